@@ -1,0 +1,68 @@
+//! How the process ends: named exit codes (BSD's sysexits.h, which systemd prints by name) and the message that goes along.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// Why the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// 1: the command did its work and the answer is no (`verify`, `demo --once`, a drain that had to cut).
+    Negative,
+    /// 65, EX_DATAERR: what was read from standard input or a file cannot be used.
+    Data,
+    /// 69, EX_UNAVAILABLE: a key store cannot give its key.
+    KeyStoreUnavailable,
+    /// 70, EX_SOFTWARE: a bug in countersign.
+    Bug,
+    /// 71, EX_OSERR: the system refused a resource (a port in use, a file that cannot be written).
+    System,
+    /// 77, EX_NOPERM: permissions, ours or those of a file that others can read.
+    Permissions,
+    /// 78, EX_CONFIG: the configuration.
+    Configuration,
+}
+
+impl ExitCode {
+    /// The number given to the system.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Negative => 1,
+            Self::Data => 65,
+            Self::KeyStoreUnavailable => 69,
+            Self::Bug => 70,
+            Self::System => 71,
+            Self::Permissions => 77,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+/// A command that did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: ExitCode,
+    /// What is printed on standard error, after `countersign: `. Says what is wrong, where, and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with a message of its own.
+    #[must_use]
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// A failure that prints `error` and its causes, one after the other.
+    #[must_use]
+    pub fn because(code: ExitCode, error: &dyn Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let _infallible = write!(message, ": {error}");
+            cause = error.source();
+        }
+        Self { code, message }
+    }
+}

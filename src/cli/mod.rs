@@ -1,0 +1,61 @@
+//! The command line: one file per command.
+
+// a command line's job is to print
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod check;
+pub mod demo;
+pub mod exit;
+pub mod keys;
+pub mod run;
+pub mod sandbox;
+pub mod sign;
+pub mod verify;
+
+use clap::{Parser, Subcommand};
+
+use exit::Failure;
+
+/// Signing HTTP reverse proxy for the AWS Query protocol: services send unsigned forms, countersign holds the keys.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve: sign and forward what the configured listeners receive
+    Run(run::Arguments),
+    /// Show countersign at work: sandbox, proxy, one signed request, on throw-away keys
+    Demo(demo::Arguments),
+    /// Validate configuration and keys, and print what would be served
+    Check(check::Arguments),
+    /// Sign a form read from standard input, and print the signed form
+    Sign(sign::Arguments),
+    /// Say whether a signed form verifies, and if not, why
+    Verify(verify::Arguments),
+    /// Serve an AWS Import/Export endpoint to develop and test against
+    Sandbox(sandbox::Arguments),
+    /// Create, seal and inspect keys and identities
+    Keys(keys::Arguments),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Failure`]: the message for standard error, and the exit code.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Run(arguments) => run::run(&arguments),
+            Command::Demo(arguments) => demo::run(&arguments),
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Sign(arguments) => sign::run(&arguments),
+            Command::Verify(arguments) => verify::run(&arguments),
+            Command::Sandbox(arguments) => sandbox::run(&arguments),
+            Command::Keys(arguments) => keys::run(&arguments),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! An access key: its id, what belongs to it, and the form of it that signs.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::secret::{SecretAccessKey, SessionToken};
+use super::signing_key::SigningKey;
+
+/// The public half of an access key: 1 to 128 of `A-Z a-z 0-9 _ - . :`, as clouds issue them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKeyId(String);
+
+impl AccessKeyId {
+    /// Longest id, in bytes (IAM documents 16 to 128).
+    pub const MAX_LENGTH: usize = 128;
+
+    /// Parses an id; `None` when it breaks the rules above.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':'));
+        (plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccessKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a key store holds: the parts of an access key that change together.
+pub struct Credentials {
+    /// The public id.
+    pub access_key_id: AccessKeyId,
+    /// The secret.
+    pub secret_access_key: SecretAccessKey,
+    /// Present for temporary credentials.
+    pub session_token: Option<SessionToken>,
+    /// When the credentials stop working; `None` for long-lived ones.
+    pub expiration: Option<Timestamp>,
+}
+
+/// An access key ready to sign. The secret itself is gone: only the keyed HMAC state remains.
+pub struct ActiveKey {
+    id: AccessKeyId,
+    session_token: Option<SessionToken>,
+    expiration: Option<Timestamp>,
+    signing_key: SigningKey,
+}
+
+impl ActiveKey {
+    /// Takes credentials apart; the secret is wiped on the way.
+    #[must_use]
+    pub fn new(credentials: Credentials) -> Self {
+        let Credentials { access_key_id, secret_access_key, session_token, expiration } = credentials;
+        let signing_key = SigningKey::new(&secret_access_key);
+        Self { id: access_key_id, session_token, expiration, signing_key }
+    }
+
+    /// The public id, for `AWSAccessKeyId` and for logs.
+    #[must_use]
+    pub const fn id(&self) -> &AccessKeyId {
+        &self.id
+    }
+
+    /// The token to send as `SecurityToken`.
+    #[must_use]
+    pub const fn session_token(&self) -> Option<&SessionToken> {
+        self.session_token.as_ref()
+    }
+
+    /// When this key stops working.
+    #[must_use]
+    pub const fn expiration(&self) -> Option<Timestamp> {
+        self.expiration
+    }
+
+    /// Whether the key has stopped working at `now`. An expired key is never used.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expiration.is_some_and(|expiration| expiration <= now)
+    }
+
+    /// What computes signatures.
+    #[must_use]
+    pub const fn signing_key(&self) -> &SigningKey {
+        &self.signing_key
+    }
+}

@@ -1,0 +1,59 @@
+//! Secrets as types: they derive nothing, lend their bytes through one greppable method, and are wiped when dropped.
+
+use zeroize::Zeroizing;
+
+/// The longest secret access key or session token accepted, in bytes. AWS's keys have 40; session tokens grow to a few
+/// thousand and have no documented bound.
+pub const MAX_SECRET_LENGTH: usize = 16 * 1024;
+
+/// The secret half of an access key. It lives only from the key store to [`super::SigningKey`].
+pub struct SecretAccessKey(Zeroizing<Vec<u8>>);
+
+impl SecretAccessKey {
+    /// Copies the secret into memory that is wiped on drop; `None` when it is empty, longer than [`MAX_SECRET_LENGTH`], or
+    /// has bytes no access key has (anything but printable ASCII: a stray newline is the usual accident).
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Option<Self> {
+        printable(secret).then(|| Self(Zeroizing::new(secret.to_vec())))
+    }
+
+    /// Lends the secret's bytes. The name is long so that `grep expose_secret` finds every use.
+    #[must_use]
+    pub fn expose_secret(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The token that belongs to temporary credentials; sent to the endpoint as `SecurityToken`, shown to nobody else.
+pub struct SessionToken(Zeroizing<String>);
+
+impl SessionToken {
+    /// Copies the token into memory that is wiped on drop; `None` under the same rules as [`SecretAccessKey::new`].
+    #[must_use]
+    pub fn new(token: &str) -> Option<Self> {
+        printable(token.as_bytes()).then(|| Self(Zeroizing::new(token.to_owned())))
+    }
+
+    /// Lends the token's text.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        &self.0
+    }
+}
+
+fn printable(text: &[u8]) -> bool {
+    !text.is_empty() && text.len() <= MAX_SECRET_LENGTH && text.iter().all(|b| matches!(b, 0x21..=0x7e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_with_a_stray_newline_is_refused() {
+        assert!(SecretAccessKey::new(b"abc\n").is_none());
+        assert!(SecretAccessKey::new(b"").is_none());
+        assert!(SessionToken::new("a b").is_none());
+        assert!(SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").is_some());
+    }
+}
