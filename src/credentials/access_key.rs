@@ -7,19 +7,21 @@ use jiff::Timestamp;
 use super::secret::{SecretAccessKey, SessionToken};
 use super::signing_key::SigningKey;
 
-/// The public half of an access key: 1 to 128 of `A-Z a-z 0-9 _ - . :`, as clouds issue them.
+/// The public half of an access key: 1 to 256 bytes of text without control characters.
+///
+/// AWS's own are 16 to 128 of `A-Z a-z 0-9 _` (IAM reference), but other clouds let people choose theirs freely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKeyId(String);
 
 impl AccessKeyId {
-    /// Longest id, in bytes (IAM documents 16 to 128).
-    pub const MAX_LENGTH: usize = 128;
+    /// Longest id, in bytes.
+    pub const MAX_LENGTH: usize = 256;
 
     /// Parses an id; `None` when it breaks the rules above.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':'));
-        (plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
+        let printable = !text.chars().any(char::is_control);
+        (printable && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
     }
 
     /// The id as text.

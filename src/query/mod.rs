@@ -1,1 +1,16 @@
-//! query.
+//! The AWS Query protocol, pure: parameters, forms, percent encoding, error documents.
+//!
+//! Nothing here reads a clock, a file or a socket. Source: the "Making Query Requests" chapters of the AWS service guides
+//! of 2008 to 2012, and the URL standard's `application/x-www-form-urlencoded` parser.
+
+pub mod action;
+pub mod document;
+pub mod form;
+pub mod parameters;
+pub mod percent;
+pub mod reserved;
+
+pub use action::Action;
+pub use document::{ErrorDialect, ErrorDocument, ErrorType};
+pub use form::QueryForm;
+pub use parameters::{FormError, Limits, Parameters};

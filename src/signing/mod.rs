@@ -1,1 +1,17 @@
-//! signing.
+//! Signatures, pure: from an authorized form to a signed request, one type per stage.
+//!
+//! `Authorized -> Unsealed -> SignedRequest`: [`prepare`] writes the canonical query string and the string to sign, whoever
+//! holds the key computes the MAC, [`Unsealed::seal`] adds it. Time is an argument.
+
+pub mod diagnose;
+pub mod profile;
+pub mod target;
+pub mod timestamp;
+pub mod v2;
+pub mod verify;
+
+pub use crate::credentials::SignatureMethod;
+pub use profile::Profile;
+pub use target::SigningTarget;
+pub use timestamp::RequestTimestamp;
+pub use v2::{SignedRequest, Unsealed, prepare};

@@ -1,0 +1,32 @@
+//! The name of an operation: what policies, metrics and logs speak of.
+
+use std::fmt;
+
+/// The value of `Action`: 1 to 128 ASCII letters and digits, as every AWS Query API names its operations.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Action(String);
+
+impl Action {
+    /// Longest name, in bytes.
+    pub const MAX_LENGTH: usize = 128;
+
+    /// Parses a name; `None` when it breaks the rule above. Looks-alike spellings (a space, a NUL, full-width letters) are
+    /// refused here, so that no two readers can disagree about which operation is meant.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric());
+        (plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,101 @@
+//! The form a client sent, reduced to what may be signed: an Action, its parameters, nothing of the client's own auth.
+
+use super::action::Action;
+use super::parameters::{FormError, Limits, Parameters, ShownName};
+use super::reserved::{Reservation, reservation};
+
+/// An unsigned request of the AWS Query protocol.
+#[derive(Debug)]
+pub struct QueryForm<'a> {
+    action: Action,
+    parameters: Parameters<'a>,
+}
+
+impl<'a> QueryForm<'a> {
+    /// Reads a form body. Authentication parameters in their exact spelling are dropped.
+    ///
+    /// # Errors
+    /// Those of [`Parameters::parse`], reserved names in another case, and a missing or impossible Action.
+    pub fn parse(body: &'a [u8], limits: Limits) -> Result<Self, FormError> {
+        let mut parameters = Parameters::parse(body, limits)?;
+        if let Some((name, _)) = parameters.iter().find(|(name, _)| reservation(name) == Reservation::Disguised) {
+            return Err(FormError::Disguised(ShownName::of(name)));
+        }
+        parameters.retain(|name| reservation(name) == Reservation::Free);
+        let action = match parameters.get("Action") {
+            None | Some("") => return Err(FormError::MissingAction),
+            Some(name) => Action::parse(name).ok_or(FormError::InvalidAction)?,
+        };
+        Ok(Self { action, parameters })
+    }
+
+    /// Which operation is called.
+    #[must_use]
+    pub const fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Every parameter, `Action` included, in canonical order.
+    #[must_use]
+    pub const fn parameters(&self) -> &Parameters<'a> {
+        &self.parameters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::percent;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits { parameters: 100 };
+
+    #[test]
+    fn the_clients_own_authentication_is_dropped() {
+        let body =
+            b"Action=ListJobs&AWSAccessKeyId=x&Signature=x&Timestamp=x&X-Amz-Date=x&Expires=1&SecurityToken=t&A=1";
+        let form = QueryForm::parse(body, LIMITS).unwrap();
+        let names: Vec<_> = form.parameters().iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["A", "Action"]);
+        assert_eq!(form.action().as_str(), "ListJobs");
+    }
+
+    #[test]
+    fn a_reserved_name_in_another_case_is_refused() {
+        for name in ["awsaccesskeyid", "SIGNATURE", "x-amz-date", "action", "%73ignature", "VERSION"] {
+            let body = format!("Action=ListJobs&{name}=1");
+            let refused = QueryForm::parse(body.as_bytes(), LIMITS);
+            assert!(matches!(refused, Err(FormError::Disguised(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_form_without_an_action_is_refused() {
+        for body in ["", "Version=1", "Action=", "Action"] {
+            assert_eq!(QueryForm::parse(body.as_bytes(), LIMITS).unwrap_err(), FormError::MissingAction, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_action_that_names_no_operation_is_refused() {
+        for action in ["List%20Jobs", "ListJobs%00", "ListJobs%0a", "%EF%BB%BFListJobs", "List*", &"A".repeat(129)] {
+            let body = format!("Action={action}");
+            assert_eq!(QueryForm::parse(body.as_bytes(), LIMITS).unwrap_err(), FormError::InvalidAction, "{action}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_accepted_form_reparses_to_itself(body in prop::collection::vec(
+            prop_oneof![Just(b'&'), Just(b'='), Just(b'%'), Just(b'+'), Just(b'a'), Just(b'4'), any::<u8>()], 0..60)) {
+            let body = [b"Action=A&".as_slice(), &body].concat();
+            if let Ok(form) = QueryForm::parse(&body, LIMITS) {
+                let written: Vec<String> = form.parameters().iter()
+                    .map(|(n, v)| format!("{}={}", percent::encode(n), percent::encode(v))).collect();
+                let written = written.join("&");
+                let again = QueryForm::parse(written.as_bytes(), LIMITS).unwrap();
+                prop_assert_eq!(form.parameters(), again.parameters());
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The parameter names that belong to authentication, which a client may send but never decides.
+
+/// What a parameter's name means to the signer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reservation {
+    /// An ordinary parameter: passed on.
+    Free,
+    /// An authentication parameter in its exact spelling: dropped, since SDKs configured with placeholder keys send it.
+    Authentication,
+    /// An authentication parameter, `Action` or `Version` in another case: refused, since the endpoint may read it as the
+    /// real one while we would not.
+    Disguised,
+}
+
+/// The parameters of Signature Versions 0 to 2 ("Common Parameters" in every AWS Query API reference).
+const AUTHENTICATION: [&str; 7] =
+    ["AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp"];
+
+/// The prefix of Signature Version 4's query parameters.
+const V4_PREFIX: &str = "X-Amz-";
+
+/// Names that decide what is called; exact or not at all.
+const DECISIVE: [&str; 2] = ["Action", "Version"];
+
+/// Classifies a decoded parameter name.
+#[must_use]
+pub fn reservation(name: &str) -> Reservation {
+    if AUTHENTICATION.contains(&name) || name.starts_with(V4_PREFIX) {
+        return Reservation::Authentication;
+    }
+    let disguised = AUTHENTICATION.iter().chain(&DECISIVE).any(|reserved| name.eq_ignore_ascii_case(reserved))
+        || name.get(..V4_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(V4_PREFIX));
+    if disguised && !DECISIVE.contains(&name) { Reservation::Disguised } else { Reservation::Free }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_names_are_authentication_and_other_cases_are_disguised() {
+        for name in AUTHENTICATION {
+            assert_eq!(reservation(name), Reservation::Authentication);
+            assert_eq!(reservation(&name.to_lowercase()), Reservation::Disguised, "{name}");
+        }
+        assert_eq!(reservation("X-Amz-Date"), Reservation::Authentication);
+        assert_eq!(reservation("x-amz-date"), Reservation::Disguised);
+        assert_eq!(reservation("ACTION"), Reservation::Disguised);
+        assert_eq!(reservation("version"), Reservation::Disguised);
+        for free in ["Action", "Version", "JobId", "Signatur", "SignatureX", "X-Am", "X-Amé", ""] {
+            assert_eq!(reservation(free), Reservation::Free, "{free}");
+        }
+    }
+}

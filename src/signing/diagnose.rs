@@ -1,0 +1,1 @@
+//! Why a signature does not match (to be written).

@@ -1,0 +1,120 @@
+//! AWS Signature Version 2, stage by stage ("Signature Version 2 signing process", AWS General Reference 1.0).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use super::profile::Profile;
+use super::target::SigningTarget;
+use super::timestamp::RequestTimestamp;
+use crate::authorize::Authorized;
+use crate::credentials::{ActiveKey, Mac, SignatureMethod};
+use crate::query::percent;
+
+/// A request that is complete but for its signature.
+///
+/// One buffer holds `POST\n` host `\n` path `\n` canonical query string: the string to sign as a whole, the future body
+/// from `body_at` on. Writing it once means that what is signed and what is sent cannot differ.
+pub struct Unsealed {
+    buffer: Vec<u8>,
+    body_at: usize,
+    method: SignatureMethod,
+}
+
+/// A signed request: the only thing `upstream` can send.
+pub struct SignedRequest {
+    body: Bytes,
+}
+
+/// Writes the canonical query string and the string to sign.
+///
+/// The parameters are those of the form and `AWSAccessKeyId`, `SignatureMethod`, `SignatureVersion`, `Timestamp`, and
+/// `SecurityToken` when the key is temporary, all of them sorted by the bytes of their names.
+#[must_use]
+pub fn prepare(
+    allowed: &Authorized<'_>,
+    key: &ActiveKey,
+    target: &SigningTarget,
+    profile: Profile,
+    timestamp: &RequestTimestamp,
+) -> Unsealed {
+    let added = [
+        ("AWSAccessKeyId", key.id().as_str()),
+        ("SignatureMethod", profile.signature_method.as_str()),
+        ("SignatureVersion", "2"),
+        ("Timestamp", timestamp.as_str()),
+    ];
+    let token = key.session_token().map(|token| ("SecurityToken", token.expose_secret()));
+    let mut parameters: Vec<(&str, &str)> = allowed.form().parameters().iter().collect();
+    parameters.extend(added);
+    parameters.extend(token);
+    // the form's part is sorted already: a stable sort finds that run and only merges
+    parameters.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+
+    let mut buffer = string_to_sign_head(target, &parameters);
+    let body_at = buffer.len();
+    write_canonical(&parameters, &mut buffer);
+    Unsealed { buffer, body_at, method: profile.signature_method }
+}
+
+/// Starts the buffer, with room for an escape in every third byte, so that ordinary forms need one allocation.
+fn string_to_sign_head(target: &SigningTarget, parameters: &[(&str, &str)]) -> Vec<u8> {
+    const SIGNATURE_AND_LINES: usize = 96;
+    let raw = parameters
+        .iter()
+        .fold(0_usize, |sum, (n, v)| sum.saturating_add(n.len()).saturating_add(v.len()).saturating_add(2));
+    let room = raw.saturating_add(raw / 2).saturating_add(target.host.len()).saturating_add(target.path.len());
+    let mut buffer = Vec::with_capacity(room.saturating_add(SIGNATURE_AND_LINES));
+    for part in ["POST\n", &target.host, "\n", &target.path, "\n"] {
+        buffer.extend_from_slice(part.as_bytes());
+    }
+    buffer
+}
+
+/// Writes `name=value` pairs joined by `&`, percent-encoded, in the order given.
+pub(super) fn write_canonical(parameters: &[(&str, &str)], out: &mut Vec<u8>) {
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        if index > 0 {
+            out.push(b'&');
+        }
+        percent::encode_into(name, out);
+        out.push(b'=');
+        percent::encode_into(value, out);
+    }
+}
+
+impl Unsealed {
+    /// `POST\n` host `\n` path `\n` canonical query string.
+    #[must_use]
+    pub fn string_to_sign(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// The canonical query string alone.
+    #[must_use]
+    pub fn canonical_query_string(&self) -> &[u8] {
+        self.buffer.get(self.body_at..).unwrap_or_default()
+    }
+
+    /// Which MAC [`Self::seal`] expects.
+    #[must_use]
+    pub const fn method(&self) -> SignatureMethod {
+        self.method
+    }
+
+    /// Appends `&Signature=` and the MAC in base64, percent-encoded.
+    #[must_use]
+    pub fn seal(mut self, mac: &Mac) -> SignedRequest {
+        self.buffer.extend_from_slice(b"&Signature=");
+        percent::encode_into(&STANDARD.encode(mac.as_bytes()), &mut self.buffer);
+        SignedRequest { body: Bytes::from(self.buffer).slice(self.body_at..) }
+    }
+}
+
+impl SignedRequest {
+    /// The form as it is sent.
+    #[must_use]
+    pub fn into_body(self) -> Bytes {
+        self.body
+    }
+}
