@@ -16,3 +16,20 @@ impl fmt::Display for ClientIdentity {
         }
     }
 }
+
+/// Who may call a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callers {
+    /// `any_local = true`: whoever can connect.
+    AnyLocal,
+}
+
+impl Callers {
+    /// Who is calling. It is asked for every request, before its body is read.
+    #[must_use]
+    pub const fn authenticate(self) -> ClientIdentity {
+        match self {
+            Self::AnyLocal => ClientIdentity::AnyLocal,
+        }
+    }
+}

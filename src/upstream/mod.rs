@@ -1,1 +1,15 @@
-//! upstream.
+//! The endpoint's side: connecting, TLS, pooled connections, sending a signed request at most once, streaming the answer.
+//!
+//! Each worker has a [`Client`] per route, with connections of its own: nothing here is shared or locked.
+
+pub mod answer;
+pub mod client;
+pub mod connect;
+pub mod error;
+pub mod pool;
+pub mod tls;
+
+pub use answer::AnswerBody;
+pub use client::{Client, Sent, Timeouts};
+pub use connect::{Endpoint, Security};
+pub use error::{Delivery, SendError};

@@ -1,0 +1,81 @@
+//! Reading a request's body: capped before and while it arrives, and never for longer than its deadline.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use thiserror::Error;
+use tokio::time::timeout;
+
+/// How large a body may be and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// Most bytes, after the transfer coding is taken off.
+    pub bytes: usize,
+    /// From the first to the last byte.
+    pub deadline: Duration,
+}
+
+/// Why a body was not read. Whatever the reason, the rest of it is still on the wire: the connection must be closed.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    /// Announced or sent more than allowed.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// Not complete in time.
+    #[error("the body did not arrive within {} seconds", .deadline.as_secs())]
+    TooSlow {
+        /// The limit.
+        deadline: Duration,
+    },
+    /// Cut off, or framed wrongly.
+    #[error("the body broke off or is framed wrongly")]
+    Broken(#[source] hyper::Error),
+}
+
+/// Reads the whole body.
+///
+/// # Errors
+/// See [`BodyError`]. An announced length over the limit is refused before a byte is read.
+pub async fn read(body: Incoming, limits: BodyLimits) -> Result<Bytes, BodyError> {
+    let too_large = || BodyError::TooLarge { limit: limits.bytes };
+    let announced = usize::try_from(body.size_hint().lower()).map_err(|_| too_large())?;
+    if announced > limits.bytes {
+        return Err(too_large());
+    }
+    match timeout(limits.deadline, collect(body, limits.bytes)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(too_large()),
+        Ok(Err(error)) => Err(BodyError::Broken(error)),
+        Err(_elapsed) => Err(BodyError::TooSlow { deadline: limits.deadline }),
+    }
+}
+
+/// `None` when there is more than `limit`. A form that arrives in one piece, as nearly all do, is not copied.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue }; // trailers mean nothing to a form
+        if first.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
+            return Ok(None);
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(Some(first));
+    }
+    let mut whole = BytesMut::with_capacity(first.len().saturating_add(rest.len()));
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(Some(whole.freeze()))
+}

@@ -1,0 +1,62 @@
+//! Counting limits that are shared by all workers: connections, exchanges under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// At most so many at once. One atomic counter: taking and returning a place costs a few nanoseconds and never waits.
+#[derive(Debug, Clone)]
+pub struct Capacity {
+    taken: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+/// A place taken; given back on drop.
+#[derive(Debug)]
+pub struct Permit {
+    taken: Arc<AtomicUsize>,
+}
+
+impl Capacity {
+    /// A capacity of `limit` places.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { taken: Arc::default(), limit }
+    }
+
+    /// Takes a place, or says that there is none.
+    #[must_use]
+    pub fn take(&self) -> Option<Permit> {
+        // the permit exists before the check, so that its drop undoes the count on either path
+        let before = self.taken.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit { taken: Arc::clone(&self.taken) };
+        (before < self.limit).then_some(permit)
+    }
+
+    /// Places taken now.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_capacity_refuses_until_a_place_is_given_back() {
+        let capacity = Capacity::new(2);
+        let first = capacity.take().unwrap();
+        let _second = capacity.take().unwrap();
+        assert!(capacity.take().is_none());
+        assert_eq!(capacity.taken(), 2, "a refusal takes no place");
+        drop(first);
+        assert!(capacity.take().is_some());
+    }
+}

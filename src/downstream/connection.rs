@@ -1,0 +1,76 @@
+//! One client connection: HTTP/1.1, within limits, until either side has had enough or the process drains.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::accept::Drain;
+use super::evidence::PeerEvidence;
+use super::stream::{ClientStream, Clocks, ExchangeGuard};
+
+/// Largest request head, in bytes, and most header fields in it. Clients of this protocol send a few hundred bytes and
+/// a dozen fields; hyper's defaults are 400 KiB and 100.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 64;
+
+/// What happens with a request. Infallible: every error has been turned into an answer inside.
+pub trait Handler: 'static {
+    /// The answer's body.
+    type Body: Body<Data: Send, Error: std::error::Error + Send + Sync> + 'static;
+
+    /// Answers `request`. The guard belongs into the answer's body: the exchange ends when both are dropped.
+    fn handle(
+        &self,
+        peer: PeerEvidence,
+        exchange: ExchangeGuard,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>>;
+}
+
+/// The limits of a listener's connections.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Timeouts between and within heads.
+    pub clocks: Clocks,
+    /// Connections at once, over all workers.
+    pub connections: usize,
+}
+
+/// Serves one connection to its end. Errors of the client's framing have been answered by hyper (400, 431), those of its
+/// socket concern nobody else: they end the connection and are not reported further.
+pub async fn serve<S, H>(io: S, peer: PeerEvidence, clocks: Clocks, handler: Rc<H>, drain: Drain)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: Handler,
+{
+    let (stream, marker) = ClientStream::new(io, clocks);
+    let service = service_fn(move |request| {
+        let handler = Rc::clone(&handler);
+        let exchange = marker.begin();
+        async move { Ok::<_, Infallible>(handler.handle(peer, exchange, request).await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_FIELDS)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drain.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
+    }
+}

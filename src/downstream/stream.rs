@@ -1,0 +1,257 @@
+//! A client's byte stream with the clocks that HTTP framing alone does not give it, and an end that does not lose answers.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// What the connection is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// For the first byte of a request: `idle_timeout` applies.
+    Idle,
+    /// For the rest of a head: `head_timeout` applies.
+    Head,
+    /// For us. The exchange has deadlines of its own.
+    Exchange,
+}
+
+/// The clocks of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Clocks {
+    /// From the first byte of a request to the end of its head.
+    pub head_timeout: Duration,
+    /// A connection without a request; also how long a client may refuse to take a byte of an answer.
+    pub idle_timeout: Duration,
+}
+
+/// Tells a [`ClientStream`] when an exchange begins and ends. Cheap to clone; stays on the connection's thread.
+#[derive(Debug, Clone)]
+pub struct ExchangeMarker(Rc<Cell<Phase>>);
+
+/// An exchange under way; its drop makes the connection idle again.
+#[derive(Debug)]
+pub struct ExchangeGuard(Rc<Cell<Phase>>);
+
+impl ExchangeMarker {
+    /// The head has been read: its clock stops until the guard is dropped.
+    #[must_use]
+    pub fn begin(&self) -> ExchangeGuard {
+        self.0.set(Phase::Exchange);
+        ExchangeGuard(Rc::clone(&self.0))
+    }
+}
+
+impl Drop for ExchangeGuard {
+    fn drop(&mut self) {
+        self.0.set(Phase::Idle);
+    }
+}
+
+/// How long, and over how many bytes, a closing connection reads on so that the kernel does not answer unread bytes with a
+/// reset, which would take our last answer from the client.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// A client's connection.
+pub struct ClientStream<S> {
+    io: S,
+    phase: Rc<Cell<Phase>>,
+    clocks: Clocks,
+    deadline: Pin<Box<Sleep>>,
+    armed: Phase,
+    write_stalled: bool,
+    lingered: Option<usize>,
+}
+
+impl<S> ClientStream<S> {
+    /// Wraps a fresh connection, which is idle.
+    pub fn new(io: S, clocks: Clocks) -> (Self, ExchangeMarker) {
+        let phase = Rc::new(Cell::new(Phase::Idle));
+        let marker = ExchangeMarker(Rc::clone(&phase));
+        let deadline = Box::pin(sleep(clocks.head_timeout)); // a new connection has no reason to wait
+        (Self { io, phase, clocks, deadline, armed: Phase::Idle, write_stalled: false, lingered: None }, marker)
+    }
+
+    fn arm(&mut self, phase: Phase, timeout: Duration) {
+        self.armed = phase;
+        self.deadline.as_mut().reset(from_now(timeout));
+    }
+
+    /// Runs the clock of the current phase while a read is pending.
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let phase = self.phase.get();
+        match phase {
+            Phase::Exchange => {
+                self.armed = Phase::Exchange;
+                return Poll::Pending;
+            }
+            Phase::Idle if self.armed == Phase::Exchange => self.arm(phase, self.clocks.idle_timeout),
+            Phase::Idle | Phase::Head => {}
+        }
+        ready!(self.deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client sent no request in time")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.io).poll_read(cx, buf) {
+            Poll::Ready(result) => {
+                if buf.filled().len() > before && self.phase.get() == Phase::Idle {
+                    self.phase.set(Phase::Head);
+                    let timeout = self.clocks.head_timeout;
+                    self.arm(Phase::Head, timeout);
+                }
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.poll_clock(cx),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> ClientStream<S> {
+    /// A write that makes no progress for `idle_timeout` ends the connection: a client that stops reading may not hold an
+    /// exchange for ever.
+    fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write_stalled = false;
+            return written;
+        }
+        if !self.write_stalled {
+            self.write_stalled = true;
+            self.deadline.as_mut().reset(from_now(self.clocks.idle_timeout));
+        }
+        ready!(self.deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.watch_write(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.watch_write(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.watch_write(cx, flushed)
+    }
+
+    /// Closes our half, then reads on until the client closes its half, [`LINGER`] is over or [`LINGER_BYTES`] have come.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.lingered.is_none() {
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            this.lingered = Some(0);
+            this.deadline.as_mut().reset(from_now(LINGER));
+        }
+        let mut sink = [0; 4096];
+        while this.lingered.is_some_and(|bytes| bytes < LINGER_BYTES) {
+            let mut buf = ReadBuf::new(&mut sink);
+            match Pin::new(&mut this.io).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if buf.filled().is_empty() => break,
+                Poll::Ready(Ok(())) => {
+                    this.lingered = this.lingered.map(|bytes| bytes.saturating_add(buf.filled().len()));
+                }
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => {
+                    ready!(this.deadline.as_mut().poll(cx));
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn from_now(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const CLOCKS: Clocks = Clocks { head_timeout: Duration::from_secs(10), idle_timeout: Duration::from_secs(60) };
+
+    fn paused<F: Future>(test: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
+    }
+
+    #[test]
+    fn a_head_that_does_not_end_is_cut_after_the_head_timeout() {
+        paused(async {
+            let (mut client, server) = tokio::io::duplex(64);
+            let (mut stream, _marker) = ClientStream::new(server, CLOCKS);
+            client.write_all(b"POST").await.unwrap();
+            stream.read_exact(&mut [0; 4]).await.unwrap();
+            let started = Instant::now();
+            let error = stream.read_exact(&mut [0; 1]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(started.elapsed().as_secs(), 10);
+        });
+    }
+
+    #[test]
+    fn a_connection_between_two_requests_may_wait_for_the_idle_timeout() {
+        paused(async {
+            let (mut client, server) = tokio::io::duplex(64);
+            let (mut stream, marker) = ClientStream::new(server, CLOCKS);
+            client.write_all(b"POST").await.unwrap();
+            stream.read_exact(&mut [0; 4]).await.unwrap();
+            let exchange = marker.begin();
+            let pending = tokio::time::timeout(Duration::from_secs(3600), stream.read_exact(&mut [0; 1])).await;
+            assert!(pending.is_err(), "no clock of the connection runs during an exchange");
+            drop(exchange);
+            let started = Instant::now();
+            stream.read_exact(&mut [0; 1]).await.unwrap_err();
+            assert_eq!(started.elapsed().as_secs(), 60);
+        });
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_cut_after_the_idle_timeout() {
+        paused(async {
+            let (_client, server) = tokio::io::duplex(4);
+            let (mut stream, marker) = ClientStream::new(server, CLOCKS);
+            let _exchange = marker.begin();
+            let error = stream.write_all(b"more than four").await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        });
+    }
+
+    #[test]
+    fn a_closing_connection_reads_on_until_the_client_has_closed_too() {
+        paused(async {
+            let (mut client, server) = tokio::io::duplex(64);
+            let (mut stream, _marker) = ClientStream::new(server, CLOCKS);
+            let closing = tokio::join!(stream.shutdown(), async {
+                client.write_all(&[0; 1000]).await.unwrap(); // more than the pipe holds: somebody must be reading
+                drop(client);
+            });
+            closing.0.unwrap();
+        });
+    }
+}

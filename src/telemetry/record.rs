@@ -1,0 +1,202 @@
+//! The record of one exchange: filled in along the street, written as one log line and counted once, when all is over.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+use tokio::time::Instant;
+
+use super::metrics::RouteMetrics;
+use super::request_id::RequestId;
+
+/// How an exchange ended, as metrics and logs group it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The endpoint answered with 2xx, and the answer was passed on whole.
+    Answered2xx,
+    /// The same with 3xx.
+    Answered3xx,
+    /// The same with 4xx.
+    Answered4xx,
+    /// The same with 5xx, or an unusual status.
+    Answered5xx,
+    /// Refused by us; the endpoint never saw it.
+    Refused,
+    /// Not sent: no key, no capacity, no connection.
+    Unavailable,
+    /// Sent, and no answer came.
+    Unknown,
+    /// The answer broke off midway.
+    Cut,
+    /// The client left before the end.
+    Abandoned,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of [`Self::index`].
+    pub const ALL: [Self; 9] = [
+        Self::Answered2xx,
+        Self::Answered3xx,
+        Self::Answered4xx,
+        Self::Answered5xx,
+        Self::Refused,
+        Self::Unavailable,
+        Self::Unknown,
+        Self::Cut,
+        Self::Abandoned,
+    ];
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered2xx => "answered_2xx",
+            Self::Answered3xx => "answered_3xx",
+            Self::Answered4xx => "answered_4xx",
+            Self::Answered5xx => "answered_5xx",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
+            Self::Cut => "cut",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// The outcome of an answer that was passed on whole.
+    #[must_use]
+    pub const fn answered(status: u16) -> Self {
+        match status {
+            200..300 => Self::Answered2xx,
+            300..400 => Self::Answered3xx,
+            400..500 => Self::Answered4xx,
+            _ => Self::Answered5xx,
+        }
+    }
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.as_str().encode(encoder)
+    }
+}
+
+/// What is known of an exchange so far. Its drop writes it: however an exchange ends, it ends in exactly one line.
+pub struct ExchangeRecord {
+    /// The id the client gets too.
+    pub request_id: RequestId,
+    /// The listener's name.
+    pub listener: Rc<str>,
+    /// The route and its metrics, once one is chosen.
+    pub route: Option<(Arc<str>, RouteMetrics)>,
+    /// Who called, once authenticated.
+    pub client: Option<String>,
+    /// Which Action, once parsed.
+    pub action: Option<String>,
+    /// Which key signed.
+    pub key_id: Option<String>,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// Our own error code, when the answer is ours.
+    pub code: Option<&'static str>,
+    /// What went wrong, with its causes; for the log only.
+    pub error: Option<String>,
+    /// How it ended; `Abandoned` until something else is known.
+    pub outcome: Outcome,
+    /// Body bytes from the client.
+    pub received: usize,
+    /// Body bytes to the client.
+    pub returned: u64,
+    /// Time to canonicalise and sign.
+    pub sign: Option<Duration>,
+    /// Time from the signed request to the head of the answer.
+    pub first_byte: Option<Duration>,
+    started: Instant,
+}
+
+impl ExchangeRecord {
+    /// Begins a record.
+    #[must_use]
+    pub fn begin(listener: Rc<str>) -> Self {
+        Self {
+            request_id: RequestId::random(),
+            listener,
+            route: None,
+            client: None,
+            action: None,
+            key_id: None,
+            status: None,
+            code: None,
+            error: None,
+            outcome: Outcome::Abandoned,
+            received: 0,
+            returned: 0,
+            sign: None,
+            first_byte: None,
+            started: Instant::now(),
+        }
+    }
+
+    fn count(&self) {
+        let Some((_, metrics)) = &self.route else { return };
+        metrics.count(self.action.as_deref(), self.outcome);
+        metrics.received.inc_by(u64::try_from(self.received).unwrap_or(u64::MAX));
+        metrics.returned.inc_by(self.returned);
+        if let Some(sign) = self.sign {
+            metrics.sign.observe(sign.as_secs_f64());
+        }
+        if let Some(first_byte) = self.first_byte {
+            metrics.first_byte.observe(first_byte.as_secs_f64());
+        }
+    }
+
+    fn log(&self) {
+        tracing::info!(
+            target: "countersign::exchange",
+            request_id = %self.request_id,
+            listener = &*self.listener,
+            route = self.route.as_ref().map(|(name, _)| &**name),
+            client = self.client.as_deref(),
+            action = self.action.as_deref(),
+            key_id = self.key_id.as_deref(),
+            status = self.status,
+            outcome = self.outcome.as_str(),
+            code = self.code,
+            error = self.error.as_deref(),
+            bytes_in = self.received,
+            bytes_out = self.returned,
+            sign_us = self.sign.map(micros),
+            first_byte_us = self.first_byte.map(micros),
+            total_us = micros(self.started.elapsed()),
+            "exchange"
+        );
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Drop for ExchangeRecord {
+    fn drop(&mut self) {
+        self.count();
+        self.log();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_of_an_outcome_is_its_place_in_the_list() {
+        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome.index(), index);
+        }
+    }
+}

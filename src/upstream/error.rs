@@ -1,0 +1,56 @@
+//! Why no answer came from the endpoint, and what that says about the request.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Whether the endpoint may have received a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Not a byte of it was written: repeating it is safe.
+    NotSent,
+    /// Some of it may have been written: the Action may have been carried out.
+    MaybeSent,
+}
+
+/// No usable answer.
+#[derive(Debug, Error)]
+pub enum SendError {
+    /// The endpoint's name has no address.
+    #[error("the endpoint's name could not be resolved")]
+    Resolve(#[source] io::Error),
+    /// No address accepted a connection.
+    #[error("the endpoint does not accept connections")]
+    Connect(#[source] io::Error),
+    /// Name lookup, TCP and TLS together took too long.
+    #[error("connecting to the endpoint took too long")]
+    ConnectTimeout,
+    /// The certificate does not lead to a trusted root, is not for this name, or TLS failed otherwise.
+    #[error("the endpoint's TLS handshake failed")]
+    Tls(#[source] io::Error),
+    /// The connection was gone before anything was written, more often than is reasonable.
+    #[error("no connection to the endpoint stayed open long enough to send the request")]
+    NeverSent(#[source] hyper::Error),
+    /// Sent, and no head of an answer in time.
+    #[error("the endpoint did not answer in time")]
+    AnswerTimeout,
+    /// Sent, and the connection ended or turned into noise before the head of an answer was complete.
+    #[error("the endpoint broke off before it answered")]
+    BrokenOff(#[source] hyper::Error),
+    /// An answer that cannot be passed on without doubt about where it ends.
+    #[error("the endpoint's answer is not usable HTTP: {0}")]
+    BadAnswer(&'static str),
+}
+
+impl SendError {
+    /// Whether the endpoint may have received the request.
+    #[must_use]
+    pub const fn delivery(&self) -> Delivery {
+        match self {
+            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::Tls(_) | Self::NeverSent(_) => {
+                Delivery::NotSent
+            }
+            Self::AnswerTimeout | Self::BrokenOff(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
+        }
+    }
+}

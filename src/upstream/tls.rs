@@ -1,0 +1,92 @@
+//! TLS towards endpoints: 1.2 and 1.3, certificates verified against the platform's roots or a given file, no exceptions.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+
+/// Where trusted roots come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roots {
+    /// The platform's store.
+    Platform,
+    /// The certificates in this PEM file, and no others.
+    File(PathBuf),
+}
+
+/// Roots that cannot be used.
+#[derive(Debug, Error)]
+pub enum RootsError {
+    /// The platform has none.
+    #[error("the platform has no trusted root certificates: install the package ca-certificates, or set ca_file")]
+    NoPlatformRoots,
+    /// The file cannot be read as PEM.
+    #[error("cannot read the CA certificates in {}", .path.display())]
+    Unreadable {
+        /// The `ca_file`.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// The file holds no certificate.
+    #[error("{} holds no certificate; ca_file wants PEM, with BEGIN CERTIFICATE lines", .0.display())]
+    Empty(PathBuf),
+    /// A certificate in the file is not one.
+    #[error("a certificate in {} cannot be used as a root", .path.display())]
+    Unusable {
+        /// The `ca_file`.
+        path: PathBuf,
+        /// Why not.
+        source: rustls::Error,
+    },
+    /// The cryptography library refuses the protocol versions: a bug.
+    #[error("TLS 1.2 and 1.3 are not available")]
+    Versions(#[source] rustls::Error),
+}
+
+/// The cryptography used everywhere in the process.
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// A client configuration that trusts `roots`. Sessions are resumed, HTTP/1.1 is the only protocol offered.
+///
+/// # Errors
+/// See [`RootsError`].
+pub fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, RootsError> {
+    let store = match roots {
+        Roots::Platform => platform_roots()?,
+        Roots::File(path) => file_roots(path)?,
+    };
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(RootsError::Versions)?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn platform_roots() -> Result<RootCertStore, RootsError> {
+    let mut store = RootCertStore::empty();
+    // certificates that cannot be parsed are skipped, as every TLS library does: stores contain odd ones
+    let (added, _skipped) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 { Err(RootsError::NoPlatformRoots) } else { Ok(store) }
+}
+
+fn file_roots(path: &Path) -> Result<RootCertStore, RootsError> {
+    let unreadable = |source| RootsError::Unreadable { path: path.to_owned(), source };
+    let pem = std::fs::read(path).map_err(unreadable)?;
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| unreadable(io::Error::other(error)))?;
+        store.add(certificate).map_err(|source| RootsError::Unusable { path: path.to_owned(), source })?;
+    }
+    if store.is_empty() { Err(RootsError::Empty(path.to_owned())) } else { Ok(store) }
+}
