@@ -9,6 +9,7 @@ pub mod seal;
 pub mod sealed;
 pub mod secret;
 pub mod signing_key;
+pub mod slot;
 pub mod store;
 
 pub use access_key::{AccessKeyId, ActiveKey, Credentials};
@@ -16,4 +17,5 @@ pub use identity::{Identities, IdentitySource, Recipient};
 pub use sealed::SealedFile;
 pub use secret::{SecretAccessKey, SessionToken};
 pub use signing_key::{Mac, SignatureMethod, SigningKey};
+pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome};
 pub use store::{KeyStore, LoadError, LoadErrorKind};
