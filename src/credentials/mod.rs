@@ -11,6 +11,7 @@ pub mod secret;
 pub mod signing_key;
 pub mod slot;
 pub mod store;
+pub mod watch;
 
 pub use access_key::{AccessKeyId, ActiveKey, Credentials};
 pub use identity::{Identities, IdentitySource, Recipient};
@@ -19,3 +20,4 @@ pub use secret::{SecretAccessKey, SessionToken};
 pub use signing_key::{Mac, SignatureMethod, SigningKey};
 pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome};
 pub use store::{KeyStore, LoadError, LoadErrorKind};
+pub use watch::{KeyWatcher, WatchError, WatchedKey};
