@@ -1,0 +1,45 @@
+//! Which exit code goes with what can go wrong with keys.
+
+use std::io;
+
+use crate::cli::exit::{ExitCode, Failure};
+use crate::credentials::identity::IdentityError;
+use crate::credentials::seal::{SealError, WriteError};
+use crate::credentials::{LoadError, LoadErrorKind};
+
+const fn code(kind: LoadErrorKind) -> ExitCode {
+    match kind {
+        LoadErrorKind::Permissions => ExitCode::Permissions,
+        LoadErrorKind::Unavailable => ExitCode::KeyStoreUnavailable,
+        LoadErrorKind::Invalid => ExitCode::Data,
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::because(code(error.kind()), &error)
+    }
+}
+
+impl From<IdentityError> for Failure {
+    fn from(error: IdentityError) -> Self {
+        LoadError::Identity(error).into()
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        Self::because(ExitCode::Data, &error)
+    }
+}
+
+/// What could not be written, and why; `advice` is what to do when the file is there already.
+pub(super) fn not_written(error: &WriteError, advice: &str) -> Failure {
+    match error {
+        WriteError::Exists(_) => Failure::new(ExitCode::System, format!("{error}: {advice}")),
+        WriteError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            Failure::because(ExitCode::Permissions, error)
+        }
+        WriteError::Io { .. } => Failure::because(ExitCode::System, error),
+    }
+}

@@ -1,0 +1,48 @@
+//! `--identity` and `--identity-credential`: where the identity that opens sealed keys is.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::exit::{ExitCode, Failure};
+use crate::credentials::IdentitySource;
+
+/// The two options; a command says itself whether one of them must be there.
+#[derive(Debug, Args)]
+pub(super) struct IdentityOption {
+    /// The identity's file
+    #[arg(short, long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// The identity's name in systemd's $CREDENTIALS_DIRECTORY
+    #[arg(long, value_name = "NAME", conflicts_with = "identity")]
+    identity_credential: Option<String>,
+}
+
+impl IdentityOption {
+    /// The ids of both options, for clap's groups.
+    pub(super) const NAMES: [&'static str; 2] = ["identity", "identity_credential"];
+
+    /// The identity's path, when one of the options was given.
+    ///
+    /// # Errors
+    /// 65 or 69: a credential that systemd did not give us.
+    pub(super) fn path(&self) -> Result<Option<PathBuf>, Failure> {
+        let source = match (&self.identity, &self.identity_credential) {
+            (Some(path), _) => IdentitySource::File(path.clone()),
+            (None, Some(name)) => IdentitySource::SystemdCredential(name.clone()),
+            (None, None) => return Ok(None),
+        };
+        let directory = env::var_os("CREDENTIALS_DIRECTORY");
+        Ok(Some(source.locate(directory.as_deref().map(Path::new))?))
+    }
+    /// The identity's path, for commands that cannot do without.
+    ///
+    /// # Errors
+    /// As [`Self::path`]; and when neither option was given, which clap refuses before.
+    pub(super) fn required_path(&self) -> Result<PathBuf, Failure> {
+        self.path()?.ok_or_else(|| {
+            Failure::new(ExitCode::Data, "give the identity: --identity FILE or --identity-credential NAME")
+        })
+    }
+}

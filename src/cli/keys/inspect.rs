@@ -1,0 +1,36 @@
+//! `countersign keys inspect`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+use super::identity_option::IdentityOption;
+use super::output::{expiry, print};
+use crate::cli::exit::Failure;
+use crate::clock;
+use crate::credentials::SealedFile;
+
+/// Arguments of `countersign keys inspect`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("with").required(true).args(IdentityOption::NAMES)))]
+pub(super) struct Arguments {
+    /// The sealed file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    identity: IdentityOption,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let identity = arguments.identity.required_path()?;
+    let key = SealedFile::new(arguments.file.clone(), identity).open()?;
+    let token = if key.session_token.is_some() { "yes" } else { "no" };
+    let text = format!(
+        "file           {}\naccess key id  {}\nsession token  {token}\nexpiration     {}\n",
+        arguments.file.display(),
+        key.access_key_id,
+        expiry(key.expiration, clock::now()),
+    );
+    print(text.as_bytes())
+}

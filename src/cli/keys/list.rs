@@ -1,0 +1,83 @@
+//! `countersign keys list`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::identity_option::IdentityOption;
+use super::output::{expiry, print};
+use crate::cli::exit::{ExitCode, Failure};
+use crate::clock;
+use crate::credentials::sealed::{OpenError, is_sealed};
+use crate::credentials::{Identities, LoadError, SealedFile};
+
+/// Arguments of `countersign keys list`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    #[command(flatten)]
+    identity: IdentityOption,
+}
+
+/// Runs the command. A file that cannot be opened is a line of the list, not a failure: that is what one lists for.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let identity = arguments.identity.path()?;
+    if let Some(path) = &identity {
+        drop(Identities::read(path)?); // once and for all, not with every line
+    }
+    let files = files(&arguments.directory)?;
+    let now = clock::now();
+    let rows: Vec<(String, String)> =
+        files.iter().map(|file| (name(file), row(file, identity.as_deref(), now))).collect();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let text = rows.iter().fold(String::new(), |mut text, (name, row)| {
+        let _infallible = writeln!(text, "{name:width$}  {row}");
+        text
+    });
+    print(text.as_bytes())
+}
+
+/// The directory's files in order of name. Hidden ones are left out: Kubernetes' `..data`, our own temporary names.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut files: Vec<PathBuf> = entries
+        .map_err(|error| {
+            Failure::new(ExitCode::KeyStoreUnavailable, format!("{} cannot be listed: {error}", directory.display()))
+        })?
+        .into_iter()
+        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+        .map(|entry| entry.path())
+        .filter(|path| !path.is_dir())
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn name(file: &Path) -> String {
+    printable(&file.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Whoever may name a file here may not send control sequences to the reader's terminal.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+fn row(file: &Path, identity: Option<&Path>, now: Timestamp) -> String {
+    let Some(identity) = identity else {
+        return match is_sealed(file) {
+            Ok(true) => "sealed (give --identity to see the key)".to_owned(),
+            Ok(false) => "not an age file".to_owned(),
+            Err(error) => printable(&Failure::because(ExitCode::Data, &error).message),
+        };
+    };
+    match SealedFile::new(file.to_owned(), identity.to_owned()).open() {
+        Ok(key) => format!("{}  {}", key.access_key_id, expiry(key.expiration, now)),
+        Err(LoadError::Open { source: OpenError::NotAge, .. }) => "not an age file".to_owned(),
+        Err(error) => printable(&Failure::from(error).message),
+    }
+}

@@ -1,0 +1,52 @@
+//! `countersign keys`: identities and sealed keys. A secret comes from a prompt or standard input, never from an argument, which
+//! every process on the machine can read.
+
+mod failures;
+mod identity_option;
+mod inspect;
+mod list;
+mod new_identity;
+mod output;
+mod recipients;
+mod reseal;
+mod seal;
+mod secret_input;
+
+use clap::{Args, Subcommand};
+
+use super::exit::Failure;
+
+/// Arguments of `countersign keys`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an age identity, which opens what is sealed to it, and print its public key
+    NewIdentity(new_identity::Arguments),
+    /// Seal an access key, read from a prompt or standard input, into an age file
+    Seal(seal::Arguments),
+    /// List the sealed keys of a directory
+    List(list::Arguments),
+    /// Show what a sealed key is, without its secrets
+    Inspect(inspect::Arguments),
+    /// Seal a sealed key again, to other recipients
+    Reseal(reseal::Arguments),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// 65 for input that is no key, 69 for a file that is not there, 71 for one that cannot be written, 77 for permissions.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::NewIdentity(arguments) => new_identity::run(arguments),
+        Command::Seal(arguments) => seal::run(arguments),
+        Command::List(arguments) => list::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Reseal(arguments) => reseal::run(arguments),
+    }
+}

@@ -1,0 +1,47 @@
+//! Whom a key is sealed to: `--recipient`, and the identity's own public keys.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::cli::exit::{ExitCode, Failure};
+use crate::credentials::{Identities, Recipient};
+
+/// Parses `--recipient`s. They come as plain text, not through a clap parser, whose message would repeat the value: the
+/// likeliest mistake is to give the identity instead.
+///
+/// # Errors
+/// 65, with which of them it is.
+pub(super) fn parse(texts: &[String]) -> Result<Vec<Recipient>, Failure> {
+    texts.iter().zip(1_usize..).map(|(text, number)| parse_one(text.trim(), number)).collect()
+}
+
+fn parse_one(text: &str, number: usize) -> Result<Recipient, Failure> {
+    Recipient::parse(text).ok_or_else(|| {
+        let secret = text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("AGE-SECRET-KEY-"));
+        let message = if secret {
+            format!(
+                "recipient {number} is not a public key but an identity, and now in the shell's history: make a new one with \
+                 `countersign keys new-identity`, and give the age1... that it prints"
+            )
+        } else {
+            format!("recipient {number} is not an age public key (age1..., 62 characters; SSH keys and plugins are not supported)")
+        };
+        Failure::new(ExitCode::Data, message)
+    })
+}
+
+/// The public keys of an identity file.
+///
+/// # Errors
+/// What is wrong with the identity.
+pub(super) fn of_identity(path: &Path) -> Result<Vec<Recipient>, Failure> {
+    Ok(Identities::read(path)?.recipients())
+}
+
+/// The recipients, one a line, for the user to check.
+pub(super) fn listing(recipients: &[Recipient]) -> String {
+    recipients.iter().fold(String::new(), |mut text, recipient| {
+        let _infallible = writeln!(text, "  {recipient}");
+        text
+    })
+}

@@ -1,0 +1,38 @@
+//! `countersign keys reseal`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+use super::failures::not_written;
+use super::identity_option::IdentityOption;
+use super::output::print;
+use super::recipients;
+use crate::cli::exit::Failure;
+use crate::credentials::SealedFile;
+use crate::credentials::seal::{Existing, seal, write_secret_file};
+
+/// Arguments of `countersign keys reseal`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("with").required(true).args(IdentityOption::NAMES)))]
+pub(super) struct Arguments {
+    /// The sealed file; it is replaced whole
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    identity: IdentityOption,
+    /// Seal to this age public key and no longer to those of before; may be given more than once
+    #[arg(short, long, value_name = "AGE1...", required = true)]
+    recipient: Vec<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let recipients = recipients::parse(&arguments.recipient)?;
+    let identity = arguments.identity.required_path()?;
+    let key = SealedFile::new(arguments.file.clone(), identity).open_document()?;
+    let sealed = seal(&key, &recipients)?;
+    write_secret_file(&arguments.file, &sealed, Existing::Replace).map_err(|error| not_written(&error, ""))?;
+    let text = format!("sealed {} to\n{}", arguments.file.display(), recipients::listing(&recipients));
+    print(text.as_bytes())
+}

@@ -1,0 +1,84 @@
+//! `countersign keys seal`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use jiff::Timestamp;
+
+use super::failures::not_written;
+use super::identity_option::IdentityOption;
+use super::output::print;
+use super::recipients;
+use super::secret_input::{self, Parts, Wanted};
+use crate::cli::exit::{ExitCode, Failure};
+use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
+use crate::credentials::{AccessKeyId, document};
+
+const HOW_IT_IS_READ: &str = "\
+The secret is asked for at a terminal, and not shown. Otherwise standard input holds the JSON that a
+credential_process prints or, with --access-key-id, the bare secret on one line.";
+
+/// Arguments of `countersign keys seal`.
+#[derive(Debug, Args)]
+#[command(after_help = HOW_IT_IS_READ)]
+#[command(group(ArgGroup::new("to").required(true).multiple(true).args(["recipient"]).args(IdentityOption::NAMES)))]
+pub(super) struct Arguments {
+    /// The sealed file to write, mode 600
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// Seal to this age public key; may be given more than once
+    #[arg(short, long, value_name = "AGE1...")]
+    recipient: Vec<String>,
+    #[command(flatten)]
+    identity: IdentityOption,
+    /// The access key's id, when standard input is the bare secret
+    #[arg(long, value_name = "ID")]
+    access_key_id: Option<String>,
+    /// A session token follows the secret, on a line (or at a prompt) of its own
+    #[arg(long)]
+    with_session_token: bool,
+    /// When the key stops working, as 2026-11-22T21:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// Replace the file when there is one
+    #[arg(long)]
+    force: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    const ADVICE: &str = "give --force to replace it";
+    let out = &arguments.out;
+    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    if existing == Existing::Refuse && out.symlink_metadata().is_ok() {
+        // before anybody has typed a secret; the write itself makes sure
+        return Err(not_written(&WriteError::Exists(out.clone()), ADVICE));
+    }
+    let mut recipients = recipients::parse(&arguments.recipient)?;
+    if let Some(path) = arguments.identity.path()? {
+        recipients.extend(recipients::of_identity(&path)?);
+    }
+    let key = secret_input::read_document(wanted(arguments)?)?;
+    let sealed = seal(&key, &recipients)?;
+    write_secret_file(out, &sealed, existing).map_err(|error| not_written(&error, ADVICE))?;
+    // what was sealed has just been read as this
+    let id = document::parse(&key).map_or_else(|_| String::new(), |key| key.access_key_id.to_string());
+    print(format!("sealed {id} in {} to\n{}", out.display(), recipients::listing(&recipients)).as_bytes())
+}
+
+fn wanted(arguments: &Arguments) -> Result<Wanted, Failure> {
+    let bad = |message: &str| Failure::new(ExitCode::Data, message);
+    // neither value is shown: a secret in the wrong place would be, too
+    let access_key_id = match arguments.access_key_id.as_deref().map(AccessKeyId::parse) {
+        None => None,
+        Some(Some(id)) => Some(id),
+        Some(None) => return Err(bad("--access-key-id is not 1 to 128 letters, digits and `_-.:`")),
+    };
+    let expiration = match arguments.expires.as_deref().map(str::parse::<Timestamp>) {
+        None => None,
+        Some(Ok(time)) => Some(time),
+        Some(Err(_)) => return Err(bad("--expires is not a time like 2026-11-22T21:00:00Z")),
+    };
+    let parts = if arguments.with_session_token { Parts::SecretAndToken } else { Parts::Secret };
+    Ok(Wanted { access_key_id, parts, expiration })
+}

@@ -1,0 +1,156 @@
+//! Reading an access key from a person or a pipe.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::cli::exit::{ExitCode, Failure};
+use crate::credentials::bounded::read_bounded;
+use crate::credentials::document::{self, MAX_DOCUMENT};
+use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
+
+/// What is read beside the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// A long-lived key.
+    Secret,
+    /// Temporary credentials.
+    SecretAndToken,
+}
+
+/// What the command line says of the key: its public side.
+pub(super) struct Wanted {
+    /// The id; without one, standard input is JSON, and a person is asked.
+    pub(super) access_key_id: Option<AccessKeyId>,
+    /// What is to be read.
+    pub(super) parts: Parts,
+    /// When the key stops working.
+    pub(super) expiration: Option<Timestamp>,
+}
+
+/// Reads the key, as the JSON to be sealed.
+///
+/// # Errors
+/// 65: what was read is no access key.
+pub(super) fn read_document(wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if io::stdin().is_terminal() {
+        return ask(wanted);
+    }
+    let input = read_input()?;
+    let is_json = input.trim_ascii_start().starts_with(b"{");
+    match wanted.access_key_id {
+        Some(_) if is_json => Err(unusable("holds JSON, which has the id in it: leave out --access-key-id")),
+        Some(id) => from_lines(id, wanted.parts, wanted.expiration, &input),
+        None if is_json && (wanted.parts != Parts::Secret || wanted.expiration.is_some()) => {
+            Err(unusable("holds JSON, which has token and expiry in it: leave out --with-session-token and --expires"))
+        }
+        None if is_json => match document::parse(&input) {
+            Ok(_wiped) => Ok(input),
+            Err(error) => {
+                Err(unusable(&format!("does not hold an access key as credential_process prints it: {error}")))
+            }
+        },
+        None => Err(unusable("does not hold JSON: give --access-key-id when it is the bare secret")),
+    }
+}
+
+fn unusable(what: &str) -> Failure {
+    Failure::new(ExitCode::Data, format!("standard input {what}"))
+}
+
+/// Standard input, past the standard library's buffer, which is never wiped.
+fn read_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let read = io::stdin().as_fd().try_clone_to_owned().and_then(|stdin| read_bounded(File::from(stdin), MAX_DOCUMENT));
+    match read {
+        Ok(Some(input)) if input.trim_ascii().is_empty() => {
+            Err(unusable("is empty: pipe the secret in, or run at a terminal"))
+        }
+        Ok(Some(input)) => Ok(input),
+        Ok(None) => Err(unusable(&format!("has more than {MAX_DOCUMENT} bytes; no access key has"))),
+        Err(error) => Err(Failure::new(ExitCode::System, format!("standard input cannot be read: {error}"))),
+    }
+}
+
+fn from_lines(
+    id: AccessKeyId,
+    parts: Parts,
+    expiration: Option<Timestamp>,
+    input: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut lines = input.trim_ascii_end().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let secret = lines.next().unwrap_or_default();
+    let token = match parts {
+        Parts::Secret => None,
+        Parts::SecretAndToken => {
+            Some(lines.next().ok_or_else(|| unusable("has no second line, for the session token"))?)
+        }
+    };
+    if lines.next().is_some() {
+        return Err(unusable(
+            "has too many lines: the secret on the first, and with --with-session-token the token on the second",
+        ));
+    }
+    assemble(id, secret, token, expiration)
+}
+
+fn assemble(
+    access_key_id: AccessKeyId,
+    secret: &[u8],
+    token: Option<&[u8]>,
+    expiration: Option<Timestamp>,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let bad = |what: &str| {
+        Failure::new(
+            ExitCode::Data,
+            format!("the {what} is empty, too long, or has a character that is not printable ASCII"),
+        )
+    };
+    let secret_access_key = SecretAccessKey::new(secret).ok_or_else(|| bad("secret access key"))?;
+    let session_token = match token {
+        None => None,
+        Some(token) => {
+            let token = std::str::from_utf8(token).ok().and_then(SessionToken::new);
+            Some(token.ok_or_else(|| bad("session token"))?)
+        }
+    };
+    Ok(document::write(&Credentials { access_key_id, secret_access_key, session_token, expiration }))
+}
+
+/// Asks a person, who does not see what they type of the secrets.
+fn ask(wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let id = match wanted.access_key_id {
+        Some(id) => id,
+        None => ask_for_id()
+            .map_err(not_asked)?
+            .ok_or_else(|| Failure::new(ExitCode::Data, "that is not an access key id"))?,
+    };
+    let secret = hidden("Secret access key (not shown): ")?;
+    let token = match wanted.parts {
+        Parts::Secret => None,
+        Parts::SecretAndToken => Some(hidden("Session token (not shown): ")?),
+    };
+    assemble(id, secret.trim().as_bytes(), token.as_ref().map(|token| token.trim().as_bytes()), wanted.expiration)
+}
+
+fn ask_for_id() -> io::Result<Option<AccessKeyId>> {
+    let mut line = String::new();
+    io::stderr().write_all(b"Access key id: ")?;
+    io::stdin().read_line(&mut line)?;
+    Ok(AccessKeyId::parse(line.trim()))
+}
+
+fn hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(not_asked)
+}
+
+// by value: it is a closure's whole job in `map_err`
+#[allow(clippy::needless_pass_by_value)]
+fn not_asked(error: io::Error) -> Failure {
+    Failure::new(
+        ExitCode::System,
+        format!("the terminal cannot be read: {error}; pipe the secret into standard input instead"),
+    )
+}

@@ -1,0 +1,60 @@
+//! Reading a secret into memory that is reserved once, never moves and is wiped on drop.
+
+use std::hint::black_box;
+use std::io::{self, ErrorKind, Read};
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// What age and the parsers may have used of the stack, with room to spare: their deepest frames take some 64 KiB.
+const BURNED: usize = 256 * 1024;
+
+/// Reads `source` to its end; `None` when it holds more than `limit` bytes.
+///
+/// A `Vec` that grows leaves copies of the secret behind in freed memory; this one is as long as it may ever get from the start.
+///
+/// # Errors
+/// What `source` says.
+pub fn read_bounded(mut source: impl Read, limit: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let mut buffer = Zeroizing::new(vec![0; limit.saturating_add(1)]);
+    let mut filled = 0_usize;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match source.read(room) {
+            Ok(0) => break,
+            Ok(count) => filled = filled.saturating_add(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if filled > limit {
+        return Ok(None);
+    }
+    buffer.truncate(filled);
+    Ok(Some(buffer))
+}
+
+/// Overwrites the part of the stack that calls made before this one have used and left as it was.
+///
+/// Call it from the function that called the one which handled a secret, after that has returned.
+#[inline(never)]
+pub fn burn_stack() {
+    let mut frame = [0_u8; BURNED];
+    black_box(&mut frame).zeroize();
+    black_box(&frame);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_read_and_one_byte_more_is_refused() {
+        assert_eq!(**read_bounded(&b"12345"[..], 5).unwrap().unwrap(), *b"12345");
+        assert!(read_bounded(&b"123456"[..], 5).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_buffer_never_moves() {
+        let read = read_bounded(&[7; 1000][..], 1000).unwrap().unwrap();
+        assert_eq!((read.len(), read.capacity()), (1000, 1001));
+    }
+}

@@ -1,0 +1,200 @@
+//! The key that is current: read without a lock by every request, replaced by whoever refreshes it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::access_key::ActiveKey;
+use super::secret::SessionToken;
+use super::signing_key::SignatureMethod;
+use super::store::{KeyStore, LoadError};
+
+/// Why there is no key to sign with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum KeyUnavailable {
+    /// None was ever loaded.
+    #[error("the key is not loaded")]
+    NotLoaded,
+    /// It has expired, and nothing newer came.
+    #[error("the key has expired")]
+    Expired,
+}
+
+/// What a refresh that succeeded brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshOutcome {
+    /// The store gave the key we have.
+    Unchanged,
+    /// The store gave another key, which is current from now on.
+    Changed,
+}
+
+/// The current key of one `[key.NAME]`.
+pub struct KeySlot {
+    name: String,
+    current: ArcSwapOption<ActiveKey>,
+    generation: AtomicU64,
+}
+
+impl KeySlot {
+    /// A slot without a key.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), current: ArcSwapOption::const_empty(), generation: AtomicU64::new(0) }
+    }
+
+    /// The name the configuration gives the key.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many keys have been current here, the present one included: 0 means none was ever loaded.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// The key to sign with at `now`. Never waits and never loads; an expired key is not given out.
+    ///
+    /// # Errors
+    /// [`KeyUnavailable`].
+    pub fn current(&self, now: Timestamp) -> Result<Arc<ActiveKey>, KeyUnavailable> {
+        let key = self.current.load_full().ok_or(KeyUnavailable::NotLoaded)?;
+        if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(key) }
+    }
+
+    /// Asks the store for its key, and makes it current when it is another one. Blocks.
+    ///
+    /// Requests under way keep the key they began with; the old key is wiped when the last of them ends.
+    ///
+    /// # Errors
+    /// What the store says. The key there was stays current: a file that is just being written must not stop the service.
+    pub fn refresh(&self, store: &dyn KeyStore) -> Result<RefreshOutcome, LoadError> {
+        let new = store.load()?;
+        if self.current.load().as_ref().is_some_and(|old| is_same(old, &new)) {
+            return Ok(RefreshOutcome::Unchanged);
+        }
+        self.current.store(Some(Arc::new(new)));
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        Ok(RefreshOutcome::Changed)
+    }
+}
+
+/// Neither key knows its secret any more: they are the same when each accepts the other's MAC.
+fn is_same(old: &ActiveKey, new: &ActiveKey) -> bool {
+    const PROBE: &[u8] = b"countersign: is this the same key?";
+    let mac = new.signing_key().mac(SignatureMethod::HmacSha256, PROBE);
+    old.id() == new.id()
+        && old.expiration() == new.expiration()
+        && old.session_token().map(SessionToken::expose_secret) == new.session_token().map(SessionToken::expose_secret)
+        && old.signing_key().verifies(SignatureMethod::HmacSha256, PROBE, mac.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+
+    use super::super::access_key::{AccessKeyId, Credentials};
+    use super::super::guard::GuardError;
+    use super::super::secret::SecretAccessKey;
+    use super::*;
+
+    const FIRST: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    const SECOND: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY");
+
+    #[derive(Clone, Copy)]
+    enum Holds {
+        Nothing,
+        Key((&'static str, &'static str), Option<i64>),
+    }
+
+    struct Fake(Mutex<Holds>);
+
+    impl Fake {
+        fn put(&self, holds: Holds) {
+            *self.0.lock().unwrap() = holds;
+        }
+    }
+
+    impl KeyStore for Fake {
+        fn load(&self) -> Result<ActiveKey, LoadError> {
+            match *self.0.lock().unwrap() {
+                Holds::Nothing => Err(LoadError::File(GuardError::Missing(PathBuf::from("key.age")))),
+                Holds::Key((id, secret), expires) => Ok(ActiveKey::new(Credentials {
+                    access_key_id: AccessKeyId::parse(id).unwrap(),
+                    secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
+                    session_token: None,
+                    expiration: expires.map(|second| Timestamp::from_second(second).unwrap()),
+                })),
+            }
+        }
+
+        fn watched(&self) -> Vec<PathBuf> {
+            Vec::new()
+        }
+
+        fn describe(&self) -> String {
+            "fake".to_owned()
+        }
+    }
+
+    fn slot_with(holds: Holds) -> (KeySlot, Fake) {
+        (KeySlot::new("main"), Fake(Mutex::new(holds)))
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_slot_begins_without_a_key_and_says_so() {
+        let (slot, store) = slot_with(Holds::Nothing);
+        assert!(matches!(slot.current(at(0)), Err(KeyUnavailable::NotLoaded)));
+        assert!(slot.refresh(&store).is_err());
+        assert!(matches!(slot.current(at(0)), Err(KeyUnavailable::NotLoaded)));
+        assert_eq!(slot.generation(), 0);
+    }
+
+    #[test]
+    fn an_expired_key_is_never_given_out() {
+        let (slot, store) = slot_with(Holds::Key(FIRST, Some(1000)));
+        assert_eq!(slot.refresh(&store).unwrap(), RefreshOutcome::Changed);
+        assert!(slot.current(at(999)).is_ok());
+        assert!(matches!(slot.current(at(1000)), Err(KeyUnavailable::Expired)));
+        assert!(matches!(slot.current(at(1001)), Err(KeyUnavailable::Expired)));
+    }
+
+    #[test]
+    fn a_refresh_that_fails_keeps_the_old_key() {
+        let (slot, store) = slot_with(Holds::Key(FIRST, None));
+        slot.refresh(&store).unwrap();
+        store.put(Holds::Nothing);
+        assert!(slot.refresh(&store).is_err());
+        assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), FIRST.0);
+        assert_eq!(slot.generation(), 1);
+    }
+
+    #[test]
+    fn the_same_key_changes_nothing_and_any_difference_does() {
+        let (slot, store) = slot_with(Holds::Key(FIRST, None));
+        slot.refresh(&store).unwrap();
+        let key = slot.current(at(0)).ok().unwrap();
+        assert_eq!(slot.refresh(&store).unwrap(), RefreshOutcome::Unchanged);
+        assert!(Arc::ptr_eq(&key, &slot.current(at(0)).ok().unwrap()));
+        for changed in [
+            Holds::Key((FIRST.0, SECOND.1), None),
+            Holds::Key(SECOND, None),
+            Holds::Key(SECOND, Some(1)),
+            Holds::Key(SECOND, Some(2)),
+        ] {
+            store.put(changed);
+            assert_eq!(slot.refresh(&store).unwrap(), RefreshOutcome::Changed);
+        }
+        assert_eq!(slot.generation(), 5);
+    }
+}

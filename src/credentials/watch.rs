@@ -1,0 +1,377 @@
+//! The thread that keeps keys fresh: it looks when a directory changes, when it is poked, and every half minute anyway.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use thiserror::Error;
+
+use super::guard::directory_of;
+use super::slot::{KeySlot, RefreshOutcome};
+use super::store::{KeyStore, LoadError};
+
+/// Told of every look at a key, on the watching thread: log it, count it, return soon.
+pub type Report = Box<dyn Fn(&KeySlot, Result<RefreshOutcome, LoadError>) + Send>;
+
+/// A key and the store that refreshes it.
+pub struct WatchedKey {
+    /// Where the key is current.
+    pub slot: Arc<KeySlot>,
+    /// Where it comes from.
+    pub store: Box<dyn KeyStore>,
+}
+
+/// Why changes are not noticed at once.
+#[derive(Debug, Error)]
+pub enum WatchError {
+    /// No thread to be had: nothing is refreshed.
+    #[error("the thread that refreshes keys cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// No notification from the system (on Linux: the limits on inotify): changes are found by looking every half minute.
+    #[error("directories cannot be watched for changes of keys: changes are found within half a minute")]
+    Notify(#[source] notify::Error),
+}
+
+/// How long the thread waits for what.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Quiet time after an event: a file being replaced makes several.
+    debounce: Duration,
+    /// The longest a look is put off, in a directory that is never quiet.
+    patience: Duration,
+    /// The time between looks when nothing happens: network file systems do not notify, and a directory that is itself
+    /// replaced takes its watch with it.
+    poll: Duration,
+}
+
+const PACE: Pace =
+    Pace { debounce: Duration::from_millis(100), patience: Duration::from_secs(1), poll: Duration::from_secs(30) };
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    Look,
+    Stop,
+}
+
+/// Keeps keys fresh until it is dropped.
+pub struct KeyWatcher {
+    signals: Sender<Signal>,
+    thread: Option<JoinHandle<()>>,
+    blind: Option<WatchError>,
+}
+
+impl KeyWatcher {
+    /// Starts the thread. It looks at every key at once, so that nothing is missed that changed since the caller loaded it.
+    ///
+    /// # Errors
+    /// [`WatchError::Thread`].
+    pub fn start(keys: Vec<WatchedKey>, report: Report) -> Result<Self, WatchError> {
+        Self::start_at(PACE, keys, report)
+    }
+
+    /// Why changes are only found by polling; `None` when the system notifies. Worth a warning in the log, no more.
+    #[must_use]
+    pub const fn blind(&self) -> Option<&WatchError> {
+        self.blind.as_ref()
+    }
+
+    /// Has every key looked at soon (SIGHUP). Does not wait for it.
+    pub fn poke(&self) {
+        // the other end is there until drop
+        let _sent = self.signals.send(Signal::Look);
+    }
+
+    fn start_at(pace: Pace, keys: Vec<WatchedKey>, report: Report) -> Result<Self, WatchError> {
+        let (signals, inbox) = mpsc::channel();
+        let (directories, blind) = match Directories::of(&keys, signals.clone()) {
+            Ok(mut directories) => {
+                let blind = directories.arm().err();
+                (Some(directories), blind)
+            }
+            Err(error) => (None, Some(error)),
+        };
+        let round = Round { pace, keys, report, inbox, directories };
+        let thread = thread::Builder::new().name("keys".to_owned()).spawn(move || round.run());
+        Ok(Self { signals, thread: Some(thread.map_err(WatchError::Thread)?), blind: blind.map(WatchError::Notify) })
+    }
+}
+
+impl Drop for KeyWatcher {
+    fn drop(&mut self) {
+        let _sent = self.signals.send(Signal::Stop);
+        if let Some(thread) = self.thread.take() {
+            // a panic in `report` ended it already; there is nobody left to tell
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// The directories of all watched files.
+struct Directories {
+    watcher: RecommendedWatcher,
+    paths: BTreeSet<PathBuf>,
+}
+
+impl Directories {
+    fn of(keys: &[WatchedKey], signals: Sender<Signal>) -> Result<Self, notify::Error> {
+        let files = keys.iter().flat_map(|key| key.store.watched());
+        let paths = files.map(|file| directory_of(&file)).collect();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // an error may stand for events that were lost
+            if event.map_or(true, |event| is_change(event.kind)) {
+                let _ended = signals.send(Signal::Look);
+            }
+        })?;
+        Ok(Self { watcher, paths })
+    }
+
+    /// Watches each directory, again if need be: one that was replaced has to be watched anew. Says what failed first.
+    fn arm(&mut self) -> Result<(), notify::Error> {
+        let mut outcome = Ok(());
+        for path in &self.paths {
+            let armed = self.watcher.watch(path, RecursiveMode::NonRecursive);
+            outcome = outcome.and(armed);
+        }
+        outcome
+    }
+}
+
+/// Reading is reported too: acting on it, we would be woken by ourselves for ever.
+fn is_change(kind: EventKind) -> bool {
+    !kind.is_access() || kind == EventKind::Access(AccessKind::Close(AccessMode::Write))
+}
+
+/// What the thread owns.
+struct Round {
+    pace: Pace,
+    keys: Vec<WatchedKey>,
+    report: Report,
+    inbox: Receiver<Signal>,
+    directories: Option<Directories>,
+}
+
+impl Round {
+    fn run(mut self) {
+        loop {
+            for key in &self.keys {
+                (self.report)(&key.slot, key.slot.refresh(key.store.as_ref()));
+            }
+            match self.inbox.recv_timeout(self.pace.poll) {
+                Ok(Signal::Look) => {
+                    if self.settle() == Signal::Stop {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    // what fails now is tried again next time, and until then the poll finds what it would have told
+                    let _armed = self.directories.as_mut().map(Directories::arm);
+                }
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Waits until nothing has happened for a while.
+    fn settle(&self) -> Signal {
+        let begun = Instant::now();
+        while begun.elapsed() < self.pace.patience {
+            match self.inbox.recv_timeout(self.pace.debounce) {
+                Ok(Signal::Look) => {}
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Signal::Stop,
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+        Signal::Look
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use jiff::Timestamp;
+    use tempfile::TempDir;
+
+    use super::super::identity::Identities;
+    use super::super::seal::{Existing, seal, write_secret_file};
+    use super::super::sealed::SealedFile;
+    use super::super::slot::KeyUnavailable;
+    use super::*;
+
+    const FIRST: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    const SECOND: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY");
+
+    /// How long a test waits before it fails: below the poll, so that a notification that never came is not made up for.
+    const GENEROUS: Duration = Duration::from_secs(25);
+    /// Notifications alone.
+    const NEVER_POLL: Pace = Pace { poll: Duration::from_secs(3600), ..PACE };
+    /// Next to no wait for quiet.
+    const BRISK_POLL: Pace = Pace { poll: Duration::from_millis(20), ..PACE };
+
+    type Outcome = Result<RefreshOutcome, LoadError>;
+
+    /// A watched key in a directory of its own; every look arrives in `looks`.
+    struct Scene {
+        directory: TempDir,
+        identities: Identities,
+        slot: Arc<KeySlot>,
+        looks: Receiver<Outcome>,
+        watcher: Option<KeyWatcher>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let (_unused, looks) = mpsc::channel();
+            let directory = tempfile::tempdir().unwrap();
+            fs::create_dir(directory.path().join("keys")).unwrap();
+            let identities = Identities::generate();
+            let file = identities.to_file(Timestamp::UNIX_EPOCH);
+            write_secret_file(&directory.path().join("id"), &file, Existing::Refuse).unwrap();
+            Self { directory, identities, slot: Arc::new(KeySlot::new("main")), looks, watcher: None }
+        }
+
+        fn sealed(&self, (id, secret): (&str, &str)) -> Vec<u8> {
+            let document = format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}"}}"#);
+            seal(document.as_bytes(), &self.identities.recipients()).unwrap()
+        }
+
+        fn keys(&self) -> PathBuf {
+            self.directory.path().join("keys")
+        }
+
+        fn put(&self, path: &Path, key: (&str, &str)) {
+            write_secret_file(path, &self.sealed(key), Existing::Replace).unwrap();
+        }
+
+        fn watch(&mut self, pace: Pace) {
+            let store = SealedFile::new(self.keys().join("key.age"), self.directory.path().join("id"));
+            let (sender, looks) = mpsc::channel();
+            let report: Report = Box::new(move |slot, outcome| {
+                assert_eq!(slot.name(), "main");
+                let _test_over = sender.send(outcome);
+            });
+            let keys = vec![WatchedKey { slot: Arc::clone(&self.slot), store: Box::new(store) }];
+            let watcher = KeyWatcher::start_at(pace, keys, report).unwrap();
+            assert!(watcher.blind().is_none());
+            (self.watcher, self.looks) = (Some(watcher), looks);
+        }
+
+        /// Waits for a look with the outcome asked for; a file being replaced may be looked at more than once.
+        fn wait_for(&self, wanted: impl Fn(&Outcome) -> bool) {
+            let begun = Instant::now();
+            while !wanted(&self.looks.recv_timeout(GENEROUS.saturating_sub(begun.elapsed())).expect("a look in time")) {
+            }
+        }
+
+        fn wait_for_change_to(&self, key: (&str, &str)) {
+            self.wait_for(|outcome| matches!(outcome, Ok(RefreshOutcome::Changed)));
+            assert_eq!(self.current(), key.0);
+        }
+
+        fn current(&self) -> String {
+            self.slot.current(Timestamp::UNIX_EPOCH).ok().unwrap().id().as_str().to_owned()
+        }
+    }
+
+    #[test]
+    fn a_file_replaced_by_rename_is_picked_up() {
+        let mut scene = Scene::new();
+        let path = scene.keys().join("key.age");
+        scene.put(&path, FIRST);
+        scene.watch(NEVER_POLL);
+        scene.wait_for_change_to(FIRST);
+        scene.put(&path, SECOND);
+        scene.wait_for_change_to(SECOND);
+        scene.put(&path, FIRST);
+        scene.wait_for_change_to(FIRST);
+    }
+
+    #[test]
+    fn a_file_that_appears_later_is_picked_up() {
+        let mut scene = Scene::new();
+        scene.watch(NEVER_POLL);
+        scene.wait_for(Result::is_err);
+        assert!(matches!(scene.slot.current(Timestamp::UNIX_EPOCH), Err(KeyUnavailable::NotLoaded)));
+        scene.put(&scene.keys().join("key.age"), FIRST);
+        scene.wait_for_change_to(FIRST);
+    }
+
+    #[test]
+    fn a_kubernetes_volume_that_is_swapped_is_picked_up_every_time() {
+        let mut scene = Scene::new();
+        // as kubelet's atomic writer does it: a new directory, a new link, and the link renamed over `..data`
+        let publish = |scene: &Scene, version: &str, key| {
+            let keys = scene.keys();
+            fs::create_dir(keys.join(version)).unwrap();
+            scene.put(&keys.join(version).join("key.age"), key);
+            symlink(version, keys.join("..data_tmp")).unwrap();
+            fs::rename(keys.join("..data_tmp"), keys.join("..data")).unwrap();
+        };
+        publish(&scene, "..2026_1", FIRST);
+        symlink("..data/key.age", scene.keys().join("key.age")).unwrap();
+        scene.watch(NEVER_POLL);
+        scene.wait_for_change_to(FIRST);
+        publish(&scene, "..2026_2", SECOND);
+        fs::remove_dir_all(scene.keys().join("..2026_1")).unwrap();
+        scene.wait_for_change_to(SECOND);
+        publish(&scene, "..2026_3", FIRST);
+        fs::remove_dir_all(scene.keys().join("..2026_2")).unwrap();
+        scene.wait_for_change_to(FIRST);
+    }
+
+    #[test]
+    fn a_half_written_file_keeps_the_old_key_until_it_is_whole() {
+        let mut scene = Scene::new();
+        let path = scene.keys().join("key.age");
+        scene.put(&path, FIRST);
+        scene.watch(NEVER_POLL);
+        scene.wait_for_change_to(FIRST);
+        let second = scene.sealed(SECOND);
+        fs::write(&path, &second[..second.len() / 2]).unwrap(); // in place, as a careless editor would
+        scene.wait_for(Result::is_err);
+        assert_eq!(scene.current(), FIRST.0);
+        fs::write(&path, &second).unwrap();
+        scene.wait_for_change_to(SECOND);
+    }
+
+    #[test]
+    fn a_poke_has_the_key_looked_at_and_looking_does_not_wake_the_watcher_again() {
+        let mut scene = Scene::new();
+        scene.put(&scene.keys().join("key.age"), FIRST);
+        scene.watch(NEVER_POLL);
+        scene.wait_for_change_to(FIRST);
+        // events of the first look (it opens files) would come within this time, and none may
+        assert!(scene.looks.recv_timeout(PACE.patience).is_err());
+        scene.watcher.as_ref().unwrap().poke();
+        scene.wait_for(|outcome| matches!(outcome, Ok(RefreshOutcome::Unchanged)));
+    }
+
+    #[test]
+    fn without_any_notification_the_poll_finds_the_change() {
+        let mut scene = Scene::new();
+        scene.put(&scene.keys().join("key.age"), FIRST);
+        scene.watch(BRISK_POLL);
+        scene.wait_for_change_to(FIRST);
+        // the directory is replaced, and the watch on the old one hears nothing of the new
+        fs::rename(scene.keys(), scene.directory.path().join("old")).unwrap();
+        fs::create_dir(scene.keys()).unwrap();
+        scene.put(&scene.keys().join("key.age"), SECOND);
+        scene.wait_for_change_to(SECOND);
+    }
+
+    #[test]
+    fn dropping_the_watcher_ends_its_thread() {
+        let mut scene = Scene::new();
+        scene.watch(NEVER_POLL);
+        drop(scene.watcher.take());
+        while scene.looks.recv().is_ok() {}
+        assert_eq!(Arc::strong_count(&scene.slot), 1);
+    }
+}

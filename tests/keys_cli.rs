@@ -1,0 +1,371 @@
+//! `countersign keys` as its users meet it: the real program, its exit codes, its output; and Debian's `age` as the other side.
+
+// clippy.toml allows these in tests, but does not see that the helpers of this file are part of them
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const OTHER_ID: &str = "AKIAI44QH8DHBEXAMPLE";
+const OTHER_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY";
+const TOKEN: &str = "AQoDYXdzEJrEXAMPLETOKEN";
+
+/// What a program left behind.
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Outcome {
+    #[track_caller]
+    fn succeeded(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{}", self.stdout);
+        self.stdout
+    }
+
+    #[track_caller]
+    fn failed(self, code: i32, message: &str) {
+        assert_eq!(self.code, code, "{}", self.stderr);
+        assert!(self.stderr.contains(message), "{}", self.stderr);
+        assert_eq!(self.stdout, "");
+    }
+}
+
+/// A directory to work in, with an identity `id`.
+struct Place {
+    directory: TempDir,
+    recipient: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let mut place = Self { directory: tempfile::tempdir().unwrap(), recipient: String::new() };
+        place.recipient = place.keys(&["new-identity", "--out", "id"], "").succeeded().trim().to_owned();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
+        fs::write(self.path(name), contents).unwrap();
+        self.set_mode(name, 0o600);
+    }
+
+    fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).unwrap().mode() & 0o7777
+    }
+
+    fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// `countersign keys ...`; whatever it does, no secret is in its output.
+    fn keys(&self, arguments: &[&str], input: &str) -> Outcome {
+        let outcome = self.countersign(arguments, input);
+        for output in [&outcome.stdout, &outcome.stderr] {
+            let shown = [SECRET, OTHER_SECRET, TOKEN].iter().any(|secret| output.contains(secret));
+            // the prefix alone is in messages about identities
+            let identity = output.split("AGE-SECRET-KEY-1").skip(1).any(|rest| !rest.starts_with("..."));
+            assert!(!shown && !identity, "{arguments:?} shows a secret");
+        }
+        outcome
+    }
+
+    fn countersign(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.arg("keys").args(arguments).env_remove("CREDENTIALS_DIRECTORY");
+        self.run(command, input).expect("countersign starts")
+    }
+
+    /// Debian's `age` or `age-keygen`.
+    fn age(&self, program: &str, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        self.run(command, input).unwrap_or_else(|error| {
+            panic!(
+                "the program `{program}` cannot be run ({error}): install the Debian package `age`, as tests/run does"
+            )
+        })
+    }
+
+    fn run(&self, mut command: Command, input: &str) -> std::io::Result<Outcome> {
+        command.current_dir(self.directory.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        // it may end before it reads
+        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output()?;
+        Ok(Outcome {
+            code: output.status.code().expect("an exit code"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        })
+    }
+
+    /// Seals the first example key.
+    fn seal(&self, name: &str) {
+        self.keys(&["seal", "--out", name, "--identity", "id", "--access-key-id", ID], SECRET).succeeded();
+    }
+}
+
+fn json(id: &str, secret: &str) -> String {
+    format!(r#"{{"Version": 1, "AccessKeyId": "{id}", "SecretAccessKey": "{secret}"}}"#)
+}
+
+#[test]
+fn a_new_identity_is_a_file_for_us_alone_and_only_its_public_key_is_shown() {
+    let place = Place::new();
+    assert!(place.recipient.starts_with("age1") && place.recipient.len() == 62, "{}", place.recipient);
+    assert_eq!(place.mode("id"), 0o600);
+    let file = place.read("id");
+    let lines: Vec<_> = file.lines().collect();
+    assert!(lines[0].starts_with("# created: 20"), "{}", lines[0]);
+    assert_eq!(lines[1], format!("# public key: {}", place.recipient));
+    assert!(lines[2].starts_with("AGE-SECRET-KEY-1") && lines.len() == 3);
+}
+
+#[test]
+fn a_new_identity_never_replaces_one() {
+    let place = Place::new();
+    let before = place.read("id");
+    place.keys(&["new-identity", "--out", "id"], "").failed(71, "id exists: it may be all that opens your keys");
+    assert_eq!(place.read("id"), before);
+    place.keys(&["new-identity", "--out", "missing/id"], "").failed(71, "missing/id cannot be written");
+}
+
+#[test]
+fn a_new_identity_without_a_file_goes_to_standard_output_for_a_pipe() {
+    let place = Place::new();
+    let identity = place.countersign(&["new-identity"], "").succeeded();
+    assert!(identity.lines().last().unwrap().starts_with("AGE-SECRET-KEY-1"));
+}
+
+#[test]
+fn a_bare_secret_is_sealed_and_inspected() {
+    let place = Place::new();
+    let sealed =
+        place.keys(&["seal", "-o", "key.age", "-r", &place.recipient, "--access-key-id", ID], &format!("{SECRET}\n"));
+    assert_eq!(sealed.succeeded(), format!("sealed {ID} in key.age to\n  {}\n", place.recipient));
+    assert_eq!(place.mode("key.age"), 0o600);
+    assert_eq!(place.names(), ["id", "key.age"]);
+    assert_eq!(
+        place.keys(&["inspect", "key.age", "--identity", "id"], "").succeeded(),
+        format!("file           key.age\naccess key id  {ID}\nsession token  no\nexpiration     never expires\n")
+    );
+}
+
+#[test]
+fn temporary_credentials_are_sealed_from_two_lines() {
+    let place = Place::new();
+    let arguments = ["seal", "-o", "key.age", "-i", "id", "--access-key-id", ID, "--with-session-token", "--expires"];
+    let with = |time| [&arguments[..], &[time]].concat();
+    let input = format!("{SECRET}\n{TOKEN}\n");
+    place.keys(&with("2011-06-20T22:30:59Z"), &input).succeeded();
+    let shown = place.keys(&["inspect", "key.age", "-i", "id"], "").succeeded();
+    assert!(shown.contains("session token  yes\nexpiration     expired 2011-06-20T22:30:59Z\n"), "{shown}");
+    fs::remove_file(place.path("key.age")).unwrap();
+    place.keys(&with("tomorrow"), &input).failed(65, "--expires is not a time like");
+    place.keys(&with("2999-01-01T00:00:00Z"), SECRET).failed(65, "no second line, for the session token");
+    place.keys(&with("2999-01-01T00:00:00Z"), &format!("{input}more")).failed(65, "too many lines");
+    assert_eq!(place.names(), ["id"]);
+}
+
+#[test]
+fn json_from_a_credential_process_is_sealed_as_it_is() {
+    let place = Place::new();
+    let document =
+        json(ID, SECRET).replace('}', r#", "SessionToken": "AQoDYXdzEJrEXAMPLETOKEN", "AccountId": "123456789012"}"#);
+    place.keys(&["seal", "-o", "key.age", "-i", "id"], &document).succeeded();
+    assert_eq!(place.age("age", &["-d", "-i", "id", "key.age"], "").succeeded(), document);
+}
+
+#[test]
+fn what_is_no_key_is_not_sealed_and_the_message_says_what_is_wrong() {
+    let place = Place::new();
+    let seal = ["seal", "-o", "key.age", "-i", "id"];
+    let with_id = [&seal[..], &["--access-key-id", ID]].concat();
+    let bad_id = [&seal[..], &["--access-key-id", SECRET]].concat();
+    let with_token = [&seal[..], &["--with-session-token"]].concat();
+    let cases: [(&[&str], String, &str); 9] = [
+        (&seal, String::new(), "standard input is empty"),
+        (&seal, SECRET.to_owned(), "give --access-key-id when it is the bare secret"),
+        (&seal, json(ID, SECRET).replace("SecretAccessKey", "Secret"), "SecretAccessKey is missing"),
+        (&seal, json(ID, SECRET).replace('}', ""), "not JSON (line 1, column"),
+        (&with_token, json(ID, SECRET), "leave out --with-session-token"),
+        (&with_id, json(ID, SECRET), "leave out --access-key-id"),
+        (&with_id, format!("{SECRET} \u{e9}"), "the secret access key is empty, too long, or has"),
+        (&with_id, "x".repeat(100_000), "no access key has"),
+        (&bad_id, SECRET.to_owned(), "--access-key-id is not 1 to 128 letters"),
+    ];
+    for (arguments, input, message) in cases {
+        place.keys(arguments, &input).failed(65, message);
+    }
+    assert_eq!(place.names(), ["id"]);
+}
+
+#[test]
+fn a_recipient_that_is_an_identity_is_refused_without_repeating_it() {
+    let place = Place::new();
+    let file = place.read("id");
+    let identity = file.lines().last().unwrap();
+    place
+        .keys(&["seal", "-o", "key.age", "-r", identity], &json(ID, SECRET))
+        .failed(65, "recipient 1 is not a public key but");
+    let arguments = ["seal", "-o", "key.age", "-r", &place.recipient, "-r", "ssh-ed25519 AAAA"];
+    place.keys(&arguments, &json(ID, SECRET)).failed(65, "recipient 2 is not an age public key");
+    place.keys(&["seal", "-o", "key.age"], &json(ID, SECRET)).failed(2, "--recipient");
+}
+
+#[test]
+fn a_sealed_key_is_replaced_only_by_force_and_without_a_backup() {
+    let place = Place::new();
+    place.seal("key.age");
+    let before = place.read("key.age");
+    let arguments = ["seal", "-o", "key.age", "-i", "id"];
+    place.keys(&arguments, &json(OTHER_ID, OTHER_SECRET)).failed(71, "key.age exists: give --force to replace it");
+    assert_eq!(place.read("key.age"), before);
+    place.keys(&[&arguments[..], &["--force"]].concat(), &json(OTHER_ID, OTHER_SECRET)).succeeded();
+    assert!(place.keys(&["inspect", "key.age", "-i", "id"], "").succeeded().contains(OTHER_ID));
+    assert_eq!(place.names(), ["id", "key.age"]);
+}
+
+#[test]
+fn files_that_others_can_read_are_refused_with_the_fix() {
+    let place = Place::new();
+    place.seal("key.age");
+    let inspect = ["inspect", "key.age", "-i", "id"];
+    for name in ["key.age", "id"] {
+        place.set_mode(name, 0o644);
+        place.keys(&inspect, "").failed(77, &format!("{name} is open to others (mode 0644): chmod 600 {name}"));
+        place.set_mode(name, 0o600);
+    }
+    place.keys(&inspect, "").succeeded();
+}
+
+#[test]
+fn what_does_not_open_says_why_and_what_to_do() {
+    let place = Place::new();
+    place.seal("key.age");
+    place.keys(&["new-identity", "-o", "other"], "").succeeded();
+    place.write("text", "not age");
+    place.write("cut", &place.read("key.age")[..200]);
+    let inspect = |file, identity| place.keys(&["inspect", file, "-i", identity], "");
+    inspect("key.age", "other").failed(65, "key.age cannot be opened: the identity does not fit");
+    inspect("text", "id").failed(65, "it is not an age file: make one with `countersign keys seal`");
+    inspect("cut", "id").failed(65, "it is damaged: cut short");
+    inspect("missing", "id").failed(69, "missing does not exist");
+    inspect("key.age", "missing").failed(69, "the identity cannot be used: missing does not exist");
+    inspect("key.age", "text").failed(65, "line 1 of text is not an age identity");
+    place.keys(&["inspect", "key.age"], "").failed(2, "--identity");
+}
+
+#[test]
+fn the_identity_can_come_from_systemd() {
+    let place = Place::new();
+    place.seal("key.age");
+    place.write("identity-credential", place.read("id"));
+    let inspect = |name: &str, directory: Option<PathBuf>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["keys", "inspect", "key.age", "--identity-credential", name]).env_remove("CREDENTIALS_DIRECTORY");
+        command.envs(directory.map(|directory| ("CREDENTIALS_DIRECTORY", directory)));
+        place.run(command, "").unwrap()
+    };
+    let here = || Some(place.directory.path().to_owned());
+    assert!(inspect("identity-credential", here()).succeeded().contains(ID));
+    inspect("identity-credential", None).failed(69, "LoadCredential=identity-credential:");
+    inspect("../id", here()).failed(65, "the name of one file");
+}
+
+#[test]
+fn a_directory_is_listed_with_what_the_identity_opens() {
+    let place = Place::new();
+    fs::create_dir(place.path("keys")).unwrap();
+    place.seal("keys/a.age");
+    let dated = json(OTHER_ID, OTHER_SECRET).replace('}', r#", "Expiration": "2999-01-01T00:00:00Z"}"#);
+    place.keys(&["seal", "-o", "keys/long-name.age", "-i", "id"], &dated).succeeded();
+    place.write("keys/notes.txt", "not age");
+    place.seal("keys/open.age");
+    place.set_mode("keys/open.age", 0o604);
+    place.write("keys/.hidden", "");
+    assert_eq!(
+        place.keys(&["list", "keys", "--identity", "id"], "").succeeded(),
+        format!(
+            "a.age          {ID}  never expires\n\
+             long-name.age  {OTHER_ID}  expires 2999-01-01T00:00:00Z\n\
+             notes.txt      not an age file\n\
+             open.age       the sealed key cannot be used: keys/open.age is open to others (mode 0604): chmod 600 keys/open.age\n"
+        )
+    );
+    let unopened = place.keys(&["list", "keys"], "").succeeded();
+    assert!(unopened.starts_with("a.age          sealed (give --identity to see the key)\n"), "{unopened}");
+    place.keys(&["list", "missing"], "").failed(69, "missing cannot be listed");
+    place.keys(&["list", "keys", "-i", "missing"], "").failed(69, "missing does not exist");
+}
+
+#[test]
+fn a_key_is_sealed_again_to_other_recipients_only() {
+    let place = Place::new();
+    place.seal("key.age");
+    let other = place.keys(&["new-identity", "-o", "other"], "").succeeded();
+    let resealed = place.keys(&["reseal", "key.age", "-i", "id", "-r", other.trim()], "").succeeded();
+    assert_eq!(resealed, format!("sealed key.age to\n  {other}"));
+    assert_eq!((place.mode("key.age"), place.names()), (0o600, vec!["id".into(), "key.age".into(), "other".into()]));
+    place.keys(&["inspect", "key.age", "-i", "id"], "").failed(65, "the identity does not fit");
+    assert!(place.keys(&["inspect", "key.age", "-i", "other"], "").succeeded().contains(ID));
+    let before = place.read("key.age");
+    place.keys(&["reseal", "key.age", "-i", "id", "-r", &place.recipient], "").failed(65, "does not fit");
+    assert_eq!(place.read("key.age"), before);
+}
+
+#[test]
+fn what_age_seals_opens_here_binary_and_armored_with_its_own_identity() {
+    let place = Place::new();
+    place.age("age-keygen", &["-o", "theirs"], "");
+    let theirs = place.age("age-keygen", &["-y", "theirs"], "").succeeded();
+    for (name, armor) in [("binary.age", &[][..]), ("armored.age", &["--armor"][..])] {
+        let arguments = [armor, &["-r", theirs.trim(), "-r", &place.recipient, "-o", name]].concat();
+        place.age("age", &arguments, &json(ID, SECRET)).succeeded();
+        place.set_mode(name, 0o600);
+        for identity in ["id", "theirs"] {
+            assert!(place.keys(&["inspect", name, "-i", identity], "").succeeded().contains(ID), "{name} {identity}");
+        }
+    }
+}
+
+#[test]
+fn what_is_sealed_here_opens_with_age_and_its_identity_or_ours() {
+    let place = Place::new();
+    place.age("age-keygen", &["-o", "theirs"], "");
+    let theirs = place.age("age-keygen", &["-y", "theirs"], "").succeeded();
+    let arguments = ["seal", "-o", "key.age", "-r", theirs.trim(), "-i", "id", "--access-key-id", ID];
+    place.keys(&arguments, SECRET).succeeded();
+    // age-keygen reads our identity and finds the public key we printed
+    assert_eq!(place.age("age-keygen", &["-y", "id"], "").succeeded().trim(), place.recipient);
+    for identity in ["id", "theirs"] {
+        assert_eq!(
+            place.age("age", &["-d", "-i", identity, "key.age"], "").succeeded(),
+            format!("{{\"Version\":1,\"AccessKeyId\":\"{ID}\",\"SecretAccessKey\":\"{SECRET}\"}}\n")
+        );
+    }
+}
