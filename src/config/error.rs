@@ -1,0 +1,123 @@
+//! What is wrong with a configuration: every fault, where it stands, and what to write instead.
+
+use std::fmt;
+
+/// A configuration that cannot be used. It prints one line per fault, and their number when there are several.
+///
+/// Messages may show values, but never that of an unknown key: somebody may have put a secret there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    faults: Vec<Fault>,
+}
+
+impl ConfigError {
+    pub(super) fn new(mut faults: Vec<Fault>) -> Self {
+        faults.sort();
+        faults.dedup();
+        Self { faults }
+    }
+
+    /// The faults: those of the file in order of line, then those of the environment in order of name. At least one.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, fault) in self.faults.iter().enumerate() {
+            if nth > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        if self.faults.len() > 1 {
+            write!(f, "\n{} faults in the configuration", self.faults.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// Where it stands.
+    pub place: Place,
+    /// The key it concerns, as `route.importexport.timeouts.connect`; empty when it concerns no key in particular.
+    pub path: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Where a fault stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The file as a whole: it cannot be read, or lacks a table.
+    File {
+        /// The file's name as the caller gave it.
+        name: String,
+    },
+    /// A character of the file.
+    Text {
+        /// The file's name as the caller gave it.
+        name: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1, in characters.
+        column: usize,
+    },
+    /// The environment as a whole: no variable of it says what is needed.
+    Environment,
+    /// One environment variable.
+    Variable {
+        /// Its name as it was set.
+        name: String,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { name } | Self::Variable { name } => f.write_str(name),
+            Self::Text { name, line, column } => write!(f, "{name}:{line}:{column}"),
+            Self::Environment => f.write_str("environment"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(line: usize) -> Fault {
+        let place = Place::Text { name: "countersign.toml".into(), line, column: 8 };
+        Fault { place, path: "log.level".into(), message: "wrong".into() }
+    }
+
+    #[test]
+    fn one_fault_is_one_line() {
+        assert_eq!(ConfigError::new(vec![fault(12)]).to_string(), "countersign.toml:12:8: log.level: wrong");
+    }
+
+    #[test]
+    fn several_faults_come_in_order_of_line_and_are_counted() {
+        let variable =
+            Fault { place: Place::Variable { name: "A".into() }, path: String::new(), message: "bad".into() };
+        let text = ConfigError::new(vec![variable, fault(3), fault(2)]).to_string();
+        assert_eq!(
+            text,
+            "countersign.toml:2:8: log.level: wrong\ncountersign.toml:3:8: log.level: wrong\nA: bad\n3 faults in the configuration"
+        );
+    }
+}

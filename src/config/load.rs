@@ -1,0 +1,312 @@
+//! Reads file and environment into [`Settings`], or says everything that is wrong with them.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::environment::{self, PREFIX, SEPARATOR};
+use super::error::{ConfigError, Fault, Place};
+use super::layers::{FileText, Layers, merge};
+use super::report::Report;
+use super::settings::{Name, Settings};
+use super::table::Table;
+use super::{key, listener, process, route, whole};
+
+/// Longest configuration file, in bytes: what is longer is something else (a log, `/dev/zero`).
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Loads the file, when there is one, and lays `COUNTERSIGN__...` variables over it (`COUNTERSIGN__LOG__LEVEL` sets
+/// `log.level`; lists are separated by commas). Other variables are ignored. The environment alone is enough.
+///
+/// # Errors
+/// [`ConfigError`], with every fault found. When the file cannot be read or is not TOML, only that is reported.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, ConfigError> {
+    let Some(path) = file else { return settings(None, environment) };
+    let name = path.display().to_string();
+    let text = read_file(path).map_err(|error| {
+        let place = Place::File { name: name.clone() };
+        ConfigError::new(vec![Fault { place, path: String::new(), message: format!("cannot be read: {error}") }])
+    })?;
+    parse(&text, &name, environment)
+}
+
+/// Like [`load`], of a text that goes by the name `file_name` in messages.
+///
+/// # Errors
+/// [`ConfigError`], with every fault found.
+pub fn parse(
+    text: &str,
+    file_name: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, ConfigError> {
+    settings(Some(FileText { text, name: file_name }), environment)
+}
+
+/// The variables of this process that [`load`] looks at.
+///
+/// `std::env::vars` would panic on any variable that is not Unicode. Here such characters become U+FFFD in ours, which
+/// no key accepts or no file is called.
+#[must_use]
+pub fn process_environment() -> Vec<(String, String)> {
+    let prefix = format!("{PREFIX}{SEPARATOR}");
+    let lossy = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    lossy
+        .filter(|(name, _)| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&prefix)))
+        .collect()
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST_FILE.saturating_add(1)).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length <= LONGEST_FILE) {
+        Ok(text)
+    } else {
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"))
+    }
+}
+
+fn settings(
+    file: Option<FileText<'_>>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, ConfigError> {
+    let mut variables = environment::pick(environment);
+    let faults = std::mem::take(&mut variables.faults);
+    let layers = merge(file, variables).map_err(ConfigError::new)?;
+    let report = Report::new(&layers, faults);
+    buried_values(&report, &layers);
+    let settings = read(&report);
+    let faults = report.into_faults();
+    match settings {
+        Some(settings) if faults.is_empty() => Ok(settings),
+        Some(_) | None => Err(ConfigError::new(faults)),
+    }
+}
+
+fn buried_values(report: &Report<'_>, layers: &Layers) {
+    for path in layers.buried_values() {
+        let message = "variables take this for a table, the file for a value: remove one of the two".to_owned();
+        report.push(layers.place_in_file(&path), &path, message);
+    }
+}
+
+fn read(report: &Report<'_>) -> Option<Settings> {
+    let mut root = Table::root(report);
+    let listeners = root.named(
+        "listener",
+        "say where clients connect with `[listener.NAME]`, e.g. `[listener.local]` and `any_local = true`, or the \
+         variable COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL=true",
+    );
+    let routes = root.named(
+        "route",
+        "say which endpoint may be called with `[route.NAME]` and `endpoint = \"https://...\"`, or the variable \
+         COUNTERSIGN__ROUTE__MAIN__ENDPOINT",
+    );
+    let keys = root.named(
+        "key",
+        "say which key signs with `[key.NAME]`, `file` and `identity_file`, or the variables COUNTERSIGN__KEY__MAIN__FILE \
+         and COUNTERSIGN__KEY__MAIN__IDENTITY_FILE",
+    );
+    // names count even where the table has faults: a reference to such a table is no fault of its own
+    let (route_names, key_names) = (names(&routes), names(&keys));
+    let (listener_count, route_count, key_count) = (listeners.len(), routes.len(), keys.len());
+    let admin = root.has("admin");
+    let admin_table = root.section("admin");
+    let admin = if admin { process::admin(admin_table).map(Some) } else { Some(None) };
+    let log = process::log(root.section("log"));
+    let process = process::process(root.section("process"));
+    root.finish();
+    let keys: Vec<_> = keys.into_iter().filter_map(|(name, table)| key::read(name, table)).collect();
+    let routes: Vec<_> = routes.into_iter().filter_map(|(name, table)| route::read(name, table, &key_names)).collect();
+    let listeners: Vec<_> =
+        listeners.into_iter().filter_map(|(name, table)| listener::read(name, table, &route_names)).collect();
+    whole::check(report, &listeners, &routes, admin.as_ref().and_then(Option::as_ref));
+    let complete = (listeners.len(), routes.len(), keys.len()) == (listener_count, route_count, key_count);
+    complete.then_some(())?;
+    Some(Settings { listeners, routes, keys, admin: admin?, log: log?, process: process? })
+}
+
+fn names(tables: &[(Option<Name>, Table<'_>)]) -> Vec<Name> {
+    tables.iter().filter_map(|(name, _)| name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::sample::{LEAST, faults, faults_with, parse_with, settings as read_all};
+    use super::*;
+
+    const SIDECAR: [(&str, &str); 4] = [
+        ("COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL", "true"),
+        ("COUNTERSIGN__ROUTE__IE__ENDPOINT", "https://importexport.amazonaws.com/"),
+        ("COUNTERSIGN__KEY__MAIN__FILE", "/etc/countersign/main.age"),
+        ("COUNTERSIGN__KEY__MAIN__IDENTITY_FILE", "/run/identity"),
+    ];
+
+    fn environment(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_environment_alone_is_enough() {
+        assert_eq!(load(None, environment(&SIDECAR)), Ok(read_all(LEAST)));
+    }
+
+    #[test]
+    fn a_variable_goes_before_the_file() {
+        let read = parse_with(LEAST, &[("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:9")]).unwrap();
+        assert_eq!(read.listeners[0].address.port(), 9);
+        assert_eq!(read.listeners[0].callers, super::super::settings::Callers::AnyLocal);
+    }
+
+    #[test]
+    fn values_of_the_environment_are_read_as_strictly_as_those_of_the_file() {
+        let mut variables = SIDECAR;
+        variables[0].1 = "yes";
+        let error = load(None, environment(&variables)).unwrap_err().to_string();
+        let expected =
+            "COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL: listener.local.any_local: `yes` is neither true nor false";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn nothing_at_all_is_answered_with_what_is_needed() {
+        let error = load(None, []).unwrap_err();
+        let paths: Vec<_> = error.faults().iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(paths, ["key", "listener", "route"]);
+        assert!(error.faults().iter().all(|fault| fault.place == Place::Environment));
+        assert!(faults("").iter().all(|fault| fault.starts_with("f: ")));
+    }
+
+    #[test]
+    fn what_is_missing_in_the_environment_is_named_as_a_variable() {
+        let error = load(None, environment(&SIDECAR[..3])).unwrap_err().to_string();
+        let expected =
+            "environment: key.main.identity_file: missing (variable COUNTERSIGN__KEY__MAIN__IDENTITY_FILE): ";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn all_faults_are_reported_in_order_of_line() {
+        let text = "[listener.local]\nadress = \"x\"\n[route.ie]\nendpoint = \"ftp://x\"\nkey = \"other\"\n\
+                    [route.ie.timeouts]\nconnect = 5\n[key.main]\nfile = 1\n[log]\nlevel = \"inof\"\ncolour = 1";
+        let found = faults_with(text, &[("COUNTERSIGN__PROCESS__WORKERS", "0")]);
+        let places: Vec<_> =
+            found.iter().map(|fault| fault.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(
+            places,
+            [
+                "f:1:11 listener.local.any_local",
+                "f:2:1 listener.local.adress",
+                "f:4:12 route.ie.endpoint",
+                "f:5:7 route.ie.key",
+                "f:7:11 route.ie.timeouts.connect",
+                "f:8:6 key.main.identity_file",
+                "f:9:8 key.main.file",
+                "f:11:9 log.level",
+                "f:12:1 log.colour",
+                "COUNTERSIGN__PROCESS__WORKERS process.workers",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_reported_with_its_line_and_without_its_value() {
+        let found = faults(&format!("{LEAST}[log]\nlevle = \"marker\""));
+        assert_eq!(found, ["f:11:1: log.levle: unknown key: did you mean `level`?"]);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_reported_by_its_name_and_without_its_value() {
+        let found = faults_with(LEAST, &[("COUNTERSIGN__LGO__LEVEL", "marker"), ("COUNTERSIGN__LGO__X", "marker")]);
+        assert_eq!(
+            found,
+            [
+                "COUNTERSIGN__LGO__LEVEL: lgo: unknown key: did you mean `log`?",
+                "COUNTERSIGN__LGO__X: lgo: unknown key: did you mean `log`?"
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_in_capitals_are_unknown() {
+        let found = faults(&LEAST.replace("any_local", "Any_Local"));
+        assert!(found.contains(&"f:2:1: listener.local.Any_Local: unknown key: did you mean `any_local`?".to_owned()));
+        assert!(
+            faults(&LEAST.replace("[route.ie]", "[Route.ie]")).iter().any(|f| f.starts_with("f:4:2: Route: unknown"))
+        );
+        assert!(faults(&LEAST.replace("route.ie", "route.IE"))[0].contains("`IE` is not a name"));
+    }
+
+    #[test]
+    fn a_table_with_a_bad_name_is_read_for_its_faults() {
+        let found = faults(&LEAST.replace("[key.main]", "[key.Main]\nkind = 1"));
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn a_value_or_list_in_place_of_a_table_is_refused_and_not_shown() {
+        let found = faults(&LEAST.replace("[key.main]", "[key]\nmain = \"marker\"\n[log]"));
+        assert!(found.iter().any(|f| f == "f:8:8: key.main: is a single value: write it as a table, `[key.main]`"));
+        assert!(!found.concat().contains("marker"));
+        let list = faults(&LEAST.replace("[listener.local]", "[[listener]]"));
+        assert!(list[0].contains("`[listener.NAME]` with single brackets"), "{list:?}");
+        assert!(faults(&format!("log = \"info\"\n{LEAST}"))[0].contains("`[log]`"));
+        assert!(!faults_with(LEAST, &[("COUNTERSIGN__KEY", "marker")]).concat().contains("marker"));
+    }
+
+    #[test]
+    fn a_value_in_the_file_that_variables_turn_into_a_table_is_refused() {
+        let found = faults_with(&format!("log = \"info\"\n{LEAST}"), &[("COUNTERSIGN__LOG__LEVEL", "info")]);
+        assert!(found[0].starts_with("f:1:7: log: variables take this for a table"), "{found:?}");
+    }
+
+    #[test]
+    fn an_unreadable_file_is_a_fault_with_the_reason() {
+        let path = Path::new("/nonexistent/countersign.toml");
+        let error = load(Some(path), environment(&SIDECAR)).unwrap_err().to_string();
+        assert!(error.starts_with("/nonexistent/countersign.toml: cannot be read: No such file"), "{error}");
+        let endless = load(Some(Path::new("/dev/zero")), []).unwrap_err().to_string();
+        assert_eq!(endless, "/dev/zero: cannot be read: longer than 1 MiB");
+        assert_eq!(load(Some(Path::new("/")), []).unwrap_err().faults().len(), 1);
+    }
+
+    #[test]
+    fn a_deep_file_does_not_exhaust_the_stack() {
+        assert!(parse(&"a.".repeat(100_000), "f", []).is_err());
+        assert!(parse(&format!("a = {}", "[".repeat(100_000)), "f", []).is_err());
+        assert!(parse(&format!("[{}a]", "a.".repeat(100_000)), "f", []).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_is_refused_without_a_panic(text in any::<String>(), name in any::<String>(), value in any::<String>()) {
+            let variables = [(format!("COUNTERSIGN__{name}"), value)];
+            prop_assert!(parse(&text, "f", variables).is_err());
+        }
+
+        #[test]
+        fn text_that_is_nearly_toml_does_not_panic(
+            text in r#"(\[\[?(listener|route|key|log)(\.[a-z"]{1,3})?\]\]?|[a-z_]{1,9}|endpoint|any_local|=|"|\{|\}|\[|\]|,|\.|'|#|[0-9]{1,3}|true|\n| ){0,40}"#
+        ) {
+            prop_assert!(parse(&text, "f", []).is_err());
+        }
+
+        #[test]
+        fn arbitrary_values_do_not_panic(value in any::<String>(), number in any::<i64>()) {
+            for (name, _) in SIDECAR {
+                let _ = parse_with(LEAST, &[(name, &value)]);
+            }
+            for key in ["LISTENER__LOCAL__ADDRESS", "LISTENER__LOCAL__HOSTS", "ROUTE__IE__LIMITS__BODY",
+                        "ROUTE__IE__TIMEOUTS__IDLE", "ROUTE__IE__PATH", "LOG__LEVEL", "PROCESS__WORKERS"] {
+                let name = format!("COUNTERSIGN__{key}");
+                let _ = parse_with(LEAST, &[(&name, &value)]);
+                let _ = parse_with(LEAST, &[(&name, &number.to_string())]);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `[admin]`, `[log]` and `[process]`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::address;
+use super::quantity::{count, duration};
+use super::settings::{Admin, Log, LogFormat, Process};
+use super::table::Table;
+use super::value::{choice, text};
+use super::words;
+
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
+const MOST_WORKERS: usize = 256;
+
+/// Reads `[admin]`.
+pub(super) fn admin(mut table: Table<'_>) -> Option<Admin> {
+    let address = table.get("address", ADMIN, address::socket);
+    table.finish();
+    Some(Admin { address: address? })
+}
+
+/// Reads `[log]`.
+pub(super) fn log(mut table: Table<'_>) -> Option<Log> {
+    let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format = table.get("format", LogFormat::Human, choice(&formats));
+    let level = table.get("level", "info".to_owned(), |given| words::log_filter(text(given)?));
+    table.finish();
+    Some(Log { format: format?, level: level? })
+}
+
+/// Reads `[process]`.
+pub(super) fn process(mut table: Table<'_>) -> Option<Process> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = table.get("workers", processors.min(MOST_WORKERS), count(1..=MOST_WORKERS));
+    let drain = table.get("drain", Duration::from_secs(25), duration);
+    table.finish();
+    Some(Process { workers: workers?, drain: drain? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{LEAST, faults, faults_with, settings};
+    use super::*;
+
+    #[test]
+    fn log_and_process_have_the_documented_defaults() {
+        let read = settings(LEAST);
+        assert_eq!(read.log, Log { format: LogFormat::Human, level: "info".into() });
+        assert_eq!(read.process.drain, Duration::from_secs(25));
+        assert!((1..=256).contains(&read.process.workers));
+    }
+
+    #[test]
+    fn admin_is_there_only_when_its_table_is() {
+        assert_eq!(settings(LEAST).admin, None);
+        assert_eq!(settings(&format!("{LEAST}[admin]")).admin, Some(Admin { address: ADMIN }));
+    }
+
+    #[test]
+    fn admin_may_listen_anywhere() {
+        let read = settings(&format!("{LEAST}[admin]\naddress = \"0.0.0.0:8022\""));
+        assert_eq!(read.admin.unwrap().address.to_string(), "0.0.0.0:8022");
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for lines in [
+            "[admin]\naddress = 8022",
+            "[log]\nlevel = \"loud\"",
+            "[log]\nformat = \"xml\"",
+            "[process]\nworkers = 0",
+            "[process]\nworkers = 257",
+            "[process]\ndrain = 25",
+        ] {
+            assert_eq!(faults(&format!("{LEAST}{lines}")).len(), 1, "{lines}");
+        }
+        let found = faults_with(LEAST, &[("COUNTERSIGN__PROCESS__WORKERS", "many")]);
+        assert_eq!(found, ["COUNTERSIGN__PROCESS__WORKERS: process.workers: `many` is not a whole number"]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Configurations for the tests of this module.
+
+use super::settings::{Key, Listener, Route, Settings};
+use super::{ConfigError, parse};
+
+/// The least a configuration can say. Lines 1 to 9.
+pub(super) const LEAST: &str = r#"[listener.local]
+any_local = true
+
+[route.ie]
+endpoint = "https://importexport.amazonaws.com/"
+
+[key.main]
+file = "/etc/countersign/main.age"
+identity_file = "/run/identity"
+"#;
+
+pub(super) fn parse_with(text: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    parse(text, "f", variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+pub(super) fn settings(text: &str) -> Settings {
+    parse_with(text, &[]).unwrap_or_else(|error| panic!("{error}\nin\n{text}"))
+}
+
+/// The faults of a text, one string each.
+pub(super) fn faults(text: &str) -> Vec<String> {
+    faults_with(text, &[])
+}
+
+pub(super) fn faults_with(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    parse_with(text, variables).unwrap_err().faults().iter().map(ToString::to_string).collect()
+}
+
+/// `LEAST` with lines put into one of its three tables.
+pub(super) fn with(table: &str, lines: &str) -> String {
+    LEAST.replace(&format!("[{table}]\n"), &format!("[{table}]\n{lines}\n"))
+}
+
+/// The one fault that lines in a table of `LEAST` cause.
+pub(super) fn fault(table: &str, lines: &str) -> String {
+    let faults = faults(&with(table, lines));
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    faults[0].clone()
+}
+
+pub(super) fn listener(lines: &str) -> Listener {
+    settings(&with("listener.local", lines)).listeners.remove(0)
+}
+
+pub(super) fn route(lines: &str) -> Route {
+    settings(&with("route.ie", lines)).routes.remove(0)
+}
+
+pub(super) fn key(lines: &str) -> Key {
+    settings(&with("key.main", lines)).keys.remove(0)
+}

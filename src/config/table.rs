@@ -1,0 +1,213 @@
+//! A cursor on one table: it hands out values, collects faults, and knows which keys nobody asked for.
+
+use config::{Map, Value};
+
+use super::hints;
+use super::path::KeyPath;
+use super::report::Report;
+use super::settings::Name;
+use super::value::{Given, Origin, name, shown};
+
+/// One table of the configuration, there or not. Getters return `None` when they have reported a fault, so that a
+/// reader asks for every key first and gives up (`?`) only after [`Table::finish`].
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Table<'l> {
+    report: &'l Report<'l>,
+    path: KeyPath,
+    entries: Option<&'l Map<String, Value>>,
+    known: Vec<&'static str>,
+}
+
+impl<'l> Table<'l> {
+    /// The table that holds everything.
+    pub(super) fn root(report: &'l Report<'l>) -> Self {
+        Self { report, path: KeyPath::default(), entries: Some(&report.layers.root), known: Vec::new() }
+    }
+
+    /// The value at `key`, or `default`.
+    pub(super) fn get<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Given<'l>) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(given) = self.given(key) else { return Some(default) };
+        read(&given).map_err(|message| self.fault(key, message)).ok()
+    }
+
+    /// The value at `key`, which must be there; `why` completes the message when it is not.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        why: &str,
+        read: impl FnOnce(&Given<'l>) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(given) = self.given(key) else {
+            self.report.missing(&self.path.join(key), why);
+            return None;
+        };
+        read(&given).map_err(|message| self.fault(key, message)).ok()
+    }
+
+    /// The list at `key` (in a variable: separated by commas), or `default`. Every bad item is reported.
+    pub(super) fn list<T: PartialEq>(
+        &mut self,
+        key: &'static str,
+        default: Vec<T>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let Some(given) = self.given(key) else { return Some(default) };
+        let items: Vec<Given<'l>> = match given {
+            Given::List(items) => items.iter().map(|item| Given::of(item, Origin::File)).collect(),
+            Given::Variable("") => Vec::new(),
+            Given::Variable(text) => text.split(',').map(|item| Given::Text(item.trim())).collect(),
+            Given::Text(_)
+            | Given::Flag(_)
+            | Given::Integer(_)
+            | Given::Fraction(_)
+            | Given::Table(_)
+            | Given::Nothing => {
+                self.fault(key, format!("{} is not a list: write [\"...\", \"...\"]", given.shown()));
+                return None;
+            }
+        };
+        let count = items.len();
+        let mut list = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match self.item(item, &list, &read) {
+                Ok(value) => list.push(value),
+                Err(message) => self.report.value(&self.path.join(key).item(index), message),
+            }
+        }
+        (list.len() == count).then_some(list)
+    }
+
+    fn item<T: PartialEq>(
+        &self,
+        item: &Given<'l>,
+        before: &[T],
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let text = item.as_text().ok_or_else(|| format!("{} is not a text: write it in quotes", item.shown()))?;
+        let value = read(text)?;
+        if before.contains(&value) { Err(format!("{} stands in the list twice", shown(text))) } else { Ok(value) }
+    }
+
+    /// The table at `key`; an empty one when there is none.
+    pub(super) fn section(&mut self, key: &'static str) -> Table<'l> {
+        let entries = match self.given(key) {
+            None => None,
+            Some(Given::Table(entries)) => Some(entries),
+            Some(other) => {
+                self.fault(key, not_a_table(&other, &self.path.join(key).to_string()));
+                None
+            }
+        };
+        Table { report: self.report, path: self.path.join(key), entries, known: Vec::new() }
+    }
+
+    /// The tables in the table at `key`, in order of name, of which there must be one at least. One whose name is not
+    /// a [`Name`] comes without, to be read for its faults only.
+    pub(super) fn named(&mut self, key: &'static str, why: &str) -> Vec<(Option<Name>, Table<'l>)> {
+        let entries = match self.given(key) {
+            Some(Given::Table(entries)) => entries,
+            Some(other) => {
+                self.fault(key, not_a_table(&other, &format!("{key}.NAME")));
+                return Vec::new();
+            }
+            None => {
+                self.report.value(&self.path.join(key), format!("missing: {why}"));
+                return Vec::new();
+            }
+        };
+        if entries.is_empty() {
+            self.report.value(&self.path.join(key), format!("missing: {why}"));
+        }
+        let above = self.path.join(key);
+        let mut sorted: Vec<_> = entries.iter().collect();
+        sorted.sort_by_key(|(name, _)| *name);
+        let tables = sorted.into_iter().filter_map(|(text, value)| {
+            let path = above.join(text);
+            let name = name(text).map_err(|message| self.report.value(&path, message)).ok();
+            let given = Given::of(value, self.origin(&path));
+            let Some(entries) = given.as_table() else {
+                self.report.value(&path, not_a_table(&given, &path.to_string()));
+                return None;
+            };
+            Some((name, Table { report: self.report, path, entries: Some(entries), known: Vec::new() }))
+        });
+        tables.collect()
+    }
+
+    /// Whether `key` is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.is_some_and(|entries| entries.contains_key(key))
+    }
+
+    /// Reports a fault in the value of `key`.
+    pub(super) fn fault(&self, key: &str, message: impl Into<String>) {
+        self.report.value(&self.path.join(key), message);
+    }
+
+    /// Reports that `key` is missing.
+    pub(super) fn missing(&self, key: &str, why: &str) {
+        self.report.missing(&self.path.join(key), why);
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        for (key, value) in self.entries.into_iter().flatten() {
+            if self.known.contains(&key.as_str()) {
+                continue;
+            }
+            let path = self.path.join(key);
+            let mut below = Vec::new();
+            names_in(value, &mut below);
+            self.report.unknown(&path, &hints::unknown(&path, key, &below, &self.known));
+        }
+    }
+
+    fn given(&mut self, key: &'static str) -> Option<Given<'l>> {
+        self.known.push(key);
+        let value = self.entries?.get(key)?;
+        Some(Given::of(value, self.origin(&self.path.join(key))))
+    }
+
+    fn origin(&self, path: &KeyPath) -> Origin {
+        if self.report.layers.variable(path).is_some() { Origin::Environment } else { Origin::File }
+    }
+}
+
+/// The names of all keys in a value.
+fn names_in<'v>(value: &'v Value, names: &mut Vec<&'v str>) {
+    match Given::of(value, Origin::File) {
+        Given::Table(entries) => {
+            for (key, value) in entries {
+                names.push(key);
+                names_in(value, names);
+            }
+        }
+        Given::List(items) => items.iter().for_each(|item| names_in(item, names)),
+        Given::Variable(_)
+        | Given::Text(_)
+        | Given::Flag(_)
+        | Given::Integer(_)
+        | Given::Fraction(_)
+        | Given::Nothing => {}
+    }
+}
+
+/// The value is not shown: at the place of a table it is as good as that of an unknown key.
+fn not_a_table(given: &Given<'_>, header: &str) -> String {
+    match given {
+        Given::List(_) => format!("is a list: write it as a table, `[{header}]` with single brackets"),
+        Given::Variable(_)
+        | Given::Text(_)
+        | Given::Flag(_)
+        | Given::Integer(_)
+        | Given::Fraction(_)
+        | Given::Table(_)
+        | Given::Nothing => format!("is a single value: write it as a table, `[{header}]`"),
+    }
+}
