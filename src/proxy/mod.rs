@@ -1,1 +1,12 @@
-//! proxy.
+//! One exchange, from a client's request to the endpoint's answer. Start reading at [`exchange`].
+
+pub mod answer;
+pub mod exchange;
+pub mod fault;
+pub mod head;
+pub mod headers;
+pub mod route;
+
+pub use exchange::Proxy;
+pub use head::OwnNames;
+pub use route::{Route, Routes};

@@ -1,6 +1,7 @@
 //! The record of one exchange: filled in along the street, written as one log line and counted once, when all is over.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,8 @@ pub struct ExchangeRecord {
     pub request_id: RequestId,
     /// The listener's name.
     pub listener: Rc<str>,
+    /// The client's address.
+    pub peer: SocketAddr,
     /// The route and its metrics, once one is chosen.
     pub route: Option<(Arc<str>, RouteMetrics)>,
     /// Who called, once authenticated.
@@ -122,10 +125,11 @@ pub struct ExchangeRecord {
 impl ExchangeRecord {
     /// Begins a record.
     #[must_use]
-    pub fn begin(listener: Rc<str>) -> Self {
+    pub fn begin(listener: Rc<str>, peer: SocketAddr) -> Self {
         Self {
             request_id: RequestId::random(),
             listener,
+            peer,
             route: None,
             client: None,
             action: None,
@@ -160,6 +164,7 @@ impl ExchangeRecord {
             target: "countersign::exchange",
             request_id = %self.request_id,
             listener = &*self.listener,
+            peer = %self.peer,
             route = self.route.as_ref().map(|(name, _)| &**name),
             client = self.client.as_deref(),
             action = self.action.as_deref(),
@@ -176,6 +181,23 @@ impl ExchangeRecord {
             "exchange"
         );
     }
+}
+
+/// An error and its causes, in one line.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let shown = error.to_string();
+        // transparent errors repeat their source's words
+        if !text.ends_with(&shown) {
+            text.push_str(": ");
+            text.push_str(&shown);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -1,0 +1,190 @@
+//! What all workers share: settings, keys, TLS configurations, counters. Everything here can be proven without serving.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use thiserror::Error;
+
+use crate::config::settings::{self, Name, Settings};
+use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadErrorKind, SealedFile, WatchedKey};
+use crate::downstream::Capacity;
+use crate::telemetry::{Metrics, RouteMetrics};
+use crate::upstream::tls::{self, Roots, RootsError};
+use crate::upstream::{Endpoint, Security};
+
+/// The shared part of a running proxy.
+pub struct Graph {
+    pub(super) settings: Settings,
+    pub(super) routes: Vec<SharedRoute>,
+    pub(super) keys: Vec<Arc<KeySlot>>,
+    pub(super) connections: Vec<Capacity>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What the workers share of one route.
+pub(super) struct SharedRoute {
+    pub(super) key: Arc<KeySlot>,
+    pub(super) endpoint: Endpoint,
+    pub(super) in_flight: Capacity,
+    pub(super) metrics: RouteMetrics,
+}
+
+/// Why settings cannot be brought to life.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// A key cannot be had.
+    #[error("key.{name}")]
+    Key {
+        /// The key's name.
+        name: Name,
+        /// Why not.
+        source: LoadError,
+    },
+    /// A route's trusted roots cannot be used.
+    #[error("route.{name}")]
+    Roots {
+        /// The route's name.
+        name: Name,
+        /// Why not.
+        source: RootsError,
+    },
+    /// The endpoint's host is neither an address nor a name that a certificate can be for.
+    #[error("route.{name}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
+    HostName {
+        /// The route's name.
+        name: Name,
+    },
+    /// A route without its key: the configuration's reader lets none pass.
+    #[error("route.{name}: its key is not configured")]
+    NoKey {
+        /// The route's name.
+        name: Name,
+    },
+}
+
+impl BuildError {
+    /// What to do about it, as for a key store: permissions, availability, or the configuration itself.
+    #[must_use]
+    pub const fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::Key { source, .. } => source.kind(),
+            Self::Roots { .. } | Self::HostName { .. } | Self::NoKey { .. } => LoadErrorKind::Invalid,
+        }
+    }
+}
+
+impl Graph {
+    /// Loads every key and every CA file. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    pub fn build(
+        settings: Settings,
+        credentials_directory: Option<&Path>,
+    ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
+        let mut errors = Vec::new();
+        let mut keys = Vec::new();
+        for key in &settings.keys {
+            match load_key(key, credentials_directory) {
+                Ok(key) => keys.push(key),
+                Err(source) => errors.push(BuildError::Key { name: key.name.clone(), source }),
+            }
+        }
+        let metrics = Arc::new(Metrics::new());
+        let slots: Vec<Arc<KeySlot>> = keys.iter().map(|key| Arc::clone(&key.slot)).collect();
+        let mut routes = Vec::new();
+        for route in &settings.routes {
+            match share_route(route, &slots, &metrics) {
+                Ok(route) => routes.push(route),
+                // that a key which did not load is missing here too is no second fault
+                Err(BuildError::NoKey { .. }) if !errors.is_empty() => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let connections = settings.listeners.iter().map(|l| Capacity::new(l.limits.connections)).collect();
+        Ok((Self { settings, routes, keys: slots, connections, metrics }, keys))
+    }
+
+    /// The settings the graph was built from.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The keys, in the order of the settings.
+    #[must_use]
+    pub fn keys(&self) -> &[Arc<KeySlot>] {
+        &self.keys
+    }
+
+    /// Exchanges under way on all routes.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.routes.iter().map(|route| route.in_flight.taken()).sum()
+    }
+}
+
+/// The store that a `[key.NAME]` describes.
+///
+/// # Errors
+/// An identity that names a systemd credential where there are none.
+pub fn key_store(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
+    match &key.store {
+        settings::KeyStore::Sealed { file, identity } => {
+            let identity = match identity {
+                settings::IdentitySource::File(path) => IdentitySource::File(path.clone()),
+                settings::IdentitySource::SystemdCredential(name) => IdentitySource::SystemdCredential(name.clone()),
+            };
+            let identity = identity.locate(credentials_directory)?;
+            Ok(Box::new(SealedFile::new(file.clone(), identity)))
+        }
+    }
+}
+
+fn load_key(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<WatchedKey, LoadError> {
+    let store = key_store(key, credentials_directory)?;
+    let slot = Arc::new(KeySlot::new(key.name.as_str()));
+    slot.refresh(store.as_ref())?;
+    Ok(WatchedKey { slot, store })
+}
+
+fn share_route(route: &settings::Route, keys: &[Arc<KeySlot>], metrics: &Metrics) -> Result<SharedRoute, BuildError> {
+    let name = || route.name.clone();
+    let key = keys.iter().find(|key| key.name() == route.key.as_str());
+    let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: name() })?);
+    // the brackets belong to the URL, not to the address
+    let host = route.endpoint.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let security = match &route.endpoint.transport {
+        settings::Transport::Plaintext => Security::Plaintext,
+        settings::Transport::Tls { trust } => {
+            let config = client_config(trust).map_err(|source| BuildError::Roots { name: name(), source })?;
+            Security::Tls(config, server_name(&host).ok_or_else(|| BuildError::HostName { name: name() })?)
+        }
+    };
+    Ok(SharedRoute {
+        key,
+        endpoint: Endpoint { host, port: route.endpoint.port, security },
+        in_flight: Capacity::new(route.limits.in_flight),
+        metrics: metrics.route(route.name.as_str(), &route.known_actions),
+    })
+}
+
+fn client_config(trust: &settings::Trust) -> Result<Arc<ClientConfig>, RootsError> {
+    match trust {
+        settings::Trust::Platform => tls::client_config(&Roots::Platform),
+        settings::Trust::File(path) => tls::client_config(&Roots::File(path.clone())),
+    }
+}
+
+fn server_name(host: &str) -> Option<ServerName<'static>> {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Some(ServerName::IpAddress(address.into())),
+        Err(_) => ServerName::try_from(host.to_owned()).ok(),
+    }
+}

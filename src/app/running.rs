@@ -1,0 +1,253 @@
+//! Starting everything, and ending it well: bind, spawn, wait, drain.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::graph::Graph;
+use super::worker;
+use crate::admin::{Admin, Status};
+use crate::clock;
+use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
+use crate::downstream::stream::Clocks;
+use crate::downstream::{Capacity, Drain, Limits, accept, listener};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::LoadResult;
+use crate::telemetry::record::causes;
+
+/// The admin listener's limits: a few probes and scrapers, each quick.
+const ADMIN_LIMITS: Limits = Limits {
+    clocks: Clocks { head_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(60) },
+    connections: 64,
+};
+
+/// Why serving could not begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {address} ({table}.address)")]
+    Bind {
+        /// `listener.NAME` or `admin`.
+        table: String,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says: in use, not permitted, not ours.
+        source: io::Error,
+    },
+    /// No thread to be had.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// Keys could not be watched.
+    #[error("cannot watch the keys")]
+    Watch(#[source] WatchError),
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Every exchange came to its end.
+    Whole,
+    /// The limit came first.
+    Cut {
+        /// Exchanges that were under way then.
+        exchanges: usize,
+    },
+}
+
+/// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
+pub struct Running {
+    graph: Arc<Graph>,
+    addresses: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+    draining: Arc<AtomicBool>,
+    drain: watch::Sender<bool>,
+    _admin_drain: watch::Sender<bool>,
+    worker_ends: mpsc::UnboundedReceiver<io::Result<()>>,
+    keys: KeyWatcher,
+}
+
+impl Running {
+    /// Binds every listener, then starts the workers, the admin thread and the key watcher.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing serves then.
+    pub fn start(graph: Graph, keys: Vec<WatchedKey>) -> Result<Self, StartError> {
+        let graph = Arc::new(graph);
+        let (sockets, addresses) = bind_listeners(&graph)?;
+        let admin_socket = graph.settings.admin.as_ref().map(|admin| bind("admin", admin.address, 1)).transpose()?;
+        let admin_socket = admin_socket.and_then(|mut sockets| sockets.pop());
+        let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
+
+        let draining = Arc::new(AtomicBool::new(false));
+        let (drain, drain_signal) = watch::channel(false);
+        let (admin_drain, admin_signal) = watch::channel(false);
+        let keys = watch_keys(&graph, keys)?;
+        if let Some(socket) = admin_socket {
+            let status = ProcessStatus { graph: Arc::clone(&graph), draining: Arc::clone(&draining) };
+            spawn("admin", move || serve_admin(socket, Arc::new(status), Drain::new(admin_signal)))?;
+        }
+        let (ends, worker_ends) = mpsc::unbounded_channel();
+        for (number, sockets) in sockets.into_iter().enumerate() {
+            let (graph, drain, ends) = (Arc::clone(&graph), Drain::new(drain_signal.clone()), ends.clone());
+            spawn(&format!("worker-{number}"), move || {
+                // a receiver that is gone has stopped caring
+                let _ended = ends.send(worker::run(&graph, sockets, &drain));
+            })?;
+        }
+        Ok(Self { graph, addresses, admin, draining, drain, _admin_drain: admin_drain, worker_ends, keys })
+    }
+
+    /// Where the listeners really listen, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where the admin listener really listens.
+    #[must_use]
+    pub const fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The graph that is served.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Has every key store asked again.
+    pub fn refresh_keys(&self) {
+        self.keys.poke();
+    }
+
+    /// Waits for a worker to end although no drain has begun, which only a bug or a system out of resources can cause.
+    pub async fn worker_lost(&mut self) -> io::Error {
+        match self.worker_ends.recv().await {
+            Some(Err(error)) => error,
+            Some(Ok(())) | None => io::Error::other("a worker ended"),
+        }
+    }
+
+    /// Says no to readiness, closes the listeners, and waits for exchanges under way, at most `limit` long.
+    pub async fn drain(&mut self, limit: Duration) -> Drained {
+        self.draining.store(true, Ordering::Relaxed);
+        let _no_worker_left = self.drain.send(true);
+        let now = Instant::now();
+        let deadline = now.checked_add(limit).unwrap_or(now);
+        // the channel closes when the last worker has ended
+        while let Ok(ended) = timeout_at(deadline, self.worker_ends.recv()).await {
+            if ended.is_none() {
+                return Drained::Whole;
+            }
+        }
+        Drained::Cut { exchanges: self.graph.in_flight() }
+    }
+}
+
+/// For each worker, a socket for each listener.
+fn bind_listeners(graph: &Graph) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), StartError> {
+    let workers = graph.settings.process.workers;
+    let mut by_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for listener in &graph.settings.listeners {
+        let sockets = bind(&format!("listener.{}", listener.name), listener.address, workers)?;
+        addresses.extend(sockets.first().and_then(|socket| socket.local_addr().ok()));
+        for (worker, socket) in by_worker.iter_mut().zip(sockets) {
+            worker.push(socket);
+        }
+    }
+    Ok((by_worker, addresses))
+}
+
+fn bind(table: &str, address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, StartError> {
+    listener::bind(address, workers).map_err(|source| StartError::Bind { table: table.to_owned(), address, source })
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(StartError::Thread)
+}
+
+fn serve_admin(socket: TcpListener, status: Arc<dyn Status>, drain: Drain) {
+    let served = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+        LocalSet::new().block_on(&runtime, async {
+            let socket = tokio::net::TcpListener::from_std(socket)?;
+            let places = Capacity::new(ADMIN_LIMITS.connections);
+            accept(socket, ADMIN_LIMITS, places, Admin::new(status), drain).await;
+            Ok(())
+        })
+    });
+    if let Err(error) = served {
+        tracing::error!(%error, "the admin listener cannot be served");
+    }
+}
+
+fn watch_keys(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, StartError> {
+    let metrics = Arc::clone(&graph.metrics);
+    for key in &keys {
+        publish_expiry(&metrics, &key.slot);
+    }
+    let watcher = KeyWatcher::start(keys, Box::new(move |slot, refreshed| report(&metrics, slot, refreshed)))
+        .map_err(StartError::Watch)?;
+    if let Some(error) = watcher.blind() {
+        tracing::warn!(error = causes(error), "key files are polled");
+    }
+    Ok(watcher)
+}
+
+fn report(metrics: &Metrics, slot: &KeySlot, refreshed: Result<RefreshOutcome, LoadError>) {
+    let key = slot.name();
+    let result = match refreshed {
+        Ok(RefreshOutcome::Unchanged) => LoadResult::Unchanged,
+        Ok(RefreshOutcome::Changed) => {
+            let key_id = slot.current(clock::now()).map(|key| key.id().to_string()).ok();
+            tracing::info!(key, key_id, "a changed key is in use");
+            LoadResult::Changed
+        }
+        Err(error) => {
+            tracing::warn!(key, error = causes(&error), "the key cannot be loaded; the last good one stays in use");
+            LoadResult::Failed
+        }
+    };
+    metrics.count_key_load(key, result);
+    publish_expiry(metrics, slot);
+}
+
+fn publish_expiry(metrics: &Metrics, slot: &KeySlot) {
+    if let Ok(key) = slot.current(clock::now()) {
+        metrics.set_key_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
+    }
+}
+
+/// What the admin listener sees.
+struct ProcessStatus {
+    graph: Arc<Graph>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Status for ProcessStatus {
+    fn not_ready(&self) -> Vec<String> {
+        let now = clock::now();
+        let keys = self
+            .graph
+            .keys
+            .iter()
+            .filter_map(|slot| slot.current(now).err().map(|error| format!("key.{}: {error}", slot.name())));
+        let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
+        draining.into_iter().chain(keys).collect()
+    }
+
+    fn metrics(&self) -> String {
+        for (listener, places) in self.graph.settings.listeners.iter().zip(&self.graph.connections) {
+            self.graph.metrics.set_connections(listener.name.as_str(), places.taken());
+        }
+        self.graph.metrics.render().unwrap_or_default()
+    }
+}

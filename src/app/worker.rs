@@ -1,0 +1,126 @@
+//! One worker: a thread with its own runtime, its own sockets on every listener, its own connections to every endpoint.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::HeaderName;
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::graph::{Graph, SharedRoute};
+use crate::authorize::{ActionPattern, Callers, Policy};
+use crate::config::settings::{self, ServedRoutes};
+use crate::credentials::SignatureMethod;
+use crate::downstream::stream::Clocks;
+use crate::downstream::{BodyLimits, Drain, Limits, accept};
+use crate::proxy::{OwnNames, Proxy, Route, Routes};
+use crate::query::{self, ErrorDialect};
+use crate::signing::{Profile, SigningTarget};
+use crate::upstream::Client;
+use crate::upstream::client::Timeouts;
+use crate::upstream::pool::Pool;
+
+/// How often idle connections to endpoints are looked through.
+const POOL_SWEEP: Duration = Duration::from_secs(5);
+
+/// Serves `sockets`, one for each listener of the settings and in their order, until the drain is over.
+///
+/// # Errors
+/// The runtime cannot be made, or a socket not be registered with it: the system is out of descriptors.
+pub fn run(graph: &Graph, sockets: Vec<TcpListener>, drain: &Drain) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let mut listeners = JoinSet::new();
+        let settings = graph.settings.listeners.iter().zip(&graph.connections);
+        for ((listener, places), socket) in settings.zip(sockets) {
+            let address = socket.local_addr()?;
+            let proxy = Rc::new(proxy(graph, listener, address));
+            let socket = tokio::net::TcpListener::from_std(socket)?;
+            listeners.spawn_local(accept(socket, limits(listener), places.clone(), proxy, drain.clone()));
+        }
+        while listeners.join_next().await.is_some() {}
+        Ok(())
+    })
+}
+
+fn limits(listener: &settings::Listener) -> Limits {
+    let settings::ListenerLimits { head_timeout, idle_timeout, connections, body_timeout: _ } = listener.limits;
+    Limits { clocks: Clocks { head_timeout, idle_timeout }, connections }
+}
+
+fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr) -> Proxy {
+    let served = |name: &settings::Name| match &listener.routes {
+        ServedRoutes::All => true,
+        ServedRoutes::Named(names) => names.contains(name),
+    };
+    let routes = graph.settings.routes.iter().zip(&graph.routes).filter(|(route, _)| served(&route.name));
+    let routes =
+        routes.filter_map(|(route, shared)| live_route(route, shared, listener, graph.settings.process.workers));
+    Proxy {
+        listener: listener.name.as_str().into(),
+        names: OwnNames::new(address, &listener.hosts),
+        callers: match listener.callers {
+            settings::Callers::AnyLocal => Callers::AnyLocal,
+        },
+        routes: Routes::new(routes.collect()),
+    }
+}
+
+/// A route of one listener in one worker. The limits that hold over all workers are divided here or counted together.
+fn live_route(
+    route: &settings::Route,
+    shared: &SharedRoute,
+    listener: &settings::Listener,
+    workers: usize,
+) -> Option<Rc<Route>> {
+    let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
+    let settings::RouteTimeouts { connect, first_byte, idle, pool_idle } = route.timeouts;
+    let pool = Pool::new(route.limits.pool.div_ceil(workers), pool_idle);
+    let timeouts = Timeouts { connect, first_byte, idle };
+    let upstream = Client::new(shared.endpoint.clone(), &target, timeouts, pool)?;
+    let live = Rc::new(Route {
+        name: route.name.as_str().into(),
+        hosts: route.hosts.clone(),
+        path: route.path.clone(),
+        policy: match listener.callers {
+            settings::Callers::AnyLocal => Policy::AnyLocal,
+        },
+        key: Arc::clone(&shared.key),
+        profile: Profile { signature_method: signature_method(route.profile.signature_method) },
+        target,
+        dialect: match route.profile.errors {
+            settings::ErrorDialect::Query => ErrorDialect::Query,
+            settings::ErrorDialect::Ec2 => ErrorDialect::Ec2,
+        },
+        forward_headers: route.forward_headers.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect(),
+        safe_to_repeat: route.safe_to_repeat.iter().map(|pattern| ActionPattern::new(pattern)).collect(),
+        body_limits: BodyLimits { bytes: route.limits.body, deadline: listener.limits.body_timeout },
+        form_limits: query::Limits { parameters: route.limits.parameters },
+        in_flight: shared.in_flight.clone(),
+        upstream,
+        metrics: shared.metrics.clone(),
+    });
+    spawn_local(sweep(Rc::clone(&live)));
+    Some(live)
+}
+
+/// The configuration's word for a MAC, as the signer's.
+#[must_use]
+pub const fn signature_method(method: settings::SignatureMethod) -> SignatureMethod {
+    match method {
+        settings::SignatureMethod::HmacSha256 => SignatureMethod::HmacSha256,
+        settings::SignatureMethod::HmacSha1 => SignatureMethod::HmacSha1,
+    }
+}
+
+async fn sweep(route: Rc<Route>) {
+    let mut ticks = interval(POOL_SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        route.upstream.close_expired();
+    }
+}

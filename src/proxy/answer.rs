@@ -1,0 +1,148 @@
+//! The answer to a client: a relayed body or a document of our own, and the bookkeeping that ends with it.
+
+use std::fmt::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use super::fault::{Fault, Persistence};
+use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
+use crate::downstream::Permit;
+use crate::downstream::stream::ExchangeGuard;
+use crate::query::{ErrorDialect, ErrorDocument, document};
+use crate::telemetry::{ExchangeRecord, Outcome};
+use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
+
+/// The body of every answer. Its drop is the end of the exchange: the record is written then.
+pub struct Answer {
+    content: Content,
+    record: ExchangeRecord,
+    _place: Option<Permit>,
+    _exchange: ExchangeGuard,
+}
+
+enum Content {
+    Document(Option<Bytes>),
+    Relayed(Box<AnswerBody>),
+}
+
+impl Answer {
+    /// Relays the endpoint's answer.
+    #[must_use]
+    pub fn relayed(body: AnswerBody, record: ExchangeRecord, place: Permit, exchange: ExchangeGuard) -> Self {
+        Self { content: Content::Relayed(Box::new(body)), record, _place: Some(place), _exchange: exchange }
+    }
+
+    fn document(document: String, record: ExchangeRecord, exchange: ExchangeGuard) -> Self {
+        Self { content: Content::Document(Some(document.into())), record, _place: None, _exchange: exchange }
+    }
+
+    fn note(&mut self, frame: &Frame<Bytes>) {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        self.record.returned = self.record.returned.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+}
+
+/// Writes a fault as the client's SDK expects an error.
+pub fn refuse(
+    fault: &Fault,
+    dialect: ErrorDialect,
+    mut record: ExchangeRecord,
+    exchange: ExchangeGuard,
+) -> Response<Answer> {
+    let request_id = record.request_id.to_string();
+    let document =
+        ErrorDocument { error_type: fault.blame, code: fault.code, message: &fault.message, request_id: &request_id };
+    let document = document.to_xml(dialect);
+    record.status = Some(fault.status.as_u16());
+    record.code = Some(fault.code);
+    record.outcome = fault.outcome;
+    let retry_after = 1_u8.saturating_add(request_id.bytes().next().unwrap_or_default() % 3); // spreads repeats
+
+    let mut response = Response::new(Answer::document(document, record, exchange));
+    *response.status_mut() = fault.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(document::MEDIA_TYPE));
+    let sent = match fault.delivery {
+        Delivery::NotSent => "no",
+        Delivery::MaybeSent => "yes",
+    };
+    headers.insert(SENT, HeaderValue::from_static(sent));
+    headers.extend(text(&request_id).map(|value| (REQUEST_ID, value)));
+    headers.extend(text(&proxy_status(fault)).map(|value| (PROXY_STATUS, value)));
+    if fault.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if fault.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(retry_after)));
+    }
+    if fault.persistence == Persistence::Close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// RFC 9209: our name, the error type, and our code as its detail.
+fn proxy_status(fault: &Fault) -> String {
+    let mut value = format!("countersign; error={}", fault.proxy_status);
+    let _infallible = write!(value, "; details=\"{}\"", fault.code);
+    value
+}
+
+fn text(value: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(value).ok()
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = AnswerError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        let this = &mut *self;
+        let polled = match &mut this.content {
+            Content::Document(document) => Poll::Ready(document.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx),
+        };
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => this.note(frame),
+            Poll::Ready(Some(Err(error))) => {
+                this.record.outcome = Outcome::Cut;
+                this.record.error = Some(crate::telemetry::record::causes(error));
+            }
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Document(document) => document.is_none(),
+            Content::Relayed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Document(document) => {
+                SizeHint::with_exact(document.as_ref().map_or(0, |d| u64::try_from(d.len()).unwrap_or(u64::MAX)))
+            }
+            Content::Relayed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for Answer {
+    /// The last moment at which it is known whether the client got all of the endpoint's answer.
+    fn drop(&mut self) {
+        if let Content::Relayed(body) = &self.content
+            && body.is_complete()
+            && self.record.outcome != Outcome::Cut
+        {
+            self.record.outcome = Outcome::answered(self.record.status.unwrap_or_default());
+        }
+    }
+}

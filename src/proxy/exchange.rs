@@ -1,0 +1,134 @@
+//! The street: every request walks it from top to bottom, each step taking what the step before made.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::answer::{Answer, refuse};
+use super::fault::{ExchangeError, Repetition, UpstreamError};
+use super::head::{self, OwnNames};
+use super::headers;
+use super::route::{Route, Routes};
+use crate::authorize::Callers;
+use crate::clock;
+use crate::downstream::stream::ExchangeGuard;
+use crate::downstream::{Handler, PeerEvidence, Permit, body};
+use crate::query::{Action, ErrorDialect, QueryForm};
+use crate::signing::{RequestTimestamp, prepare};
+use crate::telemetry::ExchangeRecord;
+use crate::telemetry::record::causes;
+use crate::upstream::client::Sent;
+
+/// One listener's view of the world, in one worker.
+pub struct Proxy {
+    /// The listener's name.
+    pub listener: Rc<str>,
+    /// Under which names it may be called.
+    pub names: OwnNames,
+    /// By whom.
+    pub callers: Callers,
+    /// What it serves.
+    pub routes: Routes,
+}
+
+impl Proxy {
+    /// The way of a request. What is learnt on it goes into `record`, for log and metrics.
+    async fn exchange(
+        &self,
+        request: Request<Incoming>,
+        record: &mut ExchangeRecord,
+    ) -> Result<(Sent, Permit), ExchangeError> {
+        let (head, body) = request.into_parts();
+        let target = head::target(&head)?;
+        let route = self.routes.select(&target)?;
+        record.route = Some((route.name.clone(), route.metrics.clone()));
+        head::admit(&head, target.host, route, &self.names)?;
+        let client = self.callers.authenticate();
+        record.client = Some(client.to_string());
+
+        let place = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
+        let bytes = body::read(body, route.body_limits).await?;
+        record.received = bytes.len();
+        let form = QueryForm::parse(&bytes, route.form_limits)?;
+        record.action = Some(form.action().as_str().to_owned());
+        let allowed = route.policy.authorize(&client, form)?;
+
+        let now = clock::now();
+        let key = route.key.current(now)?;
+        record.key_id = Some(key.id().as_str().to_owned());
+        let began = Instant::now();
+        let unsealed = prepare(&allowed, &key, &route.target, route.profile, &RequestTimestamp::at(now));
+        let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+        let signed = unsealed.seal(&mac);
+        record.sign = Some(began.elapsed());
+
+        let forwarded = headers::forwarded(&head.headers, &route.forward_headers);
+        let began = Instant::now();
+        let sent = route.upstream.send(signed, forwarded).await;
+        let sent = sent.map_err(|source| {
+            let repetition = repetition(route, allowed.form().action());
+            ExchangeError::Upstream(UpstreamError { source, repetition })
+        })?;
+        record.first_byte = Some(began.elapsed());
+        Ok((sent, place))
+    }
+
+    fn dialect(&self, record: &ExchangeRecord) -> ErrorDialect {
+        let chosen = record.route.as_ref().and_then(|(name, _)| self.routes.named(name));
+        chosen.map_or(ErrorDialect::Query, |route| route.dialect)
+    }
+}
+
+impl Handler for Proxy {
+    type Body = Answer;
+
+    /// Walks the street and turns whatever happens into an answer; a panic ends in one too, and touches no other exchange.
+    async fn handle(
+        &self,
+        peer: PeerEvidence,
+        exchange: ExchangeGuard,
+        request: Request<Incoming>,
+    ) -> Response<Answer> {
+        let PeerEvidence::Tcp { address } = peer;
+        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), address);
+        match contained(self.exchange(request, &mut record)).await {
+            Ok((sent, place)) => {
+                let (mut head, body) = sent.into_parts();
+                record.status = Some(head.status.as_u16());
+                let request_id = HeaderValue::from_str(&record.request_id.to_string());
+                headers::relay(&mut head, request_id.ok());
+                Response::from_parts(head, Answer::relayed(body, record, place, exchange))
+            }
+            Err(error) => {
+                record.error = Some(causes(&error));
+                let dialect = self.dialect(&record);
+                refuse(&error.fault(), dialect, record, exchange)
+            }
+        }
+    }
+}
+
+fn repetition(route: &Route, action: &Action) -> Repetition {
+    if route.safe_to_repeat.iter().any(|pattern| pattern.matches(action)) {
+        Repetition::Safe
+    } else {
+        Repetition::Unsafe
+    }
+}
+
+/// Runs an exchange; a panic in it becomes an error. Nothing it shares with other exchanges is left half changed by one:
+/// counters are atomic, pools hold whole connections.
+async fn contained<T>(exchange: impl Future<Output = Result<T, ExchangeError>>) -> Result<T, ExchangeError> {
+    let mut exchange = pin!(exchange);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)))
+            .unwrap_or(Poll::Ready(Err(ExchangeError::Panicked)))
+    })
+    .await
+}

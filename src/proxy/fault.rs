@@ -1,0 +1,253 @@
+//! What may go wrong in an exchange, and the one table that turns it into an answer.
+
+use http::StatusCode;
+use thiserror::Error;
+
+use super::head::HeadError;
+use crate::authorize::Denied;
+use crate::credentials::KeyUnavailable;
+use crate::downstream::BodyError;
+use crate::query::{ErrorType, FormError};
+use crate::telemetry::Outcome;
+use crate::upstream::{Delivery, SendError};
+
+/// Why an exchange has no answer from the endpoint.
+#[derive(Debug, Error)]
+pub enum ExchangeError {
+    /// The head is refused.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The body could not be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The form is refused.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// The policy says no.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Key(#[from] KeyUnavailable),
+    /// Too many exchanges under way.
+    #[error("too many requests are under way on this route")]
+    Overloaded,
+    /// No answer came from the endpoint.
+    #[error(transparent)]
+    Upstream(UpstreamError),
+    /// A bug: an exchange panicked.
+    #[error("countersign failed")]
+    Panicked,
+}
+
+/// No answer came, to an Action that may or may not be repeated.
+#[derive(Debug, Error)]
+#[error("{source}")]
+pub struct UpstreamError {
+    /// What happened.
+    pub source: SendError,
+    /// Whether the route lists the Action as safe to repeat.
+    pub repetition: Repetition,
+}
+
+/// Whether an Action may be carried out twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repetition {
+    /// It only reads.
+    Safe,
+    /// It may change something each time.
+    Unsafe,
+}
+
+/// What becomes of the client's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// The next request may follow.
+    KeepAlive,
+    /// The body was not read: what lies behind the head is not a request, and must not be taken for one.
+    Close,
+}
+
+/// An answer of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// AWS's error code, or one that begins with `Proxy`.
+    pub code: &'static str,
+    /// Whose fault it is.
+    pub blame: ErrorType,
+    /// For the person who reads it.
+    pub message: String,
+    /// Keep or close the connection.
+    pub persistence: Persistence,
+    /// Whether the endpoint may have received the request.
+    pub delivery: Delivery,
+    /// The error type of RFC 9209 section 2.3.
+    pub proxy_status: &'static str,
+    /// How it is counted.
+    pub outcome: Outcome,
+}
+
+impl ExchangeError {
+    /// The answer to this error.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Head(error) => head(*error, self.to_string()),
+            Self::Body(error) => body(error, self.to_string()),
+            Self::Form(error) => form(error, self.to_string()),
+            Self::Denied(Denied) => {
+                refused(StatusCode::FORBIDDEN, "AccessDenied", Persistence::KeepAlive, self.to_string())
+            }
+            Self::Key(KeyUnavailable::NotLoaded | KeyUnavailable::Expired) => {
+                unavailable(Persistence::KeepAlive, format!("{self}; the request was not sent"))
+            }
+            Self::Overloaded => unavailable(Persistence::Close, format!("{self}; the request was not sent")),
+            Self::Upstream(error) => upstream(error, self.to_string()),
+            Self::Panicked => Fault {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                code: "InternalFailure",
+                blame: ErrorType::Receiver,
+                message: "countersign failed; its log says more under this request id".to_owned(),
+                persistence: Persistence::Close,
+                delivery: Delivery::MaybeSent,
+                proxy_status: "proxy_internal_error",
+                outcome: Outcome::Unknown,
+            },
+        }
+    }
+}
+
+/// The caller's fault, found before anything was sent.
+fn refused(status: StatusCode, code: &'static str, persistence: Persistence, message: String) -> Fault {
+    let proxy_status = if status == StatusCode::FORBIDDEN { "http_request_denied" } else { "http_request_error" };
+    let (blame, delivery) = (ErrorType::Sender, Delivery::NotSent);
+    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome: Outcome::Refused }
+}
+
+fn unavailable(persistence: Persistence, message: String) -> Fault {
+    Fault {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: "ServiceUnavailable",
+        blame: ErrorType::Receiver,
+        message,
+        persistence,
+        delivery: Delivery::NotSent,
+        proxy_status: "connection_limit_reached",
+        outcome: Outcome::Unavailable,
+    }
+}
+
+fn head(error: HeadError, message: String) -> Fault {
+    let (status, code) = match error {
+        HeadError::RouteNotFound => (StatusCode::NOT_FOUND, "ProxyRouteNotFound"),
+        HeadError::Method => (StatusCode::METHOD_NOT_ALLOWED, "ProxyMethodNotAllowed"),
+        HeadError::MediaType | HeadError::ContentEncoding => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "ProxyUnsupportedMediaType")
+        }
+        HeadError::WebPage | HeadError::ForeignHost => (StatusCode::FORBIDDEN, "AccessDenied"),
+        HeadError::QueryString => (StatusCode::BAD_REQUEST, "InvalidQueryParameter"),
+        HeadError::Host | HeadError::AbsoluteForm | HeadError::DisguisedFraming => {
+            (StatusCode::BAD_REQUEST, "ProxyMalformedRequest")
+        }
+        HeadError::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "ProxyMalformedRequest"),
+        HeadError::Expectation => (StatusCode::EXPECTATION_FAILED, "ProxyExpectationFailed"),
+        HeadError::Loop => (StatusCode::LOOP_DETECTED, "ProxyLoopDetected"),
+    };
+    refused(status, code, Persistence::Close, message)
+}
+
+fn body(error: &BodyError, message: String) -> Fault {
+    let (status, code) = match error {
+        BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ProxyRequestTooLarge"),
+        BodyError::TooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
+        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
+    };
+    refused(status, code, Persistence::Close, message)
+}
+
+fn form(error: &FormError, message: String) -> Fault {
+    let code = match error {
+        FormError::BadEscape { .. } | FormError::NotUtf8 => "MalformedQueryString",
+        FormError::TooMany { .. } | FormError::Duplicate(_) | FormError::ControlInName(_) | FormError::Disguised(_) => {
+            "InvalidQueryParameter"
+        }
+        FormError::MissingAction => "MissingAction",
+        FormError::InvalidAction => "InvalidAction",
+    };
+    refused(StatusCode::BAD_REQUEST, code, Persistence::KeepAlive, message)
+}
+
+fn upstream(error: &UpstreamError, message: String) -> Fault {
+    let timed_out = |late: bool| if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
+    let unreachable = "ProxyUpstreamUnreachable";
+    let (status, code, proxy_status) = match &error.source {
+        SendError::Resolve(_) => (StatusCode::BAD_GATEWAY, unreachable, "dns_error"),
+        SendError::Connect(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_refused"),
+        SendError::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, unreachable, "connection_timeout"),
+        SendError::NeverSent(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated"),
+        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
+        SendError::AnswerTimeout => (timed_out(true), "ProxyOutcomeUnknown", "http_response_timeout"),
+        SendError::BrokenOff(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_response_incomplete"),
+        SendError::BadAnswer(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_protocol_error"),
+    };
+    let delivery = error.source.delivery();
+    let (status, message, outcome) = match (delivery, error.repetition) {
+        (Delivery::NotSent, _) => (status, format!("{message}; the request was not sent"), Outcome::Unavailable),
+        (Delivery::MaybeSent, Repetition::Safe) => (status, message, Outcome::Unknown),
+        // AWS SDKs repeat every 500, 502, 503 and 504, CreateJob included: this status they do not
+        (Delivery::MaybeSent, Repetition::Unsafe) => (
+            StatusCode::CONFLICT,
+            format!("{message}; the Action may have been carried out: find out before you repeat it"),
+            Outcome::Unknown,
+        ),
+    };
+    let (blame, persistence) = (ErrorType::Receiver, Persistence::KeepAlive);
+    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {
+        let fault = ExchangeError::Upstream(UpstreamError { source, repetition }).fault();
+        (fault.status.as_u16(), fault.code, fault.delivery)
+    }
+
+    #[test]
+    fn an_unknown_outcome_gets_a_status_that_no_sdk_repeats_unless_the_action_is_safe() {
+        use Delivery::MaybeSent;
+        for (repetition, status) in [(Repetition::Safe, 504), (Repetition::Unsafe, 409)] {
+            assert_eq!(answer(SendError::AnswerTimeout, repetition), (status, "ProxyOutcomeUnknown", MaybeSent));
+        }
+        for (repetition, status) in [(Repetition::Safe, 502), (Repetition::Unsafe, 409)] {
+            assert_eq!(answer(SendError::BadAnswer("x"), repetition), (status, "ProxyOutcomeUnknown", MaybeSent));
+        }
+    }
+
+    #[test]
+    fn what_was_not_sent_says_so_whatever_the_action() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        for repetition in [Repetition::Safe, Repetition::Unsafe] {
+            let unreachable = "ProxyUpstreamUnreachable";
+            assert_eq!(answer(SendError::Connect(refused()), repetition), (502, unreachable, Delivery::NotSent));
+            assert_eq!(answer(SendError::ConnectTimeout, repetition), (504, unreachable, Delivery::NotSent));
+            assert_eq!(
+                answer(SendError::Tls(refused()), repetition),
+                (502, "ProxyUpstreamUntrusted", Delivery::NotSent)
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_is_refused_before_the_body_was_read_closes_the_connection() {
+        for error in [HeadError::WebPage, HeadError::Method, HeadError::RouteNotFound, HeadError::MediaType] {
+            assert_eq!(ExchangeError::Head(error).fault().persistence, Persistence::Close);
+        }
+        assert_eq!(ExchangeError::Overloaded.fault().persistence, Persistence::Close);
+        assert_eq!(ExchangeError::Form(FormError::MissingAction).fault().persistence, Persistence::KeepAlive);
+    }
+}

@@ -1,0 +1,266 @@
+//! What a request's head must be before anything else is looked at: a form POST, framed plainly, meant for us, not from a
+//! web page.
+
+use std::net::SocketAddr;
+
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING, VIA};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+use thiserror::Error;
+
+use super::route::Route;
+use crate::upstream::client::VIA_COUNTERSIGN;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum HeadError {
+    /// No route for this host and path.
+    #[error("no route is configured for this Host and path")]
+    RouteNotFound,
+    /// Not POST.
+    #[error("only POST is allowed")]
+    Method,
+    /// Not a form in UTF-8.
+    #[error("the Content-Type must be application/x-www-form-urlencoded, in UTF-8")]
+    MediaType,
+    /// Compressed or otherwise encoded.
+    #[error("a Content-Encoding is not allowed")]
+    ContentEncoding,
+    /// Sent by a web page.
+    #[error("requests from web pages are not allowed")]
+    WebPage,
+    /// `Host` names somebody else.
+    #[error(
+        "the Host is not one of this listener's names; add it to the listener's or the route's `hosts` if it should be"
+    )]
+    ForeignHost,
+    /// No `Host`, more than one, or not text.
+    #[error("the request must have exactly one Host")]
+    Host,
+    /// A `?` in the request target.
+    #[error("a query string is not allowed: parameters belong into the body")]
+    QueryString,
+    /// A whole URL as the request target, as sent to a forward proxy.
+    #[error("the request target must be a path")]
+    AbsoluteForm,
+    /// A transfer coding other than `chunked`, once.
+    #[error("the only Transfer-Encoding allowed is chunked")]
+    TransferCoding,
+    /// A field whose name another parser may take for one that frames the body.
+    #[error("a header field imitates Content-Length or Transfer-Encoding")]
+    DisguisedFraming,
+    /// An expectation nobody defined.
+    #[error("the only expectation supported is 100-continue")]
+    Expectation,
+    /// The request has passed through a countersign before.
+    #[error("the request has passed through countersign before: an endpoint points back to a listener")]
+    Loop,
+}
+
+/// A `Host` value, compared without regard to case.
+#[derive(Debug, Clone, Copy)]
+pub struct HostName<'a>(&'a str);
+
+impl HostName<'_> {
+    /// Whether this is `name`, which is in lower case.
+    #[must_use]
+    pub fn is(self, name: &str) -> bool {
+        self.0.eq_ignore_ascii_case(name)
+    }
+}
+
+/// The part of a head that chooses a route.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestTarget<'a> {
+    /// From the `Host` field.
+    pub host: HostName<'a>,
+    /// The path on the request line.
+    pub path: &'a str,
+}
+
+/// The names under which a listener may be called. A page that resolves its own name to our address (DNS rebinding) cannot
+/// choose one of these.
+#[derive(Debug, Clone)]
+pub struct OwnNames {
+    exact: Vec<String>,
+    any_address_with_port: Option<u16>,
+}
+
+impl OwnNames {
+    /// The listener's address, `localhost` with its port when that reaches it, and the configured `extra` names (lower case).
+    /// A listener on the unspecified address answers to every IP address literal with its port.
+    #[must_use]
+    pub fn new(address: SocketAddr, extra: &[String]) -> Self {
+        let port = address.port();
+        let mut exact = vec![address.to_string()];
+        if address.ip().is_loopback() || address.ip().is_unspecified() {
+            exact.push(format!("localhost:{port}"));
+        }
+        if port == 80 {
+            let portless: Vec<String> =
+                exact.iter().filter_map(|name| name.strip_suffix(":80")).map(str::to_owned).collect();
+            exact.extend(portless);
+        }
+        exact.extend_from_slice(extra);
+        Self { exact, any_address_with_port: address.ip().is_unspecified().then_some(port) }
+    }
+
+    fn admit(&self, host: HostName<'_>) -> bool {
+        let is_address =
+            || host.0.parse().is_ok_and(|address: SocketAddr| Some(address.port()) == self.any_address_with_port);
+        self.exact.iter().any(|name| host.is(name)) || is_address()
+    }
+}
+
+/// Reads what chooses a route.
+///
+/// # Errors
+/// A head without exactly one readable `Host`, or with a request target that is no path.
+pub fn target(head: &Parts) -> Result<RequestTarget<'_>, HeadError> {
+    if head.method == Method::CONNECT {
+        return Err(HeadError::Method);
+    }
+    if head.uri.scheme().is_some() || head.uri.authority().is_some() {
+        return Err(HeadError::AbsoluteForm);
+    }
+    let host = single(&head.headers, &HOST).ok_or(HeadError::Host)?;
+    let host = host.to_str().map_err(|_| HeadError::Host)?;
+    Ok(RequestTarget { host: HostName(host), path: head.uri.path() })
+}
+
+/// Admits a head to a route, or says what is wrong with it. Nothing of the body has been read yet.
+///
+/// # Errors
+/// The first fault found, the gravest first: framing, who sent it, what it is.
+pub fn admit(head: &Parts, host: HostName<'_>, route: &Route, names: &OwnNames) -> Result<(), HeadError> {
+    let headers = &head.headers;
+    check_framing(headers)?;
+    if !names.admit(host) && !route.hosts.iter().any(|name| host.is(name)) {
+        return Err(HeadError::ForeignHost);
+    }
+    if headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE) {
+        return Err(HeadError::WebPage);
+    }
+    if head.method != Method::POST {
+        return Err(HeadError::Method);
+    }
+    if headers.get_all(VIA).iter().any(names_us) {
+        return Err(HeadError::Loop);
+    }
+    if head.uri.query().is_some() {
+        return Err(HeadError::QueryString);
+    }
+    if headers.get_all(EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(HeadError::Expectation);
+    }
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(HeadError::ContentEncoding);
+    }
+    let media_type = single(headers, &CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if media_type.is_some_and(is_utf8_form) { Ok(()) } else { Err(HeadError::MediaType) }
+}
+
+/// hyper accepts lists that end in `chunked`; and it is not the only parser a request may have met on its way here.
+fn check_framing(headers: &HeaderMap) -> Result<(), HeadError> {
+    if headers.contains_key(TRANSFER_ENCODING)
+        && single(headers, &TRANSFER_ENCODING).is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(HeadError::TransferCoding);
+    }
+    let disguised = |name: &HeaderName| {
+        let letters: Vec<u8> = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).collect();
+        (letters == b"transferencoding" && *name != TRANSFER_ENCODING)
+            || (letters == b"contentlength" && *name != http::header::CONTENT_LENGTH)
+    };
+    // names without `_`, or anything else beyond letters, digits and single hyphens, cannot be disguised: skip their copy
+    let suspicious = |name: &&HeaderName| name.as_str().len() > ACCEPT.as_str().len();
+    if headers.keys().filter(suspicious).any(disguised) { Err(HeadError::DisguisedFraming) } else { Ok(()) }
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { None } else { first }
+}
+
+fn names_us(via: &HeaderValue) -> bool {
+    via.to_str().is_ok_and(|via| via.split(',').any(|hop| hop.trim() == VIA_COUNTERSIGN))
+}
+
+/// `application/x-www-form-urlencoded`, alone or with `charset=utf-8` (RFC 9110 section 8.3: names without regard to case,
+/// values possibly quoted).
+fn is_utf8_form(media_type: &str) -> bool {
+    let mut parts = media_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
+            parameter.split_once('=').is_some_and(|(name, value)| {
+                let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+                name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_forms_in_utf8_are_forms() {
+        for good in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-Urlencoded; Charset=\"UTF-8\"",
+            "application/x-www-form-urlencoded;charset=utf-8",
+            "application/x-www-form-urlencoded;",
+        ] {
+            assert!(is_utf8_form(good), "{good}");
+        }
+        for bad in [
+            "",
+            "text/plain",
+            "multipart/form-data; boundary=x",
+            "application/x-www-form-urlencoded; charset=utf-7",
+            "application/x-www-form-urlencoded; boundary=x",
+            "application/x-www-form-urlencoded, text/plain",
+            "application/x-www-form-urlencoded; charset=\"utf-8",
+        ] {
+            assert!(!is_utf8_form(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_listener_answers_to_its_address_to_localhost_and_to_configured_names_only() {
+        let names = OwnNames::new("127.0.0.1:8021".parse().unwrap(), &["signer.internal".to_owned()]);
+        for own in ["127.0.0.1:8021", "localhost:8021", "LocalHost:8021", "signer.internal"] {
+            assert!(names.admit(HostName(own)), "{own}");
+        }
+        for foreign in ["localhost", "127.0.0.1", "127.0.0.1:80", "attacker.example:8021", "[::1]:8021", ""] {
+            assert!(!names.admit(HostName(foreign)), "{foreign}");
+        }
+        let everywhere = OwnNames::new("0.0.0.0:8021".parse().unwrap(), &[]);
+        assert!(everywhere.admit(HostName("192.0.2.7:8021")));
+        assert!(!everywhere.admit(HostName("192.0.2.7:8022")));
+        assert!(!everywhere.admit(HostName("attacker.example:8021")));
+        let web = OwnNames::new("127.0.0.1:80".parse().unwrap(), &[]);
+        assert!(web.admit(HostName("localhost")) && web.admit(HostName("127.0.0.1:80")));
+    }
+
+    #[test]
+    fn fields_that_imitate_framing_are_refused() {
+        let headers = |name: &str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_str(value).unwrap());
+            headers
+        };
+        for name in ["transfer_encoding", "transfer--encoding", "content_length", "contentlength", "content-length-"] {
+            assert_eq!(check_framing(&headers(name, "1")), Err(HeadError::DisguisedFraming), "{name}");
+        }
+        for value in ["gzip, chunked", "chunked, chunked", "identity", "chunked;q=1", "\"chunked\"", ""] {
+            assert_eq!(check_framing(&headers("transfer-encoding", value)), Err(HeadError::TransferCoding), "{value}");
+        }
+        assert_eq!(check_framing(&headers("transfer-encoding", "Chunked")), Ok(()));
+        assert_eq!(check_framing(&headers("content-length", "1")), Ok(()));
+    }
+}
