@@ -50,8 +50,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// The message for an unknown key `key` at `path`, in a table that knows the keys `known`. `below` are the names of
 /// the keys inside it, when it is a table. The value is deliberately not given to this function.
 pub(super) fn unknown(path: &KeyPath, key: &str, below: &[&str], known: &[&str]) -> String {
-    if let Some(new) = look_up(RENAMED, path) {
-        return format!("`{key}` was renamed to `{new}`");
+    if let Some(message) = renamed(RENAMED, path, key) {
+        return message;
     }
     if let Some(ours) = look_up(ELSEWHERE, path) {
         return format!("unknown key: write `{ours}` instead of `{key}`");
@@ -75,6 +75,10 @@ pub(super) fn nearest<'k>(word: &str, candidates: impl IntoIterator<Item = &'k s
     let word = word.get(..LONGEST).unwrap_or(word).to_ascii_lowercase();
     let near = candidates.into_iter().map(|candidate| (distance(&word, candidate), candidate));
     near.filter(|(far, candidate)| *far <= 3.min(candidate.len().max(3) / 3)).min().map(|(_, candidate)| candidate)
+}
+
+fn renamed(table: &[(&str, &'static str)], path: &KeyPath, key: &str) -> Option<String> {
+    look_up(table, path).map(|new| format!("`{key}` was renamed to `{new}`"))
 }
 
 fn look_up(table: &[(&str, &'static str)], path: &KeyPath) -> Option<&'static str> {
@@ -133,8 +137,9 @@ mod tests {
     #[test]
     fn a_renamed_key_is_answered_with_its_new_name() {
         const TABLE: &[(&str, &str)] = &[("route.*.uri", "endpoint")];
-        assert_eq!(look_up(TABLE, &KeyPath::of(["route", "a", "uri"])), Some("endpoint"));
-        assert_eq!(look_up(TABLE, &KeyPath::of(["key", "a", "uri"])), None);
+        let answer = |table| renamed(TABLE, &KeyPath::of([table, "a", "uri"]), "uri");
+        assert_eq!(answer("route").unwrap(), "`uri` was renamed to `endpoint`");
+        assert_eq!(answer("key"), None);
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::address;
 use super::quantity::{count, duration};
-use super::route::reference;
 use super::settings::{Callers, Exposure, Listener, ListenerLimits, Name, ServedRoutes};
 use super::table::Table;
 use super::value::{flag, name};
+use super::whole::reference;
 use super::words;
 
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
@@ -179,7 +179,7 @@ mod tests {
     fn routes_must_exist() {
         assert_eq!(
             fault("listener.local", "routes = [\"ie\", \"ei\"]"),
-            "f:2:17: listener.local.routes[2]: there is no `[route.ei]`: did you mean `ie`?"
+            "f:2:17: listener.local.routes[2]: `ei` names no route: did you mean `ie`?"
         );
         assert!(fault("listener.local", "routes = []").contains("names no route"));
         assert!(fault("listener.local", "routes = [\"ie\", \"ie\"]").contains("stands in the list twice"));

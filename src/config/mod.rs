@@ -1,6 +1,6 @@
 //! Configuration: text (a TOML file, `COUNTERSIGN__...` variables) to [`settings::Settings`], strictly.
 //!
-//! [`load`] lays the environment over the file (`layers`), then one function per table (`listener`, `route`, `key`,
+//! [`load()`] lays the environment over the file (`layers`), then one function per table (`listener`, `route`, `key`,
 //! `process`) reads it through a cursor (`table`) that notes which keys were asked for and collects every fault in a
 //! `report`, so that an operator sees all of them at once, each with its place. `whole` holds the rules that concern
 //! more than one table. serde is not used: it stops at the first fault.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::endpoint;
-use super::hints::nearest;
 use super::quantity::{count, duration, size};
 use super::settings::{ErrorDialect, Name, Profile, Route, RouteLimits, RouteTimeouts, SignatureMethod};
 use super::table::Table;
 use super::value::{choice, name, text};
+use super::whole::reference;
 use super::words;
 
 const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
@@ -44,23 +44,6 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
         limits: limits?,
         timeouts: timeouts?,
     })
-}
-
-/// A name that must be one of `names`.
-pub(super) fn reference(wanted: Name, names: &[Name], what: &str) -> Result<Name, String> {
-    if names.contains(&wanted) {
-        return Ok(wanted);
-    }
-    let near = nearest(wanted.as_str(), names.iter().map(Name::as_str));
-    let hint = match (near, names) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, []) => "there is none at all".to_owned(),
-        (None, _) => {
-            let all: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-            format!("known are {}", all.join(", "))
-        }
-    };
-    Err(format!("there is no `[{what}.{wanted}]`: {hint}"))
 }
 
 fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
@@ -165,7 +148,7 @@ mod tests {
     fn the_key_must_exist() {
         assert_eq!(
             fault("route.ie", "key = \"mian\""),
-            "f:5:7: route.ie.key: there is no `[key.mian]`: did you mean `main`?"
+            "f:5:7: route.ie.key: `mian` names no key: did you mean `main`?"
         );
         assert!(fault("route.ie", "key = \"spare\"").ends_with("known are `main`"));
         assert!(fault("route.ie", "key = \"Main\"").contains("is not a name"));

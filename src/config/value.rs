@@ -105,14 +105,17 @@ pub(super) fn shown(text: &str) -> String {
     format!("`{start}`")
 }
 
-/// An age identity, or text of the length and alphabet of a secret access key.
+/// An age identity, or text of the length and alphabet of a secret access key: AWS's, or the hexadecimal ones of
+/// OpenStack and its relatives.
 fn may_be_secret(text: &str) -> bool {
-    const SECRET_KEY: usize = 40;
-    let upper = text.to_ascii_uppercase();
-    let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    const AWS: usize = 40;
+    const HEXADECIMAL: usize = 32;
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
     let any = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
-    let random = any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase);
-    upper.contains("AGE-SECRET-KEY-") || (text.len() >= SECRET_KEY && text.bytes().all(alphabet) && random)
+    let mixed = any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase);
+    let is_base64 = text.len() >= AWS && text.bytes().all(base64) && mixed;
+    let is_hexadecimal = text.len() >= HEXADECIMAL && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_base64 || is_hexadecimal || text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
 }
 
 /// `true` or `false`.
@@ -227,7 +230,8 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_secret_is_not_shown() {
-        for secret in ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "age-secret-key-1abc"] {
+        let hexadecimal = "0123456789abcdef".repeat(2);
+        for secret in ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "age-secret-key-1abc", &hexadecimal] {
             assert!(!shown(secret).contains(secret));
         }
         assert_eq!(shown("a\nb"), "`a\\nb`");

@@ -1,10 +1,13 @@
-//! The rules that concern more than one table: addresses used twice, and routes that cannot be told apart.
+//! The rules that concern more than one table: references, addresses used twice, and routes that cannot
+//! be told apart.
 
 use std::net::SocketAddr;
 
+use super::hints::nearest;
 use super::path::KeyPath;
 use super::report::Report;
-use super::settings::{Admin, Listener, Route, ServedRoutes};
+use super::settings::{Admin, Listener, Name, Route, ServedRoutes};
+use super::value::shown;
 
 /// Reports clashes between tables that are each in order.
 pub(super) fn check(report: &Report<'_>, listeners: &[Listener], routes: &[Route], admin: Option<&Admin>) {
@@ -18,6 +21,23 @@ pub(super) fn check(report: &Report<'_>, listeners: &[Listener], routes: &[Route
             }
         }
     }
+}
+
+/// A name that must be one of `names`.
+pub(super) fn reference(wanted: Name, names: &[Name], what: &str) -> Result<Name, String> {
+    if names.contains(&wanted) {
+        return Ok(wanted);
+    }
+    let near = nearest(wanted.as_str(), names.iter().map(Name::as_str));
+    let hint = match (near, names) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => "there is none at all".to_owned(),
+        (None, _) => {
+            let all: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("known are {}", all.join(", "))
+        }
+    };
+    Err(format!("{} names no {what}: {hint}", shown(wanted.as_str())))
 }
 
 fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>) {

@@ -1,0 +1,133 @@
+//! The sample configurations in `config/` load, agree with each other, and state true defaults.
+
+// what reads the samples for several tests stands outside of them, where clippy does not see that it is a test
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use countersign::config::settings::Settings;
+use countersign::config::{load, parse};
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(sample(name)).unwrap()
+}
+
+fn loaded(name: &str) -> Settings {
+    load(Some(&sample(name)), []).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The reference with every default (`#key = value`) set by a line of its own.
+fn reference_with_defaults() -> String {
+    let set = |line: &str| match line.strip_prefix('#') {
+        Some(line) if line.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{line}\n"),
+        Some(_) | None => format!("{line}\n"),
+    };
+    text("reference.toml").lines().map(set).collect()
+}
+
+/// The keys that the reference names, as paths: `log.level`.
+fn keys_of_the_reference() -> Vec<String> {
+    let mut table = String::new();
+    let mut keys = Vec::new();
+    for line in text("reference.toml").lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end_matches(']').to_owned();
+            keys.push(table.clone());
+        }
+        let line = line.strip_prefix("# e.g. ").or(line.strip_prefix('#')).unwrap_or(line);
+        if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' ')) {
+            keys.push(format!("{table}.{key}"));
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_sample_loads() {
+    for entry in std::fs::read_dir(sample("")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            load(Some(&path), []).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+#[test]
+fn the_sidecar_is_one_listener_one_route_one_key() {
+    let sidecar = loaded("sidecar.toml");
+    assert_eq!((sidecar.listeners.len(), sidecar.routes.len(), sidecar.keys.len()), (1, 1, 1));
+}
+
+#[test]
+fn the_sidecar_in_the_environment_is_the_sidecar_in_the_file() {
+    let lines = text("sidecar.env");
+    let variables = lines.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let (name, value) = line.split_once('=').unwrap();
+        (name.to_owned(), value.to_owned())
+    });
+    assert_eq!(load(None, variables), Ok(loaded("sidecar.toml")));
+}
+
+#[test]
+fn the_gateway_shows_what_a_gateway_needs() {
+    let gateway = loaded("gateway.toml");
+    assert_eq!((gateway.listeners.len(), gateway.routes.len(), gateway.keys.len()), (2, 3, 2));
+    let stacks = gateway.routes.iter().find(|route| route.name.as_str() == "stacks").unwrap();
+    assert_eq!(stacks.endpoint.authority(), "heat.example.internal:8000");
+    assert_eq!(stacks.endpoint.path, "/v1/");
+}
+
+#[test]
+fn the_defaults_in_the_reference_are_the_defaults() {
+    let written = reference_with_defaults();
+    let settings = parse(&written, "reference.toml", []).unwrap_or_else(|error| panic!("{error}"));
+    // otherwise nothing was uncommented and the comparison says nothing
+    assert!(written.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count() > 25);
+    assert_eq!(settings, loaded("reference.toml"));
+    assert_eq!(settings, loaded("sidecar.toml"));
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let named = keys_of_the_reference();
+    let tables = [
+        "listener.local",
+        "listener.local.limits",
+        "route.importexport",
+        "route.importexport.profile",
+        "route.importexport.limits",
+        "route.importexport.timeouts",
+        "key.main",
+        "admin",
+        "log",
+        "process",
+    ];
+    for table in tables {
+        // what is answered to an unknown key lists the known ones
+        let header = format!("[{table}]\n");
+        let wrong = text("reference.toml").replace(&header, &format!("{header}nothing-like-it = 1\n"));
+        let error = parse(&wrong, "f", []).unwrap_err();
+        let (_, known) = error.faults()[0].message.split_once("known here are ").unwrap();
+        for key in known.split(", ").map(|key| key.trim_matches('`')) {
+            assert!(named.contains(&format!("{table}.{key}")), "{table}.{key} is not in the reference");
+        }
+    }
+}
+
+#[test]
+fn the_examples_in_the_reference_are_keys() {
+    let reference = text("reference.toml");
+    for example in reference.lines().filter(|line| line.starts_with("# e.g. ")) {
+        let line = example.trim_start_matches("# e.g. ");
+        let faults = match parse(&reference.replace(example, line), "f", []) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        // the only one that may fault: of the two identities there is one
+        assert!(faults.is_empty() || line.starts_with("identity_credential"), "{line}: {faults}");
+    }
+}
