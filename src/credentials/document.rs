@@ -156,10 +156,8 @@ fn string(field: &'static str, raw: &RawValue) -> Result<Zeroizing<String>, Docu
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
         // the text is valid JSON: what stands behind a backslash is one of eight characters, or `u` and four digits
-        decoded.push(match (character, character == '\\') {
-            (plain, false) => plain,
-            (_, true) => unescape(&mut rest).ok_or(DocumentError::Secret(field))?,
-        });
+        let itself = if character == '\\' { unescape(&mut rest) } else { Some(character) };
+        decoded.push(itself.ok_or(DocumentError::Secret(field))?);
     }
     Ok(decoded)
 }

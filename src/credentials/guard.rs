@@ -34,23 +34,27 @@ pub enum GuardError {
     #[error("{0} does not exist")]
     Missing(PathBuf),
     /// The system refused to open it.
-    #[error("{path} may not be read by this user (uid {user}): chown {user} {path}, or run as its owner")]
+    #[error("{path} may not be read by this user (uid {user}): {remedy}")]
     Denied {
         /// The file.
         path: PathBuf,
         /// Our effective user.
         user: u32,
+        /// What to do.
+        remedy: String,
     },
     /// A directory, FIFO, socket or device.
     #[error("{0} is not a regular file")]
     NotRegular(PathBuf),
     /// Group or others have rights.
-    #[error("{path} is open to others (mode {mode:04o}): chmod 600 {path}")]
+    #[error("{path} is open to others (mode {mode:04o}): {remedy}")]
     OpenToOthers {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// What to do.
+        remedy: String,
     },
     /// Somebody else's file.
     #[error("{path} belongs to uid {owner}, which is neither root nor this user: chown {user} {path}")]
@@ -171,7 +175,12 @@ fn check_file(path: &Path, metadata: &Metadata) -> Result<(), GuardError> {
     let lent_to_group = metadata.uid() == 0 && is_our_group(metadata.gid());
     let open_to_others = if lent_to_group { metadata.mode() & 0o037 } else { metadata.mode() & 0o077 };
     if open_to_others != 0 {
-        return Err(GuardError::OpenToOthers { path: path(), mode: permissions(metadata) });
+        let remedy = if in_kubernetes_volume(&path()) {
+            "set defaultMode: 0400 on the volume in the pod's specification".to_owned()
+        } else {
+            format!("chmod 600 {}", path().display())
+        };
+        return Err(GuardError::OpenToOthers { path: path(), mode: permissions(metadata), remedy });
     }
     if usize::try_from(metadata.len()).map_or(true, |length| length > MAX_SIZE) {
         return Err(GuardError::TooLarge(path()));
@@ -192,11 +201,26 @@ fn is_our_group(group: u32) -> bool {
     group == 0 || group == getegid().as_raw() || supplementary()
 }
 
+/// Files in Kubernetes volumes cannot be changed where they are seen.
+fn in_kubernetes_volume(path: &Path) -> bool {
+    path.components().any(|component| component.as_os_str() == "..data")
+}
+
+fn denied(path: PathBuf) -> GuardError {
+    let user = geteuid().as_raw();
+    let remedy = if in_kubernetes_volume(&path) {
+        "set fsGroup in the pod's securityContext to one of its groups".to_owned()
+    } else {
+        format!("chown {user} {}, or run as its owner", path.display())
+    };
+    GuardError::Denied { path, user, remedy }
+}
+
 fn refused(path: &Path, error: Errno) -> GuardError {
     let path = path.to_owned();
     match error {
         Errno::NOENT => GuardError::Missing(path),
-        Errno::ACCESS | Errno::PERM => GuardError::Denied { path, user: geteuid().as_raw() },
+        Errno::ACCESS | Errno::PERM => denied(path),
         Errno::NXIO | Errno::NOTDIR => GuardError::NotRegular(path),
         other => GuardError::Io { path, source: other.into() },
     }
@@ -280,7 +304,9 @@ mod tests {
         symlink("..data/key.age", &path).unwrap();
         assert_eq!(**read(&path).unwrap(), *b"secret");
         fs::set_permissions(data.join("key.age"), Permissions::from_mode(0o644)).unwrap();
-        assert!(message(&path).contains("..data/key.age is open to others"));
+        assert!(message(&path).ends_with(
+            "..data/key.age is open to others (mode 0644): set defaultMode: 0400 on the volume in the pod's specification"
+        ));
     }
 
     #[test]
@@ -330,5 +356,15 @@ mod tests {
         assert!(message(&path).contains(&format!("(mode 0777): chmod o-w {}", directory.path().display())));
         fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
         assert!(read(&path).is_ok());
+    }
+    #[test]
+    fn a_file_this_user_may_not_read_says_whose_it_should_be() {
+        let (_directory, path) = secret(0o000);
+        if geteuid().is_root() {
+            return; // root may read everything
+        }
+        assert!(
+            message(&path).contains(&format!("may not be read by this user (uid {0}): chown {0} ", geteuid().as_raw()))
+        );
     }
 }
