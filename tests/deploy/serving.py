@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -48,6 +49,12 @@ class Serving:
             assert self.process.poll() is None or text in seen, f"ended without {text}: {seen}\n{self.output()}"
         raise AssertionError(f"no {text} in {seconds} s, only {seen}\n{self.output()}")
 
+    def inner_pid(self):
+        """The one child of the process started: what `unshare` runs as process 1."""
+        pid = self.process.pid
+        (child,) = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(child)
+
     def end(self, pid=None, seconds=40):
         """SIGTERM, and the exit code."""
         os.kill(pid or self.process.pid, signal.SIGTERM)
@@ -58,6 +65,13 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def container(image, *words, user="65532:65532", groups="65532"):
+    """The command that runs the image's program as a container engine would: as process 1, with its own /proc."""
+    (image / "proc").mkdir(exist_ok=True)
+    enter = ["chroot", f"--userspec={user}", f"--groups={groups}", image, "/usr/bin/countersign", *words]
+    return ["unshare", "--pid", "--fork", "--kill-child", f"--mount-proc={image / 'proc'}", *enter]
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from serving import serving
+from serving import container, serving
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -30,10 +30,6 @@ def image(deploy, countersign, place, run):
     """The image's root file system, collected from the program under test by the script the Dockerfile uses."""
     run([deploy / "collect-root", countersign, place / "image"])
     return place / "image"
-
-
-def chroot(image, *words):
-    return ["chroot", "--userspec=65532:65532", "--groups=65532", image, "/usr/bin/countersign", *words]
 
 
 def test_hadolint_finds_nothing(deploy, run):
@@ -90,7 +86,7 @@ def test_the_program_is_stripped(image, run):
 
 
 def test_the_program_starts_in_the_root(image, run):
-    version = run(chroot(image, "--version"))
+    version = run(container(image, "--version"))
     assert version.startswith("countersign ")
 
 
@@ -111,7 +107,7 @@ def test_a_static_program_needs_no_libraries(deploy, place, run):
     subprocess.run(["cc", "-static", "-o", program, "-x", "c", "-"], input=b"int main(void) { return 0; }", check=True)
     run([deploy / "collect-root", program, place / "image"])
     assert not (place / "image/lib").exists()
-    run(chroot(place / "image"))
+    run(container(place / "image"))
 
 
 def test_the_environment_alone_configures_the_container_and_it_ends_on_sigterm_as_process_1(image, place, keys):
@@ -128,11 +124,10 @@ def test_the_environment_alone_configures_the_container_and_it_ends_on_sigterm_a
         "COUNTERSIGN__KEY__MAIN__IDENTITY_FILE": "/etc/countersign/identity",
         "NOTIFY_SOCKET": "",
     }
-    command = ["unshare", "--pid", "--fork", "--kill-child", *chroot(image, "run")]
-    with serving(command, place, environment) as proxy:
+    with serving(container(image, "run"), place, environment) as proxy:
         proxy.wait_for_probe("/readyz")
         assert proxy.probe("/livez") == 200
-        (child,) = pathlib.Path(f"/proc/{proxy.process.pid}/task/{proxy.process.pid}/children").read_text().split()
-        status = pathlib.Path(f"/proc/{child}/status").read_text()
+        inner = proxy.inner_pid()
+        status = pathlib.Path(f"/proc/{inner}/status").read_text()
         assert next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1] == "1"
-        assert proxy.end(int(child)) == 0, proxy.output()
+        assert proxy.end(inner) == 0, proxy.output()

@@ -4,12 +4,14 @@ import copy
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import tomllib
 
 import kubernetes_validate
 import pytest
 import yaml
-from serving import serving
+from serving import container, serving
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MANIFESTS = sorted((TOP / "deploy/kubernetes").glob("*.yaml"))
@@ -203,8 +205,8 @@ def image(deploy, countersign, place, keys, run):
 
 def sidecar(image, *words):
     context = SIDECAR["securityContext"]
-    user = f"--userspec={context['runAsUser']}:{context['runAsGroup']}"
-    return ["chroot", user, f"--groups={POD['securityContext']['fsGroup']}", image, "/usr/bin/countersign", *words]
+    user = f"{context['runAsUser']}:{context['runAsGroup']}"
+    return container(image, *words, user=user, groups=POD["securityContext"]["fsGroup"])
 
 
 def test_check_accepts_the_configuration_and_the_mounted_key(image, run, secret):
@@ -212,10 +214,7 @@ def test_check_accepts_the_configuration_and_the_mounted_key(image, run, secret)
     assert secret not in output
 
 
-def test_check_refuses_the_placeholders(image, run, place):
-    import shutil
-    import subprocess
-
+def test_check_refuses_the_placeholders(image):
     shutil.rmtree(image / "run/secrets/countersign")
     placeholders = {name: value.encode() for name, value in the("Secret")["stringData"].items()}
     kubelet_mount(image / "run/secrets/countersign", placeholders, 65532, 0o400)
@@ -230,5 +229,5 @@ def test_the_sidecar_becomes_ready_survives_a_rotation_and_ends_cleanly(image, p
         kubelet_mount(image / "run/secrets/countersign", keys, 65532, 0o400, "..2026_01_02_00_00_00.0000000002")
         proxy.wait_for_probe("/readyz")
         assert proxy.probe("/livez") == 200
-        assert proxy.end() == 0, proxy.output()
+        assert proxy.end(proxy.inner_pid()) == 0, proxy.output()
         assert secret not in proxy.output()
