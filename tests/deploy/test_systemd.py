@@ -140,13 +140,13 @@ def service(request, program, place, keys, let_read):
         path.write_bytes(content)
         if request.param == "ramfs":
             path.chmod(0o400)
-            os.chown(path, 65532, 65532)
+            os.chown(path, 65532, 0)
         else:
             let_read(path, 65532, 0o4)
             assert path.stat().st_mode & 0o777 == 0o440 and path.stat().st_uid == 0
     if request.param == "ramfs":
         credentials.chmod(0o500)
-        os.chown(credentials, 65532, 65532)
+        os.chown(credentials, 65532, 0)
     else:
         let_read(credentials, 65532, 0o5)
     config = place / "countersign.toml"
