@@ -1,0 +1,133 @@
+"""The container image: what deploy/Dockerfile says, and the collected root file system run without an engine."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from serving import container, serving
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def stages(deploy):
+    """The Dockerfile's instructions, one list for each stage: (instruction, arguments)."""
+    text = (deploy / "Dockerfile").read_text().replace("\\\n", " ")
+    instructions = [line.split(None, 1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    stages = []
+    for word, arguments in instructions:
+        if word == "FROM":
+            stages.append([])
+        stages[-1].append((word, arguments.strip()))
+    return stages
+
+
+@pytest.fixture
+def image(deploy, countersign, place, run):
+    """The image's root file system, collected from the program under test by the script the Dockerfile uses."""
+    run([deploy / "collect-root", countersign, place / "image"])
+    return place / "image"
+
+
+def test_hadolint_finds_nothing(deploy, run):
+    run([pathlib.Path(sys.executable).parent / "hadolint", "--failure-threshold", "style", deploy / "Dockerfile"])
+
+
+def test_the_image_is_made_from_scratch_and_from_the_collected_root_alone(stages):
+    _, final = stages
+    assert final[0] == ("FROM", "scratch")
+    assert [arguments for word, arguments in final if word in ("COPY", "ADD")] == ["--from=build /image/ /"]
+    assert not [word for word, _ in final if word == "RUN"]
+
+
+def test_the_image_builds_with_the_toolchain_the_crate_asks_for(stages):
+    build, _ = stages
+    cargo = (TOP / "Cargo.toml").read_text()
+    version = next(line.split('"')[1] for line in cargo.splitlines() if line.startswith("rust-version"))
+    assert build[0][1].split()[0] == f"rust:{version}-bookworm"
+    assert any("cargo build --release --locked" in arguments for word, arguments in build if word == "RUN")
+
+
+def test_the_image_names_no_processor(stages):
+    text = json.dumps(stages)
+    assert not [name for name in ("x86_64", "amd64", "aarch64", "arm64") if name in text]
+
+
+def test_the_container_runs_as_a_numbered_user_and_gets_its_signals(stages):
+    final = dict(stages[-1])
+    assert final["USER"] == "65532:65532"
+    assert final["STOPSIGNAL"] == "SIGTERM"
+    assert json.loads(final["ENTRYPOINT"]) == ["/usr/bin/countersign"]
+    assert json.loads(final["CMD"]) == ["run"]
+
+
+def test_the_root_holds_the_program_its_libraries_and_little_else(image):
+    files = {str(path.relative_to(image)) for path in image.rglob("*") if path.is_file()}
+    needed = {"usr/bin/countersign", "etc/ssl/certs/ca-certificates.crt", "etc/passwd", "etc/group", "etc/nsswitch.conf"}
+    assert needed <= files
+    other = {name for name in files - needed if not name.startswith(("lib", "usr/lib", "usr/share/doc/"))}
+    assert not other
+    assert len(files) < 25, files
+    assert "nonroot:x:65532:65532:" in (image / "etc/passwd").read_text()
+    assert (image / "usr/share/doc/countersign/LICENSE").read_text() == (TOP / "LICENSE").read_text()
+
+
+def test_nothing_in_the_root_can_be_changed_by_the_user_it_runs_as(image):
+    writable = [path for path in [image, *image.rglob("*")] if not path.is_symlink() and path.stat().st_mode & 0o022]
+    assert writable == [image / "tmp"]
+    assert not [path for path in image.rglob("*") if path.is_file() and path.stat().st_mode & 0o6000]
+
+
+def test_the_program_is_stripped(image, run):
+    assert ".symtab" not in run(["readelf", "--section-headers", "--wide", image / "usr/bin/countersign"])
+
+
+def test_the_program_starts_in_the_root(image, run):
+    version = run(container(image, "--version"))
+    assert version.startswith("countersign ")
+
+
+def test_a_missing_library_ends_the_collecting(deploy, place):
+    """The build has to fail, not the first start."""
+    program = place / "program"
+    subprocess.run(["cc", "-shared", "-o", place / "libgone.so", "-x", "c", os.devnull], check=True)
+    subprocess.run(["cc", "-o", program, "-x", "c", "-", "-L", place, "-Wl,--no-as-needed", "-lgone"],
+                   input=b"int main(void) { return 0; }", check=True)
+    (place / "libgone.so").unlink()
+    done = subprocess.run([deploy / "collect-root", program, place / "image"], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "libgone.so => not found" in done.stderr
+
+
+def test_a_static_program_needs_no_libraries(deploy, place, run):
+    program = place / "program"
+    subprocess.run(["cc", "-static", "-o", program, "-x", "c", "-"], input=b"int main(void) { return 0; }", check=True)
+    run([deploy / "collect-root", program, place / "image"])
+    assert not (place / "image/lib").exists()
+    run(container(place / "image"))
+
+
+def test_the_environment_alone_configures_the_container_and_it_ends_on_sigterm_as_process_1(image, place, keys):
+    """`run` without --config; process 1 gets only the signals it asked for."""
+    for name, content in keys.items():
+        path = image / "etc/countersign" / name
+        path.write_bytes(content)
+        path.chmod(0o400)
+        os.chown(path, 65532, 65532)
+    environment = {
+        "COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL": "true",
+        "COUNTERSIGN__ROUTE__IMPORTEXPORT__ENDPOINT": "https://importexport.amazonaws.com",
+        "COUNTERSIGN__KEY__MAIN__FILE": "/etc/countersign/main.age",
+        "COUNTERSIGN__KEY__MAIN__IDENTITY_FILE": "/etc/countersign/identity",
+        "NOTIFY_SOCKET": "",
+    }
+    with serving(container(image, "run"), place, environment) as proxy:
+        proxy.wait_for_probe("/readyz")
+        assert proxy.probe("/livez") == 200
+        inner = proxy.inner_pid()
+        status = pathlib.Path(f"/proc/{inner}/status").read_text()
+        assert next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1] == "1"
+        assert proxy.end(inner) == 0, proxy.output()

@@ -1,0 +1,176 @@
+"""The systemd service: systemd's own opinion of it, and the program run under what the unit forbids."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from serving import serving
+
+HERE = pathlib.Path(__file__).resolve().parent
+UNIT = HERE.parents[1] / "deploy/systemd/countersign.service"
+CONFIG = HERE.parents[1] / "deploy/systemd/countersign.toml"
+CREDENTIALS = "/run/credentials/countersign.service"
+
+
+def settings(key):
+    return [line.split("=", 1)[1] for line in UNIT.read_text().splitlines() if line.startswith(key + "=")]
+
+
+def setting(key):
+    (value,) = settings(key)
+    return value
+
+
+@pytest.fixture
+def unit(tmp_path, countersign):
+    """The unit with the path of the program under test, so that `verify` finds what it starts."""
+    text = UNIT.read_text().replace("/usr/bin/countersign", str(countersign))
+    copy = tmp_path / "countersign.service"
+    copy.write_text(text)
+    return copy
+
+
+# --- what systemd says
+
+
+def test_systemd_finds_no_fault(unit):
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if unit.name in line]
+    assert done.returncode == 0 and not said, done.stdout + done.stderr
+
+
+def test_systemd_finds_a_planted_fault(unit):
+    """Shows that `verify` looks at the copy."""
+    unit.write_text(unit.read_text().replace("ProtectSystem=strict", "ProtectSystem=strikt\nNoSuchSetting=1"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60)
+    assert "strikt" in done.stderr and "NoSuchSetting" in done.stderr
+
+
+def test_systemd_rates_the_exposure_at_most_1_5(unit):
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", unit],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert float(re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)[1]) <= 1.5
+
+
+# --- what the unit and the program have to agree on
+
+
+def test_the_service_is_started_with_the_configuration_that_is_shipped_for_it():
+    assert setting("ExecStart") == "/usr/bin/countersign run --config /etc/countersign/countersign.toml"
+    assert setting("Type") == "notify"
+
+
+def test_stopping_outlasts_the_drain():
+    drain = tomllib.loads(CONFIG.read_text())["process"]["drain"]
+    assert int(setting("TimeoutStopSec")) > int(drain.removesuffix("s"))
+
+
+def test_a_start_that_cannot_succeed_is_not_repeated():
+    assert sorted(setting("RestartPreventExitStatus").split()) == ["77", "78"]
+    assert setting("Restart") == "on-failure"
+
+
+def test_every_key_path_is_a_credential():
+    key = tomllib.loads(CONFIG.read_text())["key"]["main"]
+    loaded = {value.split(":")[0] for value in settings("LoadCredential") + settings("LoadCredentialEncrypted")}
+    assert loaded == {pathlib.Path(key["file"]).name, key["identity_credential"]}
+    assert str(pathlib.Path(key["file"]).parent) == CREDENTIALS
+
+
+def test_the_service_may_bind_its_configured_ports_alone():
+    config = tomllib.loads(CONFIG.read_text())
+    addresses = [config["listener"]["local"]["address"], config["admin"]["address"]]
+    assert setting("SocketBindDeny") == "any"
+    assert sorted(settings("SocketBindAllow")) == sorted(f"ipv4:tcp:{address.split(':')[1]}" for address in addresses)
+
+
+def test_the_worst_case_fits_the_memory_limit():
+    config = tomllib.loads(CONFIG.read_text())
+    limits = config["route"]["importexport"]["limits"]
+    body = int(limits["body"].removesuffix(" KiB"))
+    worst = config["listener"]["local"]["limits"]["connections"] * 16 + limits["in_flight"] * (body + 64)
+    assert worst / 1024 + 32 <= int(setting("MemoryMax").removesuffix("M"))
+
+
+# --- the program under what the unit forbids
+
+
+def confined(*words):
+    return [sys.executable, HERE / "confined.py", UNIT, *words]
+
+
+def test_the_confinement_confines(run, place):
+    assert place.exists()  # asks for root
+    said = dict(line.rsplit(" ", 1) for line in run(confined("--probe")).splitlines())
+    assert said == {
+        "chroot": "EPERM",
+        "nice": "EPERM",
+        "netlink": "EAFNOSUPPORT",
+        "inet": "allowed",
+        "writable code": "EPERM",
+        "fork": "allowed",
+        "setuid": "EPERM",
+        "uid": "65532",
+    }
+
+
+def test_the_program_starts_confined(program, run):
+    assert run(confined(program, "--version")).startswith("countersign ")
+
+
+@pytest.fixture(params=["ramfs", "tmpfs"])
+def service(request, program, place, keys, let_read):
+    """The program, the shipped configuration and the credentials, as systemd would have them laid out.
+
+    On a ramfs the files are the service user's, 0400. On a tmpfs (newer systemd) they stay root's and the user reads
+    them by an access control list, so that `stat` says 0440.
+    """
+    credentials = place / "credentials"
+    credentials.mkdir(mode=0o700)
+    for name, content in keys.items():
+        path = credentials / name
+        path.write_bytes(content)
+        if request.param == "ramfs":
+            path.chmod(0o400)
+            os.chown(path, 65532, 0)
+        else:
+            let_read(path, 65532, 0o4)
+            assert path.stat().st_mode & 0o777 == 0o440 and path.stat().st_uid == 0
+    if request.param == "ramfs":
+        credentials.chmod(0o500)
+        os.chown(credentials, 65532, 0)
+    else:
+        let_read(credentials, 65532, 0o5)
+    config = place / "countersign.toml"
+    text = CONFIG.read_text()
+    assert CREDENTIALS in text
+    config.write_text(text.replace(CREDENTIALS, str(credentials)))
+    config.chmod(0o644)
+    return program, config, {"CREDENTIALS_DIRECTORY": str(credentials)}
+
+
+def test_check_accepts_the_configuration_and_the_credentials(service, run, secret):
+    program, config, environment = service
+    output = run(confined(program, "check", "--config", config), env={**os.environ, **environment})
+    assert secret not in output
+
+
+def test_the_service_says_ready_reloads_says_stopping_and_ends_cleanly(service, place, secret):
+    program, config, environment = service
+    with serving(confined(program, "run", "--config", config), place, environment) as proxy:
+        proxy.wait_for_notice("READY=1")
+        assert proxy.probe("/readyz") == 200
+        proxy.process.send_signal(signal.SIGHUP)
+        proxy.wait_for_probe("/readyz")
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.wait_for_notice("STOPPING=1")
+        assert proxy.process.wait(timeout=40) == 0, proxy.output()
+        assert secret not in proxy.output()
