@@ -56,10 +56,7 @@ pub enum Drained {
     /// Every exchange came to its end.
     Whole,
     /// The limit came first.
-    Cut {
-        /// Exchanges that were under way then.
-        exchanges: usize,
-    },
+    Cut,
 }
 
 /// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
@@ -148,7 +145,7 @@ impl Running {
                 return Drained::Whole;
             }
         }
-        Drained::Cut { exchanges: self.graph.in_flight() }
+        Drained::Cut
     }
 }
 

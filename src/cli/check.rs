@@ -1,17 +1,113 @@
-//! `countersign check`.
+//! `countersign check`: validates configuration and keys without serving, and prints what would be served.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::exit::{ExitCode, Failure};
+use super::exit::Failure;
+use super::live;
+use crate::app::Graph;
+use crate::clock;
+use crate::config::settings::{Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust};
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_arguments: &Arguments) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Bug, "not there yet"))
+/// Whatever `run` would refuse to start with, but for an address in use.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = live::settings(arguments.config.as_deref())?;
+    crate::telemetry::logging::check_filter(&settings.log.level)
+        .map_err(|error| Failure::because(super::exit::ExitCode::Configuration, &error))?;
+    let (graph, keys) = live::graph(settings)?;
+    let settings = graph.settings();
+    for listener in &settings.listeners {
+        print_listener(listener);
+    }
+    for route in &settings.routes {
+        print_route(route);
+    }
+    for (key, watched) in settings.keys.iter().zip(&keys) {
+        print_key(key.name.as_str(), &watched.store.describe(), &graph);
+    }
+    match &settings.admin {
+        Some(admin) => println!("admin: http://{}/livez /readyz /metrics", admin.address),
+        None => println!("admin: none; add [admin] for health and metrics"),
+    }
+    println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
+    print_idle_parts(settings);
+    println!("ok");
+    Ok(())
+}
+
+fn print_listener(listener: &Listener) {
+    println!("listener {}: {}", listener.name, listener.address);
+    match listener.callers {
+        Callers::AnyLocal => println!("  callers: any_local, whoever can connect may call"),
+    }
+    match &listener.routes {
+        ServedRoutes::All => println!("  routes: all"),
+        ServedRoutes::Named(names) => {
+            println!("  routes: {}", names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        }
+    }
+    match listener.exposure {
+        Exposure::Loopback => {}
+        Exposure::DangerBeyondLoopback => {
+            println!("  DANGER danger_beyond_loopback: whoever reaches this address may have requests signed");
+        }
+    }
+}
+
+fn print_route(route: &Route) {
+    println!("route {}: {}", route.name, live::endpoint_url(&route.endpoint));
+    println!("  key: {}, {}", route.key, crate::app::worker::signature_method(route.profile.signature_method).as_str());
+    if !route.hosts.is_empty() {
+        println!("  chosen by Host: {}", route.hosts.join(", "));
+    }
+    if route.path != "/" {
+        println!("  chosen by path: {}", route.path);
+    }
+    match &route.endpoint.transport {
+        Transport::Tls { trust: Trust::Platform } => println!("  tls: verified against the platform's roots"),
+        Transport::Tls { trust: Trust::File(path) } => println!("  tls: verified against {}", path.display()),
+        Transport::Plaintext => println!("  tls: none, plain HTTP"),
+    }
+}
+
+fn print_key(name: &str, store: &str, graph: &Graph) {
+    println!("key {name}: {store}");
+    let Some(slot) = graph.keys().iter().find(|slot| slot.name() == name) else { return };
+    match slot.current(clock::now()) {
+        Ok(key) => {
+            let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
+            println!("  id: {}, {expiry}", key.id());
+        }
+        Err(error) => println!("  WARNING {error}: requests would be answered with 503"),
+    }
+}
+
+/// What is configured and would never be used is most often a mistake.
+fn print_idle_parts(settings: &Settings) {
+    for route in &settings.routes {
+        let served = settings.listeners.iter().any(|listener| match &listener.routes {
+            ServedRoutes::All => true,
+            ServedRoutes::Named(names) => names.contains(&route.name),
+        });
+        if !served {
+            println!("WARNING route {}: no listener serves it", route.name);
+        }
+    }
+    for key in &settings.keys {
+        if !settings.routes.iter().any(|route| route.key == key.name) {
+            println!("WARNING key {}: no route uses it", key.name);
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod exit;
 pub mod keys;
+pub mod live;
 pub mod run;
 pub mod sandbox;
 pub mod sign;

@@ -1,17 +1,178 @@
-//! `countersign run`.
+//! `countersign run`: the service, from its configuration to its last exchange.
+
+use std::path::PathBuf;
 
 use clap::Args;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
+use super::live;
+use crate::app::{Drained, Graph, Running, StartError};
+use crate::config::settings::{Exposure, Settings, Transport};
+use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign run`.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
 
-/// Runs the command.
+/// Serves until SIGTERM or SIGINT, then drains.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_arguments: &Arguments) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Bug, "not there yet"))
+/// A configuration, key or address that cannot be used; a drain that had to cut exchanges off.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = live::settings(arguments.config.as_deref())?;
+    live::initialise_log(&settings)?;
+    shut_the_process()?;
+    let (graph, keys) = live::graph(settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
+    runtime.block_on(serve(graph, keys))
+}
+
+/// No core files, and no memory to be read by others of our own user: both before the first secret is read.
+fn shut_the_process() -> Result<(), Failure> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
+        .map_err(|error| Failure::new(ExitCode::System, format!("cannot turn core dumps off: {error}")))
+}
+
+async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let drain_limit = graph.settings().process.drain;
+    let mut running = Running::start(graph, keys).map_err(|error| start_failure(&error))?;
+    announce(&running);
+    notify_systemd(&[NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::Stop(name) => {
+                    tracing::info!(signal = name, limit = ?drain_limit, "draining: no new connections, exchanges under way may end");
+                    break;
+                }
+                Wish::RefreshKeys => {
+                    tracing::info!("SIGHUP: asking the key stores again");
+                    running.refresh_keys();
+                }
+            },
+            error = running.worker_lost() => return Err(Failure::because(ExitCode::Bug, &error)),
+        }
+    }
+    notify_systemd(&[NotifyState::Stopping]);
+    let drained = tokio::select! {
+        drained = running.drain(drain_limit) => drained,
+        name = signals.stop() => {
+            tracing::warn!(signal = name, "a second signal: not waiting any longer");
+            Drained::Cut
+        }
+    };
+    match drained {
+        Drained::Whole => {
+            tracing::info!("drained");
+            Ok(())
+        }
+        Drained::Cut => Err(Failure::new(
+            ExitCode::Negative,
+            format!("the drain ended with {} exchanges cut off", running.graph().in_flight()),
+        )),
+    }
+}
+
+/// Handlers are installed before anything listens; as PID 1 there would be no default action otherwise.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+enum Wish {
+    Stop(&'static str),
+    RefreshKeys,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let handle = |kind| signal(kind).map_err(|error| Failure::because(ExitCode::System, &error));
+        Ok(Self {
+            terminate: handle(SignalKind::terminate())?,
+            interrupt: handle(SignalKind::interrupt())?,
+            hangup: handle(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
+            _ = self.hangup.recv() => Wish::RefreshKeys,
+        }
+    }
+
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Wish::Stop(name) = self.next().await {
+                return name;
+            }
+        }
+    }
+}
+
+/// Says what is served, and at warn level what makes it less safe.
+fn announce(running: &Running) {
+    let settings = running.graph().settings();
+    for (listener, address) in settings.listeners.iter().zip(running.addresses()) {
+        tracing::info!(listener = %listener.name, %address, "listening; any_local: whoever can connect may call");
+        if listener.exposure == Exposure::DangerBeyondLoopback {
+            tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
+        }
+    }
+    for route in &settings.routes {
+        tracing::info!(route = %route.name, endpoint = %live::endpoint_url(&route.endpoint), key = %route.key, "route");
+        if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint.host) {
+            tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
+        }
+    }
+    if let Some(address) = running.admin_address() {
+        tracing::info!(%address, "admin listening");
+    }
+    announce_keys(settings, running.graph());
+}
+
+fn announce_keys(settings: &Settings, graph: &Graph) {
+    for (key, slot) in settings.keys.iter().zip(graph.keys()) {
+        match slot.current(crate::clock::now()) {
+            Ok(active) => {
+                let expires = active.expiration().map(|expiration| expiration.to_string());
+                tracing::info!(key = %key.name, key_id = %active.id(), expires, "key loaded");
+            }
+            Err(error) => tracing::warn!(key = %key.name, %error, "no usable key: requests are answered with 503"),
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+fn start_failure(error: &StartError) -> Failure {
+    let denied = match error {
+        StartError::Bind { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+        StartError::Thread(_) | StartError::Watch(_) => false,
+    };
+    Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)
+}
+
+/// Not under systemd, this does nothing; a manager that does not listen is no reason to stop.
+fn notify_systemd(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
 }

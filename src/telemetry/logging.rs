@@ -26,6 +26,14 @@ pub enum LogError {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
+/// Whether `filter` can be used.
+///
+/// # Errors
+/// [`LogError::Filter`].
+pub fn check_filter(filter: &str) -> Result<(), LogError> {
+    EnvFilter::try_new(filter).map(drop).map_err(LogError::Filter)
+}
+
 /// Directs the process's events to standard error. No level shows a secret: secrets have no `Debug`.
 ///
 /// # Errors

@@ -1,0 +1,69 @@
+//! From a command's arguments to settings and a live graph, with failures that carry the right exit code.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::{ExitCode, Failure};
+use crate::app::{BuildError, Graph};
+use crate::config::settings::{self, Endpoint, Settings, Transport};
+use crate::config::{self};
+use crate::credentials::{LoadErrorKind, WatchedKey};
+use crate::telemetry::{LogFormat, logging};
+
+/// Reads the configuration: the file, if one is named, and the environment.
+///
+/// # Errors
+/// 78 with every fault.
+pub fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
+    config::load(file, config::process_environment())
+        .map_err(|error| Failure::new(ExitCode::Configuration, format!("the configuration cannot be used\n{error}")))
+}
+
+/// Sets up the log.
+///
+/// # Errors
+/// 78 when the level is no filter.
+pub fn initialise_log(settings: &Settings) -> Result<(), Failure> {
+    let format = match settings.log.format {
+        settings::LogFormat::Human => LogFormat::Human,
+        settings::LogFormat::Json => LogFormat::Json,
+    };
+    logging::initialise(format, &settings.log.level).map_err(|error| Failure::because(ExitCode::Configuration, &error))
+}
+
+/// Loads keys and certificates.
+///
+/// # Errors
+/// Everything that is wrong, with the exit code of the gravest: 77 permissions, 78 configuration, 69 key store.
+pub fn graph(settings: Settings) -> Result<(Graph, Vec<WatchedKey>), Failure> {
+    Graph::build(settings, credentials_directory().as_deref()).map_err(|errors| build_failure(&errors))
+}
+
+fn build_failure(errors: &[BuildError]) -> Failure {
+    let messages: Vec<String> = errors.iter().map(|error| Failure::because(ExitCode::Bug, error).message).collect();
+    let any = |kind| errors.iter().any(|error| error.kind() == kind);
+    let keys_only = errors.iter().all(|error| matches!(error, BuildError::Key { .. }));
+    let code = if any(LoadErrorKind::Permissions) {
+        ExitCode::Permissions
+    } else if keys_only {
+        ExitCode::KeyStoreUnavailable
+    } else {
+        ExitCode::Configuration
+    };
+    Failure::new(code, messages.join("\n"))
+}
+
+/// systemd's directory of credentials, when the process has one.
+#[must_use]
+pub fn credentials_directory() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty())
+}
+
+/// An endpoint as a URL.
+#[must_use]
+pub fn endpoint_url(endpoint: &Endpoint) -> String {
+    let scheme = match endpoint.transport {
+        Transport::Tls { .. } => "https",
+        Transport::Plaintext => "http",
+    };
+    format!("{scheme}://{}{}", endpoint.authority(), endpoint.path)
+}
