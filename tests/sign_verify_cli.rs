@@ -274,6 +274,49 @@ fn each_way_to_sign_wrongly_is_named() {
 }
 
 #[test]
+fn another_order_of_parameters_is_named() {
+    let (access_key, action, marker) = (format!("AWSAccessKeyId={ID}"), "Action=ListJobs", "Marker=a%20b");
+    let rest = QUERY.split_once(marker).unwrap().1;
+    for (sent, signed, cause) in [
+        (QUERY, format!("{action}&{access_key}&{marker}{rest}"), "sorted without regard to case"),
+        (&format!("{marker}&{action}&{access_key}{rest}"), format!("{marker}&{action}&{access_key}{rest}"), "unsorted"),
+        (&format!("{QUERY}&a=1&a.b=1"), format!("{QUERY}&a.b=1&a=1"), "sorted as whole `name=value` strings"),
+    ] {
+        let found = verify(&with_signature_of(sent, &format!("POST\nimportexport.amazonaws.com\n/\n{signed}")));
+        let causes = found.verdict().1;
+        assert!(matches!(causes.as_slice(), [only] if only.contains(cause)), "{cause}: {causes:?}");
+    }
+}
+
+#[test]
+fn a_signature_in_another_shape_is_named() {
+    let signed = format!("POST\nimportexport.amazonaws.com\n/\n{QUERY}");
+    let key = SigningKey::new(&SecretAccessKey::new(SECRET.as_bytes()).unwrap());
+    let [sha256, sha1] =
+        [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1].map(|method| key.mac(method, signed.as_bytes()));
+    let hex: String = sha256.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    for (signature, cause) in [
+        (STANDARD.encode(sha1.as_bytes()), "it is a HmacSHA1 MAC, and SignatureMethod names the other"),
+        (hex, "the Signature is in hexadecimal"),
+        (STANDARD.encode(&sha256.as_bytes()[..31]), "the Signature has 31 bytes once decoded"),
+    ] {
+        let found = verify(&format!("{QUERY}&Signature={}", percent::encode(&signature)));
+        let causes = found.verdict().1;
+        assert!(matches!(causes.as_slice(), [only] if only.contains(cause)), "{cause}: {causes:?}");
+    }
+}
+
+#[test]
+fn a_token_that_was_added_after_signing_is_named() {
+    let signed = format!("POST\nimportexport.amazonaws.com\n/\n{QUERY}");
+    let form = with_signature_of(&format!("{QUERY}&SecurityToken={TOKEN}"), &signed);
+    let environment = [("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_SESSION_TOKEN", TOKEN)];
+    let found = run(&["verify", "--endpoint", ENDPOINT, "--at", TIME], &environment, form.as_bytes());
+    assert_eq!(found.verdict().1, ["SecurityToken was added after signing, or left out of it"]);
+    assert!(!found.stdout.contains(TOKEN) && !found.stderr.contains(TOKEN));
+}
+
+#[test]
 fn the_hosts_and_paths_of_suspects_are_tried() {
     let form = with_signature_of(QUERY, &format!("POST\nlocalhost:8021\n/sdb\n{QUERY}"));
     assert!(verify(&form).verdict().1[0].starts_with("no usual mistake"));

@@ -64,9 +64,9 @@ struct Signer {
 /// A form that cannot be signed ([`ExitCode::Data`]); a secret or configuration that is missing or unusable
 /// ([`ExitCode::Configuration`]).
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let signer = match (&arguments.config, &arguments.route) {
-        (Some(file), Some(route)) => from_configuration(file, route)?,
-        (Some(_) | None, _) => from_arguments(arguments)?,
+    let signer = match arguments.config.as_ref().zip(arguments.route.as_ref()) {
+        Some((file, route)) => from_configuration(file, route)?,
+        None => from_arguments(arguments)?,
     };
     let body = inputs::form()?;
     let form = QueryForm::parse(&body, signer.limits).map_err(|error| Failure::because(ExitCode::Data, &error))?;

@@ -135,7 +135,7 @@ const fn remedy(problem: &VerifyError) -> Option<&'static str> {
         VerifyError::Method => "sign with HmacSHA256",
         VerifyError::NotATime(_) => "write the time in ISO 8601 and percent-encode it once",
         VerifyError::NotBase64 => {
-            "send the MAC in base64, and percent-encode it: a `+` that is sent as it is arrives as a space"
+            "send the MAC in base64, percent-encoded once: a `+` that is sent as it is arrives as a space"
         }
         VerifyError::UnknownKey => "use the access key whose secret is in AWS_SECRET_ACCESS_KEY",
         VerifyError::WrongToken => {

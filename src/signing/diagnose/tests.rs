@@ -3,6 +3,7 @@
 use super::*;
 use crate::credentials::SecretAccessKey;
 use crate::query::{Limits, Parameters, percent};
+use proptest::prelude::*;
 
 /// What precedes and follows the parameters of a case, in canonical order.
 const HEAD: &str = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=CreateJob";
@@ -277,5 +278,18 @@ fn every_cause_has_a_sentence_and_a_remedy_without_line_ends() {
         for text in [cause.to_string(), cause.remedy().to_owned()] {
             assert!(text.len() > 10 && !text.contains('\n') && !text.ends_with('.'), "{text}");
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_was_signed_a_diagnosis_is_made(
+        name in "[^\\x00-\\x1f\\x7f-\\u{9f}]{0,5}", value in any::<String>(), url_path in "[a-z%/=0-9]{0,8}", tag in any::<[u8; 32]>(),
+    ) {
+        prop_assume!(!["AWSAccessKeyId", "Action", "Signature", "Expires", "Version"].contains(&name.as_str()));
+        let sent = format!("{HEAD}&{}={}&{TAIL}", percent::encode(&name), percent::encode(&value));
+        let url = format!("https://h.example/{url_path}");
+        let found = diagnosed(&sent, &Case { url: &url, signature: STANDARD.encode(tag), others: &["", "/", "é"] });
+        prop_assert_eq!(found, [Cause::WrongKeyOrValue]);
     }
 }
