@@ -19,8 +19,8 @@ use crate::signing::{Profile, RequestTimestamp, SigningTarget, Unsealed, prepare
 #[command(after_help = "\
 The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY.
 
-  echo 'Action=ListJobs&Version=2010-06-01' |
-    countersign sign --endpoint https://importexport.amazonaws.com --access-key-id AKIAIOSFODNN7EXAMPLE")]
+  echo 'Action=ListJobs&Version=2010-06-01' | countersign sign \\
+    --endpoint https://importexport.amazonaws.com --access-key-id AKIAIOSFODNN7EXAMPLE")]
 pub struct Arguments {
     /// The endpoint that is to verify the form
     #[arg(long, value_name = "URL", value_parser = SigningTarget::from_url)]

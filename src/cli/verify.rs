@@ -18,8 +18,10 @@ use crate::signing::{RequestTimestamp, SigningTarget};
 /// Arguments of `countersign verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY, the token of temporary
-credentials from AWS_SESSION_TOKEN. Exit code 0: verifies; 1: does not; 65: cannot be read as a form.")]
+The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY, the token of temporary \
+credentials from AWS_SESSION_TOKEN.
+
+Exit code 0: the form verifies; 1: it does not; 65: it cannot be read.")]
 pub struct Arguments {
     /// The endpoint to which the form is sent
     #[arg(long, value_name = "URL", value_parser = endpoint)]
