@@ -6,6 +6,7 @@
 pub mod check;
 pub mod demo;
 pub mod exit;
+mod inputs;
 pub mod keys;
 pub mod live;
 pub mod run;

@@ -1,17 +1,139 @@
-//! `countersign sign`.
+//! `countersign sign`: an unsigned form in, the signed form out, nothing sent.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::exit::{ExitCode, Failure};
+use super::inputs::{self, TokenText};
+use crate::authorize::{ClientIdentity, Policy};
+use crate::clock;
+use crate::config::settings::Name;
+use crate::credentials::{AccessKeyId, ActiveKey, SignatureMethod};
+use crate::query::{Limits, QueryForm};
+use crate::signing::{Profile, RequestTimestamp, SigningTarget, Unsealed, prepare};
 
 /// Arguments of `countersign sign`.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+#[command(after_help = "\
+The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY.
 
-/// Runs the command.
+  echo 'Action=ListJobs&Version=2010-06-01' | countersign sign \\
+    --endpoint https://importexport.amazonaws.com --access-key-id AKIAIOSFODNN7EXAMPLE")]
+pub struct Arguments {
+    /// The endpoint that is to verify the form
+    #[arg(long, value_name = "URL", value_parser = SigningTarget::from_url)]
+    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    endpoint: Option<SigningTarget>,
+    /// The public half of the access key
+    #[arg(long, value_name = "ID", value_parser = access_key_id)]
+    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    access_key_id: Option<AccessKeyId>,
+    /// The token of temporary credentials; better given as AWS_SESSION_TOKEN, which no list of processes shows
+    #[arg(long, value_name = "TOKEN", conflicts_with = "config")]
+    session_token: Option<TokenText>,
+    /// HmacSHA256 (the default) or HmacSHA1
+    #[arg(long, value_name = "METHOD", value_parser = method, conflicts_with = "config")]
+    method: Option<SignatureMethod>,
+    /// Sign for this time, written as given, instead of now
+    #[arg(long, value_name = "ISO8601", value_parser = timestamp)]
+    timestamp: Option<RequestTimestamp>,
+    /// Take endpoint, method and key from this configuration
+    #[arg(long, value_name = "FILE", requires = "route")]
+    config: Option<PathBuf>,
+    /// The route of the configuration to sign for
+    #[arg(long, value_name = "NAME", value_parser = route_name, requires = "config")]
+    route: Option<Name>,
+    /// Print the canonical query string and the string to sign on standard error
+    #[arg(long)]
+    explain: bool,
+}
+
+/// Who signs, for whom, and how.
+struct Signer {
+    target: SigningTarget,
+    profile: Profile,
+    key: ActiveKey,
+    limits: Limits,
+}
+
+/// Signs the form on standard input.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_arguments: &Arguments) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Bug, "not there yet"))
+/// A form that cannot be signed ([`ExitCode::Data`]); a secret or configuration that is missing or unusable
+/// ([`ExitCode::Configuration`]).
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let signer = match arguments.config.as_ref().zip(arguments.route.as_ref()) {
+        Some((file, route)) => from_configuration(file, route)?,
+        None => from_arguments(arguments)?,
+    };
+    let body = inputs::form()?;
+    let form = QueryForm::parse(&body, signer.limits).map_err(|error| Failure::because(ExitCode::Data, &error))?;
+    // whoever runs this command has the key: there is nobody to keep from an Action
+    let allowed = Policy::AnyLocal
+        .authorize(&ClientIdentity::AnyLocal, form)
+        .map_err(|denied| Failure::because(ExitCode::Data, &denied))?;
+    let timestamp = arguments.timestamp.clone().unwrap_or_else(|| RequestTimestamp::at(clock::now()));
+    let unsealed = prepare(&allowed, &signer.key, &signer.target, signer.profile, &timestamp);
+    if arguments.explain {
+        explain(&unsealed).map_err(|error| cannot_write(&error))?;
+    }
+    let mac = signer.key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+    let mut line = unsealed.seal(&mac).into_body().to_vec();
+    line.push(b'\n');
+    let mut output = std::io::stdout().lock();
+    output.write_all(&line).and_then(|()| output.flush()).map_err(|error| cannot_write(&error))
+}
+
+fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
+    let (Some(target), Some(id)) = (&arguments.endpoint, &arguments.access_key_id) else {
+        return Err(Failure::new(ExitCode::Bug, "neither --config nor --endpoint and --access-key-id"));
+    };
+    let signature_method = arguments.method.unwrap_or(SignatureMethod::HmacSha256);
+    Ok(Signer {
+        target: target.clone(),
+        profile: Profile { signature_method },
+        key: inputs::key(id.clone(), arguments.session_token.as_ref())?,
+        limits: inputs::LIMITS,
+    })
+}
+
+fn from_configuration(_file: &Path, _route: &Name) -> Result<Signer, Failure> {
+    Err(Failure::new(ExitCode::Configuration, "--config is not there yet; use --endpoint and --access-key-id"))
+}
+
+fn explain(unsealed: &Unsealed) -> std::io::Result<()> {
+    let mut output = std::io::stderr().lock();
+    for (title, text) in
+        [("canonical query string", unsealed.canonical_query_string()), ("string to sign", unsealed.string_to_sign())]
+    {
+        writeln!(output, "{title}:")?;
+        output.write_all(text)?;
+        output.write_all(b"\n\n")?;
+    }
+    Ok(())
+}
+
+pub(super) fn cannot_write(error: &std::io::Error) -> Failure {
+    Failure::new(ExitCode::System, format!("the output cannot be written: {error}"))
+}
+
+fn access_key_id(text: &str) -> Result<AccessKeyId, &'static str> {
+    AccessKeyId::parse(text).ok_or("an access key id is 1 to 256 bytes without control characters")
+}
+
+fn method(text: &str) -> Result<SignatureMethod, &'static str> {
+    [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1]
+        .into_iter()
+        .find(|method| method.as_str() == text)
+        .ok_or("the methods are HmacSHA256 and HmacSHA1")
+}
+
+pub(super) fn timestamp(text: &str) -> Result<RequestTimestamp, &'static str> {
+    RequestTimestamp::parse(text).ok_or("a time looks like 2011-06-20T22:30:59.556Z")
+}
+
+fn route_name(text: &str) -> Result<Name, &'static str> {
+    Name::parse(text).ok_or("the name of a route is 1 to 64 of a-z 0-9 _ -")
 }

@@ -1,17 +1,152 @@
-//! `countersign verify`.
+//! `countersign verify`: whether a signed form verifies, and if not, why, and what to do about it.
+
+use std::io::Write as _;
 
 use clap::Args;
 
 use super::exit::{ExitCode, Failure};
+use super::inputs;
+use super::sign::{cannot_write, timestamp};
+use crate::clock;
+use crate::credentials::{AccessKeyId, ActiveKey};
+use crate::query::Parameters;
+use crate::signing::diagnose::{Evidence, diagnose};
+use crate::signing::target::TargetError;
+use crate::signing::verify::{SignatureClaim, VerifyError};
+use crate::signing::{RequestTimestamp, SigningTarget};
 
 /// Arguments of `countersign verify`.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+#[command(after_help = "\
+The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY, the token of temporary \
+credentials from AWS_SESSION_TOKEN.
 
-/// Runs the command.
+Exit code 0: the form verifies; 1: it does not; 65: it cannot be read.")]
+pub struct Arguments {
+    /// The endpoint to which the form is sent
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    endpoint: Endpoint,
+    /// Judge the form's time as of this moment, instead of now
+    #[arg(long, value_name = "ISO8601", value_parser = timestamp)]
+    at: Option<RequestTimestamp>,
+    /// Another endpoint for which it may have been signed by mistake, e.g. a proxy's address; may be repeated
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    suspect: Vec<Endpoint>,
+}
+
+/// An endpoint, and its host in the spelling of the argument, which a careless signer would have signed.
+#[derive(Debug, Clone)]
+struct Endpoint {
+    target: SigningTarget,
+    written_host: String,
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, TargetError> {
+    let target = SigningTarget::from_url(url)?;
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    Ok(Endpoint { target, written_host: authority.to_owned() })
+}
+
+/// Judges the form on standard input.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_arguments: &Arguments) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Bug, "not there yet"))
+/// [`ExitCode::Negative`] when it does not verify, [`ExitCode::Data`] when it is no form, [`ExitCode::Configuration`] when
+/// the secret is missing or unusable.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let body = inputs::form()?;
+    let parameters =
+        Parameters::parse(&body, inputs::LIMITS).map_err(|error| Failure::because(ExitCode::Data, &error))?;
+    let claim = match SignatureClaim::read(&parameters) {
+        Ok(claim) => claim,
+        Err(error) => return refuse(&[error], &[]),
+    };
+    let id = AccessKeyId::parse(claim.access_key_id).ok_or_else(|| {
+        Failure::new(ExitCode::Data, "AWSAccessKeyId is empty, longer than 256 bytes, or has control characters")
+    })?;
+    let key = inputs::key(id, None)?;
+    let problems = problems(&claim, &key, arguments);
+    if problems.is_empty() {
+        return accept(&claim, &arguments.endpoint.target);
+    }
+    if !problems.contains(&VerifyError::Mismatch) {
+        return refuse(&problems, &["the signature itself matches".to_owned()]);
+    }
+    let endpoints = || std::iter::once(&arguments.endpoint).chain(&arguments.suspect);
+    let causes = diagnose(&Evidence {
+        claim: &claim,
+        target: &arguments.endpoint.target,
+        key: key.signing_key(),
+        sent: &body,
+        other_hosts: &endpoints().flat_map(|one| [&*one.written_host, &*one.target.host]).collect::<Vec<_>>(),
+        other_paths: &endpoints().map(|one| one.target.path.as_str()).collect::<Vec<_>>(),
+    });
+    let lines: Vec<_> =
+        causes.iter().flat_map(|cause| [format!("why: {cause}"), format!("do:  {}", cause.remedy())]).collect();
+    refuse(&problems, &lines)
+}
+
+/// Everything that is wrong, where a verifier would stop at the first.
+fn problems(claim: &SignatureClaim<'_>, key: &ActiveKey, arguments: &Arguments) -> Vec<VerifyError> {
+    let target = &arguments.endpoint.target;
+    let now = arguments.at.as_ref().map_or_else(clock::now, RequestTimestamp::instant);
+    let first = claim.check(key, target, now).err();
+    let token = first.filter(|error| *error == VerifyError::WrongToken);
+    let time = claim.check_time(now).err();
+    let matches = key.signing_key().verifies(claim.method, &claim.string_to_sign(target), &claim.tag);
+    let mac = (!matches).then_some(VerifyError::Mismatch);
+    [token, time, mac].into_iter().flatten().collect()
+}
+
+fn accept(claim: &SignatureClaim<'_>, target: &SigningTarget) -> Result<(), Failure> {
+    let verdict = format!(
+        "verifies: signed by {} with {} for host {}, path {}",
+        claim.access_key_id.escape_debug(),
+        claim.method.as_str(),
+        target.host,
+        target.path
+    );
+    print(&verdict, &[])
+}
+
+fn refuse(problems: &[VerifyError], findings: &[String]) -> Result<(), Failure> {
+    let verdict = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and ");
+    let mut lines: Vec<_> = problems.iter().filter_map(remedy).map(|remedy| format!("do:  {remedy}")).collect();
+    lines.extend_from_slice(findings);
+    print(&format!("does not verify: {verdict}"), &lines)?;
+    Err(Failure::new(ExitCode::Negative, "the form does not verify"))
+}
+
+fn print(verdict: &str, lines: &[String]) -> Result<(), Failure> {
+    let mut text = format!("{verdict}\n");
+    for line in lines {
+        text.push_str("  ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|error| cannot_write(&error))
+}
+
+/// What to do; `None` where the causes say it.
+const fn remedy(problem: &VerifyError) -> Option<&'static str> {
+    Some(match problem {
+        VerifyError::NotSigned => "sign it first: countersign sign",
+        VerifyError::Missing(_) => "add the parameter before signing",
+        VerifyError::TwoTimes => "leave one of the two out, before signing",
+        VerifyError::Version => "sign with SignatureVersion=2; this command knows no other",
+        VerifyError::Method => "sign with HmacSHA256",
+        VerifyError::NotATime(_) => "write the time in ISO 8601 and percent-encode it once",
+        VerifyError::NotBase64 => {
+            "send the MAC in base64, percent-encoded once: a `+` that is sent as it is arrives as a space"
+        }
+        VerifyError::UnknownKey => "use the access key whose secret is in AWS_SECRET_ACCESS_KEY",
+        VerifyError::WrongToken => {
+            "set AWS_SESSION_TOKEN for a key that has a token, unset it for one that has none, and send that token as \
+             SecurityToken"
+        }
+        VerifyError::Expired { .. } => {
+            "set the signer's clock, sign anew, or give the time at which the form was sent: --at"
+        }
+        VerifyError::Mismatch => return None,
+    })
 }

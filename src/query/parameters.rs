@@ -59,7 +59,7 @@ pub enum FormError {
 pub struct ShownName(String);
 
 impl ShownName {
-    pub(super) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let mut shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
         if name.chars().nth(64).is_some() {
             shown.push_str("...");

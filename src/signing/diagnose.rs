@@ -1,1 +1,0 @@
-//! Why a signature does not match (to be written).
