@@ -216,7 +216,7 @@ fn what_is_no_key_is_not_sealed_and_the_message_says_what_is_wrong() {
         (&with_id, json(ID, SECRET), "leave out --access-key-id"),
         (&with_id, format!("{SECRET} \u{e9}"), "the secret access key is empty, too long, or has"),
         (&with_id, "x".repeat(100_000), "no access key has"),
-        (&bad_id, SECRET.to_owned(), "--access-key-id is not 1 to 128 letters"),
+        (&bad_id, SECRET.to_owned(), "--access-key-id has the form of a secret"),
     ];
     for (arguments, input, message) in cases {
         place.keys(arguments, &input).failed(65, message);

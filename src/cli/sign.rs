@@ -7,6 +7,9 @@ use clap::Args;
 
 use super::exit::{ExitCode, Failure};
 use super::inputs::{self, TokenText};
+use super::live;
+use crate::app::graph::key_store;
+use crate::app::worker::signature_method;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;
 use crate::config::settings::Name;
@@ -99,8 +102,21 @@ fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
     })
 }
 
-fn from_configuration(_file: &Path, _route: &Name) -> Result<Signer, Failure> {
-    Err(Failure::new(ExitCode::Configuration, "--config is not there yet; use --endpoint and --access-key-id"))
+/// The endpoint, dialect and key of a configured route; the key comes from its store, as it would for `run`.
+fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
+    let settings = live::settings(Some(file))?;
+    let known = |what: &str| {
+        Failure::new(ExitCode::Configuration, format!("{}: there is no {what} for the route `{route}`", file.display()))
+    };
+    let route = settings.routes.iter().find(|candidate| candidate.name == *route).ok_or_else(|| known("table"))?;
+    let key = settings.keys.iter().find(|candidate| candidate.name == route.key).ok_or_else(|| known("key"))?;
+    let key = key_store(key, live::credentials_directory().as_deref())?.load()?;
+    if key.is_expired(clock::now()) {
+        return Err(Failure::new(ExitCode::KeyStoreUnavailable, format!("the key {} has expired", key.id())));
+    }
+    let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
+    let profile = Profile { signature_method: signature_method(route.profile.signature_method) };
+    Ok(Signer { target, profile, key, limits: Limits { parameters: route.limits.parameters } })
 }
 
 fn explain(unsealed: &Unsealed) -> std::io::Result<()> {

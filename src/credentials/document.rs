@@ -46,7 +46,7 @@ pub enum DocumentError {
     #[error("Version is not 1, the only one there is")]
     Version,
     /// An id no cloud would issue.
-    #[error("AccessKeyId is not 1 to 128 letters, digits and `_-.:`")]
+    #[error("AccessKeyId is not 1 to 256 bytes of text without control characters")]
     AccessKeyId,
     /// Empty, too long, or not printable ASCII.
     #[error(
@@ -240,7 +240,7 @@ mod tests {
             (with("Version", "2"), "Version is not 1"),
             (with("Version", "\"1\""), "Version is not 1"),
             (with("AccessKeyId", ""), "AccessKeyId is missing"),
-            (with("AccessKeyId", "\"AKIA MARKER\""), "AccessKeyId is not 1 to 128"),
+            (with("AccessKeyId", "\"AKIA\\nMARKER\""), "AccessKeyId is not 1 to 256"),
             (with("SecretAccessKey", ""), "SecretAccessKey is missing"),
             (with("SecretAccessKey", "[\"MARKER\"]"), "SecretAccessKey is not a string"),
             (with("SecretAccessKey", "\"MARKER\\n\""), "SecretAccessKey is empty, longer"),

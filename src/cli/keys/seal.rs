@@ -71,8 +71,13 @@ fn wanted(arguments: &Arguments) -> Result<Wanted, Failure> {
     // neither value is shown: a secret in the wrong place would be, too
     let access_key_id = match arguments.access_key_id.as_deref().map(AccessKeyId::parse) {
         None => None,
+        Some(Some(id)) if looks_like_a_secret(id.as_str()) => {
+            return Err(bad(
+                "--access-key-id has the form of a secret access key: give the id there, the secret on standard input",
+            ));
+        }
         Some(Some(id)) => Some(id),
-        Some(None) => return Err(bad("--access-key-id is not 1 to 128 letters, digits and `_-.:`")),
+        Some(None) => return Err(bad("--access-key-id is not 1 to 256 bytes of text without control characters")),
     };
     let expiration = match arguments.expires.as_deref().map(str::parse::<Timestamp>) {
         None => None,
@@ -81,4 +86,12 @@ fn wanted(arguments: &Arguments) -> Result<Wanted, Failure> {
     };
     let parts = if arguments.with_session_token { Parts::SecretAndToken } else { Parts::Secret };
     Ok(Wanted { access_key_id, parts, expiration })
+}
+
+/// AWS's secrets are 40 characters of base64; its ids are shorter and upper case. Two swapped arguments are the usual slip.
+fn looks_like_a_secret(id: &str) -> bool {
+    id.len() == 40
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
+        && id.bytes().any(|b| b.is_ascii_lowercase())
+        && id.bytes().any(|b| b.is_ascii_uppercase())
 }
