@@ -9,6 +9,7 @@ pub mod exit;
 pub mod keys;
 pub mod run;
 pub mod sandbox;
+mod sandbox_keys;
 pub mod sign;
 pub mod verify;
 
