@@ -306,6 +306,17 @@ fn a_stopped_sandbox_lets_go_of_its_port_at_once_even_with_an_idle_client() {
 }
 
 #[test]
+fn a_sandbox_starts_and_stops_inside_another_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let fixture = Fixture::plain();
+        let answer = fixture.call("Action=ListJobs&Version=2010-06-03", &key(ID, SECRET, None), now());
+        assert!(answer.starts_with("HTTP/1.1 200 "));
+        fixture.running.stop();
+    });
+}
+
+#[test]
 fn two_keys_with_one_id_and_an_address_in_use_are_refused() {
     let start = |address, ids: &[&str]| {
         let keys = ids.iter().map(|id| key(id, SECRET, None)).collect();

@@ -169,10 +169,9 @@ fn log(seen: &Observation) {
     let time = RequestTimestamp::at(seen.time);
     let [action, id] = ["Action", "AWSAccessKeyId"].map(|name| shown(seen.parameter(name)));
     let status = seen.status();
-    match &seen.refusal {
-        None => eprintln!("{time} {action} {id} {status}"),
-        Some(refusal) => eprintln!("{time} {action} {id} {status} {}: {refusal}", refusal.code()),
-    }
+    let refusal = seen.refusal.as_ref().map(|refusal| format!(" {}: {refusal}", refusal.code())).unwrap_or_default();
+    // a standard error that is gone must not take the request with it
+    let _best_effort = writeln!(std::io::stderr(), "{time} {action} {id} {status}{refusal}");
 }
 
 /// Text from a client, without anything a terminal or another line of the log could be made of.

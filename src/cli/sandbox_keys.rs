@@ -99,7 +99,7 @@ fn key(id: &str, secret: &str, token: Option<&str>, expiration: Option<&str>) ->
         Some(time) => Some(time.parse().map_err(|_| "the Expiration is not an ISO 8601 time with an offset")?),
     };
     Ok(ActiveKey::new(Credentials {
-        access_key_id: AccessKeyId::parse(id).ok_or("the access key id is not 1 to 256 bytes of printable text")?,
+        access_key_id: AccessKeyId::parse(id).ok_or("the access key id has a form that no cloud issues")?,
         secret_access_key: SecretAccessKey::new(secret.as_bytes()).ok_or("the secret is not printable ASCII")?,
         session_token,
         expiration,

@@ -187,7 +187,7 @@ async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
 }
 
 /// The operation that Action names. The SDKs' model of this service has every request line end in `?Operation=` and the
-/// Action; Signature Version 2 does not cover that for a POST, so it may say nothing else.
+/// Action, and some of them send it; Signature Version 2 does not cover it in a POST, so it may say nothing else.
 fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operation, Refusal> {
     let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
     let action = Action::parse(name).ok_or(FormError::InvalidAction)?;

@@ -8,6 +8,10 @@
 use super::answer::is_xml_character;
 use super::refusal::Refusal;
 
+/// Most lines of a manifest: many times what the guide's longest examples have, and few enough that looking for repeated
+/// names one by one costs nothing.
+pub const MOST_LINES: usize = 2000;
+
 /// Name and value pairs, in the order written.
 pub type Fields = Vec<(String, String)>;
 
@@ -36,9 +40,8 @@ impl ManifestText {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let mut manifest = Self { fields: Vec::new() };
         for (index, line) in text.lines().enumerate() {
-            manifest
-                .read(line)
-                .map_err(|problem| Refusal::MalformedManifest { line: index.saturating_add(1), problem })?;
+            let read = if index < MOST_LINES { manifest.read(line) } else { Err("there are more than 2000 lines") };
+            read.map_err(|problem| Refusal::MalformedManifest { line: index.saturating_add(1), problem })?;
         }
         if manifest.fields.is_empty() {
             return Err(Refusal::MalformedManifest { line: 1, problem: "it has no fields" });
@@ -154,6 +157,7 @@ fn scalar(value: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
         pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
@@ -200,6 +204,20 @@ mod tests {
         {
             assert!(problem(text).0 >= 2, "{text}");
         }
+        assert_eq!(problem(&"# long\n".repeat(MOST_LINES + 1)).0, MOST_LINES + 1);
         assert_eq!(problem("a:\n b: 1\n b: 2"), (3, "the same field was given before"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_read_or_refused_and_what_is_read_has_each_name_once(
+            text in "([a-c]{1,2}: ?[a-z\"'#{]{0,3}|  ?[a-c]:x?|- [a-c]:|#|---|\\PC{0,8})(\r?\n([a-c]{1,2}:|  [a-c]: x|- [a-c]: y|\t|)){0,6}")
+        {
+            if let Ok(manifest) = ManifestText::parse(&text) {
+                let mut names: Vec<_> = manifest.names().collect();
+                names.sort_unstable();
+                prop_assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+            }
+        }
     }
 }

@@ -23,7 +23,7 @@ pub enum Refusal {
     /// No operation has this name.
     #[error("the Action is not one of {known}", known = super::operations::Operation::NAMES.join(", "))]
     UnknownAction,
-    /// SDKs repeat the Action as `?Operation=`; anything else does not belong there.
+    /// Some SDKs repeat the Action as `?Operation=`; anything else does not belong there.
     #[error("the query string may only repeat the Action, as Operation")]
     QueryString,
     /// A parameter the operation needs.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the endpoint. It listens when this returns.
+/// Starts the endpoint. It listens when this returns; async code may call this too, it takes about a millisecond.
 ///
 /// # Errors
 /// [`StartError`].
@@ -89,23 +89,39 @@ pub fn start(configuration: Configuration, observer: Option<Observer>) -> Result
     let Configuration { address, transport, keys, pacing } = configuration;
     let keyring = Keyring::new(keys).ok_or(StartError::DuplicateKey)?;
     let endpoint = Arc::new(Endpoint::new(keyring, pacing, observer));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
-    let listening = runtime.block_on(async {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    });
-    let (listener, address) = listening.map_err(|source| StartError::Listen { address, source })?;
     let acceptor = match transport {
         Transport::Plain => None,
         Transport::Tls(identity) => Some(TlsAcceptor::from(identity.server_config())),
     };
+    let (listener, address) = listen(address).map_err(|source| StartError::Listen { address, source })?;
     let (stop, stopping) = watch::channel(());
-    let thread = std::thread::Builder::new()
-        .name("sandbox".to_owned())
-        .spawn(move || runtime.block_on(accept(&listener, acceptor.as_ref(), &endpoint, stopping)))
-        .map_err(StartError::Thread)?;
+    let (ready, started) = mpsc::channel();
+    let serve = move || {
+        // made here, so that `start` can be called from within another runtime
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        runtime.block_on(async {
+            match TcpListener::from_std(listener) {
+                Err(error) => drop(ready.send(Err(error))),
+                Ok(listener) => {
+                    drop(ready.send(Ok(())));
+                    accept(&listener, acceptor.as_ref(), &endpoint, stopping).await;
+                }
+            }
+        });
+    };
+    let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(serve).map_err(StartError::Thread)?;
+    started.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map_err(StartError::Thread)?;
     Ok(Running { address, stop: Some(stop), thread: Some(thread) })
+}
+
+fn listen(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 impl Running {
@@ -115,7 +131,8 @@ impl Running {
         self.address
     }
 
-    /// Stops listening, lets answers under way finish for up to two seconds, and returns when all is closed.
+    /// Stops listening, lets answers under way finish for up to two seconds, and returns when all is closed: it blocks.
+    /// Dropping does the same.
     pub fn stop(self) {
         drop(self);
     }
