@@ -11,6 +11,7 @@ pub mod keys;
 pub mod live;
 pub mod run;
 pub mod sandbox;
+mod sandbox_keys;
 pub mod sign;
 pub mod verify;
 

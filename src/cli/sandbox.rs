@@ -1,17 +1,202 @@
-//! `countersign sandbox`.
+//! `countersign sandbox`: serve an AWS Import/Export endpoint until SIGINT or SIGTERM.
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tempfile::NamedTempFile;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
+use super::sandbox_keys;
+use crate::clock;
+use crate::sandbox::{self, Authority, Configuration, Identity, Observation, Running, Transport};
+use crate::signing::RequestTimestamp;
 
 /// Arguments of `countersign sandbox`.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+
+    /// Serve HTTP without TLS
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "tls_name", "ca_out"])]
+    plain: bool,
+
+    /// PEM certificate chain to serve; without it one is made, with an authority of its own
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with_all = ["tls_name", "ca_out"])]
+    tls_cert: Option<PathBuf>,
+
+    /// PEM private key of --tls-cert
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Another host name for the certificate that is made, besides localhost and the address; repeatable
+    #[arg(long, value_name = "HOST")]
+    tls_name: Vec<String>,
+
+    /// Where to write the authority's certificate; without it, a temporary file
+    #[arg(long, value_name = "FILE")]
+    ca_out: Option<PathBuf>,
+
+    /// Accept this access key; its secret is read from AWS_SECRET_ACCESS_KEY, a token from AWS_SESSION_TOKEN
+    #[arg(long, value_name = "ID")]
+    access_key_id: Option<String>,
+
+    /// Accept the access key in this file (the JSON a credential_process prints); repeatable
+    #[arg(long, value_name = "FILE")]
+    credentials: Vec<PathBuf>,
+}
+
+/// What clients need to trust the endpoint.
+enum Trust {
+    /// Nothing: there is no TLS.
+    None,
+    /// Whatever the given certificate leads to.
+    Own,
+    /// The authority that was made, in the file named.
+    Made(PathBuf),
+    /// The same in a file that goes when the process does.
+    MadeForNow(NamedTempFile),
+}
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_arguments: &Arguments) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Bug, "not there yet"))
+/// Keys or certificates that cannot be used ([`ExitCode::Data`]), an address that cannot be had ([`ExitCode::System`]).
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (keys, source) = sandbox_keys::gather(arguments.access_key_id.as_deref(), &arguments.credentials)?;
+    let ids: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
+    let (transport, trust) = transport(arguments)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| system(&e))?;
+    runtime.block_on(async {
+        // before the address is printed: whoever reads it may send a signal at once
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
+        let configuration = Configuration { address: arguments.listen, transport, keys, pacing: None };
+        let running = sandbox::start(configuration, Some(Box::new(log))).map_err(|e| system(&e))?;
+        announce(&running, &trust, &ids, source).map_err(|e| system(&e))?;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        running.stop();
+        Ok(())
+    })
+}
+
+fn system(error: &dyn std::error::Error) -> Failure {
+    Failure::because(ExitCode::System, error)
+}
+
+fn transport(arguments: &Arguments) -> Result<(Transport, Trust), Failure> {
+    if arguments.plain {
+        return Ok((Transport::Plain, Trust::None));
+    }
+    let unusable = |error| Failure::because(ExitCode::Data, &error);
+    if let (Some(chain), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+        let identity = Identity::from_pem(&read(chain)?, &read(key)?).map_err(unusable)?;
+        return Ok((Transport::Tls(identity), Trust::Own));
+    }
+    let authority = Authority::generate(clock::now()).map_err(unusable)?;
+    let address = arguments.listen.ip().to_string();
+    let mut names = vec!["localhost", "127.0.0.1", "::1"];
+    names.extend(arguments.tls_name.iter().map(String::as_str));
+    if !names.contains(&address.as_str()) && !arguments.listen.ip().is_unspecified() {
+        names.push(&address);
+    }
+    let identity = authority.issue(&names).map_err(unusable)?;
+    let trust = publish(&authority, arguments.ca_out.as_deref()).map_err(|e| system(&e))?;
+    Ok((Transport::Tls(identity), trust))
+}
+
+fn publish(authority: &Authority, path: Option<&Path>) -> Result<Trust, std::io::Error> {
+    if let Some(path) = path {
+        std::fs::write(path, authority.pem())?;
+        return Ok(Trust::Made(std::path::absolute(path)?));
+    }
+    let mut file = tempfile::Builder::new().prefix("countersign-sandbox-ca-").suffix(".pem").tempfile()?;
+    file.write_all(authority.pem().as_bytes())?;
+    Ok(Trust::MadeForNow(file))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path)
+        .map_err(|error| Failure::new(ExitCode::Data, format!("cannot read {}: {error}", path.display())))
+}
+
+/// The first line is for programs that start the sandbox and wait for it; the last ones are for a configuration file.
+fn announce(running: &Running, trust: &Trust, ids: &[String], source: &str) -> std::io::Result<()> {
+    let scheme = match trust {
+        Trust::None => "http",
+        Trust::Own | Trust::Made(_) | Trust::MadeForNow(_) => "https",
+    };
+    let url = format!("{scheme}://{}", reachable(running.address()));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on {url}")?;
+    writeln!(out, "access key {} ({source})", ids.join(", "))?;
+    writeln!(out, "\n# for a route of countersign's configuration:\nendpoint = {}", quoted(&url))?;
+    match trust {
+        Trust::None | Trust::Own => {}
+        Trust::Made(path) => writeln!(out, "ca_file = {}", quoted(&path.display().to_string()))?,
+        Trust::MadeForNow(file) => {
+            let path = quoted(&file.path().display().to_string());
+            writeln!(out, "ca_file = {path} # goes when the sandbox does; --ca-out keeps it")?;
+        }
+    }
+    out.flush()
+}
+
+/// Where a client on this machine finds a listener: the unspecified address is none to connect to.
+fn reachable(address: SocketAddr) -> String {
+    let port = address.port();
+    match address.ip() {
+        ip if ip.is_unspecified() => format!("localhost:{port}"),
+        IpAddr::V4(ip) => format!("{ip}:{port}"),
+        IpAddr::V6(ip) => format!("[{ip}]:{port}"),
+    }
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// One line per request: time, Action, access key id, status, and why it was refused.
+fn log(seen: &Observation) {
+    let time = RequestTimestamp::at(seen.time);
+    let [action, id] = ["Action", "AWSAccessKeyId"].map(|name| shown(seen.parameter(name)));
+    let status = seen.status();
+    let refusal = seen.refusal.as_ref().map(|refusal| format!(" {}: {refusal}", refusal.code())).unwrap_or_default();
+    // a standard error that is gone must not take the request with it
+    let _best_effort = writeln!(std::io::stderr(), "{time} {action} {id} {status}{refusal}");
+}
+
+/// Text from a client, without anything a terminal or another line of the log could be made of.
+fn shown(text: Option<&str>) -> String {
+    let text = text.filter(|text| !text.is_empty()).unwrap_or("-");
+    text.chars().take(64).flat_map(char::escape_default).map(|c| if c == ' ' { '_' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_stays_on_its_line() {
+        assert_eq!(shown(Some("a\r\nb\u{1b}[31m c")), "a\\r\\nb\\u{1b}[31m_c");
+        assert_eq!(shown(None), "-");
+        assert_eq!(shown(Some(&"x".repeat(100))).len(), 64);
+    }
+
+    #[test]
+    fn the_url_is_one_that_can_be_connected_to() {
+        for (address, expected) in
+            [("0.0.0.0:80", "localhost:80"), ("[::1]:80", "[::1]:80"), ("127.0.0.1:80", "127.0.0.1:80")]
+        {
+            assert_eq!(reachable(address.parse().unwrap()), expected);
+        }
+    }
 }

@@ -1,0 +1,227 @@
+//! One request and its answer: read the form, verify it, carry it out, tell the observer.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::answer::{self, Elements};
+use super::call::Call;
+use super::jobs::Jobs;
+use super::keyring::Keyring;
+use super::observation::{Observation, Observer, Verification};
+use super::operations::{Caller, Operation};
+use super::pacing::Paced;
+use super::refusal::Refusal;
+use crate::clock;
+use crate::query::{Action, FormError, Limits, Parameters};
+use crate::signing::SigningTarget;
+
+/// Longest form, in bytes.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// How long a form may take to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most parameters of a form.
+const LIMITS: Limits = Limits { parameters: 1000 };
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What all requests share.
+pub struct Endpoint {
+    keyring: Keyring,
+    /// By access key id. Only ids of the keyring come in, which bounds it.
+    accounts: Mutex<HashMap<String, Jobs>>,
+    pause: Option<Duration>,
+    observer: Option<Observer>,
+}
+
+/// A request, once read.
+struct Received {
+    target: SigningTarget,
+    query: Option<String>,
+    body: Bytes,
+}
+
+type Outcome = Result<(Operation, Elements), Refusal>;
+
+impl Endpoint {
+    /// An endpoint without jobs.
+    #[must_use]
+    pub fn new(keyring: Keyring, pause: Option<Duration>, observer: Option<Observer>) -> Self {
+        Self { keyring, accounts: Mutex::new(HashMap::new()), pause, observer }
+    }
+
+    /// Answers a request; there is always an answer.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
+        let (head, body) = request.into_parts();
+        let read = read(&head, body).await;
+        let received = Received {
+            target: target(&head),
+            query: head.uri.query().map(str::to_owned),
+            body: read.as_ref().cloned().unwrap_or_default(),
+        };
+        let (now, id) = (clock::now(), Uuid::new_v4());
+        let (verification, outcome) = match read {
+            Ok(_) => self.judge(&received, now, id.as_u128()),
+            Err(refusal) => (Verification::NotReached, Err(refusal)),
+        };
+        let request_id = id.to_string();
+        self.observe(received, now, verification, &outcome, &request_id);
+        Ok(self.respond(outcome, &request_id))
+    }
+
+    /// Everything between reading and answering; `seed` is random.
+    fn judge(&self, received: &Received, now: Timestamp, seed: u128) -> (Verification, Outcome) {
+        let parameters = match Parameters::parse(&received.body, LIMITS) {
+            Ok(parameters) => parameters,
+            Err(error) => return (Verification::NotReached, Err(error.into())),
+        };
+        // as AWS does: who calls comes before what is called
+        let key = match self.keyring.verify(&parameters, &received.target, now) {
+            Ok(key) => key,
+            Err(error) => return (Verification::Refused(error.clone()), Err(error.into())),
+        };
+        let outcome = || {
+            let operation = operation(&parameters, received.query.as_deref())?;
+            let call = Call::new(&parameters)?;
+            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            let jobs = accounts.entry(key.id().as_str().to_owned()).or_default();
+            let elements = operation.perform(&call, &mut Caller { key, jobs, now, seed })?;
+            Ok((operation, elements))
+        };
+        (Verification::Verified, outcome())
+    }
+
+    fn observe(
+        &self,
+        received: Received,
+        time: Timestamp,
+        verification: Verification,
+        outcome: &Outcome,
+        request_id: &str,
+    ) {
+        let Some(observer) = &self.observer else { return };
+        let SigningTarget { host, path } = received.target;
+        observer(&Observation {
+            time,
+            host,
+            path,
+            parameters: form_urlencoded::parse(&received.body).into_owned().take(LIMITS.parameters).collect(),
+            verification,
+            refusal: outcome.as_ref().err().cloned(),
+            request_id: request_id.to_owned(),
+        });
+    }
+
+    fn respond(&self, outcome: Outcome, request_id: &str) -> Response<Paced> {
+        let mut response = match outcome {
+            Ok((operation, elements)) => {
+                let document = elements.into_document(operation, request_id);
+                Response::new(match operation {
+                    // the two whose answers are long, as they carry the signature file and the manifest
+                    Operation::CreateJob | Operation::GetStatus => Paced::in_pieces(document, self.pause),
+                    Operation::UpdateJob | Operation::CancelJob | Operation::ListJobs | Operation::GetShippingLabel => {
+                        Paced::whole(document)
+                    }
+                })
+            }
+            Err(refusal) => refuse(&refusal, request_id),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer::CONTENT_TYPE));
+        if let Ok(request_id) = HeaderValue::from_str(request_id) {
+            headers.insert(HeaderName::from_static("x-amzn-requestid"), request_id);
+        }
+        response
+    }
+}
+
+fn refuse(refusal: &Refusal, request_id: &str) -> Response<Paced> {
+    let mut response = Response::new(Paced::whole(answer::refusal_document(refusal, request_id)));
+    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    if *refusal == Refusal::Method {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if refusal.leaves_body_unread() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Host and path as received; the host in lower case, as it is signed.
+fn target(head: &Parts) -> SigningTarget {
+    let host = head.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    SigningTarget { host: host.to_ascii_lowercase(), path: head.uri.path().to_owned() }
+}
+
+async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
+    if head.method != Method::POST {
+        return Err(Refusal::Method);
+    }
+    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(FORM) {
+        return Err(Refusal::MediaType);
+    }
+    match timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(_)) => Err(Refusal::BrokenBody),
+        Err(_) => Err(Refusal::TooSlow),
+    }
+}
+
+/// The operation that Action names. The SDKs' model of this service has every request line end in `?Operation=` and the
+/// Action, and some of them send it; Signature Version 2 does not cover it in a POST, so it may say nothing else.
+fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operation, Refusal> {
+    let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
+    let action = Action::parse(name).ok_or(FormError::InvalidAction)?;
+    let operation = Operation::named(&action)?;
+    match query {
+        None | Some("") => Ok(operation),
+        Some(query) if query.strip_prefix("Operation=") == Some(operation.name()) => Ok(operation),
+        Some(_) => Err(Refusal::QueryString),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(body: &str, query: Option<&str>) -> Result<Operation, &'static str> {
+        let parameters = Parameters::parse(body.as_bytes(), LIMITS).unwrap();
+        operation(&parameters, query).map_err(|refusal| refusal.code())
+    }
+
+    #[test]
+    fn the_query_string_may_only_repeat_the_action() {
+        assert_eq!(named("Action=GetStatus", None), Ok(Operation::GetStatus));
+        assert_eq!(named("Action=GetStatus", Some("Operation=GetStatus")), Ok(Operation::GetStatus));
+        for query in ["Operation=CancelJob", "Operation=GetStatus&JobId=A", "Action=GetStatus"] {
+            assert_eq!(named("Action=GetStatus", Some(query)), Err("InvalidQueryParameter"), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_missing_an_impossible_and_an_unknown_action_are_told_apart() {
+        assert_eq!(named("", None), Err("MissingAction"));
+        assert_eq!(named("Action=", None), Err("MissingAction"));
+        assert_eq!(named("Action=Get%20Status", None), Err("InvalidAction"));
+        assert_eq!(named("Action=LaunchRocket", None), Err("InvalidAction"));
+    }
+}
