@@ -1,0 +1,103 @@
+//! `countersign demo`: the whole program at work on throw-away keys, readable at a glance.
+
+mod client;
+mod show;
+mod stage;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::{ExitCode, Failure};
+use crate::app::Drained;
+use crate::query::percent;
+use crate::sandbox::{Observation, Verification};
+use client::Reply;
+use stage::Stage;
+
+/// Arguments of `countersign demo`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Exit after the demonstration instead of serving on; 0 only if every step succeeded
+    #[arg(long)]
+    once: bool,
+}
+
+/// How long the endpoint may take to tell what it received: it has answered by then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs the demonstration.
+///
+/// # Errors
+/// [`ExitCode::Negative`] when a step did not turn out as it should, [`ExitCode::System`] when it could not be set up.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
+    runtime.block_on(async {
+        let mut interrupts = stage::Interrupts::new()?;
+        let (stage, received) = Stage::set()?;
+        show::setting(&stage);
+        let job = demonstrate(&stage, &received).await?;
+        if !arguments.once {
+            show::invitation(&stage, &job);
+            let printing = std::thread::spawn(move || received.iter().for_each(|seen| show::line(&seen)));
+            interrupts.next().await;
+            println!("\nstopping");
+            let drained = stage.strike().await;
+            let _ended_with_the_stage = printing.join();
+            return ended(drained);
+        }
+        ended(stage.strike().await)
+    })
+}
+
+/// Creates a job, then asks for its status: the reference request, shown from all three sides. Returns the job's id.
+async fn demonstrate(stage: &Stage, received: &Receiver<Observation>) -> Result<String, Failure> {
+    let manifest = percent::encode(stage::MANIFEST);
+    let create = format!("Action=CreateJob&JobType=Import&ValidateOnly=false&Manifest={manifest}&Version=2010-06-03");
+    let created = client::post(stage.address, &create).await?;
+    expect_verified(received)?;
+    let job = succeeded(&created)?.to_owned();
+    println!("A job to ask for: CreateJob went the same way and gave JobId {job}.\n");
+
+    let form = format!("Action=GetStatus&JobId={job}&Version=2010-06-03");
+    show::sent(stage.address, &form);
+    let reply = client::post(stage.address, &form).await?;
+    let seen = expect_verified(received)?;
+    show::received(&stage.endpoint, &seen, &form);
+    show::reply(&reply);
+    succeeded(&reply)?;
+    if reply.pieces.len() < 2 {
+        return Err(Failure::new(ExitCode::Negative, "the answer was not streamed: it came in one piece"));
+    }
+    Ok(job)
+}
+
+fn expect_verified(received: &Receiver<Observation>) -> Result<Observation, Failure> {
+    let missing = |_: RecvTimeoutError| Failure::new(ExitCode::Negative, "the request did not reach the endpoint");
+    let seen = received.recv_timeout(PATIENCE).map_err(missing)?;
+    match &seen.verification {
+        Verification::Verified => Ok(seen),
+        Verification::NotReached => Err(Failure::new(ExitCode::Negative, "the endpoint did not look at the signature")),
+        Verification::Refused(error) => Err(Failure::because(ExitCode::Negative, error)),
+    }
+}
+
+/// The job id in an answer of status 200.
+fn succeeded(reply: &Reply) -> Result<&str, Failure> {
+    let job = reply.text.split_once("<JobId>").and_then(|(_, rest)| rest.split_once("</JobId>")).map(|(job, _)| job);
+    match job {
+        Some(job) if reply.status == 200 => Ok(job),
+        Some(_) | None => {
+            Err(Failure::new(ExitCode::Negative, format!("status {}, not a job: {}", reply.status, reply.text)))
+        }
+    }
+}
+
+fn ended(drained: Drained) -> Result<(), Failure> {
+    match drained {
+        Drained::Whole => Ok(()),
+        Drained::Cut => Err(Failure::new(ExitCode::Negative, "an exchange was cut off at the end")),
+    }
+}
