@@ -1,6 +1,91 @@
 //! countersign: a signing HTTP reverse proxy for the AWS Query protocol.
 //!
-//! (The architecture is described here once the house stands.)
+//! Programs that hold no keys send it plain, unsigned form POSTs. It decides whether this client may call this Action, signs
+//! the request with an access key the client never sees (AWS Signature Version 2), forwards it to the configured endpoint over
+//! TLS, and streams the answer back. This page is the architecture; README.md is for those who run it.
+//!
+//! # The life of a request
+//!
+//! There is one street: [`proxy::exchange::Proxy::exchange`] walks a request through the modules from top to bottom. Each step
+//! takes what the step before made, so the compiler keeps the order.
+//!
+//! ```text
+//! route    = routes.select(target)                 which endpoint: by listener, Host, path prefix; there is no default
+//!            head::admit(head, route, names)       framing, Host, Origin, method, no query string, no loop, media type
+//! client   = callers.authenticate()                before the body is read: strangers get no memory
+//! bytes    = body::read(body, limits).await        cap and deadline
+//! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
+//! allowed  = policy.authorize(client, form)        -> Authorized: only this function makes one
+//! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
+//! mac      = key.signing_key().mac(...)
+//! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
+//! sent     = upstream.send(signed).await           pooled or new connection, at most once
+//!            headers::relay(sent)                  hop-by-hop fields off; the body streams through
+//! ```
+//!
+//! Two consequences, both on purpose:
+//! - `QueryForm -> Authorized -> Unsealed -> SignedRequest`, each made only from the one before: "the policy saw X, the
+//!   endpoint received Y" cannot be written, nor can an unsigned request be sent.
+//! - What is sent is the canonical query string that was signed (the same bytes of the same buffer) plus `&Signature=`. The
+//!   client's own bytes, framing, encoding, trailers and path are never forwarded. Parser differentials end here.
+//!
+//! Whatever fails on the street is an [`proxy::fault::ExchangeError`]; one exhaustive `match` makes a
+//! [`proxy::fault::Fault`] of it (status, code, blame, message, close?), and [`proxy::answer::refuse`] writes that in the
+//! dialect of the route. The outer `handle` never fails.
+//!
+//! # The modules, and who may use whom
+//!
+//! `tests/house.rs` holds this table and fails when the sources break it.
+//!
+//! | module | what it is | uses |
+//! |---|---|---|
+//! | [`query`] | the AWS Query protocol, pure: parameters, forms, percent encoding, error documents | |
+//! | [`authorize`] | who may do what, pure: identity, policy, Action patterns | `query` |
+//! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | |
+//! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
+//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, stream | `signing` |
+//! | [`downstream`] | the client's side: listeners, accept, clocks of a connection, body reading, drain | |
+//! | [`telemetry`] | logs, metrics, the record of an exchange | |
+//! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
+//! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
+//! | [`config`] | text to [`config::settings::Settings`], every fault at its place | |
+//! | [`clock`] | the one place that reads the time | |
+//! | [`sandbox`] | a verifying Import/Export endpoint to develop against | `query`, `signing`, `credentials`, `clock` |
+//! | [`app`] | builds, starts and drains the live program | everything |
+//! | [`cli`] | one file per command | everything |
+//!
+//! `query`, `authorize` and `signing` never touch a runtime, a socket, a file, a log or a clock: time is an argument.
+//!
+//! # Threads
+//!
+//! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every listener and its own pool of
+//! connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never changes its
+//! thread. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
+//! ([`credentials::KeySlot`], read without a lock). The admin listener and the key watcher have a thread each, so that health
+//! and key changes do not wait for traffic, nor traffic for them. The main thread waits for signals.
+//!
+//! # Invariants
+//!
+//! 1. No secret, string to sign, signature, form value or `Authorization` field in a log, metric, error or answer. Secrets are
+//!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes.
+//! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no default route.
+//! 3. Upstream host, path and key come from the configuration, never from anything a client sent.
+//! 4. Keys are refreshed beside the request path; a store that fails leaves the last good key; an expired key is never used.
+//! 5. A listener that does not say who may call, one beyond loopback, a plaintext endpoint beyond loopback and a key file that
+//!    others can read are refused at start. The middle two have a `danger_` switch, off by default and logged at warn.
+//! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500.
+//! 7. HTTP/1.1 only, on both sides.
+//!
+//! # Where we left the design we began with, and why
+//!
+//! - Routing looks at the path as a whole: a path prefix chooses a route only when nothing but a slash follows it. What would
+//!   follow could only be dropped or forwarded; the first surprises, the second lets clients choose the signed path.
+//! - A request sent upstream carries `Via: 1.1 countersign`, by which a loop is recognised (508).
+//! - `Sec-Fetch-Mode` alone is no sign of a web page: server-side JavaScript sends it. `Origin` and `Sec-Fetch-Site` are.
+//! - A listener closes its connections with a short lingering read. Otherwise the refusal of a large body would be lost to the
+//!   reset that unread bytes provoke.
+//! - Configuration is read by a small reader of ours over the merged layers, not by serde: serde stops at the first fault.
+//! - An empty parameter name is passed on: independent implementations agree on its signature.
 
 pub mod admin;
 pub mod app;
