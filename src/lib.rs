@@ -6,7 +6,7 @@
 //!
 //! # The life of a request
 //!
-//! There is one street: [`proxy::exchange::Proxy::exchange`] walks a request through the modules from top to bottom. Each step
+//! There is one street: `Proxy::exchange` in [`proxy::exchange`] walks a request through the modules from top to bottom. Each step
 //! takes what the step before made, so the compiler keeps the order.
 //!
 //! ```text

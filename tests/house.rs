@@ -25,11 +25,23 @@ const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
 
 /// Modules that compute and nothing else: no IO, no clock, no runtime, no log.
 const PURE: &[&str] = &["authorize", "query", "signing"];
-const IMPURE: &[&str] =
-    &["tokio", "hyper", "http", "rustls", "tracing", "std::fs", "std::env", "TcpStream", "TcpListener", "SystemTime", "Instant"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "http",
+    "rustls",
+    "tracing",
+    "std::fs",
+    "std::env",
+    "TcpStream",
+    "TcpListener",
+    "SystemTime",
+    "Instant",
+];
 
 const LONGEST_FILE: usize = 400;
-const SAYS_NOTHING: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "types", "manager", "constants"];
+const SAYS_NOTHING: &[&str] =
+    &["util", "utils", "helper", "helpers", "common", "misc", "types", "manager", "constants"];
 
 struct Source {
     path: PathBuf,
@@ -80,7 +92,8 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 fn used_modules(code: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
-        let rest = code.get(at + "crate::".len()..).unwrap();
+        let (_, rest) = code.split_at(at);
+        let rest = rest.strip_prefix("crate::").unwrap();
         match rest.strip_prefix('{') {
             Some(group) => {
                 let group = group.split('}').next().unwrap();
@@ -126,10 +139,9 @@ fn every_row_stands_for_a_module() {
 
 #[test]
 fn pure_modules_stay_pure() {
-    for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str())) {
+    for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str()) && !source.is_tests()) {
         let code = source.code();
-        let words: BTreeSet<&str> =
-            code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).collect();
+        let words: BTreeSet<&str> = code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).collect();
         for impure in IMPURE {
             // a crate or module shows by its `::`, a type by its name alone
             let is_type = impure.starts_with(char::is_uppercase);

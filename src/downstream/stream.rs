@@ -157,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
         self.watch_write(cx, flushed)
     }
 
-    /// Closes our half, then reads on until the client closes its half, [`LINGER`] is over or [`LINGER_BYTES`] have come.
+    /// Closes our half, then reads on until the client closes its half, a second is over or 256 KiB have come.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.lingered.is_none() {

@@ -36,7 +36,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Every outcome, in the order of [`Self::index`].
+    /// Every outcome, in the order of declaration.
     pub const ALL: [Self; 9] = [
         Self::Answered2xx,
         Self::Answered3xx,

