@@ -13,9 +13,11 @@ use tokio::time::{Instant, Sleep, sleep};
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// For the first byte of a request: `idle_timeout` applies.
+    /// For the first byte of a request, and the clock has yet to be set: an exchange has just ended.
+    Rest,
+    /// For the first byte of a request: `idle_timeout` runs.
     Idle,
-    /// For the rest of a head: `head_timeout` applies.
+    /// For the rest of a head: `head_timeout` runs.
     Head,
     /// For us. The exchange has deadlines of its own.
     Exchange,
@@ -49,7 +51,7 @@ impl ExchangeMarker {
 
 impl Drop for ExchangeGuard {
     fn drop(&mut self) {
-        self.0.set(Phase::Idle);
+        self.0.set(Phase::Rest);
     }
 }
 
@@ -64,7 +66,6 @@ pub struct ClientStream<S> {
     phase: Rc<Cell<Phase>>,
     clocks: Clocks,
     deadline: Pin<Box<Sleep>>,
-    armed: Phase,
     write_stalled: bool,
     lingered: Option<usize>,
 }
@@ -75,23 +76,19 @@ impl<S> ClientStream<S> {
         let phase = Rc::new(Cell::new(Phase::Idle));
         let marker = ExchangeMarker(Rc::clone(&phase));
         let deadline = Box::pin(sleep(clocks.head_timeout)); // a new connection has no reason to wait
-        (Self { io, phase, clocks, deadline, armed: Phase::Idle, write_stalled: false, lingered: None }, marker)
+        (Self { io, phase, clocks, deadline, write_stalled: false, lingered: None }, marker)
     }
 
-    fn arm(&mut self, phase: Phase, timeout: Duration) {
-        self.armed = phase;
+    fn enter(&mut self, phase: Phase, timeout: Duration) {
+        self.phase.set(phase);
         self.deadline.as_mut().reset(from_now(timeout));
     }
 
     /// Runs the clock of the current phase while a read is pending.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let phase = self.phase.get();
-        match phase {
-            Phase::Exchange => {
-                self.armed = Phase::Exchange;
-                return Poll::Pending;
-            }
-            Phase::Idle if self.armed == Phase::Exchange => self.arm(phase, self.clocks.idle_timeout),
+        match self.phase.get() {
+            Phase::Exchange => return Poll::Pending,
+            Phase::Rest => self.enter(Phase::Idle, self.clocks.idle_timeout),
             Phase::Idle | Phase::Head => {}
         }
         ready!(self.deadline.as_mut().poll(cx));
@@ -104,10 +101,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
         let before = buf.filled().len();
         match Pin::new(&mut self.io).poll_read(cx, buf) {
             Poll::Ready(result) => {
-                if buf.filled().len() > before && self.phase.get() == Phase::Idle {
-                    self.phase.set(Phase::Head);
+                if buf.filled().len() > before && matches!(self.phase.get(), Phase::Rest | Phase::Idle) {
                     let timeout = self.clocks.head_timeout;
-                    self.arm(Phase::Head, timeout);
+                    self.enter(Phase::Head, timeout);
                 }
                 Poll::Ready(result)
             }
@@ -225,6 +221,9 @@ mod tests {
             let pending = tokio::time::timeout(Duration::from_secs(3600), stream.read_exact(&mut [0; 1])).await;
             assert!(pending.is_err(), "no clock of the connection runs during an exchange");
             drop(exchange);
+            let exchange = marker.begin();
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            drop(exchange); // whether the stream was asked for more meanwhile or not
             let started = Instant::now();
             stream.read_exact(&mut [0; 1]).await.unwrap_err();
             assert_eq!(started.elapsed().as_secs(), 60);
