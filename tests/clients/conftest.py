@@ -1,6 +1,7 @@
 """Fixtures for tests that drive the built program with clients we did not write."""
 
 import contextlib
+import json
 import os
 import pathlib
 import queue
@@ -10,6 +11,8 @@ import threading
 import time
 
 import pytest
+from importexport import KEY_ID, SECRET
+from verifying_upstream import verifying_upstream
 
 START_TIMEOUT = 20  # seconds; a debug build on a busy machine
 STOP_TIMEOUT = 10
@@ -38,6 +41,7 @@ class Process:
         )
         self.output = []
         self.log = []
+        self._asked = False
         self._fresh = queue.Queue()
         self._readers = [
             threading.Thread(target=self._read, args=(self.child.stdout, self.output), daemon=True),
@@ -66,10 +70,15 @@ class Process:
             with contextlib.suppress(queue.Empty):
                 self._fresh.get(timeout=0.1)
 
+    def ask_to_stop(self):
+        """Sends what a service manager sends, once (a second signal would cut a drain short), and does not wait."""
+        if not self._asked and self.child.poll() is None:
+            self._asked = True
+            self.child.terminate()
+
     def stop(self):
         """Ends the command as a service manager would, and returns its exit code."""
-        if self.child.poll() is None:
-            self.child.terminate()
+        self.ask_to_stop()
         try:
             code = self.child.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -84,6 +93,19 @@ class Process:
         return "\n".join(self.output + self.log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_this_machine():
+    """Clients look into the environment and the home directory for keys, retries and proxies; here they find nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+                patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
 @pytest.fixture(scope="module")
 def start_countersign(countersign_bin):
     """Starts `countersign ARGUMENT...`; everything started is stopped at the end of the module."""
@@ -96,5 +118,92 @@ def start_countersign(countersign_bin):
         return process
 
     yield start
+    for process in started:
+        process.ask_to_stop()
     for process in reversed(started):
         process.stop()
+
+
+class Proxy:
+    """A `countersign run` with one listener and one route."""
+
+    def __init__(self, process):
+        self.process = process
+        self.address = json.loads(process.wait_for(r'"message":"listening\b').string)["address"]
+        self.host, _, port = self.address.rpartition(":")
+        self.port = int(port)
+        self.url = f"http://{self.address}"
+
+    def exchange(self, request_id):
+        """The log's record of an exchange, which is written when the last of its answer is gone."""
+        line = self.process.wait_for(rf'"message":"exchange","request_id":"{re.escape(request_id)}"').string
+        return json.loads(line)
+
+
+@pytest.fixture(scope="session")
+def seal(countersign_bin, tmp_path_factory):
+    """Seals the access key for a proxy of its own, and returns the `[key.main]` table that names the files."""
+
+    def command(*arguments, given=""):
+        done = subprocess.run(
+            [countersign_bin, "keys", *map(str, arguments)],
+            input=given,
+            text=True,
+            capture_output=True,
+            timeout=START_TIMEOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def seal(token=None, expires=None):
+        directory = tmp_path_factory.mktemp("keys")
+        identity, sealed = directory / "main.identity", directory / "main.age"
+        key = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET}
+        key |= {"SessionToken": token} if token else {}
+        key |= {"Expiration": expires} if expires else {}
+        command("new-identity", "--out", identity)
+        command("seal", "--identity", identity, "--out", sealed, given=json.dumps(key))
+        return f'[key.main]\nfile = "{sealed}"\nidentity_file = "{identity}"\n'
+
+    return seal
+
+
+@pytest.fixture(scope="module")
+def proxy(start_countersign, seal, tmp_path_factory):
+    """Starts a proxy to `endpoint`; `route` is more of its table. At the end its log is searched for the secret."""
+    started = []
+
+    def start(endpoint, ca_file=None, route="", key=None):
+        trust = f'ca_file = "{ca_file}"' if ca_file else ""
+        configuration = tmp_path_factory.mktemp("proxy") / "countersign.toml"
+        configuration.write_text(f"""\
+[listener.local]
+address = "127.0.0.1:0"
+any_local = true
+[log]
+format = "json"
+level = "debug"
+{key or seal()}
+[route.main]
+endpoint = "{endpoint}"
+{trust}
+{route}
+""")
+        proxy = Proxy(start_countersign("run", "--config", configuration))
+        started.append(proxy)
+        return proxy
+
+    yield start
+    for proxy in started:
+        proxy.process.ask_to_stop()
+    for proxy in started:
+        assert proxy.process.stop() == 0, proxy.process.transcript()
+        assert not [line for line in proxy.process.log if SECRET in line or "Signature=" in line]
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory):
+    """An endpoint that verifies with botocore; at the end it has found nothing to complain about."""
+    with verifying_upstream(tmp_path_factory.mktemp("upstream"), KEY_ID, SECRET) as upstream:
+        yield upstream
+    assert upstream.complaints == []

@@ -10,65 +10,16 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 
-import boto3
 import botocore.auth
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
-
-KEY_ID = "AKIAIOSFODNN7EXAMPLE"
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-
-IMPORT = f"""\
-manifestVersion: 2.0
-generator: Test & <Co>
-accessKeyId: {KEY_ID}
-deviceId: HD-0001
-eraseDevice: yes
-bucket: amzn-s3-demo-bucket
-logPrefix: logs/
-returnAddress:
-    name: Jané Roe
-    company: Example Corp.
-    street1: 123 Any Street
-    city: Anytown
-    stateOrProvince: WA
-    postalCode: 91011-1111
-    phoneNumber: 206-555-1111
-    country: USA
-"""
-
-EXPORT = IMPORT.replace("eraseDevice: yes\nbucket: amzn-s3-demo-bucket", """\
-fileSystem: EXT4
-logBucket: amzn-s3-demo-logging-bucket
-operations:
-  - exportBucket: amzn-s3-demo-bucket
-    prefix: images/
-  - exportBucket: amzn-s3-demo-bucket2""")
-
+from importexport import EXPORT, IMPORT, KEY_ID, SECRET, signing_client as client
 
 @pytest.fixture(scope="module")
 def sandbox(start_countersign):
     process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain")
     process.url = process.wait_for(r"listening on (\S+)")[1]
     return process
-
-
-def client(url, key_id=KEY_ID, secret=SECRET, token=None, **arguments):
-    service = boto3.client(
-        "importexport",
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
-        aws_session_token=token,
-        config=Config(signature_version="v2", retries={"total_max_attempts": 1}),
-        **arguments,
-    )
-    # the model still says Signature Version 2 and botocore still has a signer for it, but its endpoint rules name
-    # Version 4, and they win over `signature_version` in the configuration
-    service.meta.events.register_first("choose-signer.importexport", lambda **_: "v2")
-    return service
 
 
 @pytest.fixture
