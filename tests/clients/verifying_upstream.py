@@ -10,6 +10,7 @@ import http.server
 import pathlib
 import ssl
 import subprocess
+import sys
 import threading
 import urllib.parse
 
@@ -137,7 +138,10 @@ class VerifyingUpstream:
             return "InvalidClientTokenId: another key or token"
         if (parameters["SignatureVersion"], parameters["SignatureMethod"]) != ("2", "HmacSHA256"):
             return "IncompleteSignature: another version or method"
-        made = datetime.datetime.fromisoformat(parameters["Timestamp"])
+        try:
+            made = datetime.datetime.fromisoformat(parameters["Timestamp"])
+        except ValueError:
+            return f"IncompleteSignature: the time is {parameters['Timestamp']}"
         if abs(datetime.datetime.now(datetime.timezone.utc) - made) > CLOCK_WINDOW:
             return f"RequestExpired: {parameters['Timestamp']}"
         request = AWSRequest(method=received.method, url=f"https://{received.headers['Host']}{received.path}")
@@ -165,7 +169,10 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request, client_address):
-        """A client that left is no failure of the endpoint's."""
+        """A client that left is no failure of the endpoint's; all else is."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self.upstream.complaints.append(repr(error))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
