@@ -146,6 +146,16 @@ def test_a_request_from_a_web_page_is_denied(service, to_sandbox):
     assert to_sandbox.exchange(metadata["RequestId"])["outcome"] == "refused"
 
 
+@pytest.mark.parametrize("length", [300_000, 1_000_000])
+def test_a_manifest_that_is_too_large_is_refused(service, to_sandbox, length):
+    # urllib3 writes all of it before it reads; the refusal must survive that
+    status, code, response = refused(service.create_job, JobType="Import", Manifest="x" * length, ValidateOnly=False)
+    assert (status, code) == (413, "ProxyRequestTooLarge")
+    metadata = response["ResponseMetadata"]
+    assert metadata["HTTPHeaders"]["x-proxy-sent"] == "no"
+    assert to_sandbox.exchange(metadata["RequestId"])["code"] == "ProxyRequestTooLarge"
+
+
 def test_an_expired_key_is_service_unavailable(proxy, upstream, seal):
     expired = proxy(upstream.url(), upstream.ca_file, key=seal(expires="2020-01-01T00:00:00Z"))
     before = len(upstream.received)
