@@ -255,6 +255,19 @@ def test_what_two_parsers_could_read_in_two_ways_is_refused_and_the_connection_k
     connection.close()
 
 
+@pytest.mark.parametrize("length", [257 * 1024, 400 * 1024])
+def test_a_client_that_reads_nothing_before_it_has_written_all_sees_that_its_body_is_too_large(
+    to_upstream, echoing, length
+):
+    before = len(echoing.received)
+    for _ in range(10):
+        connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=20)
+        status, answer = post(connection, b"Action=CreateJob&Manifest=" + bytes(length))
+        assert status == 413 and b"<Code>ProxyRequestTooLarge</Code>" in answer
+        connection.close()
+    assert len(echoing.received) == before
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize(
     "path", ["/", "", "/services/Cloud", "/services/Cloud/", "/a%2Fb/%7euser;v=1/", "/onca/xml/~!$&'()*+,;=:@"]
