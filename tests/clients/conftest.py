@@ -95,7 +95,7 @@ class Process:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_of_this_machine():
-    """Clients look into the environment and the home directory for keys, retries and proxies; here they find nothing."""
+    """Clients look for keys, retries and proxies in the environment and the home directory; here they find nothing."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith("AWS_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):

@@ -5,7 +5,7 @@ import botocore
 from botocore.config import Config
 from botocore.handlers import disable_signing
 
-# the examples of AWS's documentation: the key that the endpoint knows, and one for programs that must be given something
+# examples of AWS's documentation: the key that the endpoint knows, and one for programs that must be given something
 KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 PLACEHOLDER_ID = "AKIAI44QH8DHBEXAMPLE"

@@ -35,7 +35,7 @@ def to_upstream(proxy, upstream):
 
 @pytest.fixture(params=[unsigned_client, placeholder_client, placeholder_v2_client], ids=lambda make: make.__name__)
 def service(request, to_sandbox):
-    """A client without keys, one that signs with Version 4, one that signs with Version 2; nothing they sign is right."""
+    """A client without keys, one that signs with Version 4, one with Version 2; nothing they sign is right."""
     return request.param(to_sandbox.url)
 
 
@@ -113,7 +113,7 @@ def test_get_shipping_label_takes_a_list_of_jobs(service, job):
     label = service.get_shipping_label(
         jobIds=[job, second], name="Jané Roe", company="Example & Sons", phoneNumber="206-555-1111", country="USA",
         stateOrProvince="WA", city="Anytown", postalCode="91011", street1="123 Any Street", street2="c/o", street3="+1",
-    )  # fmt: skip
+    )
     assert label["ShippingLabelURL"].startswith("https://") and label["Warning"]
     assert service.get_status(JobId=second)["Carrier"] == "UPS"
 
@@ -186,7 +186,7 @@ def test_an_authority_that_is_not_trusted_is_not_sent_anything(proxy, upstream, 
 
 @contextlib.contextmanager
 def answers(upstream, *given):
-    """The upstream gives these answers one after the other, then again the last; yields the Actions that it received."""
+    """The upstream gives these answers one by one, then again the last; yields the Actions that it received."""
     left = list(given)
     before = len(upstream.received)
     seen = []

@@ -1,4 +1,4 @@
-"""boto3's SimpleDB client, which signs with Version 2 by itself, through the proxy to an endpoint that botocore verifies."""
+"""boto3's SimpleDB client, which signs with Version 2 by itself, through the proxy to an endpoint that verifies."""
 
 import urllib.parse
 from xml.sax.saxutils import escape
@@ -30,7 +30,7 @@ AWKWARD = {
     "noncharacters": "\ufffd \u2028\u2029 \u00a0\u200b\ufeff",
     "empty": "",
     "&name=value": "a name that looks like a pair",
-}  # fmt: skip
+}
 
 
 def document(operation, result="", wrapped=True):
@@ -144,7 +144,7 @@ def test_awkward_values_arrive_and_come_back_as_they_were(service, domain, upstr
         "Action": "PutAttributes", "Version": "2009-04-15", "DomainName": "d", "ItemName": "ïtem/1 & <2>",
         **{f"Attribute.{n}.Name": name for n, name in enumerate(AWKWARD, 1)},
         **{f"Attribute.{n}.Value": value for n, value in enumerate(AWKWARD.values(), 1)},
-    }  # fmt: skip
+    }
     answer = service.get_attributes(DomainName="d", ItemName="ïtem/1 & <2>", ConsistentRead=True)
     assert answer["Attributes"] == named(pairs)
     assert upstream.received[-1].parameters["ConsistentRead"] == "true"

@@ -1,7 +1,7 @@
 """The README's five minutes: its blocks are run as a reader would run them, one after the other in an empty directory.
 
-They are written for the usual ports. Here these may be taken, so free ones stand in for them, in the blocks' text and, where
-the blocks rely on a default, on the sandbox's command line and in the proxy's environment.
+They are written for the usual ports. Here these may be taken, so free ones stand in for them, in the blocks' text and,
+where the blocks rely on a default, on the sandbox's command line and in the proxy's environment.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ class Walk:
             self.shell = subprocess.Popen(
                 ["bash", "-c", self.script()], cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=err, start_new_session=True,
-            )  # fmt: skip
+            )
         try:
             self.code = self.shell.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -142,7 +142,7 @@ class Walk:
         self.shell.wait()
 
     def alive(self):
-        """Whether a process of the session runs. The dead whom nobody has buried yet (in some containers nobody does) do not."""
+        """Whether a process of the session runs. Zombies do not, and in some containers nobody reaps them."""
         for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 state, _, group = path.read_text().rpartition(")")[2].split()[:3]
@@ -196,6 +196,6 @@ def test_the_python_lists_the_job(walk):
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=walk.directory, env=walk.environment, capture_output=True, text=True,
             timeout=TIMEOUT, check=False,
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stderr
         assert job in done.stdout

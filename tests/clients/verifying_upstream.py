@@ -1,4 +1,4 @@
-"""An endpoint that believes nobody: it verifies every signature with botocore's own implementation, and keeps what came.
+"""An endpoint that believes nobody: it verifies every signature with botocore's implementation, and keeps what came.
 
 It has to be told what to answer; what is wrong with a request it says by itself, in the words of AWS.
 """
@@ -80,8 +80,8 @@ class Answer:
 class VerifyingUpstream:
     """The endpoint, from construction until `close`.
 
-    `answer` takes a `Received` and returns an `Answer`, or None to close the connection without one. It is asked only about
-    requests that verify; `complaints` holds what was wrong with the others.
+    `answer` takes a `Received` and returns an `Answer`, or None to close the connection without one. It is asked only
+    about requests that verify; `complaints` holds what was wrong with the others.
     """
 
     def __init__(self, directory, key_id, secret, token=None):
@@ -216,12 +216,12 @@ def make_tls(directory):
     )
     configuration.write_text(OPENSSL_CONFIGURATION)
     base = ["openssl", "req", "-x509", "-config", configuration, "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:prime256v1", "-noenc", "-days", "2"]  # fmt: skip
+            "ec_paramgen_curve:prime256v1", "-noenc", "-days", "2"]
     for command in (
         [*base, "-extensions", "authority", "-out", ca, "-keyout", ca_key],
         [*base, "-extensions", "leaf", "-subj", "/CN=localhost", "-CA", ca, "-CAkey", ca_key, "-out", leaf,
          "-keyout", key],
-    ):  # fmt: skip
+    ):
         subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=30)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf, key)
