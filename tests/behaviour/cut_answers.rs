@@ -83,6 +83,26 @@ fn a_reset_in_the_body_is_a_cut() {
 }
 
 #[test]
+fn a_client_of_http_1_0_sees_a_cut_as_a_reset() {
+    // its answer has no framing but the end of the connection: an end in order would be a whole answer
+    let setup = cut(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n", After::Close);
+    let proxy = setup.start();
+    let mut client = proxy.connect();
+    client.send(&Draft::form(FORM).line("POST / HTTP/1.0"));
+    let head = client.answer_head();
+    assert_eq!((head.field("transfer-encoding"), head.field("content-length")), (None, None));
+    let ended = client.wire.rest().map_err(|error| error.kind());
+    assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset));
+
+    let whole = cut(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n", After::Close);
+    let proxy = whole.start();
+    let mut client = proxy.connect();
+    client.send(&Draft::form(FORM).line("POST / HTTP/1.0"));
+    client.answer_head();
+    assert_eq!(client.until_closed(), b"whole");
+}
+
+#[test]
 fn over_tls_an_answer_until_close_without_close_notify_is_cut() {
     let authority = Authority::new();
     let endpoint = secure(authority.server(&["127.0.0.1"], VALID), b"HTTP/1.1 200 OK\r\n\r\nbegun", After::Close);
