@@ -102,6 +102,27 @@ fn counters_move_and_no_text_of_a_client_becomes_a_label() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_costs_lines_and_no_calls() {
+    let endpoint = Endpoint::obliging();
+    let mut proxy = Setup::to(&endpoint).start();
+    proxy.log.stop_reading();
+    let mut client = proxy.connect();
+    for _ in 0..3000 {
+        client.call(&Draft::form(FORM)).expect(200); // far more than a pipe and the queue hold
+    }
+    proxy.log.read_on();
+    let lost =
+        proxy.log.json("word of the loss", |line| line["message"].as_str().unwrap().starts_with("log lines were lost"));
+    assert!(lost["lost"].as_u64().unwrap() > 1000, "{lost}");
+    let last = client.call(&Draft::form(FORM)).expect(200);
+    proxy.log.exchange(&last.request_id());
+    drop(client);
+    proxy.signal(rustix::process::Signal::TERM);
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert!(proxy.log.to_the_end().lines().last().unwrap().contains("\"drained\""), "the last line is there");
+}
+
+#[test]
 fn client_connections_are_counted_while_they_last() {
     let proxy = Setup::to(&Endpoint::obliging()).start();
     let mut clients: Vec<Client> = (0..3).map(|_| proxy.connect()).collect();

@@ -1,6 +1,7 @@
 //! What the program writes to standard error, kept line by line and waited for.
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -12,27 +13,42 @@ use super::PATIENCE;
 struct Lines {
     lines: Vec<String>,
     ended: bool,
+    reader: Option<std::thread::Thread>,
 }
 
 /// The log of one process.
 #[derive(Clone, Default)]
-pub struct Log(Arc<(Mutex<Lines>, Condvar)>);
+pub struct Log(Arc<(Mutex<Lines>, Condvar)>, Arc<AtomicBool>);
 
 impl Log {
     /// Collects what comes out of `pipe` from now on.
     pub fn follow(pipe: impl Read + Send + 'static) -> Self {
         let log = Self::default();
         let ours = log.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let (lines, changed) = &*ours.0;
             for line in BufReader::new(pipe).lines() {
                 lines.lock().unwrap().lines.push(line.unwrap());
                 changed.notify_all();
+                while ours.1.load(Ordering::SeqCst) {
+                    std::thread::park();
+                }
             }
             lines.lock().unwrap().ended = true;
             changed.notify_all();
         });
+        log.0.0.lock().unwrap().reader = Some(reader.thread().clone());
         log
+    }
+
+    /// Reads no more until [`Self::read_on`], with the next line at the latest.
+    pub fn stop_reading(&self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
+
+    pub fn read_on(&self) {
+        self.1.store(false, Ordering::SeqCst);
+        self.0.0.lock().unwrap().reader.as_ref().unwrap().unpark();
     }
 
     /// Waits for the first line that `pick` picks.
