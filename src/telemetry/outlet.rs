@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait for the reader, of some 500 bytes each: half a second of 2000 exchanges a second.
-const QUEUE: usize = 1024;
+/// Lines that may wait for the reader, of some 500 bytes each: 4 MiB, or what a second of heavy load writes.
+const QUEUE: usize = 8192;
 
 /// How long the end of the process waits for its last lines to be read.
 const PATIENCE: Duration = Duration::from_secs(1);
