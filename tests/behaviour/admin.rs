@@ -107,7 +107,7 @@ fn a_log_that_nobody_reads_costs_lines_and_no_calls() {
     let mut proxy = Setup::to(&endpoint).start();
     proxy.log.stop_reading();
     let mut client = proxy.connect();
-    for _ in 0..3000 {
+    for _ in 0..12_000 {
         client.call(&Draft::form(FORM)).expect(200); // far more than a pipe and the queue hold
     }
     proxy.log.read_on();
@@ -120,6 +120,19 @@ fn a_log_that_nobody_reads_costs_lines_and_no_calls() {
     proxy.signal(rustix::process::Signal::TERM);
     assert_eq!(proxy.wait().code(), Some(0));
     assert!(proxy.log.to_the_end().lines().last().unwrap().contains("\"drained\""), "the last line is there");
+}
+
+#[test]
+fn a_log_whose_reader_has_left_costs_no_calls() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start_with_log_closed();
+    for _ in 0..20 {
+        proxy.post(FORM).expect(200);
+    }
+    // an exchange is counted when its answer is over, which the client may know first
+    let labels = r#"route="importexport",action="GetStatus",outcome="answered_2xx""#;
+    let calls = || proxy.metric(&format!("countersign_exchanges_total{{{labels}}}")) as u32;
+    crate::harness::eventually("twenty exchanges in the metrics", || (calls() == 20).then_some(()));
 }
 
 #[test]

@@ -154,6 +154,25 @@ fn an_answer_that_keeps_moving_is_not_cut_however_long_it_takes() {
 }
 
 #[test]
+fn a_client_that_leaves_while_it_waits_releases_the_endpoint() {
+    let (arrived, arrival) = std::sync::mpsc::channel();
+    let (left, leaving) = std::sync::mpsc::channel();
+    let endpoint = Endpoint::scripted(move |exchange| {
+        arrived.send(()).unwrap();
+        left.send(exchange.is_left()).unwrap();
+        After::Close
+    });
+    let proxy = Setup::to(&endpoint).start();
+    let mut client = proxy.connect();
+    client.send(&Draft::form(FORM));
+    arrival.recv_timeout(crate::harness::PATIENCE).unwrap();
+    drop(client);
+    assert_eq!(leaving.recv_timeout(crate::harness::PATIENCE), Ok(true));
+    let line = proxy.log.json("the exchange", |line| line["outcome"] == "abandoned");
+    assert_eq!(line["action"], "GetStatus");
+}
+
+#[test]
 fn a_client_that_leaves_in_the_middle_releases_the_endpoint() {
     let (left, leaving) = std::sync::mpsc::channel();
     let endpoint = Endpoint::scripted(move |exchange| {

@@ -161,6 +161,20 @@ fn a_route_may_ask_for_hmac_sha1() {
 }
 
 #[test]
+fn requests_on_one_connection_are_judged_one_by_one() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start();
+    let mut client = proxy.connect();
+    let authority = proxy.address.to_string();
+    let forms = ["Action=GetStatus&n=1", "Version=1", "Action=GetStatus&n=2", "Action=GetStatus&n=3&n=3"];
+    // all at once, as a pipeline
+    client.write(&forms.map(|form| Draft::form(form).bytes(&authority)).concat());
+    assert_eq!(forms.map(|_| client.answer().status), [200, 400, 200, 400]);
+    let numbers: Vec<String> = endpoint.requests().iter().map(|request| request.parameter("n")).collect();
+    assert_eq!(numbers, ["1", "2"]);
+}
+
+#[test]
 fn an_expected_100_continue_is_sent_and_the_request_goes_through() {
     let endpoint = Endpoint::obliging();
     let proxy = Setup::to(&endpoint).start();

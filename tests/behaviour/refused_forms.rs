@@ -100,6 +100,43 @@ fn a_body_that_arrives_too_slowly_is_given_up() {
 }
 
 #[test]
+fn a_chunked_body_that_is_framed_wrongly_or_padded_without_end_is_refused() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start();
+    let flood = "x".repeat(512 * 1024);
+    for body in [
+        "0x3\r\na=b\r\n0\r\n\r\n",
+        "+3\r\na=b\r\n0\r\n\r\n",
+        "-3\r\na=b\r\n0\r\n\r\n",
+        "ffffffffffffffff0\r\na=b\r\n0\r\n\r\n",
+        "3\ra=b\r\n0\r\n\r\n",
+        "3\r\na=bX\r\n0\r\n\r\n",
+        "\r\na=b\r\n0\r\n\r\n",
+        &format!("3;{flood}\r\na=b\r\n0\r\n\r\n"),
+        &format!("3\r\na=b\r\n0\r\nX-Trailer: {flood}\r\n\r\n"),
+    ] {
+        let mut client = proxy.connect();
+        let draft = Draft::form("").unframed().field("Transfer-Encoding", "chunked").body(body.as_bytes());
+        client.send_what_is_taken(&draft);
+        let answer = client.answer();
+        proxy.assert_own(&answer, 400, "ProxyMalformedRequest", "no");
+        assert!(closes(&answer.head));
+    }
+    proxy.post(FORM).expect(200);
+    assert_eq!((endpoint.connections(), endpoint.requests().len()), (1, 1));
+}
+
+#[test]
+fn a_client_that_writes_before_it_reads_still_learns_that_its_body_is_too_large() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).route(r#"limits.body = "1 KiB""#).start();
+    let mut client = proxy.connect();
+    client.send_what_is_taken(&Draft::form(&"x".repeat(4 * 1024 * 1024)));
+    proxy.assert_own(&client.answer(), 413, "ProxyRequestTooLarge", "no");
+    assert_eq!(endpoint.connections(), 0);
+}
+
+#[test]
 fn a_body_that_is_cut_off_is_never_forwarded() {
     let endpoint = Endpoint::obliging();
     let proxy = Setup::to(&endpoint).start();

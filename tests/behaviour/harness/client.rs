@@ -144,6 +144,11 @@ impl Client {
         self.write(&bytes);
     }
 
+    /// Sends as much as the program takes before it closes the connection.
+    pub fn send_what_is_taken(&mut self, draft: &Draft) {
+        let _closed_before_the_end = self.wire.stream.write_all(&draft.bytes(&self.authority));
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         self.wire.stream.write_all(bytes).unwrap();
     }

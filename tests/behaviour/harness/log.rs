@@ -18,7 +18,11 @@ struct Lines {
 
 /// The log of one process.
 #[derive(Clone, Default)]
-pub struct Log(Arc<(Mutex<Lines>, Condvar)>, Arc<AtomicBool>);
+pub struct Log {
+    lines: Arc<(Mutex<Lines>, Condvar)>,
+    paused: Arc<AtomicBool>,
+    leaving: Arc<AtomicBool>,
+}
 
 impl Log {
     /// Collects what comes out of `pipe` from now on.
@@ -26,35 +30,43 @@ impl Log {
         let log = Self::default();
         let ours = log.clone();
         let reader = std::thread::spawn(move || {
-            let (lines, changed) = &*ours.0;
+            let (lines, changed) = &*ours.lines;
             for line in BufReader::new(pipe).lines() {
                 lines.lock().unwrap().lines.push(line.unwrap());
                 changed.notify_all();
-                while ours.1.load(Ordering::SeqCst) {
+                while ours.paused.load(Ordering::SeqCst) {
                     std::thread::park();
+                }
+                if ours.leaving.load(Ordering::SeqCst) {
+                    break;
                 }
             }
             lines.lock().unwrap().ended = true;
             changed.notify_all();
         });
-        log.0.0.lock().unwrap().reader = Some(reader.thread().clone());
+        log.lines.0.lock().unwrap().reader = Some(reader.thread().clone());
         log
     }
 
     /// Reads no more until [`Self::read_on`], with the next line at the latest.
     pub fn stop_reading(&self) {
-        self.1.store(true, Ordering::SeqCst);
+        self.paused.store(true, Ordering::SeqCst);
+    }
+
+    /// Closes the pipe with the next line.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
     }
 
     pub fn read_on(&self) {
-        self.1.store(false, Ordering::SeqCst);
-        self.0.0.lock().unwrap().reader.as_ref().unwrap().unpark();
+        self.paused.store(false, Ordering::SeqCst);
+        self.lines.0.lock().unwrap().reader.as_ref().unwrap().unpark();
     }
 
     /// Waits for the first line that `pick` picks.
     #[track_caller]
     pub fn wait_for<T>(&self, what: &str, pick: impl Fn(&str) -> Option<T>) -> T {
-        let (lines, changed) = &*self.0;
+        let (lines, changed) = &*self.lines;
         let deadline = Instant::now() + PATIENCE;
         let mut lines = lines.lock().unwrap();
         let mut looked_at = 0;
@@ -72,10 +84,15 @@ impl Log {
     /// Waits for the end of the stream, which is the end of the process, and returns all of it.
     #[track_caller]
     pub fn to_the_end(&self) -> String {
-        let (lines, changed) = &*self.0;
+        let (lines, changed) = &*self.lines;
         let lines = changed.wait_timeout_while(lines.lock().unwrap(), PATIENCE, |lines| !lines.ended).unwrap().0;
         assert!(lines.ended, "the log did not end");
         lines.lines.join("\n")
+    }
+
+    /// How many lines there are so far of which `which` holds.
+    pub fn count(&self, which: impl Fn(&str) -> bool) -> usize {
+        self.lines.0.lock().unwrap().lines.iter().filter(|line| which(line)).count()
     }
 
     /// The JSON line of the exchange with this request id.

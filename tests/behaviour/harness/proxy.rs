@@ -129,6 +129,14 @@ impl Setup {
         Proxy::start(change(&mut command), self.vault)
     }
 
+    /// Starts the program with a log that is closed as soon as the addresses have been read from it.
+    #[track_caller]
+    pub fn start_with_log_closed(self) -> Proxy {
+        let proxy = self.start();
+        proxy.log.leave();
+        proxy
+    }
+
     /// A path for a file of the test's own.
     pub fn vault_path(&self, name: &str) -> PathBuf {
         self.vault.path(name)
