@@ -7,7 +7,8 @@ use crate::app::{BuildError, Graph};
 use crate::config::settings::{self, Endpoint, Settings, Transport};
 use crate::config::{self};
 use crate::credentials::{LoadErrorKind, WatchedKey};
-use crate::telemetry::{LogFormat, logging};
+use crate::telemetry::LogFormat;
+use crate::telemetry::logging::{self, LastLines};
 
 /// Reads the configuration: the file, if one is named, and the environment.
 ///
@@ -18,11 +19,11 @@ pub fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
         .map_err(|error| Failure::new(ExitCode::Configuration, format!("the configuration cannot be used\n{error}")))
 }
 
-/// Sets up the log.
+/// Sets up the log. What is returned is to be kept until the end.
 ///
 /// # Errors
 /// 78 when the level is no filter.
-pub fn initialise_log(settings: &Settings) -> Result<(), Failure> {
+pub fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
     let format = match settings.log.format {
         settings::LogFormat::Human => LogFormat::Human,
         settings::LogFormat::Json => LogFormat::Json,

@@ -27,7 +27,7 @@ pub struct Arguments {
 /// A configuration, key or address that cannot be used; a drain that had to cut exchanges off.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
-    live::initialise_log(&settings)?;
+    let _last_lines = live::initialise_log(&settings)?;
     shut_the_process()?;
     let (graph, keys) = live::graph(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -10,11 +10,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::accept::Drain;
 use super::evidence::PeerEvidence;
-use super::stream::{ClientStream, Clocks, ExchangeGuard};
+use super::stream::{ClientStream, Clocks, ExchangeGuard, Socket};
 
 /// Largest request head, in bytes, and most header fields in it. Clients of this protocol send a few hundred bytes and
 /// a dozen fields; hyper's defaults are 400 KiB and 100.
@@ -48,7 +47,7 @@ pub struct Limits {
 /// socket concern nobody else: they end the connection and are not reported further.
 pub async fn serve<S, H>(io: S, peer: PeerEvidence, clocks: Clocks, handler: Rc<H>, drain: Drain)
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Socket + 'static,
     H: Handler,
 {
     let (stream, marker) = ClientStream::new(io, clocks);

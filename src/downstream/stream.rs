@@ -7,7 +7,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// What the connection is waiting for.
@@ -21,6 +23,21 @@ enum Phase {
     Head,
     /// For us. The exchange has deadlines of its own.
     Exchange,
+    /// For nothing any more: an answer broke off midway.
+    Cut,
+}
+
+/// What carries a client's bytes.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// Makes the close that follows look like a failure to the other end, and throws away what it has not taken yet.
+    fn reset_on_close(&self);
+}
+
+impl Socket for TcpStream {
+    fn reset_on_close(&self) {
+        // should it fail, the close is an ordinary one, and the framing alone says that the answer was cut
+        let _best_effort = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
 }
 
 /// The clocks of a connection.
@@ -49,9 +66,19 @@ impl ExchangeMarker {
     }
 }
 
+impl ExchangeGuard {
+    /// The answer broke off midway: the connection is to end in a way that nobody takes for the answer's end. A client of
+    /// HTTP/1.0 knows no other sign of it.
+    pub fn cut(&self) {
+        self.0.set(Phase::Cut);
+    }
+}
+
 impl Drop for ExchangeGuard {
     fn drop(&mut self) {
-        self.0.set(Phase::Rest);
+        if self.0.get() != Phase::Cut {
+            self.0.set(Phase::Rest);
+        }
     }
 }
 
@@ -61,7 +88,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;
 
 /// A client's connection.
-pub struct ClientStream<S> {
+pub struct ClientStream<S: Socket> {
     io: S,
     phase: Rc<Cell<Phase>>,
     clocks: Clocks,
@@ -70,7 +97,7 @@ pub struct ClientStream<S> {
     lingered: Option<usize>,
 }
 
-impl<S> ClientStream<S> {
+impl<S: Socket> ClientStream<S> {
     /// Wraps a fresh connection, which is idle.
     pub fn new(io: S, clocks: Clocks) -> (Self, ExchangeMarker) {
         let phase = Rc::new(Cell::new(Phase::Idle));
@@ -87,7 +114,7 @@ impl<S> ClientStream<S> {
     /// Runs the clock of the current phase while a read is pending.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.phase.get() {
-            Phase::Exchange => return Poll::Pending,
+            Phase::Exchange | Phase::Cut => return Poll::Pending,
             Phase::Rest => self.enter(Phase::Idle, self.clocks.idle_timeout),
             Phase::Idle | Phase::Head => {}
         }
@@ -96,7 +123,15 @@ impl<S> ClientStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
+impl<S: Socket> Drop for ClientStream<S> {
+    fn drop(&mut self) {
+        if self.phase.get() == Phase::Cut {
+            self.io.reset_on_close();
+        }
+    }
+}
+
+impl<S: Socket> AsyncRead for ClientStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         match Pin::new(&mut self.io).poll_read(cx, buf) {
@@ -112,9 +147,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> ClientStream<S> {
+impl<S: Socket> ClientStream<S> {
     /// A write that makes no progress for `idle_timeout` ends the connection: a client that stops reading may not hold an
-    /// exchange for ever.
+    /// exchange for ever, nor the kernel's memory for what it does not read.
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.write_stalled = false;
@@ -125,11 +160,12 @@ impl<S: AsyncWrite + Unpin> ClientStream<S> {
             self.deadline.as_mut().reset(from_now(self.clocks.idle_timeout));
         }
         ready!(self.deadline.as_mut().poll(cx));
+        self.phase.set(Phase::Cut);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
+impl<S: Socket> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.watch_write(cx, written)
@@ -156,6 +192,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     /// Closes our half, then reads on until the client closes its half, a second is over or 256 KiB have come.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.phase.get() == Phase::Cut {
+            return Poll::Ready(Ok(())); // an end in order is what must not be seen
+        }
         if this.lingered.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
             this.lingered = Some(0);
@@ -188,7 +227,11 @@ fn from_now(timeout: Duration) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    impl Socket for DuplexStream {
+        fn reset_on_close(&self) {}
+    }
 
     const CLOCKS: Clocks = Clocks { head_timeout: Duration::from_secs(10), idle_timeout: Duration::from_secs(60) };
 

@@ -22,7 +22,7 @@ pub struct Answer {
     content: Content,
     record: ExchangeRecord,
     _place: Option<Permit>,
-    _exchange: ExchangeGuard,
+    exchange: ExchangeGuard,
 }
 
 enum Content {
@@ -34,11 +34,11 @@ impl Answer {
     /// Relays the endpoint's answer.
     #[must_use]
     pub fn relayed(body: AnswerBody, record: ExchangeRecord, place: Permit, exchange: ExchangeGuard) -> Self {
-        Self { content: Content::Relayed(Box::new(body)), record, _place: Some(place), _exchange: exchange }
+        Self { content: Content::Relayed(Box::new(body)), record, _place: Some(place), exchange }
     }
 
     fn document(document: String, record: ExchangeRecord, exchange: ExchangeGuard) -> Self {
-        Self { content: Content::Document(Some(document.into())), record, _place: None, _exchange: exchange }
+        Self { content: Content::Document(Some(document.into())), record, _place: None, exchange }
     }
 
     fn note(&mut self, frame: &Frame<Bytes>) {
@@ -110,6 +110,7 @@ impl Body for Answer {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => this.note(frame),
             Poll::Ready(Some(Err(error))) => {
+                this.exchange.cut();
                 this.record.outcome = Outcome::Cut;
                 this.record.error = Some(crate::telemetry::record::causes(error));
             }

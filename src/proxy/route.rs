@@ -82,7 +82,8 @@ impl Routes {
 /// The path is the prefix itself, with or without a slash. What might follow is refused, not passed on: the path that is
 /// signed comes from the configuration alone.
 fn path_chooses(prefix: &str, path: &str) -> bool {
-    path == prefix || path.strip_suffix('/').is_some_and(|path| path == prefix)
+    let without_slash = || path.strip_suffix('/').is_some_and(|path| path == prefix);
+    path == prefix || (prefix != "/" && without_slash())
 }
 
 #[cfg(test)]
@@ -94,7 +95,15 @@ mod tests {
         for (prefix, path) in [("/", "/"), ("/sdb", "/sdb"), ("/sdb", "/sdb/")] {
             assert!(path_chooses(prefix, path), "{prefix} {path}");
         }
-        for (prefix, path) in [("/", "/x"), ("/sdb", "/"), ("/sdb", "/sdbx"), ("/sdb", "/sdb/x"), ("/sdb", "/sdb//")] {
+        for (prefix, path) in [
+            ("/", "/x"),
+            ("/", "//"),
+            ("/", ""),
+            ("/sdb", "/"),
+            ("/sdb", "/sdbx"),
+            ("/sdb", "/sdb/x"),
+            ("/sdb", "/sdb//"),
+        ] {
             assert!(!path_chooses(prefix, path), "{prefix} {path}");
         }
     }

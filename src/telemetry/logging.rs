@@ -6,6 +6,8 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::outlet::Outlet;
+
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -24,6 +26,18 @@ pub enum LogError {
     /// Somebody else has set one up before.
     #[error("the log is set up already")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
+    /// No thread to be had for it.
+    #[error("cannot start the thread that writes the log")]
+    Thread(#[source] io::Error),
+}
+
+/// Holds the log's end: its drop waits, for at most a second, until the lines written so far have left the process.
+pub struct LastLines(Outlet);
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
 }
 
 /// Whether `filter` can be used.
@@ -34,16 +48,19 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
     EnvFilter::try_new(filter).map(drop).map_err(LogError::Filter)
 }
 
-/// Directs the process's events to standard error. No level shows a secret: secrets have no `Debug`.
+/// Directs the process's events to standard error. No level shows a secret: secrets have no `Debug`. A reader that stalls
+/// or leaves costs lines, never exchanges.
 ///
 /// # Errors
-/// An unusable filter, or a second call.
-pub fn initialise(format: LogFormat, filter: &str) -> Result<(), LogError> {
+/// An unusable filter, no thread, or a second call.
+pub fn initialise(format: LogFormat, filter: &str) -> Result<LastLines, LogError> {
     let filter = EnvFilter::try_new(filter).map_err(LogError::Filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let outlet = Outlet::start(io::stderr()).map_err(LogError::Thread)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(outlet.clone());
     match format {
         LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).finish().try_init(),
     }
-    .map_err(LogError::Twice)
+    .map_err(LogError::Twice)?;
+    Ok(LastLines(outlet))
 }

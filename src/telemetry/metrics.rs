@@ -179,6 +179,12 @@ impl Metrics {
 }
 
 impl RouteMetrics {
+    /// How `action` is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
+    /// nobody configured is a client's text like any other value.
+    pub(super) fn shown_action<'a>(&self, action: &'a str) -> &'a str {
+        if self.by_action.contains_key(action) { action } else { "other" }
+    }
+
     pub(super) fn count(&self, action: Option<&str>, outcome: Outcome) {
         let counters = action.and_then(|action| self.by_action.get(action)).unwrap_or(&self.other);
         if let Some(counter) = counters.get(outcome.index()) {

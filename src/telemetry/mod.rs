@@ -2,6 +2,7 @@
 
 pub mod logging;
 pub mod metrics;
+mod outlet;
 pub mod record;
 pub mod request_id;
 

@@ -167,7 +167,7 @@ impl ExchangeRecord {
             peer = %self.peer,
             route = self.route.as_ref().map(|(name, _)| &**name),
             client = self.client.as_deref(),
-            action = self.action.as_deref(),
+            action = self.route.as_ref().zip(self.action.as_deref()).map(|((_, route), name)| route.shown_action(name)),
             key_id = self.key_id.as_deref(),
             status = self.status,
             outcome = self.outcome.as_str(),

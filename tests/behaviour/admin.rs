@@ -1,0 +1,149 @@
+//! The admin listener: health, readiness and metrics, apart from the listeners that sign.
+
+use crate::harness::{After, Client, Draft, Endpoint, FORM, Setup, endpoint};
+
+#[test]
+fn it_answers_three_paths_and_nothing_else() {
+    let proxy = Setup::to(&Endpoint::obliging()).start();
+    assert_eq!(proxy.admin("/livez").expect(200).text(), "alive\n");
+    assert_eq!(proxy.admin("/readyz").expect(200).text(), "ready\n");
+    proxy.admin("/metrics").expect(200);
+    for path in ["/", "/livez/", "/config", "/debug/pprof", "/keys"] {
+        proxy.admin(path).expect(404);
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer = proxy.admin_call(&format!("{method} /readyz HTTP/1.1")).expect(405);
+        assert_eq!(answer.head.field("allow"), Some("GET, HEAD"));
+    }
+    let mut client = Client::connect(proxy.admin);
+    client.send(&Draft::form("").line("HEAD /livez HTTP/1.1").field("Connection", "close"));
+    assert_eq!(client.answer_head().first_line, "HTTP/1.1 200 OK");
+    assert_eq!(client.until_closed(), b"");
+}
+
+#[test]
+fn it_signs_nothing_and_the_proxys_listener_tells_nothing() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start();
+    Client::connect(proxy.admin).call(&Draft::form(FORM)).expect(405);
+    for path in ["/livez", "/readyz", "/metrics"] {
+        let answer = proxy.call(&Draft::form("").line(&format!("GET {path} HTTP/1.1")));
+        proxy.assert_own(&answer, 404, "ProxyRouteNotFound", "no");
+    }
+    assert_eq!(endpoint.connections(), 0);
+}
+
+#[test]
+fn metrics_are_openmetrics() {
+    let proxy = Setup::to(&Endpoint::obliging()).start();
+    proxy.post(FORM).expect(200);
+    let answer = proxy.admin("/metrics").expect(200);
+    let media_type = answer.head.field("content-type").unwrap();
+    assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = answer.text();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert_eq!(text.matches("# EOF").count(), 1);
+    let mut families: Vec<(&str, &str)> = Vec::new();
+    for line in text.trim_end_matches("# EOF\n").lines() {
+        if let Some(meta) = line.strip_prefix("# ") {
+            let [keyword, name, rest] = meta.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            assert!(matches!(keyword, "HELP" | "TYPE" | "UNIT"), "{line}");
+            if keyword == "TYPE" {
+                assert!(families.iter().all(|(known, _)| *known != name), "{name} twice");
+                families.push((name, rest));
+            }
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        let (family, kind) = *families.last().expect("a type before its samples");
+        let suffix = series.split('{').next().unwrap().strip_prefix(family);
+        let suffix = suffix.unwrap_or_else(|| panic!("{series} under {family}"));
+        let allowed: &[&str] = match kind {
+            "counter" => &["_total"],
+            "gauge" => &[""],
+            "histogram" => &["_bucket", "_sum", "_count"],
+            other => panic!("{other}"),
+        };
+        assert!(allowed.contains(&suffix), "{line}");
+        assert!(family.starts_with("countersign_"), "{line}");
+    }
+    assert!(families.len() >= 7, "{families:?}");
+}
+
+#[test]
+fn counters_move_and_no_text_of_a_client_becomes_a_label() {
+    let endpoint = Endpoint::saying(&endpoint::answer("200 OK", "12345"), After::KeepOpen);
+    let proxy = Setup::to(&endpoint).start();
+    let count = |action: &str, outcome: &str| {
+        let labels = format!(r#"route="importexport",action="{action}",outcome="{outcome}""#);
+        proxy.metric(&format!("countersign_exchanges_total{{{labels}}}"))
+    };
+    let calls = [
+        Draft::form(FORM),
+        Draft::form(FORM),
+        Draft::form("Action=MARKERACTION&MARKERNAME=MARKERVALUE"),
+        Draft::form("MARKERNAME=1&MARKERNAME=2"),
+        Draft::form(FORM).path("/MARKERPATH"),
+        Draft::form(FORM).instead("Host", "markerhost"),
+        Draft::form(FORM).field("Origin", "https://marker.example"),
+    ];
+    for call in &calls {
+        let answer = proxy.call(call);
+        proxy.log.exchange(&answer.request_id()); // counted when it is logged
+    }
+    assert_eq!([count("GetStatus", "answered_2xx"), count("other", "answered_2xx")].map(|n| n as u32), [2, 1]);
+    assert_eq!(count("other", "refused") as u32, 3);
+    assert_eq!(count("CreateJob", "answered_2xx") as u32, 0);
+    assert!(proxy.metric(r#"countersign_response_body_bytes_total{route="importexport"}"#) > 15.0);
+    assert_eq!(proxy.metric(r#"countersign_sign_seconds_count{route="importexport"}"#) as u32, 3);
+    let text = proxy.admin("/metrics").text();
+    assert!(!text.to_lowercase().contains("marker"), "{text}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_costs_lines_and_no_calls() {
+    let endpoint = Endpoint::obliging();
+    let mut proxy = Setup::to(&endpoint).start();
+    proxy.log.stop_reading();
+    let mut client = proxy.connect();
+    for _ in 0..12_000 {
+        client.call(&Draft::form(FORM)).expect(200); // far more than a pipe and the queue hold
+    }
+    proxy.log.read_on();
+    let lost =
+        proxy.log.json("word of the loss", |line| line["message"].as_str().unwrap().starts_with("log lines were lost"));
+    assert!(lost["lost"].as_u64().unwrap() > 1000, "{lost}");
+    let last = client.call(&Draft::form(FORM)).expect(200);
+    proxy.log.exchange(&last.request_id());
+    drop(client);
+    proxy.signal(rustix::process::Signal::TERM);
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert!(proxy.log.to_the_end().lines().last().unwrap().contains("\"drained\""), "the last line is there");
+}
+
+#[test]
+fn a_log_whose_reader_has_left_costs_no_calls() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start_with_log_closed();
+    for _ in 0..20 {
+        proxy.post(FORM).expect(200);
+    }
+    // an exchange is counted when its answer is over, which the client may know first
+    let labels = r#"route="importexport",action="GetStatus",outcome="answered_2xx""#;
+    let calls = || proxy.metric(&format!("countersign_exchanges_total{{{labels}}}")) as u32;
+    crate::harness::eventually("twenty exchanges in the metrics", || (calls() == 20).then_some(()));
+}
+
+#[test]
+fn client_connections_are_counted_while_they_last() {
+    let proxy = Setup::to(&Endpoint::obliging()).start();
+    let mut clients: Vec<Client> = (0..3).map(|_| proxy.connect()).collect();
+    for client in &mut clients {
+        client.call(&Draft::form(FORM)).expect(200);
+    }
+    let gauge = || proxy.metric(r#"countersign_client_connections{listener="local"}"#);
+    assert_eq!(gauge() as u32, 3);
+    drop(clients);
+    crate::harness::eventually("connections to be gone", || (gauge() < 0.5).then_some(()));
+}

@@ -1,0 +1,151 @@
+//! Configuration through the real program: the samples that ship, and the environment alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use crate::harness::proxy::program;
+use crate::harness::{Endpoint, FORM, ID, Proxy, SECRET, Setup, Vault};
+use crate::untrusted::Authority;
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
+}
+
+/// The variables of an `.env` file.
+fn variables(name: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(sample(name)).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines.map(|line| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap()).collect()
+}
+
+/// `check` where the samples' keys, identities and certificates are the test's own.
+fn check(vault: &Vault, keys: &[&str]) -> Command {
+    let roots = vault.path("roots.pem");
+    fs::write(&roots, Authority::new().pem).unwrap();
+    let credential = vault.path("countersign-identity");
+    if !credential.exists() {
+        fs::copy(vault.identity_file(), &credential).unwrap();
+    }
+    let mut command = program();
+    command.arg("check").env("SSL_CERT_FILE", &roots).env("CREDENTIALS_DIRECTORY", credential.parent().unwrap());
+    for key in keys {
+        command.env(format!("COUNTERSIGN__KEY__{}__FILE", key.to_uppercase()), vault.key_file());
+    }
+    command
+}
+
+#[track_caller]
+fn succeeds(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.ends_with("ok\n"), "{stdout}");
+    stdout
+}
+
+#[test]
+fn every_file_in_config_passes_check() {
+    let vault = Vault::with(ID, SECRET);
+    let mut checked = Vec::new();
+    for entry in fs::read_dir(sample("")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let mut command = match name.as_str() {
+            "gateway.toml" => {
+                let mut command = check(&vault, &["aws", "openstack"]);
+                command.env("COUNTERSIGN__ROUTE__STACKS__CA_FILE", vault.path("roots.pem"));
+                command
+            }
+            "sidecar.env" => {
+                let mut command = check(&vault, &[]);
+                command.envs(variables(&name)).env("COUNTERSIGN__KEY__MAIN__FILE", vault.key_file());
+                command
+            }
+            _ => check(&vault, &["main"]),
+        };
+        if name != "gateway.toml" {
+            command.env("COUNTERSIGN__KEY__MAIN__IDENTITY_FILE", vault.identity_file());
+        }
+        if name.ends_with(".toml") {
+            command.arg("--config").arg(sample(&name));
+        }
+        let printed = succeeds(&mut command);
+        assert!(printed.contains("https://importexport.amazonaws.com/"), "{name}: {printed}");
+        checked.push(name);
+    }
+    checked.sort();
+    assert_eq!(checked, ["gateway.toml", "reference.toml", "sidecar.env", "sidecar.toml"]);
+}
+
+#[test]
+fn check_prints_what_would_be_served_and_what_is_dangerous_or_idle() {
+    let vault = Vault::with(ID, SECRET);
+    let setup = Setup::to_url("https://importexport.amazonaws.com/v1/")
+        .route(r#"path = "/import""#)
+        .listener(r#"routes = ["importexport"]"#)
+        .more("[route.idle]\nendpoint = \"http://127.0.0.1:1/\"\nkey = \"main\"\nhosts = [\"idle.example\"]\n")
+        .more("[listener.wide]\naddress = \"0.0.0.0:8021\"\nany_local = true\ndanger_beyond_loopback = true\n")
+        .more("routes = [\"importexport\"]\n")
+        .vault(vault)
+        .trusting(&Authority::new().pem);
+    let printed = succeeds(&mut setup.command("check"));
+    for line in [
+        "listener local: 127.0.0.1:0",
+        "callers: any_local",
+        "DANGER danger_beyond_loopback",
+        "route importexport: https://importexport.amazonaws.com/v1/",
+        "chosen by path: /import",
+        "chosen by Host: idle.example",
+        "tls: verified against ",
+        "tls: none, plain HTTP",
+        &format!("id: {ID}, does not expire"),
+        "WARNING route idle: no listener serves it",
+        "admin: http://127.0.0.1:0/livez",
+    ] {
+        assert!(printed.contains(line), "{line} in {printed}");
+    }
+}
+
+#[test]
+fn the_environment_alone_configures_a_proxy_that_serves() {
+    let endpoint = Endpoint::obliging();
+    let vault = Arc::new(Vault::with(ID, SECRET));
+    let mut command = program();
+    command.arg("run").envs(variables("sidecar.env")).envs([
+        ("COUNTERSIGN__ROUTE__IMPORTEXPORT__ENDPOINT", endpoint.url()),
+        ("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:0".to_owned()),
+        ("COUNTERSIGN__ADMIN__ADDRESS", "127.0.0.1:0".to_owned()),
+        ("COUNTERSIGN__LOG__FORMAT", "json".to_owned()),
+        ("COUNTERSIGN__KEY__MAIN__FILE", vault.key_file().to_str().unwrap().to_owned()),
+        ("COUNTERSIGN__KEY__MAIN__IDENTITY_FILE", vault.identity_file().to_str().unwrap().to_owned()),
+    ]);
+    let proxy = Proxy::start(&mut command, vault);
+    proxy.post(FORM).expect(200);
+    assert_eq!(endpoint.only_request().verify(ID, SECRET, None), Ok(()));
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let (in_file, in_environment) = (Endpoint::obliging(), Endpoint::obliging());
+    let url = in_environment.url();
+    let proxy =
+        Setup::to(&in_file).start_with(|command| command.env("COUNTERSIGN__ROUTE__IMPORTEXPORT__ENDPOINT", url));
+    proxy.post(FORM).expect(200);
+    assert_eq!((in_file.connections(), in_environment.requests().len()), (0, 1));
+}
+
+#[test]
+fn what_weakens_security_is_warned_of_at_start() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint)
+        .more("[listener.wide]\naddress = \"0.0.0.0:0\"\nany_local = true\ndanger_beyond_loopback = true\n")
+        .more("[route.heat]\nendpoint = \"http://heat.example:8000/\"\nkey = \"main\"\npath = \"/heat\"\n")
+        .more("danger_plaintext = true\n")
+        .start();
+    for (field, name, switch) in [("listener", "wide", "danger_beyond_loopback"), ("route", "heat", "danger_plaintext")]
+    {
+        let warning = proxy.log.json("warning", |line| line["level"] == "WARN" && line[field] == name);
+        assert!(warning["message"].as_str().unwrap().starts_with(switch), "{warning}");
+    }
+}

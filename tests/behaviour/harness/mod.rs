@@ -1,0 +1,42 @@
+//! What stands around the program in these tests: keys, configuration, clients, and endpoints that do what a test wants.
+
+pub mod client;
+pub mod endpoint;
+pub mod keys;
+pub mod log;
+pub mod proxy;
+pub mod wire;
+
+use std::time::Duration;
+
+pub use client::{Answer, Client, Draft, Ending};
+pub use endpoint::{After, Endpoint, Exchange};
+pub use keys::Vault;
+pub use proxy::{Proxy, Setup};
+
+/// How long anything is waited for before a test fails. Nothing is expected to take this long.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// AWS's documented example keys.
+pub const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub const OTHER_ID: &str = "AKIAI44QH8DHBEXAMPLE";
+pub const OTHER_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY";
+
+/// The form of the reference request.
+pub const FORM: &str = "Action=GetStatus&JobId=JOBID&Version=2010-06-03";
+/// A form whose Action must not be carried out twice.
+pub const CREATE: &str = "Action=CreateJob&JobType=Import&Manifest=m&ValidateOnly=false&Version=2010-06-03";
+
+/// Waits until `condition` gives something, looking again at every wake-up of nothing in particular.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let began = std::time::Instant::now();
+    while began.elapsed() < PATIENCE {
+        if let Some(found) = condition() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5)); // between two looks; nothing depends on its length
+    }
+    panic!("{what}: not within {} seconds", PATIENCE.as_secs());
+}

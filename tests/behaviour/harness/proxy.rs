@@ -1,0 +1,286 @@
+//! `countersign run` as a child process, with a configuration made for one test.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::log::Log;
+use super::wire::Head;
+use super::{Answer, Client, Draft, Ending, Endpoint, ID, SECRET, Vault};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+
+/// A configuration in the making: listener `local`, route `importexport`, key `main`, one worker, a JSON log, an admin listener.
+#[derive(Clone)]
+pub struct Setup {
+    endpoint: String,
+    listener: String,
+    route: String,
+    process: String,
+    log: (&'static str, &'static str),
+    more: String,
+    vault: Arc<Vault>,
+}
+
+impl Setup {
+    /// With its only route to `endpoint`.
+    pub fn to(endpoint: &Endpoint) -> Self {
+        Self::to_url(&endpoint.url())
+    }
+
+    pub fn to_url(endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            listener: String::new(),
+            route: String::new(),
+            process: "workers = 1\n".to_owned(),
+            log: ("json", "info"),
+            more: String::new(),
+            vault: Arc::new(Vault::with(ID, SECRET)),
+        }
+    }
+
+    /// A line for `[listener.local]`.
+    pub fn listener(mut self, line: &str) -> Self {
+        writeln!(self.listener, "{line}").unwrap();
+        self
+    }
+
+    /// A line for `[route.importexport]`.
+    pub fn route(mut self, line: &str) -> Self {
+        writeln!(self.route, "{line}").unwrap();
+        self
+    }
+
+    /// The lines of `[process]`.
+    pub fn process(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.process);
+        self
+    }
+
+    pub fn log(mut self, format: &'static str, level: &'static str) -> Self {
+        self.log = (format, level);
+        self
+    }
+
+    /// Whole tables.
+    pub fn more(mut self, tables: &str) -> Self {
+        self.more.push_str(tables);
+        self
+    }
+
+    pub fn vault(mut self, vault: Vault) -> Self {
+        self.vault = Arc::new(vault);
+        self
+    }
+
+    /// Trusts this authority alone for the endpoint.
+    pub fn trusting(self, pem: &str) -> Self {
+        let file = self.vault.path("ca.pem");
+        fs::write(&file, pem).unwrap();
+        self.route(&format!("ca_file = {file:?}"))
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "[listener.local]\naddress = \"127.0.0.1:0\"\nany_local = true\n{}\n\
+             [route.importexport]\nendpoint = \"{}\"\nkey = \"main\"\n{}\n\
+             [key.main]\nfile = {:?}\nidentity_file = {:?}\n\
+             [admin]\naddress = \"127.0.0.1:0\"\n\
+             [log]\nformat = \"{}\"\nlevel = \"{}\"\n\
+             [process]\n{}\n{}",
+            self.listener,
+            self.endpoint,
+            self.route,
+            self.vault.key_file(),
+            self.vault.identity_file(),
+            self.log.0,
+            self.log.1,
+            self.process,
+            self.more
+        )
+    }
+
+    /// Writes the configuration and returns the command that uses it.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let file = self.vault.path("countersign.toml");
+        fs::write(&file, self.text()).unwrap();
+        let mut command = program();
+        command.args([subcommand, "--config"]).arg(file);
+        command
+    }
+
+    /// Starts the program and waits until it serves.
+    #[track_caller]
+    pub fn start(self) -> Proxy {
+        self.start_with(|command| command)
+    }
+
+    /// The same, with an environment that `change` changes.
+    #[track_caller]
+    pub fn start_with(self, change: impl FnOnce(&mut Command) -> &mut Command) -> Proxy {
+        let mut command = self.command("run");
+        Proxy::start(change(&mut command), self.vault)
+    }
+
+    /// Starts the program with a log that is closed as soon as the addresses have been read from it.
+    #[track_caller]
+    pub fn start_with_log_closed(self) -> Proxy {
+        let proxy = self.start();
+        proxy.log.leave();
+        proxy
+    }
+
+    /// A path for a file of the test's own.
+    pub fn vault_path(&self, name: &str) -> PathBuf {
+        self.vault.path(name)
+    }
+}
+
+/// The program without the surroundings of whoever runs the tests.
+pub fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    let ours =
+        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("COUNTERSIGN"));
+    for name in ours {
+        command.env_remove(name);
+    }
+    command.env_remove("CREDENTIALS_DIRECTORY").env_remove("NOTIFY_SOCKET");
+    // a resolver that is not there is given up at once
+    command.env("RES_OPTIONS", "timeout:1 attempts:1");
+    command
+}
+
+/// A running proxy. Dropping it kills it.
+pub struct Proxy {
+    child: Child,
+    pub log: Log,
+    pub vault: Arc<Vault>,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Proxy {
+    #[track_caller]
+    pub fn start(command: &mut Command, vault: Arc<Vault>) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::follow(child.stderr.take().unwrap());
+        let address = address_in(&log, "listener", "local");
+        let admin = log.wait_for("address of the admin listener", |line| {
+            line.contains("admin listening").then(|| address_of(line))
+        });
+        Self { child, log, vault, address, admin }
+    }
+
+    /// Where another listener of the configuration listens.
+    #[track_caller]
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        address_in(&self.log, "listener", name)
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Sends on a connection of its own and waits for the answer.
+    #[track_caller]
+    pub fn call(&self, draft: &Draft) -> Answer {
+        self.connect().call(draft)
+    }
+
+    #[track_caller]
+    pub fn post(&self, form: &str) -> Answer {
+        self.call(&Draft::form(form))
+    }
+
+    /// GETs `path` of the admin listener.
+    #[track_caller]
+    pub fn admin(&self, path: &str) -> Answer {
+        self.admin_call(&format!("GET {path} HTTP/1.1"))
+    }
+
+    #[track_caller]
+    pub fn admin_call(&self, line: &str) -> Answer {
+        Client::connect(self.admin).call(&Draft::form("").line(line))
+    }
+
+    /// The value of the sample whose name and labels begin with `sample`, 0 when it is not there.
+    #[track_caller]
+    pub fn metric(&self, sample: &str) -> f64 {
+        let text = self.admin("/metrics").expect(200).text();
+        let line = text.lines().find(|line| line.starts_with(sample));
+        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the process to end.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        self.log.to_the_end();
+        self.child.wait().unwrap()
+    }
+
+    /// A figure of `/proc/PID/status` in KiB.
+    #[track_caller]
+    pub fn status_kib(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the right to read it");
+        let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Asserts that the program answered `answer` itself, with this status and code, and says so everywhere it should.
+    #[track_caller]
+    pub fn assert_own(&self, answer: &Answer, status: u16, code: &str, sent: &str) {
+        let Answer { head, .. } = answer;
+        let text = answer.text();
+        assert_eq!((answer.status, answer.element("Code").as_str()), (status, code), "{text}");
+        assert_eq!(answer.ending, Ending::Whole);
+        assert_eq!(head.field("x-proxy-sent"), Some(sent), "{text}");
+        assert_eq!(head.field("content-type"), Some("text/xml;charset=utf-8"));
+        let proxy_status = head.field("proxy-status").unwrap();
+        assert!(proxy_status.starts_with("countersign; error="), "{proxy_status}");
+        assert!(proxy_status.ends_with(&format!("; details=\"{code}\"")), "{proxy_status}");
+        let id = answer.request_id();
+        let ec2 = text.contains("<RequestID>");
+        assert_eq!(answer.element(if ec2 { "RequestID" } else { "RequestId" }), id);
+        assert_eq!(head.field("retry-after").is_some(), status == 503, "{head:?}");
+        let line = self.log.exchange(&id);
+        assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(status.into()), Some(code)), "{line}");
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn address_in(log: &Log, kind: &str, name: &str) -> SocketAddr {
+    let (json, human) = (format!("\"{kind}\":\"{name}\""), format!("{kind}={name} "));
+    log.wait_for("address of a listener", |line| {
+        (line.contains("listening;") && (line.contains(&json) || line.contains(&human))).then(|| address_of(line))
+    })
+}
+
+/// The address in a line of either format.
+#[track_caller]
+fn address_of(line: &str) -> SocketAddr {
+    let (_, rest) = line.split_once("address\":\"").or_else(|| line.split_once("address=")).expect("an address");
+    rest.split(['"', ' ']).next().unwrap().parse().unwrap()
+}
+
+/// Whether a head asks for the connection to be closed.
+pub fn closes(head: &Head) -> bool {
+    head.field("connection") == Some("close")
+}

@@ -1,0 +1,29 @@
+//! countersign as clients, endpoints and operators meet it: the real program, over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)] // a test fails by panicking
+#![allow(unreachable_pub)] // one program: everything in it is
+
+mod harness;
+
+mod admin;
+mod configured;
+mod cut_answers;
+mod faults;
+mod forwarded;
+mod keys;
+mod pool;
+mod refused_forms;
+mod refused_heads;
+mod relayed;
+mod routes;
+mod secrecy;
+mod stopping;
+mod streaming;
+mod unavailable;
+mod untrusted;

@@ -1,0 +1,302 @@
+//! Requests refused by their head: each with its status, code and dialect, nothing sent, the connection closed.
+
+use crate::harness::proxy::closes;
+use crate::harness::{Client, Draft, Endpoint, FORM, Proxy, Setup};
+
+/// A proxy with its endpoint, to which nothing may have been sent in the end but what `Fixture::finish` sends.
+struct Fixture {
+    endpoint: Endpoint,
+    proxy: Proxy,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let endpoint = Endpoint::obliging();
+        let proxy = Setup::to(&endpoint).start();
+        Self { endpoint, proxy }
+    }
+
+    /// Sends `draft`, with a good request right behind it on the same connection.
+    #[track_caller]
+    fn refused(&self, draft: &Draft, status: u16, code: &str) {
+        let mut client = self.proxy.connect();
+        let authority = self.proxy.address.to_string();
+        client.write(&[draft.bytes(&authority), Draft::form(FORM).bytes(&authority)].concat());
+        let answer = client.answer();
+        self.proxy.assert_own(&answer, status, code, "no");
+        assert!(closes(&answer.head), "{:?}", answer.head);
+        assert_eq!(answer.head.field("allow"), (status == 405).then_some("POST"));
+        assert_eq!(client.until_closed(), b"", "what lies behind a refused request is no request");
+    }
+
+    /// Raw bytes that are no request by HTTP's own rules: answered by the HTTP layer, and closed.
+    #[track_caller]
+    fn malformed(&self, bytes: &[u8], statuses: &[u16]) {
+        let mut client = self.proxy.connect();
+        client.write(&[bytes, &Draft::form(FORM).bytes(&self.proxy.address.to_string())].concat());
+        let answer = client.answer();
+        assert!(statuses.contains(&answer.status), "{} to {}", answer.status, String::from_utf8_lossy(bytes));
+        assert!(closes(&answer.head), "{:?}", answer.head);
+        assert_eq!(client.until_closed(), b"");
+    }
+
+    /// One good request, which must be all that the endpoint ever saw.
+    #[track_caller]
+    fn finish(self) {
+        self.proxy.post(FORM).expect(200);
+        assert_eq!((self.endpoint.connections(), self.endpoint.requests().len()), (1, 1));
+    }
+}
+
+fn form() -> Draft {
+    Draft::form(FORM)
+}
+
+#[test]
+fn a_path_that_no_route_claims_is_not_found() {
+    let fixture = Fixture::new();
+    for path in ["/unknown", "//", "/%2e", "/..", "/livez", "/metrics"] {
+        fixture.refused(&form().path(path), 404, "ProxyRouteNotFound");
+    }
+    fixture.finish();
+}
+
+#[test]
+fn every_method_but_post_is_refused() {
+    let fixture = Fixture::new();
+    for method in ["GET", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "post", "POSTX"] {
+        fixture.refused(&form().line(&format!("{method} / HTTP/1.1")), 405, "ProxyMethodNotAllowed");
+    }
+    fixture.refused(&form().line("CONNECT example.com:443 HTTP/1.1"), 405, "ProxyMethodNotAllowed");
+    fixture.finish();
+}
+
+#[test]
+fn what_is_not_a_form_in_utf8_is_refused() {
+    let fixture = Fixture::new();
+    let unsupported = |draft: &Draft| fixture.refused(draft, 415, "ProxyUnsupportedMediaType");
+    for media_type in [
+        "text/plain",
+        "application/json",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded; charset=utf-7",
+        "application/x-www-form-urlencoded; charset=utf-16",
+        "application/x-www-form-urlencoded, text/plain",
+    ] {
+        unsupported(&form().instead("Content-Type", media_type));
+    }
+    unsupported(&form().without("Content-Type"));
+    unsupported(&form().field("Content-Type", "text/plain"));
+    for coding in ["gzip", "identity", "br"] {
+        unsupported(&form().field("Content-Encoding", coding));
+    }
+    fixture.finish();
+}
+
+#[test]
+fn a_web_page_is_refused_and_gets_no_leave_to_read_the_answer() {
+    let fixture = Fixture::new();
+    for (name, value) in [
+        ("Origin", "https://attacker.example"),
+        ("Origin", "null"),
+        ("Origin", ""),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ] {
+        fixture.refused(&form().field(name, value), 403, "AccessDenied");
+    }
+    let preflight = Draft::form("")
+        .line("OPTIONS / HTTP/1.1")
+        .field("Origin", "https://attacker.example")
+        .field("Access-Control-Request-Method", "POST");
+    let answer = fixture.proxy.call(&preflight);
+    fixture.proxy.assert_own(&answer, 403, "AccessDenied", "no");
+    assert!(answer.head.names().iter().all(|name| !name.starts_with("access-control-")), "{:?}", answer.head);
+    fixture.finish();
+}
+
+#[test]
+fn a_host_that_is_not_ours_is_refused() {
+    let fixture = Fixture::new();
+    let port = fixture.proxy.address.port();
+    for host in [
+        "attacker.example".to_owned(),
+        format!("attacker.example:{port}"),
+        "127.0.0.1".to_owned(),
+        "importexport.amazonaws.com".to_owned(),
+        format!("user@127.0.0.1:{port}"),
+        format!("127.0.0.1:{port}, attacker.example"),
+        format!("127.0.0.1.:{port}"),
+    ] {
+        fixture.refused(&form().instead("Host", &host), 403, "AccessDenied");
+    }
+    fixture.proxy.call(&form().instead("Host", &format!("LOCALHOST:{port}"))).expect(200);
+    assert_eq!(fixture.endpoint.requests().len(), 1);
+}
+
+#[test]
+fn a_request_has_exactly_one_host_and_names_a_path() {
+    let fixture = Fixture::new();
+    let authority = fixture.proxy.address.to_string();
+    fixture.refused(&form().field("Host", ""), 400, "ProxyMalformedRequest");
+    let twice = form().field("Host", &authority).field("Host", &authority);
+    fixture.refused(&twice, 400, "ProxyMalformedRequest");
+    let absolute = form().line(&format!("POST http://{authority}/ HTTP/1.1"));
+    fixture.refused(&absolute, 400, "ProxyMalformedRequest");
+    fixture.refused(&form().line("POST http://example.com/ HTTP/1.1"), 400, "ProxyMalformedRequest");
+    fixture.refused(&form().path("/?Action=ListJobs"), 400, "InvalidQueryParameter");
+    fixture.refused(&form().path("/?"), 400, "InvalidQueryParameter");
+    fixture.finish();
+}
+
+#[test]
+fn a_transfer_coding_other_than_chunked_is_refused() {
+    let fixture = Fixture::new();
+    let chunked = || Draft::form("").unframed().body(b"3\r\na=b\r\n0\r\n\r\n");
+    for coding in ["gzip, chunked", "chunked, chunked", "\"\", chunked"] {
+        fixture.refused(&chunked().field("Transfer-Encoding", coding), 501, "ProxyMalformedRequest");
+    }
+    let twice = chunked().field("Transfer-Encoding", "chunked").field("Transfer-Encoding", "chunked");
+    fixture.refused(&twice, 501, "ProxyMalformedRequest");
+    for imitation in ["Transfer_Encoding", "Transfer--Encoding", "Content_Length", "ContentLength"] {
+        fixture.refused(&form().field(imitation, "chunked"), 400, "ProxyMalformedRequest");
+    }
+    fixture.finish();
+}
+
+#[test]
+fn an_expectation_that_nobody_defined_is_refused_and_none_is_met_for_a_refused_head() {
+    let fixture = Fixture::new();
+    fixture.refused(&form().field("Expect", "magic"), 417, "ProxyExpectationFailed");
+    let mut client = fixture.proxy.connect();
+    client.send(&form().path("/unknown").field("Expect", "100-continue"));
+    let first = client.wire.head().unwrap().unwrap();
+    assert!(first.first_line.starts_with("HTTP/1.1 404 "), "no 100 before it: {}", first.first_line);
+    fixture.finish();
+}
+
+#[test]
+fn framing_that_two_parsers_could_read_differently_is_refused() {
+    let fixture = Fixture::new();
+    let host = fixture.proxy.address;
+    let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
+    for (fields, body) in [
+        ("Content-Length: 3\r\nContent-Length: 4\r\n", "a=bc"),
+        ("Content-Length: +3\r\n", "a=b"),
+        ("Content-Length: 0x3\r\n", "a=b"),
+        ("Content-Length: 99999999999999999999\r\n", "a=b"),
+        ("Content-Length: 3, 4\r\n", "a=bc"),
+        ("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: identity\r\n", "a=b"),
+        ("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"),
+        ("X-Folded: a\r\n b\r\nContent-Length: 3\r\n", "a=b"),
+        ("Content-Length : 3\r\n", "a=b"),
+        ("X-Nul: a\0b\r\nContent-Length: 3\r\n", "a=b"),
+    ] {
+        fixture.malformed(format!("{head}{fields}\r\n{body}").as_bytes(), &[400, 501]);
+    }
+    fixture.malformed(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", &[400]);
+    fixture.malformed(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n", &[400]);
+    fixture.finish();
+}
+
+#[test]
+fn http_2_is_not_spoken() {
+    let fixture = Fixture::new();
+    let mut client = fixture.proxy.connect();
+    client.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_eq!(client.until_closed(), b"");
+    // nor is it switched to: the answer is HTTP/1.1, and what lies behind is the next request
+    let draft =
+        form().field("Connection", "Upgrade, HTTP2-Settings").field("Upgrade", "h2c").field("HTTP2-Settings", "AAMA");
+    let mut client = fixture.proxy.connect();
+    for _ in 0..2 {
+        client.send(&draft);
+        let head = client.wire.head().unwrap().unwrap();
+        assert_eq!((head.first_line.as_str(), head.field("upgrade")), ("HTTP/1.1 200 OK", None));
+        client.body(&head, &mut |_| ());
+    }
+    assert!(fixture.endpoint.requests().iter().all(|request| request.head.field("upgrade").is_none()));
+}
+
+#[test]
+fn a_request_with_both_framings_is_read_as_chunked_and_is_the_last_on_its_connection() {
+    let fixture = Fixture::new();
+    let authority = fixture.proxy.address.to_string();
+    let chunks = format!("{:x}\r\n{FORM}\r\n0\r\n\r\n", FORM.len());
+    let both = Draft::form("").unframed().body(chunks.as_bytes());
+    let both = both.field("Content-Length", "3").field("Transfer-Encoding", "chunked");
+    let mut client = fixture.proxy.connect();
+    client.write(&[both.bytes(&authority), form().bytes(&authority)].concat());
+    let answer = client.answer();
+    assert!(matches!(answer.status, 200 | 400), "{answer:?}");
+    assert!(closes(&answer.head), "{:?}", answer.head);
+    assert_eq!(client.until_closed(), b"");
+    let seen = fixture.endpoint.requests().len();
+    assert_eq!(seen, usize::from(answer.status == 200));
+}
+
+#[test]
+fn a_head_beyond_16_kib_or_64_fields_is_refused() {
+    let fixture = Fixture::new();
+    let mut client = fixture.proxy.connect();
+    client.send(&form().field("X-Long", &"x".repeat(20_000)));
+    assert_eq!(client.answer().status, 431);
+    let many = (0..100).fold(form(), |draft, n| draft.field(&format!("X-{n}"), "x"));
+    assert_eq!(fixture.proxy.call(&many).status, 431);
+    fixture.finish();
+}
+
+#[test]
+fn a_head_that_does_not_end_is_given_up() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).listener(r#"limits.head_timeout = "200ms""#).start();
+    let mut client = proxy.connect();
+    client.write(b"POST / HTTP/1.1\r\nHost: ");
+    assert_eq!(client.until_closed(), b"");
+    let mut silent = proxy.connect();
+    assert_eq!(silent.until_closed(), b"");
+}
+
+#[test]
+fn refusals_speak_ec2_where_the_route_does() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).route(r#"profile.errors = "ec2""#).start();
+    let answer = proxy.call(&form().line("GET / HTTP/1.1"));
+    proxy.assert_own(&answer, 405, "ProxyMethodNotAllowed", "no");
+    assert!(answer.text().contains("<Response><Errors><Error><Code>"), "{}", answer.text());
+    let answer = proxy.post("Version=1");
+    proxy.assert_own(&answer, 400, "MissingAction", "no");
+    assert!(answer.text().contains("<RequestID>"), "{}", answer.text());
+    let query = Setup::to(&endpoint).start();
+    let answer = query.post("Version=1");
+    assert!(answer.text().contains("<ErrorResponse>") && answer.text().contains("<Type>Sender</Type>"), "{answer:?}");
+}
+
+#[test]
+fn a_request_that_comes_back_to_us_is_a_loop() {
+    let fixture = Fixture::new();
+    fixture.refused(&form().field("Via", "1.0 fred, 1.1 countersign"), 508, "ProxyLoopDetected");
+    fixture.finish();
+
+    // an endpoint that hands everything back to the listener it came from
+    let back = std::sync::Arc::new(std::sync::OnceLock::new());
+    let ours = std::sync::Arc::clone(&back);
+    let relay = Endpoint::scripted(move |exchange| {
+        let request = exchange.request;
+        let fields: String = request.head.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut client = Client::connect(*ours.get().unwrap());
+        client.write(&[format!("{}\r\n{fields}\r\n", request.head.first_line).as_bytes(), &request.body].concat());
+        let mut answer = format!("{}\r\n", "HTTP/1.1 508 Loop Detected").into_bytes();
+        let inner = client.answer();
+        answer.extend_from_slice(format!("Content-Length: {}\r\n\r\n{}", inner.body.len(), inner.text()).as_bytes());
+        assert_eq!(inner.status, 508);
+        exchange.write(&answer);
+        crate::harness::After::Close
+    });
+    let proxy = Setup::to(&relay).listener(&format!("hosts = [\"{}\"]", relay.address)).start();
+    back.set(proxy.address).unwrap();
+    let answer = proxy.post(FORM).expect(508);
+    assert_eq!(answer.element("Code"), "ProxyLoopDetected");
+    assert_eq!(relay.requests().len(), 1);
+}

@@ -1,0 +1,182 @@
+//! How the program ends: drains on SIGTERM and SIGINT, and exits with a code that says why.
+
+use std::fs::{self, Permissions};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+use std::sync::{Mutex, mpsc};
+
+use rustix::process::Signal;
+
+use crate::harness::{After, Client, Draft, Ending, Endpoint, FORM, PATIENCE, Proxy, Setup, eventually};
+
+/// A proxy with an exchange under way: its client, and the sender that lets the endpoint answer.
+fn under_way(setup: impl FnOnce(Setup) -> Setup) -> (Proxy, Client, mpsc::Sender<()>) {
+    let (go, wait) = mpsc::channel();
+    let (arrived, arrival) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let endpoint = Endpoint::scripted(move |exchange| {
+        exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfirst");
+        arrived.send(()).unwrap();
+        let _gone = wait.lock().unwrap().recv();
+        exchange.write(b"last");
+        After::KeepOpen
+    });
+    let proxy = setup(Setup::to(&endpoint)).start();
+    let mut client = proxy.connect();
+    client.send(&Draft::form(FORM));
+    arrival.recv_timeout(PATIENCE).unwrap();
+    (proxy, client, go)
+}
+
+fn draining(proxy: &Proxy) {
+    proxy.log.wait_for("drain", |line| line.contains("draining: no new connections").then_some(()));
+}
+
+fn refuses_connections(proxy: &Proxy) {
+    eventually("the listener to close", || TcpStream::connect(proxy.address).is_err().then_some(()));
+}
+
+#[test]
+fn sigterm_lets_the_exchange_under_way_end_and_takes_no_new_connection() {
+    let (mut proxy, mut client, go) = under_way(|setup| setup);
+    proxy.signal(Signal::TERM);
+    draining(&proxy);
+    refuses_connections(&proxy);
+    let readiness = proxy.admin("/readyz").expect(503).text();
+    assert!(readiness.contains("the process is draining"), "{readiness}");
+    proxy.admin("/livez").expect(200);
+    go.send(()).unwrap();
+    assert_eq!(client.answer().expect(200).text(), "firstlast");
+    assert_eq!(client.until_closed(), b"");
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    let log = proxy.log.to_the_end();
+    assert!(log.contains("\"drained\"") && log.contains("answered_2xx"), "{log}");
+}
+
+#[test]
+fn idle_connections_are_closed_at_once_by_a_drain() {
+    let mut proxy = Setup::to(&Endpoint::obliging()).start();
+    let mut used = proxy.connect();
+    used.call(&Draft::form(FORM)).expect(200);
+    let mut fresh = proxy.connect();
+    proxy.post(FORM).expect(200); // accepted after `fresh`, by the same worker
+    proxy.signal(Signal::INT);
+    // the drain itself would take 25 seconds, idle connections 60
+    assert_eq!((used.until_closed(), fresh.until_closed()), (Vec::new(), Vec::new()));
+    drop((used, fresh));
+    assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[test]
+fn a_request_that_is_half_sent_when_the_drain_begins_is_answered() {
+    let mut proxy = Setup::to(&Endpoint::obliging()).start();
+    let mut client = proxy.connect();
+    let request = Draft::form(FORM).bytes(&proxy.address.to_string());
+    let (begin, rest) = request.split_at(request.len() - 10); // in the body
+    client.write(begin);
+    proxy.post(FORM).expect(200);
+    proxy.signal(Signal::TERM);
+    draining(&proxy);
+    refuses_connections(&proxy);
+    client.write(rest);
+    client.answer().expect(200);
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[test]
+fn beyond_its_limit_a_drain_cuts_what_is_left_and_says_so() {
+    let (mut proxy, mut client, _go) = under_way(|setup| setup.process("workers = 1\ndrain = \"200ms\""));
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait().code(), Some(1));
+    let log = proxy.log.to_the_end();
+    assert!(log.contains("the drain ended with 1 exchanges cut off"), "{log}");
+    let answer = client.answer();
+    assert_eq!((answer.text().as_str(), answer.ending), ("first", Ending::Broken));
+}
+
+#[test]
+fn a_second_signal_ends_the_drain() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::INT), (Signal::TERM, Signal::INT)] {
+        let (mut proxy, _client, _go) = under_way(|setup| setup.process("workers = 1\ndrain = \"1h\""));
+        proxy.signal(first);
+        draining(&proxy);
+        proxy.signal(second);
+        assert_eq!(proxy.wait().code(), Some(1));
+        assert!(proxy.log.to_the_end().contains("a second signal"));
+    }
+}
+
+/// Runs a program that should not get as far as serving.
+#[track_caller]
+fn ends(setup: &Setup, code: i32, messages: &[&str]) {
+    for subcommand in ["run", "check"] {
+        let Output { status, stderr, .. } = setup.command(subcommand).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(code), "{subcommand}: {stderr}");
+        for message in messages {
+            assert!(stderr.contains(message), "{subcommand}: {message} in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_with_faults_ends_with_78_and_lists_them_all() {
+    let setup = Setup::to_url("http://importexport.amazonaws.com/")
+        .listener("limits.connections = \"many\"")
+        .more("[metrics]\nport = 1\n");
+    ends(&setup, 78, &["danger_plaintext", "limits.connections", "metrics", "3 faults in the configuration"]);
+    let level = Setup::to_url("https://importexport.amazonaws.com/").log("json", "loud and clear");
+    ends(&level, 78, &["log.level"]);
+    let roots = Setup::to_url("https://importexport.amazonaws.com/").route("ca_file = \"/nonexistent/ca.pem\"");
+    ends(&roots, 78, &["route.importexport: cannot read the CA certificates in /nonexistent/ca.pem"]);
+}
+
+#[test]
+fn a_listener_that_does_not_say_who_may_call_or_goes_beyond_loopback_is_refused() {
+    let setup = Setup::to(&Endpoint::obliging());
+    let silent = setup.clone().more("[listener.other]\naddress = \"127.0.0.1:0\"\n");
+    ends(&silent, 78, &["listener.other", "any_local"]);
+    let wide = setup.more("[listener.other]\naddress = \"0.0.0.0:0\"\nany_local = true\n");
+    ends(&wide, 78, &["listener.other", "danger_beyond_loopback"]);
+}
+
+#[test]
+fn key_files_that_others_can_read_end_with_77() {
+    for file in ["key.age", "identity"] {
+        let setup = Setup::to(&Endpoint::obliging());
+        fs::set_permissions(setup.vault_path(file), Permissions::from_mode(0o644)).unwrap();
+        ends(&setup, 77, &["key.main", "is open to others (mode 0644)", "chmod"]);
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_had_ends_with_69() {
+    for file in ["key.age", "identity"] {
+        let setup = Setup::to(&Endpoint::obliging());
+        fs::remove_file(setup.vault_path(file)).unwrap();
+        ends(&setup, 69, &["key.main", file, "does not exist"]);
+    }
+}
+
+#[test]
+fn a_port_in_use_ends_with_71() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let endpoint = Endpoint::obliging();
+    let more = format!("[listener.other]\naddress = \"{address}\"\nany_local = true\n");
+    let run = |setup: &Setup| setup.command("run").output().unwrap();
+    let ended = run(&Setup::to(&endpoint).more(&more));
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(71), "{stderr}");
+    assert!(stderr.contains(&format!("cannot listen on {address} (listener.other.address)")), "{stderr}");
+
+    // a second countersign on the port of a first one, which the kernel alone would allow
+    let first = Setup::to(&endpoint).start();
+    let more = format!("[listener.other]\naddress = \"{}\"\nany_local = true\n", first.address);
+    assert_eq!(run(&Setup::to(&endpoint).more(&more)).status.code(), Some(71));
+    first.post(FORM).expect(200);
+    assert_eq!(endpoint.requests().len(), 1);
+}
