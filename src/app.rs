@@ -8,4 +8,4 @@ pub mod running;
 pub mod worker;
 
 pub use graph::{BuildError, Graph};
-pub use running::{Drained, Running, StartError};
+pub use running::{Bound, Drained, Running, StartError};

@@ -1,4 +1,4 @@
-//! Starting everything, and ending it well: bind, spawn, wait, drain.
+//! Starting everything, and ending it well: bind, then start threads, wait, drain.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -59,6 +59,15 @@ pub enum Drained {
     Cut,
 }
 
+/// A proxy with every socket it needs and not one thread: here the process can still give up what it no longer needs, for
+/// all threads to come.
+pub struct Bound {
+    graph: Arc<Graph>,
+    sockets: Vec<Vec<TcpListener>>,
+    addresses: Vec<SocketAddr>,
+    admin: Option<TcpListener>,
+}
+
 /// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
 pub struct Running {
     graph: Arc<Graph>,
@@ -71,18 +80,31 @@ pub struct Running {
     keys: KeyWatcher,
 }
 
-impl Running {
-    /// Binds every listener, then starts the workers, the admin thread and the key watcher.
+impl Bound {
+    /// Binds every listener.
+    ///
+    /// # Errors
+    /// [`StartError::Bind`].
+    pub fn bind(graph: Graph) -> Result<Self, StartError> {
+        let (sockets, addresses) = bind_listeners(&graph)?;
+        let admin = graph.settings.admin.as_ref().map(|admin| bind("admin", admin.address, 1)).transpose()?;
+        let admin = admin.and_then(|mut sockets| sockets.pop());
+        Ok(Self { graph: Arc::new(graph), sockets, addresses, admin })
+    }
+
+    /// The graph that will be served.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Starts the workers, the admin thread and the key watcher.
     ///
     /// # Errors
     /// [`StartError`]; nothing serves then.
-    pub fn start(graph: Graph, keys: Vec<WatchedKey>) -> Result<Self, StartError> {
-        let graph = Arc::new(graph);
-        let (sockets, addresses) = bind_listeners(&graph)?;
-        let admin_socket = graph.settings.admin.as_ref().map(|admin| bind("admin", admin.address, 1)).transpose()?;
-        let admin_socket = admin_socket.and_then(|mut sockets| sockets.pop());
+    pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
+        let Self { graph, sockets, addresses, admin: admin_socket } = self;
         let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
-
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
@@ -99,9 +121,11 @@ impl Running {
                 let _ended = ends.send(worker::run(&graph, sockets, &drain));
             })?;
         }
-        Ok(Self { graph, addresses, admin, draining, drain, _admin_drain: admin_drain, worker_ends, keys })
+        Ok(Running { graph, addresses, admin, draining, drain, _admin_drain: admin_drain, worker_ends, keys })
     }
+}
 
+impl Running {
     /// Where the listeners really listen, in the order of the settings.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
 use super::live;
-use crate::app::{Drained, Graph, Running, StartError};
+use crate::app::{Bound, Drained, Graph, Running, StartError};
 use crate::config::settings::{Exposure, Settings, Transport};
 use crate::credentials::WatchedKey;
 
@@ -46,7 +46,8 @@ fn shut_the_process() -> Result<(), Failure> {
 async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let drain_limit = graph.settings().process.drain;
-    let mut running = Running::start(graph, keys).map_err(|error| start_failure(&error))?;
+    let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
+    let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
     announce(&running);
     notify_systemd(&[NotifyState::Ready]);
     loop {
