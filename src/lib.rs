@@ -49,6 +49,7 @@
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
 //! | [`config`] | text to [`config::settings::Settings`], every fault at its place | |
+//! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying Import/Export endpoint to develop against | `query`, `signing`, `credentials`, `clock` |
 //! | [`app`] | builds, starts and drains the live program | everything |
@@ -93,6 +94,7 @@ pub mod authorize;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod confine;
 pub mod credentials;
 pub mod downstream;
 pub mod proxy;

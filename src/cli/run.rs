@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
 use super::live;
 use crate::app::{Bound, Drained, Graph, Running, StartError};
-use crate::config::settings::{Exposure, Settings, Transport};
+use crate::config::settings::{self, Exposure, Settings, Transport};
+use crate::confine::{self, Confinement, Posture};
 use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign run`.
@@ -28,25 +28,21 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
     live::initialise_log(&settings)?;
-    shut_the_process()?;
+    // before the first secret is read
+    confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let (graph, keys) = live::graph(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     runtime.block_on(serve(graph, keys))
 }
 
-/// No core files, and no memory to be read by others of our own user: both before the first secret is read.
-fn shut_the_process() -> Result<(), Failure> {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none)
-        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
-        .map_err(|error| Failure::new(ExitCode::System, format!("cannot turn core dumps off: {error}")))
-}
-
 async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let drain_limit = graph.settings().process.drain;
+    let confinement = live::confinement(graph.settings())?;
     let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
+    // the runtime we are in has no thread of its own, so the threads that start now are all confined
+    confine_for_good(bound.graph().settings(), &confinement)?;
     let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
     announce(&running);
     notify_systemd(&[NotifyState::Ready]);
@@ -83,6 +79,24 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
             format!("the drain ended with {} exchanges cut off", running.graph().in_flight()),
         )),
     }
+}
+
+fn confine_for_good(settings: &Settings, confinement: &Confinement) -> Result<(), Failure> {
+    match settings.process.confinement {
+        settings::Confinement::Confined => {}
+        settings::Confinement::DangerUnconfined => {
+            tracing::warn!("danger_unconfined: whoever takes this process over has all the rights of its user");
+            return Ok(());
+        }
+    }
+    let posture = confine::apply(confinement).map_err(|error| Failure::because(ExitCode::System, &error))?;
+    let Posture { landlock, seccomp } = &posture;
+    if posture.is_whole() {
+        tracing::info!(%landlock, %seccomp, core_files = "none", "the process is confined");
+    } else {
+        tracing::warn!(%landlock, %seccomp, core_files = "none", "the process is confined in part: the system offers no more");
+    }
+    Ok(())
 }
 
 /// Handlers are installed before anything listens; as PID 1 there would be no default action otherwise.

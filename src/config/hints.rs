@@ -45,6 +45,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("admin.listen", "address"),
     ("admin.port", "address"),
     ("process.threads", "workers"),
+    ("process.unconfined", "danger_unconfined"),
 ];
 
 /// The message for an unknown key `key` at `path`, in a table that knows the keys `known`. `below` are the names of

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::address;
 use super::quantity::{count, duration};
-use super::settings::{Admin, Log, LogFormat, Process};
+use super::settings::{Admin, Confinement, Log, LogFormat, Process};
 use super::table::Table;
-use super::value::{choice, text};
+use super::value::{choice, flag, text};
 use super::words;
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
@@ -34,8 +34,10 @@ pub(super) fn process(mut table: Table<'_>) -> Option<Process> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = table.get("workers", processors.min(MOST_WORKERS), count(1..=MOST_WORKERS));
     let drain = table.get("drain", Duration::from_secs(25), duration);
+    let unconfined = table.get("danger_unconfined", false, flag);
     table.finish();
-    Some(Process { workers: workers?, drain: drain? })
+    let confinement = if unconfined? { Confinement::DangerUnconfined } else { Confinement::Confined };
+    Some(Process { workers: workers?, drain: drain?, confinement })
 }
 
 #[cfg(test)]
@@ -49,6 +51,7 @@ mod tests {
         assert_eq!(read.log, Log { format: LogFormat::Human, level: "info".into() });
         assert_eq!(read.process.drain, Duration::from_secs(25));
         assert!((1..=256).contains(&read.process.workers));
+        assert_eq!(read.process.confinement, Confinement::Confined);
     }
 
     #[test]
@@ -61,6 +64,15 @@ mod tests {
     fn admin_may_listen_anywhere() {
         let read = settings(&format!("{LEAST}[admin]\naddress = \"0.0.0.0:8022\""));
         assert_eq!(read.admin.unwrap().address.to_string(), "0.0.0.0:8022");
+    }
+
+    #[test]
+    fn the_process_is_unconfined_only_when_that_is_called_a_danger() {
+        let read = settings(&format!("{LEAST}[process]\ndanger_unconfined = true"));
+        assert_eq!(read.process.confinement, Confinement::DangerUnconfined);
+        for line in ["unconfined = true", "sandbox = false", "danger_unconfined = 1"] {
+            assert_eq!(faults(&format!("{LEAST}[process]\n{line}")).len(), 1, "{line}");
+        }
     }
 
     #[test]

@@ -303,4 +303,15 @@ pub struct Process {
     pub workers: usize,
     /// `drain`, default `"25s"`: how long exchanges under way may take after SIGTERM.
     pub drain: Duration,
+    /// Whether `danger_unconfined` was set.
+    pub confinement: Confinement,
+}
+
+/// What becomes of the rights that the process does not need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// They are given up before anything is served.
+    Confined,
+    /// `danger_unconfined = true`: they are kept, for whoever takes the process over.
+    DangerUnconfined,
 }
