@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::graph::key_store;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuditTarget, Settings};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::LoadError;
 
@@ -50,7 +50,11 @@ pub fn confinement(
     }
     Ok(Confinement {
         read: read.into_iter().collect(),
-        write: Vec::new(),
+        write: match &settings.audit.target {
+            // the file is made anew when it was rotated
+            AuditTarget::File(path) => path.parent().map(Path::to_owned).into_iter().collect(),
+            AuditTarget::Off | AuditTarget::Stdout | AuditTarget::Journald | AuditTarget::Syslog => Vec::new(),
+        },
         connect: connect.into_iter().collect(),
         // everything is bound already
         bind: Vec::new(),

@@ -8,7 +8,9 @@ use super::exit::Failure;
 use super::live;
 use crate::app::Graph;
 use crate::clock;
-use crate::config::settings::{self, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust};
+use crate::config::settings::{
+    self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust, WhenFull,
+};
 use crate::confine;
 
 /// Arguments of `countersign check`.
@@ -42,6 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(admin) => println!("admin: http://{}/livez /readyz /metrics", admin.address),
         None => println!("admin: none; add [admin] for health and metrics"),
     }
+    print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
     print_posture(settings)?;
@@ -93,6 +96,23 @@ fn print_key(name: &str, store: &str, graph: &Graph) {
             println!("  id: {}, {expiry}", key.id());
         }
         Err(error) => println!("  WARNING {error}: requests would be answered with 503"),
+    }
+}
+
+fn print_audit(settings: &Settings) {
+    let target = match &settings.audit.target {
+        AuditTarget::Off => {
+            println!("audit: off");
+            return;
+        }
+        AuditTarget::File(path) => path.display().to_string(),
+        AuditTarget::Stdout => "standard output".to_owned(),
+        AuditTarget::Journald => "the journal".to_owned(),
+        AuditTarget::Syslog => "syslog".to_owned(),
+    };
+    match settings.audit.when_full {
+        WhenFull::Refuse => println!("audit: {target}; calls are refused while it cannot be written"),
+        WhenFull::Drop => println!("audit: {target}; lines that cannot be written are lost and counted"),
     }
 }
 

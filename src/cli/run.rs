@@ -54,8 +54,9 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
                     break;
                 }
                 Wish::RefreshKeys => {
-                    tracing::info!("SIGHUP: asking the key stores again");
+                    tracing::info!("SIGHUP: asking the key stores again, opening the audit anew");
                     running.refresh_keys();
+                    running.reopen_audit();
                 }
             },
             error = running.worker_lost() => return Err(Failure::because(ExitCode::Bug, &error)),
@@ -180,6 +181,7 @@ fn is_loopback(host: &str) -> bool {
 fn start_failure(error: &StartError) -> Failure {
     let denied = match error {
         StartError::Bind { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+        StartError::Audit(error) => error.is_denied(),
         StartError::Thread(_) | StartError::Watch(_) => false,
     };
     Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)

@@ -44,6 +44,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("admin.bind", "address"),
     ("admin.listen", "address"),
     ("admin.port", "address"),
+    ("audit.file", "target"),
+    ("audit.path", "target"),
     ("process.threads", "workers"),
     ("process.unconfined", "danger_unconfined"),
 ];
