@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use countersign::app::{Graph, Running};
+use countersign::app::{Bound, Graph, Running};
 use countersign::config;
 use countersign::credentials::Identities;
 use countersign::credentials::seal::{Existing, seal, write_secret_file};
@@ -73,7 +73,7 @@ fn proxy(endpoint: SocketAddr, directory: &std::path::Path) -> Running {
     );
     let settings = config::parse(&text, "bench", []).unwrap();
     let (graph, keys) = Graph::build(settings, None).ok().unwrap();
-    Running::start(graph, keys).unwrap()
+    Bound::bind(graph).and_then(|bound| bound.start(keys)).unwrap()
 }
 
 struct Client {

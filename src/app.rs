@@ -1,11 +1,13 @@
 //! Building and running the live program from [`crate::config::settings::Settings`]: the only place that names every module.
 //!
 //! `graph` turns settings into what all workers share (keys, TLS, counters), `worker` makes one thread's part of it (routes with
-//! connections of their own) and serves, `running` starts and drains them all.
+//! connections of their own) and serves, `running` starts and drains them all. `confinement` says what of the system they need.
 
+pub mod confinement;
 pub mod graph;
 pub mod running;
 pub mod worker;
 
+pub use confinement::confinement;
 pub use graph::{BuildError, Graph};
-pub use running::{Drained, Running, StartError};
+pub use running::{Bound, Drained, Running, StartError};

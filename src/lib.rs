@@ -45,10 +45,11 @@
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, stream | `signing` |
 //! | [`downstream`] | the client's side: listeners, accept, clocks of a connection, body reading, drain | |
-//! | [`telemetry`] | logs, metrics, the record of an exchange | |
+//! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
 //! | [`config`] | text to [`config::settings::Settings`], every fault at its place | |
+//! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying Import/Export endpoint to develop against | `query`, `signing`, `credentials`, `clock` |
 //! | [`app`] | builds, starts and drains the live program | everything |
@@ -62,7 +63,9 @@
 //! connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never changes its
 //! thread. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
 //! ([`credentials::KeySlot`], read without a lock). The admin listener and the key watcher have a thread each, so that health
-//! and key changes do not wait for traffic, nor traffic for them. The main thread waits for signals.
+//! and key changes do not wait for traffic, nor traffic for them; so has the audit, whose queue has a place for every exchange
+//! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
+//! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
 //!
 //! # Invariants
 //!
@@ -75,6 +78,9 @@
 //!    others can read are refused at start. The middle two have a `danger_` switch, off by default and logged at warn.
 //! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500.
 //! 7. HTTP/1.1 only, on both sides.
+//! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel can see
+//!    to that; `danger_unconfined` is off by default and logged at warn.
+//! 9. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
 //!
 //! # Where we left the design we began with, and why
 //!
@@ -93,6 +99,7 @@ pub mod authorize;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod confine;
 pub mod credentials;
 pub mod downstream;
 pub mod proxy;

@@ -103,6 +103,7 @@ fn the_reference_names_every_key() {
         "route.importexport.timeouts",
         "key.main",
         "admin",
+        "audit",
         "log",
         "process",
     ];

@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("authorize", &["query"]),
     ("clock", &[]),
     ("config", &[]),
+    ("confine", &[]),
     ("credentials", &[]),
     ("downstream", &[]),
     ("proxy", &["authorize", "clock", "credentials", "downstream", "query", "signing", "telemetry", "upstream"]),

@@ -1,4 +1,4 @@
-//! Starting everything, and ending it well: bind, spawn, wait, drain.
+//! Starting everything, and ending it well: bind, then start threads, wait, drain.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,18 +16,23 @@ use super::graph::Graph;
 use super::worker;
 use crate::admin::{Admin, Status};
 use crate::clock;
+use crate::config::settings::{self, AuditTarget};
 use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
 use crate::downstream::stream::Clocks;
 use crate::downstream::{Capacity, Drain, Limits, accept, listener};
-use crate::telemetry::Metrics;
+use crate::telemetry::audit::{AuditError, AuditWriter, OpenedAudit, Target, WhenFull};
 use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
+use crate::telemetry::{AuditLog, Metrics};
 
 /// The admin listener's limits: a few probes and scrapers, each quick.
 const ADMIN_LIMITS: Limits = Limits {
     clocks: Clocks { head_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(60) },
     connections: 64,
 };
+
+/// How long the last audit lines may take after the last exchange.
+const AUDIT_END: Duration = Duration::from_secs(2);
 
 /// Why serving could not begin.
 #[derive(Debug, Error)]
@@ -42,6 +47,9 @@ pub enum StartError {
         /// What the system says: in use, not permitted, not ours.
         source: io::Error,
     },
+    /// The audit cannot be written from the start.
+    #[error(transparent)]
+    Audit(AuditError),
     /// No thread to be had.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -59,6 +67,16 @@ pub enum Drained {
     Cut,
 }
 
+/// A proxy with every socket it needs and not one thread: here the process can still give up what it no longer needs, for
+/// all threads to come.
+pub struct Bound {
+    graph: Arc<Graph>,
+    sockets: Vec<Vec<TcpListener>>,
+    addresses: Vec<SocketAddr>,
+    admin: Option<TcpListener>,
+    audit: Option<OpenedAudit>,
+}
+
 /// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
 pub struct Running {
     graph: Arc<Graph>,
@@ -69,39 +87,70 @@ pub struct Running {
     _admin_drain: watch::Sender<bool>,
     worker_ends: mpsc::UnboundedReceiver<io::Result<()>>,
     keys: KeyWatcher,
+    audit_writer: Option<AuditWriter>,
 }
 
-impl Running {
-    /// Binds every listener, then starts the workers, the admin thread and the key watcher.
+impl Bound {
+    /// Opens the audit's target and binds every listener.
+    ///
+    /// # Errors
+    /// [`StartError::Audit`] and [`StartError::Bind`].
+    pub fn bind(graph: Graph) -> Result<Self, StartError> {
+        let audit = audit_target(&graph.settings.audit.target);
+        let audit = audit.as_ref().map(OpenedAudit::open).transpose().map_err(StartError::Audit)?;
+        let (sockets, addresses) = bind_listeners(&graph)?;
+        let admin = graph.settings.admin.as_ref().map(|admin| bind("admin", admin.address, 1)).transpose()?;
+        let admin = admin.and_then(|mut sockets| sockets.pop());
+        Ok(Self { graph: Arc::new(graph), sockets, addresses, admin, audit })
+    }
+
+    /// The graph that will be served.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Starts the workers, the admin thread and the key watcher.
     ///
     /// # Errors
     /// [`StartError`]; nothing serves then.
-    pub fn start(graph: Graph, keys: Vec<WatchedKey>) -> Result<Self, StartError> {
-        let graph = Arc::new(graph);
-        let (sockets, addresses) = bind_listeners(&graph)?;
-        let admin_socket = graph.settings.admin.as_ref().map(|admin| bind("admin", admin.address, 1)).transpose()?;
-        let admin_socket = admin_socket.and_then(|mut sockets| sockets.pop());
+    pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
+        let Self { graph, sockets, addresses, admin: admin_socket, audit } = self;
         let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
-
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
         let keys = watch_keys(&graph, keys)?;
+        let (audit, audit_writer) = start_audit(&graph, audit)?;
         if let Some(socket) = admin_socket {
-            let status = ProcessStatus { graph: Arc::clone(&graph), draining: Arc::clone(&draining) };
+            let (graph, draining, audit) = (Arc::clone(&graph), Arc::clone(&draining), audit.clone());
+            let status = ProcessStatus { graph, draining, audit };
             spawn("admin", move || serve_admin(socket, Arc::new(status), Drain::new(admin_signal)))?;
         }
         let (ends, worker_ends) = mpsc::unbounded_channel();
         for (number, sockets) in sockets.into_iter().enumerate() {
             let (graph, drain, ends) = (Arc::clone(&graph), Drain::new(drain_signal.clone()), ends.clone());
+            let audit = audit.clone();
             spawn(&format!("worker-{number}"), move || {
                 // a receiver that is gone has stopped caring
-                let _ended = ends.send(worker::run(&graph, sockets, &drain));
+                let _ended = ends.send(worker::run(&graph, sockets, &audit, &drain));
             })?;
         }
-        Ok(Self { graph, addresses, admin, draining, drain, _admin_drain: admin_drain, worker_ends, keys })
+        Ok(Running {
+            graph,
+            addresses,
+            admin,
+            draining,
+            drain,
+            _admin_drain: admin_drain,
+            worker_ends,
+            keys,
+            audit_writer,
+        })
     }
+}
 
+impl Running {
     /// Where the listeners really listen, in the order of the settings.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -125,6 +174,13 @@ impl Running {
         self.keys.poke();
     }
 
+    /// Has the audit's file opened anew, for whoever moved it away.
+    pub fn reopen_audit(&self) {
+        if let Some(writer) = &self.audit_writer {
+            writer.reopen();
+        }
+    }
+
     /// Waits for a worker to end although no drain has begun, which only a bug or a system out of resources can cause.
     pub async fn worker_lost(&mut self) -> io::Error {
         match self.worker_ends.recv().await {
@@ -140,12 +196,22 @@ impl Running {
         let now = Instant::now();
         let deadline = now.checked_add(limit).unwrap_or(now);
         // the channel closes when the last worker has ended
+        let mut drained = Drained::Cut;
         while let Ok(ended) = timeout_at(deadline, self.worker_ends.recv()).await {
             if ended.is_none() {
-                return Drained::Whole;
+                drained = Drained::Whole;
+                break;
             }
         }
-        Drained::Cut
+        self.finish_audit();
+        drained
+    }
+
+    fn finish_audit(&mut self) {
+        let left = self.audit_writer.take().map_or(0, |writer| writer.finish(AUDIT_END));
+        if left > 0 {
+            tracing::error!(left, "the process ends with audit lines unwritten");
+        }
     }
 }
 
@@ -184,6 +250,27 @@ fn serve_admin(socket: TcpListener, status: Arc<dyn Status>, drain: Drain) {
     if let Err(error) = served {
         tracing::error!(%error, "the admin listener cannot be served");
     }
+}
+
+/// The configuration's word for a target, as the audit's.
+fn audit_target(target: &AuditTarget) -> Option<Target> {
+    match target {
+        AuditTarget::Off => None,
+        AuditTarget::File(path) => Some(Target::File(path.clone())),
+        AuditTarget::Stdout => Some(Target::Stdout),
+        AuditTarget::Journald => Some(Target::Journald),
+        AuditTarget::Syslog => Some(Target::Syslog),
+    }
+}
+
+fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, Option<AuditWriter>), StartError> {
+    let Some(opened) = opened else { return Ok((AuditLog::off(), None)) };
+    let when_full = match graph.settings.audit.when_full {
+        settings::WhenFull::Refuse => WhenFull::Refuse,
+        settings::WhenFull::Drop => WhenFull::Drop,
+    };
+    let (log, writer) = opened.start(when_full, graph.metrics.audit_lost(), clock::now).map_err(StartError::Thread)?;
+    Ok((log, Some(writer)))
 }
 
 fn watch_keys(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, StartError> {
@@ -227,6 +314,7 @@ fn publish_expiry(metrics: &Metrics, slot: &KeySlot) {
 struct ProcessStatus {
     graph: Arc<Graph>,
     draining: Arc<AtomicBool>,
+    audit: AuditLog,
 }
 
 impl Status for ProcessStatus {
@@ -238,7 +326,8 @@ impl Status for ProcessStatus {
             .iter()
             .filter_map(|slot| slot.current(now).err().map(|error| format!("key.{}: {error}", slot.name())));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
-        draining.into_iter().chain(keys).collect()
+        let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
+        draining.into_iter().chain(audit).chain(keys).collect()
     }
 
     fn metrics(&self) -> String {

@@ -19,6 +19,7 @@ use crate::downstream::{BodyLimits, Drain, Limits, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
 use crate::query::{self, ErrorDialect};
 use crate::signing::{Profile, SigningTarget};
+use crate::telemetry::AuditLog;
 use crate::upstream::Client;
 use crate::upstream::client::Timeouts;
 use crate::upstream::pool::Pool;
@@ -30,14 +31,14 @@ const POOL_SWEEP: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The runtime cannot be made, or a socket not be registered with it: the system is out of descriptors.
-pub fn run(graph: &Graph, sockets: Vec<TcpListener>, drain: &Drain) -> io::Result<()> {
+pub fn run(graph: &Graph, sockets: Vec<TcpListener>, audit: &AuditLog, drain: &Drain) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let mut listeners = JoinSet::new();
         let settings = graph.settings.listeners.iter().zip(&graph.connections);
         for ((listener, places), socket) in settings.zip(sockets) {
             let address = socket.local_addr()?;
-            let proxy = Rc::new(proxy(graph, listener, address));
+            let proxy = Rc::new(proxy(graph, listener, address, audit));
             let socket = tokio::net::TcpListener::from_std(socket)?;
             listeners.spawn_local(accept(socket, limits(listener), places.clone(), proxy, drain.clone()));
         }
@@ -51,7 +52,7 @@ fn limits(listener: &settings::Listener) -> Limits {
     Limits { clocks: Clocks { head_timeout, idle_timeout }, connections }
 }
 
-fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr) -> Proxy {
+fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr, audit: &AuditLog) -> Proxy {
     let served = |name: &settings::Name| match &listener.routes {
         ServedRoutes::All => true,
         ServedRoutes::Named(names) => names.contains(name),
@@ -66,6 +67,7 @@ fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr) -> P
             settings::Callers::AnyLocal => Callers::AnyLocal,
         },
         routes: Routes::new(routes.collect()),
+        audit: audit.clone(),
     }
 }
 
@@ -97,6 +99,7 @@ fn live_route(
         },
         forward_headers: route.forward_headers.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect(),
         safe_to_repeat: route.safe_to_repeat.iter().map(|pattern| ActionPattern::new(pattern)).collect(),
+        audit_values: route.audit_values.clone(),
         body_limits: BodyLimits { bytes: route.limits.body, deadline: listener.limits.body_timeout },
         form_limits: query::Limits { parameters: route.limits.parameters },
         in_flight: shared.in_flight.clone(),

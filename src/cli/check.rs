@@ -8,7 +8,10 @@ use super::exit::Failure;
 use super::live;
 use crate::app::Graph;
 use crate::clock;
-use crate::config::settings::{Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust};
+use crate::config::settings::{
+    self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust, WhenFull,
+};
+use crate::confine;
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -41,8 +44,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(admin) => println!("admin: http://{}/livez /readyz /metrics", admin.address),
         None => println!("admin: none; add [admin] for health and metrics"),
     }
+    print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
+    print_posture(settings)?;
     println!("ok");
     Ok(())
 }
@@ -92,6 +97,51 @@ fn print_key(name: &str, store: &str, graph: &Graph) {
         }
         Err(error) => println!("  WARNING {error}: requests would be answered with 503"),
     }
+}
+
+fn print_audit(settings: &Settings) {
+    let target = match &settings.audit.target {
+        AuditTarget::Off => {
+            println!("audit: off");
+            return;
+        }
+        AuditTarget::File(path) => path.display().to_string(),
+        AuditTarget::Stdout => "standard output".to_owned(),
+        AuditTarget::Journald => "the journal".to_owned(),
+        AuditTarget::Syslog => "syslog".to_owned(),
+    };
+    match settings.audit.when_full {
+        WhenFull::Refuse => println!("audit: {target}; calls are refused while it cannot be written"),
+        WhenFull::Drop => println!("audit: {target}; lines that cannot be written are lost and counted"),
+    }
+}
+
+/// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
+fn print_posture(settings: &Settings) -> Result<(), Failure> {
+    match settings.process.confinement {
+        settings::Confinement::Confined => {}
+        settings::Confinement::DangerUnconfined => {
+            println!("posture: DANGER danger_unconfined: the process keeps all the rights of its user");
+            return Ok(());
+        }
+    }
+    let confinement = live::confinement(settings)?;
+    let system = |error| Failure::because(super::exit::ExitCode::System, &error);
+    confine::keep_private().map_err(system)?;
+    let posture = confine::apply(&confinement).map_err(system)?;
+    println!("posture: {posture}, no new privileges, no core files");
+    if !posture.is_whole() {
+        println!("  WARNING the system offers no more than this");
+    }
+    println!("  may read: {}", joined(confinement.read.iter().map(|path| path.display())));
+    println!("  may write: {}", joined(confinement.write.iter().map(|path| path.display())));
+    println!("  may connect to ports: {}", joined(&confinement.connect));
+    Ok(())
+}
+
+fn joined(items: impl IntoIterator<Item: std::fmt::Display>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
 /// What is configured and would never be used is most often a mistake.

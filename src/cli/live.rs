@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
-use crate::app::{BuildError, Graph};
+use crate::app::{self, BuildError, Graph};
 use crate::config::settings::{self, Endpoint, Settings, Transport};
 use crate::config::{self};
+use crate::confine::{AbstractSockets, Confinement};
 use crate::credentials::{LoadErrorKind, WatchedKey};
 use crate::telemetry::LogFormat;
 use crate::telemetry::logging::{self, LastLines};
@@ -57,6 +58,21 @@ fn build_failure(errors: &[BuildError]) -> Failure {
 #[must_use]
 pub fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty())
+}
+
+/// What the process needs once it serves.
+///
+/// # Errors
+/// As for [`graph`], which comes before.
+pub fn confinement(settings: &Settings) -> Result<Confinement, Failure> {
+    // an address that begins with @ is abstract; where we may not connect to it, the manager never hears that we are ready
+    let notify = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+    let abstract_sockets = match notify.as_encoded_bytes().first() {
+        Some(b'@') => AbstractSockets::Allow,
+        Some(_) | None => AbstractSockets::Deny,
+    };
+    app::confinement(settings, credentials_directory().as_deref(), abstract_sockets)
+        .map_err(|error| Failure::because(ExitCode::KeyStoreUnavailable, &error))
 }
 
 /// An endpoint as a URL.

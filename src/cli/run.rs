@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
 use super::live;
-use crate::app::{Drained, Graph, Running, StartError};
-use crate::config::settings::{Exposure, Settings, Transport};
+use crate::app::{Bound, Drained, Graph, Running, StartError};
+use crate::config::settings::{self, Exposure, Settings, Transport};
+use crate::confine::{self, Confinement, Posture};
 use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign run`.
@@ -27,26 +27,24 @@ pub struct Arguments {
 /// A configuration, key or address that cannot be used; a drain that had to cut exchanges off.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
-    let _last_lines = live::initialise_log(&settings)?;
-    shut_the_process()?;
+    // before the first secret is read
+    confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let (graph, keys) = live::graph(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     runtime.block_on(serve(graph, keys))
 }
 
-/// No core files, and no memory to be read by others of our own user: both before the first secret is read.
-fn shut_the_process() -> Result<(), Failure> {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none)
-        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
-        .map_err(|error| Failure::new(ExitCode::System, format!("cannot turn core dumps off: {error}")))
-}
-
 async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let drain_limit = graph.settings().process.drain;
-    let mut running = Running::start(graph, keys).map_err(|error| start_failure(&error))?;
+    let confinement = live::confinement(graph.settings())?;
+    let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
+    // the runtime we are in has no thread of its own: all threads start after this, the log's included, and are confined
+    let posture = confine_for_good(bound.graph().settings(), &confinement)?;
+    let _last_lines = live::initialise_log(bound.graph().settings())?;
+    announce_posture(posture.as_ref());
+    let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
     announce(&running);
     notify_systemd(&[NotifyState::Ready]);
     loop {
@@ -57,8 +55,9 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
                     break;
                 }
                 Wish::RefreshKeys => {
-                    tracing::info!("SIGHUP: asking the key stores again");
+                    tracing::info!("SIGHUP: asking the key stores again, opening the audit anew");
                     running.refresh_keys();
+                    running.reopen_audit();
                 }
             },
             error = running.worker_lost() => return Err(Failure::because(ExitCode::Bug, &error)),
@@ -83,6 +82,29 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
             ExitCode::Negative,
             format!("the drain ended with {} exchanges cut off", running.graph().in_flight()),
         )),
+    }
+}
+
+/// Confines the process unless the configuration says not to.
+fn confine_for_good(settings: &Settings, confinement: &Confinement) -> Result<Option<Posture>, Failure> {
+    match settings.process.confinement {
+        settings::Confinement::Confined => {
+            confine::apply(confinement).map(Some).map_err(|error| Failure::because(ExitCode::System, &error))
+        }
+        settings::Confinement::DangerUnconfined => Ok(None),
+    }
+}
+
+fn announce_posture(posture: Option<&Posture>) {
+    let Some(posture) = posture else {
+        tracing::warn!("danger_unconfined: whoever takes this process over has all the rights of its user");
+        return;
+    };
+    let Posture { landlock, seccomp } = posture;
+    if posture.is_whole() {
+        tracing::info!(%landlock, %seccomp, core_files = "none", "the process is confined");
+    } else {
+        tracing::warn!(%landlock, %seccomp, core_files = "none", "the process is confined in part: the system offers no more");
     }
 }
 
@@ -167,6 +189,7 @@ fn is_loopback(host: &str) -> bool {
 fn start_failure(error: &StartError) -> Failure {
     let denied = match error {
         StartError::Bind { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+        StartError::Audit(error) => error.is_denied(),
         StartError::Thread(_) | StartError::Watch(_) => false,
     };
     Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)

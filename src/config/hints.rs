@@ -44,7 +44,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("admin.bind", "address"),
     ("admin.listen", "address"),
     ("admin.port", "address"),
+    ("audit.file", "target"),
+    ("audit.path", "target"),
     ("process.threads", "workers"),
+    ("process.unconfined", "danger_unconfined"),
 ];
 
 /// The message for an unknown key `key` at `path`, in a table that knows the keys `known`. `below` are the names of

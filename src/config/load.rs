@@ -116,6 +116,7 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     let admin = root.has("admin");
     let admin_table = root.section("admin");
     let admin = if admin { process::admin(admin_table).map(Some) } else { Some(None) };
+    let audit = process::audit(root.section("audit"));
     let log = process::log(root.section("log"));
     let process = process::process(root.section("process"));
     root.finish();
@@ -126,7 +127,7 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     whole::check(report, &listeners, &routes, admin.as_ref().and_then(Option::as_ref));
     let complete = (listeners.len(), routes.len(), keys.len()) == (listener_count, route_count, key_count);
     complete.then_some(())?;
-    Some(Settings { listeners, routes, keys, admin: admin?, log: log?, process: process? })
+    Some(Settings { listeners, routes, keys, admin: admin?, audit: audit?, log: log?, process: process? })
 }
 
 fn names(tables: &[(Option<Name>, Table<'_>)]) -> Vec<Name> {

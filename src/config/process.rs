@@ -1,13 +1,14 @@
-//! `[admin]`, `[log]` and `[process]`.
+//! `[admin]`, `[audit]`, `[log]` and `[process]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address;
 use super::quantity::{count, duration};
-use super::settings::{Admin, Log, LogFormat, Process};
+use super::settings::{Admin, Audit, AuditTarget, Confinement, Log, LogFormat, Process, WhenFull};
 use super::table::Table;
-use super::value::{choice, text};
+use super::value::{Given, choice, flag, shown, text};
 use super::words;
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
@@ -18,6 +19,37 @@ pub(super) fn admin(mut table: Table<'_>) -> Option<Admin> {
     let address = table.get("address", ADMIN, address::socket);
     table.finish();
     Some(Admin { address: address? })
+}
+
+/// Reads `[audit]`.
+pub(super) fn audit(mut table: Table<'_>) -> Option<Audit> {
+    let target = table.get("target", AuditTarget::Off, audit_target);
+    let answers = [("refuse", WhenFull::Refuse), ("drop", WhenFull::Drop)];
+    let when_full = table.get("when_full", WhenFull::Refuse, choice(&answers));
+    table.finish();
+    Some(Audit { target: target?, when_full: when_full? })
+}
+
+fn audit_target(given: &Given<'_>) -> Result<AuditTarget, String> {
+    let text = text(given)?;
+    match text {
+        "off" => return Ok(AuditTarget::Off),
+        "stdout" => return Ok(AuditTarget::Stdout),
+        "journald" => return Ok(AuditTarget::Journald),
+        "syslog" => return Ok(AuditTarget::Syslog),
+        _ => {}
+    }
+    // from wherever the service is started, it is the same file
+    let path = text.strip_prefix("file:").map(PathBuf::from);
+    path.filter(|path| path.is_absolute() && path.file_name().is_some() && !text.contains('\0') && !text.ends_with('/'))
+        .map(AuditTarget::File)
+        .ok_or_else(|| {
+            format!(
+                "{} is not known here: write \"file:/var/log/countersign/audit.jsonl\" (an absolute path), \"stdout\", \
+                 \"journald\", \"syslog\" or \"off\"",
+                shown(text)
+            )
+        })
 }
 
 /// Reads `[log]`.
@@ -34,8 +66,10 @@ pub(super) fn process(mut table: Table<'_>) -> Option<Process> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = table.get("workers", processors.min(MOST_WORKERS), count(1..=MOST_WORKERS));
     let drain = table.get("drain", Duration::from_secs(25), duration);
+    let unconfined = table.get("danger_unconfined", false, flag);
     table.finish();
-    Some(Process { workers: workers?, drain: drain? })
+    let confinement = if unconfined? { Confinement::DangerUnconfined } else { Confinement::Confined };
+    Some(Process { workers: workers?, drain: drain?, confinement })
 }
 
 #[cfg(test)]
@@ -49,6 +83,7 @@ mod tests {
         assert_eq!(read.log, Log { format: LogFormat::Human, level: "info".into() });
         assert_eq!(read.process.drain, Duration::from_secs(25));
         assert!((1..=256).contains(&read.process.workers));
+        assert_eq!(read.process.confinement, Confinement::Confined);
     }
 
     #[test]
@@ -64,11 +99,38 @@ mod tests {
     }
 
     #[test]
+    fn the_process_is_unconfined_only_when_that_is_called_a_danger() {
+        let read = settings(&format!("{LEAST}[process]\ndanger_unconfined = true"));
+        assert_eq!(read.process.confinement, Confinement::DangerUnconfined);
+        for line in ["unconfined = true", "sandbox = false", "danger_unconfined = 1"] {
+            assert_eq!(faults(&format!("{LEAST}[process]\n{line}")).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_audit_goes_where_it_is_told_and_refuses_by_default() {
+        let read = |lines: &str| settings(&format!("{LEAST}[audit]\n{lines}")).audit;
+        assert_eq!(settings(LEAST).audit, Audit { target: AuditTarget::Off, when_full: WhenFull::Refuse });
+        for (word, target) in
+            [("stdout", AuditTarget::Stdout), ("journald", AuditTarget::Journald), ("syslog", AuditTarget::Syslog)]
+        {
+            assert_eq!(read(&format!("target = \"{word}\"")).target, target);
+        }
+        let file = read("target = \"file:/var/log/audit\"\nwhen_full = \"drop\"");
+        assert_eq!(file, Audit { target: AuditTarget::File("/var/log/audit".into()), when_full: WhenFull::Drop });
+        for word in ["file:audit", "file:/", "file:/var/log/", "file:", "/var/log/audit", "stderr", ""] {
+            let found = faults(&format!("{LEAST}[audit]\ntarget = \"{word}\""));
+            assert!(found.len() == 1 && found[0].contains("an absolute path"), "{found:?}");
+        }
+    }
+
+    #[test]
     fn bad_values_are_refused() {
         for lines in [
             "[admin]\naddress = 8022",
             "[log]\nlevel = \"loud\"",
             "[log]\nformat = \"xml\"",
+            "[audit]\nwhen_full = \"block\"",
             "[process]\nworkers = 0",
             "[process]\nworkers = 257",
             "[process]\ndrain = 25",

@@ -28,6 +28,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     let forward_headers = table.list("forward_headers", Vec::new(), words::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", owned(&READS), words::action_pattern);
     let known_actions = table.list("known_actions", owned(&IMPORT_EXPORT), words::action);
+    let audit_values = table.list("audit_values", Vec::new(), words::parameter);
     let limits = limits(table.section("limits"));
     let timeouts = timeouts(table.section("timeouts"));
     table.finish();
@@ -41,6 +42,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
         forward_headers: forward_headers?,
         safe_to_repeat: safe_to_repeat?,
         known_actions: known_actions?,
+        audit_values: audit_values?,
         limits: limits?,
         timeouts: timeouts?,
     })
@@ -114,6 +116,7 @@ mod tests {
         );
         assert_eq!(read.safe_to_repeat, READS);
         assert_eq!(read.known_actions, IMPORT_EXPORT);
+        assert!(read.audit_values.is_empty());
         assert_eq!(read.limits, RouteLimits { body: 262_144, parameters: 1000, in_flight: 256, pool: 64 });
         let timeouts = [read.timeouts.connect, read.timeouts.first_byte, read.timeouts.idle, read.timeouts.pool_idle];
         assert_eq!(timeouts.map(|d| d.as_secs()), [5, 30, 30, 15]);
@@ -124,6 +127,7 @@ mod tests {
         let read = route(
             "key = \"main\"\nhosts = [\"ie.internal\"]\npath = \"/ie\"\nca_file = \"/ca.pem\"\n\
              forward_headers = [\"traceparent\"]\nsafe_to_repeat = []\nknown_actions = [\"GetStatus\"]\n\
+             audit_values = [\"JobId\"]\n\
              profile = { signature_method = \"HmacSHA1\", errors = \"ec2\" }\n\
              limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0 }\n\
              timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\" }",
@@ -132,6 +136,7 @@ mod tests {
         assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::File("/ca.pem".into()) });
         assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
+        assert_eq!(read.audit_values, ["JobId"]);
         assert_eq!(read.profile, Profile { signature_method: SignatureMethod::HmacSha1, errors: ErrorDialect::Ec2 });
         assert_eq!(read.limits, RouteLimits { body: 16 << 20, parameters: 1, in_flight: 2, pool: 0 });
         let timeouts = [read.timeouts.connect, read.timeouts.first_byte, read.timeouts.idle, read.timeouts.pool_idle];
@@ -172,6 +177,7 @@ mod tests {
             ("forward_headers = [\"authorization\"]", "never passed on"),
             ("safe_to_repeat = [\"*\"]", "every Action"),
             ("known_actions = [\"Get*\"]", "is not an Action"),
+            ("audit_values = [\"\"]", "is not the name of a parameter"),
             ("limits.body = 1024", "e.g. \"1024 B\""),
             ("limits.body = \"17 MiB\"", "not between 1 B and 16 MiB"),
             ("limits.body = \"0 B\"", "not between"),

@@ -19,6 +19,8 @@ pub struct Settings {
     pub keys: Vec<Key>,
     /// `[admin]`: health and metrics, on a listener of their own. `None` when the table is absent.
     pub admin: Option<Admin>,
+    /// `[audit]`.
+    pub audit: Audit,
     /// `[log]`.
     pub log: Log,
     /// `[process]`.
@@ -136,6 +138,8 @@ pub struct Route {
     pub safe_to_repeat: Vec<String>,
     /// `known_actions`: the Actions named in metrics; all others count as `other`. Default: those of AWS Import/Export.
     pub known_actions: Vec<String>,
+    /// `audit_values`: parameters whose values stand in the audit; by default none, names only.
+    pub audit_values: Vec<String>,
     /// `limits.*` of the route.
     pub limits: RouteLimits,
     /// `timeouts.*` of the route.
@@ -278,6 +282,39 @@ pub struct Admin {
     pub address: SocketAddr,
 }
 
+/// `[audit]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// `target`, default `"off"`.
+    pub target: AuditTarget,
+    /// `when_full`, default `"refuse"`.
+    pub when_full: WhenFull,
+}
+
+/// `audit.target`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditTarget {
+    /// `"off"`: there is no audit.
+    Off,
+    /// `"file:/..."`.
+    File(PathBuf),
+    /// `"stdout"`.
+    Stdout,
+    /// `"journald"`.
+    Journald,
+    /// `"syslog"`.
+    Syslog,
+}
+
+/// `audit.when_full`: what becomes of calls when the audit cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// `"refuse"`: they are refused with 503.
+    Refuse,
+    /// `"drop"`: they take place, and a metric counts the lines that are lost.
+    Drop,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -303,4 +340,15 @@ pub struct Process {
     pub workers: usize,
     /// `drain`, default `"25s"`: how long exchanges under way may take after SIGTERM.
     pub drain: Duration,
+    /// Whether `danger_unconfined` was set.
+    pub confinement: Confinement,
+}
+
+/// What becomes of the rights that the process does not need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// They are given up before anything is served.
+    Confined,
+    /// `danger_unconfined = true`: they are kept, for whoever takes the process over.
+    DangerUnconfined,
 }

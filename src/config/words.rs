@@ -120,6 +120,15 @@ pub(super) fn action(text: &str) -> Result<String, String> {
     }
 }
 
+/// The name of a parameter, such as `Filter.1.Name`.
+pub(super) fn parameter(text: &str) -> Result<String, String> {
+    if (1..=128).contains(&text.len()) && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{} is not the name of a parameter: write 1 to 128 characters", shown(text)))
+    }
+}
+
 /// A filter for the log: a level, or `target=level` directives separated by commas.
 ///
 /// tracing-subscriber takes a word it does not know for a target: `level = "inof"` would silence everything else.

@@ -33,7 +33,8 @@ enum Content {
 impl Answer {
     /// Relays the endpoint's answer.
     #[must_use]
-    pub fn relayed(body: AnswerBody, record: ExchangeRecord, place: Permit, exchange: ExchangeGuard) -> Self {
+    pub fn relayed(body: AnswerBody, mut record: ExchangeRecord, place: Permit, exchange: ExchangeGuard) -> Self {
+        record.write_audit(Outcome::answered(record.status.unwrap_or_default()));
         Self { content: Content::Relayed(Box::new(body)), record, _place: Some(place), exchange }
     }
 
@@ -61,6 +62,7 @@ pub fn refuse(
     record.status = Some(fault.status.as_u16());
     record.code = Some(fault.code);
     record.outcome = fault.outcome;
+    record.write_audit(fault.outcome);
     let retry_after = 1_u8.saturating_add(request_id.bytes().next().unwrap_or_default() % 3); // spreads repeats
 
     let mut response = Response::new(Answer::document(document, record, exchange));

@@ -15,14 +15,15 @@ use super::fault::{ExchangeError, Repetition, UpstreamError};
 use super::head::{self, OwnNames};
 use super::headers;
 use super::route::{Route, Routes};
-use crate::authorize::Callers;
+use crate::authorize::{Callers, Policy};
 use crate::clock;
 use crate::downstream::stream::ExchangeGuard;
 use crate::downstream::{Handler, PeerEvidence, Permit, body};
 use crate::query::{Action, ErrorDialect, QueryForm};
 use crate::signing::{RequestTimestamp, prepare};
-use crate::telemetry::ExchangeRecord;
+use crate::telemetry::audit::Decision;
 use crate::telemetry::record::causes;
+use crate::telemetry::{AuditLog, ExchangeRecord};
 use crate::upstream::client::Sent;
 
 /// One listener's view of the world, in one worker.
@@ -35,6 +36,8 @@ pub struct Proxy {
     pub callers: Callers,
     /// What it serves.
     pub routes: Routes,
+    /// Where decisions are recorded.
+    pub audit: AuditLog,
 }
 
 impl Proxy {
@@ -48,6 +51,7 @@ impl Proxy {
         let target = head::target(&head)?;
         let route = self.routes.select(&target)?;
         record.route = Some((route.name.clone(), route.metrics.clone()));
+        record.audited()?;
         head::admit(&head, target.host, route, &self.names)?;
         let client = self.callers.authenticate();
         record.client = Some(client.to_string());
@@ -57,7 +61,11 @@ impl Proxy {
         record.received = bytes.len();
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.action = Some(form.action().as_str().to_owned());
+        record.note(form.parameters().iter(), &route.audit_values);
         let allowed = route.policy.authorize(&client, form)?;
+        record.decision = Some(match route.policy {
+            Policy::AnyLocal => Decision::AnyLocal,
+        });
 
         let now = clock::now();
         let key = route.key.current(now)?;
@@ -97,6 +105,7 @@ impl Handler for Proxy {
     ) -> Response<Answer> {
         let PeerEvidence::Tcp { address } = peer;
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), address);
+        record.audit = self.audit.reserve();
         match contained(self.exchange(request, &mut record)).await {
             Ok((sent, place)) => {
                 let (mut head, body) = sent.into_parts();

@@ -9,6 +9,7 @@ use crate::credentials::KeyUnavailable;
 use crate::downstream::BodyError;
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
+use crate::telemetry::audit::AuditUnavailable;
 use crate::upstream::{Delivery, SendError};
 
 /// Why an exchange has no answer from the endpoint.
@@ -29,6 +30,9 @@ pub enum ExchangeError {
     /// There is no key to sign with.
     #[error(transparent)]
     Key(#[from] KeyUnavailable),
+    /// What cannot be audited is not done.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
     /// Too many exchanges under way.
     #[error("too many requests are under way on this route")]
     Overloaded,
@@ -102,6 +106,10 @@ impl ExchangeError {
             }
             Self::Key(KeyUnavailable::NotLoaded | KeyUnavailable::Expired) => {
                 unavailable(Persistence::KeepAlive, format!("{self}; the request was not sent"))
+            }
+            Self::Audit(AuditUnavailable) => {
+                let message = format!("{self}; the request was not sent");
+                Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::Close, message) }
             }
             Self::Overloaded => unavailable(Persistence::Close, format!("{self}; the request was not sent")),
             Self::Upstream(error) => upstream(error, self.to_string()),

@@ -36,6 +36,8 @@ pub struct Route {
     pub forward_headers: Vec<HeaderName>,
     /// Actions that may be repeated when their outcome is unknown.
     pub safe_to_repeat: Vec<ActionPattern>,
+    /// Parameters whose values the audit shows.
+    pub audit_values: Vec<String>,
     /// Size and time of a form.
     pub body_limits: BodyLimits,
     /// Number of parameters.

@@ -82,6 +82,7 @@ pub struct Metrics {
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
+    audit_lost: Counter,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -120,7 +121,20 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
-        Self { registry, exchanges, sign, first_byte, received, returned, connections, key_expiry, key_loads }
+        let audit_lost = Counter::default();
+        registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+        Self {
+            registry,
+            exchanges,
+            sign,
+            first_byte,
+            received,
+            returned,
+            connections,
+            key_expiry,
+            key_loads,
+            audit_lost,
+        }
     }
 
     /// The handles of one route. Actions outside `known_actions` count as `other`.
@@ -165,6 +179,12 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// Counts audit lines that are lost.
+    #[must_use]
+    pub fn audit_lost(&self) -> Counter {
+        self.audit_lost.clone()
     }
 
     /// The text of `/metrics`, of type [`MEDIA_TYPE`].

@@ -1,11 +1,13 @@
-//! What is seen from outside: logs, metrics, and the record of each exchange that feeds both. Knows no other module.
+//! What is seen from outside: logs, metrics, the audit, and the record of each exchange that feeds them. Knows no other module.
 
+pub mod audit;
 pub mod logging;
 pub mod metrics;
 mod outlet;
 pub mod record;
 pub mod request_id;
 
+pub use audit::{AuditLog, Audited};
 pub use logging::LogFormat;
 pub use metrics::{Metrics, RouteMetrics};
 pub use record::{ExchangeRecord, Outcome};

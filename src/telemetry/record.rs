@@ -9,6 +9,7 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use tokio::time::Instant;
 
+use super::audit::{AuditUnavailable, Audited, Decision, Entry, Noted};
 use super::metrics::RouteMetrics;
 use super::request_id::RequestId;
 
@@ -99,6 +100,15 @@ pub struct ExchangeRecord {
     pub route: Option<(Arc<str>, RouteMetrics)>,
     /// Who called, once authenticated.
     pub client: Option<String>,
+    /// By what the caller is known, once authenticated.
+    pub identified_by: Option<String>,
+    /// The rule that decided, once one has.
+    pub rule: Option<String>,
+    /// What was decided; none yet is a denial.
+    pub decision: Option<Decision>,
+    /// The place of the audit line.
+    pub audit: Audited,
+    noted: Noted,
     /// Which Action, once parsed.
     pub action: Option<String>,
     /// Which key signed.
@@ -132,6 +142,11 @@ impl ExchangeRecord {
             peer,
             route: None,
             client: None,
+            identified_by: None,
+            rule: None,
+            decision: None,
+            audit: Audited::Unwritten,
+            noted: Noted::default(),
             action: None,
             key_id: None,
             status: None,
@@ -144,6 +159,44 @@ impl ExchangeRecord {
             first_byte: None,
             started: Instant::now(),
         }
+    }
+
+    /// Whether the exchange may go on, as far as the audit is concerned.
+    ///
+    /// # Errors
+    /// There is no place for its line, and none may go without.
+    pub fn audited(&self) -> Result<(), AuditUnavailable> {
+        match self.audit {
+            Audited::Unwritten | Audited::Place(_) => Ok(()),
+            Audited::Refused => Err(AuditUnavailable),
+        }
+    }
+
+    /// Notes the parameters of a form for the audit, and the values of those in `wanted`.
+    pub fn note<'p>(&mut self, parameters: impl Iterator<Item = (&'p str, &'p str)>, wanted: &[String]) {
+        match self.audit {
+            Audited::Place(_) => self.noted = Noted::form(parameters, wanted),
+            Audited::Unwritten | Audited::Refused => {}
+        }
+    }
+
+    /// Hands the audit line on, once: before the answer is passed on, which may then still break off (the log tells).
+    pub fn write_audit(&mut self, outcome: Outcome) {
+        let Audited::Place(place) = std::mem::replace(&mut self.audit, Audited::Unwritten) else { return };
+        place.write(&Entry {
+            request_id: self.request_id.to_string(),
+            listener: &self.listener,
+            client: self.client.as_deref(),
+            identified_by: self.identified_by.as_deref(),
+            route: self.route.as_ref().map(|(name, _)| &**name),
+            action: self.action.as_deref(),
+            key_id: self.key_id.as_deref(),
+            rule: self.rule.as_deref(),
+            decision: self.decision.unwrap_or(Decision::Deny),
+            outcome,
+            status: self.status,
+            noted: &self.noted,
+        });
     }
 
     fn count(&self) {
@@ -206,6 +259,8 @@ fn micros(duration: Duration) -> u64 {
 
 impl Drop for ExchangeRecord {
     fn drop(&mut self) {
+        // of an exchange that has no answer: the client left
+        self.write_audit(self.outcome);
         self.count();
         self.log();
     }

@@ -163,6 +163,13 @@ def test_check_accepts_the_configuration_and_the_credentials(service, run, secre
     assert secret not in output
 
 
+def test_the_unit_lets_the_program_confine_itself_further(service, run):
+    program, config, environment = service
+    output = run(confined(program, "check", "--config", config), env={**os.environ, **environment})
+    (posture,) = [line for line in output.splitlines() if line.startswith("posture: ")]
+    assert "seccomp fully enforced" in posture and "landlock not enforced" not in posture
+
+
 def test_the_service_says_ready_reloads_says_stopping_and_ends_cleanly(service, place, secret):
     program, config, environment = service
     with serving(confined(program, "run", "--config", config), place, environment) as proxy:

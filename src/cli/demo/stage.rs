@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Drained, Graph, Running};
+use crate::app::{Bound, Drained, Graph, Running};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::sandbox_keys::{EXAMPLE_ID, EXAMPLE_SECRET};
 use crate::credentials::seal::{Existing, seal, write_secret_file};
@@ -124,7 +124,7 @@ fn start_proxy(directory: &TempDir, endpoint: &str) -> Result<Running, Failure> 
         let errors: Vec<String> = errors.iter().map(|e| Failure::because(ExitCode::Bug, e).message).collect();
         Failure::new(ExitCode::Bug, errors.join("\n"))
     })?;
-    Running::start(graph, keys).map_err(|e| system(&e))
+    Bound::bind(graph).and_then(|bound| bound.start(keys)).map_err(|e| system(&e))
 }
 
 /// SIGINT and SIGTERM, handled from the start: whoever sends one early wants a clean end too.

@@ -1,0 +1,229 @@
+//! What a configuration needs of the system once it is loaded: everything else is given up.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::graph::key_store;
+use crate::config::settings::{AuditTarget, Settings};
+use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
+use crate::credentials::LoadError;
+
+/// DNS, when an answer is too long for a datagram.
+const DNS: u16 = 53;
+
+/// What the C library reads to resolve a name, again and again.
+const RESOLVER_FILES: [&str; 6] =
+    ["/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/host.conf", "/etc/services", "/etc/ld.so.cache"];
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Where the C library finds its modules for names (`libnss_*`), which it loads when the first name is resolved.
+const LIBRARIES: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+
+/// More links than this are a circle.
+const MOST_LINKS: usize = 40;
+
+/// What the process needs to serve `settings`, after keys and certificates are loaded and every address is bound.
+///
+/// `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`; `abstract_sockets` says whether the service manager
+/// listens on one.
+///
+/// # Errors
+/// A key whose place cannot be told; it would not have loaded either.
+pub fn confinement(
+    settings: &Settings,
+    credentials_directory: Option<&Path>,
+    abstract_sockets: AbstractSockets,
+) -> Result<Confinement, LoadError> {
+    let mut read = BTreeSet::new();
+    for key in &settings.keys {
+        for file in key_store(key, credentials_directory)?.watched() {
+            read.extend(directories_of(&file));
+        }
+    }
+    let mut connect: BTreeSet<u16> = settings.routes.iter().map(|route| route.endpoint.port).collect();
+    if settings.routes.iter().any(|route| is_name(&route.endpoint.host)) {
+        connect.insert(DNS);
+        read.extend(RESOLVER_FILES.iter().chain(&LIBRARIES).map(PathBuf::from));
+        read.insert(resolv_conf(Path::new(RESOLV_CONF), User::current()));
+    }
+    Ok(Confinement {
+        read: read.into_iter().collect(),
+        write: match &settings.audit.target {
+            // the file is made anew when it was rotated
+            AuditTarget::File(path) => path.parent().map(Path::to_owned).into_iter().collect(),
+            AuditTarget::Off | AuditTarget::Stdout | AuditTarget::Journald | AuditTarget::Syslog => Vec::new(),
+        },
+        connect: connect.into_iter().collect(),
+        // everything is bound already
+        bind: Vec::new(),
+        netlink: Netlink::Deny,
+        abstract_sockets,
+        spawn: Spawn::Deny,
+    })
+}
+
+/// The brackets of an IPv6 address belong to the URL.
+fn is_name(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_err()
+}
+
+/// The directories from which the file at `path` is read, now and after it was replaced: by a rename in its own directory, or
+/// by a symlink on the way to it that is swapped.
+fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut rest = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for _ in 0..MOST_LINKS {
+        found.insert(directory_or_file(&rest));
+        let Some((link, target, beyond)) = first_link(&rest) else { break };
+        // what stands beside the link may become its target; but /var or / are not opened because of /var/run
+        if let Some(directory) = link.parent().filter(|directory| directory.components().count() > 2) {
+            found.insert(directory.to_owned());
+        }
+        rest = link.parent().unwrap_or(&link).join(target).join(beyond);
+    }
+    found
+}
+
+/// A file in the root directory is opened alone: its directory is the whole system.
+fn directory_or_file(path: &Path) -> PathBuf {
+    let directory = path.parent().filter(|directory| directory.parent().is_some());
+    directory.unwrap_or(path).to_owned()
+}
+
+/// The first symlink on the way, its target, and what follows it.
+fn first_link(path: &Path) -> Option<(PathBuf, PathBuf, PathBuf)> {
+    let mut before = PathBuf::new();
+    let mut components = path.components();
+    while let Some(component) = components.next() {
+        match component {
+            Component::ParentDir => {
+                before.pop();
+            }
+            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => before.push(component),
+            Component::CurDir => {}
+        }
+        if let Ok(target) = std::fs::read_link(&before) {
+            return Some((before, target, components.as_path().to_owned()));
+        }
+    }
+    None
+}
+
+/// Whose permissions a process has beyond its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    /// Every file's: the rules are all that stands before /etc/shadow.
+    Root,
+    /// No file's.
+    Other,
+}
+
+impl User {
+    fn current() -> Self {
+        if rustix::process::geteuid().is_root() { Self::Root } else { Self::Other }
+    }
+}
+
+/// What has to be readable so that new name servers are found: the file is most often replaced by a rename, and the new one
+/// is not the one a rule was made for.
+fn resolv_conf(path: &Path, user: User) -> PathBuf {
+    let there = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let Some(directory) = there.parent() else { return there };
+    if Some(directory) != path.parent() {
+        // of systemd-resolved or NetworkManager, in /run
+        return directory.to_owned();
+    }
+    match user {
+        // what anybody may read in /etc may be read; to lose DNS until the next start would be worse
+        User::Other if !is_mounted(&there) => directory.to_owned(),
+        User::Other | User::Root => there,
+    }
+}
+
+/// Container engines mount this one file, and write to it where it is.
+fn is_mounted(path: &Path) -> bool {
+    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+    path.parent().is_some_and(|directory| device(directory) != device(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn strings(paths: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
+        paths.into_iter().map(|path| path.display().to_string()).collect()
+    }
+
+    fn settings(endpoint: &str) -> Settings {
+        let text = format!(
+            "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"{endpoint}\"\n\
+             [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n"
+        );
+        crate::config::parse(&text, "f", []).unwrap()
+    }
+
+    #[test]
+    fn an_endpoint_with_an_address_needs_no_resolver() {
+        let confinement = confinement(&settings("https://[::1]:8443/"), None, AbstractSockets::Deny).unwrap();
+        assert_eq!(strings(confinement.read), ["/no/such", "/no/such/place"]);
+        assert_eq!((confinement.connect, confinement.bind), (vec![8443], vec![]));
+        assert_eq!((confinement.write, confinement.spawn), (vec![], Spawn::Deny));
+    }
+
+    #[test]
+    fn an_endpoint_with_a_name_needs_its_port_and_the_resolver() {
+        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, AbstractSockets::Deny).unwrap();
+        assert_eq!(confinement.connect, [53, 443]);
+        assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
+        assert!(!confinement.read.contains(&PathBuf::from("/")));
+    }
+
+    #[test]
+    fn a_swapped_symlink_on_the_way_may_lead_to_its_neighbour() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("keys/..one")).unwrap();
+        fs::write(root.join("keys/..one/key.age"), "").unwrap();
+        symlink("..one", root.join("keys/..data")).unwrap();
+        symlink("..data/key.age", root.join("keys/key.age")).unwrap();
+        let found = strings(directories_of(&root.join("keys/key.age")));
+        let expected = ["keys", "keys/..data", "keys/..one"].map(|name| root.join(name));
+        assert_eq!(found, strings(expected));
+    }
+
+    #[test]
+    fn a_symlink_high_up_opens_no_more_than_the_file_needs() {
+        assert_eq!(strings(directories_of(Path::new("/key.age"))), ["/key.age"]);
+        let found = strings(directories_of(Path::new("/proc/self/key.age")));
+        assert!(!found.iter().any(|path| path == "/" || path == "/proc"), "{found:?}");
+    }
+
+    #[test]
+    fn links_in_a_circle_come_to_an_end() {
+        let directory = tempfile::tempdir().unwrap();
+        symlink("b", directory.path().join("a")).unwrap();
+        symlink("a", directory.path().join("b")).unwrap();
+        assert!(!directories_of(&directory.path().join("a")).is_empty());
+    }
+
+    #[test]
+    fn name_servers_may_change_where_permissions_still_hold() {
+        let directory = tempfile::tempdir().unwrap();
+        let etc = directory.path().canonicalize().unwrap();
+        let (plain, link) = (etc.join("plain"), etc.join("link"));
+        fs::write(&plain, "").unwrap();
+        assert_eq!(resolv_conf(&plain, User::Other), etc);
+        assert_eq!(resolv_conf(&plain, User::Root), plain);
+        fs::create_dir(etc.join("run")).unwrap();
+        fs::write(etc.join("run/stub"), "").unwrap();
+        symlink("run/stub", &link).unwrap();
+        for user in [User::Other, User::Root] {
+            assert_eq!(resolv_conf(&link, user), etc.join("run"));
+        }
+    }
+}

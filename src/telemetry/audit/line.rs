@@ -1,0 +1,229 @@
+//! The text of a line: what it says, how long it may be, and that it stays one line.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::telemetry::Outcome;
+
+/// The most that is kept of one text, in bytes; an Action, a client's name and the like are far shorter.
+const LONGEST_TEXT: usize = 256;
+/// The most that is kept of all parameters' names, and of all values, in bytes.
+const LONGEST_LIST: usize = 2048;
+
+/// What was decided about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// A rule lets this client call this Action.
+    Allow,
+    /// A rule forbids it, or none allows it, or it came to no decision: what is not allowed is denied.
+    Deny,
+    /// Allowed because rules are only being recorded.
+    Recorded,
+    /// The listener lets every local process call everything.
+    AnyLocal,
+}
+
+impl Decision {
+    /// The word in the line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Recorded => "recorded",
+            Self::AnyLocal => "any_local",
+        }
+    }
+}
+
+/// What a line says, beside the time. `None` is written as `null`.
+pub struct Entry<'a> {
+    /// The id in the log and in the client's answer.
+    pub request_id: String,
+    /// The listener's name.
+    pub listener: &'a str,
+    /// Who called.
+    pub client: Option<&'a str>,
+    /// By what that is known.
+    pub identified_by: Option<&'a str>,
+    /// The route's name.
+    pub route: Option<&'a str>,
+    /// The Action.
+    pub action: Option<&'a str>,
+    /// The id of the key that signed.
+    pub key_id: Option<&'a str>,
+    /// The rule that decided.
+    pub rule: Option<&'a str>,
+    /// What it decided.
+    pub decision: Decision,
+    /// How the exchange ended, as far as known when the answer's head was passed on.
+    pub outcome: Outcome,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// Names and chosen values of parameters.
+    pub noted: &'a Noted,
+}
+
+/// What is noted of a form: every parameter's name, and the values that the route asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    names: Vec<String>,
+    values: Vec<(String, String)>,
+    omitted: usize,
+}
+
+impl Noted {
+    /// Notes names, and the values of those in `wanted`. What is beyond the limits is counted, not kept.
+    pub fn form<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)>, wanted: &[String]) -> Self {
+        let mut noted = Self::default();
+        let (mut names, mut values) = (0_usize, 0_usize);
+        for (name, value) in parameters {
+            if wanted.iter().any(|wanted| wanted == name) {
+                let value = cut(value);
+                values = values.saturating_add(value.len());
+                if values <= LONGEST_LIST {
+                    noted.values.push((name.to_owned(), value));
+                }
+            }
+            let name = cut(name);
+            names = names.saturating_add(name.len());
+            if names <= LONGEST_LIST {
+                noted.names.push(name);
+            } else {
+                noted.omitted = noted.omitted.saturating_add(1);
+            }
+        }
+        noted
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    request_id: &'a str,
+    listener: &'a str,
+    client: Option<String>,
+    identified_by: Option<String>,
+    route: Option<&'a str>,
+    action: Option<String>,
+    key_id: Option<String>,
+    rule: Option<String>,
+    decision: &'a str,
+    outcome: &'a str,
+    status: Option<u16>,
+    parameters: &'a [String],
+    #[serde(skip_serializing_if = "is_zero")]
+    parameters_omitted: usize,
+    values: serde_json::Map<String, serde_json::Value>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's way of asking
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// The line, with its end.
+pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
+    let Noted { names, values, omitted } = entry.noted;
+    let line = Line {
+        time: format!("{time:.3}"),
+        request_id: &entry.request_id,
+        listener: entry.listener,
+        client: entry.client.map(cut),
+        identified_by: entry.identified_by.map(cut),
+        route: entry.route,
+        action: entry.action.map(cut),
+        key_id: entry.key_id.map(cut),
+        rule: entry.rule.map(cut),
+        decision: entry.decision.as_str(),
+        outcome: entry.outcome.as_str(),
+        status: entry.status,
+        parameters: names,
+        parameters_omitted: *omitted,
+        values: values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
+    };
+    // a struct of texts and numbers is always JSON
+    let mut text = ascii(&serde_json::to_string(&line).unwrap_or_default());
+    text.push('\n');
+    text.into_bytes()
+}
+
+/// JSON escapes control characters below U+0020 only. Others (CSI, line separators, marks that turn the direction of text) can
+/// still forge what a reader sees; they stand within strings, where an escape means the same.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() && character != '\u{7f}' {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _infallible = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
+}
+
+/// The start of a text that is too long.
+fn cut(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(LONGEST_TEXT);
+    format!("{}...", text.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(client: &str, noted: &Noted) -> String {
+        let entry = Entry {
+            request_id: "id".to_owned(),
+            listener: "local",
+            client: Some(client),
+            identified_by: Some("uid"),
+            route: Some("ie"),
+            action: Some("GetStatus"),
+            key_id: None,
+            rule: None,
+            decision: Decision::Allow,
+            outcome: Outcome::Answered2xx,
+            status: Some(200),
+            noted,
+        };
+        String::from_utf8(render(&entry, Timestamp::UNIX_EPOCH)).unwrap()
+    }
+
+    #[test]
+    fn a_line_has_its_fields_in_order_and_values_only_where_asked_for() {
+        let form = [("Action", "GetStatus"), ("JobId", "J"), ("Manifest", "private")];
+        let noted = Noted::form(form.into_iter(), &["JobId".to_owned()]);
+        let expected = r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","client":"c","identified_by":"uid","route":"ie","action":"GetStatus","key_id":null,"rule":null,"decision":"allow","outcome":"answered_2xx","status":200,"parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#;
+        assert_eq!(rendered("c", &noted), format!("{expected}\n"));
+    }
+
+    #[test]
+    fn whatever_is_in_a_field_stays_on_its_line_and_in_its_place() {
+        let hostile = "a\r\n\u{1b}[2J\u{7f}\u{9b}31m\u{2028}\u{202e}\",\"decision\":\"allow\u{1f511}";
+        let noted = Noted::form([(hostile, hostile)].into_iter(), &[hostile.to_owned()]);
+        let line = rendered(hostile, &noted);
+        assert!(line.trim_end_matches('\n').bytes().all(|byte| (b' '..0x7f).contains(&byte)), "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&read["client"], &read["parameters"][0]), (&hostile.into(), &hostile.into()));
+        assert_eq!(read["values"][hostile], hostile);
+    }
+
+    #[test]
+    fn a_line_is_short_however_long_the_form_is() {
+        let names: Vec<String> = (0..1000).map(|n| format!("{n:0>300}")).collect();
+        let noted = Noted::form(names.iter().map(|name| (name.as_str(), name.as_str())), &names);
+        let line = rendered(&"é".repeat(10_000), &noted);
+        assert!(line.len() < 8192, "{}", line.len());
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["parameters"].as_array().unwrap().len() + 993, 1000);
+        assert_eq!(read["parameters_omitted"], 993);
+    }
+}

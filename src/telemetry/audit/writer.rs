@@ -1,0 +1,120 @@
+//! The thread that writes: one line after the other, each until it is written.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::Shared;
+use super::sink::Sink;
+
+/// How often a target that failed is tried again, and one without work is looked after.
+const PACE: Duration = Duration::from_secs(1);
+
+pub(super) enum Message {
+    Line(Vec<u8>),
+    /// Everything before this is to be written, and nothing after.
+    End,
+}
+
+/// The writing thread. Ends with [`AuditWriter::finish`], or with the process.
+pub struct AuditWriter {
+    shared: Arc<Shared>,
+    lines: SyncSender<Message>,
+    ended: Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl AuditWriter {
+    pub(super) fn start(
+        sink: Sink,
+        shared: Arc<Shared>,
+        lines: SyncSender<Message>,
+        inbox: Receiver<Message>,
+    ) -> io::Result<Self> {
+        let (end, ended) = channel();
+        let work = Work { sink, shared: Arc::clone(&shared), inbox };
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
+            work.run();
+            // nobody waits for the end of a process that is gone
+            let _waiting = end.send(());
+        })?;
+        Ok(Self { shared, lines, ended, thread })
+    }
+
+    /// Has a file opened anew (SIGHUP), within a second.
+    pub fn reopen(&self) {
+        self.shared.reopen.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes what is queued, waiting at most `limit`, and says how many lines are left then.
+    #[must_use]
+    pub fn finish(self, limit: Duration) -> usize {
+        let _room_or_stopping = self.lines.try_send(Message::End);
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        if self.ended.recv_timeout(limit).is_ok() {
+            let _panicked = self.thread.join();
+        }
+        self.shared.taken.load(Ordering::Relaxed)
+    }
+}
+
+struct Work {
+    sink: Sink,
+    shared: Arc<Shared>,
+    inbox: Receiver<Message>,
+}
+
+enum Written {
+    Yes,
+    /// The process ends, and the target still fails.
+    GivenUp,
+}
+
+impl Work {
+    fn run(mut self) {
+        loop {
+            match self.inbox.recv_timeout(PACE) {
+                Ok(Message::Line(line)) => match self.write(&line) {
+                    Written::Yes => self.shared.give_back(),
+                    Written::GivenUp => return,
+                },
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return,
+                // a file that was moved away is let go even when there is nothing to write
+                Err(RecvTimeoutError::Timeout) => self.tend(),
+            }
+        }
+    }
+
+    fn write(&mut self, line: &[u8]) -> Written {
+        loop {
+            self.tend();
+            match self.sink.write(line) {
+                Ok(()) => {
+                    if self.shared.failing.swap(false, Ordering::Relaxed) {
+                        tracing::info!("the audit is written again");
+                    }
+                    return Written::Yes;
+                }
+                Err(error) => {
+                    if !self.shared.failing.swap(true, Ordering::Relaxed) {
+                        tracing::error!(%error, when_full = ?self.shared.when_full, "the audit cannot be written; trying again every second");
+                    }
+                }
+            }
+            if self.shared.stopping.load(Ordering::Relaxed) {
+                return Written::GivenUp;
+            }
+            thread::sleep(PACE);
+        }
+    }
+
+    fn tend(&mut self) {
+        if self.shared.reopen.swap(false, Ordering::Relaxed) {
+            self.sink.reopen();
+        }
+        self.sink.follow();
+    }
+}
