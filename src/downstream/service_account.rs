@@ -242,11 +242,11 @@ mod tests {
 
         /// A good token but for what `changes` (null removes).
         fn token(&self, changes: &Value) -> String {
-            self.token_with(header(Algorithm::ES256), changes)
+            self.token_with(&header(Algorithm::ES256), changes)
         }
 
-        fn token_with(&self, header: Header, changes: &Value) -> String {
-            encode(&header, &claims(changes), &self.encoding()).unwrap()
+        fn token_with(&self, header: &Header, changes: &Value) -> String {
+            encode(header, &claims(changes), &self.encoding()).unwrap()
         }
     }
 
@@ -260,9 +260,10 @@ mod tests {
             "exp": NOW + 600, "nbf": NOW, "iat": NOW, "kubernetes.io": { "namespace": "jobs" },
         });
         for (name, value) in changes.as_object().unwrap() {
-            match value {
-                Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
-                value => claims[name] = value.clone(),
+            if value.is_null() {
+                claims.as_object_mut().unwrap().remove(name);
+            } else {
+                claims[name] = value.clone();
             }
         }
         claims
@@ -364,7 +365,7 @@ mod tests {
     fn a_token_without_a_known_key_id_is_refused() {
         let cluster = Cluster::new();
         for id in [None, Some("key-2".to_owned())] {
-            let token = cluster.token_with(Header { kid: id, ..Header::new(Algorithm::ES256) }, &json!({}));
+            let token = cluster.token_with(&Header { kid: id, ..Header::new(Algorithm::ES256) }, &json!({}));
             assert_eq!(cluster.verifier().verify(&token, at(NOW)).unwrap_err(), TokenError::UnknownKey);
         }
     }
@@ -396,7 +397,7 @@ mod tests {
     fn demands_that_are_not_understood_are_refused() {
         let cluster = Cluster::new();
         let header = Header { crit: Some(vec!["b64".to_owned()]), ..header(Algorithm::ES256) };
-        let token = cluster.token_with(header, &json!({}));
+        let token = cluster.token_with(&header, &json!({}));
         assert_eq!(cluster.verifier().verify(&token, at(NOW)).unwrap_err(), TokenError::Extensions);
     }
 
