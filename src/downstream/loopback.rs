@@ -12,7 +12,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
@@ -68,6 +68,10 @@ fn ask(stream: &TcpStream) -> io::Result<Option<u32>> {
     if !ours.ip().is_loopback() || !theirs.ip().is_loopback() {
         return Ok(None);
     }
+    certain_owner(stream, ours, theirs)
+}
+
+fn certain_owner(stream: impl AsFd, ours: SocketAddr, theirs: SocketAddr) -> io::Result<Option<u32>> {
     let cookie = sockopt::socket_cookie(stream)?;
     let diagnostics = Diagnostics::open()?;
     let other_end = diagnostics.ask(theirs, ours, NO_COOKIE)?;
@@ -192,4 +196,52 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
     Some(*taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    #[test]
+    fn a_connection_that_took_the_place_of_ours_between_our_questions_is_no_evidence() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = listener.local_addr().unwrap();
+        let first = TcpStream::connect(ours).unwrap();
+        let theirs = first.local_addr().unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(certain_owner(&accepted, ours, theirs).unwrap().is_some());
+        socket2::SockRef::from(&first).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(first); // a reset
+        let second = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        second.set_reuse_address(true).unwrap();
+        second.bind(&theirs.into()).unwrap();
+        second.connect(&ours.into()).unwrap();
+        let (successor, _) = listener.accept().unwrap();
+        assert!(certain_owner(&successor, ours, theirs).unwrap().is_some(), "the same two addresses");
+        assert!(!matches!(certain_owner(&accepted, ours, theirs), Ok(Some(_))));
+    }
+
+    #[test]
+    fn a_listening_socket_is_no_evidence() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listening = listener.local_addr().unwrap();
+        let nobody = SocketAddr::new(listening.ip(), 1);
+        // nobody is connected to it from port 1, so the kernel falls back to the listener: state LISTEN
+        let answer = Diagnostics::open().unwrap().ask(listening, nobody, NO_COOKIE).unwrap();
+        assert!(!answer.connects(listening, nobody));
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_or_an_error_is_understood_as_such() {
+        assert!(Answer::read(&[0; 80]).is_none_or(|answer| answer.is_err()));
+        assert!(Answer::read(&[]).is_none());
+        let mut refused = vec![0; 4];
+        refused.extend(2_u16.to_ne_bytes()); // NLMSG_ERROR
+        refused.extend([0; 10]);
+        refused.extend((-2_i32).to_ne_bytes());
+        let error = Answer::read(&refused).unwrap().err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
 }
