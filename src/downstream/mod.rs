@@ -3,7 +3,7 @@
 //! Knows HTTP framing and nothing of signing: what happens with a request is a [`Handler`]'s business.
 //!
 //! A socket is bound ([`listener`], [`unix_socket`]) or inherited ([`inherited`]) before there are workers; each worker makes a
-//! [`Bound`] of its share and [`accept`]s from it. `greeting` gathers the [`PeerEvidence`] (asking [`loopback`], or
+//! [`Bound`] of its share and [`accept()`]s from it. `greeting` gathers the [`PeerEvidence`] (asking [`loopback`], or
 //! [`certificate`] after [`tls`]), then `connection` speaks HTTP.
 
 pub mod accept;

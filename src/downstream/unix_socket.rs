@@ -83,8 +83,8 @@ pub enum UnixSocketError {
 #[derive(Debug)]
 pub struct SocketPath {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    /// The socket's inode. As long as it is open, no other file can be given the same number.
+    inode: File,
 }
 
 impl SocketPath {
@@ -97,8 +97,9 @@ impl SocketPath {
 
 impl Drop for SocketPath {
     fn drop(&mut self) {
-        let ours = |found: &Metadata| found.dev() == self.device && found.ino() == self.inode;
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| ours(&found)) {
+        let (found, ours) = (fs::symlink_metadata(&self.path), self.inode.metadata());
+        let same = |found: &Metadata, ours: &Metadata| found.dev() == ours.dev() && found.ino() == ours.ino();
+        if found.is_ok_and(|found| ours.is_ok_and(|ours| same(&found, &ours))) {
             // what cannot be removed is found to be stale by whoever comes next
             let _removed = fs::remove_file(&self.path);
         }
@@ -129,12 +130,13 @@ pub fn bind(socket: &UnixSocket) -> Result<(UnixListener, SocketPath), UnixSocke
         std::os::unix::fs::chown(&made, None, Some(group_id(group)?)).map_err(failed("give its group to", path))?;
     }
     fs::set_permissions(&made, Permissions::from_mode(socket.mode & 0o777)).map_err(failed("set the mode of", path))?;
-    let metadata = fs::symlink_metadata(&made).map_err(failed("look at", path))?;
+    let inode = openat(CWD, &made, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let inode = File::from(inode.map_err(|error| failed("look at", path)(error.into()))?);
     // never over something that has come meanwhile
     renameat_with(CWD, &made, CWD, path, RenameFlags::NOREPLACE)
         .map_err(|error| failed("put a socket at", path)(error.into()))?;
     listener.set_nonblocking(true).map_err(failed("use", path))?;
-    Ok((listener, SocketPath { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() }))
+    Ok((listener, SocketPath { path: path.to_owned(), inode }))
 }
 
 /// `sun_path` without its NUL.
@@ -213,6 +215,18 @@ mod tests {
         UnixSocket { path: path.to_owned(), mode: 0o600, group: None }
     }
 
+    /// Other tests start processes, which have our descriptors, too, from their fork to their exec: for that moment a socket
+    /// that we closed is still alive.
+    fn bind_once_abandoned(path: &Path) -> (UnixListener, SocketPath) {
+        for _ in 0..200 {
+            match bind(&socket_at(path)) {
+                Err(UnixSocketError::InUse(_)) => std::thread::sleep(std::time::Duration::from_millis(20)),
+                bound => return bound.unwrap(),
+            }
+        }
+        panic!("{} is still in use", path.display());
+    }
+
     #[test]
     fn a_socket_has_its_mode_and_is_removed_with_its_path() {
         let directory = tempfile::tempdir().unwrap();
@@ -231,7 +245,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         drop(UnixListener::bind(&path).unwrap()); // std leaves it behind, as a killed process would
-        let _bound = bind(&socket_at(&path)).unwrap();
+        let _bound = bind_once_abandoned(&path);
         assert!(matches!(bind(&socket_at(&path)), Err(UnixSocketError::InUse(_))));
         UnixStream::connect(&path).unwrap();
     }
@@ -242,7 +256,7 @@ mod tests {
         let path = directory.path().join("socket");
         let (listener, first) = bind(&socket_at(&path)).unwrap();
         drop(listener);
-        let _second = bind(&socket_at(&path)).unwrap();
+        let _second = bind_once_abandoned(&path);
         drop(first);
         UnixStream::connect(&path).unwrap();
     }
