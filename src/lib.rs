@@ -44,7 +44,7 @@
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, stream | `signing` |
-//! | [`downstream`] | the client's side: listeners, accept, clocks of a connection, body reading, drain | |
+//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
@@ -59,9 +59,9 @@
 //!
 //! # Threads
 //!
-//! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every listener and its own pool of
-//! connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never changes its
-//! thread. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
+//! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
+//! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
+//! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
 //! ([`credentials::KeySlot`], read without a lock). The admin listener and the key watcher have a thread each, so that health
 //! and key changes do not wait for traffic, nor traffic for them; so has the audit, whose queue has a place for every exchange
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before

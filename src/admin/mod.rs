@@ -67,7 +67,7 @@ impl Handler for Admin {
 
     async fn handle(
         &self,
-        _: PeerEvidence,
+        _: Rc<PeerEvidence>,
         _exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::settings::{self, AuditTarget};
 use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
 use crate::downstream::stream::Clocks;
-use crate::downstream::{Capacity, Drain, Limits, accept, listener};
+use crate::downstream::{self, Capacity, Drain, Limits, OwnerLookup, accept, listener};
 use crate::telemetry::audit::{AuditError, AuditWriter, OpenedAudit, Target, WhenFull};
 use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
@@ -241,7 +241,8 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartEr
 fn serve_admin(socket: TcpListener, status: Arc<dyn Status>, drain: Drain) {
     let served = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {
-            let socket = tokio::net::TcpListener::from_std(socket)?;
+            let listener = tokio::net::TcpListener::from_std(socket)?;
+            let socket = downstream::Bound::Tcp { listener, owner: OwnerLookup::Skip };
             let places = Capacity::new(ADMIN_LIMITS.connections);
             accept(socket, ADMIN_LIMITS, places, Admin::new(status), drain).await;
             Ok(())

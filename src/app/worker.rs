@@ -15,7 +15,7 @@ use crate::authorize::{ActionPattern, Callers, Policy};
 use crate::config::settings::{self, ServedRoutes};
 use crate::credentials::SignatureMethod;
 use crate::downstream::stream::Clocks;
-use crate::downstream::{BodyLimits, Drain, Limits, accept};
+use crate::downstream::{BodyLimits, Bound, Drain, Limits, OwnerLookup, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
 use crate::query::{self, ErrorDialect};
 use crate::signing::{Profile, SigningTarget};
@@ -40,6 +40,7 @@ pub fn run(graph: &Graph, sockets: Vec<TcpListener>, audit: &AuditLog, drain: &D
             let address = socket.local_addr()?;
             let proxy = Rc::new(proxy(graph, listener, address, audit));
             let socket = tokio::net::TcpListener::from_std(socket)?;
+            let socket = Bound::Tcp { listener: socket, owner: OwnerLookup::Skip };
             listeners.spawn_local(accept(socket, limits(listener), places.clone(), proxy, drain.clone()));
         }
         while listeners.join_next().await.is_some() {}

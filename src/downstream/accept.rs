@@ -4,40 +4,21 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use super::bound::Bound;
 use super::capacity::Capacity;
-use super::connection::{Handler, Limits, serve};
-use super::evidence::PeerEvidence;
+use super::connection::{Handler, Limits};
+use super::drain::Drain;
+use super::greeting::greet;
 
 /// How long to wait after an accept that failed for want of descriptors or memory: a retry at once would spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// The process's wish to end, seen from a worker.
-#[derive(Debug, Clone)]
-pub struct Drain {
-    signal: watch::Receiver<bool>,
-}
-
-impl Drain {
-    /// A drain that begins when `true` is sent.
-    #[must_use]
-    pub const fn new(signal: watch::Receiver<bool>) -> Self {
-        Self { signal }
-    }
-
-    /// Waits until the drain begins. A sender that is gone counts as the beginning.
-    pub async fn begun(&self) {
-        let mut signal = self.signal.clone();
-        let _begun_or_gone = signal.wait_for(|begun| *begun).await;
-    }
-}
-
 /// Accepts until the drain begins, then returns when the last connection has ended. Runs on a worker's `LocalSet`.
-pub async fn accept<H: Handler>(listener: TcpListener, limits: Limits, places: Capacity, handler: Rc<H>, drain: Drain) {
+pub async fn accept<H: Handler>(listener: Bound, limits: Limits, places: Capacity, handler: Rc<H>, drain: Drain) {
     // each connection holds a sender: the channel closes when the last one has ended
     let (alive, mut ended) = mpsc::channel::<()>(1);
     loop {
@@ -45,8 +26,8 @@ pub async fn accept<H: Handler>(listener: TcpListener, limits: Limits, places: C
             accepted = listener.accept() => accepted,
             () = drain.begun() => break,
         };
-        let (socket, address) = match accepted {
-            Ok(accepted) => accepted,
+        let stranger = match accepted {
+            Ok(stranger) => stranger,
             Err(error) => {
                 pause_after(&error).await;
                 continue;
@@ -59,19 +40,14 @@ pub async fn accept<H: Handler>(listener: TcpListener, limits: Limits, places: C
         let (handler, drain, alive) = (Rc::clone(&handler), drain.clone(), alive.clone());
         spawn_local(async move {
             let _held = (place, alive);
-            serve_tcp(socket, PeerEvidence::Tcp { address }, limits, handler, drain).await;
+            if let Err(error) = greet(stranger, limits, handler, drain).await {
+                tracing::debug!(target: "countersign::connection", %error, "client connection refused");
+            }
         });
     }
     drop(listener); // the port is free for a successor while the last exchanges end
     drop(alive);
     while ended.recv().await.is_some() {}
-}
-
-async fn serve_tcp<H: Handler>(socket: TcpStream, peer: PeerEvidence, limits: Limits, handler: Rc<H>, drain: Drain) {
-    // answers are written whole: waiting for more (Nagle) only adds delay
-    if socket.set_nodelay(true).is_ok() {
-        serve(socket, peer, limits.clocks, handler, drain).await;
-    }
 }
 
 async fn pause_after(error: &io::Error) {

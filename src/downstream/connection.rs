@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -10,8 +11,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::time::sleep;
 
-use super::accept::Drain;
+use super::drain::Drain;
 use super::evidence::PeerEvidence;
 use super::stream::{ClientStream, Clocks, ExchangeGuard, Socket};
 
@@ -28,7 +30,7 @@ pub trait Handler: 'static {
     /// Answers `request`. The guard belongs into the answer's body: the exchange ends when both are dropped.
     fn handle(
         &self,
-        peer: PeerEvidence,
+        peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Self::Body>>;
@@ -43,16 +45,40 @@ pub struct Limits {
     pub connections: usize,
 }
 
+/// How long a connection may go on.
+#[derive(Debug, Clone, Copy)]
+pub enum Lifetime {
+    /// As long as both sides like: what it proved when it began cannot be withdrawn.
+    Unlimited,
+    /// So long; then the exchange under way is the last, and the client has to prove again who it is.
+    AtMost(Duration),
+}
+
+impl Lifetime {
+    async fn over(self) {
+        match self {
+            Self::Unlimited => std::future::pending().await,
+            Self::AtMost(lifetime) => sleep(lifetime).await,
+        }
+    }
+}
+
 /// Serves one connection to its end. Errors of the client's framing have been answered by hyper (400, 431), those of its
 /// socket concern nobody else: they end the connection and are not reported further.
-pub async fn serve<S, H>(io: S, peer: PeerEvidence, clocks: Clocks, handler: Rc<H>, drain: Drain)
-where
+pub async fn serve<S, H>(
+    io: S,
+    peer: Rc<PeerEvidence>,
+    clocks: Clocks,
+    lifetime: Lifetime,
+    handler: Rc<H>,
+    drain: Drain,
+) where
     S: Socket + 'static,
     H: Handler,
 {
     let (stream, marker) = ClientStream::new(io, clocks);
     let service = service_fn(move |request| {
-        let handler = Rc::clone(&handler);
+        let (handler, peer) = (Rc::clone(&handler), Rc::clone(&peer));
         let exchange = marker.begin();
         async move { Ok::<_, Infallible>(handler.handle(peer, exchange, request).await) }
     });
@@ -64,7 +90,7 @@ where
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = drain.begun() => {
+        () = async { tokio::select! { () = drain.begun() => {}, () = lifetime.over() => {} } } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

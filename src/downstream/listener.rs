@@ -1,14 +1,115 @@
-//! Binding: every worker gets a socket of its own on the same address, and the kernel spreads connections over them.
+//! Listening sockets, one for every worker.
+//!
+//! On a TCP port that we bind ourselves, each worker's socket has a queue of its own (`SO_REUSEPORT`), and the kernel spreads
+//! connections over them. Of a Unix socket or one that was handed to us there is only one queue; every worker has a
+//! descriptor for it, and who is free takes the next.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::bound::{Bound, OwnerLookup};
+use super::tls::ReloadableTls;
+
+/// One worker's listening socket, before it is part of a runtime. It does not block.
+#[derive(Debug)]
+pub enum ListenerSocket {
+    /// TCP.
+    Tcp(TcpListener),
+    /// Unix.
+    Unix(UnixListener),
+}
+
+/// What is spoken on a TCP connection before HTTP, and what is asked about it.
+#[derive(Clone)]
+pub enum Security {
+    /// Nothing; the kernel may be asked who owns the other end.
+    Plain(OwnerLookup),
+    /// TLS. Not on Unix sockets, whose evidence is better.
+    Tls(Arc<ReloadableTls>),
+}
+
+/// Where a listener really listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// TCP, with the port the kernel chose.
+    Tcp(SocketAddr),
+    /// A Unix socket's path; `None` for an inherited one without.
+    Unix(Option<PathBuf>),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(None) => f.write_str("unix:unnamed"),
+        }
+    }
+}
+
+impl ListenerSocket {
+    /// A socket for each of `workers`: this one and clones of it, which share its queue.
+    ///
+    /// # Errors
+    /// The system is out of descriptors.
+    pub fn share(self, workers: usize) -> io::Result<Vec<Self>> {
+        let mut shares = Vec::new();
+        for _ in 1..workers {
+            shares.push(match &self {
+                Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+                Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+            });
+        }
+        shares.push(self);
+        Ok(shares)
+    }
+
+    /// Where it listens, as the kernel says. Of a Unix socket that we have bound it says the name under which the socket was
+    /// made: [`super::unix_socket::SocketPath`] knows better.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn address(&self) -> io::Result<ListenAddress> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
+            Self::Unix(socket) => {
+                socket.local_addr().map(|address| ListenAddress::Unix(address.as_pathname().map(PathBuf::from)))
+            }
+        }
+    }
+
+    /// Registers it with the runtime of the calling worker.
+    ///
+    /// # Errors
+    /// The system is out of descriptors, or TLS is asked for on a Unix socket.
+    pub fn into_bound(self, security: Security) -> io::Result<Bound> {
+        match (self, security) {
+            (Self::Tcp(socket), Security::Plain(owner)) => {
+                Ok(Bound::Tcp { listener: tokio::net::TcpListener::from_std(socket)?, owner })
+            }
+            (Self::Tcp(socket), Security::Tls(tls)) => {
+                Ok(Bound::Tls { listener: tokio::net::TcpListener::from_std(socket)?, tls })
+            }
+            (Self::Unix(socket), Security::Plain(_nothing_to_ask)) => {
+                tokio::net::UnixListener::from_std(socket).map(Bound::Unix)
+            }
+            (Self::Unix(_), Security::Tls(_)) => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is for TCP listeners"))
+            }
+        }
+    }
+}
 
 /// Connections the kernel may hold for a worker that has not accepted them yet.
 const BACKLOG: i32 = 1024;
 
-/// Binds `workers` sockets to `address` with `SO_REUSEPORT`. With port 0 the kernel chooses once, for all of them.
+/// Binds `workers` TCP sockets to `address` with `SO_REUSEPORT`. With port 0 the kernel chooses once, for all of them.
 ///
 /// # Errors
 /// What the kernel says, of the first socket that could not be bound: the port in use, or not permitted.

@@ -1,17 +1,36 @@
 //! The client's side: listeners, accepting, peer evidence, reading bodies within limits, draining.
 //!
 //! Knows HTTP framing and nothing of signing: what happens with a request is a [`Handler`]'s business.
+//!
+//! A socket is bound ([`listener`], [`unix_socket`]) or inherited ([`inherited`]) before there are workers; each worker makes a
+//! [`Bound`] of its share and [`accept()`]s from it. `greeting` gathers the [`PeerEvidence`] (asking [`loopback`], or
+//! [`certificate`] after [`tls`]), then `connection` speaks HTTP.
 
 pub mod accept;
 pub mod body;
+pub mod bound;
 pub mod capacity;
+pub mod certificate;
 pub mod connection;
+pub mod drain;
 pub mod evidence;
+mod greeting;
+pub mod inherited;
+mod jwks;
 pub mod listener;
+pub mod loopback;
+pub mod pem;
+pub mod service_account;
 pub mod stream;
+pub mod tls;
+pub mod unix_socket;
 
-pub use accept::{Drain, accept};
+pub use accept::accept;
 pub use body::{BodyError, BodyLimits};
+pub use bound::{Bound, OwnerLookup};
 pub use capacity::{Capacity, Permit};
 pub use connection::{Handler, Limits};
+pub use drain::Drain;
 pub use evidence::PeerEvidence;
+pub use jwks::{JwksError, TokenAlgorithm};
+pub use listener::{ListenAddress, ListenerSocket};

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_rustls::server::TlsStream;
 
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,17 @@ impl Socket for TcpStream {
         // should it fail, the close is an ordinary one, and the framing alone says that the answer was cut
         let _best_effort = SockRef::from(self).set_linger(Some(Duration::ZERO));
     }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn reset_on_close(&self) {
+        self.get_ref().0.reset_on_close();
+    }
+}
+
+impl Socket for UnixStream {
+    /// Unix sockets know no reset: only the framing says that the answer was cut.
+    fn reset_on_close(&self) {}
 }
 
 /// The clocks of a connection.

@@ -99,12 +99,11 @@ impl Handler for Proxy {
     /// Walks the street and turns whatever happens into an answer; a panic ends in one too, and touches no other exchange.
     async fn handle(
         &self,
-        peer: PeerEvidence,
+        peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> Response<Answer> {
-        let PeerEvidence::Tcp { address } = peer;
-        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), address);
+        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
         record.audit = self.audit.reserve();
         match contained(self.exchange(request, &mut record)).await {
             Ok((sent, place)) => {

@@ -1,7 +1,6 @@
 //! The record of one exchange: filled in along the street, written as one log line and counted once, when all is over.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,8 +93,8 @@ pub struct ExchangeRecord {
     pub request_id: RequestId,
     /// The listener's name.
     pub listener: Rc<str>,
-    /// The client's address.
-    pub peer: SocketAddr,
+    /// What the connection says of the client, for the log: an address, a uid.
+    pub peer: Rc<dyn fmt::Display>,
     /// The route and its metrics, once one is chosen.
     pub route: Option<(Arc<str>, RouteMetrics)>,
     /// Who called, once authenticated.
@@ -135,7 +134,7 @@ pub struct ExchangeRecord {
 impl ExchangeRecord {
     /// Begins a record.
     #[must_use]
-    pub fn begin(listener: Rc<str>, peer: SocketAddr) -> Self {
+    pub fn begin(listener: Rc<str>, peer: Rc<dyn fmt::Display>) -> Self {
         Self {
             request_id: RequestId::random(),
             listener,

@@ -1,0 +1,95 @@
+//! The first moments of a connection: what it proves is gathered, TLS agreed on, and only then HTTP spoken.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::bound::{OwnerLookup, Stranger};
+use super::certificate::{self, CertificateError};
+use super::connection::{Handler, Lifetime, Limits, serve};
+use super::drain::Drain;
+use super::evidence::PeerEvidence;
+use super::loopback;
+use super::tls::ReloadableTls;
+
+/// From accept to the end of the TLS handshake. A client needs two round trips; one that is slower holds a place of those
+/// who are not.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a connection ended before its first request.
+#[derive(Debug, Error)]
+pub(super) enum GreetingError {
+    /// The socket is gone already, or the kernel does not say who is at its other end.
+    #[error("nothing is known of the peer: {0}")]
+    Socket(#[source] io::Error),
+    /// No TLS, no or the wrong certificate, a revoked one.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(#[source] io::Error),
+    /// No end of the handshake within [`HANDSHAKE_TIMEOUT`].
+    #[error("the TLS handshake took more than {HANDSHAKE_TIMEOUT:?}")]
+    Slow,
+    /// A verified certificate whose names are not to be trusted.
+    #[error("the client certificate cannot identify anybody: {0}")]
+    Certificate(#[source] CertificateError),
+}
+
+/// Gets to know `stranger`, then serves its connection to the end.
+pub(super) async fn greet<H: Handler>(
+    stranger: Stranger,
+    limits: Limits,
+    handler: Rc<H>,
+    drain: Drain,
+) -> Result<(), GreetingError> {
+    match stranger {
+        Stranger::Tcp { stream, address, owner } => {
+            set_nodelay(&stream)?;
+            let owner = match owner {
+                OwnerLookup::Ask => loopback::owner(&stream),
+                OwnerLookup::Skip => None,
+            };
+            let peer = Rc::new(PeerEvidence::Tcp { address, owner });
+            serve(stream, peer, limits.clocks, Lifetime::Unlimited, handler, drain).await;
+        }
+        Stranger::Unix(stream) => {
+            let peer = Rc::new(credentials(&stream)?);
+            serve(stream, peer, limits.clocks, Lifetime::Unlimited, handler, drain).await;
+        }
+        Stranger::Tls { stream, address, tls } => {
+            set_nodelay(&stream)?;
+            let stream = handshake(stream, &tls).await?;
+            let names = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+                Some(leaf) => certificate::names(leaf).map_err(GreetingError::Certificate)?,
+                None => certificate::Names::default(),
+            };
+            let certificate::Names { spiffe_id, dns_names } = names;
+            let peer = Rc::new(PeerEvidence::Tls { address, spiffe_id, dns_names });
+            serve(stream, peer, limits.clocks, Lifetime::AtMost(tls.session_lifetime()), handler, drain).await;
+        }
+    }
+    Ok(())
+}
+
+/// Answers are written whole: waiting for more (Nagle) only adds delay.
+fn set_nodelay(stream: &TcpStream) -> Result<(), GreetingError> {
+    stream.set_nodelay(true).map_err(GreetingError::Socket)
+}
+
+fn credentials(stream: &UnixStream) -> Result<PeerEvidence, GreetingError> {
+    let peer = stream.peer_cred().map_err(GreetingError::Socket)?;
+    // the kernel writes 0 for a process that our PID namespace cannot see
+    let pid = peer.pid().filter(|pid| *pid > 0);
+    Ok(PeerEvidence::Unix { uid: peer.uid(), gid: peer.gid(), pid })
+}
+
+async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<TcpStream>, GreetingError> {
+    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(stream)).await {
+        Ok(agreed) => agreed.map_err(GreetingError::Handshake),
+        Err(_elapsed) => Err(GreetingError::Slow),
+    }
+}

@@ -1,0 +1,128 @@
+//! A JWKS document: the public keys with which a cluster's tokens are verified, by their ids.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use thiserror::Error;
+
+use super::pem::PemError;
+
+/// The algorithms that API servers sign with. One is configured; tokens have no choice. All of them are public-key
+/// signatures: with a symmetric one, whoever can verify tokens can make them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenAlgorithm {
+    /// RSA (PKCS#1 v1.5) with SHA-256: what most clusters use.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+}
+
+impl TokenAlgorithm {
+    pub(super) const fn as_jwa(self) -> Algorithm {
+        match self {
+            Self::Rs256 => Algorithm::RS256,
+            Self::Es256 => Algorithm::ES256,
+            Self::Es384 => Algorithm::ES384,
+        }
+    }
+
+    /// The name in `alg`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+        }
+    }
+
+    /// Whether `key` is of this algorithm's kind, and not meant for something else.
+    fn fits(self, key: &Jwk) -> bool {
+        let kind = match (self, &key.algorithm) {
+            (Self::Rs256, AlgorithmParameters::RSA(_)) => true,
+            (Self::Es256, AlgorithmParameters::EllipticCurve(parameters)) => parameters.curve == EllipticCurve::P256,
+            (Self::Es384, AlgorithmParameters::EllipticCurve(parameters)) => parameters.curve == EllipticCurve::P384,
+            (Self::Rs256 | Self::Es256 | Self::Es384, _another_kind) => false,
+        };
+        let said = key.common.key_algorithm.is_none_or(|algorithm| algorithm.to_string() == self.as_str());
+        let signs = key.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
+        kind && said && signs
+    }
+}
+
+/// Why a JWKS file cannot be used.
+#[derive(Debug, Error)]
+pub enum JwksError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] PemError),
+    /// It is no JWKS.
+    #[error("{} is no JWKS document", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// Two keys with one id: which of them is meant cannot be told.
+    #[error("{} has two keys with the kid {id:?}", .path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: String,
+    },
+    /// A key whose numbers are none.
+    #[error("the key with the kid {id:?} in {} cannot be used", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: String,
+        /// Why not.
+        source: jsonwebtoken::errors::Error,
+    },
+    /// Nothing to verify tokens with.
+    #[error("{} has no key for {algorithm} that has a kid", .path.display())]
+    Nothing {
+        /// The file.
+        path: PathBuf,
+        /// The configured algorithm.
+        algorithm: &'static str,
+    },
+}
+
+/// The keys of a JWKS document that fit one algorithm.
+pub(super) struct Jwks(BTreeMap<String, DecodingKey>);
+
+impl Jwks {
+    /// Keys of other kinds, and those without an id, are passed over: a document may serve several purposes.
+    pub(super) fn parse(path: &Path, document: &[u8], algorithm: TokenAlgorithm) -> Result<Self, JwksError> {
+        let set: JwkSet =
+            serde_json::from_slice(document).map_err(|source| JwksError::Format { path: path.to_owned(), source })?;
+        let mut keys = BTreeMap::new();
+        for key in set.keys.iter().filter(|key| algorithm.fits(key)) {
+            let Some(id) = key.common.key_id.clone() else { continue };
+            let parsed = DecodingKey::from_jwk(key).map_err(|source| JwksError::Key {
+                path: path.to_owned(),
+                id: id.clone(),
+                source,
+            })?;
+            if keys.insert(id.clone(), parsed).is_some() {
+                return Err(JwksError::Twice { path: path.to_owned(), id });
+            }
+        }
+        if keys.is_empty() {
+            return Err(JwksError::Nothing { path: path.to_owned(), algorithm: algorithm.as_str() });
+        }
+        Ok(Self(keys))
+    }
+
+    pub(super) fn key(&self, id: &str) -> Option<&DecodingKey> {
+        self.0.get(id)
+    }
+}

@@ -1,0 +1,249 @@
+//! TLS towards clients: 1.3 and 1.2, client certificates and their revocation, reloaded when the files change.
+//!
+//! Sessions are never resumed. A resumed session brings back the identity of the handshake before without looking at the
+//! certificate again: one that has been revoked or has expired would go on for as long as tickets live. A full handshake
+//! costs a fraction of a millisecond, and clients keep their connections. For the same reason a connection has a lifetime.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::pem::{self, PemError};
+
+/// Which versions of TLS clients may speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// Only 1.3.
+    Only13,
+    /// 1.3, and 1.2 with ephemeral keys and authenticated ciphers.
+    From12,
+}
+
+/// Which clients the handshake lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clients {
+    /// All: TLS for secrecy only. Who they are, they have to prove in another way.
+    Anonymous,
+    /// Those with a certificate of one of these authorities, for the purpose of client authentication.
+    Verified {
+        /// PEM, one certificate or several.
+        ca_file: PathBuf,
+        /// PEM, revocation lists. With none, nothing is revoked. With any, there must be one from the issuer of each client
+        /// certificate, and it must not have expired: otherwise the client is refused.
+        crl_files: Vec<PathBuf>,
+    },
+}
+
+/// What a TLS listener is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// PEM: our certificate first, then those between it and the root.
+    pub certificate_file: PathBuf,
+    /// PEM: its key, which others must not be able to read.
+    pub key_file: PathBuf,
+    /// Who is let in.
+    pub clients: Clients,
+    /// By which protocol.
+    pub versions: Versions,
+    /// How long a connection may go on before the client has to prove again who it is.
+    pub session_lifetime: Duration,
+}
+
+/// Why a TLS listener cannot be served as it is configured.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be used.
+    #[error(transparent)]
+    Pem(#[from] PemError),
+    /// The key does not belong to the certificate, or is of no kind we can use.
+    #[error("the certificate in {} and the key in {} cannot be used together", .certificate.display(), .key.display())]
+    KeyPair {
+        /// `certificate_file`.
+        certificate: PathBuf,
+        /// `key_file`.
+        key: PathBuf,
+        /// Why not.
+        source: rustls::Error,
+    },
+    /// A certificate in the file cannot be trusted as an authority.
+    #[error("a certificate in {} cannot be used as an authority for clients", .path.display())]
+    Authority {
+        /// `ca_file`.
+        path: PathBuf,
+        /// Why not.
+        source: rustls::Error,
+    },
+    /// Authorities and revocation lists make no verifier.
+    #[error("the authorities for clients or their revocation lists cannot be used")]
+    Verifier(#[source] VerifierBuilderError),
+    /// The cryptography library refuses the protocol versions: a bug.
+    #[error("TLS 1.2 and 1.3 are not available")]
+    Versions(#[source] rustls::Error),
+}
+
+/// How a reload went that went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// The files are what they were.
+    Unchanged,
+    /// New connections are served with the new files. Those there are keep what they agreed on, up to their lifetime.
+    Changed,
+}
+
+/// The configuration of a TLS listener, kept up to date with its files. Shared by all workers.
+pub struct ReloadableTls {
+    settings: TlsSettings,
+    current: ArcSwap<ServerConfig>,
+    /// Of the files that `current` was made from. Locked for a whole reload, so that two cannot overtake each other.
+    fingerprint: Mutex<Fingerprint>,
+}
+
+type Fingerprint = [u8; 32];
+
+impl ReloadableTls {
+    /// Reads every file.
+    ///
+    /// # Errors
+    /// [`TlsError`]: a file that cannot be used.
+    pub fn load(settings: TlsSettings) -> Result<Self, TlsError> {
+        let files = Files::read(&settings)?;
+        let current = ArcSwap::new(files.server_config(&settings)?);
+        Ok(Self { fingerprint: Mutex::new(files.fingerprint()), current, settings })
+    }
+
+    /// Reads every file again, and uses them from now on if they have changed and fit together. To be called when one of
+    /// [`Self::watched`] may have changed, and every half minute anyway.
+    ///
+    /// # Errors
+    /// [`TlsError`]; the configuration that worked stays in use. That is also what comes of a look between the replacement
+    /// of a certificate and that of its key: the next look finds both.
+    pub fn reload(&self) -> Result<Reloaded, TlsError> {
+        let mut fingerprint = self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = Files::read(&self.settings)?;
+        if files.fingerprint() == *fingerprint {
+            return Ok(Reloaded::Unchanged);
+        }
+        self.current.store(files.server_config(&self.settings)?);
+        *fingerprint = files.fingerprint();
+        Ok(Reloaded::Changed)
+    }
+
+    /// The files that matter. Their directories are to be watched: such files are replaced, not written to.
+    #[must_use]
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let mut paths = vec![self.settings.certificate_file.clone(), self.settings.key_file.clone()];
+        if let Clients::Verified { ca_file, crl_files } = &self.settings.clients {
+            paths.push(ca_file.clone());
+            paths.extend(crl_files.iter().cloned());
+        }
+        paths
+    }
+
+    /// The configuration for a handshake that begins now.
+    #[must_use]
+    pub fn current(&self) -> Arc<ServerConfig> {
+        self.current.load_full()
+    }
+
+    /// See [`TlsSettings::session_lifetime`].
+    #[must_use]
+    pub const fn session_lifetime(&self) -> Duration {
+        self.settings.session_lifetime
+    }
+}
+
+/// The bytes of every file, read once, so that what is compared is what is used.
+struct Files {
+    certificate: Vec<u8>,
+    key: zeroize::Zeroizing<Vec<u8>>,
+    authorities: Option<Vec<u8>>,
+    crls: Vec<Vec<u8>>,
+}
+
+impl Files {
+    fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
+        let (authorities, crls) = match &settings.clients {
+            Clients::Anonymous => (None, Vec::new()),
+            Clients::Verified { ca_file, crl_files } => {
+                let crls = crl_files.iter().map(|path| pem::read(path)).collect::<Result<_, _>>()?;
+                (Some(pem::read(ca_file)?), crls)
+            }
+        };
+        let certificate = pem::read(&settings.certificate_file)?;
+        Ok(Self { certificate, key: pem::read_private(&settings.key_file)?, authorities, crls })
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let files = [self.certificate.as_slice(), self.key.as_slice()];
+        let files = files.into_iter().chain(self.authorities.as_deref()).chain(self.crls.iter().map(Vec::as_slice));
+        // the digest of digests: where one file ends and the next begins matters
+        let mut whole = Sha256::new();
+        for file in files {
+            whole.update(Sha256::digest(file));
+        }
+        whole.finalize().into()
+    }
+
+    fn server_config(&self, settings: &TlsSettings) -> Result<Arc<ServerConfig>, TlsError> {
+        let TlsSettings { certificate_file, key_file, clients, versions, session_lifetime: _ } = settings;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = match clients {
+            Clients::Anonymous => WebPkiClientVerifier::no_client_auth(),
+            Clients::Verified { ca_file, crl_files } => self.verifier(ca_file, crl_files, &provider)?,
+        };
+        let chain = pem::certificates(certificate_file, &self.certificate)?;
+        let key = pem::key(key_file, &self.key)?;
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&protocol_versions(*versions))
+            .map_err(TlsError::Versions)?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .map_err(|source| {
+                let (certificate, key) = (certificate_file.clone(), key_file.clone());
+                TlsError::KeyPair { certificate, key, source }
+            })?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.require_ems = true; // RFC 7627: without it, TLS 1.2 does not bind the client's certificate to the session
+        Ok(Arc::new(config))
+    }
+
+    fn verifier(
+        &self,
+        ca_file: &Path,
+        crl_files: &[PathBuf],
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for authority in pem::certificates(ca_file, self.authorities.as_deref().unwrap_or_default())? {
+            roots.add(authority).map_err(|source| TlsError::Authority { path: ca_file.to_owned(), source })?;
+        }
+        let mut crls = Vec::new();
+        for (path, text) in crl_files.iter().zip(&self.crls) {
+            crls.extend(pem::revocation_lists(path, text)?);
+        }
+        let revocable = !crls.is_empty();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).with_crls(crls);
+        // authorities are few and known by file: one that is not to be trusted any more is taken out of `ca_file`
+        let verifier = verifier.only_check_end_entity_revocation().enforce_revocation_expiration();
+        let verifier = if revocable { verifier } else { verifier.allow_unknown_revocation_status() };
+        verifier.build().map_err(TlsError::Verifier)
+    }
+}
+
+fn protocol_versions(versions: Versions) -> Vec<&'static SupportedProtocolVersion> {
+    match versions {
+        Versions::Only13 => vec![&rustls::version::TLS13],
+        Versions::From12 => vec![&rustls::version::TLS13, &rustls::version::TLS12],
+    }
+}

@@ -1,0 +1,296 @@
+//! Unix sockets: bound so that at no moment anybody can connect who shall not, and removed when they are done with.
+//!
+//! The socket is made in a directory of its own that nobody else can enter, given its group and mode there, and only then
+//! renamed to its place. (The umask would do for the mode, but it is the whole process's, and does nothing for the group.)
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Group as SystemGroup;
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
+use rustix::process::geteuid;
+use thiserror::Error;
+
+/// Which group a socket is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Group {
+    /// By number.
+    Id(u32),
+    /// By name, as the system knows it when the socket is bound.
+    Name(String),
+}
+
+/// A Unix socket to be bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// Where; absolute. The directory must exist.
+    pub path: PathBuf,
+    /// Permission bits. To connect, one needs the right to write.
+    pub mode: u32,
+    /// Its group, if not the one of this process.
+    pub group: Option<Group>,
+}
+
+/// Why a Unix socket cannot be bound.
+#[derive(Debug, Error)]
+pub enum UnixSocketError {
+    /// Everybody may rename what is in the directory, and put a socket of their own in our place.
+    #[error("everybody may replace files in {} (mode {mode:04o}): choose another directory, or chmod o-w it", .path.display())]
+    LooseDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The directory's owner may do the same.
+    #[error("{} belongs to uid {owner}, which is neither root nor this user, and could replace the socket", .path.display())]
+    ForeignDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
+    /// Somebody listens there: most likely we do, in another process.
+    #[error("a process listens on {} already", .0.display())]
+    InUse(PathBuf),
+    /// Something that is not a socket, and not ours to remove.
+    #[error("{} exists and is not a socket: remove it, or choose another path", .0.display())]
+    NotASocket(PathBuf),
+    /// Socket addresses are short.
+    #[error("{} is too long for a Unix socket (at most 107 bytes)", .0.display())]
+    TooLong(PathBuf),
+    /// No such group.
+    #[error("there is no group {0:?} on this system")]
+    NoGroup(String),
+    /// Anything else the system said.
+    #[error("cannot {attempt} {}", .path.display())]
+    Io {
+        /// What was tried.
+        attempt: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A socket's place in the file system. Its drop removes the socket, unless a successor has put its own there.
+#[derive(Debug)]
+pub struct SocketPath {
+    path: PathBuf,
+    /// The socket's inode. As long as it is open, no other file can be given the same number.
+    inode: File,
+}
+
+impl SocketPath {
+    /// Where the socket is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let (found, ours) = (fs::symlink_metadata(&self.path), self.inode.metadata());
+        let same = |found: &Metadata, ours: &Metadata| found.dev() == ours.dev() && found.ino() == ours.ino();
+        if found.is_ok_and(|found| ours.is_ok_and(|ours| same(&found, &ours))) {
+            // what cannot be removed is found to be stale by whoever comes next
+            let _removed = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Binds `socket`. The path is removed when the second half of the answer is dropped.
+///
+/// # Errors
+/// [`UnixSocketError`].
+pub fn bind(socket: &UnixSocket) -> Result<(UnixListener, SocketPath), UnixSocketError> {
+    let path = socket.path.as_path();
+    let failed = |attempt, path: &Path| {
+        let path = path.to_owned();
+        move |source| UnixSocketError::Io { attempt, path, source }
+    };
+    let directory = parent(path);
+    check_directory(directory)?;
+    make_way(path)?;
+    let private = tempfile::Builder::new().prefix(".").rand_bytes(6).tempdir_in(directory);
+    let private = private.map_err(failed("make a directory in", directory))?;
+    let made = private.path().join("s");
+    if [path, &made].iter().any(|path| path.as_os_str().as_bytes().len() > LONGEST_PATH) {
+        return Err(UnixSocketError::TooLong(path.to_owned()));
+    }
+    let listener = UnixListener::bind(&made).map_err(failed("bind", path))?;
+    if let Some(group) = &socket.group {
+        std::os::unix::fs::chown(&made, None, Some(group_id(group)?)).map_err(failed("give its group to", path))?;
+    }
+    fs::set_permissions(&made, Permissions::from_mode(socket.mode & 0o777)).map_err(failed("set the mode of", path))?;
+    let inode = openat(CWD, &made, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let inode = File::from(inode.map_err(|error| failed("look at", path)(error.into()))?);
+    // never over something that has come meanwhile
+    renameat_with(CWD, &made, CWD, path, RenameFlags::NOREPLACE)
+        .map_err(|error| failed("put a socket at", path)(error.into()))?;
+    listener.set_nonblocking(true).map_err(failed("use", path))?;
+    Ok((listener, SocketPath { path: path.to_owned(), inode }))
+}
+
+/// `sun_path` without its NUL.
+const LONGEST_PATH: usize = 107;
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Group members who may write in the directory are trusted with that: whoever set the group meant them.
+fn check_directory(path: &Path) -> Result<(), UnixSocketError> {
+    let failed = |source| UnixSocketError::Io { attempt: "look at", path: path.to_owned(), source };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+    let metadata = File::from(directory).metadata().map_err(failed)?;
+    if metadata.uid() != 0 && metadata.uid() != geteuid().as_raw() {
+        return Err(UnixSocketError::ForeignDirectory { path: path.to_owned(), owner: metadata.uid() });
+    }
+    // with the sticky bit (/tmp), everybody may add files, and rename only their own
+    if metadata.mode() & 0o1002 == 0o0002 {
+        return Err(UnixSocketError::LooseDirectory { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
+    }
+    Ok(())
+}
+
+/// Removes a socket that was left behind; anything else stays and is an error.
+fn make_way(path: &Path) -> Result<(), UnixSocketError> {
+    let failed = |attempt, source| UnixSocketError::Io { attempt, path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => return Err(UnixSocketError::NotASocket(path.to_owned())),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("look at", error)),
+    }
+    match connect_at_once(path) {
+        // nobody has it open: it belonged to a process that was killed
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // a queue that is full (EAGAIN) is somebody's, too
+        Ok(_) => return Err(UnixSocketError::InUse(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(UnixSocketError::InUse(path.to_owned()));
+        }
+        Err(error) => return Err(failed("find out who listens on", error)),
+    }
+    fs::remove_file(path).map_err(|error| failed("remove the abandoned socket", error))
+}
+
+/// Connects without waiting for room in the queue of a process that may hang.
+fn connect_at_once(path: &Path) -> io::Result<UnixStream> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&socket2::SockAddr::unix(path)?)?;
+    Ok(std::os::fd::OwnedFd::from(socket).into())
+}
+
+fn group_id(group: &Group) -> Result<u32, UnixSocketError> {
+    match group {
+        Group::Id(id) => Ok(*id),
+        Group::Name(name) => match SystemGroup::from_name(name) {
+            Ok(Some(group)) => Ok(group.gid.as_raw()),
+            Ok(None) => Err(UnixSocketError::NoGroup(name.clone())),
+            Err(error) => {
+                let path = PathBuf::from(OsString::from(name));
+                Err(UnixSocketError::Io { attempt: "look up the group", path, source: error.into() })
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket_at(path: &Path) -> UnixSocket {
+        UnixSocket { path: path.to_owned(), mode: 0o600, group: None }
+    }
+
+    /// Other tests start processes, which have our descriptors, too, from their fork to their exec: for that moment a socket
+    /// that we closed is still alive.
+    fn bind_once_abandoned(path: &Path) -> (UnixListener, SocketPath) {
+        for _ in 0..200 {
+            match bind(&socket_at(path)) {
+                Err(UnixSocketError::InUse(_)) => std::thread::sleep(std::time::Duration::from_millis(20)),
+                bound => return bound.unwrap(),
+            }
+        }
+        panic!("{} is still in use", path.display());
+    }
+
+    #[test]
+    fn a_socket_has_its_mode_and_is_removed_with_its_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let (_listener, bound) = bind(&socket_at(&path)).unwrap();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        assert_eq!(metadata.mode() & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "the directory it was made in is gone");
+        UnixStream::connect(&path).unwrap();
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_abandoned_socket_is_replaced_and_a_live_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        drop(UnixListener::bind(&path).unwrap()); // std leaves it behind, as a killed process would
+        let _bound = bind_once_abandoned(&path);
+        assert!(matches!(bind(&socket_at(&path)), Err(UnixSocketError::InUse(_))));
+        UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn a_successors_socket_is_not_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let (listener, first) = bind(&socket_at(&path)).unwrap();
+        drop(listener);
+        let _second = bind_once_abandoned(&path);
+        drop(first);
+        UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_socket_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        fs::write(&path, "precious").unwrap();
+        assert!(matches!(bind(&socket_at(&path)), Err(UnixSocketError::NotASocket(_))));
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &link).unwrap();
+        assert!(matches!(bind(&socket_at(&link)), Err(UnixSocketError::NotASocket(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_directory_that_everybody_may_change_is_refused_unless_it_is_sticky() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(bind(&socket_at(&path)), Err(UnixSocketError::LooseDirectory { .. })));
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
+        bind(&socket_at(&path)).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_and_a_group_that_is_not_there_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let long = directory.path().join("x".repeat(108));
+        assert!(matches!(bind(&socket_at(&long)), Err(UnixSocketError::TooLong(_))));
+        let group = Some(Group::Name("no-such-group-here".to_owned()));
+        let error = bind(&UnixSocket { group, ..socket_at(&directory.path().join("s")) }).unwrap_err();
+        assert_eq!(error.to_string(), "there is no group \"no-such-group-here\" on this system");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+}

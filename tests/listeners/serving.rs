@@ -1,0 +1,87 @@
+//! A server that answers every request with the evidence it has of the client, and clients of other users.
+
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output};
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign::downstream::listener::Security;
+use countersign::downstream::stream::{Clocks, ExchangeGuard};
+use countersign::downstream::{Capacity, Drain, Handler, Limits, ListenerSocket, PeerEvidence, accept};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+const LIMITS: Limits = Limits {
+    clocks: Clocks { head_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(5) },
+    connections: 64,
+};
+
+struct Echo;
+
+impl Handler for Echo {
+    type Body = Full<Bytes>;
+
+    async fn handle(
+        &self,
+        peer: Rc<PeerEvidence>,
+        _exchange: ExchangeGuard,
+        _request: Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        Response::new(Full::new(Bytes::from(format!("{peer:?}\n"))))
+    }
+}
+
+/// Serving until it is dropped.
+pub(crate) struct Served {
+    _drain: watch::Sender<bool>,
+}
+
+/// Serves `socket` on a thread of its own.
+pub(crate) fn serve(socket: ListenerSocket, security: Security) -> Served {
+    let (drain, signal) = watch::channel(false);
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let bound = socket.into_bound(security).unwrap();
+            accept(bound, LIMITS, Capacity::new(LIMITS.connections), Rc::new(Echo), Drain::new(signal)).await;
+            Ok::<_, Infallible>(())
+        })
+    });
+    Served { _drain: drain }
+}
+
+/// Sends `bytes` and returns all that comes until the server closes; a reset counts as its end.
+pub(crate) fn talk(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    let _end_or_reset = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Runs `program` as another user, without supplementary groups.
+pub(crate) fn as_user(uid: u32, gid: u32, program: &str, arguments: &[&str]) -> Output {
+    command_as(uid, gid, program).args(arguments).output().unwrap()
+}
+
+pub(crate) fn command_as(uid: u32, gid: u32, program: &str) -> Command {
+    assert!(rustix::process::geteuid().is_root(), "this test lets another user connect: run it as root");
+    let mut command = Command::new(program);
+    command.uid(uid).gid(gid).current_dir("/");
+    command
+}
+
+/// What curl says, and what it got.
+pub(crate) fn curl_as(uid: u32, gid: u32, arguments: &[&str]) -> (bool, String) {
+    let output = as_user(uid, gid, "curl", &[&["--silent", "--show-error", "--max-time", "10"], arguments].concat());
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
