@@ -65,6 +65,7 @@ fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr) -> P
         callers: match listener.callers {
             settings::Callers::AnyLocal => Callers::AnyLocal,
         },
+        required_header: None,
         routes: Routes::new(routes.collect()),
     }
 }

@@ -6,16 +6,18 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use http::header::HeaderName;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::answer::{Answer, refuse};
+use super::credential;
 use super::fault::{ExchangeError, Repetition, UpstreamError};
 use super::head::{self, OwnNames};
 use super::headers;
 use super::route::{Route, Routes};
-use crate::authorize::Callers;
+use crate::authorize::{Authorized, Callers, ClientIdentity, Denied};
 use crate::clock;
 use crate::downstream::stream::ExchangeGuard;
 use crate::downstream::{Handler, PeerEvidence, Permit, body};
@@ -33,6 +35,8 @@ pub struct Proxy {
     pub names: OwnNames,
     /// By whom.
     pub callers: Callers,
+    /// A header field that every request must carry, when one is required.
+    pub required_header: Option<HeaderName>,
     /// What it serves.
     pub routes: Routes,
 }
@@ -41,6 +45,7 @@ impl Proxy {
     /// The way of a request. What is learnt on it goes into `record`, for log and metrics.
     async fn exchange(
         &self,
+        peer: PeerEvidence,
         request: Request<Incoming>,
         record: &mut ExchangeRecord,
     ) -> Result<(Sent, Permit), ExchangeError> {
@@ -49,15 +54,20 @@ impl Proxy {
         let route = self.routes.select(&target)?;
         record.route = Some((route.name.clone(), route.metrics.clone()));
         head::admit(&head, target.host, route, &self.names)?;
-        let client = self.callers.authenticate();
-        record.client = Some(client.to_string());
+        head::require(&head, self.required_header.as_ref())?;
+        let client = credential::authenticate(&self.callers, peer, &head.headers)?;
+        note_client(&client, record);
+        client.take(clock::monotonic_nanos())?;
 
         let place = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
         let bytes = body::read(body, route.body_limits).await?;
         record.received = bytes.len();
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.action = Some(form.action().as_str().to_owned());
-        let allowed = route.policy.authorize(&client, form)?;
+        note_parameters(&client, &form, record);
+        let allowed = route.policy.authorize(&client, &route.name, form);
+        note_decision(&allowed, record);
+        let allowed = allowed?;
 
         let now = clock::now();
         let key = route.key.current(now)?;
@@ -97,7 +107,7 @@ impl Handler for Proxy {
     ) -> Response<Answer> {
         let PeerEvidence::Tcp { address } = peer;
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), address);
-        match contained(self.exchange(request, &mut record)).await {
+        match contained(self.exchange(peer, request, &mut record)).await {
             Ok((sent, place)) => {
                 let (mut head, body) = sent.into_parts();
                 record.status = Some(head.status.as_u16());
@@ -112,6 +122,32 @@ impl Handler for Proxy {
             }
         }
     }
+}
+
+fn note_client(client: &ClientIdentity, record: &mut ExchangeRecord) {
+    record.client = Some(client.to_string());
+    record.identified_by = Some(client.identified_by());
+}
+
+/// Names only. Where nobody has a name there are no rules to be written, and nothing is noted.
+fn note_parameters(client: &ClientIdentity, form: &QueryForm<'_>, record: &mut ExchangeRecord) {
+    /// Enough to write a rule from; a client could send a thousand.
+    const MOST: usize = 64;
+    match client {
+        ClientIdentity::AnyLocal => {}
+        ClientIdentity::Named { .. } => {
+            record.parameters = form.parameters().iter().take(MOST).map(|(name, _)| name.to_owned()).collect();
+        }
+    }
+}
+
+fn note_decision(decided: &Result<Authorized<'_>, Denied>, record: &mut ExchangeRecord) {
+    let (decision, rule) = match decided {
+        Ok(allowed) => (allowed.decision().as_str(), allowed.decision().rule()),
+        Err(denied) => (Denied::WORD, denied.rule()),
+    };
+    record.decision = Some(decision);
+    record.rule = rule.map(|rule| rule.to_string());
 }
 
 fn repetition(route: &Route, action: &Action) -> Repetition {

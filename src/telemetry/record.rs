@@ -99,8 +99,16 @@ pub struct ExchangeRecord {
     pub route: Option<(Arc<str>, RouteMetrics)>,
     /// Who called, once authenticated.
     pub client: Option<String>,
+    /// How the client was identified.
+    pub identified_by: Option<&'static str>,
     /// Which Action, once parsed.
     pub action: Option<String>,
+    /// The names of the parameters, of named clients; never their values.
+    pub parameters: Vec<String>,
+    /// What the policy decided: `allow`, `deny`, `recorded` or `any_local`.
+    pub decision: Option<&'static str>,
+    /// The rule that decided, when one did.
+    pub rule: Option<String>,
     /// Which key signed.
     pub key_id: Option<String>,
     /// The status of the answer.
@@ -132,7 +140,11 @@ impl ExchangeRecord {
             peer,
             route: None,
             client: None,
+            identified_by: None,
             action: None,
+            parameters: Vec::new(),
+            decision: None,
+            rule: None,
             key_id: None,
             status: None,
             code: None,
@@ -167,7 +179,10 @@ impl ExchangeRecord {
             peer = %self.peer,
             route = self.route.as_ref().map(|(name, _)| &**name),
             client = self.client.as_deref(),
+            identified_by = self.identified_by,
             action = self.action.as_deref(),
+            decision = self.decision,
+            rule = self.rule.as_deref(),
             key_id = self.key_id.as_deref(),
             status = self.status,
             outcome = self.outcome.as_str(),
