@@ -10,8 +10,9 @@ use http::header::HeaderName;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::clients;
 use super::graph::{Graph, SharedRoute};
-use crate::authorize::{ActionPattern, Callers, Policy};
+use crate::authorize::ActionPattern;
 use crate::config::settings::{self, ServedRoutes};
 use crate::credentials::SignatureMethod;
 use crate::downstream::stream::Clocks;
@@ -62,10 +63,8 @@ fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr) -> P
     Proxy {
         listener: listener.name.as_str().into(),
         names: OwnNames::new(address, &listener.hosts),
-        callers: match listener.callers {
-            settings::Callers::AnyLocal => Callers::AnyLocal,
-        },
-        required_header: None,
+        callers: clients::callers(&listener.callers, &graph.clients),
+        required_header: listener.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(routes.collect()),
     }
 }
@@ -86,9 +85,7 @@ fn live_route(
         name: route.name.as_str().into(),
         hosts: route.hosts.clone(),
         path: route.path.clone(),
-        policy: match listener.callers {
-            settings::Callers::AnyLocal => Policy::AnyLocal,
-        },
+        policy: clients::policy(&listener.callers),
         key: Arc::clone(&shared.key),
         profile: Profile { signature_method: signature_method(route.profile.signature_method) },
         target,

@@ -79,6 +79,19 @@ impl Rule {
     }
 }
 
+impl fmt::Display for Rule {
+    /// To which calls it applies, and when.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, pattern) in self.patterns.iter().enumerate() {
+            write!(f, "{}{pattern}", if nth == 0 { "" } else { ", " })?;
+        }
+        for (nth, condition) in self.conditions.iter().enumerate() {
+            write!(f, " {} {condition}", if nth == 0 { "when" } else { "and" })?;
+        }
+        Ok(())
+    }
+}
+
 /// Decides over all rules; their order does not matter to the decision, only to which of several is named.
 #[must_use]
 pub fn judge(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Verdict {

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use super::live;
 use crate::app::{Drained, Graph, Running, StartError};
-use crate::config::settings::{Exposure, Settings, Transport};
+use crate::config::settings::{Callers, Exposure, Mode, Settings, Transport};
 use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign run`.
@@ -128,10 +128,23 @@ impl Signals {
 fn announce(running: &Running) {
     let settings = running.graph().settings();
     for (listener, address) in settings.listeners.iter().zip(running.addresses()) {
-        tracing::info!(listener = %listener.name, %address, "listening; any_local: whoever can connect may call");
-        if listener.exposure == Exposure::DangerBeyondLoopback {
-            tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
+        let callers = match &listener.callers {
+            Callers::AnyLocal => "any_local: whoever can connect may call",
+            Callers::Clients(_) => "named clients may call",
+        };
+        tracing::info!(listener = %listener.name, %address, callers, "listening");
+        match listener.exposure {
+            Exposure::Loopback | Exposure::Authenticated => {}
+            Exposure::DangerCleartextTokens => {
+                tracing::warn!(listener = %listener.name, %address, "danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
+            }
+            Exposure::DangerBeyondLoopback => {
+                tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
+            }
         }
+    }
+    for client in settings.clients.iter().filter(|client| client.mode == Mode::Record) {
+        tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
     }
     for route in &settings.routes {
         tracing::info!(route = %route.name, endpoint = %live::endpoint_url(&route.endpoint), key = %route.key, "route");
@@ -165,7 +178,7 @@ fn is_loopback(host: &str) -> bool {
 fn start_failure(error: &StartError) -> Failure {
     let denied = match error {
         StartError::Bind { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
-        StartError::Thread(_) | StartError::Watch(_) => false,
+        StartError::NotYet { .. } | StartError::Thread(_) | StartError::Watch(_) => false,
     };
     Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)
 }
