@@ -37,7 +37,7 @@ fn forms() -> [(&'static str, String); 3] {
 
 fn parse_and_sign(body: &[u8], key: &ActiveKey, target: &SigningTarget, timestamp: &RequestTimestamp) -> usize {
     let form = QueryForm::parse(body, LIMITS).unwrap();
-    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, form).unwrap();
+    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
     let unsealed = prepare(&allowed, key, target, PROFILE, timestamp);
     let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
     unsealed.seal(&mac).into_body().len()
@@ -51,7 +51,7 @@ fn sign(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap()));
         let form = QueryForm::parse(body.as_bytes(), LIMITS).unwrap();
-        let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, form).unwrap();
+        let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
         let string_to_sign = prepare(&allowed, &key, &target, PROFILE, &timestamp).string_to_sign().to_vec();
         group.bench_function("bare HMAC-SHA256", |bencher| {
             bencher.iter(|| key.signing_key().mac(SignatureMethod::HmacSha256, black_box(&string_to_sign)));

@@ -1,8 +1,10 @@
 //! Building and running the live program from [`crate::config::settings::Settings`]: the only place that names every module.
 //!
-//! `graph` turns settings into what all workers share (keys, TLS, counters), `worker` makes one thread's part of it (routes with
-//! connections of their own) and serves, `running` starts and drains them all. `confinement` says what of the system they need.
+//! `clients` puts the configured clients into the words of the policy, `graph` turns settings into what all workers share (keys,
+//! TLS, counters), `worker` makes one thread's part of it (routes with connections of their own) and serves, `running` starts
+//! and drains them all. `confinement` says what of the system they need.
 
+pub mod clients;
 pub mod confinement;
 pub mod graph;
 pub mod running;

@@ -1,6 +1,7 @@
 //! The one place that reads the time: everything else is told it.
 
-use std::time::SystemTime;
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
 
@@ -11,4 +12,14 @@ use jiff::Timestamp;
 #[must_use]
 pub fn now() -> Timestamp {
     Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// When the monotonic clock was first read.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Nanoseconds since the first reading: the same clock for all threads, and no step of the wall clock moves it. For rates,
+/// which are kept as one number. It lasts for 584 years.
+#[must_use]
+pub fn monotonic_nanos() -> u64 {
+    u64::try_from(BEGINNING.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

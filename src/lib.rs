@@ -12,10 +12,10 @@
 //! ```text
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path prefix; there is no default
 //!            head::admit(head, route, names)       framing, Host, Origin, method, no query string, no loop, media type
-//! client   = callers.authenticate()                before the body is read: strangers get no memory
+//! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; then its rate
 //! bytes    = body::read(body, limits).await        cap and deadline
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
-//! allowed  = policy.authorize(client, form)        -> Authorized: only this function makes one
+//! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
 //! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
 //! mac      = key.signing_key().mac(...)
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
@@ -40,7 +40,7 @@
 //! | module | what it is | uses |
 //! |---|---|---|
 //! | [`query`] | the AWS Query protocol, pure: parameters, forms, percent encoding, error documents | |
-//! | [`authorize`] | who may do what, pure: identity, policy, Action patterns | `query` |
+//! | [`authorize`] | who may do what, pure: evidence, clients, rules, rates, policy | `query` |
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, stream | `signing` |
@@ -74,7 +74,7 @@
 //! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no default route.
 //! 3. Upstream host, path and key come from the configuration, never from anything a client sent.
 //! 4. Keys are refreshed beside the request path; a store that fails leaves the last good key; an expired key is never used.
-//! 5. A listener that does not say who may call, one beyond loopback, a plaintext endpoint beyond loopback and a key file that
+//! 5. A listener that does not say who may call, one beyond loopback without client authentication, a plaintext endpoint beyond loopback and a key file that
 //!    others can read are refused at start. The middle two have a `danger_` switch, off by default and logged at warn.
 //! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500.
 //! 7. HTTP/1.1 only, on both sides.

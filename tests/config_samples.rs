@@ -34,11 +34,11 @@ fn keys_of_the_reference() -> Vec<String> {
     let mut table = String::new();
     let mut keys = Vec::new();
     for line in text("reference.toml").lines() {
-        if let Some(header) = line.strip_prefix('[') {
-            table = header.trim_end_matches(']').to_owned();
+        let line = line.strip_prefix("# e.g. ").or(line.strip_prefix('#')).unwrap_or(line);
+        if line.starts_with('[') {
+            table = line.trim_matches(['[', ']']).to_owned();
             keys.push(table.clone());
         }
-        let line = line.strip_prefix("# e.g. ").or(line.strip_prefix('#')).unwrap_or(line);
         if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' ')) {
             keys.push(format!("{table}.{key}"));
         }
@@ -122,13 +122,71 @@ fn the_reference_names_every_key() {
 #[test]
 fn the_examples_in_the_reference_are_keys() {
     let reference = text("reference.toml");
-    for example in reference.lines().filter(|line| line.starts_with("# e.g. ")) {
+    let (default_tables, _) = reference.split_once("# TLS towards clients").unwrap();
+    let (_, rest) = reference.split_once("# ---- The endpoints").unwrap();
+    let outside = [default_tables, rest].concat();
+    for example in outside.lines().filter(|line| line.starts_with("# e.g. ")) {
         let line = example.trim_start_matches("# e.g. ");
         let faults = match parse(&reference.replace(example, line), "f", []) {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),
         };
-        // the only one that may fault: of the two identities there is one
-        assert!(faults.is_empty() || line.starts_with("identity_credential"), "{line}: {faults}");
+        // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call; a
+        // mode and group are for Unix sockets
+        let alone = ["identity_credential", "authenticate", "mode", "group"].iter().any(|key| line.starts_with(key));
+        assert!(faults.is_empty() || alone, "{line}: {faults}");
+        assert!(!faults.contains("unknown key"), "{line}: {faults}");
     }
+}
+
+/// The reference, with every example of the listener and the clients taken.
+fn reference_with_clients() -> String {
+    let written = text("reference.toml").replace("any_local = true", "").replace("# e.g. [", "[");
+    let (before, after) = written.split_once("# ---- The endpoints").unwrap();
+    let before = before
+        .replace("# e.g. mode = \"0660\"", "")
+        .replace("# e.g. group = \"countersign\"", "")
+        .replace(
+            "# e.g. authenticate = [\"unix-peer\", \"token\"]",
+            "authenticate = [\"mtls\", \"token\", \"service-account\"]",
+        )
+        .replace("# e.g. ", "");
+    format!("{before}# ---- The endpoints{after}")
+}
+
+#[test]
+fn the_examples_of_listeners_and_clients_make_one_configuration() {
+    let settings = parse(&reference_with_clients(), "f", []).unwrap_or_else(|error| panic!("{error}"));
+    let [client] = settings.clients.as_slice() else { panic!("one client") };
+    assert_eq!((client.allow.len(), client.deny.len(), client.rules.len()), (2, 1, 1));
+    assert_eq!(client.rules.first().unwrap().conditions.len(), 2);
+    assert!(settings.listeners.first().unwrap().tls.is_some());
+}
+
+#[test]
+fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
+    let named = keys_of_the_reference();
+    for (header, path) in [
+        ("[client.zz]", "client.reporting"),
+        ("[[client.zz.rule]]", "client.reporting.rule"),
+        ("[listener.zz.tls]", "listener.local.tls"),
+        ("[listener.zz.service_account]", "listener.local.service_account"),
+    ] {
+        let error =
+            parse(&format!("{}\n{header}\nnothing-like-it = 1\n", text("reference.toml")), "f", []).unwrap_err();
+        let unknown = error.faults().iter().find(|fault| fault.path.ends_with("nothing-like-it")).unwrap();
+        let (_, known) = unknown.message.split_once("known here are ").unwrap();
+        for key in known.split(", ").map(|key| key.trim_matches('`')) {
+            assert!(named.contains(&format!("{path}.{key}")), "{path}.{key} is not in the reference");
+        }
+    }
+}
+
+#[test]
+fn the_clients_sample_names_clients_with_rules() {
+    let clients = loaded("clients.toml").clients;
+    assert_eq!(
+        clients.iter().map(|client| client.name.as_str()).collect::<Vec<_>>(),
+        ["migration", "planner", "reporting"]
+    );
 }

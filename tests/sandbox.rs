@@ -108,7 +108,7 @@ fn request(line: &str, host: &str, body: &[u8]) -> Vec<u8> {
 
 fn signed(form: &str, host: &str, key: &ActiveKey, time: Timestamp) -> Vec<u8> {
     let form = QueryForm::parse(form.as_bytes(), Limits { parameters: 100 }).unwrap();
-    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, form).unwrap();
+    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
     let target = SigningTarget { host: host.to_owned(), path: "/".to_owned() };
     let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
     let unsealed = prepare(&allowed, key, &target, profile, &RequestTimestamp::at(time));

@@ -72,7 +72,7 @@ fn sign(
     timestamp: &RequestTimestamp,
 ) -> (String, String) {
     let form = QueryForm::parse(body, LIMITS).unwrap();
-    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, form).unwrap();
+    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
     let unsealed = prepare(&allowed, key, target, profile, timestamp);
     let string_to_sign = String::from_utf8(unsealed.string_to_sign().to_vec()).unwrap();
     let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());

@@ -8,7 +8,9 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
-use crate::config::settings::{self, Name, Settings};
+use super::clients;
+use crate::authorize::Clients;
+use crate::config::settings::{self, Callers, ListenAddress, Listener, Method, Name, Settings};
 use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadErrorKind, SealedFile, WatchedKey};
 use crate::downstream::Capacity;
 use crate::telemetry::{Metrics, RouteMetrics};
@@ -20,6 +22,7 @@ pub struct Graph {
     pub(super) settings: Settings,
     pub(super) routes: Vec<SharedRoute>,
     pub(super) keys: Vec<Arc<KeySlot>>,
+    pub(super) clients: Arc<Clients>,
     pub(super) connections: Vec<Capacity>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -57,6 +60,14 @@ pub enum BuildError {
         /// The route's name.
         name: Name,
     },
+    /// A listener asks for something that is read from the configuration and not served yet.
+    #[error("listener.{name}: {what} cannot be served yet")]
+    NotYet {
+        /// The listener's name.
+        name: Name,
+        /// What it asks for.
+        what: &'static str,
+    },
     /// A route without its key: the configuration's reader lets none pass.
     #[error("route.{name}: its key is not configured")]
     NoKey {
@@ -71,7 +82,9 @@ impl BuildError {
     pub const fn kind(&self) -> LoadErrorKind {
         match self {
             Self::Key { source, .. } => source.kind(),
-            Self::Roots { .. } | Self::HostName { .. } | Self::NoKey { .. } => LoadErrorKind::Invalid,
+            Self::Roots { .. } | Self::HostName { .. } | Self::NotYet { .. } | Self::NoKey { .. } => {
+                LoadErrorKind::Invalid
+            }
         }
     }
 }
@@ -85,7 +98,7 @@ impl Graph {
         settings: Settings,
         credentials_directory: Option<&Path>,
     ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
-        let mut errors = Vec::new();
+        let mut errors: Vec<BuildError> = settings.listeners.iter().filter_map(not_yet).collect();
         let mut keys = Vec::new();
         for key in &settings.keys {
             match load_key(key, credentials_directory) {
@@ -108,7 +121,8 @@ impl Graph {
             return Err(errors);
         }
         let connections = settings.listeners.iter().map(|l| Capacity::new(l.limits.connections)).collect();
-        Ok((Self { settings, routes, keys: slots, connections, metrics }, keys))
+        let clients = Arc::new(clients::clients(&settings));
+        Ok((Self { settings, routes, keys: slots, clients, connections, metrics }, keys))
     }
 
     /// The settings the graph was built from.
@@ -123,11 +137,40 @@ impl Graph {
         &self.keys
     }
 
+    /// The clients that the configuration names.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
     /// Exchanges under way on all routes.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.routes.iter().map(|route| route.in_flight.taken()).sum()
     }
+}
+
+/// What a listener asks for and nothing here can serve. Refused at start: half of what was asked would be less safe than none.
+fn not_yet(listener: &Listener) -> Option<BuildError> {
+    let methods = match &listener.callers {
+        Callers::AnyLocal => [].as_slice(),
+        Callers::Clients(methods) => methods,
+    };
+    let method = methods.iter().find_map(|method| match method {
+        Method::BearerToken => None,
+        Method::UnixPeer => Some("`authenticate` by `unix-peer`"),
+        Method::LoopbackOwner => Some("`authenticate` by `loopback-owner`"),
+        Method::Mtls => Some("`authenticate` by `mtls`"),
+        Method::ServiceAccount => Some("`authenticate` by `service-account`"),
+    });
+    let address = match &listener.address {
+        ListenAddress::Tcp(_) => None,
+        ListenAddress::Unix(_) => Some("a Unix socket"),
+        ListenAddress::Inherited { .. } => Some("an inherited socket"),
+    };
+    let tls = listener.tls.is_some().then_some("`tls`");
+    let what = address.or(tls).or(method)?;
+    Some(BuildError::NotYet { name: listener.name.clone(), what })
 }
 
 /// The store that a `[key.NAME]` describes.

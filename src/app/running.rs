@@ -16,7 +16,7 @@ use super::graph::Graph;
 use super::worker;
 use crate::admin::{Admin, Status};
 use crate::clock;
-use crate::config::settings::{self, AuditTarget};
+use crate::config::settings::{self, AuditTarget, ListenAddress};
 use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
 use crate::downstream::stream::Clocks;
 use crate::downstream::{self, Capacity, Drain, Limits, OwnerLookup, accept, listener};
@@ -50,6 +50,14 @@ pub enum StartError {
     /// The audit cannot be written from the start.
     #[error(transparent)]
     Audit(AuditError),
+    /// A socket of a kind that [`Graph::build`] refuses.
+    #[error("cannot listen on {address} ({table}.address): not served yet")]
+    NotYet {
+        /// `listener.NAME`.
+        table: String,
+        /// The address.
+        address: String,
+    },
     /// No thread to be had.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -221,7 +229,13 @@ fn bind_listeners(graph: &Graph) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAdd
     let mut by_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for listener in &graph.settings.listeners {
-        let sockets = bind(&format!("listener.{}", listener.name), listener.address, workers)?;
+        let table = format!("listener.{}", listener.name);
+        let sockets = match &listener.address {
+            ListenAddress::Tcp(address) => bind(&table, *address, workers)?,
+            other @ (ListenAddress::Unix(_) | ListenAddress::Inherited { .. }) => {
+                return Err(StartError::NotYet { table, address: other.to_string() });
+            }
+        };
         addresses.extend(sockets.first().and_then(|socket| socket.local_addr().ok()));
         for (worker, socket) in by_worker.iter_mut().zip(sockets) {
             worker.push(socket);

@@ -10,8 +10,9 @@ use http::header::HeaderName;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::clients;
 use super::graph::{Graph, SharedRoute};
-use crate::authorize::{ActionPattern, Callers, Policy};
+use crate::authorize::ActionPattern;
 use crate::config::settings::{self, ServedRoutes};
 use crate::credentials::SignatureMethod;
 use crate::downstream::stream::Clocks;
@@ -64,9 +65,8 @@ fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr, audi
     Proxy {
         listener: listener.name.as_str().into(),
         names: OwnNames::new(address, &listener.hosts),
-        callers: match listener.callers {
-            settings::Callers::AnyLocal => Callers::AnyLocal,
-        },
+        callers: clients::callers(&listener.callers, &graph.clients),
+        required_header: listener.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(routes.collect()),
         audit: audit.clone(),
     }
@@ -88,9 +88,7 @@ fn live_route(
         name: route.name.as_str().into(),
         hosts: route.hosts.clone(),
         path: route.path.clone(),
-        policy: match listener.callers {
-            settings::Callers::AnyLocal => Policy::AnyLocal,
-        },
+        policy: clients::policy(&listener.callers),
         key: Arc::clone(&shared.key),
         profile: Profile { signature_method: signature_method(route.profile.signature_method) },
         target,

@@ -1,35 +1,53 @@
 //! Who is calling, once a listener's evidence has been judged.
 
 use std::fmt;
+use std::sync::Arc;
+
+use super::client::Client;
+use super::evidence::Method;
+use super::rate::Throttled;
 
 /// An authenticated client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ClientIdentity {
     /// Whoever can connect to a listener that says `any_local = true`.
     AnyLocal,
+    /// A client that the configuration names.
+    Named {
+        /// The client, with its rules.
+        client: Arc<Client>,
+        /// How it was identified; when several ways agree, the first that the listener lists.
+        method: Method,
+    },
+}
+
+impl ClientIdentity {
+    /// How the client was identified, in a word for log and audit.
+    #[must_use]
+    pub const fn identified_by(&self) -> &'static str {
+        match self {
+            Self::AnyLocal => "any-local",
+            Self::Named { method, .. } => method.as_str(),
+        }
+    }
+
+    /// Counts a call against the client's rate. Whoever has no name has no rate: the limits of route and listener hold.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
+        match self {
+            Self::AnyLocal => Ok(()),
+            Self::Named { client, .. } => client.take(now_nanos),
+        }
+    }
 }
 
 impl fmt::Display for ClientIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnyLocal => f.write_str("any-local"),
-        }
-    }
-}
-
-/// Who may call a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Callers {
-    /// `any_local = true`: whoever can connect.
-    AnyLocal,
-}
-
-impl Callers {
-    /// Who is calling. It is asked for every request, before its body is read.
-    #[must_use]
-    pub const fn authenticate(self) -> ClientIdentity {
-        match self {
-            Self::AnyLocal => ClientIdentity::AnyLocal,
+            Self::Named { client, .. } => f.write_str(&client.name),
         }
     }
 }

@@ -1,9 +1,29 @@
-//! Who may do what, pure: client identity, policy, and the proof that the policy said yes.
+//! Who may do what, pure: evidence, clients, rules, and the proof that the policy said yes.
+//!
+//! A request passes here twice. Before its body is read, [`Callers::authenticate`] says who sent it; once its form is
+//! parsed, [`Policy::authorize`] says whether this client may have it signed. Nothing here reads a clock, a socket or a
+//! file: evidence and time are arguments.
 
+pub mod callers;
+pub mod client;
+pub mod condition;
+pub mod evidence;
 pub mod identity;
+pub mod learned;
 pub mod pattern;
 pub mod policy;
+pub mod rate;
+pub mod rule;
+pub mod token;
 
-pub use identity::{Callers, ClientIdentity};
-pub use pattern::ActionPattern;
-pub use policy::{Authorized, Denied, Policy};
+pub use callers::{AuthenticationError, Callers};
+pub use client::{Client, Clients, Identifiers, Mode};
+pub use condition::{Condition, Test};
+pub use evidence::{Evidence, Method};
+pub use identity::ClientIdentity;
+pub use learned::Learned;
+pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern};
+pub use policy::{Authorized, Decision, Denied, Policy};
+pub use rate::{RateLimit, Throttled};
+pub use rule::{Effect, Rule, RuleId, RuleList, Verdict};
+pub use token::TokenDigest;

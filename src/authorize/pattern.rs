@@ -1,4 +1,6 @@
-//! Patterns over Action names: exact, or a prefix spelled with one trailing `*`.
+//! Patterns over Actions and routes: exact, or a prefix spelled with one trailing `*`.
+
+use std::fmt;
 
 use crate::query::Action;
 
@@ -31,6 +33,54 @@ impl ActionPattern {
     }
 }
 
+impl fmt::Display for ActionPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
+
+/// The route's half of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoutePattern {
+    /// `*`: every route, those yet to be configured included.
+    Any,
+    /// The route of this name.
+    Named(String),
+}
+
+/// Matches an Action on a route: `importexport:List*`, `importexport:*`, `*:Get*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteActionPattern {
+    /// On which route.
+    pub route: RoutePattern,
+    /// Which Actions.
+    pub action: ActionPattern,
+}
+
+impl RouteActionPattern {
+    /// Whether `action` on the route called `route` matches.
+    #[must_use]
+    pub fn matches(&self, route: &str, action: &Action) -> bool {
+        let on_route = match &self.route {
+            RoutePattern::Any => true,
+            RoutePattern::Named(name) => name == route,
+        };
+        on_route && self.action.matches(action)
+    }
+}
+
+impl fmt::Display for RouteActionPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.route {
+            RoutePattern::Any => write!(f, "*:{}", self.action),
+            RoutePattern::Named(name) => write!(f, "{name}:{}", self.action),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +95,18 @@ mod tests {
         assert!(matches("Get*", "GetStatus"));
         assert!(matches("Get*", "Get"));
         assert!(!matches("Get*", "ForGet"));
+    }
+
+    #[test]
+    fn a_route_is_matched_exactly_or_is_any() {
+        let action = Action::parse("ListJobs").unwrap();
+        let on = |route| RouteActionPattern { route, action: ActionPattern::new("List*") };
+        let named = on(RoutePattern::Named("ie".to_owned()));
+        assert!(named.matches("ie", &action));
+        assert!(!named.matches("ie2", &action) && !named.matches("", &action) && !named.matches("IE", &action));
+        assert!(on(RoutePattern::Any).matches("anything", &action));
+        assert!(!on(RoutePattern::Any).matches("ie", &Action::parse("CreateJob").unwrap()));
+        assert_eq!(named.to_string(), "ie:List*");
+        assert_eq!(on(RoutePattern::Any).to_string(), "*:List*");
     }
 }

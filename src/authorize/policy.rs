@@ -2,36 +2,77 @@
 
 use thiserror::Error;
 
+use super::client::Mode;
 use super::identity::ClientIdentity;
+use super::rule::{RuleId, Verdict};
 use crate::query::QueryForm;
 
-/// The rules of one listener and route.
+/// What decides on one listener. It must fit who may call there: the rules of a client on one, none on the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     /// `any_local = true`: no client is named, every local process may call every Action.
     AnyLocal,
+    /// Clients are named: each may do what its rules allow, and nothing else.
+    ByClient,
 }
 
 /// A form that the policy let pass. Owning it is the permission to have it signed: what the policy saw is what is sent.
 #[derive(Debug)]
 pub struct Authorized<'a> {
     form: QueryForm<'a>,
+    decision: Decision,
 }
 
-/// The policy said no.
+/// Why a form may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The listener lets any local process call.
+    AnyLocal,
+    /// This rule allows it.
+    Allowed(RuleId),
+    /// The client is in record mode. Its rules deny the call, by this one or because none allows it.
+    Recorded(Option<RuleId>),
+}
+
+/// The policy said no. The rule is one of the client's own table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("this client may not call this Action")]
-pub struct Denied;
+pub enum Denied {
+    /// A rule denies it.
+    #[error("the rule {0} of this client denies this call")]
+    ByRule(RuleId),
+    /// No rule allows it.
+    #[error("no rule of this client allows this call")]
+    NoRule,
+    /// Who calls and what decides do not fit together: a bug, and no reason to let a call pass.
+    #[error("this client may not call here")]
+    Misplaced,
+}
 
 impl Policy {
-    /// Decides, and hands the form on only when the answer is yes.
+    /// Decides on the route called `route`, and hands the form on only when the answer is yes.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn authorize<'a>(self, client: &ClientIdentity, form: QueryForm<'a>) -> Result<Authorized<'a>, Denied> {
-        match (self, client) {
-            (Self::AnyLocal, ClientIdentity::AnyLocal) => Ok(Authorized { form }),
-        }
+    pub fn authorize<'a>(
+        &self,
+        client: &ClientIdentity,
+        route: &str,
+        form: QueryForm<'a>,
+    ) -> Result<Authorized<'a>, Denied> {
+        let decision = match (self, client) {
+            (Self::AnyLocal, ClientIdentity::AnyLocal) => Decision::AnyLocal,
+            (Self::ByClient, ClientIdentity::Named { client, .. }) => match (client.judge(route, &form), client.mode) {
+                (Verdict::Allow(rule), _) => Decision::Allowed(rule),
+                (Verdict::Deny(rule), Mode::Record) => Decision::Recorded(Some(rule)),
+                (Verdict::NoRule, Mode::Record) => Decision::Recorded(None),
+                (Verdict::Deny(rule), Mode::Enforce) => return Err(Denied::ByRule(rule)),
+                (Verdict::NoRule, Mode::Enforce) => return Err(Denied::NoRule),
+            },
+            (Self::AnyLocal, ClientIdentity::Named { .. }) | (Self::ByClient, ClientIdentity::AnyLocal) => {
+                return Err(Denied::Misplaced);
+            }
+        };
+        Ok(Authorized { form, decision })
     }
 }
 
@@ -40,5 +81,129 @@ impl<'a> Authorized<'a> {
     #[must_use]
     pub const fn form(&self) -> &QueryForm<'a> {
         &self.form
+    }
+
+    /// Why it may pass.
+    #[must_use]
+    pub const fn decision(&self) -> Decision {
+        self.decision
+    }
+}
+
+impl Decision {
+    /// The word in log and audit. A refusal's is [`Denied::WORD`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnyLocal => "any_local",
+            Self::Allowed(_) => "allow",
+            Self::Recorded(_) => "recorded",
+        }
+    }
+
+    /// The rule that decided, when one did.
+    #[must_use]
+    pub const fn rule(self) -> Option<RuleId> {
+        match self {
+            Self::AnyLocal => None,
+            Self::Allowed(rule) => Some(rule),
+            Self::Recorded(rule) => rule,
+        }
+    }
+}
+
+impl Denied {
+    /// The word in log and audit.
+    pub const WORD: &'static str = "deny";
+
+    /// The rule that decided, when one did.
+    #[must_use]
+    pub const fn rule(self) -> Option<RuleId> {
+        match self {
+            Self::ByRule(rule) => Some(rule),
+            Self::NoRule | Self::Misplaced => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::client::{Client, Identifiers};
+    use super::super::condition::{Condition, Test};
+    use super::super::evidence::Method;
+    use super::super::pattern::{ActionPattern, RouteActionPattern, RoutePattern};
+    use super::super::rule::{Effect, Rule, RuleList};
+    use super::*;
+    use crate::query::Limits;
+
+    fn rule(number: usize, effect: Effect, action: &str, conditions: Vec<Condition>) -> Rule {
+        let patterns = vec![RouteActionPattern {
+            route: RoutePattern::Named("ie".to_owned()),
+            action: ActionPattern::new(action),
+        }];
+        Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions }
+    }
+
+    /// May read everything, and create jobs that are only validated; may never ask for a label.
+    fn client(mode: Mode) -> ClientIdentity {
+        let validated = Condition { parameter: "ValidateOnly".to_owned(), test: Test::Equals("true".to_owned()) };
+        let rules = vec![
+            rule(1, Effect::Allow, "Get*", Vec::new()),
+            rule(2, Effect::Allow, "CreateJob", vec![validated]),
+            rule(3, Effect::Deny, "GetShippingLabel", Vec::new()),
+        ];
+        let identifiers = Identifiers {
+            uids: vec![1],
+            gids: Vec::new(),
+            spiffe_ids: Vec::new(),
+            dns_names: Vec::new(),
+            tokens: Vec::new(),
+            service_accounts: Vec::new(),
+        };
+        let client = Client { name: "a".to_owned(), identifiers, rules, mode, rate: None };
+        ClientIdentity::Named { client: Arc::new(client), method: Method::UnixPeer }
+    }
+
+    fn decide(mode: Mode, route: &str, body: &str) -> Result<Decision, String> {
+        let form = QueryForm::parse(body.as_bytes(), Limits { parameters: 9 }).unwrap();
+        let decided = Policy::ByClient.authorize(&client(mode), route, form);
+        decided.map(|allowed| allowed.decision()).map_err(|denied| denied.to_string())
+    }
+
+    fn id(number: usize) -> RuleId {
+        RuleId { list: RuleList::Rule, number }
+    }
+
+    #[test]
+    fn the_rule_that_decides_is_named() {
+        let enforced = |body| decide(Mode::Enforce, "ie", body);
+        assert_eq!(enforced("Action=GetStatus"), Ok(Decision::Allowed(id(1))));
+        assert_eq!(enforced("Action=CreateJob&ValidateOnly=true"), Ok(Decision::Allowed(id(2))));
+        let denied = Err("the rule rule[3] of this client denies this call".to_owned());
+        assert_eq!(enforced("Action=GetShippingLabel"), denied);
+        for body in ["Action=CreateJob", "Action=CreateJob&ValidateOnly=false", "Action=CancelJob"] {
+            assert_eq!(enforced(body), Err("no rule of this client allows this call".to_owned()), "{body}");
+        }
+        assert!(decide(Mode::Enforce, "other", "Action=GetStatus").is_err());
+    }
+
+    #[test]
+    fn a_client_in_record_mode_passes_and_the_decision_says_so() {
+        let recorded = |body| decide(Mode::Record, "ie", body).unwrap();
+        assert_eq!(recorded("Action=GetStatus"), Decision::Allowed(id(1)));
+        assert_eq!(recorded("Action=CancelJob"), Decision::Recorded(None));
+        assert_eq!(recorded("Action=GetShippingLabel"), Decision::Recorded(Some(id(3))));
+        assert_eq!(recorded("Action=CancelJob").as_str(), "recorded");
+    }
+
+    #[test]
+    fn a_policy_that_does_not_fit_the_client_denies() {
+        let form = || QueryForm::parse(b"Action=GetStatus", Limits { parameters: 9 }).unwrap();
+        let stranger = Policy::ByClient.authorize(&ClientIdentity::AnyLocal, "ie", form());
+        assert_eq!(stranger.unwrap_err(), Denied::Misplaced);
+        let named = Policy::AnyLocal.authorize(&client(Mode::Record), "ie", form());
+        assert_eq!(named.unwrap_err(), Denied::Misplaced);
     }
 }

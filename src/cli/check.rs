@@ -34,6 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     for listener in &settings.listeners {
         print_listener(listener);
     }
+    super::check_clients::print(settings);
     for route in &settings.routes {
         print_route(route);
     }
@@ -54,8 +55,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn print_listener(listener: &Listener) {
     println!("listener {}: {}", listener.name, listener.address);
-    match listener.callers {
+    match &listener.callers {
         Callers::AnyLocal => println!("  callers: any_local, whoever can connect may call"),
+        Callers::Clients(methods) => {
+            println!("  callers: clients, by {}", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "));
+        }
+    }
+    if let Some(header) = &listener.required_header {
+        println!("  requires: the header {header}");
     }
     match &listener.routes {
         ServedRoutes::All => println!("  routes: all"),
@@ -65,6 +72,10 @@ fn print_listener(listener: &Listener) {
     }
     match listener.exposure {
         Exposure::Loopback => {}
+        Exposure::Authenticated => println!("  reach: beyond this machine, over TLS"),
+        Exposure::DangerCleartextTokens => {
+            println!("  DANGER danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
+        }
         Exposure::DangerBeyondLoopback => {
             println!("  DANGER danger_beyond_loopback: whoever reaches this address may have requests signed");
         }

@@ -4,11 +4,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod check;
+mod check_clients;
 pub mod demo;
 pub mod exit;
 mod inputs;
 pub mod keys;
 pub mod live;
+pub mod policy;
 pub mod run;
 pub mod sandbox;
 mod sandbox_keys;
@@ -35,6 +37,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Validate configuration and keys, and print what would be served
     Check(check::Arguments),
+    /// Explain what clients may do, and suggest rules from what they did
+    Policy(policy::Arguments),
     /// Sign a form read from standard input, and print the signed form
     Sign(sign::Arguments),
     /// Say whether a signed form verifies, and if not, why
@@ -55,6 +59,7 @@ impl Cli {
             Command::Run(arguments) => run::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Policy(arguments) => policy::run(&arguments),
             Command::Sign(arguments) => sign::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Sandbox(arguments) => sandbox::run(&arguments),

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use super::live;
 use crate::app::{Bound, Drained, Graph, Running, StartError};
-use crate::config::settings::{self, Exposure, Settings, Transport};
+use crate::config::settings::{self, Callers, Exposure, Mode, Settings, Transport};
 use crate::confine::{self, Confinement, Posture};
 use crate::credentials::WatchedKey;
 
@@ -152,10 +152,23 @@ impl Signals {
 fn announce(running: &Running) {
     let settings = running.graph().settings();
     for (listener, address) in settings.listeners.iter().zip(running.addresses()) {
-        tracing::info!(listener = %listener.name, %address, "listening; any_local: whoever can connect may call");
-        if listener.exposure == Exposure::DangerBeyondLoopback {
-            tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
+        let callers = match &listener.callers {
+            Callers::AnyLocal => "any_local: whoever can connect may call",
+            Callers::Clients(_) => "named clients may call",
+        };
+        tracing::info!(listener = %listener.name, %address, callers, "listening");
+        match listener.exposure {
+            Exposure::Loopback | Exposure::Authenticated => {}
+            Exposure::DangerCleartextTokens => {
+                tracing::warn!(listener = %listener.name, %address, "danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
+            }
+            Exposure::DangerBeyondLoopback => {
+                tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
+            }
         }
+    }
+    for client in settings.clients.iter().filter(|client| client.mode == Mode::Record) {
+        tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
     }
     for route in &settings.routes {
         tracing::info!(route = %route.name, endpoint = %live::endpoint_url(&route.endpoint), key = %route.key, "route");
@@ -190,7 +203,7 @@ fn start_failure(error: &StartError) -> Failure {
     let denied = match error {
         StartError::Bind { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
         StartError::Audit(error) => error.is_denied(),
-        StartError::Thread(_) | StartError::Watch(_) => false,
+        StartError::NotYet { .. } | StartError::Thread(_) | StartError::Watch(_) => false,
     };
     Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)
 }

@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let form = QueryForm::parse(&body, signer.limits).map_err(|error| Failure::because(ExitCode::Data, &error))?;
     // whoever runs this command has the key: there is nobody to keep from an Action
     let allowed = Policy::AnyLocal
-        .authorize(&ClientIdentity::AnyLocal, form)
+        .authorize(&ClientIdentity::AnyLocal, "", form)
         .map_err(|denied| Failure::because(ExitCode::Data, &denied))?;
     let timestamp = arguments.timestamp.clone().unwrap_or_else(|| RequestTimestamp::at(clock::now()));
     let unsealed = prepare(&allowed, &signer.key, &signer.target, signer.profile, &timestamp);

@@ -2,7 +2,40 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::settings::{ListenAddress, UnixSocket};
 use super::value::{Given, shown};
+
+/// Longest path of a Unix socket, in bytes (`sun_path` less its closing NUL).
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Where clients connect: an IP address and port, `unix:/path`, or `systemd:NAME`. The mode and group of a Unix socket stand
+/// in keys of their own.
+pub(super) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
+    let text = given.as_text().unwrap_or_default();
+    if let Some(path) = text.strip_prefix("unix:") {
+        let usable = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
+        if !usable || path.len() > LONGEST_SOCKET_PATH {
+            return Err(format!(
+                "{} is no Unix socket: write an absolute path of at most {LONGEST_SOCKET_PATH} bytes, e.g. \
+                 \"unix:/run/countersign/socket\"",
+                shown(text)
+            ));
+        }
+        return Ok(ListenAddress::Unix(UnixSocket { path: path.into(), mode: 0, group: None }));
+    }
+    if let Some(name) = text.strip_prefix("systemd:") {
+        // what systemd takes for a FileDescriptorName=: it separates them by colons
+        let plain = name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+        if name.is_empty() || name.len() > 255 || !plain {
+            return Err(format!(
+                "{} is no inherited socket: write \"systemd:\" and its FileDescriptorName=",
+                shown(text)
+            ));
+        }
+        return Ok(ListenAddress::Inherited { name: name.to_owned() });
+    }
+    socket(given).map(ListenAddress::Tcp)
+}
 
 /// An address to listen on: an IP address and a port. Names are refused: what one resolves to may change.
 pub(super) fn socket(given: &Given<'_>) -> Result<SocketAddr, String> {
@@ -110,6 +143,20 @@ mod tests {
     fn addresses_are_ip_addresses_with_ports() {
         for good in ["127.0.0.1:8021", "[::1]:8021", "0.0.0.0:0"] {
             assert_eq!(socket(&Given::Variable(good)).unwrap().to_string(), good);
+        }
+    }
+
+    #[test]
+    fn a_listener_may_be_a_unix_or_an_inherited_socket() {
+        let shown = |text| listen(&Given::Variable(text)).map(|address| address.to_string());
+        for good in ["unix:/run/countersign/socket", "systemd:countersign.socket", "127.0.0.1:1"] {
+            assert_eq!(shown(good), Ok(good.to_owned()));
+        }
+        let long = format!("unix:/{}", "a".repeat(LONGEST_SOCKET_PATH));
+        for bad in
+            ["unix:", "unix:relative", "unix:/run/", "unix:@abstract", &long, "systemd:", "systemd:a:b", "systemd:a b"]
+        {
+            assert!(shown(bad).is_err(), "{bad}");
         }
     }
 

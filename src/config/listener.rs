@@ -1,78 +1,118 @@
 //! `[listener.NAME]`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::address;
+use super::callers;
+use super::listener_tls;
 use super::quantity::{count, duration};
-use super::settings::{Callers, Exposure, Listener, ListenerLimits, Name, ServedRoutes};
+use super::settings::{
+    Callers, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount,
+    UnixSocket,
+};
 use super::table::Table;
-use super::value::{flag, name};
+use super::value::{Given, name, text};
 use super::whole::reference;
 use super::words;
 
-const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
+/// Owner and group may connect.
+const SOCKET_MODE: u32 = 0o660;
 /// More is a slip of the finger: descriptors run out long before.
 const MOST_CONNECTIONS: usize = 1_000_000;
 
-/// What `danger_beyond_loopback` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    LoopbackOnly,
-    DangerAnywhere,
-}
-
 /// Reads a listener; `routes` are the names of all routes.
 pub(super) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) -> Option<Listener> {
-    let address = table.get("address", ADDRESS, address::socket);
-    let callers = callers(&mut table);
-    let reach = table.get("danger_beyond_loopback", Reach::LoopbackOnly, |given| {
-        flag(given).map(|danger| if danger { Reach::DangerAnywhere } else { Reach::LoopbackOnly })
-    });
-    let exposure = address.zip(reach).and_then(|(address, reach)| exposure(&table, address, reach));
+    let address = listen_address(&mut table);
+    let who = callers::read(&mut table);
+    let tls = tls(&mut table);
+    let service_account = service_account(&mut table);
+    let exposure = callers::exposure(&mut table, who.as_ref(), address.as_ref(), tls.as_ref().and_then(Option::as_ref));
+    if let (Some(who), Some(address), Some(tls), Some(service_account)) = (&who, &address, &tls, &service_account) {
+        let methods = match who {
+            Callers::AnyLocal => &[],
+            Callers::Clients(methods) => methods.as_slice(),
+        };
+        callers::check_methods(&table, methods, address, tls.as_ref(), service_account.as_ref());
+    }
     let hosts = table.list("hosts", Vec::new(), words::host);
+    let required_header = table.get("required_header", None, |given| words::required_header(text(given)?).map(Some));
     let served = served_routes(&mut table, routes);
     let limits = limits(table.section("limits"));
     table.finish();
     Some(Listener {
         name: called?,
         address: address?,
-        callers: callers?,
+        callers: who?,
         hosts: hosts?,
+        required_header: required_header?,
         routes: served?,
         exposure: exposure?,
+        tls: tls?,
+        service_account: service_account?,
         limits: limits?,
     })
 }
 
-/// There is no default on purpose: "everyone on this machine" must be a decision.
-fn callers(table: &mut Table<'_>) -> Option<Callers> {
-    const WHY: &str = "a listener must say who may call it; `any_local = true` lets every process that can connect, \
-                       that is any on this machine or in this pod";
-    if table.required("any_local", WHY, flag)? {
-        return Some(Callers::AnyLocal);
-    }
-    table.fault("any_local", format!("nobody may call this listener: {WHY}; or remove the listener"));
-    None
-}
-
-fn exposure(table: &Table<'_>, address: SocketAddr, reach: Reach) -> Option<Exposure> {
-    if address.ip().to_canonical().is_loopback() {
-        return Some(Exposure::Loopback);
-    }
-    match reach {
-        Reach::DangerAnywhere => Some(Exposure::DangerBeyondLoopback),
-        Reach::LoopbackOnly => {
-            table.fault(
-                "address",
-                format!(
-                    "`{address}` is beyond loopback: whoever reaches it could have requests signed; listen on 127.0.0.1, \
-                     or set `danger_beyond_loopback = true` on this listener"
-                ),
-            );
-            None
+/// The address, and for a Unix socket who may connect to it.
+fn listen_address(table: &mut Table<'_>) -> Option<ListenAddress> {
+    let address = table.get("address", ListenAddress::Tcp(ADDRESS), address::listen);
+    let mode = table.get("mode", SOCKET_MODE, permissions);
+    let group = table.get("group", None, |given| group(given).map(Some));
+    match address? {
+        ListenAddress::Unix(UnixSocket { path, .. }) => {
+            Some(ListenAddress::Unix(UnixSocket { path, mode: mode?, group: group? }))
+        }
+        other @ (ListenAddress::Tcp(_) | ListenAddress::Inherited { .. }) => {
+            for key in ["mode", "group"] {
+                if table.has(key) {
+                    table
+                        .fault(key, "is for Unix sockets that countersign makes, `address = \"unix:/...\"`: remove it");
+                }
+            }
+            Some(other)
         }
     }
+}
+
+/// Permission bits, in octal as `chmod` takes them.
+fn permissions(given: &Given<'_>) -> Result<u32, String> {
+    let wrong = || format!("{} is no mode: write e.g. \"0660\", in quotes", given.shown());
+    let text = given.as_text().ok_or_else(wrong)?;
+    let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
+    mode.ok_or_else(wrong)
+}
+
+/// The group of a socket, by number or name.
+fn group(given: &Given<'_>) -> Result<Group, String> {
+    let wrong = || format!("{} is no group: write its name, or its number without quotes", given.shown());
+    let digits = given.as_text().is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    match given {
+        Given::Integer(_) => super::identifier::id(given).map(Group::Id),
+        Given::Variable(_) if digits => super::identifier::id(given).map(Group::Id),
+        Given::Text(name) | Given::Variable(name) => {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+            let named = !digits && (1..=32).contains(&name.len()) && name.bytes().all(plain);
+            if named { Ok(Group::Name((*name).to_owned())) } else { Err(wrong()) }
+        }
+        Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) | Given::Nothing => Err(wrong()),
+    }
+}
+
+/// Outside: without fault; inside: there at all.
+fn tls(table: &mut Table<'_>) -> Option<Option<ListenerTls>> {
+    let there = table.has("tls");
+    let below = table.section("tls");
+    if there { listener_tls::tls(below).map(Some) } else { Some(None) }
+}
+
+/// Outside: without fault; inside: there at all.
+fn service_account(table: &mut Table<'_>) -> Option<Option<ServiceAccount>> {
+    let there = table.has("service_account");
+    let below = table.section("service_account");
+    if there { listener_tls::service_account(below).map(Some) } else { Some(None) }
 }
 
 fn served_routes(table: &mut Table<'_>, routes: &[Name]) -> Option<ServedRoutes> {
@@ -104,6 +144,7 @@ fn limits(mut table: Table<'_>) -> Option<ListenerLimits> {
 #[cfg(test)]
 mod tests {
     use super::super::sample::{LEAST, fault, faults, faults_with, listener, parse_with};
+    use super::super::settings::Exposure;
     use super::*;
 
     #[test]
@@ -116,11 +157,14 @@ mod tests {
         };
         let expected = Listener {
             name: Name::parse("local").unwrap(),
-            address: "127.0.0.1:8021".parse().unwrap(),
+            address: ListenAddress::Tcp("127.0.0.1:8021".parse().unwrap()),
             callers: Callers::AnyLocal,
             hosts: Vec::new(),
+            required_header: None,
             routes: ServedRoutes::All,
             exposure: Exposure::Loopback,
+            tls: None,
+            service_account: None,
             limits,
         };
         assert_eq!(listener(""), expected);
@@ -129,12 +173,13 @@ mod tests {
     #[test]
     fn every_line_of_a_listener_is_read() {
         let read = listener(
-            "address = \"[::]:80\"\ndanger_beyond_loopback = true\nhosts = [\"ie.internal\"]\nroutes = [\"ie\"]\n\
+            "address = \"[::]:80\"\ndanger_beyond_loopback = true\nhosts = [\"ie.internal\"]\nrequired_header = \"x-asked-by\"\nroutes = [\"ie\"]\n\
              limits.head_timeout = \"1s\"\nlimits.body_timeout = \"2s\"\nlimits.idle_timeout = \"3s\"\nlimits.connections = 4",
         );
         assert_eq!(read.address.to_string(), "[::]:80");
         assert_eq!(read.exposure, Exposure::DangerBeyondLoopback);
         assert_eq!(read.hosts, ["ie.internal"]);
+        assert_eq!(read.required_header.as_deref(), Some("x-asked-by"));
         assert_eq!(read.routes, ServedRoutes::Named(vec![Name::parse("ie").unwrap()]));
         let seconds = [read.limits.head_timeout, read.limits.body_timeout, read.limits.idle_timeout];
         assert_eq!(seconds.map(|d| d.as_secs()), [1, 2, 3]);

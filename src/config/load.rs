@@ -10,7 +10,7 @@ use super::layers::{FileText, Layers, merge};
 use super::report::Report;
 use super::settings::{Name, Settings};
 use super::table::Table;
-use super::{key, listener, process, route, whole};
+use super::{client, key, listener, process, route, whole};
 
 /// Longest configuration file, in bytes: what is longer is something else (a log, `/dev/zero`).
 const LONGEST_FILE: u64 = 1 << 20;
@@ -100,6 +100,7 @@ fn read(report: &Report<'_>) -> Option<Settings> {
         "say where clients connect with `[listener.NAME]`, e.g. `[listener.local]` and `any_local = true`, or the \
          variable COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL=true",
     );
+    let clients = root.named_if_any("client");
     let routes = root.named(
         "route",
         "say which endpoint may be called with `[route.NAME]` and `endpoint = \"https://...\"`, or the variable \
@@ -112,7 +113,7 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     );
     // names count even where the table has faults: a reference to such a table is no fault of its own
     let (route_names, key_names) = (names(&routes), names(&keys));
-    let (listener_count, route_count, key_count) = (listeners.len(), routes.len(), keys.len());
+    let counts = (listeners.len(), clients.len(), routes.len(), keys.len());
     let admin = root.has("admin");
     let admin_table = root.section("admin");
     let admin = if admin { process::admin(admin_table).map(Some) } else { Some(None) };
@@ -124,10 +125,13 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     let routes: Vec<_> = routes.into_iter().filter_map(|(name, table)| route::read(name, table, &key_names)).collect();
     let listeners: Vec<_> =
         listeners.into_iter().filter_map(|(name, table)| listener::read(name, table, &route_names)).collect();
-    whole::check(report, &listeners, &routes, admin.as_ref().and_then(Option::as_ref));
-    let complete = (listeners.len(), routes.len(), keys.len()) == (listener_count, route_count, key_count);
+    let clients: Vec<_> =
+        clients.into_iter().filter_map(|(name, table)| client::read(name, table, &route_names)).collect();
+    let complete = (listeners.len(), clients.len(), routes.len(), keys.len()) == counts;
+    let all_clients = (clients.len() == counts.1).then_some(clients.as_slice());
+    whole::check(report, &listeners, all_clients, &routes, admin.as_ref().and_then(Option::as_ref));
     complete.then_some(())?;
-    Some(Settings { listeners, routes, keys, admin: admin?, audit: audit?, log: log?, process: process? })
+    Some(Settings { listeners, clients, routes, keys, admin: admin?, audit: audit?, log: log?, process: process? })
 }
 
 fn names(tables: &[(Option<Name>, Table<'_>)]) -> Vec<Name> {
@@ -160,7 +164,7 @@ mod tests {
     #[test]
     fn a_variable_goes_before_the_file() {
         let read = parse_with(LEAST, &[("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:9")]).unwrap();
-        assert_eq!(read.listeners[0].address.port(), 9);
+        assert_eq!(read.listeners[0].address.to_string(), "127.0.0.1:9");
         assert_eq!(read.listeners[0].callers, super::super::settings::Callers::AnyLocal);
     }
 

@@ -1,6 +1,6 @@
 //! Configurations for the tests of this module.
 
-use super::settings::{Key, Listener, Route, Settings};
+use super::settings::{Client, Key, Listener, Route, Settings};
 use super::{ConfigError, parse};
 
 /// The least a configuration can say. Lines 1 to 9.
@@ -54,4 +54,20 @@ pub(super) fn route(lines: &str) -> Route {
 
 pub(super) fn key(lines: &str) -> Key {
     settings(&with("key.main", lines)).keys.remove(0)
+}
+
+/// `LEAST` with a client of these lines.
+pub(super) fn with_client(lines: &str) -> String {
+    format!("{LEAST}[client.a]\n{lines}\n")
+}
+
+pub(super) fn client(lines: &str) -> Client {
+    settings(&with_client(lines)).clients.remove(0)
+}
+
+/// The one fault of a client with these lines.
+pub(super) fn client_fault(lines: &str) -> String {
+    let faults = faults(&with_client(lines));
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    faults[0].clone()
 }

@@ -3,16 +3,29 @@
 //! Nothing here is live (no socket, no key, no signer): `app.rs` turns these values into the running graph. Types are
 //! strict so that a `Settings` that exists is one that can be served, as far as text alone can tell.
 
+mod client;
+mod listener;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use client::{
+    CallPattern, Client, Condition, Effect, Identifiers, Mode, Rate, RouteChoice, Rule, Test, TokenDigest,
+};
+pub use listener::{
+    Algorithm, Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Method,
+    ServedRoutes, ServiceAccount, UnixSocket,
+};
 
 /// The whole configuration. Lists are in order of name, names are unique within each list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `[listener.NAME]`: where clients connect. At least one.
     pub listeners: Vec<Listener>,
+    /// `[client.NAME]`: who may call listeners that authenticate, and what.
+    pub clients: Vec<Client>,
     /// `[route.NAME]`: the endpoints that may be called. At least one.
     pub routes: Vec<Route>,
     /// `[key.NAME]`: the access keys and where they are kept. At least one.
@@ -27,7 +40,7 @@ pub struct Settings {
     pub process: Process,
 }
 
-/// The name of a listener, route or key: 1 to 64 of `a-z 0-9 _ -`, starting with a letter or digit, and without `__`
+/// The name of a listener, client, route or key: 1 to 64 of `a-z 0-9 _ -`, starting with a letter or digit, and without `__`
 /// (which separates the parts of an environment variable's name).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
@@ -56,64 +69,6 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// One `[listener.NAME]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// The table's name; it appears in logs and metrics.
-    pub name: Name,
-    /// `address`, default `127.0.0.1:8021`. Beyond loopback only with `danger_beyond_loopback = true`.
-    pub address: SocketAddr,
-    /// Who may call.
-    pub callers: Callers,
-    /// `hosts`: further `Host` values (exact, with the port unless it is 80) clients may use for this listener, beside
-    /// its own address, `localhost:PORT` and the routes' `hosts`. Lower case.
-    pub hosts: Vec<String>,
-    /// `routes`: the routes served here; by default all.
-    pub routes: ServedRoutes,
-    /// Whether `danger_beyond_loopback` was set: anyone who reaches the port may have requests signed.
-    pub exposure: Exposure,
-    /// `limits.*` of the listener.
-    pub limits: ListenerLimits,
-}
-
-/// Who may call a listener. There is no default: a listener that does not say is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Callers {
-    /// `any_local = true`: whoever can connect.
-    AnyLocal,
-}
-
-/// Which routes a listener serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServedRoutes {
-    /// No `routes` line.
-    All,
-    /// `routes = ["..."]`, each the name of a configured route.
-    Named(Vec<Name>),
-}
-
-/// How far a listener reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exposure {
-    /// A loopback address.
-    Loopback,
-    /// Any other address, allowed by `danger_beyond_loopback = true`.
-    DangerBeyondLoopback,
-}
-
-/// `[listener.NAME.limits]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListenerLimits {
-    /// `head_timeout`, default `"10s"`: from the first byte of a request to the end of its head.
-    pub head_timeout: Duration,
-    /// `body_timeout`, default `"30s"`: from the end of the head to the end of the body.
-    pub body_timeout: Duration,
-    /// `idle_timeout`, default `"60s"`: a keep-alive connection without a request.
-    pub idle_timeout: Duration,
-    /// `connections`, default 4096: client connections at once, over all workers.
-    pub connections: usize,
 }
 
 /// One `[route.NAME]`: an endpoint and how to call it.

@@ -6,7 +6,7 @@ use super::hints;
 use super::path::KeyPath;
 use super::report::Report;
 use super::settings::Name;
-use super::value::{Given, Origin, name, shown};
+use super::value::{Given, Origin, name, text};
 
 /// One table of the configuration, there or not. Getters return `None` when they have reported a fault, so that a
 /// reader asks for every key first and gives up (`?`) only after [`Table::finish`].
@@ -58,40 +58,76 @@ impl<'l> Table<'l> {
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
         let Some(given) = self.given(key) else { return Some(default) };
-        let items: Vec<Given<'l>> = match given {
-            Given::List(items) => items.iter().map(|item| Given::of(item, Origin::File)).collect(),
-            Given::Variable("") => Vec::new(),
-            Given::Variable(text) => text.split(',').map(|item| Given::Text(item.trim())).collect(),
-            Given::Text(_)
-            | Given::Flag(_)
-            | Given::Integer(_)
-            | Given::Fraction(_)
-            | Given::Table(_)
-            | Given::Nothing => {
-                self.fault(key, format!("{} is not a list: write [\"...\", \"...\"]", given.shown()));
-                return None;
-            }
+        let Some(items) = items(&given) else {
+            self.fault(key, format!("{} is not a list: write [\"...\", \"...\"]", given.shown()));
+            return None;
         };
-        let count = items.len();
+        self.read_items(key, &items, |item| read(text(item)?))
+    }
+
+    /// The value at `key`, or the list of them (in a variable: separated by commas); nothing when it is not there.
+    pub(super) fn several<T: PartialEq>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&Given<'l>) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let Some(given) = self.given(key) else { return Some(Vec::new()) };
+        match items(&given) {
+            Some(items) if items.is_empty() => {
+                self.fault(key, "is an empty list: name one at least, or remove the line");
+                None
+            }
+            Some(items) => self.read_items(key, &items, read),
+            None => read(&given).map(|value| vec![value]).map_err(|message| self.fault(key, message)).ok(),
+        }
+    }
+
+    fn read_items<T: PartialEq>(
+        &self,
+        key: &str,
+        items: &[Given<'l>],
+        read: impl Fn(&Given<'l>) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let mut list = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            match self.item(item, &list, &read) {
+            let once = |value| {
+                let twice = list.contains(&value);
+                if twice { Err(format!("{} stands in the list twice", item.shown())) } else { Ok(value) }
+            };
+            match read(item).and_then(once) {
                 Ok(value) => list.push(value),
                 Err(message) => self.report.value(&self.path.join(key).item(index), message),
             }
         }
-        (list.len() == count).then_some(list)
+        (list.len() == items.len()).then_some(list)
     }
 
-    fn item<T: PartialEq>(
-        &self,
-        item: &Given<'l>,
-        before: &[T],
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, String> {
-        let text = item.as_text().ok_or_else(|| format!("{} is not a text: write it in quotes", item.shown()))?;
-        let value = read(text)?;
-        if before.contains(&value) { Err(format!("{} stands in the list twice", shown(text))) } else { Ok(value) }
+    /// The tables in the list at `key`, in their order. `written` says how one is written. Variables cannot set them: a name
+    /// has no place for the number of an item.
+    pub(super) fn tables(&mut self, key: &'static str, written: &str) -> Vec<Table<'l>> {
+        let given = self.given(key);
+        let path = self.path.join(key);
+        let items = match given {
+            None => return Vec::new(),
+            Some(Given::List(items)) => items,
+            Some(Given::Variable(_)) => {
+                self.report.value(&path, "cannot be set by a variable: write it in the file");
+                return Vec::new();
+            }
+            Some(_) => {
+                self.report.value(&path, format!("is not a list of tables: write {written}, in the file"));
+                return Vec::new();
+            }
+        };
+        let tables = items.iter().enumerate().filter_map(|(index, item)| {
+            let path = path.item(index);
+            let Some(entries) = Given::of(item, Origin::File).as_table() else {
+                self.report.value(&path, format!("is not a table: write {written}"));
+                return None;
+            };
+            Some(Table { report: self.report, path, entries: Some(entries), known: Vec::new() })
+        });
+        tables.collect()
     }
 
     /// The table at `key`; an empty one when there is none.
@@ -110,20 +146,27 @@ impl<'l> Table<'l> {
     /// The tables in the table at `key`, in order of name, of which there must be one at least. One whose name is not
     /// a [`Name`] comes without, to be read for its faults only.
     pub(super) fn named(&mut self, key: &'static str, why: &str) -> Vec<(Option<Name>, Table<'l>)> {
+        let tables = self.named_if_any(key);
+        let absent = self
+            .entries
+            .and_then(|entries| entries.get(key))
+            .is_none_or(|value| Given::of(value, Origin::File).as_table().is_some_and(Map::is_empty));
+        if absent {
+            self.report.value(&self.path.join(key), format!("missing: {why}"));
+        }
+        tables
+    }
+
+    /// Like [`Self::named`], of which there may be none.
+    pub(super) fn named_if_any(&mut self, key: &'static str) -> Vec<(Option<Name>, Table<'l>)> {
         let entries = match self.given(key) {
+            None => return Vec::new(),
             Some(Given::Table(entries)) => entries,
             Some(other) => {
                 self.fault(key, not_a_table(&other, &format!("{key}.NAME")));
                 return Vec::new();
             }
-            None => {
-                self.report.value(&self.path.join(key), format!("missing: {why}"));
-                return Vec::new();
-            }
         };
-        if entries.is_empty() {
-            self.report.value(&self.path.join(key), format!("missing: {why}"));
-        }
         let above = self.path.join(key);
         let mut sorted: Vec<_> = entries.iter().collect();
         sorted.sort_by_key(|(name, _)| *name);
@@ -176,6 +219,18 @@ impl<'l> Table<'l> {
 
     fn origin(&self, path: &KeyPath) -> Origin {
         if self.report.layers.variable(path).is_some() { Origin::Environment } else { Origin::File }
+    }
+}
+
+/// The items of a list, in the file or in a variable.
+fn items<'l>(given: &Given<'l>) -> Option<Vec<Given<'l>>> {
+    match given {
+        Given::List(items) => Some(items.iter().map(|item| Given::of(item, Origin::File)).collect()),
+        Given::Variable("") => Some(Vec::new()),
+        Given::Variable(text) => Some(text.split(',').map(|item| Given::Variable(item.trim())).collect()),
+        Given::Text(_) | Given::Flag(_) | Given::Integer(_) | Given::Fraction(_) | Given::Table(_) | Given::Nothing => {
+            None
+        }
     }
 }
 

@@ -1,17 +1,28 @@
 //! The rules that concern more than one table: references, addresses used twice, and routes that cannot
 //! be told apart.
 
-use std::net::SocketAddr;
-
 use super::hints::nearest;
 use super::path::KeyPath;
 use super::report::Report;
-use super::settings::{Admin, Listener, Name, Route, ServedRoutes};
+use super::settings::{
+    Admin, Callers, Client, Identifiers, ListenAddress, Listener, Name, Route, ServedRoutes, UnixSocket,
+};
 use super::value::shown;
 
-/// Reports clashes between tables that are each in order.
-pub(super) fn check(report: &Report<'_>, listeners: &[Listener], routes: &[Route], admin: Option<&Admin>) {
+/// Reports clashes between tables that are each in order. `clients` are all of them, or none when one has faults of its own:
+/// a listener it was for is not said to have no client then.
+pub(super) fn check(
+    report: &Report<'_>,
+    listeners: &[Listener],
+    clients: Option<&[Client]>,
+    routes: &[Route],
+    admin: Option<&Admin>,
+) {
     addresses(report, listeners, admin);
+    if let Some(clients) = clients {
+        identifiers(report, clients);
+        listeners.iter().for_each(|listener| nobody(report, listener, clients));
+    }
     for (nth, second) in routes.iter().enumerate() {
         for first in routes.iter().take(nth) {
             if let Some(listener) = listeners.iter().find(|l| serves(l, first) && serves(l, second))
@@ -41,15 +52,75 @@ pub(super) fn reference(wanted: Name, names: &[Name], what: &str) -> Result<Name
 }
 
 fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>) {
-    let named = |l: &Listener| (KeyPath::of(["listener", l.name.as_str(), "address"]), l.address);
-    let mut all: Vec<(KeyPath, SocketAddr)> = listeners.iter().map(named).collect();
-    all.extend(admin.map(|admin| (KeyPath::of(["admin", "address"]), admin.address)));
+    let named = |l: &Listener| (KeyPath::of(["listener", l.name.as_str(), "address"]), l.address.clone());
+    let mut all: Vec<(KeyPath, ListenAddress)> = listeners.iter().map(named).collect();
+    all.extend(admin.map(|admin| (KeyPath::of(["admin", "address"]), ListenAddress::Tcp(admin.address))));
     for (nth, (path, address)) in all.iter().enumerate() {
         // with port 0 each gets one of its own
-        let taken = all.iter().take(nth).find(|(_, other)| other == address && address.port() != 0);
+        let taken = all.iter().take(nth).find(|(_, other)| same_address(other, address));
         if let Some((other, _)) = taken {
             report.value(path, format!("`{address}` is the address of `{other}` too: each needs one of its own"));
         }
+    }
+}
+
+fn same_address(one: &ListenAddress, other: &ListenAddress) -> bool {
+    match (one, other) {
+        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => one == other && one.port() != 0,
+        (ListenAddress::Unix(UnixSocket { path: one, .. }), ListenAddress::Unix(UnixSocket { path: other, .. })) => {
+            one == other
+        }
+        (ListenAddress::Inherited { name: one }, ListenAddress::Inherited { name: other }) => one == other,
+        (ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited { .. }, _) => false,
+    }
+}
+
+/// What identifies two clients identifies none.
+fn identifiers(report: &Report<'_>, clients: &[Client]) {
+    for (nth, second) in clients.iter().enumerate() {
+        for first in clients.iter().take(nth) {
+            for key in shared(&first.identifiers, &second.identifiers) {
+                report.value(
+                    &KeyPath::of(["client", second.name.as_str(), key]),
+                    format!("identifies client `{}` too: each needs something of its own", first.name),
+                );
+            }
+        }
+    }
+}
+
+/// The keys under which both have the same.
+fn shared(first: &Identifiers, second: &Identifiers) -> Vec<&'static str> {
+    fn meet<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+        one.iter().any(|item| other.contains(item))
+    }
+    let all = [
+        ("uid", meet(&first.uids, &second.uids)),
+        ("gid", meet(&first.gids, &second.gids)),
+        ("spiffe", meet(&first.spiffe_ids, &second.spiffe_ids)),
+        ("dns", meet(&first.dns_names, &second.dns_names)),
+        ("token_sha256", meet(&first.tokens, &second.tokens)),
+        ("service_account", meet(&first.service_accounts, &second.service_accounts)),
+    ];
+    all.into_iter().filter(|(_, meet)| *meet).map(|(key, _)| key).collect()
+}
+
+/// A listener whose methods identify no client at all.
+fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
+    let methods = match &listener.callers {
+        Callers::AnyLocal => return,
+        Callers::Clients(methods) => methods,
+    };
+    let known = clients.iter().any(|client| methods.iter().any(|method| client.identifiers.serve(*method)));
+    if !known {
+        let words: Vec<_> = methods.iter().map(|method| format!("`{}`", method.as_str())).collect();
+        report.value(
+            &KeyPath::of(["listener", listener.name.as_str(), "authenticate"]),
+            format!(
+                "nobody could call: no client can be identified by {}; say who they are with `[client.NAME]`",
+                words.join(" or ")
+            ),
+        );
     }
 }
 

@@ -59,6 +59,37 @@ pub(super) fn forwarded_header(text: &str) -> Result<String, String> {
     }
 }
 
+/// The name of a header that every request must have: one that a web page's form cannot make a browser send.
+pub(super) fn required_header(text: &str) -> Result<String, String> {
+    const ORDINARY: [&str; 14] = [
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "connection",
+        "content-language",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "origin",
+        "referer",
+        "te",
+        "transfer-encoding",
+        "user-agent",
+    ];
+    let token = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    if text.is_empty() || !text.bytes().all(token) {
+        return Err(format!("{} is not the name of a header in lower case", shown(text)));
+    }
+    if ORDINARY.contains(&text) || text.starts_with("sec-") {
+        return Err(format!(
+            "{} proves nothing: browsers send it too; choose another, e.g. \"x-requested-by\"",
+            shown(text)
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 /// Why a header stays here whatever the configuration wishes.
 fn never_forwarded(name: &str) -> Option<&'static str> {
     const CREDENTIALS: &str = "it carries the client's credentials, or may";
@@ -152,6 +183,14 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_required_header_is_one_that_browsers_do_not_send_by_themselves() {
+        assert_eq!(required_header("x-requested-by"), Ok("x-requested-by".to_owned()));
+        for wrong in ["", "X-Requested-By", "a b", "content-type", "sec-fetch-site", "user-agent"] {
+            assert!(required_header(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn hosts_are_exact_lower_case_and_without_port_80() {

@@ -9,7 +9,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
-use super::fault::{Fault, Persistence};
+use super::fault::{Fault, Persistence, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
 use crate::downstream::Permit;
 use crate::downstream::stream::ExchangeGuard;
@@ -63,7 +63,11 @@ pub fn refuse(
     record.code = Some(fault.code);
     record.outcome = fault.outcome;
     record.write_audit(fault.outcome);
-    let retry_after = 1_u8.saturating_add(request_id.bytes().next().unwrap_or_default() % 3); // spreads repeats
+    let retry_after = match fault.retry {
+        Retry::Unmentioned => None,
+        Retry::Soon => Some(1_u64.saturating_add(u64::from(request_id.bytes().next().unwrap_or_default() % 3))),
+        Retry::After(seconds) => Some(seconds),
+    };
 
     let mut response = Response::new(Answer::document(document, record, exchange));
     *response.status_mut() = fault.status;
@@ -79,9 +83,7 @@ pub fn refuse(
     if fault.status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("POST"));
     }
-    if fault.status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(retry_after)));
-    }
+    headers.extend(retry_after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
     if fault.persistence == Persistence::Close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

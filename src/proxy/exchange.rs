@@ -6,22 +6,24 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use http::header::HeaderName;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::answer::{Answer, refuse};
+use super::credential;
 use super::fault::{ExchangeError, Repetition, UpstreamError};
 use super::head::{self, OwnNames};
 use super::headers;
 use super::route::{Route, Routes};
-use crate::authorize::{Callers, Policy};
+use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied};
 use crate::clock;
 use crate::downstream::stream::ExchangeGuard;
 use crate::downstream::{Handler, PeerEvidence, Permit, body};
 use crate::query::{Action, ErrorDialect, QueryForm};
 use crate::signing::{RequestTimestamp, prepare};
-use crate::telemetry::audit::Decision;
+use crate::telemetry::audit;
 use crate::telemetry::record::causes;
 use crate::telemetry::{AuditLog, ExchangeRecord};
 use crate::upstream::client::Sent;
@@ -34,6 +36,8 @@ pub struct Proxy {
     pub names: OwnNames,
     /// By whom.
     pub callers: Callers,
+    /// A header field that every request must carry, when one is required.
+    pub required_header: Option<HeaderName>,
     /// What it serves.
     pub routes: Routes,
     /// Where decisions are recorded.
@@ -44,6 +48,7 @@ impl Proxy {
     /// The way of a request. What is learnt on it goes into `record`, for log and metrics.
     async fn exchange(
         &self,
+        peer: &PeerEvidence,
         request: Request<Incoming>,
         record: &mut ExchangeRecord,
     ) -> Result<(Sent, Permit), ExchangeError> {
@@ -53,8 +58,10 @@ impl Proxy {
         record.route = Some((route.name.clone(), route.metrics.clone()));
         record.audited()?;
         head::admit(&head, target.host, route, &self.names)?;
-        let client = self.callers.authenticate();
-        record.client = Some(client.to_string());
+        head::require(&head, self.required_header.as_ref())?;
+        let client = credential::authenticate(&self.callers, peer, &head.headers)?;
+        note_client(&client, record);
+        client.take(clock::monotonic_nanos())?;
 
         let place = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
         let bytes = body::read(body, route.body_limits).await?;
@@ -62,10 +69,9 @@ impl Proxy {
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.action = Some(form.action().as_str().to_owned());
         record.note(form.parameters().iter(), &route.audit_values);
-        let allowed = route.policy.authorize(&client, form)?;
-        record.decision = Some(match route.policy {
-            Policy::AnyLocal => Decision::AnyLocal,
-        });
+        let allowed = route.policy.authorize(&client, &route.name, form);
+        note_decision(&allowed, record);
+        let allowed = allowed?;
 
         let now = clock::now();
         let key = route.key.current(now)?;
@@ -103,9 +109,9 @@ impl Handler for Proxy {
         exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> Response<Answer> {
-        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
+        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
-        match contained(self.exchange(request, &mut record)).await {
+        match contained(self.exchange(&peer, request, &mut record)).await {
             Ok((sent, place)) => {
                 let (mut head, body) = sent.into_parts();
                 record.status = Some(head.status.as_u16());
@@ -119,6 +125,29 @@ impl Handler for Proxy {
                 refuse(&error.fault(), dialect, record, exchange)
             }
         }
+    }
+}
+
+fn note_client(client: &ClientIdentity, record: &mut ExchangeRecord) {
+    record.client = Some(client.to_string());
+    record.identified_by = Some(client.identified_by());
+}
+
+fn note_decision(decided: &Result<Authorized<'_>, Denied>, record: &mut ExchangeRecord) {
+    let (decision, rule) = match decided {
+        Ok(allowed) => (recorded(allowed.decision()), allowed.decision().rule()),
+        Err(denied) => (audit::Decision::Deny, denied.rule()),
+    };
+    record.decision = Some(decision);
+    record.rule = rule.map(|rule| rule.to_string());
+}
+
+/// The policy's word for what it decided, as the audit's.
+const fn recorded(decision: Decision) -> audit::Decision {
+    match decision {
+        Decision::AnyLocal => audit::Decision::AnyLocal,
+        Decision::Allowed(_) => audit::Decision::Allow,
+        Decision::Recorded(_) => audit::Decision::Recorded,
     }
 }
 

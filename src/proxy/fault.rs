@@ -4,7 +4,7 @@ use http::StatusCode;
 use thiserror::Error;
 
 use super::head::HeadError;
-use crate::authorize::Denied;
+use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::KeyUnavailable;
 use crate::downstream::BodyError;
 use crate::query::{ErrorType, FormError};
@@ -18,6 +18,12 @@ pub enum ExchangeError {
     /// The head is refused.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// Nobody we know is calling.
+    #[error(transparent)]
+    Unauthenticated(#[from] AuthenticationError),
+    /// The client calls more often than it may.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -91,6 +97,19 @@ pub struct Fault {
     pub proxy_status: &'static str,
     /// How it is counted.
     pub outcome: Outcome,
+    /// Whether and when the client is invited to try again.
+    pub retry: Retry,
+}
+
+/// What `Retry-After` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing.
+    Unmentioned,
+    /// In a few seconds, spread so that not all come back at once.
+    Soon,
+    /// Not before this many seconds.
+    After(u64),
 }
 
 impl ExchangeError {
@@ -99,9 +118,11 @@ impl ExchangeError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Head(error) => head(*error, self.to_string()),
+            Self::Unauthenticated(error) => unauthenticated(*error, self.to_string()),
+            Self::Throttled(throttled) => throttling(*throttled, self.to_string()),
             Self::Body(error) => body(error, self.to_string()),
             Self::Form(error) => form(error, self.to_string()),
-            Self::Denied(Denied) => {
+            Self::Denied(Denied::ByRule(_) | Denied::NoRule | Denied::Misplaced) => {
                 refused(StatusCode::FORBIDDEN, "AccessDenied", Persistence::KeepAlive, self.to_string())
             }
             Self::Key(KeyUnavailable::NotLoaded | KeyUnavailable::Expired) => {
@@ -122,6 +143,7 @@ impl ExchangeError {
                 delivery: Delivery::MaybeSent,
                 proxy_status: "proxy_internal_error",
                 outcome: Outcome::Unknown,
+                retry: Retry::Unmentioned,
             },
         }
     }
@@ -131,7 +153,24 @@ impl ExchangeError {
 fn refused(status: StatusCode, code: &'static str, persistence: Persistence, message: String) -> Fault {
     let proxy_status = if status == StatusCode::FORBIDDEN { "http_request_denied" } else { "http_request_error" };
     let (blame, delivery) = (ErrorType::Sender, Delivery::NotSent);
-    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome: Outcome::Refused }
+    let (outcome, retry) = (Outcome::Refused, Retry::Unmentioned);
+    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome, retry }
+}
+
+fn unauthenticated(error: AuthenticationError, message: String) -> Fault {
+    let code = match error {
+        AuthenticationError::MissingCredential => "MissingAuthenticationToken",
+        AuthenticationError::UnknownCredential => "InvalidClientTokenId",
+    };
+    refused(StatusCode::FORBIDDEN, code, Persistence::Close, message)
+}
+
+/// AWS's Query services say `Throttling` with status 400, and SDKs look for that pair: botocore's `_retry.json` names both,
+/// older ones know no 429, and on a 503 some would count the endpoint as down.
+fn throttling(throttled: Throttled, message: String) -> Fault {
+    let seconds = throttled.retry_after.as_secs().saturating_add(1);
+    let fault = refused(StatusCode::BAD_REQUEST, "Throttling", Persistence::Close, message);
+    Fault { proxy_status: "http_request_denied", retry: Retry::After(seconds), ..fault }
 }
 
 fn unavailable(persistence: Persistence, message: String) -> Fault {
@@ -144,6 +183,7 @@ fn unavailable(persistence: Persistence, message: String) -> Fault {
         delivery: Delivery::NotSent,
         proxy_status: "connection_limit_reached",
         outcome: Outcome::Unavailable,
+        retry: Retry::Soon,
     }
 }
 
@@ -154,7 +194,9 @@ fn head(error: HeadError, message: String) -> Fault {
         HeadError::MediaType | HeadError::ContentEncoding => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "ProxyUnsupportedMediaType")
         }
-        HeadError::WebPage | HeadError::ForeignHost => (StatusCode::FORBIDDEN, "AccessDenied"),
+        HeadError::WebPage | HeadError::ForeignHost | HeadError::RequiredHeader => {
+            (StatusCode::FORBIDDEN, "AccessDenied")
+        }
         HeadError::QueryString => (StatusCode::BAD_REQUEST, "InvalidQueryParameter"),
         HeadError::Host | HeadError::AbsoluteForm | HeadError::DisguisedFraming => {
             (StatusCode::BAD_REQUEST, "ProxyMalformedRequest")
@@ -212,7 +254,8 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
         ),
     };
     let (blame, persistence) = (ErrorType::Receiver, Persistence::KeepAlive);
-    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome }
+    let retry = Retry::Unmentioned;
+    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome, retry }
 }
 
 #[cfg(test)]
@@ -251,7 +294,17 @@ mod tests {
     }
 
     #[test]
+    fn a_throttled_client_is_told_so_in_the_words_that_sdks_back_off_on() {
+        let fault = ExchangeError::Throttled(Throttled { retry_after: std::time::Duration::from_millis(2500) }).fault();
+        assert_eq!((fault.status.as_u16(), fault.code, fault.message.as_str()), (400, "Throttling", "Rate exceeded"));
+        assert_eq!((fault.retry, fault.delivery), (Retry::After(3), Delivery::NotSent));
+    }
+
+    #[test]
     fn whatever_is_refused_before_the_body_was_read_closes_the_connection() {
+        for error in [AuthenticationError::MissingCredential, AuthenticationError::UnknownCredential] {
+            assert_eq!(ExchangeError::Unauthenticated(error).fault().persistence, Persistence::Close);
+        }
         for error in [HeadError::WebPage, HeadError::Method, HeadError::RouteNotFound, HeadError::MediaType] {
             assert_eq!(ExchangeError::Head(error).fault().persistence, Persistence::Close);
         }

@@ -54,6 +54,9 @@ pub enum HeadError {
     /// An expectation nobody defined.
     #[error("the only expectation supported is 100-continue")]
     Expectation,
+    /// Without the header field that the listener requires of every request.
+    #[error("the request lacks a header that this listener requires")]
+    RequiredHeader,
     /// The request has passed through a countersign before.
     #[error("the request has passed through countersign before: an endpoint points back to a listener")]
     Loop,
@@ -128,6 +131,17 @@ pub fn target(head: &Parts) -> Result<RequestTarget<'_>, HeadError> {
     let host = single(&head.headers, &HOST).ok_or(HeadError::Host)?;
     let host = host.to_str().map_err(|_| HeadError::Host)?;
     Ok(RequestTarget { host: HostName(host), path: head.uri.path() })
+}
+
+/// Looks for the field that the listener requires, whatever its value: a form of a web page cannot set one.
+///
+/// # Errors
+/// [`HeadError::RequiredHeader`].
+pub fn require(head: &Parts, field: Option<&HeaderName>) -> Result<(), HeadError> {
+    match field {
+        Some(field) if !head.headers.contains_key(field) => Err(HeadError::RequiredHeader),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Admits a head to a route, or says what is wrong with it. Nothing of the body has been read yet.

@@ -184,7 +184,7 @@ mod tests {
 
     fn signed(key: &ActiveKey) -> Vec<u8> {
         let form = QueryForm::parse(b"Action=GetStatus&JobId=JOB+%26ID", LIMITS).unwrap();
-        let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, form).unwrap();
+        let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
         let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
         let time = RequestTimestamp::at(at("2011-06-20T22:30:59.556Z"));
         let unsealed = prepare(&allowed, key, &target(), profile, &time);

@@ -99,12 +99,12 @@ pub struct ExchangeRecord {
     pub route: Option<(Arc<str>, RouteMetrics)>,
     /// Who called, once authenticated.
     pub client: Option<String>,
-    /// By what the caller is known, once authenticated.
-    pub identified_by: Option<String>,
-    /// The rule that decided, once one has.
-    pub rule: Option<String>,
+    /// How the client was identified, once authenticated.
+    pub identified_by: Option<&'static str>,
     /// What was decided; none yet is a denial.
     pub decision: Option<Decision>,
+    /// The rule that decided, once one has.
+    pub rule: Option<String>,
     /// The place of the audit line.
     pub audit: Audited,
     noted: Noted,
@@ -186,7 +186,7 @@ impl ExchangeRecord {
             request_id: self.request_id.to_string(),
             listener: &self.listener,
             client: self.client.as_deref(),
-            identified_by: self.identified_by.as_deref(),
+            identified_by: self.identified_by,
             route: self.route.as_ref().map(|(name, _)| &**name),
             action: self.action.as_deref(),
             key_id: self.key_id.as_deref(),
@@ -219,7 +219,10 @@ impl ExchangeRecord {
             peer = %self.peer,
             route = self.route.as_ref().map(|(name, _)| &**name),
             client = self.client.as_deref(),
+            identified_by = self.identified_by,
             action = self.route.as_ref().zip(self.action.as_deref()).map(|((_, route), name)| route.shown_action(name)),
+            decision = self.decision.map(Decision::as_str),
+            rule = self.rule.as_deref(),
             key_id = self.key_id.as_deref(),
             status = self.status,
             outcome = self.outcome.as_str(),

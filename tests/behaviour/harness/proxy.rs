@@ -269,7 +269,7 @@ impl Drop for Proxy {
 fn address_in(log: &Log, kind: &str, name: &str) -> SocketAddr {
     let (json, human) = (format!("\"{kind}\":\"{name}\""), format!("{kind}={name} "));
     log.wait_for("address of a listener", |line| {
-        (line.contains("listening;") && (line.contains(&json) || line.contains(&human))).then(|| address_of(line))
+        (line.contains("listening") && (line.contains(&json) || line.contains(&human))).then(|| address_of(line))
     })
 }
 

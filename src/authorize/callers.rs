@@ -1,0 +1,243 @@
+//! Who may call a listener, and who of them is calling now.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::client::{Client, Clients};
+use super::evidence::{Evidence, Method};
+use super::identity::ClientIdentity;
+
+/// Who may call a listener.
+#[derive(Debug, Clone)]
+pub enum Callers {
+    /// `any_local = true`: whoever can connect.
+    AnyLocal,
+    /// `authenticate = [...]`: the clients that the configuration names, by these methods and no others.
+    Clients {
+        /// The methods that count.
+        methods: Vec<Method>,
+        /// The clients.
+        clients: Arc<Clients>,
+    },
+}
+
+/// Why nobody in particular is calling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum AuthenticationError {
+    /// The request carries no credential that counts here. A user or group that is no client's is not a credential the
+    /// caller presented, and ends here too.
+    #[error("the request carries no credential by which this listener knows a client")]
+    MissingCredential,
+    /// A credential was presented that is no client's, or the evidence names two clients: then one of the two is not what
+    /// it seems, and neither is believed.
+    #[error("the credential of the request is not that of one known client")]
+    UnknownCredential,
+}
+
+impl Callers {
+    /// Who is calling. It is asked for every request, before its body is read.
+    ///
+    /// All evidence that counts and names a client must name the same one. A token or certificate that was presented must
+    /// be known, even where a user id names a client: a wrong password is not mended by a right one. One bearer token serves
+    /// two methods, of which it must satisfy one.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`].
+    pub fn authenticate(&self, evidence: &Evidence<'_>) -> Result<ClientIdentity, AuthenticationError> {
+        match self {
+            Self::AnyLocal => Ok(ClientIdentity::AnyLocal),
+            Self::Clients { methods, clients } => identify(methods, clients, evidence),
+        }
+    }
+
+    /// Whether the `Authorization` field counts here.
+    #[must_use]
+    pub fn read_authorization(&self) -> bool {
+        match self {
+            Self::AnyLocal => false,
+            Self::Clients { methods, .. } => {
+                methods.iter().any(|method| matches!(method, Method::BearerToken | Method::ServiceAccount))
+            }
+        }
+    }
+}
+
+fn identify(
+    methods: &[Method],
+    clients: &Clients,
+    evidence: &Evidence<'_>,
+) -> Result<ClientIdentity, AuthenticationError> {
+    let mut identified: Option<(&Arc<Client>, Method)> = None;
+    let mut certificate = Credential::when(evidence.spiffe_id.is_some() || !evidence.dns_names.is_empty());
+    let mut bearer = Credential::when(evidence.bearer_token.is_some() || evidence.service_account.is_some());
+    for &method in methods {
+        let mut named = None;
+        for client in clients.by(method, evidence) {
+            named = Some(client);
+            match identified {
+                None => identified = Some((client, method)),
+                Some((first, _)) if Arc::ptr_eq(first, client) => {}
+                Some(_) => return Err(AuthenticationError::UnknownCredential),
+            }
+        }
+        match method {
+            Method::UnixPeer | Method::LoopbackOwner => {}
+            Method::Mtls => certificate.judge(named),
+            Method::BearerToken | Method::ServiceAccount => bearer.judge(named),
+        }
+    }
+    if certificate == Credential::Unknown || bearer == Credential::Unknown {
+        return Err(AuthenticationError::UnknownCredential);
+    }
+    let (client, method) = identified.ok_or(AuthenticationError::MissingCredential)?;
+    Ok(ClientIdentity::Named { client: Arc::clone(client), method })
+}
+
+/// What became of a credential that callers present themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Credential {
+    /// There is none.
+    Absent,
+    /// No method that counts has looked at it yet.
+    Unjudged,
+    /// It is no client's, as far as methods have looked.
+    Unknown,
+    /// It is a client's.
+    Known,
+}
+
+impl Credential {
+    const fn when(presented: bool) -> Self {
+        if presented { Self::Unjudged } else { Self::Absent }
+    }
+
+    const fn judge(&mut self, named: Option<&Arc<Client>>) {
+        *self = match (*self, named) {
+            (Self::Absent, _) => Self::Absent,
+            (Self::Known, _) | (Self::Unjudged | Self::Unknown, Some(_)) => Self::Known,
+            (Self::Unjudged | Self::Unknown, None) => Self::Unknown,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::{Identifiers, Mode};
+    use super::super::token::TokenDigest;
+    use super::*;
+
+    use Method::{BearerToken, LoopbackOwner, Mtls, ServiceAccount, UnixPeer};
+
+    fn client(name: &str, change: impl FnOnce(&mut Identifiers)) -> Client {
+        let mut identifiers = Identifiers {
+            uids: Vec::new(),
+            gids: Vec::new(),
+            spiffe_ids: Vec::new(),
+            dns_names: Vec::new(),
+            tokens: Vec::new(),
+            service_accounts: Vec::new(),
+        };
+        change(&mut identifiers);
+        Client { name: name.to_owned(), identifiers, rules: Vec::new(), mode: Mode::Enforce, rate: None }
+    }
+
+    fn callers(methods: &[Method]) -> Callers {
+        let clients = Clients::new(vec![
+            client("user", |is| is.uids = vec![1000, 1001]),
+            client("group", |is| is.gids = vec![100]),
+            client("mesh", |is| {
+                is.spiffe_ids = vec!["spiffe://example/mesh".to_owned()];
+                is.dns_names = vec!["mesh.example".to_owned()];
+            }),
+            client("token", |is| is.tokens = vec![TokenDigest::of(b"old"), TokenDigest::of(b"new")]),
+            client("pod", |is| is.service_accounts = vec!["ns/pod".to_owned()]),
+            client("both", |is| {
+                is.uids = vec![2000];
+                is.tokens = vec![TokenDigest::of(b"both")];
+            }),
+        ]);
+        Callers::Clients { methods: methods.to_vec(), clients: Arc::new(clients) }
+    }
+
+    fn who(methods: &[Method], evidence: Evidence<'_>) -> Result<String, AuthenticationError> {
+        let identity = callers(methods).authenticate(&evidence)?;
+        Ok(format!("{identity} by {}", identity.identified_by()))
+    }
+
+    fn named(text: &str) -> Result<String, AuthenticationError> {
+        Ok(text.to_owned())
+    }
+
+    const MISSING: Result<String, AuthenticationError> = Err(AuthenticationError::MissingCredential);
+    const UNKNOWN: Result<String, AuthenticationError> = Err(AuthenticationError::UnknownCredential);
+    const ALL: [Method; 5] = [UnixPeer, LoopbackOwner, Mtls, BearerToken, ServiceAccount];
+
+    fn token(token: &[u8]) -> Evidence<'_> {
+        Evidence { bearer_token: Some(token), ..Evidence::default() }
+    }
+
+    #[test]
+    fn each_method_names_its_clients() {
+        let none = Evidence::default();
+        let dns = ["x.example".to_owned(), "MESH.example".to_owned()];
+        assert_eq!(who(&ALL, Evidence { uid: Some(1001), gid: Some(7), ..none }), named("user by unix-peer"));
+        assert_eq!(who(&ALL, Evidence { uid: Some(5), gid: Some(100), ..none }), named("group by unix-peer"));
+        assert_eq!(who(&ALL, Evidence { owner_uid: Some(1000), ..none }), named("user by loopback-owner"));
+        assert_eq!(who(&ALL, Evidence { spiffe_id: Some("spiffe://example/mesh"), ..none }), named("mesh by mtls"));
+        assert_eq!(who(&ALL, Evidence { dns_names: &dns, ..none }), named("mesh by mtls"));
+        assert_eq!(who(&ALL, token(b"old")), named("token by token"));
+        assert_eq!(who(&ALL, token(b"new")), named("token by token"));
+        assert_eq!(who(&ALL, Evidence { service_account: Some("ns/pod"), ..none }), named("pod by service-account"));
+    }
+
+    #[test]
+    fn only_evidence_of_a_listed_method_counts() {
+        let all =
+            Evidence { uid: Some(1000), owner_uid: Some(1000), bearer_token: Some(b"new"), ..Evidence::default() };
+        assert_eq!(who(&[BearerToken], all), named("token by token"));
+        assert_eq!(who(&[UnixPeer], all), named("user by unix-peer"));
+        assert_eq!(who(&[Mtls], all), MISSING);
+        assert_eq!(who(&[], all), MISSING);
+    }
+
+    #[test]
+    fn nothing_presented_is_missing_and_something_unknown_is_unknown() {
+        let none = Evidence::default();
+        assert_eq!(who(&ALL, none), MISSING);
+        assert_eq!(who(&ALL, Evidence { uid: Some(0), gid: Some(0), ..none }), MISSING, "nobody presents a uid");
+        for wrong in [b"".as_slice(), b"ne", b"newer", b"NEW"] {
+            assert_eq!(who(&[BearerToken], token(wrong)), UNKNOWN);
+        }
+        assert_eq!(who(&[Mtls], Evidence { spiffe_id: Some("spiffe://example/mesh2"), ..none }), UNKNOWN);
+        assert_eq!(who(&[ServiceAccount], Evidence { service_account: Some("ns/po"), ..none }), UNKNOWN);
+    }
+
+    #[test]
+    fn evidence_that_names_two_clients_names_none() {
+        let none = Evidence::default();
+        assert_eq!(who(&ALL, Evidence { uid: Some(1000), ..token(b"new") }), UNKNOWN);
+        assert_eq!(who(&ALL, Evidence { uid: Some(1000), gid: Some(100), ..none }), UNKNOWN);
+        assert_eq!(who(&ALL, Evidence { uid: Some(2000), ..token(b"both") }), named("both by unix-peer"));
+    }
+
+    #[test]
+    fn a_presented_credential_must_be_known_even_where_the_socket_names_a_client() {
+        assert_eq!(who(&ALL, Evidence { uid: Some(1000), ..token(b"guess") }), UNKNOWN);
+        assert_eq!(who(&[UnixPeer], Evidence { uid: Some(1000), ..token(b"guess") }), named("user by unix-peer"));
+    }
+
+    #[test]
+    fn one_bearer_token_serves_two_methods() {
+        let verified = Evidence { service_account: Some("ns/pod"), ..token(b"a JWT") };
+        assert_eq!(who(&[BearerToken, ServiceAccount], verified), named("pod by service-account"));
+        assert_eq!(who(&[ServiceAccount, BearerToken], verified), named("pod by service-account"));
+        assert_eq!(who(&[ServiceAccount], token(b"not verified")), UNKNOWN);
+    }
+
+    #[test]
+    fn any_local_asks_for_nothing() {
+        let identity = Callers::AnyLocal.authenticate(&token(b"whatever")).unwrap();
+        assert_eq!((identity.to_string().as_str(), identity.identified_by()), ("any-local", "any-local"));
+    }
+}

@@ -1,0 +1,139 @@
+//! Clients by name: what identifies each, what it may do, and how often.
+
+use std::sync::Arc;
+
+use subtle::ConditionallySelectable as _;
+
+use super::evidence::{Evidence, Method};
+use super::rate::{RateLimit, Throttled};
+use super::rule::{Rule, Verdict, judge};
+use super::token::TokenDigest;
+use crate::query::QueryForm;
+
+/// A client that the configuration names.
+#[derive(Debug)]
+pub struct Client {
+    /// Its name, in logs and in the audit.
+    pub name: String,
+    /// What identifies it.
+    pub identifiers: Identifiers,
+    /// What it may do: nothing, as long as no rule allows something.
+    pub rules: Vec<Rule>,
+    /// What becomes of calls that its rules do not allow.
+    pub mode: Mode,
+    /// How often it may call; without a limit, as often as it likes.
+    pub rate: Option<RateLimit>,
+}
+
+/// What identifies a client. Any one of them is enough: they are other words for the same client, not factors.
+#[derive(Debug)]
+pub struct Identifiers {
+    /// Users, of Unix peers and of the owners of loopback connections.
+    pub uids: Vec<u32>,
+    /// Groups of Unix peers.
+    pub gids: Vec<u32>,
+    /// SPIFFE ids in certificates.
+    pub spiffe_ids: Vec<String>,
+    /// DNS names in certificates, in lower case.
+    pub dns_names: Vec<String>,
+    /// Digests of bearer tokens; several while one is being replaced.
+    pub tokens: Vec<TokenDigest>,
+    /// Kubernetes service accounts, as `namespace/name`.
+    pub service_accounts: Vec<String>,
+}
+
+/// What becomes of calls that a client's rules do not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They are refused.
+    Enforce,
+    /// They pass and are recorded, so that rules can be written from what is used.
+    Record,
+}
+
+/// All clients of a configuration, shared by all workers.
+#[derive(Debug)]
+pub struct Clients(Vec<Arc<Client>>);
+
+impl Client {
+    /// What the rules say about a call, whatever the mode.
+    #[must_use]
+    pub fn judge(&self, route: &str, form: &QueryForm<'_>) -> Verdict {
+        judge(&self.rules, route, form)
+    }
+
+    /// Counts a call against the client's rate.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
+        self.rate.as_ref().map_or(Ok(()), |rate| rate.try_take(now_nanos))
+    }
+
+    fn is_named_by(&self, method: Method, evidence: &Evidence<'_>) -> bool {
+        let Identifiers { uids, gids, spiffe_ids, dns_names, tokens: _, service_accounts } = &self.identifiers;
+        match method {
+            Method::UnixPeer => {
+                evidence.uid.is_some_and(|uid| uids.contains(&uid))
+                    || evidence.gid.is_some_and(|gid| gids.contains(&gid))
+            }
+            Method::LoopbackOwner => evidence.owner_uid.is_some_and(|uid| uids.contains(&uid)),
+            Method::Mtls => {
+                evidence.spiffe_id.is_some_and(|id| spiffe_ids.iter().any(|known| known == id))
+                    || evidence
+                        .dns_names
+                        .iter()
+                        .any(|name| dns_names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+            }
+            Method::ServiceAccount => {
+                evidence.service_account.is_some_and(|account| service_accounts.iter().any(|known| known == account))
+            }
+            // compared over all clients at once, in `Clients::by_token`
+            Method::BearerToken => false,
+        }
+    }
+}
+
+impl Clients {
+    /// Clients whose names and identifiers are unique, as the configuration's reader sees to.
+    #[must_use]
+    pub fn new(clients: Vec<Client>) -> Self {
+        Self(clients.into_iter().map(Arc::new).collect())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.0.iter()
+    }
+
+    /// The client of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Client>> {
+        self.0.iter().find(|client| client.name == name)
+    }
+
+    /// The clients that the evidence of one method names: more than one when, say, a user is one client and its group another.
+    pub(super) fn by<'s>(
+        &'s self,
+        method: Method,
+        evidence: &'s Evidence<'s>,
+    ) -> impl Iterator<Item = &'s Arc<Client>> + 's {
+        let by_token = match method {
+            Method::BearerToken => evidence.bearer_token.and_then(|token| self.by_token(token)),
+            Method::UnixPeer | Method::LoopbackOwner | Method::Mtls | Method::ServiceAccount => None,
+        };
+        self.0.iter().filter(move |client| client.is_named_by(method, evidence)).chain(by_token)
+    }
+
+    /// Every digest of every client is compared, and which of them matched does not show in the time taken.
+    fn by_token(&self, token: &[u8]) -> Option<&Arc<Client>> {
+        let presented = TokenDigest::of(token);
+        let mut found = u64::MAX;
+        for (index, client) in (0_u64..).zip(&self.0) {
+            for known in &client.identifiers.tokens {
+                found.conditional_assign(&index, known.matches(&presented));
+            }
+        }
+        self.0.get(usize::try_from(found).ok()?)
+    }
+}

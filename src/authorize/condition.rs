@@ -1,0 +1,91 @@
+//! Conditions on the parameters of a call.
+
+use std::fmt;
+
+use crate::query::Parameters;
+
+/// One parameter, and what is asked of it. Names are compared exactly; the members of a list (`JobIds.member.1`) are
+/// parameters of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The decoded name.
+    pub parameter: String,
+    /// What is asked.
+    pub test: Test,
+}
+
+/// What a condition asks. A parameter that is not there has no value: it equals nothing, not even the empty text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// It has this value.
+    Equals(String),
+    /// Its value begins so.
+    Prefix(String),
+    /// It has one of these values.
+    OneOf(Vec<String>),
+    /// It is not there.
+    Absent,
+    /// It is there, whatever its value.
+    Present,
+}
+
+impl Condition {
+    /// Whether the parameters, as they will be sent, meet this condition.
+    #[must_use]
+    pub fn holds(&self, parameters: &Parameters<'_>) -> bool {
+        let value = parameters.get(&self.parameter);
+        match &self.test {
+            Test::Equals(wanted) => value == Some(wanted.as_str()),
+            Test::Prefix(start) => value.is_some_and(|value| value.starts_with(start.as_str())),
+            Test::OneOf(wanted) => value.is_some_and(|value| wanted.iter().any(|wanted| wanted == value)),
+            Test::Absent => value.is_none(),
+            Test::Present => value.is_some(),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    /// The values shown are those of the configuration, never a client's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.parameter;
+        match &self.test {
+            Test::Equals(value) => write!(f, "{name} equals {value:?}"),
+            Test::Prefix(start) => write!(f, "{name} begins with {start:?}"),
+            Test::OneOf(values) => write!(f, "{name} is one of {values:?}"),
+            Test::Absent => write!(f, "{name} is absent"),
+            Test::Present => write!(f, "{name} is present"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Limits;
+
+    fn holds(test: Test, body: &str) -> bool {
+        let parameters = Parameters::parse(body.as_bytes(), Limits { parameters: 9 }).unwrap();
+        Condition { parameter: "P".to_owned(), test }.holds(&parameters)
+    }
+
+    #[test]
+    fn conditions_are_asked_of_decoded_values() {
+        assert!(holds(Test::Equals("a b".to_owned()), "P=a%20b"));
+        assert!(!holds(Test::Equals("true".to_owned()), "P=True"));
+        assert!(holds(Test::Prefix("a".to_owned()), "P=abc"));
+        assert!(!holds(Test::Prefix("a".to_owned()), "P=ba"));
+        let one_of = || Test::OneOf(vec!["Import".to_owned(), "Export".to_owned()]);
+        assert!(holds(one_of(), "P=Export"));
+        assert!(!holds(one_of(), "P=Expor"));
+    }
+
+    #[test]
+    fn what_is_absent_equals_nothing() {
+        for test in [Test::Equals(String::new()), Test::Prefix(String::new()), Test::OneOf(vec![String::new()])] {
+            assert!(!holds(test.clone(), "p=&Q="), "names are exact");
+            assert!(holds(test, "P="));
+        }
+        assert!(holds(Test::Absent, "p=1") && !holds(Test::Absent, "P"));
+        assert!(holds(Test::Present, "P") && !holds(Test::Present, "p=1"));
+    }
+}

@@ -1,0 +1,224 @@
+//! Rules, and the one decision over all rules of a client: deny wins, and what no rule allows is denied.
+
+use std::fmt;
+
+use super::condition::Condition;
+use super::pattern::RouteActionPattern;
+use crate::query::QueryForm;
+
+/// What a rule that applies does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Allows, unless another rule denies.
+    Allow,
+    /// Denies, whatever other rules say.
+    Deny,
+}
+
+/// One rule of a client. It applies when a pattern matches and every condition holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Where it stands in the client's table.
+    pub id: RuleId,
+    /// What it does.
+    pub effect: Effect,
+    /// To which calls; none: to no call.
+    pub patterns: Vec<RouteActionPattern>,
+    /// Under which conditions; none: always.
+    pub conditions: Vec<Condition>,
+}
+
+/// The place of a rule in its client's table, as audit and messages name it: `allow[2]`, `rule[1]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleId {
+    /// Which list.
+    pub list: RuleList,
+    /// Which item, from 1.
+    pub number: usize,
+}
+
+/// The lists that rules stand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleList {
+    /// `allow = [...]`
+    Allow,
+    /// `deny = [...]`
+    Deny,
+    /// `[[client.NAME.rule]]`
+    Rule,
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = match self.list {
+            RuleList::Allow => "allow",
+            RuleList::Deny => "deny",
+            RuleList::Rule => "rule",
+        };
+        write!(f, "{list}[{}]", self.number)
+    }
+}
+
+/// What the rules of a client say about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// This rule allows it, and none denies it.
+    Allow(RuleId),
+    /// This rule denies it.
+    Deny(RuleId),
+    /// No rule speaks of it.
+    NoRule,
+}
+
+impl Rule {
+    /// Whether the rule speaks of this call.
+    #[must_use]
+    pub fn applies(&self, route: &str, form: &QueryForm<'_>) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(route, form.action()))
+            && self.conditions.iter().all(|condition| condition.holds(form.parameters()))
+    }
+}
+
+impl fmt::Display for Rule {
+    /// To which calls it applies, and when.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, pattern) in self.patterns.iter().enumerate() {
+            write!(f, "{}{pattern}", if nth == 0 { "" } else { ", " })?;
+        }
+        for (nth, condition) in self.conditions.iter().enumerate() {
+            write!(f, " {} {condition}", if nth == 0 { "when" } else { "and" })?;
+        }
+        Ok(())
+    }
+}
+
+/// Decides over all rules; their order does not matter to the decision, only to which of several is named.
+#[must_use]
+pub fn judge(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Verdict {
+    let mut verdict = Verdict::NoRule;
+    for rule in rules {
+        match (rule.effect, verdict) {
+            (Effect::Deny, _) if rule.applies(route, form) => return Verdict::Deny(rule.id),
+            (Effect::Allow, Verdict::NoRule) if rule.applies(route, form) => verdict = Verdict::Allow(rule.id),
+            (Effect::Allow | Effect::Deny, _) => {}
+        }
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::condition::Test;
+    use super::super::pattern::{ActionPattern, RoutePattern};
+    use super::*;
+    use crate::query::Limits;
+
+    const ACTIONS: [&str; 4] = ["GetStatus", "GetX", "CreateJob", "ListJobs"];
+    const PATTERNS: [&str; 6] = ["GetStatus", "Get*", "*", "CreateJob", "List*", "Other"];
+    const ROUTES: [&str; 2] = ["ie", "sdb"];
+
+    fn condition() -> impl Strategy<Value = Condition> {
+        let value = || prop_oneof![Just("a".to_owned()), Just("b".to_owned())];
+        let test = prop_oneof![
+            value().prop_map(Test::Equals),
+            value().prop_map(Test::Prefix),
+            prop::collection::vec(value(), 0..3).prop_map(Test::OneOf),
+            Just(Test::Absent),
+            Just(Test::Present),
+        ];
+        (prop_oneof![Just("P".to_owned()), Just("Q".to_owned())], test)
+            .prop_map(|(parameter, test)| Condition { parameter, test })
+    }
+
+    fn rule() -> impl Strategy<Value = Rule> {
+        let route = prop_oneof![
+            Just(RoutePattern::Any),
+            prop::sample::select(&ROUTES).prop_map(|route| RoutePattern::Named(route.to_owned()))
+        ];
+        let pattern = (route, prop::sample::select(&PATTERNS))
+            .prop_map(|(route, action)| RouteActionPattern { route, action: ActionPattern::new(action) });
+        let effect = prop_oneof![2 => Just(Effect::Allow), 1 => Just(Effect::Deny)];
+        (effect, prop::collection::vec(pattern, 0..3), prop::collection::vec(condition(), 0..2)).prop_map(
+            |(effect, patterns, conditions)| Rule {
+                id: RuleId { list: RuleList::Rule, number: 1 },
+                effect,
+                patterns,
+                conditions,
+            },
+        )
+    }
+
+    fn rules() -> impl Strategy<Value = Vec<Rule>> {
+        prop::collection::vec(rule(), 0..6)
+    }
+
+    fn call() -> impl Strategy<Value = (&'static str, String)> {
+        let parameters = prop_oneof![Just(""), Just("&P=a"), Just("&P=b&Q=a"), Just("&Q="), Just("&P=ab")];
+        (prop::sample::select(&ROUTES), prop::sample::select(&ACTIONS), parameters)
+            .prop_map(|(route, action, parameters)| (route, format!("Action={action}{parameters}")))
+    }
+
+    fn form(body: &str) -> QueryForm<'_> {
+        QueryForm::parse(body.as_bytes(), Limits { parameters: 9 }).unwrap()
+    }
+
+    fn allows(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> bool {
+        matches!(judge(rules, route, form), Verdict::Allow(_))
+    }
+
+    proptest! {
+        #[test]
+        fn without_rules_there_is_no_access((route, body) in call()) {
+            prop_assert_eq!(judge(&[], route, &form(&body)), Verdict::NoRule);
+        }
+
+        #[test]
+        fn deny_wins(rules in rules(), (route, body) in call()) {
+            let form = form(&body);
+            if rules.iter().any(|rule| rule.effect == Effect::Deny && rule.applies(route, &form)) {
+                prop_assert!(matches!(judge(&rules, route, &form), Verdict::Deny(_)));
+            }
+        }
+
+        #[test]
+        fn adding_a_deny_never_allows(rules in rules(), mut deny in rule(), at in 0..7_usize, (route, body) in call()) {
+            let form = form(&body);
+            deny.effect = Effect::Deny;
+            let mut more = rules.clone();
+            more.insert(at.min(more.len()), deny);
+            prop_assert!(!allows(&more, route, &form) || allows(&rules, route, &form));
+        }
+
+        #[test]
+        fn taking_an_allow_away_never_allows(rules in rules(), (route, body) in call()) {
+            let form = form(&body);
+            if let Some(at) = rules.iter().position(|rule| rule.effect == Effect::Allow) {
+                let mut fewer = rules.clone();
+                fewer.remove(at);
+                prop_assert!(!allows(&fewer, route, &form) || allows(&rules, route, &form));
+            }
+        }
+
+        #[test]
+        fn the_order_of_rules_does_not_matter(
+            (rules, shuffled) in rules().prop_flat_map(|rules| (Just(rules.clone()), Just(rules).prop_shuffle())),
+            (route, body) in call(),
+        ) {
+            let form = form(&body);
+            prop_assert_eq!(judge(&rules, route, &form), judge(&shuffled, route, &form), "all have the same id");
+        }
+
+        #[test]
+        fn what_is_allowed_is_allowed_by_the_rule_that_is_named(mut rules in rules(), (route, body) in call()) {
+            let form = form(&body);
+            for (index, rule) in rules.iter_mut().enumerate() {
+                rule.id.number = index;
+            }
+            if let Verdict::Allow(id) = judge(&rules, route, &form) {
+                prop_assert!(rules[id.number].effect == Effect::Allow && rules[id.number].applies(route, &form));
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Bearer tokens, of which only digests are kept, compared without telling by time how near a guess was.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+/// The SHA-256 of a token. Without salt: a token is random, and long enough that it cannot be guessed from its digest.
+#[derive(Clone)]
+pub struct TokenDigest([u8; Self::LENGTH]);
+
+impl TokenDigest {
+    /// Length in bytes.
+    pub const LENGTH: usize = 32;
+
+    /// A digest that was computed elsewhere.
+    #[must_use]
+    pub const fn new(digest: [u8; Self::LENGTH]) -> Self {
+        Self(digest)
+    }
+
+    /// The digest of a token.
+    #[must_use]
+    pub fn of(token: &[u8]) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// Whether both are the same, in constant time. There is no `PartialEq`, so that no other comparison can be written.
+    pub(super) fn matches(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_matches_its_digest_and_no_other() {
+        let known = TokenDigest::of(b"abc");
+        assert_eq!(known.0[..4], [0xba, 0x78, 0x16, 0xbf], "FIPS 180-2, appendix B.1");
+        assert!(bool::from(known.matches(&TokenDigest::of(b"abc"))));
+        for other in [b"".as_slice(), b"ab", b"abcd", b"ABC"] {
+            assert!(!bool::from(known.matches(&TokenDigest::of(other))));
+        }
+        assert_eq!(format!("{known:?}"), "TokenDigest(..)");
+    }
+}

@@ -1,0 +1,68 @@
+//! The part of `countersign check` that says who may do what.
+
+use crate::app::clients::clients;
+use crate::authorize::{Client, Effect, Rule};
+use crate::config::settings::{self, Callers, Mode, Settings};
+
+/// Prints every client with what identifies it and its rules, wildcards as they are.
+pub(super) fn print(settings: &Settings) {
+    let live = clients(settings);
+    for (client, live) in settings.clients.iter().zip(live.iter()) {
+        println!("client {}: identified by {}", client.name, identifiers(&client.identifiers).join(", "));
+        if let Some(rate) = client.rate {
+            println!("  rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst);
+        }
+        print_rules(live);
+        match client.mode {
+            Mode::Enforce if !live.rules.iter().any(|rule| rule.effect == Effect::Allow) => {
+                println!("  WARNING nothing is allowed: every call of this client is refused");
+            }
+            Mode::Enforce => {}
+            Mode::Record => println!("  WARNING mode record: every call passes, whatever the rules say"),
+        }
+        if !settings.listeners.iter().any(|listener| serves(&listener.callers, &client.identifiers)) {
+            println!("  WARNING no listener can identify it: none has such a method in `authenticate`");
+        }
+    }
+}
+
+fn serves(callers: &Callers, identifiers: &settings::Identifiers) -> bool {
+    match callers {
+        Callers::AnyLocal => false,
+        Callers::Clients(methods) => methods.iter().any(|method| identifiers.serve(*method)),
+    }
+}
+
+fn identifiers(identifiers: &settings::Identifiers) -> Vec<String> {
+    let settings::Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts } = identifiers;
+    let numbers = |key, list: &[u32]| list.iter().map(|id| format!("{key} {id}")).collect::<Vec<_>>();
+    let texts = |key, list: &[String]| list.iter().map(|text| format!("{key} {text}")).collect::<Vec<_>>();
+    let tokens = match tokens.len() {
+        0 => Vec::new(),
+        1 => vec!["a token".to_owned()],
+        several => vec![format!("{several} tokens")],
+    };
+    [
+        numbers("uid", uids),
+        numbers("gid", gids),
+        texts("spiffe", spiffe_ids),
+        texts("dns", dns_names),
+        tokens,
+        texts("service_account", service_accounts),
+    ]
+    .concat()
+}
+
+fn print_rules(client: &Client) {
+    for rule in &client.rules {
+        println!("  {}: {}", rule.id, words(rule));
+    }
+}
+
+fn words(rule: &Rule) -> String {
+    let effect = match rule.effect {
+        Effect::Allow => "allow",
+        Effect::Deny => "deny",
+    };
+    format!("{effect} {rule}")
+}

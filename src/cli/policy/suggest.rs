@@ -1,0 +1,110 @@
+//! `countersign policy suggest`: from what was recorded to the least rules that allow it.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::record::{RecordLine, RecordedDecision};
+use crate::authorize::Learned;
+use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::live;
+use crate::config::settings::Settings;
+use crate::query::Action;
+
+/// Longest line, in bytes: that of a call with every parameter name there may be, and some.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Arguments of `countersign policy suggest`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Configuration file; without it, `COUNTERSIGN__...` variables alone
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What was recorded: the audit's file, one JSON object on each line
+    #[arg(long, value_name = "FILE")]
+    record: PathBuf,
+}
+
+/// Lines that were read and suggest nothing.
+#[derive(Debug, Default)]
+struct PassedOver {
+    denied: u64,
+    nameless: u64,
+    foreign: u64,
+    undecided: u64,
+}
+
+/// Runs the command: rules on standard output, what they leave out on standard error.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = live::settings(arguments.config.as_deref())?;
+    let (learned, passed_over) = learn(&arguments.record, &settings)?;
+    let notes = [
+        (passed_over.denied, "calls were refused, and nothing is suggested for them"),
+        (passed_over.nameless, "calls came from listeners with `any_local = true`, where no client has a name"),
+        (passed_over.foreign, "calls were of clients or routes that this configuration does not have"),
+        (passed_over.undecided, "requests were refused before it came to a decision"),
+        (learned.overflow(), "calls were of more kinds than are remembered"),
+    ];
+    for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
+        eprintln!("countersign: {count} {note}");
+    }
+    if learned.is_empty() {
+        return Err(Failure::new(ExitCode::Negative, "nothing was recorded that a rule could be suggested for"));
+    }
+    println!(
+        "# From what was recorded: the least that allows it. Append it to the configuration, take broader `allow`"
+    );
+    println!("# lines of these clients out, and end record mode with mode = \"enforce\".");
+    print!("{}", learned.suggest());
+    Ok(())
+}
+
+fn learn(path: &Path, settings: &Settings) -> Result<(Learned, PassedOver), Failure> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        Failure::new(ExitCode::Data, format!("{}: cannot be read: {error}", path.display()))
+    };
+    let mut reader = BufReader::new(File::open(path).map_err(|error| cannot(&error))?);
+    let (mut learned, mut passed_over) = (Learned::default(), PassedOver::default());
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        let read = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|error| cannot(&error))?;
+        if read == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        // serde_json's own message gives the column; the line itself is not repeated, whatever it may hold
+        let record: RecordLine = serde_json::from_slice(&line).map_err(|error| {
+            let column = error.column();
+            let message = format!("{}:{number}:{column}: is not a line of the audit", path.display());
+            Failure::new(ExitCode::Data, message)
+        })?;
+        take(&record, settings, &mut learned, &mut passed_over);
+    }
+    Ok((learned, passed_over))
+}
+
+fn take(record: &RecordLine, settings: &Settings, learned: &mut Learned, passed_over: &mut PassedOver) {
+    let passed = match record.decision {
+        None => &mut passed_over.undecided,
+        Some(RecordedDecision::Deny) => &mut passed_over.denied,
+        Some(RecordedDecision::AnyLocal) => &mut passed_over.nameless,
+        Some(RecordedDecision::Allow | RecordedDecision::Recorded) => {
+            // only names of this configuration are printed: the file may hold anything
+            let client = settings.clients.iter().find(|known| Some(known.name.as_str()) == record.client.as_deref());
+            let route = settings.routes.iter().find(|known| Some(known.name.as_str()) == record.route.as_deref());
+            let action = record.action.as_deref().and_then(Action::parse);
+            if let (Some(client), Some(route), Some(action)) = (client, route, action) {
+                let parameters = record.parameters.iter().map(String::as_str);
+                learned.remember(client.name.as_str(), route.name.as_str(), &action, parameters);
+                return;
+            }
+            &mut passed_over.foreign
+        }
+    };
+    *passed = passed.saturating_add(1);
+}

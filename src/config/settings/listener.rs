@@ -1,0 +1,209 @@
+//! `[listener.NAME]`, as the program uses it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Name;
+
+/// One `[listener.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The table's name; it appears in logs and metrics.
+    pub name: Name,
+    /// `address`, default `127.0.0.1:8021`.
+    pub address: ListenAddress,
+    /// `any_local` or `authenticate`: who may call.
+    pub callers: Callers,
+    /// `hosts`: further `Host` values (exact, with the port unless it is 80) clients may use for this listener, beside
+    /// its own address, `localhost:PORT` and the routes' `hosts`. Lower case.
+    pub hosts: Vec<String>,
+    /// `required_header`: a header (lower case) that every request must have, whatever its value.
+    pub required_header: Option<String>,
+    /// `routes`: the routes served here; by default all.
+    pub routes: ServedRoutes,
+    /// How far the listener may reach, and what was set to allow it.
+    pub exposure: Exposure,
+    /// `tls.*`: without the table, clients speak plain HTTP.
+    pub tls: Option<ListenerTls>,
+    /// `service_account.*`: there when `authenticate` lists `service-account`.
+    pub service_account: Option<ServiceAccount>,
+    /// `limits.*` of the listener.
+    pub limits: ListenerLimits,
+}
+
+/// Where clients connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// `IP:PORT`; port 0 takes any free one.
+    Tcp(SocketAddr),
+    /// `unix:/path`, and who may connect to it.
+    Unix(UnixSocket),
+    /// `systemd:NAME`: a socket that the service manager has bound, by its `FileDescriptorName=`. Whether it is a loopback or
+    /// Unix socket is not known before start: [`Exposure`] says what it may be.
+    Inherited {
+        /// The name.
+        name: String,
+    },
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
+            Self::Inherited { name } => write!(f, "systemd:{name}"),
+        }
+    }
+}
+
+/// A socket in the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// An absolute path.
+    pub path: PathBuf,
+    /// `mode`, default `"0660"`: the permission bits.
+    pub mode: u32,
+    /// `group`: the group it belongs to; without it, that of the process.
+    pub group: Option<Group>,
+}
+
+/// `group`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Group {
+    /// By number.
+    Id(u32),
+    /// By name.
+    Name(String),
+}
+
+/// Who may call a listener. There is no default: a listener that does not say is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Callers {
+    /// `any_local = true`: whoever can connect.
+    AnyLocal,
+    /// `authenticate = [...]`: the clients of `[client.NAME]`, by these methods. At least one, each once, in the order given.
+    Clients(Vec<Method>),
+}
+
+/// A word of `authenticate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `unix-peer`: user or group at the other end of a Unix socket.
+    UnixPeer,
+    /// `loopback-owner`: the user that owns the other end of a loopback TCP connection.
+    LoopbackOwner,
+    /// `mtls`: a client certificate.
+    Mtls,
+    /// `token`: `Authorization: Bearer`.
+    BearerToken,
+    /// `service-account`: a Kubernetes service-account token in `Authorization: Bearer`.
+    ServiceAccount,
+}
+
+impl Method {
+    /// The words, in the order of declaration.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("unix-peer", Self::UnixPeer),
+        ("loopback-owner", Self::LoopbackOwner),
+        ("mtls", Self::Mtls),
+        ("token", Self::BearerToken),
+        ("service-account", Self::ServiceAccount),
+    ];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, method)| *method == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// Which routes a listener serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServedRoutes {
+    /// No `routes` line.
+    All,
+    /// `routes = ["..."]`, each the name of a configured route.
+    Named(Vec<Name>),
+}
+
+/// How far a listener may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// This machine: a Unix socket or a loopback address. An inherited socket that is neither must be refused at start.
+    Loopback,
+    /// Anywhere: over TLS, with clients that authenticate.
+    Authenticated,
+    /// Anywhere, with bearer tokens in clear, allowed by `danger_cleartext_tokens = true`.
+    DangerCleartextTokens,
+    /// Anywhere, for anyone, allowed by `danger_beyond_loopback = true`.
+    DangerBeyondLoopback,
+}
+
+/// `[listener.NAME.tls]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// `certificate`: PEM file with the chain, the server's own first.
+    pub certificate: PathBuf,
+    /// `private_key`: PEM file that only countersign may read.
+    pub private_key: PathBuf,
+    /// `client_ca` and `crl`: there when `authenticate` lists `mtls`.
+    pub clients: Option<ClientAuthority>,
+    /// `session_lifetime`, default `"10m"`: how long a resumed session may skip the check of the client's certificate.
+    pub session_lifetime: Duration,
+}
+
+/// Whose client certificates are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuthority {
+    /// `client_ca`: PEM file of the authorities.
+    pub ca: PathBuf,
+    /// `crl`: PEM files of revocation lists.
+    pub revocation_lists: Vec<PathBuf>,
+}
+
+/// `[listener.NAME.service_account]`: which tokens are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// `issuer`: the `iss` claim, exactly.
+    pub issuer: String,
+    /// `audience`: what the `aud` claim must contain.
+    pub audience: String,
+    /// `algorithm`: the only one accepted, whatever a token's head says.
+    pub algorithm: Algorithm,
+    /// `jwks_file`: the issuer's public keys.
+    pub jwks_file: PathBuf,
+}
+
+/// `service_account.algorithm` (RFC 7518 section 3.1, RFC 8037): signatures only, no shared secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256: what Kubernetes uses by default.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// ECDSA on P-256.
+    Es256,
+    /// ECDSA on P-384.
+    Es384,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// `[listener.NAME.limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// `head_timeout`, default `"10s"`: from the first byte of a request to the end of its head.
+    pub head_timeout: Duration,
+    /// `body_timeout`, default `"30s"`: from the end of the head to the end of the body.
+    pub body_timeout: Duration,
+    /// `idle_timeout`, default `"60s"`: a keep-alive connection without a request.
+    pub idle_timeout: Duration,
+    /// `connections`, default 4096: client connections at once, over all workers.
+    pub connections: usize,
+}

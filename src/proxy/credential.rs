@@ -1,0 +1,84 @@
+//! From a connection and a head to the evidence that authentication judges.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+
+use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
+use crate::downstream::PeerEvidence;
+
+/// Who sent this request. Asked for each one: a connection may carry requests of several clients behind one proxy.
+///
+/// # Errors
+/// [`AuthenticationError`]; also when `Authorization` counts here and is there more than once, since whoever checks the other
+/// one would see another client.
+pub fn authenticate(
+    callers: &Callers,
+    peer: &PeerEvidence,
+    headers: &HeaderMap,
+) -> Result<ClientIdentity, AuthenticationError> {
+    let mut evidence = match peer {
+        // an address proves nothing: another process may have it in a moment
+        PeerEvidence::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
+        PeerEvidence::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
+        PeerEvidence::Tls { address: _, spiffe_id, dns_names } => {
+            Evidence { spiffe_id: spiffe_id.as_deref(), dns_names, ..Evidence::default() }
+        }
+    };
+    if callers.read_authorization() {
+        evidence.bearer_token = bearer_token(headers)?;
+    }
+    callers.authenticate(&evidence)
+}
+
+/// The token of the one `Authorization` field, when its scheme is `Bearer` (RFC 6750 section 2.1). Other schemes are what SDKs
+/// with placeholder keys send: no credential of ours, dropped like all of the client's own authentication.
+fn bearer_token(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthenticationError> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let first = fields.next();
+    if fields.next().is_some() {
+        return Err(AuthenticationError::UnknownCredential);
+    }
+    Ok(first.map(HeaderValue::as_bytes).and_then(|field| {
+        let (scheme, token) = field.split_at_checked(b"Bearer ".len())?;
+        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii()).filter(|token| !token.is_empty())
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &[&str]) -> Result<Option<Vec<u8>>, AuthenticationError> {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(AUTHORIZATION, HeaderValue::from_str(field).unwrap());
+        }
+        bearer_token(&headers).map(|token| token.map(<[u8]>::to_vec))
+    }
+
+    #[test]
+    fn the_token_is_what_follows_the_scheme() {
+        assert_eq!(read(&["Bearer abc"]), Ok(Some(b"abc".to_vec())));
+        assert_eq!(
+            read(&["bearer   abc"]),
+            Ok(Some(b"abc".to_vec())),
+            "schemes have no case, and may be followed by spaces"
+        );
+        assert_eq!(read(&["Bearer a b,c"]), Ok(Some(b"a b,c".to_vec())), "not a list: it is one token that nobody has");
+    }
+
+    #[test]
+    fn other_schemes_are_no_credential() {
+        for field in ["Basic abc", "AWS4-HMAC-SHA256 Credential=x", "Bearer", "Bearer  ", "Bearerabc", "", "abc"] {
+            assert_eq!(read(&[field]), Ok(None), "{field}");
+        }
+        assert_eq!(read(&[]), Ok(None));
+    }
+
+    #[test]
+    fn two_fields_are_refused_even_when_they_agree() {
+        for fields in [["Bearer abc", "Bearer abc"], ["Basic x", "Bearer abc"]] {
+            assert_eq!(read(&fields), Err(AuthenticationError::UnknownCredential));
+        }
+    }
+}
