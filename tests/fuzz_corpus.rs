@@ -12,7 +12,9 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+type Property = fn(&[u8]);
+
+const TARGETS: [(&str, Property); 7] = [
     ("config", properties::config),
     ("diagnose", properties::diagnose),
     ("document", properties::document),

@@ -39,7 +39,7 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::sleep;
 
 use super::canonical::read_signed;
-use super::heads::{assert_plain, is_lawful};
+use super::heads::{assert_plain, is_lawful, passed_on};
 use super::keys::{active, target};
 use super::responses::{self, find, read_all};
 
@@ -107,10 +107,10 @@ impl World {
         let seen = self.handler.seen.borrow();
         let answers = read_all(&written, |nth| seen.get(nth).is_some_and(|seen| seen.method == Method::HEAD));
         self.check_answers(&answers);
-        let passed = seen.iter().filter(|seen| seen.passed == Some(true)).count();
+        let passed: Vec<&Seen> = seen.iter().filter(|seen| seen.passed == Some(true)).collect();
         let arrived = self.arrived.borrow();
-        assert_eq!(arrived.len(), passed, "every request that left is one that was answered");
-        arrived.iter().for_each(check_arrival);
+        assert_eq!(arrived.len(), passed.len(), "every request that left is one that was answered");
+        arrived.iter().zip(passed).for_each(|(arrival, seen)| check_arrival(arrival, &seen.passed_on));
         answers.iter().take(seen.len()).map(|answer| answer.status).collect()
     }
 
@@ -185,6 +185,8 @@ struct Witness {
 struct Seen {
     method: Method,
     lawful: bool,
+    /// The values of the field that the route passes on.
+    passed_on: Vec<String>,
     /// Whether the answer is the endpoint's; `None` while there is none.
     passed: Option<bool>,
 }
@@ -201,7 +203,8 @@ impl Handler for Witness {
         assert_plain(&request);
         let lawful = is_lawful(&request, &NAMES);
         let nth = self.seen.borrow().len();
-        self.seen.borrow_mut().push(Seen { method: request.method().clone(), lawful, passed: None });
+        let passed_on = passed_on(request.headers(), FORWARDED);
+        self.seen.borrow_mut().push(Seen { method: request.method().clone(), lawful, passed_on, passed: None });
         self.steps.set(self.steps.get() + 1);
         let response = self.proxy.handle(peer, exchange, request).await;
         self.steps.set(self.steps.get() + 1);
@@ -288,7 +291,7 @@ async fn answer_requests(mut socket: TcpStream, arrived: Rc<RefCell<Vec<Arrival>
 }
 
 /// Nothing in the head is the client's but the field that the route lists; the body is canonical, and signed.
-fn check_arrival(arrival: &Arrival) {
+fn check_arrival(arrival: &Arrival, passed_on: &[String]) {
     let mut lines = arrival.head.strip_suffix("\r\n\r\n").unwrap().split("\r\n");
     assert_eq!(lines.next(), Some("POST / HTTP/1.1"));
     let (forwarded, ours): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with(FORWARDED));
@@ -303,7 +306,8 @@ fn check_arrival(arrival: &Arrival) {
     ours.sort_unstable();
     expected.sort_unstable();
     assert_eq!(ours, expected);
-    assert!(forwarded.iter().all(|line| line.starts_with("x-trace: ") || *line == "x-trace:"), "{forwarded:?}");
+    let passed_on: Vec<String> = passed_on.iter().map(|value| format!("{FORWARDED}: {value}")).collect();
+    assert_eq!(forwarded, passed_on);
 
     let (pairs, _) = read_signed(&arrival.body);
     assert!(pairs.iter().any(|(name, _)| name == "Action"));

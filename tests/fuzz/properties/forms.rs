@@ -33,7 +33,7 @@ fn one_form(body: &[u8]) {
     assert_eq!(read, theirs, "two readers of one form");
 
     let expected = theirs.filter(|pairs| !pairs.iter().any(|(name, _)| is_disguised(name))).map(without_authentication);
-    let expected = expected.filter(|pairs| names_an_operation(pairs));
+    let expected = expected.filter(names_an_operation);
     let form = match (QueryForm::parse(body, LIMITS), &expected) {
         (Ok(form), Some(_)) => form,
         (Err(error), None) => {
@@ -51,8 +51,9 @@ fn one_form(body: &[u8]) {
 
 fn signed_and_read_again(body: &[u8], expected: &[(String, String)]) {
     // which kind of key and MAC does not depend on anything else: let the length choose
-    let token = (body.len() % 2 == 0).then_some(TOKEN);
-    let signature_method = if body.len() % 3 == 0 { SignatureMethod::HmacSha1 } else { SignatureMethod::HmacSha256 };
+    let token = body.len().is_multiple_of(2).then_some(TOKEN);
+    let signature_method =
+        if body.len().is_multiple_of(3) { SignatureMethod::HmacSha1 } else { SignatureMethod::HmacSha256 };
     let (key, target, now) = (active(token), target(), NOW.parse::<Timestamp>().unwrap());
     let form = QueryForm::parse(body, LIMITS).unwrap();
     let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, form).unwrap();

@@ -30,7 +30,7 @@ pub(super) fn is_lawful(request: &Request<Incoming>, names: &[&str]) -> bool {
         ["content-length", "transfer-encoding"].iter().any(|real| letters == real.replace('-', "") && name != *real)
     };
     request.method() == "POST"
-        && request.uri() == "/"
+        && request.uri().to_string().as_str() == "/" // as text: to `Uri` itself, `/?` is `/`
         && host.len() == 1
         && names.contains(&lower(host[0]).as_str())
         && media_type.len() == 1
@@ -45,6 +45,18 @@ pub(super) fn is_lawful(request: &Request<Incoming>, names: &[&str]) -> bool {
             // bytes beyond ASCII make it text that nobody of ours wrote
             via.is_ascii() && via.split(|&byte| byte == b',').any(hop)
         })
+}
+
+/// The values of `name` that are passed on: none when a `Connection` field claims it for this hop.
+pub(super) fn passed_on(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let claims = |value: &&[u8]| {
+        value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+            && String::from_utf8_lossy(value).split(',').any(|claimed| claimed.trim().eq_ignore_ascii_case(name))
+    };
+    if values(headers, "connection").iter().any(claims) {
+        return Vec::new();
+    }
+    values(headers, name).into_iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 fn values<'h>(headers: &'h HeaderMap, wanted: &str) -> Vec<&'h [u8]> {

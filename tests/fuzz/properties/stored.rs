@@ -27,8 +27,10 @@ pub fn document(input: &[u8]) {
             assert_eq!((Some(id), text("SecretAccessKey")), (text("AccessKeyId"), Some(secret)));
             assert_eq!(token, text("SessionToken"));
             if input.len() <= MAX_DOCUMENT {
-                let again = credential::parse(&credential::write(&credentials)).ok().expect("what was written is read");
-                assert_eq!(parts(&again), parts(&credentials));
+                for written in [credential::write(&credentials).to_vec(), with_escapes(&credentials)] {
+                    let Ok(again) = credential::parse(&written) else { panic!("what was written is not read") };
+                    assert_eq!(parts(&again), parts(&credentials));
+                }
             }
         }
         Err(error) => {
@@ -45,6 +47,22 @@ fn parts(credentials: &Credentials) -> (String, String, Option<String>, Option<j
         credentials.session_token.as_ref().map(SessionToken::expose_secret).map(str::to_owned),
         credentials.expiration,
     )
+}
+
+/// The document as another program may write it: last things first, and secrets in escapes alone.
+fn with_escapes(credentials: &Credentials) -> Vec<u8> {
+    let (id, secret, token, expiration) = parts(credentials);
+    let escaped = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04X}")).collect::<String>();
+    let optional = |field: &str, value: Option<String>| {
+        let value = value.map_or_else(|| "null".to_owned(), |value| format!("\"{value}\""));
+        format!(" \"{field}\" : {value} ,")
+    };
+    let id = serde_json::to_string(&id).expect("text is JSON");
+    let (token, expiration) = (token.as_deref().map(escaped), expiration.map(|time| time.to_string()));
+    let (token, expiration) = (optional("SessionToken", token), optional("Expiration", expiration));
+    let secret = escaped(&secret);
+    format!("{{{expiration}{token}\"SecretAccessKey\":\"{secret}\",\r\n\t\"AccessKeyId\":{id},\"Version\":1}}")
+        .into_bytes()
 }
 
 /// Every error there is, as it is shown, but for the numbers.
