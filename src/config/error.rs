@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: every fault, where it stands, and what to write instead.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A configuration that cannot be used. It prints one line per fault, and their number when there are several.
 ///
@@ -89,11 +89,26 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { name } | Self::Variable { name } => f.write_str(name),
-            Self::Text { name, line, column } => write!(f, "{name}:{line}:{column}"),
+            Self::File { name } | Self::Variable { name } => write_name(f, name),
+            Self::Text { name, line, column } => {
+                write_name(f, name)?;
+                write!(f, ":{line}:{column}")
+            }
             Self::Environment => f.write_str("environment"),
         }
     }
+}
+
+/// Files and variables may be called anything: a line break in a name must not break the line of a message.
+fn write_name(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    for character in name.chars() {
+        if character.is_control() {
+            write!(f, "{}", character.escape_default())?;
+        } else {
+            f.write_char(character)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -108,6 +123,14 @@ mod tests {
     #[test]
     fn one_fault_is_one_line() {
         assert_eq!(ConfigError::new(vec![fault(12)]).to_string(), "countersign.toml:12:8: log.level: wrong");
+    }
+
+    #[test]
+    fn a_line_break_in_the_name_of_a_file_or_variable_does_not_break_the_line() {
+        let variable = Place::Variable { name: "COUNTERSIGN__A\nB".into() };
+        assert_eq!(variable.to_string(), "COUNTERSIGN__A\\nB");
+        assert_eq!(Place::File { name: "it's é\r\u{1b}[2J".into() }.to_string(), "it's é\\r\\u{1b}[2J");
+        assert_eq!(Place::Text { name: "\n".into(), line: 1, column: 2 }.to_string(), "\\n:1:2");
     }
 
     #[test]

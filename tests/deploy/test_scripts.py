@@ -8,7 +8,7 @@ import sys
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-SCRIPTS = ["deploy/collect-root", "tests/deploy/under-systemd", "tests/run", ".ci/run"]
+SCRIPTS = ["deploy/collect-root", "tests/deploy/under-systemd", "tests/run", "tests/fuzz/run", ".ci/run"]
 ARTEFACTS = sorted(path for path in (TOP / "deploy").rglob("*") if path.is_file())
 
 

@@ -1,0 +1,345 @@
+//! Bytes of a client, through the real connection, head checks, form, signature and upstream, in one thread and no time.
+//!
+//! The client's side is in memory. The endpoint is a real socket on loopback, since `upstream` knows no other; it keeps its
+//! connection over many inputs. The clock is paused: it jumps when nothing else can happen, so no timeout is ever waited for.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::mem::ManuallyDrop;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use countersign::authorize::{Callers, Policy};
+use countersign::clock;
+use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
+use countersign::downstream::connection::serve;
+use countersign::downstream::stream::{Clocks, ExchangeGuard, Socket};
+use countersign::downstream::{BodyLimits, Capacity, Drain, Handler, PeerEvidence};
+use countersign::proxy::answer::Answer;
+use countersign::proxy::{OwnNames, Proxy, Route, Routes};
+use countersign::query::{ErrorDialect, Limits, Parameters};
+use countersign::signing::verify::SignatureClaim;
+use countersign::signing::{Profile, SignatureMethod};
+use countersign::telemetry::Metrics;
+use countersign::upstream::client::Timeouts;
+use countersign::upstream::connect::Security;
+use countersign::upstream::pool::Pool;
+use countersign::upstream::{Client, Endpoint};
+use http::{HeaderName, Method, Request, Response};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::time::sleep;
+
+use super::canonical::read_signed;
+use super::heads::{assert_plain, is_lawful, passed_on};
+use super::keys::{active, target};
+use super::responses::{self, find, read_all};
+
+const LISTENER: &str = "127.0.0.1:8021";
+const NAMES: [&str; 2] = [LISTENER, "localhost:8021"];
+/// The one field of clients that the route passes on.
+const FORWARDED: &str = "x-trace";
+const LIMITS: Limits = Limits { parameters: 64 };
+const AGES: Duration = Duration::from_secs(3600);
+/// Rounds in which nothing has happened, each with a look at the sockets, after which nothing will.
+const QUIET_ROUNDS: u32 = 12;
+
+/// Whatever comes in: answers are well formed, what passes is lawful, what is lawful is not refused for its head, what leaves is
+/// canonical and verifies, and the answers do not depend on how the bytes were cut.
+pub fn head(input: &[u8]) {
+    let whole = answers(input, usize::MAX);
+    let piece = input.first().map_or(1, |&byte| usize::from(byte) % 16 + 1);
+    assert_eq!(answers(input, piece), whole, "in pieces of {piece} and as a whole");
+}
+
+/// The statuses of the answers to requests in `input`, which is sent in pieces of so many bytes.
+pub fn answers(input: &[u8], piece: usize) -> Vec<u16> {
+    thread_local! {
+        // never dropped: a runtime cannot be, so late in the life of a thread
+        static WORLD: ManuallyDrop<World> = ManuallyDrop::new(World::new());
+    }
+    WORLD.with(|world| world.converse(input, piece))
+}
+
+struct World {
+    runtime: Runtime,
+    local: LocalSet,
+    handler: Rc<Witness>,
+    arrived: Rc<RefCell<Vec<Arrival>>>,
+    _never_drains: watch::Sender<bool>,
+    drain: Drain,
+}
+
+/// A request as the endpoint received it.
+struct Arrival {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().start_paused(true).build().unwrap();
+        let local = LocalSet::new();
+        let arrived = Rc::new(RefCell::new(Vec::new()));
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let proxy = proxy(listener.local_addr().unwrap().port());
+        local.spawn_local(endpoint(listener, Rc::clone(&arrived)));
+        let (never_drains, signal) = watch::channel(false);
+        let handler = Rc::new(Witness { proxy, seen: RefCell::default(), steps: Cell::default() });
+        Self { runtime, local, handler, arrived, _never_drains: never_drains, drain: Drain::new(signal) }
+    }
+
+    /// Sends `input` on a connection of its own; the statuses of the answers to what were requests. A head that is none may be
+    /// answered or not: hyper judges one that comes in pieces only when it is complete.
+    fn converse(&self, input: &[u8], piece: usize) -> Vec<u16> {
+        self.handler.seen.borrow_mut().clear();
+        self.arrived.borrow_mut().clear();
+        let written = self.runtime.block_on(self.local.run_until(self.connection(input, piece)));
+        let seen = self.handler.seen.borrow();
+        let answers = read_all(&written, |nth| seen.get(nth).is_some_and(|seen| seen.method == Method::HEAD));
+        self.check_answers(&answers);
+        let passed: Vec<&Seen> = seen.iter().filter(|seen| seen.passed == Some(true)).collect();
+        let arrived = self.arrived.borrow();
+        assert_eq!(arrived.len(), passed.len(), "every request that left is one that was answered");
+        arrived.iter().zip(passed).for_each(|(arrival, seen)| check_arrival(arrival, &seen.passed_on));
+        answers.iter().take(seen.len()).map(|answer| answer.status).collect()
+    }
+
+    async fn connection(&self, input: &[u8], piece: usize) -> Vec<u8> {
+        let (client, server) = tokio::io::duplex(1 << 20);
+        let clocks = Clocks { head_timeout: AGES, idle_timeout: AGES };
+        let peer = PeerEvidence::Tcp { address: "127.0.0.1:49152".parse().unwrap() };
+        let served = spawn_local(serve(Pipe(server), peer, clocks, Rc::clone(&self.handler), self.drain.clone()));
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let reading = spawn_local(async move {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).await.map(|_| all)
+        });
+        for piece in input.chunks(piece) {
+            if writer.write_all(piece).await.is_err() {
+                break;
+            }
+            yield_now().await;
+            yield_now().await;
+        }
+        self.quiet().await;
+        let _may_be_closed = writer.shutdown().await;
+        let written = reading.await.unwrap().unwrap();
+        drop(writer);
+        served.await.unwrap();
+        written
+    }
+
+    /// Waits until nothing more happens without another byte from the client.
+    async fn quiet(&self) {
+        let steps = || (self.handler.steps.get(), self.arrived.borrow().len());
+        let (mut before, mut rounds) = (steps(), 0);
+        while rounds < QUIET_ROUNDS {
+            sleep(Duration::from_millis(1)).await;
+            let now = steps();
+            rounds = if now == before { rounds + 1 } else { 0 };
+            before = now;
+        }
+    }
+
+    fn check_answers(&self, answers: &[responses::Answer]) {
+        let seen = self.handler.seen.borrow();
+        assert!(answers.len() <= seen.len() + 1, "{} answers to {} requests", answers.len(), seen.len());
+        for (nth, answer) in answers.iter().enumerate() {
+            let Some(seen) = seen.get(nth) else {
+                // what is no request at all is answered below us
+                assert!(matches!(answer.status, 400 | 414 | 431 | 505), "{answer:?}");
+                continue;
+            };
+            assert_ne!(answer.status, 500, "the exchange panicked");
+            assert!(answer.field("countersign-request-id").is_some());
+            if seen.passed == Some(true) {
+                assert!(seen.lawful, "{answer:?} to an unlawful request");
+                assert_eq!((answer.status, answer.field("x-endpoint")), (200, Some("yes")));
+            } else if seen.lawful {
+                assert!(matches!(answer.status, 400 | 413), "{answer:?} to a lawful head");
+            } else {
+                assert!(answer.status >= 400 && answer.field("x-proxy-sent") == Some("no"), "{answer:?}");
+                assert!(answer.closes(), "what follows a refused head is no request: {answer:?}");
+            }
+        }
+    }
+}
+
+/// Notes every request, and has the proxy answer it.
+struct Witness {
+    proxy: Proxy,
+    seen: RefCell<Vec<Seen>>,
+    steps: Cell<usize>,
+}
+
+struct Seen {
+    method: Method,
+    lawful: bool,
+    /// The values of the field that the route passes on.
+    passed_on: Vec<String>,
+    /// Whether the answer is the endpoint's; `None` while there is none.
+    passed: Option<bool>,
+}
+
+impl Handler for Witness {
+    type Body = Answer;
+
+    async fn handle(
+        &self,
+        peer: PeerEvidence,
+        exchange: ExchangeGuard,
+        request: Request<Incoming>,
+    ) -> Response<Answer> {
+        assert_plain(&request);
+        let lawful = is_lawful(&request, &NAMES);
+        let nth = self.seen.borrow().len();
+        let passed_on = passed_on(request.headers(), FORWARDED);
+        self.seen.borrow_mut().push(Seen { method: request.method().clone(), lawful, passed_on, passed: None });
+        self.steps.set(self.steps.get() + 1);
+        let response = self.proxy.handle(peer, exchange, request).await;
+        self.steps.set(self.steps.get() + 1);
+        self.seen.borrow_mut()[nth].passed = Some(!response.headers().contains_key("x-proxy-sent"));
+        response
+    }
+}
+
+fn proxy(port: u16) -> Proxy {
+    let key = Arc::new(KeySlot::new("main"));
+    key.refresh(&FixedKey).unwrap();
+    let (target, metrics) = (target(), Metrics::new());
+    let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
+    let timeouts = Timeouts { connect: AGES, first_byte: AGES, idle: AGES };
+    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES)).unwrap();
+    let route = Route {
+        name: "importexport".into(),
+        hosts: Vec::new(),
+        path: "/".to_owned(),
+        policy: Policy::AnyLocal,
+        key,
+        profile: Profile { signature_method: SignatureMethod::HmacSha256 },
+        target,
+        dialect: ErrorDialect::Query,
+        forward_headers: vec![HeaderName::from_static(FORWARDED)],
+        safe_to_repeat: Vec::new(),
+        body_limits: BodyLimits { bytes: 2048, deadline: AGES },
+        form_limits: LIMITS,
+        in_flight: Capacity::new(4),
+        upstream,
+        metrics: metrics.route("importexport", &[]),
+    };
+    Proxy {
+        listener: "fuzzed".into(),
+        names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
+        callers: Callers::AnyLocal,
+        routes: Routes::new(vec![Rc::new(route)]),
+    }
+}
+
+struct FixedKey;
+
+impl KeyStore for FixedKey {
+    fn load(&self) -> Result<ActiveKey, LoadError> {
+        Ok(active(None))
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn describe(&self) -> String {
+        "fixed".to_owned()
+    }
+}
+
+/// Accepts, notes and answers whatever comes; what came is judged afterwards, where a panic is not lost.
+async fn endpoint(listener: TcpListener, arrived: Rc<RefCell<Vec<Arrival>>>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        spawn_local(answer_requests(socket, Rc::clone(&arrived)));
+    }
+}
+
+async fn answer_requests(mut socket: TcpStream, arrived: Rc<RefCell<Vec<Arrival>>>) -> io::Result<()> {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nX-Endpoint: yes\r\nX-Proxy-Sent: yes\r\nContent-Length: 4\r\n\r\n<a/>";
+    socket.set_nodelay(true)?;
+    let mut received = Vec::new();
+    loop {
+        while let Some(end) = find(&received, b"\r\n\r\n").map(|end| end + 4) {
+            let head = String::from_utf8_lossy(&received[..end]).into_owned();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+            if received.len() < end + length {
+                break;
+            }
+            let body = received[end..end + length].to_vec();
+            received.drain(..end + length);
+            arrived.borrow_mut().push(Arrival { head, body });
+            socket.write_all(ANSWER).await?;
+        }
+        if socket.read_buf(&mut received).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Nothing in the head is the client's but the field that the route lists; the body is canonical, and signed.
+fn check_arrival(arrival: &Arrival, passed_on: &[String]) {
+    let mut lines = arrival.head.strip_suffix("\r\n\r\n").unwrap().split("\r\n");
+    assert_eq!(lines.next(), Some("POST / HTTP/1.1"));
+    let (forwarded, ours): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with(FORWARDED));
+    let length = format!("content-length: {}", arrival.body.len());
+    let mut expected = [
+        "host: importexport.amazonaws.com",
+        "content-type: application/x-www-form-urlencoded; charset=utf-8",
+        length.as_str(),
+        "via: 1.1 countersign",
+    ];
+    let mut ours = ours;
+    ours.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(ours, expected);
+    let passed_on: Vec<String> = passed_on.iter().map(|value| format!("{FORWARDED}: {value}")).collect();
+    assert_eq!(forwarded, passed_on);
+
+    let (pairs, _) = read_signed(&arrival.body);
+    assert!(pairs.iter().any(|(name, _)| name == "Action"));
+    let parameters = Parameters::parse(&arrival.body, Limits { parameters: LIMITS.parameters + 6 }).unwrap();
+    let verified =
+        SignatureClaim::read(&parameters).and_then(|claim| claim.check(&active(None), &target(), clock::now()));
+    assert_eq!(verified, Ok(()));
+}
+
+/// A pipe in memory, as a client's socket.
+struct Pipe(DuplexStream);
+
+impl Socket for Pipe {
+    fn reset_on_close(&self) {}
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,70 @@
+//! The rules for request heads, written down a second time: in one pass over the fields, and without a gravest fault.
+
+use http::{HeaderMap, Request, Version};
+use hyper::body::Incoming;
+
+/// Most fields that a connection hands on.
+const MOST_FIELDS: usize = 64;
+
+/// What no request may be that reaches a handler, whatever the handler would make of it.
+pub(super) fn assert_plain(request: &Request<Incoming>) {
+    assert!(matches!(request.version(), Version::HTTP_10 | Version::HTTP_11), "{:?}", request.version());
+    assert!(request.headers().len() <= MOST_FIELDS, "{} fields", request.headers().len());
+    for (name, value) in request.headers() {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        assert!(!name.as_str().is_empty() && name.as_str().bytes().all(token), "{name:?}");
+        let text = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        assert!(value.as_bytes().iter().all(|&byte| text(byte)), "{value:?}");
+    }
+}
+
+/// Whether a head may be forwarded by a listener that is called by one of `names`, in lower case, with one route at `/`.
+pub(super) fn is_lawful(request: &Request<Incoming>, names: &[&str]) -> bool {
+    let headers = request.headers();
+    let host = values(headers, "host");
+    let media_type = values(headers, "content-type");
+    let framing = values(headers, "transfer-encoding");
+    let lower = |value: &[u8]| String::from_utf8_lossy(value).to_ascii_lowercase();
+    let imitates = |name: &str| {
+        let letters = name.replace(|c: char| !c.is_ascii_alphanumeric(), "");
+        ["content-length", "transfer-encoding"].iter().any(|real| letters == real.replace('-', "") && name != *real)
+    };
+    request.method() == "POST"
+        && request.uri().to_string().as_str() == "/" // as text: to `Uri` itself, `/?` is `/`
+        && host.len() == 1
+        && names.contains(&lower(host[0]).as_str())
+        && media_type.len() == 1
+        && is_form(&lower(media_type[0]))
+        && framing.len() <= 1
+        && framing.iter().all(|value| lower(value) == "chunked")
+        && values(headers, "expect").iter().all(|value| lower(value) == "100-continue")
+        && !headers.keys().any(|name| imitates(name.as_str()))
+        && !["origin", "sec-fetch-site", "content-encoding"].iter().any(|name| headers.contains_key(*name))
+        && !values(headers, "via").iter().any(|via| {
+            let hop = |hop: &[u8]| String::from_utf8_lossy(hop).trim_matches([' ', '\t']) == "1.1 countersign";
+            // bytes beyond ASCII make it text that nobody of ours wrote
+            via.is_ascii() && via.split(|&byte| byte == b',').any(hop)
+        })
+}
+
+/// The values of `name` that are passed on: none when a `Connection` field claims it for this hop.
+pub(super) fn passed_on(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let claims = |value: &&[u8]| {
+        value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+            && String::from_utf8_lossy(value).split(',').any(|claimed| claimed.trim().eq_ignore_ascii_case(name))
+    };
+    if values(headers, "connection").iter().any(claims) {
+        return Vec::new();
+    }
+    values(headers, name).into_iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+}
+
+fn values<'h>(headers: &'h HeaderMap, wanted: &str) -> Vec<&'h [u8]> {
+    headers.iter().filter(|(name, _)| *name == wanted).map(|(_, value)| value.as_bytes()).collect()
+}
+
+fn is_form(media_type: &str) -> bool {
+    let mut parts = media_type.split(';').map(|part| part.trim_matches([' ', '\t']));
+    parts.next() == Some("application/x-www-form-urlencoded")
+        && parts.all(|part| part.is_empty() || part == "charset=utf-8" || part == "charset=\"utf-8\"")
+}

@@ -1,0 +1,20 @@
+//! What must hold for any bytes at all, one function per fuzz target. The main package's tests replay the seeds through these.
+//!
+//! A property fails by panicking. What it compares with is written anew here, as plainly as can be, and shares no code with what
+//! it judges.
+
+mod canonical;
+mod configuration;
+mod connection;
+mod diagnosis;
+mod forms;
+mod heads;
+mod keys;
+mod responses;
+mod stored;
+
+pub use configuration::config;
+pub use connection::{answers, head};
+pub use diagnosis::diagnose;
+pub use forms::{form, percent};
+pub use stored::{document, sandbox_manifest};

@@ -1,0 +1,5 @@
+//! See `properties::diagnose`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| countersign_fuzz::diagnose(input));

@@ -1,0 +1,111 @@
+//! The fuzz targets' seeds and past findings, through the same properties, with every ordinary test run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
+#![allow(clippy::arithmetic_side_effects)] // an overflow is a panic too
+#![allow(unreachable_pub)] // the properties are a library to the fuzz targets
+
+#[path = "fuzz/properties/mod.rs"]
+mod properties;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+type Property = fn(&[u8]);
+
+const TARGETS: [(&str, Property); 7] = [
+    ("config", properties::config),
+    ("diagnose", properties::diagnose),
+    ("document", properties::document),
+    ("form", properties::form),
+    ("head", properties::head),
+    ("percent", properties::percent),
+    ("sandbox_manifest", properties::sandbox_manifest),
+];
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
+}
+
+/// The names in a directory, without what follows a dot.
+fn names(directory: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(fuzz().join(directory)).unwrap();
+    entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn replay(target: &str) {
+    let property = TARGETS.iter().find(|(name, _)| *name == target).unwrap().1;
+    let mut seeds: Vec<PathBuf> =
+        fs::read_dir(fuzz().join("seeds").join(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    seeds.sort();
+    assert!(!seeds.is_empty(), "{target} has no seeds");
+    for seed in seeds {
+        let input = fs::read(&seed).unwrap();
+        assert!(catch_unwind(|| property(&input)).is_ok(), "{} fails", seed.display());
+        // cut anywhere, a seed is an input like any other
+        for end in 0..input.len().min(512) {
+            let cut = input.get(..end).unwrap();
+            assert!(catch_unwind(|| property(cut)).is_ok(), "{} fails when cut after {end} bytes", seed.display());
+        }
+    }
+}
+
+#[test]
+fn configurations_are_read_or_refused_at_a_place() {
+    replay("config");
+}
+
+#[test]
+fn every_signature_is_diagnosed() {
+    replay("diagnose");
+}
+
+#[test]
+fn credential_documents_are_read_as_any_reader_of_json_does_or_refused_without_a_word_of_them() {
+    replay("document");
+}
+
+#[test]
+fn two_readers_agree_on_every_form_and_on_what_is_sent() {
+    replay("form");
+}
+
+#[test]
+fn whatever_a_client_sends_answers_are_well_formed_and_what_leaves_is_signed() {
+    replay("head");
+}
+
+#[test]
+fn what_is_lawful_reaches_the_endpoint() {
+    // were it not so, the property would hold of nothing
+    let answers = |seed: &str| properties::answers(&fs::read(fuzz().join("seeds/head").join(seed)).unwrap(), 7);
+    assert_eq!(answers("call"), [200]);
+    assert_eq!(answers("pipeline"), [200, 200, 405]);
+    assert_eq!(answers("chunked_then_call"), [200, 200]);
+    assert_eq!(answers("forwarded"), [200, 200]);
+    assert_eq!(answers("bad_form"), [400, 400, 200]);
+    assert_eq!(answers("refused_http_1_0"), [415]);
+}
+
+#[test]
+fn decoding_undoes_encoding() {
+    replay("percent");
+}
+
+#[test]
+fn manifests_are_read_or_refused_at_a_line() {
+    replay("sandbox_manifest");
+}
+
+#[test]
+fn every_property_has_a_target_and_seeds() {
+    let expected: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names("targets"), expected);
+    assert_eq!(names("seeds"), expected);
+    let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+    for name in expected {
+        assert!(manifest.contains(&format!("[[bin]]\nname = \"{name}\"\n")), "{name}");
+    }
+}
