@@ -462,20 +462,3 @@ fn check_prints_clients_and_rules_and_never_a_digest() {
     }
     assert!(!text.contains(&digest("marker-token-reader")), "{text}");
 }
-
-#[test]
-fn what_cannot_be_served_yet_is_refused_at_start() {
-    let proxy = Proxy::start("", &reader());
-    let text = fs::read_to_string(proxy.config()).unwrap();
-    let path = proxy.directory.path().join("unix.toml");
-    for (line, what) in [
-        ("address = \"unix:/run/countersign/socket\"", "a Unix socket"),
-        ("address = \"systemd:countersign\"", "an inherited socket"),
-    ] {
-        fs::write(&path, text.replace("address = \"127.0.0.1:0\"", line)).unwrap();
-        let refused = output(&["run", "--config", path.to_str().unwrap()]);
-        assert_eq!(refused.status.code(), Some(78), "{refused:?}");
-        let message = String::from_utf8(refused.stderr).unwrap();
-        assert!(message.contains(&format!("listener.local: {what} cannot be served yet")), "{message}");
-    }
-}

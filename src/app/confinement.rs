@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::graph::key_store;
-use crate::config::settings::{AuditTarget, Settings};
+use super::listening::authenticates_by;
+use crate::config::settings::{AuditTarget, Listener, Method, Settings};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::LoadError;
 
@@ -42,6 +43,8 @@ pub fn confinement(
             read.extend(directories_of(&file));
         }
     }
+    read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
+    let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
     let mut connect: BTreeSet<u16> = settings.routes.iter().map(|route| route.endpoint.port).collect();
     if settings.routes.iter().any(|route| is_name(&route.endpoint.host)) {
         connect.insert(DNS);
@@ -58,10 +61,23 @@ pub fn confinement(
         connect: connect.into_iter().collect(),
         // everything is bound already
         bind: Vec::new(),
-        netlink: Netlink::Deny,
+        netlink: if asks_for_owners { Netlink::Allow } else { Netlink::Deny },
         abstract_sockets,
         spawn: Spawn::Deny,
     })
+}
+
+/// The files of a listener that are read again while it serves.
+fn refreshed_files(listener: &Listener) -> Vec<&Path> {
+    let mut files: Vec<&Path> = listener.service_account.iter().map(|tokens| tokens.jwks_file.as_path()).collect();
+    if let Some(tls) = &listener.tls {
+        files.extend([tls.certificate.as_path(), tls.private_key.as_path()]);
+        if let Some(clients) = &tls.clients {
+            files.push(&clients.ca);
+            files.extend(clients.revocation_lists.iter().map(PathBuf::as_path));
+        }
+    }
+    files
 }
 
 /// The brackets of an IPv6 address belong to the URL.

@@ -9,8 +9,9 @@ use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 use super::clients;
+use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
-use crate::config::settings::{self, Callers, ListenAddress, Listener, Method, Name, Settings};
+use crate::config::settings::{self, Name, Settings};
 use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadErrorKind, SealedFile, WatchedKey};
 use crate::downstream::Capacity;
 use crate::telemetry::{Metrics, RouteMetrics};
@@ -23,6 +24,7 @@ pub struct Graph {
     pub(super) routes: Vec<SharedRoute>,
     pub(super) keys: Vec<Arc<KeySlot>>,
     pub(super) clients: Arc<Clients>,
+    pub(super) listeners: Vec<SharedListener>,
     pub(super) connections: Vec<Capacity>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -60,13 +62,13 @@ pub enum BuildError {
         /// The route's name.
         name: Name,
     },
-    /// A listener asks for something that is read from the configuration and not served yet.
-    #[error("listener.{name}: {what} cannot be served yet")]
-    NotYet {
+    /// A listener cannot do what it is configured to.
+    #[error("listener.{name}")]
+    Listener {
         /// The listener's name.
         name: Name,
-        /// What it asks for.
-        what: &'static str,
+        /// Why not.
+        source: Box<ListenerError>,
     },
     /// A route without its key: the configuration's reader lets none pass.
     #[error("route.{name}: its key is not configured")]
@@ -82,7 +84,7 @@ impl BuildError {
     pub const fn kind(&self) -> LoadErrorKind {
         match self {
             Self::Key { source, .. } => source.kind(),
-            Self::Roots { .. } | Self::HostName { .. } | Self::NotYet { .. } | Self::NoKey { .. } => {
+            Self::Roots { .. } | Self::HostName { .. } | Self::Listener { .. } | Self::NoKey { .. } => {
                 LoadErrorKind::Invalid
             }
         }
@@ -98,7 +100,16 @@ impl Graph {
         settings: Settings,
         credentials_directory: Option<&Path>,
     ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
-        let mut errors: Vec<BuildError> = settings.listeners.iter().filter_map(not_yet).collect();
+        let mut errors = Vec::new();
+        let mut listeners = Vec::new();
+        for listener in &settings.listeners {
+            match listening::share(listener) {
+                Ok(listener) => listeners.push(listener),
+                Err(source) => {
+                    errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) })
+                }
+            }
+        }
         let mut keys = Vec::new();
         for key in &settings.keys {
             match load_key(key, credentials_directory) {
@@ -122,7 +133,7 @@ impl Graph {
         }
         let connections = settings.listeners.iter().map(|l| Capacity::new(l.limits.connections)).collect();
         let clients = Arc::new(clients::clients(&settings));
-        Ok((Self { settings, routes, keys: slots, clients, connections, metrics }, keys))
+        Ok((Self { settings, routes, keys: slots, clients, listeners, connections, metrics }, keys))
     }
 
     /// The settings the graph was built from.
@@ -148,29 +159,6 @@ impl Graph {
     pub fn in_flight(&self) -> usize {
         self.routes.iter().map(|route| route.in_flight.taken()).sum()
     }
-}
-
-/// What a listener asks for and nothing here can serve. Refused at start: half of what was asked would be less safe than none.
-fn not_yet(listener: &Listener) -> Option<BuildError> {
-    let methods = match &listener.callers {
-        Callers::AnyLocal => [].as_slice(),
-        Callers::Clients(methods) => methods,
-    };
-    let method = methods.iter().find_map(|method| match method {
-        Method::BearerToken => None,
-        Method::UnixPeer => Some("`authenticate` by `unix-peer`"),
-        Method::LoopbackOwner => Some("`authenticate` by `loopback-owner`"),
-        Method::Mtls => Some("`authenticate` by `mtls`"),
-        Method::ServiceAccount => Some("`authenticate` by `service-account`"),
-    });
-    let address = match &listener.address {
-        ListenAddress::Tcp(_) => None,
-        ListenAddress::Unix(_) => Some("a Unix socket"),
-        ListenAddress::Inherited { .. } => Some("an inherited socket"),
-    };
-    let tls = listener.tls.is_some().then_some("`tls`");
-    let what = address.or(tls).or(method)?;
-    Some(BuildError::NotYet { name: listener.name.clone(), what })
 }
 
 /// The store that a `[key.NAME]` describes.

@@ -13,13 +13,16 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::graph::Graph;
+use super::listening::{self, BindError};
+use super::refresh::Refresher;
 use super::worker;
 use crate::admin::{Admin, Status};
 use crate::clock;
-use crate::config::settings::{self, AuditTarget, ListenAddress};
+use crate::config::settings::{self, AuditTarget};
 use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
 use crate::downstream::stream::Clocks;
-use crate::downstream::{self, Capacity, Drain, Limits, OwnerLookup, accept, listener};
+use crate::downstream::unix_socket::SocketPath;
+use crate::downstream::{self, Capacity, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, accept, listener};
 use crate::telemetry::audit::{AuditError, AuditWriter, OpenedAudit, Target, WhenFull};
 use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
@@ -37,27 +40,17 @@ const AUDIT_END: Duration = Duration::from_secs(2);
 /// Why serving could not begin.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// An address cannot be bound.
-    #[error("cannot listen on {address} ({table}.address)")]
+    /// A listener has no socket.
+    #[error("{table}.address")]
     Bind {
         /// `listener.NAME` or `admin`.
         table: String,
-        /// The address.
-        address: SocketAddr,
-        /// What the system says: in use, not permitted, not ours.
-        source: io::Error,
+        /// Why not.
+        source: BindError,
     },
     /// The audit cannot be written from the start.
     #[error(transparent)]
     Audit(AuditError),
-    /// A socket of a kind that [`Graph::build`] refuses.
-    #[error("cannot listen on {address} ({table}.address): not served yet")]
-    NotYet {
-        /// `listener.NAME`.
-        table: String,
-        /// The address.
-        address: String,
-    },
     /// No thread to be had.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -79,8 +72,9 @@ pub enum Drained {
 /// all threads to come.
 pub struct Bound {
     graph: Arc<Graph>,
-    sockets: Vec<Vec<TcpListener>>,
-    addresses: Vec<SocketAddr>,
+    sockets: Vec<Vec<ListenerSocket>>,
+    addresses: Vec<ListenAddress>,
+    paths: Vec<SocketPath>,
     admin: Option<TcpListener>,
     audit: Option<OpenedAudit>,
 }
@@ -88,13 +82,15 @@ pub struct Bound {
 /// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
 pub struct Running {
     graph: Arc<Graph>,
-    addresses: Vec<SocketAddr>,
+    addresses: Arc<[ListenAddress]>,
+    _paths: Vec<SocketPath>,
     admin: Option<SocketAddr>,
     draining: Arc<AtomicBool>,
     drain: watch::Sender<bool>,
     _admin_drain: watch::Sender<bool>,
     worker_ends: mpsc::UnboundedReceiver<io::Result<()>>,
     keys: KeyWatcher,
+    refresher: Option<Refresher>,
     audit_writer: Option<AuditWriter>,
 }
 
@@ -106,10 +102,9 @@ impl Bound {
     pub fn bind(graph: Graph) -> Result<Self, StartError> {
         let audit = audit_target(&graph.settings.audit.target);
         let audit = audit.as_ref().map(OpenedAudit::open).transpose().map_err(StartError::Audit)?;
-        let (sockets, addresses) = bind_listeners(&graph)?;
-        let admin = graph.settings.admin.as_ref().map(|admin| bind("admin", admin.address, 1)).transpose()?;
-        let admin = admin.and_then(|mut sockets| sockets.pop());
-        Ok(Self { graph: Arc::new(graph), sockets, addresses, admin, audit })
+        let (sockets, addresses, paths) = bind_listeners(&graph)?;
+        let admin = graph.settings.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()?.flatten();
+        Ok(Self { graph: Arc::new(graph), sockets, addresses, paths, admin, audit })
     }
 
     /// The graph that will be served.
@@ -123,12 +118,14 @@ impl Bound {
     /// # Errors
     /// [`StartError`]; nothing serves then.
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
-        let Self { graph, sockets, addresses, admin: admin_socket, audit } = self;
+        let Self { graph, sockets, addresses, paths, admin: admin_socket, audit } = self;
         let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
         let keys = watch_keys(&graph, keys)?;
+        let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
+        let addresses: Arc<[ListenAddress]> = addresses.into();
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         if let Some(socket) = admin_socket {
             let (graph, draining, audit) = (Arc::clone(&graph), Arc::clone(&draining), audit.clone());
@@ -138,8 +135,9 @@ impl Bound {
         let (ends, worker_ends) = mpsc::unbounded_channel();
         for (number, sockets) in sockets.into_iter().enumerate() {
             let (graph, drain, ends) = (Arc::clone(&graph), Drain::new(drain_signal.clone()), ends.clone());
-            let audit = audit.clone();
+            let (audit, addresses) = (audit.clone(), Arc::clone(&addresses));
             spawn(&format!("worker-{number}"), move || {
+                let sockets = addresses.iter().cloned().zip(sockets).collect();
                 // a receiver that is gone has stopped caring
                 let _ended = ends.send(worker::run(&graph, sockets, &audit, &drain));
             })?;
@@ -147,7 +145,9 @@ impl Bound {
         Ok(Running {
             graph,
             addresses,
+            _paths: paths,
             admin,
+            refresher,
             draining,
             drain,
             _admin_drain: admin_drain,
@@ -161,8 +161,17 @@ impl Bound {
 impl Running {
     /// Where the listeners really listen, in the order of the settings.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
+    }
+
+    /// The first TCP address among them, for whoever runs a proxy in its own process.
+    #[must_use]
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.addresses.iter().find_map(|address| match address {
+            ListenAddress::Tcp(address) => Some(*address),
+            ListenAddress::Unix(_) => None,
+        })
     }
 
     /// Where the admin listener really listens.
@@ -177,9 +186,12 @@ impl Running {
         &self.graph
     }
 
-    /// Has every key store asked again.
-    pub fn refresh_keys(&self) {
+    /// Has every key store asked again, and listeners' certificates looked at.
+    pub fn refresh(&self) {
         self.keys.poke();
+        if let Some(refresher) = &self.refresher {
+            refresher.poke();
+        }
     }
 
     /// Has the audit's file opened anew, for whoever moved it away.
@@ -223,29 +235,28 @@ impl Running {
     }
 }
 
-/// For each worker, a socket for each listener.
-fn bind_listeners(graph: &Graph) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), StartError> {
+/// For each worker, a socket for each listener; where they listen; and the paths to remove at the end.
+type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<SocketPath>);
+
+fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
     let workers = graph.settings.process.workers;
-    let mut by_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
+    let mut by_worker: Vec<Vec<ListenerSocket>> = (0..workers).map(|_| Vec::new()).collect();
+    let (mut addresses, mut paths, mut inherited) = (Vec::new(), Vec::new(), None);
     for listener in &graph.settings.listeners {
-        let table = format!("listener.{}", listener.name);
-        let sockets = match &listener.address {
-            ListenAddress::Tcp(address) => bind(&table, *address, workers)?,
-            other @ (ListenAddress::Unix(_) | ListenAddress::Inherited { .. }) => {
-                return Err(StartError::NotYet { table, address: other.to_string() });
-            }
-        };
-        addresses.extend(sockets.first().and_then(|socket| socket.local_addr().ok()));
-        for (worker, socket) in by_worker.iter_mut().zip(sockets) {
+        let bound = listening::bind(listener, workers, &mut inherited)
+            .map_err(|source| StartError::Bind { table: format!("listener.{}", listener.name), source })?;
+        addresses.push(bound.address);
+        paths.extend(bound.path);
+        for (worker, socket) in by_worker.iter_mut().zip(bound.sockets) {
             worker.push(socket);
         }
     }
-    Ok((by_worker, addresses))
+    Ok((by_worker, addresses, paths))
 }
 
-fn bind(table: &str, address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, StartError> {
-    listener::bind(address, workers).map_err(|source| StartError::Bind { table: table.to_owned(), address, source })
+fn bind_admin(address: SocketAddr) -> Result<Option<TcpListener>, StartError> {
+    let failed = |source| StartError::Bind { table: "admin".to_owned(), source: BindError::Tcp { address, source } };
+    listener::bind(address, 1).map(|mut sockets| sockets.pop()).map_err(failed)
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {

@@ -1,7 +1,6 @@
 //! One worker: a thread with its own runtime, its own sockets on every listener, its own connections to every endpoint.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +11,12 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clients;
 use super::graph::{Graph, SharedRoute};
+use super::listening::SharedListener;
 use crate::authorize::ActionPattern;
 use crate::config::settings::{self, ServedRoutes};
 use crate::credentials::SignatureMethod;
 use crate::downstream::stream::Clocks;
-use crate::downstream::{BodyLimits, Bound, Drain, Limits, OwnerLookup, accept};
+use crate::downstream::{BodyLimits, Drain, Limits, ListenAddress, ListenerSocket, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
 use crate::query::{self, ErrorDialect};
 use crate::signing::{Profile, SigningTarget};
@@ -32,16 +32,19 @@ const POOL_SWEEP: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The runtime cannot be made, or a socket not be registered with it: the system is out of descriptors.
-pub fn run(graph: &Graph, sockets: Vec<TcpListener>, audit: &AuditLog, drain: &Drain) -> io::Result<()> {
+pub fn run(
+    graph: &Graph,
+    sockets: Vec<(ListenAddress, ListenerSocket)>,
+    audit: &AuditLog,
+    drain: &Drain,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let mut listeners = JoinSet::new();
-        let settings = graph.settings.listeners.iter().zip(&graph.connections);
-        for ((listener, places), socket) in settings.zip(sockets) {
-            let address = socket.local_addr()?;
-            let proxy = Rc::new(proxy(graph, listener, address, audit));
-            let socket = tokio::net::TcpListener::from_std(socket)?;
-            let socket = Bound::Tcp { listener: socket, owner: OwnerLookup::Skip };
+        let settings = graph.settings.listeners.iter().zip(&graph.listeners).zip(&graph.connections);
+        for (((listener, shared), places), (address, socket)) in settings.zip(sockets) {
+            let proxy = Rc::new(proxy(graph, listener, shared, &address, audit));
+            let socket = socket.into_bound(shared.security.clone())?;
             listeners.spawn_local(accept(socket, limits(listener), places.clone(), proxy, drain.clone()));
         }
         while listeners.join_next().await.is_some() {}
@@ -54,7 +57,13 @@ fn limits(listener: &settings::Listener) -> Limits {
     Limits { clocks: Clocks { head_timeout, idle_timeout }, connections }
 }
 
-fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr, audit: &AuditLog) -> Proxy {
+fn proxy(
+    graph: &Graph,
+    listener: &settings::Listener,
+    shared: &SharedListener,
+    address: &ListenAddress,
+    audit: &AuditLog,
+) -> Proxy {
     let served = |name: &settings::Name| match &listener.routes {
         ServedRoutes::All => true,
         ServedRoutes::Named(names) => names.contains(name),
@@ -64,8 +73,12 @@ fn proxy(graph: &Graph, listener: &settings::Listener, address: SocketAddr, audi
         routes.filter_map(|(route, shared)| live_route(route, shared, listener, graph.settings.process.workers));
     Proxy {
         listener: listener.name.as_str().into(),
-        names: OwnNames::new(address, &listener.hosts),
+        names: match address {
+            ListenAddress::Tcp(address) => OwnNames::new(*address, &listener.hosts),
+            ListenAddress::Unix(_) => OwnNames::any(),
+        },
         callers: clients::callers(&listener.callers, &graph.clients),
+        service_accounts: shared.service_accounts.clone(),
         required_header: listener.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(routes.collect()),
         audit: audit.clone(),

@@ -56,7 +56,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
                 }
                 Wish::RefreshKeys => {
                     tracing::info!("SIGHUP: asking the key stores again, opening the audit anew");
-                    running.refresh_keys();
+                    running.refresh();
                     running.reopen_audit();
                 }
             },
@@ -201,9 +201,9 @@ fn is_loopback(host: &str) -> bool {
 
 fn start_failure(error: &StartError) -> Failure {
     let denied = match error {
-        StartError::Bind { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+        StartError::Bind { source, .. } => source.is_denied(),
         StartError::Audit(error) => error.is_denied(),
-        StartError::NotYet { .. } | StartError::Thread(_) | StartError::Watch(_) => false,
+        StartError::Thread(_) | StartError::Watch(_) => false,
     };
     Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)
 }

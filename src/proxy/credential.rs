@@ -2,9 +2,11 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
 use crate::downstream::PeerEvidence;
+use crate::downstream::service_account::Verifier;
 
 /// Who sent this request. Asked for each one: a connection may carry requests of several clients behind one proxy.
 ///
@@ -13,6 +15,8 @@ use crate::downstream::PeerEvidence;
 /// one would see another client.
 pub fn authenticate(
     callers: &Callers,
+    service_accounts: Option<&Verifier>,
+    now: Timestamp,
     peer: &PeerEvidence,
     headers: &HeaderMap,
 ) -> Result<ClientIdentity, AuthenticationError> {
@@ -27,6 +31,12 @@ pub fn authenticate(
     if callers.read_authorization() {
         evidence.bearer_token = bearer_token(headers)?;
     }
+    // a token that is not a service account's may still be a client's own
+    let account = service_accounts.zip(evidence.bearer_token).and_then(|(verifier, token)| {
+        let token = std::str::from_utf8(token).ok()?;
+        verifier.verify(token, now).inspect_err(|error| tracing::debug!(%error, "not a service account's token")).ok()
+    });
+    evidence.service_account = account.as_deref();
     callers.authenticate(&evidence)
 }
 

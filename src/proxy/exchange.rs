@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use http::header::HeaderName;
@@ -19,6 +20,7 @@ use super::headers;
 use super::route::{Route, Routes};
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied};
 use crate::clock;
+use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
 use crate::downstream::{Handler, PeerEvidence, Permit, body};
 use crate::query::{Action, ErrorDialect, QueryForm};
@@ -36,6 +38,8 @@ pub struct Proxy {
     pub names: OwnNames,
     /// By whom.
     pub callers: Callers,
+    /// Whose service accounts' tokens are believed.
+    pub service_accounts: Option<Arc<Verifier>>,
     /// A header field that every request must carry, when one is required.
     pub required_header: Option<HeaderName>,
     /// What it serves.
@@ -59,7 +63,9 @@ impl Proxy {
         record.audited()?;
         head::admit(&head, target.host, route, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
-        let client = credential::authenticate(&self.callers, peer, &head.headers)?;
+        let now = clock::now();
+        let client =
+            credential::authenticate(&self.callers, self.service_accounts.as_deref(), now, peer, &head.headers)?;
         note_client(&client, record);
         client.take(clock::monotonic_nanos())?;
 

@@ -198,9 +198,10 @@ fn head(error: HeadError, message: String) -> Fault {
             (StatusCode::FORBIDDEN, "AccessDenied")
         }
         HeadError::QueryString => (StatusCode::BAD_REQUEST, "InvalidQueryParameter"),
-        HeadError::Host | HeadError::AbsoluteForm | HeadError::DisguisedFraming => {
+        HeadError::Host | HeadError::AbsoluteForm | HeadError::DisguisedFraming | HeadError::DuplicateLength => {
             (StatusCode::BAD_REQUEST, "ProxyMalformedRequest")
         }
+        HeadError::LengthRequired => (StatusCode::LENGTH_REQUIRED, "ProxyMalformedRequest"),
         HeadError::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "ProxyMalformedRequest"),
         HeadError::Expectation => (StatusCode::EXPECTATION_FAILED, "ProxyExpectationFailed"),
         HeadError::Loop => (StatusCode::LOOP_DETECTED, "ProxyLoopDetected"),

@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING, VIA};
+use http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING, VIA,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use thiserror::Error;
@@ -45,6 +47,12 @@ pub enum HeadError {
     /// A whole URL as the request target, as sent to a forward proxy.
     #[error("the request target must be a path")]
     AbsoluteForm,
+    /// Neither `Content-Length` nor `Transfer-Encoding`: what follows the head would be taken for the next request.
+    #[error("the request must say how long its body is, by Content-Length or Transfer-Encoding: chunked")]
+    LengthRequired,
+    /// `Content-Length` more than once, even if all agree.
+    #[error("the request has more than one Content-Length")]
+    DuplicateLength,
     /// A transfer coding other than `chunked`, once.
     #[error("the only Transfer-Encoding allowed is chunked")]
     TransferCoding,
@@ -86,9 +94,16 @@ pub struct RequestTarget<'a> {
 /// The names under which a listener may be called. A page that resolves its own name to our address (DNS rebinding) cannot
 /// choose one of these.
 #[derive(Debug, Clone)]
-pub struct OwnNames {
-    exact: Vec<String>,
-    any_address_with_port: Option<u16>,
+pub struct OwnNames(Names);
+
+#[derive(Debug, Clone)]
+enum Names {
+    /// A Unix socket: no page and no name leads there.
+    Any,
+    Tcp {
+        exact: Vec<String>,
+        any_address_with_port: Option<u16>,
+    },
 }
 
 impl OwnNames {
@@ -107,13 +122,24 @@ impl OwnNames {
             exact.extend(portless);
         }
         exact.extend_from_slice(extra);
-        Self { exact, any_address_with_port: address.ip().is_unspecified().then_some(port) }
+        Self(Names::Tcp { exact, any_address_with_port: address.ip().is_unspecified().then_some(port) })
+    }
+
+    /// Every name: for Unix sockets, which no web page reaches.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(Names::Any)
     }
 
     fn admit(&self, host: HostName<'_>) -> bool {
-        let is_address =
-            || host.0.parse().is_ok_and(|address: SocketAddr| Some(address.port()) == self.any_address_with_port);
-        self.exact.iter().any(|name| host.is(name)) || is_address()
+        match &self.0 {
+            Names::Any => true,
+            Names::Tcp { exact, any_address_with_port } => {
+                let is_address =
+                    || host.0.parse().is_ok_and(|address: SocketAddr| Some(address.port()) == *any_address_with_port);
+                exact.iter().any(|name| host.is(name)) || is_address()
+            }
+        }
     }
 }
 
@@ -160,6 +186,9 @@ pub fn admit(head: &Parts, host: HostName<'_>, route: &Route, names: &OwnNames) 
     if head.method != Method::POST {
         return Err(HeadError::Method);
     }
+    if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        return Err(HeadError::LengthRequired);
+    }
     if headers.get_all(VIA).iter().any(names_us) {
         return Err(HeadError::Loop);
     }
@@ -183,10 +212,13 @@ fn check_framing(headers: &HeaderMap) -> Result<(), HeadError> {
     {
         return Err(HeadError::TransferCoding);
     }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(HeadError::DuplicateLength);
+    }
     let disguised = |name: &HeaderName| {
         let letters: Vec<u8> = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).collect();
         (letters == b"transferencoding" && *name != TRANSFER_ENCODING)
-            || (letters == b"contentlength" && *name != http::header::CONTENT_LENGTH)
+            || (letters == b"contentlength" && *name != CONTENT_LENGTH)
     };
     // names without `_`, or anything else beyond letters, digits and single hyphens, cannot be disguised: skip their copy
     let suspicious = |name: &&HeaderName| name.as_str().len() > ACCEPT.as_str().len();

@@ -75,7 +75,7 @@ fn every_file_in_config_passes_check() {
         checked.push(name);
     }
     checked.sort();
-    assert_eq!(checked, ["gateway.toml", "reference.toml", "sidecar.env", "sidecar.toml"]);
+    assert_eq!(checked, ["clients.toml", "gateway.toml", "reference.toml", "sidecar.env", "sidecar.toml"]);
 }
 
 #[test]

@@ -77,8 +77,7 @@ impl Stage {
         let sandbox = sandbox::start(configuration, Some(observer)).map_err(|e| system(&e))?;
         let endpoint = format!("https://{}/", sandbox.address());
         let proxy = start_proxy(&directory, &endpoint)?;
-        let address = proxy.addresses().first().copied();
-        let address = address.ok_or_else(|| Failure::new(ExitCode::Bug, "the proxy has no listener"))?;
+        let address = proxy.tcp_address().ok_or_else(|| Failure::new(ExitCode::Bug, "the proxy has no listener"))?;
         Ok((Self { address, endpoint, directory, proxy, sandbox }, received))
     }
 

@@ -150,7 +150,7 @@ pub struct ListenerTls {
     pub private_key: PathBuf,
     /// `client_ca` and `crl`: there when `authenticate` lists `mtls`.
     pub clients: Option<ClientAuthority>,
-    /// `session_lifetime`, default `"10m"`: how long a resumed session may skip the check of the client's certificate.
+    /// `session_lifetime`, default `"10m"`: how long a connection may go on before the client has to prove again who it is.
     pub session_lifetime: Duration,
 }
 
@@ -176,23 +176,15 @@ pub struct ServiceAccount {
     pub jwks_file: PathBuf,
 }
 
-/// `service_account.algorithm` (RFC 7518 section 3.1, RFC 8037): signatures only, no shared secrets.
+/// `service_account.algorithm` (RFC 7518 section 3.1): signatures only, no shared secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256: what Kubernetes uses by default.
     Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
     /// ECDSA on P-256.
     Es256,
     /// ECDSA on P-384.
     Es384,
-    /// Ed25519.
-    EdDsa,
 }
 
 /// `[listener.NAME.limits]`.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use countersign::authorize::{Callers, Policy};
 use countersign::clock;
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
-use countersign::downstream::connection::serve;
+use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::stream::{Clocks, ExchangeGuard, Socket};
 use countersign::downstream::{BodyLimits, Capacity, Drain, Handler, PeerEvidence};
 use countersign::proxy::answer::Answer;
@@ -24,7 +24,7 @@ use countersign::proxy::{OwnNames, Proxy, Route, Routes};
 use countersign::query::{ErrorDialect, Limits, Parameters};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, SignatureMethod};
-use countersign::telemetry::Metrics;
+use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::client::Timeouts;
 use countersign::upstream::connect::Security;
 use countersign::upstream::pool::Pool;
@@ -117,8 +117,9 @@ impl World {
     async fn connection(&self, input: &[u8], piece: usize) -> Vec<u8> {
         let (client, server) = tokio::io::duplex(1 << 20);
         let clocks = Clocks { head_timeout: AGES, idle_timeout: AGES };
-        let peer = PeerEvidence::Tcp { address: "127.0.0.1:49152".parse().unwrap() };
-        let served = spawn_local(serve(Pipe(server), peer, clocks, Rc::clone(&self.handler), self.drain.clone()));
+        let peer = Rc::new(PeerEvidence::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None });
+        let (handler, drain) = (Rc::clone(&self.handler), self.drain.clone());
+        let served = spawn_local(serve(Pipe(server), peer, clocks, Lifetime::Unlimited, handler, drain));
         let (mut reader, mut writer) = tokio::io::split(client);
         let reading = spawn_local(async move {
             let mut all = Vec::new();
@@ -196,7 +197,7 @@ impl Handler for Witness {
 
     async fn handle(
         &self,
-        peer: PeerEvidence,
+        peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> Response<Answer> {
@@ -231,6 +232,7 @@ fn proxy(port: u16) -> Proxy {
         dialect: ErrorDialect::Query,
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
         safe_to_repeat: Vec::new(),
+        audit_values: Vec::new(),
         body_limits: BodyLimits { bytes: 2048, deadline: AGES },
         form_limits: LIMITS,
         in_flight: Capacity::new(4),
@@ -241,6 +243,9 @@ fn proxy(port: u16) -> Proxy {
         listener: "fuzzed".into(),
         names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
         callers: Callers::AnyLocal,
+        service_accounts: None,
+        required_header: None,
+        audit: AuditLog::off(),
         routes: Routes::new(vec![Rc::new(route)]),
     }
 }

@@ -56,7 +56,7 @@ fn signed_and_read_again(body: &[u8], expected: &[(String, String)]) {
         if body.len().is_multiple_of(3) { SignatureMethod::HmacSha1 } else { SignatureMethod::HmacSha256 };
     let (key, target, now) = (active(token), target(), NOW.parse::<Timestamp>().unwrap());
     let form = QueryForm::parse(body, LIMITS).unwrap();
-    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, form).unwrap();
+    let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "fuzzed", form).unwrap();
     let unsealed = prepare(&allowed, &key, &target, Profile { signature_method }, &RequestTimestamp::at(now));
     let string_to_sign = unsealed.string_to_sign().to_vec();
     let mac = key.signing_key().mac(unsealed.method(), &string_to_sign);

@@ -37,6 +37,8 @@ pub(super) fn is_lawful(request: &Request<Incoming>, names: &[&str]) -> bool {
         && is_form(&lower(media_type[0]))
         && framing.len() <= 1
         && framing.iter().all(|value| lower(value) == "chunked")
+        && values(headers, "content-length").len() <= 1
+        && (headers.contains_key("content-length") || headers.contains_key("transfer-encoding"))
         && values(headers, "expect").iter().all(|value| lower(value) == "100-continue")
         && !headers.keys().any(|name| imitates(name.as_str()))
         && !["origin", "sec-fetch-site", "content-encoding"].iter().any(|name| headers.contains_key(*name))

@@ -1,0 +1,191 @@
+//! Listeners, from the words of the configuration to what `downstream` serves: sockets, TLS, tokens.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::config::settings::{self, Callers, Exposure, Listener, Method, UnixSocket};
+use crate::downstream::inherited::{InheritedError, InheritedSockets};
+use crate::downstream::listener::Security;
+use crate::downstream::service_account::{TokenSettings, Verifier};
+use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
+use crate::downstream::unix_socket::{self, SocketPath, UnixSocketError};
+use crate::downstream::{JwksError, ListenAddress, ListenerSocket, OwnerLookup, TokenAlgorithm, listener, loopback};
+
+/// What the workers share of one listener.
+pub(super) struct SharedListener {
+    pub(super) security: Security,
+    pub(super) service_accounts: Option<Arc<Verifier>>,
+}
+
+/// Why a listener cannot do what it is configured to.
+#[derive(Debug, Error)]
+pub enum ListenerError {
+    /// Its certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The keys of its token issuer.
+    #[error(transparent)]
+    Tokens(#[from] JwksError),
+    /// The kernel does not say who owns a loopback connection.
+    #[error(
+        "`loopback-owner` needs the kernel's socket diagnostics (NETLINK_SOCK_DIAG), which cannot be asked; under systemd, add \
+         AF_NETLINK to RestrictAddressFamilies="
+    )]
+    Owner(#[source] io::Error),
+}
+
+/// Why a listener has no socket.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// A TCP address.
+    #[error("cannot listen on {address}")]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says: in use, not permitted, not ours.
+        source: io::Error,
+    },
+    /// A Unix socket.
+    #[error(transparent)]
+    Unix(#[from] UnixSocketError),
+    /// A socket of the service manager.
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
+    /// A socket of the service manager that more can reach than the configuration allows.
+    #[error(
+        "the inherited socket listens on {0}, beyond loopback: let clients authenticate over TLS, or set \
+         `danger_beyond_loopback = true`"
+    )]
+    Exposed(SocketAddr),
+    /// The socket cannot be shared among workers.
+    #[error("cannot share the socket among workers")]
+    Share(#[source] io::Error),
+}
+
+impl BindError {
+    /// Whether somebody has to change permissions.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Tcp { source, .. } | Self::Share(source) => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::Unix(_) | Self::Inherited(_) | Self::Exposed(_) => false,
+        }
+    }
+}
+
+/// A listener with a socket for every worker.
+pub(super) struct BoundListener {
+    pub(super) sockets: Vec<ListenerSocket>,
+    pub(super) address: ListenAddress,
+    /// Removes a Unix socket at the end.
+    pub(super) path: Option<SocketPath>,
+}
+
+/// Loads certificates and token keys.
+pub(super) fn share(listener: &Listener) -> Result<SharedListener, ListenerError> {
+    let security = match &listener.tls {
+        Some(tls) => Security::Tls(Arc::new(ReloadableTls::load(tls_settings(tls))?)),
+        None if authenticates_by(listener, Method::LoopbackOwner) => {
+            loopback::available().map_err(ListenerError::Owner)?;
+            Security::Plain(OwnerLookup::Ask)
+        }
+        None => Security::Plain(OwnerLookup::Skip),
+    };
+    let service_accounts = listener.service_account.as_ref().map(|tokens| Verifier::load(token_settings(tokens)));
+    Ok(SharedListener { security, service_accounts: service_accounts.transpose()?.map(Arc::new) })
+}
+
+/// Whether a listener lists `method`.
+pub(super) fn authenticates_by(listener: &Listener, method: Method) -> bool {
+    match &listener.callers {
+        Callers::AnyLocal => false,
+        Callers::Clients(methods) => methods.contains(&method),
+    }
+}
+
+/// Binds a listener, or takes its socket over from the service manager.
+pub(super) fn bind(
+    listener: &Listener,
+    workers: usize,
+    inherited: &mut Option<InheritedSockets>,
+) -> Result<BoundListener, BindError> {
+    match &listener.address {
+        settings::ListenAddress::Tcp(address) => bind_tcp(*address, workers),
+        settings::ListenAddress::Unix(socket) => {
+            let (bound, path) = unix_socket::bind(&unix_settings(socket))?;
+            let address = ListenAddress::Unix(Some(path.path().to_owned()));
+            let sockets = ListenerSocket::Unix(bound).share(workers).map_err(BindError::Share)?;
+            Ok(BoundListener { sockets, address, path: Some(path) })
+        }
+        settings::ListenAddress::Inherited { name } => {
+            let all = match inherited {
+                Some(all) => all,
+                None => inherited.insert(InheritedSockets::from_environment()?),
+            };
+            let socket = all.take(name)?;
+            let address = socket.address().map_err(BindError::Share)?;
+            refuse_exposed(&address, listener.exposure)?;
+            Ok(BoundListener { sockets: socket.share(workers).map_err(BindError::Share)?, address, path: None })
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr, workers: usize) -> Result<BoundListener, BindError> {
+    let failed = |source| BindError::Tcp { address, source };
+    let sockets = listener::bind(address, workers).map_err(failed)?;
+    let chosen = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(address);
+    let sockets = sockets.into_iter().map(ListenerSocket::Tcp).collect();
+    Ok(BoundListener { sockets, address: ListenAddress::Tcp(chosen), path: None })
+}
+
+/// Only now is it known what the service manager has bound.
+fn refuse_exposed(address: &ListenAddress, exposure: Exposure) -> Result<(), BindError> {
+    match (address, exposure) {
+        (ListenAddress::Tcp(address), Exposure::Loopback) if !address.ip().to_canonical().is_loopback() => {
+            Err(BindError::Exposed(*address))
+        }
+        (ListenAddress::Tcp(_) | ListenAddress::Unix(_), _) => Ok(()),
+    }
+}
+
+fn unix_settings(socket: &UnixSocket) -> unix_socket::UnixSocket {
+    unix_socket::UnixSocket {
+        path: socket.path.clone(),
+        mode: socket.mode,
+        group: socket.group.as_ref().map(|group| match group {
+            settings::Group::Id(id) => unix_socket::Group::Id(*id),
+            settings::Group::Name(name) => unix_socket::Group::Name(name.clone()),
+        }),
+    }
+}
+
+fn tls_settings(tls: &settings::ListenerTls) -> TlsSettings {
+    TlsSettings {
+        certificate_file: tls.certificate.clone(),
+        key_file: tls.private_key.clone(),
+        clients: match &tls.clients {
+            None => Clients::Anonymous,
+            Some(clients) => {
+                Clients::Verified { ca_file: clients.ca.clone(), crl_files: clients.revocation_lists.clone() }
+            }
+        },
+        versions: Versions::From12,
+        session_lifetime: tls.session_lifetime,
+    }
+}
+
+fn token_settings(tokens: &settings::ServiceAccount) -> TokenSettings {
+    TokenSettings {
+        issuer: tokens.issuer.clone(),
+        audience: tokens.audience.clone(),
+        algorithm: match tokens.algorithm {
+            settings::Algorithm::Rs256 => TokenAlgorithm::Rs256,
+            settings::Algorithm::Es256 => TokenAlgorithm::Es256,
+            settings::Algorithm::Es384 => TokenAlgorithm::Es384,
+        },
+        jwks_file: tokens.jwks_file.clone(),
+    }
+}
