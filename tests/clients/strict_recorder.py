@@ -19,8 +19,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 11\r\n\r
 
 
 class StrictRecorder:
-    """Listens from construction until `close`. `calls` has the parameters of every good request as they arrived, without
-    what signing added; `complaints` all else."""
+    """Listens from construction until `close`. `calls` has the parameters of every good request, in the order of
+    arrival and without what signing added; `complaints` all else."""
 
     def __init__(self, key_id, secret):
         self.calls, self.complaints = [], []
