@@ -170,16 +170,18 @@ def seal(countersign_bin, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def proxy(start_countersign, seal, tmp_path_factory):
-    """Starts a proxy to `endpoint`; `route` is more of its table. At the end its log is searched for the secret."""
+    """Starts a proxy to `endpoint`; `route` and `listener` are more of their tables. At the end its log is searched for
+    the secret."""
     started = []
 
-    def start(endpoint, ca_file=None, route="", key=None):
+    def start(endpoint, ca_file=None, route="", key=None, listener=""):
         trust = f'ca_file = "{ca_file}"' if ca_file else ""
         configuration = tmp_path_factory.mktemp("proxy") / "countersign.toml"
         configuration.write_text(f"""\
 [listener.local]
 address = "127.0.0.1:0"
 any_local = true
+{listener}
 [log]
 format = "json"
 level = "debug"
