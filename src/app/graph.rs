@@ -106,7 +106,7 @@ impl Graph {
             match listening::share(listener) {
                 Ok(listener) => listeners.push(listener),
                 Err(source) => {
-                    errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) })
+                    errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) });
                 }
             }
         }

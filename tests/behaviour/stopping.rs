@@ -171,7 +171,7 @@ fn a_port_in_use_ends_with_71() {
     let ended = run(&Setup::to(&endpoint).more(&more));
     let stderr = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(71), "{stderr}");
-    assert!(stderr.contains(&format!("cannot listen on {address} (listener.other.address)")), "{stderr}");
+    assert!(stderr.contains(&format!("listener.other.address: cannot listen on {address}")), "{stderr}");
 
     // a second countersign on the port of a first one, which the kernel alone would allow
     let first = Setup::to(&endpoint).start();

@@ -163,7 +163,7 @@ impl Scene {
     pub(crate) fn run(&self, process: &str) -> (Program, u16) {
         let proxy = Program::start(&mut self.command("run", process));
         let address = proxy.wait_for("listening listener=local address=127.0.0.1:");
-        (proxy, address.trim().parse().unwrap())
+        (proxy, address.split_whitespace().next().unwrap().parse().unwrap())
     }
 }
 
