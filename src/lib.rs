@@ -91,6 +91,10 @@
 //! - A listener closes its connections with a short lingering read. Otherwise the refusal of a large body would be lost to the
 //!   reset that unread bytes provoke.
 //! - Configuration is read by a small reader of ours over the merged layers, not by serde: serde stops at the first fault.
+//! - A session of downstream TLS is never resumed, since a resumed one skips the revocation lists; `session_lifetime` bounds a
+//!   connection instead.
+//! - A POST that does not say how long its body is gets 411 and a closed connection: what follows its head would otherwise be read
+//!   as the next request.
 //! - An empty parameter name is passed on: independent implementations agree on its signature.
 
 pub mod admin;
