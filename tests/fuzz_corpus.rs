@@ -14,13 +14,14 @@ use std::path::{Path, PathBuf};
 
 type Property = fn(&[u8]);
 
-const TARGETS: [(&str, Property); 7] = [
+const TARGETS: [(&str, Property); 8] = [
     ("config", properties::config),
     ("diagnose", properties::diagnose),
     ("document", properties::document),
     ("form", properties::form),
     ("head", properties::head),
     ("percent", properties::percent),
+    ("policy", properties::policy),
     ("sandbox_manifest", properties::sandbox_manifest),
 ];
 
@@ -60,6 +61,11 @@ fn configurations_are_read_or_refused_at_a_place() {
 #[test]
 fn every_signature_is_diagnosed() {
     replay("diagnose");
+}
+
+#[test]
+fn policies_decide_as_their_words_say() {
+    replay("policy");
 }
 
 #[test]

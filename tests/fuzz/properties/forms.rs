@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::canonical::{Pairs, Plus, assert_canonical, decode, read_form, read_signed};
 use super::keys::{KEY_ID, active, target};
 
-const LIMITS: Limits = Limits { parameters: 64 };
+pub(super) const LIMITS: Limits = Limits { parameters: 64 };
 const TOKEN: &str = "AQoEXAMPLE/H4aoAH0gNCAPy+==";
 const NOW: &str = "2011-06-20T22:30:59.556Z";
 

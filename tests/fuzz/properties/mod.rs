@@ -10,6 +10,7 @@ mod diagnosis;
 mod forms;
 mod heads;
 mod keys;
+mod policy;
 mod responses;
 mod stored;
 
@@ -17,4 +18,5 @@ pub use configuration::config;
 pub use connection::{answers, head};
 pub use diagnosis::diagnose;
 pub use forms::{form, percent};
+pub use policy::policy;
 pub use stored::{document, sandbox_manifest};

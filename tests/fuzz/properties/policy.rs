@@ -1,0 +1,88 @@
+//! Policies: whatever the rules and the form, the decision is the one that the words "deny wins, default deny" give.
+
+use std::collections::BTreeMap;
+
+use countersign::authorize::{
+    ActionPattern, Condition, Effect, RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test, Verdict, rule,
+};
+use countersign::query::QueryForm;
+
+use super::forms::LIMITS;
+
+const ROUTE: &str = "ie";
+
+/// Rules, one a line (`a` or `d`, a space, `ROUTE:ACTION`, then `NAME=VALUE`, `NAME^START`, `NAME!` or `NAME?` after more
+/// spaces), and behind the first NUL a form. The order of the rules decides nothing, and one more denial never allows.
+pub fn policy(input: &[u8]) {
+    let Some(nul) = input.iter().position(|&byte| byte == 0) else { return };
+    let (rules, form) = (String::from_utf8_lossy(&input[..nul]), &input[nul + 1..]);
+    let Ok(form) = QueryForm::parse(form, LIMITS) else { return };
+    let lines: Vec<&str> = rules.lines().filter(|line| parse(line, 1).is_some()).collect();
+    let mut parsed: Vec<Rule> = (1..).zip(&lines).filter_map(|(number, line)| parse(line, number)).collect();
+    let expected = plainly(&lines, &form);
+    assert_eq!(decision(&parsed, &form), expected, "{rules}");
+    parsed.reverse();
+    assert_eq!(decision(&parsed, &form), expected, "the order decides: {rules}");
+    for line in &lines {
+        parsed.extend(parse(&line.replacen('a', "d", 1), 0).filter(|rule| rule.effect == Effect::Deny));
+    }
+    assert!(expected || !decision(&parsed, &form), "a denial allows: {rules}");
+}
+
+fn decision(rules: &[Rule], form: &QueryForm<'_>) -> bool {
+    match rule::judge(rules, ROUTE, form) {
+        Verdict::Allow(_) => true,
+        Verdict::Deny(_) | Verdict::NoRule => false,
+    }
+}
+
+fn parse(line: &str, number: usize) -> Option<Rule> {
+    let mut words = line.split(' ');
+    let effect = match words.next()? {
+        "a" => Effect::Allow,
+        "d" => Effect::Deny,
+        _ => return None,
+    };
+    let (route, action) = words.next()?.split_once(':')?;
+    let route = if route == "*" { RoutePattern::Any } else { RoutePattern::Named(route.to_owned()) };
+    let conditions = words.map(condition).collect::<Option<_>>()?;
+    let patterns = vec![RouteActionPattern { route, action: ActionPattern::new(action) }];
+    Some(Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions })
+}
+
+fn condition(word: &str) -> Option<Condition> {
+    let at = word.find(['=', '^', '!', '?'])?;
+    let (parameter, rest) = (word[..at].to_owned(), word[at + 1..].to_owned());
+    let test = match word.as_bytes()[at] {
+        b'=' => Test::Equals(rest),
+        b'^' => Test::Prefix(rest),
+        b'!' => Test::Absent,
+        _ => Test::Present,
+    };
+    Some(Condition { parameter, test })
+}
+
+/// The decision once more, straight from the lines.
+fn plainly(lines: &[&str], form: &QueryForm<'_>) -> bool {
+    let pairs: BTreeMap<&str, &str> = form.parameters().iter().collect();
+    let action = form.action().as_str();
+    let speaks = |line: &&&str| {
+        let mut words = line.split(' ').skip(1);
+        let (route, pattern) = words.next().and_then(|call| call.split_once(':')).unwrap();
+        let on_action = pattern.strip_suffix('*').map_or(action == pattern, |start| action.starts_with(start));
+        (route == "*" || route == ROUTE)
+            && on_action
+            && words.all(|word| {
+                let at = word.find(['=', '^', '!', '?']).unwrap();
+                let (value, wanted) = (pairs.get(&word[..at]), &word[at + 1..]);
+                match &word[at..=at] {
+                    "=" => value == Some(&wanted),
+                    "^" => value.is_some_and(|value| value.starts_with(wanted)),
+                    "!" => value.is_none(),
+                    _ => value.is_some(),
+                }
+            })
+    };
+    let speaking: Vec<&str> = lines.iter().filter(speaks).copied().collect();
+    speaking.iter().any(|line| line.starts_with('a')) && !speaking.iter().any(|line| line.starts_with('d'))
+}

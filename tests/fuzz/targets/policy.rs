@@ -1,0 +1,5 @@
+//! See `properties::policy`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| countersign_fuzz::policy(input));
