@@ -61,7 +61,7 @@ impl Proxy {
         let route = self.routes.select(&target)?;
         record.route = Some((route.name.clone(), route.metrics.clone()));
         record.audited()?;
-        head::admit(&head, target.host, route, &self.names)?;
+        head::admit(&head, target.host, &route.hosts, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
         let now = clock::now();
         let client =

@@ -10,7 +10,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use thiserror::Error;
 
-use super::route::Route;
 use crate::upstream::client::VIA_COUNTERSIGN;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -170,14 +169,14 @@ pub fn require(head: &Parts, field: Option<&HeaderName>) -> Result<(), HeadError
     }
 }
 
-/// Admits a head to a route, or says what is wrong with it. Nothing of the body has been read yet.
+/// Admits a head to a route whose own `hosts` are `own`, or says what is wrong with it. Nothing of the body has been read yet.
 ///
 /// # Errors
 /// The first fault found, the gravest first: framing, who sent it, what it is.
-pub fn admit(head: &Parts, host: HostName<'_>, route: &Route, names: &OwnNames) -> Result<(), HeadError> {
+pub fn admit(head: &Parts, host: HostName<'_>, own: &[String], names: &OwnNames) -> Result<(), HeadError> {
     let headers = &head.headers;
     check_framing(headers)?;
-    if !names.admit(host) && !route.hosts.iter().any(|name| host.is(name)) {
+    if !names.admit(host) && !own.iter().any(|name| host.is(name)) {
         return Err(HeadError::ForeignHost);
     }
     if headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE) {

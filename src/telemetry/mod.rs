@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod logging;
 pub mod metrics;
+pub mod outcome;
 mod outlet;
 pub mod record;
 pub mod request_id;
@@ -10,5 +11,6 @@ pub mod request_id;
 pub use audit::{AuditLog, Audited};
 pub use logging::LogFormat;
 pub use metrics::{Metrics, RouteMetrics};
-pub use record::{ExchangeRecord, Outcome};
+pub use outcome::Outcome;
+pub use record::ExchangeRecord;
 pub use request_id::RequestId;
