@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::graph::key_store;
 use super::listening::authenticates_by;
-use crate::config::settings::{AuditTarget, Listener, Method, Settings};
+use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Settings};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::LoadError;
 
@@ -46,7 +46,7 @@ pub fn confinement(
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
     let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
     let mut connect: BTreeSet<u16> = settings.routes.iter().map(|route| route.endpoint.port).collect();
-    if settings.routes.iter().any(|route| is_name(&route.endpoint.host)) {
+    if settings.routes.iter().any(|route| is_name(&route.endpoint)) {
         connect.insert(DNS);
         read.extend(RESOLVER_FILES.iter().chain(&LIBRARIES).map(PathBuf::from));
         read.insert(resolv_conf(Path::new(RESOLV_CONF), User::current()));
@@ -80,9 +80,8 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
-/// The brackets of an IPv6 address belong to the URL.
-fn is_name(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_err()
+fn is_name(endpoint: &Endpoint) -> bool {
+    endpoint.bare_host().parse::<IpAddr>().is_err()
 }
 
 /// The directories from which the file at `path` is read, now and after it was replaced: by a rename in its own directory, or

@@ -189,8 +189,7 @@ fn share_route(route: &settings::Route, keys: &[Arc<KeySlot>], metrics: &Metrics
     let name = || route.name.clone();
     let key = keys.iter().find(|key| key.name() == route.key.as_str());
     let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: name() })?);
-    // the brackets belong to the URL, not to the address
-    let host = route.endpoint.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let host = route.endpoint.bare_host().to_owned();
     let security = match &route.endpoint.transport {
         settings::Transport::Plaintext => Security::Plaintext,
         settings::Transport::Tls { trust } => {

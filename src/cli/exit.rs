@@ -1,7 +1,8 @@
 //! How the process ends: named exit codes (BSD's sysexits.h, which systemd prints by name) and the message that goes along.
 
 use std::error::Error;
-use std::fmt::Write as _;
+
+use crate::telemetry::record::causes;
 
 /// Why the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +58,6 @@ impl Failure {
     /// A failure that prints `error` and its causes, one after the other.
     #[must_use]
     pub fn because(code: ExitCode, error: &dyn Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let _infallible = write!(message, ": {error}");
-            cause = error.source();
-        }
-        Self { code, message }
+        Self { code, message: causes(error) }
     }
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
 use crate::app::{self, BuildError, Graph};
+use crate::config;
 use crate::config::settings::{self, Endpoint, Settings, Transport};
-use crate::config::{self};
 use crate::confine::{AbstractSockets, Confinement};
 use crate::credentials::{LoadErrorKind, WatchedKey};
 use crate::telemetry::LogFormat;

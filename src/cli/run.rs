@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use super::live;
 use crate::app::{Bound, Drained, Graph, Running, StartError};
-use crate::config::settings::{self, Callers, Exposure, Mode, Settings, Transport};
+use crate::config::settings::{self, Callers, Endpoint, Exposure, Mode, Settings, Transport};
 use crate::confine::{self, Confinement, Posture};
 use crate::credentials::WatchedKey;
 
@@ -54,7 +54,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
                     tracing::info!(signal = name, limit = ?drain_limit, "draining: no new connections, exchanges under way may end");
                     break;
                 }
-                Wish::RefreshKeys => {
+                Wish::Refresh => {
                     tracing::info!("SIGHUP: asking the key stores again, opening the audit anew");
                     running.refresh();
                     running.reopen_audit();
@@ -118,7 +118,7 @@ struct Signals {
 /// What a signal asks for.
 enum Wish {
     Stop(&'static str),
-    RefreshKeys,
+    Refresh,
 }
 
 impl Signals {
@@ -135,7 +135,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
-            _ = self.hangup.recv() => Wish::RefreshKeys,
+            _ = self.hangup.recv() => Wish::Refresh,
         }
     }
 
@@ -172,7 +172,7 @@ fn announce(running: &Running) {
     }
     for route in &settings.routes {
         tracing::info!(route = %route.name, endpoint = %live::endpoint_url(&route.endpoint), key = %route.key, "route");
-        if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint.host) {
+        if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint) {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
         }
     }
@@ -194,8 +194,8 @@ fn announce_keys(settings: &Settings, graph: &Graph) {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+fn is_loopback(endpoint: &Endpoint) -> bool {
+    let bare = endpoint.bare_host();
     bare == "localhost" || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 

@@ -115,6 +115,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The host as a resolver or certificate knows it: the brackets around an IPv6 address belong to the URL.
+    #[must_use]
+    pub fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// The value of the `Host` header: the port is left out when it is the scheme's default.
     #[must_use]
     pub fn authority(&self) -> String {
