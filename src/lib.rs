@@ -17,7 +17,7 @@
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
 //! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
-//! mac      = key.signing_key().mac(...)
+//! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
 //! sent     = upstream.send(signed).await           pooled or new connection, at most once
 //!            headers::relay(sent)                  hop-by-hop fields off; the body streams through

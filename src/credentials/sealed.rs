@@ -8,7 +8,7 @@ use age::{DecryptError, Decryptor};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::access_key::{ActiveKey, Credentials};
+use super::access_key::{ActiveKey, Credentials, HeldKey};
 use super::bounded::{burn_stack, read_bounded};
 use super::document::{self, MAX_DOCUMENT};
 use super::guard;
@@ -71,7 +71,7 @@ impl SealedFile {
 
     #[inline(never)]
     fn load_unburned(&self) -> Result<ActiveKey, LoadError> {
-        self.open().map(ActiveKey::new)
+        self.open().map(|credentials| HeldKey::new(credentials).into())
     }
 }
 
@@ -218,7 +218,7 @@ mod tests {
             assert_eq!(key.id().as_str(), "AKIAIOSFODNN7EXAMPLE");
             assert!(key.session_token().is_none() && key.expiration().is_none());
             // RFC 2104, computed apart with `openssl dgst -sha256 -hmac`
-            let mac = key.signing_key().mac(SignatureMethod::HmacSha256, b"message");
+            let mac = key.signing_key().held().unwrap().mac(SignatureMethod::HmacSha256, b"message");
             let hex: String = mac.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, "f4842618a36f1555e84a683f0aeba702c232a01a40a2c6551bfc6147e7be1a39");
         }
