@@ -1,9 +1,7 @@
 //! Access keys: secret types, key stores, which key is current, and how it is refreshed.
 
 pub mod access_key;
-pub mod bounded;
 pub mod document;
-pub mod guard;
 pub mod identity;
 pub mod seal;
 pub mod sealed;
@@ -11,6 +9,7 @@ pub mod secret;
 pub mod signer;
 pub mod signing_key;
 pub mod slot;
+pub mod stack;
 pub mod store;
 pub mod watch;
 

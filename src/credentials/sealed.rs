@@ -9,11 +9,11 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::access_key::{ActiveKey, Credentials, HeldKey};
-use super::bounded::{burn_stack, read_bounded};
 use super::document::{self, MAX_DOCUMENT};
-use super::guard;
 use super::identity::Identities;
+use super::stack::burn_stack;
 use super::store::{KeyStore, LoadError};
+use crate::secret_file::{self, GuardError, read_bounded};
 
 /// Why an age file does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -64,7 +64,7 @@ impl SealedFile {
     /// # Errors
     /// [`LoadError`].
     pub fn open_document(&self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-        let sealed = guard::read(&self.file).map_err(LoadError::File)?;
+        let sealed = secret_file::read(&self.file).map_err(LoadError::File)?;
         let identities = Identities::read(&self.identity)?;
         decrypt(&sealed, &identities).map_err(|source| LoadError::Open { path: self.file.clone(), source })
     }
@@ -101,9 +101,9 @@ pub fn looks_sealed(bytes: &[u8]) -> bool {
 /// Whether a file looks like an age file. It is read under the same rules as any other secret.
 ///
 /// # Errors
-/// [`guard::GuardError`].
-pub fn is_sealed(path: &Path) -> Result<bool, guard::GuardError> {
-    guard::read(path).map(|bytes| looks_sealed(&bytes))
+/// [`GuardError`].
+pub fn is_sealed(path: &Path) -> Result<bool, GuardError> {
+    secret_file::read(path).map(|bytes| looks_sealed(&bytes))
 }
 
 /// Decrypts into a buffer of fixed size: `age::decrypt` returns a vector that grew, and left copies behind.

@@ -96,9 +96,9 @@ mod tests {
     use std::sync::Mutex;
 
     use super::super::access_key::{AccessKeyId, Credentials};
-    use super::super::guard::GuardError;
     use super::super::secret::SecretAccessKey;
     use super::*;
+    use crate::secret_file::GuardError;
 
     const FIRST: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     const SECOND: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY");
