@@ -267,7 +267,7 @@ struct FixedKey;
 
 impl KeyStore for FixedKey {
     fn load(&self) -> Result<ActiveKey, LoadError> {
-        Ok(active(None))
+        Ok(active(None).into())
     }
 
     fn watched(&self) -> Vec<PathBuf> {
