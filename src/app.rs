@@ -2,7 +2,8 @@
 //!
 //! `clients` puts the configured clients into the words of the policy, `graph` turns settings into what all workers share (keys,
 //! TLS, counters), `worker` makes one thread's part of it (routes with connections of their own) and serves, `running` starts
-//! and drains them all; `listening` binds, `refresh` keeps listeners' certificates fresh. `confinement` says what of the system they need.
+//! and drains them all; `listening` binds, `refresh` keeps listeners' certificates fresh,
+//! `token_keys` fetches the keys of token issuers. `confinement` says what of the system they need.
 
 pub mod clients;
 pub mod confinement;
@@ -10,6 +11,7 @@ pub mod graph;
 pub mod listening;
 mod refresh;
 pub mod running;
+mod token_keys;
 pub mod worker;
 
 pub use confinement::confinement;
