@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::guard::{self, GuardError};
+use crate::secret_file::{self, GuardError};
 
 /// Where an identity comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Identities {
     /// # Errors
     /// [`IdentityError`].
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
-        Self::parse(&guard::read(path)?, path)
+        Self::parse(&secret_file::read(path)?, path)
     }
 
     fn parse(text: &[u8], path: &Path) -> Result<Self, IdentityError> {

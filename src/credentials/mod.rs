@@ -1,22 +1,23 @@
 //! Access keys: secret types, key stores, which key is current, and how it is refreshed.
 
 pub mod access_key;
-pub mod bounded;
 pub mod document;
-pub mod guard;
 pub mod identity;
 pub mod seal;
 pub mod sealed;
 pub mod secret;
+pub mod signer;
 pub mod signing_key;
 pub mod slot;
+pub mod stack;
 pub mod store;
 pub mod watch;
 
-pub use access_key::{AccessKeyId, ActiveKey, Credentials};
+pub use access_key::{AccessKeyId, ActiveKey, Credentials, HeldKey};
 pub use identity::{Identities, IdentitySource, Recipient};
 pub use sealed::SealedFile;
 pub use secret::{SecretAccessKey, SessionToken};
+pub use signer::{RemoteLimits, RemoteSigner, Signer, SigningError, SigningRequest};
 pub use signing_key::{Mac, SignatureMethod, SigningKey};
 pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome};
 pub use store::{KeyStore, LoadError, LoadErrorKind};

@@ -8,12 +8,12 @@ use age::{DecryptError, Decryptor};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::access_key::{ActiveKey, Credentials};
-use super::bounded::{burn_stack, read_bounded};
+use super::access_key::{ActiveKey, Credentials, HeldKey};
 use super::document::{self, MAX_DOCUMENT};
-use super::guard;
 use super::identity::Identities;
+use super::stack::burn_stack;
 use super::store::{KeyStore, LoadError};
+use crate::secret_file::{self, GuardError, read_bounded};
 
 /// Why an age file does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -64,14 +64,14 @@ impl SealedFile {
     /// # Errors
     /// [`LoadError`].
     pub fn open_document(&self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-        let sealed = guard::read(&self.file).map_err(LoadError::File)?;
+        let sealed = secret_file::read(&self.file).map_err(LoadError::File)?;
         let identities = Identities::read(&self.identity)?;
         decrypt(&sealed, &identities).map_err(|source| LoadError::Open { path: self.file.clone(), source })
     }
 
     #[inline(never)]
     fn load_unburned(&self) -> Result<ActiveKey, LoadError> {
-        self.open().map(ActiveKey::new)
+        self.open().map(|credentials| HeldKey::new(credentials).into())
     }
 }
 
@@ -101,9 +101,9 @@ pub fn looks_sealed(bytes: &[u8]) -> bool {
 /// Whether a file looks like an age file. It is read under the same rules as any other secret.
 ///
 /// # Errors
-/// [`guard::GuardError`].
-pub fn is_sealed(path: &Path) -> Result<bool, guard::GuardError> {
-    guard::read(path).map(|bytes| looks_sealed(&bytes))
+/// [`GuardError`].
+pub fn is_sealed(path: &Path) -> Result<bool, GuardError> {
+    secret_file::read(path).map(|bytes| looks_sealed(&bytes))
 }
 
 /// Decrypts into a buffer of fixed size: `age::decrypt` returns a vector that grew, and left copies behind.
@@ -218,7 +218,7 @@ mod tests {
             assert_eq!(key.id().as_str(), "AKIAIOSFODNN7EXAMPLE");
             assert!(key.session_token().is_none() && key.expiration().is_none());
             // RFC 2104, computed apart with `openssl dgst -sha256 -hmac`
-            let mac = key.signing_key().mac(SignatureMethod::HmacSha256, b"message");
+            let mac = key.signing_key().held().unwrap().mac(SignatureMethod::HmacSha256, b"message");
             let hex: String = mac.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, "f4842618a36f1555e84a683f0aeba702c232a01a40a2c6551bfc6147e7be1a39");
         }

@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use super::access_key::ActiveKey;
 use super::document::DocumentError;
-use super::guard::GuardError;
 use super::identity::IdentityError;
 use super::sealed::OpenError;
+use crate::secret_file::GuardError;
 
 /// Where an access key is kept.
 ///

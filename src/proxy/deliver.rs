@@ -9,7 +9,6 @@ use super::fault::{ExchangeError, UpstreamError};
 use super::route::Route;
 use crate::authorize::Authorized;
 use crate::clock;
-use crate::credentials::KeyUnavailable;
 use crate::query::Action;
 use crate::signing::{RequestTimestamp, SignedRequest, prepare};
 use crate::telemetry::ExchangeRecord;
@@ -18,8 +17,8 @@ use crate::upstream::{Repetition, Sent};
 /// Brings an allowed form to the endpoint of `route`, and returns when the head of the answer is here.
 ///
 /// # Errors
-/// [`ExchangeError::Key`] when nothing was sent and there is no key to sign with; [`ExchangeError::Upstream`] for all that
-/// happens on the endpoint's side.
+/// What keeps the key from signing, when nothing was sent; [`ExchangeError::Upstream`] for all that happens on the endpoint's
+/// side.
 pub(super) async fn deliver(
     route: &Route,
     allowed: &Authorized<'_>,
@@ -33,9 +32,9 @@ pub(super) async fn deliver(
     let mut attempts = route.upstream.call(repetition);
     loop {
         let connection = attempts.connection().await.map_err(unanswered)?;
-        let signed = match sign(route, allowed, record) {
+        let signed = match sign(route, allowed, record).await {
             Ok(signed) => signed,
-            Err(error) => return Err(attempts.doubt().map_or(error.into(), unanswered)),
+            Err(error) => return Err(attempts.doubt().map_or(error, unanswered)),
         };
         record.attempts = record.attempts.saturating_add(1);
         match attempts.send(connection, signed, forwarded).await.map_err(unanswered)? {
@@ -49,13 +48,17 @@ pub(super) async fn deliver(
 }
 
 /// Signs as of now, with the key that is current now: every attempt has a timestamp of its own.
-fn sign(route: &Route, allowed: &Authorized<'_>, record: &mut ExchangeRecord) -> Result<SignedRequest, KeyUnavailable> {
+async fn sign(
+    route: &Route,
+    allowed: &Authorized<'_>,
+    record: &mut ExchangeRecord,
+) -> Result<SignedRequest, ExchangeError> {
     let now = clock::now();
     let key = route.key.current(now)?;
     record.key_id = Some(key.id().as_str().to_owned());
     let began = Instant::now();
     let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(now));
-    let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+    let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
     let signed = unsealed.seal(&mac);
     record.sign = Some(began.elapsed());
     Ok(signed)

@@ -98,6 +98,11 @@ impl<'c> Attempts<'c> {
         let by = self.by(self.client.timeouts.first_byte);
         let answer_by = *self.answer_by.get_or_insert(by);
         let pooled = ready.pooled;
+        // a key in a token or at a service takes its time to sign
+        if pooled == Pooled::Yes && !ready.connection.is_fit() {
+            self.stale_left = self.stale_left.saturating_sub(1);
+            return Ok(ControlFlow::Continue(()));
+        }
         let error = match self.client.exchange(ready.connection, request, forwarded, answer_by).await {
             Ok(sent) => return Ok(ControlFlow::Break(sent)),
             Err(error) => error,
