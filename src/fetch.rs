@@ -1,8 +1,10 @@
 //! One document over HTTPS: a GET that is bounded in size and time, follows no redirect, and shows a token of ours if need be.
 //!
 //! It is for what the process needs beside its exchanges, such as the public keys of a token issuer. Certificates and token are
-//! read anew for each document: who issues them replaces them while we run.
+//! read anew for each document: who issues them replaces them while we run. It has connections of its own: those of `upstream`
+//! carry signed requests and nothing else.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,23 +14,32 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use crate::secret_file::{self, GuardError};
 use crate::upstream::tls::{self, Roots, RootsError};
-use crate::upstream::{Endpoint, Security, SendError};
 
 /// The longest document taken, in bytes. A key set has some 400 for each key.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
 
 /// For all of it: name lookup, connection, request and answer.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Of an answer's head.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 64;
 
 const WANTED: HeaderValue = HeaderValue::from_static("application/json, application/jwk-set+json");
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")));
@@ -84,9 +95,12 @@ pub enum FetchError {
     /// What the file holds.
     #[error("{} holds no token: it wants one line, without spaces", .0.display())]
     NoToken(PathBuf),
-    /// No connection, or no answer.
-    #[error("the server cannot be asked")]
-    Connect(#[source] SendError),
+    /// Its name has no address, or no address accepts a connection.
+    #[error("the server cannot be reached")]
+    Connect(#[source] io::Error),
+    /// Nothing was asked for on the connection.
+    #[error("the server's TLS handshake failed")]
+    Tls(#[source] io::Error),
     /// The answer, or its end.
     #[error("the server broke off")]
     Broken(#[source] hyper::Error),
@@ -117,6 +131,7 @@ impl FetchError {
             | Self::Roots(_)
             | Self::NoToken(_)
             | Self::Connect(_)
+            | Self::Tls(_)
             | Self::Broken(_)
             | Self::Late
             | Self::Redirect(_)
@@ -149,7 +164,7 @@ impl Source {
         Ok(Self { location, authority, path, trust })
     }
 
-    /// Fetches the document. To be called in a `LocalSet`; it may block on files.
+    /// Fetches the document. It may block on files.
     ///
     /// # Errors
     /// [`FetchError`].
@@ -158,26 +173,41 @@ impl Source {
     }
 
     async fn get_unbounded(&self) -> Result<Bytes, FetchError> {
-        let endpoint =
-            Endpoint { host: self.location.host.clone(), port: self.location.port, security: self.security()? };
-        let mut connection = endpoint.connect(LIMIT).await.map_err(FetchError::Connect)?;
-        // the token is read when the server has shown its certificate
+        let (config, name) = match &self.trust {
+            Trust::Anybody => return self.ask(self.connect().await?).await,
+            Trust::Platform(config, name) => (Arc::clone(config), name),
+            Trust::File(path, name) => (tls::client_config(&Roots::File(path.clone()))?, name),
+        };
+        let tcp = self.connect().await?;
+        self.ask(TlsConnector::from(config).connect(name.clone(), tcp).await.map_err(FetchError::Tls)?).await
+    }
+
+    async fn connect(&self) -> Result<TcpStream, FetchError> {
+        TcpStream::connect((self.location.host.as_str(), self.location.port)).await.map_err(FetchError::Connect)
+    }
+
+    /// Asks on a connection whose other end is known.
+    async fn ask<S>(&self, stream: S) -> Result<Bytes, FetchError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let request = self.request()?;
-        let answer = connection.sender.send_request(request).await.map_err(FetchError::Broken)?;
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_FIELDS)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(FetchError::Broken)?;
+        // ends with this function, whatever is under way; what breaks shows on our side of it
+        let mut driver = JoinSet::new();
+        driver.spawn(async move { connection.await.unwrap_or_default() });
+        let answer = sender.send_request(request).await.map_err(FetchError::Broken)?;
         check(answer.status())?;
         whole(answer).await
     }
 
-    fn security(&self) -> Result<Security, FetchError> {
-        Ok(match &self.trust {
-            Trust::Anybody => Security::Plaintext,
-            Trust::Platform(config, name) => Security::Tls(Arc::clone(config), name.clone()),
-            Trust::File(path, name) => Security::Tls(tls::client_config(&Roots::File(path.clone()))?, name.clone()),
-        })
-    }
-
-    fn request(&self) -> Result<Request<Full<Bytes>>, FetchError> {
-        let mut request = Request::new(Full::new(Bytes::new()));
+    fn request(&self) -> Result<Request<Empty<Bytes>>, FetchError> {
+        let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.path.clone();
         let headers = request.headers_mut();
         headers.insert(HOST, self.authority.clone());

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::select;
 use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::downstream::JwksError;
@@ -76,12 +76,14 @@ impl KeyFetcher {
 }
 
 fn serve(runtime: &Runtime, all: Vec<FetchedKeys>, metrics: &Arc<Metrics>, poked: &watch::Receiver<()>) {
-    let local = LocalSet::new();
-    for keys in all {
-        let (metrics, poked) = (Arc::clone(metrics), poked.clone());
-        local.spawn_local(async move { keep(&keys, &metrics, poked).await });
-    }
-    runtime.block_on(local);
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for keys in all {
+            let (metrics, poked) = (Arc::clone(metrics), poked.clone());
+            tasks.spawn(async move { keep(&keys, &metrics, poked).await });
+        }
+        while tasks.join_next().await.is_some() {}
+    });
 }
 
 async fn keep(keys: &FetchedKeys, metrics: &Metrics, mut poked: watch::Receiver<()>) {

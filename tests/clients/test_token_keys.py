@@ -241,7 +241,7 @@ def test_a_server_that_is_gone_leaves_the_keys_that_were_there(gateway, server, 
     proxy = gateway(server)
     proxy.process.wait_for("fetched token keys are in use")
     server.close()
-    proxy.wait_for_failure("the server cannot be asked")
+    proxy.wait_for_failure("the server cannot be reached")
     assert proxy.status(issuer.token()) == 200
     assert proxy.ready()[0] == 200
     assert proxy.metric("failed") >= 1
