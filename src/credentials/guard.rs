@@ -262,7 +262,8 @@ mod tests {
             let (_directory, path) = secret(mode);
             let expected = format!("{0} is open to others (mode {mode:04o}): chmod 600 {0}", path.display());
             assert_eq!(message(&path), expected);
-            assert_eq!(read(&path).unwrap_err().kind(), super::super::store::LoadErrorKind::Permissions);
+            use super::super::store::{LoadErrorKind, StoreError};
+            assert_eq!(read(&path).unwrap_err().kind(), LoadErrorKind::Permissions);
         }
     }
 
