@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use countersign::authorize::{ClientIdentity, Policy};
-use countersign::credentials::{AccessKeyId, ActiveKey, Credentials, SecretAccessKey, SignatureMethod};
+use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SignatureMethod};
 use countersign::query::{Limits, QueryForm};
 use countersign::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -15,8 +15,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 const LIMITS: Limits = Limits { parameters: 10_000 };
 const PROFILE: Profile = Profile { signature_method: SignatureMethod::HmacSha256 };
 
-fn key() -> ActiveKey {
-    ActiveKey::new(Credentials {
+fn key() -> HeldKey {
+    HeldKey::new(Credentials {
         access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
         secret_access_key: SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
         session_token: None,
@@ -35,7 +35,7 @@ fn forms() -> [(&'static str, String); 3] {
     ]
 }
 
-fn parse_and_sign(body: &[u8], key: &ActiveKey, target: &SigningTarget, timestamp: &RequestTimestamp) -> usize {
+fn parse_and_sign(body: &[u8], key: &HeldKey, target: &SigningTarget, timestamp: &RequestTimestamp) -> usize {
     let form = QueryForm::parse(body, LIMITS).unwrap();
     let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
     let unsealed = prepare(&allowed, key, target, PROFILE, timestamp);

@@ -17,7 +17,7 @@
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
 //! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
-//! mac      = key.signing_key().mac(...)
+//! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
 //! sent     = upstream.send(signed).await           pooled or new connection, at most once
 //!            headers::relay(sent)                  hop-by-hop fields off; the body streams through
@@ -41,10 +41,11 @@
 //! |---|---|---|
 //! | [`query`] | the AWS Query protocol, pure: parameters, forms, percent encoding, error documents | |
 //! | [`authorize`] | who may do what, pure: evidence, clients, rules, rates, policy | `query` |
-//! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | |
+//! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
+//! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, stream | `signing` |
-//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | |
+//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
@@ -109,6 +110,7 @@ pub mod downstream;
 pub mod proxy;
 pub mod query;
 pub mod sandbox;
+pub mod secret_file;
 pub mod signing;
 pub mod telemetry;
 pub mod upstream;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use countersign::authorize::{ClientIdentity, Policy};
-use countersign::credentials::{AccessKeyId, ActiveKey, Credentials, SecretAccessKey, SessionToken, SignatureMethod};
+use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken, SignatureMethod};
 use countersign::query::{Limits, QueryForm, percent};
 use countersign::sandbox::{
     self, Authority, Configuration, Observation, Refusal, Running, StartError, Transport, Verification,
@@ -42,8 +42,8 @@ returnAddress:
     country: USA
 ";
 
-fn key(id: &str, secret: &str, token: Option<&str>) -> ActiveKey {
-    ActiveKey::new(Credentials {
+fn key(id: &str, secret: &str, token: Option<&str>) -> HeldKey {
+    HeldKey::new(Credentials {
         access_key_id: AccessKeyId::parse(id).unwrap(),
         secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
         session_token: token.map(|token| SessionToken::new(token).unwrap()),
@@ -59,7 +59,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn start(transport: Transport, keys: Vec<ActiveKey>, pacing: Option<Duration>) -> Self {
+    fn start(transport: Transport, keys: Vec<HeldKey>, pacing: Option<Duration>) -> Self {
         let seen = Seen::default();
         let observer = {
             let seen = Arc::clone(&seen);
@@ -92,7 +92,7 @@ impl Fixture {
     }
 
     /// Signs `form` with `key` at `time`, sends it, and returns the answer.
-    fn call(&self, form: &str, key: &ActiveKey, time: Timestamp) -> String {
+    fn call(&self, form: &str, key: &HeldKey, time: Timestamp) -> String {
         self.post("POST / HTTP/1.1", &signed(form, &self.host(), key, time))
     }
 }
@@ -106,7 +106,7 @@ fn request(line: &str, host: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn signed(form: &str, host: &str, key: &ActiveKey, time: Timestamp) -> Vec<u8> {
+fn signed(form: &str, host: &str, key: &HeldKey, time: Timestamp) -> Vec<u8> {
     let form = QueryForm::parse(form.as_bytes(), Limits { parameters: 100 }).unwrap();
     let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
     let target = SigningTarget { host: host.to_owned(), path: "/".to_owned() };

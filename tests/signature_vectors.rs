@@ -10,7 +10,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::authorize::{ClientIdentity, Policy};
-use countersign::credentials::{AccessKeyId, ActiveKey, Credentials, SecretAccessKey, SessionToken, SignatureMethod};
+use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken, SignatureMethod};
 use countersign::query::{Limits, Parameters, QueryForm};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
@@ -21,7 +21,7 @@ const LIMITS: Limits = Limits { parameters: 1000 };
 
 struct Case {
     id: String,
-    key: ActiveKey,
+    key: HeldKey,
     target: SigningTarget,
     body: String,
     profile: Profile,
@@ -30,8 +30,8 @@ struct Case {
     signature: String,
 }
 
-fn key(id: &str, secret: &str, token: Option<&str>) -> ActiveKey {
-    ActiveKey::new(Credentials {
+fn key(id: &str, secret: &str, token: Option<&str>) -> HeldKey {
+    HeldKey::new(Credentials {
         access_key_id: AccessKeyId::parse(id).unwrap(),
         secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
         session_token: token.map(|token| SessionToken::new(token).unwrap()),
@@ -66,7 +66,7 @@ fn case(json: &Value) -> Case {
 /// (string to sign, body as sent)
 fn sign(
     body: &[u8],
-    key: &ActiveKey,
+    key: &HeldKey,
     target: &SigningTarget,
     profile: Profile,
     timestamp: &RequestTimestamp,

@@ -82,9 +82,10 @@ pub enum BuildError {
 impl BuildError {
     /// What to do about it, as for a key store: permissions, availability, or the configuration itself.
     #[must_use]
-    pub const fn kind(&self) -> LoadErrorKind {
+    pub fn kind(&self) -> LoadErrorKind {
         match self {
             Self::Key { source, .. } => source.kind(),
+            Self::Listener { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Roots { .. } | Self::HostName { .. } | Self::Listener { .. } | Self::NoKey { .. } => {
                 LoadErrorKind::Invalid
             }

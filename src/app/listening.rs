@@ -65,6 +65,16 @@ pub enum BindError {
     Share(#[source] io::Error),
 }
 
+impl ListenerError {
+    /// Whether somebody has to change an owner or permissions.
+    pub(super) fn is_permissions(&self) -> bool {
+        match self {
+            Self::Tls(TlsError::Pem(error)) | Self::Tokens(JwksError::File(error)) => error.is_permissions(),
+            Self::Tls(_) | Self::Tokens(_) | Self::Owner(_) => false,
+        }
+    }
+}
+
 impl BindError {
     /// Whether somebody has to change permissions.
     #[must_use]

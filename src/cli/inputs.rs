@@ -9,7 +9,7 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use super::exit::{ExitCode, Failure};
-use crate::credentials::{AccessKeyId, ActiveKey, Credentials, SecretAccessKey, SessionToken};
+use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken};
 use crate::query::Limits;
 
 /// The most that is read from standard input, in bytes: the largest body a route can be configured to take.
@@ -48,8 +48,8 @@ pub(super) fn form() -> Result<Vec<u8>, Failure> {
 }
 
 /// A key that signs, its secret from the environment.
-pub(super) fn key(access_key_id: AccessKeyId, token: Option<&TokenText>) -> Result<ActiveKey, Failure> {
-    Ok(ActiveKey::new(Credentials {
+pub(super) fn key(access_key_id: AccessKeyId, token: Option<&TokenText>) -> Result<HeldKey, Failure> {
+    Ok(HeldKey::new(Credentials {
         access_key_id,
         secret_access_key: secret_access_key()?,
         session_token: session_token(token)?,

@@ -7,7 +7,7 @@ use crate::app::{self, BuildError, Graph};
 use crate::config;
 use crate::config::settings::{self, Endpoint, Settings, Transport};
 use crate::confine::{AbstractSockets, Confinement};
-use crate::credentials::{LoadErrorKind, WatchedKey};
+use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
 use crate::telemetry::LogFormat;
 use crate::telemetry::logging::{self, LastLines};
 
@@ -70,6 +70,17 @@ pub fn confinement(settings: &Settings, keys: &[WatchedKey]) -> Confinement {
         Some(_) | None => AbstractSockets::Deny,
     };
     app::confinement(settings, keys, abstract_sockets)
+}
+
+/// Has one message signed, from a command that has no runtime. Waits as long as the key's signer may take.
+///
+/// # Errors
+/// 69 when the key's signer does not sign.
+pub fn mac(key: &ActiveKey, method: SignatureMethod, message: &[u8]) -> Result<Mac, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
+    let mac = runtime.block_on(key.mac(method, message));
+    mac.map_err(|error| Failure::because(ExitCode::KeyStoreUnavailable, &error))
 }
 
 /// An endpoint as a URL.

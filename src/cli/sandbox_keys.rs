@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::exit::{ExitCode, Failure};
 use crate::credentials::document;
-use crate::credentials::{AccessKeyId, ActiveKey, Credentials, SecretAccessKey, SessionToken};
+use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken};
 
 /// The example key of AWS's own documentation: it opens nothing.
 pub(super) const EXAMPLE_ID: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -23,7 +23,7 @@ const FILE_LIMIT: u64 = 64 * 1024;
 ///
 /// # Errors
 /// [`ExitCode::Data`] when a key is incomplete or cannot be read.
-pub(super) fn gather(id: Option<&str>, files: &[PathBuf]) -> Result<(Vec<ActiveKey>, &'static str), Failure> {
+pub(super) fn gather(id: Option<&str>, files: &[PathBuf]) -> Result<(Vec<HeldKey>, &'static str), Failure> {
     let mut keys = Vec::new();
     if let Some(id) = id {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new);
@@ -47,21 +47,21 @@ fn data(message: impl Into<String>) -> Failure {
 }
 
 /// A problem's text says which member is wrong, never what it holds.
-fn from_file(path: &Path) -> Result<ActiveKey, String> {
+fn from_file(path: &Path) -> Result<HeldKey, String> {
     let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if length > FILE_LIMIT {
         return Err(format!("is longer than {FILE_LIMIT} bytes, so it holds no access key"));
     }
     let json = Zeroizing::new(std::fs::read(path).map_err(|error| error.to_string())?);
-    document::parse(&json).map(ActiveKey::new).map_err(|error| error.to_string())
+    document::parse(&json).map(HeldKey::new).map_err(|error| error.to_string())
 }
 
-fn key(id: &str, secret: &str, token: Option<&str>) -> Result<ActiveKey, &'static str> {
+fn key(id: &str, secret: &str, token: Option<&str>) -> Result<HeldKey, &'static str> {
     let session_token = match token {
         None => None,
         Some(token) => Some(SessionToken::new(token).ok_or("the session token is not printable ASCII")?),
     };
-    Ok(ActiveKey::new(Credentials {
+    Ok(HeldKey::new(Credentials {
         access_key_id: AccessKeyId::parse(id).ok_or("the access key id has a form that no cloud issues")?,
         secret_access_key: SecretAccessKey::new(secret.as_bytes()).ok_or("the secret is not printable ASCII")?,
         session_token,

@@ -65,7 +65,7 @@ struct Signer {
 ///
 /// # Errors
 /// A form that cannot be signed ([`ExitCode::Data`]); a secret or configuration that is missing or unusable
-/// ([`ExitCode::Configuration`]).
+/// ([`ExitCode::Configuration`]); a signer that does not answer ([`ExitCode::KeyStoreUnavailable`]).
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let signer = match arguments.config.as_ref().zip(arguments.route.as_ref()) {
         Some((file, route)) => from_configuration(file, route)?,
@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.explain {
         explain(&unsealed).map_err(|error| cannot_write(&error))?;
     }
-    let mac = signer.key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+    let mac = live::mac(&signer.key, unsealed.method(), unsealed.string_to_sign())?;
     let mut line = unsealed.seal(&mac).into_body().to_vec();
     line.push(b'\n');
     let mut output = std::io::stdout().lock();
@@ -97,7 +97,7 @@ fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
     Ok(Signer {
         target: target.clone(),
         profile: Profile { signature_method },
-        key: inputs::key(id.clone(), arguments.session_token.as_ref())?,
+        key: inputs::key(id.clone(), arguments.session_token.as_ref())?.into(),
         limits: inputs::LIMITS,
     })
 }

@@ -8,7 +8,7 @@ use super::exit::{ExitCode, Failure};
 use super::inputs;
 use super::sign::{cannot_write, timestamp};
 use crate::clock;
-use crate::credentials::{AccessKeyId, ActiveKey};
+use crate::credentials::{AccessKeyId, HeldKey};
 use crate::query::Parameters;
 use crate::signing::diagnose::{Evidence, diagnose};
 use crate::signing::target::TargetError;
@@ -86,7 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Everything that is wrong, where a verifier would stop at the first.
-fn problems(claim: &SignatureClaim<'_>, key: &ActiveKey, arguments: &Arguments) -> Vec<VerifyError> {
+fn problems(claim: &SignatureClaim<'_>, key: &HeldKey, arguments: &Arguments) -> Vec<VerifyError> {
     let target = &arguments.endpoint.target;
     let now = arguments.at.as_ref().map_or_else(clock::now, RequestTimestamp::instant);
     let first = claim.check(key, target, now).err();

@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::secret::{SecretAccessKey, SessionToken};
-use super::signing_key::SigningKey;
+use super::signer::{RemoteSigner, Signer, SigningError};
+use super::signing_key::{Mac, SignatureMethod, SigningKey};
 
 /// The public half of an access key: 1 to 256 bytes of text without control characters.
 ///
@@ -49,15 +50,19 @@ pub struct Credentials {
     pub expiration: Option<Timestamp>,
 }
 
-/// An access key ready to sign. The secret itself is gone: only the keyed HMAC state remains.
-pub struct ActiveKey {
+/// An access key ready to sign: what a store loads, and a route signs with. Where its secret is, nobody needs to know.
+pub struct ActiveKey<S = Signer> {
     id: AccessKeyId,
     session_token: Option<SessionToken>,
     expiration: Option<Timestamp>,
-    signing_key: SigningKey,
+    signing_key: S,
 }
 
-impl ActiveKey {
+/// An access key that this process can compute with: it verifies as well. The secret itself is gone: only the keyed HMAC
+/// state remains.
+pub type HeldKey = ActiveKey<SigningKey>;
+
+impl HeldKey {
     /// Takes credentials apart; the secret is wiped on the way.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
@@ -65,7 +70,32 @@ impl ActiveKey {
         let signing_key = SigningKey::new(&secret_access_key);
         Self { id: access_key_id, session_token, expiration, signing_key }
     }
+}
 
+impl From<HeldKey> for ActiveKey {
+    fn from(key: HeldKey) -> Self {
+        let ActiveKey { id, session_token, expiration, signing_key } = key;
+        Self { id, session_token, expiration, signing_key: Signer::Held(signing_key) }
+    }
+}
+
+impl ActiveKey {
+    /// A long-lived key whose secret is elsewhere.
+    #[must_use]
+    pub const fn remote(id: AccessKeyId, signer: RemoteSigner) -> Self {
+        Self { id, session_token: None, expiration: None, signing_key: Signer::Remote(signer) }
+    }
+
+    /// The MAC of `message`: at once when the secret is in this process.
+    ///
+    /// # Errors
+    /// [`SigningError`].
+    pub async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
+        self.signing_key.mac(method, message).await
+    }
+}
+
+impl<S> ActiveKey<S> {
     /// The public id, for `AWSAccessKeyId` and for logs.
     #[must_use]
     pub const fn id(&self) -> &AccessKeyId {
@@ -92,7 +122,7 @@ impl ActiveKey {
 
     /// What computes signatures.
     #[must_use]
-    pub const fn signing_key(&self) -> &SigningKey {
+    pub const fn signing_key(&self) -> &S {
         &self.signing_key
     }
 }

@@ -14,7 +14,7 @@ use super::access_key::{AccessKeyId, Credentials};
 use super::secret::{MAX_SECRET_LENGTH, SecretAccessKey, SessionToken};
 
 /// The longest document, in bytes: two secrets as long as they may get, and the rest. Sealed it stays below what
-/// [`super::guard::MAX_SIZE`] lets in again.
+/// [`crate::secret_file::MAX_SIZE`] lets in again.
 pub const MAX_DOCUMENT: usize = 2 * MAX_SECRET_LENGTH + 4 * 1024;
 
 /// Why a document is no access key. Names fields, lines and columns, never a value.

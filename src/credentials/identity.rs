@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::guard::{self, GuardError};
 use super::store::{LoadErrorKind, StoreError};
+use crate::secret_file::{self, GuardError};
 
 /// Why an identity cannot be used.
 #[derive(Debug, Error)]
@@ -78,7 +78,7 @@ impl Identities {
     /// # Errors
     /// [`IdentityError`].
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
-        Self::parse(&guard::read(path)?, path)
+        Self::parse(&secret_file::read(path)?, path)
     }
 
     fn parse(text: &[u8], path: &Path) -> Result<Self, IdentityError> {

@@ -2,28 +2,29 @@
 
 pub mod access_key;
 pub mod agent;
-pub mod bounded;
 pub mod document;
 pub mod file_source;
-pub mod guard;
 pub mod identity;
 pub mod plain;
 pub mod process;
 pub mod seal;
 pub mod sealed;
 pub mod secret;
+pub mod signer;
 pub mod signing_key;
 pub mod slot;
+pub mod stack;
 pub mod store;
 pub mod watch;
 
-pub use access_key::{AccessKeyId, ActiveKey, Credentials};
+pub use access_key::{AccessKeyId, ActiveKey, Credentials, HeldKey};
 pub use agent::{AgentError, AgentStore, Order};
 pub use file_source::{FileSource, FileSourceError};
 pub use identity::{Identities, Recipient};
 pub use plain::PlainFile;
 pub use sealed::{SealedError, SealedFile};
 pub use secret::{SecretAccessKey, SessionToken};
+pub use signer::{RemoteLimits, RemoteSigner, Signer, SigningError, SigningRequest};
 pub use signing_key::{Mac, SignatureMethod, SigningKey};
 pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome};
 pub use store::{KeyStore, LoadError, LoadErrorKind, StoreError};

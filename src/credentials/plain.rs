@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::access_key::ActiveKey;
-use super::bounded::burn_stack;
+use super::access_key::{ActiveKey, HeldKey};
 use super::document::{self, DocumentError};
-use super::guard::{self, GuardError};
 use super::sealed::looks_sealed;
+use super::stack::burn_stack;
 use super::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
+use crate::secret_file::{self, GuardError};
 
 /// Why a plain file is no key.
 #[derive(Debug, Error)]
@@ -55,13 +55,13 @@ impl PlainFile {
 
     #[inline(never)]
     fn load_unburned(&self) -> Result<ActiveKey, PlainError> {
-        let text = guard::read(&self.file).map_err(PlainError::File)?;
+        let text = secret_file::read(&self.file).map_err(PlainError::File)?;
         if looks_sealed(&text) {
             return Err(PlainError::Sealed(self.file.clone()));
         }
         let credentials =
             document::parse(&text).map_err(|source| PlainError::Document { path: self.file.clone(), source })?;
-        Ok(ActiveKey::new(credentials))
+        Ok(HeldKey::new(credentials).into())
     }
 }
 

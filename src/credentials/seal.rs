@@ -13,8 +13,8 @@ use rustix::process::{getegid, geteuid};
 use thiserror::Error;
 
 use super::document::{self, DocumentError, MAX_DOCUMENT};
-use super::guard::{MAX_SIZE, directory_of};
 use super::identity::Recipient;
+use crate::secret_file::{MAX_SIZE, directory_of};
 
 /// Why a key is not sealed.
 #[derive(Debug, Error)]

@@ -9,12 +9,12 @@ use age::{DecryptError, Decryptor};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::access_key::{ActiveKey, Credentials};
-use super::bounded::{burn_stack, read_bounded};
+use super::access_key::{ActiveKey, Credentials, HeldKey};
 use super::document::{self, DocumentError, MAX_DOCUMENT};
-use super::guard::{self, GuardError};
 use super::identity::{Identities, IdentityError};
+use super::stack::burn_stack;
 use super::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
+use crate::secret_file::{self, GuardError, read_bounded};
 
 /// Why a sealed file gives no key.
 #[derive(Debug, Error)]
@@ -102,14 +102,14 @@ impl SealedFile {
     /// # Errors
     /// [`SealedError`].
     pub fn open_document(&self) -> Result<Zeroizing<Vec<u8>>, SealedError> {
-        let sealed = guard::read(&self.file).map_err(SealedError::File)?;
+        let sealed = secret_file::read(&self.file).map_err(SealedError::File)?;
         let identities = Identities::read(&self.identity)?;
         decrypt(&sealed, &identities).map_err(|source| SealedError::Open { path: self.file.clone(), source })
     }
 
     #[inline(never)]
     fn load_unburned(&self) -> Result<ActiveKey, SealedError> {
-        self.open().map(ActiveKey::new)
+        self.open().map(|credentials| HeldKey::new(credentials).into())
     }
 }
 
@@ -143,9 +143,9 @@ pub fn looks_sealed(bytes: &[u8]) -> bool {
 /// Whether a file looks like an age file. It is read under the same rules as any other secret.
 ///
 /// # Errors
-/// [`guard::GuardError`].
-pub fn is_sealed(path: &Path) -> Result<bool, guard::GuardError> {
-    guard::read(path).map(|bytes| looks_sealed(&bytes))
+/// [`GuardError`].
+pub fn is_sealed(path: &Path) -> Result<bool, GuardError> {
+    secret_file::read(path).map(|bytes| looks_sealed(&bytes))
 }
 
 /// Decrypts into a buffer of fixed size: `age::decrypt` returns a vector that grew, and left copies behind.
@@ -259,7 +259,7 @@ mod tests {
             assert_eq!(key.id().as_str(), "AKIAIOSFODNN7EXAMPLE");
             assert!(key.session_token().is_none() && key.expiration().is_none());
             // RFC 2104, computed apart with `openssl dgst -sha256 -hmac`
-            let mac = key.signing_key().mac(SignatureMethod::HmacSha256, b"message");
+            let mac = key.signing_key().held().unwrap().mac(SignatureMethod::HmacSha256, b"message");
             let hex: String = mac.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, "f4842618a36f1555e84a683f0aeba702c232a01a40a2c6551bfc6147e7be1a39");
         }

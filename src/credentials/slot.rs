@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use super::access_key::ActiveKey;
 use super::secret::SessionToken;
-use super::signing_key::SignatureMethod;
 use super::store::{KeyStore, LoadError};
 
 /// Why there is no key to sign with.
@@ -84,14 +83,11 @@ impl KeySlot {
     }
 }
 
-/// Neither key knows its secret any more: they are the same when each accepts the other's MAC.
 fn is_same(old: &ActiveKey, new: &ActiveKey) -> bool {
-    const PROBE: &[u8] = b"countersign: is this the same key?";
-    let mac = new.signing_key().mac(SignatureMethod::HmacSha256, PROBE);
     old.id() == new.id()
         && old.expiration() == new.expiration()
         && old.session_token().map(SessionToken::expose_secret) == new.session_token().map(SessionToken::expose_secret)
-        && old.signing_key().verifies(SignatureMethod::HmacSha256, PROBE, mac.as_bytes())
+        && old.signing_key().is_same(new.signing_key())
 }
 
 #[cfg(test)]
@@ -100,9 +96,9 @@ mod tests {
     use std::sync::Mutex;
 
     use super::super::access_key::{AccessKeyId, Credentials};
-    use super::super::guard::GuardError;
     use super::super::secret::SecretAccessKey;
     use super::*;
+    use crate::secret_file::GuardError;
 
     const FIRST: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     const SECOND: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY");
@@ -130,7 +126,8 @@ mod tests {
                     secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
                     session_token: None,
                     expiration: expires.map(|second| Timestamp::from_second(second).unwrap()),
-                })),
+                })
+                .into()),
             }
         }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::access_key::ActiveKey;
 use super::file_source::FileSourceError;
-use super::guard::GuardError;
+use crate::secret_file::GuardError;
 
 /// Where an access key is kept.
 ///

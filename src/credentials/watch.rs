@@ -11,9 +11,9 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use thiserror::Error;
 
-use super::guard::directory_of;
 use super::slot::{KeySlot, RefreshOutcome};
 use super::store::{KeyStore, LoadError};
+use crate::secret_file::directory_of;
 
 /// Told of every look at a key, on the watching thread: log it, count it, return soon.
 pub type Report = Box<dyn Fn(&KeySlot, Result<RefreshOutcome, LoadError>) + Send>;

@@ -2,15 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use rustix::process::geteuid;
 use rustls::pki_types::pem::{self as pem_format, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::secret_file::{self, GuardError};
 
 /// The longest file read, in bytes. Revocation lists can be long: some 40 bytes for each certificate.
 const MAX_SIZE: usize = 8 * 1024 * 1024;
@@ -43,22 +44,9 @@ pub enum PemError {
     /// More than 8 MiB.
     #[error("{} is larger than {MAX_SIZE} bytes", .0.display())]
     TooLarge(PathBuf),
-    /// A key that others can read.
-    #[error("{} is open to others (mode {mode:04o}); it holds a private key: chmod 600 it", .path.display())]
-    OpenToOthers {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A key that somebody else may change.
-    #[error("{} belongs to uid {owner}, which is neither root nor this user; it holds a private key", .path.display())]
-    ForeignOwner {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-    },
+    /// A private key that is not there, or not kept as a secret should be.
+    #[error(transparent)]
+    Secret(#[from] GuardError),
     /// It is not PEM.
     #[error("{} is not PEM: {source}", .path.display())]
     Format {
@@ -81,24 +69,26 @@ pub enum PemError {
     },
 }
 
+impl PemError {
+    /// Whether somebody has to change an owner or permissions.
+    #[must_use]
+    pub fn is_permissions(&self) -> bool {
+        match self {
+            Self::Secret(error) => error.is_permissions(),
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::NotRegular(_) | Self::TooLarge(_) | Self::Format { .. } | Self::Nothing { .. } => false,
+        }
+    }
+}
+
 /// Reads a file that anybody may know.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PemError> {
     read_from(&open(path)?, path)
 }
 
-/// Reads a file that holds a key. A group may read one of root's: Kubernetes gives secrets to a pod's `fsGroup` in this way.
+/// Reads a file that holds a key, under the rules of every file that holds a secret.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> {
-    let file = open(path)?;
-    let metadata = file.metadata().map_err(|source| PemError::Io { path: path.to_owned(), source })?;
-    let owner = metadata.uid();
-    if owner != 0 && owner != geteuid().as_raw() {
-        return Err(PemError::ForeignOwner { path: path.to_owned(), owner });
-    }
-    let others = if owner == 0 { 0o037 } else { 0o077 };
-    if metadata.mode() & others != 0 {
-        return Err(PemError::OpenToOthers { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
-    }
-    read_from(&file, path).map(Zeroizing::new)
+    Ok(secret_file::read(path)?)
 }
 
 fn open(path: &Path) -> Result<File, PemError> {
@@ -111,7 +101,6 @@ fn open(path: &Path) -> Result<File, PemError> {
 
 fn read_from(file: &File, path: &Path) -> Result<Vec<u8>, PemError> {
     let failed = |source| PemError::Io { path: path.to_owned(), source };
-    // reserved at once: a vector that grows leaves copies of a key behind
     let length = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(usize::MAX);
     if length > MAX_SIZE {
         return Err(PemError::TooLarge(path.to_owned()));
@@ -162,7 +151,9 @@ mod tests {
         write(&path, "a key").unwrap();
         for mode in [0o644, 0o604, 0o660] {
             set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            assert!(matches!(read_private(&path), Err(PemError::OpenToOthers { .. })), "{mode:o}");
+            let error = read_private(&path).unwrap_err();
+            assert!(matches!(error, PemError::Secret(GuardError::OpenToOthers { .. })), "{mode:o}");
+            assert!(error.is_permissions());
         }
         set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read_private(&path).unwrap().as_slice(), b"a key");

@@ -84,7 +84,7 @@ impl Proxy {
         record.key_id = Some(key.id().as_str().to_owned());
         let began = Instant::now();
         let unsealed = prepare(&allowed, &key, &route.target, route.profile, &RequestTimestamp::at(now));
-        let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+        let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
         let signed = unsealed.seal(&mac);
         record.sign = Some(began.elapsed());
 

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::head::HeadError;
 use crate::authorize::{AuthenticationError, Denied, Throttled};
-use crate::credentials::KeyUnavailable;
+use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::BodyError;
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
@@ -36,6 +36,9 @@ pub enum ExchangeError {
     /// There is no key to sign with.
     #[error(transparent)]
     Key(#[from] KeyUnavailable),
+    /// There is one, and it did not sign.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     /// What cannot be audited is not done.
     #[error(transparent)]
     Audit(#[from] AuditUnavailable),
@@ -128,6 +131,7 @@ impl ExchangeError {
             Self::Key(KeyUnavailable::NotLoaded | KeyUnavailable::Expired) => {
                 unavailable(Persistence::KeepAlive, format!("{self}; the request was not sent"))
             }
+            Self::Signing(error) => signing(*error, self.to_string()),
             Self::Audit(AuditUnavailable) => {
                 let message = format!("{self}; the request was not sent");
                 Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::Close, message) }
@@ -184,6 +188,26 @@ fn unavailable(persistence: Persistence, message: String) -> Fault {
         proxy_status: "connection_limit_reached",
         outcome: Outcome::Unavailable,
         retry: Retry::Soon,
+    }
+}
+
+fn signing(error: SigningError, message: String) -> Fault {
+    match error {
+        SigningError::Busy | SigningError::Late(_) | SigningError::Away => {
+            let message = format!("{message}; the request was not sent");
+            Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::KeepAlive, message) }
+        }
+        SigningError::TooLong { .. } => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            refused(status, "ProxyRequestTooLarge", Persistence::KeepAlive, message)
+        }
+        SigningError::Failed => Fault {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            code: "InternalFailure",
+            proxy_status: "proxy_internal_error",
+            retry: Retry::Unmentioned,
+            ..unavailable(Persistence::KeepAlive, format!("{message}; the request was not sent"))
+        },
     }
 }
 
@@ -299,6 +323,22 @@ mod tests {
         let fault = ExchangeError::Throttled(Throttled { retry_after: std::time::Duration::from_millis(2500) }).fault();
         assert_eq!((fault.status.as_u16(), fault.code, fault.message.as_str()), (400, "Throttling", "Rate exceeded"));
         assert_eq!((fault.retry, fault.delivery), (Retry::After(3), Delivery::NotSent));
+    }
+
+    #[test]
+    fn a_signer_that_may_come_back_is_unavailable_and_one_that_failed_is_a_failure() {
+        let answer = |error: SigningError| {
+            let fault = ExchangeError::Signing(error).fault();
+            assert_eq!(fault.delivery, Delivery::NotSent);
+            (fault.status.as_u16(), fault.code, fault.retry)
+        };
+        let late = SigningError::Late(std::time::Duration::from_millis(500));
+        for error in [SigningError::Busy, late, SigningError::Away] {
+            assert_eq!(answer(error), (503, "ServiceUnavailable", Retry::Soon));
+        }
+        assert_eq!(answer(SigningError::Failed), (500, "InternalFailure", Retry::Unmentioned));
+        let too_long = SigningError::TooLong { limit: 1024 };
+        assert_eq!(answer(too_long), (413, "ProxyRequestTooLarge", Retry::Unmentioned));
     }
 
     #[test]

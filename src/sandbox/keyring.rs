@@ -2,18 +2,18 @@
 
 use jiff::Timestamp;
 
-use crate::credentials::ActiveKey;
+use crate::credentials::HeldKey;
 use crate::query::Parameters;
 use crate::signing::SigningTarget;
 use crate::signing::verify::{SignatureClaim, VerifyError};
 
 /// The keys, each id once.
-pub struct Keyring(Vec<ActiveKey>);
+pub struct Keyring(Vec<HeldKey>);
 
 impl Keyring {
     /// Takes the keys; `None` when two have the same id.
     #[must_use]
-    pub fn new(keys: Vec<ActiveKey>) -> Option<Self> {
+    pub fn new(keys: Vec<HeldKey>) -> Option<Self> {
         let twice =
             keys.iter().enumerate().any(|(index, key)| keys.iter().skip(index).skip(1).any(|k| k.id() == key.id()));
         (!twice).then_some(Self(keys))
@@ -30,7 +30,7 @@ impl Keyring {
         parameters: &Parameters<'_>,
         target: &SigningTarget,
         now: Timestamp,
-    ) -> Result<&ActiveKey, VerifyError> {
+    ) -> Result<&HeldKey, VerifyError> {
         let claim = SignatureClaim::read(parameters)?;
         let key = self.0.iter().find(|key| key.id().as_str() == claim.access_key_id);
         let key = key.filter(|key| !key.is_expired(now)).ok_or(VerifyError::UnknownKey)?;
@@ -45,8 +45,8 @@ mod tests {
     use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey};
     use crate::query::Limits;
 
-    fn key(id: &str, expiration: Option<&str>) -> ActiveKey {
-        ActiveKey::new(Credentials {
+    fn key(id: &str, expiration: Option<&str>) -> HeldKey {
+        HeldKey::new(Credentials {
             access_key_id: AccessKeyId::parse(id).unwrap(),
             secret_access_key: SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
             session_token: None,

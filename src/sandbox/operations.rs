@@ -9,7 +9,7 @@ use super::jobs::{Job, JobType, Jobs, Order, Stage};
 use super::manifest::{Manifest, log_name};
 use super::refusal::Refusal;
 use super::signature_file;
-use crate::credentials::ActiveKey;
+use crate::credentials::HeldKey;
 use crate::query::{Action, percent};
 
 /// Most jobs on one page; also how many there are when `MaxJobs` does not say.
@@ -86,7 +86,7 @@ impl Operation {
 /// Who calls, and what an operation cannot know by itself.
 pub struct Caller<'a> {
     /// The key that signed.
-    pub key: &'a ActiveKey,
+    pub key: &'a HeldKey,
     /// Its jobs.
     pub jobs: &'a mut Jobs,
     /// The time.
@@ -213,7 +213,7 @@ fn get_shipping_label(call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elemen
 }
 
 /// Reads and checks JobType and Manifest. `ManifestAddendum` is, in the reference's words, for internal use: it is ignored.
-fn order(call: &Call<'_>, key: &ActiveKey) -> Result<Order, Refusal> {
+fn order(call: &Call<'_>, key: &HeldKey) -> Result<Order, Refusal> {
     const NAME: &str = "JobType";
     let job_type = JobType::parse(call.required(NAME)?)
         .ok_or(Refusal::InvalidParameter { name: NAME, expected: "Import or Export" })?;
@@ -248,14 +248,14 @@ mod tests {
     use crate::sandbox::manifest::tests::{IMPORT, export};
 
     struct Account {
-        key: ActiveKey,
+        key: HeldKey,
         jobs: Jobs,
         seed: u128,
     }
 
     impl Account {
         fn new() -> Self {
-            let key = ActiveKey::new(Credentials {
+            let key = HeldKey::new(Credentials {
                 access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
                 secret_access_key: SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
                 session_token: None,

@@ -21,7 +21,7 @@ use super::certificate::Identity;
 use super::exchange::Endpoint;
 use super::keyring::Keyring;
 use super::observation::Observer;
-use crate::credentials::ActiveKey;
+use crate::credentials::HeldKey;
 
 /// Most connections at a time; more wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 256;
@@ -50,7 +50,7 @@ pub struct Configuration {
     /// How connections are protected.
     pub transport: Transport,
     /// The access keys that may call, each with jobs of its own.
-    pub keys: Vec<ActiveKey>,
+    pub keys: Vec<HeldKey>,
     /// The pause between the pieces of CreateJob's and GetStatus's answers.
     pub pacing: Option<Duration>,
 }

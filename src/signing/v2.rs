@@ -31,9 +31,9 @@ pub struct SignedRequest {
 /// The parameters are those of the form and `AWSAccessKeyId`, `SignatureMethod`, `SignatureVersion`, `Timestamp`, and
 /// `SecurityToken` when the key is temporary, all of them sorted by the bytes of their names.
 #[must_use]
-pub fn prepare(
+pub fn prepare<S>(
     allowed: &Authorized<'_>,
-    key: &ActiveKey,
+    key: &ActiveKey<S>,
     target: &SigningTarget,
     profile: Profile,
     timestamp: &RequestTimestamp,

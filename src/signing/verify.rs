@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
 use super::v2::write_canonical;
-use crate::credentials::{ActiveKey, SignatureMethod};
+use crate::credentials::{HeldKey, SignatureMethod};
 use crate::query::Parameters;
 
 /// How far a `Timestamp` may lie from the verifier's clock, either way.
@@ -114,7 +114,7 @@ impl<'a> SignatureClaim<'a> {
     ///
     /// # Errors
     /// [`VerifyError::WrongToken`], [`VerifyError::Expired`] or [`VerifyError::Mismatch`].
-    pub fn check(&self, key: &ActiveKey, target: &SigningTarget, now: Timestamp) -> Result<(), VerifyError> {
+    pub fn check(&self, key: &HeldKey, target: &SigningTarget, now: Timestamp) -> Result<(), VerifyError> {
         if self.token != key.session_token().map(crate::credentials::SessionToken::expose_secret) {
             return Err(VerifyError::WrongToken);
         }
@@ -165,8 +165,8 @@ mod tests {
 
     const LIMITS: Limits = Limits { parameters: 100 };
 
-    fn key(token: Option<&str>) -> ActiveKey {
-        ActiveKey::new(Credentials {
+    fn key(token: Option<&str>) -> HeldKey {
+        HeldKey::new(Credentials {
             access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
             secret_access_key: SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
             session_token: token.map(|token| SessionToken::new(token).unwrap()),
@@ -182,7 +182,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn signed(key: &ActiveKey) -> Vec<u8> {
+    fn signed(key: &HeldKey) -> Vec<u8> {
         let form = QueryForm::parse(b"Action=GetStatus&JobId=JOB+%26ID", LIMITS).unwrap();
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
         let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
@@ -192,7 +192,7 @@ mod tests {
         unsealed.seal(&mac).into_body().to_vec()
     }
 
-    fn verify(body: &[u8], key: &ActiveKey, target: &SigningTarget, now: &str) -> Result<(), VerifyError> {
+    fn verify(body: &[u8], key: &HeldKey, target: &SigningTarget, now: &str) -> Result<(), VerifyError> {
         let parameters = Parameters::parse(body, LIMITS).unwrap();
         SignatureClaim::read(&parameters)?.check(key, target, at(now))
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::process::Output;
 use std::sync::{Mutex, mpsc};
 
@@ -150,6 +150,44 @@ fn key_files_that_others_can_read_end_with_77() {
         fs::set_permissions(setup.vault_path(file), Permissions::from_mode(0o644)).unwrap();
         ends(&setup, 77, &["key.main", "is open to others (mode 0644)", "chmod"]);
     }
+}
+
+#[test]
+fn the_key_of_a_certificate_is_kept_like_every_other_secret() {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let setup = || {
+        let setup = Setup::to(&Endpoint::obliging());
+        let (certificate, key) = (setup.vault_path("tls.pem"), setup.vault_path("tls.key"));
+        fs::write(&certificate, cert.pem()).unwrap();
+        fs::write(&key, signing_key.serialize_pem()).unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        (setup.listener(&format!("tls.certificate = {certificate:?}\ntls.private_key = {key:?}")), key)
+    };
+    let (open, key) = setup();
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    ends(&open, 77, &["listener.local", "tls.key is open to others (mode 0644): chmod 600"]);
+
+    let (loose, key) = setup();
+    fs::set_permissions(key.parent().unwrap(), Permissions::from_mode(0o777)).unwrap();
+    ends(&loose, 77, &["listener.local: everybody may replace files in", "chmod o-w"]);
+
+    let (foreign, key) = setup();
+    fs::rename(&key, key.with_extension("real")).unwrap();
+    symlink("tls.real", &key).unwrap();
+    lchown(&key, Some(54321), None).expect("this test gives a symlink away: run it as root");
+    ends(&foreign, 77, &["tls.key is a symlink that belongs to uid 54321"]);
+
+    let (lent, key) = setup();
+    fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
+    lchown(&key, Some(0), Some(54321)).unwrap();
+    ends(&lent, 77, &["tls.key is open to others (mode 0640)"]);
+    lchown(&key, Some(0), Some(0)).unwrap(); // our own group: as the kubelet does it with an fsGroup
+    lent.start();
+
+    let (missing, key) = setup();
+    fs::remove_file(key).unwrap();
+    ends(&missing, 78, &["listener.local", "tls.key does not exist"]);
 }
 
 #[test]

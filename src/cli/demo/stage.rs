@@ -11,7 +11,7 @@ use crate::app::{Bound, Drained, Graph, Running};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::sandbox_keys::{EXAMPLE_ID, EXAMPLE_SECRET};
 use crate::credentials::seal::{Existing, seal, write_secret_file};
-use crate::credentials::{ActiveKey, Identities, document};
+use crate::credentials::{HeldKey, Identities, document};
 use crate::sandbox::{self, Authority, Configuration, Observation, Transport};
 use crate::{clock, config};
 
@@ -95,14 +95,14 @@ impl Stage {
 }
 
 /// A fresh identity, and AWS's documented example key sealed to it. The same key is what the sandbox accepts.
-fn make_keys(directory: &TempDir) -> Result<ActiveKey, Failure> {
+fn make_keys(directory: &TempDir) -> Result<HeldKey, Failure> {
     let json = format!(r#"{{"Version":1,"AccessKeyId":"{EXAMPLE_ID}","SecretAccessKey":"{EXAMPLE_SECRET}"}}"#);
     let identities = Identities::generate();
     let sealed = seal(json.as_bytes(), &identities.recipients())?;
     for (name, contents) in [("identity.txt", identities.to_file(clock::now()).as_slice()), ("main.age", &sealed)] {
         write_secret_file(&directory.path().join(name), contents, Existing::Refuse).map_err(|e| system(&e))?;
     }
-    document::parse(json.as_bytes()).map(ActiveKey::new).map_err(|e| system(&e))
+    document::parse(json.as_bytes()).map(HeldKey::new).map_err(|e| system(&e))
 }
 
 fn start_proxy(directory: &TempDir, endpoint: &str) -> Result<Running, Failure> {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::cli::exit::{ExitCode, Failure};
-use crate::credentials::bounded::read_bounded;
 use crate::credentials::document::{self, MAX_DOCUMENT};
 use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
+use crate::secret_file::read_bounded;
 
 /// What is read beside the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

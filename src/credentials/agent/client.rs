@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 use super::ORDER;
 use super::message::{Answer, Reply, Request};
 use super::order::Order;
-use crate::credentials::access_key::ActiveKey;
-use crate::credentials::bounded::burn_stack;
+use crate::credentials::access_key::{ActiveKey, HeldKey};
 use crate::credentials::document::{self, DocumentError};
+use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{KeyStore, LoadError, LoadErrorKind, StoreError};
 
 /// Our own executable, even when it was replaced or removed since it was started.
@@ -111,7 +111,7 @@ impl AgentStore {
         let json = self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(self.order.patience())?;
         let credentials =
             document::parse(&json).map_err(|source| AgentError::Document { store: self.order.describe(), source })?;
-        Ok(ActiveKey::new(credentials))
+        Ok(HeldKey::new(credentials).into())
     }
 }
 

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::message::{Answer, Reply, Request};
 use super::order::Order;
-use crate::credentials::bounded::burn_stack;
 use crate::credentials::document::MAX_DOCUMENT;
+use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{LoadError, LoadErrorKind};
 
 /// A store as its agent runs it.

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use countersign::credentials::seal::{Existing, seal, write_secret_file};
-use countersign::credentials::{AccessKeyId, ActiveKey, Credentials, Identities, SecretAccessKey, SessionToken};
+use countersign::credentials::{AccessKeyId, Credentials, HeldKey, Identities, SecretAccessKey, SessionToken};
 use tempfile::TempDir;
 
 /// A place of its own for the files of one key. Dropping it removes them.
@@ -89,8 +89,8 @@ pub fn document(id: &str, secret: &str, more: &str) -> String {
 }
 
 /// The key as an endpoint knows it.
-pub fn active(id: &str, secret: &str, token: Option<&str>) -> ActiveKey {
-    ActiveKey::new(Credentials {
+pub fn active(id: &str, secret: &str, token: Option<&str>) -> HeldKey {
+    HeldKey::new(Credentials {
         access_key_id: AccessKeyId::parse(id).unwrap(),
         secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
         session_token: token.map(|token| SessionToken::new(token).unwrap()),

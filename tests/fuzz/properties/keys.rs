@@ -1,13 +1,13 @@
 //! The key, place and time of every signature in these properties.
 
-use countersign::credentials::{AccessKeyId, ActiveKey, Credentials, SecretAccessKey, SessionToken};
+use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken};
 use countersign::signing::SigningTarget;
 
 pub(super) const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(super) const SECRET: &[u8] = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-pub(super) fn active(token: Option<&str>) -> ActiveKey {
-    ActiveKey::new(Credentials {
+pub(super) fn active(token: Option<&str>) -> HeldKey {
+    HeldKey::new(Credentials {
         access_key_id: AccessKeyId::parse(KEY_ID).unwrap(),
         secret_access_key: SecretAccessKey::new(SECRET).unwrap(),
         session_token: token.map(|token| SessionToken::new(token).unwrap()),

@@ -1,12 +1,8 @@
 //! Reading a secret into memory that is reserved once, never moves and is wiped on drop.
 
-use std::hint::black_box;
 use std::io::{self, ErrorKind, Read};
 
-use zeroize::{Zeroize, Zeroizing};
-
-/// What age and the parsers may have used of the stack, with room to spare: their deepest frames take some 64 KiB.
-const BURNED: usize = 256 * 1024;
+use zeroize::Zeroizing;
 
 /// Reads `source` to its end; `None` when it holds more than `limit` bytes.
 ///
@@ -30,16 +26,6 @@ pub fn read_bounded(mut source: impl Read, limit: usize) -> io::Result<Option<Ze
     }
     buffer.truncate(filled);
     Ok(Some(buffer))
-}
-
-/// Overwrites the part of the stack that calls made before this one have used and left as it was.
-///
-/// Call it from the function that called the one which handled a secret, after that has returned.
-#[inline(never)]
-pub fn burn_stack() {
-    let mut frame = [0_u8; BURNED];
-    black_box(&mut frame).zeroize();
-    black_box(&frame);
 }
 
 #[cfg(test)]

@@ -1,0 +1,234 @@
+//! What signs with an active key: the secret in this process, or somebody who keeps it from us and is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::signing_key::{Mac, SignatureMethod, SigningKey};
+
+/// Computes signatures, here or elsewhere.
+pub enum Signer {
+    /// The secret is in this process.
+    Held(SigningKey),
+    /// The secret is where we cannot read it.
+    Remote(RemoteSigner),
+}
+
+/// Why there is no signature. In every case the request has not been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SigningError {
+    /// As many requests wait for the signer as may.
+    #[error("the signer has more requests than it may queue")]
+    Busy,
+    /// The signer took longer than the key's `deadline`.
+    #[error("the signer did not answer within {}", Milliseconds(.0))]
+    Late(Duration),
+    /// The signer is gone, and may come back: a process that ended, a token that was taken out.
+    #[error("the signer is not there")]
+    Away,
+    /// The string to sign is longer than the device takes.
+    #[error("the request is too long for the device that signs it: its string to sign has more than {limit} bytes")]
+    TooLong {
+        /// The most the device takes, in bytes.
+        limit: usize,
+    },
+    /// The device has the key and did not sign; its own words are in the log, not here.
+    #[error("the device that signs requests failed")]
+    Failed,
+}
+
+/// One message to sign, on its way to whoever holds the secret.
+pub struct SigningRequest {
+    /// With what.
+    pub method: SignatureMethod,
+    /// The whole message.
+    pub message: Box<[u8]>,
+    /// Where the answer is awaited. Closed when nobody waits any more: the message need not be signed then.
+    pub answer: oneshot::Sender<Result<Mac, SigningError>>,
+}
+
+/// The way to a key that is kept elsewhere: a bounded queue, and how long an answer may take.
+pub struct RemoteSigner {
+    queue: mpsc::Sender<SigningRequest>,
+    key: Arc<str>,
+    limits: RemoteLimits,
+}
+
+/// What a remote signer is asked at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteLimits {
+    /// From the question to its answer, the time in the queue included.
+    pub deadline: Duration,
+    /// The longest message, in bytes.
+    pub message: usize,
+}
+
+impl Signer {
+    /// The MAC of `message`. With a held key the future is ready when it is first polled, and allocates nothing.
+    ///
+    /// # Errors
+    /// [`SigningError`], only from a remote signer.
+    pub async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
+        match self {
+            Self::Held(key) => Ok(key.mac(method, message)),
+            // boxed, so that a future over a held key does not carry the room of a timer and a channel
+            Self::Remote(remote) => Box::pin(remote.mac(method, message)).await,
+        }
+    }
+
+    /// The key, when its secret is in this process.
+    #[must_use]
+    pub const fn held(&self) -> Option<&SigningKey> {
+        match self {
+            Self::Held(key) => Some(key),
+            Self::Remote(_) => None,
+        }
+    }
+
+    /// Whether both sign alike, as far as can be told without asking anybody.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Held(ours), Self::Held(theirs)) => signs_alike(ours, theirs),
+            (Self::Remote(ours), Self::Remote(theirs)) => ours.is_same(theirs),
+            (Self::Held(_), Self::Remote(_)) | (Self::Remote(_), Self::Held(_)) => false,
+        }
+    }
+}
+
+impl RemoteSigner {
+    /// A signer behind `queue`, whose capacity is how many requests may wait. `key` says which key it is among all that a
+    /// signer may have had: the object in a token, say.
+    #[must_use]
+    pub fn new(queue: mpsc::Sender<SigningRequest>, key: &str, limits: RemoteLimits) -> Self {
+        Self { queue, key: key.into(), limits }
+    }
+
+    async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
+        let limit = self.limits.message;
+        if message.len() > limit {
+            return Err(SigningError::TooLong { limit });
+        }
+        let (answer, answered) = oneshot::channel();
+        let request = SigningRequest { method, message: message.into(), answer };
+        self.queue.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SigningError::Busy,
+            mpsc::error::TrySendError::Closed(_) => SigningError::Away,
+        })?;
+        let answered = timeout(self.limits.deadline, answered).await;
+        // an answer that was dropped is a signer that ended with our request in its hands
+        answered.map_err(|_elapsed| SigningError::Late(self.limits.deadline))?.unwrap_or(Err(SigningError::Away))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.key == other.key && self.limits == other.limits && self.queue.same_channel(&other.queue)
+    }
+}
+
+/// Neither key knows its secret any more: they are the same when one accepts the other's MAC.
+fn signs_alike(ours: &SigningKey, theirs: &SigningKey) -> bool {
+    const PROBE: &[u8] = b"countersign: is this the same key?";
+    let mac = theirs.mac(SignatureMethod::HmacSha256, PROBE);
+    ours.verifies(SignatureMethod::HmacSha256, PROBE, mac.as_bytes())
+}
+
+struct Milliseconds<'a>(&'a Duration);
+
+impl std::fmt::Display for Milliseconds<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ms", self.0.as_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::super::secret::SecretAccessKey;
+    use super::*;
+
+    const METHOD: SignatureMethod = SignatureMethod::HmacSha256;
+    const LIMITS: RemoteLimits = RemoteLimits { deadline: Duration::from_millis(500), message: 8 };
+
+    fn held(secret: &[u8]) -> SigningKey {
+        SigningKey::new(&SecretAccessKey::new(secret).unwrap())
+    }
+
+    fn remote(places: usize) -> (Signer, mpsc::Receiver<SigningRequest>) {
+        let (queue, asked) = mpsc::channel(places);
+        (Signer::Remote(RemoteSigner::new(queue, "1", LIMITS)), asked)
+    }
+
+    fn outcome(answer: Result<Mac, SigningError>) -> Result<Vec<u8>, SigningError> {
+        answer.map(|mac| mac.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_held_key_signs_at_the_first_poll() {
+        let signer = Signer::Held(held(b"Jefe"));
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(mac) = pin!(signer.mac(METHOD, b"message")).poll(&mut context) else {
+            panic!("it waits for something");
+        };
+        assert!(held(b"Jefe").verifies(METHOD, b"message", mac.ok().unwrap().as_bytes()));
+    }
+
+    #[test]
+    fn the_future_of_a_held_key_has_no_room_for_a_timer() {
+        let signer = Signer::Held(held(b"Jefe"));
+        assert!(size_of_val(&signer.mac(METHOD, b"message")) <= 64);
+    }
+
+    #[tokio::test]
+    async fn a_remote_signer_is_asked_with_method_and_message() {
+        let (signer, mut asked) = remote(1);
+        let answering = async {
+            let request = asked.recv().await.unwrap();
+            let _received = request.answer.send(Ok(held(b"Jefe").mac(request.method, &request.message)));
+        };
+        let (mac, ()) = tokio::join!(signer.mac(METHOD, b"message"), answering);
+        assert!(held(b"Jefe").verifies(METHOD, b"message", mac.ok().unwrap().as_bytes()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signer_that_does_not_answer_is_late_and_a_full_queue_is_busy() {
+        let (signer, mut asked) = remote(1);
+        assert_eq!(outcome(signer.mac(METHOD, b"first").await), Err(SigningError::Late(LIMITS.deadline)));
+        assert_eq!(outcome(signer.mac(METHOD, b"second").await), Err(SigningError::Busy));
+        // whoever comes to it at last sees that nobody waits
+        assert!(asked.recv().await.unwrap().answer.is_closed());
+    }
+
+    #[tokio::test]
+    async fn a_signer_that_is_gone_is_away_also_for_the_request_it_had() {
+        let (signer, mut asked) = remote(1);
+        let (mac, ()) = tokio::join!(signer.mac(METHOD, b"message"), async { drop(asked.recv().await) });
+        assert_eq!(outcome(mac), Err(SigningError::Away));
+        drop(asked);
+        assert_eq!(outcome(signer.mac(METHOD, b"message").await), Err(SigningError::Away));
+    }
+
+    #[tokio::test]
+    async fn a_message_over_the_limit_is_not_even_asked_for() {
+        let (signer, mut asked) = remote(1);
+        let too_long = outcome(signer.mac(METHOD, b"123456789").await);
+        assert_eq!(too_long, Err(SigningError::TooLong { limit: 8 }));
+        assert!(asked.try_recv().is_err());
+    }
+
+    #[test]
+    fn keys_are_the_same_when_they_sign_alike_or_are_one_object_of_one_signer() {
+        let same = |ours: &Signer, theirs: &Signer| ours.is_same(theirs);
+        let [jefe, again, other] = [&b"Jefe"[..], b"Jefe", b"other"].map(|secret| Signer::Held(held(secret)));
+        assert!(same(&jefe, &again) && !same(&jefe, &other));
+        let (queue, _asked) = mpsc::channel(1);
+        let object = |key| Signer::Remote(RemoteSigner::new(queue.clone(), key, LIMITS));
+        let (elsewhere, _asked) = remote(1);
+        assert!(same(&object("1"), &object("1")));
+        assert!(!same(&object("1"), &object("2")) && !same(&object("1"), &elsewhere) && !same(&object("1"), &jefe));
+    }
+}
