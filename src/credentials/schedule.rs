@@ -18,7 +18,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(5 * 60);
 /// How long to wait after a look that went well. `left` is the time until the key ends.
 pub(super) fn after_success(poll: Duration, left: Option<Duration>) -> Duration {
     let Some(left) = left else { return scattered(poll) };
-    let ahead = (left / 5).max(AHEAD.min(left / 2));
+    let part = |divisor| left.checked_div(divisor).unwrap_or_default();
+    let ahead = part(5).max(AHEAD.min(part(2)));
     scattered(poll.min(left.saturating_sub(ahead)).max(SHORTEST))
 }
 
@@ -37,7 +38,7 @@ pub(super) fn left(end: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
 fn scattered(wait: Duration) -> Duration {
     let random = RandomState::new().hash_one(0_u8) & 0xff;
     let part = u32::try_from(random).unwrap_or_default();
-    wait.saturating_sub((wait / 10 / 256).saturating_mul(part))
+    wait.saturating_sub(wait.checked_div(10 * 256).unwrap_or_default().saturating_mul(part))
 }
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ mod tests {
 
     /// Holds for a tenth less, too.
     fn about(wait: Duration, expected: Duration) -> bool {
-        wait <= expected && wait >= expected / 10 * 9
+        wait <= expected && wait >= expected.mul_f32(0.89)
     }
 
     #[test]

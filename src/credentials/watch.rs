@@ -105,7 +105,7 @@ impl KeyWatcher {
 }
 
 impl KeyKeeper {
-    /// Starts the thread. It looks at the key at once, so that nothing is missed that changed since the caller loaded it.
+    /// Starts the thread. It looks at files at once, so that nothing is missed that changed since the caller loaded them.
     ///
     /// # Errors
     /// [`WatchError::Thread`].
@@ -198,8 +198,8 @@ struct Round {
 
 impl Round {
     fn run(mut self) {
+        let mut wait = self.first_wait();
         loop {
-            let wait = self.look();
             match self.inbox.recv_timeout(wait) {
                 Ok(Signal::Look) => {
                     if self.settle() == Signal::Stop {
@@ -212,6 +212,17 @@ impl Round {
                 }
                 Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
+            wait = self.look();
+        }
+    }
+
+    /// Files may have changed since the caller loaded them. A store that only time changes was asked just now.
+    fn first_wait(&self) -> Duration {
+        let WatchedKey { slot, store, proof: _ } = &self.key;
+        let now = (self.clock)();
+        match slot.current(now) {
+            Ok(key) if store.watched().is_empty() => after_success(store.poll(), left(key.expiration(), now)),
+            Ok(_) | Err(_) => Duration::ZERO,
         }
     }
 

@@ -49,8 +49,8 @@ fn a_key_that_comes_later_is_waited_for_with_503_and_used_when_it_is_there() {
         format!("kind = \"process\"\ncommand = {program}")
     };
     let mounted = |vault: &Vault| format!("kind = \"file\"\nfile = {:?}", vault.path("key.json"));
-    let kinds: [(&dyn Fn(&Vault) -> String, &str); 2] =
-        [(&fetch, "failed (exit status: 7)"), (&mounted, "key.json does not exist")];
+    type Lines<'a> = &'a dyn Fn(&Vault) -> String;
+    let kinds: [(Lines<'_>, &str); 2] = [(&fetch, "failed (exit status: 7)"), (&mounted, "key.json does not exist")];
     for (lines, why) in kinds {
         let endpoint = Endpoint::obliging();
         let vault = Vault::empty();
