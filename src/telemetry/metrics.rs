@@ -62,6 +62,8 @@ pub enum LoadResult {
     Changed,
     /// The same key as before.
     Unchanged,
+    /// The store gave a key that is not used: it has expired, or is not proven.
+    Waiting,
     /// The store failed; the last good key stays.
     Failed,
 }
@@ -71,6 +73,7 @@ impl EncodeLabelValue for LoadResult {
         match self {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
+            Self::Waiting => "waiting",
             Self::Failed => "failed",
         }
         .encode(encoder)
@@ -88,6 +91,7 @@ pub struct Metrics {
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
+    key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
@@ -131,6 +135,9 @@ impl Metrics {
         let token_key_loads = Family::default();
         let help = "Attempts to fetch the keys of a listener's token issuer";
         registry.register("token_key_loads", help, token_key_loads.clone());
+        let key_degraded = Family::default();
+        let help = "1 while the store fails or its key is not used, 0 while all is well";
+        registry.register("key_degraded", help, key_degraded.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
         Self {
@@ -143,6 +150,7 @@ impl Metrics {
             connections,
             key_expiry,
             key_loads,
+            key_degraded,
             audit_lost,
             token_key_loads,
         }
@@ -195,6 +203,11 @@ impl Metrics {
     /// Counts a fetch of the keys of a listener's token issuer.
     pub fn count_token_key_load(&self, listener: &str, result: LoadResult) {
         self.token_key_loads.get_or_create(&TokenKeyLabels { listener: listener.to_owned(), result }).inc();
+    }
+
+    /// Sets whether something is the matter with a key's store.
+    pub fn set_key_degraded(&self, key: &str, degraded: i64) {
+        self.key_degraded.get_or_create(&KeyLabel { key: key.to_owned() }).set(degraded);
     }
 
     /// Counts audit lines that are lost.
