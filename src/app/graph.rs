@@ -15,6 +15,7 @@ use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
 use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
+use crate::proxy::{DateEvidence, EndpointClock, Follow};
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::{self, Roots, RootsError};
 use crate::upstream::{Endpoint, Security};
@@ -35,6 +36,7 @@ pub(super) struct SharedRoute {
     pub(super) key: Arc<KeySlot>,
     pub(super) endpoint: Endpoint,
     pub(super) in_flight: Capacity,
+    pub(super) clock: Arc<EndpointClock>,
     pub(super) metrics: RouteMetrics,
 }
 
@@ -182,12 +184,23 @@ fn share_route(route: &settings::Route, keys: &[Arc<KeySlot>], metrics: &Metrics
             Security::Tls(config, server_name(&host).ok_or_else(|| BuildError::HostName { name: name() })?)
         }
     };
+    let metrics = metrics.route(route.name.as_str(), &route.known_actions);
     Ok(SharedRoute {
         key,
         endpoint: Endpoint { host, port: route.endpoint.port, security },
         in_flight: Capacity::new(route.limits.in_flight),
-        metrics: metrics.route(route.name.as_str(), &route.known_actions),
+        clock: Arc::new(endpoint_clock(route, &metrics)),
+        metrics,
     })
+}
+
+fn endpoint_clock(route: &settings::Route, metrics: &RouteMetrics) -> EndpointClock {
+    let follow = match route.clock {
+        settings::Clock::Endpoint => Follow::Endpoint,
+        settings::Clock::Host => Follow::Host,
+    };
+    let evidence = if route.endpoint.is_authentic() { DateEvidence::Authentic } else { DateEvidence::Forgeable };
+    EndpointClock::new(route.name.as_str(), follow, evidence, metrics.clone())
 }
 
 fn client_config(trust: &settings::Trust) -> Result<Arc<ClientConfig>, RootsError> {

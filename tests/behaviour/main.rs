@@ -12,6 +12,7 @@
 mod harness;
 
 mod admin;
+mod clock;
 mod configured;
 mod cut_answers;
 mod faults;
@@ -24,6 +25,7 @@ mod refused_heads;
 mod relayed;
 mod routes;
 mod secrecy;
+mod signatures;
 mod stopping;
 mod streaming;
 mod unavailable;
