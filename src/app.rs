@@ -6,10 +6,14 @@
 
 pub mod clients;
 pub mod confinement;
+mod destination;
 pub mod graph;
 pub mod listening;
 mod refresh;
+pub mod reload;
+pub mod restart;
 pub mod running;
+mod standing;
 pub mod worker;
 
 pub use confinement::confinement;

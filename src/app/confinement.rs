@@ -7,12 +7,12 @@ use std::path::{Component, Path, PathBuf};
 
 use super::graph::key_store;
 use super::listening::authenticates_by;
-use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Settings};
+use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Route, Settings, Transport, Trust};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::LoadError;
 
 /// DNS, when an answer is too long for a datagram.
-const DNS: u16 = 53;
+pub(super) const DNS: u16 = 53;
 
 /// What the C library reads to resolve a name, again and again.
 const RESOLVER_FILES: [&str; 6] =
@@ -27,13 +27,14 @@ const MOST_LINKS: usize = 40;
 
 /// What the process needs to serve `settings`, after keys and certificates are loaded and every address is bound.
 ///
-/// `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`; `abstract_sockets` says whether the service manager
-/// listens on one.
+/// `file` is the configuration's, which is read again when it changes; `credentials_directory` is systemd's
+/// `$CREDENTIALS_DIRECTORY`; `abstract_sockets` says whether the service manager listens on one.
 ///
 /// # Errors
 /// A key whose place cannot be told; it would not have loaded either.
 pub fn confinement(
     settings: &Settings,
+    file: Option<&Path>,
     credentials_directory: Option<&Path>,
     abstract_sockets: AbstractSockets,
 ) -> Result<Confinement, LoadError> {
@@ -44,12 +45,14 @@ pub fn confinement(
         }
     }
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
+    let user = User::current();
+    read.extend(file.into_iter().chain(settings.routes.iter().filter_map(ca_file)).flat_map(|file| around(file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
     let mut connect: BTreeSet<u16> = settings.routes.iter().map(|route| route.endpoint.port).collect();
     if settings.routes.iter().any(|route| is_name(&route.endpoint)) {
         connect.insert(DNS);
         read.extend(RESOLVER_FILES.iter().chain(&LIBRARIES).map(PathBuf::from));
-        read.insert(resolv_conf(Path::new(RESOLV_CONF), User::current()));
+        read.insert(resolv_conf(Path::new(RESOLV_CONF), user));
     }
     Ok(Confinement {
         read: read.into_iter().collect(),
@@ -80,7 +83,32 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
-fn is_name(endpoint: &Endpoint) -> bool {
+/// The file of an endpoint's roots.
+fn ca_file(route: &Route) -> Option<&Path> {
+    match &route.endpoint.transport {
+        Transport::Tls { trust: Trust::File(path) } => Some(path),
+        Transport::Tls { trust: Trust::Platform } | Transport::Plaintext => None,
+    }
+}
+
+/// The directories of a file that is no secret. In one at the top of the file system (/etc) root may read the file alone: a
+/// secret might stand beside it.
+fn around(file: &Path, user: User) -> BTreeSet<PathBuf> {
+    let narrow = |path: PathBuf| match user {
+        User::Root if path.components().count() <= 2 => file.to_owned(),
+        User::Root | User::Other => path,
+    };
+    directories_of(file).into_iter().map(narrow).collect()
+}
+
+/// Whether a path is there for names to be resolved.
+pub(super) fn is_resolver_file(path: &Path) -> bool {
+    let known = RESOLVER_FILES.iter().chain(&LIBRARIES).any(|known| Path::new(known) == path);
+    known || path == resolv_conf(Path::new(RESOLV_CONF), User::current())
+}
+
+/// Whether an endpoint has to be looked up.
+pub(super) fn is_name(endpoint: &Endpoint) -> bool {
     endpoint.bare_host().parse::<IpAddr>().is_err()
 }
 
@@ -184,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_with_an_address_needs_no_resolver() {
-        let confinement = confinement(&settings("https://[::1]:8443/"), None, AbstractSockets::Deny).unwrap();
+        let confinement = confinement(&settings("https://[::1]:8443/"), None, None, AbstractSockets::Deny).unwrap();
         assert_eq!(strings(confinement.read), ["/no/such", "/no/such/place"]);
         assert_eq!((confinement.connect, confinement.bind), (vec![8443], vec![]));
         assert_eq!((confinement.write, confinement.spawn), (vec![], Spawn::Deny));
@@ -192,7 +220,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_with_a_name_needs_its_port_and_the_resolver() {
-        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, AbstractSockets::Deny).unwrap();
+        let confinement =
+            confinement(&settings("https://sdb.amazonaws.com/"), None, None, AbstractSockets::Deny).unwrap();
         assert_eq!(confinement.connect, [53, 443]);
         assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
         assert!(!confinement.read.contains(&PathBuf::from("/")));

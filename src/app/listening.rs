@@ -108,6 +108,15 @@ pub(super) fn share(listener: &Listener) -> Result<SharedListener, ListenerError
     Ok(SharedListener { security, service_accounts: service_accounts.transpose()?.map(Arc::new) })
 }
 
+/// Whether two listeners would load the same.
+pub(super) fn share_alike(one: &Listener, other: &Listener) -> bool {
+    let owners = |listener| authenticates_by(listener, Method::LoopbackOwner);
+    one.name == other.name
+        && one.tls == other.tls
+        && one.service_account == other.service_account
+        && owners(one) == owners(other)
+}
+
 /// Whether a listener lists `method`.
 pub(super) fn authenticates_by(listener: &Listener, method: Method) -> bool {
     match &listener.callers {

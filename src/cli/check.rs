@@ -1,6 +1,6 @@
 //! `countersign check`: validates configuration and keys without serving, and prints what would be served.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
-    print_posture(settings)?;
+    print_posture(settings, arguments.config.as_deref())?;
     println!("ok");
     Ok(())
 }
@@ -128,7 +128,7 @@ fn print_audit(settings: &Settings) {
 }
 
 /// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
-fn print_posture(settings: &Settings) -> Result<(), Failure> {
+fn print_posture(settings: &Settings, file: Option<&Path>) -> Result<(), Failure> {
     match settings.process.confinement {
         settings::Confinement::Confined => {}
         settings::Confinement::DangerUnconfined => {
@@ -136,7 +136,7 @@ fn print_posture(settings: &Settings) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    let confinement = live::confinement(settings)?;
+    let confinement = live::confinement(settings, file)?;
     let system = |error| Failure::because(super::exit::ExitCode::System, &error);
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;

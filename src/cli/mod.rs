@@ -11,6 +11,7 @@ mod inputs;
 pub mod keys;
 pub mod live;
 pub mod policy;
+mod reloads;
 pub mod run;
 pub mod sandbox;
 mod sandbox_keys;

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::configuration::ConfigurationMetrics;
 use super::outcome::Outcome;
 
 /// The media type of [`Metrics::render`].
@@ -83,6 +84,7 @@ pub struct Metrics {
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
     audit_lost: Counter,
+    configuration: ConfigurationMetrics,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -123,6 +125,7 @@ impl Metrics {
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+        let configuration = ConfigurationMetrics::register(&mut registry);
         Self {
             registry,
             exchanges,
@@ -134,6 +137,7 @@ impl Metrics {
             key_expiry,
             key_loads,
             audit_lost,
+            configuration,
         }
     }
 
@@ -179,6 +183,12 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// What is served, since when it is so, and whether the last attempt to change it succeeded.
+    #[must_use]
+    pub const fn configuration(&self) -> &ConfigurationMetrics {
+        &self.configuration
     }
 
     /// Counts audit lines that are lost.
