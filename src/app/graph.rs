@@ -7,10 +7,11 @@ use thiserror::Error;
 
 use super::clients;
 use super::destination::{Destination, PlatformRoots, destination};
+use super::key_stores::key_store;
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadErrorKind, SealedFile, WatchedKey};
+use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::RootsError;
@@ -227,23 +228,6 @@ impl Graph {
         let removed = self.settings.routes.iter().zip(&self.routes).filter(|(route, _)| !stays(&route.name));
         let all = removed.map(|(_, shared)| &shared.in_flight).chain(&self.of_removed_routes);
         all.filter(|in_flight| in_flight.taken() > 0).cloned().collect()
-    }
-}
-
-/// The store that a `[key.NAME]` describes.
-///
-/// # Errors
-/// An identity that names a systemd credential where there are none.
-pub fn key_store(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
-    match &key.store {
-        settings::KeyStore::Sealed { file, identity } => {
-            let identity = match identity {
-                settings::IdentitySource::File(path) => IdentitySource::File(path.clone()),
-                settings::IdentitySource::SystemdCredential(name) => IdentitySource::SystemdCredential(name.clone()),
-            };
-            let identity = identity.locate(credentials_directory)?;
-            Ok(Box::new(SealedFile::new(file.clone(), identity)))
-        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a configuration asks for that a process which serves can do no more, each with where it stands.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use thiserror::Error;
 
-use super::confinement::confinement;
+use super::confinement::{DNS, confinement, directories_of, is_name, is_resolver_file};
 use super::graph::Graph;
+use super::key_stores::{key_files, needs_process};
 use super::reload::Source;
-use crate::config::settings::{Endpoint, Listener, Settings, Transport, Trust};
+use crate::config::settings::{Listener, Settings, Transport, Trust};
 use crate::confine::{AbstractSockets, Confinement, Netlink};
 
 /// What the process has kept of its rights.
@@ -61,7 +63,7 @@ pub(super) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
     }
     match granted {
         Granted::Everything => {}
-        Granted::Only(granted) => beyond(new, granted, source, &mut add),
+        Granted::Only(granted) => beyond(old, new, granted, source, &mut add),
     }
     reasons
 }
@@ -81,32 +83,41 @@ fn moved(known: &Listener, listener: &Listener, add: &mut impl FnMut(String, Str
 }
 
 /// What is not among the rights that were kept.
-fn beyond(new: &Settings, granted: &Confinement, source: &Source, add: &mut impl FnMut(String, String)) {
-    let (file, credentials) = (source.file.as_deref(), source.credentials_directory.as_deref());
-    // a key whose place cannot be told does not load either, and that is said with more words
-    let Ok(wanted) = confinement(new, file, credentials, AbstractSockets::Deny) else { return };
+fn beyond(
+    old: &Settings,
+    new: &Settings,
+    granted: &Confinement,
+    source: &Source,
+    add: &mut impl FnMut(String, String),
+) {
+    let wanted = confinement(new, source.file.as_deref(), &[], AbstractSockets::Deny);
     for route in new.routes.iter().filter(|route| !granted.connect.contains(&route.endpoint.port)) {
         let why = format!("no connection can be made to port {} any more", route.endpoint.port);
         add(format!("route.{}.endpoint", route.name), why);
     }
     for route in new.routes.iter().filter(|route| is_name(&route.endpoint)) {
-        if !granted.connect.contains(&super::confinement::DNS) {
+        if !granted.connect.contains(&DNS) {
             let why = "names cannot be resolved: no endpoint had one at the start".to_owned();
             add(format!("route.{}.endpoint", route.name), why);
         }
     }
-    let resolver = |path: &Path| super::confinement::is_resolver_file(path);
-    for path in wanted.read.iter().filter(|path| !resolver(path)) {
-        if !granted.read.iter().any(|kept| path.starts_with(kept)) {
-            add(path.display().to_string(), "files there can be read no more".to_owned());
+    let can_be_read = |path: &Path| granted.read.iter().any(|kept| path.starts_with(kept));
+    for path in wanted.read.iter().filter(|path| !is_resolver_file(path) && !can_be_read(path)) {
+        add(path.display().to_string(), "files there can be read no more".to_owned());
+    }
+    for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
+        // one whose place cannot be told does not load either, and that is said with more words
+        let files = key_files(key, source.credentials_directory.as_deref()).unwrap_or_default();
+        let directories: BTreeSet<_> = files.iter().flat_map(|file| directories_of(file)).collect();
+        for directory in directories.iter().filter(|path| !can_be_read(path)) {
+            add(format!("key.{}", key.name), format!("files in {} can be read no more", directory.display()));
+        }
+        if needs_process(key) {
+            add(format!("key.{}", key.name), "its program can be started no more".to_owned());
         }
     }
     if wanted.netlink == Netlink::Allow && granted.netlink == Netlink::Deny {
         let why = "`loopback-owner` takes a kind of socket that nobody needed at the start".to_owned();
         add("listener.*.authenticate".to_owned(), why);
     }
-}
-
-fn is_name(endpoint: &Endpoint) -> bool {
-    super::confinement::is_name(endpoint)
 }

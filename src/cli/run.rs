@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let confinement = live::confinement(graph.settings(), source.file.as_deref())?;
+    let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
     // the runtime we are in has no thread of its own: all threads start after this, the log's included, and are confined
     let posture = confine_for_good(bound.graph().settings(), &confinement)?;

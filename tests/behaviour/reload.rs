@@ -46,7 +46,7 @@ fn a_changed_file_is_in_use_soon_and_on_connections_that_are_open() {
     let mut client = proxy.connect();
     client.call(&Draft::form(FORM)).expect(200);
     assert_eq!(proxy.metric(GENERATION), 1.0);
-    setup.to_another(&two).process("workers = 2\ndanger_unconfined = true").publish();
+    setup.redirected(&two).process("workers = 2\ndanger_unconfined = true").publish();
     in_use(&proxy, 2);
     client.call(&Draft::form(FORM)).expect(200);
     assert_eq!((one.requests().len(), two.requests().len()), (1, 1));
@@ -63,7 +63,7 @@ fn two_hundred_reloads_under_load_lose_no_call_and_mix_no_two_configurations() {
     let process = "workers = 2\ndanger_unconfined = true";
     let setup = Setup::to(&one).process(process).log("json", QUIET).more(&keys);
     let first = setup.clone();
-    let second = setup.clone().to_another(&two).key("other");
+    let second = setup.clone().redirected(&two).signed_with("other");
     let proxy = setup.start();
     let (over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -78,9 +78,9 @@ fn two_hundred_reloads_under_load_lose_no_call_and_mix_no_two_configurations() {
         }
         for round in 0..200_u64 {
             if round % 2 == 0 {
-                second.publish()
+                second.publish();
             } else {
-                first.publish()
+                first.publish();
             }
             proxy.signal(Signal::HUP); // at once, where the watch of the directory would wait for quiet
             eventually("the next generation", || (proxy.metric(GENERATION) >= (round + 2) as f64).then_some(()));
@@ -105,7 +105,7 @@ fn a_bad_configuration_leaves_the_one_in_use_and_says_why() {
     let cases = [
         (setup.clone().route("limits.body = \"many\""), "limits.body"),
         (setup.clone().more("[colour]\n"), "colour"),
-        (setup.clone().key("none"), "none"),
+        (setup.clone().signed_with("none"), "none"),
     ];
     let mut number = 0;
     for (bad, word) in cases {
@@ -141,10 +141,10 @@ fn what_a_serving_process_cannot_do_is_refused_with_the_reason() {
         (setup.clone().more("[audit]\ntarget = \"stdout\"\n"), "audit: has changed"),
         (setup.clone().more("[listener.b]\naddress = \"127.0.0.1:0\"\nany_local = true\n"), "listener.b: is new"),
         (
-            setup.clone().to_another(&Endpoint::obliging()),
+            setup.clone().redirected(&Endpoint::obliging()),
             "route.importexport.endpoint: no connection can be made to port",
         ),
-        (setup.clone().more(&key), "files there can be read no more"),
+        (setup.clone().more(&key), "can be read no more"),
         (
             setup.clone().more("[route.b]\nendpoint = \"https://localhost/\"\npath = \"/b\"\nkey = \"main\"\n"),
             "root certificates",
