@@ -11,8 +11,10 @@ use super::key_stores::key_store;
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
+use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
+use crate::secret_file::directory_of;
+use crate::telemetry::record::causes;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::RootsError;
 
@@ -97,6 +99,9 @@ impl BuildError {
 
 impl Graph {
     /// Loads every key and every CA file. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
+    ///
+    /// A key that is only not there just now (a file that an agent has yet to write, a program that failed) is none of the
+    /// errors: its slot is empty, and says why.
     ///
     /// # Errors
     /// Everything that is wrong, not only the first thing.
@@ -238,13 +243,14 @@ fn keys(
     before: Option<&Graph>,
     errors: &mut Vec<BuildError>,
 ) -> (Vec<Arc<KeySlot>>, Vec<WatchedKey>) {
+    let missing = before.map_or(Missing::MayCome, |_| Missing::Fault);
     let (mut slots, mut new_keys) = (Vec::new(), Vec::new());
     for key in &settings.keys {
         if let Some(slot) = before.and_then(|before| before.same_key(key)) {
             slots.push(slot);
             continue;
         }
-        match load_key(key, credentials_directory) {
+        match load_key(key, credentials_directory, missing) {
             Ok(key) => {
                 slots.push(Arc::clone(&key.slot));
                 new_keys.push(key);
@@ -255,11 +261,40 @@ fn keys(
     (slots, new_keys)
 }
 
-fn load_key(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<WatchedKey, LoadError> {
+/// What a key is that is not there just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// No reason not to start: it may come.
+    MayCome,
+    /// A reason to go on with the configuration there was, which has its keys.
+    Fault,
+}
+
+fn load_key(
+    key: &settings::Key,
+    credentials_directory: Option<&Path>,
+    missing: Missing,
+) -> Result<WatchedKey, LoadError> {
     let store = key_store(key, credentials_directory)?;
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
-    slot.refresh(store.as_ref())?;
-    Ok(WatchedKey { slot, store })
+    match slot.refresh(store.as_ref()) {
+        Ok(_) => {}
+        Err(error)
+            if missing == Missing::MayCome
+                && error.kind() == LoadErrorKind::Unavailable
+                && can_come(store.as_ref()) =>
+        {
+            slot.set_trouble(Some(causes(&error)));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(WatchedKey { slot, store, proof: None })
+}
+
+/// Whether a key that is not there may be there later. A directory that is not there when the process confines itself cannot
+/// be read afterwards.
+fn can_come(store: &dyn KeyStore) -> bool {
+    store.watched().iter().all(|file| directory_of(file).is_dir())
 }
 
 /// Certificates and token keys, those there were when they are configured as they were: their own watcher keeps them fresh.

@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::graph::Graph;
+use super::key_reports;
 use super::listening::{self, BindError};
 use super::reload::{Reloader, Report, Source};
 use super::restart::Granted;
@@ -330,15 +331,15 @@ struct ProcessStatus {
 
 impl Status for ProcessStatus {
     fn not_ready(&self) -> Vec<String> {
-        let now = clock::now();
         let graph = self.standing.current();
-        let keys = graph
-            .keys
-            .iter()
-            .filter_map(|slot| slot.current(now).err().map(|error| format!("key.{}: {error}", slot.name())));
+        let keys = graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
         draining.into_iter().chain(audit).chain(keys).collect()
+    }
+
+    fn degraded(&self) -> Vec<String> {
+        self.standing.current().keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
     }
 
     fn metrics(&self) -> String {

@@ -7,20 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::graph::Graph;
+use super::key_reports;
 use super::refresh::Refresher;
 use super::running::StartError;
-use crate::clock;
 use crate::config::settings::Name;
-use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
+use crate::credentials::{KeyWatcher, WatchedKey};
 use crate::downstream::unix_socket::SocketPath;
-use crate::telemetry::Metrics;
-use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
 
 /// The parts that change with the configuration.
 pub(super) struct Standing {
     graphs: watch::Sender<Arc<Graph>>,
-    /// One thread for each key: a store that hangs holds up no other.
+    /// One for each key, so that they come and go with the configuration.
     keys: Mutex<BTreeMap<String, KeyWatcher>>,
     refresher: Mutex<Option<Refresher>>,
     /// Removed with their listeners.
@@ -41,7 +39,7 @@ impl Standing {
         let mut watchers = BTreeMap::new();
         for key in keys {
             let name = key.slot.name().to_owned();
-            watchers.insert(name, watch_key(&graph.metrics, key).map_err(StartError::Watch)?);
+            watchers.insert(name, key_reports::watch(&graph, vec![key]).map_err(StartError::Watch)?);
         }
         Ok(Self {
             graphs: watch::Sender::new(graph),
@@ -86,7 +84,7 @@ impl Standing {
         });
         for key in keys {
             let name = key.slot.name().to_owned();
-            match watch_key(&graph.metrics, key) {
+            match key_reports::watch(graph, vec![key]) {
                 Ok(watcher) => drop(watchers.insert(name, watcher)),
                 Err(error) => {
                     tracing::error!(key = name, error = causes(&error), "the key is in use and not refreshed");
@@ -104,38 +102,4 @@ impl Standing {
 /// A panic while it was held left nothing half done that matters here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn watch_key(metrics: &Arc<Metrics>, key: WatchedKey) -> Result<KeyWatcher, WatchError> {
-    publish_expiry(metrics, &key.slot);
-    let metrics = Arc::clone(metrics);
-    let watcher = KeyWatcher::start(vec![key], Box::new(move |slot, refreshed| report(&metrics, slot, refreshed)))?;
-    if let Some(error) = watcher.blind() {
-        tracing::warn!(error = causes(error), "key files are polled");
-    }
-    Ok(watcher)
-}
-
-fn report(metrics: &Metrics, slot: &KeySlot, refreshed: Result<RefreshOutcome, LoadError>) {
-    let key = slot.name();
-    let result = match refreshed {
-        Ok(RefreshOutcome::Unchanged) => LoadResult::Unchanged,
-        Ok(RefreshOutcome::Changed) => {
-            let key_id = slot.current(clock::now()).map(|key| key.id().to_string()).ok();
-            tracing::info!(key, key_id, "a changed key is in use");
-            LoadResult::Changed
-        }
-        Err(error) => {
-            tracing::warn!(key, error = causes(&error), "the key cannot be loaded; the last good one stays in use");
-            LoadResult::Failed
-        }
-    };
-    metrics.count_key_load(key, result);
-    publish_expiry(metrics, slot);
-}
-
-fn publish_expiry(metrics: &Metrics, slot: &KeySlot) {
-    if let Ok(key) = slot.current(clock::now()) {
-        metrics.set_key_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
-    }
 }
