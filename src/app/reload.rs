@@ -94,7 +94,7 @@ impl Reloader {
         let watcher = watch(&source, signals.clone());
         let seen = source.served.clone().unwrap_or_default();
         let current = standing.current();
-        current.metrics.configuration().is_served(current.generation, &seen);
+        current.metrics.configuration().is_served(current.generation, source.served.as_deref());
         let round = Round { standing, source, granted, report, inbox, _watcher: watcher, seen };
         thread::Builder::new().name("reload".to_owned()).spawn(move || round.run())?;
         Ok(Self { signals })
@@ -188,14 +188,14 @@ impl Round {
         self.seen.clone_from(&fingerprint);
         if signal != Signal::Asked && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
             // only comments have changed, or a refused change was undone
-            current.metrics.configuration().is_served(current.generation, &fingerprint);
+            current.metrics.configuration().is_served(current.generation, self.digest());
             tracing::info!("the configuration file says what is in use");
             return;
         }
         (self.report)(ReloadEvent::Begun);
         match self.attempt(settings.map_err(ReloadError::Configuration)) {
             Ok(graph) => {
-                graph.metrics.configuration().is_served(graph.generation, &fingerprint);
+                graph.metrics.configuration().is_served(graph.generation, self.digest());
                 graph.metrics.configuration().count_reload();
                 (self.report)(ReloadEvent::InUse(&graph));
             }
@@ -204,6 +204,11 @@ impl Round {
                 (self.report)(ReloadEvent::Refused(&error));
             }
         }
+    }
+
+    /// The digest of the file that was looked at last, where there is one.
+    fn digest(&self) -> Option<&str> {
+        self.source.file.as_ref().map(|_| self.seen.as_str())
     }
 
     fn attempt(&self, settings: Result<config::settings::Settings, ReloadError>) -> Result<Arc<Graph>, ReloadError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::confinement::{DNS, confinement, directories_of, is_name, is_resolver_file};
+use super::confinement::{DNS, confinement, directories_of, is_resolver_file};
 use super::graph::Graph;
 use super::key_stores::{key_files, needs_process};
 use super::reload::Source;
@@ -91,14 +91,19 @@ fn beyond(
     add: &mut impl FnMut(String, String),
 ) {
     let wanted = confinement(new, source.file.as_deref(), &[], AbstractSockets::Deny);
-    for route in new.routes.iter().filter(|route| !granted.connect.contains(&route.endpoint.port)) {
-        let why = format!("no connection can be made to port {} any more", route.endpoint.port);
-        add(format!("route.{}.endpoint", route.name), why);
-    }
-    for route in new.routes.iter().filter(|route| is_name(&route.endpoint)) {
-        if !granted.connect.contains(&DNS) {
-            let why = "names cannot be resolved: no endpoint had one at the start".to_owned();
-            add(format!("route.{}.endpoint", route.name), why);
+    for port in wanted.connect.iter().filter(|port| !granted.connect.contains(port)) {
+        let route = new.routes.iter().find(|route| route.endpoint.port == *port);
+        match (route, *port) {
+            (Some(route), _) => {
+                add(
+                    format!("route.{}.endpoint", route.name),
+                    format!("no connection can be made to port {port} any more"),
+                );
+            }
+            (None, DNS) => {
+                add("endpoint".to_owned(), "no name can be resolved: none was configured at the start".to_owned());
+            }
+            (None, _) => add("jwks_url".to_owned(), format!("no connection can be made to port {port} any more")),
         }
     }
     let can_be_read = |path: &Path| granted.read.iter().any(|kept| path.starts_with(kept));

@@ -335,7 +335,11 @@ impl Status for ProcessStatus {
         let keys = graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
-        draining.into_iter().chain(audit).chain(keys).collect()
+        let listeners = graph.listeners();
+        let tokens = listeners.filter(|(_, shared)| shared.awaits_keys()).map(|(listener, _)| {
+            format!("listener.{}: the keys of its token issuer have not been fetched yet", listener.name)
+        });
+        draining.into_iter().chain(audit).chain(keys).chain(tokens).collect()
     }
 
     fn degraded(&self) -> Vec<String> {

@@ -20,7 +20,7 @@ pub(super) struct Standing {
     graphs: watch::Sender<Arc<Graph>>,
     /// One for each key, so that they come and go with the configuration.
     keys: Mutex<BTreeMap<String, KeyWatcher>>,
-    refresher: Mutex<Option<Refresher>>,
+    refresher: Mutex<Refresher>,
     /// Removed with their listeners.
     paths: Mutex<Vec<(Name, SocketPath)>>,
     /// Hears of every worker that serves a graph.
@@ -36,6 +36,7 @@ impl Standing {
         adopted: Receiver<u64>,
     ) -> Result<Self, StartError> {
         let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
+        graph.metrics.configuration().is_served(graph.generation, None);
         let mut watchers = BTreeMap::new();
         for key in keys {
             let name = key.slot.name().to_owned();
@@ -65,9 +66,7 @@ impl Standing {
         for watcher in lock(&self.keys).values() {
             watcher.poke();
         }
-        if let Some(refresher) = &*lock(&self.refresher) {
-            refresher.poke();
-        }
+        lock(&self.refresher).poke();
     }
 
     /// Has `graph` served, in which `keys` are new. May wait for a key store that is being asked.

@@ -167,7 +167,7 @@ fn announce(running: &Running) {
         tracing::info!(listener = %listener.name, %address, callers, "listening");
     }
     for route in &settings.routes {
-        tracing::info!(route = %route.name, endpoint = %live::endpoint_url(&route.endpoint), key = %route.key, "route");
+        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
     }
     if let Some(address) = running.admin_address() {
         tracing::info!(%address, "admin listening");

@@ -59,13 +59,14 @@ impl ConfigurationMetrics {
         metrics
     }
 
-    /// The configuration that was read last is what is served: the `generation`th since the start, from a file with this digest
-    /// (empty without one).
-    pub fn is_served(&self, generation: u64, sha256: &str) {
+    /// The configuration that was read last is what is served: the `generation`th since the start, from a file with this digest.
+    pub fn is_served(&self, generation: u64, sha256: Option<&str>) {
         self.last_reload_ok.set(1);
         self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
         self.file.clear();
-        self.file.get_or_create(&DigestLabel { sha256: sha256.to_owned() }).set(1);
+        if let Some(sha256) = sha256 {
+            self.file.get_or_create(&DigestLabel { sha256: sha256.to_owned() }).set(1);
+        }
     }
 
     /// Counts a reload that succeeded.

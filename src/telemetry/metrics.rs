@@ -50,7 +50,13 @@ struct KeyLoadLabels {
     result: LoadResult,
 }
 
-/// How a key store's reload ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenKeyLabels {
+    listener: String,
+    result: LoadResult,
+}
+
+/// How a key store's reload ended, or a fetch of the keys of a token issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoadResult {
     /// A new key is current.
@@ -89,6 +95,7 @@ pub struct Metrics {
     key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
+    token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -127,6 +134,9 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
+        let token_key_loads = Family::default();
+        let help = "Attempts to fetch the keys of a listener's token issuer";
+        registry.register("token_key_loads", help, token_key_loads.clone());
         let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
@@ -146,6 +156,7 @@ impl Metrics {
             key_degraded,
             audit_lost,
             configuration,
+            token_key_loads,
         }
     }
 
@@ -197,6 +208,11 @@ impl Metrics {
     #[must_use]
     pub const fn configuration(&self) -> &ConfigurationMetrics {
         &self.configuration
+    }
+
+    /// Counts a fetch of the keys of a listener's token issuer.
+    pub fn count_token_key_load(&self, listener: &str, result: LoadResult) {
+        self.token_key_loads.get_or_create(&TokenKeyLabels { listener: listener.to_owned(), result }).inc();
     }
 
     /// Sets whether something is the matter with a key's store.
