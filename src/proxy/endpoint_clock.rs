@@ -58,6 +58,12 @@ impl EndpointClock {
         Self { route: route.into(), follow, evidence, known: ArcSwapOption::empty(), metrics }
     }
 
+    /// Takes over what `before` has learnt of the same endpoint.
+    #[must_use]
+    pub fn knowing_what(self, before: &Self) -> Self {
+        Self { known: ArcSwapOption::new(before.known.load_full()), ..self }
+    }
+
     /// Which time to sign with at `now`.
     #[must_use]
     pub fn signing_time(&self, now: Reading) -> Timestamp {
