@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -12,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::configuration::ConfigurationMetrics;
 use super::outcome::Outcome;
 
 /// The media type of [`Metrics::render`].
@@ -31,6 +33,12 @@ struct ExchangeLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
     route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    route: String,
+    cause: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,11 +96,15 @@ pub struct Metrics {
     first_byte: Family<RouteLabel, Histogram>,
     received: Family<RouteLabel, Counter>,
     returned: Family<RouteLabel, Counter>,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Family<RouteLabel, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
     key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
+    configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
@@ -105,6 +117,10 @@ pub struct RouteMetrics {
     pub(super) first_byte: Histogram,
     pub(super) received: Counter,
     pub(super) returned: Counter,
+    label: RouteLabel,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Counter,
+    refusals: Family<RefusalLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -128,6 +144,13 @@ impl Metrics {
         registry.register_with_unit("first_byte", help, Unit::Seconds, first_byte.clone());
         registry.register_with_unit("request_body", "Body bytes from clients", Unit::Bytes, received.clone());
         registry.register_with_unit("response_body", "Body bytes to clients", Unit::Bytes, returned.clone());
+        let (clock_offset, clock_repeats, refusals) = (Family::default(), Family::default(), Family::default());
+        let help = "How far the endpoint's clock is ahead of this host's; absent until an answer has told";
+        registry.register_with_unit("endpoint_clock_offset", help, Unit::Seconds, Family::clone(&clock_offset));
+        let help = "Requests refused for their time and sent again with the endpoint's";
+        registry.register("clock_repeats", help, Family::clone(&clock_repeats));
+        let help = "Signatures that the endpoint refused, by what differs";
+        registry.register("signature_refusals", help, Family::clone(&refusals));
         registry.register("client_connections", "Client connections open now", connections.clone());
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
@@ -140,6 +163,7 @@ impl Metrics {
         registry.register("key_degraded", help, key_degraded.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+        let configuration = ConfigurationMetrics::register(&mut registry);
         Self {
             registry,
             exchanges,
@@ -147,11 +171,15 @@ impl Metrics {
             first_byte,
             received,
             returned,
+            clock_offset,
+            clock_repeats,
+            refusals,
             connections,
             key_expiry,
             key_loads,
             key_degraded,
             audit_lost,
+            configuration,
             token_key_loads,
         }
     }
@@ -173,6 +201,10 @@ impl Metrics {
             first_byte: self.first_byte.get_or_create(&label).clone(),
             received: self.received.get_or_create(&label).clone(),
             returned: self.returned.get_or_create(&label).clone(),
+            clock_offset: self.clock_offset.clone(),
+            clock_repeats: self.clock_repeats.get_or_create(&label).clone(),
+            refusals: self.refusals.clone(),
+            label,
         }
     }
 
@@ -198,6 +230,12 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// What is served, since when it is so, and whether the last attempt to change it succeeded.
+    #[must_use]
+    pub const fn configuration(&self) -> &ConfigurationMetrics {
+        &self.configuration
     }
 
     /// Counts a fetch of the keys of a listener's token issuer.
@@ -228,6 +266,21 @@ impl Metrics {
 }
 
 impl RouteMetrics {
+    /// Sets how many seconds the endpoint's clock is ahead of this host's.
+    pub fn set_clock_offset(&self, seconds: f64) {
+        self.clock_offset.get_or_create(&self.label).set(seconds);
+    }
+
+    /// Counts a request that is sent again with the endpoint's time.
+    pub fn count_clock_repeat(&self) {
+        self.clock_repeats.inc();
+    }
+
+    /// Counts a refused signature. `cause` is one of a fixed set.
+    pub fn count_refusal(&self, cause: &'static str) {
+        self.refusals.get_or_create(&RefusalLabels { route: self.label.route.clone(), cause }).inc();
+    }
+
     /// How `action` is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
     /// nobody configured is a client's text like any other value.
     pub(super) fn shown_action<'a>(&self, action: &'a str) -> &'a str {

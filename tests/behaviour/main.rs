@@ -12,6 +12,7 @@
 mod harness;
 
 mod admin;
+mod clock;
 mod configured;
 mod cut_answers;
 mod faults;
@@ -22,8 +23,10 @@ mod pool;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
+mod reload;
 mod routes;
 mod secrecy;
+mod signatures;
 mod stopping;
 mod streaming;
 mod unavailable;
