@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod fault;
 pub mod head;
 pub mod headers;
+mod notice;
 pub mod route;
 
 pub use exchange::Proxy;

@@ -40,6 +40,12 @@ struct ListenerLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnroutedLabels {
+    listener: String,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KeyLabel {
     key: String,
 }
@@ -85,6 +91,7 @@ impl EncodeLabelValue for LoadResult {
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
+    unrouted: Family<UnroutedLabels, Counter>,
     sign: Family<RouteLabel, Histogram>,
     first_byte: Family<RouteLabel, Histogram>,
     received: Family<RouteLabel, Counter>,
@@ -96,6 +103,13 @@ pub struct Metrics {
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
+}
+
+/// A listener's name, and what is counted of it alone.
+#[derive(Clone)]
+pub struct ListenerMetrics {
+    name: Arc<str>,
+    unrouted: Family<UnroutedLabels, Counter>,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -125,6 +139,8 @@ impl Metrics {
         let (exchanges, received, returned) = (Family::default(), Family::default(), Family::default());
         let (connections, key_expiry, key_loads) = (Family::default(), Family::default(), Family::default());
         registry.register("exchanges", "Exchanges that ended, by outcome", exchanges.clone());
+        let unrouted = Family::default();
+        registry.register("unrouted", "Requests refused before their route was known, by our code", unrouted.clone());
         registry.register_with_unit("sign", "Time to canonicalise and sign", Unit::Seconds, sign.clone());
         let help = "Time from the signed request to the head of its answer";
         registry.register_with_unit("first_byte", help, Unit::Seconds, first_byte.clone());
@@ -146,6 +162,7 @@ impl Metrics {
         Self {
             registry,
             exchanges,
+            unrouted,
             sign,
             first_byte,
             received,
@@ -178,6 +195,12 @@ impl Metrics {
             received: self.received.get_or_create(&label).clone(),
             returned: self.returned.get_or_create(&label).clone(),
         }
+    }
+
+    /// The handles of one listener.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> ListenerMetrics {
+        ListenerMetrics { name: name.into(), unrouted: self.unrouted.clone() }
     }
 
     /// Sets how many connections a listener has.
@@ -234,6 +257,18 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl ListenerMetrics {
+    /// The listener's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn count_unrouted(&self, code: &'static str) {
+        self.unrouted.get_or_create(&UnroutedLabels { listener: self.name.to_string(), code }).inc();
     }
 }
 

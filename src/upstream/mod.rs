@@ -8,6 +8,7 @@ mod budget;
 pub mod client;
 pub mod connect;
 pub mod error;
+mod informational;
 pub mod pool;
 mod socket;
 pub mod tls;
