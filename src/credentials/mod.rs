@@ -3,6 +3,8 @@
 pub mod access_key;
 pub mod document;
 pub mod identity;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 pub mod seal;
 pub mod sealed;
 pub mod secret;
@@ -17,7 +19,7 @@ pub use access_key::{AccessKeyId, ActiveKey, Credentials, HeldKey};
 pub use identity::{Identities, IdentitySource, Recipient};
 pub use sealed::SealedFile;
 pub use secret::{SecretAccessKey, SessionToken};
-pub use signer::{RemoteLimits, RemoteSigner, Signer, SigningError, SigningRequest};
+pub use signer::{AnswerSlot, RemoteLimits, RemoteSigner, Signer, SigningError, SigningQueue, SigningRequest};
 pub use signing_key::{Mac, SignatureMethod, SigningKey};
 pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome};
 pub use store::{KeyStore, LoadError, LoadErrorKind};
