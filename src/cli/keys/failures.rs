@@ -5,6 +5,8 @@ use std::io;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::identity::IdentityError;
 use crate::credentials::seal::{SealError, WriteError};
+#[cfg(feature = "pkcs11")]
+use crate::credentials::pkcs11::TokenError;
 use crate::credentials::{LoadError, LoadErrorKind};
 
 const fn code(kind: LoadErrorKind) -> ExitCode {
@@ -24,6 +26,13 @@ impl From<LoadError> for Failure {
 impl From<IdentityError> for Failure {
     fn from(error: IdentityError) -> Self {
         LoadError::Identity(error).into()
+    }
+}
+
+#[cfg(feature = "pkcs11")]
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::because(code(error.kind()), &error)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde::{Deserialize, Serialize};
 
 /// A key in a token, and how it is reached. Goes to the agent; holds no secret.
@@ -62,6 +63,25 @@ pub enum KeyType {
 }
 
 impl TokenAddress {
+    /// The URI that means this address.
+    #[must_use]
+    pub fn to_uri(&self) -> String {
+        let texts = [
+            ("token", &self.token),
+            ("manufacturer", &self.manufacturer),
+            ("model", &self.model),
+            ("serial", &self.serial),
+            ("object", &self.object),
+        ];
+        let mut parts: Vec<String> = texts
+            .into_iter()
+            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={}", escape(value.as_bytes()))))
+            .collect();
+        parts.extend(self.slot.map(|slot| format!("slot-id={slot}")));
+        parts.extend(self.id.as_deref().map(|id| format!("id={}", percent_encode(id, NON_ALPHANUMERIC))));
+        format!("pkcs11:{}", parts.join(";"))
+    }
+
     /// The token's part, in words.
     #[must_use]
     pub fn token_in_words(&self) -> String {
@@ -92,6 +112,12 @@ impl fmt::Display for TokenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the key with {} in the token with {}", self.object_in_words(), self.token_in_words())
     }
+}
+
+/// Everything but what a URI never has to escape (RFC 3986 section 2.3).
+fn escape(text: &[u8]) -> impl fmt::Display {
+    const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encode(text, UNRESERVED)
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
