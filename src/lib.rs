@@ -16,10 +16,12 @@
 //! bytes    = body::read(body, limits).await        cap and deadline
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
+//!            deliver(route, allowed, ...).await, again and again where that is safe:
+//! ready    = attempts.connection().await           pooled or new; nothing is signed that cannot be sent
 //! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
-//! sent     = upstream.send(signed).await           pooled or new connection, at most once
+//! sent     = attempts.send(ready, signed).await    once; what may be tried again goes back to `connection`, signed anew
 //!            headers::relay(sent)                  hop-by-hop fields off; the body streams through
 //! ```
 //!
@@ -44,7 +46,7 @@
 //! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
-//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, stream | `signing` |
+//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing` |
 //! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
@@ -82,6 +84,8 @@
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel can see
 //!    to that; `danger_unconfined` is off by default and logged at warn.
 //! 9. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
+//! 10. A request of which the kernel took a byte is sent again only when its Action only reads, once, signed anew. Sending consumes
+//!     a `SignedRequest`, so that the same signature cannot go out twice.
 //!
 //! # Where we left the design we began with, and why
 //!

@@ -9,10 +9,11 @@ use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 use super::clients;
+use super::key_stores::key_store;
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadErrorKind, SealedFile, WatchedKey};
+use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::{self, Roots, RootsError};
@@ -159,23 +160,6 @@ impl Graph {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.routes.iter().map(|route| route.in_flight.taken()).sum()
-    }
-}
-
-/// The store that a `[key.NAME]` describes.
-///
-/// # Errors
-/// An identity that names a systemd credential where there are none.
-pub fn key_store(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
-    match &key.store {
-        settings::KeyStore::Sealed { file, identity } => {
-            let identity = match identity {
-                settings::IdentitySource::File(path) => IdentitySource::File(path.clone()),
-                settings::IdentitySource::SystemdCredential(name) => IdentitySource::SystemdCredential(name.clone()),
-            };
-            let identity = identity.locate(credentials_directory)?;
-            Ok(Box::new(SealedFile::new(file.clone(), identity)))
-        }
     }
 }
 

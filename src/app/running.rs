@@ -20,9 +20,11 @@ use crate::admin::{Admin, Status};
 use crate::clock;
 use crate::config::settings::{self, AuditTarget};
 use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
+use crate::downstream::listener::Security;
 use crate::downstream::stream::Clocks;
 use crate::downstream::unix_socket::SocketPath;
-use crate::downstream::{self, Capacity, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, accept, listener};
+use crate::downstream::{self, Capacity, Current, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, Service};
+use crate::downstream::{accept, listener};
 use crate::telemetry::audit::{AuditError, AuditWriter, OpenedAudit, Target, WhenFull};
 use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
@@ -267,9 +269,14 @@ fn serve_admin(socket: TcpListener, status: Arc<dyn Status>, drain: Drain) {
     let served = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {
             let listener = tokio::net::TcpListener::from_std(socket)?;
-            let socket = downstream::Bound::Tcp { listener, owner: OwnerLookup::Skip };
-            let places = Capacity::new(ADMIN_LIMITS.connections);
-            accept(socket, ADMIN_LIMITS, places, Admin::new(status), drain).await;
+            let current = Current::new(Service {
+                handler: Admin::new(status),
+                limits: ADMIN_LIMITS,
+                places: Capacity::new(ADMIN_LIMITS.connections),
+                security: Security::Plain(OwnerLookup::Skip),
+                drain: drain.clone(),
+            });
+            accept(downstream::Bound::Tcp(listener), current, drain).await;
             Ok(())
         })
     });

@@ -16,7 +16,7 @@ use crate::authorize::ActionPattern;
 use crate::config::settings::{self, ServedRoutes};
 use crate::credentials::SignatureMethod;
 use crate::downstream::stream::Clocks;
-use crate::downstream::{BodyLimits, Drain, Limits, ListenAddress, ListenerSocket, accept};
+use crate::downstream::{BodyLimits, Current, Drain, Limits, ListenAddress, ListenerSocket, Service, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
 use crate::query::{self, ErrorDialect};
 use crate::signing::{Profile, SigningTarget};
@@ -43,9 +43,15 @@ pub fn run(
         let mut listeners = JoinSet::new();
         let settings = graph.settings.listeners.iter().zip(&graph.listeners).zip(&graph.connections);
         for (((listener, shared), places), (address, socket)) in settings.zip(sockets) {
-            let proxy = Rc::new(proxy(graph, listener, shared, &address, audit));
-            let socket = socket.into_bound(shared.security.clone())?;
-            listeners.spawn_local(accept(socket, limits(listener), places.clone(), proxy, drain.clone()));
+            let socket = socket.into_bound(&shared.security)?;
+            let current = Current::new(Service {
+                handler: Rc::new(proxy(graph, listener, shared, &address, audit)),
+                limits: limits(listener),
+                places: places.clone(),
+                security: shared.security.clone(),
+                drain: drain.clone(),
+            });
+            listeners.spawn_local(accept(socket, current, drain.clone()));
         }
         while listeners.join_next().await.is_some() {}
         Ok(())

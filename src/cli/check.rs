@@ -12,6 +12,7 @@ use crate::config::settings::{
     self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust, WhenFull,
 };
 use crate::confine;
+use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -48,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
-    print_posture(settings)?;
+    print_posture(settings, &keys)?;
     println!("ok");
     Ok(())
 }
@@ -128,7 +129,7 @@ fn print_audit(settings: &Settings) {
 }
 
 /// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
-fn print_posture(settings: &Settings) -> Result<(), Failure> {
+fn print_posture(settings: &Settings, keys: &[WatchedKey]) -> Result<(), Failure> {
     match settings.process.confinement {
         settings::Confinement::Confined => {}
         settings::Confinement::DangerUnconfined => {
@@ -136,7 +137,7 @@ fn print_posture(settings: &Settings) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    let confinement = live::confinement(settings)?;
+    let confinement = live::confinement(settings, keys);
     let system = |error| Failure::because(super::exit::ExitCode::System, &error);
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;

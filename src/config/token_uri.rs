@@ -51,7 +51,10 @@ fn read_path_attribute(uri: &mut TokenUri, attribute: &str) -> Result<(), String
         // the only type that computes a MAC
         "type" if value == "secret-key" => Ok(()),
         "type" => Err("`type` is not \"secret-key\", the only type of key that computes a MAC".to_owned()),
-        "library-manufacturer" | "library-description" | "library-version" | "slot-manufacturer"
+        "library-manufacturer"
+        | "library-description"
+        | "library-version"
+        | "slot-manufacturer"
         | "slot-description" => {
             Err(format!("`{name}` is not looked at: remove it (`module` says which library is loaded)"))
         }
@@ -73,9 +76,11 @@ fn read_query_attribute(uri: &mut TokenUri, attribute: &str) -> Result<(), Strin
             let file = file.ok_or("`pin-source` is not a file: write pin-source=file:/path/of/the/pin".to_owned())?;
             set(name, &mut uri.pin_source, PathBuf::from(file))
         }
-        "pin-value" => Err("has the PIN in it (`pin-value`), and secrets never go into the configuration: put the PIN in \
+        "pin-value" => {
+            Err("has the PIN in it (`pin-value`), and secrets never go into the configuration: put the PIN in \
                             a file of its own and name that with `pin_file`"
-            .to_owned()),
+                .to_owned())
+        }
         "module-path" | "module-name" => Err(format!("`{name}` is not looked at: name the library with `module`")),
         _ => Err(format!("has an attribute behind `?` that is not known here: {}", shown(name))),
     }
@@ -99,7 +104,8 @@ fn decode(name: &str, value: &str, also: &[u8]) -> Result<Vec<u8>, String> {
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-            let value = digit(rest.next()).zip(digit(rest.next())).and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+            let value =
+                digit(rest.next()).zip(digit(rest.next())).and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
             decoded.push(value.ok_or_else(|| format!("`{name}` has a `%` without two hexadecimal digits"))?);
         } else if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte) {
             decoded.push(byte);

@@ -120,7 +120,7 @@ mod tests {
     impl KeyStore for Fake {
         fn load(&self) -> Result<ActiveKey, LoadError> {
             match *self.0.lock().unwrap() {
-                Holds::Nothing => Err(LoadError::File(GuardError::Missing(PathBuf::from("key.age")))),
+                Holds::Nothing => Err(GuardError::Missing(PathBuf::from("key.age")).into()),
                 Holds::Key((id, secret), expires) => Ok(ActiveKey::new(Credentials {
                     access_key_id: AccessKeyId::parse(id).unwrap(),
                     secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
@@ -133,6 +133,10 @@ mod tests {
 
         fn watched(&self) -> Vec<PathBuf> {
             Vec::new()
+        }
+
+        fn poll(&self) -> std::time::Duration {
+            super::super::store::FILE_POLL
         }
 
         fn describe(&self) -> String {

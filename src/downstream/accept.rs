@@ -9,16 +9,17 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::bound::Bound;
-use super::capacity::Capacity;
-use super::connection::{Handler, Limits};
+use super::connection::Handler;
 use super::drain::Drain;
 use super::greeting::greet;
+use super::service::Current;
 
 /// How long to wait after an accept that failed for want of descriptors or memory: a retry at once would spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until the drain begins, then returns when the last connection has ended. Runs on a worker's `LocalSet`.
-pub async fn accept<H: Handler>(listener: Bound, limits: Limits, places: Capacity, handler: Rc<H>, drain: Drain) {
+/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's `LocalSet`. Connections end
+/// with the drain of the service they began under.
+pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain: Drain) {
     // each connection holds a sender: the channel closes when the last one has ended
     let (alive, mut ended) = mpsc::channel::<()>(1);
     loop {
@@ -33,14 +34,15 @@ pub async fn accept<H: Handler>(listener: Bound, limits: Limits, places: Capacit
                 continue;
             }
         };
-        let Some(place) = places.take() else {
-            tracing::warn!(target: "countersign::connection", limit = limits.connections, "too many client connections: one was closed at once");
+        let service = current.load();
+        let Some(place) = service.places.take() else {
+            tracing::warn!(target: "countersign::connection", limit = service.limits.connections, "too many client connections: one was closed at once");
             continue;
         };
-        let (handler, drain, alive) = (Rc::clone(&handler), drain.clone(), alive.clone());
+        let (current, alive) = (Rc::clone(&current), alive.clone());
         spawn_local(async move {
             let _held = (place, alive);
-            if let Err(error) = greet(stranger, limits, handler, drain).await {
+            if let Err(error) = greet(stranger, &service, current).await {
                 tracing::debug!(target: "countersign::connection", %error, "client connection refused");
             }
         });

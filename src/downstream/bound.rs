@@ -2,11 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-
-use super::tls::ReloadableTls;
 
 /// Whether a TCP listener asks the kernel who owns the other end of its loopback connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,43 +17,23 @@ pub enum OwnerLookup {
 
 /// What one worker accepts from. Made inside the worker's runtime, from a [`super::listener::ListenerSocket`].
 pub enum Bound {
-    /// Plain HTTP on TCP.
-    Tcp {
-        /// The socket.
-        listener: TcpListener,
-        /// Whether to ask for owners.
-        owner: OwnerLookup,
-    },
-    /// Plain HTTP on a Unix socket.
+    /// TCP.
+    Tcp(TcpListener),
+    /// Unix.
     Unix(UnixListener),
-    /// HTTP in TLS on TCP.
-    Tls {
-        /// The socket.
-        listener: TcpListener,
-        /// The configuration; each handshake takes the one that is current.
-        tls: Arc<ReloadableTls>,
-    },
 }
 
 /// A connection that has been accepted and about which nothing has been asked yet.
 pub(super) enum Stranger {
-    Tcp { stream: TcpStream, address: SocketAddr, owner: OwnerLookup },
+    Tcp { stream: TcpStream, address: SocketAddr },
     Unix(UnixStream),
-    Tls { stream: TcpStream, address: SocketAddr, tls: Arc<ReloadableTls> },
 }
 
 impl Bound {
     pub(super) async fn accept(&self) -> io::Result<Stranger> {
         match self {
-            Self::Tcp { listener, owner } => {
-                let (stream, address) = listener.accept().await?;
-                Ok(Stranger::Tcp { stream, address, owner: *owner })
-            }
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, address)| Stranger::Tcp { stream, address }),
             Self::Unix(listener) => listener.accept().await.map(|(stream, _unnamed)| Stranger::Unix(stream)),
-            Self::Tls { listener, tls } => {
-                let (stream, address) = listener.accept().await?;
-                Ok(Stranger::Tls { stream, address, tls: Arc::clone(tls) })
-            }
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::drain::Drain;
 use super::evidence::PeerEvidence;
+use super::service::Current;
 use super::stream::{ClientStream, Clocks, ExchangeGuard, Socket};
 
 /// Largest request head, in bytes, and most header fields in it. Clients of this protocol send a few hundred bytes and
@@ -70,7 +71,7 @@ pub async fn serve<S, H>(
     peer: Rc<PeerEvidence>,
     clocks: Clocks,
     lifetime: Lifetime,
-    handler: Rc<H>,
+    current: Rc<Current<H>>,
     drain: Drain,
 ) where
     S: Socket + 'static,
@@ -78,9 +79,9 @@ pub async fn serve<S, H>(
 {
     let (stream, marker) = ClientStream::new(io, clocks);
     let service = service_fn(move |request| {
-        let (handler, peer) = (Rc::clone(&handler), Rc::clone(&peer));
+        let (service, peer) = (current.load(), Rc::clone(&peer));
         let exchange = marker.begin();
-        async move { Ok::<_, Infallible>(handler.handle(peer, exchange, request).await) }
+        async move { Ok::<_, Infallible>(service.handler.handle(peer, exchange, request).await) }
     });
     let mut connection = pin!(
         http1::Builder::new()

@@ -12,10 +12,11 @@ use tokio_rustls::server::TlsStream;
 
 use super::bound::{OwnerLookup, Stranger};
 use super::certificate::{self, CertificateError};
-use super::connection::{Handler, Lifetime, Limits, serve};
-use super::drain::Drain;
+use super::connection::{Handler, Lifetime, serve};
 use super::evidence::PeerEvidence;
+use super::listener::{Security, tls_on_unix_socket};
 use super::loopback;
+use super::service::{Current, Service};
 use super::tls::ReloadableTls;
 
 /// From accept to the end of the TLS handshake. A client needs two round trips; one that is slower holds a place of those
@@ -39,37 +40,39 @@ pub(super) enum GreetingError {
     Certificate(#[source] CertificateError),
 }
 
-/// Gets to know `stranger`, then serves its connection to the end.
+/// Gets to know `stranger` as `service` wants it, then serves its connection to the end.
 pub(super) async fn greet<H: Handler>(
     stranger: Stranger,
-    limits: Limits,
-    handler: Rc<H>,
-    drain: Drain,
+    service: &Service<H>,
+    current: Rc<Current<H>>,
 ) -> Result<(), GreetingError> {
-    match stranger {
-        Stranger::Tcp { stream, address, owner } => {
+    let (clocks, drain) = (service.limits.clocks, service.drain.clone());
+    match (stranger, &service.security) {
+        (Stranger::Tcp { stream, address }, Security::Plain(owner)) => {
             set_nodelay(&stream)?;
             let owner = match owner {
                 OwnerLookup::Ask => loopback::owner(&stream),
                 OwnerLookup::Skip => None,
             };
             let peer = Rc::new(PeerEvidence::Tcp { address, owner });
-            serve(stream, peer, limits.clocks, Lifetime::Unlimited, handler, drain).await;
+            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
         }
-        Stranger::Unix(stream) => {
+        (Stranger::Unix(stream), Security::Plain(_nothing_to_ask)) => {
             let peer = Rc::new(credentials(&stream)?);
-            serve(stream, peer, limits.clocks, Lifetime::Unlimited, handler, drain).await;
+            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
         }
-        Stranger::Tls { stream, address, tls } => {
+        (Stranger::Unix(_), Security::Tls(_)) => return Err(GreetingError::Socket(tls_on_unix_socket())),
+        (Stranger::Tcp { stream, address }, Security::Tls(tls)) => {
             set_nodelay(&stream)?;
-            let stream = handshake(stream, &tls).await?;
+            let stream = handshake(stream, tls).await?;
             let names = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
                 Some(leaf) => certificate::names(leaf).map_err(GreetingError::Certificate)?,
                 None => certificate::Names::default(),
             };
             let certificate::Names { spiffe_id, dns_names } = names;
             let peer = Rc::new(PeerEvidence::Tls { address, spiffe_id, dns_names });
-            serve(stream, peer, limits.clocks, Lifetime::AtMost(tls.session_lifetime()), handler, drain).await;
+            let lifetime = Lifetime::AtMost(tls.session_lifetime());
+            serve(stream, peer, clocks, lifetime, current, drain).await;
         }
     }
     Ok(())

@@ -88,22 +88,20 @@ impl ListenerSocket {
     ///
     /// # Errors
     /// The system is out of descriptors, or TLS is asked for on a Unix socket.
-    pub fn into_bound(self, security: Security) -> io::Result<Bound> {
+    pub fn into_bound(self, security: &Security) -> io::Result<Bound> {
         match (self, security) {
-            (Self::Tcp(socket), Security::Plain(owner)) => {
-                Ok(Bound::Tcp { listener: tokio::net::TcpListener::from_std(socket)?, owner })
+            (Self::Tcp(socket), Security::Plain(_) | Security::Tls(_)) => {
+                tokio::net::TcpListener::from_std(socket).map(Bound::Tcp)
             }
-            (Self::Tcp(socket), Security::Tls(tls)) => {
-                Ok(Bound::Tls { listener: tokio::net::TcpListener::from_std(socket)?, tls })
-            }
-            (Self::Unix(socket), Security::Plain(_nothing_to_ask)) => {
-                tokio::net::UnixListener::from_std(socket).map(Bound::Unix)
-            }
-            (Self::Unix(_), Security::Tls(_)) => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is for TCP listeners"))
-            }
+            (Self::Unix(socket), Security::Plain(_)) => tokio::net::UnixListener::from_std(socket).map(Bound::Unix),
+            (Self::Unix(_), Security::Tls(_)) => Err(tls_on_unix_socket()),
         }
     }
+}
+
+/// The configuration rules it out.
+pub(super) fn tls_on_unix_socket() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "TLS is for TCP listeners")
 }
 
 /// Connections the kernel may hold for a worker that has not accepted them yet.

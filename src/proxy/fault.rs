@@ -10,7 +10,7 @@ use crate::downstream::BodyError;
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
-use crate::upstream::{Delivery, SendError};
+use crate::upstream::{Delivery, Repetition, SendError};
 
 /// Why an exchange has no answer from the endpoint.
 #[derive(Debug, Error)]
@@ -61,15 +61,6 @@ pub struct UpstreamError {
     pub source: SendError,
     /// Whether the route lists the Action as safe to repeat.
     pub repetition: Repetition,
-}
-
-/// Whether an Action may be carried out twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repetition {
-    /// It only reads.
-    Safe,
-    /// It may change something each time.
-    Unsafe,
 }
 
 /// What becomes of the client's connection.
@@ -265,7 +256,9 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
         SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
         SendError::AnswerTimeout => (timed_out(true), "ProxyOutcomeUnknown", "http_response_timeout"),
         SendError::BrokenOff(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_response_incomplete"),
-        SendError::BadAnswer(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_protocol_error"),
+        SendError::Garbled(_) | SendError::BadAnswer(_) => {
+            (timed_out(false), "ProxyOutcomeUnknown", "http_protocol_error")
+        }
     };
     let delivery = error.source.delivery();
     let (status, message, outcome) = match (delivery, error.repetition) {

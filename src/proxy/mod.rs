@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod credential;
+mod deliver;
 pub mod exchange;
 pub mod fault;
 pub mod head;

@@ -35,6 +35,8 @@ pub struct ExchangeRecord {
     noted: Noted,
     /// Which Action, once parsed.
     pub action: Option<String>,
+    /// How often a signed request was handed over to be sent.
+    pub attempts: u32,
     /// Which key signed.
     pub key_id: Option<String>,
     /// The status of the answer.
@@ -72,6 +74,7 @@ impl ExchangeRecord {
             audit: Audited::Unwritten,
             noted: Noted::default(),
             action: None,
+            attempts: 0,
             key_id: None,
             status: None,
             code: None,
@@ -149,6 +152,7 @@ impl ExchangeRecord {
             decision = self.decision.map(Decision::as_str),
             rule = self.rule.as_deref(),
             key_id = self.key_id.as_deref(),
+            attempts = (self.attempts > 1).then_some(self.attempts),
             status = self.status,
             outcome = self.outcome.as_str(),
             code = self.code,

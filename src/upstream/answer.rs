@@ -30,13 +30,21 @@ pub struct AnswerBody {
     connection: Option<Connection>,
     pool: Pool,
     idle: Duration,
+    /// How long the endpoint says it keeps an idle connection.
+    keep: Option<Duration>,
     /// Runs only while a piece is awaited; most answers never need it.
     clock: Option<Pin<Box<Sleep>>>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(body: Incoming, connection: Connection, pool: Pool, idle: Duration) -> Self {
-        Self { body, connection: Some(connection), pool, idle, clock: None }
+    pub(super) fn new(
+        body: Incoming,
+        connection: Connection,
+        pool: Pool,
+        idle: Duration,
+        keep: Option<Duration>,
+    ) -> Self {
+        Self { body, connection: Some(connection), pool, idle, keep, clock: None }
     }
 
     /// Whether the answer has been read to its end.
@@ -54,7 +62,7 @@ impl AnswerBody {
     /// A connection goes back only from here: when its answer is known to be complete.
     fn give_back(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.pool.put(connection);
+            self.pool.put(connection, self.keep);
         }
     }
 }

@@ -2,10 +2,7 @@
 //! verified.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,14 +10,13 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::error::SendError;
+use super::socket::{Line, Socket};
 
 /// Largest head of an answer, and most header fields in it.
 const MAX_HEAD: usize = 64 * 1024;
@@ -48,9 +44,22 @@ pub enum Security {
 
 /// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
 pub struct Connection {
-    /// Sends requests to the task that drives the socket.
-    pub sender: SendRequest<Full<Bytes>>,
+    pub(super) sender: SendRequest<Full<Bytes>>,
+    line: Line,
     driver: AbortHandle,
+}
+
+impl Connection {
+    /// Bytes written on it so far, as far as the kernel has taken them.
+    pub(super) fn written(&self) -> u64 {
+        self.line.written()
+    }
+
+    /// Whether the next request can go on it: the last one is written and its answer read, each to the end, and the endpoint
+    /// has neither closed it nor sent anything since.
+    pub(super) fn is_fit(&self) -> bool {
+        self.sender.is_ready() && self.line.is_quiet()
+    }
 }
 
 impl Drop for Connection {
@@ -60,16 +69,16 @@ impl Drop for Connection {
 }
 
 impl Endpoint {
-    /// Opens a connection within `limit`.
+    /// Opens a connection before `deadline`.
     ///
     /// # Errors
     /// The variants of [`SendError`] that mean nothing was sent.
-    pub async fn connect(&self, limit: Duration) -> Result<Connection, SendError> {
-        timeout(limit, self.connect_unbounded()).await.unwrap_or(Err(SendError::ConnectTimeout))
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
+        timeout_at(deadline, self.connect_unbounded()).await.unwrap_or(Err(SendError::ConnectTimeout))
     }
 
     async fn connect_unbounded(&self) -> Result<Connection, SendError> {
-        let tcp = self.connect_tcp().await?;
+        let (line, tcp) = Line::watch(self.connect_tcp().await?);
         let socket = match &self.security {
             Security::Tls(config, name) => {
                 let connector = TlsConnector::from(Arc::clone(config));
@@ -88,7 +97,7 @@ impl Endpoint {
                 tracing::debug!(target: "countersign::upstream", %error, "endpoint connection ended early");
             }
         });
-        Ok(Connection { sender, driver: driver.abort_handle() })
+        Ok(Connection { sender, line, driver: driver.abort_handle() })
     }
 
     async fn connect_tcp(&self) -> Result<TcpStream, SendError> {
@@ -104,61 +113,5 @@ impl Endpoint {
             }
         }
         Err(SendError::Connect(last))
-    }
-}
-
-/// Either kind of socket.
-enum Socket {
-    Tls(Box<TlsStream<TcpStream>>),
-    Plain(TcpStream),
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
-            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tls(tls) => tls.is_write_vectored(),
-            Self::Plain(tcp) => tcp.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-        }
     }
 }

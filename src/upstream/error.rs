@@ -28,15 +28,18 @@ pub enum SendError {
     /// The certificate does not lead to a trusted root, is not for this name, or TLS failed otherwise.
     #[error("the endpoint's TLS handshake failed")]
     Tls(#[source] io::Error),
-    /// The connection was gone before anything was written, more often than is reasonable.
-    #[error("no connection to the endpoint stayed open long enough to send the request")]
+    /// The connection was gone before anything was written on it.
+    #[error("the connection to the endpoint ended before anything was written on it")]
     NeverSent(#[source] hyper::Error),
     /// Sent, and no head of an answer in time.
     #[error("the endpoint did not answer in time")]
     AnswerTimeout,
-    /// Sent, and the connection ended or turned into noise before the head of an answer was complete.
+    /// Sent, and the connection ended before the head of an answer was complete.
     #[error("the endpoint broke off before it answered")]
     BrokenOff(#[source] hyper::Error),
+    /// Sent, and what came back is not HTTP, or more of it than a head may have.
+    #[error("the endpoint's answer is not HTTP")]
+    Garbled(#[source] hyper::Error),
     /// An answer that cannot be passed on without doubt about where it ends.
     #[error("the endpoint's answer is not usable HTTP: {0}")]
     BadAnswer(&'static str),
@@ -50,7 +53,17 @@ impl SendError {
             Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::Tls(_) | Self::NeverSent(_) => {
                 Delivery::NotSent
             }
-            Self::AnswerTimeout | Self::BrokenOff(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
+            Self::AnswerTimeout | Self::BrokenOff(_) | Self::Garbled(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
+        }
+    }
+
+    /// Whether the next attempt may well end otherwise. What an endpoint says, and a certificate that is not trusted, stay the
+    /// same; and when time is up, none is left.
+    #[must_use]
+    pub(super) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Resolve(_) | Self::Connect(_) | Self::NeverSent(_) | Self::BrokenOff(_) => true,
+            Self::ConnectTimeout | Self::Tls(_) | Self::AnswerTimeout | Self::Garbled(_) | Self::BadAnswer(_) => false,
         }
     }
 }

@@ -3,13 +3,17 @@
 //! Each worker has a [`Client`] per route, with connections of its own: nothing here is shared or locked.
 
 pub mod answer;
+pub mod attempts;
+mod budget;
 pub mod client;
 pub mod connect;
 pub mod error;
 pub mod pool;
+mod socket;
 pub mod tls;
 
 pub use answer::AnswerBody;
+pub use attempts::{Attempts, Repetition};
 pub use client::{Client, Sent, Timeouts};
 pub use connect::{Endpoint, Security};
 pub use error::{Delivery, SendError};

@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::downstream::listener::Security;
 use countersign::downstream::stream::{Clocks, ExchangeGuard};
-use countersign::downstream::{Capacity, Drain, Handler, Limits, ListenerSocket, PeerEvidence, accept};
+use countersign::downstream::{
+    Capacity, Current, Drain, Handler, Limits, ListenerSocket, PeerEvidence, Service, accept,
+};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -50,8 +52,16 @@ pub(crate) fn serve(socket: ListenerSocket, security: Security) -> Served {
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         LocalSet::new().block_on(&runtime, async {
-            let bound = socket.into_bound(security).unwrap();
-            accept(bound, LIMITS, Capacity::new(LIMITS.connections), Rc::new(Echo), Drain::new(signal)).await;
+            let bound = socket.into_bound(&security).unwrap();
+            let drain = Drain::new(signal);
+            let current = Current::new(Service {
+                handler: Rc::new(Echo),
+                limits: LIMITS,
+                places: Capacity::new(LIMITS.connections),
+                security,
+                drain: drain.clone(),
+            });
+            accept(bound, current, drain).await;
             Ok::<_, Infallible>(())
         })
     });

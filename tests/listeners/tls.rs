@@ -194,5 +194,5 @@ fn tls_is_not_for_unix_sockets() {
     let path = site.path("socket");
     let socket = ListenerSocket::Unix(std::os::unix::net::UnixListener::bind(path).unwrap());
     let tls = Arc::new(ReloadableTls::load(site.settings(&[])).unwrap());
-    assert!(socket.into_bound(Security::Tls(tls)).is_err());
+    assert!(socket.into_bound(&Security::Tls(tls)).is_err());
 }

@@ -1,13 +1,13 @@
 //! `countersign keys import-pkcs11`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::identity_option::IdentityOption;
 use super::output::print;
 use super::secret_input::{self, Parts, Wanted};
-use crate::app::token_address;
+use crate::app::tokens;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::config::settings::TokenUri;
 use crate::config::token_uri;
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // the library is given the secret: should it crash, no core file may have it
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let pin = match (&arguments.pin_file, &arguments.uri.pin_source) {
-        (Some(path), None) | (None, Some(path)) => path.clone(),
+        (Some(path), None) | (None, Some(path)) => absolute(path),
         (Some(_), Some(_)) => return Err(bad("--pin-file is given, and the URI has a pin-source: remove one of them")),
         (None, None) => return Err(bad("the PIN is missing: give --pin-file FILE")),
     };
@@ -68,8 +68,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(bad("the key is temporary: a token is for keys that stay"));
     }
     let key = TokenKey {
-        module: arguments.module.clone(),
-        address: token_address(&arguments.uri),
+        module: absolute(&arguments.module),
+        address: tokens::address(&arguments.uri),
         pin,
         sessions: 1,
         max_message: 0,
@@ -101,6 +101,11 @@ fn report(key: &TokenKey, id: &AccessKeyId, facts: &KeyFacts) -> String {
         pin = key.pin,
         id = id.as_str(),
     )
+}
+
+/// Where the configuration will be is not known: a path that is shown means the same everywhere.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn bad(message: &str) -> Failure {

@@ -11,8 +11,8 @@ use super::output::print;
 use super::recipients;
 use super::secret_input::{self, Parts, Wanted};
 use crate::cli::exit::{ExitCode, Failure};
-use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
 use crate::credentials::document;
+use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
 
 const HOW_IT_IS_READ: &str = "\
 The secret is asked for at a terminal, and not shown. Otherwise standard input holds the JSON that a

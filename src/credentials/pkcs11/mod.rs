@@ -25,6 +25,7 @@ mod module;
 mod open;
 mod pin;
 mod serve;
+mod store;
 
 pub use error::TokenError;
 pub use import::import;
@@ -32,4 +33,5 @@ pub use keeper::{Keeper, Seat, Unsigned};
 pub use link::{Presence, TokenLink};
 pub use location::{KeyType, ReadableSecret, TokenAddress, TokenKey};
 pub use open::KeyFacts;
-pub use serve::serve;
+pub use serve::{TokenAgent, serve};
+pub use store::TokenStore;

@@ -1,16 +1,72 @@
 //! The agent's side of the signing socket: a thread per session, each of which takes a request, signs, and answers.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use thiserror::Error;
+use zeroize::Zeroizing;
 
+use super::error::TokenError;
 use super::keeper::{Keeper, Seat, Unsigned};
+use super::location::TokenKey;
 use super::message::{self, Answer, REQUEST_HEAD, Reply, Request};
+use super::store::Loaded;
+use crate::credentials::agent::Fetch;
+use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
+
+/// The store of an agent whose key is in a token: says what is known of the key (`Loaded`, as JSON), and signs on standard output.
+pub struct TokenAgent {
+    keeper: Arc<Keeper>,
+    signs: bool,
+}
+
+impl TokenAgent {
+    /// An agent that has not touched the token yet.
+    #[must_use]
+    pub fn new(key: TokenKey) -> Self {
+        Self { keeper: Arc::new(Keeper::new(key)), signs: false }
+    }
+}
+
+/// Why the agent has no key.
+#[derive(Debug, Error)]
+enum AgentTokenError {
+    #[error("the signing threads cannot be started")]
+    Threads(#[source] io::Error),
+    #[error(transparent)]
+    Token(Arc<TokenError>),
+}
+
+impl StoreError for AgentTokenError {
+    fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::Threads(_) => LoadErrorKind::Unavailable,
+            Self::Token(error) => error.kind(),
+        }
+    }
+}
+
+impl Fetch for TokenAgent {
+    fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+        if !self.signs {
+            let socket = io::stdout().as_fd().try_clone_to_owned().map_err(AgentTokenError::Threads)?;
+            serve(&self.keeper, socket).map_err(AgentTokenError::Threads)?;
+            self.signs = true;
+        }
+        let loaded = match self.keeper.load() {
+            Ok(facts) => Loaded::Ready(facts),
+            Err(error) if error.is_final() => Loaded::Final(in_one_line(&error)),
+            Err(error) => return Err(AgentTokenError::Token(error).into()),
+        };
+        let json = serde_json::to_vec(&loaded).map_err(|error| AgentTokenError::Threads(error.into()))?;
+        Ok(Zeroizing::new(json))
+    }
+}
 
 /// Starts as many threads as the key may have sessions. They end when the other end of `socket` is closed.
 ///

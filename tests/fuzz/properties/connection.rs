@@ -17,8 +17,11 @@ use countersign::authorize::{Callers, Policy};
 use countersign::clock;
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::connection::{Lifetime, serve};
+use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::stream::{Clocks, ExchangeGuard, Socket};
-use countersign::downstream::{BodyLimits, Capacity, Drain, Handler, PeerEvidence};
+use countersign::downstream::{
+    BodyLimits, Capacity, Current, Drain, Handler, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, Service,
+};
 use countersign::proxy::answer::Answer;
 use countersign::proxy::{OwnNames, Proxy, Route, Routes};
 use countersign::query::{ErrorDialect, Limits, Parameters};
@@ -69,10 +72,13 @@ pub fn answers(input: &[u8], piece: usize) -> Vec<u16> {
     WORLD.with(|world| world.converse(input, piece))
 }
 
+const CLOCKS: Clocks = Clocks { head_timeout: AGES, idle_timeout: AGES };
+
 struct World {
     runtime: Runtime,
     local: LocalSet,
     handler: Rc<Witness>,
+    current: Rc<Current<Witness>>,
     arrived: Rc<RefCell<Vec<Arrival>>>,
     _never_drains: watch::Sender<bool>,
     drain: Drain,
@@ -95,7 +101,15 @@ impl World {
         local.spawn_local(endpoint(listener, Rc::clone(&arrived)));
         let (never_drains, signal) = watch::channel(false);
         let handler = Rc::new(Witness { proxy, seen: RefCell::default(), steps: Cell::default() });
-        Self { runtime, local, handler, arrived, _never_drains: never_drains, drain: Drain::new(signal) }
+        let drain = Drain::new(signal);
+        let current = Current::new(Service {
+            handler: Rc::clone(&handler),
+            limits: ConnectionLimits { clocks: CLOCKS, connections: 1 },
+            places: Capacity::new(1),
+            security: ListenerSecurity::Plain(OwnerLookup::Skip),
+            drain: drain.clone(),
+        });
+        Self { runtime, local, handler, current, arrived, _never_drains: never_drains, drain }
     }
 
     /// Sends `input` on a connection of its own; the statuses of the answers to what were requests. A head that is none may be
@@ -116,10 +130,9 @@ impl World {
 
     async fn connection(&self, input: &[u8], piece: usize) -> Vec<u8> {
         let (client, server) = tokio::io::duplex(1 << 20);
-        let clocks = Clocks { head_timeout: AGES, idle_timeout: AGES };
         let peer = Rc::new(PeerEvidence::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None });
-        let (handler, drain) = (Rc::clone(&self.handler), self.drain.clone());
-        let served = spawn_local(serve(Pipe(server), peer, clocks, Lifetime::Unlimited, handler, drain));
+        let (current, drain) = (Rc::clone(&self.current), self.drain.clone());
+        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain));
         let (mut reader, mut writer) = tokio::io::split(client);
         let reading = spawn_local(async move {
             let mut all = Vec::new();
@@ -259,6 +272,10 @@ impl KeyStore for FixedKey {
 
     fn watched(&self) -> Vec<PathBuf> {
         Vec::new()
+    }
+
+    fn poll(&self) -> Duration {
+        Duration::MAX
     }
 
     fn describe(&self) -> String {

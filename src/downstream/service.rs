@@ -1,0 +1,47 @@
+//! What a listener does with its connections now: one snapshot for each request, replaced as a whole by a reload.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::capacity::Capacity;
+use super::connection::Limits;
+use super::drain::Drain;
+use super::listener::Security;
+
+/// Everything about a listener but its socket, in one worker.
+pub struct Service<H> {
+    /// Answers requests.
+    pub handler: Rc<H>,
+    /// Limits of connections that begin from now on.
+    pub limits: Limits,
+    /// Places for connections, shared by all workers.
+    pub places: Capacity,
+    /// What new connections speak before HTTP.
+    pub security: Security,
+    /// Ends the connections that began under this service: what they proved then counts no more.
+    pub drain: Drain,
+}
+
+/// The service that is current. A connection looks at the start of each request and keeps what it finds to the request's end,
+/// so that no request sees half of one configuration and half of another.
+pub struct Current<H>(RefCell<Rc<Service<H>>>);
+
+impl<H> Current<H> {
+    /// Begins with `service`.
+    #[must_use]
+    pub fn new(service: Service<H>) -> Rc<Self> {
+        Rc::new(Self(RefCell::new(Rc::new(service))))
+    }
+
+    /// What is current now.
+    #[must_use]
+    pub fn load(&self) -> Rc<Service<H>> {
+        Rc::clone(&self.0.borrow())
+    }
+
+    /// Makes `service` current for new connections, and for the next request of those there are.
+    pub fn replace(&self, service: Service<H>) {
+        // the old one is dropped after the borrow: what is dropped with it may look here
+        let _old = self.0.replace(Rc::new(service));
+    }
+}
