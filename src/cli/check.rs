@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::live;
-use crate::app::Graph;
+use crate::app::{Graph, key_reports};
 use crate::clock;
 use crate::config::settings::{
     self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust, WhenFull,
@@ -50,8 +50,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
     print_posture(settings, &keys)?;
-    println!("ok");
-    Ok(())
+    let missing: Vec<_> = keys.iter().filter(|key| key.slot.generation() == 0).collect();
+    if missing.is_empty() {
+        println!("ok");
+        return Ok(());
+    }
+    let messages = missing.iter().filter_map(|key| key_reports::unusable(&key.slot)).collect::<Vec<_>>().join("\n");
+    Err(Failure::new(super::exit::ExitCode::KeyStoreUnavailable, messages))
 }
 
 fn print_listener(listener: &Listener) {
@@ -107,7 +112,7 @@ fn print_key(name: &str, store: &str, graph: &Graph) {
             let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
             println!("  id: {}, {expiry}", key.id());
         }
-        Err(error) => println!("  WARNING {error}: requests would be answered with 503"),
+        Err(error) => println!("  WARNING {error}: requests would be answered with 503 until it is"),
     }
 }
 

@@ -189,7 +189,10 @@ fn announce_keys(settings: &Settings, graph: &Graph) {
                 let expires = active.expiration().map(|expiration| expiration.to_string());
                 tracing::info!(key = %key.name, key_id = %active.id(), expires, "key loaded");
             }
-            Err(error) => tracing::warn!(key = %key.name, %error, "no usable key: requests are answered with 503"),
+            Err(error) => {
+                let cause = slot.trouble().map(|trouble| trouble.to_string());
+                tracing::warn!(key = %key.name, %error, cause, "no usable key: requests are answered with 503");
+            }
         }
     }
 }

@@ -61,9 +61,10 @@ pub enum AgentError {
 impl StoreError for AgentError {
     fn kind(&self) -> LoadErrorKind {
         match self {
-            Self::Start(_) | Self::Ended | Self::Silent(_) | Self::Socket(_) => LoadErrorKind::Unavailable,
+            Self::Start(_) | Self::Silent(_) | Self::Socket(_) => LoadErrorKind::Unavailable,
             Self::Store { kind, .. } => *kind,
-            Self::Document { .. } => LoadErrorKind::Invalid,
+            // it does not come back by itself
+            Self::Ended | Self::Document { .. } => LoadErrorKind::Invalid,
         }
     }
 }
