@@ -58,15 +58,15 @@ fn report(metrics: &Metrics, slot: &KeySlot, looked: Result<RefreshOutcome, Load
         Ok(RefreshOutcome::Waiting(waiting)) => (LoadResult::Waiting, Some(causes(&waiting))),
         Err(error) => (LoadResult::Failed, Some(causes(&error))),
     };
-    match (&trouble, slot.current(clock::now())) {
+    match (&trouble, unusable(slot)) {
         (None, _) => {}
-        (Some(error), Ok(_)) if result == LoadResult::Waiting => {
+        (Some(error), None) if result == LoadResult::Waiting => {
             tracing::warn!(key, error, "the new key cannot be used yet; the last good one stays in use");
         }
-        (Some(error), Ok(_)) => {
+        (Some(error), None) => {
             tracing::warn!(key, error, "the key cannot be loaded; the last good one stays in use");
         }
-        (Some(error), Err(_)) => {
+        (Some(error), Some(_)) => {
             tracing::error!(key, error, "there is no usable key: requests are answered with 503");
         }
     }

@@ -1,5 +1,6 @@
 //! What can be wrong with a token and the key in it, and what follows from it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use cryptoki::error::{Error as CryptokiError, RvError};
@@ -7,6 +8,27 @@ use thiserror::Error;
 
 use crate::credentials::store::LoadErrorKind;
 use crate::secret_file::GuardError;
+
+/// What a token, or its library, said.
+#[derive(Debug)]
+pub struct Said(CryptokiError);
+
+impl From<CryptokiError> for Said {
+    fn from(error: CryptokiError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CryptokiError::Pkcs11(said, function) = &self.0 else { return self.0.fmt(f) };
+        // the names of the specification can be looked up; cryptoki's own texts are whole paragraphs of it
+        let function = function.to_string();
+        write!(f, "C_{} answers {said:?}", function.trim_start_matches("Function::"))
+    }
+}
+
+impl std::error::Error for Said {}
 
 /// Why a token does not sign.
 #[derive(Debug, Error)]
@@ -17,7 +39,7 @@ pub enum TokenError {
         /// Its path.
         module: PathBuf,
         /// What is the matter.
-        source: CryptokiError,
+        source: Said,
     },
     /// Not there, or not yet.
     #[error("there is no token with {token} ({present} are there)")]
@@ -50,14 +72,14 @@ pub enum TokenError {
         /// The PIN's file.
         pin: PathBuf,
         /// The token's word.
-        source: CryptokiError,
+        source: Said,
     },
     /// A login failed in a way that may have counted as a wrong PIN.
     #[error(
         "the token does not let us log in. It will not be asked again before countersign is started anew, in case it counts this \
          as a wrong PIN"
     )]
-    Login(#[source] CryptokiError),
+    Login(#[source] Said),
     /// Locked already.
     #[error("the token has locked its PIN after too many wrong ones: its security officer can unlock it")]
     PinLocked,
@@ -96,7 +118,7 @@ pub enum TokenError {
         /// What was looked for.
         object: String,
         /// What was said to HMAC-SHA256.
-        source: CryptokiError,
+        source: Said,
     },
     /// It signs, and not rightly.
     #[error("the token computes {method} wrongly: {what}")]
@@ -121,7 +143,7 @@ pub enum TokenError {
         /// What was tried.
         what: &'static str,
         /// What is the matter.
-        source: CryptokiError,
+        source: Said,
     },
 }
 
@@ -170,7 +192,7 @@ impl TokenError {
 
 /// Names the call that failed, for `map_err`.
 pub(super) fn call(what: &'static str) -> impl FnOnce(CryptokiError) -> TokenError {
-    move |source| TokenError::Call { what, source }
+    move |said| TokenError::Call { what, source: said.into() }
 }
 
 /// Whether what a token said to a login means only that it is not there: anything else may have counted as a wrong PIN.

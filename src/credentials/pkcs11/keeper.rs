@@ -248,5 +248,5 @@ impl Inner {
 }
 
 fn not_signed(source: CryptokiError) -> TokenError {
-    TokenError::Call { what: "the token does not sign", source }
+    call("the token does not sign")(source)
 }

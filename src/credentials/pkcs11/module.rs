@@ -14,7 +14,7 @@ use super::location::TokenAddress;
 /// # Errors
 /// [`TokenError::Module`].
 pub(super) fn load(module: &Path) -> Result<Pkcs11, TokenError> {
-    let failed = |source| TokenError::Module { module: module.to_owned(), source };
+    let failed = |said: CryptokiError| TokenError::Module { module: module.to_owned(), source: said.into() };
     let context = Pkcs11::new(module).map_err(failed)?;
     initialize(&context).map_err(failed)?;
     Ok(context)

@@ -69,9 +69,9 @@ pub(super) fn log_in(session: &Session, info: &TokenInfo, key: &TokenKey) -> Res
                 RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange | RvError::PinExpired,
                 _,
             ),
-        ) => Err(TokenError::WrongPin { pin: key.pin.clone(), source }),
-        Err(source) if is_gone(&source) => Err(TokenError::Call { what: "the token went away at login", source }),
-        Err(source) => Err(TokenError::Login(source)),
+        ) => Err(TokenError::WrongPin { pin: key.pin.clone(), source: source.into() }),
+        Err(source) if is_gone(&source) => Err(call("the token went away at login")(source)),
+        Err(source) => Err(TokenError::Login(source.into())),
     }
 }
 
@@ -126,7 +126,9 @@ pub(super) fn self_test(session: &Session, object: ObjectHandle, address: &Token
         }
     }
     match unsupported {
-        Some(source) if macs.is_empty() => Err(TokenError::NoMac { object: address.object_in_words(), source }),
+        Some(source) if macs.is_empty() => {
+            Err(TokenError::NoMac { object: address.object_in_words(), source: source.into() })
+        }
         Some(_) | None => Ok(Tested { macs }),
     }
 }
@@ -141,7 +143,7 @@ fn sign_twice(
     let signed = || match sign(session, object, method, PROBE) {
         Ok(mac) => mac.ok_or_else(|| wrong("it has another length")).map(Ok),
         Err(error) if is_unsupported(&error) => Ok(Err(error)),
-        Err(source) => Err(TokenError::Call { what: "the token does not sign", source }),
+        Err(source) => Err(call("the token does not sign")(source)),
     };
     let (first, second) = (signed()?, signed()?);
     match (first, second) {
