@@ -1,9 +1,9 @@
 //! From a `[key.NAME]` to its live store.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::tokens;
+use super::pkcs11_keys;
 use crate::config::settings::{self, Key, ProcessStore};
 use crate::credentials::process::Program;
 use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, PlainFile, SealedFile};
@@ -21,8 +21,29 @@ pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<
         settings::KeyStore::Sealed { file, identity } => Box::new(SealedFile::new(file.clone(), locate(identity)?)),
         settings::KeyStore::File(source) => Box::new(PlainFile::new(locate(source)?)),
         settings::KeyStore::Process(process) => Box::new(process_store(process)?),
-        settings::KeyStore::Pkcs11(token) => tokens::store(&key.name, token, &locate(&token.pin)?)?,
+        settings::KeyStore::Pkcs11(token) => pkcs11_keys::store(&key.name, token, &locate(&token.pin)?)?,
     })
+}
+
+/// The files of a key that this process reads itself.
+///
+/// # Errors
+/// A systemd credential where there are none.
+pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
+    let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
+    Ok(match &key.store {
+        settings::KeyStore::Sealed { file, identity } => vec![file.clone(), locate(identity)?],
+        settings::KeyStore::File(source) => vec![locate(source)?],
+        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => Vec::new(),
+    })
+}
+
+/// Whether a key comes from a process that is started for it.
+pub(super) const fn needs_process(key: &Key) -> bool {
+    match &key.store {
+        settings::KeyStore::Sealed { .. } | settings::KeyStore::File(_) => false,
+        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => true,
+    }
 }
 
 fn file_source(source: &settings::FileSource) -> FileSource {

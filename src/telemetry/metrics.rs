@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::configuration::ConfigurationMetrics;
 use super::outcome::Outcome;
 
 /// The media type of [`Metrics::render`].
@@ -49,7 +50,13 @@ struct KeyLoadLabels {
     result: LoadResult,
 }
 
-/// How a key store's reload ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenKeyLabels {
+    listener: String,
+    result: LoadResult,
+}
+
+/// How a key store's reload ended, or a fetch of the keys of a token issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoadResult {
     /// A new key is current.
@@ -87,6 +94,8 @@ pub struct Metrics {
     key_loads: Family<KeyLoadLabels, Counter>,
     key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
+    configuration: ConfigurationMetrics,
+    token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -125,11 +134,15 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
+        let token_key_loads = Family::default();
+        let help = "Attempts to fetch the keys of a listener's token issuer";
+        registry.register("token_key_loads", help, token_key_loads.clone());
         let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+        let configuration = ConfigurationMetrics::register(&mut registry);
         Self {
             registry,
             exchanges,
@@ -142,6 +155,8 @@ impl Metrics {
             key_loads,
             key_degraded,
             audit_lost,
+            configuration,
+            token_key_loads,
         }
     }
 
@@ -187,6 +202,17 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// What is served, since when it is so, and whether the last attempt to change it succeeded.
+    #[must_use]
+    pub const fn configuration(&self) -> &ConfigurationMetrics {
+        &self.configuration
+    }
+
+    /// Counts a fetch of the keys of a listener's token issuer.
+    pub fn count_token_key_load(&self, listener: &str, result: LoadResult) {
+        self.token_key_loads.get_or_create(&TokenKeyLabels { listener: listener.to_owned(), result }).inc();
     }
 
     /// Sets whether something is the matter with a key's store.

@@ -22,6 +22,7 @@ mod pool;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
+mod reload;
 mod routes;
 mod secrecy;
 mod stopping;
