@@ -125,7 +125,7 @@ mod tests {
             (complete.replace("uri", "#"), "key.main.uri: missing"),
             (complete.replace(";object=main", ""), "which key"),
             (format!("{complete}\nsessions = 9"), "`9` is not between 1 and 8"),
-            (format!("{complete}\nmax_message = \"1 MiB\""), "is not between 256 B and 128 KiB"),
+            (format!("{complete}\nmax_message = \"1 MiB\""), "is not between 256 B and"),
             (format!("{complete}\nfile = \"/a\""), "key.main.file: unknown key"),
             (format!("{complete}\npin = \"marker\""), "key.main.pin: unknown key"),
         ] {

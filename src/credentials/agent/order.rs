@@ -9,7 +9,6 @@ use super::serve::Fetch;
 #[cfg(feature = "pkcs11")]
 use crate::credentials::pkcs11::{TokenAgent, TokenKey};
 use crate::credentials::process::Program;
-use crate::credentials::store::FILE_POLL;
 
 /// Which store an agent is. Goes to it as JSON; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +56,7 @@ impl Order {
         match self {
             Self::Process(program) => program.refresh,
             #[cfg(feature = "pkcs11")]
-            Self::Token(_) => FILE_POLL,
+            Self::Token(_) => crate::credentials::store::FILE_POLL,
         }
     }
 
