@@ -21,6 +21,7 @@ mod pool;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
+mod reuse;
 mod routes;
 mod secrecy;
 mod stopping;
