@@ -142,6 +142,6 @@ async fn sweep(route: Rc<Route>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        route.upstream.close_expired();
+        route.upstream.tend().await;
     }
 }

@@ -252,8 +252,11 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
         SendError::Resolve(_) => (StatusCode::BAD_GATEWAY, unreachable, "dns_error"),
         SendError::Connect(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_refused"),
         SendError::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, unreachable, "connection_timeout"),
-        SendError::NeverSent(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated"),
-        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
+        SendError::HandshakeCut(_) | SendError::NeverSent(_) => {
+            (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated")
+        }
+        SendError::Certificate(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
+        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_protocol_error"),
         SendError::AnswerTimeout => (timed_out(true), "ProxyOutcomeUnknown", "http_response_timeout"),
         SendError::BrokenOff(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_response_incomplete"),
         SendError::Garbled(_) | SendError::BadAnswer(_) => {

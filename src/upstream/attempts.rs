@@ -71,7 +71,7 @@ impl<'c> Attempts<'c> {
         }
         let deadline = self.by(self.client.timeouts.connect);
         loop {
-            let error = match self.client.endpoint.connect(deadline).await {
+            let error = match self.client.connect(deadline).await {
                 Ok(connection) => return Ok(Ready { connection, pooled: Pooled::No }),
                 Err(error) => error,
             };

@@ -2,12 +2,14 @@
 //!
 //! Each worker has a [`Client`] per route, with connections of its own: nothing here is shared or locked.
 
+mod addresses;
 pub mod answer;
 pub mod attempts;
 mod budget;
 pub mod client;
 pub mod connect;
 pub mod error;
+mod eyeballs;
 pub mod pool;
 mod socket;
 pub mod tls;

@@ -17,6 +17,7 @@ mod cut_answers;
 mod faults;
 mod forwarded;
 mod keys;
+mod names;
 mod pool;
 mod refused_forms;
 mod refused_heads;
