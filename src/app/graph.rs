@@ -16,7 +16,7 @@ use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadError
 use crate::downstream::Capacity;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::{self, Roots, RootsError};
-use crate::upstream::{Endpoint, Security};
+use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
 
 /// The shared part of a running proxy.
 pub struct Graph {
@@ -34,6 +34,7 @@ pub(super) struct SharedRoute {
     pub(super) key: Arc<KeySlot>,
     pub(super) endpoint: Endpoint,
     pub(super) in_flight: Capacity,
+    pub(super) breaker: Arc<Breaker>,
     pub(super) metrics: RouteMetrics,
 }
 
@@ -202,6 +203,10 @@ fn share_route(route: &settings::Route, keys: &[Arc<KeySlot>], metrics: &Metrics
         key,
         endpoint: Endpoint { host, port: route.endpoint.port, security },
         in_flight: Capacity::new(route.limits.in_flight),
+        breaker: Arc::new(Breaker::new(
+            route.name.as_str(),
+            BreakerLimits { failures: route.limits.failures, longest_pause: route.timeouts.probe },
+        )),
         metrics: metrics.route(route.name.as_str(), &route.known_actions),
     })
 }

@@ -99,10 +99,10 @@ fn live_route(
     workers: usize,
 ) -> Option<Rc<Route>> {
     let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
-    let settings::RouteTimeouts { connect, first_byte, idle, pool_idle } = route.timeouts;
+    let settings::RouteTimeouts { connect, first_byte, idle, pool_idle, probe: _ } = route.timeouts;
     let pool = Pool::new(route.limits.pool.div_ceil(workers), pool_idle);
     let timeouts = Timeouts { connect, first_byte, idle };
-    let upstream = Client::new(shared.endpoint.clone(), &target, timeouts, pool)?;
+    let upstream = Client::new(shared.endpoint.clone(), &target, timeouts, pool, Arc::clone(&shared.breaker))?;
     let live = Rc::new(Route {
         name: route.name.as_str().into(),
         hosts: route.hosts.clone(),

@@ -249,6 +249,7 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
     let timed_out = |late: bool| if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
     let unreachable = "ProxyUpstreamUnreachable";
     let (status, code, proxy_status) = match &error.source {
+        SendError::Down(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "destination_unavailable"),
         SendError::Resolve(_) => (StatusCode::BAD_GATEWAY, unreachable, "dns_error"),
         SendError::Connect(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_refused"),
         SendError::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, unreachable, "connection_timeout"),
@@ -275,7 +276,7 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
         ),
     };
     let (blame, persistence) = (ErrorType::Receiver, Persistence::KeepAlive);
-    let retry = Retry::Unmentioned;
+    let retry = if status == StatusCode::SERVICE_UNAVAILABLE { Retry::Soon } else { Retry::Unmentioned };
     Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome, retry }
 }
 

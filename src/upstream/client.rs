@@ -1,5 +1,6 @@
 //! One worker's way to one endpoint, and the one place where a signed request becomes bytes on a connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::addresses::Addresses;
 use super::answer::AnswerBody;
 use super::attempts::{Attempts, Repetition};
+use super::breaker::Breaker;
 use super::budget::Budget;
 use super::connect::{Connection, Endpoint};
 use super::error::SendError;
@@ -49,6 +51,7 @@ pub struct Client {
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
     pub(super) budget: Budget,
+    pub(super) breaker: Arc<Breaker>,
 }
 
 /// An answer's head, with its body still to come.
@@ -67,11 +70,17 @@ impl Client {
     /// A client for `endpoint`. `None` when host or path of `target` cannot stand in a request, which the configuration has
     /// ruled out.
     #[must_use]
-    pub fn new(endpoint: Endpoint, target: &SigningTarget, timeouts: Timeouts, pool: Pool) -> Option<Self> {
+    pub fn new(
+        endpoint: Endpoint,
+        target: &SigningTarget,
+        timeouts: Timeouts,
+        pool: Pool,
+        breaker: Arc<Breaker>,
+    ) -> Option<Self> {
         let host = HeaderValue::from_str(&target.host).ok()?;
         let path = Uri::try_from(target.path.as_str()).ok()?;
         let addresses = Addresses::of(&endpoint.host, endpoint.port);
-        Some(Self { endpoint, addresses, host, path, timeouts, pool, budget: Budget::full() })
+        Some(Self { endpoint, addresses, host, path, timeouts, pool, budget: Budget::full(), breaker })
     }
 
     /// Begins a call, which may take more than one attempt.
@@ -195,7 +204,7 @@ fn check_framing(response: &Response<Incoming>) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Security;
+    use crate::upstream::{BreakerLimits, Security};
     use std::net::{SocketAddr, TcpListener};
 
     #[test]
@@ -226,7 +235,9 @@ mod tests {
             let target = SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() };
             let second = Duration::from_secs(1);
             let timeouts = Timeouts { connect: second, first_byte: second, idle: second };
-            let client = Client::new(endpoint, &target, timeouts, Pool::new(8, 60 * second)).unwrap();
+            let limits = BreakerLimits { failures: 0, longest_pause: second };
+            let breaker = Arc::new(Breaker::new("importexport", limits));
+            let client = Client::new(endpoint, &target, timeouts, Pool::new(8, 60 * second), breaker).unwrap();
 
             client.addresses.found(&[here_at]).await;
             let mut connection = client.connect(Instant::now() + second).await.unwrap();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::breaker::Outage;
+
 /// Whether the endpoint may have received a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -17,6 +19,9 @@ pub enum Delivery {
 /// No usable answer.
 #[derive(Debug, Error)]
 pub enum SendError {
+    /// Not tried: the breaker is open.
+    #[error("the endpoint is down: {0}")]
+    Down(Outage),
     /// The endpoint's name has no address.
     #[error("the endpoint's name could not be resolved")]
     Resolve(#[source] Arc<io::Error>),
@@ -57,7 +62,8 @@ impl SendError {
     #[must_use]
     pub const fn delivery(&self) -> Delivery {
         match self {
-            Self::Resolve(_)
+            Self::Down(_)
+            | Self::Resolve(_)
             | Self::Connect(_)
             | Self::ConnectTimeout
             | Self::Certificate(_)
@@ -76,12 +82,31 @@ impl SendError {
             Self::Resolve(_) | Self::Connect(_) | Self::HandshakeCut(_) | Self::NeverSent(_) | Self::BrokenOff(_) => {
                 true
             }
-            Self::ConnectTimeout
+            Self::Down(_)
+            | Self::ConnectTimeout
             | Self::Certificate(_)
             | Self::Tls(_)
             | Self::AnswerTimeout
             | Self::Garbled(_)
             | Self::BadAnswer(_) => false,
+        }
+    }
+
+    /// What this failure to connect or to get an answer says of the endpoint as a whole; nothing, when it reacted.
+    #[must_use]
+    pub(super) const fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::HandshakeCut(_) => {
+                Some(Outage::Unreachable)
+            }
+            Self::AnswerTimeout => Some(Outage::Silent),
+            Self::Down(_)
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::NeverSent(_)
+            | Self::BrokenOff(_)
+            | Self::Garbled(_)
+            | Self::BadAnswer(_) => None,
         }
     }
 }
