@@ -18,6 +18,9 @@ pub trait Status: Send + Sync {
     /// Why the process is not ready, one reason per line of the answer; empty when it is.
     fn not_ready(&self) -> Vec<String>;
 
+    /// What is the matter although the process is ready, one thing per line; empty when all is well.
+    fn degraded(&self) -> Vec<String>;
+
     /// The metrics as they are now, in the OpenMetrics text format.
     fn metrics(&self) -> String;
 }
@@ -56,7 +59,9 @@ impl Admin {
     fn readiness(&self) -> Response<Full<Bytes>> {
         let reasons = self.status.not_ready();
         if reasons.is_empty() {
-            return plain(StatusCode::OK, "ready\n".to_owned());
+            let notes = self.status.degraded();
+            let text = notes.iter().fold("ready\n".to_owned(), |text, note| format!("{text}degraded: {note}\n"));
+            return plain(StatusCode::OK, text);
         }
         plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n{}\n", reasons.join("\n")))
     }

@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::graph::key_store;
 use super::listening::authenticates_by;
 use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Settings};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
-use crate::credentials::LoadError;
+use crate::credentials::WatchedKey;
 
 /// DNS, when an answer is too long for a datagram.
 const DNS: u16 = 53;
@@ -27,22 +26,10 @@ const MOST_LINKS: usize = 40;
 
 /// What the process needs to serve `settings`, after keys and certificates are loaded and every address is bound.
 ///
-/// `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`; `abstract_sockets` says whether the service manager
-/// listens on one.
-///
-/// # Errors
-/// A key whose place cannot be told; it would not have loaded either.
-pub fn confinement(
-    settings: &Settings,
-    credentials_directory: Option<&Path>,
-    abstract_sockets: AbstractSockets,
-) -> Result<Confinement, LoadError> {
+/// `abstract_sockets` says whether the service manager listens on one.
+pub fn confinement(settings: &Settings, keys: &[WatchedKey], abstract_sockets: AbstractSockets) -> Confinement {
     let mut read = BTreeSet::new();
-    for key in &settings.keys {
-        for file in key_store(key, credentials_directory)?.watched() {
-            read.extend(directories_of(&file));
-        }
-    }
+    read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
     let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
     let mut connect: BTreeSet<u16> = settings.routes.iter().map(|route| route.endpoint.port).collect();
@@ -51,7 +38,7 @@ pub fn confinement(
         read.extend(RESOLVER_FILES.iter().chain(&LIBRARIES).map(PathBuf::from));
         read.insert(resolv_conf(Path::new(RESOLV_CONF), User::current()));
     }
-    Ok(Confinement {
+    Confinement {
         read: read.into_iter().collect(),
         write: match &settings.audit.target {
             // the file is made anew when it was rotated
@@ -64,7 +51,7 @@ pub fn confinement(
         netlink: if asks_for_owners { Netlink::Allow } else { Netlink::Deny },
         abstract_sockets,
         spawn: Spawn::Deny,
-    })
+    }
 }
 
 /// The files of a listener that are read again while it serves.
@@ -167,8 +154,10 @@ fn is_mounted(path: &Path) -> bool {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::credentials::{KeySlot, SealedFile};
 
     fn strings(paths: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
         paths.into_iter().map(|path| path.display().to_string()).collect()
@@ -182,9 +171,14 @@ mod tests {
         crate::config::parse(&text, "f", []).unwrap()
     }
 
+    fn keys() -> [WatchedKey; 1] {
+        let store = SealedFile::new("/no/such/key.age".into(), "/no/such/place/id".into());
+        [WatchedKey { slot: Arc::new(KeySlot::new("a")), store: Box::new(store), proof: None }]
+    }
+
     #[test]
     fn an_endpoint_with_an_address_needs_no_resolver() {
-        let confinement = confinement(&settings("https://[::1]:8443/"), None, AbstractSockets::Deny).unwrap();
+        let confinement = confinement(&settings("https://[::1]:8443/"), &keys(), AbstractSockets::Deny);
         assert_eq!(strings(confinement.read), ["/no/such", "/no/such/place"]);
         assert_eq!((confinement.connect, confinement.bind), (vec![8443], vec![]));
         assert_eq!((confinement.write, confinement.spawn), (vec![], Spawn::Deny));
@@ -192,7 +186,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_with_a_name_needs_its_port_and_the_resolver() {
-        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, AbstractSockets::Deny).unwrap();
+        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), &keys(), AbstractSockets::Deny);
         assert_eq!(confinement.connect, [53, 443]);
         assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
         assert!(!confinement.read.contains(&PathBuf::from("/")));

@@ -9,11 +9,14 @@ use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 use super::clients;
+use super::key_stores::key_store;
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadErrorKind, SealedFile, WatchedKey};
+use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
+use crate::secret_file::directory_of;
+use crate::telemetry::record::causes;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::{self, Roots, RootsError};
 use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
@@ -96,6 +99,9 @@ impl BuildError {
 impl Graph {
     /// Loads every key and every CA file. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
     ///
+    /// A key that is only not there just now (a file that an agent has yet to write, a program that failed) is none of the
+    /// errors: its slot is empty, and says why.
+    ///
     /// # Errors
     /// Everything that is wrong, not only the first thing.
     pub fn build(
@@ -163,28 +169,23 @@ impl Graph {
     }
 }
 
-/// The store that a `[key.NAME]` describes.
-///
-/// # Errors
-/// An identity that names a systemd credential where there are none.
-pub fn key_store(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
-    match &key.store {
-        settings::KeyStore::Sealed { file, identity } => {
-            let identity = match identity {
-                settings::IdentitySource::File(path) => IdentitySource::File(path.clone()),
-                settings::IdentitySource::SystemdCredential(name) => IdentitySource::SystemdCredential(name.clone()),
-            };
-            let identity = identity.locate(credentials_directory)?;
-            Ok(Box::new(SealedFile::new(file.clone(), identity)))
-        }
-    }
-}
-
 fn load_key(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<WatchedKey, LoadError> {
     let store = key_store(key, credentials_directory)?;
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
-    slot.refresh(store.as_ref())?;
-    Ok(WatchedKey { slot, store })
+    match slot.refresh(store.as_ref()) {
+        Ok(_) => {}
+        Err(error) if error.kind() == LoadErrorKind::Unavailable && can_come(store.as_ref()) => {
+            slot.set_trouble(Some(causes(&error)));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(WatchedKey { slot, store, proof: None })
+}
+
+/// Whether a key that is not there may be there later. A directory that is not there when the process confines itself cannot
+/// be read afterwards.
+fn can_come(store: &dyn KeyStore) -> bool {
+    store.watched().iter().all(|file| directory_of(file).is_dir())
 }
 
 fn share_route(route: &settings::Route, keys: &[Arc<KeySlot>], metrics: &Metrics) -> Result<SharedRoute, BuildError> {

@@ -13,22 +13,21 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::graph::Graph;
+use super::key_reports;
 use super::listening::{self, BindError};
 use super::refresh::Refresher;
 use super::worker;
 use crate::admin::{Admin, Status};
 use crate::clock;
 use crate::config::settings::{self, AuditTarget};
-use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
+use crate::credentials::{KeyWatcher, WatchError, WatchedKey};
 use crate::downstream::listener::Security;
 use crate::downstream::stream::Clocks;
 use crate::downstream::unix_socket::SocketPath;
 use crate::downstream::{self, Capacity, Current, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, Service};
 use crate::downstream::{accept, listener};
+use crate::telemetry::AuditLog;
 use crate::telemetry::audit::{AuditError, AuditWriter, OpenedAudit, Target, WhenFull};
-use crate::telemetry::metrics::LoadResult;
-use crate::telemetry::record::causes;
-use crate::telemetry::{AuditLog, Metrics};
 
 /// The admin listener's limits: a few probes and scrapers, each quick.
 const ADMIN_LIMITS: Limits = Limits {
@@ -125,7 +124,7 @@ impl Bound {
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
-        let keys = watch_keys(&graph, keys)?;
+        let keys = key_reports::watch(&graph, keys).map_err(StartError::Watch)?;
         let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
         let addresses: Arc<[ListenAddress]> = addresses.into();
         let (audit, audit_writer) = start_audit(&graph, audit)?;
@@ -306,43 +305,6 @@ fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, 
     Ok((log, Some(writer)))
 }
 
-fn watch_keys(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, StartError> {
-    let metrics = Arc::clone(&graph.metrics);
-    for key in &keys {
-        publish_expiry(&metrics, &key.slot);
-    }
-    let watcher = KeyWatcher::start(keys, Box::new(move |slot, refreshed| report(&metrics, slot, refreshed)))
-        .map_err(StartError::Watch)?;
-    if let Some(error) = watcher.blind() {
-        tracing::warn!(error = causes(error), "key files are polled");
-    }
-    Ok(watcher)
-}
-
-fn report(metrics: &Metrics, slot: &KeySlot, refreshed: Result<RefreshOutcome, LoadError>) {
-    let key = slot.name();
-    let result = match refreshed {
-        Ok(RefreshOutcome::Unchanged) => LoadResult::Unchanged,
-        Ok(RefreshOutcome::Changed) => {
-            let key_id = slot.current(clock::now()).map(|key| key.id().to_string()).ok();
-            tracing::info!(key, key_id, "a changed key is in use");
-            LoadResult::Changed
-        }
-        Err(error) => {
-            tracing::warn!(key, error = causes(&error), "the key cannot be loaded; the last good one stays in use");
-            LoadResult::Failed
-        }
-    };
-    metrics.count_key_load(key, result);
-    publish_expiry(metrics, slot);
-}
-
-fn publish_expiry(metrics: &Metrics, slot: &KeySlot) {
-    if let Ok(key) = slot.current(clock::now()) {
-        metrics.set_key_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
-    }
-}
-
 /// What the admin listener sees.
 struct ProcessStatus {
     graph: Arc<Graph>,
@@ -352,15 +314,14 @@ struct ProcessStatus {
 
 impl Status for ProcessStatus {
     fn not_ready(&self) -> Vec<String> {
-        let now = clock::now();
-        let keys = self
-            .graph
-            .keys
-            .iter()
-            .filter_map(|slot| slot.current(now).err().map(|error| format!("key.{}: {error}", slot.name())));
+        let keys = self.graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
         draining.into_iter().chain(audit).chain(keys).collect()
+    }
+
+    fn degraded(&self) -> Vec<String> {
+        self.graph.keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
     }
 
     fn metrics(&self) -> String {

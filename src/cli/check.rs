@@ -6,12 +6,13 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::live;
-use crate::app::Graph;
+use crate::app::{Graph, key_reports};
 use crate::clock;
 use crate::config::settings::{
     self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust, WhenFull,
 };
 use crate::confine;
+use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -48,9 +49,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
-    print_posture(settings)?;
-    println!("ok");
-    Ok(())
+    print_posture(settings, &keys)?;
+    let missing: Vec<_> = keys.iter().filter(|key| key.slot.generation() == 0).collect();
+    if missing.is_empty() {
+        println!("ok");
+        return Ok(());
+    }
+    let messages = missing.iter().filter_map(|key| key_reports::unusable(&key.slot)).collect::<Vec<_>>().join("\n");
+    Err(Failure::new(super::exit::ExitCode::KeyStoreUnavailable, messages))
 }
 
 fn print_listener(listener: &Listener) {
@@ -106,7 +112,7 @@ fn print_key(name: &str, store: &str, graph: &Graph) {
             let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
             println!("  id: {}, {expiry}", key.id());
         }
-        Err(error) => println!("  WARNING {error}: requests would be answered with 503"),
+        Err(error) => println!("  WARNING {error}: requests would be answered with 503 until it is"),
     }
 }
 
@@ -128,7 +134,7 @@ fn print_audit(settings: &Settings) {
 }
 
 /// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
-fn print_posture(settings: &Settings) -> Result<(), Failure> {
+fn print_posture(settings: &Settings, keys: &[WatchedKey]) -> Result<(), Failure> {
     match settings.process.confinement {
         settings::Confinement::Confined => {}
         settings::Confinement::DangerUnconfined => {
@@ -136,7 +142,7 @@ fn print_posture(settings: &Settings) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    let confinement = live::confinement(settings)?;
+    let confinement = live::confinement(settings, keys);
     let system = |error| Failure::because(super::exit::ExitCode::System, &error);
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;

@@ -61,18 +61,15 @@ pub fn credentials_directory() -> Option<PathBuf> {
 }
 
 /// What the process needs once it serves.
-///
-/// # Errors
-/// As for [`graph`], which comes before.
-pub fn confinement(settings: &Settings) -> Result<Confinement, Failure> {
+#[must_use]
+pub fn confinement(settings: &Settings, keys: &[WatchedKey]) -> Confinement {
     // an address that begins with @ is abstract; where we may not connect to it, the manager never hears that we are ready
     let notify = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
     let abstract_sockets = match notify.as_encoded_bytes().first() {
         Some(b'@') => AbstractSockets::Allow,
         Some(_) | None => AbstractSockets::Deny,
     };
-    app::confinement(settings, credentials_directory().as_deref(), abstract_sockets)
-        .map_err(|error| Failure::because(ExitCode::KeyStoreUnavailable, &error))
+    app::confinement(settings, keys, abstract_sockets)
 }
 
 /// Has one message signed, from a command that has no runtime. Waits as long as the key's signer may take.

@@ -8,6 +8,7 @@ mod check_clients;
 pub mod demo;
 pub mod exit;
 mod inputs;
+pub mod key_agent;
 pub mod keys;
 pub mod live;
 pub mod policy;
@@ -47,6 +48,9 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Create, seal and inspect keys and identities
     Keys(keys::Arguments),
+    /// Serve one key store, for the countersign that started it
+    #[command(hide = true)]
+    KeyAgent,
 }
 
 impl Cli {
@@ -64,6 +68,7 @@ impl Cli {
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Sandbox(arguments) => sandbox::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
+            Command::KeyAgent => key_agent::run(),
         }
     }
 }

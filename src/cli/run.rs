@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let drain_limit = graph.settings().process.drain;
-    let confinement = live::confinement(graph.settings())?;
+    let confinement = live::confinement(graph.settings(), &keys);
     let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
     // the runtime we are in has no thread of its own: all threads start after this, the log's included, and are confined
     let posture = confine_for_good(bound.graph().settings(), &confinement)?;
@@ -189,7 +189,10 @@ fn announce_keys(settings: &Settings, graph: &Graph) {
                 let expires = active.expiration().map(|expiration| expiration.to_string());
                 tracing::info!(key = %key.name, key_id = %active.id(), expires, "key loaded");
             }
-            Err(error) => tracing::warn!(key = %key.name, %error, "no usable key: requests are answered with 503"),
+            Err(error) => {
+                let cause = slot.trouble().map(|trouble| trouble.to_string());
+                tracing::warn!(key = %key.name, %error, cause, "no usable key: requests are answered with 503");
+            }
         }
     }
 }

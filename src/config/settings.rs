@@ -4,6 +4,7 @@
 //! strict so that a `Settings` that exists is one that can be served, as far as text alone can tell.
 
 mod client;
+mod key;
 mod listener;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub use client::{
     CallPattern, Client, Condition, Effect, Identifiers, Mode, Rate, RouteChoice, Rule, Test, TokenDigest,
 };
+pub use key::{FileSource, Key, KeyStore, ProcessStore};
 pub use listener::{
     Algorithm, Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Method,
     ServedRoutes, ServiceAccount, UnixSocket,
@@ -209,36 +211,6 @@ pub struct RouteTimeouts {
     pub pool_idle: Duration,
     /// `probe`, default `"2s"`: while the endpoint is down, the longest pause between two attempts to reach it.
     pub probe: Duration,
-}
-
-/// One `[key.NAME]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// The table's name.
-    pub name: Name,
-    /// Where the key is kept.
-    pub store: KeyStore,
-}
-
-/// `kind`, and what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyStore {
-    /// `kind = "sealed"` (the default): an age file.
-    Sealed {
-        /// `file`: the sealed key.
-        file: PathBuf,
-        /// Where the age identity that opens it comes from.
-        identity: IdentitySource,
-    },
-}
-
-/// Where an age identity comes from: exactly one of the two lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentitySource {
-    /// `identity_file`: a path, a Kubernetes secret mount included.
-    File(PathBuf),
-    /// `identity_credential`: the name of a file in systemd's `$CREDENTIALS_DIRECTORY`.
-    SystemdCredential(String),
 }
 
 /// `[admin]`: `/livez`, `/readyz`, `/metrics`.

@@ -56,6 +56,8 @@ pub enum LoadResult {
     Changed,
     /// The same key as before.
     Unchanged,
+    /// The store gave a key that is not used: it has expired, or is not proven.
+    Waiting,
     /// The store failed; the last good key stays.
     Failed,
 }
@@ -65,6 +67,7 @@ impl EncodeLabelValue for LoadResult {
         match self {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
+            Self::Waiting => "waiting",
             Self::Failed => "failed",
         }
         .encode(encoder)
@@ -82,6 +85,7 @@ pub struct Metrics {
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
+    key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
 }
 
@@ -121,6 +125,9 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
+        let key_degraded = Family::default();
+        let help = "1 while the store fails or its key is not used, 0 while all is well";
+        registry.register("key_degraded", help, key_degraded.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
         Self {
@@ -133,6 +140,7 @@ impl Metrics {
             connections,
             key_expiry,
             key_loads,
+            key_degraded,
             audit_lost,
         }
     }
@@ -179,6 +187,11 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// Sets whether something is the matter with a key's store.
+    pub fn set_key_degraded(&self, key: &str, degraded: i64) {
+        self.key_degraded.get_or_create(&KeyLabel { key: key.to_owned() }).set(degraded);
     }
 
     /// Counts audit lines that are lost.

@@ -16,6 +16,7 @@ mod configured;
 mod cut_answers;
 mod faults;
 mod forwarded;
+mod key_stores;
 mod keys;
 mod names;
 mod pool;

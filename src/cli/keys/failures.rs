@@ -5,7 +5,7 @@ use std::io;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::identity::IdentityError;
 use crate::credentials::seal::{SealError, WriteError};
-use crate::credentials::{LoadError, LoadErrorKind};
+use crate::credentials::{FileSourceError, LoadError, LoadErrorKind, SealedError};
 
 const fn code(kind: LoadErrorKind) -> ExitCode {
     match kind {
@@ -21,9 +21,21 @@ impl From<LoadError> for Failure {
     }
 }
 
+impl From<SealedError> for Failure {
+    fn from(error: SealedError) -> Self {
+        LoadError::from(error).into()
+    }
+}
+
+impl From<FileSourceError> for Failure {
+    fn from(error: FileSourceError) -> Self {
+        LoadError::from(error).into()
+    }
+}
+
 impl From<IdentityError> for Failure {
     fn from(error: IdentityError) -> Self {
-        LoadError::Identity(error).into()
+        SealedError::Identity(error).into()
     }
 }
 

@@ -25,6 +25,7 @@ pub struct Setup {
     process: String,
     log: (&'static str, &'static str),
     more: String,
+    key: Option<String>,
     vault: Arc<Vault>,
 }
 
@@ -42,6 +43,7 @@ impl Setup {
             process: "workers = 1\n".to_owned(),
             log: ("json", "info"),
             more: String::new(),
+            key: None,
             vault: Arc::new(Vault::with(ID, SECRET)),
         }
     }
@@ -69,6 +71,12 @@ impl Setup {
         self
     }
 
+    /// The lines of `[key.main]`; without this, the vault's sealed key.
+    pub fn key(mut self, lines: &str) -> Self {
+        self.key = Some(lines.to_owned());
+        self
+    }
+
     /// Whole tables.
     pub fn more(mut self, tables: &str) -> Self {
         self.more.push_str(tables);
@@ -91,15 +99,14 @@ impl Setup {
         format!(
             "[listener.local]\naddress = \"127.0.0.1:0\"\nany_local = true\n{}\n\
              [route.importexport]\nendpoint = \"{}\"\nkey = \"main\"\n{}\n\
-             [key.main]\nfile = {:?}\nidentity_file = {:?}\n\
+             [key.main]\n{}\n\
              [admin]\naddress = \"127.0.0.1:0\"\n\
              [log]\nformat = \"{}\"\nlevel = \"{}\"\n\
              [process]\n{}\n{}",
             self.listener,
             self.endpoint,
             self.route,
-            self.vault.key_file(),
-            self.vault.identity_file(),
+            self.key.clone().unwrap_or_else(|| self.vault.sealed_lines()),
             self.log.0,
             self.log.1,
             self.process,

@@ -275,6 +275,10 @@ impl KeyStore for FixedKey {
         Vec::new()
     }
 
+    fn poll(&self) -> Duration {
+        Duration::MAX
+    }
+
     fn describe(&self) -> String {
         "fixed".to_owned()
     }
