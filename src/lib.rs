@@ -65,7 +65,8 @@
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
 //! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
-//! ([`credentials::KeySlot`], read without a lock). The admin listener and the key watcher have a thread each, so that health
+//! ([`credentials::KeySlot`], read without a lock), or what is known of an endpoint that fails ([`upstream::Breaker`], whose lock
+//! nobody takes while all is well). The admin listener and the key watcher have a thread each, so that health
 //! and key changes do not wait for traffic, nor traffic for them; so has the audit, whose queue has a place for every exchange
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.

@@ -162,6 +162,21 @@ impl Graph {
         &self.clients
     }
 
+    /// The endpoints that count as down, each with its reason.
+    pub(super) fn endpoints_down(&self) -> impl Iterator<Item = String> {
+        let outages = self.settings.routes.iter().zip(&self.routes);
+        outages.filter_map(|(route, shared)| {
+            shared.breaker.outage().map(|outage| format!("route.{}: the endpoint is down: {outage}", route.name))
+        })
+    }
+
+    /// Brings the metrics of the endpoints up to now.
+    pub(super) fn publish_endpoints(&self) {
+        for (route, SharedRoute { breaker, .. }) in self.settings.routes.iter().zip(&self.routes) {
+            self.metrics.set_endpoint(route.name.as_str(), u8::from(breaker.outage().is_some()), breaker.outages());
+        }
+    }
+
     /// Exchanges under way on all routes.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -321,13 +321,15 @@ impl Status for ProcessStatus {
     }
 
     fn degraded(&self) -> Vec<String> {
-        self.graph.keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
+        let keys = self.graph.keys.iter().filter_map(|slot| key_reports::degraded(slot));
+        keys.chain(self.graph.endpoints_down()).collect()
     }
 
     fn metrics(&self) -> String {
         for (listener, places) in self.graph.settings.listeners.iter().zip(&self.graph.connections) {
             self.graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
+        self.graph.publish_endpoints();
         self.graph.metrics.render().unwrap_or_default()
     }
 }

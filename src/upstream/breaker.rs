@@ -83,10 +83,10 @@ impl Breaker {
         Self { route: route.to_owned(), limits, troubled: AtomicBool::new(false), state: Mutex::default() }
     }
 
-    /// Whether calls are refused now.
+    /// Why calls are refused now, if they are.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.troubled.load(Ordering::Relaxed) && self.state().down.is_some()
+    pub fn outage(&self) -> Option<Outage> {
+        self.state().down.as_ref().map(|down| down.outage)
     }
 
     /// How often it has opened.
@@ -255,9 +255,9 @@ mod tests {
         call().answered();
         call().failed(Outage::Unreachable);
         call().failed(Outage::Unreachable);
-        assert!(!breaker.is_open());
+        assert_eq!(breaker.outage(), None);
         call().failed(Outage::Silent);
-        assert!(breaker.is_open());
+        assert!(breaker.outage().is_some());
         assert_eq!(breaker.admit(Instant::now()).err(), Some(Outage::Silent));
         assert_eq!(breaker.outages(), 1);
     }
@@ -276,7 +276,7 @@ mod tests {
         let mut probe = breaker.admit(later()).ok().unwrap();
         assert!(breaker.admit(later()).is_err(), "only one");
         probe.connected();
-        assert!(!breaker.is_open());
+        assert_eq!(breaker.outage(), None);
         let both = (breaker.admit(Instant::now()), breaker.admit(Instant::now()));
         assert!(both.0.is_ok() && both.1.is_ok());
     }
@@ -286,9 +286,9 @@ mod tests {
         let breaker = down_after_three(Outage::Silent);
         let mut probe = breaker.admit(later()).ok().unwrap();
         probe.connected();
-        assert!(breaker.is_open());
+        assert!(breaker.outage().is_some());
         probe.answered();
-        assert!(!breaker.is_open());
+        assert_eq!(breaker.outage(), None);
     }
 
     #[test]
@@ -309,7 +309,7 @@ mod tests {
         failing.failed(Outage::Silent);
         assert!(breaker.admit(later()).is_ok());
         answered.answered();
-        assert!(!breaker.is_open());
+        assert_eq!(breaker.outage(), None);
     }
 
     #[test]

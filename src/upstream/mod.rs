@@ -18,7 +18,7 @@ pub mod tls;
 
 pub use answer::AnswerBody;
 pub use attempts::{Attempts, Repetition};
-pub use breaker::{Breaker, BreakerLimits};
+pub use breaker::{Breaker, BreakerLimits, Outage};
 pub use client::{Client, Sent, Timeouts};
 pub use connect::{Endpoint, Security};
 pub use error::{Delivery, SendError};

@@ -19,6 +19,7 @@ mod forwarded;
 mod key_stores;
 mod keys;
 mod names;
+mod outages;
 mod pool;
 mod refused_forms;
 mod refused_heads;
