@@ -4,16 +4,21 @@
 //! TLS, counters; `key_stores` makes the stores of the keys, `key_reports` says what becomes of them), `worker` makes one thread's
 //! part of it (routes with connections of their own) and serves, `running` starts and drains them all; `listening` binds, `refresh`
 //! keeps listeners' certificates fresh, `token_keys` fetches the keys of token issuers. `confinement` says what of the system they
-//! need.
+//! need. `reload` builds the successor of a graph while it is served, unless `restart` knows better; `standing` holds what it
+//! exchanges.
 
 pub mod clients;
 pub mod confinement;
+mod destination;
 pub mod graph;
 pub mod key_reports;
 pub mod key_stores;
 pub mod listening;
 mod refresh;
+pub mod reload;
+pub mod restart;
 pub mod running;
+mod standing;
 mod token_keys;
 pub mod worker;
 

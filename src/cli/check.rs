@@ -1,6 +1,6 @@
 //! `countersign check`: validates configuration and keys without serving, and prints what would be served.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
-    print_posture(settings, &keys)?;
+    print_posture(settings, arguments.config.as_deref(), &keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| key.slot.generation() == 0).collect();
     if missing.is_empty() {
         println!("ok");
@@ -142,7 +142,7 @@ fn print_audit(settings: &Settings) {
 }
 
 /// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
-fn print_posture(settings: &Settings, keys: &[WatchedKey]) -> Result<(), Failure> {
+fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Result<(), Failure> {
     match settings.process.confinement {
         settings::Confinement::Confined => {}
         settings::Confinement::DangerUnconfined => {
@@ -150,7 +150,7 @@ fn print_posture(settings: &Settings, keys: &[WatchedKey]) -> Result<(), Failure
             return Ok(());
         }
     }
-    let confinement = live::confinement(settings, keys);
+    let confinement = live::confinement(settings, file, keys);
     let system = |error| Failure::because(super::exit::ExitCode::System, &error);
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;

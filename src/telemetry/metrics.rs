@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::configuration::ConfigurationMetrics;
 use super::outcome::Outcome;
 
 /// The media type of [`Metrics::render`].
@@ -97,6 +98,7 @@ pub struct Metrics {
     endpoint_outages: Family<RouteLabel, Counter>,
     repeats: Family<RouteLabel, Counter>,
     audit_lost: Counter,
+    configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
@@ -152,6 +154,7 @@ impl Metrics {
         registry.register("repeats", help, repeats.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+        let configuration = ConfigurationMetrics::register(&mut registry);
         Self {
             registry,
             exchanges,
@@ -167,6 +170,7 @@ impl Metrics {
             endpoint_outages,
             repeats,
             audit_lost,
+            configuration,
             token_key_loads,
         }
     }
@@ -198,11 +202,16 @@ impl Metrics {
         self.connections.get_or_create(&label).set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
-    /// Sets whether a route's endpoint counts as down (1) or not (0), and how often it went down so far.
-    pub fn set_endpoint(&self, route: &str, down: u8, outages: u64) {
-        let label = RouteLabel { route: route.to_owned() };
-        self.endpoint_down.get_or_create(&label).set(i64::from(down));
-        self.endpoint_outages.get_or_create(&label).inner().store(outages, Ordering::Relaxed);
+    /// Sets for each route whether its endpoint counts as down (1) or not (0), and how often it went down so far. Those of
+    /// routes that are no more are gone.
+    pub fn set_endpoints<'r>(&self, routes: impl Iterator<Item = (&'r str, u8, u64)>) {
+        self.endpoint_down.clear();
+        self.endpoint_outages.clear();
+        for (route, down, outages) in routes {
+            let label = RouteLabel { route: route.to_owned() };
+            self.endpoint_down.get_or_create(&label).set(i64::from(down));
+            self.endpoint_outages.get_or_create(&label).inner().store(outages, Ordering::Relaxed);
+        }
     }
 
     /// Sets when a key expires, or that it does not.
@@ -221,6 +230,12 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// What is served, since when it is so, and whether the last attempt to change it succeeded.
+    #[must_use]
+    pub const fn configuration(&self) -> &ConfigurationMetrics {
+        &self.configuration
     }
 
     /// Counts a fetch of the keys of a listener's token issuer.

@@ -24,6 +24,7 @@ mod pool;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
+mod reload;
 mod reuse;
 mod routes;
 mod secrecy;
