@@ -241,6 +241,7 @@ fn live_route(
         policy: clients::policy(&listener.callers),
         key: Arc::clone(&shared.key),
         profile: Profile { signature_method: signature_method(route.profile.signature_method) },
+        clock: Arc::clone(&shared.clock),
         target: target(route),
         dialect: match route.profile.errors {
             settings::ErrorDialect::Query => ErrorDialect::Query,

@@ -51,6 +51,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("route.*.prefix", "path"),
     ("route.*.signature_method", "profile.signature_method"),
     ("route.*.errors", "profile.errors"),
+    ("route.*.follow_clock", "clock"),
+    ("route.*.clock_skew", "clock"),
     ("route.*.body", "limits.body"),
     ("route.*.parameters", "limits.parameters"),
     ("route.*.in_flight", "limits.in_flight"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::endpoint;
 use super::quantity::{count, duration, size};
-use super::settings::{ErrorDialect, Name, Profile, Route, RouteLimits, RouteTimeouts, SignatureMethod};
+use super::settings::{Clock, ErrorDialect, Name, Profile, Route, RouteLimits, RouteTimeouts, SignatureMethod};
 use super::table::Table;
 use super::value::{choice, name, text};
 use super::whole::reference;
@@ -27,6 +27,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     let hosts = table.list("hosts", Vec::new(), words::host);
     let path = table.get("path", "/".to_owned(), |given| words::path_prefix(text(given)?));
     let profile = profile(table.section("profile"));
+    let clock = table.get("clock", Clock::Endpoint, choice(&[("endpoint", Clock::Endpoint), ("host", Clock::Host)]));
     let forward_headers = table.list("forward_headers", Vec::new(), words::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", owned(&READS), words::action_pattern);
     let known_actions = table.list("known_actions", owned(&IMPORT_EXPORT), words::action);
@@ -41,6 +42,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
         hosts: hosts?,
         path: path?,
         profile: profile?,
+        clock: clock?,
         forward_headers: forward_headers?,
         safe_to_repeat: safe_to_repeat?,
         known_actions: known_actions?,
@@ -129,6 +131,7 @@ mod tests {
             read.profile,
             Profile { signature_method: SignatureMethod::HmacSha256, errors: ErrorDialect::Query }
         );
+        assert_eq!(read.clock, Clock::Endpoint);
         assert_eq!(read.safe_to_repeat, READS);
         assert_eq!(read.known_actions, IMPORT_EXPORT);
         assert!(read.audit_values.is_empty());
@@ -141,7 +144,7 @@ mod tests {
         let read = route(
             "key = \"main\"\nhosts = [\"ie.internal\"]\npath = \"/ie\"\nca_file = \"/ca.pem\"\n\
              forward_headers = [\"traceparent\"]\nsafe_to_repeat = []\nknown_actions = [\"GetStatus\"]\n\
-             audit_values = [\"JobId\"]\n\
+             audit_values = [\"JobId\"]\nclock = \"host\"\n\
              profile = { signature_method = \"HmacSHA1\", errors = \"ec2\" }\n\
              limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0, failures = 3 }\n\
              timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
@@ -150,7 +153,7 @@ mod tests {
         assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::File("/ca.pem".into()) });
         assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
-        assert_eq!(read.audit_values, ["JobId"]);
+        assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], Clock::Host));
         assert_eq!(read.profile, Profile { signature_method: SignatureMethod::HmacSha1, errors: ErrorDialect::Ec2 });
         assert_eq!(read.limits, RouteLimits { body: 16 << 20, parameters: 1, in_flight: 2, pool: 0, failures: 3 });
         assert_eq!(seconds(read.timeouts), [1, 2, 3, 4, 5]);
@@ -186,6 +189,7 @@ mod tests {
             ("path = \"ie\"", "does not start"),
             ("path = 1", "is not a text"),
             ("profile.signature_method = \"HmacMD5\"", "write \"HmacSHA256\" or \"HmacSHA1\""),
+            ("clock = \"ntp\"", "write \"endpoint\" or \"host\""),
             ("profile.errors = \"json\"", "write \"query\" or \"ec2\""),
             ("forward_headers = [\"authorization\"]", "never passed on"),
             ("safe_to_repeat = [\"*\"]", "every Action"),

@@ -88,6 +88,8 @@ pub struct Route {
     pub path: String,
     /// `profile.*`: the dialect of the endpoint.
     pub profile: Profile,
+    /// `clock`, default `endpoint`: whose time requests are signed with when the two clocks differ by 10 seconds or more.
+    pub clock: Clock,
     /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Credentials, framing,
     /// hop-by-hop, `host`, `content-*`, `x-amz-*` and `x-forwarded-*` headers are refused here.
     pub forward_headers: Vec<String>,
@@ -123,6 +125,15 @@ impl Endpoint {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// Whether what it answers is known to come from it: TLS is verified, or nothing leaves this machine.
+    #[must_use]
+    pub fn is_authentic(&self) -> bool {
+        match self.transport {
+            Transport::Tls { .. } => true,
+            Transport::Plaintext => super::endpoint::is_loopback(&self.host),
+        }
+    }
+
     /// All of it, as a URL.
     #[must_use]
     pub fn url(&self) -> String {
@@ -142,6 +153,15 @@ impl Endpoint {
         };
         if self.port == default { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
+}
+
+/// Whose time requests are signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// `endpoint`: the endpoint's, within 24 hours.
+    Endpoint,
+    /// `host`: this host's, always.
+    Host,
 }
 
 /// How the connection to an endpoint is protected.

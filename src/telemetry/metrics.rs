@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -33,6 +33,12 @@ struct ExchangeLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
     route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    route: String,
+    cause: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,6 +96,9 @@ pub struct Metrics {
     first_byte: Family<RouteLabel, Histogram>,
     received: Family<RouteLabel, Counter>,
     returned: Family<RouteLabel, Counter>,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Family<RouteLabel, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
@@ -112,6 +121,10 @@ pub struct RouteMetrics {
     pub(super) received: Counter,
     pub(super) returned: Counter,
     pub(super) repeats: Counter,
+    label: RouteLabel,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Counter,
+    refusals: Family<RefusalLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -135,6 +148,13 @@ impl Metrics {
         registry.register_with_unit("first_byte", help, Unit::Seconds, first_byte.clone());
         registry.register_with_unit("request_body", "Body bytes from clients", Unit::Bytes, received.clone());
         registry.register_with_unit("response_body", "Body bytes to clients", Unit::Bytes, returned.clone());
+        let (clock_offset, clock_repeats, refusals) = (Family::default(), Family::default(), Family::default());
+        let help = "How far the endpoint's clock is ahead of this host's; absent until an answer has told";
+        registry.register_with_unit("endpoint_clock_offset", help, Unit::Seconds, Family::clone(&clock_offset));
+        let help = "Requests refused for their time and sent again with the endpoint's";
+        registry.register("clock_repeats", help, Family::clone(&clock_repeats));
+        let help = "Signatures that the endpoint refused, by what differs";
+        registry.register("signature_refusals", help, Family::clone(&refusals));
         registry.register("client_connections", "Client connections open now", connections.clone());
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
@@ -162,6 +182,9 @@ impl Metrics {
             first_byte,
             received,
             returned,
+            clock_offset,
+            clock_repeats,
+            refusals,
             connections,
             key_expiry,
             key_loads,
@@ -193,6 +216,10 @@ impl Metrics {
             received: self.received.get_or_create(&label).clone(),
             returned: self.returned.get_or_create(&label).clone(),
             repeats: self.repeats.get_or_create(&label).clone(),
+            clock_offset: self.clock_offset.clone(),
+            clock_repeats: self.clock_repeats.get_or_create(&label).clone(),
+            refusals: self.refusals.clone(),
+            label,
         }
     }
 
@@ -266,6 +293,21 @@ impl Metrics {
 }
 
 impl RouteMetrics {
+    /// Sets how many seconds the endpoint's clock is ahead of this host's.
+    pub fn set_clock_offset(&self, seconds: f64) {
+        self.clock_offset.get_or_create(&self.label).set(seconds);
+    }
+
+    /// Counts a request that is sent again with the endpoint's time.
+    pub fn count_clock_repeat(&self) {
+        self.clock_repeats.inc();
+    }
+
+    /// Counts a refused signature. `cause` is one of a fixed set.
+    pub fn count_refusal(&self, cause: &'static str) {
+        self.refusals.get_or_create(&RefusalLabels { route: self.label.route.clone(), cause }).inc();
+    }
+
     /// How `action` is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
     /// nobody configured is a client's text like any other value.
     pub(super) fn shown_action<'a>(&self, action: &'a str) -> &'a str {

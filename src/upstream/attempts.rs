@@ -152,13 +152,6 @@ impl<'c> Attempts<'c> {
         }
     }
 
-    /// Whether the call may be tried once more although the endpoint answered, because the answer says that it was refused
-    /// unexecuted. Pays for that attempt when it may.
-    #[must_use]
-    pub fn refused_unexecuted(&mut self) -> bool {
-        self.pay()
-    }
-
     /// Why it is not known whether the call was carried out, for whoever gives up between two attempts.
     #[must_use]
     pub fn doubt(&mut self) -> Option<SendError> {

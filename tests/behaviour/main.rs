@@ -12,6 +12,7 @@
 mod harness;
 
 mod admin;
+mod clock;
 mod configured;
 mod cut_answers;
 mod faults;
@@ -28,6 +29,7 @@ mod reload;
 mod reuse;
 mod routes;
 mod secrecy;
+mod signatures;
 mod stopping;
 mod streaming;
 mod unavailable;

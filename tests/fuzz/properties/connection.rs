@@ -23,7 +23,7 @@ use countersign::downstream::{
     BodyLimits, Capacity, Current, Drain, Handler, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, Service,
 };
 use countersign::proxy::answer::Answer;
-use countersign::proxy::{OwnNames, Proxy, Route, Routes};
+use countersign::proxy::{DateEvidence, EndpointClock, Follow, OwnNames, Proxy, Route, Routes};
 use countersign::query::{ErrorDialect, Limits, Parameters};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, SignatureMethod};
@@ -230,7 +230,8 @@ impl Handler for Witness {
 fn proxy(port: u16) -> Proxy {
     let key = Arc::new(KeySlot::new("main"));
     key.refresh(&FixedKey).unwrap();
-    let (target, metrics) = (target(), Metrics::new());
+    let (target, metrics) = (target(), Metrics::new().route("importexport", &[]));
+    let clock = EndpointClock::new("importexport", Follow::Endpoint, DateEvidence::Authentic, metrics.clone());
     let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
     let timeouts = Timeouts { connect: AGES, first_byte: AGES, idle: AGES };
     let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: AGES });
@@ -242,6 +243,7 @@ fn proxy(port: u16) -> Proxy {
         policy: Policy::AnyLocal,
         key,
         profile: Profile { signature_method: SignatureMethod::HmacSha256 },
+        clock: Arc::new(clock),
         target,
         dialect: ErrorDialect::Query,
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
@@ -251,7 +253,7 @@ fn proxy(port: u16) -> Proxy {
         form_limits: LIMITS,
         in_flight: Capacity::new(4),
         upstream: Rc::new(upstream),
-        metrics: metrics.route("importexport", &[]),
+        metrics,
     };
     Proxy {
         listener: "fuzzed".into(),
