@@ -104,8 +104,12 @@ const fn form(error: &FormError) -> Notice {
 
 const fn upstream(error: &SendError) -> Notice {
     match error {
-        SendError::Tls(_) => Notice { severity: Severity::Error, reason: "upstream.tls" },
-        SendError::Resolve(_) | SendError::Connect(_) | SendError::ConnectTimeout => warn("upstream.connect"),
+        SendError::Certificate(_) | SendError::Tls(_) => Notice { severity: Severity::Error, reason: "upstream.tls" },
+        // the outage that opened the circuit has been warned of, call by call
+        SendError::Down(_) => info("upstream.down"),
+        SendError::Resolve(_) | SendError::Connect(_) | SendError::ConnectTimeout | SendError::HandshakeCut(_) => {
+            warn("upstream.connect")
+        }
         SendError::NeverSent(_) => warn("upstream.stale"),
         SendError::AnswerTimeout => warn("upstream.silent"),
         SendError::BrokenOff(_) => warn("upstream.cut"),
