@@ -67,7 +67,8 @@
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
 //! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
-//! ([`credentials::KeySlot`]) or what is known of an endpoint's clock ([`proxy::EndpointClock`]), both read without a lock. The admin listener and each key have a thread, so that health
+//! ([`credentials::KeySlot`]) or what is known of an endpoint's clock ([`proxy::EndpointClock`]), both read without a lock, or what
+//! is known of an endpoint that fails ([`upstream::Breaker`], whose lock nobody takes while all is well). The admin listener and each key have a thread, so that health
 //! and key changes do not wait for traffic, nor traffic for them; so have the fetching of a token issuer's keys, and the audit, whose queue has a place for every exchange
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
@@ -79,6 +80,11 @@
 //! destinations, TLS, counters, levels of rates. The graph then goes to every worker by a channel; each builds its part, keeps the
 //! connections of unchanged destinations, and replaces the [`downstream::Service`] of each listener. A request looks at it once, at
 //! its start: policy, key and endpoint are of one graph.
+//!
+//! A key store that runs programs or loads libraries has a process of its own ([`credentials::agent`]), started before this one
+//! confines itself. A key in a token ([`credentials::pkcs11`]) signs there: workers put requests into a socket of packets without
+//! waiting, a thread of the agent for each session answers them, and one thread here, started by the first request, hands the
+//! answers out. A key in memory signs on the worker's thread, at once.
 //!
 //! # Invariants
 //!

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -103,6 +103,9 @@ pub struct Metrics {
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
     key_degraded: Family<KeyLabel, Gauge>,
+    endpoint_down: Family<RouteLabel, Gauge>,
+    endpoint_outages: Family<RouteLabel, Counter>,
+    repeats: Family<RouteLabel, Counter>,
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
@@ -117,6 +120,7 @@ pub struct RouteMetrics {
     pub(super) first_byte: Histogram,
     pub(super) received: Counter,
     pub(super) returned: Counter,
+    pub(super) repeats: Counter,
     label: RouteLabel,
     clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
     clock_repeats: Counter,
@@ -161,6 +165,13 @@ impl Metrics {
         let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
+        let (endpoint_down, endpoint_outages, repeats) = (Family::default(), Family::default(), Family::default());
+        let help = "1 while the endpoint counts as down and calls are refused, else 0";
+        registry.register("endpoint_down", help, endpoint_down.clone());
+        let help = "How often the endpoint went down";
+        registry.register("endpoint_outages", help, endpoint_outages.clone());
+        let help = "Requests signed and sent again after an attempt without an answer";
+        registry.register("repeats", help, repeats.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
         let configuration = ConfigurationMetrics::register(&mut registry);
@@ -178,6 +189,9 @@ impl Metrics {
             key_expiry,
             key_loads,
             key_degraded,
+            endpoint_down,
+            endpoint_outages,
+            repeats,
             audit_lost,
             configuration,
             token_key_loads,
@@ -201,6 +215,7 @@ impl Metrics {
             first_byte: self.first_byte.get_or_create(&label).clone(),
             received: self.received.get_or_create(&label).clone(),
             returned: self.returned.get_or_create(&label).clone(),
+            repeats: self.repeats.get_or_create(&label).clone(),
             clock_offset: self.clock_offset.clone(),
             clock_repeats: self.clock_repeats.get_or_create(&label).clone(),
             refusals: self.refusals.clone(),
@@ -212,6 +227,18 @@ impl Metrics {
     pub fn set_connections(&self, listener: &str, open: usize) {
         let label = ListenerLabel { listener: listener.to_owned() };
         self.connections.get_or_create(&label).set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Sets for each route whether its endpoint counts as down (1) or not (0), and how often it went down so far. Those of
+    /// routes that are no more are gone.
+    pub fn set_endpoints<'r>(&self, routes: impl Iterator<Item = (&'r str, u8, u64)>) {
+        self.endpoint_down.clear();
+        self.endpoint_outages.clear();
+        for (route, down, outages) in routes {
+            let label = RouteLabel { route: route.to_owned() };
+            self.endpoint_down.get_or_create(&label).set(i64::from(down));
+            self.endpoint_outages.get_or_create(&label).inner().store(outages, Ordering::Relaxed);
+        }
     }
 
     /// Sets when a key expires, or that it does not.

@@ -31,7 +31,7 @@ use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::client::Timeouts;
 use countersign::upstream::connect::Security;
 use countersign::upstream::pool::Pool;
-use countersign::upstream::{Client, Endpoint};
+use countersign::upstream::{Breaker, BreakerLimits, Client, Endpoint};
 use http::{HeaderName, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
@@ -234,7 +234,8 @@ fn proxy(port: u16) -> Proxy {
     let clock = EndpointClock::new("importexport", Follow::Endpoint, DateEvidence::Authentic, metrics.clone());
     let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
     let timeouts = Timeouts { connect: AGES, first_byte: AGES, idle: AGES };
-    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES)).unwrap();
+    let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: AGES });
+    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES), Arc::new(breaker)).unwrap();
     let route = Route {
         name: "importexport".into(),
         hosts: Vec::new(),
