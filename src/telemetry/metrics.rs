@@ -155,9 +155,9 @@ impl Metrics {
         let sign = Family::new_with_constructor((|| Histogram::new(SIGN_BOUNDS)) as fn() -> Histogram);
         let first_byte = Family::new_with_constructor((|| Histogram::new(FIRST_BYTE_BOUNDS)) as fn() -> Histogram);
         let (exchanges, received, returned) = (Family::default(), Family::default(), Family::default());
+        let (unrouted, token_key_loads, key_degraded) = (Family::default(), Family::default(), Family::default());
         let (connections, key_expiry, key_loads) = (Family::default(), Family::default(), Family::default());
         registry.register("exchanges", "Exchanges that ended, by outcome", exchanges.clone());
-        let unrouted = Family::default();
         registry.register("unrouted", "Requests refused before their route was known, by our code", unrouted.clone());
         registry.register_with_unit("sign", "Time to canonicalise and sign", Unit::Seconds, sign.clone());
         let help = "Time from the signed request to the head of its answer";
@@ -175,10 +175,8 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
-        let token_key_loads = Family::default();
         let help = "Attempts to fetch the keys of a listener's token issuer";
         registry.register("token_key_loads", help, token_key_loads.clone());
-        let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
         let (endpoint_down, endpoint_outages, repeats) = (Family::default(), Family::default(), Family::default());
