@@ -195,6 +195,27 @@ impl Graph {
         &self.clients
     }
 
+    /// The endpoints that count as down, each with its reason.
+    pub(super) fn endpoints_down(&self) -> impl Iterator<Item = String> {
+        let outages = self.settings.routes.iter().zip(&self.routes);
+        outages.filter_map(|(route, shared)| {
+            shared
+                .destination
+                .breaker
+                .outage()
+                .map(|outage| format!("route.{}: the endpoint is down: {outage}", route.name))
+        })
+    }
+
+    /// Brings the metrics of the endpoints up to now.
+    pub(super) fn publish_endpoints(&self) {
+        let breakers = self.settings.routes.iter().zip(&self.routes).map(|(route, shared)| {
+            let breaker = &shared.destination.breaker;
+            (route.name.as_str(), u8::from(breaker.outage().is_some()), breaker.outages())
+        });
+        self.metrics.set_endpoints(breakers);
+    }
+
     /// Exchanges under way on all routes.
     #[must_use]
     pub fn in_flight(&self) -> usize {

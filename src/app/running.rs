@@ -253,6 +253,12 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.standing.remove_sockets();
+    }
+}
+
 /// For each worker, a socket for each listener; where they listen; and the paths to remove with their listeners.
 type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<(Name, SocketPath)>);
 
@@ -343,7 +349,9 @@ impl Status for ProcessStatus {
     }
 
     fn degraded(&self) -> Vec<String> {
-        self.standing.current().keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
+        let graph = self.standing.current();
+        let keys = graph.keys.iter().filter_map(|slot| key_reports::degraded(slot));
+        keys.chain(graph.endpoints_down()).collect()
     }
 
     fn metrics(&self) -> String {
@@ -351,6 +359,7 @@ impl Status for ProcessStatus {
         for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
             graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
+        graph.publish_endpoints();
         graph.metrics.render().unwrap_or_default()
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use client::{
     CallPattern, Client, Condition, Effect, Identifiers, Mode, Rate, RouteChoice, Rule, Test, TokenDigest,
 };
-pub use key::{FileSource, Key, KeyStore, ProcessStore};
+pub use key::{FileSource, Key, KeyStore, Pkcs11Store, ProcessStore, ReadableSecret, TokenUri};
 pub use listener::{
     Algorithm, Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Method,
     ServedRoutes, ServiceAccount, TokenKeys, UnixSocket,
@@ -223,6 +223,9 @@ pub struct RouteLimits {
     pub in_flight: usize,
     /// `pool`, default 64: idle connections kept to the endpoint, over all workers.
     pub pool: usize,
+    /// `failures`, default 5: failures in a row (no connection, no answer in time) after which calls are answered with 503 at
+    /// once until an attempt succeeds, 0 to 1000; 0: never.
+    pub failures: usize,
 }
 
 /// `[route.NAME.timeouts]`.
@@ -236,6 +239,8 @@ pub struct RouteTimeouts {
     pub idle: Duration,
     /// `pool_idle`, default `"15s"`: how long an unused connection is kept; keep it below the endpoint's own limit.
     pub pool_idle: Duration,
+    /// `probe`, default `"2s"`: while the endpoint is down, the longest pause between two attempts to reach it.
+    pub probe: Duration,
 }
 
 /// `[admin]`: `/livez`, `/readyz`, `/metrics`.

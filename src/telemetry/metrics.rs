@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -44,6 +44,12 @@ struct RefusalLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabel {
     listener: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnroutedLabels {
+    listener: String,
+    code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,6 +98,7 @@ impl EncodeLabelValue for LoadResult {
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
+    unrouted: Family<UnroutedLabels, Counter>,
     sign: Family<RouteLabel, Histogram>,
     first_byte: Family<RouteLabel, Histogram>,
     received: Family<RouteLabel, Counter>,
@@ -103,9 +110,19 @@ pub struct Metrics {
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
     key_degraded: Family<KeyLabel, Gauge>,
+    endpoint_down: Family<RouteLabel, Gauge>,
+    endpoint_outages: Family<RouteLabel, Counter>,
+    repeats: Family<RouteLabel, Counter>,
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
+}
+
+/// A listener's name, and what is counted of it alone.
+#[derive(Clone)]
+pub struct ListenerMetrics {
+    name: Arc<str>,
+    unrouted: Family<UnroutedLabels, Counter>,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -117,6 +134,7 @@ pub struct RouteMetrics {
     pub(super) first_byte: Histogram,
     pub(super) received: Counter,
     pub(super) returned: Counter,
+    pub(super) repeats: Counter,
     label: RouteLabel,
     clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
     clock_repeats: Counter,
@@ -137,8 +155,10 @@ impl Metrics {
         let sign = Family::new_with_constructor((|| Histogram::new(SIGN_BOUNDS)) as fn() -> Histogram);
         let first_byte = Family::new_with_constructor((|| Histogram::new(FIRST_BYTE_BOUNDS)) as fn() -> Histogram);
         let (exchanges, received, returned) = (Family::default(), Family::default(), Family::default());
+        let (unrouted, token_key_loads, key_degraded) = (Family::default(), Family::default(), Family::default());
         let (connections, key_expiry, key_loads) = (Family::default(), Family::default(), Family::default());
         registry.register("exchanges", "Exchanges that ended, by outcome", exchanges.clone());
+        registry.register("unrouted", "Requests refused before their route was known, by our code", unrouted.clone());
         registry.register_with_unit("sign", "Time to canonicalise and sign", Unit::Seconds, sign.clone());
         let help = "Time from the signed request to the head of its answer";
         registry.register_with_unit("first_byte", help, Unit::Seconds, first_byte.clone());
@@ -155,18 +175,24 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
-        let token_key_loads = Family::default();
         let help = "Attempts to fetch the keys of a listener's token issuer";
         registry.register("token_key_loads", help, token_key_loads.clone());
-        let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
+        let (endpoint_down, endpoint_outages, repeats) = (Family::default(), Family::default(), Family::default());
+        let help = "1 while the endpoint counts as down and calls are refused, else 0";
+        registry.register("endpoint_down", help, endpoint_down.clone());
+        let help = "How often the endpoint went down";
+        registry.register("endpoint_outages", help, endpoint_outages.clone());
+        let help = "Requests signed and sent again after an attempt without an answer";
+        registry.register("repeats", help, repeats.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
         let configuration = ConfigurationMetrics::register(&mut registry);
         Self {
             registry,
             exchanges,
+            unrouted,
             sign,
             first_byte,
             received,
@@ -178,6 +204,9 @@ impl Metrics {
             key_expiry,
             key_loads,
             key_degraded,
+            endpoint_down,
+            endpoint_outages,
+            repeats,
             audit_lost,
             configuration,
             token_key_loads,
@@ -201,6 +230,7 @@ impl Metrics {
             first_byte: self.first_byte.get_or_create(&label).clone(),
             received: self.received.get_or_create(&label).clone(),
             returned: self.returned.get_or_create(&label).clone(),
+            repeats: self.repeats.get_or_create(&label).clone(),
             clock_offset: self.clock_offset.clone(),
             clock_repeats: self.clock_repeats.get_or_create(&label).clone(),
             refusals: self.refusals.clone(),
@@ -208,10 +238,28 @@ impl Metrics {
         }
     }
 
+    /// The handles of one listener.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> ListenerMetrics {
+        ListenerMetrics { name: name.into(), unrouted: self.unrouted.clone() }
+    }
+
     /// Sets how many connections a listener has.
     pub fn set_connections(&self, listener: &str, open: usize) {
         let label = ListenerLabel { listener: listener.to_owned() };
         self.connections.get_or_create(&label).set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Sets for each route whether its endpoint counts as down (1) or not (0), and how often it went down so far. Those of
+    /// routes that are no more are gone.
+    pub fn set_endpoints<'r>(&self, routes: impl Iterator<Item = (&'r str, u8, u64)>) {
+        self.endpoint_down.clear();
+        self.endpoint_outages.clear();
+        for (route, down, outages) in routes {
+            let label = RouteLabel { route: route.to_owned() };
+            self.endpoint_down.get_or_create(&label).set(i64::from(down));
+            self.endpoint_outages.get_or_create(&label).inner().store(outages, Ordering::Relaxed);
+        }
     }
 
     /// Sets when a key expires, or that it does not.
@@ -262,6 +310,18 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl ListenerMetrics {
+    /// The listener's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn count_unrouted(&self, code: &'static str) {
+        self.unrouted.get_or_create(&UnroutedLabels { listener: self.name.to_string(), code }).inc();
     }
 }
 
