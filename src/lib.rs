@@ -10,16 +10,20 @@
 //! takes what the step before made, so the compiler keeps the order.
 //!
 //! ```text
+//!            tap                                   hyper sees only heads read to the letter; of others, a stand-in to refuse
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path prefix; there is no default
-//!            head::admit(head, route, names)       framing, Host, Origin, method, no query string, no loop, media type
+//!            head::admit(head, route, names)       Host, Origin, method, no query string, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; then its rate
 //! bytes    = body::read(body, limits).await        cap and deadline
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
+//!            deliver(route, allowed, ...).await, again and again where that is safe:
+//! ready    = attempts.connection().await           pooled or new; nothing is signed that cannot be sent
 //! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
-//! sent     = upstream.send(signed).await           pooled or new connection, at most once
+//! sent     = attempts.send(ready, signed).await    once; what may be tried again goes back to `connection`, signed anew
+//!            clock.observe(sent), refused::read()  the endpoint's time; what is refused for its time goes there once more
 //!            headers::relay(sent)                  hop-by-hop fields off; the body streams through
 //! ```
 //!
@@ -43,8 +47,9 @@
 //! | [`authorize`] | who may do what, pure: evidence, clients, rules, rates, policy | `query` |
 //! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
-//! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
-//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, stream | `signing` |
+//! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
+//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing` |
+//! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
 //! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
@@ -63,15 +68,30 @@
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
 //! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
-//! ([`credentials::KeySlot`], read without a lock). The admin listener and the key watcher have a thread each, so that health
-//! and key changes do not wait for traffic, nor traffic for them; so has the audit, whose queue has a place for every exchange
+//! ([`credentials::KeySlot`]) or what is known of an endpoint's clock ([`proxy::EndpointClock`]), both read without a lock, or what
+//! is known of an endpoint that fails ([`upstream::Breaker`], whose lock nobody takes while all is well). The admin listener and each key have a thread, so that health
+//! and key changes do not wait for traffic, nor traffic for them; so have the fetching of a token issuer's keys, and the audit, whose queue has a place for every exchange
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
+//!
+//! # Reload
+//!
+//! A thread of its own ([`app::reload`]) reads the configuration again, asks what of it would need rights that are gone
+//! ([`app::restart`]), and builds the successor of the whole [`app::Graph`]. What is configured as it was is handed over: key slots,
+//! destinations, TLS, counters, levels of rates. The graph then goes to every worker by a channel; each builds its part, keeps the
+//! connections of unchanged destinations, and replaces the [`downstream::Service`] of each listener. A request looks at it once, at
+//! its start: policy, key and endpoint are of one graph.
+//!
+//! A key store that runs programs or loads libraries has a process of its own ([`credentials::agent`]), started before this one
+//! confines itself. A key in a token ([`credentials::pkcs11`]) signs there: workers put requests into a socket of packets without
+//! waiting, a thread of the agent for each session answers them, and one thread here, started by the first request, hands the
+//! answers out. A key in memory signs on the worker's thread, at once.
 //!
 //! # Invariants
 //!
 //! 1. No secret, string to sign, signature, form value or `Authorization` field in a log, metric, error or answer. Secrets are
-//!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes.
+//!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes. Of a
+//!    secret key only keyed states stay, in memory that nobody else can read; `tests/memory` looks for more.
 //! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no default route.
 //! 3. Upstream host, path and key come from the configuration, never from anything a client sent.
 //! 4. Keys are refreshed beside the request path; a store that fails leaves the last good key; an expired key is never used.
@@ -81,10 +101,17 @@
 //! 7. HTTP/1.1 only, on both sides.
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel can see
 //!    to that; `danger_unconfined` is off by default and logged at warn.
-//! 9. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
+//! 9. No request is judged, signed and sent by parts of two configurations; one that cannot be proved as a whole changes nothing.
+//! 10. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
+//! 11. A request of which the kernel took a byte is sent again only when its Action only reads, once, signed anew. Sending consumes
+//!     a `SignedRequest`, so that the same signature cannot go out twice. One that the endpoint refused for its time was not
+//!     carried out: it is sent once more, whatever its Action, when the endpoint's time is known and explains the refusal.
 //!
 //! # Where we left the design we began with, and why
 //!
+//! - A system call comes through a crate with a safe interface, and for `memfd_secret` there is none worth having: the one crate that
+//!   makes the call has an unsafe interface, and leaves its descriptor open to programs started later. So the package
+//!   `src/secret_memory` beside this one does it, with a few blocks of `unsafe` that say why they are sound; here it is forbidden.
 //! - Routing looks at the path as a whole: a path prefix chooses a route only when nothing but a slash follows it. What would
 //!   follow could only be dropped or forwarded; the first surprises, the second lets clients choose the signed path.
 //! - A request sent upstream carries `Via: 1.1 countersign`, by which a loop is recognised (508).
@@ -96,6 +123,15 @@
 //!   connection instead.
 //! - A POST that does not say how long its body is gets 411 and a closed connection: what follows its head would otherwise be read
 //!   as the next request.
+//! - Heads are read twice: by [`downstream::request_head`] to the letter, then by hyper, which is lenient in ways that a front
+//!   proxy may not share. hyper is shown whole heads that passed, each with its own body, and for one that did not a stand-in,
+//!   whose exchange is the refusal: answered in its turn, logged and counted like every other. hyper so refuses nothing by itself,
+//!   and a request that hyper should begin where no head was judged is refused too. Of two framings neither is believed (400).
+//! - A client that closes its half of the connection behind its request is served as long as it is sent something every three
+//!   seconds; then it counts as gone, since until it is sent something the two look the same. Proxies that take every half-closed
+//!   client for a gone one leave clients that mean well without an answer to a call that may have been carried out.
+//! - What is no HTTP at all on our port is logged at `info`, not `debug`: every exchange has its line. `proxy::notice` has the
+//!   level and name of every refusal.
 //! - An empty parameter name is passed on: independent implementations agree on its signature.
 
 pub mod admin;
@@ -107,6 +143,7 @@ pub mod config;
 pub mod confine;
 pub mod credentials;
 pub mod downstream;
+pub mod fetch;
 pub mod proxy;
 pub mod query;
 pub mod sandbox;

@@ -124,7 +124,9 @@ fn the_examples_in_the_reference_are_keys() {
     let reference = text("reference.toml");
     let (default_tables, _) = reference.split_once("# TLS towards clients").unwrap();
     let (_, rest) = reference.split_once("# ---- The endpoints").unwrap();
-    let outside = [default_tables, rest].concat();
+    let (routes, rest) = rest.split_once("# \"file\": the JSON").unwrap();
+    let (_, others) = rest.split_once("# ---- Health and metrics").unwrap();
+    let outside = [default_tables, routes, others].concat();
     for example in outside.lines().filter(|line| line.starts_with("# e.g. ")) {
         let line = example.trim_start_matches("# e.g. ");
         let faults = match parse(&reference.replace(example, line), "f", []) {
@@ -141,15 +143,17 @@ fn the_examples_in_the_reference_are_keys() {
 
 /// The reference, with every example of the listener and the clients taken.
 fn reference_with_clients() -> String {
-    let written = text("reference.toml").replace("any_local = true", "").replace("# e.g. [", "[");
+    let written = text("reference.toml");
     let (before, after) = written.split_once("# ---- The endpoints").unwrap();
     let before = before
+        .replace("any_local = true", "")
         .replace("# e.g. mode = \"0660\"", "")
         .replace("# e.g. group = \"countersign\"", "")
         .replace(
             "# e.g. authenticate = [\"unix-peer\", \"token\"]",
             "authenticate = [\"mtls\", \"token\", \"service-account\"]",
         )
+        .replace("# e.g. jwks_file", "#jwks_file") // `jwks_url` stands below it: one of the two
         .replace("# e.g. ", "");
     format!("{before}# ---- The endpoints{after}")
 }
@@ -164,6 +168,20 @@ fn the_examples_of_listeners_and_clients_make_one_configuration() {
 }
 
 #[test]
+fn the_examples_of_keys_make_one_configuration() {
+    let written = text("reference.toml");
+    let (before, rest) = written.split_once("# \"file\": the JSON").unwrap();
+    let (keys, after) = rest.split_once("# ---- Health and metrics").unwrap();
+    // of two lines that say where a file is there is one
+    let keys =
+        keys.replace("# e.g. credential = ", "# ").replace("# e.g. pin_credential = ", "# ").replace("# e.g. ", "");
+    let before = before.replace("# e.g. key = ", "key = ");
+    let settings = parse(&format!("{before}#{keys}#{after}"), "f", []).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<_> = settings.keys.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["main", "mounted", "printed", "token"]);
+}
+
+#[test]
 fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
     let named = keys_of_the_reference();
     for (header, path) in [
@@ -171,6 +189,9 @@ fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
         ("[[client.zz.rule]]", "client.reporting.rule"),
         ("[listener.zz.tls]", "listener.local.tls"),
         ("[listener.zz.service_account]", "listener.local.service_account"),
+        ("[key.zz]\nkind = \"file\"", "key.mounted"),
+        ("[key.zz]\nkind = \"process\"", "key.printed"),
+        ("[key.zz]\nkind = \"pkcs11\"", "key.token"),
     ] {
         let error =
             parse(&format!("{}\n{header}\nnothing-like-it = 1\n", text("reference.toml")), "f", []).unwrap_err();

@@ -293,7 +293,7 @@ fn the_identity_can_come_from_systemd() {
     };
     let here = || Some(place.directory.path().to_owned());
     assert!(inspect("identity-credential", here()).succeeded().contains(ID));
-    inspect("identity-credential", None).failed(69, "LoadCredential=identity-credential:");
+    inspect("identity-credential", None).failed(65, "LoadCredential=identity-credential:");
     inspect("../id", here()).failed(65, "the name of one file");
 }
 

@@ -10,13 +10,16 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{Handler, PeerEvidence};
+use crate::downstream::{Handler, HeadFault, PeerEvidence};
 use crate::telemetry::metrics::MEDIA_TYPE;
 
 /// What the admin listener reports of the rest of the process.
 pub trait Status: Send + Sync {
     /// Why the process is not ready, one reason per line of the answer; empty when it is.
     fn not_ready(&self) -> Vec<String>;
+
+    /// What is the matter although the process is ready, one thing per line; empty when all is well.
+    fn degraded(&self) -> Vec<String>;
 
     /// The metrics as they are now, in the OpenMetrics text format.
     fn metrics(&self) -> String;
@@ -56,7 +59,9 @@ impl Admin {
     fn readiness(&self) -> Response<Full<Bytes>> {
         let reasons = self.status.not_ready();
         if reasons.is_empty() {
-            return plain(StatusCode::OK, "ready\n".to_owned());
+            let notes = self.status.degraded();
+            let text = notes.iter().fold("ready\n".to_owned(), |text, note| format!("{text}degraded: {note}\n"));
+            return plain(StatusCode::OK, text);
         }
         plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n{}\n", reasons.join("\n")))
     }
@@ -72,6 +77,10 @@ impl Handler for Admin {
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         self.answer(request.method(), request.uri().path())
+    }
+
+    fn refuse(&self, _: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Response<Full<Bytes>> {
+        plain(StatusCode::BAD_REQUEST, format!("{fault}\n"))
     }
 }
 

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::graph::key_store;
 use super::listening::authenticates_by;
-use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Settings};
+use crate::config::settings::{
+    AuditTarget, Endpoint, ListenAddress, Listener, Method, Route, Settings, TokenKeys, Transport, Trust,
+};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
-use crate::credentials::LoadError;
+use crate::credentials::WatchedKey;
 
 /// DNS, when an answer is too long for a datagram.
-const DNS: u16 = 53;
+pub(super) const DNS: u16 = 53;
 
 /// What the C library reads to resolve a name, again and again.
 const RESOLVER_FILES: [&str; 6] =
@@ -27,49 +28,82 @@ const MOST_LINKS: usize = 40;
 
 /// What the process needs to serve `settings`, after keys and certificates are loaded and every address is bound.
 ///
-/// `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`; `abstract_sockets` says whether the service manager
+/// `file` is the configuration's, which is read again when it changes; `abstract_sockets` says whether the service manager
 /// listens on one.
-///
-/// # Errors
-/// A key whose place cannot be told; it would not have loaded either.
 pub fn confinement(
     settings: &Settings,
-    credentials_directory: Option<&Path>,
+    file: Option<&Path>,
+    keys: &[WatchedKey],
     abstract_sockets: AbstractSockets,
-) -> Result<Confinement, LoadError> {
+) -> Confinement {
     let mut read = BTreeSet::new();
-    for key in &settings.keys {
-        for file in key_store(key, credentials_directory)?.watched() {
-            read.extend(directories_of(&file));
-        }
-    }
+    read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
+    let user = User::current();
+    read.extend(file.into_iter().chain(settings.routes.iter().filter_map(ca_file)).flat_map(|file| around(file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
-    let mut connect: BTreeSet<u16> = settings.routes.iter().map(|route| route.endpoint.port).collect();
-    if settings.routes.iter().any(|route| is_name(&route.endpoint)) {
+    let mut connect: BTreeSet<u16> = endpoints(settings).map(|endpoint| endpoint.port).collect();
+    if endpoints(settings).any(is_name) {
         connect.insert(DNS);
         read.extend(RESOLVER_FILES.iter().chain(&LIBRARIES).map(PathBuf::from));
-        read.insert(resolv_conf(Path::new(RESOLV_CONF), User::current()));
+        read.insert(resolv_conf(Path::new(RESOLV_CONF), user));
     }
-    Ok(Confinement {
+    Confinement {
         read: read.into_iter().collect(),
         write: match &settings.audit.target {
             // the file is made anew when it was rotated
             AuditTarget::File(path) => path.parent().map(Path::to_owned).into_iter().collect(),
             AuditTarget::Off | AuditTarget::Stdout | AuditTarget::Journald | AuditTarget::Syslog => Vec::new(),
         },
+        remove: socket_directories(&settings.listeners),
         connect: connect.into_iter().collect(),
         // everything is bound already
         bind: Vec::new(),
         netlink: if asks_for_owners { Netlink::Allow } else { Netlink::Deny },
         abstract_sockets,
         spawn: Spawn::Deny,
-    })
+    }
+}
+
+/// The directories of our Unix sockets, which are removed at the end, as far as nothing else is in them: the right to remove
+/// holds for all that is in a directory. Elsewhere (/run, /tmp) a socket stays behind, and the next start replaces it.
+fn socket_directories(listeners: &[Listener]) -> Vec<PathBuf> {
+    let sockets = listeners.iter().filter_map(|listener| match &listener.address {
+        ListenAddress::Unix(socket) => Some(socket.path.as_path()),
+        ListenAddress::Tcp(_) | ListenAddress::Inherited { .. } => None,
+    });
+    let sockets: BTreeSet<&Path> = sockets.collect();
+    let directories: BTreeSet<&Path> = sockets.iter().filter_map(|socket| socket.parent()).collect();
+    let ours = |directory: &&Path| {
+        std::fs::read_dir(directory)
+            .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|entry| sockets.contains(entry.path().as_path()))))
+    };
+    directories.into_iter().filter(ours).map(Path::to_owned).collect()
+}
+
+/// Everything that is connected to by what the configuration says.
+fn endpoints(settings: &Settings) -> impl Iterator<Item = &Endpoint> {
+    let issuers = settings.listeners.iter().filter_map(|listener| match &listener.service_account.as_ref()?.keys {
+        TokenKeys::File(_) => None,
+        TokenKeys::Url { endpoint, .. } => Some(endpoint),
+    });
+    settings.routes.iter().map(|route| &route.endpoint).chain(issuers)
 }
 
 /// The files of a listener that are read again while it serves.
 fn refreshed_files(listener: &Listener) -> Vec<&Path> {
-    let mut files: Vec<&Path> = listener.service_account.iter().map(|tokens| tokens.jwks_file.as_path()).collect();
+    let mut files: Vec<&Path> = Vec::new();
+    match listener.service_account.as_ref().map(|tokens| &tokens.keys) {
+        None => {}
+        Some(TokenKeys::File(path)) => files.push(path),
+        Some(TokenKeys::Url { endpoint, token_file }) => {
+            files.extend(token_file.as_deref());
+            match &endpoint.transport {
+                Transport::Tls { trust: Trust::File(path) } => files.push(path),
+                Transport::Tls { trust: Trust::Platform } | Transport::Plaintext => {}
+            }
+        }
+    }
     if let Some(tls) = &listener.tls {
         files.extend([tls.certificate.as_path(), tls.private_key.as_path()]);
         if let Some(clients) = &tls.clients {
@@ -80,13 +114,38 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
-fn is_name(endpoint: &Endpoint) -> bool {
+/// The file of an endpoint's roots.
+fn ca_file(route: &Route) -> Option<&Path> {
+    match &route.endpoint.transport {
+        Transport::Tls { trust: Trust::File(path) } => Some(path),
+        Transport::Tls { trust: Trust::Platform } | Transport::Plaintext => None,
+    }
+}
+
+/// The directories of a file that is no secret. In one at the top of the file system (/etc) root may read the file alone: a
+/// secret might stand beside it.
+fn around(file: &Path, user: User) -> BTreeSet<PathBuf> {
+    let narrow = |path: PathBuf| match user {
+        User::Root if path.components().count() <= 2 => file.to_owned(),
+        User::Root | User::Other => path,
+    };
+    directories_of(file).into_iter().map(narrow).collect()
+}
+
+/// Whether a path is there for names to be resolved.
+pub(super) fn is_resolver_file(path: &Path) -> bool {
+    let known = RESOLVER_FILES.iter().chain(&LIBRARIES).any(|known| Path::new(known) == path);
+    known || path == resolv_conf(Path::new(RESOLV_CONF), User::current())
+}
+
+/// Whether an endpoint has to be looked up.
+pub(super) fn is_name(endpoint: &Endpoint) -> bool {
     endpoint.bare_host().parse::<IpAddr>().is_err()
 }
 
 /// The directories from which the file at `path` is read, now and after it was replaced: by a rename in its own directory, or
 /// by a symlink on the way to it that is swapped.
-fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
+pub(super) fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut rest = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for _ in 0..MOST_LINKS {
@@ -167,8 +226,10 @@ fn is_mounted(path: &Path) -> bool {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::credentials::{KeySlot, SealedFile};
 
     fn strings(paths: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
         paths.into_iter().map(|path| path.display().to_string()).collect()
@@ -182,9 +243,14 @@ mod tests {
         crate::config::parse(&text, "f", []).unwrap()
     }
 
+    fn keys() -> [WatchedKey; 1] {
+        let store = SealedFile::new("/no/such/key.age".into(), "/no/such/place/id".into());
+        [WatchedKey { slot: Arc::new(KeySlot::new("a")), store: Box::new(store), proof: None }]
+    }
+
     #[test]
     fn an_endpoint_with_an_address_needs_no_resolver() {
-        let confinement = confinement(&settings("https://[::1]:8443/"), None, AbstractSockets::Deny).unwrap();
+        let confinement = confinement(&settings("https://[::1]:8443/"), None, &keys(), AbstractSockets::Deny);
         assert_eq!(strings(confinement.read), ["/no/such", "/no/such/place"]);
         assert_eq!((confinement.connect, confinement.bind), (vec![8443], vec![]));
         assert_eq!((confinement.write, confinement.spawn), (vec![], Spawn::Deny));
@@ -192,10 +258,26 @@ mod tests {
 
     #[test]
     fn an_endpoint_with_a_name_needs_its_port_and_the_resolver() {
-        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, AbstractSockets::Deny).unwrap();
+        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, &keys(), AbstractSockets::Deny);
         assert_eq!(confinement.connect, [53, 443]);
         assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
         assert!(!confinement.read.contains(&PathBuf::from("/")));
+    }
+
+    #[test]
+    fn fetching_token_keys_needs_their_port_and_what_they_are_fetched_with() {
+        let text = "[listener.a]\nauthenticate = [\"service-account\"]\n[listener.a.service_account]\n\
+                    issuer = \"i\"\naudience = \"a\"\nalgorithm = \"RS256\"\n\
+                    jwks_url = \"https://keys.example:6443/\"\njwks_ca_file = \"/no/such/ca/ca.crt\"\n\
+                    jwks_token_file = \"/no/such/account/token\"\n\
+                    [client.c]\nservice_account = \"a/b\"\n[route.a]\nendpoint = \"https://[::1]:8443/\"\n\
+                    [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n";
+        let settings = crate::config::parse(text, "f", []).unwrap();
+        let confinement = confinement(&settings, None, &[], AbstractSockets::Deny);
+        assert_eq!(confinement.connect, [53, 6443, 8443], "a name has to be resolved as well");
+        for path in ["/no/such/ca", "/no/such/account", "/etc/hosts"] {
+            assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");
+        }
     }
 
     #[test]
@@ -216,6 +298,27 @@ mod tests {
         assert_eq!(strings(directories_of(Path::new("/key.age"))), ["/key.age"]);
         let found = strings(directories_of(Path::new("/proc/self/key.age")));
         assert!(!found.iter().any(|path| path == "/" || path == "/proc"), "{found:?}");
+    }
+
+    #[test]
+    fn only_a_directory_of_sockets_alone_is_one_to_remove_from() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = |name: &str| {
+            let mut listener = settings("https://[::1]/").listeners.remove(0);
+            let path = directory.path().join(name);
+            listener.address =
+                ListenAddress::Unix(crate::config::settings::UnixSocket { path, mode: 0o600, group: None });
+            listener
+        };
+        let listeners = [listener("a"), listener("b")];
+        for name in ["a", "b"] {
+            assert_eq!(socket_directories(&listeners), [directory.path()]);
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert!(socket_directories(&listeners[..1]).is_empty(), "b is not one of its sockets");
+        fs::create_dir(directory.path().join("below")).unwrap();
+        assert!(socket_directories(&listeners).is_empty());
+        assert!(socket_directories(&settings("https://[::1]/").listeners).is_empty());
     }
 
     #[test]

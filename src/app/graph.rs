@@ -1,22 +1,23 @@
 //! What all workers share: settings, keys, TLS configurations, counters. Everything here can be proven without serving.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 use super::clients;
+use super::destination::{Destination, PlatformRoots, destination};
+use super::key_stores::key_store;
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{IdentitySource, KeySlot, KeyStore, LoadError, LoadErrorKind, SealedFile, WatchedKey};
+use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
+use crate::proxy::{DateEvidence, EndpointClock, Follow};
+use crate::secret_file::directory_of;
+use crate::telemetry::record::causes;
 use crate::telemetry::{Metrics, RouteMetrics};
-use crate::upstream::tls::{self, Roots, RootsError};
-use crate::upstream::{Endpoint, Security};
+use crate::upstream::tls::RootsError;
 
 /// The shared part of a running proxy.
 pub struct Graph {
@@ -24,16 +25,22 @@ pub struct Graph {
     pub(super) routes: Vec<SharedRoute>,
     pub(super) keys: Vec<Arc<KeySlot>>,
     pub(super) clients: Arc<Clients>,
-    pub(super) listeners: Vec<SharedListener>,
+    pub(super) listeners: Vec<Arc<SharedListener>>,
     pub(super) connections: Vec<Capacity>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) platform: PlatformRoots,
+    /// How many graphs have been served, this one included.
+    pub(super) generation: u64,
+    /// Exchanges of routes that are configured no more.
+    of_removed_routes: Vec<Capacity>,
 }
 
 /// What the workers share of one route.
 pub(super) struct SharedRoute {
     pub(super) key: Arc<KeySlot>,
-    pub(super) endpoint: Endpoint,
+    pub(super) destination: Arc<Destination>,
     pub(super) in_flight: Capacity,
+    pub(super) clock: Arc<EndpointClock>,
     pub(super) metrics: RouteMetrics,
 }
 
@@ -95,34 +102,53 @@ impl BuildError {
 impl Graph {
     /// Loads every key and every CA file. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
     ///
+    /// A key that is only not there just now (a file that an agent has yet to write, a program that failed) is none of the
+    /// errors: its slot is empty, and says why.
+    ///
     /// # Errors
     /// Everything that is wrong, not only the first thing.
     pub fn build(
         settings: Settings,
         credentials_directory: Option<&Path>,
     ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
+        Self::build_after(settings, credentials_directory, None)
+    }
+
+    /// The successor of this graph. What is configured as it was goes on: keys, destinations, listeners' certificates, counters,
+    /// the levels of rates. CA files are read again. The keys returned are those that are new.
+    ///
+    /// # Errors
+    /// As for [`Self::build`].
+    pub fn succeed(
+        &self,
+        settings: Settings,
+        credentials_directory: Option<&Path>,
+    ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
+        Self::build_after(settings, credentials_directory, Some(self))
+    }
+
+    fn build_after(
+        settings: Settings,
+        credentials_directory: Option<&Path>,
+        before: Option<&Self>,
+    ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
         let mut errors = Vec::new();
         let mut listeners = Vec::new();
         for listener in &settings.listeners {
-            match listening::share(listener) {
+            match share_listener(listener, before) {
                 Ok(listener) => listeners.push(listener),
                 Err(source) => {
-                    errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) });
+                    errors.push(BuildError::Listener { name: listener.name.clone(), source });
                 }
             }
         }
-        let mut keys = Vec::new();
-        for key in &settings.keys {
-            match load_key(key, credentials_directory) {
-                Ok(key) => keys.push(key),
-                Err(source) => errors.push(BuildError::Key { name: key.name.clone(), source }),
-            }
-        }
-        let metrics = Arc::new(Metrics::new());
-        let slots: Vec<Arc<KeySlot>> = keys.iter().map(|key| Arc::clone(&key.slot)).collect();
+        let (keys, new_keys) = keys(&settings, credentials_directory, before, &mut errors);
+        let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
+        let mut platform = before.map(|before| before.platform.clone()).unwrap_or_default();
         let mut routes = Vec::new();
         for route in &settings.routes {
-            match share_route(route, &slots, &metrics) {
+            let before = before.and_then(|before| before.route(&route.name));
+            match share_route(route, &keys, &metrics, &mut platform, before) {
                 Ok(route) => routes.push(route),
                 // that a key which did not load is missing here too is no second fault
                 Err(BuildError::NoKey { .. }) if !errors.is_empty() => {}
@@ -132,9 +158,23 @@ impl Graph {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let connections = settings.listeners.iter().map(|l| Capacity::new(l.limits.connections)).collect();
-        let clients = Arc::new(clients::clients(&settings));
-        Ok((Self { settings, routes, keys: slots, clients, listeners, connections, metrics }, keys))
+        let connections = settings.listeners.iter().map(|listener| connections(listener, before)).collect();
+        let clients = Arc::new(clients::clients(&settings, before.map(|before| &*before.clients)));
+        let generation = before.map_or(1, |before| before.generation.saturating_add(1));
+        let of_removed_routes = before.map(|before| before.removed_in(&settings)).unwrap_or_default();
+        let graph = Self {
+            settings,
+            routes,
+            keys,
+            clients,
+            listeners,
+            connections,
+            metrics,
+            platform,
+            generation,
+            of_removed_routes,
+        };
+        Ok((graph, new_keys))
     }
 
     /// The settings the graph was built from.
@@ -155,67 +195,182 @@ impl Graph {
         &self.clients
     }
 
+    /// The endpoints that count as down, each with its reason.
+    pub(super) fn endpoints_down(&self) -> impl Iterator<Item = String> {
+        let outages = self.settings.routes.iter().zip(&self.routes);
+        outages.filter_map(|(route, shared)| {
+            shared
+                .destination
+                .breaker
+                .outage()
+                .map(|outage| format!("route.{}: the endpoint is down: {outage}", route.name))
+        })
+    }
+
+    /// Brings the metrics of the endpoints up to now.
+    pub(super) fn publish_endpoints(&self) {
+        let breakers = self.settings.routes.iter().zip(&self.routes).map(|(route, shared)| {
+            let breaker = &shared.destination.breaker;
+            (route.name.as_str(), u8::from(breaker.outage().is_some()), breaker.outages())
+        });
+        self.metrics.set_endpoints(breakers);
+    }
+
     /// Exchanges under way on all routes.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.routes.iter().map(|route| route.in_flight.taken()).sum()
+        let routes = self.routes.iter().map(|route| &route.in_flight);
+        routes.chain(&self.of_removed_routes).map(Capacity::taken).sum()
+    }
+
+    /// How many graphs have been served, this one included.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Each listener with what the workers share of it.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (&settings::Listener, &Arc<SharedListener>)> {
+        self.settings.listeners.iter().zip(&self.listeners)
+    }
+
+    /// The places for connections of a listener.
+    pub(super) fn places(&self, listener: &Name) -> Capacity {
+        let mut all = self.settings.listeners.iter().zip(&self.connections);
+        // a listener that is not configured has none
+        all.find(|(known, _)| known.name == *listener).map_or_else(|| Capacity::new(0), |(_, places)| places.clone())
+    }
+
+    fn route(&self, name: &Name) -> Option<&SharedRoute> {
+        self.settings.routes.iter().zip(&self.routes).find(|(route, _)| route.name == *name).map(|(_, shared)| shared)
+    }
+
+    /// The slot of a key that is configured as it was; it is watched already.
+    fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
+        self.settings.keys.iter().zip(&self.keys).find(|(known, _)| *known == key).map(|(_, slot)| Arc::clone(slot))
+    }
+
+    /// What is counted of routes that `settings` does not have, and is not over.
+    fn removed_in(&self, settings: &Settings) -> Vec<Capacity> {
+        let stays = |name: &Name| settings.routes.iter().any(|route| route.name == *name);
+        let removed = self.settings.routes.iter().zip(&self.routes).filter(|(route, _)| !stays(&route.name));
+        let all = removed.map(|(_, shared)| &shared.in_flight).chain(&self.of_removed_routes);
+        all.filter(|in_flight| in_flight.taken() > 0).cloned().collect()
     }
 }
 
-/// The store that a `[key.NAME]` describes.
-///
-/// # Errors
-/// An identity that names a systemd credential where there are none.
-pub fn key_store(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
-    match &key.store {
-        settings::KeyStore::Sealed { file, identity } => {
-            let identity = match identity {
-                settings::IdentitySource::File(path) => IdentitySource::File(path.clone()),
-                settings::IdentitySource::SystemdCredential(name) => IdentitySource::SystemdCredential(name.clone()),
-            };
-            let identity = identity.locate(credentials_directory)?;
-            Ok(Box::new(SealedFile::new(file.clone(), identity)))
+/// The slots of all keys, those there were and new ones, and what the new ones are loaded from.
+fn keys(
+    settings: &Settings,
+    credentials_directory: Option<&Path>,
+    before: Option<&Graph>,
+    errors: &mut Vec<BuildError>,
+) -> (Vec<Arc<KeySlot>>, Vec<WatchedKey>) {
+    let missing = before.map_or(Missing::MayCome, |_| Missing::Fault);
+    let (mut slots, mut new_keys) = (Vec::new(), Vec::new());
+    for key in &settings.keys {
+        if let Some(slot) = before.and_then(|before| before.same_key(key)) {
+            slots.push(slot);
+            continue;
+        }
+        match load_key(key, credentials_directory, missing) {
+            Ok(key) => {
+                slots.push(Arc::clone(&key.slot));
+                new_keys.push(key);
+            }
+            Err(source) => errors.push(BuildError::Key { name: key.name.clone(), source }),
         }
     }
+    (slots, new_keys)
 }
 
-fn load_key(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<WatchedKey, LoadError> {
+/// What a key is that is not there just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// No reason not to start: it may come.
+    MayCome,
+    /// A reason to go on with the configuration there was, which has its keys.
+    Fault,
+}
+
+fn load_key(
+    key: &settings::Key,
+    credentials_directory: Option<&Path>,
+    missing: Missing,
+) -> Result<WatchedKey, LoadError> {
     let store = key_store(key, credentials_directory)?;
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
-    slot.refresh(store.as_ref())?;
-    Ok(WatchedKey { slot, store })
+    match slot.refresh(store.as_ref()) {
+        Ok(_) => {}
+        Err(error)
+            if missing == Missing::MayCome
+                && error.kind() == LoadErrorKind::Unavailable
+                && can_come(store.as_ref()) =>
+        {
+            slot.set_trouble(Some(causes(&error)));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(WatchedKey { slot, store, proof: None })
 }
 
-fn share_route(route: &settings::Route, keys: &[Arc<KeySlot>], metrics: &Metrics) -> Result<SharedRoute, BuildError> {
-    let name = || route.name.clone();
+/// Whether a key that is not there may be there later. A directory that is not there when the process confines itself cannot
+/// be read afterwards.
+fn can_come(store: &dyn KeyStore) -> bool {
+    store.watched().iter().all(|file| directory_of(file).is_dir())
+}
+
+/// Certificates and token keys, those there were when they are configured as they were: their own watcher keeps them fresh.
+fn share_listener(
+    listener: &settings::Listener,
+    before: Option<&Graph>,
+) -> Result<Arc<SharedListener>, Box<ListenerError>> {
+    let known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.listeners));
+    match known.into_iter().find(|(known, _)| listening::share_alike(known, listener)) {
+        Some((_, shared)) => Ok(Arc::clone(shared)),
+        None => listening::share(listener).map(Arc::new).map_err(Box::new),
+    }
+}
+
+fn connections(listener: &settings::Listener, before: Option<&Graph>) -> Capacity {
+    let limit = listener.limits.connections;
+    let mut known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.connections));
+    let known = known.find(|(known, _)| known.name == listener.name);
+    known.map_or_else(|| Capacity::new(limit), |(_, places)| places.with_limit(limit))
+}
+
+fn share_route(
+    route: &settings::Route,
+    keys: &[Arc<KeySlot>],
+    metrics: &Metrics,
+    platform: &mut PlatformRoots,
+    before: Option<&SharedRoute>,
+) -> Result<SharedRoute, BuildError> {
     let key = keys.iter().find(|key| key.name() == route.key.as_str());
-    let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: name() })?);
-    let host = route.endpoint.bare_host().to_owned();
-    let security = match &route.endpoint.transport {
-        settings::Transport::Plaintext => Security::Plaintext,
-        settings::Transport::Tls { trust } => {
-            let config = client_config(trust).map_err(|source| BuildError::Roots { name: name(), source })?;
-            Security::Tls(config, server_name(&host).ok_or_else(|| BuildError::HostName { name: name() })?)
-        }
-    };
+    let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
+    let limit = route.limits.in_flight;
+    let metrics = metrics.route(route.name.as_str(), &route.known_actions);
+    let destination = destination(route, platform, before.map(|before| &before.destination))?;
+    let same = before.filter(|before| Arc::ptr_eq(&before.destination, &destination));
     Ok(SharedRoute {
         key,
-        endpoint: Endpoint { host, port: route.endpoint.port, security },
-        in_flight: Capacity::new(route.limits.in_flight),
-        metrics: metrics.route(route.name.as_str(), &route.known_actions),
+        in_flight: before.map_or_else(|| Capacity::new(limit), |before| before.in_flight.with_limit(limit)),
+        clock: Arc::new(endpoint_clock(route, &metrics, same.map(|same| &*same.clock))),
+        destination,
+        metrics,
     })
 }
 
-fn client_config(trust: &settings::Trust) -> Result<Arc<ClientConfig>, RootsError> {
-    match trust {
-        settings::Trust::Platform => tls::client_config(&Roots::Platform),
-        settings::Trust::File(path) => tls::client_config(&Roots::File(path.clone())),
-    }
-}
-
-fn server_name(host: &str) -> Option<ServerName<'static>> {
-    match host.parse::<IpAddr>() {
-        Ok(address) => Some(ServerName::IpAddress(address.into())),
-        Err(_) => ServerName::try_from(host.to_owned()).ok(),
+/// A clock that was known stays known while the endpoint is the same.
+fn endpoint_clock(route: &settings::Route, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
+    let follow = match route.clock {
+        settings::Clock::Endpoint => Follow::Endpoint,
+        settings::Clock::Host => Follow::Host,
+    };
+    let evidence = if route.endpoint.is_authentic() { DateEvidence::Authentic } else { DateEvidence::Forgeable };
+    let clock = EndpointClock::new(route.name.as_str(), follow, evidence, metrics.clone());
+    match before {
+        Some(before) => clock.knowing_what(before),
+        None => clock,
     }
 }

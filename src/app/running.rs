@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,22 +14,23 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::graph::Graph;
+use super::key_reports;
 use super::listening::{self, BindError};
-use super::refresh::Refresher;
-use super::worker;
+use super::reload::{Reloader, Report, Source};
+use super::restart::Granted;
+use super::standing::Standing;
+use super::worker::{self, Work};
 use crate::admin::{Admin, Status};
 use crate::clock;
-use crate::config::settings::{self, AuditTarget};
-use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, WatchError, WatchedKey};
+use crate::config::settings::{self, AuditTarget, Name};
+use crate::credentials::{WatchError, WatchedKey};
 use crate::downstream::listener::Security;
 use crate::downstream::stream::Clocks;
 use crate::downstream::unix_socket::SocketPath;
 use crate::downstream::{self, Capacity, Current, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, Service};
 use crate::downstream::{accept, listener};
+use crate::telemetry::AuditLog;
 use crate::telemetry::audit::{AuditError, AuditWriter, OpenedAudit, Target, WhenFull};
-use crate::telemetry::metrics::LoadResult;
-use crate::telemetry::record::causes;
-use crate::telemetry::{AuditLog, Metrics};
 
 /// The admin listener's limits: a few probes and scrapers, each quick.
 const ADMIN_LIMITS: Limits = Limits {
@@ -76,23 +78,21 @@ pub struct Bound {
     graph: Arc<Graph>,
     sockets: Vec<Vec<ListenerSocket>>,
     addresses: Vec<ListenAddress>,
-    paths: Vec<SocketPath>,
+    paths: Vec<(Name, SocketPath)>,
     admin: Option<TcpListener>,
     audit: Option<OpenedAudit>,
 }
 
 /// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
 pub struct Running {
-    graph: Arc<Graph>,
+    standing: Arc<Standing>,
+    reloader: Option<Reloader>,
     addresses: Arc<[ListenAddress]>,
-    _paths: Vec<SocketPath>,
     admin: Option<SocketAddr>,
     draining: Arc<AtomicBool>,
     drain: watch::Sender<bool>,
     _admin_drain: watch::Sender<bool>,
     worker_ends: mpsc::UnboundedReceiver<io::Result<()>>,
-    keys: KeyWatcher,
-    refresher: Option<Refresher>,
     audit_writer: Option<AuditWriter>,
 }
 
@@ -125,36 +125,40 @@ impl Bound {
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
-        let keys = watch_keys(&graph, keys)?;
-        let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
+        let (adopted, adoptions) = std::sync::mpsc::channel();
+        let standing = Arc::new(Standing::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let addresses: Arc<[ListenAddress]> = addresses.into();
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         if let Some(socket) = admin_socket {
-            let (graph, draining, audit) = (Arc::clone(&graph), Arc::clone(&draining), audit.clone());
-            let status = ProcessStatus { graph, draining, audit };
+            let (standing, draining, audit) = (Arc::clone(&standing), Arc::clone(&draining), audit.clone());
+            let status = ProcessStatus { standing, draining, audit };
             spawn("admin", move || serve_admin(socket, Arc::new(status), Drain::new(admin_signal)))?;
         }
         let (ends, worker_ends) = mpsc::unbounded_channel();
         for (number, sockets) in sockets.into_iter().enumerate() {
-            let (graph, drain, ends) = (Arc::clone(&graph), Drain::new(drain_signal.clone()), ends.clone());
-            let (audit, addresses) = (audit.clone(), Arc::clone(&addresses));
+            let work = Work {
+                graphs: standing.graphs(),
+                sockets: addresses.iter().cloned().zip(sockets).collect(),
+                audit: audit.clone(),
+                drain: Drain::new(drain_signal.clone()),
+                adopted: adopted.clone(),
+            };
+            let ends = ends.clone();
             spawn(&format!("worker-{number}"), move || {
-                let sockets = addresses.iter().cloned().zip(sockets).collect();
+                let ended = catch_unwind(AssertUnwindSafe(|| worker::run(work)));
                 // a receiver that is gone has stopped caring
-                let _ended = ends.send(worker::run(&graph, sockets, &audit, &drain));
+                let _sent = ends.send(ended.unwrap_or_else(|_| Err(io::Error::other("a worker panicked"))));
             })?;
         }
         Ok(Running {
-            graph,
+            standing,
+            reloader: None,
             addresses,
-            _paths: paths,
             admin,
-            refresher,
             draining,
             drain,
             _admin_drain: admin_drain,
             worker_ends,
-            keys,
             audit_writer,
         })
     }
@@ -184,15 +188,26 @@ impl Running {
 
     /// The graph that is served.
     #[must_use]
-    pub fn graph(&self) -> &Graph {
-        &self.graph
+    pub fn graph(&self) -> Arc<Graph> {
+        self.standing.current()
     }
 
-    /// Has every key store asked again, and listeners' certificates looked at.
+    /// Reads the configuration again from now on, when it changes and with [`Self::refresh`], and serves what can be proved.
+    /// `granted` is what the process has kept of its rights.
+    ///
+    /// # Errors
+    /// [`StartError::Thread`].
+    pub fn follow(&mut self, source: Source, granted: Granted, report: Report) -> Result<(), StartError> {
+        let reloader = Reloader::start(Arc::clone(&self.standing), source, granted, report);
+        self.reloader = Some(reloader.map_err(StartError::Thread)?);
+        Ok(())
+    }
+
+    /// Has every key store asked again, listeners' certificates looked at, and the configuration read.
     pub fn refresh(&self) {
-        self.keys.poke();
-        if let Some(refresher) = &self.refresher {
-            refresher.poke();
+        self.standing.refresh();
+        if let Some(reloader) = &self.reloader {
+            reloader.poke();
         }
     }
 
@@ -213,6 +228,7 @@ impl Running {
 
     /// Says no to readiness, closes the listeners, and waits for exchanges under way, at most `limit` long.
     pub async fn drain(&mut self, limit: Duration) -> Drained {
+        self.reloader = None;
         self.draining.store(true, Ordering::Relaxed);
         let _no_worker_left = self.drain.send(true);
         let now = Instant::now();
@@ -237,8 +253,14 @@ impl Running {
     }
 }
 
-/// For each worker, a socket for each listener; where they listen; and the paths to remove at the end.
-type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<SocketPath>);
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.standing.remove_sockets();
+    }
+}
+
+/// For each worker, a socket for each listener; where they listen; and the paths to remove with their listeners.
+type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<(Name, SocketPath)>);
 
 fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
     let workers = graph.settings.process.workers;
@@ -248,7 +270,7 @@ fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
         let bound = listening::bind(listener, workers, &mut inherited)
             .map_err(|source| StartError::Bind { table: format!("listener.{}", listener.name), source })?;
         addresses.push(bound.address);
-        paths.extend(bound.path);
+        paths.extend(bound.path.map(|path| (listener.name.clone(), path)));
         for (worker, socket) in by_worker.iter_mut().zip(bound.sockets) {
             worker.push(socket);
         }
@@ -306,67 +328,38 @@ fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, 
     Ok((log, Some(writer)))
 }
 
-fn watch_keys(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, StartError> {
-    let metrics = Arc::clone(&graph.metrics);
-    for key in &keys {
-        publish_expiry(&metrics, &key.slot);
-    }
-    let watcher = KeyWatcher::start(keys, Box::new(move |slot, refreshed| report(&metrics, slot, refreshed)))
-        .map_err(StartError::Watch)?;
-    if let Some(error) = watcher.blind() {
-        tracing::warn!(error = causes(error), "key files are polled");
-    }
-    Ok(watcher)
-}
-
-fn report(metrics: &Metrics, slot: &KeySlot, refreshed: Result<RefreshOutcome, LoadError>) {
-    let key = slot.name();
-    let result = match refreshed {
-        Ok(RefreshOutcome::Unchanged) => LoadResult::Unchanged,
-        Ok(RefreshOutcome::Changed) => {
-            let key_id = slot.current(clock::now()).map(|key| key.id().to_string()).ok();
-            tracing::info!(key, key_id, "a changed key is in use");
-            LoadResult::Changed
-        }
-        Err(error) => {
-            tracing::warn!(key, error = causes(&error), "the key cannot be loaded; the last good one stays in use");
-            LoadResult::Failed
-        }
-    };
-    metrics.count_key_load(key, result);
-    publish_expiry(metrics, slot);
-}
-
-fn publish_expiry(metrics: &Metrics, slot: &KeySlot) {
-    if let Ok(key) = slot.current(clock::now()) {
-        metrics.set_key_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
-    }
-}
-
 /// What the admin listener sees.
 struct ProcessStatus {
-    graph: Arc<Graph>,
+    standing: Arc<Standing>,
     draining: Arc<AtomicBool>,
     audit: AuditLog,
 }
 
 impl Status for ProcessStatus {
     fn not_ready(&self) -> Vec<String> {
-        let now = clock::now();
-        let keys = self
-            .graph
-            .keys
-            .iter()
-            .filter_map(|slot| slot.current(now).err().map(|error| format!("key.{}: {error}", slot.name())));
+        let graph = self.standing.current();
+        let keys = graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
-        draining.into_iter().chain(audit).chain(keys).collect()
+        let listeners = graph.listeners();
+        let tokens = listeners.filter(|(_, shared)| shared.awaits_keys()).map(|(listener, _)| {
+            format!("listener.{}: the keys of its token issuer have not been fetched yet", listener.name)
+        });
+        draining.into_iter().chain(audit).chain(keys).chain(tokens).collect()
+    }
+
+    fn degraded(&self) -> Vec<String> {
+        let graph = self.standing.current();
+        let keys = graph.keys.iter().filter_map(|slot| key_reports::degraded(slot));
+        keys.chain(graph.endpoints_down()).collect()
     }
 
     fn metrics(&self) -> String {
-        for (listener, places) in self.graph.settings.listeners.iter().zip(&self.graph.connections) {
-            self.graph.metrics.set_connections(listener.name.as_str(), places.taken());
+        let graph = self.standing.current();
+        for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
+            graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
-        self.graph.metrics.render().unwrap_or_default()
+        graph.publish_endpoints();
+        graph.metrics.render().unwrap_or_default()
     }
 }

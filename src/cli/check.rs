@@ -1,17 +1,19 @@
 //! `countersign check`: validates configuration and keys without serving, and prints what would be served.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::exit::Failure;
 use super::live;
-use crate::app::Graph;
+use crate::app::{Graph, key_reports};
 use crate::clock;
 use crate::config::settings::{
-    self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust, WhenFull,
+    self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, TokenKeys, Transport, Trust,
+    WhenFull,
 };
 use crate::confine;
+use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -48,9 +50,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
-    print_posture(settings)?;
-    println!("ok");
-    Ok(())
+    print_posture(settings, arguments.config.as_deref(), &keys)?;
+    let missing: Vec<_> = keys.iter().filter(|key| key.slot.generation() == 0).collect();
+    if missing.is_empty() {
+        println!("ok");
+        return Ok(());
+    }
+    let messages = missing.iter().filter_map(|key| key_reports::unusable(&key.slot)).collect::<Vec<_>>().join("\n");
+    Err(Failure::new(super::exit::ExitCode::KeyStoreUnavailable, messages))
 }
 
 fn print_listener(listener: &Listener) {
@@ -60,6 +67,13 @@ fn print_listener(listener: &Listener) {
         Callers::Clients(methods) => {
             println!("  callers: clients, by {}", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "));
         }
+    }
+    if let Some(tokens) = &listener.service_account {
+        let keys = match &tokens.keys {
+            TokenKeys::File(path) => path.display().to_string(),
+            TokenKeys::Url { endpoint, .. } => format!("{}, not asked now", endpoint.url()),
+        };
+        println!("  service accounts: issuer {}, audience {}, keys from {keys}", tokens.issuer, tokens.audience);
     }
     if let Some(header) = &listener.required_header {
         println!("  requires: the header {header}");
@@ -83,7 +97,7 @@ fn print_listener(listener: &Listener) {
 }
 
 fn print_route(route: &Route) {
-    println!("route {}: {}", route.name, live::endpoint_url(&route.endpoint));
+    println!("route {}: {}", route.name, route.endpoint.url());
     println!("  key: {}, {}", route.key, crate::app::worker::signature_method(route.profile.signature_method).as_str());
     if !route.hosts.is_empty() {
         println!("  chosen by Host: {}", route.hosts.join(", "));
@@ -106,7 +120,7 @@ fn print_key(name: &str, store: &str, graph: &Graph) {
             let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
             println!("  id: {}, {expiry}", key.id());
         }
-        Err(error) => println!("  WARNING {error}: requests would be answered with 503"),
+        Err(error) => println!("  WARNING {error}: requests would be answered with 503 until it is"),
     }
 }
 
@@ -128,7 +142,7 @@ fn print_audit(settings: &Settings) {
 }
 
 /// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
-fn print_posture(settings: &Settings) -> Result<(), Failure> {
+fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Result<(), Failure> {
     match settings.process.confinement {
         settings::Confinement::Confined => {}
         settings::Confinement::DangerUnconfined => {
@@ -136,7 +150,7 @@ fn print_posture(settings: &Settings) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    let confinement = live::confinement(settings)?;
+    let confinement = live::confinement(settings, file, keys);
     let system = |error| Failure::because(super::exit::ExitCode::System, &error);
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;
@@ -146,6 +160,9 @@ fn print_posture(settings: &Settings) -> Result<(), Failure> {
     }
     println!("  may read: {}", joined(confinement.read.iter().map(|path| path.display())));
     println!("  may write: {}", joined(confinement.write.iter().map(|path| path.display())));
+    if !confinement.remove.is_empty() {
+        println!("  may remove from: {}", joined(confinement.remove.iter().map(|path| path.display())));
+    }
     println!("  may connect to ports: {}", joined(&confinement.connect));
     Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::exit::{ExitCode, Failure};
 use super::inputs::{self, TokenText};
 use super::live;
-use crate::app::graph::key_store;
+use crate::app::key_stores::key_store;
 use crate::app::worker::signature_method;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;

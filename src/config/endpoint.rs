@@ -1,7 +1,7 @@
 //! The endpoint of a route: its URL, and how the connection to it is protected.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::address;
 use super::settings::{Endpoint, Transport, Trust};
@@ -46,6 +46,28 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
     Some(Endpoint { transport, host: url.host, port: url.port, path: url.path })
 }
 
+/// Reads `jwks_url`. Outside: without fault; inside: there at all. What comes from it are public keys, but whoever can put
+/// others in their place makes tokens: there is no switch that allows plain HTTP beyond loopback.
+pub(super) fn read_keys(table: &mut Table<'_>, ca_file: Option<PathBuf>) -> Option<Option<Endpoint>> {
+    let Some(url) = table.get("jwks_url", None, |given| parse(value::text(given)?).map(Some))? else {
+        return Some(None);
+    };
+    let transport = match url.scheme {
+        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Trust::Platform, Trust::File) },
+        Scheme::Http if !is_loopback(&url.host) => {
+            let why = "over http whoever is on the way could put keys of their own in";
+            table.fault("jwks_url", format!("`{}` is not this machine, and {why}: write https", url.host));
+            return None;
+        }
+        Scheme::Http if ca_file.is_some() => {
+            table.fault("jwks_ca_file", "is for an https `jwks_url`, and this one is http: remove one of the two");
+            return None;
+        }
+        Scheme::Http => Transport::Plaintext,
+    };
+    Some(Some(Endpoint { transport, host: url.host, port: url.port, path: url.path }))
+}
+
 fn plaintext(table: &Table<'_>, url: &Url, ca_file: Option<&Path>, danger: Plaintext) -> Option<Transport> {
     let allowed = match danger {
         Plaintext::DangerAnywhere => true,
@@ -68,7 +90,7 @@ fn plaintext(table: &Table<'_>, url: &Url, ca_file: Option<&Path>, danger: Plain
 }
 
 /// Loopback by its text alone: a name that merely resolves to it today does not count, except `localhost`.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     host == "localhost"
         || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
@@ -196,12 +218,15 @@ mod tests {
     fn plaintext_beyond_loopback_needs_the_danger_line() {
         let http = |host: &str| LEAST.replace("https://importexport.amazonaws.com/", &format!("http://{host}/"));
         for host in ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"] {
-            assert_eq!(settings(&http(host)).routes[0].endpoint.transport, Transport::Plaintext);
+            let endpoint = &settings(&http(host)).routes[0].endpoint;
+            assert_eq!((&endpoint.transport, endpoint.is_authentic()), (&Transport::Plaintext, true));
         }
         let found = faults(&http("heat:8000"));
         assert!(found[0].starts_with("f:5:12: route.ie.endpoint: `heat` is not this machine"), "{found:?}");
         let danger = http("heat:8000").replace("[key.main]", "danger_plaintext = true\n[key.main]");
-        assert_eq!(settings(&danger).routes[0].endpoint.authority(), "heat:8000");
+        let endpoint = &settings(&danger).routes[0].endpoint;
+        assert_eq!((endpoint.authority().as_str(), endpoint.is_authentic()), ("heat:8000", false));
+        assert!(settings(LEAST).routes[0].endpoint.is_authentic());
     }
 
     #[test]

@@ -29,9 +29,10 @@ mod rules;
 mod sample;
 pub mod settings;
 mod table;
+pub mod token_uri;
 mod value;
 mod whole;
 mod words;
 
 pub use error::{ConfigError, Fault, Place};
-pub use load::{load, parse, process_environment};
+pub use load::{Text, load, parse, process_environment};

@@ -4,6 +4,7 @@
 //! strict so that a `Settings` that exists is one that can be served, as far as text alone can tell.
 
 mod client;
+mod key;
 mod listener;
 
 use std::fmt;
@@ -14,9 +15,10 @@ use std::time::Duration;
 pub use client::{
     CallPattern, Client, Condition, Effect, Identifiers, Mode, Rate, RouteChoice, Rule, Test, TokenDigest,
 };
+pub use key::{FileSource, Key, KeyStore, Pkcs11Store, ProcessStore, ReadableSecret, TokenUri};
 pub use listener::{
     Algorithm, Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Method,
-    ServedRoutes, ServiceAccount, UnixSocket,
+    ServedRoutes, ServiceAccount, TokenKeys, UnixSocket,
 };
 
 /// The whole configuration. Lists are in order of name, names are unique within each list.
@@ -86,6 +88,8 @@ pub struct Route {
     pub path: String,
     /// `profile.*`: the dialect of the endpoint.
     pub profile: Profile,
+    /// `clock`, default `endpoint`: whose time requests are signed with when the two clocks differ by 10 seconds or more.
+    pub clock: Clock,
     /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Credentials, framing,
     /// hop-by-hop, `host`, `content-*`, `x-amz-*` and `x-forwarded-*` headers are refused here.
     pub forward_headers: Vec<String>,
@@ -121,6 +125,25 @@ impl Endpoint {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// Whether what it answers is known to come from it: TLS is verified, or nothing leaves this machine.
+    #[must_use]
+    pub fn is_authentic(&self) -> bool {
+        match self.transport {
+            Transport::Tls { .. } => true,
+            Transport::Plaintext => super::endpoint::is_loopback(&self.host),
+        }
+    }
+
+    /// All of it, as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = match self.transport {
+            Transport::Tls { .. } => "https",
+            Transport::Plaintext => "http",
+        };
+        format!("{scheme}://{}{}", self.authority(), self.path)
+    }
+
     /// The value of the `Host` header: the port is left out when it is the scheme's default.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -130,6 +153,15 @@ impl Endpoint {
         };
         if self.port == default { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
+}
+
+/// Whose time requests are signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// `endpoint`: the endpoint's, within 24 hours.
+    Endpoint,
+    /// `host`: this host's, always.
+    Host,
 }
 
 /// How the connection to an endpoint is protected.
@@ -191,6 +223,9 @@ pub struct RouteLimits {
     pub in_flight: usize,
     /// `pool`, default 64: idle connections kept to the endpoint, over all workers.
     pub pool: usize,
+    /// `failures`, default 5: failures in a row (no connection, no answer in time) after which calls are answered with 503 at
+    /// once until an attempt succeeds, 0 to 1000; 0: never.
+    pub failures: usize,
 }
 
 /// `[route.NAME.timeouts]`.
@@ -204,36 +239,8 @@ pub struct RouteTimeouts {
     pub idle: Duration,
     /// `pool_idle`, default `"15s"`: how long an unused connection is kept; keep it below the endpoint's own limit.
     pub pool_idle: Duration,
-}
-
-/// One `[key.NAME]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// The table's name.
-    pub name: Name,
-    /// Where the key is kept.
-    pub store: KeyStore,
-}
-
-/// `kind`, and what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyStore {
-    /// `kind = "sealed"` (the default): an age file.
-    Sealed {
-        /// `file`: the sealed key.
-        file: PathBuf,
-        /// Where the age identity that opens it comes from.
-        identity: IdentitySource,
-    },
-}
-
-/// Where an age identity comes from: exactly one of the two lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentitySource {
-    /// `identity_file`: a path, a Kubernetes secret mount included.
-    File(PathBuf),
-    /// `identity_credential`: the name of a file in systemd's `$CREDENTIALS_DIRECTORY`.
-    SystemdCredential(String),
+    /// `probe`, default `"2s"`: while the endpoint is down, the longest pause between two attempts to reach it.
+    pub probe: Duration,
 }
 
 /// `[admin]`: `/livez`, `/readyz`, `/metrics`.

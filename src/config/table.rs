@@ -82,6 +82,32 @@ impl<'l> Table<'l> {
         }
     }
 
+    /// The list at `key` (in a variable: separated by commas), which must be there and may say a thing twice. `written` says
+    /// how it is written.
+    pub(super) fn sequence<T>(
+        &mut self,
+        key: &'static str,
+        written: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let Some(given) = self.given(key) else {
+            self.missing(key, written);
+            return None;
+        };
+        let Some(items) = items(&given) else {
+            self.fault(key, format!("{} is not a list: {written}", given.shown()));
+            return None;
+        };
+        let mut list = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match text(item).and_then(&read) {
+                Ok(value) => list.push(value),
+                Err(message) => self.report.value(&self.path.join(key).item(index), message),
+            }
+        }
+        (list.len() == items.len()).then_some(list)
+    }
+
     fn read_items<T: PartialEq>(
         &self,
         key: &str,

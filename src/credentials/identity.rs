@@ -14,34 +14,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::store::{LoadErrorKind, StoreError};
 use crate::secret_file::{self, GuardError};
-
-/// Where an identity comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentitySource {
-    /// A file.
-    File(PathBuf),
-    /// A file of this name in the directory in which systemd places a service's credentials.
-    SystemdCredential(String),
-}
-
-impl IdentitySource {
-    /// The path to read. `credentials_directory` is the value of `$CREDENTIALS_DIRECTORY`: this module reads no environment.
-    ///
-    /// # Errors
-    /// A credential is asked for outside a service that has any, or by a name that is none.
-    pub fn locate(&self, credentials_directory: Option<&Path>) -> Result<PathBuf, IdentityError> {
-        match (self, credentials_directory) {
-            (Self::File(path), _) => Ok(path.clone()),
-            // systemd's own rule for names (credential_name_valid): one path component
-            (Self::SystemdCredential(name), _) if name.contains('/') || matches!(name.as_str(), "" | "." | "..") => {
-                Err(IdentityError::CredentialName)
-            }
-            (Self::SystemdCredential(name), Some(directory)) => Ok(directory.join(name)),
-            (Self::SystemdCredential(name), None) => Err(IdentityError::NoCredentialsDirectory { name: name.clone() }),
-        }
-    }
-}
 
 /// Why an identity cannot be used.
 #[derive(Debug, Error)]
@@ -49,17 +23,6 @@ pub enum IdentityError {
     /// The file itself.
     #[error(transparent)]
     File(#[from] GuardError),
-    /// Not started by systemd with credentials.
-    #[error(
-        "$CREDENTIALS_DIRECTORY is not set: the unit needs LoadCredential={name}:/path or LoadCredentialEncrypted={name}:/path"
-    )]
-    NoCredentialsDirectory {
-        /// The credential asked for.
-        name: String,
-    },
-    /// Not a file's name.
-    #[error("the name of a systemd credential is the name of one file, without a slash")]
-    CredentialName,
     /// A line that is neither comment nor identity. The line is not shown: it may be half a secret.
     #[error("line {line} of {path} is not an age identity (AGE-SECRET-KEY-1...)")]
     NotAnIdentity {
@@ -87,6 +50,17 @@ pub enum IdentityError {
     /// Nothing but comments.
     #[error("{0} holds no identity: make one with `countersign keys new-identity`")]
     Empty(PathBuf),
+}
+
+impl StoreError for IdentityError {
+    fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::NotAnIdentity { .. } | Self::Passphrase(_) | Self::Ssh(_) | Self::Plugin { .. } | Self::Empty(_) => {
+                LoadErrorKind::Invalid
+            }
+        }
+    }
 }
 
 /// Identities from one file, at least one; several while keys move from an old one to a new one.
@@ -215,20 +189,5 @@ mod tests {
             assert!(message.contains(expected), "{message}");
             assert!(!message.contains("NOTONE"), "{message}");
         }
-    }
-
-    #[test]
-    fn a_systemd_credential_is_one_file_in_the_directory_systemd_names() {
-        let named = |name: &str| IdentitySource::SystemdCredential(name.to_owned());
-        let directory = Some(Path::new("/run/credentials/countersign.service"));
-        assert_eq!(
-            named("identity").locate(directory).unwrap(),
-            Path::new("/run/credentials/countersign.service/identity")
-        );
-        for name in ["", ".", "..", "../../etc/shadow", "a/b"] {
-            assert!(matches!(named(name).locate(directory), Err(IdentityError::CredentialName)), "{name}");
-        }
-        let message = named("identity").locate(None).unwrap_err().to_string();
-        assert!(message.contains("LoadCredentialEncrypted=identity:"), "{message}");
     }
 }

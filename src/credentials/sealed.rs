@@ -1,7 +1,8 @@
-//! The key store that ships: an access key in an age file, opened with an identity that is kept elsewhere.
+//! The usual key store: an access key in an age file, opened with an identity that is kept elsewhere.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use age::armor::ArmoredReader;
 use age::{DecryptError, Decryptor};
@@ -9,11 +10,48 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::access_key::{ActiveKey, Credentials, HeldKey};
-use super::document::{self, MAX_DOCUMENT};
-use super::identity::Identities;
+use super::document::{self, DocumentError, MAX_DOCUMENT};
+use super::identity::{Identities, IdentityError};
 use super::stack::burn_stack;
-use super::store::{KeyStore, LoadError};
+use super::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
 use crate::secret_file::{self, GuardError, read_bounded};
+
+/// Why a sealed file gives no key.
+#[derive(Debug, Error)]
+pub enum SealedError {
+    /// The sealed file itself.
+    #[error("the sealed key cannot be used")]
+    File(#[source] GuardError),
+    /// The identity that would open it.
+    #[error("the identity cannot be used")]
+    Identity(#[from] IdentityError),
+    /// File and identity do not come together.
+    #[error("{path} cannot be opened")]
+    Open {
+        /// The sealed file.
+        path: PathBuf,
+        /// What is the matter.
+        source: OpenError,
+    },
+    /// It opened, and holds no access key.
+    #[error("{path} opens, but does not hold an access key")]
+    Document {
+        /// The sealed file.
+        path: PathBuf,
+        /// What is the matter.
+        source: DocumentError,
+    },
+}
+
+impl StoreError for SealedError {
+    fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Identity(error) => error.kind(),
+            Self::Open { .. } | Self::Document { .. } => LoadErrorKind::Invalid,
+        }
+    }
+}
 
 /// Why an age file does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -53,24 +91,24 @@ impl SealedFile {
     /// Opens the file and reads what it holds, for the command line: it has the secret in it. [`KeyStore::load`] leaves none.
     ///
     /// # Errors
-    /// [`LoadError`].
-    pub fn open(&self) -> Result<Credentials, LoadError> {
+    /// [`SealedError`].
+    pub fn open(&self) -> Result<Credentials, SealedError> {
         document::parse(&self.open_document()?)
-            .map_err(|source| LoadError::Document { path: self.file.clone(), source })
+            .map_err(|source| SealedError::Document { path: self.file.clone(), source })
     }
 
     /// Opens the file: the JSON as it was sealed.
     ///
     /// # Errors
-    /// [`LoadError`].
-    pub fn open_document(&self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-        let sealed = secret_file::read(&self.file).map_err(LoadError::File)?;
+    /// [`SealedError`].
+    pub fn open_document(&self) -> Result<Zeroizing<Vec<u8>>, SealedError> {
+        let sealed = secret_file::read(&self.file).map_err(SealedError::File)?;
         let identities = Identities::read(&self.identity)?;
-        decrypt(&sealed, &identities).map_err(|source| LoadError::Open { path: self.file.clone(), source })
+        decrypt(&sealed, &identities).map_err(|source| SealedError::Open { path: self.file.clone(), source })
     }
 
     #[inline(never)]
-    fn load_unburned(&self) -> Result<ActiveKey, LoadError> {
+    fn load_unburned(&self) -> Result<ActiveKey, SealedError> {
         self.open().map(|credentials| HeldKey::new(credentials).into())
     }
 }
@@ -79,11 +117,15 @@ impl KeyStore for SealedFile {
     fn load(&self) -> Result<ActiveKey, LoadError> {
         let key = self.load_unburned();
         burn_stack();
-        key
+        Ok(key?)
     }
 
     fn watched(&self) -> Vec<PathBuf> {
         vec![self.file.clone(), self.identity.clone()]
+    }
+
+    fn poll(&self) -> Duration {
+        FILE_POLL
     }
 
     fn describe(&self) -> String {
@@ -151,7 +193,6 @@ mod tests {
     use super::super::identity::Recipient;
     use super::super::seal::{Existing, seal, write_secret_file};
     use super::super::signing_key::SignatureMethod;
-    use super::super::store::LoadErrorKind;
     use super::*;
 
     const DOCUMENT: &[u8] = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
@@ -188,8 +229,8 @@ mod tests {
         }
 
         fn open_error(&self, sealed: &[u8]) -> OpenError {
-            match self.load(sealed).err() {
-                Some(LoadError::Open { source, .. }) => source,
+            match self.load(sealed).err().as_ref().and_then(LoadError::store_error) {
+                Some(SealedError::Open { source, .. }) => *source,
                 other => panic!("{other:?}"),
             }
         }
@@ -286,21 +327,27 @@ mod tests {
     fn a_file_that_opens_and_holds_no_key_is_refused() {
         let place = Place::new();
         let error = place.load(&binary(recipient(&place).as_age(), b"not JSON")).err().unwrap();
-        assert!(matches!(error, LoadError::Document { source: DocumentError::NotJson { line: 1, .. }, .. }));
+        assert!(matches!(
+            error.store_error().unwrap(),
+            SealedError::Document { source: DocumentError::NotJson { line: 1, .. }, .. }
+        ));
         assert_eq!(error.kind(), LoadErrorKind::Invalid);
         let error = place.load(&binary(recipient(&place).as_age(), br#"{"Version":1}"#)).err().unwrap();
-        assert!(matches!(error, LoadError::Document { source: DocumentError::Missing("AccessKeyId"), .. }));
+        assert!(matches!(
+            error.store_error().unwrap(),
+            SealedError::Document { source: DocumentError::Missing("AccessKeyId"), .. }
+        ));
     }
 
     #[test]
     fn what_is_missing_is_named_and_unavailable() {
         let place = Place::new();
         let error = place.store().load().err().unwrap();
-        assert!(matches!(error, LoadError::File(_)));
+        assert!(matches!(error.store_error().unwrap(), SealedError::File(_)));
         assert_eq!(error.kind(), LoadErrorKind::Unavailable);
         std::fs::remove_file(place.path("id")).unwrap();
         let error = place.load(b"").err().unwrap();
-        assert!(matches!(error, LoadError::Identity(_)));
+        assert!(matches!(error.store_error().unwrap(), SealedError::Identity(_)));
         assert_eq!(error.kind(), LoadErrorKind::Unavailable);
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::access_key::ActiveKey;
+use super::proof::{Proof, Unproven};
 use super::secret::SessionToken;
 use super::store::{KeyStore, LoadError};
 
@@ -23,12 +24,25 @@ pub enum KeyUnavailable {
 }
 
 /// What a refresh that succeeded brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefreshOutcome {
     /// The store gave the key we have.
     Unchanged,
     /// The store gave another key, which is current from now on.
     Changed,
+    /// The store gave another key, which is not used; what was current still is.
+    Waiting(Waiting),
+}
+
+/// Why a key that was loaded is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Waiting {
+    /// It has expired already, and the one in use has not.
+    #[error("the key in the store has expired already")]
+    Expired,
+    /// The endpoint has not accepted it yet.
+    #[error("the key in the store is not proven")]
+    Unproven(#[source] Unproven),
 }
 
 /// The current key of one `[key.NAME]`.
@@ -36,13 +50,19 @@ pub struct KeySlot {
     name: String,
     current: ArcSwapOption<ActiveKey>,
     generation: AtomicU64,
+    trouble: ArcSwapOption<String>,
 }
 
 impl KeySlot {
     /// A slot without a key.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), current: ArcSwapOption::const_empty(), generation: AtomicU64::new(0) }
+        Self {
+            name: name.into(),
+            current: ArcSwapOption::const_empty(),
+            generation: AtomicU64::new(0),
+            trouble: ArcSwapOption::const_empty(),
+        }
     }
 
     /// The name the configuration gives the key.
@@ -66,16 +86,51 @@ impl KeySlot {
         if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(key) }
     }
 
+    /// What is the matter with the store or the key it gives, since the last look; `None` when all is well. Without secrets.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Arc<String>> {
+        self.trouble.load_full()
+    }
+
+    /// Says what is the matter, or that nothing is.
+    pub fn set_trouble(&self, trouble: Option<String>) {
+        self.trouble.store(trouble.map(Arc::new));
+    }
+
     /// Asks the store for its key, and makes it current when it is another one. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Self::renew`].
+    pub fn refresh(&self, store: &dyn KeyStore) -> Result<RefreshOutcome, LoadError> {
+        self.renew(store, None, Timestamp::MIN)
+    }
+
+    /// Asks the store for its key, and makes it current when it is another one, has not expired, and `proof`, if there is any,
+    /// holds. Blocks.
     ///
     /// Requests under way keep the key they began with; the old key is wiped when the last of them ends.
     ///
     /// # Errors
     /// What the store says. The key there was stays current: a file that is just being written must not stop the service.
-    pub fn refresh(&self, store: &dyn KeyStore) -> Result<RefreshOutcome, LoadError> {
+    pub fn renew(
+        &self,
+        store: &dyn KeyStore,
+        proof: Option<&dyn Proof>,
+        now: Timestamp,
+    ) -> Result<RefreshOutcome, LoadError> {
         let new = store.load()?;
         if self.current.load().as_ref().is_some_and(|old| is_same(old, &new)) {
             return Ok(RefreshOutcome::Unchanged);
+        }
+        if new.is_expired(now) {
+            // one expired key is as good as another, and says more than none
+            if self.current(now).is_ok() {
+                return Ok(RefreshOutcome::Waiting(Waiting::Expired));
+            }
+        } else if let Some(proof) = proof
+            && let Err(unproven) = proof.prove(&new)
+        {
+            return Ok(RefreshOutcome::Waiting(Waiting::Unproven(unproven)));
         }
         self.current.store(Some(Arc::new(new)));
         self.generation.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +175,7 @@ mod tests {
     impl KeyStore for Fake {
         fn load(&self) -> Result<ActiveKey, LoadError> {
             match *self.0.lock().unwrap() {
-                Holds::Nothing => Err(LoadError::File(GuardError::Missing(PathBuf::from("key.age")))),
+                Holds::Nothing => Err(GuardError::Missing(PathBuf::from("key.age")).into()),
                 Holds::Key((id, secret), expires) => Ok(ActiveKey::new(Credentials {
                     access_key_id: AccessKeyId::parse(id).unwrap(),
                     secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
@@ -133,6 +188,10 @@ mod tests {
 
         fn watched(&self) -> Vec<PathBuf> {
             Vec::new()
+        }
+
+        fn poll(&self) -> std::time::Duration {
+            super::super::store::FILE_POLL
         }
 
         fn describe(&self) -> String {
@@ -174,6 +233,41 @@ mod tests {
         assert!(slot.refresh(&store).is_err());
         assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), FIRST.0);
         assert_eq!(slot.generation(), 1);
+    }
+
+    #[test]
+    fn a_store_that_gives_an_expired_key_keeps_the_old_one_in_use() {
+        let (slot, store) = slot_with(Holds::Key(FIRST, Some(1000)));
+        slot.refresh(&store).unwrap();
+        store.put(Holds::Key(SECOND, Some(500)));
+        let outcome = slot.renew(&store, None, at(600)).unwrap();
+        assert_eq!(outcome, RefreshOutcome::Waiting(Waiting::Expired));
+        assert_eq!(slot.current(at(600)).ok().unwrap().id().as_str(), FIRST.0);
+        assert_eq!(slot.renew(&store, None, at(1000)).unwrap(), RefreshOutcome::Changed);
+        assert!(matches!(slot.current(at(1000)), Err(KeyUnavailable::Expired)));
+    }
+
+    /// Holds for the key of this id alone.
+    struct Only(&'static str);
+
+    impl Proof for Only {
+        fn prove(&self, key: &ActiveKey) -> Result<(), Unproven> {
+            if key.id().as_str() == self.0 { Ok(()) } else { Err(Unproven::because("not known yet")) }
+        }
+    }
+
+    #[test]
+    fn a_key_is_current_only_when_it_is_proven_and_until_then_the_old_one_stays() {
+        let (slot, store) = slot_with(Holds::Key(FIRST, None));
+        let unproven = RefreshOutcome::Waiting(Waiting::Unproven(Unproven::because("not known yet")));
+        assert_eq!(slot.renew(&store, Some(&Only(SECOND.0)), at(0)).unwrap(), unproven);
+        assert!(matches!(slot.current(at(0)), Err(KeyUnavailable::NotLoaded)), "nor is a first key used unproven");
+        assert_eq!(slot.renew(&store, Some(&Only(FIRST.0)), at(0)).unwrap(), RefreshOutcome::Changed);
+        store.put(Holds::Key(SECOND, None));
+        assert_eq!(slot.renew(&store, Some(&Only(FIRST.0)), at(0)).unwrap(), unproven);
+        assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), FIRST.0);
+        assert_eq!(slot.renew(&store, Some(&Only(SECOND.0)), at(0)).unwrap(), RefreshOutcome::Changed);
+        assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), SECOND.0);
     }
 
     #[test]

@@ -1,29 +1,39 @@
-//! The thread that keeps keys fresh: it looks when a directory changes, when it is poked, and every half minute anyway.
+//! The threads that keep keys fresh, one for each key: it asks the store when a directory changes, when it is poked, ahead of the
+//! key's end, and every so often anyway. One key, one thread: a store is never asked twice at once, and a slow one holds up
+//! no other.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use thiserror::Error;
 
+use super::proof::Proof;
+use super::schedule::{after_failure, after_success, left};
 use super::slot::{KeySlot, RefreshOutcome};
 use super::store::{KeyStore, LoadError};
 use crate::secret_file::directory_of;
 
 /// Told of every look at a key, on the watching thread: log it, count it, return soon.
-pub type Report = Box<dyn Fn(&KeySlot, Result<RefreshOutcome, LoadError>) + Send>;
+pub type Report = Arc<dyn Fn(&KeySlot, Result<RefreshOutcome, LoadError>) + Send + Sync>;
 
-/// A key and the store that refreshes it.
+/// What time it is.
+pub type Clock = fn() -> Timestamp;
+
+/// A key, and how it is refreshed.
 pub struct WatchedKey {
     /// Where the key is current.
     pub slot: Arc<KeySlot>,
     /// Where it comes from.
     pub store: Box<dyn KeyStore>,
+    /// What a new key has to pass before it is current.
+    pub proof: Option<Box<dyn Proof>>,
 }
 
 /// Why changes are not noticed at once.
@@ -37,20 +47,25 @@ pub enum WatchError {
     Notify(#[source] notify::Error),
 }
 
-/// How long the thread waits for what.
+/// How long a thread waits for what.
 #[derive(Clone, Copy)]
 struct Pace {
     /// Quiet time after an event: a file being replaced makes several.
     debounce: Duration,
     /// The longest a look is put off, in a directory that is never quiet.
     patience: Duration,
-    /// The time between looks when nothing happens: network file systems do not notify, and a directory that is itself
-    /// replaced takes its watch with it.
-    poll: Duration,
+    /// The time from a first failure to the next look.
+    retry: Duration,
+    /// The time between looks when nothing happens, instead of the store's own.
+    poll: Option<Duration>,
 }
 
-const PACE: Pace =
-    Pace { debounce: Duration::from_millis(100), patience: Duration::from_secs(1), poll: Duration::from_secs(30) };
+const PACE: Pace = Pace {
+    debounce: Duration::from_millis(100),
+    patience: Duration::from_secs(1),
+    retry: Duration::from_secs(1),
+    poll: None,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Signal {
@@ -58,20 +73,44 @@ enum Signal {
     Stop,
 }
 
-/// Keeps keys fresh until it is dropped.
-pub struct KeyWatcher {
+/// Keeps several keys fresh until it is dropped.
+pub struct KeyWatcher(Vec<KeyKeeper>);
+
+/// Keeps one key fresh until it is dropped.
+pub struct KeyKeeper {
     signals: Sender<Signal>,
-    thread: Option<JoinHandle<()>>,
     blind: Option<WatchError>,
 }
 
 impl KeyWatcher {
-    /// Starts the thread. It looks at every key at once, so that nothing is missed that changed since the caller loaded it.
+    /// Starts a keeper for each key.
     ///
     /// # Errors
     /// [`WatchError::Thread`].
-    pub fn start(keys: Vec<WatchedKey>, report: Report) -> Result<Self, WatchError> {
-        Self::start_at(PACE, keys, report)
+    pub fn start(keys: Vec<WatchedKey>, report: &Report, clock: Clock) -> Result<Self, WatchError> {
+        let keepers = keys.into_iter().map(|key| KeyKeeper::start(key, Arc::clone(report), clock));
+        keepers.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// As [`KeyKeeper::blind`], of the first key that it is true of.
+    #[must_use]
+    pub fn blind(&self) -> Option<&WatchError> {
+        self.0.iter().find_map(KeyKeeper::blind)
+    }
+
+    /// Has every key looked at soon (SIGHUP). Does not wait for it.
+    pub fn poke(&self) {
+        self.0.iter().for_each(KeyKeeper::poke);
+    }
+}
+
+impl KeyKeeper {
+    /// Starts the thread. It looks at files at once, so that nothing is missed that changed since the caller loaded them.
+    ///
+    /// # Errors
+    /// [`WatchError::Thread`].
+    pub fn start(key: WatchedKey, report: Report, clock: Clock) -> Result<Self, WatchError> {
+        Self::start_at(PACE, key, report, clock)
     }
 
     /// Why changes are only found by polling; `None` when the system notifies. Worth a warning in the log, no more.
@@ -80,54 +119,54 @@ impl KeyWatcher {
         self.blind.as_ref()
     }
 
-    /// Has every key looked at soon (SIGHUP). Does not wait for it.
+    /// Has the key looked at soon. Does not wait for it.
     pub fn poke(&self) {
         // the other end is there until drop
         let _sent = self.signals.send(Signal::Look);
     }
 
-    fn start_at(pace: Pace, keys: Vec<WatchedKey>, report: Report) -> Result<Self, WatchError> {
+    fn start_at(pace: Pace, key: WatchedKey, report: Report, clock: Clock) -> Result<Self, WatchError> {
         let (signals, inbox) = mpsc::channel();
-        let (directories, blind) = match Directories::of(&keys, signals.clone()) {
+        let (directories, blind) = match Directories::of(&key, signals.clone()) {
             Ok(mut directories) => {
-                let blind = directories.arm().err();
-                (Some(directories), blind)
+                let blind = directories.as_mut().and_then(|directories| directories.arm().err());
+                (directories, blind)
             }
             Err(error) => (None, Some(error)),
         };
-        let round = Round { pace, keys, report, inbox, directories };
-        let thread = thread::Builder::new().name("keys".to_owned()).spawn(move || round.run());
-        Ok(Self { signals, thread: Some(thread.map_err(WatchError::Thread)?), blind: blind.map(WatchError::Notify) })
+        let name = format!("key-{}", key.slot.name());
+        let round = Round { pace, key, report, clock, inbox, directories, failures: 0 };
+        thread::Builder::new().name(name).spawn(move || round.run()).map_err(WatchError::Thread)?;
+        Ok(Self { signals, blind: blind.map(WatchError::Notify) })
     }
 }
 
-impl Drop for KeyWatcher {
+impl Drop for KeyKeeper {
     fn drop(&mut self) {
+        // not waited for: a store may take its time to answer
         let _sent = self.signals.send(Signal::Stop);
-        if let Some(thread) = self.thread.take() {
-            // a panic in `report` ended it already; there is nobody left to tell
-            let _ended = thread.join();
-        }
     }
 }
 
-/// The directories of all watched files.
+/// The directories of a store's files.
 struct Directories {
     watcher: RecommendedWatcher,
     paths: BTreeSet<PathBuf>,
 }
 
 impl Directories {
-    fn of(keys: &[WatchedKey], signals: Sender<Signal>) -> Result<Self, notify::Error> {
-        let files = keys.iter().flat_map(|key| key.store.watched());
-        let paths = files.map(|file| directory_of(&file)).collect();
+    fn of(key: &WatchedKey, signals: Sender<Signal>) -> Result<Option<Self>, notify::Error> {
+        let paths: BTreeSet<_> = key.store.watched().iter().map(|file| directory_of(file)).collect();
+        if paths.is_empty() {
+            return Ok(None);
+        }
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // an error may stand for events that were lost
             if event.map_or(true, |event| is_change(event.kind)) {
                 let _ended = signals.send(Signal::Look);
             }
         })?;
-        Ok(Self { watcher, paths })
+        Ok(Some(Self { watcher, paths }))
     }
 
     /// Watches each directory, again if need be: one that was replaced has to be watched anew. Says what failed first.
@@ -149,19 +188,19 @@ fn is_change(kind: EventKind) -> bool {
 /// What the thread owns.
 struct Round {
     pace: Pace,
-    keys: Vec<WatchedKey>,
+    key: WatchedKey,
     report: Report,
+    clock: Clock,
     inbox: Receiver<Signal>,
     directories: Option<Directories>,
+    failures: u32,
 }
 
 impl Round {
     fn run(mut self) {
+        let mut wait = self.first_wait();
         loop {
-            for key in &self.keys {
-                (self.report)(&key.slot, key.slot.refresh(key.store.as_ref()));
-            }
-            match self.inbox.recv_timeout(self.pace.poll) {
+            match self.inbox.recv_timeout(wait) {
                 Ok(Signal::Look) => {
                     if self.settle() == Signal::Stop {
                         return;
@@ -172,6 +211,37 @@ impl Round {
                     let _armed = self.directories.as_mut().map(Directories::arm);
                 }
                 Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            wait = self.look();
+        }
+    }
+
+    /// Files may have changed since the caller loaded them. A store that only time changes was asked just now.
+    fn first_wait(&self) -> Duration {
+        let WatchedKey { slot, store, proof: _ } = &self.key;
+        let now = (self.clock)();
+        match slot.current(now) {
+            Ok(key) if store.watched().is_empty() => after_success(store.poll(), left(key.expiration(), now)),
+            Ok(_) | Err(_) => Duration::ZERO,
+        }
+    }
+
+    /// Asks the store, tells what became of it, and says how long to wait.
+    fn look(&mut self) -> Duration {
+        let WatchedKey { slot, store, proof } = &self.key;
+        let outcome = slot.renew(store.as_ref(), proof.as_deref(), (self.clock)());
+        let poll = self.pace.poll.unwrap_or_else(|| store.poll());
+        let well = matches!(outcome, Ok(RefreshOutcome::Unchanged | RefreshOutcome::Changed));
+        (self.report)(slot, outcome);
+        let now = (self.clock)();
+        match slot.current(now) {
+            Ok(key) if well => {
+                self.failures = 0;
+                after_success(poll, left(key.expiration(), now))
+            }
+            Ok(_) | Err(_) => {
+                self.failures = self.failures.saturating_add(1);
+                after_failure(self.pace.retry, poll, self.failures)
             }
         }
     }
@@ -211,9 +281,9 @@ mod tests {
     /// How long a test waits before it fails: below the poll, so that a notification that never came is not made up for.
     const GENEROUS: Duration = Duration::from_secs(25);
     /// Notifications alone.
-    const NEVER_POLL: Pace = Pace { poll: Duration::from_secs(3600), ..PACE };
+    const NEVER_POLL: Pace = Pace { poll: Some(Duration::from_secs(3600)), retry: Duration::from_secs(3600), ..PACE };
     /// Next to no wait for quiet.
-    const BRISK_POLL: Pace = Pace { poll: Duration::from_millis(20), ..PACE };
+    const BRISK_POLL: Pace = Pace { poll: Some(Duration::from_millis(20)), retry: Duration::from_millis(20), ..PACE };
 
     type Outcome = Result<RefreshOutcome, LoadError>;
 
@@ -223,7 +293,7 @@ mod tests {
         identities: Identities,
         slot: Arc<KeySlot>,
         looks: Receiver<Outcome>,
-        watcher: Option<KeyWatcher>,
+        watcher: Option<KeyKeeper>,
     }
 
     impl Scene {
@@ -253,12 +323,12 @@ mod tests {
         fn watch(&mut self, pace: Pace) {
             let store = SealedFile::new(self.keys().join("key.age"), self.directory.path().join("id"));
             let (sender, looks) = mpsc::channel();
-            let report: Report = Box::new(move |slot, outcome| {
+            let report: Report = Arc::new(move |slot, outcome| {
                 assert_eq!(slot.name(), "main");
                 let _test_over = sender.send(outcome);
             });
-            let keys = vec![WatchedKey { slot: Arc::clone(&self.slot), store: Box::new(store) }];
-            let watcher = KeyWatcher::start_at(pace, keys, report).unwrap();
+            let key = WatchedKey { slot: Arc::clone(&self.slot), store: Box::new(store), proof: None };
+            let watcher = KeyKeeper::start_at(pace, key, report, || Timestamp::UNIX_EPOCH).unwrap();
             assert!(watcher.blind().is_none());
             (self.watcher, self.looks) = (Some(watcher), looks);
         }

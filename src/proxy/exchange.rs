@@ -10,30 +10,29 @@ use std::task::Poll;
 use http::header::HeaderName;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
 use super::answer::{Answer, refuse};
 use super::credential;
-use super::fault::{ExchangeError, Repetition, UpstreamError};
+use super::deliver::deliver;
+use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
-use super::route::{Route, Routes};
+use super::route::Routes;
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied};
 use crate::clock;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{Handler, PeerEvidence, Permit, body};
-use crate::query::{Action, ErrorDialect, QueryForm};
-use crate::signing::{RequestTimestamp, prepare};
+use crate::downstream::{Handler, HeadFault, PeerEvidence, Permit, body};
+use crate::query::{ErrorDialect, QueryForm};
 use crate::telemetry::audit;
 use crate::telemetry::record::causes;
-use crate::telemetry::{AuditLog, ExchangeRecord};
-use crate::upstream::client::Sent;
+use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
+use crate::upstream::Sent;
 
 /// One listener's view of the world, in one worker.
 pub struct Proxy {
-    /// The listener's name.
-    pub listener: Rc<str>,
+    /// The listener's name and counters.
+    pub listener: ListenerMetrics,
     /// Under which names it may be called.
     pub names: OwnNames,
     /// By whom.
@@ -79,24 +78,16 @@ impl Proxy {
         note_decision(&allowed, record);
         let allowed = allowed?;
 
-        let now = clock::now();
-        let key = route.key.current(now)?;
-        record.key_id = Some(key.id().as_str().to_owned());
-        let began = Instant::now();
-        let unsealed = prepare(&allowed, &key, &route.target, route.profile, &RequestTimestamp::at(now));
-        let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
-        let signed = unsealed.seal(&mac);
-        record.sign = Some(began.elapsed());
-
         let forwarded = headers::forwarded(&head.headers, &route.forward_headers);
-        let began = Instant::now();
-        let sent = route.upstream.send(signed, forwarded).await;
-        let sent = sent.map_err(|source| {
-            let repetition = repetition(route, allowed.form().action());
-            ExchangeError::Upstream(UpstreamError { source, repetition })
-        })?;
-        record.first_byte = Some(began.elapsed());
+        let sent = deliver(route, &allowed, &forwarded, record).await?;
         Ok((sent, place))
+    }
+
+    fn fail(&self, error: &ExchangeError, mut record: ExchangeRecord, exchange: ExchangeGuard) -> Response<Answer> {
+        record.error = Some(causes(error));
+        record.notice = Some(error.notice());
+        let dialect = self.dialect(&record);
+        refuse(&error.fault(), dialect, record, exchange)
     }
 
     fn dialect(&self, record: &ExchangeRecord) -> ErrorDialect {
@@ -115,22 +106,24 @@ impl Handler for Proxy {
         exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> Response<Answer> {
-        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
+        let mut record = ExchangeRecord::begin(self.listener.clone(), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
         match contained(self.exchange(&peer, request, &mut record)).await {
             Ok((sent, place)) => {
-                let (mut head, body) = sent.into_parts();
+                let Sent { mut head, body, sent_at: _, answered_at: _ } = sent;
                 record.status = Some(head.status.as_u16());
                 let request_id = HeaderValue::from_str(&record.request_id.to_string());
                 headers::relay(&mut head, request_id.ok());
                 Response::from_parts(head, Answer::relayed(body, record, place, exchange))
             }
-            Err(error) => {
-                record.error = Some(causes(&error));
-                let dialect = self.dialect(&record);
-                refuse(&error.fault(), dialect, record, exchange)
-            }
+            Err(error) => self.fail(&error, record, exchange),
         }
+    }
+
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
+        let mut record = ExchangeRecord::begin(self.listener.clone(), peer);
+        record.audit = self.audit.reserve();
+        self.fail(&fault.into(), record, exchange)
     }
 }
 
@@ -154,14 +147,6 @@ const fn recorded(decision: Decision) -> audit::Decision {
         Decision::AnyLocal => audit::Decision::AnyLocal,
         Decision::Allowed(_) => audit::Decision::Allow,
         Decision::Recorded(_) => audit::Decision::Recorded,
-    }
-}
-
-fn repetition(route: &Route, action: &Action) -> Repetition {
-    if route.safe_to_repeat.iter().any(|pattern| pattern.matches(action)) {
-        Repetition::Safe
-    } else {
-        Repetition::Unsafe
     }
 }
 

@@ -6,15 +6,18 @@ use thiserror::Error;
 use super::head::HeadError;
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
-use crate::downstream::BodyError;
+use crate::downstream::{BodyError, HeadFault};
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
-use crate::upstream::{Delivery, SendError};
+use crate::upstream::{Delivery, Repetition, SendError};
 
 /// Why an exchange has no answer from the endpoint.
 #[derive(Debug, Error)]
 pub enum ExchangeError {
+    /// What came is not read as a request.
+    #[error(transparent)]
+    Malformed(#[from] HeadFault),
     /// The head is refused.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -61,15 +64,6 @@ pub struct UpstreamError {
     pub source: SendError,
     /// Whether the route lists the Action as safe to repeat.
     pub repetition: Repetition,
-}
-
-/// Whether an Action may be carried out twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repetition {
-    /// It only reads.
-    Safe,
-    /// It may change something each time.
-    Unsafe,
 }
 
 /// What becomes of the client's connection.
@@ -120,6 +114,7 @@ impl ExchangeError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
+            Self::Malformed(fault) => malformed(*fault, self.to_string()),
             Self::Head(error) => head(*error, self.to_string()),
             Self::Unauthenticated(error) => unauthenticated(*error, self.to_string()),
             Self::Throttled(throttled) => throttling(*throttled, self.to_string()),
@@ -165,6 +160,10 @@ fn unauthenticated(error: AuthenticationError, message: String) -> Fault {
     let code = match error {
         AuthenticationError::MissingCredential => "MissingAuthenticationToken",
         AuthenticationError::UnknownCredential => "InvalidClientTokenId",
+        // ours to mend: on a 403 an SDK would give up
+        AuthenticationError::KeysMissing => {
+            return Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::Close, message) };
+        }
     };
     refused(StatusCode::FORBIDDEN, code, Persistence::Close, message)
 }
@@ -211,6 +210,33 @@ fn signing(error: SigningError, message: String) -> Fault {
     }
 }
 
+/// No route is known yet, so these are in the dialect of most.
+fn malformed(fault: HeadFault, message: String) -> Fault {
+    let (status, code) = match fault {
+        HeadFault::Connect => (StatusCode::METHOD_NOT_ALLOWED, "ProxyMethodNotAllowed"),
+        HeadFault::Version => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "ProxyMalformedRequest"),
+        HeadFault::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "ProxyMalformedRequest"),
+        HeadFault::TooLarge | HeadFault::TooManyFields => {
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "ProxyRequestTooLarge")
+        }
+        HeadFault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
+        HeadFault::RequestLine
+        | HeadFault::Target
+        | HeadFault::Path
+        | HeadFault::LineEnd
+        | HeadFault::Folded
+        | HeadFault::FieldName
+        | HeadFault::FieldValue
+        | HeadFault::TwoFramings
+        | HeadFault::Length
+        | HeadFault::DuplicateLength
+        | HeadFault::CodingInHttp10
+        | HeadFault::DisguisedFraming
+        | HeadFault::Unexpected => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
+    };
+    refused(status, code, Persistence::Close, message)
+}
+
 fn head(error: HeadError, message: String) -> Fault {
     let (status, code) = match error {
         HeadError::RouteNotFound => (StatusCode::NOT_FOUND, "ProxyRouteNotFound"),
@@ -222,11 +248,8 @@ fn head(error: HeadError, message: String) -> Fault {
             (StatusCode::FORBIDDEN, "AccessDenied")
         }
         HeadError::QueryString => (StatusCode::BAD_REQUEST, "InvalidQueryParameter"),
-        HeadError::Host | HeadError::AbsoluteForm | HeadError::DisguisedFraming | HeadError::DuplicateLength => {
-            (StatusCode::BAD_REQUEST, "ProxyMalformedRequest")
-        }
+        HeadError::Host => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
         HeadError::LengthRequired => (StatusCode::LENGTH_REQUIRED, "ProxyMalformedRequest"),
-        HeadError::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "ProxyMalformedRequest"),
         HeadError::Expectation => (StatusCode::EXPECTATION_FAILED, "ProxyExpectationFailed"),
         HeadError::Loop => (StatusCode::LOOP_DETECTED, "ProxyLoopDetected"),
     };
@@ -237,7 +260,7 @@ fn body(error: &BodyError, message: String) -> Fault {
     let (status, code) = match error {
         BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ProxyRequestTooLarge"),
         BodyError::TooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
-        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
+        BodyError::Cut(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
     };
     refused(status, code, Persistence::Close, message)
 }
@@ -258,14 +281,20 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
     let timed_out = |late: bool| if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
     let unreachable = "ProxyUpstreamUnreachable";
     let (status, code, proxy_status) = match &error.source {
+        SendError::Down(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "destination_unavailable"),
         SendError::Resolve(_) => (StatusCode::BAD_GATEWAY, unreachable, "dns_error"),
         SendError::Connect(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_refused"),
         SendError::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, unreachable, "connection_timeout"),
-        SendError::NeverSent(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated"),
-        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
+        SendError::HandshakeCut(_) | SendError::NeverSent(_) => {
+            (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated")
+        }
+        SendError::Certificate(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
+        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_protocol_error"),
         SendError::AnswerTimeout => (timed_out(true), "ProxyOutcomeUnknown", "http_response_timeout"),
         SendError::BrokenOff(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_response_incomplete"),
-        SendError::BadAnswer(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_protocol_error"),
+        SendError::Garbled(_) | SendError::BadAnswer(_) => {
+            (timed_out(false), "ProxyOutcomeUnknown", "http_protocol_error")
+        }
     };
     let delivery = error.source.delivery();
     let (status, message, outcome) = match (delivery, error.repetition) {
@@ -279,7 +308,7 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
         ),
     };
     let (blame, persistence) = (ErrorType::Receiver, Persistence::KeepAlive);
-    let retry = Retry::Unmentioned;
+    let retry = if status == StatusCode::SERVICE_UNAVAILABLE { Retry::Soon } else { Retry::Unmentioned };
     Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome, retry }
 }
 
@@ -343,7 +372,11 @@ mod tests {
 
     #[test]
     fn whatever_is_refused_before_the_body_was_read_closes_the_connection() {
-        for error in [AuthenticationError::MissingCredential, AuthenticationError::UnknownCredential] {
+        for error in [
+            AuthenticationError::MissingCredential,
+            AuthenticationError::UnknownCredential,
+            AuthenticationError::KeysMissing,
+        ] {
             assert_eq!(ExchangeError::Unauthenticated(error).fault().persistence, Persistence::Close);
         }
         for error in [HeadError::WebPage, HeadError::Method, HeadError::RouteNotFound, HeadError::MediaType] {

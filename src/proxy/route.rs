@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::header::HeaderName;
 
+use super::endpoint_clock::EndpointClock;
 use super::head::{HeadError, RequestTarget};
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
@@ -28,6 +29,8 @@ pub struct Route {
     pub key: Arc<KeySlot>,
     /// How requests are signed.
     pub profile: Profile,
+    /// With whose time.
+    pub clock: Arc<EndpointClock>,
     /// For which host and path they are signed.
     pub target: SigningTarget,
     /// How our own errors are written.
@@ -44,8 +47,8 @@ pub struct Route {
     pub form_limits: Limits,
     /// Exchanges at once, over all workers.
     pub in_flight: Capacity,
-    /// The way to the endpoint.
-    pub upstream: Client,
+    /// The way to the endpoint, the same one for all listeners of a worker.
+    pub upstream: Rc<Client>,
     /// Counters.
     pub metrics: RouteMetrics,
 }

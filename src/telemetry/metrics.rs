@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -12,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::configuration::ConfigurationMetrics;
 use super::outcome::Outcome;
 
 /// The media type of [`Metrics::render`].
@@ -34,8 +36,20 @@ struct RouteLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    route: String,
+    cause: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabel {
     listener: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnroutedLabels {
+    listener: String,
+    code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,13 +63,21 @@ struct KeyLoadLabels {
     result: LoadResult,
 }
 
-/// How a key store's reload ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenKeyLabels {
+    listener: String,
+    result: LoadResult,
+}
+
+/// How a key store's reload ended, or a fetch of the keys of a token issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoadResult {
     /// A new key is current.
     Changed,
     /// The same key as before.
     Unchanged,
+    /// The store gave a key that is not used: it has expired, or is not proven.
+    Waiting,
     /// The store failed; the last good key stays.
     Failed,
 }
@@ -65,6 +87,7 @@ impl EncodeLabelValue for LoadResult {
         match self {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
+            Self::Waiting => "waiting",
             Self::Failed => "failed",
         }
         .encode(encoder)
@@ -75,14 +98,31 @@ impl EncodeLabelValue for LoadResult {
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
+    unrouted: Family<UnroutedLabels, Counter>,
     sign: Family<RouteLabel, Histogram>,
     first_byte: Family<RouteLabel, Histogram>,
     received: Family<RouteLabel, Counter>,
     returned: Family<RouteLabel, Counter>,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Family<RouteLabel, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
+    key_degraded: Family<KeyLabel, Gauge>,
+    endpoint_down: Family<RouteLabel, Gauge>,
+    endpoint_outages: Family<RouteLabel, Counter>,
+    repeats: Family<RouteLabel, Counter>,
     audit_lost: Counter,
+    configuration: ConfigurationMetrics,
+    token_key_loads: Family<TokenKeyLabels, Counter>,
+}
+
+/// A listener's name, and what is counted of it alone.
+#[derive(Clone)]
+pub struct ListenerMetrics {
+    name: Arc<str>,
+    unrouted: Family<UnroutedLabels, Counter>,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -94,6 +134,11 @@ pub struct RouteMetrics {
     pub(super) first_byte: Histogram,
     pub(super) received: Counter,
     pub(super) returned: Counter,
+    pub(super) repeats: Counter,
+    label: RouteLabel,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Counter,
+    refusals: Family<RefusalLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -110,30 +155,61 @@ impl Metrics {
         let sign = Family::new_with_constructor((|| Histogram::new(SIGN_BOUNDS)) as fn() -> Histogram);
         let first_byte = Family::new_with_constructor((|| Histogram::new(FIRST_BYTE_BOUNDS)) as fn() -> Histogram);
         let (exchanges, received, returned) = (Family::default(), Family::default(), Family::default());
+        let (unrouted, token_key_loads, key_degraded) = (Family::default(), Family::default(), Family::default());
         let (connections, key_expiry, key_loads) = (Family::default(), Family::default(), Family::default());
         registry.register("exchanges", "Exchanges that ended, by outcome", exchanges.clone());
+        registry.register("unrouted", "Requests refused before their route was known, by our code", unrouted.clone());
         registry.register_with_unit("sign", "Time to canonicalise and sign", Unit::Seconds, sign.clone());
         let help = "Time from the signed request to the head of its answer";
         registry.register_with_unit("first_byte", help, Unit::Seconds, first_byte.clone());
         registry.register_with_unit("request_body", "Body bytes from clients", Unit::Bytes, received.clone());
         registry.register_with_unit("response_body", "Body bytes to clients", Unit::Bytes, returned.clone());
+        let (clock_offset, clock_repeats, refusals) = (Family::default(), Family::default(), Family::default());
+        let help = "How far the endpoint's clock is ahead of this host's; absent until an answer has told";
+        registry.register_with_unit("endpoint_clock_offset", help, Unit::Seconds, Family::clone(&clock_offset));
+        let help = "Requests refused for their time and sent again with the endpoint's";
+        registry.register("clock_repeats", help, Family::clone(&clock_repeats));
+        let help = "Signatures that the endpoint refused, by what differs";
+        registry.register("signature_refusals", help, Family::clone(&refusals));
         registry.register("client_connections", "Client connections open now", connections.clone());
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
+        let help = "Attempts to fetch the keys of a listener's token issuer";
+        registry.register("token_key_loads", help, token_key_loads.clone());
+        let help = "1 while the store fails or its key is not used, 0 while all is well";
+        registry.register("key_degraded", help, key_degraded.clone());
+        let (endpoint_down, endpoint_outages, repeats) = (Family::default(), Family::default(), Family::default());
+        let help = "1 while the endpoint counts as down and calls are refused, else 0";
+        registry.register("endpoint_down", help, endpoint_down.clone());
+        let help = "How often the endpoint went down";
+        registry.register("endpoint_outages", help, endpoint_outages.clone());
+        let help = "Requests signed and sent again after an attempt without an answer";
+        registry.register("repeats", help, repeats.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+        let configuration = ConfigurationMetrics::register(&mut registry);
         Self {
             registry,
             exchanges,
+            unrouted,
             sign,
             first_byte,
             received,
             returned,
+            clock_offset,
+            clock_repeats,
+            refusals,
             connections,
             key_expiry,
             key_loads,
+            key_degraded,
+            endpoint_down,
+            endpoint_outages,
+            repeats,
             audit_lost,
+            configuration,
+            token_key_loads,
         }
     }
 
@@ -154,13 +230,36 @@ impl Metrics {
             first_byte: self.first_byte.get_or_create(&label).clone(),
             received: self.received.get_or_create(&label).clone(),
             returned: self.returned.get_or_create(&label).clone(),
+            repeats: self.repeats.get_or_create(&label).clone(),
+            clock_offset: self.clock_offset.clone(),
+            clock_repeats: self.clock_repeats.get_or_create(&label).clone(),
+            refusals: self.refusals.clone(),
+            label,
         }
+    }
+
+    /// The handles of one listener.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> ListenerMetrics {
+        ListenerMetrics { name: name.into(), unrouted: self.unrouted.clone() }
     }
 
     /// Sets how many connections a listener has.
     pub fn set_connections(&self, listener: &str, open: usize) {
         let label = ListenerLabel { listener: listener.to_owned() };
         self.connections.get_or_create(&label).set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Sets for each route whether its endpoint counts as down (1) or not (0), and how often it went down so far. Those of
+    /// routes that are no more are gone.
+    pub fn set_endpoints<'r>(&self, routes: impl Iterator<Item = (&'r str, u8, u64)>) {
+        self.endpoint_down.clear();
+        self.endpoint_outages.clear();
+        for (route, down, outages) in routes {
+            let label = RouteLabel { route: route.to_owned() };
+            self.endpoint_down.get_or_create(&label).set(i64::from(down));
+            self.endpoint_outages.get_or_create(&label).inner().store(outages, Ordering::Relaxed);
+        }
     }
 
     /// Sets when a key expires, or that it does not.
@@ -181,6 +280,22 @@ impl Metrics {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
     }
 
+    /// What is served, since when it is so, and whether the last attempt to change it succeeded.
+    #[must_use]
+    pub const fn configuration(&self) -> &ConfigurationMetrics {
+        &self.configuration
+    }
+
+    /// Counts a fetch of the keys of a listener's token issuer.
+    pub fn count_token_key_load(&self, listener: &str, result: LoadResult) {
+        self.token_key_loads.get_or_create(&TokenKeyLabels { listener: listener.to_owned(), result }).inc();
+    }
+
+    /// Sets whether something is the matter with a key's store.
+    pub fn set_key_degraded(&self, key: &str, degraded: i64) {
+        self.key_degraded.get_or_create(&KeyLabel { key: key.to_owned() }).set(degraded);
+    }
+
     /// Counts audit lines that are lost.
     #[must_use]
     pub fn audit_lost(&self) -> Counter {
@@ -198,7 +313,34 @@ impl Metrics {
     }
 }
 
+impl ListenerMetrics {
+    /// The listener's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn count_unrouted(&self, code: &'static str) {
+        self.unrouted.get_or_create(&UnroutedLabels { listener: self.name.to_string(), code }).inc();
+    }
+}
+
 impl RouteMetrics {
+    /// Sets how many seconds the endpoint's clock is ahead of this host's.
+    pub fn set_clock_offset(&self, seconds: f64) {
+        self.clock_offset.get_or_create(&self.label).set(seconds);
+    }
+
+    /// Counts a request that is sent again with the endpoint's time.
+    pub fn count_clock_repeat(&self) {
+        self.clock_repeats.inc();
+    }
+
+    /// Counts a refused signature. `cause` is one of a fixed set.
+    pub fn count_refusal(&self, cause: &'static str) {
+        self.refusals.get_or_create(&RefusalLabels { route: self.label.route.clone(), cause }).inc();
+    }
+
     /// How `action` is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
     /// nobody configured is a client's text like any other value.
     pub(super) fn shown_action<'a>(&self, action: &'a str) -> &'a str {

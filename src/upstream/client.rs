@@ -1,18 +1,24 @@
-//! Sending a signed request: on a pooled connection or a new one, at most once, within its time.
+//! One worker's way to one endpoint, and the one place where a signed request becomes bytes on a connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, VIA};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, TRANSFER_ENCODING, VIA};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
+use super::addresses::Addresses;
 use super::answer::AnswerBody;
+use super::attempts::{Attempts, Repetition};
+use super::breaker::Breaker;
+use super::budget::Budget;
 use super::connect::{Connection, Endpoint};
 use super::error::SendError;
+use super::informational::Flood;
 use super::pool::Pool;
 use crate::signing::{SignedRequest, SigningTarget};
 
@@ -20,11 +26,11 @@ use crate::signing::{SignedRequest, SigningTarget};
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 /// Names us to endpoints, and to ourselves should a request come back (see `proxy::head`).
 pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static(VIA_COUNTERSIGN);
 
-/// Pooled connections that may turn out to be gone before a fresh one is made. Each costs one failed hand-over in
-/// memory, no packet.
-const STALE_ATTEMPTS: usize = 4;
+/// How old the addresses of an endpoint may be to which connections are kept.
+const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 
 /// The timeouts of a route.
 #[derive(Debug, Clone, Copy)]
@@ -40,53 +46,96 @@ pub struct Timeouts {
 /// One worker's way to one endpoint.
 pub struct Client {
     endpoint: Endpoint,
+    addresses: Addresses,
     host: HeaderValue,
     path: Uri,
-    timeouts: Timeouts,
-    pool: Pool,
+    pub(super) timeouts: Timeouts,
+    pub(super) pool: Pool,
+    pub(super) budget: Budget,
+    pub(super) breaker: Arc<Breaker>,
 }
 
 /// An answer's head, with its body still to come.
-pub type Sent = Response<AnswerBody>;
+pub struct Sent {
+    /// Status and header fields.
+    pub head: Parts,
+    /// The body, still to be read.
+    pub body: AnswerBody,
+    /// When the request was handed over to be written.
+    pub sent_at: Instant,
+    /// When the head of the answer was complete.
+    pub answered_at: Instant,
+}
 
 impl Client {
     /// A client for `endpoint`. `None` when host or path of `target` cannot stand in a request, which the configuration has
     /// ruled out.
     #[must_use]
-    pub fn new(endpoint: Endpoint, target: &SigningTarget, timeouts: Timeouts, pool: Pool) -> Option<Self> {
+    pub fn new(
+        endpoint: Endpoint,
+        target: &SigningTarget,
+        timeouts: Timeouts,
+        pool: Pool,
+        breaker: Arc<Breaker>,
+    ) -> Option<Self> {
         let host = HeaderValue::from_str(&target.host).ok()?;
         let path = Uri::try_from(target.path.as_str()).ok()?;
-        Some(Self { endpoint, host, path, timeouts, pool })
+        let addresses = Addresses::of(&endpoint.host, endpoint.port);
+        Some(Self { endpoint, addresses, host, path, timeouts, pool, budget: Budget::full(), breaker })
     }
 
-    /// Sends `request` with the extra header fields a route passes on, and returns when the answer's head is here.
-    ///
-    /// # Errors
-    /// See [`SendError`]; its `delivery` says whether the endpoint may have received the request.
-    pub async fn send(&self, request: SignedRequest, forwarded: HeaderMap) -> Result<Sent, SendError> {
-        let mut request = self.request(request.into_body(), forwarded);
-        for _ in 0..STALE_ATTEMPTS {
-            let Some(connection) = self.pool.take() else { break };
-            match self.exchange(connection, request).await {
-                Ok(sent) => return Ok(sent),
-                Err(Attempt::Untouched(returned, _)) => request = *returned,
-                Err(Attempt::Failed(error)) => return Err(error),
-            }
-        }
-        let connection = self.endpoint.connect(self.timeouts.connect).await?;
-        self.exchange(connection, request).await.map_err(|attempt| match attempt {
-            Attempt::Untouched(_, error) => SendError::NeverSent(error),
-            Attempt::Failed(error) => error,
-        })
+    /// Begins a call, which may take more than one attempt.
+    #[must_use]
+    pub fn call(&self, repetition: Repetition) -> Attempts<'_> {
+        Attempts::begin(self, repetition)
     }
 
-    /// Closes connections that were idle for too long.
-    pub fn close_expired(&self) {
+    /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer leads to. To
+    /// be called every few seconds.
+    pub async fn tend(&self) {
         self.pool.close_expired();
+        if self.pool.is_empty() {
+            return;
+        }
+        // while the name cannot be looked up, what is connected and verified stays good
+        let Ok(addresses) = self.addresses.lookup(LOOKED_UP_AGAIN).await else { return };
+        let closed = self.pool.keep_only(&addresses);
+        if closed > 0 {
+            tracing::info!(
+                target: "countersign::upstream",
+                endpoint = self.endpoint.host,
+                closed,
+                "the endpoint's name leads elsewhere: idle connections to its old addresses are closed"
+            );
+        }
+    }
+
+    /// Opens a connection before `deadline`.
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
+        self.endpoint.connect(&self.addresses, deadline).await
+    }
+
+    /// Sends `request` on `connection`, once, and waits for the head of its answer.
+    pub(super) async fn exchange(
+        &self,
+        mut connection: Connection,
+        request: SignedRequest,
+        forwarded: &HeaderMap,
+        answer_by: Instant,
+    ) -> Result<Sent, SendError> {
+        let request = self.request(request.into_body(), forwarded);
+        let sent_at = Instant::now();
+        let response = hand_over(&mut connection, request, answer_by).await?;
+        let answered_at = Instant::now();
+        check_framing(&response).map_err(SendError::BadAnswer)?;
+        let (head, body) = response.into_parts();
+        let keep = kept_alive(&head.headers);
+        let body = AnswerBody::new(body, connection, self.pool.clone(), self.timeouts.idle, keep);
+        Ok(Sent { head, body, sent_at, answered_at })
     }
 
     /// The whole head is ours: nothing a client wrote is copied but the fields its route lists.
-    fn request(&self, body: Bytes, forwarded: HeaderMap) -> Request<Full<Bytes>> {
+    fn request(&self, body: Bytes, forwarded: &HeaderMap) -> Request<Full<Bytes>> {
         let length = HeaderValue::from(body.len());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
@@ -98,37 +147,47 @@ impl Client {
         headers.insert(CONTENT_TYPE, FORM);
         headers.insert(CONTENT_LENGTH, length);
         headers.insert(VIA, VIA_VALUE);
-        headers.extend(forwarded);
+        headers.extend(forwarded.clone());
         request
     }
-
-    async fn exchange(&self, mut connection: Connection, request: Request<Full<Bytes>>) -> Result<Sent, Attempt> {
-        let answer = timeout(self.timeouts.first_byte, hand_over(&mut connection.sender, request));
-        let response = answer.await.unwrap_or(Err(Attempt::Failed(SendError::AnswerTimeout)))?;
-        check_framing(&response).map_err(|reason| Attempt::Failed(SendError::BadAnswer(reason)))?;
-        let (head, body) = response.into_parts();
-        Ok(Response::from_parts(head, AnswerBody::new(body, connection, self.pool.clone(), self.timeouts.idle)))
-    }
 }
 
-/// A failed attempt: either the request came back untouched, or it may have been written.
-enum Attempt {
-    Untouched(Box<Request<Full<Bytes>>>, hyper::Error),
-    Failed(SendError),
-}
-
-/// hyper returns the request itself when it never began to write it: the only proof that it was not sent.
+/// There are two proofs that a request was not sent, and no third: hyper gives it back, which it does when it never began to
+/// write it; or the kernel has taken no byte since.
 async fn hand_over(
-    sender: &mut SendRequest<Full<Bytes>>,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, Attempt> {
-    if let Err(error) = sender.ready().await {
-        return Err(Attempt::Untouched(Box::new(request), error));
-    }
-    sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
-        Some(request) => Attempt::Untouched(Box::new(request), error.into_error()),
-        None => Attempt::Failed(SendError::BrokenOff(error.into_error())),
+    connection: &mut Connection,
+    mut request: Request<Full<Bytes>>,
+    answer_by: Instant,
+) -> Result<Response<Incoming>, SendError> {
+    let before = connection.written();
+    let flood = Flood::watch(&mut request);
+    let answer = tokio::select! {
+        biased;
+        () = flood.too_many() => return Err(SendError::BadAnswer("too many informational answers come before it")),
+        answer = timeout_at(answer_by, connection.sender.try_send_request(request)) => answer,
+    };
+    let mut failed = match answer {
+        Ok(Ok(response)) => return Ok(response),
+        Ok(Err(failed)) => failed,
+        Err(_elapsed) => return Err(SendError::AnswerTimeout),
+    };
+    let unsent = failed.take_message().is_some() || connection.written() == before;
+    let error = failed.into_error();
+    Err(match (unsent, error.is_parse()) {
+        (true, _) => SendError::NeverSent(error),
+        (false, true) => SendError::Garbled(error),
+        (false, false) => SendError::BrokenOff(error),
     })
+}
+
+/// `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less a second for the way: how long the endpoint keeps the
+/// connection when nothing is sent on it.
+fn kept_alive(headers: &HeaderMap) -> Option<Duration> {
+    let fields = headers.get_all(KEEP_ALIVE).iter().filter_map(|value| value.to_str().ok());
+    let parameters = fields.flat_map(|value| value.split(',')).filter_map(|parameter| parameter.split_once('='));
+    let mut timeouts = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"));
+    let seconds: u64 = timeouts.next()?.1.trim().trim_matches('"').parse().ok()?;
+    Some(Duration::from_secs(seconds.saturating_sub(1)))
 }
 
 /// hyper reads some answers whose end two readers could see in different places; those are not passed on.
@@ -146,4 +205,58 @@ fn check_framing(response: &Response<Incoming>) -> Result<(), &'static str> {
         return Err("it has both Content-Length and Transfer-Encoding");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::{BreakerLimits, Security};
+    use std::net::{SocketAddr, TcpListener};
+
+    #[test]
+    fn how_long_an_endpoint_keeps_connections_is_read_with_a_second_to_spare() {
+        for (value, seconds) in [
+            ("timeout=5", Some(4)),
+            ("timeout=5, max=100", Some(4)),
+            ("max=100, Timeout = \"60\"", Some(59)),
+            ("timeout=0", Some(0)),
+            ("max=3", None),
+            ("timeout=soon", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(KEEP_ALIVE, HeaderValue::from_static(value));
+            assert_eq!(kept_alive(&headers), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn idle_connections_to_addresses_that_the_name_has_left_are_closed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let [here, there] = [1, 2].map(|last| TcpListener::bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap());
+            let [here_at, there_at] = [&here, &there].map(|listener| listener.local_addr().unwrap());
+            let endpoint =
+                Endpoint { host: "endpoint.example".to_owned(), port: here_at.port(), security: Security::Plaintext };
+            let target = SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() };
+            let second = Duration::from_secs(1);
+            let timeouts = Timeouts { connect: second, first_byte: second, idle: second };
+            let limits = BreakerLimits { failures: 0, longest_pause: second };
+            let breaker = Arc::new(Breaker::new("importexport", limits));
+            let client = Client::new(endpoint, &target, timeouts, Pool::new(8, 60 * second), breaker).unwrap();
+
+            client.addresses.found(&[here_at]).await;
+            let mut connection = client.connect(Instant::now() + second).await.unwrap();
+            connection.sender.ready().await.unwrap();
+            client.pool.put(connection, None);
+            client.tend().await;
+            assert!(!client.pool.is_empty(), "its address is still the one");
+            client.addresses.found(&[there_at, here_at]).await;
+            client.tend().await;
+            assert!(!client.pool.is_empty(), "one of several is enough");
+            client.addresses.found(&[there_at]).await;
+            client.tend().await;
+            assert!(client.pool.is_empty());
+        });
+    }
 }

@@ -2,10 +2,8 @@
 //! verified.
 
 use std::io;
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,14 +11,15 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
+use super::addresses::Addresses;
 use super::error::SendError;
+use super::eyeballs::race;
+use super::socket::{Line, Socket};
 
 /// Largest head of an answer, and most header fields in it.
 const MAX_HEAD: usize = 64 * 1024;
@@ -48,9 +47,24 @@ pub enum Security {
 
 /// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
 pub struct Connection {
-    /// Sends requests to the task that drives the socket.
-    pub sender: SendRequest<Full<Bytes>>,
+    pub(super) sender: SendRequest<Full<Bytes>>,
+    /// The other end.
+    pub(super) address: SocketAddr,
+    line: Line,
     driver: AbortHandle,
+}
+
+impl Connection {
+    /// Bytes written on it so far, as far as the kernel has taken them.
+    pub(super) fn written(&self) -> u64 {
+        self.line.written()
+    }
+
+    /// Whether the next request can go on it: the last one is written and its answer read, each to the end, and the endpoint
+    /// has neither closed it nor sent anything since.
+    pub(super) fn is_fit(&self) -> bool {
+        self.sender.is_ready() && self.line.is_quiet()
+    }
 }
 
 impl Drop for Connection {
@@ -60,20 +74,29 @@ impl Drop for Connection {
 }
 
 impl Endpoint {
-    /// Opens a connection within `limit`.
+    /// Opens a connection to one of `addresses` before `deadline`.
     ///
     /// # Errors
     /// The variants of [`SendError`] that mean nothing was sent.
-    pub async fn connect(&self, limit: Duration) -> Result<Connection, SendError> {
-        timeout(limit, self.connect_unbounded()).await.unwrap_or(Err(SendError::ConnectTimeout))
+    pub(super) async fn connect(&self, addresses: &Addresses, deadline: Instant) -> Result<Connection, SendError> {
+        timeout_at(deadline, self.connect_unbounded(addresses)).await.unwrap_or(Err(SendError::ConnectTimeout))
     }
 
-    async fn connect_unbounded(&self) -> Result<Connection, SendError> {
-        let tcp = self.connect_tcp().await?;
+    async fn connect_unbounded(&self, addresses: &Addresses) -> Result<Connection, SendError> {
+        let candidates = addresses.get().await.map_err(SendError::Resolve)?;
+        let won = race(&candidates, TcpStream::connect).await.map_err(SendError::Connect)?;
+        won.slower.iter().for_each(|address| addresses.avoid(*address));
+        won.stream.set_nodelay(true).map_err(SendError::Connect)?;
+        let secured = self.secure(won.stream).await;
+        secured.map(|established| established.at(won.address)).inspect_err(|_| addresses.avoid(won.address))
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> Result<Established, SendError> {
+        let (line, tcp) = Line::watch(tcp);
         let socket = match &self.security {
             Security::Tls(config, name) => {
                 let connector = TlsConnector::from(Arc::clone(config));
-                Socket::Tls(Box::new(connector.connect(name.clone(), tcp).await.map_err(SendError::Tls)?))
+                Socket::Tls(Box::new(connector.connect(name.clone(), tcp).await.map_err(tls_error)?))
             }
             Security::Plaintext => Socket::Plain(tcp),
         };
@@ -88,77 +111,28 @@ impl Endpoint {
                 tracing::debug!(target: "countersign::upstream", %error, "endpoint connection ended early");
             }
         });
-        Ok(Connection { sender, driver: driver.abort_handle() })
-    }
-
-    async fn connect_tcp(&self) -> Result<TcpStream, SendError> {
-        let addresses = lookup_host((self.host.as_str(), self.port)).await.map_err(SendError::Resolve)?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true).map_err(SendError::Connect)?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(SendError::Connect(last))
+        Ok(Established { sender, line, driver: driver.abort_handle() })
     }
 }
 
-/// Either kind of socket.
-enum Socket {
-    Tls(Box<TlsStream<TcpStream>>),
-    Plain(TcpStream),
+/// A connection that does not yet know where it leads.
+struct Established {
+    sender: SendRequest<Full<Bytes>>,
+    line: Line,
+    driver: AbortHandle,
 }
 
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-        }
+impl Established {
+    fn at(self, address: SocketAddr) -> Connection {
+        Connection { sender: self.sender, address, line: self.line, driver: self.driver }
     }
 }
 
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
-            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tls(tls) => tls.is_write_vectored(),
-            Self::Plain(tcp) => tcp.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-        }
+/// What TLS says of the other side stays as it is; a connection that broke off may be better the next time.
+fn tls_error(error: io::Error) -> SendError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_)) => SendError::Certificate(error),
+        Some(_) => SendError::Tls(error),
+        None => SendError::HandshakeCut(error),
     }
 }

@@ -1,8 +1,11 @@
 //! Why no answer came from the endpoint, and what that says about the request.
 
 use std::io;
+use std::sync::Arc;
 
 use thiserror::Error;
+
+use super::breaker::Outage;
 
 /// Whether the endpoint may have received a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,27 +19,39 @@ pub enum Delivery {
 /// No usable answer.
 #[derive(Debug, Error)]
 pub enum SendError {
+    /// Not tried: the breaker is open.
+    #[error("the endpoint is down: {0}")]
+    Down(Outage),
     /// The endpoint's name has no address.
     #[error("the endpoint's name could not be resolved")]
-    Resolve(#[source] io::Error),
+    Resolve(#[source] Arc<io::Error>),
     /// No address accepted a connection.
     #[error("the endpoint does not accept connections")]
     Connect(#[source] io::Error),
     /// Name lookup, TCP and TLS together took too long.
     #[error("connecting to the endpoint took too long")]
     ConnectTimeout,
-    /// The certificate does not lead to a trusted root, is not for this name, or TLS failed otherwise.
+    /// The certificate does not lead to a trusted root, is not for this name, or not valid now.
+    #[error("the endpoint's certificate is not trusted")]
+    Certificate(#[source] io::Error),
+    /// The endpoint speaks no TLS, none that we speak, or refuses ours.
     #[error("the endpoint's TLS handshake failed")]
     Tls(#[source] io::Error),
-    /// The connection was gone before anything was written, more often than is reasonable.
-    #[error("no connection to the endpoint stayed open long enough to send the request")]
+    /// The connection ended before TLS was established.
+    #[error("the endpoint broke off the TLS handshake")]
+    HandshakeCut(#[source] io::Error),
+    /// The connection was gone before anything was written on it.
+    #[error("the connection to the endpoint ended before anything was written on it")]
     NeverSent(#[source] hyper::Error),
     /// Sent, and no head of an answer in time.
     #[error("the endpoint did not answer in time")]
     AnswerTimeout,
-    /// Sent, and the connection ended or turned into noise before the head of an answer was complete.
+    /// Sent, and the connection ended before the head of an answer was complete.
     #[error("the endpoint broke off before it answered")]
     BrokenOff(#[source] hyper::Error),
+    /// Sent, and what came back is not HTTP, or more of it than a head may have.
+    #[error("the endpoint's answer is not HTTP")]
+    Garbled(#[source] hyper::Error),
     /// An answer that cannot be passed on without doubt about where it ends.
     #[error("the endpoint's answer is not usable HTTP: {0}")]
     BadAnswer(&'static str),
@@ -47,10 +62,51 @@ impl SendError {
     #[must_use]
     pub const fn delivery(&self) -> Delivery {
         match self {
-            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::Tls(_) | Self::NeverSent(_) => {
-                Delivery::NotSent
+            Self::Down(_)
+            | Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::HandshakeCut(_)
+            | Self::NeverSent(_) => Delivery::NotSent,
+            Self::AnswerTimeout | Self::BrokenOff(_) | Self::Garbled(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
+        }
+    }
+
+    /// Whether the next attempt may well end otherwise. What an endpoint says, and a certificate that is not trusted, stay the
+    /// same; and when time is up, none is left.
+    #[must_use]
+    pub(super) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Resolve(_) | Self::Connect(_) | Self::HandshakeCut(_) | Self::NeverSent(_) | Self::BrokenOff(_) => {
+                true
             }
-            Self::AnswerTimeout | Self::BrokenOff(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
+            Self::Down(_)
+            | Self::ConnectTimeout
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::AnswerTimeout
+            | Self::Garbled(_)
+            | Self::BadAnswer(_) => false,
+        }
+    }
+
+    /// What this failure to connect or to get an answer says of the endpoint as a whole; nothing, when it reacted.
+    #[must_use]
+    pub(super) const fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::HandshakeCut(_) => {
+                Some(Outage::Unreachable)
+            }
+            Self::AnswerTimeout => Some(Outage::Silent),
+            Self::Down(_)
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::NeverSent(_)
+            | Self::BrokenOff(_)
+            | Self::Garbled(_)
+            | Self::BadAnswer(_) => None,
         }
     }
 }

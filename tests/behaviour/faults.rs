@@ -7,9 +7,17 @@ use crate::harness::{After, CREATE, Draft, Endpoint, FORM, Setup, endpoint};
 /// What an endpoint does after it has received a request.
 type Deed = fn(&mut crate::harness::Exchange<'_>) -> After;
 
-/// A fault after sending: the status for GetStatus; CreateJob gets 409 each time.
+/// How often an Action that only reads is sent to an endpoint with this fault.
+#[derive(Clone, Copy, PartialEq)]
+enum Sends {
+    Once,
+    /// When an answer could still be in time, and the next attempt may well end otherwise.
+    OnceMore,
+}
+
+/// A fault after sending: the status for GetStatus; CreateJob gets 409 each time, and is never sent again.
 #[track_caller]
-fn unknown(status: u16, deed: Deed) {
+fn unknown(status: u16, sends: Sends, deed: Deed) {
     let endpoint = Endpoint::scripted(deed);
     let proxy = Setup::to(&endpoint).route(r#"timeouts.first_byte = "500ms""#).start();
     let mut client = proxy.connect();
@@ -23,8 +31,13 @@ fn unknown(status: u16, deed: Deed) {
         assert_eq!(answer.element("Type"), "Receiver");
     }
     let seen: Vec<String> = endpoint.requests().iter().map(|request| request.parameter("Action")).collect();
-    assert_eq!(seen, ["GetStatus", "CreateJob"], "each is sent once");
-    assert_eq!(endpoint.connections(), 2, "a connection in doubt is not used again");
+    match sends {
+        Sends::Once => assert_eq!(seen, ["GetStatus", "CreateJob"]),
+        Sends::OnceMore => assert_eq!(seen, ["GetStatus", "GetStatus", "CreateJob"]),
+    }
+    let repeats = proxy.log.exchange(&safe.request_id())["attempts"].as_u64();
+    assert_eq!(repeats, (sends == Sends::OnceMore).then_some(2));
+    assert_eq!(endpoint.connections(), seen.len(), "a connection in doubt is not used again");
 }
 
 #[track_caller]
@@ -66,7 +79,7 @@ fn an_endpoint_that_accepts_and_never_speaks_tls_is_given_up_in_time() {
 
 #[test]
 fn silence_is_an_unknown_outcome() {
-    unknown(504, |exchange| {
+    unknown(504, Sends::Once, |exchange| {
         exchange.is_left();
         After::Close
     });
@@ -74,7 +87,7 @@ fn silence_is_an_unknown_outcome() {
 
 #[test]
 fn silence_in_the_middle_of_the_head_is_an_unknown_outcome() {
-    unknown(504, |exchange| {
+    unknown(504, Sends::Once, |exchange| {
         exchange.write(b"HTTP/1.1 200 OK\r\nContent-Le");
         exchange.is_left();
         After::Close
@@ -83,7 +96,7 @@ fn silence_in_the_middle_of_the_head_is_an_unknown_outcome() {
 
 #[test]
 fn a_head_that_drips_has_one_deadline_for_all_of_it() {
-    unknown(504, |exchange| {
+    unknown(504, Sends::Once, |exchange| {
         exchange.write(b"HTTP/1.1 200 OK\r\nX-Drip: ");
         while exchange.try_write(b"x").is_ok() {
             std::thread::sleep(std::time::Duration::from_millis(20)); // the drip itself
@@ -94,17 +107,17 @@ fn a_head_that_drips_has_one_deadline_for_all_of_it() {
 
 #[test]
 fn a_connection_closed_or_reset_before_the_answer_is_an_unknown_outcome() {
-    unknown(502, |_| After::Close);
-    unknown(502, |_| After::Reset);
+    unknown(502, Sends::OnceMore, |_| After::Close);
+    unknown(502, Sends::OnceMore, |_| After::Reset);
 }
 
 #[test]
 fn a_connection_closed_or_reset_in_the_head_is_an_unknown_outcome() {
-    unknown(502, |exchange| {
+    unknown(502, Sends::OnceMore, |exchange| {
         exchange.write(b"HTTP/1.1 200 OK\r\nContent-Le");
         After::Close
     });
-    unknown(502, |exchange| {
+    unknown(502, Sends::OnceMore, |exchange| {
         exchange.write(b"HTTP/1.1 200 OK\r\nContent-Le");
         After::Reset
     });
@@ -130,7 +143,7 @@ fn an_answer_that_is_no_http_is_an_unknown_outcome() {
             After::Close
         },
     ] {
-        unknown(502, deed);
+        unknown(502, Sends::Once, deed);
     }
 }
 
@@ -156,13 +169,13 @@ fn an_answer_with_two_possible_ends_is_an_unknown_outcome() {
             After::KeepOpen
         },
     ] {
-        unknown(502, deed);
+        unknown(502, Sends::Once, deed);
     }
 }
 
 #[test]
 fn an_unasked_switch_of_protocols_is_an_unknown_outcome() {
-    unknown(502, |exchange| {
+    unknown(502, Sends::Once, |exchange| {
         exchange.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
         After::KeepOpen
     });
@@ -170,7 +183,7 @@ fn an_unasked_switch_of_protocols_is_an_unknown_outcome() {
 
 #[test]
 fn an_endless_head_is_an_unknown_outcome_and_does_not_fill_memory() {
-    unknown(502, |exchange| {
+    unknown(502, Sends::Once, |exchange| {
         exchange.write(b"HTTP/1.1 200 OK\r\n");
         while exchange.try_write(&b"X-Filler: ....................................\r\n".repeat(64)).is_ok() {}
         After::Close

@@ -134,11 +134,15 @@ fn a_file_that_is_no_key_leaves_the_old_one_in_use_and_is_warned_of() {
                 && line["message"] == "the key cannot be loaded; the last good one stays in use"
         });
         assert_signs_with(&proxy, &endpoint, ID);
-        proxy.admin("/readyz").expect(200);
+        let note = proxy.admin("/readyz").expect(200).text();
+        assert!(note.starts_with("ready\ndegraded: key.main: the last good key is in use: "), "{note}");
+        assert!(proxy.metric(r#"countersign_key_degraded{key="main"}"#) > 0.0);
         let failures = proxy.metric(r#"countersign_key_loads_total{key="main",result="failed"}"#);
         assert!(failures >= 1.0, "{number}: {failures}");
     }
     proxy.vault.publish(OTHER_ID, OTHER_SECRET, "");
     changed(&proxy, 1);
     assert_signs_with(&proxy, &endpoint, OTHER_ID);
+    assert_eq!(proxy.admin("/readyz").expect(200).text(), "ready\n");
+    assert!(proxy.metric(r#"countersign_key_degraded{key="main"}"#) < 1.0);
 }

@@ -191,11 +191,28 @@ fn the_key_of_a_certificate_is_kept_like_every_other_secret() {
 }
 
 #[test]
-fn a_key_that_cannot_be_had_ends_with_69() {
+fn a_key_that_cannot_come_ends_with_69() {
+    let setup = |lines: &str| Setup::to(&Endpoint::obliging()).key(lines);
+    let nowhere = "kind = \"file\"\nfile = \"/nonexistent/key.json\"";
+    ends(&setup(nowhere), 69, &["key.main", "/nonexistent does not exist"]);
+    let credential = "kind = \"file\"\ncredential = \"key\"";
+    ends(&setup(credential), 69, &["key.main", "LoadCredential=key:"]);
+    let program = "kind = \"process\"\ncommand = [\"/nonexistent/fetch\"]";
+    ends(&setup(program), 69, &["key.main", "/nonexistent/fetch cannot be started"]);
+    let garbage = "kind = \"process\"\ncommand = [\"/bin/echo\", \"marker\"]";
+    ends(&setup(garbage), 69, &["key.main: what /bin/echo prints gives no access key: not JSON (line 1, column 1)"]);
+}
+
+#[test]
+fn a_key_that_is_not_there_fails_a_check_with_69() {
     for file in ["key.age", "identity"] {
         let setup = Setup::to(&Endpoint::obliging());
         fs::remove_file(setup.vault_path(file)).unwrap();
-        ends(&setup, 69, &["key.main", file, "does not exist"]);
+        let Output { status, stderr, .. } = setup.command("check").output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(69), "{stderr}");
+        assert!(stderr.contains("key.main: the key is not loaded: the ") && stderr.contains(file), "{stderr}");
+        assert!(stderr.contains("does not exist"), "{stderr}");
     }
 }
 

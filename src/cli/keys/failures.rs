@@ -4,8 +4,10 @@ use std::io;
 
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::identity::IdentityError;
+#[cfg(feature = "pkcs11")]
+use crate::credentials::pkcs11::TokenError;
 use crate::credentials::seal::{SealError, WriteError};
-use crate::credentials::{LoadError, LoadErrorKind};
+use crate::credentials::{FileSourceError, LoadError, LoadErrorKind, SealedError};
 
 const fn code(kind: LoadErrorKind) -> ExitCode {
     match kind {
@@ -21,9 +23,28 @@ impl From<LoadError> for Failure {
     }
 }
 
+impl From<SealedError> for Failure {
+    fn from(error: SealedError) -> Self {
+        LoadError::from(error).into()
+    }
+}
+
+impl From<FileSourceError> for Failure {
+    fn from(error: FileSourceError) -> Self {
+        LoadError::from(error).into()
+    }
+}
+
 impl From<IdentityError> for Failure {
     fn from(error: IdentityError) -> Self {
-        LoadError::Identity(error).into()
+        SealedError::Identity(error).into()
+    }
+}
+
+#[cfg(feature = "pkcs11")]
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::because(code(error.kind()), &error)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::exit::{ExitCode, Failure};
-use crate::credentials::IdentitySource;
+use crate::credentials::FileSource;
 
 /// The two options; a command says itself whether one of them must be there.
 #[derive(Debug, Args)]
@@ -29,8 +29,8 @@ impl IdentityOption {
     /// 65 or 69: a credential that systemd did not give us.
     pub(super) fn path(&self) -> Result<Option<PathBuf>, Failure> {
         let source = match (&self.identity, &self.identity_credential) {
-            (Some(path), _) => IdentitySource::File(path.clone()),
-            (None, Some(name)) => IdentitySource::SystemdCredential(name.clone()),
+            (Some(path), _) => FileSource::Path(path.clone()),
+            (None, Some(name)) => FileSource::SystemdCredential(name.clone()),
             (None, None) => return Ok(None),
         };
         let directory = env::var_os("CREDENTIALS_DIRECTORY");

@@ -12,7 +12,7 @@ use super::output::{expiry, print};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::clock;
 use crate::credentials::sealed::{OpenError, is_sealed};
-use crate::credentials::{Identities, LoadError, SealedFile};
+use crate::credentials::{Identities, SealedError, SealedFile};
 
 /// Arguments of `countersign keys list`.
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ fn row(file: &Path, identity: Option<&Path>, now: Timestamp) -> String {
     };
     match SealedFile::new(file.to_owned(), identity.to_owned()).open() {
         Ok(key) => format!("{}  {}", key.access_key_id, expiry(key.expiration, now)),
-        Err(LoadError::Open { source: OpenError::NotAge, .. }) => "not an age file".to_owned(),
+        Err(SealedError::Open { source: OpenError::NotAge, .. }) => "not an age file".to_owned(),
         Err(error) => printable(&Failure::from(error).message),
     }
 }

@@ -1,7 +1,7 @@
 //! A directory with an identity and a sealed key, as an operator makes them.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use countersign::credentials::seal::{Existing, seal, write_secret_file};
@@ -42,14 +42,31 @@ impl Vault {
         self.path("key.age")
     }
 
+    /// The lines of a `[key.NAME]` for the sealed key.
+    pub fn sealed_lines(&self) -> String {
+        format!("file = {:?}\nidentity_file = {:?}", self.key_file(), self.identity_file())
+    }
+
+    /// Puts a file that only we may read in the place of the one there was, by rename.
+    pub fn put(&self, name: &str, contents: &str) -> PathBuf {
+        write_secret_file(&self.path(name), contents.as_bytes(), Existing::Replace).unwrap();
+        self.path(name)
+    }
+
+    /// A program that runs `script` in a shell, and the list of words that starts it.
+    pub fn program(&self, name: &str, script: &str) -> String {
+        let path = self.put(name, &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        format!("[{path:?}]")
+    }
+
     /// Puts a key in the place of the one there was, by rename; `more` is further JSON, beginning with a comma.
     pub fn publish(&self, id: &str, secret: &str, more: &str) {
         write_secret_file(&self.key_file(), &self.sealed(id, secret, more), Existing::Replace).unwrap();
     }
 
     pub fn sealed(&self, id: &str, secret: &str, more: &str) -> Vec<u8> {
-        let document = format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}"{more}}}"#);
-        seal(document.as_bytes(), &self.identities.recipients()).unwrap()
+        seal(document(id, secret, more).as_bytes(), &self.identities.recipients()).unwrap()
     }
 
     /// Publishes a key as Kubernetes does: a directory of its own, to which `..data` is switched by rename.
@@ -64,6 +81,11 @@ impl Vault {
             symlink("..data/key.age", self.key_file()).unwrap();
         }
     }
+}
+
+/// What is sealed, printed or mounted: the JSON of a credential_process. `more` is further JSON, beginning with a comma.
+pub fn document(id: &str, secret: &str, more: &str) -> String {
+    format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}"{more}}}"#)
 }
 
 /// The key as an endpoint knows it.

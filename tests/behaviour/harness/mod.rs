@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use client::{Answer, Client, Draft, Ending};
 pub use endpoint::{After, Endpoint, Exchange};
-pub use keys::Vault;
+pub use keys::{Vault, document};
 pub use proxy::{Proxy, Setup};
 
 /// How long anything is waited for before a test fails. Nothing is expected to take this long.

@@ -1,0 +1,105 @@
+//! What becomes of looks at keys: lines in the log, metrics, and what readiness says.
+
+use std::sync::Arc;
+
+use super::graph::Graph;
+use crate::clock;
+use crate::credentials::{
+    ActiveKey, KeySlot, KeyWatcher, LoadError, Protection, RefreshOutcome, Report, SigningError, WatchError, WatchedKey,
+};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::LoadResult;
+use crate::telemetry::record::causes;
+
+/// Keeps `keys` fresh from now on.
+pub(super) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, WatchError> {
+    let metrics = Arc::clone(&graph.metrics);
+    for key in &keys {
+        publish(&metrics, &key.slot);
+    }
+    let report: Report = Arc::new(move |slot, looked| report(&metrics, slot, looked));
+    let watcher = KeyWatcher::start(keys, &report, clock::now)?;
+    if let Some(error) = watcher.blind() {
+        tracing::warn!(error = causes(error), "key files are polled");
+    }
+    Ok(watcher)
+}
+
+/// Says which key is in use, when it ends and how its memory is kept; warns when that may be swapped.
+pub fn in_use(name: &str, key: &ActiveKey, message: &str) {
+    let expires = key.expiration().map(|expiration| expiration.to_string());
+    let memory = key.protection();
+    tracing::info!(
+        key = name,
+        key_id = key.id().as_str(),
+        expires,
+        memory = memory.map(Protection::as_str),
+        "{message}"
+    );
+    match memory {
+        None | Some(Protection::MemfdSecret | Protection::Locked) => {}
+        Some(Protection::Unlocked) => tracing::warn!(
+            key = name,
+            "the key is in memory that may be swapped: the limit of locked memory leaves no room (RLIMIT_MEMLOCK; \
+             LimitMEMLOCK= of systemd, --ulimit memlock of container engines); 64 KiB are enough for a few keys"
+        ),
+    }
+}
+
+/// Why no request can be signed with a key; `None` when it is usable.
+#[must_use]
+pub fn unusable(slot: &KeySlot) -> Option<String> {
+    let error = match slot.current(clock::now()) {
+        Err(error) => error.to_string(),
+        Ok(key) if key.signing_key().is_away() => SigningError::Away.to_string(),
+        Ok(_) => return None,
+    };
+    Some(match slot.trouble() {
+        Some(trouble) => format!("key.{}: {error}: {trouble}", slot.name()),
+        None => format!("key.{}: {error}", slot.name()),
+    })
+}
+
+/// What is the matter with the store of a key that is usable all the same.
+#[must_use]
+pub(super) fn degraded(slot: &KeySlot) -> Option<String> {
+    let trouble = slot.trouble().filter(|_| unusable(slot).is_none())?;
+    Some(format!("key.{}: the last good key is in use: {trouble}", slot.name()))
+}
+
+fn report(metrics: &Metrics, slot: &KeySlot, looked: Result<RefreshOutcome, LoadError>) {
+    let key = slot.name();
+    let (result, trouble) = match looked {
+        Ok(RefreshOutcome::Unchanged) => (LoadResult::Unchanged, None),
+        Ok(RefreshOutcome::Changed) => {
+            if let Ok(active) = slot.current(clock::now()) {
+                in_use(key, &active, "a changed key is in use");
+            }
+            (LoadResult::Changed, None)
+        }
+        Ok(RefreshOutcome::Waiting(waiting)) => (LoadResult::Waiting, Some(causes(&waiting))),
+        Err(error) => (LoadResult::Failed, Some(causes(&error))),
+    };
+    match (&trouble, unusable(slot)) {
+        (None, _) => {}
+        (Some(error), None) if result == LoadResult::Waiting => {
+            tracing::warn!(key, error, "the new key cannot be used yet; the last good one stays in use");
+        }
+        (Some(error), None) => {
+            tracing::warn!(key, error, "the key cannot be loaded; the last good one stays in use");
+        }
+        (Some(error), Some(_)) => {
+            tracing::error!(key, error, "there is no usable key: requests are answered with 503");
+        }
+    }
+    slot.set_trouble(trouble);
+    metrics.count_key_load(key, result);
+    publish(metrics, slot);
+}
+
+fn publish(metrics: &Metrics, slot: &KeySlot) {
+    metrics.set_key_degraded(slot.name(), i64::from(slot.trouble().is_some()));
+    if let Ok(key) = slot.current(clock::now()) {
+        metrics.set_key_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
+    }
+}

@@ -1,0 +1,70 @@
+//! From a `[key.NAME]` to its live store.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::pkcs11_keys;
+use crate::config::settings::{self, Key, ProcessStore};
+use crate::credentials::process::Program;
+use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, PlainFile, SealedFile};
+
+/// The store that a `[key.NAME]` describes. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
+///
+/// For a store that needs a process of its own this starts the process: call it once for each key, before the program confines
+/// itself.
+///
+/// # Errors
+/// A systemd credential where there are none; a process that cannot be started.
+pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
+    let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
+    Ok(match &key.store {
+        settings::KeyStore::Sealed { file, identity } => Box::new(SealedFile::new(file.clone(), locate(identity)?)),
+        settings::KeyStore::File(source) => Box::new(PlainFile::new(locate(source)?)),
+        settings::KeyStore::Process(process) => Box::new(process_store(process)?),
+        settings::KeyStore::Pkcs11(token) => pkcs11_keys::store(&key.name, token, &locate(&token.pin)?)?,
+    })
+}
+
+/// The files of a key that this process reads itself.
+///
+/// # Errors
+/// A systemd credential where there are none.
+pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
+    let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
+    Ok(match &key.store {
+        settings::KeyStore::Sealed { file, identity } => vec![file.clone(), locate(identity)?],
+        settings::KeyStore::File(source) => vec![locate(source)?],
+        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => Vec::new(),
+    })
+}
+
+/// Whether a key comes from a process that is started for it.
+pub(super) const fn needs_process(key: &Key) -> bool {
+    match &key.store {
+        settings::KeyStore::Sealed { .. } | settings::KeyStore::File(_) => false,
+        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => true,
+    }
+}
+
+fn file_source(source: &settings::FileSource) -> FileSource {
+    match source {
+        settings::FileSource::Path(path) => FileSource::Path(path.clone()),
+        settings::FileSource::SystemdCredential(name) => FileSource::SystemdCredential(name.clone()),
+    }
+}
+
+fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
+    let ProcessStore { command, environment, timeout, refresh } = store;
+    let (path, arguments) = match command.split_first() {
+        Some((path, arguments)) => (path.clone(), arguments.to_vec()),
+        // the configuration's reader lets none pass
+        None => (String::new(), Vec::new()),
+    };
+    let program = Program { path, arguments, timeout: *timeout, refresh: *refresh };
+    Ok(AgentStore::start(Order::Process(program), passed_on(environment))?)
+}
+
+/// Those of our variables that an agent sees.
+pub(super) fn passed_on(names: &[String]) -> Vec<(OsString, OsString)> {
+    names.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
+}

@@ -1,0 +1,76 @@
+//! The agent's side: a loop that answers requests until there can be no more.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::message::{Answer, Reply, Request};
+use super::order::Order;
+use crate::credentials::document::MAX_DOCUMENT;
+use crate::credentials::stack::burn_stack;
+use crate::credentials::store::{LoadError, LoadErrorKind};
+
+/// A store as its agent runs it.
+pub trait Fetch {
+    /// The key's JSON as it is now; see [`crate::credentials::document`].
+    ///
+    /// # Errors
+    /// [`LoadError`]: there is none now.
+    fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError>;
+}
+
+/// Why an agent ends otherwise than with its parent.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// It was not started by countersign.
+    #[error("key-agent is started by countersign itself, for key stores that need a process of their own")]
+    NotOrdered,
+    /// The socket.
+    #[error("the socket of the agent")]
+    Socket(#[from] io::Error),
+}
+
+/// Serves `order` (as JSON) on `socket` until the other end is closed.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn serve(order: &str, socket: impl AsFd) -> Result<(), ServeError> {
+    let order: Order = serde_json::from_str(order).map_err(|_not_ours| ServeError::NotOrdered)?;
+    let mut store = order.store();
+    while let Some(request) = Request::receive(&socket)? {
+        let answer = answer(store.as_mut());
+        burn_stack();
+        Reply { number: request.number, answer }.send(&socket)?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn answer(store: &mut dyn Fetch) -> Answer {
+    // one load that panics is one answer: the next may do better
+    let fetched = catch_unwind(AssertUnwindSafe(|| store.fetch()));
+    match fetched {
+        Ok(Ok(json)) if json.len() <= MAX_DOCUMENT => Answer::Document(json),
+        Ok(Ok(_)) => failed(LoadErrorKind::Invalid, format!("more than {MAX_DOCUMENT} bytes; no access key has")),
+        Ok(Err(error)) => failed(error.kind(), in_one_line(&error)),
+        Err(_panic) => failed(LoadErrorKind::Unavailable, "a bug in countersign: the agent panicked".to_owned()),
+    }
+}
+
+const fn failed(kind: LoadErrorKind, text: String) -> Answer {
+    Answer::Failed { kind, text }
+}
+
+/// An error and its causes: on the other side there is only the text.
+fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

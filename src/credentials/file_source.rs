@@ -1,0 +1,70 @@
+//! Where a file that holds a secret is: at a path, or among the credentials that systemd gives a service.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Where a file that holds a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileSource {
+    /// At a path.
+    Path(PathBuf),
+    /// Under this name in the directory in which systemd places a service's credentials.
+    SystemdCredential(String),
+}
+
+/// Why there is no path.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FileSourceError {
+    /// Not started by systemd with credentials.
+    #[error(
+        "$CREDENTIALS_DIRECTORY is not set: the unit needs LoadCredential={name}:/path or LoadCredentialEncrypted={name}:/path"
+    )]
+    NoCredentialsDirectory {
+        /// The credential asked for.
+        name: String,
+    },
+    /// Not a file's name.
+    #[error("the name of a systemd credential is the name of one file, without a slash")]
+    CredentialName,
+}
+
+impl FileSource {
+    /// The path to read. `credentials_directory` is the value of `$CREDENTIALS_DIRECTORY`: this module reads no environment.
+    ///
+    /// # Errors
+    /// A credential is asked for outside a service that has any, or by a name that is none.
+    pub fn locate(&self, credentials_directory: Option<&Path>) -> Result<PathBuf, FileSourceError> {
+        match (self, credentials_directory) {
+            (Self::Path(path), _) => Ok(path.clone()),
+            // systemd's own rule for names (credential_name_valid): one path component
+            (Self::SystemdCredential(name), _) if name.contains('/') || matches!(name.as_str(), "" | "." | "..") => {
+                Err(FileSourceError::CredentialName)
+            }
+            (Self::SystemdCredential(name), Some(directory)) => Ok(directory.join(name)),
+            (Self::SystemdCredential(name), None) => {
+                Err(FileSourceError::NoCredentialsDirectory { name: name.clone() })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_systemd_credential_is_one_file_in_the_directory_systemd_names() {
+        let named = |name: &str| FileSource::SystemdCredential(name.to_owned());
+        let directory = Some(Path::new("/run/credentials/countersign.service"));
+        assert_eq!(
+            named("identity").locate(directory).unwrap(),
+            Path::new("/run/credentials/countersign.service/identity")
+        );
+        for name in ["", ".", "..", "../../etc/shadow", "a/b"] {
+            assert_eq!(named(name).locate(directory), Err(FileSourceError::CredentialName), "{name}");
+        }
+        let message = named("identity").locate(None).unwrap_err().to_string();
+        assert!(message.contains("LoadCredentialEncrypted=identity:"), "{message}");
+    }
+}

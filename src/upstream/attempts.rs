@@ -1,0 +1,187 @@
+//! One call on its way: attempt after attempt, as far as that is safe, paid for and in time. Each needs a request of its own.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::{Instant, sleep};
+
+use super::breaker::Leave;
+use super::client::{Client, Sent};
+use super::connect::Connection;
+use super::error::{Delivery, SendError};
+use crate::signing::SignedRequest;
+
+/// Pooled connections that may end between the look at them and the first byte. There are never more of them than the pool
+/// holds, and each costs no packet, so that they cost no budget either; then a new one is made.
+const STALE: u8 = 4;
+/// How often one call is repeated at all, connecting included.
+const REPEATS: u8 = 2;
+/// Between two attempts to connect: an endpoint that restarts is away for a moment.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether an Action may be carried out twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repetition {
+    /// It only reads.
+    Safe,
+    /// It may change something each time.
+    Unsafe,
+}
+
+/// The attempts of one call. What was sent is gone: [`Self::send`] takes the request and gives none back.
+pub struct Attempts<'c> {
+    client: &'c Client,
+    repetition: Repetition,
+    /// When the head of an answer has to be here, whichever attempt it answers; from the first byte on.
+    answer_by: Option<Instant>,
+    /// Pooled connections that may still turn out to be stale.
+    stale_left: u8,
+    repeats_left: u8,
+    /// The breaker's, until it is told how the call went.
+    leave: Option<Leave<'c>>,
+    /// Why it is not known whether the endpoint has carried out the call: an attempt that was sent and not answered.
+    doubt: Option<SendError>,
+}
+
+/// A connection on which nothing of this call has been written.
+pub struct Ready {
+    pub(super) connection: Connection,
+    pooled: Pooled,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pooled {
+    Yes,
+    No,
+}
+
+impl<'c> Attempts<'c> {
+    pub(super) fn begin(client: &'c Client, repetition: Repetition) -> Self {
+        client.budget.earn();
+        Self { client, repetition, answer_by: None, stale_left: STALE, repeats_left: REPEATS, leave: None, doubt: None }
+    }
+
+    /// A connection to send on, pooled or new. It comes before the signature, which is then as fresh as it can be.
+    ///
+    /// # Errors
+    /// The endpoint cannot be reached, or an attempt before this one was sent and its fate is unknown.
+    pub async fn connection(&mut self) -> Result<Ready, SendError> {
+        if self.leave.is_none() {
+            match self.client.breaker.admit(Instant::now()) {
+                Ok(leave) => self.leave = Some(leave),
+                Err(outage) => return Err(self.give_up(SendError::Down(outage))),
+            }
+        }
+        if self.stale_left > 0
+            && let Some(connection) = self.client.pool.take()
+        {
+            return Ok(Ready { connection, pooled: Pooled::Yes });
+        }
+        let connected = self.connect().await;
+        match connected.as_ref().err().and_then(SendError::outage) {
+            Some(outage) => self.leave.take().into_iter().for_each(|leave| leave.failed(outage)),
+            // a certificate that is not trusted has at least been shown
+            None => self.leave.iter_mut().for_each(Leave::connected),
+        }
+        match connected {
+            Ok(connection) => Ok(Ready { connection, pooled: Pooled::No }),
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    /// A new connection, within the time for one and with a second attempt in it.
+    async fn connect(&mut self) -> Result<Connection, SendError> {
+        let deadline = self.by(self.client.timeouts.connect);
+        loop {
+            let error = match self.client.connect(deadline).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let again = Instant::now().checked_add(PAUSE).is_some_and(|then| then < deadline);
+            if !error.may_pass() || !again || !self.pay() {
+                return Err(error);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Sends `request` with the extra header fields that a route passes on. Breaks with the endpoint's answer when its head is
+    /// here; continues when there is none and the call may be tried again, with another connection and a request signed anew.
+    ///
+    /// # Errors
+    /// No answer, and no further attempt is allowed; `delivery` of the error says whether the endpoint may have received the
+    /// call in any of them.
+    pub async fn send(
+        &mut self,
+        ready: Ready,
+        request: SignedRequest,
+        forwarded: &HeaderMap,
+    ) -> Result<ControlFlow<Sent>, SendError> {
+        let by = self.by(self.client.timeouts.first_byte);
+        let answer_by = *self.answer_by.get_or_insert(by);
+        let pooled = ready.pooled;
+        // a key in a token or at a service takes its time to sign
+        if pooled == Pooled::Yes && !ready.connection.is_fit() {
+            self.stale_left = self.stale_left.saturating_sub(1);
+            return Ok(ControlFlow::Continue(()));
+        }
+        let error = match self.client.exchange(ready.connection, request, forwarded, answer_by).await {
+            Ok(sent) => {
+                self.leave.take().into_iter().for_each(Leave::answered);
+                return Ok(ControlFlow::Break(sent));
+            }
+            Err(error) => error,
+        };
+        if let Some(outage) = error.outage() {
+            self.leave.take().into_iter().for_each(|leave| leave.failed(outage));
+        }
+        match error.delivery() {
+            Delivery::NotSent if pooled == Pooled::Yes => {
+                self.stale_left = self.stale_left.saturating_sub(1);
+                Ok(ControlFlow::Continue(()))
+            }
+            Delivery::NotSent if self.pay() => Ok(ControlFlow::Continue(())),
+            Delivery::MaybeSent if error.may_pass() && self.is_safe_once_more() && self.pay() => {
+                self.doubt = Some(error);
+                // the others were opened when that one was, and may fare like it
+                self.stale_left = 0;
+                Ok(ControlFlow::Continue(()))
+            }
+            Delivery::NotSent | Delivery::MaybeSent => Err(self.give_up(error)),
+        }
+    }
+
+    /// Why it is not known whether the call was carried out, for whoever gives up between two attempts.
+    #[must_use]
+    pub fn doubt(&mut self) -> Option<SendError> {
+        self.doubt.take()
+    }
+
+    /// One repeat and no more of what may have arrived, and only while an answer could still be in time.
+    fn is_safe_once_more(&self) -> bool {
+        let in_time = self.answer_by.is_some_and(|by| Instant::now() < by);
+        self.repetition == Repetition::Safe && self.doubt.is_none() && in_time
+    }
+
+    fn pay(&mut self) -> bool {
+        let Some(left) = self.repeats_left.checked_sub(1) else { return false };
+        self.repeats_left = left;
+        self.client.budget.spend()
+    }
+
+    /// What happened to an earlier attempt says more about the call than why the last one could not be made.
+    fn give_up(&mut self, error: SendError) -> SendError {
+        match error.delivery() {
+            Delivery::NotSent => self.doubt.take().unwrap_or(error),
+            Delivery::MaybeSent => error,
+        }
+    }
+
+    /// The end of a step that may take `limit`, and no longer than the call as a whole.
+    fn by(&self, limit: Duration) -> Instant {
+        let now = Instant::now();
+        let by = now.checked_add(limit).unwrap_or(now);
+        self.answer_by.map_or(by, |last| by.min(last))
+    }
+}
