@@ -196,7 +196,7 @@ fn signing(error: SigningError, message: String) -> Fault {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             refused(status, "ProxyRequestTooLarge", Persistence::KeepAlive, message)
         }
-        SigningError::Failed => Fault {
+        SigningError::Unsupported(_) | SigningError::Failed => Fault {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             code: "InternalFailure",
             proxy_status: "proxy_internal_error",
@@ -287,6 +287,7 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::SignatureMethod;
     use std::io;
 
     fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {
@@ -337,7 +338,9 @@ mod tests {
         for error in [SigningError::Busy, late, SigningError::Away] {
             assert_eq!(answer(error), (503, "ServiceUnavailable", Retry::Soon));
         }
-        assert_eq!(answer(SigningError::Failed), (500, "InternalFailure", Retry::Unmentioned));
+        for error in [SigningError::Failed, SigningError::Unsupported(SignatureMethod::HmacSha1)] {
+            assert_eq!(answer(error), (500, "InternalFailure", Retry::Unmentioned));
+        }
         let too_long = SigningError::TooLong { limit: 1024 };
         assert_eq!(answer(too_long), (413, "ProxyRequestTooLarge", Retry::Unmentioned));
     }
