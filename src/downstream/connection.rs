@@ -1,8 +1,10 @@
 //! One client connection: HTTP/1.1, within limits, until either side has had enough or the process drains.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -11,12 +13,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::drain::Drain;
 use super::evidence::PeerEvidence;
 use super::service::Current;
-use super::stream::{ClientStream, Clocks, ExchangeGuard, Socket};
+use super::stream::{ClientStream, Clocks, ExchangeGuard, ExchangeMarker, Socket};
 
 /// Largest request head, in bytes, and most header fields in it. Clients of this protocol send a few hundred bytes and
 /// a dozen fields; hyper's defaults are 400 KiB and 100.
@@ -78,10 +80,12 @@ pub async fn serve<S, H>(
     H: Handler,
 {
     let (stream, marker) = ClientStream::new(io, clocks);
+    let exchanges = marker.clone();
     let service = service_fn(move |request| {
         let (service, peer) = (current.load(), Rc::clone(&peer));
         let exchange = marker.begin();
-        async move { Ok::<_, Infallible>(service.handler.handle(peer, exchange, request).await) }
+        // hyper keeps room for an exchange in every connection, and most connections have none: in a box it costs nothing then
+        Box::pin(async move { Ok::<_, Infallible>(service.handler.handle(peer, exchange, request).await) })
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -91,7 +95,7 @@ pub async fn serve<S, H>(
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = async { tokio::select! { () = drain.begun() => {}, () = lifetime.over() => {} } } => {
+        () = async { tokio::select! { () = last_call(&drain, &exchanges) => {}, () = lifetime.over() => {} } } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -99,4 +103,16 @@ pub async fn serve<S, H>(
     if let Err(error) = ended {
         tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
     }
+}
+
+/// How long a connection on which nothing happens is kept after a drain has begun. A client in the middle of its work, or one
+/// that has just connected, has its next request on the way; it is answered, with `Connection: close`.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// Waits for the drain, and then for a request to have come or for that time to be over.
+async fn last_call(drain: &Drain, exchanges: &ExchangeMarker) {
+    drain.begun().await;
+    let called = poll_fn(|_| if exchanges.is_idle() { Poll::Pending } else { Poll::Ready(()) });
+    // no wake-up of its own: what a request wakes is the connection, which is polled together with this
+    let _either = timeout(LAST_CALL, called).await;
 }

@@ -78,6 +78,14 @@ impl ExchangeMarker {
     }
 }
 
+impl ExchangeMarker {
+    /// Whether nothing of a request has come since the last answer.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.0.get(), Phase::Rest | Phase::Idle)
+    }
+}
+
 impl ExchangeGuard {
     /// The answer broke off midway: the connection is to end in a way that nobody takes for the answer's end. A client of
     /// HTTP/1.0 knows no other sign of it.

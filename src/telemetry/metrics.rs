@@ -95,6 +95,8 @@ pub struct Metrics {
     key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
+    panics: Counter,
+    bodies_held: Gauge,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
@@ -143,6 +145,10 @@ impl Metrics {
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
         let configuration = ConfigurationMetrics::register(&mut registry);
+        let (panics, bodies_held) = (Counter::default(), Gauge::default());
+        registry.register("panics", "Exchanges that a bug ended, with 500 InternalFailure", panics.clone());
+        let help = "Bytes of clients' forms held now, of those that process.bodies allows";
+        registry.register_with_unit("bodies_held", help, Unit::Bytes, bodies_held.clone());
         Self {
             registry,
             exchanges,
@@ -156,6 +162,8 @@ impl Metrics {
             key_degraded,
             audit_lost,
             configuration,
+            panics,
+            bodies_held,
             token_key_loads,
         }
     }
@@ -218,6 +226,17 @@ impl Metrics {
     /// Sets whether something is the matter with a key's store.
     pub fn set_key_degraded(&self, key: &str, degraded: i64) {
         self.key_degraded.get_or_create(&KeyLabel { key: key.to_owned() }).set(degraded);
+    }
+
+    /// Counts panics of exchanges.
+    #[must_use]
+    pub fn panics(&self) -> Counter {
+        self.panics.clone()
+    }
+
+    /// Sets how many bytes of forms are held.
+    pub fn set_bodies_held(&self, bytes: usize) {
+        self.bodies_held.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Counts audit lines that are lost.

@@ -6,6 +6,7 @@ pub mod logging;
 pub mod metrics;
 pub mod outcome;
 mod outlet;
+pub mod panics;
 pub mod record;
 pub mod request_id;
 

@@ -20,7 +20,8 @@ use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::stream::{Clocks, ExchangeGuard, Socket};
 use countersign::downstream::{
-    BodyLimits, Capacity, Current, Drain, Handler, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, Service,
+    BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, Limits as ConnectionLimits, OwnerLookup, PeerEvidence,
+    Service,
 };
 use countersign::proxy::answer::Answer;
 use countersign::proxy::{OwnNames, Proxy, Route, Routes};
@@ -258,6 +259,8 @@ fn proxy(port: u16) -> Proxy {
         callers: Callers::AnyLocal,
         service_accounts: None,
         required_header: None,
+        bodies: ByteBudget::new(64 * 1024),
+        panics: metrics.panics(),
         audit: AuditLog::off(),
         routes: Routes::new(vec![Rc::new(route)]),
     }
