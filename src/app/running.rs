@@ -343,7 +343,9 @@ impl Status for ProcessStatus {
     }
 
     fn degraded(&self) -> Vec<String> {
-        self.standing.current().keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
+        let graph = self.standing.current();
+        let keys = graph.keys.iter().filter_map(|slot| key_reports::degraded(slot));
+        keys.chain(graph.endpoints_down()).collect()
     }
 
     fn metrics(&self) -> String {
@@ -352,6 +354,7 @@ impl Status for ProcessStatus {
             graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
         graph.metrics.set_bodies_held(graph.bodies.used());
+        graph.publish_endpoints();
         graph.metrics.render().unwrap_or_default()
     }
 }

@@ -4,12 +4,15 @@ pub mod answer;
 mod containment;
 pub mod credential;
 mod deliver;
+pub mod endpoint_clock;
 pub mod exchange;
 pub mod fault;
 pub mod head;
 pub mod headers;
+mod refused;
 pub mod route;
 
+pub use endpoint_clock::{DateEvidence, EndpointClock, Follow};
 pub use exchange::Proxy;
 pub use head::OwnNames;
 pub use route::{Route, Routes};

@@ -12,6 +12,7 @@
 mod harness;
 
 mod admin;
+mod clock;
 mod configured;
 mod cut_answers;
 mod faults;
@@ -19,14 +20,18 @@ mod forwarded;
 mod key_stores;
 mod keys;
 mod limits;
+mod names;
+mod outages;
 mod pool;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
 mod reload;
+mod reuse;
 mod rolling;
 mod routes;
 mod secrecy;
+mod signatures;
 mod stopping;
 mod streaming;
 mod unavailable;
