@@ -263,7 +263,7 @@ fn proxy(port: u16) -> Proxy {
         service_accounts: None,
         required_header: None,
         bodies: ByteBudget::new(64 * 1024),
-        panics: metrics.panics(),
+        panics: Metrics::new().panics(),
         audit: AuditLog::off(),
         routes: Routes::new(vec![Rc::new(route)]),
     }
