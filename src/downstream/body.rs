@@ -1,5 +1,7 @@
 //! Reading a request's body: capped before and while it arrives, and never for longer than its deadline.
 
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -38,8 +40,11 @@ pub enum BodyError {
     /// Too much is held for others.
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
-    /// Cut off, or framed wrongly.
-    #[error("the body broke off or is framed wrongly")]
+    /// The client left, or closed its half, before the end.
+    #[error("the body broke off")]
+    Cut(#[source] hyper::Error),
+    /// Its chunks are no chunks, or more than chunks may be.
+    #[error("the body is framed wrongly")]
     Broken(#[source] hyper::Error),
 }
 
@@ -68,7 +73,7 @@ async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Op
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(BodyError::Broken)?.into_data() else { continue }; // trailers mean nothing to a form
+        let Ok(data) = frame.map_err(broken_off)?.into_data() else { continue }; // trailers mean nothing to a form
         let length = first.len().saturating_add(rest.len()).saturating_add(data.len());
         if length > limit {
             return Ok(None);
@@ -87,4 +92,15 @@ async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Op
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
     Ok(Some(whole.freeze()))
+}
+
+fn broken_off(error: hyper::Error) -> BodyError {
+    if is_framing(&error) { BodyError::Broken(error) } else { BodyError::Cut(error) }
+}
+
+/// Whether the bytes are at fault, and not their absence.
+fn is_framing(error: &hyper::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| [InvalidData, InvalidInput].contains(&cause.kind()))
 }

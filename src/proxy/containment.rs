@@ -42,11 +42,12 @@ mod tests {
     use crate::downstream::listener::Security;
     use crate::downstream::stream::{Clocks, ExchangeGuard};
     use crate::downstream::{
-        Capacity, Current, Drain, Handler, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Service, accept,
+        Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Service,
+        accept,
     };
     use crate::proxy::answer::{Answer, refuse};
     use crate::query::ErrorDialect;
-    use crate::telemetry::ExchangeRecord;
+    use crate::telemetry::{ExchangeRecord, Metrics};
 
     /// What a client sent, as it may stand in a panic's text.
     const DATA: &str = "JobId=SECRETJOB";
@@ -85,9 +86,13 @@ mod tests {
             exchange: ExchangeGuard,
             request: Request<Incoming>,
         ) -> Response<Answer> {
-            let record = ExchangeRecord::begin("fragile".into(), peer);
+            let record = ExchangeRecord::begin(Metrics::new().listener("fragile"), peer);
             let failed = contained(self.exchange(request.uri().path()), &self.panics).await.unwrap_err();
             refuse(&failed.fault(), ErrorDialect::Query, record, exchange)
+        }
+
+        fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
+            panic!("{fault}")
         }
     }
 

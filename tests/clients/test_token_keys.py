@@ -182,7 +182,7 @@ def test_keys_are_fetched_with_a_token_that_is_read_anew_each_time(gateway, serv
     proxy.fetch_now()
     eventually(lambda: len(server.requests) > 1, "a second request")
     assert b"authorization: Bearer a-new-one\r\n" in server.requests[1]
-    eventually(lambda: proxy.metric("unchanged") == 1, "the same document changes nothing")
+    eventually(lambda: proxy.metric("unchanged") >= 1, "the same document changes nothing")
     assert proxy.metric("changed") == 1
     proxy.process.stop()
     assert OWN_TOKEN not in proxy.process.transcript()
@@ -314,7 +314,7 @@ def test_a_server_that_says_nothing_is_waited_for_in_vain_only_so_long(gateway, 
     proxy.process.wait_for("fetched token keys are in use")
     server.answer = lambda connection: connection.recv(1)
     proxy.fetch_now()
-    eventually(lambda: len(server.requests) == 2, "a second request")
+    eventually(lambda: len(server.requests) > 1, "a second request")
     # calls do not wait with it
     assert proxy.status(issuer.token()) == 200
     assert not proxy.lines("cannot be fetched")
