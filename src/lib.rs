@@ -10,8 +10,9 @@
 //! takes what the step before made, so the compiler keeps the order.
 //!
 //! ```text
+//!            tap                                   hyper sees only heads read to the letter; of others, a stand-in to refuse
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path prefix; there is no default
-//!            head::admit(head, route, names)       framing, Host, Origin, method, no query string, no loop, media type
+//!            head::admit(head, route, names)       Host, Origin, method, no query string, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; then its rate
 //! bytes    = body::read(body, limits).await        cap and deadline
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
@@ -89,13 +90,15 @@
 //! # Invariants
 //!
 //! 1. No secret, string to sign, signature, form value or `Authorization` field in a log, metric, error or answer. Secrets are
-//!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes.
+//!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes. Of a
+//!    secret key only keyed states stay, in memory that nobody else can read; `tests/memory` looks for more.
 //! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no default route.
 //! 3. Upstream host, path and key come from the configuration, never from anything a client sent.
 //! 4. Keys are refreshed beside the request path; a store that fails leaves the last good key; an expired key is never used.
 //! 5. A listener that does not say who may call, one beyond loopback without client authentication, a plaintext endpoint beyond loopback and a key file that
 //!    others can read are refused at start. The middle two have a `danger_` switch, off by default and logged at warn.
-//! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500.
+//! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500
+//!    (`proxy::containment`).
 //! 7. HTTP/1.1 only, on both sides.
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel can see
 //!    to that; `danger_unconfined` is off by default and logged at warn.
@@ -107,6 +110,9 @@
 //!
 //! # Where we left the design we began with, and why
 //!
+//! - A system call comes through a crate with a safe interface, and for `memfd_secret` there is none worth having: the one crate that
+//!   makes the call has an unsafe interface, and leaves its descriptor open to programs started later. So the package
+//!   `src/secret_memory` beside this one does it, with a few blocks of `unsafe` that say why they are sound; here it is forbidden.
 //! - Routing looks at the path as a whole: a path prefix chooses a route only when nothing but a slash follows it. What would
 //!   follow could only be dropped or forwarded; the first surprises, the second lets clients choose the signed path.
 //! - A request sent upstream carries `Via: 1.1 countersign`, by which a loop is recognised (508).
@@ -118,6 +124,15 @@
 //!   connection instead.
 //! - A POST that does not say how long its body is gets 411 and a closed connection: what follows its head would otherwise be read
 //!   as the next request.
+//! - Heads are read twice: by [`downstream::request_head`] to the letter, then by hyper, which is lenient in ways that a front
+//!   proxy may not share. hyper is shown whole heads that passed, each with its own body, and for one that did not a stand-in,
+//!   whose exchange is the refusal: answered in its turn, logged and counted like every other. hyper so refuses nothing by itself,
+//!   and a request that hyper should begin where no head was judged is refused too. Of two framings neither is believed (400).
+//! - A client that closes its half of the connection behind its request is served as long as it is sent something every three
+//!   seconds; then it counts as gone, since until it is sent something the two look the same. Proxies that take every half-closed
+//!   client for a gone one leave clients that mean well without an answer to a call that may have been carried out.
+//! - What is no HTTP at all on our port is logged at `info`, not `debug`: every exchange has its line. `proxy::notice` has the
+//!   level and name of every refusal.
 //! - An empty parameter name is passed on: independent implementations agree on its signature.
 
 pub mod admin;

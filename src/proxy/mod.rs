@@ -1,6 +1,7 @@
 //! One exchange, from a client's request to the endpoint's answer. Start reading at [`exchange`].
 
 pub mod answer;
+mod containment;
 pub mod credential;
 mod deliver;
 pub mod endpoint_clock;
@@ -8,6 +9,7 @@ pub mod exchange;
 pub mod fault;
 pub mod head;
 pub mod headers;
+mod notice;
 mod refused;
 pub mod route;
 
