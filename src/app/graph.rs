@@ -8,13 +8,11 @@ use thiserror::Error;
 use super::capacity::client_connections;
 use super::clients;
 use super::destination::{Destination, PlatformRoots, destination};
-use super::key_stores::key_store;
+use super::key_stores::{check_method, key_store};
 use super::listening::{self, ListenerError, SharedListener};
-use super::worker::signature_method;
 use crate::authorize::Clients;
-use crate::clock;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, SignatureMethod, WatchedKey};
+use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity};
 use crate::proxy::{DateEvidence, EndpointClock, Follow};
 use crate::secret_file::directory_of;
@@ -84,16 +82,6 @@ pub enum BuildError {
         /// Why not.
         source: Box<ListenerError>,
     },
-    /// A route asks for a MAC that its key is not for.
-    #[error("route.{name}: `profile.signature_method` is {}, and the key `{key}` does not compute it", .method.as_str())]
-    Method {
-        /// The route's name.
-        name: Name,
-        /// The key's.
-        key: Name,
-        /// The MAC.
-        method: SignatureMethod,
-    },
     /// A route without its key: the configuration's reader lets none pass.
     #[error("route.{name}: its key is not configured")]
     NoKey {
@@ -109,11 +97,9 @@ impl BuildError {
         match self {
             Self::Key { source, .. } => source.kind(),
             Self::Listener { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
-            Self::Roots { .. }
-            | Self::HostName { .. }
-            | Self::Listener { .. }
-            | Self::Method { .. }
-            | Self::NoKey { .. } => LoadErrorKind::Invalid,
+            Self::Roots { .. } | Self::HostName { .. } | Self::Listener { .. } | Self::NoKey { .. } => {
+                LoadErrorKind::Invalid
+            }
         }
     }
 }
@@ -374,10 +360,7 @@ fn share_route(
 ) -> Result<SharedRoute, BuildError> {
     let key = keys.iter().find(|key| key.name() == route.key.as_str());
     let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
-    let method = signature_method(route.profile.signature_method);
-    if key.current(clock::now()).is_ok_and(|key| !key.signing_key().computes(method)) {
-        return Err(BuildError::Method { name: route.name.clone(), key: route.key.clone(), method });
-    }
+    check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
     let limit = route.limits.in_flight;
     let metrics = metrics.route(route.name.as_str(), &route.known_actions);
     let destination = destination(route, platform, before.map(|before| &before.destination))?;
