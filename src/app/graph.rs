@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::clients;
 use super::key_stores::key_store;
 use super::listening::{self, ListenerError, SharedListener};
+use super::probe::{Probe, Probes};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
 use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
@@ -119,7 +120,8 @@ impl Graph {
         }
         let mut keys = Vec::new();
         for key in &settings.keys {
-            match load_key(key, credentials_directory) {
+            let proof = required_proof(&settings, key);
+            match load_key(key, credentials_directory, proof) {
                 Ok(key) => keys.push(key),
                 Err(source) => errors.push(BuildError::Key { name: key.name.clone(), source }),
             }
@@ -138,6 +140,7 @@ impl Graph {
         if !errors.is_empty() {
             return Err(errors);
         }
+        attach_probes(&settings, &routes, &mut keys);
         let connections = settings.listeners.iter().map(|l| Capacity::new(l.limits.connections)).collect();
         let clients = Arc::new(clients::clients(&settings));
         Ok((Self { settings, routes, keys: slots, clients, listeners, connections, metrics }, keys))
@@ -168,11 +171,42 @@ impl Graph {
     }
 }
 
-fn load_key(key: &settings::Key, credentials_directory: Option<&Path>) -> Result<WatchedKey, LoadError> {
+/// Whether a key has to be proven before it is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RequiredProof {
+    None,
+    Probe,
+}
+
+fn required_proof(settings: &Settings, key: &settings::Key) -> RequiredProof {
+    let probed = settings.routes.iter().any(|route| route.key == key.name && route.probe.is_some());
+    if probed { RequiredProof::Probe } else { RequiredProof::None }
+}
+
+fn attach_probes(settings: &Settings, routes: &[SharedRoute], keys: &mut [WatchedKey]) {
+    for key in keys {
+        let routes = settings.routes.iter().zip(routes).filter(|(_, shared)| Arc::ptr_eq(&shared.key, &key.slot));
+        let probes: Vec<_> = routes.filter_map(|(route, shared)| Probe::of(route, &shared.endpoint)).collect();
+        if !probes.is_empty() {
+            key.proof = Some(Box::new(Probes(probes)));
+        }
+    }
+}
+
+fn load_key(
+    key: &settings::Key,
+    credentials_directory: Option<&Path>,
+    proof: RequiredProof,
+) -> Result<WatchedKey, LoadError> {
     let store = key_store(key, credentials_directory)?;
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
-    match slot.refresh(store.as_ref()) {
-        Ok(_) => {}
+    let loaded = match proof {
+        RequiredProof::None => slot.refresh(store.as_ref()).map(drop),
+        // nothing is called before the process is confined: the key's own thread begins with the proof
+        RequiredProof::Probe => store.load().map(drop),
+    };
+    match loaded {
+        Ok(()) => {}
         Err(error) if error.kind() == LoadErrorKind::Unavailable && can_come(store.as_ref()) => {
             slot.set_trouble(Some(causes(&error)));
         }

@@ -19,6 +19,7 @@ mod forwarded;
 mod key_stores;
 mod keys;
 mod pool;
+mod probe;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
