@@ -47,6 +47,7 @@
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing` |
+//! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
 //! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
@@ -66,7 +67,7 @@
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
 //! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
 //! ([`credentials::KeySlot`], read without a lock). The admin listener and the key watcher have a thread each, so that health
-//! and key changes do not wait for traffic, nor traffic for them; so has the audit, whose queue has a place for every exchange
+//! and key changes do not wait for traffic, nor traffic for them; so have the fetching of a token issuer's keys, and the audit, whose queue has a place for every exchange
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
 //!
@@ -111,6 +112,7 @@ pub mod config;
 pub mod confine;
 pub mod credentials;
 pub mod downstream;
+pub mod fetch;
 pub mod proxy;
 pub mod query;
 pub mod sandbox;

@@ -153,6 +153,7 @@ fn reference_with_clients() -> String {
             "# e.g. authenticate = [\"unix-peer\", \"token\"]",
             "authenticate = [\"mtls\", \"token\", \"service-account\"]",
         )
+        .replace("# e.g. jwks_file", "#jwks_file") // `jwks_url` stands below it: one of the two
         .replace("# e.g. ", "");
     format!("{before}# ---- The endpoints{after}")
 }

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("confine", &[]),
     ("credentials", &["secret_file"]),
     ("downstream", &["secret_file"]),
+    ("fetch", &["secret_file", "upstream"]),
     ("proxy", &["authorize", "clock", "credentials", "downstream", "query", "signing", "telemetry", "upstream"]),
     ("query", &[]),
     ("sandbox", &["clock", "credentials", "query", "signing"]),

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::listening::authenticates_by;
-use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Settings};
+use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Settings, TokenKeys, Transport, Trust};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
 
@@ -32,8 +32,8 @@ pub fn confinement(settings: &Settings, keys: &[WatchedKey], abstract_sockets: A
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
     let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
-    let mut connect: BTreeSet<u16> = settings.routes.iter().map(|route| route.endpoint.port).collect();
-    if settings.routes.iter().any(|route| is_name(&route.endpoint)) {
+    let mut connect: BTreeSet<u16> = endpoints(settings).map(|endpoint| endpoint.port).collect();
+    if endpoints(settings).any(is_name) {
         connect.insert(DNS);
         read.extend(RESOLVER_FILES.iter().chain(&LIBRARIES).map(PathBuf::from));
         read.insert(resolv_conf(Path::new(RESOLV_CONF), User::current()));
@@ -54,9 +54,29 @@ pub fn confinement(settings: &Settings, keys: &[WatchedKey], abstract_sockets: A
     }
 }
 
+/// Everything that is connected to by what the configuration says.
+fn endpoints(settings: &Settings) -> impl Iterator<Item = &Endpoint> {
+    let issuers = settings.listeners.iter().filter_map(|listener| match &listener.service_account.as_ref()?.keys {
+        TokenKeys::File(_) => None,
+        TokenKeys::Url { endpoint, .. } => Some(endpoint),
+    });
+    settings.routes.iter().map(|route| &route.endpoint).chain(issuers)
+}
+
 /// The files of a listener that are read again while it serves.
 fn refreshed_files(listener: &Listener) -> Vec<&Path> {
-    let mut files: Vec<&Path> = listener.service_account.iter().map(|tokens| tokens.jwks_file.as_path()).collect();
+    let mut files: Vec<&Path> = Vec::new();
+    match listener.service_account.as_ref().map(|tokens| &tokens.keys) {
+        None => {}
+        Some(TokenKeys::File(path)) => files.push(path),
+        Some(TokenKeys::Url { endpoint, token_file }) => {
+            files.extend(token_file.as_deref());
+            match &endpoint.transport {
+                Transport::Tls { trust: Trust::File(path) } => files.push(path),
+                Transport::Tls { trust: Trust::Platform } | Transport::Plaintext => {}
+            }
+        }
+    }
     if let Some(tls) = &listener.tls {
         files.extend([tls.certificate.as_path(), tls.private_key.as_path()]);
         if let Some(clients) = &tls.clients {
@@ -190,6 +210,22 @@ mod tests {
         assert_eq!(confinement.connect, [53, 443]);
         assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
         assert!(!confinement.read.contains(&PathBuf::from("/")));
+    }
+
+    #[test]
+    fn fetching_token_keys_needs_their_port_and_what_they_are_fetched_with() {
+        let text = "[listener.a]\nauthenticate = [\"service-account\"]\n[listener.a.service_account]\n\
+                    issuer = \"i\"\naudience = \"a\"\nalgorithm = \"RS256\"\n\
+                    jwks_url = \"https://keys.example:6443/\"\njwks_ca_file = \"/no/such/ca/ca.crt\"\n\
+                    jwks_token_file = \"/no/such/account/token\"\n\
+                    [client.c]\nservice_account = \"a/b\"\n[route.a]\nendpoint = \"https://[::1]:8443/\"\n\
+                    [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n";
+        let settings = crate::config::parse(text, "f", []).unwrap();
+        let confinement = confinement(&settings, &[], AbstractSockets::Deny);
+        assert_eq!(confinement.connect, [53, 6443, 8443], "a name has to be resolved as well");
+        for path in ["/no/such/ca", "/no/such/account", "/etc/hosts"] {
+            assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");
+        }
     }
 
     #[test]

@@ -2,22 +2,53 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::config::settings::{self, Callers, Exposure, Listener, Method, UnixSocket};
+use crate::config::settings::{
+    self, Callers, Endpoint, Exposure, Listener, Method, TokenKeys, Transport, Trust, UnixSocket,
+};
 use crate::downstream::inherited::{InheritedError, InheritedSockets};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
 use crate::downstream::unix_socket::{self, SocketPath, UnixSocketError};
 use crate::downstream::{JwksError, ListenAddress, ListenerSocket, OwnerLookup, TokenAlgorithm, listener, loopback};
+use crate::fetch::{FetchError, Location, Source};
+use crate::upstream::tls::Roots;
 
 /// What the workers share of one listener.
 pub(super) struct SharedListener {
     pub(super) security: Security,
-    pub(super) service_accounts: Option<Arc<Verifier>>,
+    pub(super) service_accounts: Option<ServiceAccounts>,
+}
+
+/// How a listener knows service accounts.
+pub(super) struct ServiceAccounts {
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) keys: KeysFrom,
+}
+
+impl SharedListener {
+    /// Whether tokens cannot be judged, since the keys of their issuer have never been here.
+    pub(super) fn awaits_keys(&self) -> bool {
+        self.service_accounts.as_ref().is_some_and(|accounts| !accounts.verifier.has_keys())
+    }
+}
+
+/// Where the keys of a token issuer come from.
+pub(super) enum KeysFrom {
+    /// A file, which has been read.
+    File(PathBuf),
+    /// A server, which has not been asked yet: it may be away for a moment, and is no reason not to start.
+    Server {
+        /// The URL, for the log.
+        url: String,
+        /// What it takes to ask it.
+        source: Arc<Source>,
+    },
 }
 
 /// Why a listener cannot do what it is configured to.
@@ -29,6 +60,14 @@ pub enum ListenerError {
     /// The keys of its token issuer.
     #[error(transparent)]
     Tokens(#[from] JwksError),
+    /// What it takes to fetch them.
+    #[error("{url}")]
+    Fetch {
+        /// The URL.
+        url: String,
+        /// What is the matter.
+        source: FetchError,
+    },
     /// The kernel does not say who owns a loopback connection.
     #[error(
         "`loopback-owner` needs the kernel's socket diagnostics (NETLINK_SOCK_DIAG), which cannot be asked; under systemd, add \
@@ -70,6 +109,7 @@ impl ListenerError {
     pub(super) fn is_permissions(&self) -> bool {
         match self {
             Self::Tls(TlsError::Pem(error)) | Self::Tokens(JwksError::File(error)) => error.is_permissions(),
+            Self::Fetch { source, .. } => source.is_permissions(),
             Self::Tls(_) | Self::Tokens(_) | Self::Owner(_) => false,
         }
     }
@@ -104,8 +144,41 @@ pub(super) fn share(listener: &Listener) -> Result<SharedListener, ListenerError
         }
         None => Security::Plain(OwnerLookup::Skip),
     };
-    let service_accounts = listener.service_account.as_ref().map(|tokens| Verifier::load(token_settings(tokens)));
-    Ok(SharedListener { security, service_accounts: service_accounts.transpose()?.map(Arc::new) })
+    let service_accounts = listener.service_account.as_ref().map(service_accounts).transpose()?;
+    Ok(SharedListener { security, service_accounts })
+}
+
+fn service_accounts(tokens: &settings::ServiceAccount) -> Result<ServiceAccounts, ListenerError> {
+    let verifier = Arc::new(Verifier::new(token_settings(tokens)));
+    let keys = match &tokens.keys {
+        TokenKeys::File(path) => {
+            verifier.adopt_file(path)?;
+            KeysFrom::File(path.clone())
+        }
+        TokenKeys::Url { endpoint, token_file } => {
+            let url = endpoint.url();
+            match Source::new(location(endpoint, token_file.clone())) {
+                Ok(source) => KeysFrom::Server { url, source: Arc::new(source) },
+                Err(source) => return Err(ListenerError::Fetch { url, source }),
+            }
+        }
+    };
+    Ok(ServiceAccounts { verifier, keys })
+}
+
+fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
+    Location {
+        host: endpoint.bare_host().to_owned(),
+        port: endpoint.port,
+        authority: endpoint.authority(),
+        path: endpoint.path.clone(),
+        roots: match &endpoint.transport {
+            Transport::Plaintext => None,
+            Transport::Tls { trust: Trust::Platform } => Some(Roots::Platform),
+            Transport::Tls { trust: Trust::File(path) } => Some(Roots::File(path.clone())),
+        },
+        token_file,
+    }
 }
 
 /// Whether a listener lists `method`.
@@ -196,6 +269,5 @@ fn token_settings(tokens: &settings::ServiceAccount) -> TokenSettings {
             settings::Algorithm::Es256 => TokenAlgorithm::Es256,
             settings::Algorithm::Es384 => TokenAlgorithm::Es384,
         },
-        jwks_file: tokens.jwks_file.clone(),
     }
 }

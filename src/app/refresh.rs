@@ -1,12 +1,15 @@
-//! The thread that keeps listeners' certificates and token keys as fresh as their files.
+//! The thread that keeps listeners' certificates and token keys as fresh as their files, and the one that fetches token keys.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use super::graph::Graph;
+use super::listening::{KeysFrom, ServiceAccounts};
+use super::token_keys::{FetchedKeys, KeyFetcher};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::tls::{ReloadableTls, Reloaded};
@@ -17,40 +20,55 @@ const POLL: Duration = Duration::from_secs(10);
 
 /// Asks for a look before its time; the thread ends when it is dropped.
 pub(super) struct Refresher {
-    pokes: Sender<()>,
+    files: Option<Sender<()>>,
+    fetcher: Option<KeyFetcher>,
 }
 
 /// One thing to look at.
 enum Refreshed {
     Tls(Arc<ReloadableTls>),
-    Tokens(Arc<Verifier>),
+    Tokens(Arc<Verifier>, PathBuf),
 }
 
 impl Refresher {
-    /// Starts the thread, if there is anything to look at.
-    pub(super) fn start(graph: &Graph) -> io::Result<Option<Self>> {
+    /// Starts the threads, if there is anything to look at or to fetch.
+    pub(super) fn start(graph: &Graph) -> io::Result<Self> {
         let mut all: Vec<(String, Refreshed)> = Vec::new();
+        let mut fetched = Vec::new();
         for (listener, shared) in graph.settings.listeners.iter().zip(&graph.listeners) {
             let name = listener.name.to_string();
             if let Security::Tls(tls) = &shared.security {
                 all.push((name.clone(), Refreshed::Tls(Arc::clone(tls))));
             }
-            if let Some(tokens) = &shared.service_accounts {
-                all.push((name, Refreshed::Tokens(Arc::clone(tokens))));
+            if let Some(ServiceAccounts { verifier, keys }) = &shared.service_accounts {
+                let verifier = Arc::clone(verifier);
+                match keys {
+                    KeysFrom::File(path) => all.push((name, Refreshed::Tokens(verifier, path.clone()))),
+                    KeysFrom::Server { url, source } => {
+                        let (url, source) = (url.clone(), Arc::clone(source));
+                        fetched.push(FetchedKeys { listener: name, verifier, source, url });
+                    }
+                }
             }
         }
+        let fetcher = KeyFetcher::start(fetched, &graph.metrics)?;
         if all.is_empty() {
-            return Ok(None);
+            return Ok(Self { files: None, fetcher });
         }
         let (pokes, inbox) = channel();
         thread::Builder::new().name("certificates".to_owned()).spawn(move || look(&all, &inbox))?;
-        Ok(Some(Self { pokes }))
+        Ok(Self { files: Some(pokes), fetcher })
     }
 
-    /// Has everything looked at soon (SIGHUP).
+    /// Has everything looked at and fetched soon (SIGHUP).
     pub(super) fn poke(&self) {
-        // the other end is there until this value is dropped
-        let _sent = self.pokes.send(());
+        if let Some(files) = &self.files {
+            // the other end is there until this value is dropped
+            let _sent = files.send(());
+        }
+        if let Some(fetcher) = &self.fetcher {
+            fetcher.poke();
+        }
     }
 }
 
@@ -63,7 +81,9 @@ fn look(all: &[(String, Refreshed)], inbox: &Receiver<()>) {
         for (listener, what) in all {
             let (kind, reloaded) = match what {
                 Refreshed::Tls(tls) => ("certificates", tls.reload().map_err(|error| causes(&error))),
-                Refreshed::Tokens(tokens) => ("token keys", tokens.reload().map_err(|error| causes(&error))),
+                Refreshed::Tokens(tokens, path) => {
+                    ("token keys", tokens.adopt_file(path).map_err(|error| causes(&error)))
+                }
             };
             match reloaded {
                 Ok(Reloaded::Unchanged) => {}

@@ -91,7 +91,7 @@ pub struct Running {
     _admin_drain: watch::Sender<bool>,
     worker_ends: mpsc::UnboundedReceiver<io::Result<()>>,
     keys: KeyWatcher,
-    refresher: Option<Refresher>,
+    refresher: Refresher,
     audit_writer: Option<AuditWriter>,
 }
 
@@ -190,9 +190,7 @@ impl Running {
     /// Has every key store asked again, and listeners' certificates looked at.
     pub fn refresh(&self) {
         self.keys.poke();
-        if let Some(refresher) = &self.refresher {
-            refresher.poke();
-        }
+        self.refresher.poke();
     }
 
     /// Has the audit's file opened anew, for whoever moved it away.
@@ -317,7 +315,11 @@ impl Status for ProcessStatus {
         let keys = self.graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
-        draining.into_iter().chain(audit).chain(keys).collect()
+        let listeners = self.graph.settings.listeners.iter().zip(&self.graph.listeners);
+        let tokens = listeners.filter(|(_, shared)| shared.awaits_keys()).map(|(listener, _)| {
+            format!("listener.{}: the keys of its token issuer have not been fetched yet", listener.name)
+        });
+        draining.into_iter().chain(audit).chain(keys).chain(tokens).collect()
     }
 
     fn degraded(&self) -> Vec<String> {

@@ -84,7 +84,7 @@ fn proxy(
             ListenAddress::Unix(_) => OwnNames::any(),
         },
         callers: clients::callers(&listener.callers, &graph.clients),
-        service_accounts: shared.service_accounts.clone(),
+        service_accounts: shared.service_accounts.as_ref().map(|accounts| Arc::clone(&accounts.verifier)),
         required_header: listener.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(routes.collect()),
         audit: audit.clone(),

@@ -33,6 +33,9 @@ pub enum AuthenticationError {
     /// it seems, and neither is believed.
     #[error("the credential of the request is not that of one known client")]
     UnknownCredential,
+    /// A token was presented that may be a client's, and the keys to verify it with have not been fetched yet.
+    #[error("the token of the request cannot be verified yet: the keys of its issuer are not here")]
+    KeysMissing,
 }
 
 impl Callers {

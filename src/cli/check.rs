@@ -9,7 +9,8 @@ use super::live;
 use crate::app::key_reports;
 use crate::clock;
 use crate::config::settings::{
-    self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, Transport, Trust, WhenFull,
+    self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, TokenKeys, Transport, Trust,
+    WhenFull,
 };
 use crate::confine;
 use crate::credentials::WatchedKey;
@@ -67,6 +68,13 @@ fn print_listener(listener: &Listener) {
             println!("  callers: clients, by {}", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "));
         }
     }
+    if let Some(tokens) = &listener.service_account {
+        let keys = match &tokens.keys {
+            TokenKeys::File(path) => path.display().to_string(),
+            TokenKeys::Url { endpoint, .. } => format!("{}, not asked now", endpoint.url()),
+        };
+        println!("  service accounts: issuer {}, audience {}, keys from {keys}", tokens.issuer, tokens.audience);
+    }
     if let Some(header) = &listener.required_header {
         println!("  requires: the header {header}");
     }
@@ -89,7 +97,7 @@ fn print_listener(listener: &Listener) {
 }
 
 fn print_route(route: &Route) {
-    println!("route {}: {}", route.name, live::endpoint_url(&route.endpoint));
+    println!("route {}: {}", route.name, route.endpoint.url());
     println!("  key: {}, {}", route.key, crate::app::worker::signature_method(route.profile.signature_method).as_str());
     if !route.hosts.is_empty() {
         println!("  chosen by Host: {}", route.hosts.join(", "));

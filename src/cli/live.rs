@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::exit::{ExitCode, Failure};
 use crate::app::{self, BuildError, Graph};
 use crate::config;
-use crate::config::settings::{self, Endpoint, Settings, Transport};
+use crate::config::settings::{self, Settings};
 use crate::confine::{AbstractSockets, Confinement};
 use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
 use crate::telemetry::LogFormat;
@@ -81,14 +81,4 @@ pub fn mac(key: &ActiveKey, method: SignatureMethod, message: &[u8]) -> Result<M
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     let mac = runtime.block_on(key.mac(method, message));
     mac.map_err(|error| Failure::because(ExitCode::KeyStoreUnavailable, &error))
-}
-
-/// An endpoint as a URL.
-#[must_use]
-pub fn endpoint_url(endpoint: &Endpoint) -> String {
-    let scheme = match endpoint.transport {
-        Transport::Tls { .. } => "https",
-        Transport::Plaintext => "http",
-    };
-    format!("{scheme}://{}{}", endpoint.authority(), endpoint.path)
 }

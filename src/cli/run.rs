@@ -171,7 +171,7 @@ fn announce(running: &Running) {
         tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
     }
     for route in &settings.routes {
-        tracing::info!(route = %route.name, endpoint = %live::endpoint_url(&route.endpoint), key = %route.key, "route");
+        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
         if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint) {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
         }

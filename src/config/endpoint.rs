@@ -1,7 +1,7 @@
 //! The endpoint of a route: its URL, and how the connection to it is protected.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::address;
 use super::settings::{Endpoint, Transport, Trust};
@@ -44,6 +44,28 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
         Scheme::Http => plaintext(table, &url, ca_file.as_deref(), danger)?,
     };
     Some(Endpoint { transport, host: url.host, port: url.port, path: url.path })
+}
+
+/// Reads `jwks_url`. Outside: without fault; inside: there at all. What comes from it are public keys, but whoever can put
+/// others in their place makes tokens: there is no switch that allows plain HTTP beyond loopback.
+pub(super) fn read_keys(table: &mut Table<'_>, ca_file: Option<PathBuf>) -> Option<Option<Endpoint>> {
+    let Some(url) = table.get("jwks_url", None, |given| parse(value::text(given)?).map(Some))? else {
+        return Some(None);
+    };
+    let transport = match url.scheme {
+        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Trust::Platform, Trust::File) },
+        Scheme::Http if !is_loopback(&url.host) => {
+            let why = "over http whoever is on the way could put keys of their own in";
+            table.fault("jwks_url", format!("`{}` is not this machine, and {why}: write https", url.host));
+            return None;
+        }
+        Scheme::Http if ca_file.is_some() => {
+            table.fault("jwks_ca_file", "is for an https `jwks_url`, and this one is http: remove one of the two");
+            return None;
+        }
+        Scheme::Http => Transport::Plaintext,
+    };
+    Some(Some(Endpoint { transport, host: url.host, port: url.port, path: url.path }))
 }
 
 fn plaintext(table: &Table<'_>, url: &Url, ca_file: Option<&Path>, danger: Plaintext) -> Option<Transport> {

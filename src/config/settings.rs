@@ -18,7 +18,7 @@ pub use client::{
 pub use key::{FileSource, Key, KeyStore, ProcessStore};
 pub use listener::{
     Algorithm, Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Method,
-    ServedRoutes, ServiceAccount, UnixSocket,
+    ServedRoutes, ServiceAccount, TokenKeys, UnixSocket,
 };
 
 /// The whole configuration. Lists are in order of name, names are unique within each list.
@@ -123,6 +123,16 @@ impl Endpoint {
     #[must_use]
     pub fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// All of it, as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = match self.transport {
+            Transport::Tls { .. } => "https",
+            Transport::Plaintext => "http",
+        };
+        format!("{scheme}://{}{}", self.authority(), self.path)
     }
 
     /// The value of the `Host` header: the port is left out when it is the scheme's default.

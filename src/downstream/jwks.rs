@@ -1,7 +1,6 @@
 //! A JWKS document: the public keys with which a cluster's tokens are verified, by their ids.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -54,43 +53,43 @@ impl TokenAlgorithm {
     }
 }
 
-/// Why a JWKS file cannot be used.
+/// Why a JWKS document cannot be used. `origin` is its file or URL.
 #[derive(Debug, Error)]
 pub enum JwksError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] PemError),
     /// It is no JWKS.
-    #[error("{} is no JWKS document", .path.display())]
+    #[error("{origin} is no JWKS document")]
     Format {
-        /// The file.
-        path: PathBuf,
+        /// Where it comes from.
+        origin: String,
         /// What is wrong with it.
         source: serde_json::Error,
     },
     /// Two keys with one id: which of them is meant cannot be told.
-    #[error("{} has two keys with the kid {id:?}", .path.display())]
+    #[error("{origin} has two keys with the kid {id:?}")]
     Twice {
-        /// The file.
-        path: PathBuf,
+        /// Where it comes from.
+        origin: String,
         /// The id.
         id: String,
     },
     /// A key whose numbers are none.
-    #[error("the key with the kid {id:?} in {} cannot be used", .path.display())]
+    #[error("the key with the kid {id:?} in {origin} cannot be used")]
     Key {
-        /// The file.
-        path: PathBuf,
+        /// Where it comes from.
+        origin: String,
         /// The id.
         id: String,
         /// Why not.
         source: jsonwebtoken::errors::Error,
     },
     /// Nothing to verify tokens with.
-    #[error("{} has no key for {algorithm} that has a kid", .path.display())]
+    #[error("{origin} has no key for {algorithm} that has a kid")]
     Nothing {
-        /// The file.
-        path: PathBuf,
+        /// Where it comes from.
+        origin: String,
         /// The configured algorithm.
         algorithm: &'static str,
     },
@@ -100,24 +99,33 @@ pub enum JwksError {
 pub(super) struct Jwks(BTreeMap<String, DecodingKey>);
 
 impl Jwks {
+    /// No keys yet.
+    pub(super) const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Keys of other kinds, and those without an id, are passed over: a document may serve several purposes.
-    pub(super) fn parse(path: &Path, document: &[u8], algorithm: TokenAlgorithm) -> Result<Self, JwksError> {
-        let set: JwkSet =
-            serde_json::from_slice(document).map_err(|source| JwksError::Format { path: path.to_owned(), source })?;
+    pub(super) fn parse(origin: &str, document: &[u8], algorithm: TokenAlgorithm) -> Result<Self, JwksError> {
+        let set: JwkSet = serde_json::from_slice(document)
+            .map_err(|source| JwksError::Format { origin: origin.to_owned(), source })?;
         let mut keys = BTreeMap::new();
         for key in set.keys.iter().filter(|key| algorithm.fits(key)) {
             let Some(id) = key.common.key_id.clone() else { continue };
             let parsed = DecodingKey::from_jwk(key).map_err(|source| JwksError::Key {
-                path: path.to_owned(),
+                origin: origin.to_owned(),
                 id: id.clone(),
                 source,
             })?;
             if keys.insert(id.clone(), parsed).is_some() {
-                return Err(JwksError::Twice { path: path.to_owned(), id });
+                return Err(JwksError::Twice { origin: origin.to_owned(), id });
             }
         }
         if keys.is_empty() {
-            return Err(JwksError::Nothing { path: path.to_owned(), algorithm: algorithm.as_str() });
+            return Err(JwksError::Nothing { origin: origin.to_owned(), algorithm: algorithm.as_str() });
         }
         Ok(Self(keys))
     }

@@ -1,10 +1,12 @@
 //! Kubernetes service-account tokens: a JWT that says which pod identity calls, verified with the cluster's public keys.
 //!
 //! Everything that a token could choose is fixed by the configuration instead: one issuer, one audience, one algorithm, keys
-//! from one file. What is not checked is whether the token's pod still exists: that only the API server knows. Tokens should
-//! therefore be short-lived (`expirationSeconds` of a projected volume), and have this proxy as their only audience.
+//! from one place. What is not checked is whether the token's pod still exists. Only the API server knows, and asking it for each
+//! token (TokenReview) would make every call wait for it, and fail with it; an answer that is remembered for a minute would be as
+//! stale as a token that lives for ten. Tokens should therefore be short-lived (`expirationSeconds` of a projected volume), and
+//! have this proxy as their only audience.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,6 +15,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use super::jwks::{Jwks, JwksError, TokenAlgorithm};
 use super::pem;
@@ -33,8 +36,6 @@ pub struct TokenSettings {
     pub audience: String,
     /// `alg`, and the kind of the keys.
     pub algorithm: TokenAlgorithm,
-    /// A JWKS document: `kubectl get --raw /openid/v1/jwks`.
-    pub jwks_file: PathBuf,
 }
 
 /// Why a token is not believed. Nothing here repeats anything of the token.
@@ -52,6 +53,9 @@ pub enum TokenError {
     /// RFC 7515, section 4.1.11: extensions that must be understood, of which we understand none.
     #[error("the token demands extensions (crit)")]
     Extensions,
+    /// It may be good: there are no keys yet to tell with.
+    #[error("the keys of the token's issuer are not here yet")]
+    NoKeys,
     /// No `kid`, or one that is not in the JWKS.
     #[error("the token's key (kid) is not among the configured ones")]
     UnknownKey,
@@ -92,44 +96,54 @@ pub struct Verifier {
     keys: ArcSwap<Jwks>,
     /// The document that `keys` was made from. Locked for a whole reload, so that two cannot overtake each other.
     document: Mutex<Vec<u8>>,
+    missed: Notify,
 }
 
 impl Verifier {
-    /// Reads the keys.
-    ///
-    /// # Errors
-    /// [`JwksError`]: the file cannot be read, or holds no key for the algorithm.
-    pub fn load(settings: TokenSettings) -> Result<Self, JwksError> {
-        let document = pem::read(&settings.jwks_file)?;
-        let keys = ArcSwap::from_pointee(Jwks::parse(&settings.jwks_file, &document, settings.algorithm)?);
+    /// A verifier that has no keys yet.
+    #[must_use]
+    pub fn new(settings: TokenSettings) -> Self {
         let mut validation = Validation::new(settings.algorithm.as_jwa());
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[&settings.issuer]);
         validation.set_audience(&[&settings.audience]);
         validation.validate_exp = false; // by us: the library asks the clock, we are told the time
-        Ok(Self { validation, keys, document: Mutex::new(document), settings })
+        let keys = ArcSwap::from_pointee(Jwks::none());
+        Self { settings, validation, keys, document: Mutex::default(), missed: Notify::new() }
     }
 
-    /// Reads the keys again and uses them from now on, if the file has changed.
+    /// Uses the keys in the JWKS `document` from now on, unless it is the one they come from. `origin` names it in errors.
     ///
     /// # Errors
-    /// [`JwksError`]; the keys there were stay in use.
-    pub fn reload(&self) -> Result<Reloaded, JwksError> {
-        let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = &self.settings.jwks_file;
-        let found = pem::read(path)?;
-        if found == *document {
+    /// [`JwksError`]: it holds no key for the algorithm. The keys there were stay in use.
+    pub fn adopt(&self, document: &[u8], origin: &str) -> Result<Reloaded, JwksError> {
+        let mut current = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current == document {
             return Ok(Reloaded::Unchanged);
         }
-        self.keys.store(Jwks::parse(path, &found, self.settings.algorithm)?.into());
-        *document = found;
+        self.keys.store(Jwks::parse(origin, document, self.settings.algorithm)?.into());
+        document.clone_into(&mut current);
         Ok(Reloaded::Changed)
     }
 
-    /// The file that matters.
+    /// The same with the document in a file: `kubectl get --raw /openid/v1/jwks`.
+    ///
+    /// # Errors
+    /// [`JwksError`]; also when the file cannot be read.
+    pub fn adopt_file(&self, path: &Path) -> Result<Reloaded, JwksError> {
+        self.adopt(&pem::read(path)?, &path.display().to_string())
+    }
+
+    /// Whether there are keys to verify tokens with.
     #[must_use]
-    pub fn watched(&self) -> &Path {
-        &self.settings.jwks_file
+    pub fn has_keys(&self) -> bool {
+        !self.keys.load().is_empty()
+    }
+
+    /// Waits until a token names a key that is not here, or returns at once if that has happened since the last time. Anyone
+    /// can send such tokens: whoever fetches keys because of them has to see to it that they do so seldom.
+    pub async fn missed(&self) {
+        self.missed.notified().await;
     }
 
     /// Whose `token` it is, as `namespace/name`.
@@ -149,7 +163,14 @@ impl Verifier {
             return Err(TokenError::Extensions);
         }
         let keys = self.keys.load();
-        let key = header.kid.as_deref().and_then(|id| keys.key(id)).ok_or(TokenError::UnknownKey)?;
+        if keys.is_empty() {
+            return Err(TokenError::NoKeys);
+        }
+        let id = header.kid.as_deref().ok_or(TokenError::UnknownKey)?;
+        let Some(key) = keys.key(id) else {
+            self.missed.notify_one();
+            return Err(TokenError::UnknownKey);
+        };
         let Claims { _issuer, exp, nbf, sub } =
             decode(token, key, &self.validation).map_err(|error| reason(error.kind()))?.claims;
         let now = now.as_second();
@@ -189,6 +210,8 @@ fn service_account(subject: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
+
     use jsonwebtoken::jwk::{Jwk, JwkSet};
     use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
     use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
@@ -224,7 +247,7 @@ mod tests {
 
         fn publish(&self, keys: &[Jwk]) {
             let document = serde_json::to_vec(&JwkSet { keys: keys.to_vec() }).unwrap();
-            std::fs::write(self.settings().jwks_file, document).unwrap();
+            std::fs::write(self.jwks_file(), document).unwrap();
         }
 
         fn settings(&self) -> TokenSettings {
@@ -232,12 +255,20 @@ mod tests {
                 issuer: "https://kubernetes.default.svc".to_owned(),
                 audience: "countersign".to_owned(),
                 algorithm: TokenAlgorithm::Es256,
-                jwks_file: self.directory.path().join("jwks.json"),
             }
         }
 
+        fn jwks_file(&self) -> PathBuf {
+            self.directory.path().join("jwks.json")
+        }
+
+        fn load(&self, settings: TokenSettings) -> Result<Verifier, JwksError> {
+            let verifier = Verifier::new(settings);
+            verifier.adopt_file(&self.jwks_file()).map(|_| verifier)
+        }
+
         fn verifier(&self) -> Verifier {
-            Verifier::load(self.settings()).unwrap()
+            self.load(self.settings()).unwrap()
         }
 
         /// A good token but for what `changes` (null removes).
@@ -297,7 +328,7 @@ mod tests {
         jwk.common.key_id = Some("key-1".to_owned());
         cluster.publish(&[jwk]);
         let settings = TokenSettings { algorithm: TokenAlgorithm::Rs256, ..cluster.settings() };
-        let verifier = Verifier::load(settings).unwrap();
+        let verifier = cluster.load(settings).unwrap();
         let token = encode(&header(Algorithm::RS256), &claims(&json!({})), &rsa).unwrap();
         assert_eq!(verifier.verify(&token, at(NOW)).unwrap(), "jobs/loader");
         assert_eq!(verifier.verify(&cluster.token(&json!({})), at(NOW)).unwrap_err(), TokenError::Algorithm);
@@ -415,20 +446,48 @@ mod tests {
         let (cluster, successor) = (Cluster::new(), Cluster::new());
         let verifier = cluster.verifier();
         let token = successor.token(&json!({}));
-        assert_eq!(verifier.reload().unwrap(), Reloaded::Unchanged);
-        std::fs::write(verifier.watched(), "{").unwrap();
-        assert!(matches!(verifier.reload(), Err(JwksError::Format { .. })));
+        assert_eq!(verifier.adopt_file(&cluster.jwks_file()).unwrap(), Reloaded::Unchanged);
+        std::fs::write(cluster.jwks_file(), "{").unwrap();
+        assert!(matches!(verifier.adopt_file(&cluster.jwks_file()), Err(JwksError::Format { .. })));
         verifier.verify(&cluster.token(&json!({})), at(NOW)).unwrap();
         cluster.publish(&[successor.jwk("key-1")]);
-        assert_eq!(verifier.reload().unwrap(), Reloaded::Changed);
+        assert_eq!(verifier.adopt_file(&cluster.jwks_file()).unwrap(), Reloaded::Changed);
         assert_eq!(verifier.verify(&token, at(NOW)).unwrap(), "jobs/loader");
+    }
+
+    #[test]
+    fn without_keys_what_may_be_a_good_token_is_not_judged() {
+        let cluster = Cluster::new();
+        let verifier = Verifier::new(cluster.settings());
+        assert!(!verifier.has_keys());
+        assert_eq!(verifier.verify(&cluster.token(&json!({})), at(NOW)).unwrap_err(), TokenError::NoKeys);
+        assert_eq!(verifier.verify("a.b.c", at(NOW)).unwrap_err(), TokenError::Malformed);
+        verifier.adopt_file(&cluster.jwks_file()).unwrap();
+        assert!(verifier.has_keys());
+        verifier.verify(&cluster.token(&json!({})), at(NOW)).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_token_whose_key_is_not_here_is_a_reason_to_fetch_keys() {
+        let cluster = Cluster::new();
+        let verifier = cluster.verifier();
+        let missed = async || tokio::time::timeout(std::time::Duration::from_secs(1), verifier.missed()).await.is_ok();
+        let nameless = cluster.token_with(&Header::new(Algorithm::ES256), &json!({}));
+        for token in [cluster.token(&json!({})), cluster.token(&json!({ "iss": "x" })), nameless, "a.b.c".to_owned()] {
+            let _judged = verifier.verify(&token, at(NOW));
+            assert!(!missed().await, "{token}");
+        }
+        let another = Header { kid: Some("key-2".to_owned()), ..Header::new(Algorithm::ES256) };
+        verifier.verify(&cluster.token_with(&another, &json!({})), at(NOW)).unwrap_err();
+        assert!(missed().await);
+        assert!(!missed().await, "once");
     }
 
     #[test]
     fn a_jwks_needs_a_key_of_the_algorithm_and_no_two_with_one_id() {
         let cluster = Cluster::new();
         cluster.publish(&[cluster.jwk("key-1"), Cluster::new().jwk("key-1")]);
-        assert!(matches!(Verifier::load(cluster.settings()), Err(JwksError::Twice { .. })));
+        assert!(matches!(cluster.load(cluster.settings()), Err(JwksError::Twice { .. })));
         let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
         let p384 = EncodingKey::from_ec_der(&p384.serialize_der());
         let mut other_curve = Jwk::from_encoding_key(&p384, Algorithm::ES384).unwrap();
@@ -438,6 +497,6 @@ mod tests {
         let mut nameless = cluster.jwk("");
         nameless.common.key_id = None;
         cluster.publish(&[other_curve, for_encryption, nameless]);
-        assert!(matches!(Verifier::load(cluster.settings()), Err(JwksError::Nothing { .. })));
+        assert!(matches!(cluster.load(cluster.settings()), Err(JwksError::Nothing { .. })));
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
 use crate::downstream::PeerEvidence;
-use crate::downstream::service_account::Verifier;
+use crate::downstream::service_account::{TokenError, Verifier};
 
 /// Who sent this request. Asked for each one: a connection may carry requests of several clients behind one proxy.
 ///
@@ -31,13 +31,17 @@ pub fn authenticate(
     if callers.read_authorization() {
         evidence.bearer_token = bearer_token(headers)?;
     }
+    let token = evidence.bearer_token.and_then(|token| std::str::from_utf8(token).ok());
+    let account = service_accounts.zip(token).map(|(verifier, token)| verifier.verify(token, now));
+    if let Some(Err(error)) = &account {
+        tracing::debug!(%error, "not a service account's token");
+    }
+    evidence.service_account = account.as_ref().and_then(|account| account.as_deref().ok());
     // a token that is not a service account's may still be a client's own
-    let account = service_accounts.zip(evidence.bearer_token).and_then(|(verifier, token)| {
-        let token = std::str::from_utf8(token).ok()?;
-        verifier.verify(token, now).inspect_err(|error| tracing::debug!(%error, "not a service account's token")).ok()
-    });
-    evidence.service_account = account.as_deref();
-    callers.authenticate(&evidence)
+    callers.authenticate(&evidence).map_err(|error| match account {
+        Some(Err(TokenError::NoKeys)) => AuthenticationError::KeysMissing,
+        Some(_) | None => error,
+    })
 }
 
 /// The token of the one `Authorization` field, when its scheme is `Bearer` (RFC 6750 section 2.1). Other schemes are what SDKs

@@ -156,6 +156,10 @@ fn unauthenticated(error: AuthenticationError, message: String) -> Fault {
     let code = match error {
         AuthenticationError::MissingCredential => "MissingAuthenticationToken",
         AuthenticationError::UnknownCredential => "InvalidClientTokenId",
+        // ours to mend: on a 403 an SDK would give up
+        AuthenticationError::KeysMissing => {
+            return Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::Close, message) };
+        }
     };
     refused(StatusCode::FORBIDDEN, code, Persistence::Close, message)
 }
@@ -336,7 +340,11 @@ mod tests {
 
     #[test]
     fn whatever_is_refused_before_the_body_was_read_closes_the_connection() {
-        for error in [AuthenticationError::MissingCredential, AuthenticationError::UnknownCredential] {
+        for error in [
+            AuthenticationError::MissingCredential,
+            AuthenticationError::UnknownCredential,
+            AuthenticationError::KeysMissing,
+        ] {
             assert_eq!(ExchangeError::Unauthenticated(error).fault().persistence, Persistence::Close);
         }
         for error in [HeadError::WebPage, HeadError::Method, HeadError::RouteNotFound, HeadError::MediaType] {

@@ -49,7 +49,13 @@ struct KeyLoadLabels {
     result: LoadResult,
 }
 
-/// How a key store's reload ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenKeyLabels {
+    listener: String,
+    result: LoadResult,
+}
+
+/// How a key store's reload ended, or a fetch of the keys of a token issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoadResult {
     /// A new key is current.
@@ -87,6 +93,7 @@ pub struct Metrics {
     key_loads: Family<KeyLoadLabels, Counter>,
     key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
+    token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -125,6 +132,9 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
+        let token_key_loads = Family::default();
+        let help = "Attempts to fetch the keys of a listener's token issuer";
+        registry.register("token_key_loads", help, token_key_loads.clone());
         let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
@@ -142,6 +152,7 @@ impl Metrics {
             key_loads,
             key_degraded,
             audit_lost,
+            token_key_loads,
         }
     }
 
@@ -187,6 +198,11 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// Counts a fetch of the keys of a listener's token issuer.
+    pub fn count_token_key_load(&self, listener: &str, result: LoadResult) {
+        self.token_key_loads.get_or_create(&TokenKeyLabels { listener: listener.to_owned(), result }).inc();
     }
 
     /// Sets whether something is the matter with a key's store.

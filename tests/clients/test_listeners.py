@@ -1,6 +1,5 @@
 """Listeners of every kind through the whole program: who connects is known by what the socket proves."""
 
-import base64
 import json
 import os
 import re
@@ -9,17 +8,10 @@ import subprocess
 import time
 
 import pytest
+from token_issuer import Issuer, openssl
 
 FORM = "Action=ListJobs&Version=2010-06-03"
 TIMEOUT = 20  # seconds
-
-
-def openssl(directory, *arguments, given=None):
-    done = subprocess.run(
-        ["openssl", *arguments], cwd=directory, input=given, capture_output=True, timeout=TIMEOUT, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -150,30 +142,9 @@ client_ca = "{certificates}/ca.pem"
     assert call()[0] == 0, "without a certificate there is no connection"
 
 
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory):
-    """A cluster's issuer of service-account tokens: a JWKS file, and a function that signs claims."""
-    directory = tmp_path_factory.mktemp("issuer")
-    openssl(directory, "genrsa", "-out", "key.pem", "2048")
-    modulus = openssl(directory, "rsa", "-in", "key.pem", "-noout", "-modulus").decode().strip().partition("=")[2]
-    key = {"kty": "RSA", "kid": "one", "alg": "RS256", "use": "sig", "n": base64url(bytes.fromhex(modulus)), "e": "AQAB"}
-    (directory / "jwks.json").write_text(json.dumps({"keys": [key]}))
-
-    def token(**claims):
-        now = int(time.time())
-        standard = {"iss": "https://issuer.example", "aud": ["countersign"], "iat": now, "exp": now + 600,
-                    "sub": "system:serviceaccount:shop:billing"}
-        parts = [{"alg": "RS256", "kid": "one", "typ": "JWT"}, standard | claims]
-        signed = ".".join(base64url(json.dumps(part).encode()) for part in parts)
-        signature = openssl(directory, "dgst", "-sha256", "-sign", "key.pem", given=signed.encode())
-        return f"{signed}.{base64url(signature)}"
-
-    token.jwks = directory / "jwks.json"
-    return token
+    return Issuer(tmp_path_factory.mktemp("issuer"))
 
 
 def test_a_service_account_is_known_by_its_token_and_the_token_goes_no_further(serve, issuer):
@@ -184,20 +155,20 @@ authenticate = ["service-account"]
 issuer = "https://issuer.example"
 audience = "countersign"
 algorithm = "RS256"
-jwks_file = "{issuer.jwks}"
+jwks_file = "{issuer.file}"
 """
     address, process = serve(listener, client("billing", 'service_account = "shop/billing"'))
 
     def call(token):
         return curl("--header", f"Authorization: Bearer {token}", f"http://{address}/")[0]
 
-    good = issuer()
+    good = issuer.token()
     assert call(good) == 200
     for wrong in [
-        issuer(aud=["another"]),
-        issuer(iss="https://elsewhere.example"),
-        issuer(exp=int(time.time()) - 600),
-        issuer(sub="system:serviceaccount:shop:stranger"),
+        issuer.token(aud=["another"]),
+        issuer.token(iss="https://elsewhere.example"),
+        issuer.token(exp=int(time.time()) - 600),
+        issuer.token(sub="system:serviceaccount:shop:stranger"),
         good[:-8] + "AAAAAAAA",
     ]:
         assert call(wrong) == 403

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Name;
+use super::{Endpoint, Name};
 
 /// One `[listener.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,8 +172,22 @@ pub struct ServiceAccount {
     pub audience: String,
     /// `algorithm`: the only one accepted, whatever a token's head says.
     pub algorithm: Algorithm,
-    /// `jwks_file`: the issuer's public keys.
-    pub jwks_file: PathBuf,
+    /// `jwks_file` or `jwks_url`: where the issuer's public keys are.
+    pub keys: TokenKeys,
+}
+
+/// Where the public keys of a token issuer are: a JSON Web Key Set (RFC 7517).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenKeys {
+    /// `jwks_file`.
+    File(PathBuf),
+    /// `jwks_url`, fetched beside the request path.
+    Url {
+        /// The URL, with `jwks_ca_file` in its transport.
+        endpoint: Endpoint,
+        /// `jwks_token_file`: what is sent as `Authorization: Bearer`.
+        token_file: Option<PathBuf>,
+    },
 }
 
 /// `service_account.algorithm` (RFC 7518 section 3.1): signatures only, no shared secrets.
