@@ -153,7 +153,7 @@ impl Source {
         let trust = match &location.roots {
             None => Trust::Anybody,
             Some(roots) => {
-                let (config, name) = (tls::client_config(roots)?, server_name(&location.host)?);
+                let (config, name) = (tls::client_config(tls::load(roots)?)?, server_name(&location.host)?);
                 match roots {
                     Roots::Platform => Trust::Platform(config, name),
                     Roots::File(path) => Trust::File(path.clone(), name),
@@ -176,7 +176,7 @@ impl Source {
         let (config, name) = match &self.trust {
             Trust::Anybody => return self.ask(self.connect().await?).await,
             Trust::Platform(config, name) => (Arc::clone(config), name),
-            Trust::File(path, name) => (tls::client_config(&Roots::File(path.clone()))?, name),
+            Trust::File(path, name) => (tls::client_config(tls::load(&Roots::File(path.clone()))?)?, name),
         };
         let tcp = self.connect().await?;
         self.ask(TlsConnector::from(config).connect(name.clone(), tcp).await.map_err(FetchError::Tls)?).await

@@ -66,10 +66,18 @@
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
 //! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
-//! ([`credentials::KeySlot`], read without a lock). The admin listener and the key watcher have a thread each, so that health
+//! ([`credentials::KeySlot`], read without a lock). The admin listener and each key have a thread, so that health
 //! and key changes do not wait for traffic, nor traffic for them; so have the fetching of a token issuer's keys, and the audit, whose queue has a place for every exchange
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
+//!
+//! # Reload
+//!
+//! A thread of its own ([`app::reload`]) reads the configuration again, asks what of it would need rights that are gone
+//! ([`app::restart`]), and builds the successor of the whole [`app::Graph`]. What is configured as it was is handed over: key slots,
+//! destinations, TLS, counters, levels of rates. The graph then goes to every worker by a channel; each builds its part, keeps the
+//! connections of unchanged destinations, and replaces the [`downstream::Service`] of each listener. A request looks at it once, at
+//! its start: policy, key and endpoint are of one graph.
 //!
 //! # Invariants
 //!
@@ -84,7 +92,8 @@
 //! 7. HTTP/1.1 only, on both sides.
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel can see
 //!    to that; `danger_unconfined` is off by default and logged at warn.
-//! 9. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
+//! 9. No request is judged, signed and sent by parts of two configurations; one that cannot be proved as a whole changes nothing.
+//! 10. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
 //! 10. A request of which the kernel took a byte is sent again only when its Action only reads, once, signed anew. Sending consumes
 //!     a `SignedRequest`, so that the same signature cannot go out twice.
 //!

@@ -8,10 +8,13 @@ use crate::authorize::{
 };
 use crate::config::settings;
 
-/// The clients of a configuration. Their rates are counted from here on, over all that share the value.
+/// The clients of a configuration. Their rates are counted over all that share the value, and go on from those `before` them.
 #[must_use]
-pub fn clients(settings: &settings::Settings) -> Clients {
-    Clients::new(settings.clients.iter().map(client).collect())
+pub fn clients(settings: &settings::Settings, before: Option<&Clients>) -> Clients {
+    let known = |name: &settings::Name| before.and_then(|clients| clients.named(name.as_str()));
+    Clients::new(
+        settings.clients.iter().map(|settings| client(settings, known(&settings.name).map(AsRef::as_ref))).collect(),
+    )
 }
 
 /// Who may call a listener.
@@ -45,7 +48,7 @@ const fn method(method: settings::Method) -> Method {
     }
 }
 
-fn client(client: &settings::Client) -> Client {
+fn client(client: &settings::Client, before: Option<&Client>) -> Client {
     let settings::Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts } = &client.identifiers;
     let identifiers = Identifiers {
         uids: uids.clone(),
@@ -60,6 +63,10 @@ fn client(client: &settings::Client) -> Client {
         settings::Mode::Record => Mode::Record,
     };
     let rate = client.rate.map(|rate| RateLimit::new(rate.calls, rate.period, rate.burst));
+    let rate = match before.and_then(|before| before.rate.as_ref()) {
+        Some(before) => rate.map(|rate| rate.continuing(before)),
+        None => rate,
+    };
     Client { name: client.name.to_string(), identifiers, rules: rules(client), mode, rate }
 }
 

@@ -6,12 +6,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::listening::authenticates_by;
-use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Settings, TokenKeys, Transport, Trust};
+use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Route, Settings, TokenKeys, Transport, Trust};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
 
 /// DNS, when an answer is too long for a datagram.
-const DNS: u16 = 53;
+pub(super) const DNS: u16 = 53;
 
 /// What the C library reads to resolve a name, again and again.
 const RESOLVER_FILES: [&str; 6] =
@@ -26,17 +26,25 @@ const MOST_LINKS: usize = 40;
 
 /// What the process needs to serve `settings`, after keys and certificates are loaded and every address is bound.
 ///
-/// `abstract_sockets` says whether the service manager listens on one.
-pub fn confinement(settings: &Settings, keys: &[WatchedKey], abstract_sockets: AbstractSockets) -> Confinement {
+/// `file` is the configuration's, which is read again when it changes; `abstract_sockets` says whether the service manager
+/// listens on one.
+pub fn confinement(
+    settings: &Settings,
+    file: Option<&Path>,
+    keys: &[WatchedKey],
+    abstract_sockets: AbstractSockets,
+) -> Confinement {
     let mut read = BTreeSet::new();
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
+    let user = User::current();
+    read.extend(file.into_iter().chain(settings.routes.iter().filter_map(ca_file)).flat_map(|file| around(file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
     let mut connect: BTreeSet<u16> = endpoints(settings).map(|endpoint| endpoint.port).collect();
     if endpoints(settings).any(is_name) {
         connect.insert(DNS);
         read.extend(RESOLVER_FILES.iter().chain(&LIBRARIES).map(PathBuf::from));
-        read.insert(resolv_conf(Path::new(RESOLV_CONF), User::current()));
+        read.insert(resolv_conf(Path::new(RESOLV_CONF), user));
     }
     Confinement {
         read: read.into_iter().collect(),
@@ -87,13 +95,38 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
-fn is_name(endpoint: &Endpoint) -> bool {
+/// The file of an endpoint's roots.
+fn ca_file(route: &Route) -> Option<&Path> {
+    match &route.endpoint.transport {
+        Transport::Tls { trust: Trust::File(path) } => Some(path),
+        Transport::Tls { trust: Trust::Platform } | Transport::Plaintext => None,
+    }
+}
+
+/// The directories of a file that is no secret. In one at the top of the file system (/etc) root may read the file alone: a
+/// secret might stand beside it.
+fn around(file: &Path, user: User) -> BTreeSet<PathBuf> {
+    let narrow = |path: PathBuf| match user {
+        User::Root if path.components().count() <= 2 => file.to_owned(),
+        User::Root | User::Other => path,
+    };
+    directories_of(file).into_iter().map(narrow).collect()
+}
+
+/// Whether a path is there for names to be resolved.
+pub(super) fn is_resolver_file(path: &Path) -> bool {
+    let known = RESOLVER_FILES.iter().chain(&LIBRARIES).any(|known| Path::new(known) == path);
+    known || path == resolv_conf(Path::new(RESOLV_CONF), User::current())
+}
+
+/// Whether an endpoint has to be looked up.
+pub(super) fn is_name(endpoint: &Endpoint) -> bool {
     endpoint.bare_host().parse::<IpAddr>().is_err()
 }
 
 /// The directories from which the file at `path` is read, now and after it was replaced: by a rename in its own directory, or
 /// by a symlink on the way to it that is swapped.
-fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
+pub(super) fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut rest = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for _ in 0..MOST_LINKS {
@@ -193,12 +226,12 @@ mod tests {
 
     fn keys() -> [WatchedKey; 1] {
         let store = SealedFile::new("/no/such/key.age".into(), "/no/such/place/id".into());
-        [WatchedKey { slot: Arc::new(KeySlot::new("a")), store: Box::new(store), proof: None }]
+        [WatchedKey { slot: Arc::new(KeySlot::new("a")), store: Box::new(store) }]
     }
 
     #[test]
     fn an_endpoint_with_an_address_needs_no_resolver() {
-        let confinement = confinement(&settings("https://[::1]:8443/"), &keys(), AbstractSockets::Deny);
+        let confinement = confinement(&settings("https://[::1]:8443/"), None, &keys(), AbstractSockets::Deny);
         assert_eq!(strings(confinement.read), ["/no/such", "/no/such/place"]);
         assert_eq!((confinement.connect, confinement.bind), (vec![8443], vec![]));
         assert_eq!((confinement.write, confinement.spawn), (vec![], Spawn::Deny));
@@ -206,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_with_a_name_needs_its_port_and_the_resolver() {
-        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), &keys(), AbstractSockets::Deny);
+        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, &keys(), AbstractSockets::Deny);
         assert_eq!(confinement.connect, [53, 443]);
         assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
         assert!(!confinement.read.contains(&PathBuf::from("/")));
@@ -221,7 +254,7 @@ mod tests {
                     [client.c]\nservice_account = \"a/b\"\n[route.a]\nendpoint = \"https://[::1]:8443/\"\n\
                     [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n";
         let settings = crate::config::parse(text, "f", []).unwrap();
-        let confinement = confinement(&settings, &[], AbstractSockets::Deny);
+        let confinement = confinement(&settings, None, &[], AbstractSockets::Deny);
         assert_eq!(confinement.connect, [53, 6443, 8443], "a name has to be resolved as well");
         for path in ["/no/such/ca", "/no/such/account", "/etc/hosts"] {
             assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");

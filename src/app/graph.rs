@@ -1,26 +1,20 @@
 //! What all workers share: settings, keys, TLS configurations, counters. Everything here can be proven without serving.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 use super::clients;
-use super::key_stores::key_store;
+use super::destination::{Destination, PlatformRoots, destination};
+use super::keys::{attach_probes, keys, prove};
 use super::listening::{self, ListenerError, SharedListener};
-use super::probe::{Probe, Probes};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
+use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
-use crate::secret_file::directory_of;
-use crate::telemetry::record::causes;
 use crate::telemetry::{Metrics, RouteMetrics};
-use crate::upstream::tls::{self, Roots, RootsError};
-use crate::upstream::{Endpoint, Security};
+use crate::upstream::tls::RootsError;
 
 /// The shared part of a running proxy.
 pub struct Graph {
@@ -28,15 +22,20 @@ pub struct Graph {
     pub(super) routes: Vec<SharedRoute>,
     pub(super) keys: Vec<Arc<KeySlot>>,
     pub(super) clients: Arc<Clients>,
-    pub(super) listeners: Vec<SharedListener>,
+    pub(super) listeners: Vec<Arc<SharedListener>>,
     pub(super) connections: Vec<Capacity>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) platform: PlatformRoots,
+    /// How many graphs have been served, this one included.
+    pub(super) generation: u64,
+    /// Exchanges of routes that are configured no more.
+    of_removed_routes: Vec<Capacity>,
 }
 
 /// What the workers share of one route.
 pub(super) struct SharedRoute {
     pub(super) key: Arc<KeySlot>,
-    pub(super) endpoint: Endpoint,
+    pub(super) destination: Arc<Destination>,
     pub(super) in_flight: Capacity,
     pub(super) metrics: RouteMetrics,
 }
@@ -108,29 +107,44 @@ impl Graph {
         settings: Settings,
         credentials_directory: Option<&Path>,
     ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
+        Self::build_after(settings, credentials_directory, None)
+    }
+
+    /// The successor of this graph. What is configured as it was goes on: keys, destinations, listeners' certificates, counters,
+    /// the levels of rates. CA files are read again. The keys returned are those that are new.
+    ///
+    /// # Errors
+    /// As for [`Self::build`].
+    pub fn succeed(
+        &self,
+        settings: Settings,
+        credentials_directory: Option<&Path>,
+    ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
+        Self::build_after(settings, credentials_directory, Some(self))
+    }
+
+    fn build_after(
+        settings: Settings,
+        credentials_directory: Option<&Path>,
+        before: Option<&Self>,
+    ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
         let mut errors = Vec::new();
         let mut listeners = Vec::new();
         for listener in &settings.listeners {
-            match listening::share(listener) {
+            match share_listener(listener, before) {
                 Ok(listener) => listeners.push(listener),
                 Err(source) => {
-                    errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) });
+                    errors.push(BuildError::Listener { name: listener.name.clone(), source });
                 }
             }
         }
-        let mut keys = Vec::new();
-        for key in &settings.keys {
-            let proof = required_proof(&settings, key);
-            match load_key(key, credentials_directory, proof) {
-                Ok(key) => keys.push(key),
-                Err(source) => errors.push(BuildError::Key { name: key.name.clone(), source }),
-            }
-        }
-        let metrics = Arc::new(Metrics::new());
-        let slots: Vec<Arc<KeySlot>> = keys.iter().map(|key| Arc::clone(&key.slot)).collect();
+        let (keys, new_keys) = keys(&settings, credentials_directory, before, &mut errors);
+        let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
+        let mut platform = before.map(|before| before.platform.clone()).unwrap_or_default();
         let mut routes = Vec::new();
         for route in &settings.routes {
-            match share_route(route, &slots, &metrics) {
+            let before = before.and_then(|before| before.route(&route.name));
+            match share_route(route, &keys, &metrics, &mut platform, before) {
                 Ok(route) => routes.push(route),
                 // that a key which did not load is missing here too is no second fault
                 Err(BuildError::NoKey { .. }) if !errors.is_empty() => {}
@@ -140,10 +154,28 @@ impl Graph {
         if !errors.is_empty() {
             return Err(errors);
         }
-        attach_probes(&settings, &routes, &mut keys);
-        let connections = settings.listeners.iter().map(|l| Capacity::new(l.limits.connections)).collect();
-        let clients = Arc::new(clients::clients(&settings));
-        Ok((Self { settings, routes, keys: slots, clients, listeners, connections, metrics }, keys))
+        if before.is_some() {
+            attach_probes(&settings, &routes, new_keys.iter().map(|key| &key.slot));
+            prove(&new_keys)?;
+        }
+        attach_probes(&settings, &routes, &keys);
+        let connections = settings.listeners.iter().map(|listener| connections(listener, before)).collect();
+        let clients = Arc::new(clients::clients(&settings, before.map(|before| &*before.clients)));
+        let generation = before.map_or(1, |before| before.generation.saturating_add(1));
+        let of_removed_routes = before.map(|before| before.removed_in(&settings)).unwrap_or_default();
+        let graph = Self {
+            settings,
+            routes,
+            keys,
+            clients,
+            listeners,
+            connections,
+            metrics,
+            platform,
+            generation,
+            of_removed_routes,
+        };
+        Ok((graph, new_keys))
     }
 
     /// The settings the graph was built from.
@@ -167,90 +199,79 @@ impl Graph {
     /// Exchanges under way on all routes.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.routes.iter().map(|route| route.in_flight.taken()).sum()
+        let routes = self.routes.iter().map(|route| &route.in_flight);
+        routes.chain(&self.of_removed_routes).map(Capacity::taken).sum()
+    }
+
+    /// How many graphs have been served, this one included.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Each listener with what the workers share of it.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (&settings::Listener, &Arc<SharedListener>)> {
+        self.settings.listeners.iter().zip(&self.listeners)
+    }
+
+    /// The places for connections of a listener.
+    pub(super) fn places(&self, listener: &Name) -> Capacity {
+        let mut all = self.settings.listeners.iter().zip(&self.connections);
+        // a listener that is not configured has none
+        all.find(|(known, _)| known.name == *listener).map_or_else(|| Capacity::new(0), |(_, places)| places.clone())
+    }
+
+    fn route(&self, name: &Name) -> Option<&SharedRoute> {
+        self.settings.routes.iter().zip(&self.routes).find(|(route, _)| route.name == *name).map(|(_, shared)| shared)
+    }
+
+    /// The slot of a key that is configured as it was; it is watched already.
+    pub(super) fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
+        self.settings.keys.iter().zip(&self.keys).find(|(known, _)| *known == key).map(|(_, slot)| Arc::clone(slot))
+    }
+
+    /// What is counted of routes that `settings` does not have, and is not over.
+    fn removed_in(&self, settings: &Settings) -> Vec<Capacity> {
+        let stays = |name: &Name| settings.routes.iter().any(|route| route.name == *name);
+        let removed = self.settings.routes.iter().zip(&self.routes).filter(|(route, _)| !stays(&route.name));
+        let all = removed.map(|(_, shared)| &shared.in_flight).chain(&self.of_removed_routes);
+        all.filter(|in_flight| in_flight.taken() > 0).cloned().collect()
     }
 }
 
-/// Whether a key has to be proven before it is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RequiredProof {
-    None,
-    Probe,
-}
-
-fn required_proof(settings: &Settings, key: &settings::Key) -> RequiredProof {
-    let probed = settings.routes.iter().any(|route| route.key == key.name && route.probe.is_some());
-    if probed { RequiredProof::Probe } else { RequiredProof::None }
-}
-
-fn attach_probes(settings: &Settings, routes: &[SharedRoute], keys: &mut [WatchedKey]) {
-    for key in keys {
-        let routes = settings.routes.iter().zip(routes).filter(|(_, shared)| Arc::ptr_eq(&shared.key, &key.slot));
-        let probes: Vec<_> = routes.filter_map(|(route, shared)| Probe::of(route, &shared.endpoint)).collect();
-        if !probes.is_empty() {
-            key.proof = Some(Box::new(Probes(probes)));
-        }
+/// Certificates and token keys, those there were when they are configured as they were: their own watcher keeps them fresh.
+fn share_listener(
+    listener: &settings::Listener,
+    before: Option<&Graph>,
+) -> Result<Arc<SharedListener>, Box<ListenerError>> {
+    let known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.listeners));
+    match known.into_iter().find(|(known, _)| listening::share_alike(known, listener)) {
+        Some((_, shared)) => Ok(Arc::clone(shared)),
+        None => listening::share(listener).map(Arc::new).map_err(Box::new),
     }
 }
 
-fn load_key(
-    key: &settings::Key,
-    credentials_directory: Option<&Path>,
-    proof: RequiredProof,
-) -> Result<WatchedKey, LoadError> {
-    let store = key_store(key, credentials_directory)?;
-    let slot = Arc::new(KeySlot::new(key.name.as_str()));
-    let loaded = match proof {
-        RequiredProof::None => slot.refresh(store.as_ref()).map(drop),
-        // nothing is called before the process is confined: the key's own thread begins with the proof
-        RequiredProof::Probe => store.load().map(drop),
-    };
-    match loaded {
-        Ok(()) => {}
-        Err(error) if error.kind() == LoadErrorKind::Unavailable && can_come(store.as_ref()) => {
-            slot.set_trouble(Some(causes(&error)));
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(WatchedKey { slot, store, proof: None })
+fn connections(listener: &settings::Listener, before: Option<&Graph>) -> Capacity {
+    let limit = listener.limits.connections;
+    let mut known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.connections));
+    let known = known.find(|(known, _)| known.name == listener.name);
+    known.map_or_else(|| Capacity::new(limit), |(_, places)| places.with_limit(limit))
 }
 
-/// Whether a key that is not there may be there later. A directory that is not there when the process confines itself cannot
-/// be read afterwards.
-fn can_come(store: &dyn KeyStore) -> bool {
-    store.watched().iter().all(|file| directory_of(file).is_dir())
-}
-
-fn share_route(route: &settings::Route, keys: &[Arc<KeySlot>], metrics: &Metrics) -> Result<SharedRoute, BuildError> {
-    let name = || route.name.clone();
+fn share_route(
+    route: &settings::Route,
+    keys: &[Arc<KeySlot>],
+    metrics: &Metrics,
+    platform: &mut PlatformRoots,
+    before: Option<&SharedRoute>,
+) -> Result<SharedRoute, BuildError> {
     let key = keys.iter().find(|key| key.name() == route.key.as_str());
-    let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: name() })?);
-    let host = route.endpoint.bare_host().to_owned();
-    let security = match &route.endpoint.transport {
-        settings::Transport::Plaintext => Security::Plaintext,
-        settings::Transport::Tls { trust } => {
-            let config = client_config(trust).map_err(|source| BuildError::Roots { name: name(), source })?;
-            Security::Tls(config, server_name(&host).ok_or_else(|| BuildError::HostName { name: name() })?)
-        }
-    };
+    let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
+    let limit = route.limits.in_flight;
     Ok(SharedRoute {
         key,
-        endpoint: Endpoint { host, port: route.endpoint.port, security },
-        in_flight: Capacity::new(route.limits.in_flight),
+        destination: destination(route, platform, before.map(|before| &before.destination))?,
+        in_flight: before.map_or_else(|| Capacity::new(limit), |before| before.in_flight.with_limit(limit)),
         metrics: metrics.route(route.name.as_str(), &route.known_actions),
     })
-}
-
-fn client_config(trust: &settings::Trust) -> Result<Arc<ClientConfig>, RootsError> {
-    match trust {
-        settings::Trust::Platform => tls::client_config(&Roots::Platform),
-        settings::Trust::File(path) => tls::client_config(&Roots::File(path.clone())),
-    }
-}
-
-fn server_name(host: &str) -> Option<ServerName<'static>> {
-    match host.parse::<IpAddr>() {
-        Ok(address) => Some(ServerName::IpAddress(address.into())),
-        Err(_) => ServerName::try_from(host.to_owned()).ok(),
-    }
 }

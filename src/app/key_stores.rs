@@ -1,6 +1,6 @@
 //! From a `[key.NAME]` to its live store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::settings::{self, Key, ProcessStore};
 use crate::credentials::process::Program;
@@ -20,6 +20,27 @@ pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<
         settings::KeyStore::File(source) => Box::new(PlainFile::new(locate(source)?)),
         settings::KeyStore::Process(process) => Box::new(process_store(process)?),
     })
+}
+
+/// The files of a key that this process reads itself.
+///
+/// # Errors
+/// A systemd credential where there are none.
+pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
+    let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
+    Ok(match &key.store {
+        settings::KeyStore::Sealed { file, identity } => vec![file.clone(), locate(identity)?],
+        settings::KeyStore::File(source) => vec![locate(source)?],
+        settings::KeyStore::Process(_) => Vec::new(),
+    })
+}
+
+/// Whether a key comes from a process that is started for it.
+pub(super) const fn needs_process(key: &Key) -> bool {
+    match &key.store {
+        settings::KeyStore::Sealed { .. } | settings::KeyStore::File(_) => false,
+        settings::KeyStore::Process(_) => true,
+    }
 }
 
 fn file_source(source: &settings::FileSource) -> FileSource {

@@ -181,6 +181,15 @@ fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
     }
 }
 
+/// Whether two listeners would load the same.
+pub(super) fn share_alike(one: &Listener, other: &Listener) -> bool {
+    let owners = |listener| authenticates_by(listener, Method::LoopbackOwner);
+    one.name == other.name
+        && one.tls == other.tls
+        && one.service_account == other.service_account
+        && owners(one) == owners(other)
+}
+
 /// Whether a listener lists `method`.
 pub(super) fn authenticates_by(listener: &Listener, method: Method) -> bool {
     match &listener.callers {

@@ -27,8 +27,15 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// Where the code of an error stands: in the first bytes.
 const READ: usize = 64 * 1024;
 
-/// The probes of all routes that a key signs for.
-pub(super) struct Probes(pub(super) Vec<Probe>);
+/// The probes of all routes that a key signs for, one at least.
+pub(super) struct Probes(Vec<Probe>);
+
+impl Probes {
+    /// These probes; `None` when there are none.
+    pub(super) fn all(probes: Vec<Probe>) -> Option<Box<dyn Proof>> {
+        if probes.is_empty() { None } else { Some(Box::new(Self(probes))) }
+    }
+}
 
 /// The probe of one route.
 pub(super) struct Probe {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,12 +16,14 @@ use tokio::time::{Instant, timeout_at};
 use super::graph::Graph;
 use super::key_reports;
 use super::listening::{self, BindError};
-use super::refresh::Refresher;
-use super::worker;
+use super::reload::{Reloader, Report, Source};
+use super::restart::Granted;
+use super::standing::Standing;
+use super::worker::{self, Work};
 use crate::admin::{Admin, Status};
 use crate::clock;
-use crate::config::settings::{self, AuditTarget};
-use crate::credentials::{KeyWatcher, WatchError, WatchedKey};
+use crate::config::settings::{self, AuditTarget, Name};
+use crate::credentials::{WatchError, WatchedKey};
 use crate::downstream::listener::Security;
 use crate::downstream::stream::Clocks;
 use crate::downstream::unix_socket::SocketPath;
@@ -75,23 +78,21 @@ pub struct Bound {
     graph: Arc<Graph>,
     sockets: Vec<Vec<ListenerSocket>>,
     addresses: Vec<ListenAddress>,
-    paths: Vec<SocketPath>,
+    paths: Vec<(Name, SocketPath)>,
     admin: Option<TcpListener>,
     audit: Option<OpenedAudit>,
 }
 
 /// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
 pub struct Running {
-    graph: Arc<Graph>,
+    standing: Arc<Standing>,
+    reloader: Option<Reloader>,
     addresses: Arc<[ListenAddress]>,
-    _paths: Vec<SocketPath>,
     admin: Option<SocketAddr>,
     draining: Arc<AtomicBool>,
     drain: watch::Sender<bool>,
     _admin_drain: watch::Sender<bool>,
     worker_ends: mpsc::UnboundedReceiver<io::Result<()>>,
-    keys: KeyWatcher,
-    refresher: Refresher,
     audit_writer: Option<AuditWriter>,
 }
 
@@ -124,36 +125,40 @@ impl Bound {
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
-        let keys = key_reports::watch(&graph, keys).map_err(StartError::Watch)?;
-        let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
+        let (adopted, adoptions) = std::sync::mpsc::channel();
+        let standing = Arc::new(Standing::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let addresses: Arc<[ListenAddress]> = addresses.into();
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         if let Some(socket) = admin_socket {
-            let (graph, draining, audit) = (Arc::clone(&graph), Arc::clone(&draining), audit.clone());
-            let status = ProcessStatus { graph, draining, audit };
+            let (standing, draining, audit) = (Arc::clone(&standing), Arc::clone(&draining), audit.clone());
+            let status = ProcessStatus { standing, draining, audit };
             spawn("admin", move || serve_admin(socket, Arc::new(status), Drain::new(admin_signal)))?;
         }
         let (ends, worker_ends) = mpsc::unbounded_channel();
         for (number, sockets) in sockets.into_iter().enumerate() {
-            let (graph, drain, ends) = (Arc::clone(&graph), Drain::new(drain_signal.clone()), ends.clone());
-            let (audit, addresses) = (audit.clone(), Arc::clone(&addresses));
+            let work = Work {
+                graphs: standing.graphs(),
+                sockets: addresses.iter().cloned().zip(sockets).collect(),
+                audit: audit.clone(),
+                drain: Drain::new(drain_signal.clone()),
+                adopted: adopted.clone(),
+            };
+            let ends = ends.clone();
             spawn(&format!("worker-{number}"), move || {
-                let sockets = addresses.iter().cloned().zip(sockets).collect();
+                let ended = catch_unwind(AssertUnwindSafe(|| worker::run(work)));
                 // a receiver that is gone has stopped caring
-                let _ended = ends.send(worker::run(&graph, sockets, &audit, &drain));
+                let _sent = ends.send(ended.unwrap_or_else(|_| Err(io::Error::other("a worker panicked"))));
             })?;
         }
         Ok(Running {
-            graph,
+            standing,
+            reloader: None,
             addresses,
-            _paths: paths,
             admin,
-            refresher,
             draining,
             drain,
             _admin_drain: admin_drain,
             worker_ends,
-            keys,
             audit_writer,
         })
     }
@@ -183,14 +188,27 @@ impl Running {
 
     /// The graph that is served.
     #[must_use]
-    pub fn graph(&self) -> &Graph {
-        &self.graph
+    pub fn graph(&self) -> Arc<Graph> {
+        self.standing.current()
     }
 
-    /// Has every key store asked again, and listeners' certificates looked at.
+    /// Reads the configuration again from now on, when it changes and with [`Self::refresh`], and serves what can be proved.
+    /// `granted` is what the process has kept of its rights.
+    ///
+    /// # Errors
+    /// [`StartError::Thread`].
+    pub fn follow(&mut self, source: Source, granted: Granted, report: Report) -> Result<(), StartError> {
+        let reloader = Reloader::start(Arc::clone(&self.standing), source, granted, report);
+        self.reloader = Some(reloader.map_err(StartError::Thread)?);
+        Ok(())
+    }
+
+    /// Has every key store asked again, listeners' certificates looked at, and the configuration read.
     pub fn refresh(&self) {
-        self.keys.poke();
-        self.refresher.poke();
+        self.standing.refresh();
+        if let Some(reloader) = &self.reloader {
+            reloader.poke();
+        }
     }
 
     /// Has the audit's file opened anew, for whoever moved it away.
@@ -210,6 +228,7 @@ impl Running {
 
     /// Says no to readiness, closes the listeners, and waits for exchanges under way, at most `limit` long.
     pub async fn drain(&mut self, limit: Duration) -> Drained {
+        self.reloader = None;
         self.draining.store(true, Ordering::Relaxed);
         let _no_worker_left = self.drain.send(true);
         let now = Instant::now();
@@ -234,8 +253,8 @@ impl Running {
     }
 }
 
-/// For each worker, a socket for each listener; where they listen; and the paths to remove at the end.
-type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<SocketPath>);
+/// For each worker, a socket for each listener; where they listen; and the paths to remove with their listeners.
+type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<(Name, SocketPath)>);
 
 fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
     let workers = graph.settings.process.workers;
@@ -245,7 +264,7 @@ fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
         let bound = listening::bind(listener, workers, &mut inherited)
             .map_err(|source| StartError::Bind { table: format!("listener.{}", listener.name), source })?;
         addresses.push(bound.address);
-        paths.extend(bound.path);
+        paths.extend(bound.path.map(|path| (listener.name.clone(), path)));
         for (worker, socket) in by_worker.iter_mut().zip(bound.sockets) {
             worker.push(socket);
         }
@@ -305,17 +324,18 @@ fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, 
 
 /// What the admin listener sees.
 struct ProcessStatus {
-    graph: Arc<Graph>,
+    standing: Arc<Standing>,
     draining: Arc<AtomicBool>,
     audit: AuditLog,
 }
 
 impl Status for ProcessStatus {
     fn not_ready(&self) -> Vec<String> {
-        let keys = self.graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
+        let graph = self.standing.current();
+        let keys = graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
-        let listeners = self.graph.settings.listeners.iter().zip(&self.graph.listeners);
+        let listeners = graph.listeners();
         let tokens = listeners.filter(|(_, shared)| shared.awaits_keys()).map(|(listener, _)| {
             format!("listener.{}: the keys of its token issuer have not been fetched yet", listener.name)
         });
@@ -323,13 +343,14 @@ impl Status for ProcessStatus {
     }
 
     fn degraded(&self) -> Vec<String> {
-        self.graph.keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
+        self.standing.current().keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
     }
 
     fn metrics(&self) -> String {
-        for (listener, places) in self.graph.settings.listeners.iter().zip(&self.graph.connections) {
-            self.graph.metrics.set_connections(listener.name.as_str(), places.taken());
+        let graph = self.standing.current();
+        for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
+            graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
-        self.graph.metrics.render().unwrap_or_default()
+        graph.metrics.render().unwrap_or_default()
     }
 }

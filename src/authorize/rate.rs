@@ -1,5 +1,6 @@
 //! How often a client may call: a token bucket in one atomic number, shared by all workers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub struct RateLimit {
     interval: u64,
     /// How far ahead of its rate a client may be: a bucket's worth of intervals, less the one it takes.
     tolerance: u64,
-    full_at: AtomicU64,
+    full_at: Arc<AtomicU64>,
 }
 
 /// A client calls more often than it may.
@@ -33,7 +34,17 @@ impl RateLimit {
         let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
         let interval = period.checked_div(u64::from(calls)).unwrap_or(period).max(1);
         let tolerance = interval.saturating_mul(u64::from(burst).saturating_sub(1));
-        Self { interval, tolerance, full_at: AtomicU64::new(0) }
+        Self { interval, tolerance, full_at: Arc::default() }
+    }
+
+    /// Goes on with the level of `before` when that was the same limit, for a configuration that was read again: nobody gets a
+    /// full bucket by it.
+    #[must_use]
+    pub fn continuing(self, before: &Self) -> Self {
+        if (self.interval, self.tolerance) == (before.interval, before.tolerance) {
+            return Self { full_at: Arc::clone(&before.full_at), ..self };
+        }
+        self
     }
 
     /// Takes a token at `now_nanos`, on a clock that does not go back and is the same for all workers.
@@ -93,6 +104,15 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(total, 1000);
+    }
+
+    #[test]
+    fn the_same_limit_goes_on_where_it_was_and_another_begins_anew() {
+        let minute = Duration::from_secs(60);
+        let before = RateLimit::new(2, minute, 2);
+        assert_eq!(taken(&before, SECOND, 9), 2);
+        assert_eq!(taken(&RateLimit::new(2, minute, 2).continuing(&before), SECOND, 9), 0);
+        assert_eq!(taken(&RateLimit::new(3, minute, 3).continuing(&before), SECOND, 9), 3);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `countersign check`: validates configuration and keys without serving, and prints what would be served.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_idle_parts(settings);
-    print_posture(settings, &keys)?;
+    print_posture(settings, arguments.config.as_deref(), &keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| !is_loaded(key)).collect();
     if missing.is_empty() {
         println!("ok");
@@ -114,12 +114,12 @@ fn print_route(route: &Route) {
 
 /// Whether the store gave a key; one that has to be proven first is not current yet.
 fn is_loaded(key: &WatchedKey) -> bool {
-    key.slot.generation() > 0 || (key.proof.is_some() && key.slot.trouble().is_none())
+    key.slot.generation() > 0 || (key.slot.has_proof() && key.slot.trouble().is_none())
 }
 
 fn print_key(name: &str, key: &WatchedKey) {
     println!("key {name}: {}", key.store.describe());
-    if key.proof.is_some() && is_loaded(key) {
+    if key.slot.has_proof() && is_loaded(key) {
         println!("  is used once the endpoint has answered the probe of its routes");
         return;
     }
@@ -150,7 +150,7 @@ fn print_audit(settings: &Settings) {
 }
 
 /// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
-fn print_posture(settings: &Settings, keys: &[WatchedKey]) -> Result<(), Failure> {
+fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Result<(), Failure> {
     match settings.process.confinement {
         settings::Confinement::Confined => {}
         settings::Confinement::DangerUnconfined => {
@@ -158,7 +158,7 @@ fn print_posture(settings: &Settings, keys: &[WatchedKey]) -> Result<(), Failure
             return Ok(());
         }
     }
-    let confinement = live::confinement(settings, keys);
+    let confinement = live::confinement(settings, file, keys);
     let system = |error| Failure::because(super::exit::ExitCode::System, &error);
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;

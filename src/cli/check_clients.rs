@@ -6,7 +6,7 @@ use crate::config::settings::{self, Callers, Mode, Settings};
 
 /// Prints every client with what identifies it and its rules, wildcards as they are.
 pub(super) fn print(settings: &Settings) {
-    let live = clients(settings);
+    let live = clients(settings, None);
     for (client, live) in settings.clients.iter().zip(live.iter()) {
         println!("client {}: identified by {}", client.name, identifiers(&client.identifiers).join(", "));
         if let Some(rate) = client.rate {

@@ -16,8 +16,17 @@ use crate::telemetry::logging::{self, LastLines};
 /// # Errors
 /// 78 with every fault.
 pub fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
-    config::load(file, config::process_environment())
-        .map_err(|error| Failure::new(ExitCode::Configuration, format!("the configuration cannot be used\n{error}")))
+    settings_and_digest(file).map(|(settings, _)| settings)
+}
+
+/// The same, with the digest of the file's text.
+///
+/// # Errors
+/// 78 with every fault.
+pub fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Option<String>), Failure> {
+    let read =
+        config::Text::read(file).and_then(|text| Ok((text.settings(config::process_environment())?, text.sha256())));
+    read.map_err(|error| Failure::new(ExitCode::Configuration, format!("the configuration cannot be used\n{error}")))
 }
 
 /// Sets up the log. What is returned is to be kept until the end.
@@ -62,14 +71,14 @@ pub fn credentials_directory() -> Option<PathBuf> {
 
 /// What the process needs once it serves.
 #[must_use]
-pub fn confinement(settings: &Settings, keys: &[WatchedKey]) -> Confinement {
+pub fn confinement(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Confinement {
     // an address that begins with @ is abstract; where we may not connect to it, the manager never hears that we are ready
     let notify = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
     let abstract_sockets = match notify.as_encoded_bytes().first() {
         Some(b'@') => AbstractSockets::Allow,
         Some(_) | None => AbstractSockets::Deny,
     };
-    app::confinement(settings, keys, abstract_sockets)
+    app::confinement(settings, file, keys, abstract_sockets)
 }
 
 /// Has one message signed, from a command that has no runtime. Waits as long as the key's signer may take.

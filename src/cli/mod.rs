@@ -12,6 +12,7 @@ pub mod key_agent;
 pub mod keys;
 pub mod live;
 pub mod policy;
+mod reloads;
 pub mod run;
 pub mod sandbox;
 mod sandbox_keys;

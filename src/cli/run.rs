@@ -8,6 +8,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
 use super::live;
+use super::reloads;
+use crate::app::reload::Source;
+use crate::app::restart::Granted;
 use crate::app::{Bound, Drained, Graph, Running, StartError};
 use crate::config::settings::{self, Callers, Endpoint, Exposure, Mode, Settings, Transport};
 use crate::confine::{self, Confinement, Posture};
@@ -26,19 +29,20 @@ pub struct Arguments {
 /// # Errors
 /// A configuration, key or address that cannot be used; a drain that had to cut exchanges off.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = live::settings(arguments.config.as_deref())?;
+    let (settings, served) = live::settings_and_digest(arguments.config.as_deref())?;
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let (graph, keys) = live::graph(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
-    runtime.block_on(serve(graph, keys))
+    let credentials_directory = live::credentials_directory();
+    let source = Source { file: arguments.config.clone(), served, credentials_directory };
+    runtime.block_on(serve(graph, keys, source))
 }
 
-async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
+async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let drain_limit = graph.settings().process.drain;
-    let confinement = live::confinement(graph.settings(), &keys);
+    let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
     // the runtime we are in has no thread of its own: all threads start after this, the log's included, and are confined
     let posture = confine_for_good(bound.graph().settings(), &confinement)?;
@@ -46,23 +50,26 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>) -> Result<(), Failure> {
     announce_posture(posture.as_ref());
     let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
     announce(&running);
+    let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
+    running.follow(source, granted, Box::new(reloads::report)).map_err(|error| start_failure(&error))?;
     notify_systemd(&[NotifyState::Ready]);
-    loop {
+    let drain_limit = loop {
         tokio::select! {
             wish = signals.next() => match wish {
                 Wish::Stop(name) => {
-                    tracing::info!(signal = name, limit = ?drain_limit, "draining: no new connections, exchanges under way may end");
-                    break;
+                    let limit = running.graph().settings().process.drain;
+                    tracing::info!(signal = name, ?limit, "draining: no new connections, exchanges under way may end");
+                    break limit;
                 }
                 Wish::Refresh => {
-                    tracing::info!("SIGHUP: asking the key stores again, opening the audit anew");
+                    tracing::info!("SIGHUP: reading the configuration and the keys again, opening the audit anew");
                     running.refresh();
                     running.reopen_audit();
                 }
             },
             error = running.worker_lost() => return Err(Failure::because(ExitCode::Bug, &error)),
         }
-    }
+    };
     notify_systemd(&[NotifyState::Stopping]);
     let drained = tokio::select! {
         drained = running.drain(drain_limit) => drained,
@@ -148,15 +155,31 @@ impl Signals {
     }
 }
 
-/// Says what is served, and at warn level what makes it less safe.
+/// Says what is served.
 fn announce(running: &Running) {
-    let settings = running.graph().settings();
+    let graph = running.graph();
+    let settings = graph.settings();
     for (listener, address) in settings.listeners.iter().zip(running.addresses()) {
         let callers = match &listener.callers {
             Callers::AnyLocal => "any_local: whoever can connect may call",
             Callers::Clients(_) => "named clients may call",
         };
         tracing::info!(listener = %listener.name, %address, callers, "listening");
+    }
+    for route in &settings.routes {
+        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
+    }
+    if let Some(address) = running.admin_address() {
+        tracing::info!(%address, "admin listening");
+    }
+    announce_dangers(settings);
+    announce_keys(settings, &graph);
+}
+
+/// What makes a configuration less safe.
+pub(super) fn announce_dangers(settings: &Settings) {
+    for listener in &settings.listeners {
+        let address = &listener.address;
         match listener.exposure {
             Exposure::Loopback | Exposure::Authenticated => {}
             Exposure::DangerCleartextTokens => {
@@ -171,15 +194,10 @@ fn announce(running: &Running) {
         tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
     }
     for route in &settings.routes {
-        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
         if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint) {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
         }
     }
-    if let Some(address) = running.admin_address() {
-        tracing::info!(%address, "admin listening");
-    }
-    announce_keys(settings, running.graph());
 }
 
 fn announce_keys(settings: &Settings, graph: &Graph) {
@@ -212,7 +230,7 @@ fn start_failure(error: &StartError) -> Failure {
 }
 
 /// Not under systemd, this does nothing; a manager that does not listen is no reason to stop.
-fn notify_systemd(states: &[NotifyState<'_>]) {
+pub(super) fn notify_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
     }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
+
 use super::environment::{self, PREFIX, SEPARATOR};
 use super::error::{ConfigError, Fault, Place};
 use super::layers::{FileText, Layers, merge};
@@ -24,13 +26,41 @@ pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
-    let Some(path) = file else { return settings(None, environment) };
-    let name = path.display().to_string();
-    let text = read_file(path).map_err(|error| {
-        let place = Place::File { name: name.clone() };
-        ConfigError::new(vec![Fault { place, path: String::new(), message: format!("cannot be read: {error}") }])
-    })?;
-    parse(&text, &name, environment)
+    Text::read(file)?.settings(environment)
+}
+
+/// The text of the configuration's file, where there is one.
+pub struct Text(Option<(String, String)>);
+
+impl Text {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: it cannot be read.
+    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = file else { return Ok(Self(None)) };
+        let name = path.display().to_string();
+        let text = read_file(path).map_err(|error| {
+            let place = Place::File { name: name.clone() };
+            ConfigError::new(vec![Fault { place, path: String::new(), message: format!("cannot be read: {error}") }])
+        })?;
+        Ok(Self(Some((text, name))))
+    }
+
+    /// The SHA-256 of the text, as `sha256sum` prints it; `None` without a file.
+    #[must_use]
+    pub fn sha256(&self) -> Option<String> {
+        let (text, _) = self.0.as_ref()?;
+        Some(Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// As [`load`].
+    ///
+    /// # Errors
+    /// [`ConfigError`], with every fault found.
+    pub fn settings(&self, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
+        settings(self.0.as_ref().map(|(text, name)| FileText { text, name }), environment)
+    }
 }
 
 /// Like [`load`], of a text that goes by the name `file_name` in messages.

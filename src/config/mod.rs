@@ -34,4 +34,4 @@ mod whole;
 mod words;
 
 pub use error::{ConfigError, Fault, Place};
-pub use load::{load, parse, process_environment};
+pub use load::{Text, load, parse, process_environment};

@@ -23,6 +23,12 @@ impl Capacity {
         Self { taken: Arc::default(), limit }
     }
 
+    /// The same places under another limit: those taken stay taken, and are more than the limit until enough are given back.
+    #[must_use]
+    pub fn with_limit(&self, limit: usize) -> Self {
+        Self { taken: Arc::clone(&self.taken), limit }
+    }
+
     /// Takes a place, or says that there is none.
     #[must_use]
     pub fn take(&self) -> Option<Permit> {
@@ -58,5 +64,16 @@ mod tests {
         assert_eq!(capacity.taken(), 2, "a refusal takes no place");
         drop(first);
         assert!(capacity.take().is_some());
+    }
+
+    #[test]
+    fn another_limit_counts_the_places_that_were_taken_before() {
+        let capacity = Capacity::new(2);
+        let _held = (capacity.take().unwrap(), capacity.take().unwrap());
+        assert!(capacity.with_limit(1).take().is_none());
+        let larger = capacity.with_limit(3);
+        let _third = larger.take().unwrap();
+        assert!(larger.take().is_none());
+        assert_eq!(capacity.taken(), 3);
     }
 }

@@ -34,6 +34,18 @@ pub enum Security {
     Tls(Arc<ReloadableTls>),
 }
 
+impl Security {
+    /// Whether connections that began under one may go on under the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Plain(one), Self::Plain(other)) => one == other,
+            (Self::Tls(one), Self::Tls(other)) => Arc::ptr_eq(one, other),
+            (Self::Plain(_), Self::Tls(_)) | (Self::Tls(_), Self::Plain(_)) => false,
+        }
+    }
+}
+
 /// Where a listener really listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {

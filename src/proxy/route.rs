@@ -44,8 +44,8 @@ pub struct Route {
     pub form_limits: Limits,
     /// Exchanges at once, over all workers.
     pub in_flight: Capacity,
-    /// The way to the endpoint.
-    pub upstream: Client,
+    /// The way to the endpoint, the same one for all listeners of a worker.
+    pub upstream: Rc<Client>,
     /// Counters.
     pub metrics: RouteMetrics,
 }

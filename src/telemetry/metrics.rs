@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::configuration::ConfigurationMetrics;
 use super::outcome::Outcome;
 
 /// The media type of [`Metrics::render`].
@@ -93,6 +94,7 @@ pub struct Metrics {
     key_loads: Family<KeyLoadLabels, Counter>,
     key_degraded: Family<KeyLabel, Gauge>,
     audit_lost: Counter,
+    configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
@@ -140,6 +142,7 @@ impl Metrics {
         registry.register("key_degraded", help, key_degraded.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+        let configuration = ConfigurationMetrics::register(&mut registry);
         Self {
             registry,
             exchanges,
@@ -152,6 +155,7 @@ impl Metrics {
             key_loads,
             key_degraded,
             audit_lost,
+            configuration,
             token_key_loads,
         }
     }
@@ -198,6 +202,12 @@ impl Metrics {
     /// Counts a key load.
     pub fn count_key_load(&self, key: &str, result: LoadResult) {
         self.key_loads.get_or_create(&KeyLoadLabels { key: key.to_owned(), result }).inc();
+    }
+
+    /// What is served, since when it is so, and whether the last attempt to change it succeeded.
+    #[must_use]
+    pub const fn configuration(&self) -> &ConfigurationMetrics {
+        &self.configuration
     }
 
     /// Counts a fetch of the keys of a listener's token issuer.

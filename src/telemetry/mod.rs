@@ -1,6 +1,7 @@
 //! What is seen from outside: logs, metrics, the audit, and the record of each exchange that feeds them. Knows no other module.
 
 pub mod audit;
+pub mod configuration;
 pub mod logging;
 pub mod metrics;
 pub mod outcome;

@@ -55,15 +55,23 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// A client configuration that trusts `roots`. Sessions are resumed, HTTP/1.1 is the only protocol offered.
+/// Reads `roots`.
 ///
 /// # Errors
 /// See [`RootsError`].
-pub fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, RootsError> {
-    let store = match roots {
-        Roots::Platform => platform_roots()?,
-        Roots::File(path) => file_roots(path)?,
-    };
+pub fn load(roots: &Roots) -> Result<Arc<RootCertStore>, RootsError> {
+    match roots {
+        Roots::Platform => platform_roots(),
+        Roots::File(path) => file_roots(path),
+    }
+    .map(Arc::new)
+}
+
+/// A client configuration that trusts `store`. Sessions are resumed, HTTP/1.1 is the only protocol offered.
+///
+/// # Errors
+/// [`RootsError::Versions`].
+pub fn client_config(store: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, RootsError> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(RootsError::Versions)?

@@ -23,6 +23,7 @@ mod probe;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
+mod reload;
 mod routes;
 mod secrecy;
 mod stopping;

@@ -94,8 +94,10 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
+        // what is no secret stands apart: its directory can be read while the proxy serves
+        fs::create_dir(path("etc")).unwrap();
         let mut sandbox = countersign(&["sandbox", "--listen", "127.0.0.1:0", "--ca-out"]);
-        let sandbox = Program::start(sandbox.arg(path("ca.pem")));
+        let sandbox = Program::start(sandbox.arg(path("etc/ca.pem")));
         let port = sandbox.wait_for("listening on https://127.0.0.1:");
         let identities = Identities::generate();
         for name in ["keys", "keys/..one", "keys/..two", "identities", "elsewhere"] {
@@ -144,16 +146,16 @@ impl Scene {
              [route.ie]\nendpoint = \"{}\"\nca_file = {}\n[key.main]\nfile = {}\nidentity_file = {}\n\
              [process]\nworkers = 2\n{process}\n",
             self.endpoint,
-            quoted("ca.pem"),
+            quoted("etc/ca.pem"),
             quoted("keys/main.age"),
             quoted("identities/main"),
         );
-        fs::write(self.path("countersign.toml"), text).unwrap();
+        fs::write(self.path("etc/countersign.toml"), text).unwrap();
         // of its own, for a user who may not enter the directory of the build
         fs::copy(env!("CARGO_BIN_EXE_countersign"), self.path("countersign")).unwrap();
         self.give_away();
         let mut program = Command::new(self.path("countersign"));
-        program.args([command, "--config"]).arg(self.path("countersign.toml")).env_remove("NOTIFY_SOCKET");
+        program.args([command, "--config"]).arg(self.path("etc/countersign.toml")).env_remove("NOTIFY_SOCKET");
         if rustix::process::geteuid().is_root() {
             program.uid(USER).gid(USER);
         }

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
     let route = route(&settings, arguments.route.as_deref())?;
-    let clients = clients(&settings);
+    let clients = clients(&settings, None);
     let client = clients.named(&arguments.client).ok_or_else(|| {
         let known: Vec<&str> = clients.iter().map(|client| client.name.as_str()).collect();
         unknown("client", &arguments.client, &known)

@@ -25,6 +25,9 @@ pub struct Setup {
     process: String,
     log: (&'static str, &'static str),
     more: String,
+    signer: &'static str,
+    /// Who may call: `any_local` unless a test says otherwise.
+    pub callers: &'static str,
     key: Option<String>,
     vault: Arc<Vault>,
 }
@@ -43,9 +46,23 @@ impl Setup {
             process: "workers = 1\n".to_owned(),
             log: ("json", "info"),
             more: String::new(),
+            signer: "main",
+            callers: "any_local = true",
             key: None,
             vault: Arc::new(Vault::with(ID, SECRET)),
         }
+    }
+
+    /// With its only route to another endpoint.
+    pub fn redirected(mut self, endpoint: &Endpoint) -> Self {
+        self.endpoint = endpoint.url();
+        self
+    }
+
+    /// Signs with the key of this name.
+    pub fn signed_with(mut self, name: &'static str) -> Self {
+        self.signer = name;
+        self
     }
 
     /// A line for `[listener.local]`.
@@ -97,14 +114,16 @@ impl Setup {
 
     fn text(&self) -> String {
         format!(
-            "[listener.local]\naddress = \"127.0.0.1:0\"\nany_local = true\n{}\n\
-             [route.importexport]\nendpoint = \"{}\"\nkey = \"main\"\n{}\n\
+            "[listener.local]\naddress = \"127.0.0.1:0\"\n{}\n{}\n\
+             [route.importexport]\nendpoint = \"{}\"\nkey = \"{}\"\n{}\n\
              [key.main]\n{}\n\
              [admin]\naddress = \"127.0.0.1:0\"\n\
              [log]\nformat = \"{}\"\nlevel = \"{}\"\n\
              [process]\n{}\n{}",
+            self.callers,
             self.listener,
             self.endpoint,
+            self.signer,
             self.route,
             self.key.clone().unwrap_or_else(|| self.vault.sealed_lines()),
             self.log.0,
@@ -112,6 +131,13 @@ impl Setup {
             self.process,
             self.more
         )
+    }
+
+    /// Puts the configuration in the place of the one a proxy was started with, by rename.
+    pub fn publish(&self) {
+        let staged = self.vault.path("countersign.toml.new");
+        fs::write(&staged, self.text()).unwrap();
+        fs::rename(staged, self.vault.path("countersign.toml")).unwrap();
     }
 
     /// Writes the configuration and returns the command that uses it.

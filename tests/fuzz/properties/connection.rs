@@ -249,7 +249,7 @@ fn proxy(port: u16) -> Proxy {
         body_limits: BodyLimits { bytes: 2048, deadline: AGES },
         form_limits: LIMITS,
         in_flight: Capacity::new(4),
-        upstream,
+        upstream: Rc::new(upstream),
         metrics: metrics.route("importexport", &[]),
     };
     Proxy {

@@ -1,0 +1,245 @@
+//! The thread that reads the configuration again when it changes or SIGHUP asks, proves all of it, and only then has it served.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use thiserror::Error;
+
+use super::graph::{BuildError, Graph};
+use super::restart::{Granted, NeedsRestart, needs_restart};
+use super::standing::Standing;
+use crate::config::{self, ConfigError, Text};
+use crate::secret_file::directory_of;
+use crate::telemetry::record::causes;
+
+/// Quiet time after an event: a file being replaced makes several. And how long a directory that is never quiet is waited for.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two looks when nothing happens: network file systems do not notify.
+const POLL: Duration = Duration::from_secs(30);
+/// How long the workers may take to begin with a new graph. They need some microseconds.
+const ADOPTION: Duration = Duration::from_secs(10);
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file, if there is one; the environment is laid over it.
+    pub file: Option<PathBuf>,
+    /// The digest of the text that is served already, see [`Text::sha256`].
+    pub served: Option<String>,
+    /// systemd's `$CREDENTIALS_DIRECTORY`.
+    pub credentials_directory: Option<PathBuf>,
+}
+
+/// What becomes of a configuration that is read again.
+#[derive(Clone, Copy)]
+pub enum ReloadEvent<'a> {
+    /// It is being proved.
+    Begun,
+    /// Every worker serves it.
+    InUse(&'a Graph),
+    /// It is not used, and what was served still is.
+    Refused(&'a ReloadError),
+}
+
+/// Told of every reload, on the reloading thread.
+pub type Report = Box<dyn Fn(ReloadEvent<'_>) + Send>;
+
+/// Why a configuration is not used. Nothing of it is.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// It has faults, or cannot be read.
+    #[error("the configuration cannot be used\n{0}")]
+    Configuration(ConfigError),
+    /// A process that runs cannot do what it asks for.
+    #[error("a restart is needed, since a process that serves has given up what this takes:\n{}", lines(.0))]
+    Restart(Vec<NeedsRestart>),
+    /// A key, a CA file or a certificate cannot be used.
+    #[error("{}", .0.iter().map(|error| causes(error)).collect::<Vec<_>>().join("\n"))]
+    Build(Vec<BuildError>),
+}
+
+fn lines(reasons: &[NeedsRestart]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    /// Something has happened in the file's directory.
+    Stirred,
+    /// SIGHUP: whatever the file says, it is to be proved and used again, for the files it names.
+    Asked,
+    Stop,
+}
+
+/// The thread; its drop ends it.
+pub(super) struct Reloader {
+    signals: Sender<Signal>,
+}
+
+impl Reloader {
+    /// Starts the thread. It looks at once, so that nothing is missed that changed since the caller read the file.
+    pub(super) fn start(
+        standing: Arc<Standing>,
+        source: Source,
+        granted: Granted,
+        report: Report,
+    ) -> std::io::Result<Self> {
+        let (signals, inbox) = mpsc::channel();
+        let watcher = watch(&source, signals.clone());
+        let seen = source.served.clone().unwrap_or_default();
+        let current = standing.current();
+        current.metrics.configuration().is_served(current.generation, source.served.as_deref());
+        let round = Round { standing, source, granted, report, inbox, _watcher: watcher, seen };
+        thread::Builder::new().name("reload".to_owned()).spawn(move || round.run())?;
+        Ok(Self { signals })
+    }
+
+    /// Has the configuration proved and used again (SIGHUP). Does not wait for it.
+    pub(super) fn poke(&self) {
+        let _ended = self.signals.send(Signal::Asked);
+    }
+}
+
+impl Drop for Reloader {
+    fn drop(&mut self) {
+        let _ended = self.signals.send(Signal::Stop);
+    }
+}
+
+/// Without a watch, a change is found by the poll.
+fn watch(source: &Source, signals: Sender<Signal>) -> Option<RecommendedWatcher> {
+    let directory = directory_of(source.file.as_deref()?);
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // an error may stand for events that were lost
+        if event.map_or(true, |event| is_change(event.kind)) {
+            let _ended = signals.send(Signal::Stirred);
+        }
+    });
+    let armed = watcher.and_then(|mut watcher| {
+        watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+        Ok(watcher)
+    });
+    armed
+        .inspect_err(|error| {
+            tracing::warn!(%error, "the configuration's directory cannot be watched: it is looked at every half minute");
+        })
+        .ok()
+}
+
+/// Reading is reported too: acting on it, we would be woken by ourselves for ever.
+fn is_change(kind: EventKind) -> bool {
+    !kind.is_access() || kind == EventKind::Access(AccessKind::Close(AccessMode::Write))
+}
+
+/// What the thread owns.
+struct Round {
+    standing: Arc<Standing>,
+    source: Source,
+    granted: Granted,
+    report: Report,
+    inbox: Receiver<Signal>,
+    _watcher: Option<RecommendedWatcher>,
+    /// The text that was looked at last, or why there was none: what was refused is not refused again every half minute.
+    seen: String,
+}
+
+impl Round {
+    fn run(mut self) {
+        let mut signal = Signal::Stirred;
+        while signal != Signal::Stop {
+            self.look(signal);
+            signal = match self.inbox.recv_timeout(POLL) {
+                Ok(Signal::Stirred) => self.settle(),
+                Ok(Signal::Asked) => Signal::Asked,
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => Signal::Stop,
+                Err(RecvTimeoutError::Timeout) => Signal::Stirred,
+            };
+        }
+    }
+
+    /// Waits until nothing has happened for a while.
+    fn settle(&self) -> Signal {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            match self.inbox.recv_timeout(DEBOUNCE) {
+                Ok(Signal::Stirred) => {}
+                Ok(Signal::Asked) => return Signal::Asked, // whoever asks has finished writing
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Signal::Stop,
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+        Signal::Stirred
+    }
+
+    fn look(&mut self, signal: Signal) {
+        let text = Text::read(self.source.file.as_deref());
+        let fingerprint = text.as_ref().map_or_else(ToString::to_string, |text| text.sha256().unwrap_or_default());
+        if signal != Signal::Asked && self.seen == fingerprint {
+            return;
+        }
+        let settings = text.and_then(|text| text.settings(config::process_environment()));
+        let current = self.standing.current();
+        self.seen.clone_from(&fingerprint);
+        if signal != Signal::Asked && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
+            // only comments have changed, or a refused change was undone
+            current.metrics.configuration().is_served(current.generation, self.digest());
+            tracing::info!("the configuration file says what is in use");
+            return;
+        }
+        (self.report)(ReloadEvent::Begun);
+        match self.attempt(settings.map_err(ReloadError::Configuration)) {
+            Ok(graph) => {
+                graph.metrics.configuration().is_served(graph.generation, self.digest());
+                graph.metrics.configuration().count_reload();
+                (self.report)(ReloadEvent::InUse(&graph));
+            }
+            Err(error) => {
+                current.metrics.configuration().count_refusal();
+                (self.report)(ReloadEvent::Refused(&error));
+            }
+        }
+    }
+
+    /// The digest of the file that was looked at last, where there is one.
+    fn digest(&self) -> Option<&str> {
+        self.source.file.as_ref().map(|_| self.seen.as_str())
+    }
+
+    fn attempt(&self, settings: Result<config::settings::Settings, ReloadError>) -> Result<Arc<Graph>, ReloadError> {
+        let settings = settings?;
+        let current = self.standing.current();
+        let reasons = needs_restart(&current, &settings, &self.granted, &self.source);
+        if !reasons.is_empty() {
+            return Err(ReloadError::Restart(reasons));
+        }
+        let built = current.succeed(settings, self.source.credentials_directory.as_deref());
+        let (graph, keys) = built.map_err(ReloadError::Build)?;
+        let graph = Arc::new(graph);
+        self.standing.adopt(&graph, keys);
+        self.wait_for_workers(&graph);
+        Ok(graph)
+    }
+
+    /// From here on no request is judged by the graph there was, but those that are under way.
+    fn wait_for_workers(&self, graph: &Graph) {
+        let adopted = self.standing.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        let mut missing = graph.settings.process.workers;
+        while missing > 0 {
+            match adopted.recv_timeout(ADOPTION.saturating_sub(begun.elapsed())) {
+                Ok(generation) if generation == graph.generation => missing = missing.saturating_sub(1),
+                Ok(_earlier) => {}
+                Err(_elapsed_or_gone) => {
+                    tracing::error!(missing, "workers have not begun with the new configuration");
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a configuration asks for that a process which serves can do no more, each with where it stands.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use thiserror::Error;
+
+use super::confinement::{DNS, confinement, directories_of, is_resolver_file};
+use super::graph::Graph;
+use super::key_stores::{key_files, needs_process};
+use super::reload::Source;
+use crate::config::settings::{Listener, Settings, Transport, Trust};
+use crate::confine::{AbstractSockets, Confinement, Netlink};
+
+/// What the process has kept of its rights.
+#[derive(Debug, Clone)]
+pub enum Granted {
+    /// All of them.
+    Everything,
+    /// These.
+    Only(Confinement),
+}
+
+/// One thing that only a new process can do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{at}: {why}")]
+pub struct NeedsRestart {
+    /// The key of the configuration.
+    pub at: String,
+    /// Why it takes effect only at a start.
+    pub why: String,
+}
+
+/// Everything about `new` that `current` cannot become.
+pub(super) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, source: &Source) -> Vec<NeedsRestart> {
+    let old = current.settings();
+    let mut reasons = Vec::new();
+    let mut add = |at: String, why: String| reasons.push(NeedsRestart { at, why });
+    let fixed = [
+        ("process.workers", old.process.workers == new.process.workers),
+        ("process.danger_unconfined", old.process.confinement == new.process.confinement),
+        ("admin", old.admin == new.admin),
+        ("audit", old.audit == new.audit),
+        ("log", old.log == new.log),
+    ];
+    for (at, _) in fixed.into_iter().filter(|(_, same)| !same) {
+        add(at.to_owned(), "has changed, and takes effect at a start only".to_owned());
+    }
+    for listener in &new.listeners {
+        match old.listeners.iter().find(|known| known.name == listener.name) {
+            None => add(format!("listener.{}", listener.name), "is new, and nothing can be bound any more".to_owned()),
+            Some(known) => moved(known, listener, &mut add),
+        }
+    }
+    for route in &new.routes {
+        let platform = Transport::Tls { trust: Trust::Platform };
+        if route.endpoint.transport == platform && !current.platform.are_loaded() {
+            add(
+                format!("route.{}", route.name),
+                "the platform's root certificates were not read at the start".to_owned(),
+            );
+        }
+    }
+    match granted {
+        Granted::Everything => {}
+        Granted::Only(granted) => beyond(old, new, granted, source, &mut add),
+    }
+    reasons
+}
+
+/// Where a listener's socket would have to change.
+fn moved(known: &Listener, listener: &Listener, add: &mut impl FnMut(String, String)) {
+    if known.address == listener.address {
+        return;
+    }
+    let (old, new) = (known.address.to_string(), listener.address.to_string());
+    let why = if old == new {
+        format!("mode or group of {old} have changed, and are set when the socket is made")
+    } else {
+        format!("{old} cannot become {new}: nothing can be bound any more")
+    };
+    add(format!("listener.{}.address", listener.name), why);
+}
+
+/// What is not among the rights that were kept.
+fn beyond(
+    old: &Settings,
+    new: &Settings,
+    granted: &Confinement,
+    source: &Source,
+    add: &mut impl FnMut(String, String),
+) {
+    let wanted = confinement(new, source.file.as_deref(), &[], AbstractSockets::Deny);
+    for port in wanted.connect.iter().filter(|port| !granted.connect.contains(port)) {
+        let route = new.routes.iter().find(|route| route.endpoint.port == *port);
+        match (route, *port) {
+            (Some(route), _) => {
+                add(
+                    format!("route.{}.endpoint", route.name),
+                    format!("no connection can be made to port {port} any more"),
+                );
+            }
+            (None, DNS) => {
+                add("endpoint".to_owned(), "no name can be resolved: none was configured at the start".to_owned());
+            }
+            (None, _) => add("jwks_url".to_owned(), format!("no connection can be made to port {port} any more")),
+        }
+    }
+    let can_be_read = |path: &Path| granted.read.iter().any(|kept| path.starts_with(kept));
+    for path in wanted.read.iter().filter(|path| !is_resolver_file(path) && !can_be_read(path)) {
+        add(path.display().to_string(), "files there can be read no more".to_owned());
+    }
+    for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
+        // one whose place cannot be told does not load either, and that is said with more words
+        let files = key_files(key, source.credentials_directory.as_deref()).unwrap_or_default();
+        let directories: BTreeSet<_> = files.iter().flat_map(|file| directories_of(file)).collect();
+        for directory in directories.iter().filter(|path| !can_be_read(path)) {
+            add(format!("key.{}", key.name), format!("files in {} can be read no more", directory.display()));
+        }
+        if needs_process(key) {
+            add(format!("key.{}", key.name), "its program can be started no more".to_owned());
+        }
+    }
+    if wanted.netlink == Netlink::Allow && granted.netlink == Netlink::Deny {
+        let why = "`loopback-owner` takes a kind of socket that nobody needed at the start".to_owned();
+        add("listener.*.authenticate".to_owned(), why);
+    }
+}

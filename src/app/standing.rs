@@ -1,0 +1,104 @@
+//! What a running proxy stands on beside its workers, and what a reload exchanges: the graph, the watchers of keys and files.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::graph::Graph;
+use super::key_reports;
+use super::refresh::Refresher;
+use super::running::StartError;
+use crate::config::settings::Name;
+use crate::credentials::{KeyWatcher, WatchedKey};
+use crate::downstream::unix_socket::SocketPath;
+use crate::telemetry::record::causes;
+
+/// The parts that change with the configuration.
+pub(super) struct Standing {
+    graphs: watch::Sender<Arc<Graph>>,
+    /// One for each key, so that they come and go with the configuration.
+    keys: Mutex<BTreeMap<String, KeyWatcher>>,
+    refresher: Mutex<Refresher>,
+    /// Removed with their listeners.
+    paths: Mutex<Vec<(Name, SocketPath)>>,
+    /// Hears of every worker that serves a graph.
+    pub(super) adopted: Mutex<Receiver<u64>>,
+}
+
+impl Standing {
+    /// Starts the threads that watch the keys, and the files of listeners.
+    pub(super) fn begin(
+        graph: Arc<Graph>,
+        keys: Vec<WatchedKey>,
+        paths: Vec<(Name, SocketPath)>,
+        adopted: Receiver<u64>,
+    ) -> Result<Self, StartError> {
+        let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
+        graph.metrics.configuration().is_served(graph.generation, None);
+        let mut watchers = BTreeMap::new();
+        for key in keys {
+            let name = key.slot.name().to_owned();
+            watchers.insert(name, key_reports::watch(&graph, vec![key]).map_err(StartError::Watch)?);
+        }
+        Ok(Self {
+            graphs: watch::Sender::new(graph),
+            keys: Mutex::new(watchers),
+            refresher: Mutex::new(refresher),
+            paths: Mutex::new(paths),
+            adopted: Mutex::new(adopted),
+        })
+    }
+
+    /// The graph that is served.
+    pub(super) fn current(&self) -> Arc<Graph> {
+        Arc::clone(&self.graphs.borrow())
+    }
+
+    /// The graph that is served, and those to come.
+    pub(super) fn graphs(&self) -> watch::Receiver<Arc<Graph>> {
+        self.graphs.subscribe()
+    }
+
+    /// Has every key store asked again, and listeners' certificates looked at.
+    pub(super) fn refresh(&self) {
+        for watcher in lock(&self.keys).values() {
+            watcher.poke();
+        }
+        lock(&self.refresher).poke();
+    }
+
+    /// Has `graph` served, in which `keys` are new. May wait for a key store that is being asked.
+    pub(super) fn adopt(&self, graph: &Arc<Graph>, keys: Vec<WatchedKey>) {
+        self.graphs.send_replace(Arc::clone(graph));
+        let mut watchers = lock(&self.keys);
+        let is_new = |name: &str| keys.iter().any(|key| key.slot.name() == name);
+        watchers.retain(|name, _| {
+            let stays = graph.keys().iter().any(|slot| slot.name() == name) && !is_new(name);
+            if !stays {
+                graph.metrics.set_key_expiry(name, None);
+            }
+            stays
+        });
+        for key in keys {
+            let name = key.slot.name().to_owned();
+            match key_reports::watch(graph, vec![key]) {
+                Ok(watcher) => drop(watchers.insert(name, watcher)),
+                Err(error) => {
+                    tracing::error!(key = name, error = causes(&error), "the key is in use and not refreshed");
+                }
+            }
+        }
+        match Refresher::start(graph) {
+            Ok(refresher) => *lock(&self.refresher) = refresher,
+            Err(error) => tracing::error!(%error, "certificates that are new are not refreshed"),
+        }
+        lock(&self.paths).retain(|(name, _)| graph.settings.listeners.iter().any(|listener| listener.name == *name));
+    }
+}
+
+/// A panic while it was held left nothing half done that matters here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
