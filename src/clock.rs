@@ -17,6 +17,12 @@ pub fn now() -> Timestamp {
 /// When the monotonic clock was first read.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// Milliseconds since the first reading, to compare the two clocks of this host; see [`monotonic_nanos`].
+#[must_use]
+pub fn monotonic_millis() -> i64 {
+    i64::try_from(BEGINNING.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Nanoseconds since the first reading: the same clock for all threads, and no step of the wall clock moves it. For rates,
 /// which are kept as one number. It lasts for 584 years.
 #[must_use]

@@ -22,6 +22,7 @@
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
 //! sent     = attempts.send(ready, signed).await    once; what may be tried again goes back to `connection`, signed anew
+//!            clock.observe(sent), refused::read()  the endpoint's time; what is refused for its time goes there once more
 //!            headers::relay(sent)                  hop-by-hop fields off; the body streams through
 //! ```
 //!
@@ -45,7 +46,7 @@
 //! | [`authorize`] | who may do what, pure: evidence, clients, rules, rates, policy | `query` |
 //! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
-//! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
+//! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing` |
 //! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
 //! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file` |
@@ -66,7 +67,8 @@
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
 //! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
-//! ([`credentials::KeySlot`], read without a lock). The admin listener and each key have a thread, so that health
+//! ([`credentials::KeySlot`]) or what is known of an endpoint's clock ([`proxy::EndpointClock`]), both read without a lock, or what
+//! is known of an endpoint that fails ([`upstream::Breaker`], whose lock nobody takes while all is well). The admin listener and each key have a thread, so that health
 //! and key changes do not wait for traffic, nor traffic for them; so have the fetching of a token issuer's keys, and the audit, whose queue has a place for every exchange
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
@@ -94,8 +96,9 @@
 //!    to that; `danger_unconfined` is off by default and logged at warn.
 //! 9. No request is judged, signed and sent by parts of two configurations; one that cannot be proved as a whole changes nothing.
 //! 10. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
-//! 10. A request of which the kernel took a byte is sent again only when its Action only reads, once, signed anew. Sending consumes
-//!     a `SignedRequest`, so that the same signature cannot go out twice.
+//! 11. A request of which the kernel took a byte is sent again only when its Action only reads, once, signed anew. Sending consumes
+//!     a `SignedRequest`, so that the same signature cannot go out twice. One that the endpoint refused for its time was not
+//!     carried out: it is sent once more, whatever its Action, when the endpoint's time is known and explains the refusal.
 //!
 //! # Where we left the design we began with, and why
 //!

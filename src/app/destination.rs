@@ -9,14 +9,16 @@ use rustls::pki_types::ServerName;
 use super::graph::BuildError;
 use crate::config::settings::{self, Transport, Trust};
 use crate::upstream::tls::{self, Roots, RootsError};
-use crate::upstream::{Endpoint, Security};
+use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
 
 /// An endpoint with the roots that its certificate must lead to. A worker keeps its connections for as long as it is given the
 /// same destination.
 pub(super) struct Destination {
     pub(super) endpoint: Endpoint,
     /// What else decides whether connections made before may still be used.
-    settings: (settings::Endpoint, settings::RouteTimeouts, usize),
+    settings: (settings::Endpoint, settings::RouteTimeouts, usize, usize),
+    /// What is known of it when it fails.
+    pub(super) breaker: Arc<Breaker>,
     /// Of an endpoint with TLS.
     roots: Option<Arc<RootCertStore>>,
 }
@@ -52,7 +54,7 @@ pub(super) fn destination(
     };
     let no_roots = |source| BuildError::Roots { name: route.name.clone(), source };
     let roots = roots.transpose().map_err(no_roots)?;
-    let settings = (route.endpoint.clone(), route.timeouts, route.limits.pool);
+    let settings = (route.endpoint.clone(), route.timeouts, route.limits.pool, route.limits.failures);
     if let Some(before) = before.filter(|before| before.settings == settings && same(&before.roots, &roots)) {
         return Ok(Arc::clone(before));
     }
@@ -66,7 +68,9 @@ pub(super) fn destination(
         }
     };
     let endpoint = Endpoint { host, port: route.endpoint.port, security };
-    Ok(Arc::new(Destination { endpoint, settings, roots }))
+    let limits = BreakerLimits { failures: route.limits.failures, longest_pause: route.timeouts.probe };
+    let breaker = Arc::new(Breaker::new(route.name.as_str(), limits));
+    Ok(Arc::new(Destination { endpoint, settings, breaker, roots }))
 }
 
 fn same(before: &Option<Arc<RootCertStore>>, now: &Option<Arc<RootCertStore>>) -> bool {

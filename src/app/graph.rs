@@ -13,6 +13,7 @@ use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
 use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::Capacity;
+use crate::proxy::{DateEvidence, EndpointClock, Follow};
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::RootsError;
 
@@ -37,6 +38,7 @@ pub(super) struct SharedRoute {
     pub(super) key: Arc<KeySlot>,
     pub(super) destination: Arc<Destination>,
     pub(super) in_flight: Capacity,
+    pub(super) clock: Arc<EndpointClock>,
     pub(super) metrics: RouteMetrics,
 }
 
@@ -196,6 +198,27 @@ impl Graph {
         &self.clients
     }
 
+    /// The endpoints that count as down, each with its reason.
+    pub(super) fn endpoints_down(&self) -> impl Iterator<Item = String> {
+        let outages = self.settings.routes.iter().zip(&self.routes);
+        outages.filter_map(|(route, shared)| {
+            shared
+                .destination
+                .breaker
+                .outage()
+                .map(|outage| format!("route.{}: the endpoint is down: {outage}", route.name))
+        })
+    }
+
+    /// Brings the metrics of the endpoints up to now.
+    pub(super) fn publish_endpoints(&self) {
+        let breakers = self.settings.routes.iter().zip(&self.routes).map(|(route, shared)| {
+            let breaker = &shared.destination.breaker;
+            (route.name.as_str(), u8::from(breaker.outage().is_some()), breaker.outages())
+        });
+        self.metrics.set_endpoints(breakers);
+    }
+
     /// Exchanges under way on all routes.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -268,10 +291,28 @@ fn share_route(
     let key = keys.iter().find(|key| key.name() == route.key.as_str());
     let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
     let limit = route.limits.in_flight;
+    let metrics = metrics.route(route.name.as_str(), &route.known_actions);
+    let destination = destination(route, platform, before.map(|before| &before.destination))?;
+    let same = before.filter(|before| Arc::ptr_eq(&before.destination, &destination));
     Ok(SharedRoute {
         key,
-        destination: destination(route, platform, before.map(|before| &before.destination))?,
         in_flight: before.map_or_else(|| Capacity::new(limit), |before| before.in_flight.with_limit(limit)),
-        metrics: metrics.route(route.name.as_str(), &route.known_actions),
+        clock: Arc::new(endpoint_clock(route, &metrics, same.map(|same| &*same.clock))),
+        destination,
+        metrics,
     })
+}
+
+/// A clock that was known stays known while the endpoint is the same.
+fn endpoint_clock(route: &settings::Route, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
+    let follow = match route.clock {
+        settings::Clock::Endpoint => Follow::Endpoint,
+        settings::Clock::Host => Follow::Host,
+    };
+    let evidence = if route.endpoint.is_authentic() { DateEvidence::Authentic } else { DateEvidence::Forgeable };
+    let clock = EndpointClock::new(route.name.as_str(), follow, evidence, metrics.clone());
+    match before {
+        Some(before) => clock.knowing_what(before),
+        None => clock,
+    }
 }

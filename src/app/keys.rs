@@ -61,7 +61,7 @@ pub(super) fn attach_probes<'k>(
 ) {
     for slot in keys {
         let routes = settings.routes.iter().zip(routes).filter(|(_, shared)| Arc::ptr_eq(&shared.key, slot));
-        let probes = routes.filter_map(|(route, shared)| Probe::of(route, &shared.destination.endpoint));
+        let probes = routes.filter_map(|(route, shared)| Probe::of(route, shared));
         slot.set_proof(Probes::all(probes.collect()));
     }
 }

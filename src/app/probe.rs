@@ -1,6 +1,7 @@
 //! Proving a new key by the harmless call that a route names, to the route's endpoint and the way a client's call goes.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,17 +10,20 @@ use http_body_util::{BodyExt as _, Collected, Limited};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
+use super::destination::Destination;
+use super::graph::SharedRoute;
 use super::worker::signature_method;
 use crate::authorize::{ClientIdentity, Policy};
-use crate::clock;
 use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
+use crate::proxy::EndpointClock;
+use crate::proxy::endpoint_clock::reading;
 use crate::query::{Limits, QueryForm};
 use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
 use crate::telemetry::record::causes;
 use crate::upstream::client::Timeouts;
 use crate::upstream::pool::Pool;
-use crate::upstream::{Client, Endpoint, Repetition, Sent};
+use crate::upstream::{Client, Repetition, Sent};
 
 /// However slowly an answer comes.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -44,20 +48,22 @@ pub(super) struct Probe {
     target: SigningTarget,
     profile: Profile,
     timeouts: Timeouts,
-    endpoint: Endpoint,
+    destination: Arc<Destination>,
+    clock: Arc<EndpointClock>,
 }
 
 impl Probe {
     /// The probe of `route`, when it has one.
-    pub(super) fn of(route: &settings::Route, endpoint: &Endpoint) -> Option<Self> {
-        let settings::RouteTimeouts { connect, first_byte, idle, pool_idle: _ } = route.timeouts;
+    pub(super) fn of(route: &settings::Route, shared: &SharedRoute) -> Option<Self> {
+        let settings::RouteTimeouts { connect, first_byte, idle, pool_idle: _, probe: _ } = route.timeouts;
         Some(Self {
             route: route.name.to_string(),
             form: route.probe.clone()?,
             target: SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() },
             profile: Profile { signature_method: signature_method(route.profile.signature_method) },
             timeouts: Timeouts { connect, first_byte, idle },
-            endpoint: endpoint.clone(),
+            destination: Arc::clone(&shared.destination),
+            clock: Arc::clone(&shared.clock),
         })
     }
 
@@ -81,15 +87,30 @@ impl Probe {
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
         let allowed = allowed.map_err(|error| causes(&error))?;
         let pool = Pool::new(0, Duration::ZERO);
-        let client = Client::new(self.endpoint.clone(), &self.target, self.timeouts, pool);
+        let client = Client::new(
+            self.destination.endpoint.clone(),
+            &self.target,
+            self.timeouts,
+            pool,
+            Arc::clone(&self.destination.breaker),
+        );
         let client = client.ok_or_else(|| "has no place to go to".to_owned())?;
         let mut attempts = client.call(Repetition::Safe);
         loop {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
-            let unsealed = prepare(&allowed, key, &self.target, self.profile, &RequestTimestamp::at(clock::now()));
+            let sent_at = reading();
+            let unsealed = prepare(
+                &allowed,
+                key,
+                &self.target,
+                self.profile,
+                &RequestTimestamp::at(self.clock.signing_time(sent_at)),
+            );
             let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
             let sent = attempts.send(connection, unsealed.seal(&mac), &HeaderMap::new()).await;
             if let ControlFlow::Break(Sent { head, body, .. }) = sent.map_err(|error| causes(&error))? {
+                // a clock that is off is known from now on: the next probe will do better
+                self.clock.observe(sent_at, reading(), &head.headers);
                 let body = Limited::new(body, READ).collect().await;
                 // the status decides; without a body there is only less to tell
                 return Ok((head.status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));

@@ -343,7 +343,9 @@ impl Status for ProcessStatus {
     }
 
     fn degraded(&self) -> Vec<String> {
-        self.standing.current().keys.iter().filter_map(|slot| key_reports::degraded(slot)).collect()
+        let graph = self.standing.current();
+        let keys = graph.keys.iter().filter_map(|slot| key_reports::degraded(slot));
+        keys.chain(graph.endpoints_down()).collect()
     }
 
     fn metrics(&self) -> String {
@@ -351,6 +353,7 @@ impl Status for ProcessStatus {
         for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
             graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
+        graph.publish_endpoints();
         graph.metrics.render().unwrap_or_default()
     }
 }

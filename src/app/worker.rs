@@ -168,10 +168,11 @@ fn ways(graph: &Graph, before: &Ways) -> Ways {
 
 /// The limits that hold over all workers are divided here.
 fn connect_later(route: &settings::Route, destination: &Destination, workers: usize) -> Option<Rc<Client>> {
-    let settings::RouteTimeouts { connect, first_byte, idle, pool_idle } = route.timeouts;
+    let settings::RouteTimeouts { connect, first_byte, idle, pool_idle, probe: _ } = route.timeouts;
     let pool = Pool::new(route.limits.pool.div_ceil(workers), pool_idle);
     let timeouts = Timeouts { connect, first_byte, idle };
-    let client = Rc::new(Client::new(destination.endpoint.clone(), &target(route), timeouts, pool)?);
+    let breaker = Arc::clone(&destination.breaker);
+    let client = Rc::new(Client::new(destination.endpoint.clone(), &target(route), timeouts, pool, breaker)?);
     spawn_local(sweep(Rc::downgrade(&client)));
     Some(client)
 }
@@ -186,7 +187,7 @@ async fn sweep(client: Weak<Client>) {
     loop {
         ticks.tick().await;
         let Some(client) = client.upgrade() else { return };
-        client.close_expired();
+        client.tend().await;
     }
 }
 
@@ -240,6 +241,7 @@ fn live_route(
         policy: clients::policy(&listener.callers),
         key: Arc::clone(&shared.key),
         profile: Profile { signature_method: signature_method(route.profile.signature_method) },
+        clock: Arc::clone(&shared.clock),
         target: target(route),
         dialect: match route.profile.errors {
             settings::ErrorDialect::Query => ErrorDialect::Query,

@@ -90,7 +90,7 @@ fn plaintext(table: &Table<'_>, url: &Url, ca_file: Option<&Path>, danger: Plain
 }
 
 /// Loopback by its text alone: a name that merely resolves to it today does not count, except `localhost`.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     host == "localhost"
         || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
@@ -218,12 +218,15 @@ mod tests {
     fn plaintext_beyond_loopback_needs_the_danger_line() {
         let http = |host: &str| LEAST.replace("https://importexport.amazonaws.com/", &format!("http://{host}/"));
         for host in ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"] {
-            assert_eq!(settings(&http(host)).routes[0].endpoint.transport, Transport::Plaintext);
+            let endpoint = &settings(&http(host)).routes[0].endpoint;
+            assert_eq!((&endpoint.transport, endpoint.is_authentic()), (&Transport::Plaintext, true));
         }
         let found = faults(&http("heat:8000"));
         assert!(found[0].starts_with("f:5:12: route.ie.endpoint: `heat` is not this machine"), "{found:?}");
         let danger = http("heat:8000").replace("[key.main]", "danger_plaintext = true\n[key.main]");
-        assert_eq!(settings(&danger).routes[0].endpoint.authority(), "heat:8000");
+        let endpoint = &settings(&danger).routes[0].endpoint;
+        assert_eq!((endpoint.authority().as_str(), endpoint.is_authentic()), ("heat:8000", false));
+        assert!(settings(LEAST).routes[0].endpoint.is_authentic());
     }
 
     #[test]

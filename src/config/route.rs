@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::endpoint;
 use super::quantity::{count, duration, size};
-use super::settings::{ErrorDialect, Name, Profile, Route, RouteLimits, RouteTimeouts, SignatureMethod};
+use super::settings::{Clock, ErrorDialect, Name, Profile, Route, RouteLimits, RouteTimeouts, SignatureMethod};
 use super::table::Table;
 use super::value::{choice, name, text};
 use super::whole::reference;
@@ -17,6 +17,8 @@ const LARGEST_BODY: usize = 16 << 20;
 const MOST_PARAMETERS: usize = 100_000;
 /// More is a slip of the finger: descriptors run out long before.
 const MOST_CONNECTIONS: usize = 1_000_000;
+/// An endpoint that fails more often without a break is down by any measure.
+const MOST_FAILURES: usize = 1000;
 
 /// Reads a route; `keys` are the names of all keys.
 pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) -> Option<Route> {
@@ -25,6 +27,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     let hosts = table.list("hosts", Vec::new(), words::host);
     let path = table.get("path", "/".to_owned(), |given| words::path_prefix(text(given)?));
     let profile = profile(table.section("profile"));
+    let clock = table.get("clock", Clock::Endpoint, choice(&[("endpoint", Clock::Endpoint), ("host", Clock::Host)]));
     let forward_headers = table.list("forward_headers", Vec::new(), words::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", owned(&READS), words::action_pattern);
     let known_actions = table.list("known_actions", owned(&IMPORT_EXPORT), words::action);
@@ -41,6 +44,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
         hosts: hosts?,
         path: path?,
         profile: profile?,
+        clock: clock?,
         forward_headers: forward_headers?,
         safe_to_repeat: safe_to_repeat?,
         known_actions: known_actions?,
@@ -93,8 +97,9 @@ fn limits(mut table: Table<'_>) -> Option<RouteLimits> {
     let parameters = table.get("parameters", 1000, count(1..=MOST_PARAMETERS));
     let in_flight = table.get("in_flight", 256, count(1..=MOST_CONNECTIONS));
     let pool = table.get("pool", 64, count(0..=MOST_CONNECTIONS));
+    let failures = table.get("failures", 5, count(0..=MOST_FAILURES));
     table.finish();
-    Some(RouteLimits { body: body?, parameters: parameters?, in_flight: in_flight?, pool: pool? })
+    Some(RouteLimits { body: body?, parameters: parameters?, in_flight: in_flight?, pool: pool?, failures: failures? })
 }
 
 fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
@@ -102,8 +107,15 @@ fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
     let first_byte = table.get("first_byte", Duration::from_secs(30), duration);
     let idle = table.get("idle", Duration::from_secs(30), duration);
     let pool_idle = table.get("pool_idle", Duration::from_secs(15), duration);
+    let probe = table.get("probe", Duration::from_secs(2), duration);
     table.finish();
-    Some(RouteTimeouts { connect: connect?, first_byte: first_byte?, idle: idle?, pool_idle: pool_idle? })
+    Some(RouteTimeouts {
+        connect: connect?,
+        first_byte: first_byte?,
+        idle: idle?,
+        pool_idle: pool_idle?,
+        probe: probe?,
+    })
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -117,6 +129,11 @@ mod tests {
     use super::*;
 
     const SECOND_KEY: &str = "[key.other]\nfile = \"a\"\nidentity_credential = \"b\"\n";
+
+    fn seconds(timeouts: RouteTimeouts) -> [u64; 5] {
+        let RouteTimeouts { connect, first_byte, idle, pool_idle, probe } = timeouts;
+        [connect, first_byte, idle, pool_idle, probe].map(|duration| duration.as_secs())
+    }
 
     #[test]
     fn a_probe_only_reads() {
@@ -141,12 +158,12 @@ mod tests {
             read.profile,
             Profile { signature_method: SignatureMethod::HmacSha256, errors: ErrorDialect::Query }
         );
+        assert_eq!(read.clock, Clock::Endpoint);
         assert_eq!(read.safe_to_repeat, READS);
         assert_eq!(read.known_actions, IMPORT_EXPORT);
         assert!(read.audit_values.is_empty());
-        assert_eq!(read.limits, RouteLimits { body: 262_144, parameters: 1000, in_flight: 256, pool: 64 });
-        let timeouts = [read.timeouts.connect, read.timeouts.first_byte, read.timeouts.idle, read.timeouts.pool_idle];
-        assert_eq!(timeouts.map(|d| d.as_secs()), [5, 30, 30, 15]);
+        assert_eq!(read.limits, RouteLimits { body: 262_144, parameters: 1000, in_flight: 256, pool: 64, failures: 5 });
+        assert_eq!(seconds(read.timeouts), [5, 30, 30, 15, 2]);
     }
 
     #[test]
@@ -154,20 +171,19 @@ mod tests {
         let read = route(
             "key = \"main\"\nhosts = [\"ie.internal\"]\npath = \"/ie\"\nca_file = \"/ca.pem\"\n\
              forward_headers = [\"traceparent\"]\nsafe_to_repeat = []\nknown_actions = [\"GetStatus\"]\n\
-             audit_values = [\"JobId\"]\n\
+             audit_values = [\"JobId\"]\nclock = \"host\"\n\
              profile = { signature_method = \"HmacSHA1\", errors = \"ec2\" }\n\
-             limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0 }\n\
-             timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\" }",
+             limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0, failures = 3 }\n\
+             timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
         );
         assert_eq!((read.path.as_str(), read.key.as_str()), ("/ie", "main"));
         assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::File("/ca.pem".into()) });
         assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
-        assert_eq!(read.audit_values, ["JobId"]);
+        assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], Clock::Host));
         assert_eq!(read.profile, Profile { signature_method: SignatureMethod::HmacSha1, errors: ErrorDialect::Ec2 });
-        assert_eq!(read.limits, RouteLimits { body: 16 << 20, parameters: 1, in_flight: 2, pool: 0 });
-        let timeouts = [read.timeouts.connect, read.timeouts.first_byte, read.timeouts.idle, read.timeouts.pool_idle];
-        assert_eq!(timeouts.map(|d| d.as_secs()), [1, 2, 3, 4]);
+        assert_eq!(read.limits, RouteLimits { body: 16 << 20, parameters: 1, in_flight: 2, pool: 0, failures: 3 });
+        assert_eq!(seconds(read.timeouts), [1, 2, 3, 4, 5]);
     }
 
     #[test]
@@ -200,6 +216,7 @@ mod tests {
             ("path = \"ie\"", "does not start"),
             ("path = 1", "is not a text"),
             ("profile.signature_method = \"HmacMD5\"", "write \"HmacSHA256\" or \"HmacSHA1\""),
+            ("clock = \"ntp\"", "write \"endpoint\" or \"host\""),
             ("profile.errors = \"json\"", "write \"query\" or \"ec2\""),
             ("forward_headers = [\"authorization\"]", "never passed on"),
             ("safe_to_repeat = [\"*\"]", "every Action"),
@@ -212,6 +229,8 @@ mod tests {
             ("limits.parameters = 100001", "not between 1 and 100000"),
             ("limits.in_flight = 0", "not between 1 and"),
             ("limits.pool = -1", "not between 0 and"),
+            ("limits.failures = 1001", "not between 0 and 1000"),
+            ("timeouts.probe = \"0s\"", "no time at all"),
             ("timeouts.connect = 5", "e.g. \"5s\""),
             ("timeouts.first_byte = \"0ms\"", "no time at all"),
             ("timeouts.idle = \"2h\"", "more than 1h"),

@@ -90,6 +90,8 @@ pub struct Route {
     pub path: String,
     /// `profile.*`: the dialect of the endpoint.
     pub profile: Profile,
+    /// `clock`, default `endpoint`: whose time requests are signed with when the two clocks differ by 10 seconds or more.
+    pub clock: Clock,
     /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Credentials, framing,
     /// hop-by-hop, `host`, `content-*`, `x-amz-*` and `x-forwarded-*` headers are refused here.
     pub forward_headers: Vec<String>,
@@ -125,6 +127,15 @@ impl Endpoint {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// Whether what it answers is known to come from it: TLS is verified, or nothing leaves this machine.
+    #[must_use]
+    pub fn is_authentic(&self) -> bool {
+        match self.transport {
+            Transport::Tls { .. } => true,
+            Transport::Plaintext => super::endpoint::is_loopback(&self.host),
+        }
+    }
+
     /// All of it, as a URL.
     #[must_use]
     pub fn url(&self) -> String {
@@ -144,6 +155,15 @@ impl Endpoint {
         };
         if self.port == default { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
+}
+
+/// Whose time requests are signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// `endpoint`: the endpoint's, within 24 hours.
+    Endpoint,
+    /// `host`: this host's, always.
+    Host,
 }
 
 /// How the connection to an endpoint is protected.
@@ -205,6 +225,9 @@ pub struct RouteLimits {
     pub in_flight: usize,
     /// `pool`, default 64: idle connections kept to the endpoint, over all workers.
     pub pool: usize,
+    /// `failures`, default 5: failures in a row (no connection, no answer in time) after which calls are answered with 503 at
+    /// once until an attempt succeeds, 0 to 1000; 0: never.
+    pub failures: usize,
 }
 
 /// `[route.NAME.timeouts]`.
@@ -218,6 +241,8 @@ pub struct RouteTimeouts {
     pub idle: Duration,
     /// `pool_idle`, default `"15s"`: how long an unused connection is kept; keep it below the endpoint's own limit.
     pub pool_idle: Duration,
+    /// `probe`, default `"2s"`: while the endpoint is down, the longest pause between two attempts to reach it.
+    pub probe: Duration,
 }
 
 /// `[admin]`: `/livez`, `/readyz`, `/metrics`.

@@ -1,20 +1,36 @@
 //! The last stretch of the street: connect, sign, send, and again with a new signature where that is safe.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::endpoint_clock::reading;
 use super::fault::{ExchangeError, UpstreamError};
+use super::refused;
 use super::route::Route;
 use crate::authorize::Authorized;
-use crate::clock;
+use crate::credentials::ActiveKey;
 use crate::query::Action;
+use crate::signing::skew::Reading;
 use crate::signing::{RequestTimestamp, SignedRequest, prepare};
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};
 
-/// Brings an allowed form to the endpoint of `route`, and returns when the head of the answer is here.
+/// What an attempt was signed with.
+pub(super) struct Stamp {
+    /// The key.
+    pub(super) key: Arc<ActiveKey>,
+    /// The time in the request, by the clock that the route follows.
+    pub(super) signed: Timestamp,
+    /// When it was handed over to be sent, by both clocks of this host.
+    pub(super) sent: Reading,
+}
+
+/// Brings an allowed form to the endpoint of `route`, and returns when the head of the answer is here. A form that is refused for
+/// its time goes there once more.
 ///
 /// # Errors
 /// What keeps the key from signing, when nothing was sent; [`ExchangeError::Upstream`] for all that happens on the endpoint's
@@ -25,22 +41,43 @@ pub(super) async fn deliver(
     forwarded: &HeaderMap,
     record: &mut ExchangeRecord,
 ) -> Result<Sent, ExchangeError> {
+    let (mut sent, mut stamp) = call(route, allowed, forwarded, record).await?;
+    let mut refusal = refused::read(&mut sent).await;
+    if refusal.as_ref().is_some_and(|refusal| refused::for_its_time(route, &stamp, refusal)) {
+        route.metrics.count_clock_repeat();
+        (sent, stamp) = call(route, allowed, forwarded, record).await?;
+        refusal = refused::read(&mut sent).await;
+    }
+    if let Some(refusal) = refusal {
+        refused::name_cause(route, allowed, &stamp, &refusal, record);
+    }
+    Ok(sent)
+}
+
+/// Attempts of one call, until one is answered.
+async fn call(
+    route: &Route,
+    allowed: &Authorized<'_>,
+    forwarded: &HeaderMap,
+    record: &mut ExchangeRecord,
+) -> Result<(Sent, Stamp), ExchangeError> {
     let repetition = repetition(route, allowed.form().action());
     let unanswered = |source| ExchangeError::Upstream(UpstreamError { source, repetition });
     // nothing is connected for a key that cannot sign
-    route.key.current(clock::now())?;
+    route.key.current(route.clock.signing_time(reading()))?;
     let mut attempts = route.upstream.call(repetition);
     loop {
         let connection = attempts.connection().await.map_err(unanswered)?;
-        let signed = match sign(route, allowed, record).await {
+        let (request, stamp) = match sign(route, allowed, record).await {
             Ok(signed) => signed,
             Err(error) => return Err(attempts.doubt().map_or(error, unanswered)),
         };
         record.attempts = record.attempts.saturating_add(1);
-        match attempts.send(connection, signed, forwarded).await.map_err(unanswered)? {
+        match attempts.send(connection, request, forwarded).await.map_err(unanswered)? {
             ControlFlow::Break(sent) => {
                 record.first_byte = Some(sent.answered_at.saturating_duration_since(sent.sent_at));
-                return Ok(sent);
+                route.clock.observe(stamp.sent, reading(), &sent.head.headers);
+                return Ok((sent, stamp));
             }
             ControlFlow::Continue(()) => {}
         }
@@ -52,16 +89,16 @@ async fn sign(
     route: &Route,
     allowed: &Authorized<'_>,
     record: &mut ExchangeRecord,
-) -> Result<SignedRequest, ExchangeError> {
-    let now = clock::now();
-    let key = route.key.current(now)?;
+) -> Result<(SignedRequest, Stamp), ExchangeError> {
+    let signed = route.clock.signing_time(reading());
+    let key = route.key.current(signed)?;
     record.key_id = Some(key.id().as_str().to_owned());
     let began = Instant::now();
-    let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(now));
+    let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(signed));
     let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
-    let signed = unsealed.seal(&mac);
+    let request = unsealed.seal(&mac);
     record.sign = Some(began.elapsed());
-    Ok(signed)
+    Ok((request, Stamp { key, signed, sent: reading() }))
 }
 
 fn repetition(route: &Route, action: &Action) -> Repetition {

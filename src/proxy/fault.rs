@@ -253,11 +253,15 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
     let timed_out = |late: bool| if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
     let unreachable = "ProxyUpstreamUnreachable";
     let (status, code, proxy_status) = match &error.source {
+        SendError::Down(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "destination_unavailable"),
         SendError::Resolve(_) => (StatusCode::BAD_GATEWAY, unreachable, "dns_error"),
         SendError::Connect(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_refused"),
         SendError::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, unreachable, "connection_timeout"),
-        SendError::NeverSent(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated"),
-        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
+        SendError::HandshakeCut(_) | SendError::NeverSent(_) => {
+            (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated")
+        }
+        SendError::Certificate(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
+        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_protocol_error"),
         SendError::AnswerTimeout => (timed_out(true), "ProxyOutcomeUnknown", "http_response_timeout"),
         SendError::BrokenOff(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_response_incomplete"),
         SendError::Garbled(_) | SendError::BadAnswer(_) => {
@@ -276,7 +280,7 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
         ),
     };
     let (blame, persistence) = (ErrorType::Receiver, Persistence::KeepAlive);
-    let retry = Retry::Unmentioned;
+    let retry = if status == StatusCode::SERVICE_UNAVAILABLE { Retry::Soon } else { Retry::Unmentioned };
     Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome, retry }
 }
 

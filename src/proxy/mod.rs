@@ -3,12 +3,15 @@
 pub mod answer;
 pub mod credential;
 mod deliver;
+pub mod endpoint_clock;
 pub mod exchange;
 pub mod fault;
 pub mod head;
 pub mod headers;
+mod refused;
 pub mod route;
 
+pub use endpoint_clock::{DateEvidence, EndpointClock, Follow};
 pub use exchange::Proxy;
 pub use head::OwnNames;
 pub use route::{Route, Routes};

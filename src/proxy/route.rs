@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::header::HeaderName;
 
+use super::endpoint_clock::EndpointClock;
 use super::head::{HeadError, RequestTarget};
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
@@ -28,6 +29,8 @@ pub struct Route {
     pub key: Arc<KeySlot>,
     /// How requests are signed.
     pub profile: Profile,
+    /// With whose time.
+    pub clock: Arc<EndpointClock>,
     /// For which host and path they are signed.
     pub target: SigningTarget,
     /// How our own errors are written.

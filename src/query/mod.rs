@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod document;
+pub mod endpoint_error;
 pub mod form;
 pub mod parameters;
 pub mod percent;
@@ -12,5 +13,6 @@ pub mod reserved;
 
 pub use action::Action;
 pub use document::{ErrorDialect, ErrorDocument, ErrorType};
+pub use endpoint_error::EndpointError;
 pub use form::QueryForm;
 pub use parameters::{FormError, Limits, Parameters};

@@ -5,6 +5,7 @@
 
 pub mod diagnose;
 pub mod profile;
+pub mod skew;
 pub mod target;
 pub mod timestamp;
 pub mod v2;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -32,6 +33,12 @@ struct ExchangeLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
     route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    route: String,
+    cause: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -89,10 +96,16 @@ pub struct Metrics {
     first_byte: Family<RouteLabel, Histogram>,
     received: Family<RouteLabel, Counter>,
     returned: Family<RouteLabel, Counter>,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Family<RouteLabel, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_loads: Family<KeyLoadLabels, Counter>,
     key_degraded: Family<KeyLabel, Gauge>,
+    endpoint_down: Family<RouteLabel, Gauge>,
+    endpoint_outages: Family<RouteLabel, Counter>,
+    repeats: Family<RouteLabel, Counter>,
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
@@ -107,6 +120,11 @@ pub struct RouteMetrics {
     pub(super) first_byte: Histogram,
     pub(super) received: Counter,
     pub(super) returned: Counter,
+    pub(super) repeats: Counter,
+    label: RouteLabel,
+    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
+    clock_repeats: Counter,
+    refusals: Family<RefusalLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -130,6 +148,13 @@ impl Metrics {
         registry.register_with_unit("first_byte", help, Unit::Seconds, first_byte.clone());
         registry.register_with_unit("request_body", "Body bytes from clients", Unit::Bytes, received.clone());
         registry.register_with_unit("response_body", "Body bytes to clients", Unit::Bytes, returned.clone());
+        let (clock_offset, clock_repeats, refusals) = (Family::default(), Family::default(), Family::default());
+        let help = "How far the endpoint's clock is ahead of this host's; absent until an answer has told";
+        registry.register_with_unit("endpoint_clock_offset", help, Unit::Seconds, Family::clone(&clock_offset));
+        let help = "Requests refused for their time and sent again with the endpoint's";
+        registry.register("clock_repeats", help, Family::clone(&clock_repeats));
+        let help = "Signatures that the endpoint refused, by what differs";
+        registry.register("signature_refusals", help, Family::clone(&refusals));
         registry.register("client_connections", "Client connections open now", connections.clone());
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
@@ -140,6 +165,13 @@ impl Metrics {
         let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
+        let (endpoint_down, endpoint_outages, repeats) = (Family::default(), Family::default(), Family::default());
+        let help = "1 while the endpoint counts as down and calls are refused, else 0";
+        registry.register("endpoint_down", help, endpoint_down.clone());
+        let help = "How often the endpoint went down";
+        registry.register("endpoint_outages", help, endpoint_outages.clone());
+        let help = "Requests signed and sent again after an attempt without an answer";
+        registry.register("repeats", help, repeats.clone());
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
         let configuration = ConfigurationMetrics::register(&mut registry);
@@ -150,10 +182,16 @@ impl Metrics {
             first_byte,
             received,
             returned,
+            clock_offset,
+            clock_repeats,
+            refusals,
             connections,
             key_expiry,
             key_loads,
             key_degraded,
+            endpoint_down,
+            endpoint_outages,
+            repeats,
             audit_lost,
             configuration,
             token_key_loads,
@@ -177,6 +215,11 @@ impl Metrics {
             first_byte: self.first_byte.get_or_create(&label).clone(),
             received: self.received.get_or_create(&label).clone(),
             returned: self.returned.get_or_create(&label).clone(),
+            repeats: self.repeats.get_or_create(&label).clone(),
+            clock_offset: self.clock_offset.clone(),
+            clock_repeats: self.clock_repeats.get_or_create(&label).clone(),
+            refusals: self.refusals.clone(),
+            label,
         }
     }
 
@@ -184,6 +227,18 @@ impl Metrics {
     pub fn set_connections(&self, listener: &str, open: usize) {
         let label = ListenerLabel { listener: listener.to_owned() };
         self.connections.get_or_create(&label).set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Sets for each route whether its endpoint counts as down (1) or not (0), and how often it went down so far. Those of
+    /// routes that are no more are gone.
+    pub fn set_endpoints<'r>(&self, routes: impl Iterator<Item = (&'r str, u8, u64)>) {
+        self.endpoint_down.clear();
+        self.endpoint_outages.clear();
+        for (route, down, outages) in routes {
+            let label = RouteLabel { route: route.to_owned() };
+            self.endpoint_down.get_or_create(&label).set(i64::from(down));
+            self.endpoint_outages.get_or_create(&label).inner().store(outages, Ordering::Relaxed);
+        }
     }
 
     /// Sets when a key expires, or that it does not.
@@ -238,6 +293,21 @@ impl Metrics {
 }
 
 impl RouteMetrics {
+    /// Sets how many seconds the endpoint's clock is ahead of this host's.
+    pub fn set_clock_offset(&self, seconds: f64) {
+        self.clock_offset.get_or_create(&self.label).set(seconds);
+    }
+
+    /// Counts a request that is sent again with the endpoint's time.
+    pub fn count_clock_repeat(&self) {
+        self.clock_repeats.inc();
+    }
+
+    /// Counts a refused signature. `cause` is one of a fixed set.
+    pub fn count_refusal(&self, cause: &'static str) {
+        self.refusals.get_or_create(&RefusalLabels { route: self.label.route.clone(), cause }).inc();
+    }
+
     /// How `action` is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
     /// nobody configured is a client's text like any other value.
     pub(super) fn shown_action<'a>(&self, action: &'a str) -> &'a str {

@@ -131,6 +131,7 @@ impl ExchangeRecord {
         metrics.count(self.action.as_deref(), self.outcome);
         metrics.received.inc_by(u64::try_from(self.received).unwrap_or(u64::MAX));
         metrics.returned.inc_by(self.returned);
+        metrics.repeats.inc_by(u64::from(self.attempts.saturating_sub(1)));
         if let Some(sign) = self.sign {
             metrics.sign.observe(sign.as_secs_f64());
         }

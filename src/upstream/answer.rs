@@ -1,5 +1,7 @@
 //! The endpoint's answer as it arrives: streamed with back-pressure, cut when it stalls, and its connection kept when whole.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub enum AnswerError {
 /// The body of an answer. Reads from the endpoint only when the client takes more.
 pub struct AnswerBody {
     body: Incoming,
+    /// What was read ahead, in its order.
+    held: VecDeque<Held>,
     connection: Option<Connection>,
     pool: Pool,
     idle: Duration,
@@ -34,6 +38,30 @@ pub struct AnswerBody {
     keep: Option<Duration>,
     /// Runs only while a piece is awaited; most answers never need it.
     clock: Option<Pin<Box<Sleep>>>,
+}
+
+/// A piece of what was read ahead.
+enum Held {
+    Frame(Frame<Bytes>),
+    /// Gives way once, so that what lies before is written to the client: a connection that ends with an error ends at once.
+    Pause,
+    Broken(AnswerError),
+}
+
+impl Held {
+    fn data(&self) -> Option<&Bytes> {
+        match self {
+            Self::Frame(frame) => frame.data_ref(),
+            Self::Pause | Self::Broken(_) => None,
+        }
+    }
+
+    fn is_trailers(&self) -> bool {
+        match self {
+            Self::Frame(frame) => frame.is_trailers(),
+            Self::Pause | Self::Broken(_) => false,
+        }
+    }
 }
 
 impl AnswerBody {
@@ -44,13 +72,63 @@ impl AnswerBody {
         idle: Duration,
         keep: Option<Duration>,
     ) -> Self {
-        Self { body, connection: Some(connection), pool, idle, keep, clock: None }
+        Self { body, held: VecDeque::new(), connection: Some(connection), pool, idle, keep, clock: None }
     }
 
     /// Whether the answer has been read to its end.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.connection.is_none() || self.body.is_end_stream()
+        self.held.is_empty() && (self.connection.is_none() || self.body.is_end_stream())
+    }
+
+    /// Reads the whole body if it has at most `limit` bytes, and gives a copy of it. Whether it does or not, and also when the
+    /// future is dropped half-way, nothing is lost: whoever reads the body gets all of it, in the same order.
+    pub async fn read_ahead(&mut self, limit: usize) -> Option<Bytes> {
+        let announced = usize::try_from(self.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > limit {
+            return None;
+        }
+        while self.held_bytes() <= limit {
+            match poll_fn(|cx| self.poll_arriving(cx)).await {
+                Some(Ok(frame)) => self.held.push_back(Held::Frame(frame)),
+                Some(Err(error)) => {
+                    self.held.extend([Held::Pause, Held::Broken(error)]);
+                    return None;
+                }
+                None => return Some(self.held_data().flatten().copied().collect()),
+            }
+        }
+        None
+    }
+
+    fn held_data(&self) -> impl Iterator<Item = &Bytes> {
+        self.held.iter().filter_map(Held::data)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held_data().fold(0, |sum, data| sum.saturating_add(data.len()))
+    }
+
+    fn poll_arriving(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(clock) = &mut self.clock {
+                    let now = Instant::now();
+                    clock.as_mut().reset(now.checked_add(self.idle).unwrap_or(now));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(AnswerError::BrokenOff(error)))),
+            Poll::Ready(None) => {
+                self.give_back();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let stalled = ready!(self.poll_clock(cx));
+                self.connection = None;
+                Poll::Ready(Some(Err(stalled)))
+            }
+        }
     }
 
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<AnswerError> {
@@ -75,34 +153,34 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = &mut *self;
-        match Pin::new(&mut this.body).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(clock) = &mut this.clock {
-                    let now = Instant::now();
-                    clock.as_mut().reset(now.checked_add(this.idle).unwrap_or(now));
-                }
-                Poll::Ready(Some(Ok(frame)))
+        match self.held.pop_front() {
+            Some(Held::Frame(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(Held::Pause) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(AnswerError::BrokenOff(error)))),
-            Poll::Ready(None) => {
-                this.give_back();
-                Poll::Ready(None)
-            }
-            Poll::Pending => {
-                let stalled = ready!(this.poll_clock(cx));
-                this.connection = None;
-                Poll::Ready(Some(Err(stalled)))
-            }
+            Some(Held::Broken(error)) => Poll::Ready(Some(Err(error))),
+            None => self.poll_arriving(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.held.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.body.size_hint();
+        let held = u64::try_from(self.held_bytes()).unwrap_or(u64::MAX);
+        // an answer with trailers has no length: they stand behind its last chunk
+        let has_trailers = self.held.iter().any(Held::is_trailers);
+        match rest.exact() {
+            Some(rest) if !has_trailers => SizeHint::with_exact(rest.saturating_add(held)),
+            Some(_) | None => {
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower().saturating_add(held));
+                hint
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Instant, sleep};
 
+use super::breaker::Leave;
 use super::client::{Client, Sent};
 use super::connect::Connection;
 use super::error::{Delivery, SendError};
@@ -37,6 +38,8 @@ pub struct Attempts<'c> {
     /// Pooled connections that may still turn out to be stale.
     stale_left: u8,
     repeats_left: u8,
+    /// The breaker's, until it is told how the call went.
+    leave: Option<Leave<'c>>,
     /// Why it is not known whether the endpoint has carried out the call: an attempt that was sent and not answered.
     doubt: Option<SendError>,
 }
@@ -56,7 +59,7 @@ enum Pooled {
 impl<'c> Attempts<'c> {
     pub(super) fn begin(client: &'c Client, repetition: Repetition) -> Self {
         client.budget.earn();
-        Self { client, repetition, answer_by: None, stale_left: STALE, repeats_left: REPEATS, doubt: None }
+        Self { client, repetition, answer_by: None, stale_left: STALE, repeats_left: REPEATS, leave: None, doubt: None }
     }
 
     /// A connection to send on, pooled or new. It comes before the signature, which is then as fresh as it can be.
@@ -64,20 +67,40 @@ impl<'c> Attempts<'c> {
     /// # Errors
     /// The endpoint cannot be reached, or an attempt before this one was sent and its fate is unknown.
     pub async fn connection(&mut self) -> Result<Ready, SendError> {
+        if self.leave.is_none() {
+            match self.client.breaker.admit(Instant::now()) {
+                Ok(leave) => self.leave = Some(leave),
+                Err(outage) => return Err(self.give_up(SendError::Down(outage))),
+            }
+        }
         if self.stale_left > 0
             && let Some(connection) = self.client.pool.take()
         {
             return Ok(Ready { connection, pooled: Pooled::Yes });
         }
+        let connected = self.connect().await;
+        match connected.as_ref().err().and_then(SendError::outage) {
+            Some(outage) => self.leave.take().into_iter().for_each(|leave| leave.failed(outage)),
+            // a certificate that is not trusted has at least been shown
+            None => self.leave.iter_mut().for_each(Leave::connected),
+        }
+        match connected {
+            Ok(connection) => Ok(Ready { connection, pooled: Pooled::No }),
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    /// A new connection, within the time for one and with a second attempt in it.
+    async fn connect(&mut self) -> Result<Connection, SendError> {
         let deadline = self.by(self.client.timeouts.connect);
         loop {
-            let error = match self.client.endpoint.connect(deadline).await {
-                Ok(connection) => return Ok(Ready { connection, pooled: Pooled::No }),
+            let error = match self.client.connect(deadline).await {
+                Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
             let again = Instant::now().checked_add(PAUSE).is_some_and(|then| then < deadline);
             if !error.may_pass() || !again || !self.pay() {
-                return Err(self.give_up(error));
+                return Err(error);
             }
             sleep(PAUSE).await;
         }
@@ -104,9 +127,15 @@ impl<'c> Attempts<'c> {
             return Ok(ControlFlow::Continue(()));
         }
         let error = match self.client.exchange(ready.connection, request, forwarded, answer_by).await {
-            Ok(sent) => return Ok(ControlFlow::Break(sent)),
+            Ok(sent) => {
+                self.leave.take().into_iter().for_each(Leave::answered);
+                return Ok(ControlFlow::Break(sent));
+            }
             Err(error) => error,
         };
+        if let Some(outage) = error.outage() {
+            self.leave.take().into_iter().for_each(|leave| leave.failed(outage));
+        }
         match error.delivery() {
             Delivery::NotSent if pooled == Pooled::Yes => {
                 self.stale_left = self.stale_left.saturating_sub(1);
@@ -121,13 +150,6 @@ impl<'c> Attempts<'c> {
             }
             Delivery::NotSent | Delivery::MaybeSent => Err(self.give_up(error)),
         }
-    }
-
-    /// Whether the call may be tried once more although the endpoint answered, because the answer says that it was refused
-    /// unexecuted. Pays for that attempt when it may.
-    #[must_use]
-    pub fn refused_unexecuted(&mut self) -> bool {
-        self.pay()
     }
 
     /// Why it is not known whether the call was carried out, for whoever gives up between two attempts.

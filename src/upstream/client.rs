@@ -1,5 +1,6 @@
 //! One worker's way to one endpoint, and the one place where a signed request becomes bytes on a connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +11,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
+use super::addresses::Addresses;
 use super::answer::AnswerBody;
 use super::attempts::{Attempts, Repetition};
+use super::breaker::Breaker;
 use super::budget::Budget;
 use super::connect::{Connection, Endpoint};
 use super::error::SendError;
@@ -24,6 +27,9 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static(VIA_COUNTERSIGN);
+
+/// How old the addresses of an endpoint may be to which connections are kept.
+const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 
 /// The timeouts of a route.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +44,14 @@ pub struct Timeouts {
 
 /// One worker's way to one endpoint.
 pub struct Client {
-    pub(super) endpoint: Endpoint,
+    endpoint: Endpoint,
+    addresses: Addresses,
     host: HeaderValue,
     path: Uri,
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
     pub(super) budget: Budget,
+    pub(super) breaker: Arc<Breaker>,
 }
 
 /// An answer's head, with its body still to come.
@@ -62,10 +70,17 @@ impl Client {
     /// A client for `endpoint`. `None` when host or path of `target` cannot stand in a request, which the configuration has
     /// ruled out.
     #[must_use]
-    pub fn new(endpoint: Endpoint, target: &SigningTarget, timeouts: Timeouts, pool: Pool) -> Option<Self> {
+    pub fn new(
+        endpoint: Endpoint,
+        target: &SigningTarget,
+        timeouts: Timeouts,
+        pool: Pool,
+        breaker: Arc<Breaker>,
+    ) -> Option<Self> {
         let host = HeaderValue::from_str(&target.host).ok()?;
         let path = Uri::try_from(target.path.as_str()).ok()?;
-        Some(Self { endpoint, host, path, timeouts, pool, budget: Budget::full() })
+        let addresses = Addresses::of(&endpoint.host, endpoint.port);
+        Some(Self { endpoint, addresses, host, path, timeouts, pool, budget: Budget::full(), breaker })
     }
 
     /// Begins a call, which may take more than one attempt.
@@ -74,9 +89,29 @@ impl Client {
         Attempts::begin(self, repetition)
     }
 
-    /// Closes connections that were idle for too long.
-    pub fn close_expired(&self) {
+    /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer leads to. To
+    /// be called every few seconds.
+    pub async fn tend(&self) {
         self.pool.close_expired();
+        if self.pool.is_empty() {
+            return;
+        }
+        // while the name cannot be looked up, what is connected and verified stays good
+        let Ok(addresses) = self.addresses.lookup(LOOKED_UP_AGAIN).await else { return };
+        let closed = self.pool.keep_only(&addresses);
+        if closed > 0 {
+            tracing::info!(
+                target: "countersign::upstream",
+                endpoint = self.endpoint.host,
+                closed,
+                "the endpoint's name leads elsewhere: idle connections to its old addresses are closed"
+            );
+        }
+    }
+
+    /// Opens a connection before `deadline`.
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
+        self.endpoint.connect(&self.addresses, deadline).await
     }
 
     /// Sends `request` on `connection`, once, and waits for the head of its answer.
@@ -164,4 +199,58 @@ fn check_framing(response: &Response<Incoming>) -> Result<(), &'static str> {
         return Err("it has both Content-Length and Transfer-Encoding");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::{BreakerLimits, Security};
+    use std::net::{SocketAddr, TcpListener};
+
+    #[test]
+    fn how_long_an_endpoint_keeps_connections_is_read_with_a_second_to_spare() {
+        for (value, seconds) in [
+            ("timeout=5", Some(4)),
+            ("timeout=5, max=100", Some(4)),
+            ("max=100, Timeout = \"60\"", Some(59)),
+            ("timeout=0", Some(0)),
+            ("max=3", None),
+            ("timeout=soon", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(KEEP_ALIVE, HeaderValue::from_static(value));
+            assert_eq!(kept_alive(&headers), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn idle_connections_to_addresses_that_the_name_has_left_are_closed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let [here, there] = [1, 2].map(|last| TcpListener::bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap());
+            let [here_at, there_at] = [&here, &there].map(|listener| listener.local_addr().unwrap());
+            let endpoint =
+                Endpoint { host: "endpoint.example".to_owned(), port: here_at.port(), security: Security::Plaintext };
+            let target = SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() };
+            let second = Duration::from_secs(1);
+            let timeouts = Timeouts { connect: second, first_byte: second, idle: second };
+            let limits = BreakerLimits { failures: 0, longest_pause: second };
+            let breaker = Arc::new(Breaker::new("importexport", limits));
+            let client = Client::new(endpoint, &target, timeouts, Pool::new(8, 60 * second), breaker).unwrap();
+
+            client.addresses.found(&[here_at]).await;
+            let mut connection = client.connect(Instant::now() + second).await.unwrap();
+            connection.sender.ready().await.unwrap();
+            client.pool.put(connection, None);
+            client.tend().await;
+            assert!(!client.pool.is_empty(), "its address is still the one");
+            client.addresses.found(&[there_at, here_at]).await;
+            client.tend().await;
+            assert!(!client.pool.is_empty(), "one of several is enough");
+            client.addresses.found(&[there_at]).await;
+            client.tend().await;
+            assert!(client.pool.is_empty());
+        });
+    }
 }

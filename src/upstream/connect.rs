@@ -2,6 +2,7 @@
 //! verified.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,12 +11,14 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use super::addresses::Addresses;
 use super::error::SendError;
+use super::eyeballs::race;
 use super::socket::{Line, Socket};
 
 /// Largest head of an answer, and most header fields in it.
@@ -45,6 +48,8 @@ pub enum Security {
 /// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
 pub struct Connection {
     pub(super) sender: SendRequest<Full<Bytes>>,
+    /// The other end.
+    pub(super) address: SocketAddr,
     line: Line,
     driver: AbortHandle,
 }
@@ -69,20 +74,29 @@ impl Drop for Connection {
 }
 
 impl Endpoint {
-    /// Opens a connection before `deadline`.
+    /// Opens a connection to one of `addresses` before `deadline`.
     ///
     /// # Errors
     /// The variants of [`SendError`] that mean nothing was sent.
-    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
-        timeout_at(deadline, self.connect_unbounded()).await.unwrap_or(Err(SendError::ConnectTimeout))
+    pub(super) async fn connect(&self, addresses: &Addresses, deadline: Instant) -> Result<Connection, SendError> {
+        timeout_at(deadline, self.connect_unbounded(addresses)).await.unwrap_or(Err(SendError::ConnectTimeout))
     }
 
-    async fn connect_unbounded(&self) -> Result<Connection, SendError> {
-        let (line, tcp) = Line::watch(self.connect_tcp().await?);
+    async fn connect_unbounded(&self, addresses: &Addresses) -> Result<Connection, SendError> {
+        let candidates = addresses.get().await.map_err(SendError::Resolve)?;
+        let won = race(&candidates, TcpStream::connect).await.map_err(SendError::Connect)?;
+        won.slower.iter().for_each(|address| addresses.avoid(*address));
+        won.stream.set_nodelay(true).map_err(SendError::Connect)?;
+        let secured = self.secure(won.stream).await;
+        secured.map(|established| established.at(won.address)).inspect_err(|_| addresses.avoid(won.address))
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> Result<Established, SendError> {
+        let (line, tcp) = Line::watch(tcp);
         let socket = match &self.security {
             Security::Tls(config, name) => {
                 let connector = TlsConnector::from(Arc::clone(config));
-                Socket::Tls(Box::new(connector.connect(name.clone(), tcp).await.map_err(SendError::Tls)?))
+                Socket::Tls(Box::new(connector.connect(name.clone(), tcp).await.map_err(tls_error)?))
             }
             Security::Plaintext => Socket::Plain(tcp),
         };
@@ -97,21 +111,28 @@ impl Endpoint {
                 tracing::debug!(target: "countersign::upstream", %error, "endpoint connection ended early");
             }
         });
-        Ok(Connection { sender, line, driver: driver.abort_handle() })
+        Ok(Established { sender, line, driver: driver.abort_handle() })
     }
+}
 
-    async fn connect_tcp(&self) -> Result<TcpStream, SendError> {
-        let addresses = lookup_host((self.host.as_str(), self.port)).await.map_err(SendError::Resolve)?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true).map_err(SendError::Connect)?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(SendError::Connect(last))
+/// A connection that does not yet know where it leads.
+struct Established {
+    sender: SendRequest<Full<Bytes>>,
+    line: Line,
+    driver: AbortHandle,
+}
+
+impl Established {
+    fn at(self, address: SocketAddr) -> Connection {
+        Connection { sender: self.sender, address, line: self.line, driver: self.driver }
+    }
+}
+
+/// What TLS says of the other side stays as it is; a connection that broke off may be better the next time.
+fn tls_error(error: io::Error) -> SendError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_)) => SendError::Certificate(error),
+        Some(_) => SendError::Tls(error),
+        None => SendError::HandshakeCut(error),
     }
 }

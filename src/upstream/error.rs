@@ -1,8 +1,11 @@
 //! Why no answer came from the endpoint, and what that says about the request.
 
 use std::io;
+use std::sync::Arc;
 
 use thiserror::Error;
+
+use super::breaker::Outage;
 
 /// Whether the endpoint may have received a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,18 +19,27 @@ pub enum Delivery {
 /// No usable answer.
 #[derive(Debug, Error)]
 pub enum SendError {
+    /// Not tried: the breaker is open.
+    #[error("the endpoint is down: {0}")]
+    Down(Outage),
     /// The endpoint's name has no address.
     #[error("the endpoint's name could not be resolved")]
-    Resolve(#[source] io::Error),
+    Resolve(#[source] Arc<io::Error>),
     /// No address accepted a connection.
     #[error("the endpoint does not accept connections")]
     Connect(#[source] io::Error),
     /// Name lookup, TCP and TLS together took too long.
     #[error("connecting to the endpoint took too long")]
     ConnectTimeout,
-    /// The certificate does not lead to a trusted root, is not for this name, or TLS failed otherwise.
+    /// The certificate does not lead to a trusted root, is not for this name, or not valid now.
+    #[error("the endpoint's certificate is not trusted")]
+    Certificate(#[source] io::Error),
+    /// The endpoint speaks no TLS, none that we speak, or refuses ours.
     #[error("the endpoint's TLS handshake failed")]
     Tls(#[source] io::Error),
+    /// The connection ended before TLS was established.
+    #[error("the endpoint broke off the TLS handshake")]
+    HandshakeCut(#[source] io::Error),
     /// The connection was gone before anything was written on it.
     #[error("the connection to the endpoint ended before anything was written on it")]
     NeverSent(#[source] hyper::Error),
@@ -50,9 +62,14 @@ impl SendError {
     #[must_use]
     pub const fn delivery(&self) -> Delivery {
         match self {
-            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::Tls(_) | Self::NeverSent(_) => {
-                Delivery::NotSent
-            }
+            Self::Down(_)
+            | Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::HandshakeCut(_)
+            | Self::NeverSent(_) => Delivery::NotSent,
             Self::AnswerTimeout | Self::BrokenOff(_) | Self::Garbled(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
         }
     }
@@ -62,8 +79,34 @@ impl SendError {
     #[must_use]
     pub(super) const fn may_pass(&self) -> bool {
         match self {
-            Self::Resolve(_) | Self::Connect(_) | Self::NeverSent(_) | Self::BrokenOff(_) => true,
-            Self::ConnectTimeout | Self::Tls(_) | Self::AnswerTimeout | Self::Garbled(_) | Self::BadAnswer(_) => false,
+            Self::Resolve(_) | Self::Connect(_) | Self::HandshakeCut(_) | Self::NeverSent(_) | Self::BrokenOff(_) => {
+                true
+            }
+            Self::Down(_)
+            | Self::ConnectTimeout
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::AnswerTimeout
+            | Self::Garbled(_)
+            | Self::BadAnswer(_) => false,
+        }
+    }
+
+    /// What this failure to connect or to get an answer says of the endpoint as a whole; nothing, when it reacted.
+    #[must_use]
+    pub(super) const fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::HandshakeCut(_) => {
+                Some(Outage::Unreachable)
+            }
+            Self::AnswerTimeout => Some(Outage::Silent),
+            Self::Down(_)
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::NeverSent(_)
+            | Self::BrokenOff(_)
+            | Self::Garbled(_)
+            | Self::BadAnswer(_) => None,
         }
     }
 }

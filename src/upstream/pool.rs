@@ -1,6 +1,7 @@
 //! Idle connections to one endpoint, kept by one worker: the most recently used first, none beyond its time.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -48,6 +49,20 @@ impl Pool {
             let (now, keep) = (Instant::now(), keep.unwrap_or(self.idle_timeout).min(self.idle_timeout));
             idle.push((connection, now.checked_add(keep).unwrap_or(now)));
         }
+    }
+
+    /// Whether a connection waits in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.idle.borrow().is_empty()
+    }
+
+    /// Drops the connections that lead elsewhere than to `addresses`, and says how many they were.
+    pub fn keep_only(&self, addresses: &[SocketAddr]) -> usize {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|(connection, _)| addresses.contains(&connection.address));
+        before.saturating_sub(idle.len())
     }
 
     /// Drops what nobody used in time. Called on every use and by a timer of the worker, so that an idle proxy holds nothing.

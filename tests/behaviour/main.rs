@@ -12,20 +12,25 @@
 mod harness;
 
 mod admin;
+mod clock;
 mod configured;
 mod cut_answers;
 mod faults;
 mod forwarded;
 mod key_stores;
 mod keys;
+mod names;
+mod outages;
 mod pool;
 mod probe;
 mod refused_forms;
 mod refused_heads;
 mod relayed;
 mod reload;
+mod reuse;
 mod routes;
 mod secrecy;
+mod signatures;
 mod stopping;
 mod streaming;
 mod unavailable;

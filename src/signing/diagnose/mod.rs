@@ -4,7 +4,9 @@
 //! attempts (about 500 and one per parameter, of at most 200), and [`BUDGET`] bytes in all.
 
 mod cause;
+pub mod echo;
 mod encoding;
+mod refusal;
 mod request_line;
 
 use base64::Engine as _;
@@ -12,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use cause::{Cause, HostDifference, Order, PathDifference};
 pub use encoding::Encoding;
+pub use refusal::{Refusal, refusal};
 
 use super::target::SigningTarget;
 use super::v2::write_canonical;

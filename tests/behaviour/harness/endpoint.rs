@@ -177,7 +177,15 @@ impl Endpoint {
         tls: Option<Arc<ServerConfig>>,
         script: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+        Self::serving(TcpListener::bind(address).unwrap(), tls, script)
+    }
+
+    /// On a socket that a test has prepared.
+    pub fn serving(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Box::new(script),

@@ -23,7 +23,7 @@ use countersign::downstream::{
     BodyLimits, Capacity, Current, Drain, Handler, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, Service,
 };
 use countersign::proxy::answer::Answer;
-use countersign::proxy::{OwnNames, Proxy, Route, Routes};
+use countersign::proxy::{DateEvidence, EndpointClock, Follow, OwnNames, Proxy, Route, Routes};
 use countersign::query::{ErrorDialect, Limits, Parameters};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, SignatureMethod};
@@ -31,7 +31,7 @@ use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::client::Timeouts;
 use countersign::upstream::connect::Security;
 use countersign::upstream::pool::Pool;
-use countersign::upstream::{Client, Endpoint};
+use countersign::upstream::{Breaker, BreakerLimits, Client, Endpoint};
 use http::{HeaderName, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
@@ -230,10 +230,12 @@ impl Handler for Witness {
 fn proxy(port: u16) -> Proxy {
     let key = Arc::new(KeySlot::new("main"));
     key.refresh(&FixedKey).unwrap();
-    let (target, metrics) = (target(), Metrics::new());
+    let (target, metrics) = (target(), Metrics::new().route("importexport", &[]));
+    let clock = EndpointClock::new("importexport", Follow::Endpoint, DateEvidence::Authentic, metrics.clone());
     let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
     let timeouts = Timeouts { connect: AGES, first_byte: AGES, idle: AGES };
-    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES)).unwrap();
+    let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: AGES });
+    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES), Arc::new(breaker)).unwrap();
     let route = Route {
         name: "importexport".into(),
         hosts: Vec::new(),
@@ -241,6 +243,7 @@ fn proxy(port: u16) -> Proxy {
         policy: Policy::AnyLocal,
         key,
         profile: Profile { signature_method: SignatureMethod::HmacSha256 },
+        clock: Arc::new(clock),
         target,
         dialect: ErrorDialect::Query,
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
@@ -250,7 +253,7 @@ fn proxy(port: u16) -> Proxy {
         form_limits: LIMITS,
         in_flight: Capacity::new(4),
         upstream: Rc::new(upstream),
-        metrics: metrics.route("importexport", &[]),
+        metrics,
     };
     Proxy {
         listener: "fuzzed".into(),

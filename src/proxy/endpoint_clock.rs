@@ -1,0 +1,225 @@
+//! A route's knowledge of its endpoint's clock, shared by all workers: learnt from answers, told to log and metrics, used to sign.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use http::HeaderMap;
+use http::header::{AGE, DATE, HeaderName, VIA};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use crate::clock;
+use crate::signing::skew::{
+    EXPLAINS_A_REFUSAL, Estimate, Reading, Sighting, Standing, TimeRefusal, apart, explains, signing_time,
+};
+use crate::telemetry::RouteMetrics;
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+/// What a cache adds to an answer that it may have kept for a while.
+const SIGNS_OF_A_CACHE: [HeaderName; 3] = [AGE, VIA, X_CACHE];
+
+/// Whose time requests are signed with when the endpoint's clock is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// The endpoint's: it decides what is too old.
+    Endpoint,
+    /// This host's, whatever the endpoint says.
+    Host,
+}
+
+/// What the connection to the endpoint says about the `Date` in its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateEvidence {
+    /// It is the endpoint's own: TLS was verified, or the answer has not left this machine.
+    Authentic,
+    /// Whoever is on the way can have written it.
+    Forgeable,
+}
+
+/// What is known of one endpoint's clock.
+pub struct EndpointClock {
+    route: Arc<str>,
+    follow: Follow,
+    evidence: DateEvidence,
+    known: ArcSwapOption<Estimate>,
+    metrics: RouteMetrics,
+}
+
+/// Both clocks of this host, now.
+#[must_use]
+pub fn reading() -> Reading {
+    Reading { wall: clock::now(), monotonic: clock::monotonic_millis() }
+}
+
+impl EndpointClock {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(route: &str, follow: Follow, evidence: DateEvidence, metrics: RouteMetrics) -> Self {
+        Self { route: route.into(), follow, evidence, known: ArcSwapOption::empty(), metrics }
+    }
+
+    /// Takes over what `before` has learnt of the same endpoint.
+    #[must_use]
+    pub fn knowing_what(self, before: &Self) -> Self {
+        Self { known: ArcSwapOption::new(before.known.load_full()), ..self }
+    }
+
+    /// Which time to sign with at `now`.
+    #[must_use]
+    pub fn signing_time(&self, now: Reading) -> Timestamp {
+        match self.follow {
+            Follow::Endpoint => signing_time(self.known.load().as_deref(), now),
+            Follow::Host => now.wall,
+        }
+    }
+
+    /// Learns from the head of an answer.
+    pub fn observe(&self, sent: Reading, received: Reading, head: &HeaderMap) {
+        if self.evidence == DateEvidence::Forgeable {
+            return;
+        }
+        let Some(seen) = date(head).and_then(|date| Sighting::new(sent, received, date)) else { return };
+        let mut learned = None;
+        let before = self.known.rcu(|before| {
+            let next = Estimate::learn(before.as_deref(), seen);
+            learned = Some(next);
+            // most answers teach nothing new, and then nothing is written that other workers read
+            before.clone().filter(|before| **before == next).unwrap_or_else(|| Arc::new(next))
+        });
+        let Some(learned) = learned.filter(|learned| before.as_deref() != Some(learned)) else { return };
+        self.metrics.set_clock_offset(seconds(learned.offset()));
+        if let Some(before) = before.as_deref().filter(|before| before.is_outdated(received)) {
+            self.tell_of_a_set_clock(before, &learned);
+        }
+        if learned.is_news_after(before.as_deref()) {
+            self.tell(&learned);
+        }
+    }
+
+    /// Whether a refused request is to be signed again with what is known now.
+    #[must_use]
+    pub fn explains(&self, refusal: TimeRefusal, sent: Reading, signed: Timestamp) -> bool {
+        let known = self.known.load();
+        self.follow == Follow::Endpoint && known.as_deref().is_some_and(|known| explains(known, refusal, sent, signed))
+    }
+
+    /// Whether the time a request was signed with is so far off that no signature would be accepted.
+    #[must_use]
+    pub fn is_far_from(&self, sent: Reading, signed: Timestamp) -> bool {
+        let known = self.known.load();
+        let off = |known: &Estimate| apart(known, sent, signed).unsigned_abs() >= EXPLAINS_A_REFUSAL.unsigned_abs();
+        known.as_deref().is_some_and(off)
+    }
+
+    fn tell(&self, learned: &Estimate) {
+        let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
+        match (learned.standing(), self.follow) {
+            (Standing::Off, Follow::Endpoint) => tracing::warn!(
+                target: "countersign::clock", route, skew_seconds,
+                "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative): requests are signed with \
+                 the endpoint's time; set this host's clock"
+            ),
+            (Standing::Off, Follow::Host) => tracing::warn!(
+                target: "countersign::clock", route, skew_seconds,
+                "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative), and `clock = \"host\"`: \
+                 the endpoint may refuse requests; set this host's clock"
+            ),
+            (Standing::TooFar, Follow::Endpoint | Follow::Host) => tracing::warn!(
+                target: "countersign::clock", route, skew_seconds,
+                "the endpoint's clock is more than 24 hours off this host's, which is not followed: the endpoint will refuse \
+                 requests; set this host's clock"
+            ),
+            (Standing::Agrees, Follow::Endpoint | Follow::Host) => tracing::info!(
+                target: "countersign::clock", route, skew_seconds,
+                "the endpoint's clock and this host's agree again: requests are signed with this host's time"
+            ),
+        }
+    }
+
+    fn tell_of_a_set_clock(&self, before: &Estimate, learned: &Estimate) {
+        let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
+        let skew_seconds_before = seconds(before.offset());
+        tracing::warn!(
+            target: "countersign::clock", route, skew_seconds_before, skew_seconds,
+            "this host's clock was set, or the host slept: the endpoint's clock was measured anew"
+        );
+    }
+}
+
+/// The `Date` of an answer that no cache had, if it is one in the form that RFC 9110 section 5.6.7 prefers.
+fn date(head: &HeaderMap) -> Option<Timestamp> {
+    const LENGTH: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+    if SIGNS_OF_A_CACHE.iter().any(|name| head.contains_key(name)) {
+        return None;
+    }
+    let mut dates = head.get_all(DATE).iter();
+    let (Some(only), None) = (dates.next(), dates.next()) else { return None };
+    let text = only.to_str().ok().filter(|text| text.len() == LENGTH)?;
+    DateTimeParser::new().parse_timestamp(text).ok()
+}
+
+fn seconds(milliseconds: i64) -> f64 {
+    // exact up to 285,000 years
+    #[allow(clippy::cast_precision_loss)]
+    let exact = milliseconds as f64;
+    exact / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const DAY: &str = "Thu, 01 Jan 2026 00:05:01 GMT";
+
+    fn head(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut head = HeaderMap::new();
+        for (name, value) in fields {
+            head.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        head
+    }
+
+    #[test]
+    fn only_one_fresh_date_in_the_usual_form_counts() {
+        assert_eq!(date(&head(&[("date", DAY)])), Some("2026-01-01T00:05:01Z".parse().unwrap()));
+        for fields in [
+            vec![],
+            vec![("date", DAY), ("date", DAY)],
+            vec![("date", DAY), ("age", "0")],
+            vec![("date", DAY), ("via", "1.1 cache")],
+            vec![("date", DAY), ("x-cache", "Hit from cloudfront")],
+            vec![("date", "Thursday, 01-Jan-26 00:05:01 GMT")],
+            vec![("date", "Thu Jan  1 00:05:01 2026")],
+            vec![("date", "Fri, 01 Jan 2026 00:05:01 GMT")],
+            vec![("date", "2026-01-01T00:05:01Z")],
+            vec![("date", "")],
+        ] {
+            assert_eq!(date(&head(&fields)), None, "{fields:?}");
+        }
+    }
+
+    fn at(monotonic: i64) -> Reading {
+        let wall = Timestamp::from_millisecond(1_767_225_600_000).unwrap();
+        Reading { wall: wall.checked_add(jiff::SignedDuration::from_millis(monotonic)).unwrap(), monotonic }
+    }
+
+    #[test]
+    fn a_date_that_others_can_write_is_not_believed_and_one_that_is_not_to_be_followed_changes_no_signature() {
+        let metrics = crate::telemetry::Metrics::new().route("ie", &[]);
+        let authentic = DateEvidence::Authentic;
+        for (follow, evidence, followed) in [
+            (Follow::Endpoint, authentic, true),
+            (Follow::Endpoint, DateEvidence::Forgeable, false),
+            (Follow::Host, authentic, false),
+        ] {
+            let clock = EndpointClock::new("ie", follow, evidence, metrics.clone());
+            clock.observe(at(0), at(20), &head(&[("date", DAY)]));
+            let ahead = clock.signing_time(at(100)).duration_since(at(100).wall).as_secs();
+            assert_eq!(ahead, if followed { 301 } else { 0 });
+            assert_eq!(clock.explains(TimeRefusal::Certain, at(0), at(0).wall), followed);
+            assert_eq!(clock.is_far_from(at(0), at(0).wall), evidence == authentic);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Why an endpoint refuses a signature, as one of a few classes that a metric can count, each with what to do about it.
+
+use super::echo::{Difference, differences, echoed};
+use crate::query::EndpointError;
+
+/// The class of a refused signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The request's time is too far from the endpoint's.
+    Clock,
+    /// The endpoint saw another HTTP method.
+    Method,
+    /// The endpoint signs for another host.
+    Host,
+    /// The endpoint signs for another path.
+    Path,
+    /// The endpoint saw other parameters, or other values.
+    Parameters,
+    /// The endpoint sorts the parameters in another way.
+    Order,
+    /// The endpoint encodes the parameters in another way.
+    Encoding,
+    /// Both sign the same string, and come to different signatures: with different secrets.
+    Key,
+    /// The endpoint does not say what it would have signed.
+    Unknown,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Clock,
+        Self::Method,
+        Self::Host,
+        Self::Path,
+        Self::Parameters,
+        Self::Order,
+        Self::Encoding,
+        Self::Key,
+        Self::Unknown,
+    ];
+
+    /// Whether an error code says that the signature is refused.
+    #[must_use]
+    pub fn is_meant_by(code: &str) -> bool {
+        let code = code.strip_prefix("Client.").unwrap_or(code);
+        matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure")
+    }
+
+    /// Its name in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Method => "method",
+            Self::Host => "host",
+            Self::Path => "path",
+            Self::Parameters => "parameters",
+            Self::Order => "order",
+            Self::Encoding => "encoding",
+            Self::Key => "key",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What to do about it, for whoever runs the signer.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Clock => "set the clock of the host that signs",
+            Self::Method => "look for what turns POST into another method between here and the endpoint",
+            Self::Host => {
+                "sign for the host by which the endpoint knows itself, or have whatever stands between keep the Host header"
+            }
+            Self::Path => {
+                "sign for the path by which the endpoint knows itself, or have whatever stands between keep the path"
+            }
+            Self::Parameters => "look for what changes the form between here and the endpoint",
+            Self::Order => "sort by the bytes of the names; an endpoint that sorts otherwise has a dialect of its own",
+            Self::Encoding => {
+                "percent-encode all but A-Z a-z 0-9 - _ . ~, a space as %20; an endpoint that encodes otherwise has a dialect \
+                 of its own"
+            }
+            Self::Key => "check that the secret access key is the one that belongs to the access key id, and is active",
+            Self::Unknown => {
+                "check the secret access key first, then the host of the endpoint; `countersign explain` compares a captured \
+                 request and answer"
+            }
+        }
+    }
+}
+
+/// Why `error` refuses what was signed: the class, and every difference found.
+#[must_use]
+pub fn refusal(signed: &str, error: &EndpointError) -> (Refusal, Vec<Difference>) {
+    let Some(differences) = echoed(error).and_then(|expected| differences(signed, expected)) else {
+        return (Refusal::Unknown, Vec::new());
+    };
+    let class = differences.first().map_or(Refusal::Key, |first| match first {
+        Difference::Method => Refusal::Method,
+        Difference::Host(_) => Refusal::Host,
+        Difference::Path(_) => Refusal::Path,
+        Difference::Parameters(_) => Refusal::Parameters,
+        Difference::Order(_) => Refusal::Order,
+        Difference::Encoding(..) => Refusal::Encoding,
+    });
+    (class, differences)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::percent;
+
+    const SIGNED: &str =
+        "POST\nsdb.example\n/\nA.1=a%20b~%2Ac&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=Put&Version=2009-04-15";
+
+    fn saying(expected: &str) -> EndpointError {
+        let message = format!(
+            "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String for this \
+             request should have been\n'{expected}'\n\nThe String-to-Sign should have been\n'sixteen'\n"
+        );
+        EndpointError { code: "SignatureDoesNotMatch".to_owned(), message, string_to_sign: None }
+    }
+
+    #[track_caller]
+    fn found(from: &str, to: &str) -> (Refusal, String) {
+        assert!(SIGNED.contains(from));
+        let (class, differences) = refusal(SIGNED, &saying(&SIGNED.replace(from, to)));
+        (class, differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn each_part_of_the_string_is_named_when_it_differs() {
+        for (from, to, class, said) in [
+            ("Version", "Version", Refusal::Key, ""),
+            ("POST", "GET", Refusal::Method, "another HTTP method"),
+            ("sdb.example", "sdb.internal", Refusal::Host, "another host"),
+            ("sdb.example", "sdb.example:8443", Refusal::Host, "a host with a port that was not signed"),
+            ("sdb.example", "SDB.EXAMPLE", Refusal::Host, "a host in other letter case"),
+            ("\n/\n", "\n/v1\n", Refusal::Path, "another path"),
+            ("\n/\n", "\n\n", Refusal::Path, "a path that differs by its last slash"),
+            ("=Put", "=Get", Refusal::Parameters, "other contents of 'Action'"),
+            ("&Version=2009-04-15", "", Refusal::Parameters, "other contents of 'Version'"),
+            ("&Version", "&User=x&Version", Refusal::Parameters, "other contents of 'User'"),
+            (
+                "Action=Put&Version=2009-04-15",
+                "Version=2009-04-15&Action=Put",
+                Refusal::Order,
+                "parameters in another order",
+            ),
+            (
+                "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=Put",
+                "Action=Put&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE",
+                Refusal::Order,
+                "parameters sorted without regard to case",
+            ),
+            (
+                "a%20b~%2Ac",
+                "a+b~%2Ac",
+                Refusal::Encoding,
+                "another percent-encoding of 'A.1' (spaces were signed as `+` there)",
+            ),
+            ("~", "%7e", Refusal::Encoding, "another percent-encoding of 'A.1'"),
+        ] {
+            assert_eq!(found(from, to), (class, said.to_owned()), "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn every_difference_is_named_and_the_first_gives_the_class() {
+        let expected = SIGNED.replace("sdb.example", "x.example").replace("=Put", "=Get");
+        let (class, differences) = refusal(SIGNED, &saying(&expected));
+        assert_eq!((class, differences.len()), (Refusal::Host, 2));
+    }
+
+    #[test]
+    fn the_string_is_found_wherever_an_endpoint_puts_it() {
+        let with = |message: &str, string_to_sign: Option<&str>| EndpointError {
+            code: "SignatureDoesNotMatch".to_owned(),
+            message: message.to_owned(),
+            string_to_sign: string_to_sign.map(str::to_owned),
+        };
+        for error in [
+            with("no match", Some(SIGNED)),
+            with(&format!("The String-to-Sign should have been '{SIGNED}'"), None),
+            with(&format!("Specified signature is not matched. server string to sign is:{SIGNED}"), None),
+            with(&format!("The Canonical String for this request should have been\n{SIGNED}\n\nmore"), None),
+            with(&format!("server string to sign is: {}", SIGNED.replace('\n', "\r\n")), None),
+        ] {
+            assert_eq!(refusal(SIGNED, &error).0, Refusal::Key, "{}", error.message);
+        }
+        let version_4 =
+            "The Canonical String for this request should have been\n'POST\n/\n\nhost:sqs.example\n\nhost\ne3b0'";
+        for error in [with("no match", None), with(version_4, None), with("x", Some("GET\n\n\nTue, 01 Jun 2010\n/b/"))]
+        {
+            assert_eq!(refusal(SIGNED, &error), (Refusal::Unknown, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn many_names_are_counted_not_listed() {
+        let many: String = (0..20).fold(String::new(), |all, n| all + &format!("&N{n}=v"));
+        let (_, differences) = refusal(&format!("{SIGNED}{many}"), &saying(SIGNED));
+        assert!(differences[0].to_string().ends_with("'N7' and 12 more"), "{}", differences[0]);
+    }
+
+    proptest! {
+        /// No value is ever shown, whatever the endpoint wrote in its place.
+        #[test]
+        fn no_value_is_shown(value in "[a-z]{12,20}", other in "\\PC{0,20}", at in 0..4_usize) {
+            let marked = format!("{SIGNED}&Z={}", percent::encode(&value));
+            let mut lines: Vec<&str> = marked.split('\n').collect();
+            lines[at] = &other;
+            let (_, differences) = refusal(&marked, &saying(&lines.join("\n")));
+            for difference in differences {
+                prop_assert!(!difference.to_string().contains(&value), "{difference}");
+            }
+        }
+    }
+}

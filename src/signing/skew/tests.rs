@@ -1,0 +1,246 @@
+//! What answers prove of an endpoint's clock: AWS's own cases, tables, and properties.
+
+#![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
+
+use jiff::fmt::rfc2822;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+const HOUR: i64 = 60 * MINUTE;
+
+fn reading(monotonic: i64, wall_ahead: i64) -> Reading {
+    const BEGAN: i64 = 1_767_225_600_000; // 2026-01-01T00:00:00Z
+    Reading { wall: Timestamp::from_millisecond(BEGAN + monotonic + wall_ahead).unwrap(), monotonic }
+}
+
+/// An endpoint `offset` ahead of the host writes a date halfway through an exchange of `took` that begins at `sent`.
+fn sighting(sent: i64, took: i64, offset: i64) -> Sighting {
+    let halfway = reading(sent + took / 2, 0).wall.as_millisecond() + offset;
+    let date = Timestamp::from_second(halfway.div_euclid(SECOND)).unwrap();
+    Sighting::new(reading(sent, 0), reading(sent + took, 0), date).unwrap()
+}
+
+fn learn(offsets: &[i64]) -> Option<Estimate> {
+    let answers = offsets.iter().zip(0..);
+    answers.fold(None, |known, (offset, at)| Some(Estimate::learn(known.as_ref(), sighting(at * MINUTE, 40, *offset))))
+}
+
+/// `aws-runtime`'s cases: every answer and what an SDK makes of it. Ours differ by the fraction of a second that `Date` lacks,
+/// and by not following what does not matter.
+#[test]
+fn the_cases_of_awss_own_sdks_come_out_alike() {
+    let text = include_str!("../../../tests/vectors/clock-skew.json");
+    let suite: Value = serde_json::from_str(text).unwrap();
+    let cases = suite["tests"].as_array().unwrap();
+    assert_eq!(cases.len(), 10);
+    for case in cases {
+        let mut known = None;
+        for operation in case["operations"].as_array().unwrap() {
+            let initial = operation["initialClientSkew"].as_i64().unwrap() * SECOND;
+            if known.is_none() && initial != 0 {
+                let set_to = at(&operation["attempts"][0]["clientTimeAtSend"]).set_to();
+                known = Some(Estimate::learn(None, Sighting { least: initial, most: initial, set_to }));
+            }
+            known = operate(operation, known, &case["description"]);
+        }
+    }
+}
+
+fn operate(operation: &Value, mut known: Option<Estimate>, name: &Value) -> Option<Estimate> {
+    let attempts = operation["attempts"].as_array().unwrap();
+    for (number, attempt) in attempts.iter().enumerate() {
+        let [sent, received] = ["clientTimeAtSend", "clientTimeAtReceive"].map(|key| at(&attempt[key]));
+        let signed = signing_time(known.as_ref(), sent);
+        let expected = at(&attempt["expectedSigningTime"]).wall;
+        assert!(signed.duration_since(expected).abs().as_millis() < 1000, "{name}: {signed}, not {expected}");
+
+        let headers = &attempt["response"]["headers"];
+        let date = headers["Date"].as_str().filter(|_| headers["Age"].is_null());
+        let seen = date.and_then(|date| Sighting::new(sent, received, http_date(date)));
+        known = seen.map(|seen| Estimate::learn(known.as_ref(), seen)).or(known);
+        let refusal = attempt["response"]["errorCode"].as_str().and_then(TimeRefusal::of);
+        let repeated =
+            refusal.is_some_and(|refusal| known.is_some_and(|known| explains(&known, refusal, sent, signed)));
+        if number + 1 < attempts.len() {
+            assert!(repeated, "{name}: attempt {number} is repeated");
+        } else if operation["maxAttempts"].is_null() {
+            assert!(!repeated, "{name}: attempt {number} is the last");
+        }
+    }
+    let expected = operation["expectedClientSkew"].as_i64().unwrap() * SECOND;
+    let offset = known.as_ref().map_or(0, Estimate::offset);
+    assert!(offset.abs_diff(expected) < 1000, "{name}: {offset}, not {expected}");
+    known
+}
+
+fn at(time: &Value) -> Reading {
+    let wall: Timestamp = time.as_str().unwrap().parse().unwrap();
+    Reading { wall, monotonic: wall.as_millisecond() - 1_767_000_000_000 }
+}
+
+fn http_date(text: &str) -> Timestamp {
+    rfc2822::DateTimeParser::new().parse_timestamp(text).unwrap()
+}
+
+#[test]
+fn a_small_offset_does_not_matter_a_large_one_is_followed_and_a_huge_one_is_not() {
+    for (offset, standing) in [
+        (0, Standing::Agrees),
+        (9 * SECOND, Standing::Agrees),
+        (-9 * SECOND, Standing::Agrees),
+        (11 * SECOND, Standing::Off),
+        (-11 * SECOND, Standing::Off),
+        (23 * HOUR, Standing::Off),
+        (-23 * HOUR, Standing::Off),
+        (25 * HOUR, Standing::TooFar),
+        (-25 * HOUR, Standing::TooFar),
+        (-56 * 365 * 24 * HOUR, Standing::TooFar),
+    ] {
+        let known = learn(&[offset]).unwrap();
+        assert_eq!(known.standing(), standing, "{offset}");
+        let now = reading(MINUTE, 0);
+        let moved = signing_time(Some(&known), now).as_millisecond() - now.wall.as_millisecond();
+        let expected = if standing == Standing::Off { offset } else { 0 };
+        assert!(moved.abs_diff(expected) < 1000, "{offset}: {moved}");
+    }
+}
+
+#[test]
+fn an_offset_at_the_limit_does_not_change_sides_with_every_answer() {
+    let standings = |offsets: &[i64]| learn(offsets).unwrap().standing();
+    assert_eq!(standings(&[8 * SECOND]), Standing::Agrees);
+    assert_eq!(standings(&[12 * SECOND, 8 * SECOND]), Standing::Off);
+    assert_eq!(standings(&[12 * SECOND, 8 * SECOND, 3 * SECOND]), Standing::Agrees);
+}
+
+#[test]
+fn the_log_hears_of_a_change_once() {
+    let mut known = None;
+    let news: Vec<bool> =
+        [0, HOUR, HOUR + 20 * SECOND, HOUR + 40 * SECOND, HOUR + 90 * SECOND, HOUR + 90 * SECOND, 0, 0]
+            .into_iter()
+            .zip(0..)
+            .map(|(offset, at)| {
+                let next = Estimate::learn(known.as_ref(), sighting(at * MINUTE, 40, offset));
+                let news = next.is_news_after(known.as_ref());
+                known = Some(next);
+                news
+            })
+            .collect();
+    assert_eq!(news, [false, true, false, false, true, false, true, false]);
+}
+
+#[test]
+fn an_answer_that_was_long_on_the_way_proves_nothing() {
+    let date = reading(0, HOUR).wall;
+    for (took, counts) in [(0, true), (MINUTE, true), (MINUTE + 1, false), (-1, false)] {
+        assert_eq!(Sighting::new(reading(0, 0), reading(took, 0), date).is_some(), counts, "{took}");
+    }
+}
+
+#[test]
+fn setting_the_hosts_clock_voids_what_was_known() {
+    let known = learn(&[2 * HOUR]).unwrap();
+    // somebody corrects the host: the offset must not be added to the right time
+    let corrected = reading(MINUTE, 2 * HOUR);
+    assert!(known.is_outdated(corrected) && !known.is_outdated(reading(MINUTE, 900)));
+    assert_eq!(signing_time(Some(&known), corrected), corrected.wall);
+    // and the next answer counts alone
+    let date = corrected.wall;
+    let seen = Sighting::new(corrected, Reading { monotonic: MINUTE + 40, ..corrected }, date).unwrap();
+    let known = Estimate::learn(Some(&known), seen);
+    assert_eq!((known.standing(), known.is_outdated(corrected)), (Standing::Agrees, false));
+}
+
+#[test]
+fn a_clock_that_is_set_during_an_exchange_spoils_neither_offset_nor_repetition() {
+    let (sent, received) = (reading(0, 0), reading(40, 3 * HOUR));
+    let date = reading(0, HOUR).wall;
+    let known = Estimate::learn(None, Sighting::new(sent, received, date).unwrap());
+    assert!(known.offset().abs_diff(-2 * HOUR) < 1000);
+    assert!(explains(&known, TimeRefusal::Certain, sent, sent.wall), "it was signed an hour early");
+    let signed_rightly = reading(0, HOUR).wall;
+    assert!(!explains(&known, TimeRefusal::Certain, sent, signed_rightly));
+}
+
+#[test]
+fn a_refusal_is_explained_by_the_time_the_request_was_signed_with() {
+    use TimeRefusal::{Certain, Possible};
+    for (offset, applied, refusal, explained) in [
+        (HOUR, 0, Certain, true),
+        (-HOUR, 0, Certain, true),
+        (20 * SECOND, 0, Certain, true),
+        (5 * SECOND, 0, Certain, false),
+        (HOUR, HOUR, Certain, false),
+        (HOUR, 0, Possible, true),
+        (-5 * MINUTE, 0, Possible, true),
+        (2 * MINUTE, 0, Possible, false),
+        (HOUR, HOUR, Possible, false),
+        (25 * HOUR, 0, Certain, false),
+    ] {
+        let known = learn(&[offset]).unwrap();
+        let sent = reading(0, 0);
+        let signed = sent.wall_ahead_by(applied);
+        assert_eq!(explains(&known, refusal, sent, signed), explained, "{offset} {applied} {refusal:?}");
+    }
+}
+
+#[test]
+fn codes_that_may_speak_of_the_time_are_told_apart() {
+    for (code, refusal) in [
+        ("RequestExpired", Some(TimeRefusal::Certain)),
+        ("Client.RequestExpired", Some(TimeRefusal::Certain)),
+        ("RequestTimeTooSkewed", Some(TimeRefusal::Certain)),
+        ("SignatureDoesNotMatch", Some(TimeRefusal::Possible)),
+        ("AuthFailure", Some(TimeRefusal::Possible)),
+        ("requestexpired", None),
+        ("RequestLimitExceeded", None),
+        ("", None),
+    ] {
+        assert_eq!(TimeRefusal::of(code), refusal, "{code}");
+    }
+}
+
+proptest! {
+    /// The bounds hold the truth however long the way was and wherever on it the date was written.
+    #[test]
+    fn the_truth_lies_within_the_bounds(
+        offset in -LIMIT..LIMIT, took in 0..MINUTE, written in 0.0..1.0, sent in 0..1_000_000_i64
+    ) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+        let on_the_way = (took as f64 * written) as i64;
+        let date = reading(sent + on_the_way, offset).wall.as_millisecond().div_euclid(SECOND);
+        let date = Timestamp::from_second(date).unwrap();
+        let seen = Sighting::new(reading(sent, 0), reading(sent + took, 0), date).unwrap();
+        prop_assert!(seen.least <= offset && offset <= seen.most, "{seen:?}");
+        prop_assert!(middle(seen).abs_diff(offset) <= (took.unsigned_abs() + 1000) / 2 + 1);
+    }
+
+    /// More answers never make it worse, and many make it better than one `Date` can be.
+    #[test]
+    fn answers_together_are_at_least_as_exact_as_the_best_of_them(
+        offset in -LIMIT..LIMIT, sent in proptest::collection::vec(0..100_000_i64, 1..30)
+    ) {
+        let mut known: Option<Estimate> = None;
+        for sent in sent {
+            let next = Estimate::learn(known.as_ref(), sighting(sent, 40, offset));
+            let width = |known: &Estimate| known.seen.most - known.seen.least;
+            prop_assert!(known.is_none_or(|known| width(&next) <= width(&known)));
+            prop_assert!(next.seen.least <= offset && offset <= next.seen.most);
+            known = Some(next);
+        }
+    }
+
+    /// Nothing an endpoint or a clock says makes the arithmetic fail.
+    #[test]
+    fn no_time_is_too_strange(wall in any::<i64>(), date in any::<i64>(), sent in any::<i64>(), received in any::<i64>()) {
+        let time = |ms: i64| Timestamp::from_millisecond(ms % 253_402_207_200_000).unwrap();
+        let [sent, received] = [sent, received].map(|monotonic| Reading { wall: time(wall), monotonic });
+        if let Some(seen) = Sighting::new(sent, received, time(date)) {
+            let known = Estimate::learn(None, seen);
+            let _any = (signing_time(Some(&known), received), explains(&known, TimeRefusal::Certain, sent, sent.wall));
+        }
+    }
+}

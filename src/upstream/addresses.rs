@@ -1,0 +1,124 @@
+//! Where an endpoint's name leads: asked when a connection is made, once for all who need one, and never kept for long.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// How long an answer serves the connections that follow. The system's resolver tells no time to live, so that this is short:
+/// long enough for a burst of connections, shorter than what anyone waits for when a name is changed.
+const KEPT: Duration = Duration::from_secs(5);
+/// For how long an address that failed, or was slower than another, is tried after the others.
+const AVOIDED: Duration = Duration::from_secs(60);
+
+/// One worker's knowledge of an endpoint's addresses.
+pub(super) struct Addresses {
+    host: String,
+    port: u16,
+    /// Whoever holds it asks; those who wait for it take what was answered meanwhile.
+    latest: Mutex<Option<Lookup>>,
+    avoided: RefCell<HashMap<SocketAddr, Instant>>,
+}
+
+struct Lookup {
+    at: Instant,
+    found: Result<Rc<[SocketAddr]>, Arc<io::Error>>,
+}
+
+impl Addresses {
+    /// Of `host`, which may be an address itself, IPv6 without brackets.
+    pub(super) fn of(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port, latest: Mutex::default(), avoided: RefCell::default() }
+    }
+
+    /// The addresses, those that lately failed behind the others.
+    ///
+    /// # Errors
+    /// The name has none, or could not be looked up.
+    pub(super) async fn get(&self) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
+        let mut addresses = self.lookup(KEPT).await?.to_vec();
+        let now = Instant::now();
+        let mut avoided = self.avoided.borrow_mut();
+        avoided.retain(|_, until| now < *until);
+        addresses.sort_by_key(|address| avoided.contains_key(address));
+        Ok(addresses)
+    }
+
+    /// The addresses as they are now, or were less than `age` ago.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub(super) async fn lookup(&self, age: Duration) -> Result<Rc<[SocketAddr]>, Arc<io::Error>> {
+        if let Ok(address) = self.host.parse::<IpAddr>() {
+            return Ok(Rc::new([SocketAddr::new(address, self.port)]));
+        }
+        let asked = Instant::now();
+        let mut latest = self.latest.lock().await;
+        if let Some(lookup) = &*latest {
+            // a failure is the answer only to those who waited for it
+            let fresh = lookup.found.is_ok() && asked.saturating_duration_since(lookup.at) < age;
+            if fresh || lookup.at > asked {
+                return lookup.found.clone();
+            }
+        }
+        let found = match lookup_host((self.host.as_str(), self.port)).await {
+            Ok(addresses) => Ok(addresses.collect()),
+            Err(error) => Err(Arc::new(error)),
+        };
+        *latest = Some(Lookup { at: Instant::now(), found: found.clone() });
+        found
+    }
+
+    /// Has `address` tried after the others for a while.
+    pub(super) fn avoid(&self, address: SocketAddr) {
+        let now = Instant::now();
+        self.avoided.borrow_mut().insert(address, now.checked_add(AVOIDED).unwrap_or(now));
+    }
+}
+
+#[cfg(test)]
+impl Addresses {
+    /// As if the name had just been looked up.
+    pub(super) async fn found(&self, addresses: &[SocketAddr]) {
+        *self.latest.lock().await = Some(Lookup { at: Instant::now(), found: Ok(addresses.into()) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn an_address_needs_no_resolver_and_stands_for_itself() {
+        for host in ["192.0.2.1", "2001:db8::1"] {
+            let found = block_on(Addresses::of(host, 443).get()).unwrap();
+            assert_eq!(found, [SocketAddr::new(host.parse().unwrap(), 443)]);
+        }
+    }
+
+    #[test]
+    fn an_address_that_failed_is_tried_last_for_a_minute() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let addresses = Addresses::of("endpoint.example", 443);
+            let [a, b, c] = [1, 2, 3].map(|n| SocketAddr::new(IpAddr::from([192, 0, 2, n]), 443));
+            addresses.found(&[a, b, c]).await;
+            addresses.avoid(a);
+            assert_eq!(addresses.get().await.unwrap(), [b, c, a]);
+            tokio::time::advance(AVOIDED).await;
+            addresses.found(&[a, b, c]).await;
+            assert_eq!(addresses.get().await.unwrap(), [a, b, c]);
+        });
+    }
+}

@@ -1,0 +1,218 @@
+//! The race that every pool of connections runs: the endpoint closes a connection in the very moment in which it is used again.
+//! Hit on purpose, thousands of times, with an endpoint that notes whatever arrives, read or not.
+
+use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Answer, Draft, Ending, PATIENCE, Setup, endpoint};
+
+/// What becomes of a connection after its first answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    /// FIN after a moment, and reads on: what is written to it is noted.
+    CloseAndListen,
+    /// FIN after a moment, and what is written to it meets a socket that is gone.
+    Close,
+    /// RST after a moment.
+    Reset,
+    /// Waits for the next request and closes without reading it, which sends a RST.
+    CloseUnread,
+    /// Reads a part of the next request and closes, which sends a RST.
+    CloseInTheMiddle,
+    /// Reads all of the next request and closes.
+    CloseAfterReading,
+    /// Reads all of the next request and resets.
+    ResetAfterReading,
+}
+
+/// An endpoint that answers the first request on every connection, and does its deed to the second.
+struct Racer {
+    url: String,
+    /// How often each id arrived, read or not, in whole or in part.
+    arrived: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Racer {
+    fn new(deed: Deed) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let arrived = Arc::<Mutex<HashMap<String, usize>>>::default();
+        let (ours, turn) = (Arc::clone(&arrived), Arc::new(AtomicU64::new(0)));
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let (arrived, turn) = (Arc::clone(&ours), turn.fetch_add(1, Ordering::Relaxed));
+                std::thread::spawn(move || serve(socket.unwrap(), deed, turn, &arrived));
+            }
+        });
+        Self { url, arrived }
+    }
+
+    fn arrivals(&self, id: &str) -> usize {
+        self.arrived.lock().unwrap().get(id).copied().unwrap_or(0)
+    }
+}
+
+fn serve(mut socket: TcpStream, deed: Deed, turn: u64, arrived: &Mutex<HashMap<String, usize>>) {
+    socket.set_nodelay(true).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let note = |text: &[u8]| {
+        if let Some(id) = id_in(text) {
+            *arrived.lock().unwrap().entry(id).or_default() += 1;
+        }
+    };
+    let mut bytes = [0; 4096];
+    let length = socket.read(&mut bytes).unwrap_or(0);
+    note(&bytes[..length]);
+    if length == 0 || socket.write_all(&endpoint::answer("200 OK", "done")).is_err() {
+        return;
+    }
+    match deed {
+        Deed::CloseAndListen => {
+            a_moment(turn);
+            let _left = socket.shutdown(Shutdown::Write);
+            let length = socket.read(&mut bytes).unwrap_or(0);
+            note(&bytes[..length]);
+        }
+        Deed::Close => a_moment(turn),
+        Deed::Reset => {
+            a_moment(turn);
+            reset(&socket);
+        }
+        Deed::CloseUnread => {
+            let length = socket.peek(&mut bytes).unwrap_or(0);
+            note(&bytes[..length]);
+        }
+        Deed::CloseInTheMiddle => {
+            let length = socket.peek(&mut bytes).unwrap_or(0);
+            note(&bytes[..length]);
+            let _left = socket.read(&mut [0; 20]);
+        }
+        Deed::CloseAfterReading | Deed::ResetAfterReading => {
+            let length = socket.read(&mut bytes).unwrap_or(0);
+            note(&bytes[..length]);
+            if deed == Deed::ResetAfterReading {
+                reset(&socket);
+            }
+        }
+    }
+}
+
+/// From none to a third of a millisecond, a little longer each time: it sweeps over the time in which the next request comes.
+fn a_moment(turn: u64) {
+    let until = Instant::now() + Duration::from_micros(turn * 7 % 330);
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
+}
+
+fn reset(socket: &TcpStream) {
+    socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+fn id_in(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let (_, rest) = text.split_once("JobId=")?;
+    Some(rest.split('&').next().unwrap().to_owned())
+}
+
+/// How the calls of one race ended.
+#[derive(Default)]
+struct Tally {
+    calls: usize,
+    answered: usize,
+    sent_again: usize,
+    unknown: usize,
+    unsent: usize,
+}
+
+impl Tally {
+    /// Counts one answer, and holds it against what arrived.
+    #[track_caller]
+    fn count(&mut self, answer: &Answer, arrivals: usize, deed: Deed, action: &str) {
+        self.calls += 1;
+        assert_eq!(answer.ending, Ending::Whole);
+        let sent = answer.head.field("x-proxy-sent");
+        let most = if action == "CreateJob" { 1 } else { 2 };
+        assert!(arrivals <= most, "{action} arrived {arrivals} times: {deed:?}");
+        match (answer.status, sent) {
+            (200, None) => {
+                self.answered += 1;
+                self.sent_again += usize::from(arrivals == 2);
+                assert!(arrivals >= 1, "answered without having arrived");
+            }
+            (409, Some("yes")) => {
+                assert_eq!(answer.element("Code"), "ProxyOutcomeUnknown");
+                self.unknown += 1;
+                // of a socket that is gone nobody can say what would have arrived
+                if !matches!(deed, Deed::Close | Deed::Reset) {
+                    assert_eq!(arrivals, 1, "called unknown, and not a byte was written: {deed:?}");
+                }
+            }
+            (502, Some("yes")) if action != "CreateJob" => self.unknown += 1,
+            (502 | 503, Some("no")) => {
+                self.unsent += 1;
+                assert_eq!(arrivals, 0, "called unsent, and it arrived: {deed:?}");
+            }
+            other => panic!("{other:?} {}", answer.text()),
+        }
+    }
+}
+
+const CLIENTS: usize = 4;
+const CALLS: usize = 250;
+
+#[track_caller]
+fn race(deed: Deed, action: &str) -> Tally {
+    let racer = Racer::new(deed);
+    let proxy = Setup::to_url(&racer.url).process("workers = 2").start();
+    let ends = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (proxy, ends) = (&proxy, &ends);
+            scope.spawn(move || {
+                let mut connection = proxy.connect();
+                for call in 0..CALLS {
+                    let id = format!("{client}.{call}");
+                    let answer =
+                        connection.call(&Draft::form(&format!("Action={action}&JobId={id}&Version=2010-06-03")));
+                    ends.lock().unwrap().push((id, answer));
+                }
+            });
+        }
+    });
+    let mut tally = Tally::default();
+    for (id, answer) in ends.into_inner().unwrap() {
+        tally.count(&answer, racer.arrivals(&id), deed, action);
+    }
+    tally
+}
+
+#[test]
+fn whatever_closes_a_connection_in_the_moment_of_its_reuse_no_call_arrives_twice() {
+    println!("endpoint                action     calls  answered  sent again  unknown  unsent  twice");
+    for deed in [
+        Deed::CloseAndListen,
+        Deed::Close,
+        Deed::Reset,
+        Deed::CloseUnread,
+        Deed::CloseInTheMiddle,
+        Deed::CloseAfterReading,
+        Deed::ResetAfterReading,
+    ] {
+        for action in ["CreateJob", "GetStatus"] {
+            let Tally { calls, answered, sent_again, unknown, unsent } = race(deed, action);
+            println!(
+                "{:<23} {action:<9} {calls:>6} {answered:>9} {sent_again:>11} {unknown:>8} {unsent:>7}      0",
+                format!("{deed:?}")
+            );
+            assert_eq!(calls, CLIENTS * CALLS);
+            if action == "CreateJob" {
+                assert_eq!(sent_again, 0);
+            }
+        }
+    }
+}
