@@ -18,6 +18,7 @@ use super::breaker::Breaker;
 use super::budget::Budget;
 use super::connect::{Connection, Endpoint};
 use super::error::SendError;
+use super::informational::Flood;
 use super::pool::Pool;
 use crate::signing::{SignedRequest, SigningTarget};
 
@@ -155,11 +156,16 @@ impl Client {
 /// write it; or the kernel has taken no byte since.
 async fn hand_over(
     connection: &mut Connection,
-    request: Request<Full<Bytes>>,
+    mut request: Request<Full<Bytes>>,
     answer_by: Instant,
 ) -> Result<Response<Incoming>, SendError> {
     let before = connection.written();
-    let answer = timeout_at(answer_by, connection.sender.try_send_request(request)).await;
+    let flood = Flood::watch(&mut request);
+    let answer = tokio::select! {
+        biased;
+        () = flood.too_many() => return Err(SendError::BadAnswer("too many informational answers come before it")),
+        answer = timeout_at(answer_by, connection.sender.try_send_request(request)) => answer,
+    };
     let mut failed = match answer {
         Ok(Ok(response)) => return Ok(response),
         Ok(Err(failed)) => failed,

@@ -3,6 +3,8 @@
 
 mod failures;
 mod identity_option;
+#[cfg(feature = "pkcs11")]
+mod import_pkcs11;
 mod inspect;
 mod list;
 mod new_identity;
@@ -38,6 +40,9 @@ enum Command {
     Reseal(reseal::Arguments),
     /// Have configured keys of any kind sign a probe, and say which store answered, how fast, and when the key expires
     Test(test::Arguments),
+    /// Put an access key into a PKCS#11 token, which signs with it and never tells it
+    #[cfg(feature = "pkcs11")]
+    ImportPkcs11(import_pkcs11::Arguments),
 }
 
 /// Runs the command.
@@ -52,5 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Reseal(arguments) => reseal::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        #[cfg(feature = "pkcs11")]
+        Command::ImportPkcs11(arguments) => import_pkcs11::run(arguments),
     }
 }
