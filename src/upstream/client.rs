@@ -1,6 +1,7 @@
 //! One worker's way to one endpoint, and the one place where a signed request becomes bytes on a connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::addresses::Addresses;
@@ -28,6 +30,8 @@ pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static(VIA_COUNTERSIGN);
 
+/// Informational answers before the one that counts.
+const MOST_INFORMATIONAL: usize = 20;
 /// How old the addresses of an endpoint may be to which connections are kept.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 
@@ -155,11 +159,17 @@ impl Client {
 /// write it; or the kernel has taken no byte since.
 async fn hand_over(
     connection: &mut Connection,
-    request: Request<Full<Bytes>>,
+    mut request: Request<Full<Bytes>>,
     answer_by: Instant,
 ) -> Result<Response<Incoming>, SendError> {
+    let flood = Arc::new(Flood::default());
+    let counted = Arc::clone(&flood);
+    hyper::ext::on_informational(&mut request, move |_informational| counted.rise());
     let before = connection.written();
-    let answer = timeout_at(answer_by, connection.sender.try_send_request(request)).await;
+    let answer = tokio::select! {
+        answer = timeout_at(answer_by, connection.sender.try_send_request(request)) => answer,
+        () = flood.over.notified() => return Err(SendError::BadAnswer("too many informational ones come before it")),
+    };
     let mut failed = match answer {
         Ok(Ok(response)) => return Ok(response),
         Ok(Err(failed)) => failed,
@@ -172,6 +182,21 @@ async fn hand_over(
         (false, true) => SendError::Garbled(error),
         (false, false) => SendError::BrokenOff(error),
     })
+}
+
+/// Informational answers (1xx), which hyper reads on behind. An endpoint that sends nothing else would keep it busy.
+#[derive(Default)]
+struct Flood {
+    risen: AtomicUsize,
+    over: Notify,
+}
+
+impl Flood {
+    fn rise(&self) {
+        if self.risen.fetch_add(1, Ordering::Relaxed) >= MOST_INFORMATIONAL {
+            self.over.notify_one();
+        }
+    }
 }
 
 /// `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less a second for the way: how long the endpoint keeps the
