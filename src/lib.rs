@@ -81,6 +81,11 @@
 //! connections of unchanged destinations, and replaces the [`downstream::Service`] of each listener. A request looks at it once, at
 //! its start: policy, key and endpoint are of one graph.
 //!
+//! A key store that runs programs or loads libraries has a process of its own ([`credentials::agent`]), started before this one
+//! confines itself. A key in a token ([`credentials::pkcs11`]) signs there: workers put requests into a socket of packets without
+//! waiting, a thread of the agent for each session answers them, and one thread here, started by the first request, hands the
+//! answers out. A key in memory signs on the worker's thread, at once.
+//!
 //! # Invariants
 //!
 //! 1. No secret, string to sign, signature, form value or `Authorization` field in a log, metric, error or answer. Secrets are

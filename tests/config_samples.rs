@@ -173,11 +173,12 @@ fn the_examples_of_keys_make_one_configuration() {
     let (before, rest) = written.split_once("# \"file\": the JSON").unwrap();
     let (keys, after) = rest.split_once("# ---- Health and metrics").unwrap();
     // of two lines that say where a file is there is one
-    let keys = keys.replace("# e.g. credential = ", "# ").replace("# e.g. ", "");
+    let keys =
+        keys.replace("# e.g. credential = ", "# ").replace("# e.g. pin_credential = ", "# ").replace("# e.g. ", "");
     let before = before.replace("# e.g. key = ", "key = ");
     let settings = parse(&format!("{before}#{keys}#{after}"), "f", []).unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<_> = settings.keys.iter().map(|key| key.name.as_str()).collect();
-    assert_eq!(names, ["main", "mounted", "printed"]);
+    assert_eq!(names, ["main", "mounted", "printed", "token"]);
 }
 
 #[test]
@@ -190,6 +191,7 @@ fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
         ("[listener.zz.service_account]", "listener.local.service_account"),
         ("[key.zz]\nkind = \"file\"", "key.mounted"),
         ("[key.zz]\nkind = \"process\"", "key.printed"),
+        ("[key.zz]\nkind = \"pkcs11\"", "key.token"),
     ] {
         let error =
             parse(&format!("{}\n{header}\nnothing-like-it = 1\n", text("reference.toml")), "f", []).unwrap_err();

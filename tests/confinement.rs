@@ -54,7 +54,9 @@ fn the_process_that_is_confined() {
     attempt("write a listed file", || File::create(directory.join("write/file")));
     attempt("write where one may only read", || File::create(directory.join("read/new")));
     attempt("write outside", || File::create(directory.join("new")));
-    attempt("remove a file", || fs::remove_file(directory.join("write/old")));
+    attempt("remove a file that was written", || fs::remove_file(directory.join("write/old")));
+    attempt("remove what may be removed", || fs::remove_file(directory.join("sockets/old")));
+    attempt("remove a file outside", || fs::remove_file(&outside));
     attempt("connect to a listed port", || TcpStream::connect(("127.0.0.1", listed)));
     attempt("connect to another port", || TcpStream::connect(("127.0.0.1", unlisted)));
     attempt("bind a listed port", || TcpListener::bind(("127.0.0.1", ours)));
@@ -81,6 +83,7 @@ fn confinement(directory: &Path, connect: u16, bind: u16) -> Confinement {
     Confinement {
         read: vec![directory.join("read"), directory.join("not there")],
         write: vec![directory.join("write")],
+        remove: vec![directory.join("sockets")],
         connect: vec![connect],
         bind: vec![bind],
         netlink: Netlink::Deny,
@@ -100,10 +103,10 @@ fn attempt<T>(name: &str, action: impl FnOnce() -> std::io::Result<T>) {
 #[test]
 fn what_is_not_listed_is_refused_and_what_is_listed_works() {
     let scene = tempfile::tempdir().unwrap();
-    for name in ["read", "write"] {
+    for name in ["read", "write", "sockets"] {
         fs::create_dir(scene.path().join(name)).unwrap();
     }
-    for name in ["outside", "read/file", "write/old"] {
+    for name in ["outside", "read/file", "write/old", "sockets/old"] {
         fs::write(scene.path().join(name), "text").unwrap();
     }
     symlink("../outside", scene.path().join("read/link")).unwrap();
@@ -129,7 +132,9 @@ fn what_is_not_listed_is_refused_and_what_is_listed_works() {
         "write a listed file: ok",
         "write where one may only read: PermissionDenied",
         "write outside: PermissionDenied",
-        "remove a file: Unsupported",
+        "remove a file that was written: PermissionDenied",
+        "remove what may be removed: ok",
+        "remove a file outside: PermissionDenied",
         "connect to a listed port: ok",
         "connect to another port: PermissionDenied",
         "bind a listed port: ok",
@@ -212,6 +217,29 @@ fn a_confined_service_takes_new_keys_by_rename_and_by_symlink_and_ends_in_good_o
     proxy.signal(Signal::TERM);
     assert!(proxy.process.wait().unwrap().success(), "{}", proxy.output());
     assert!(proxy.output().contains("drained"));
+}
+
+#[test]
+fn a_confined_service_removes_its_socket_where_nothing_else_could_be_removed() {
+    for (beside, left) in [(None, false), (Some("sockets/somebody's"), true)] {
+        let scene = Scene::new();
+        fs::create_dir(scene.path("sockets")).unwrap();
+        if let Some(name) = beside {
+            fs::write(scene.path(name), "").unwrap();
+        }
+        scene.give_away();
+        let socket = scene.path("sockets/socket");
+        let listener = format!("[listener.unix]\naddress = \"unix:{}\"\nany_local = true\n", socket.display());
+        // the second start finds the socket of the first, or nothing
+        for _ in 0..2 {
+            let (mut proxy, _) = scene.run(&listener);
+            proxy.wait_for("listening listener=unix");
+            assert!(socket.exists());
+            proxy.signal(Signal::TERM);
+            assert!(proxy.process.wait().unwrap().success(), "{}", proxy.output());
+            assert_eq!(socket.exists(), left, "{}", proxy.output());
+        }
+    }
 }
 
 #[test]

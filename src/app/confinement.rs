@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::listening::authenticates_by;
-use crate::config::settings::{AuditTarget, Endpoint, Listener, Method, Route, Settings, TokenKeys, Transport, Trust};
+use crate::config::settings::{
+    AuditTarget, Endpoint, ListenAddress, Listener, Method, Route, Settings, TokenKeys, Transport, Trust,
+};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
 
@@ -53,6 +55,7 @@ pub fn confinement(
             AuditTarget::File(path) => path.parent().map(Path::to_owned).into_iter().collect(),
             AuditTarget::Off | AuditTarget::Stdout | AuditTarget::Journald | AuditTarget::Syslog => Vec::new(),
         },
+        remove: socket_directories(&settings.listeners),
         connect: connect.into_iter().collect(),
         // everything is bound already
         bind: Vec::new(),
@@ -60,6 +63,22 @@ pub fn confinement(
         abstract_sockets,
         spawn: Spawn::Deny,
     }
+}
+
+/// The directories of our Unix sockets, which are removed at the end, as far as nothing else is in them: the right to remove
+/// holds for all that is in a directory. Elsewhere (/run, /tmp) a socket stays behind, and the next start replaces it.
+fn socket_directories(listeners: &[Listener]) -> Vec<PathBuf> {
+    let sockets = listeners.iter().filter_map(|listener| match &listener.address {
+        ListenAddress::Unix(socket) => Some(socket.path.as_path()),
+        ListenAddress::Tcp(_) | ListenAddress::Inherited { .. } => None,
+    });
+    let sockets: BTreeSet<&Path> = sockets.collect();
+    let directories: BTreeSet<&Path> = sockets.iter().filter_map(|socket| socket.parent()).collect();
+    let ours = |directory: &&Path| {
+        std::fs::read_dir(directory)
+            .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|entry| sockets.contains(entry.path().as_path()))))
+    };
+    directories.into_iter().filter(ours).map(Path::to_owned).collect()
 }
 
 /// Everything that is connected to by what the configuration says.
@@ -279,6 +298,27 @@ mod tests {
         assert_eq!(strings(directories_of(Path::new("/key.age"))), ["/key.age"]);
         let found = strings(directories_of(Path::new("/proc/self/key.age")));
         assert!(!found.iter().any(|path| path == "/" || path == "/proc"), "{found:?}");
+    }
+
+    #[test]
+    fn only_a_directory_of_sockets_alone_is_one_to_remove_from() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = |name: &str| {
+            let mut listener = settings("https://[::1]/").listeners.remove(0);
+            let path = directory.path().join(name);
+            listener.address =
+                ListenAddress::Unix(crate::config::settings::UnixSocket { path, mode: 0o600, group: None });
+            listener
+        };
+        let listeners = [listener("a"), listener("b")];
+        for name in ["a", "b"] {
+            assert_eq!(socket_directories(&listeners), [directory.path()]);
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert!(socket_directories(&listeners[..1]).is_empty(), "b is not one of its sockets");
+        fs::create_dir(directory.path().join("below")).unwrap();
+        assert!(socket_directories(&listeners).is_empty());
+        assert!(socket_directories(&settings("https://[::1]/").listeners).is_empty());
     }
 
     #[test]

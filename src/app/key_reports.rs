@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::graph::Graph;
 use crate::clock;
-use crate::credentials::{KeySlot, KeyWatcher, LoadError, RefreshOutcome, Report, WatchError, WatchedKey};
+use crate::credentials::{
+    KeySlot, KeyWatcher, LoadError, RefreshOutcome, Report, SigningError, WatchError, WatchedKey,
+};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
@@ -26,7 +28,11 @@ pub(super) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, 
 /// Why no request can be signed with a key; `None` when it is usable.
 #[must_use]
 pub fn unusable(slot: &KeySlot) -> Option<String> {
-    let error = slot.current(clock::now()).err()?;
+    let error = match slot.current(clock::now()) {
+        Err(error) => error.to_string(),
+        Ok(key) if key.signing_key().is_away() => SigningError::Away.to_string(),
+        Ok(_) => return None,
+    };
     Some(match slot.trouble() {
         Some(trouble) => format!("key.{}: {error}: {trouble}", slot.name()),
         None => format!("key.{}: {error}", slot.name()),
@@ -36,7 +42,7 @@ pub fn unusable(slot: &KeySlot) -> Option<String> {
 /// What is the matter with the store of a key that is usable all the same.
 #[must_use]
 pub(super) fn degraded(slot: &KeySlot) -> Option<String> {
-    let trouble = slot.trouble().filter(|_| slot.current(clock::now()).is_ok())?;
+    let trouble = slot.trouble().filter(|_| unusable(slot).is_none())?;
     Some(format!("key.{}: the last good key is in use: {trouble}", slot.name()))
 }
 
@@ -52,15 +58,15 @@ fn report(metrics: &Metrics, slot: &KeySlot, looked: Result<RefreshOutcome, Load
         Ok(RefreshOutcome::Waiting(waiting)) => (LoadResult::Waiting, Some(causes(&waiting))),
         Err(error) => (LoadResult::Failed, Some(causes(&error))),
     };
-    match (&trouble, slot.current(clock::now())) {
+    match (&trouble, unusable(slot)) {
         (None, _) => {}
-        (Some(error), Ok(_)) if result == LoadResult::Waiting => {
+        (Some(error), None) if result == LoadResult::Waiting => {
             tracing::warn!(key, error, "the new key cannot be used yet; the last good one stays in use");
         }
-        (Some(error), Ok(_)) => {
+        (Some(error), None) => {
             tracing::warn!(key, error, "the key cannot be loaded; the last good one stays in use");
         }
-        (Some(error), Err(_)) => {
+        (Some(error), Some(_)) => {
             tracing::error!(key, error, "there is no usable key: requests are answered with 503");
         }
     }

@@ -1,7 +1,9 @@
 //! From a `[key.NAME]` to its live store.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::pkcs11_keys;
 use crate::config::settings::{self, Key, ProcessStore};
 use crate::credentials::process::Program;
 use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, PlainFile, SealedFile};
@@ -19,6 +21,7 @@ pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<
         settings::KeyStore::Sealed { file, identity } => Box::new(SealedFile::new(file.clone(), locate(identity)?)),
         settings::KeyStore::File(source) => Box::new(PlainFile::new(locate(source)?)),
         settings::KeyStore::Process(process) => Box::new(process_store(process)?),
+        settings::KeyStore::Pkcs11(token) => pkcs11_keys::store(&key.name, token, &locate(&token.pin)?)?,
     })
 }
 
@@ -31,7 +34,7 @@ pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Resu
     Ok(match &key.store {
         settings::KeyStore::Sealed { file, identity } => vec![file.clone(), locate(identity)?],
         settings::KeyStore::File(source) => vec![locate(source)?],
-        settings::KeyStore::Process(_) => Vec::new(),
+        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => Vec::new(),
     })
 }
 
@@ -39,7 +42,7 @@ pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Resu
 pub(super) const fn needs_process(key: &Key) -> bool {
     match &key.store {
         settings::KeyStore::Sealed { .. } | settings::KeyStore::File(_) => false,
-        settings::KeyStore::Process(_) => true,
+        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => true,
     }
 }
 
@@ -58,6 +61,10 @@ fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
         None => (String::new(), Vec::new()),
     };
     let program = Program { path, arguments, timeout: *timeout, refresh: *refresh };
-    let passed_on = environment.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
-    Ok(AgentStore::start(Order::Process(program), passed_on)?)
+    Ok(AgentStore::start(Order::Process(program), passed_on(environment))?)
+}
+
+/// Those of our variables that an agent sees.
+pub(super) fn passed_on(names: &[String]) -> Vec<(OsString, OsString)> {
+    names.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
 }

@@ -253,6 +253,12 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.standing.remove_sockets();
+    }
+}
+
 /// For each worker, a socket for each listener; where they listen; and the paths to remove with their listeners.
 type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<(Name, SocketPath)>);
 

@@ -69,6 +69,11 @@ impl Standing {
         lock(&self.refresher).poke();
     }
 
+    /// Removes the sockets in the file system. At the end: what shares this value with threads that never end is never dropped.
+    pub(super) fn remove_sockets(&self) {
+        lock(&self.paths).clear();
+    }
+
     /// Has `graph` served, in which `keys` are new. May wait for a key store that is being asked.
     pub(super) fn adopt(&self, graph: &Arc<Graph>, keys: Vec<WatchedKey>) {
         self.graphs.send_replace(Arc::clone(graph));

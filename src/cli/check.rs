@@ -160,6 +160,9 @@ fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) 
     }
     println!("  may read: {}", joined(confinement.read.iter().map(|path| path.display())));
     println!("  may write: {}", joined(confinement.write.iter().map(|path| path.display())));
+    if !confinement.remove.is_empty() {
+        println!("  may remove from: {}", joined(confinement.remove.iter().map(|path| path.display())));
+    }
     println!("  may connect to ports: {}", joined(&confinement.connect));
     Ok(())
 }

@@ -57,6 +57,14 @@ pub(super) fn key(access_key_id: AccessKeyId, token: Option<&TokenText>) -> Resu
     }))
 }
 
+/// Likewise, if there is a secret in the environment.
+pub(super) fn optional_key(access_key_id: AccessKeyId) -> Result<Option<HeldKey>, Failure> {
+    match variable(SECRET)? {
+        Some(_) => key(access_key_id, None).map(Some),
+        None => Ok(None),
+    }
+}
+
 fn secret_access_key() -> Result<SecretAccessKey, Failure> {
     let secret = variable(SECRET)?.ok_or_else(|| {
         let message =

@@ -3,10 +3,12 @@
 // a command line's job is to print
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod capture;
 pub mod check;
 mod check_clients;
 pub mod demo;
 pub mod exit;
+pub mod explain;
 mod inputs;
 pub mod key_agent;
 pub mod keys;
@@ -45,6 +47,8 @@ enum Command {
     Sign(sign::Arguments),
     /// Say whether a signed form verifies, and if not, why
     Verify(verify::Arguments),
+    /// Say why an endpoint refused a captured request
+    Explain(explain::Arguments),
     /// Serve an AWS Import/Export endpoint to develop and test against
     Sandbox(sandbox::Arguments),
     /// Create, seal and inspect keys and identities
@@ -67,6 +71,7 @@ impl Cli {
             Command::Policy(arguments) => policy::run(&arguments),
             Command::Sign(arguments) => sign::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
             Command::Sandbox(arguments) => sandbox::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::KeyAgent => key_agent::run(),

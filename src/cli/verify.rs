@@ -116,7 +116,7 @@ fn refuse(problems: &[VerifyError], findings: &[String]) -> Result<(), Failure> 
     Err(Failure::new(ExitCode::Negative, "the form does not verify"))
 }
 
-fn print(verdict: &str, lines: &[String]) -> Result<(), Failure> {
+pub(super) fn print(verdict: &str, lines: &[String]) -> Result<(), Failure> {
     let mut text = format!("{verdict}\n");
     for line in lines {
         text.push_str("  ");

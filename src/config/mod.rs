@@ -29,6 +29,7 @@ mod rules;
 mod sample;
 pub mod settings;
 mod table;
+pub mod token_uri;
 mod value;
 mod whole;
 mod words;

@@ -36,7 +36,17 @@ pub(super) const ALLOWED: &[i64] = calls![
     SYS_seccomp
 ];
 
-/// The same of older C libraries, on the processor that had these calls before the above were invented.
+/// Removing a file, for those who have one to remove.
+pub(super) const REMOVING: &[i64] = calls![SYS_unlinkat];
+
+/// The same, as C libraries call it on the processor that has it.
+#[cfg(target_arch = "x86_64")]
+pub(super) const REMOVING_OF_OLD: &[i64] = calls![SYS_unlink];
+/// Younger processors never had it.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) const REMOVING_OF_OLD: &[i64] = &[];
+
+/// What is allowed of older C libraries, on the processor that had these calls before the above were invented.
 #[cfg(target_arch = "x86_64")]
 pub(super) const ALLOWED_OF_OLD: &[i64] = calls![
     SYS_arch_prctl SYS_open SYS_stat SYS_lstat SYS_access SYS_readlink SYS_dup2 SYS_poll SYS_select SYS_epoll_create

@@ -12,7 +12,7 @@ use seccompiler::{
     TargetArch, apply_filter_all_threads,
 };
 
-use super::calls::{ALLOWED, ALLOWED_OF_OLD, REFUSED, REFUSED_OF_OLD};
+use super::calls::{ALLOWED, ALLOWED_OF_OLD, REFUSED, REFUSED_OF_OLD, REMOVING, REMOVING_OF_OLD};
 use super::{Confinement, Enforcement, Netlink, Spawn};
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
@@ -42,7 +42,7 @@ pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, Error> {
 fn programs(confinement: &Confinement, arch: TargetArch) -> Result<Vec<BpfProgram>, Error> {
     let refusing = program(refused(confinement)?, SeccompAction::Allow, errno(libc::EPERM), arch)?;
     Ok(match confinement.spawn {
-        Spawn::Deny => vec![program(allowed(), errno(libc::ENOSYS), SeccompAction::Allow, arch)?, refusing],
+        Spawn::Deny => vec![program(allowed(confinement), errno(libc::ENOSYS), SeccompAction::Allow, arch)?, refusing],
         Spawn::Allow => vec![refusing],
     })
 }
@@ -56,8 +56,10 @@ fn errno(number: libc::c_int) -> SeccompAction {
 }
 
 /// A call without rules is one whatever its arguments.
-fn allowed() -> Rules {
-    ALLOWED.iter().chain(ALLOWED_OF_OLD).map(|call| (*call, Vec::new())).collect()
+fn allowed(confinement: &Confinement) -> Rules {
+    let removing: [&[i64]; 2] = if confinement.remove.is_empty() { [&[], &[]] } else { [REMOVING, REMOVING_OF_OLD] };
+    let always = ALLOWED.iter().chain(ALLOWED_OF_OLD);
+    always.chain(removing.into_iter().flatten()).map(|call| (*call, Vec::new())).collect()
 }
 
 fn refused(confinement: &Confinement) -> Result<Rules, Error> {
@@ -172,6 +174,7 @@ mod tests {
         Confinement {
             read: vec![],
             write: vec![],
+            remove: vec![],
             connect: vec![],
             bind: vec![],
             netlink: Netlink::Deny,
@@ -253,6 +256,13 @@ mod tests {
         let netlink = Confinement { netlink: Netlink::Allow, bind: vec![1], ..strict() };
         assert_eq!(answer(&netlink, libc::SYS_socket, &[widened(libc::AF_NETLINK)]), None);
         assert_eq!(answer(&netlink, libc::SYS_listen, &[]), None);
+    }
+
+    #[test]
+    fn files_are_removed_by_those_who_have_some_to_remove() {
+        let removing = Confinement { remove: vec!["/run/countersign".into()], ..strict() };
+        assert_eq!(answer(&removing, libc::SYS_unlinkat, &[]), None);
+        assert_eq!(answer(&strict(), libc::SYS_unlinkat, &[]), Some(libc::ENOSYS));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const NEWEST: ABI = ABI::V7;
 
 /// Restricts the calling thread as far as the kernel knows how to.
 pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetError> {
-    let Confinement { read, write, connect, bind, netlink: _, abstract_sockets, spawn } = confinement;
+    let Confinement { read, write, remove, connect, bind, netlink: _, abstract_sockets, spawn } = confinement;
     let scopes = match abstract_sockets {
         AbstractSockets::Deny => Scope::Signal | Scope::AbstractUnixSocket,
         AbstractSockets::Allow => Scope::Signal.into(),
@@ -29,6 +29,7 @@ pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetErr
         .add_rules(path_beneath_rules(read, AccessFs::ReadFile))?
         // no right to truncate or remove: what was written stays
         .add_rules(path_beneath_rules(write, AccessFs::WriteFile | AccessFs::MakeReg))?
+        .add_rules(path_beneath_rules(remove, AccessFs::RemoveFile))?
         .add_rules(port_rules(connect, AccessNet::ConnectTcp))?
         .add_rules(port_rules(bind, AccessNet::BindTcp))?
         .restrict_self()?;

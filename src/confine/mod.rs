@@ -25,6 +25,9 @@ pub struct Confinement {
     pub read: Vec<PathBuf>,
     /// Directories in which files may be made and written.
     pub write: Vec<PathBuf>,
+    /// Directories out of which files may be removed. Landlock knows no single files here: the right to remove is the
+    /// directory's.
+    pub remove: Vec<PathBuf>,
     /// TCP ports, of any address, that may be connected to. Landlock knows no addresses, and UDP only since Linux 7.2.
     pub connect: Vec<u16>,
     /// TCP ports that may be bound. With none, no socket can listen that does not yet.

@@ -5,6 +5,8 @@ pub mod agent;
 pub mod document;
 pub mod file_source;
 pub mod identity;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 pub mod plain;
 pub mod process;
 pub mod proof;
@@ -27,7 +29,7 @@ pub use plain::PlainFile;
 pub use proof::{Proof, Unproven};
 pub use sealed::{SealedError, SealedFile};
 pub use secret::{SecretAccessKey, SessionToken};
-pub use signer::{RemoteLimits, RemoteSigner, Signer, SigningError, SigningRequest};
+pub use signer::{AnswerSlot, RemoteLimits, RemoteSigner, Signer, SigningError, SigningQueue, SigningRequest};
 pub use signing_key::{Mac, SignatureMethod, SigningKey};
 pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome, Waiting};
 pub use store::{KeyStore, LoadError, LoadErrorKind, StoreError};

@@ -84,7 +84,7 @@ fn encrypt(encryptor: Encryptor, document: &[u8]) -> io::Result<Vec<u8>> {
 /// There is no backup: an old key in `key~` is a key nobody looks after.
 ///
 /// A file that is replaced hands on its owner and group, so that a service that could read it still can; and the group's
-/// right to read where [`super::guard`] accepts it.
+/// right to read where [`crate::secret_file`] accepts it.
 ///
 /// # Errors
 /// [`WriteError`]. After one, `path` is as it was.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::signing_key::{Mac, SignatureMethod, SigningKey};
@@ -40,19 +40,35 @@ pub enum SigningError {
     Failed,
 }
 
-/// One message to sign, on its way to whoever holds the secret.
-pub struct SigningRequest {
+/// One message to sign.
+#[derive(Clone, Copy)]
+pub struct SigningRequest<'a> {
     /// With what.
     pub method: SignatureMethod,
     /// The whole message.
-    pub message: Box<[u8]>,
-    /// Where the answer is awaited. Closed when nobody waits any more: the message need not be signed then.
-    pub answer: oneshot::Sender<Result<Mac, SigningError>>,
+    pub message: &'a [u8],
+    /// How long the answer is awaited.
+    pub patience: Duration,
 }
 
-/// The way to a key that is kept elsewhere: a bounded queue, and how long an answer may take.
+/// Where an answer is awaited. Closed when nobody waits any more.
+pub type AnswerSlot = oneshot::Sender<Result<Mac, SigningError>>;
+
+/// Whoever holds the secret, seen from here: a bounded queue.
+pub trait SigningQueue: Send + Sync {
+    /// Puts a request into the queue and returns at once. An answer that is dropped is one of [`SigningError::Away`].
+    ///
+    /// # Errors
+    /// [`SigningError::Busy`] when the queue is full, [`SigningError::Away`] when nobody is at its other end.
+    fn ask(&self, request: SigningRequest<'_>, answer: AnswerSlot) -> Result<(), SigningError>;
+
+    /// Whether the signer is gone, as far as is known without asking it.
+    fn is_away(&self) -> bool;
+}
+
+/// The way to a key that is kept elsewhere: a queue, and how long an answer may take.
 pub struct RemoteSigner {
-    queue: mpsc::Sender<SigningRequest>,
+    queue: Arc<dyn SigningQueue>,
     key: Arc<str>,
     limits: RemoteLimits,
 }
@@ -88,6 +104,15 @@ impl Signer {
         }
     }
 
+    /// Whether this signs only with somebody's help, and that somebody is gone.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Held(_) => false,
+            Self::Remote(remote) => remote.queue.is_away(),
+        }
+    }
+
     /// Whether both sign alike, as far as can be told without asking anybody.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -100,10 +125,9 @@ impl Signer {
 }
 
 impl RemoteSigner {
-    /// A signer behind `queue`, whose capacity is how many requests may wait. `key` says which key it is among all that a
-    /// signer may have had: the object in a token, say.
+    /// A signer behind `queue`. `key` says which key it is among all that a signer may have had: the object in a token, say.
     #[must_use]
-    pub fn new(queue: mpsc::Sender<SigningRequest>, key: &str, limits: RemoteLimits) -> Self {
+    pub fn new(queue: Arc<dyn SigningQueue>, key: &str, limits: RemoteLimits) -> Self {
         Self { queue, key: key.into(), limits }
     }
 
@@ -113,18 +137,15 @@ impl RemoteSigner {
             return Err(SigningError::TooLong { limit });
         }
         let (answer, answered) = oneshot::channel();
-        let request = SigningRequest { method, message: message.into(), answer };
-        self.queue.try_send(request).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => SigningError::Busy,
-            mpsc::error::TrySendError::Closed(_) => SigningError::Away,
-        })?;
-        let answered = timeout(self.limits.deadline, answered).await;
+        let patience = self.limits.deadline;
+        self.queue.ask(SigningRequest { method, message, patience }, answer)?;
         // an answer that was dropped is a signer that ended with our request in its hands
-        answered.map_err(|_elapsed| SigningError::Late(self.limits.deadline))?.unwrap_or(Err(SigningError::Away))
+        let answered = timeout(patience, answered).await.map_err(|_elapsed| SigningError::Late(patience))?;
+        answered.unwrap_or(Err(SigningError::Away))
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.key == other.key && self.limits == other.limits && self.queue.same_channel(&other.queue)
+        self.key == other.key && self.limits == other.limits && Arc::ptr_eq(&self.queue, &other.queue)
     }
 }
 
@@ -148,6 +169,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
+    use tokio::sync::mpsc;
+
     use super::super::secret::SecretAccessKey;
     use super::*;
 
@@ -158,9 +181,27 @@ mod tests {
         SigningKey::new(&SecretAccessKey::new(secret).unwrap())
     }
 
-    fn remote(places: usize) -> (Signer, mpsc::Receiver<SigningRequest>) {
+    type Asked = (Vec<u8>, AnswerSlot);
+
+    struct Channel(mpsc::Sender<Asked>);
+
+    impl SigningQueue for Channel {
+        fn ask(&self, request: SigningRequest<'_>, answer: AnswerSlot) -> Result<(), SigningError> {
+            assert_eq!((request.method, request.patience), (METHOD, LIMITS.deadline));
+            self.0.try_send((request.message.to_vec(), answer)).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => SigningError::Busy,
+                mpsc::error::TrySendError::Closed(_) => SigningError::Away,
+            })
+        }
+
+        fn is_away(&self) -> bool {
+            self.0.is_closed()
+        }
+    }
+
+    fn remote(places: usize) -> (Signer, mpsc::Receiver<Asked>) {
         let (queue, asked) = mpsc::channel(places);
-        (Signer::Remote(RemoteSigner::new(queue, "1", LIMITS)), asked)
+        (Signer::Remote(RemoteSigner::new(Arc::new(Channel(queue)), "1", LIMITS)), asked)
     }
 
     fn outcome(answer: Result<Mac, SigningError>) -> Result<Vec<u8>, SigningError> {
@@ -187,8 +228,8 @@ mod tests {
     async fn a_remote_signer_is_asked_with_method_and_message() {
         let (signer, mut asked) = remote(1);
         let answering = async {
-            let request = asked.recv().await.unwrap();
-            let _received = request.answer.send(Ok(held(b"Jefe").mac(request.method, &request.message)));
+            let (message, answer) = asked.recv().await.unwrap();
+            let _received = answer.send(Ok(held(b"Jefe").mac(METHOD, &message)));
         };
         let (mac, ()) = tokio::join!(signer.mac(METHOD, b"message"), answering);
         assert!(held(b"Jefe").verifies(METHOD, b"message", mac.ok().unwrap().as_bytes()));
@@ -200,7 +241,7 @@ mod tests {
         assert_eq!(outcome(signer.mac(METHOD, b"first").await), Err(SigningError::Late(LIMITS.deadline)));
         assert_eq!(outcome(signer.mac(METHOD, b"second").await), Err(SigningError::Busy));
         // whoever comes to it at last sees that nobody waits
-        assert!(asked.recv().await.unwrap().answer.is_closed());
+        assert!(asked.recv().await.unwrap().1.is_closed());
     }
 
     #[tokio::test]
@@ -208,7 +249,9 @@ mod tests {
         let (signer, mut asked) = remote(1);
         let (mac, ()) = tokio::join!(signer.mac(METHOD, b"message"), async { drop(asked.recv().await) });
         assert_eq!(outcome(mac), Err(SigningError::Away));
+        assert!(!signer.is_away());
         drop(asked);
+        assert!(signer.is_away());
         assert_eq!(outcome(signer.mac(METHOD, b"message").await), Err(SigningError::Away));
     }
 
@@ -226,7 +269,8 @@ mod tests {
         let [jefe, again, other] = [&b"Jefe"[..], b"Jefe", b"other"].map(|secret| Signer::Held(held(secret)));
         assert!(same(&jefe, &again) && !same(&jefe, &other));
         let (queue, _asked) = mpsc::channel(1);
-        let object = |key| Signer::Remote(RemoteSigner::new(queue.clone(), key, LIMITS));
+        let queue: Arc<dyn SigningQueue> = Arc::new(Channel(queue));
+        let object = |key| Signer::Remote(RemoteSigner::new(Arc::clone(&queue), key, LIMITS));
         let (elsewhere, _asked) = remote(1);
         assert!(same(&object("1"), &object("1")));
         assert!(!same(&object("1"), &object("2")) && !same(&object("1"), &elsewhere) && !same(&object("1"), &jefe));

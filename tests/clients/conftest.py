@@ -108,12 +108,12 @@ def no_settings_of_this_machine():
 
 @pytest.fixture(scope="module")
 def start_countersign(countersign_bin):
-    """Starts `countersign ARGUMENT...`; everything started is stopped at the end of the module."""
+    """Starts `countersign ARGUMENT...`, by the command `through` if there is one; all are stopped at the end of the module."""
     started = []
 
-    def start(*arguments, environment=None):
+    def start(*arguments, environment=None, through=()):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUNTERSIGN_"))}
-        process = Process([countersign_bin, *map(str, arguments)], {**kept, **(environment or {})})
+        process = Process([*through, countersign_bin, *map(str, arguments)], {**kept, **(environment or {})})
         started.append(process)
         return process
 

@@ -182,7 +182,7 @@ def test_keys_are_fetched_with_a_token_that_is_read_anew_each_time(gateway, serv
     proxy.fetch_now()
     eventually(lambda: len(server.requests) > 1, "a second request")
     assert b"authorization: Bearer a-new-one\r\n" in server.requests[1]
-    eventually(lambda: proxy.metric("unchanged") == 1, "the same document changes nothing")
+    eventually(lambda: proxy.metric("unchanged") >= 1, "the same document changes nothing")
     assert proxy.metric("changed") == 1
     proxy.process.stop()
     assert OWN_TOKEN not in proxy.process.transcript()

@@ -4,6 +4,8 @@ use std::io;
 
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::identity::IdentityError;
+#[cfg(feature = "pkcs11")]
+use crate::credentials::pkcs11::TokenError;
 use crate::credentials::seal::{SealError, WriteError};
 use crate::credentials::{FileSourceError, LoadError, LoadErrorKind, SealedError};
 
@@ -36,6 +38,13 @@ impl From<FileSourceError> for Failure {
 impl From<IdentityError> for Failure {
     fn from(error: IdentityError) -> Self {
         SealedError::Identity(error).into()
+    }
+}
+
+#[cfg(feature = "pkcs11")]
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::because(code(error.kind()), &error)
     }
 }
 

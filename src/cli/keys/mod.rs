@@ -3,6 +3,8 @@
 
 mod failures;
 mod identity_option;
+#[cfg(feature = "pkcs11")]
+mod import_pkcs11;
 mod inspect;
 mod list;
 mod new_identity;
@@ -35,6 +37,9 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Seal a sealed key again, to other recipients
     Reseal(reseal::Arguments),
+    /// Put an access key into a PKCS#11 token, which signs with it and never tells it
+    #[cfg(feature = "pkcs11")]
+    ImportPkcs11(import_pkcs11::Arguments),
 }
 
 /// Runs the command.
@@ -48,5 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::List(arguments) => list::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Reseal(arguments) => reseal::run(arguments),
+        #[cfg(feature = "pkcs11")]
+        Command::ImportPkcs11(arguments) => import_pkcs11::run(arguments),
     }
 }

@@ -11,8 +11,8 @@ use super::output::print;
 use super::recipients;
 use super::secret_input::{self, Parts, Wanted};
 use crate::cli::exit::{ExitCode, Failure};
+use crate::credentials::document;
 use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
-use crate::credentials::{AccessKeyId, document};
 
 const HOW_IT_IS_READ: &str = "\
 The secret is asked for at a terminal, and not shown. Otherwise standard input holds the JSON that a
@@ -67,31 +67,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn wanted(arguments: &Arguments) -> Result<Wanted, Failure> {
-    let bad = |message: &str| Failure::new(ExitCode::Data, message);
-    // neither value is shown: a secret in the wrong place would be, too
-    let access_key_id = match arguments.access_key_id.as_deref().map(AccessKeyId::parse) {
-        None => None,
-        Some(Some(id)) if looks_like_a_secret(id.as_str()) => {
-            return Err(bad(
-                "--access-key-id has the form of a secret access key: give the id there, the secret on standard input",
-            ));
-        }
-        Some(Some(id)) => Some(id),
-        Some(None) => return Err(bad("--access-key-id is not 1 to 256 bytes of text without control characters")),
-    };
+    let access_key_id = secret_input::access_key_id(arguments.access_key_id.as_deref())?;
     let expiration = match arguments.expires.as_deref().map(str::parse::<Timestamp>) {
         None => None,
         Some(Ok(time)) => Some(time),
-        Some(Err(_)) => return Err(bad("--expires is not a time like 2026-11-22T21:00:00Z")),
+        Some(Err(_)) => {
+            return Err(Failure::new(ExitCode::Data, "--expires is not a time like 2026-11-22T21:00:00Z"));
+        }
     };
     let parts = if arguments.with_session_token { Parts::SecretAndToken } else { Parts::Secret };
     Ok(Wanted { access_key_id, parts, expiration })
-}
-
-/// AWS's secrets are 40 characters of base64; its ids are shorter and upper case. Two swapped arguments are the usual slip.
-fn looks_like_a_secret(id: &str) -> bool {
-    id.len() == 40
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
-        && id.bytes().any(|b| b.is_ascii_lowercase())
-        && id.bytes().any(|b| b.is_ascii_uppercase())
 }

@@ -31,6 +31,30 @@ pub(super) struct Wanted {
     pub(super) expiration: Option<Timestamp>,
 }
 
+/// The id that `--access-key-id` gives. It is not shown when it is none: a secret in the wrong place would be, too.
+///
+/// # Errors
+/// 65.
+pub(super) fn access_key_id(given: Option<&str>) -> Result<Option<AccessKeyId>, Failure> {
+    let bad = |message: &str| Failure::new(ExitCode::Data, message);
+    match given.map(AccessKeyId::parse) {
+        None => Ok(None),
+        Some(Some(id)) if looks_like_a_secret(id.as_str()) => Err(bad(
+            "--access-key-id has the form of a secret access key: give the id there, the secret on standard input",
+        )),
+        Some(Some(id)) => Ok(Some(id)),
+        Some(None) => Err(bad("--access-key-id is not 1 to 256 bytes of text without control characters")),
+    }
+}
+
+/// AWS's secrets are 40 characters of base64; its ids are shorter and upper case. Two swapped arguments are the usual slip.
+fn looks_like_a_secret(id: &str) -> bool {
+    id.len() == 40
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
+        && id.bytes().any(|b| b.is_ascii_lowercase())
+        && id.bytes().any(|b| b.is_ascii_uppercase())
+}
+
 /// Reads the key, as the JSON to be sealed.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! `[key.NAME]`: which kind of store keeps the key; what belongs to a kind is read in the file of its name.
 
+mod environment;
 mod file;
+mod pkcs11;
 mod process;
 mod sealed;
 mod source;
@@ -15,9 +17,11 @@ enum Kind {
     Sealed,
     File,
     Process,
+    Pkcs11,
 }
 
-const KINDS: &[(&str, Kind)] = &[("sealed", Kind::Sealed), ("file", Kind::File), ("process", Kind::Process)];
+const KINDS: &[(&str, Kind)] =
+    &[("sealed", Kind::Sealed), ("file", Kind::File), ("process", Kind::Process), ("pkcs11", Kind::Pkcs11)];
 
 /// Reads a key.
 pub(super) fn read(called: Option<Name>, mut table: Table<'_>) -> Option<Key> {
@@ -26,6 +30,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>) -> Option<Key> {
         Kind::Sealed => sealed::read(&mut table),
         Kind::File => file::read(&mut table),
         Kind::Process => process::read(&mut table),
+        Kind::Pkcs11 => pkcs11::read(&mut table),
     };
     table.finish();
     Some(Key { name: called?, store: store? })

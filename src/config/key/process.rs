@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::environment;
 use crate::config::quantity::duration;
 use crate::config::settings::{KeyStore, ProcessStore};
 use crate::config::table::Table;
@@ -15,7 +16,7 @@ const MOST_ARGUMENTS: usize = 256;
 /// Reads what belongs to the kind.
 pub(super) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
     let command = command(table);
-    let environment = table.list("environment", Vec::new(), variable);
+    let environment = table.list("environment", Vec::new(), environment::variable);
     let timeout = table.get("timeout", TIMEOUT, duration);
     let refresh = table.get("refresh", REFRESH, duration);
     Some(KeyStore::Process(ProcessStore {
@@ -47,23 +48,6 @@ fn command(table: &mut Table<'_>) -> Option<Vec<String>> {
         Some(_) => return Some(words),
     }
     None
-}
-
-/// The name of a variable that is passed on.
-fn variable(name: &str) -> Result<String, String> {
-    let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if name.contains('=') {
-        return Err("names the variable and its value: write its name alone, and set it where countersign is started"
-            .to_owned());
-    }
-    if name.is_empty() || !named {
-        return Err(format!("{} is not the name of a variable", shown(name)));
-    }
-    // they change what every program does that is started, ours among them
-    if name.starts_with("LD_") || name.starts_with("COUNTERSIGN_") {
-        return Err(format!("{} is never passed on: set it in a script that starts the program", shown(name)));
-    }
-    Ok(name.to_owned())
 }
 
 #[cfg(test)]

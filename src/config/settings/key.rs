@@ -28,6 +28,8 @@ pub enum KeyStore {
     File(FileSource),
     /// `kind = "process"`: a program that prints the key's JSON.
     Process(ProcessStore),
+    /// `kind = "pkcs11"`: a key in a token.
+    Pkcs11(Box<Pkcs11Store>),
 }
 
 /// A file that holds a secret: exactly one of two lines says where it is.
@@ -50,4 +52,59 @@ pub struct ProcessStore {
     pub timeout: Duration,
     /// `refresh`, default `"1h"`: how often it is asked again at least; sooner when what it printed expires sooner.
     pub refresh: Duration,
+}
+
+/// What belongs to `kind = "pkcs11"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pkcs11Store {
+    /// `access_key_id`: the public id of the key, which a token does not know.
+    pub access_key_id: String,
+    /// `module`: the token's library.
+    pub module: PathBuf,
+    /// `uri`: which token, which key.
+    pub uri: TokenUri,
+    /// `pin_file`, `pin_credential` or the URI's `pin-source`.
+    pub pin: FileSource,
+    /// `environment`: the variables that the library sees of those countersign was started with; by default none.
+    pub environment: Vec<String>,
+    /// `sessions`, 1 to 8, default 2: how many signatures are made at a time.
+    pub sessions: usize,
+    /// `queue`, default 256: how many requests may wait for a signature.
+    pub queue: usize,
+    /// `deadline`, default `"2s"`: how long a request may wait for its signature.
+    pub deadline: Duration,
+    /// `max_message`, default `"64 KiB"`: the longest string to sign that the device takes.
+    pub max_message: usize,
+    /// `danger_readable_secret`.
+    pub readable: ReadableSecret,
+}
+
+/// A PKCS#11 URI (RFC 7512): the attributes that are looked at, decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenUri {
+    /// `token`: its label.
+    pub token: Option<String>,
+    /// `manufacturer`, of the token.
+    pub manufacturer: Option<String>,
+    /// `model`, of the token.
+    pub model: Option<String>,
+    /// `serial`, of the token.
+    pub serial: Option<String>,
+    /// `slot-id`.
+    pub slot: Option<u64>,
+    /// `object`: the key's label.
+    pub object: Option<String>,
+    /// `id`, of the key.
+    pub id: Option<Vec<u8>>,
+    /// `pin-source`, a file.
+    pub pin_source: Option<PathBuf>,
+}
+
+/// Whether a key is used whose secret the token would tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadableSecret {
+    /// No.
+    Refuse,
+    /// `danger_readable_secret = true`.
+    DangerAllow,
 }

@@ -69,26 +69,29 @@ impl StoreError for AgentError {
     }
 }
 
-/// A store in a process of its own, which ends when this is dropped.
-pub struct AgentStore {
+/// A process that is a key store, and ends when this is dropped.
+pub struct Agent {
     order: Order,
     link: Mutex<Link>,
 }
+
+/// A store whose process gives the key's JSON.
+pub struct AgentStore(Agent);
 
 struct Link {
     socket: OwnedFd,
     asked: u32,
 }
 
-impl AgentStore {
-    /// Starts the agent; its environment is `environment` and no more. What is wrong with its store shows at the first load.
+impl Agent {
+    /// Starts the agent; its environment is `environment` and no more, its standard output `output`. What is wrong with its
+    /// store shows at the first load.
     ///
     /// # Errors
     /// [`AgentError::Start`].
-    pub fn start(order: Order, environment: Vec<(OsString, OsString)>) -> Result<Self, AgentError> {
+    pub fn start(order: Order, environment: Vec<(OsString, OsString)>, output: Stdio) -> Result<Self, AgentError> {
         let json = serde_json::to_string(&order).map_err(|error| AgentError::Start(error.into()))?;
-        let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
-        let (socket, theirs) = pair.map_err(|error| AgentError::Start(error.into()))?;
+        let (socket, theirs) = packet_sockets()?;
         let child = Command::new(OURSELVES)
             .arg0("countersign")
             .arg("key-agent")
@@ -99,19 +102,52 @@ impl AgentStore {
             .process_group(0)
             .current_dir("/")
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
+            .stdout(output)
             .spawn();
         // it ends when the socket closes, and is init's when we end before it: nobody waits for it
         let _unwatched = child.map_err(AgentError::Start)?;
         Ok(Self { order, link: Mutex::new(Link { socket, asked: 0 }) })
     }
 
+    /// What the agent's store is.
+    #[must_use]
+    pub const fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Asks the agent's store. Blocks, as long as the store may take.
+    ///
+    /// # Errors
+    /// Any [`AgentError`] but [`AgentError::Start`] and [`AgentError::Document`].
+    pub fn ask(&self) -> Result<Zeroizing<Vec<u8>>, AgentError> {
+        // a panic under the lock leaves a number that was not answered, which is no harm
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(self.order.patience())
+    }
+}
+
+/// Both ends of a socket that carries packets.
+///
+/// # Errors
+/// [`AgentError::Start`].
+pub fn packet_sockets() -> Result<(OwnedFd, OwnedFd), AgentError> {
+    let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    pair.map_err(|error| AgentError::Start(error.into()))
+}
+
+impl AgentStore {
+    /// Starts the agent, whose environment is `environment` and no more.
+    ///
+    /// # Errors
+    /// [`AgentError::Start`].
+    pub fn start(order: Order, environment: Vec<(OsString, OsString)>) -> Result<Self, AgentError> {
+        Agent::start(order, environment, Stdio::null()).map(Self)
+    }
+
     #[inline(never)]
     fn load_unburned(&self) -> Result<ActiveKey, AgentError> {
-        // a panic under the lock leaves a number that was not answered, which is no harm
-        let json = self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(self.order.patience())?;
-        let credentials =
-            document::parse(&json).map_err(|source| AgentError::Document { store: self.order.describe(), source })?;
+        let json = self.0.ask()?;
+        let store = || self.0.order.describe();
+        let credentials = document::parse(&json).map_err(|source| AgentError::Document { store: store(), source })?;
         Ok(HeldKey::new(credentials).into())
     }
 }
@@ -149,14 +185,14 @@ impl KeyStore for AgentStore {
     }
 
     fn watched(&self) -> Vec<PathBuf> {
-        self.order.watched()
+        self.0.order.watched()
     }
 
     fn poll(&self) -> Duration {
-        self.order.poll()
+        self.0.order.poll()
     }
 
     fn describe(&self) -> String {
-        self.order.describe()
+        self.0.order.describe()
     }
 }

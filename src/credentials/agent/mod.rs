@@ -14,7 +14,7 @@ mod message;
 mod order;
 mod serve;
 
-pub use client::{AgentError, AgentStore};
+pub use client::{Agent, AgentError, AgentStore, packet_sockets};
 pub use order::Order;
 pub use serve::{Fetch, ServeError, serve};
 

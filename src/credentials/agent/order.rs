@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::serve::Fetch;
+#[cfg(feature = "pkcs11")]
+use crate::credentials::pkcs11::{TokenAgent, TokenKey};
 use crate::credentials::process::Program;
 
 /// Which store an agent is. Goes to it as JSON; holds no secret.
@@ -13,6 +15,9 @@ use crate::credentials::process::Program;
 pub enum Order {
     /// A program that prints the key.
     Process(Program),
+    /// A key in a token. Its agent signs as well, on standard output, which is a socket too.
+    #[cfg(feature = "pkcs11")]
+    Token(TokenKey),
 }
 
 impl Order {
@@ -21,6 +26,8 @@ impl Order {
     pub fn store(self) -> Box<dyn Fetch> {
         match self {
             Self::Process(program) => Box::new(program),
+            #[cfg(feature = "pkcs11")]
+            Self::Token(key) => Box::new(TokenAgent::new(key)),
         }
     }
 
@@ -29,6 +36,9 @@ impl Order {
         const BETWEEN_US: Duration = Duration::from_secs(5);
         match self {
             Self::Process(program) => program.timeout.saturating_add(BETWEEN_US),
+            // as long as a module that reaches its token over a network may try
+            #[cfg(feature = "pkcs11")]
+            Self::Token(_) => Duration::from_secs(30),
         }
     }
 
@@ -36,6 +46,8 @@ impl Order {
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         match self {
             Self::Process(_) => Vec::new(),
+            #[cfg(feature = "pkcs11")]
+            Self::Token(_) => Vec::new(),
         }
     }
 
@@ -43,13 +55,17 @@ impl Order {
     pub(super) const fn poll(&self) -> Duration {
         match self {
             Self::Process(program) => program.refresh,
+            #[cfg(feature = "pkcs11")]
+            Self::Token(_) => crate::credentials::store::FILE_POLL,
         }
     }
 
     /// As [`crate::credentials::KeyStore::describe`].
-    pub(super) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Process(program) => program.describe(),
+            #[cfg(feature = "pkcs11")]
+            Self::Token(key) => format!("{}, through {}", key.address, key.module.display()),
         }
     }
 }

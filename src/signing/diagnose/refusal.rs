@@ -1,5 +1,6 @@
 //! Why an endpoint refuses a signature, as one of a few classes that a metric can count, each with what to do about it.
 
+use super::cause::Cause;
 use super::echo::{Difference, differences, echoed};
 use crate::query::EndpointError;
 
@@ -45,6 +46,26 @@ impl Refusal {
     pub fn is_meant_by(code: &str) -> bool {
         let code = code.strip_prefix("Client.").unwrap_or(code);
         matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure")
+    }
+
+    /// The class of what a signer did wrong; `None` when that is not known.
+    #[must_use]
+    pub const fn of(cause: &Cause) -> Option<Self> {
+        Some(match cause {
+            Cause::MethodGet => Self::Method,
+            Cause::Host { .. } => Self::Host,
+            Cause::Path { .. } => Self::Path,
+            Cause::Order(_) => Self::Order,
+            Cause::OtherMac { .. } | Cause::Encoding(_) | Cause::SignatureInHex | Cause::SignatureLength { .. } => {
+                Self::Encoding
+            }
+            Cause::Parameter { .. }
+            | Cause::SecurityTokenNotSigned
+            | Cause::EmptyValuesNotSigned
+            | Cause::SignatureIncluded
+            | Cause::TimestampRewritten => Self::Parameters,
+            Cause::WrongKeyOrValue => return None,
+        })
     }
 
     /// Its name in metrics and logs.

@@ -1,0 +1,200 @@
+//! `countersign explain`: why an endpoint refused a captured request, from the request and the answer.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::SignedDuration;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use super::capture::Capture;
+use super::exit::{ExitCode, Failure};
+use super::inputs;
+use super::verify::print;
+use crate::credentials::AccessKeyId;
+use crate::query::{EndpointError, Parameters};
+use crate::signing::diagnose::{Evidence, Refusal, diagnose, refusal};
+use crate::signing::skew::{EXPLAINS_A_REFUSAL, TimeRefusal};
+use crate::signing::target::TargetError;
+use crate::signing::verify::SignatureClaim;
+use crate::signing::{RequestTimestamp, SigningTarget};
+
+/// The most that is read of a file, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Arguments of `countersign explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A capture is an HTTP message as it was on the wire or as `curl -v` prints it, or the body alone (a request's body needs --endpoint). \
+What is printed has names of parameters, and none of their values.
+
+When AWS_SECRET_ACCESS_KEY is set, the signature of the request is checked with it as well.
+
+Exit code 0: the cause is found; 1: it is not, or the answer is no refusal of a signature; 65: a file cannot be used.")]
+pub struct Arguments {
+    /// The signed request
+    #[arg(long, value_name = "FILE")]
+    request: PathBuf,
+    /// The endpoint's answer to it
+    #[arg(long, value_name = "FILE")]
+    answer: PathBuf,
+    /// The endpoint for which the request was signed; without it, the Host and path of the captured request
+    #[arg(long, value_name = "URL", value_parser = SigningTarget::from_url)]
+    endpoint: Option<SigningTarget>,
+}
+
+/// What there is to say.
+struct Finding {
+    cause: Refusal,
+    lines: Vec<String>,
+}
+
+/// Explains the answer.
+///
+/// # Errors
+/// [`ExitCode::Negative`] when the cause is not found, [`ExitCode::Data`] when a file is not what it should be,
+/// [`ExitCode::Configuration`] when the secret in the environment is unusable.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let request = Capture::read(&file(&arguments.request)?);
+    let answer = Capture::read(&file(&arguments.answer)?);
+    let error = EndpointError::read(answer.document()).ok_or_else(|| {
+        unusable(&arguments.answer, "has no error document: XML with a Code is expected, of at least one error")
+    })?;
+    let unreadable = |error: &dyn std::error::Error| unusable(&arguments.request, &error.to_string());
+    let parameters = Parameters::parse(request.form(), inputs::LIMITS).map_err(|error| unreadable(&error))?;
+    let claim = SignatureClaim::read(&parameters).map_err(|error| unreadable(&error))?;
+    let target = match &arguments.endpoint {
+        Some(target) => target.clone(),
+        None => captured_target(&request).map_err(|why| unusable(&arguments.request, &why))?,
+    };
+
+    let finding = if let Some(line) = clocks_apart(&parameters, &answer, &error) {
+        Finding { cause: Refusal::Clock, lines: vec![line, format!("do:  {}", Refusal::Clock.remedy())] }
+    } else if Refusal::is_meant_by(&error.code) {
+        compared(&claim, &target, &request, &error)?
+    } else {
+        let code: String = error.code.chars().take(64).flat_map(char::escape_default).collect();
+        print(&format!("no refusal of a signature: the endpoint says `{code}`"), &[])?;
+        return Err(Failure::new(ExitCode::Negative, "the answer says nothing about a signature"));
+    };
+    print(&format!("refused: {}", finding.cause.as_str()), &finding.lines)?;
+    match finding.cause {
+        Refusal::Unknown => Err(Failure::new(ExitCode::Negative, "the cause is not found")),
+        Refusal::Clock
+        | Refusal::Method
+        | Refusal::Host
+        | Refusal::Path
+        | Refusal::Parameters
+        | Refusal::Order
+        | Refusal::Encoding
+        | Refusal::Key => Ok(()),
+    }
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
+    read.map_err(|error| unusable(path, &format!("cannot be read: {error}")))?;
+    Ok(bytes)
+}
+
+fn unusable(path: &Path, why: &str) -> Failure {
+    Failure::new(ExitCode::Data, format!("{}: {why}", path.display()))
+}
+
+fn captured_target(request: &Capture) -> Result<SigningTarget, String> {
+    const MISSING: &str = "does not say where it was sent: give --endpoint, or a capture with request line and Host";
+    let line = request.first_line.as_deref().ok_or(MISSING)?;
+    let mut words = line.split(' ');
+    let (Some("POST"), Some(path)) = (words.next(), words.next()) else {
+        return Err("is not a POST: other methods are not explained".to_owned());
+    };
+    let host = request.field("host").ok_or(MISSING)?;
+    SigningTarget::from_url(&format!("https://{host}{path}")).map_err(|error: TargetError| error.to_string())
+}
+
+/// What to say when the time is the reason: the code says so, or the answer's `Date` is far from the request's time.
+fn clocks_apart(parameters: &Parameters<'_>, answer: &Capture, error: &EndpointError) -> Option<String> {
+    let refusal = TimeRefusal::of(&error.code)?;
+    let date = answer.field("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+    let signed = parameters.get("Timestamp").and_then(RequestTimestamp::parse);
+    let apart = date.zip(signed).map(|(date, signed)| date.duration_since(signed.instant()));
+    let far = apart.is_some_and(|apart| apart.abs() >= SignedDuration::from_millis(EXPLAINS_A_REFUSAL));
+    match (refusal, apart) {
+        (TimeRefusal::Possible, _) if !far => None,
+        (TimeRefusal::Certain | TimeRefusal::Possible, Some(apart)) => Some(format!(
+            "why: the request's time is {} minutes {} the endpoint's clock, as its Date field has it",
+            apart.abs().as_mins(),
+            if apart.is_negative() { "ahead of" } else { "behind" }
+        )),
+        (TimeRefusal::Certain | TimeRefusal::Possible, None) => {
+            Some("why: the endpoint says that it was the request's time; its own it does not tell".to_owned())
+        }
+    }
+}
+
+/// The two strings beside each other, and the signature when the secret is at hand.
+fn compared(
+    claim: &SignatureClaim<'_>,
+    target: &SigningTarget,
+    request: &Capture,
+    error: &EndpointError,
+) -> Result<Finding, Failure> {
+    let canonical = claim.string_to_sign(target);
+    let (cause, differences) = refusal(&String::from_utf8_lossy(&canonical), error);
+    let mut lines: Vec<String> =
+        differences.iter().map(|difference| format!("why: the endpoint has {difference}")).collect();
+    let about_the_key = match cause {
+        Refusal::Key => "why: the endpoint would have signed what this request has to be signed as",
+        Refusal::Unknown => "why: the endpoint does not say what it would have signed",
+        Refusal::Clock
+        | Refusal::Method
+        | Refusal::Host
+        | Refusal::Path
+        | Refusal::Parameters
+        | Refusal::Order
+        | Refusal::Encoding => {
+            lines.push(format!("do:  {}", cause.remedy()));
+            return Ok(Finding { cause, lines });
+        }
+    };
+    lines.push(about_the_key.to_owned());
+    with_the_secret(Finding { cause, lines }, claim, target, request)
+}
+
+/// Says more where only the secret can tell: whether the signature itself is right.
+fn with_the_secret(
+    Finding { mut cause, mut lines }: Finding,
+    claim: &SignatureClaim<'_>,
+    target: &SigningTarget,
+    request: &Capture,
+) -> Result<Finding, Failure> {
+    let id = AccessKeyId::parse(claim.access_key_id).ok_or_else(|| {
+        Failure::new(ExitCode::Data, "AWSAccessKeyId is empty, longer than 256 bytes, or has control characters")
+    })?;
+    let Some(key) = inputs::optional_key(id)? else {
+        lines.push(format!("do:  {}", cause.remedy()));
+        lines.push("do:  run this with AWS_SECRET_ACCESS_KEY set: the signature is checked with it".to_owned());
+        return Ok(Finding { cause, lines });
+    };
+    if key.signing_key().verifies(claim.method, &claim.string_to_sign(target), &claim.tag) {
+        cause = Refusal::Key;
+        lines.push("why: the signature is right for the secret access key in AWS_SECRET_ACCESS_KEY".to_owned());
+        lines.push(format!("do:  {}", cause.remedy()));
+        return Ok(Finding { cause, lines });
+    }
+    let causes = diagnose(&Evidence {
+        claim,
+        target,
+        key: key.signing_key(),
+        sent: request.form(),
+        other_hosts: &[],
+        other_paths: &[],
+    });
+    if let Some(found) = causes.first().and_then(Refusal::of) {
+        cause = found;
+    }
+    lines.extend(causes.iter().flat_map(|cause| [format!("why: {cause}"), format!("do:  {}", cause.remedy())]));
+    Ok(Finding { cause, lines })
+}

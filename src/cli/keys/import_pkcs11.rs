@@ -1,0 +1,113 @@
+//! `countersign keys import-pkcs11`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::identity_option::IdentityOption;
+use super::output::print;
+use super::secret_input::{self, Parts, Wanted};
+use crate::app::pkcs11_keys;
+use crate::cli::exit::{ExitCode, Failure};
+use crate::config::settings::TokenUri;
+use crate::config::token_uri;
+use crate::confine;
+use crate::credentials::pkcs11::{self, KeyFacts, KeyType, ReadableSecret, TokenKey};
+use crate::credentials::{AccessKeyId, Credentials, SealedFile, document};
+
+const HOW_IT_IS_READ: &str = "\
+The key is read as by `keys seal`: the secret at a terminal, or on standard input the JSON that a
+credential_process prints or, with --access-key-id, the bare secret. Or it comes from a sealed file.
+
+The object signs and does nothing else: it cannot be read, wrapped or changed. Keep a sealed copy if
+the token may be lost.";
+
+/// Arguments of `countersign keys import-pkcs11`.
+#[derive(Debug, Args)]
+#[command(after_help = HOW_IT_IS_READ)]
+pub(super) struct Arguments {
+    /// The token's PKCS#11 library
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// Token, label and id of the key to be, as a PKCS#11 URI: "pkcs11:token=countersign;object=main;id=%01"
+    #[arg(long, value_name = "URI", value_parser = token_uri::parse)]
+    uri: TokenUri,
+    /// The file with the user's PIN, unless the URI says pin-source=file:...
+    #[arg(long, value_name = "FILE")]
+    pin_file: Option<PathBuf>,
+    /// What kind of key the token wants for HMAC
+    #[arg(long, value_name = "TYPE", default_value = "generic-secret")]
+    #[arg(value_parser = ["generic-secret", "sha256-hmac", "sha1-hmac"])]
+    key_type: String,
+    /// The access key's id, when standard input is the bare secret
+    #[arg(long, value_name = "ID", conflicts_with = "sealed")]
+    access_key_id: Option<String>,
+    /// Take the key from this sealed file; needs --identity or --identity-credential
+    #[arg(long, value_name = "FILE")]
+    sealed: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityOption,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    // the library is given the secret: should it crash, no core file may have it
+    confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
+    let pin = match (&arguments.pin_file, &arguments.uri.pin_source) {
+        (Some(path), None) | (None, Some(path)) => absolute(path),
+        (Some(_), Some(_)) => return Err(bad("--pin-file is given, and the URI has a pin-source: remove one of them")),
+        (None, None) => return Err(bad("the PIN is missing: give --pin-file FILE")),
+    };
+    let key_type = match arguments.key_type.as_str() {
+        "sha256-hmac" => KeyType::Sha256Hmac,
+        "sha1-hmac" => KeyType::Sha1Hmac,
+        _ => KeyType::GenericSecret,
+    };
+    let credentials = credentials(arguments)?;
+    if credentials.session_token.is_some() || credentials.expiration.is_some() {
+        return Err(bad("the key is temporary: a token is for keys that stay"));
+    }
+    let key = TokenKey {
+        module: absolute(&arguments.module),
+        address: pkcs11_keys::address(&arguments.uri),
+        pin,
+        sessions: 1,
+        max_message: 0,
+        readable: ReadableSecret::Refuse,
+    };
+    let facts = pkcs11::import(&key, key_type, &credentials.secret_access_key)?;
+    print(report(&key, &credentials.access_key_id, &facts).as_bytes())
+}
+
+fn credentials(arguments: &Arguments) -> Result<Credentials, Failure> {
+    match &arguments.sealed {
+        Some(file) => Ok(SealedFile::new(file.clone(), arguments.identity.required_path()?).open()?),
+        None => {
+            let access_key_id = secret_input::access_key_id(arguments.access_key_id.as_deref())?;
+            let json = secret_input::read_document(Wanted { access_key_id, parts: Parts::Secret, expiration: None })?;
+            document::parse(&json).map_err(|error| Failure::because(ExitCode::Data, &error))
+        }
+    }
+}
+
+fn report(key: &TokenKey, id: &AccessKeyId, facts: &KeyFacts) -> String {
+    format!(
+        "imported {id} as {address}; it signs as the secret does, with {methods}\n\nto use it:\n\n[key.main]\nkind = \"pkcs11\"\n\
+         module = {module:?}\nuri = \"{uri}\"\npin_file = {pin:?}\naccess_key_id = {id:?}\n",
+        address = key.address,
+        methods = facts.methods.join(" and "),
+        module = key.module,
+        uri = key.address.to_uri(),
+        pin = key.pin,
+        id = id.as_str(),
+    )
+}
+
+/// Where the configuration will be is not known: a path that is shown means the same everywhere.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn bad(message: &str) -> Failure {
+    Failure::new(ExitCode::Data, message)
+}

@@ -1,0 +1,252 @@
+//! Who keeps a key open: logs in once, notices what is lost, and opens it again when that is safe.
+
+use std::mem;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cryptoki::context::Pkcs11;
+use cryptoki::error::Error as CryptokiError;
+use cryptoki::object::ObjectHandle;
+use cryptoki::session::Session;
+use thiserror::Error;
+
+use super::error::{TokenError, call, is_loss};
+use super::location::TokenKey;
+use super::module;
+use super::open::{self, KeyFacts, Opened};
+use crate::credentials::signing_key::{Mac, SignatureMethod};
+
+/// The wait before another try after one that failed; each one that follows is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// After so long the losses before are forgotten.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// Keeps one key of one token open, for any number of signing threads.
+pub struct Keeper {
+    key: TokenKey,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    module: Option<Pkcs11>,
+    state: State,
+    /// How often the key was opened: what a thread has from before belongs to another login.
+    generation: u64,
+    /// No try before then, on the way of a request.
+    not_before: Instant,
+    wait: Duration,
+    opened_at: Instant,
+}
+
+enum State {
+    /// Not open, and why: nothing when it was never tried.
+    Closed(Option<Arc<TokenError>>),
+    Open(Opened),
+    /// Nothing may be tried any more.
+    Final(Arc<TokenError>),
+}
+
+/// A thread's own session with the token.
+#[derive(Default)]
+pub struct Seat(Option<Seated>);
+
+struct Seated {
+    generation: u64,
+    session: Session,
+    object: ObjectHandle,
+}
+
+/// Why a message was not signed.
+#[derive(Debug, Error)]
+pub enum Unsigned {
+    /// The token is not there.
+    #[error(transparent)]
+    Away(Arc<TokenError>),
+    /// It was, until this message.
+    #[error(transparent)]
+    Lost(Arc<TokenError>),
+    /// It is there and failed.
+    #[error(transparent)]
+    Failed(TokenError),
+}
+
+impl Keeper {
+    /// A keeper that has not tried anything yet.
+    #[must_use]
+    pub fn new(key: TokenKey) -> Self {
+        let state = State::Closed(None);
+        let now = Instant::now();
+        let inner = Inner { module: None, state, generation: 0, not_before: now, wait: FIRST_WAIT, opened_at: now };
+        Self { key, inner: Mutex::new(inner) }
+    }
+
+    /// The key it keeps.
+    #[must_use]
+    pub const fn key(&self) -> &TokenKey {
+        &self.key
+    }
+
+    /// Opens the key, or makes sure that it is still the one that is open.
+    ///
+    /// # Errors
+    /// Why it cannot be had now; for good when [`TokenError::is_final`].
+    pub fn load(&self) -> Result<KeyFacts, Arc<TokenError>> {
+        let mut inner = self.lock();
+        if let State::Open(opened) = &inner.state
+            // another object under the same name is another key
+            && !open::find_key(&opened.session, &self.key.address).is_ok_and(|object| object == opened.object)
+        {
+            inner.state = State::Closed(None);
+        }
+        let opened = inner.take(&self.key)?;
+        let facts = opened.facts.clone();
+        inner.state = State::Open(opened);
+        Ok(facts)
+    }
+
+    /// Signs in the session of `seat`, which is taken first if need be. What is lost is opened again, once.
+    ///
+    /// # Errors
+    /// [`Unsigned`].
+    pub fn sign(&self, seat: &mut Seat, method: SignatureMethod, message: &[u8]) -> Result<Mac, Unsigned> {
+        match self.try_to_sign(seat, method, message) {
+            Err(Unsigned::Lost(_)) => self.try_to_sign(seat, method, message),
+            done @ (Ok(_) | Err(Unsigned::Away(_) | Unsigned::Failed(_))) => done,
+        }
+    }
+
+    fn try_to_sign(&self, seat: &mut Seat, method: SignatureMethod, message: &[u8]) -> Result<Mac, Unsigned> {
+        let seated = self.take(seat)?;
+        let generation = seated.generation;
+        let error = match open::sign(&seated.session, seated.object, method, message) {
+            Ok(Some(mac)) => return Ok(mac),
+            Ok(None) => {
+                let what = "it has another length";
+                return Err(Unsigned::Failed(TokenError::WrongMac { method: method.as_str(), what }));
+            }
+            Err(error) => error,
+        };
+        // the operation may still be under way in this session, and would be in the way of the next
+        seat.0 = None;
+        if is_loss(&error) {
+            let error = Arc::new(not_signed(error));
+            self.lock().lose(generation, &error);
+            Err(Unsigned::Lost(error))
+        } else {
+            Err(Unsigned::Failed(not_signed(error)))
+        }
+    }
+
+    /// The seat's session; a new one when its own is from before the key was opened last.
+    fn take<'s>(&self, seat: &'s mut Seat) -> Result<&'s Seated, Unsigned> {
+        let mut inner = self.lock();
+        let current = seat.0.take().filter(|seated| inner.is_open() && seated.generation == inner.generation);
+        let seated = match current {
+            Some(seated) => seated,
+            None => inner.seat(&self.key)?,
+        };
+        Ok(seat.0.insert(seated))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // every change of state is whole before anything can panic
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// A session for a thread. Does not try what was tried a moment ago.
+    fn seat(&mut self, key: &TokenKey) -> Result<Seated, Unsigned> {
+        if let State::Closed(Some(why)) = &self.state
+            && Instant::now() < self.not_before
+        {
+            return Err(Unsigned::Away(Arc::clone(why)));
+        }
+        let opened = self.take(key).map_err(Unsigned::Away)?;
+        let session = opened.context.open_ro_session(opened.slot);
+        let object = opened.object;
+        self.state = State::Open(opened);
+        match session {
+            Ok(session) => Ok(Seated { generation: self.generation, session, object }),
+            Err(source) => {
+                let error = Arc::new(call("no session with the token can be opened")(source));
+                self.lose(self.generation, &error);
+                Err(Unsigned::Away(error))
+            }
+        }
+    }
+
+    /// The open key, opened if need be. Whoever takes it puts it back.
+    fn take(&mut self, key: &TokenKey) -> Result<Opened, Arc<TokenError>> {
+        match mem::replace(&mut self.state, State::Closed(None)) {
+            State::Open(opened) => Ok(opened),
+            State::Closed(_) => self.open(key),
+            State::Final(error) => {
+                self.state = State::Final(Arc::clone(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&mut self, key: &TokenKey) -> Result<Opened, Arc<TokenError>> {
+        match self.module(&key.module).and_then(|module| open::open(module, key)) {
+            Ok(opened) => {
+                self.generation = self.generation.wrapping_add(1);
+                self.opened_at = Instant::now();
+                Ok(opened)
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                let kept = Arc::clone(&error);
+                self.state = if error.is_final() { State::Final(kept) } else { State::Closed(Some(kept)) };
+                self.put_off();
+                Err(error)
+            }
+        }
+    }
+
+    /// The library, loaded when it is first needed.
+    fn module(&mut self, path: &Path) -> Result<&Pkcs11, TokenError> {
+        let module = match self.module.take() {
+            Some(module) => module,
+            None => module::load(path)?,
+        };
+        let module = self.module.insert(module);
+        module::initialize(module).map_err(call("the PKCS#11 module cannot be initialised again"))?;
+        Ok(module)
+    }
+
+    /// Notes that the login of `generation` is lost, unless another thread was faster.
+    fn lose(&mut self, generation: u64, why: &Arc<TokenError>) {
+        if self.generation != generation || !self.is_open() {
+            return;
+        }
+        self.state = State::Closed(Some(Arc::clone(why)));
+        if self.opened_at.elapsed() > STEADY {
+            self.wait = FIRST_WAIT;
+        }
+        // the first loss is made good at once; a token that is lost again and again gets rest
+        let first = self.wait == FIRST_WAIT;
+        self.put_off();
+        if first {
+            self.not_before = Instant::now();
+        }
+    }
+
+    fn put_off(&mut self) {
+        let now = Instant::now();
+        self.not_before = now.checked_add(self.wait).unwrap_or(now);
+        self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
+    }
+}
+
+fn not_signed(source: CryptokiError) -> TokenError {
+    call("the token does not sign")(source)
+}

@@ -1,0 +1,180 @@
+//! From an address to a key that is proven to sign: token, login, object, checks, self-test.
+
+use cryptoki::context::Pkcs11;
+use cryptoki::error::{Error as CryptokiError, RvError};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::{Session, UserType};
+use cryptoki::slot::{Slot, TokenInfo};
+use serde::{Deserialize, Serialize};
+
+use super::error::{TokenError, call, is_gone, is_unsupported};
+use super::location::{ReadableSecret, TokenAddress, TokenKey, hex};
+use super::module::find_token;
+use super::pin;
+use crate::credentials::signing_key::{Mac, SignatureMethod};
+
+/// What a key signs to show that it does.
+pub(super) const PROBE: &[u8] = b"countersign: does this key sign?";
+
+/// What is known of a key that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFacts {
+    /// The token's serial number, the object, and the beginning of a MAC: another key has another text.
+    pub key: String,
+    /// Which MACs it computes.
+    pub methods: Vec<String>,
+}
+
+/// A key in a token we are logged in to.
+pub(super) struct Opened {
+    pub(super) context: Pkcs11,
+    /// The session that logged in. Login ends when a process has no session left, so this one is kept.
+    pub(super) session: Session,
+    pub(super) slot: Slot,
+    pub(super) object: ObjectHandle,
+    pub(super) facts: KeyFacts,
+}
+
+/// Opens the key: once, from the beginning.
+pub(super) fn open(context: &Pkcs11, key: &TokenKey) -> Result<Opened, TokenError> {
+    let (slot, info) = find_token(context, &key.address)?;
+    let session = context.open_ro_session(slot).map_err(call("no session with the token can be opened"))?;
+    log_in(&session, &info, key)?;
+    let object = find_key(&session, &key.address)?;
+    if key.readable == ReadableSecret::Refuse {
+        refuse_readable(&session, object, &key.address)?;
+    }
+    let facts = facts(&info, &key.address, &self_test(&session, object, &key.address)?);
+    Ok(Opened { context: context.clone(), session, slot, object, facts })
+}
+
+/// Logs in, unless the process is logged in already.
+///
+/// # Errors
+/// Whatever the token answers but yes is final, unless it is plainly gone.
+pub(super) fn log_in(session: &Session, info: &TokenInfo, key: &TokenKey) -> Result<(), TokenError> {
+    if info.user_pin_locked() {
+        return Err(TokenError::PinLocked);
+    }
+    if info.user_pin_final_try() {
+        return Err(TokenError::LastTry);
+    }
+    let entered = session.login(UserType::User, Some(&pin::read(&key.pin)?));
+    match entered {
+        Ok(()) | Err(CryptokiError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+        Err(CryptokiError::Pkcs11(RvError::PinLocked, _)) => Err(TokenError::PinLocked),
+        Err(
+            source @ CryptokiError::Pkcs11(
+                RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange | RvError::PinExpired,
+                _,
+            ),
+        ) => Err(TokenError::WrongPin { pin: key.pin.clone(), source: source.into() }),
+        Err(source) if is_gone(&source) => Err(call("the token went away at login")(source)),
+        Err(source) => Err(TokenError::Login(source.into())),
+    }
+}
+
+/// The one secret key that an address means.
+pub(super) fn find_key(session: &Session, address: &TokenAddress) -> Result<ObjectHandle, TokenError> {
+    let found = find_keys(session, address.object.as_deref(), address.id.as_deref())?;
+    let object = || address.object_in_words();
+    match found.as_slice() {
+        [] => Err(TokenError::NoKey { object: object() }),
+        [one] => Ok(*one),
+        more => Err(TokenError::ManyKeys { object: object(), count: more.len() }),
+    }
+}
+
+/// Every secret key with this label and this id.
+pub(super) fn find_keys(
+    session: &Session,
+    label: Option<&str>,
+    id: Option<&[u8]>,
+) -> Result<Vec<ObjectHandle>, TokenError> {
+    let mut template = vec![Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true)];
+    template.extend(label.map(|label| Attribute::Label(label.as_bytes().to_vec())));
+    template.extend(id.map(|id| Attribute::Id(id.to_vec())));
+    session.find_objects(&template).map_err(call("the token's keys cannot be listed"))
+}
+
+/// The length of `CKA_VALUE` is asked for, never the value. What attributes say of sensitivity is not relied on: some tokens
+/// call a key extractable that nobody can read.
+pub(super) fn refuse_readable(
+    session: &Session,
+    object: ObjectHandle,
+    address: &TokenAddress,
+) -> Result<(), TokenError> {
+    let value = session.get_attribute_info(object, &[AttributeType::Value]);
+    let value = value.map_err(call("the token does not say whether the key's secret can be read"))?;
+    let readable = value.iter().any(|value| matches!(value, AttributeInfo::Available(length) if *length > 0));
+    if readable { Err(TokenError::Readable { object: address.object_in_words() }) } else { Ok(()) }
+}
+
+/// The MACs over [`PROBE`] that the key computes: at least one.
+pub(super) struct Tested {
+    pub(super) macs: Vec<(SignatureMethod, Mac)>,
+}
+
+/// Has the key sign, twice, with each MAC.
+pub(super) fn self_test(session: &Session, object: ObjectHandle, address: &TokenAddress) -> Result<Tested, TokenError> {
+    let (mut macs, mut unsupported) = (Vec::new(), None);
+    for method in [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1] {
+        match sign_twice(session, object, method)? {
+            Ok(mac) => macs.push((method, mac)),
+            Err(error) => unsupported = unsupported.or(Some(error)),
+        }
+    }
+    match unsupported {
+        Some(source) if macs.is_empty() => {
+            Err(TokenError::NoMac { object: address.object_in_words(), source: source.into() })
+        }
+        Some(_) | None => Ok(Tested { macs }),
+    }
+}
+
+/// The inner error says that the key knows nothing of this MAC.
+fn sign_twice(
+    session: &Session,
+    object: ObjectHandle,
+    method: SignatureMethod,
+) -> Result<Result<Mac, CryptokiError>, TokenError> {
+    let wrong = |what| TokenError::WrongMac { method: method.as_str(), what };
+    let signed = || match sign(session, object, method, PROBE) {
+        Ok(mac) => mac.ok_or_else(|| wrong("it has another length")).map(Ok),
+        Err(error) if is_unsupported(&error) => Ok(Err(error)),
+        Err(source) => Err(call("the token does not sign")(source)),
+    };
+    let (first, second) = (signed()?, signed()?);
+    match (first, second) {
+        (Ok(first), Ok(second)) if first.as_bytes() != second.as_bytes() => {
+            Err(wrong("the same message has another MAC every time"))
+        }
+        (first, _) => Ok(first),
+    }
+}
+
+/// What is known of a key that has been tested.
+pub(super) fn facts(info: &TokenInfo, address: &TokenAddress, tested: &Tested) -> KeyFacts {
+    let beginning = tested.macs.first().and_then(|(_, mac)| mac.as_bytes().get(..8)).unwrap_or_default();
+    let key = format!("{} {} {}", info.serial_number(), address.object_in_words(), hex(beginning));
+    KeyFacts { key, methods: tested.macs.iter().map(|(method, _)| method.as_str().to_owned()).collect() }
+}
+
+/// The MAC of `message`; `None` when it is none by its length.
+pub(super) fn sign(
+    session: &Session,
+    object: ObjectHandle,
+    method: SignatureMethod,
+    message: &[u8],
+) -> Result<Option<Mac>, CryptokiError> {
+    let mechanism = match method {
+        SignatureMethod::HmacSha256 => Mechanism::Sha256Hmac,
+        SignatureMethod::HmacSha1 => Mechanism::Sha1Hmac,
+    };
+    let mac = session.sign(&mechanism, object, message)?;
+    Ok(match method {
+        SignatureMethod::HmacSha256 => <[u8; 32]>::try_from(mac).ok().map(Mac::Sha256),
+        SignatureMethod::HmacSha1 => <[u8; 20]>::try_from(mac).ok().map(Mac::Sha1),
+    })
+}

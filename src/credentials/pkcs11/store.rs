@@ -1,0 +1,140 @@
+//! The key store: an agent that has the token, and the queue of what it is to sign.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::link::{Presence, TokenLink};
+use super::location::TokenKey;
+use super::open::KeyFacts;
+use crate::credentials::access_key::{AccessKeyId, ActiveKey};
+use crate::credentials::agent::{Agent, AgentError, Order, packet_sockets};
+use crate::credentials::signer::{AnswerSlot, RemoteLimits, RemoteSigner, SigningError, SigningQueue, SigningRequest};
+use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
+
+/// A key in a token.
+pub struct TokenStore {
+    queue: Arc<AgentQueue>,
+    id: AccessKeyId,
+    key: TokenKey,
+    deadline: Duration,
+    /// Our own agent's login was refused; it says why as often as it is asked.
+    refused: AtomicBool,
+}
+
+/// The queue, and the agent at its other end: whoever signs keeps both, even when the store is gone.
+struct AgentQueue {
+    agent: Agent,
+    link: TokenLink,
+}
+
+impl SigningQueue for AgentQueue {
+    fn ask(&self, request: SigningRequest<'_>, answer: AnswerSlot) -> Result<(), SigningError> {
+        self.link.ask(request, answer)
+    }
+
+    fn is_away(&self) -> bool {
+        self.link.is_away()
+    }
+}
+
+/// What an agent answers.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Loaded {
+    /// The key signs.
+    Ready(KeyFacts),
+    /// Nothing is tried any more, and why.
+    Final(String),
+}
+
+/// Why a token gives no key, as far as its agent does not say so itself.
+#[derive(Debug, Error)]
+enum TokenStoreError {
+    #[error("{0}")]
+    Final(String),
+    #[error(
+        "the PIN in {} was refused for another key in this token, and is not tried again before countersign is started anew",
+        .0.display()
+    )]
+    RefusedBefore(PathBuf),
+    #[error("the process for the key gave an answer that is none")]
+    Garbled(#[source] serde_json::Error),
+}
+
+impl StoreError for TokenStoreError {
+    fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::Final(_) | Self::RefusedBefore(_) => LoadErrorKind::Permissions,
+            Self::Garbled(_) => LoadErrorKind::Unavailable,
+        }
+    }
+}
+
+/// Library, token and PIN of every login that was refused since this process was started: each key has an agent of its own, and
+/// two keys in one token must not make two tries of one wrong PIN.
+static REFUSED: Mutex<Vec<(PathBuf, String, PathBuf)>> = Mutex::new(Vec::new());
+
+impl TokenStore {
+    /// Starts the agent, with `environment` and no more: the PKCS#11 library may want variables of its own. `queue` is how many
+    /// requests may wait at most, `deadline` how long.
+    ///
+    /// # Errors
+    /// [`AgentError::Start`]. What is wrong with the token shows at the first load.
+    pub fn start(
+        name: &str,
+        id: AccessKeyId,
+        key: TokenKey,
+        (queue, deadline): (usize, Duration),
+        environment: Vec<(OsString, OsString)>,
+    ) -> Result<Self, AgentError> {
+        let (ours, theirs) = packet_sockets()?;
+        let agent = Agent::start(Order::Token(key.clone()), environment, Stdio::from(theirs))?;
+        let queue = Arc::new(AgentQueue { agent, link: TokenLink::new(name, ours, queue) });
+        Ok(Self { queue, id, key, deadline, refused: AtomicBool::new(false) })
+    }
+
+    fn ask(&self) -> Result<KeyFacts, LoadError> {
+        let login = (self.key.module.clone(), self.key.address.token_in_words(), self.key.pin.clone());
+        let refused = || REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.refused.load(Ordering::Relaxed) && refused().contains(&login) {
+            return Err(TokenStoreError::RefusedBefore(login.2).into());
+        }
+        match serde_json::from_slice(&self.queue.agent.ask()?).map_err(TokenStoreError::Garbled)? {
+            Loaded::Ready(facts) => Ok(facts),
+            Loaded::Final(text) => {
+                if !self.refused.swap(true, Ordering::Relaxed) {
+                    refused().push(login);
+                }
+                Err(TokenStoreError::Final(text).into())
+            }
+        }
+    }
+}
+
+impl KeyStore for TokenStore {
+    fn load(&self) -> Result<ActiveKey, LoadError> {
+        let asked = self.ask();
+        self.queue.link.note(if asked.is_ok() { Presence::Present } else { Presence::Away });
+        let limits = RemoteLimits { deadline: self.deadline, message: self.key.max_message };
+        let queue: Arc<AgentQueue> = Arc::clone(&self.queue);
+        Ok(ActiveKey::remote(self.id.clone(), RemoteSigner::new(queue, &asked?.key, limits)))
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn poll(&self) -> Duration {
+        FILE_POLL
+    }
+
+    fn describe(&self) -> String {
+        self.queue.agent.order().describe()
+    }
+}
