@@ -10,8 +10,9 @@
 //! takes what the step before made, so the compiler keeps the order.
 //!
 //! ```text
+//!            tap                                   hyper sees only heads read to the letter; of others, a stand-in to refuse
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path prefix; there is no default
-//!            head::admit(head, route, names)       framing, Host, Origin, method, no query string, no loop, media type
+//!            head::admit(head, route, names)       Host, Origin, method, no query string, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; then its rate
 //! bytes    = body::read(body, limits).await        cap and deadline
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, Action present, client's own auth dropped
@@ -118,6 +119,15 @@
 //!   connection instead.
 //! - A POST that does not say how long its body is gets 411 and a closed connection: what follows its head would otherwise be read
 //!   as the next request.
+//! - Heads are read twice: by [`downstream::request_head`] to the letter, then by hyper, which is lenient in ways that a front
+//!   proxy may not share. hyper is shown whole heads that passed, each with its own body, and for one that did not a stand-in,
+//!   whose exchange is the refusal: answered in its turn, logged and counted like every other. hyper so refuses nothing by itself,
+//!   and a request that hyper should begin where no head was judged is refused too. Of two framings neither is believed (400).
+//! - A client that closes its half of the connection behind its request is served as long as it is sent something every three
+//!   seconds; then it counts as gone, since until it is sent something the two look the same. Proxies that take every half-closed
+//!   client for a gone one leave clients that mean well without an answer to a call that may have been carried out.
+//! - What is no HTTP at all on our port is logged at `info`, not `debug`: every exchange has its line. `proxy::notice` has the
+//!   level and name of every refusal.
 //! - An empty parameter name is passed on: independent implementations agree on its signature.
 
 pub mod admin;

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{Handler, PeerEvidence};
+use crate::downstream::{Handler, HeadFault, PeerEvidence};
 use crate::telemetry::metrics::MEDIA_TYPE;
 
 /// What the admin listener reports of the rest of the process.
@@ -77,6 +77,10 @@ impl Handler for Admin {
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         self.answer(request.method(), request.uri().path())
+    }
+
+    fn refuse(&self, _: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Response<Full<Bytes>> {
+        plain(StatusCode::BAD_REQUEST, format!("{fault}\n"))
     }
 }
 

@@ -214,7 +214,7 @@ fn proxy(
         Some(Rc::new(live_route(route, shared, listener, upstream)))
     });
     Proxy {
-        listener: listener.name.as_str().into(),
+        listener: graph.metrics.listener(listener.name.as_str()),
         names: match address {
             ListenAddress::Tcp(address) => OwnNames::new(*address, &listener.hosts),
             ListenAddress::Unix(_) => OwnNames::any(),

@@ -1,5 +1,7 @@
 //! Reading a request's body: capped before and while it arrives, and never for longer than its deadline.
 
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -33,8 +35,11 @@ pub enum BodyError {
         /// The limit.
         deadline: Duration,
     },
-    /// Cut off, or framed wrongly.
-    #[error("the body broke off or is framed wrongly")]
+    /// The client left, or closed its half, before the end.
+    #[error("the body broke off")]
+    Cut(#[source] hyper::Error),
+    /// Its chunks are no chunks, or more than chunks may be.
+    #[error("the body is framed wrongly")]
     Broken(#[source] hyper::Error),
 }
 
@@ -51,7 +56,8 @@ pub async fn read(body: Incoming, limits: BodyLimits) -> Result<Bytes, BodyError
     match timeout(limits.deadline, collect(body, limits.bytes)).await {
         Ok(Ok(Some(bytes))) => Ok(bytes),
         Ok(Ok(None)) => Err(too_large()),
-        Ok(Err(error)) => Err(BodyError::Broken(error)),
+        Ok(Err(error)) if is_framing(&error) => Err(BodyError::Broken(error)),
+        Ok(Err(error)) => Err(BodyError::Cut(error)),
         Err(_elapsed) => Err(BodyError::TooSlow { deadline: limits.deadline }),
     }
 }
@@ -78,4 +84,11 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hype
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
     Ok(Some(whole.freeze()))
+}
+
+/// Whether the bytes are at fault, and not their absence.
+fn is_framing(error: &hyper::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| [InvalidData, InvalidInput].contains(&cause.kind()))
 }

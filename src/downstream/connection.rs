@@ -1,11 +1,13 @@
 //! One client connection: HTTP/1.1, within limits, until either side has had enough or the process drains.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -15,13 +17,9 @@ use tokio::time::sleep;
 
 use super::drain::Drain;
 use super::evidence::PeerEvidence;
+use super::request_head::{HeadFault, MAX_FIELDS, MAX_HEAD};
 use super::service::Current;
 use super::stream::{ClientStream, Clocks, ExchangeGuard, Socket};
-
-/// Largest request head, in bytes, and most header fields in it. Clients of this protocol send a few hundred bytes and
-/// a dozen fields; hyper's defaults are 400 KiB and 100.
-const MAX_HEAD: usize = 16 * 1024;
-const MAX_FIELDS: usize = 64;
 
 /// What happens with a request. Infallible: every error has been turned into an answer inside.
 pub trait Handler: 'static {
@@ -35,6 +33,9 @@ pub trait Handler: 'static {
         exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Self::Body>>;
+
+    /// Answers what is not read as a request. The connection is closed behind the answer, whatever that says.
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Self::Body>;
 }
 
 /// The limits of a listener's connections.
@@ -64,8 +65,8 @@ impl Lifetime {
     }
 }
 
-/// Serves one connection to its end. Errors of the client's framing have been answered by hyper (400, 431), those of its
-/// socket concern nobody else: they end the connection and are not reported further.
+/// Serves one connection to its end. What is wrong with the client's framing is the handler's to answer; errors of its socket
+/// concern nobody else: they end the connection and are not reported further.
 pub async fn serve<S, H>(
     io: S,
     peer: Rc<PeerEvidence>,
@@ -78,10 +79,16 @@ pub async fn serve<S, H>(
     H: Handler,
 {
     let (stream, marker) = ClientStream::new(io, clocks);
+    let reading = marker.clone();
     let service = service_fn(move |request| {
         let (service, peer) = (current.load(), Rc::clone(&peer));
-        let exchange = marker.begin();
-        async move { Ok::<_, Infallible>(service.handler.handle(peer, exchange, request).await) }
+        let (exchange, judged) = marker.begin();
+        async move {
+            Ok::<_, Infallible>(match judged {
+                Ok(()) => service.handler.handle(peer, exchange, request).await,
+                Err(fault) => closing(service.handler.refuse(peer, exchange, fault)),
+            })
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -89,14 +96,41 @@ pub async fn serve<S, H>(
             .max_headers(MAX_FIELDS)
             .serve_connection(TokioIo::new(stream), service)
     );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = async { tokio::select! { () = drain.begun() => {}, () = lifetime.over() => {} } } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut over = pin!(async {
+        tokio::select! { () = drain.begun() => {}, () = lifetime.over() => {} }
+    });
+    let mut stay = Stay::Open;
+    let ended = poll_fn(|cx| {
+        if stay == Stay::Open && over.as_mut().poll(cx).is_ready() {
+            stay = Stay::UntilAnswered;
         }
-    };
+        loop {
+            let polled = connection.as_mut().poll(cx);
+            // hyper, which has seen nothing of a head that is half sent, would take the connection for an idle one
+            if polled.is_ready() || stay != Stay::UntilAnswered || reading.is_in_head() {
+                return polled;
+            }
+            connection.as_mut().graceful_shutdown();
+            stay = Stay::Asked;
+        }
+    })
+    .await;
     if let Err(error) = ended {
         tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
     }
+}
+
+fn closing<B>(mut response: Response<B>) -> Response<B> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Whether further requests are welcome on a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    Open,
+    /// The one that is under way, or whose head is half sent, is the last.
+    UntilAnswered,
+    /// And hyper knows.
+    Asked,
 }

@@ -4,13 +4,15 @@
 //!
 //! A socket is bound ([`listener`], [`unix_socket`]) or inherited ([`inherited`]) before there are workers; each worker makes a
 //! [`Bound`] of its share and [`accept()`]s from it. `greeting` gathers the [`PeerEvidence`] (asking [`loopback`], or
-//! [`certificate`] after [`tls`]), then `connection` speaks HTTP.
+//! [`certificate`] after [`tls`]), then `connection` speaks HTTP. Between its socket
+//! and hyper, `stream` keeps the clocks and `tap` shows only heads that [`request_head`] has judged.
 
 pub mod accept;
 pub mod body;
 pub mod bound;
 pub mod capacity;
 pub mod certificate;
+mod chunks;
 pub mod connection;
 pub mod drain;
 pub mod evidence;
@@ -20,9 +22,11 @@ mod jwks;
 pub mod listener;
 pub mod loopback;
 pub mod pem;
+pub mod request_head;
 pub mod service;
 pub mod service_account;
 pub mod stream;
+mod tap;
 pub mod tls;
 pub mod unix_socket;
 
@@ -35,4 +39,5 @@ pub use drain::Drain;
 pub use evidence::PeerEvidence;
 pub use jwks::{JwksError, TokenAlgorithm};
 pub use listener::{ListenAddress, ListenerSocket};
+pub use request_head::HeadFault;
 pub use service::{Current, Service};

@@ -1,4 +1,5 @@
-//! A client's byte stream with the clocks that HTTP framing alone does not give it, and an end that does not lose answers.
+//! A client's byte stream with the clocks that HTTP framing alone does not give it, its heads judged, and an end that does not
+//! lose answers.
 
 use std::cell::Cell;
 use std::io;
@@ -12,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
+
+use super::request_head::HeadFault;
+use super::tap::{Judgement, Tap, Verdict};
 
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,18 +67,30 @@ pub struct Clocks {
 
 /// Tells a [`ClientStream`] when an exchange begins and ends. Cheap to clone; stays on the connection's thread.
 #[derive(Debug, Clone)]
-pub struct ExchangeMarker(Rc<Cell<Phase>>);
+pub struct ExchangeMarker {
+    phase: Rc<Cell<Phase>>,
+    verdict: Verdict,
+}
 
 /// An exchange under way; its drop makes the connection idle again.
 #[derive(Debug)]
 pub struct ExchangeGuard(Rc<Cell<Phase>>);
 
 impl ExchangeMarker {
-    /// The head has been read: its clock stops until the guard is dropped.
-    #[must_use]
-    pub fn begin(&self) -> ExchangeGuard {
-        self.0.set(Phase::Exchange);
-        ExchangeGuard(Rc::clone(&self.0))
+    /// The head has been read: its clock stops until the guard is dropped. An error says that the head is a stand-in's, and why.
+    pub fn begin(&self) -> (ExchangeGuard, Result<(), HeadFault>) {
+        self.phase.set(Phase::Exchange);
+        let judged = match self.verdict.replace(Judgement::None) {
+            Judgement::Good => Ok(()),
+            Judgement::Refused(fault) => Err(fault),
+            Judgement::None => Err(HeadFault::Unexpected),
+        };
+        (ExchangeGuard(Rc::clone(&self.phase)), judged)
+    }
+
+    /// Whether a request is on its way whose head is not complete.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.phase.get() == Phase::Head
     }
 }
 
@@ -94,6 +110,10 @@ impl Drop for ExchangeGuard {
     }
 }
 
+/// How long a client that has closed its half of the connection is taken to be still there while nothing is sent to it. It
+/// cannot be told from one that is gone until something is: a client that is gone answers that with a reset.
+const HALF_CLOSED: Duration = Duration::from_secs(3);
+
 /// How long, and over how many bytes, a closing connection reads on so that the kernel does not answer unread bytes with a
 /// reset, which would take our last answer from the client.
 const LINGER: Duration = Duration::from_secs(1);
@@ -102,20 +122,37 @@ const LINGER_BYTES: usize = 256 * 1024;
 /// A client's connection.
 pub struct ClientStream<S: Socket> {
     io: S,
+    tap: Tap,
     phase: Rc<Cell<Phase>>,
     clocks: Clocks,
     deadline: Pin<Box<Sleep>>,
-    write_stalled: bool,
+    writing: Writing,
+    half_closed: Option<Pin<Box<Sleep>>>,
     lingered: Option<usize>,
+}
+
+/// What the last attempt to write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Nothing has been written since somebody last looked.
+    Quiet,
+    /// Something has.
+    Moving,
+    /// The client does not read.
+    Stalled,
 }
 
 impl<S: Socket> ClientStream<S> {
     /// Wraps a fresh connection, which is idle.
     pub fn new(io: S, clocks: Clocks) -> (Self, ExchangeMarker) {
         let phase = Rc::new(Cell::new(Phase::Idle));
-        let marker = ExchangeMarker(Rc::clone(&phase));
+        let verdict = Rc::new(Cell::new(Judgement::None));
+        let marker = ExchangeMarker { phase: Rc::clone(&phase), verdict: Rc::clone(&verdict) };
         let deadline = Box::pin(sleep(clocks.head_timeout)); // a new connection has no reason to wait
-        (Self { io, phase, clocks, deadline, write_stalled: false, lingered: None }, marker)
+        let tap = Tap::new(verdict);
+        let stream =
+            Self { io, tap, phase, clocks, deadline, writing: Writing::Quiet, half_closed: None, lingered: None };
+        (stream, marker)
     }
 
     fn enter(&mut self, phase: Phase, timeout: Duration) {
@@ -123,15 +160,39 @@ impl<S: Socket> ClientStream<S> {
         self.deadline.as_mut().reset(from_now(timeout));
     }
 
-    /// Runs the clock of the current phase while a read is pending.
+    /// Runs the clock of the current phase while a read is pending. A head whose time is over is refused with words; a
+    /// connection on which nothing came is closed without.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.phase.get() {
             Phase::Exchange | Phase::Cut => return Poll::Pending,
+            Phase::Rest if self.tap.is_in_head() => self.enter(Phase::Head, self.clocks.head_timeout),
             Phase::Rest => self.enter(Phase::Idle, self.clocks.idle_timeout),
+            Phase::Idle if self.tap.is_in_head() => self.enter(Phase::Head, self.clocks.head_timeout),
             Phase::Idle | Phase::Head => {}
         }
         ready!(self.deadline.as_mut().poll(cx));
+        if self.tap.is_in_head() {
+            self.tap.give_up();
+            return Poll::Ready(Ok(()));
+        }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client sent no request in time")))
+    }
+
+    /// The client has said all it will. Outside an exchange that is the end; within one it may still be reading.
+    fn poll_half_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.phase.get() != Phase::Exchange {
+            return Poll::Ready(Ok(()));
+        }
+        let patience = self.half_closed.get_or_insert_with(|| Box::pin(sleep(HALF_CLOSED)));
+        loop {
+            ready!(patience.as_mut().poll(cx));
+            match self.writing {
+                Writing::Moving => self.writing = Writing::Quiet,
+                Writing::Stalled => {}
+                Writing::Quiet => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            }
+            patience.as_mut().reset(from_now(HALF_CLOSED));
+        }
     }
 }
 
@@ -145,16 +206,22 @@ impl<S: Socket> Drop for ClientStream<S> {
 
 impl<S: Socket> AsyncRead for ClientStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         let before = buf.filled().len();
-        match Pin::new(&mut self.io).poll_read(cx, buf) {
-            Poll::Ready(result) => {
-                if buf.filled().len() > before && matches!(self.phase.get(), Phase::Rest | Phase::Idle) {
-                    let timeout = self.clocks.head_timeout;
-                    self.enter(Phase::Head, timeout);
-                }
-                Poll::Ready(result)
+        loop {
+            if this.half_closed.is_some() {
+                return this.poll_half_closed(cx);
             }
-            Poll::Pending => self.poll_clock(cx),
+            match this.tap.poll_read(&mut this.io, cx, buf) {
+                Poll::Ready(Ok(())) if buf.filled().len() > before => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) if this.tap.is_between_messages() => return this.poll_half_closed(cx),
+                Poll::Ready(result) => return Poll::Ready(result),
+                // a head that is given up is shown as its stand-in
+                Poll::Pending => match ready!(this.poll_clock(cx)) {
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+            }
         }
     }
 }
@@ -164,11 +231,11 @@ impl<S: Socket> ClientStream<S> {
     /// exchange for ever, nor the kernel's memory for what it does not read.
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.write_stalled = false;
+            self.writing = Writing::Moving;
             return written;
         }
-        if !self.write_stalled {
-            self.write_stalled = true;
+        if self.writing != Writing::Stalled {
+            self.writing = Writing::Stalled;
             self.deadline.as_mut().reset(from_now(self.clocks.idle_timeout));
         }
         ready!(self.deadline.as_mut().poll(cx));
@@ -198,6 +265,9 @@ impl<S: Socket> AsyncWrite for ClientStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_ready() && self.writing != Writing::Stalled {
+            return flushed; // hyper flushes when there is nothing to flush, too: that is no progress
+        }
         self.watch_write(cx, flushed)
     }
 
@@ -251,17 +321,66 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
     }
 
+    /// Reads until there is an empty line.
+    async fn head(stream: &mut ClientStream<DuplexStream>) -> Vec<u8> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        head
+    }
+
     #[test]
-    fn a_head_that_does_not_end_is_cut_after_the_head_timeout() {
+    fn a_head_that_does_not_end_is_refused_after_the_head_timeout_and_a_silent_connection_cut() {
         paused(async {
             let (mut client, server) = tokio::io::duplex(64);
-            let (mut stream, _marker) = ClientStream::new(server, CLOCKS);
-            client.write_all(b"POST").await.unwrap();
-            stream.read_exact(&mut [0; 4]).await.unwrap();
+            let (mut stream, marker) = ClientStream::new(server, CLOCKS);
+            client.write_all(b"POST / HT").await.unwrap();
             let started = Instant::now();
-            let error = stream.read_exact(&mut [0; 1]).await.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            head(&mut stream).await;
+            assert_eq!(marker.begin().1, Err(HeadFault::TooSlow));
             assert_eq!(started.elapsed().as_secs(), 10);
+
+            let (_client, server) = tokio::io::duplex(64);
+            let (mut stream, _marker) = ClientStream::new(server, CLOCKS);
+            let error = stream.read_u8().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(started.elapsed().as_secs(), 20);
+        });
+    }
+
+    #[test]
+    fn the_beginning_of_a_head_behind_a_request_has_the_head_timeout_too() {
+        paused(async {
+            let (mut client, server) = tokio::io::duplex(64);
+            let (mut stream, marker) = ClientStream::new(server, CLOCKS);
+            client.write_all(b"GET / HTTP/1.1\r\n\r\nGET").await.unwrap();
+            head(&mut stream).await;
+            drop(marker.begin());
+            let started = Instant::now();
+            head(&mut stream).await;
+            assert_eq!(marker.begin().1, Err(HeadFault::TooSlow));
+            assert_eq!(started.elapsed().as_secs(), 10);
+        });
+    }
+
+    #[test]
+    fn a_client_that_closes_its_half_has_its_answer_while_it_moves() {
+        paused(async {
+            let (mut client, server) = tokio::io::duplex(64);
+            let (mut stream, marker) = ClientStream::new(server, CLOCKS);
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            client.shutdown().await.unwrap();
+            head(&mut stream).await;
+            let exchange = marker.begin();
+            let waited = tokio::time::timeout(Duration::from_secs(2), stream.read_u8()).await;
+            assert!(waited.is_err(), "whether it is gone is not known yet");
+            stream.write_all(b"HTTP/1.1 200 OK").await.unwrap();
+            let started = Instant::now();
+            let error = stream.read_u8().await.unwrap_err();
+            assert_eq!((error.kind(), started.elapsed().as_secs()), (io::ErrorKind::ConnectionAborted, 4));
+            drop(exchange);
+            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "between requests, it is the end");
         });
     }
 
@@ -270,8 +389,8 @@ mod tests {
         paused(async {
             let (mut client, server) = tokio::io::duplex(64);
             let (mut stream, marker) = ClientStream::new(server, CLOCKS);
-            client.write_all(b"POST").await.unwrap();
-            stream.read_exact(&mut [0; 4]).await.unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            head(&mut stream).await;
             let exchange = marker.begin();
             let pending = tokio::time::timeout(Duration::from_secs(3600), stream.read_exact(&mut [0; 1])).await;
             assert!(pending.is_err(), "no clock of the connection runs during an exchange");

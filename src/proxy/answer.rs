@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::fault::{Fault, Persistence, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
+use super::notice;
 use crate::downstream::Permit;
 use crate::downstream::stream::ExchangeGuard;
 use crate::query::{ErrorDialect, ErrorDocument, document};
@@ -116,6 +117,7 @@ impl Body for Answer {
             Poll::Ready(Some(Err(error))) => {
                 this.exchange.cut();
                 this.record.outcome = Outcome::Cut;
+                this.record.notice = Some(notice::CUT);
                 this.record.error = Some(crate::telemetry::record::causes(error));
             }
             Poll::Ready(None) | Poll::Pending => {}

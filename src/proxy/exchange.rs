@@ -22,17 +22,17 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied};
 use crate::clock;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{Handler, PeerEvidence, Permit, body};
+use crate::downstream::{Handler, HeadFault, PeerEvidence, Permit, body};
 use crate::query::{ErrorDialect, QueryForm};
 use crate::telemetry::audit;
 use crate::telemetry::record::causes;
-use crate::telemetry::{AuditLog, ExchangeRecord};
+use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 use crate::upstream::Sent;
 
 /// One listener's view of the world, in one worker.
 pub struct Proxy {
-    /// The listener's name.
-    pub listener: Rc<str>,
+    /// The listener's name and counters.
+    pub listener: ListenerMetrics,
     /// Under which names it may be called.
     pub names: OwnNames,
     /// By whom.
@@ -83,6 +83,13 @@ impl Proxy {
         Ok((sent, place))
     }
 
+    fn fail(&self, error: &ExchangeError, mut record: ExchangeRecord, exchange: ExchangeGuard) -> Response<Answer> {
+        record.error = Some(causes(error));
+        record.notice = Some(error.notice());
+        let dialect = self.dialect(&record);
+        refuse(&error.fault(), dialect, record, exchange)
+    }
+
     fn dialect(&self, record: &ExchangeRecord) -> ErrorDialect {
         let chosen = record.route.as_ref().and_then(|(name, _)| self.routes.named(name));
         chosen.map_or(ErrorDialect::Query, |route| route.dialect)
@@ -99,7 +106,7 @@ impl Handler for Proxy {
         exchange: ExchangeGuard,
         request: Request<Incoming>,
     ) -> Response<Answer> {
-        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
+        let mut record = ExchangeRecord::begin(self.listener.clone(), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
         match contained(self.exchange(&peer, request, &mut record)).await {
             Ok((sent, place)) => {
@@ -109,12 +116,14 @@ impl Handler for Proxy {
                 headers::relay(&mut head, request_id.ok());
                 Response::from_parts(head, Answer::relayed(body, record, place, exchange))
             }
-            Err(error) => {
-                record.error = Some(causes(&error));
-                let dialect = self.dialect(&record);
-                refuse(&error.fault(), dialect, record, exchange)
-            }
+            Err(error) => self.fail(&error, record, exchange),
         }
+    }
+
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
+        let mut record = ExchangeRecord::begin(self.listener.clone(), peer);
+        record.audit = self.audit.reserve();
+        self.fail(&fault.into(), record, exchange)
     }
 }
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::head::HeadError;
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
-use crate::downstream::BodyError;
+use crate::downstream::{BodyError, HeadFault};
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
@@ -15,6 +15,9 @@ use crate::upstream::{Delivery, Repetition, SendError};
 /// Why an exchange has no answer from the endpoint.
 #[derive(Debug, Error)]
 pub enum ExchangeError {
+    /// What came is not read as a request.
+    #[error(transparent)]
+    Malformed(#[from] HeadFault),
     /// The head is refused.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -111,6 +114,7 @@ impl ExchangeError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
+            Self::Malformed(fault) => malformed(*fault, self.to_string()),
             Self::Head(error) => head(*error, self.to_string()),
             Self::Unauthenticated(error) => unauthenticated(*error, self.to_string()),
             Self::Throttled(throttled) => throttling(*throttled, self.to_string()),
@@ -206,6 +210,33 @@ fn signing(error: SigningError, message: String) -> Fault {
     }
 }
 
+/// No route is known yet, so these are in the dialect of most.
+fn malformed(fault: HeadFault, message: String) -> Fault {
+    let (status, code) = match fault {
+        HeadFault::Connect => (StatusCode::METHOD_NOT_ALLOWED, "ProxyMethodNotAllowed"),
+        HeadFault::Version => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "ProxyMalformedRequest"),
+        HeadFault::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "ProxyMalformedRequest"),
+        HeadFault::TooLarge | HeadFault::TooManyFields => {
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "ProxyRequestTooLarge")
+        }
+        HeadFault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
+        HeadFault::RequestLine
+        | HeadFault::Target
+        | HeadFault::Path
+        | HeadFault::LineEnd
+        | HeadFault::Folded
+        | HeadFault::FieldName
+        | HeadFault::FieldValue
+        | HeadFault::TwoFramings
+        | HeadFault::Length
+        | HeadFault::DuplicateLength
+        | HeadFault::CodingInHttp10
+        | HeadFault::DisguisedFraming
+        | HeadFault::Unexpected => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
+    };
+    refused(status, code, Persistence::Close, message)
+}
+
 fn head(error: HeadError, message: String) -> Fault {
     let (status, code) = match error {
         HeadError::RouteNotFound => (StatusCode::NOT_FOUND, "ProxyRouteNotFound"),
@@ -217,11 +248,8 @@ fn head(error: HeadError, message: String) -> Fault {
             (StatusCode::FORBIDDEN, "AccessDenied")
         }
         HeadError::QueryString => (StatusCode::BAD_REQUEST, "InvalidQueryParameter"),
-        HeadError::Host | HeadError::AbsoluteForm | HeadError::DisguisedFraming | HeadError::DuplicateLength => {
-            (StatusCode::BAD_REQUEST, "ProxyMalformedRequest")
-        }
+        HeadError::Host => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
         HeadError::LengthRequired => (StatusCode::LENGTH_REQUIRED, "ProxyMalformedRequest"),
-        HeadError::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "ProxyMalformedRequest"),
         HeadError::Expectation => (StatusCode::EXPECTATION_FAILED, "ProxyExpectationFailed"),
         HeadError::Loop => (StatusCode::LOOP_DETECTED, "ProxyLoopDetected"),
     };
@@ -232,7 +260,7 @@ fn body(error: &BodyError, message: String) -> Fault {
     let (status, code) = match error {
         BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ProxyRequestTooLarge"),
         BodyError::TooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
-        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
+        BodyError::Cut(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
     };
     refused(status, code, Persistence::Close, message)
 }

@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod fault;
 pub mod head;
 pub mod headers;
+mod notice;
 mod refused;
 pub mod route;
 

@@ -47,6 +47,12 @@ struct ListenerLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnroutedLabels {
+    listener: String,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KeyLabel {
     key: String,
 }
@@ -92,6 +98,7 @@ impl EncodeLabelValue for LoadResult {
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
+    unrouted: Family<UnroutedLabels, Counter>,
     sign: Family<RouteLabel, Histogram>,
     first_byte: Family<RouteLabel, Histogram>,
     received: Family<RouteLabel, Counter>,
@@ -109,6 +116,13 @@ pub struct Metrics {
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
     token_key_loads: Family<TokenKeyLabels, Counter>,
+}
+
+/// A listener's name, and what is counted of it alone.
+#[derive(Clone)]
+pub struct ListenerMetrics {
+    name: Arc<str>,
+    unrouted: Family<UnroutedLabels, Counter>,
 }
 
 /// The metrics of one route, looked up once: an exchange only increments.
@@ -141,8 +155,10 @@ impl Metrics {
         let sign = Family::new_with_constructor((|| Histogram::new(SIGN_BOUNDS)) as fn() -> Histogram);
         let first_byte = Family::new_with_constructor((|| Histogram::new(FIRST_BYTE_BOUNDS)) as fn() -> Histogram);
         let (exchanges, received, returned) = (Family::default(), Family::default(), Family::default());
+        let (unrouted, token_key_loads, key_degraded) = (Family::default(), Family::default(), Family::default());
         let (connections, key_expiry, key_loads) = (Family::default(), Family::default(), Family::default());
         registry.register("exchanges", "Exchanges that ended, by outcome", exchanges.clone());
+        registry.register("unrouted", "Requests refused before their route was known, by our code", unrouted.clone());
         registry.register_with_unit("sign", "Time to canonicalise and sign", Unit::Seconds, sign.clone());
         let help = "Time from the signed request to the head of its answer";
         registry.register_with_unit("first_byte", help, Unit::Seconds, first_byte.clone());
@@ -159,10 +175,8 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
-        let token_key_loads = Family::default();
         let help = "Attempts to fetch the keys of a listener's token issuer";
         registry.register("token_key_loads", help, token_key_loads.clone());
-        let key_degraded = Family::default();
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
         let (endpoint_down, endpoint_outages, repeats) = (Family::default(), Family::default(), Family::default());
@@ -178,6 +192,7 @@ impl Metrics {
         Self {
             registry,
             exchanges,
+            unrouted,
             sign,
             first_byte,
             received,
@@ -221,6 +236,12 @@ impl Metrics {
             refusals: self.refusals.clone(),
             label,
         }
+    }
+
+    /// The handles of one listener.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> ListenerMetrics {
+        ListenerMetrics { name: name.into(), unrouted: self.unrouted.clone() }
     }
 
     /// Sets how many connections a listener has.
@@ -289,6 +310,18 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl ListenerMetrics {
+    /// The listener's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn count_unrouted(&self, code: &'static str) {
+        self.unrouted.get_or_create(&UnroutedLabels { listener: self.name.to_string(), code }).inc();
     }
 }
 

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod configuration;
 pub mod logging;
 pub mod metrics;
+pub mod notice;
 pub mod outcome;
 mod outlet;
 pub mod record;
@@ -11,7 +12,8 @@ pub mod request_id;
 
 pub use audit::{AuditLog, Audited};
 pub use logging::LogFormat;
-pub use metrics::{Metrics, RouteMetrics};
+pub use metrics::{ListenerMetrics, Metrics, RouteMetrics};
+pub use notice::{Notice, Severity};
 pub use outcome::Outcome;
 pub use record::ExchangeRecord;
 pub use request_id::RequestId;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::audit::{AuditUnavailable, Audited, Decision, Entry, Noted};
-use super::metrics::RouteMetrics;
+use super::metrics::{ListenerMetrics, RouteMetrics};
+use super::notice::{Notice, Severity};
 use super::outcome::Outcome;
 use super::request_id::RequestId;
 
@@ -16,8 +17,8 @@ use super::request_id::RequestId;
 pub struct ExchangeRecord {
     /// The id the client gets too.
     pub request_id: RequestId,
-    /// The listener's name.
-    pub listener: Rc<str>,
+    /// The listener.
+    pub listener: ListenerMetrics,
     /// What the connection says of the client, for the log: an address, a uid.
     pub peer: Rc<dyn fmt::Display>,
     /// The route and its metrics, once one is chosen.
@@ -45,6 +46,8 @@ pub struct ExchangeRecord {
     pub code: Option<&'static str>,
     /// What went wrong, with its causes; for the log only.
     pub error: Option<String>,
+    /// What was wrong, when something was.
+    pub notice: Option<Notice>,
     /// How it ended; `Abandoned` until something else is known.
     pub outcome: Outcome,
     /// Body bytes from the client.
@@ -61,7 +64,7 @@ pub struct ExchangeRecord {
 impl ExchangeRecord {
     /// Begins a record.
     #[must_use]
-    pub fn begin(listener: Rc<str>, peer: Rc<dyn fmt::Display>) -> Self {
+    pub fn begin(listener: ListenerMetrics, peer: Rc<dyn fmt::Display>) -> Self {
         Self {
             request_id: RequestId::random(),
             listener,
@@ -79,6 +82,7 @@ impl ExchangeRecord {
             status: None,
             code: None,
             error: None,
+            notice: None,
             outcome: Outcome::Abandoned,
             received: 0,
             returned: 0,
@@ -112,7 +116,7 @@ impl ExchangeRecord {
         let Audited::Place(place) = std::mem::replace(&mut self.audit, Audited::Unwritten) else { return };
         place.write(&Entry {
             request_id: self.request_id.to_string(),
-            listener: &self.listener,
+            listener: self.listener.name(),
             client: self.client.as_deref(),
             identified_by: self.identified_by,
             route: self.route.as_ref().map(|(name, _)| &**name),
@@ -127,7 +131,10 @@ impl ExchangeRecord {
     }
 
     fn count(&self) {
-        let Some((_, metrics)) = &self.route else { return };
+        let Some((_, metrics)) = &self.route else {
+            self.listener.count_unrouted(self.code.unwrap_or("none"));
+            return;
+        };
         metrics.count(self.action.as_deref(), self.outcome);
         metrics.received.inc_by(u64::try_from(self.received).unwrap_or(u64::MAX));
         metrics.returned.inc_by(self.returned);
@@ -141,30 +148,47 @@ impl ExchangeRecord {
     }
 
     fn log(&self) {
-        tracing::info!(
-            target: "countersign::exchange",
-            request_id = %self.request_id,
-            listener = &*self.listener,
-            peer = %self.peer,
-            route = self.route.as_ref().map(|(name, _)| &**name),
-            client = self.client.as_deref(),
-            identified_by = self.identified_by,
-            action = self.route.as_ref().zip(self.action.as_deref()).map(|((_, route), name)| route.shown_action(name)),
-            decision = self.decision.map(Decision::as_str),
-            rule = self.rule.as_deref(),
-            key_id = self.key_id.as_deref(),
-            attempts = (self.attempts > 1).then_some(self.attempts),
-            status = self.status,
-            outcome = self.outcome.as_str(),
-            code = self.code,
-            error = self.error.as_deref(),
-            bytes_in = self.received,
-            bytes_out = self.returned,
-            sign_us = self.sign.map(micros),
-            first_byte_us = self.first_byte.map(micros),
-            total_us = micros(self.started.elapsed()),
-            "exchange"
-        );
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::event!(
+                    target: "countersign::exchange",
+                    tracing::Level::$level,
+                    request_id = %self.request_id,
+                    listener = self.listener.name(),
+                    peer = %self.peer,
+                    route = self.route.as_ref().map(|(name, _)| &**name),
+                    client = self.client.as_deref(),
+                    identified_by = self.identified_by,
+                    action = self.shown_action(),
+                    decision = self.decision.map(Decision::as_str),
+                    rule = self.rule.as_deref(),
+                    key_id = self.key_id.as_deref(),
+                    attempts = (self.attempts > 1).then_some(self.attempts),
+                    status = self.status,
+                    outcome = self.outcome.as_str(),
+                    code = self.code,
+                    reason = self.notice.map(|notice| notice.reason),
+                    error = self.error.as_deref(),
+                    bytes_in = self.received,
+                    bytes_out = self.returned,
+                    sign_us = self.sign.map(micros),
+                    first_byte_us = self.first_byte.map(micros),
+                    total_us = micros(self.started.elapsed()),
+                    "exchange"
+                )
+            };
+        }
+        match self.notice.map_or(Severity::Info, |notice| notice.severity) {
+            Severity::Error => line!(ERROR),
+            Severity::Warn => line!(WARN),
+            Severity::Info => line!(INFO),
+        }
+    }
+
+    /// A name that nobody configured is a client's text, and not shown.
+    fn shown_action(&self) -> Option<&str> {
+        let (_, route) = self.route.as_ref()?;
+        Some(route.shown_action(self.action.as_deref()?))
     }
 }
 

@@ -1,7 +1,6 @@
 //! One worker's way to one endpoint, and the one place where a signed request becomes bytes on a connection.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +9,6 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::addresses::Addresses;
@@ -20,6 +18,7 @@ use super::breaker::Breaker;
 use super::budget::Budget;
 use super::connect::{Connection, Endpoint};
 use super::error::SendError;
+use super::informational::Flood;
 use super::pool::Pool;
 use crate::signing::{SignedRequest, SigningTarget};
 
@@ -30,8 +29,6 @@ pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static(VIA_COUNTERSIGN);
 
-/// Informational answers before the one that counts.
-const MOST_INFORMATIONAL: usize = 20;
 /// How old the addresses of an endpoint may be to which connections are kept.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 
@@ -162,13 +159,12 @@ async fn hand_over(
     mut request: Request<Full<Bytes>>,
     answer_by: Instant,
 ) -> Result<Response<Incoming>, SendError> {
-    let flood = Arc::new(Flood::default());
-    let counted = Arc::clone(&flood);
-    hyper::ext::on_informational(&mut request, move |_informational| counted.rise());
     let before = connection.written();
+    let flood = Flood::watch(&mut request);
     let answer = tokio::select! {
+        biased;
+        () = flood.too_many() => return Err(SendError::BadAnswer("too many informational answers come before it")),
         answer = timeout_at(answer_by, connection.sender.try_send_request(request)) => answer,
-        () = flood.over.notified() => return Err(SendError::BadAnswer("too many informational ones come before it")),
     };
     let mut failed = match answer {
         Ok(Ok(response)) => return Ok(response),
@@ -182,21 +178,6 @@ async fn hand_over(
         (false, true) => SendError::Garbled(error),
         (false, false) => SendError::BrokenOff(error),
     })
-}
-
-/// Informational answers (1xx), which hyper reads on behind. An endpoint that sends nothing else would keep it busy.
-#[derive(Default)]
-struct Flood {
-    risen: AtomicUsize,
-    over: Notify,
-}
-
-impl Flood {
-    fn rise(&self) {
-        if self.risen.fetch_add(1, Ordering::Relaxed) >= MOST_INFORMATIONAL {
-            self.over.notify_one();
-        }
-    }
 }
 
 /// `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less a second for the way: how long the endpoint keeps the

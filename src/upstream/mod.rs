@@ -12,6 +12,7 @@ pub mod client;
 pub mod connect;
 pub mod error;
 mod eyeballs;
+mod informational;
 pub mod pool;
 mod socket;
 pub mod tls;

@@ -173,6 +173,24 @@ fn a_client_that_leaves_while_it_waits_releases_the_endpoint() {
 }
 
 #[test]
+fn a_client_that_closes_its_half_behind_its_request_has_its_answer() {
+    let (half_closed, go) = std::sync::mpsc::channel();
+    let go = std::sync::Mutex::new(go);
+    let endpoint = Endpoint::scripted(move |exchange| {
+        go.lock().unwrap().recv().unwrap();
+        exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer");
+        After::KeepOpen
+    });
+    let proxy = Setup::to(&endpoint).start();
+    let mut client = proxy.connect();
+    client.send(&Draft::form(FORM));
+    client.wire.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    half_closed.send(()).unwrap();
+    assert_eq!(client.answer().expect(200).text(), "answer");
+    assert_eq!(client.until_closed(), b"", "it can send nothing more");
+}
+
+#[test]
 fn a_client_that_leaves_in_the_middle_releases_the_endpoint() {
     let (left, leaving) = std::sync::mpsc::channel();
     let endpoint = Endpoint::scripted(move |exchange| {

@@ -29,15 +29,23 @@ impl Fixture {
         assert_eq!(client.until_closed(), b"", "what lies behind a refused request is no request");
     }
 
-    /// Raw bytes that are no request by HTTP's own rules: answered by the HTTP layer, and closed.
+    /// Raw bytes that are no request by HTTP's own rules: answered like every other refusal, logged at `level`, and closed.
     #[track_caller]
-    fn malformed(&self, bytes: &[u8], statuses: &[u16]) {
+    fn malformed(&self, bytes: &[u8], status: u16, level: &str) {
         let mut client = self.proxy.connect();
         client.write(&[bytes, &Draft::form(FORM).bytes(&self.proxy.address.to_string())].concat());
         let answer = client.answer();
-        assert!(statuses.contains(&answer.status), "{} to {}", answer.status, String::from_utf8_lossy(bytes));
+        let code = match status {
+            405 => "ProxyMethodNotAllowed",
+            431 => "ProxyRequestTooLarge",
+            _ => "ProxyMalformedRequest",
+        };
+        assert_eq!(answer.status, status, "to {}", String::from_utf8_lossy(bytes));
+        self.proxy.assert_own(&answer, status, code, "no");
         assert!(closes(&answer.head), "{:?}", answer.head);
         assert_eq!(client.until_closed(), b"");
+        let line = self.proxy.log.exchange(answer.head.field("countersign-request-id").unwrap());
+        assert_eq!((line["level"].as_str(), line["outcome"].as_str()), (Some(level), Some("refused")), "{line}");
     }
 
     /// One good request, which must be all that the endpoint ever saw.
@@ -193,19 +201,83 @@ fn framing_that_two_parsers_could_read_differently_is_refused() {
         ("Content-Length : 3\r\n", "a=b"),
         ("X-Nul: a\0b\r\nContent-Length: 3\r\n", "a=b"),
     ] {
-        fixture.malformed(format!("{head}{fields}\r\n{body}").as_bytes(), &[400, 501]);
+        let coding = fields.starts_with("Transfer-Encoding:");
+        let level = if fields.starts_with("Content-Length:") && fields.lines().count() == 1 { "INFO" } else { "WARN" };
+        fixture.malformed(format!("{head}{fields}\r\n{body}").as_bytes(), if coding { 501 } else { 400 }, level);
     }
-    fixture.malformed(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", &[400]);
-    fixture.malformed(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n", &[400]);
     fixture.finish();
+}
+
+#[test]
+fn another_protocol_on_the_port_is_answered_and_logged_at_once() {
+    let fixture = Fixture::new();
+    // a client of TLS says no more before it is answered: its head will never be complete
+    let mut client = fixture.proxy.connect();
+    client.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    fixture.proxy.assert_own(&client.answer(), 400, "ProxyMalformedRequest", "no");
+    assert_eq!(client.until_closed(), b"");
+    fixture.malformed(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n", 400, "WARN");
+    fixture.malformed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "WARN");
+    fixture.malformed(b"POST / HTTP/2.0\r\n\r\n", 505, "INFO");
+    fixture.malformed(b"POST /\r\n\r\n", 400, "INFO");
+    fixture.finish();
+}
+
+#[test]
+fn a_line_that_ends_in_a_bare_line_feed_is_refused() {
+    let fixture = Fixture::new();
+    let good = String::from_utf8(form().bytes(&fixture.proxy.address.to_string())).unwrap();
+    let (head, body) = good.split_once("\r\n\r\n").unwrap();
+    for line in 0..head.lines().count() {
+        let mut lines: Vec<String> = head.lines().map(|line| format!("{line}\r\n")).collect();
+        lines[line] = lines[line].replace("\r\n", "\n");
+        fixture.malformed(format!("{}\r\n{body}", lines.concat()).as_bytes(), 400, "WARN");
+    }
+    fixture.malformed(format!("{head}\r\n\n{body}").as_bytes(), 400, "WARN");
+    fixture.malformed(format!("{head}\r\nX: a\nY: b\r\n\r\n{body}").as_bytes(), 400, "WARN");
+    fixture.malformed(format!("{head}\r\nX: a\rY: b\r\n\r\n{body}").as_bytes(), 400, "WARN");
+    fixture.finish();
+}
+
+#[test]
+fn a_path_with_what_must_be_escaped_is_refused_and_not_cut_short() {
+    let fixture = Fixture::new();
+    for path in ["/#x", "/#", "/a#b", "/<x>", "/\"x", "/\\x", "/^", "/{x}", "/a|b"] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", fixture.proxy.address);
+        fixture.malformed(head.as_bytes(), 400, "INFO");
+    }
+    fixture.finish();
+}
+
+#[test]
+fn what_is_refused_before_its_route_is_known_is_counted_by_its_listener() {
+    let fixture = Fixture::new();
+    fixture.malformed(b"POST /#x HTTP/1.1\r\n\r\n", 400, "INFO");
+    fixture.refused(&form().path("/unknown"), 404, "ProxyRouteNotFound");
+    fixture.refused(&form().path("/unknown"), 404, "ProxyRouteNotFound");
+    for (code, count) in [("ProxyMalformedRequest", 1), ("ProxyRouteNotFound", 2)] {
+        let metric = format!(r#"countersign_unrouted_total{{listener="local",code="{code}"}}"#);
+        crate::harness::eventually(code, || (fixture.proxy.metric(&metric) as u32 == count).then_some(()));
+    }
+    fixture.finish();
+}
+
+#[test]
+fn a_bad_head_behind_a_good_request_is_refused_in_its_turn() {
+    let fixture = Fixture::new();
+    let authority = fixture.proxy.address.to_string();
+    let mut client = fixture.proxy.connect();
+    client.write(&[form().bytes(&authority), form().path("/#x").bytes(&authority), form().bytes(&authority)].concat());
+    client.answer().expect(200);
+    fixture.proxy.assert_own(&client.answer(), 400, "ProxyMalformedRequest", "no");
+    assert_eq!(client.until_closed(), b"");
+    assert_eq!(fixture.endpoint.requests().len(), 1);
 }
 
 #[test]
 fn http_2_is_not_spoken() {
     let fixture = Fixture::new();
-    let mut client = fixture.proxy.connect();
-    client.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assert_eq!(client.until_closed(), b"");
+    fixture.malformed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "WARN");
     // nor is it switched to: the answer is HTTP/1.1, and what lies behind is the next request
     let draft =
         form().field("Connection", "Upgrade, HTTP2-Settings").field("Upgrade", "h2c").field("HTTP2-Settings", "AAMA");
@@ -220,30 +292,23 @@ fn http_2_is_not_spoken() {
 }
 
 #[test]
-fn a_request_with_both_framings_is_read_as_chunked_and_is_the_last_on_its_connection() {
+fn a_request_with_both_framings_is_refused_and_is_the_last_on_its_connection() {
     let fixture = Fixture::new();
     let authority = fixture.proxy.address.to_string();
     let chunks = format!("{:x}\r\n{FORM}\r\n0\r\n\r\n", FORM.len());
     let both = Draft::form("").unframed().body(chunks.as_bytes());
     let both = both.field("Content-Length", "3").field("Transfer-Encoding", "chunked");
-    let mut client = fixture.proxy.connect();
-    client.write(&[both.bytes(&authority), form().bytes(&authority)].concat());
-    let answer = client.answer();
-    assert!(matches!(answer.status, 200 | 400), "{answer:?}");
-    assert!(closes(&answer.head), "{:?}", answer.head);
-    assert_eq!(client.until_closed(), b"");
-    let seen = fixture.endpoint.requests().len();
-    assert_eq!(seen, usize::from(answer.status == 200));
+    fixture.malformed(&both.bytes(&authority), 400, "WARN");
+    fixture.finish();
 }
 
 #[test]
 fn a_head_beyond_16_kib_or_64_fields_is_refused() {
     let fixture = Fixture::new();
-    let mut client = fixture.proxy.connect();
-    client.send(&form().field("X-Long", &"x".repeat(20_000)));
-    assert_eq!(client.answer().status, 431);
+    let authority = fixture.proxy.address.to_string();
+    fixture.malformed(&form().field("X-Long", &"x".repeat(20_000)).bytes(&authority), 431, "INFO");
     let many = (0..100).fold(form(), |draft, n| draft.field(&format!("X-{n}"), "x"));
-    assert_eq!(fixture.proxy.call(&many).status, 431);
+    fixture.malformed(&many.bytes(&authority), 431, "INFO");
     fixture.finish();
 }
 
@@ -253,6 +318,9 @@ fn a_head_that_does_not_end_is_given_up() {
     let proxy = Setup::to(&endpoint).listener(r#"limits.head_timeout = "200ms""#).start();
     let mut client = proxy.connect();
     client.write(b"POST / HTTP/1.1\r\nHost: ");
+    let answer = client.answer();
+    proxy.assert_own(&answer, 408, "RequestTimeout", "no");
+    assert!(closes(&answer.head), "{:?}", answer.head);
     assert_eq!(client.until_closed(), b"");
     let mut silent = proxy.connect();
     assert_eq!(silent.until_closed(), b"");

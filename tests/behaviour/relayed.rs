@@ -95,6 +95,24 @@ fn informational_answers_are_skipped() {
 }
 
 #[test]
+fn a_flood_of_informational_answers_is_no_answer() {
+    let answer = |informational: usize| {
+        let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(informational);
+        let endpoint = Endpoint::saying(
+            &[&hints[..], b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfinal"].concat(),
+            After::KeepOpen,
+        );
+        let proxy = Setup::to(&endpoint).start();
+        let answer = proxy.post(FORM);
+        if answer.status != 200 {
+            proxy.assert_own(&answer, 502, "ProxyOutcomeUnknown", "yes");
+        }
+        answer.status
+    };
+    assert_eq!((answer(20), answer(21), answer(2000)), (200, 502, 502));
+}
+
+#[test]
 fn an_answer_without_a_body_has_none() {
     let endpoint = Endpoint::saying(b"HTTP/1.1 204 No Content\r\n\r\n", After::KeepOpen);
     let proxy = Setup::to(&endpoint).start();

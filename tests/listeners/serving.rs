@@ -13,9 +13,9 @@ use bytes::Bytes;
 use countersign::downstream::listener::Security;
 use countersign::downstream::stream::{Clocks, ExchangeGuard};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, Limits, ListenerSocket, PeerEvidence, Service, accept,
+    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Service, accept,
 };
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::watch;
@@ -38,6 +38,12 @@ impl Handler for Echo {
         _request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         Response::new(Full::new(Bytes::from(format!("{peer:?}\n"))))
+    }
+
+    fn refuse(&self, _peer: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from(format!("{fault}\n"))));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
     }
 }
 

@@ -20,7 +20,8 @@ use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::stream::{Clocks, ExchangeGuard, Socket};
 use countersign::downstream::{
-    BodyLimits, Capacity, Current, Drain, Handler, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, Service,
+    BodyLimits, Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence,
+    Service,
 };
 use countersign::proxy::answer::Answer;
 use countersign::proxy::{DateEvidence, EndpointClock, Follow, OwnNames, Proxy, Route, Routes};
@@ -32,7 +33,7 @@ use countersign::upstream::client::Timeouts;
 use countersign::upstream::connect::Security;
 use countersign::upstream::pool::Pool;
 use countersign::upstream::{Breaker, BreakerLimits, Client, Endpoint};
-use http::{HeaderName, Method, Request, Response};
+use http::{HeaderName, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,6 +45,7 @@ use tokio::time::sleep;
 use super::canonical::read_signed;
 use super::heads::{assert_plain, is_lawful, passed_on};
 use super::keys::{active, target};
+use super::messages::messages;
 use super::responses::{self, find, read_all};
 
 const LISTENER: &str = "127.0.0.1:8021";
@@ -112,20 +114,29 @@ impl World {
         Self { runtime, local, handler, current, arrived, _never_drains: never_drains, drain }
     }
 
-    /// Sends `input` on a connection of its own; the statuses of the answers to what were requests. A head that is none may be
-    /// answered or not: hyper judges one that comes in pieces only when it is complete.
+    /// Sends `input` on a connection of its own; the statuses of the answers.
     fn converse(&self, input: &[u8], piece: usize) -> Vec<u16> {
         self.handler.seen.borrow_mut().clear();
         self.arrived.borrow_mut().clear();
         let written = self.runtime.block_on(self.local.run_until(self.connection(input, piece)));
         let seen = self.handler.seen.borrow();
-        let answers = read_all(&written, |nth| seen.get(nth).is_some_and(|seen| seen.method == Method::HEAD));
+        let mut expected = messages(input);
+        let to_head = |seen: &Seen| seen.method.as_ref().map_or(expected.to_head, |method| method == Method::HEAD);
+        let answers = read_all(&written, |nth| seen.get(nth).is_some_and(to_head));
         self.check_answers(&answers);
         let passed: Vec<&Seen> = seen.iter().filter(|seen| seen.passed == Some(true)).collect();
         let arrived = self.arrived.borrow();
         assert_eq!(arrived.len(), passed.len(), "every request that left is one that was answered");
         arrived.iter().zip(passed).for_each(|(arrival, seen)| check_arrival(arrival, &seen.passed_on));
-        answers.iter().take(seen.len()).map(|answer| answer.status).collect()
+        let refused: Vec<bool> = seen.iter().map(|seen| seen.method.is_none()).collect();
+        if expected.unfinished && refused.len() > expected.refused.len() {
+            expected.refused.push(true);
+        }
+        let expected = expected.refused;
+        assert!(expected.starts_with(&refused), "{refused:?} of {expected:?} were refused for their heads");
+        let closed = answers.last().is_some_and(responses::Answer::closes) || seen.iter().any(|seen| seen.may_close);
+        assert!(closed || refused == expected, "every message is answered: {refused:?} of {expected:?}");
+        answers.iter().map(|answer| answer.status).collect()
     }
 
     async fn connection(&self, input: &[u8], piece: usize) -> Vec<u8> {
@@ -167,15 +178,14 @@ impl World {
 
     fn check_answers(&self, answers: &[responses::Answer]) {
         let seen = self.handler.seen.borrow();
-        assert!(answers.len() <= seen.len() + 1, "{} answers to {} requests", answers.len(), seen.len());
-        for (nth, answer) in answers.iter().enumerate() {
-            let Some(seen) = seen.get(nth) else {
-                // what is no request at all is answered below us
-                assert!(matches!(answer.status, 400 | 414 | 431 | 505), "{answer:?}");
-                continue;
-            };
+        // hyper answers nothing by itself: all that it refuses has been refused before it
+        assert!(answers.len() <= seen.len(), "{} answers to {} requests", answers.len(), seen.len());
+        for (answer, seen) in answers.iter().zip(&*seen) {
             assert_ne!(answer.status, 500, "the exchange panicked");
             assert!(answer.field("countersign-request-id").is_some());
+            if seen.method.is_none() {
+                assert!(matches!(answer.status, 400 | 405 | 431 | 501 | 505), "{answer:?} to a malformed head");
+            }
             if seen.passed == Some(true) {
                 assert!(seen.lawful, "{answer:?} to an unlawful request");
                 assert_eq!((answer.status, answer.field("x-endpoint")), (200, Some("yes")));
@@ -197,8 +207,11 @@ struct Witness {
 }
 
 struct Seen {
-    method: Method,
+    /// `None` for a head that is refused.
+    method: Option<Method>,
     lawful: bool,
+    /// Whether the client may have asked that nothing follow.
+    may_close: bool,
     /// The values of the field that the route passes on.
     passed_on: Vec<String>,
     /// Whether the answer is the endpoint's; `None` while there is none.
@@ -218,11 +231,22 @@ impl Handler for Witness {
         let lawful = is_lawful(&request, &NAMES);
         let nth = self.seen.borrow().len();
         let passed_on = passed_on(request.headers(), FORWARDED);
-        self.seen.borrow_mut().push(Seen { method: request.method().clone(), lawful, passed_on, passed: None });
+        let method = Some(request.method().clone());
+        let may_close = request.version() == Version::HTTP_10 || request.headers().contains_key("connection");
+        self.seen.borrow_mut().push(Seen { method, lawful, may_close, passed_on, passed: None });
         self.steps.set(self.steps.get() + 1);
         let response = self.proxy.handle(peer, exchange, request).await;
         self.steps.set(self.steps.get() + 1);
         self.seen.borrow_mut()[nth].passed = Some(!response.headers().contains_key("x-proxy-sent"));
+        response
+    }
+
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
+        let response = self.proxy.refuse(peer, exchange, fault);
+        let passed = Some(!response.headers().contains_key("x-proxy-sent"));
+        let seen = Seen { method: None, lawful: false, may_close: true, passed_on: Vec::new(), passed };
+        self.seen.borrow_mut().push(seen);
+        self.steps.set(self.steps.get() + 1);
         response
     }
 }
@@ -256,7 +280,7 @@ fn proxy(port: u16) -> Proxy {
         metrics,
     };
     Proxy {
-        listener: "fuzzed".into(),
+        listener: Metrics::new().listener("fuzzed"),
         names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
         callers: Callers::AnyLocal,
         service_accounts: None,

@@ -10,6 +10,7 @@ mod diagnosis;
 mod forms;
 mod heads;
 mod keys;
+mod messages;
 mod policy;
 mod responses;
 mod stored;
