@@ -9,9 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use super::live;
 use super::reloads;
+use crate::app::capacity;
 use crate::app::reload::Source;
 use crate::app::restart::Granted;
-use crate::app::{Bound, Drained, Graph, Running, StartError};
+use crate::app::{Bound, Drained, Graph, Running, StartError, key_reports};
 use crate::config::settings::{self, Callers, Endpoint, Exposure, Mode, Settings, Transport};
 use crate::confine::{self, Confinement, Posture};
 use crate::credentials::WatchedKey;
@@ -30,6 +31,7 @@ pub struct Arguments {
 /// A configuration, key or address that cannot be used; a drain that had to cut exchanges off.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (settings, served) = live::settings_and_digest(arguments.config.as_deref())?;
+    capacity::raise_descriptors();
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let (graph, keys) = live::graph(settings)?;
@@ -169,6 +171,7 @@ fn announce(running: &Running) {
     for route in &settings.routes {
         tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
     }
+    tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
     if let Some(address) = running.admin_address() {
         tracing::info!(%address, "admin listening");
     }
@@ -190,6 +193,9 @@ pub(super) fn announce_dangers(settings: &Settings) {
             }
         }
     }
+    if let Some(shortage) = capacity::shortage(settings) {
+        tracing::warn!("{shortage}");
+    }
     for client in settings.clients.iter().filter(|client| client.mode == Mode::Record) {
         tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
     }
@@ -203,10 +209,7 @@ pub(super) fn announce_dangers(settings: &Settings) {
 fn announce_keys(settings: &Settings, graph: &Graph) {
     for (key, slot) in settings.keys.iter().zip(graph.keys()) {
         match slot.current(crate::clock::now()) {
-            Ok(active) => {
-                let expires = active.expiration().map(|expiration| expiration.to_string());
-                tracing::info!(key = %key.name, key_id = %active.id(), expires, "key loaded");
-            }
+            Ok(active) => key_reports::in_use(key.name.as_str(), &active, "key loaded"),
             Err(error) => {
                 let cause = slot.trouble().map(|trouble| trouble.to_string());
                 tracing::warn!(key = %key.name, %error, cause, "no usable key: requests are answered with 503");
