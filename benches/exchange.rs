@@ -60,7 +60,7 @@ fn skip_message(reader: &mut BufReader<TcpStream>) -> bool {
     reader.read_exact(&mut body).is_ok()
 }
 
-fn proxy(endpoint: SocketAddr, directory: &std::path::Path) -> Running {
+fn proxy(endpoint: SocketAddr, directory: &std::path::Path, more: &str) -> Running {
     let identities = Identities::generate();
     let sealed = seal(KEY, &identities.recipients()).unwrap();
     let identity = identities.to_file(jiff::Timestamp::UNIX_EPOCH);
@@ -68,7 +68,7 @@ fn proxy(endpoint: SocketAddr, directory: &std::path::Path) -> Running {
     write_secret_file(&directory.join("key.age"), &sealed, Existing::Refuse).unwrap();
     let text = format!(
         "[listener.bench]\naddress = \"127.0.0.1:0\"\nany_local = true\n[route.importexport]\nendpoint = \"http://{endpoint}/\"\n\
-         [key.main]\nfile = \"{0}/key.age\"\nidentity_file = \"{0}/identity\"\n[process]\nworkers = 1\n",
+         [key.main]\nfile = \"{0}/key.age\"\nidentity_file = \"{0}/identity\"\n[process]\nworkers = 1\n{more}",
         directory.display()
     );
     let settings = config::parse(&text, "bench", []).unwrap();
@@ -103,12 +103,17 @@ impl Client {
 fn exchange(criterion: &mut Criterion) {
     let endpoint = endpoint();
     let directory = tempfile::tempdir().unwrap();
-    let running = proxy(endpoint, directory.path());
+    let running = proxy(endpoint, directory.path(), "");
+    let audited = tempfile::tempdir().unwrap();
+    let audit = format!("[audit]\ntarget = \"file:{}/audit.jsonl\"\n", audited.path().display());
+    let auditing = proxy(endpoint, audited.path(), &audit);
     let mut group = criterion.benchmark_group("exchange");
     let mut direct = Client::connect(endpoint);
     group.bench_function("straight to the endpoint", |bencher| bencher.iter(|| direct.exchange()));
     let mut proxied = Client::connect(running.tcp_address().unwrap());
     group.bench_function("through countersign", |bencher| bencher.iter(|| proxied.exchange()));
+    let mut audited = Client::connect(auditing.tcp_address().unwrap());
+    group.bench_function("through countersign, with an audit", |bencher| bencher.iter(|| audited.exchange()));
     group.finish();
 }
 

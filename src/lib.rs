@@ -90,7 +90,8 @@
 //! # Invariants
 //!
 //! 1. No secret, string to sign, signature, form value or `Authorization` field in a log, metric, error or answer. Secrets are
-//!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes.
+//!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes. Of a
+//!    secret key only keyed states stay, in memory that nobody else can read; `tests/memory` looks for more.
 //! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no default route.
 //! 3. Upstream host, path and key come from the configuration, never from anything a client sent.
 //! 4. Keys are refreshed beside the request path; a store that fails leaves the last good key; an expired key is never used.
@@ -108,6 +109,9 @@
 //!
 //! # Where we left the design we began with, and why
 //!
+//! - A system call comes through a crate with a safe interface, and for `memfd_secret` there is none worth having: the one crate that
+//!   makes the call has an unsafe interface, and leaves its descriptor open to programs started later. So the package
+//!   `src/secret_memory` beside this one does it, with a few blocks of `unsafe` that say why they are sound; here it is forbidden.
 //! - Routing looks at the path as a whole: a path prefix chooses a route only when nothing but a slash follows it. What would
 //!   follow could only be dropped or forwarded; the first surprises, the second lets clients choose the signed path.
 //! - A request sent upstream carries `Via: 1.1 countersign`, by which a loop is recognised (508).

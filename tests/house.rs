@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("proxy", &["authorize", "clock", "credentials", "downstream", "query", "signing", "telemetry", "upstream"]),
     ("query", &[]),
     ("sandbox", &["clock", "credentials", "query", "signing"]),
+    ("secret_memory", &[]),
     ("secret_file", &[]),
     ("signing", &["authorize", "credentials", "query"]),
     ("telemetry", &[]),
@@ -194,6 +195,20 @@ fn only_authorization_makes_an_authorized_form_and_only_signing_a_signed_request
     for (maker, made) in [("authorize", "Authorized {"), ("signing", "SignedRequest {"), ("signing", "Unsealed {")] {
         for source in sources().iter().filter(|source| source.module != maker) {
             assert!(!source.code().contains(made), "{} makes an `{made}`", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_one_package_and_says_each_time_why_it_is_sound() {
+    let unsafe_block = ["unsafe", "{"].join(" ");
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.contains(&unsafe_block)) {
+            assert_eq!(source.module, "secret_memory", "{}: {line}", source.path.display());
+            let comment = lines[..at].iter().rev().take_while(|line| line.trim_start().starts_with("//"));
+            let said = comment.into_iter().any(|line| line.contains("// SAFETY: "));
+            assert!(said, "{}: no `// SAFETY:` before {line}", source.path.display());
         }
     }
 }

@@ -1,32 +1,66 @@
-//! After a key is loaded, and after it is replaced, no copy of its secret is left anywhere in the process: its memory is read.
+//! A thread that has just loaded a key, or just signed with it, has left nothing of it behind: the memory of its process is read.
+//!
+//! `tests/memory` looks at the whole service, where the next call may overwrite what the one before left on the stack. Here the
+//! thread stands still after the one call, so nothing covers up for it.
 
 // clippy.toml allows these in tests, but does not see that the helpers of this file are part of them
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use countersign::credentials::seal::{Existing, seal, write_secret_file};
-use countersign::credentials::{Identities, KeySlot, SealedFile};
+use countersign::credentials::{Identities, KeySlot, KeyStore, PlainFile, SealedFile, SignatureMethod};
 use jiff::Timestamp;
+use sha1::block_api::compress as sha1_compress;
+use sha2::block_api::compress256 as sha256_compress;
 use uuid::Uuid;
 
-/// Names the directory to the other process.
+/// Name the directory and the store to the other process.
 const DIRECTORY: &str = "COUNTERSIGN_TEST_DIRECTORY";
+const STORE: &str = "COUNTERSIGN_TEST_STORE";
 
-/// The process that is looked at: loads whenever it is told to, and says what became of it.
+/// A fragment of this many bytes is found.
+const FRAGMENT: usize = 12;
+
+/// The process that is looked at. Line by line a thread loads and signs, in turn, and then stands still.
 #[test]
-#[ignore = "run by the other test, in a process of its own"]
+#[ignore = "run by the other tests, in a process of its own"]
 fn the_process_that_loads() {
-    let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("run by the other test"));
-    let store = SealedFile::new(directory.join("key.age"), directory.join("id"));
-    let slot = KeySlot::new("main");
+    let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("run by the other tests"));
+    let store: Box<dyn KeyStore> = match std::env::var(STORE).unwrap().as_str() {
+        "sealed" => Box::new(SealedFile::new(directory.join("key"), directory.join("id"))),
+        "file" => Box::new(PlainFile::new(directory.join("key"))),
+        other => panic!("{other}"),
+    };
+    let (begin, end) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (begun, ended) = (Arc::clone(&begin), Arc::clone(&end));
+    thread::spawn(move || {
+        let slot = KeySlot::new("main");
+        loop {
+            begun.wait();
+            let loaded = slot.refresh(store.as_ref()).is_ok();
+            ended.wait();
+            begun.wait();
+            let key = slot.current(Timestamp::UNIX_EPOCH).unwrap();
+            for method in [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1] {
+                let _mac = key.signing_key().held().unwrap().mac(method, &[b'x'; 300]);
+            }
+            ended.wait();
+            assert!(loaded);
+        }
+    });
     for _ in std::io::stdin().lock().lines() {
-        let outcome = slot.refresh(&store);
-        println!("refreshed: {:?}", outcome.map_err(|error| error.to_string()));
+        begin.wait();
+        end.wait();
+        println!("done");
     }
 }
 
@@ -38,10 +72,11 @@ struct Loader {
 }
 
 impl Loader {
-    fn start(directory: &Path) -> Self {
+    fn start(directory: &Path, store: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "the_process_that_loads", "--nocapture"])
             .env(DIRECTORY, directory)
+            .env(STORE, store)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -50,33 +85,29 @@ impl Loader {
         Self { process, input, output: BufReader::new(output).lines() }
     }
 
-    fn refresh(&mut self) {
+    /// Has the thread make its next step.
+    fn step(&mut self) {
         self.input.write_all(b"\n").unwrap();
-        let line = self.output.by_ref().map(Result::unwrap).find(|line| line.contains("refreshed: ")).unwrap();
-        assert!(line.contains("Ok(Changed)"), "{line}");
+        self.output.by_ref().map(Result::unwrap).find(|line| line.ends_with("done")).expect("a step");
     }
 
     /// Where in the process's memory any of `needles` is.
-    fn find(&self, needles: &[(String, Vec<u8>)]) -> Vec<String> {
+    fn find(&self, needles: &Needles) -> Vec<String> {
         let id = self.process.id();
         let memory = File::open(format!("/proc/{id}/mem")).unwrap();
         let maps = fs::read_to_string(format!("/proc/{id}/maps")).unwrap();
-        let mut found = Vec::new();
-        let mut scanned = 0;
+        let (mut found, mut scanned) = (Vec::new(), 0);
         for map in maps.lines().filter(|map| map.contains(" rw")) {
             let (start, end) = map.split_once(' ').unwrap().0.split_once('-').unwrap();
             let (start, end) = (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
             let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-            // guard pages and the like cannot be read, and hold nothing
+            // memory for secrets cannot be read, nor can guard pages
             if memory.read_exact_at(&mut bytes, start).is_err() {
                 continue;
             }
             scanned += bytes.len();
-            for (name, needle) in needles {
-                let count = bytes.windows(needle.len()).filter(|window| window == needle).count();
-                if count > 0 {
-                    found.push(format!("{count} x {name} in {}", map.split_whitespace().last().unwrap()));
-                }
+            if let Some(at) = needles.first_in(&bytes) {
+                found.push(format!("at {:x} in {map}", start + u64::try_from(at).unwrap()));
             }
         }
         assert!(scanned > 1024 * 1024, "only {scanned} bytes of memory could be read");
@@ -91,48 +122,123 @@ impl Drop for Loader {
     }
 }
 
+/// Byte strings of one length.
+struct Needles {
+    all: HashSet<[u8; FRAGMENT]>,
+    beginnings: Vec<bool>,
+}
+
+impl Needles {
+    fn new(all: impl IntoIterator<Item = [u8; FRAGMENT]>) -> Self {
+        let all: HashSet<_> = all.into_iter().collect();
+        let mut beginnings = vec![false; 1 << 16];
+        for needle in &all {
+            beginnings[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true;
+        }
+        Self { all, beginnings }
+    }
+
+    /// Every part of `secret`, as it is and as HMAC (RFC 2104) keeps it: key XOR ipad, key XOR opad.
+    fn of_secret(secret: &[u8]) -> Self {
+        let masked = [0, 0x36, 0x5c].map(|mask| secret.iter().map(|byte| byte ^ mask).collect::<Vec<u8>>());
+        Self::new(masked.iter().flat_map(|bytes| bytes.windows(FRAGMENT)).map(|part| part.try_into().unwrap()))
+    }
+
+    /// The states of both hashes after the padded key, with which one signs without the secret.
+    fn of_states(secret: &[u8]) -> Self {
+        let mut words: Vec<Vec<u32>> = Vec::new();
+        for mask in [0x36, 0x5c] {
+            let mut block = [mask; 64];
+            for (byte, secret) in block.iter_mut().zip(secret) {
+                *byte ^= secret;
+            }
+            // FIPS 180-4, sections 5.3.3 and 5.3.1
+            let mut sha256 = [
+                0x6a09_e667,
+                0xbb67_ae85,
+                0x3c6e_f372,
+                0xa54f_f53a,
+                0x510e_527f,
+                0x9b05_688c,
+                0x1f83_d9ab,
+                0x5be0_cd19,
+            ];
+            let mut sha1 = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+            sha256_compress(&mut sha256, &[block]);
+            sha1_compress(&mut sha1, &[block]);
+            words.extend([sha256.to_vec(), sha1.to_vec()]);
+        }
+        let bytes = |words: &[u32]| -> [u8; FRAGMENT] {
+            words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>().try_into().unwrap()
+        };
+        Self::new(words.iter().flat_map(|words| words.windows(3)).map(bytes))
+    }
+
+    fn first_in(&self, bytes: &[u8]) -> Option<usize> {
+        bytes.windows(FRAGMENT).position(|window| {
+            self.beginnings[usize::from(u16::from_le_bytes([window[0], window[1]]))] && self.all.contains(window)
+        })
+    }
+}
+
 /// 40 characters that were never a secret before, as long as AWS's.
 fn secret() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()).chars().take(40).collect()
 }
 
-/// The secret's halves, as they are and as HMAC (RFC 2104) keeps them: key XOR ipad, key XOR opad.
-fn traces(name: &str, secret: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let halves = secret.chunks(secret.len() / 2).zip(["first half", "second half"]);
-    let masks = [(0, "plain"), (0x36, "ipad"), (0x5c, "opad")];
-    halves
-        .flat_map(|(half, which)| {
-            masks.map(|(mask, how)| {
-                (format!("{name} secret, {which}, {how}"), half.iter().map(|byte| byte ^ mask).collect::<Vec<u8>>())
-            })
-        })
-        .collect()
-}
-
-#[test]
-fn a_loaded_key_leaves_no_copy_of_its_secret_in_memory_nor_does_the_one_before() {
+fn look_at(store: &str) {
     let directory = tempfile::tempdir().unwrap();
     let identity = Identities::generate();
     let file = identity.to_file(Timestamp::UNIX_EPOCH);
     write_secret_file(&directory.path().join("id"), &file, Existing::Refuse).unwrap();
     let publish = |id: &str, secret: &str| {
         let document = format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}"}}"#);
-        let sealed = seal(document.as_bytes(), &identity.recipients()).unwrap();
-        write_secret_file(&directory.path().join("key.age"), &sealed, Existing::Replace).unwrap();
+        let kept = match store {
+            "sealed" => seal(document.as_bytes(), &identity.recipients()).unwrap(),
+            _ => document.into_bytes(),
+        };
+        write_secret_file(&directory.path().join("key"), &kept, Existing::Replace).unwrap();
     };
     let line = file.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"AGE-SECRET-KEY-1")).unwrap();
     let (first, second) = (secret(), secret());
-    let mut needles = traces("first", first.as_bytes());
-    needles.extend(traces("second", second.as_bytes()));
-    needles.push(("identity".to_owned(), line.get(16..40).unwrap().to_vec()));
+    let identity_needles = Needles::of_secret(&line[16..]);
 
-    let mut loader = Loader::start(directory.path());
-    publish("AKIAIOSFODNN7EXAMPLE", &first);
-    loader.refresh();
-    // what has to be there is found: the scan sees the memory of the right process
-    assert!(!loader.find(&[("id".to_owned(), b"AKIAIOSFODNN7EXAMPLE".to_vec())]).is_empty());
-    assert_eq!(loader.find(&needles), Vec::<String>::new());
-    publish("AKIAI44QH8DHBEXAMPLE", &second);
-    loader.refresh();
-    assert_eq!(loader.find(&needles), Vec::<String>::new());
+    let mut loader = Loader::start(directory.path(), store);
+    for (id, secret) in [("AKIAIOSFODNN7EXAMPLE", &first), ("AKIAI44QH8DHBEXAMPLE", &second)] {
+        publish(id, secret);
+        loader.step();
+        // what has to be there is found: the scan sees the memory of the right process
+        assert!(!loader.find(&Needles::new([id.as_bytes()[..FRAGMENT].try_into().unwrap()])).is_empty());
+        for secret in [&first, &second] {
+            assert_eq!(
+                loader.find(&Needles::of_secret(secret.as_bytes())),
+                Vec::<String>::new(),
+                "a secret after loading"
+            );
+        }
+        assert_eq!(loader.find(&identity_needles), Vec::<String>::new(), "the identity after loading");
+        loader.step();
+        for secret in [&first, &second] {
+            assert_eq!(
+                loader.find(&Needles::of_secret(secret.as_bytes())),
+                Vec::<String>::new(),
+                "a secret after signing"
+            );
+            assert_eq!(
+                loader.find(&Needles::of_states(secret.as_bytes())),
+                Vec::<String>::new(),
+                "a state after signing"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sealed_key_leaves_nothing_after_loading_and_signing() {
+    look_at("sealed");
+}
+
+#[test]
+fn a_plain_key_leaves_nothing_after_loading_and_signing() {
+    look_at("file");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::graph::Graph;
 use crate::clock;
 use crate::credentials::{
-    KeySlot, KeyWatcher, LoadError, RefreshOutcome, Report, SigningError, WatchError, WatchedKey,
+    ActiveKey, KeySlot, KeyWatcher, LoadError, Protection, RefreshOutcome, Report, SigningError, WatchError, WatchedKey,
 };
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::LoadResult;
@@ -23,6 +23,27 @@ pub(super) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, 
         tracing::warn!(error = causes(error), "key files are polled");
     }
     Ok(watcher)
+}
+
+/// Says which key is in use, when it ends and how its memory is kept; warns when that may be swapped.
+pub fn in_use(name: &str, key: &ActiveKey, message: &str) {
+    let expires = key.expiration().map(|expiration| expiration.to_string());
+    let memory = key.protection();
+    tracing::info!(
+        key = name,
+        key_id = key.id().as_str(),
+        expires,
+        memory = memory.map(Protection::as_str),
+        "{message}"
+    );
+    match memory {
+        None | Some(Protection::MemfdSecret | Protection::Locked) => {}
+        Some(Protection::Unlocked) => tracing::warn!(
+            key = name,
+            "the key is in memory that may be swapped: the limit of locked memory leaves no room (RLIMIT_MEMLOCK; \
+             LimitMEMLOCK= of systemd, --ulimit memlock of container engines); 64 KiB are enough for a few keys"
+        ),
+    }
 }
 
 /// Why no request can be signed with a key; `None` when it is usable.
@@ -51,8 +72,9 @@ fn report(metrics: &Metrics, slot: &KeySlot, looked: Result<RefreshOutcome, Load
     let (result, trouble) = match looked {
         Ok(RefreshOutcome::Unchanged) => (LoadResult::Unchanged, None),
         Ok(RefreshOutcome::Changed) => {
-            let key_id = slot.current(clock::now()).map(|key| key.id().to_string()).ok();
-            tracing::info!(key, key_id, "a changed key is in use");
+            if let Ok(active) = slot.current(clock::now()) {
+                in_use(key, &active, "a changed key is in use");
+            }
             (LoadResult::Changed, None)
         }
         Ok(RefreshOutcome::Waiting(waiting)) => (LoadResult::Waiting, Some(causes(&waiting))),

@@ -82,7 +82,10 @@ fn serve(runtime: &Runtime, all: Vec<FetchedKeys>, metrics: &Arc<Metrics>, poked
             let (metrics, poked) = (Arc::clone(metrics), poked.clone());
             tasks.spawn(async move { keep(&keys, &metrics, poked).await });
         }
-        while tasks.join_next().await.is_some() {}
+        // a fetch that is under way ends here too: a successor's must not be followed by ours
+        let mut end = poked.clone();
+        while end.changed().await.is_ok() {}
+        tasks.shutdown().await;
     });
 }
 
@@ -99,7 +102,7 @@ async fn keep(keys: &FetchedKeys, metrics: &Metrics, mut poked: watch::Receiver<
         select! {
             () = sleep(spread(pause(failures))) => {}
             () = missed => {}
-            changed = poked.changed() => if changed.is_err() { return },
+            _poked_or_ending = poked.changed() => {}
         }
     }
 }

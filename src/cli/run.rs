@@ -11,7 +11,7 @@ use super::live;
 use super::reloads;
 use crate::app::reload::Source;
 use crate::app::restart::Granted;
-use crate::app::{Bound, Drained, Graph, Running, StartError};
+use crate::app::{Bound, Drained, Graph, Running, StartError, key_reports};
 use crate::config::settings::{self, Callers, Endpoint, Exposure, Mode, Settings, Transport};
 use crate::confine::{self, Confinement, Posture};
 use crate::credentials::WatchedKey;
@@ -207,10 +207,7 @@ pub(super) fn announce_dangers(settings: &Settings) {
 fn announce_keys(settings: &Settings, graph: &Graph) {
     for (key, slot) in settings.keys.iter().zip(graph.keys()) {
         match slot.current(crate::clock::now()) {
-            Ok(active) => {
-                let expires = active.expiration().map(|expiration| expiration.to_string());
-                tracing::info!(key = %key.name, key_id = %active.id(), expires, "key loaded");
-            }
+            Ok(active) => key_reports::in_use(key.name.as_str(), &active, "key loaded"),
             Err(error) => {
                 let cause = slot.trouble().map(|trouble| trouble.to_string());
                 tracing::warn!(key = %key.name, %error, cause, "no usable key: requests are answered with 503");

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use secret_memory::Protection;
 
 use super::secret::{SecretAccessKey, SessionToken};
 use super::signer::{RemoteSigner, Signer, SigningError};
@@ -92,6 +93,14 @@ impl ActiveKey {
     /// [`SigningError`].
     pub async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
         self.signing_key.mac(method, message).await
+    }
+
+    /// How well the memory of what is secret here is kept from others, the worse of key and token; `None` when both are elsewhere.
+    #[must_use]
+    pub fn protection(&self) -> Option<Protection> {
+        let key = self.signing_key.held().map(SigningKey::protection);
+        let token = self.session_token.as_ref().map(SessionToken::protection);
+        key.max(token)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Access keys: secret types, key stores, which key is current, and how it is refreshed.
 
+pub use secret_memory::Protection;
+
 pub mod access_key;
 pub mod agent;
 pub mod document;

@@ -1,5 +1,6 @@
 //! Secrets as types: they derive nothing, lend their bytes through one greppable method, and are wiped when dropped.
 
+use secret_memory::{Protection, SecretBytes};
 use zeroize::Zeroizing;
 
 /// The longest secret access key or session token accepted, in bytes. AWS's keys have 40; session tokens grow to a few
@@ -25,19 +26,28 @@ impl SecretAccessKey {
 }
 
 /// The token that belongs to temporary credentials; sent to the endpoint as `SecurityToken`, shown to nobody else.
-pub struct SessionToken(Zeroizing<String>);
+///
+/// At rest it lies in memory that no other process can read ([`SecretBytes`]); requests that are sent have it in their body.
+pub struct SessionToken(SecretBytes);
 
 impl SessionToken {
-    /// Copies the token into memory that is wiped on drop; `None` under the same rules as [`SecretAccessKey::new`].
+    /// Copies the token into memory of its own, which is wiped on drop; `None` under the same rules as [`SecretAccessKey::new`].
     #[must_use]
     pub fn new(token: &str) -> Option<Self> {
-        printable(token.as_bytes()).then(|| Self(Zeroizing::new(token.to_owned())))
+        printable(token.as_bytes()).then(|| Self(SecretBytes::new(token.as_bytes())))
     }
 
     /// Lends the token's text.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
-        &self.0
+        // it is printable ASCII: `new` has looked, and nobody has written to it since
+        std::str::from_utf8(self.0.expose_secret()).unwrap_or_default()
+    }
+
+    /// How well its memory is kept from others.
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        self.0.protection()
     }
 }
 

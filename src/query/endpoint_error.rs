@@ -53,6 +53,8 @@ impl EndpointError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::query::{ErrorDialect, ErrorDocument, ErrorType};
 
@@ -101,5 +103,15 @@ mod tests {
         }
         assert!(EndpointError::read(b"<Code>\xff</Code>").is_none());
         assert_eq!(read("<Code>&unknown;</Code>"), None);
+    }
+
+    proptest! {
+        /// An endpoint may send anything.
+        #[test]
+        fn any_document_is_read_or_not(bytes in any::<Vec<u8>>(), text in "(<|>|/|Code|Message|a|&|;|lt|#|x|!|\\[|\\]|-|\\?|CDATA|\"|'|=| |\n){0,60}") {
+            let _any = (EndpointError::read(&bytes), EndpointError::read(text.as_bytes()));
+            let inside = format!("<Error><Code>c</Code><Message>{text}</Message></Error>");
+            let _any = EndpointError::read(inside.as_bytes());
+        }
     }
 }

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use countersign::clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
+use rustls::ServerConfig;
 
 use crate::harness::endpoint::Received;
-use crate::harness::{After, CREATE, Draft, Endpoint, Exchange, FORM, ID, Proxy, SECRET, Setup};
+use crate::harness::{After, CREATE, Draft, Endpoint, Exchange, FORM, ID, Proxy, SECRET, Setup, eventually};
+use crate::untrusted::{Authority, VALID};
 
 const HOUR: i64 = 3600;
 
@@ -49,6 +51,10 @@ impl Window {
 
     fn open(self) -> Endpoint {
         Endpoint::scripted(move |exchange| self.answer(exchange))
+    }
+
+    fn open_over_tls(self, tls: ServerConfig) -> Endpoint {
+        Endpoint::on("127.0.0.1:0", Some(Arc::new(tls)), move |exchange| self.answer(exchange))
     }
 
     fn answer(&self, exchange: &mut Exchange<'_>) -> After {
@@ -131,6 +137,21 @@ fn every_answer_tells_the_time_so_that_most_requests_are_never_refused_for_it() 
     assert_eq!(last.verify(ID, SECRET, None), Ok(()), "signed with this host's time again");
     let agreed = |line: &str| line.contains("agree again");
     assert_eq!((warnings(&proxy, "signed with the endpoint's time"), proxy.log.count(agreed)), (2, 1));
+}
+
+#[test]
+fn the_time_is_learnt_over_tls_too_and_is_not_forgotten_when_the_configuration_changes() {
+    let authority = Authority::new();
+    let offset = Offset::seconds(3 * HOUR);
+    let endpoint = Window::of(&offset).open_over_tls(authority.server(&["127.0.0.1"], VALID));
+    let setup = Setup::to(&endpoint).trusting(&authority.pem);
+    let proxy = setup.clone().start();
+    proxy.post(CREATE).expect(200);
+    setup.route("limits.parameters = 7").publish();
+    let generation = || proxy.metric("countersign_config_generation");
+    eventually("the new configuration", || (generation() >= 2.0).then_some(()));
+    proxy.post(CREATE).expect(200);
+    assert_eq!((endpoint.requests().len(), repeats(&proxy)), (3, 1.0));
 }
 
 #[test]

@@ -174,7 +174,7 @@ def proxy(start_countersign, seal, tmp_path_factory):
     the secret."""
     started = []
 
-    def start(endpoint, ca_file=None, route="", key=None, listener=""):
+    def start(endpoint, ca_file=None, route="", key=None, listener="", environment=None):
         trust = f'ca_file = "{ca_file}"' if ca_file else ""
         configuration = tmp_path_factory.mktemp("proxy") / "countersign.toml"
         configuration.write_text(f"""\
@@ -191,7 +191,7 @@ endpoint = "{endpoint}"
 {trust}
 {route}
 """)
-        proxy = Proxy(start_countersign("run", "--config", configuration))
+        proxy = Proxy(start_countersign("run", "--config", configuration, environment=environment))
         started.append(proxy)
         return proxy
 

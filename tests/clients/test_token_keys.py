@@ -314,7 +314,7 @@ def test_a_server_that_says_nothing_is_waited_for_in_vain_only_so_long(gateway, 
     proxy.process.wait_for("fetched token keys are in use")
     server.answer = lambda connection: connection.recv(1)
     proxy.fetch_now()
-    eventually(lambda: len(server.requests) == 2, "a second request")
+    eventually(lambda: len(server.requests) > 1, "a second request")
     # calls do not wait with it
     assert proxy.status(issuer.token()) == 200
     assert not proxy.lines("cannot be fetched")

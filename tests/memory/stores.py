@@ -1,0 +1,65 @@
+"""Every place a key is kept, as a configuration and a way to put another key there."""
+
+import json
+import os
+import subprocess
+
+
+class Store:
+    """One key, in a directory that belongs to the user the service runs as."""
+
+    def __init__(self, program, directory, user):
+        self.program = program
+        self.directory = directory
+        self.user = user
+
+    def _command(self, *arguments, given=""):
+        done = subprocess.run(
+            [self.program, "keys", *arguments], input=given, text=True, capture_output=True, timeout=60, check=False,
+            user=self.user, group=self.user, extra_groups=[],
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+class Sealed(Store):
+    """A file that age encrypted."""
+
+    def __init__(self, program, directory, user):
+        super().__init__(program, directory, user)
+        self._command("new-identity", "--out", directory / "identity")
+
+    def publish(self, key):
+        replace = ["--force"] if (self.directory / "main.age").exists() else []
+        self._command(
+            "seal", "--identity", self.directory / "identity", "--out", self.directory / "main.age", *replace,
+            given=json.dumps(key),
+        )
+
+    def table(self):
+        return f'file = "{self.directory}/main.age"\nidentity_file = "{self.directory}/identity"'
+
+
+class File(Store):
+    """A file in plain."""
+
+    path = property(lambda self: self.directory / "main.json")
+
+    def publish(self, key):
+        fresh = self.directory / "fresh"
+        fresh.write_text(json.dumps(key))
+        fresh.chmod(0o400)
+        os.chown(fresh, self.user, self.user)
+        fresh.rename(self.path)
+
+    def table(self):
+        return f'kind = "file"\nfile = "{self.path}"'
+
+
+class Process(File):
+    """A program that prints the key."""
+
+    def table(self):
+        return f'kind = "process"\ncommand = ["/bin/cat", "{self.path}"]'
+
+
+STORES = {"sealed": Sealed, "file": File, "process": Process}

@@ -1,0 +1,241 @@
+"""No copy of a secret is left in the running service: its memory is read, as an attacker with root or a core file would."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+import resource
+import secrets
+import shutil
+import signal
+import string
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from confined import ALLOW, Filter, refuse
+from process_memory import Memory, keyed_states, traces
+from stores import STORES
+
+SERVICE_UID = 65532
+PATIENCE = 30  # seconds; for a debug build on a busy machine
+
+
+class Key:
+    """An access key that was never one before, as long as AWS's."""
+
+    def __init__(self, id):
+        alphabet = string.ascii_letters + string.digits + "+/"
+        self.id = id
+        self.secret = "".join(secrets.choice(alphabet) for _ in range(40))
+        self.token = "".join(secrets.choice(alphabet) for _ in range(700))
+
+    def document(self):
+        return {
+            "Version": 1, "AccessKeyId": self.id, "SecretAccessKey": self.secret, "SessionToken": self.token,
+            "Expiration": "2999-01-01T00:00:00Z",
+        }
+
+    def secrets(self):
+        return traces(f"the secret of {self.id}", self.secret.encode())
+
+    def states(self):
+        return keyed_states(f"the state of {self.id}", self.secret.encode())
+
+    def tokens(self):
+        pieces = [self.token[at : at + 24].encode() for at in range(0, len(self.token) - 24, 24)]
+        return {f"the session token of {self.id}": pieces}
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """Answers every call."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture
+def place():
+    """A directory of the user that the service runs as. Needs root, as does reading the memory of others."""
+    if os.geteuid() != 0:
+        pytest.fail("this test reads the memory of a process that does not let its own user: run it as root")
+    with tempfile.TemporaryDirectory(prefix="countersign-memory-") as directory:
+        yield pathlib.Path(directory)
+
+
+def without_memfd_secret():
+    calls = Filter(ALLOW)
+    calls.rule(refuse(errno.EPERM), "memfd_secret")
+    calls.load()
+
+
+def without_any():
+    without_memfd_secret()
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+
+
+# how the memory is kept, and what makes it so before the program starts
+KINDS = {"memfd_secret": lambda: None, "locked": without_memfd_secret, "unlocked": without_any}
+
+
+class Service:
+    """`countersign run` with one key, as an ordinary user."""
+
+    def __init__(self, place, endpoint, store, kind):
+        configuration = place / "countersign.toml"
+        configuration.write_text(
+            f'[listener.local]\naddress = "127.0.0.1:0"\nany_local = true\n[route.main]\nendpoint = "{endpoint}"\n'
+            f'[log]\nformat = "json"\n[process]\nworkers = 2\n[key.main]\n{store.table()}\n'
+        )
+        give_away(place)
+        self.log = place / "log"
+        with open(self.log, "wb") as log:
+            self.child = subprocess.Popen(
+                [place / "countersign", "run", "--config", configuration], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, preexec_fn=lambda: (KINDS[kind](), os.setgroups([]), os.setgid(SERVICE_UID),
+                                                os.setuid(SERVICE_UID)),
+            )  # fmt: skip
+        self.address = self.wait_for(r'"message":"listening".*"address":"([^"]+)"')[1]
+
+    def wait_for(self, pattern):
+        deadline = time.monotonic() + PATIENCE
+        while not (match := re.search(pattern, self.log.read_text())):
+            assert self.child.poll() is None and time.monotonic() < deadline, f"{pattern}:\n{self.log.read_text()}"
+            time.sleep(0.02)
+        return match
+
+    def call(self, times):
+        """Calls on new connections, so that every worker has signed."""
+        for number in range(times):
+            body = f"Action=ListJobs&Version=2010-06-01&Marker={number}".encode()
+            with urllib.request.urlopen(f"http://{self.address}/", body, PATIENCE) as answer:
+                assert answer.status == 200
+
+    def status(self, name):
+        return int(re.search(rf"^{name}:\s+(\d+)", (self.proc / "status").read_text(), re.M)[1])
+
+    @property
+    def proc(self):
+        return pathlib.Path(f"/proc/{self.child.pid}")
+
+    def stop(self):
+        self.child.send_signal(signal.SIGTERM)
+        try:
+            self.child.wait(PATIENCE)
+        finally:
+            self.child.kill()
+            self.child.wait()
+
+
+def give_away(place):
+    for path in [place, *place.rglob("*")]:
+        os.chown(path, SERVICE_UID, SERVICE_UID)
+
+
+@pytest.fixture
+def start(place, endpoint):
+    program = shutil.copy(os.environ["COUNTERSIGN_BIN"], place / "countersign")
+    with contextlib.ExitStack() as services:
+
+        def start(store, kind, key):
+            (place / "store").mkdir()
+            give_away(place)
+            kept = STORES[store](program, place / "store", SERVICE_UID)
+            kept.publish(key.document())
+            service = Service(place, endpoint, kept, kind)
+            services.callback(service.stop)
+            return service, kept
+
+        yield start
+
+
+def test_the_search_finds_what_is_there():
+    key = Key("AKIAIOSFODNN7EXAMPLE")
+    needles = key.secrets() | key.states() | key.tokens()
+    found = {line.split(" in ")[0] for line in Memory(os.getpid()).find(needles)}
+    assert found == set(needles)
+
+
+def lasting(service, needles):
+    """What stays in memory: a load that happens to be under way has the secret for a moment, which is no fault."""
+    found = Memory(service.child.pid).find(needles)
+    for _ in range(2):
+        if found:
+            time.sleep(1)
+            again = Memory(service.child.pid).find(needles)
+            found = [line for line in found if line in again]
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("store", STORES)
+def test_a_loaded_key_leaves_no_trace_nor_does_the_one_before(start, place, store, kind):
+    first, second = Key("AKIAIOSFODNN7EXAMPLE"), Key("AKIAI44QH8DHBEXAMPLE")
+    service, kept = start(store, kind, first)
+    service.wait_for(rf'"message":"key loaded".*"key_id":"{first.id}".*"memory":"{kind}"')
+    assert lasting(service, {"id": [first.id.encode()]}), "this is not the memory of the service"
+    assert lasting(service, first.secrets()) == []
+    # session tokens are with requests too, once there are any
+    assert outside_of_its_place(lasting(service, first.tokens()), kind) == []
+
+    service.call(20)
+    assert outside_of_its_place(lasting(service, first.states()), kind) == []
+
+    kept.publish(second.document())
+    service.child.send_signal(signal.SIGHUP)
+    service.wait_for(rf'"message":"a changed key is in use".*"key_id":"{second.id}".*"memory":"{kind}"')
+    service.call(20)
+    assert lasting(service, first.secrets() | second.secrets()) == []
+    assert lasting(service, first.states()) == []
+    assert outside_of_its_place(lasting(service, second.states()), kind) == []
+
+
+def outside_of_its_place(found, kind):
+    """What was found elsewhere than where it is kept. memfd_secret cannot be read: there it must not be found at all."""
+    return [line for line in found if not (kind != "memfd_secret" and line.endswith("not dumped, not inherited)"))]
+
+
+def test_memory_of_its_own_is_locked_and_nobody_reads_it(start):
+    service, _ = start("sealed", "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
+    assert service.status("VmLck") > 0
+    memory = Memory(service.child.pid)
+    # the keyed state and the session token
+    expected = "/secretmem (deleted) rw-s (locked, not dumped, not inherited)"
+    found = [name for name in memory.unreadable if "secretmem" in name]
+    # two more while a key is loaded
+    assert len(found) >= 2 and set(found) == {expected}
+
+
+def test_where_memory_cannot_be_locked_the_service_says_so_and_serves(start):
+    service, _ = start("sealed", "unlocked", Key("AKIAIOSFODNN7EXAMPLE"))
+    service.wait_for(r'"level":"WARN".*"message":"the key is in memory that may be swapped[^"]*RLIMIT_MEMLOCK')
+    service.call(1)
+
+
+@pytest.mark.parametrize("name", ["mem", "maps", "environ"])
+def test_its_own_user_cannot_read_it(start, name):
+    service, _ = start("sealed", "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
+    reader = subprocess.run(
+        ["dd", f"if={service.proc / name}", "of=/dev/null", "count=1"], user=SERVICE_UID, group=SERVICE_UID,
+        extra_groups=[], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert reader.returncode != 0 and "Permission denied" in reader.stderr, reader.stderr
