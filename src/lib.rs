@@ -97,7 +97,8 @@
 //! 4. Keys are refreshed beside the request path; a store that fails leaves the last good key; an expired key is never used.
 //! 5. A listener that does not say who may call, one beyond loopback without client authentication, a plaintext endpoint beyond loopback and a key file that
 //!    others can read are refused at start. The middle two have a `danger_` switch, off by default and logged at warn.
-//! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500.
+//! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500
+//!    (`proxy::containment`).
 //! 7. HTTP/1.1 only, on both sides.
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel can see
 //!    to that; `danger_unconfined` is off by default and logged at warn.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::capacity::client_connections;
 use super::clients;
 use super::destination::{Destination, PlatformRoots, destination};
 use super::key_stores::key_store;
@@ -12,7 +13,7 @@ use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
 use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
-use crate::downstream::Capacity;
+use crate::downstream::{ByteBudget, Capacity};
 use crate::proxy::{DateEvidence, EndpointClock, Follow};
 use crate::secret_file::directory_of;
 use crate::telemetry::record::causes;
@@ -27,6 +28,10 @@ pub struct Graph {
     pub(super) clients: Arc<Clients>,
     pub(super) listeners: Vec<Arc<SharedListener>>,
     pub(super) connections: Vec<Capacity>,
+    /// Places for client connections, over all listeners.
+    descriptors: Capacity,
+    /// Memory for forms, over all routes.
+    pub(super) bodies: ByteBudget,
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: PlatformRoots,
     /// How many graphs have been served, this one included.
@@ -158,7 +163,12 @@ impl Graph {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let connections = settings.listeners.iter().map(|listener| connections(listener, before)).collect();
+        let descriptors =
+            before.map_or_else(|| Capacity::new(client_connections()), |before| before.descriptors.clone());
+        let connections =
+            settings.listeners.iter().map(|listener| connections(listener, &descriptors, before)).collect();
+        let bodies = settings.process.bodies;
+        let bodies = before.map_or_else(|| ByteBudget::new(bodies), |before| before.bodies.with_limit(bodies));
         let clients = Arc::new(clients::clients(&settings, before.map(|before| &*before.clients)));
         let generation = before.map_or(1, |before| before.generation.saturating_add(1));
         let of_removed_routes = before.map(|before| before.removed_in(&settings)).unwrap_or_default();
@@ -169,6 +179,8 @@ impl Graph {
             clients,
             listeners,
             connections,
+            descriptors,
+            bodies,
             metrics,
             platform,
             generation,
@@ -332,11 +344,11 @@ fn share_listener(
     }
 }
 
-fn connections(listener: &settings::Listener, before: Option<&Graph>) -> Capacity {
+fn connections(listener: &settings::Listener, descriptors: &Capacity, before: Option<&Graph>) -> Capacity {
     let limit = listener.limits.connections;
     let mut known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.connections));
     let known = known.find(|(known, _)| known.name == listener.name);
-    known.map_or_else(|| Capacity::new(limit), |(_, places)| places.with_limit(limit))
+    known.map_or_else(|| Capacity::new(limit).within(descriptors), |(_, places)| places.with_limit(limit))
 }
 
 fn share_route(

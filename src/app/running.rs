@@ -368,6 +368,7 @@ impl Status for ProcessStatus {
         for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
             graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
+        graph.metrics.set_bodies_held(graph.bodies.used());
         graph.publish_endpoints();
         graph.metrics.render().unwrap_or_default()
     }

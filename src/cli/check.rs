@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::live;
+use crate::app::capacity;
 use crate::app::{Graph, key_reports};
 use crate::clock;
 use crate::config::settings::{
@@ -49,6 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
+    print_capacity(settings);
     print_idle_parts(settings);
     print_posture(settings, arguments.config.as_deref(), &keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| key.slot.generation() == 0).collect();
@@ -138,6 +140,14 @@ fn print_audit(settings: &Settings) {
     match settings.audit.when_full {
         WhenFull::Refuse => println!("audit: {target}; calls are refused while it cannot be written"),
         WhenFull::Drop => println!("audit: {target}; lines that cannot be written are lost and counted"),
+    }
+}
+
+fn print_capacity(settings: &Settings) {
+    capacity::raise_descriptors();
+    println!("memory that clients can have used: at most {}", capacity::worst_case(settings));
+    if let Some(shortage) = capacity::shortage(settings) {
+        println!("  WARNING {shortage}");
     }
 }
 

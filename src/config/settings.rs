@@ -308,6 +308,8 @@ pub struct Process {
     pub workers: usize,
     /// `drain`, default `"25s"`: how long exchanges under way may take after SIGTERM.
     pub drain: Duration,
+    /// `bodies`, default `"64 MiB"`: bytes of clients' forms held at once, over all workers and routes.
+    pub bodies: usize,
     /// Whether `danger_unconfined` was set.
     pub confinement: Confinement,
 }

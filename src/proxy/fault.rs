@@ -259,6 +259,9 @@ fn head(error: HeadError, message: String) -> Fault {
 fn body(error: &BodyError, message: String) -> Fault {
     let (status, code) = match error {
         BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ProxyRequestTooLarge"),
+        BodyError::NoMemory(_) => {
+            return unavailable(Persistence::Close, format!("{message}; the request was not sent"));
+        }
         BodyError::TooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
         BodyError::Cut(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
     };

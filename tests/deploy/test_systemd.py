@@ -176,6 +176,10 @@ def test_the_service_says_ready_reloads_says_stopping_and_ends_cleanly(service, 
         proxy.wait_for_notice("READY=1")
         assert proxy.probe("/readyz") == 200
         proxy.process.send_signal(signal.SIGHUP)
+        # as Type=notify-reload wants it: the time in the same message, and then ready again
+        said = proxy.wait_for_notice("RELOADING=1")
+        assert re.fullmatch(r"MONOTONIC_USEC=[1-9]\d*", said[-1])
+        assert "READY=1" in proxy.wait_for_notice("STATUS=serving")
         proxy.wait_for_probe("/readyz")
         proxy.process.send_signal(signal.SIGTERM)
         proxy.wait_for_notice("STOPPING=1")
