@@ -8,15 +8,13 @@ use thiserror::Error;
 use super::capacity::client_connections;
 use super::clients;
 use super::destination::{Destination, PlatformRoots, destination};
-use super::key_stores::key_store;
+use super::keys::{attach_probes, keys, prove};
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
+use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity};
 use crate::proxy::{DateEvidence, EndpointClock, Follow};
-use crate::secret_file::directory_of;
-use crate::telemetry::record::causes;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::RootsError;
 
@@ -163,6 +161,11 @@ impl Graph {
         if !errors.is_empty() {
             return Err(errors);
         }
+        if before.is_some() {
+            attach_probes(&settings, &routes, new_keys.iter().map(|key| &key.slot));
+            prove(&new_keys)?;
+        }
+        attach_probes(&settings, &routes, &keys);
         let descriptors =
             before.map_or_else(|| Capacity::new(client_connections()), |before| before.descriptors.clone());
         let connections =
@@ -258,7 +261,7 @@ impl Graph {
     }
 
     /// The slot of a key that is configured as it was; it is watched already.
-    fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
+    pub(super) fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
         self.settings.keys.iter().zip(&self.keys).find(|(known, _)| *known == key).map(|(_, slot)| Arc::clone(slot))
     }
 
@@ -269,67 +272,6 @@ impl Graph {
         let all = removed.map(|(_, shared)| &shared.in_flight).chain(&self.of_removed_routes);
         all.filter(|in_flight| in_flight.taken() > 0).cloned().collect()
     }
-}
-
-/// The slots of all keys, those there were and new ones, and what the new ones are loaded from.
-fn keys(
-    settings: &Settings,
-    credentials_directory: Option<&Path>,
-    before: Option<&Graph>,
-    errors: &mut Vec<BuildError>,
-) -> (Vec<Arc<KeySlot>>, Vec<WatchedKey>) {
-    let missing = before.map_or(Missing::MayCome, |_| Missing::Fault);
-    let (mut slots, mut new_keys) = (Vec::new(), Vec::new());
-    for key in &settings.keys {
-        if let Some(slot) = before.and_then(|before| before.same_key(key)) {
-            slots.push(slot);
-            continue;
-        }
-        match load_key(key, credentials_directory, missing) {
-            Ok(key) => {
-                slots.push(Arc::clone(&key.slot));
-                new_keys.push(key);
-            }
-            Err(source) => errors.push(BuildError::Key { name: key.name.clone(), source }),
-        }
-    }
-    (slots, new_keys)
-}
-
-/// What a key is that is not there just now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// No reason not to start: it may come.
-    MayCome,
-    /// A reason to go on with the configuration there was, which has its keys.
-    Fault,
-}
-
-fn load_key(
-    key: &settings::Key,
-    credentials_directory: Option<&Path>,
-    missing: Missing,
-) -> Result<WatchedKey, LoadError> {
-    let store = key_store(key, credentials_directory)?;
-    let slot = Arc::new(KeySlot::new(key.name.as_str()));
-    match slot.refresh(store.as_ref()) {
-        Ok(_) => {}
-        Err(error)
-            if missing == Missing::MayCome
-                && error.kind() == LoadErrorKind::Unavailable
-                && can_come(store.as_ref()) =>
-        {
-            slot.set_trouble(Some(causes(&error)));
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(WatchedKey { slot, store, proof: None })
-}
-
-/// Whether a key that is not there may be there later. A directory that is not there when the process confines itself cannot
-/// be read afterwards.
-fn can_come(store: &dyn KeyStore) -> bool {
-    store.watched().iter().all(|file| directory_of(file).is_dir())
 }
 
 /// Certificates and token keys, those there were when they are configured as they were: their own watcher keeps them fresh.

@@ -50,6 +50,10 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     let posture = confine_for_good(bound.graph().settings(), &confinement)?;
     let _last_lines = live::initialise_log(bound.graph().settings())?;
     announce_posture(posture.as_ref());
+    for name in bound.unused_sockets() {
+        let what = "a socket of the service manager that no listener takes: its clients are not answered";
+        tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");
+    }
     let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
     announce(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));

@@ -23,6 +23,7 @@ mod limits;
 mod names;
 mod outages;
 mod pool;
+mod probe;
 mod refused_forms;
 mod refused_heads;
 mod relayed;

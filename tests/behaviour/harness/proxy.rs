@@ -149,7 +149,7 @@ impl Setup {
         let file = self.vault.path("countersign.toml");
         fs::write(&file, self.text()).unwrap();
         let mut command = program();
-        command.args([subcommand, "--config"]).arg(file);
+        command.args(subcommand.split(' ')).arg("--config").arg(file);
         command
     }
 
