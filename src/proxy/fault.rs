@@ -352,6 +352,17 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_is_down_is_not_called_and_the_client_invited_to_come_back() {
+        for repetition in [Repetition::Safe, Repetition::Unsafe] {
+            let source = SendError::Down(crate::upstream::Outage::Unreachable);
+            let fault = ExchangeError::Upstream(UpstreamError { source, repetition }).fault();
+            assert_eq!((fault.status.as_u16(), fault.code), (503, "ServiceUnavailable"));
+            assert_eq!((fault.delivery, fault.retry), (Delivery::NotSent, Retry::Soon));
+            assert_eq!(fault.proxy_status, "destination_unavailable");
+        }
+    }
+
+    #[test]
     fn a_throttled_client_is_told_so_in_the_words_that_sdks_back_off_on() {
         let fault = ExchangeError::Throttled(Throttled { retry_after: std::time::Duration::from_millis(2500) }).fault();
         assert_eq!((fault.status.as_u16(), fault.code, fault.message.as_str()), (400, "Throttling", "Rate exceeded"));
