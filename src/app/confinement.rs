@@ -245,7 +245,7 @@ mod tests {
 
     fn keys() -> [WatchedKey; 1] {
         let store = SealedFile::new("/no/such/key.age".into(), "/no/such/place/id".into());
-        [WatchedKey { slot: Arc::new(KeySlot::new("a")), store: Box::new(store), proof: None }]
+        [WatchedKey { slot: Arc::new(KeySlot::new("a")), store: Box::new(store) }]
     }
 
     #[test]

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::capacity::client_connections;
 use super::clients;
 use super::destination::{Destination, PlatformRoots, destination};
-use super::key_stores::key_store;
+use super::key_stores::check_method;
+use super::keys::{attach_probes, keys, prove};
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
-use crate::downstream::Capacity;
+use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
+use crate::downstream::{ByteBudget, Capacity};
 use crate::proxy::{DateEvidence, EndpointClock, Follow};
-use crate::secret_file::directory_of;
-use crate::telemetry::record::causes;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::tls::RootsError;
 
@@ -27,6 +27,10 @@ pub struct Graph {
     pub(super) clients: Arc<Clients>,
     pub(super) listeners: Vec<Arc<SharedListener>>,
     pub(super) connections: Vec<Capacity>,
+    /// Places for client connections, over all listeners.
+    descriptors: Capacity,
+    /// Memory for forms, over all routes.
+    pub(super) bodies: ByteBudget,
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: PlatformRoots,
     /// How many graphs have been served, this one included.
@@ -158,7 +162,17 @@ impl Graph {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let connections = settings.listeners.iter().map(|listener| connections(listener, before)).collect();
+        if before.is_some() {
+            attach_probes(&settings, &routes, new_keys.iter().map(|key| &key.slot));
+            prove(&new_keys)?;
+        }
+        attach_probes(&settings, &routes, &keys);
+        let descriptors =
+            before.map_or_else(|| Capacity::new(client_connections()), |before| before.descriptors.clone());
+        let connections =
+            settings.listeners.iter().map(|listener| connections(listener, &descriptors, before)).collect();
+        let bodies = settings.process.bodies;
+        let bodies = before.map_or_else(|| ByteBudget::new(bodies), |before| before.bodies.with_limit(bodies));
         let clients = Arc::new(clients::clients(&settings, before.map(|before| &*before.clients)));
         let generation = before.map_or(1, |before| before.generation.saturating_add(1));
         let of_removed_routes = before.map(|before| before.removed_in(&settings)).unwrap_or_default();
@@ -169,6 +183,8 @@ impl Graph {
             clients,
             listeners,
             connections,
+            descriptors,
+            bodies,
             metrics,
             platform,
             generation,
@@ -246,7 +262,7 @@ impl Graph {
     }
 
     /// The slot of a key that is configured as it was; it is watched already.
-    fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
+    pub(super) fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
         self.settings.keys.iter().zip(&self.keys).find(|(known, _)| *known == key).map(|(_, slot)| Arc::clone(slot))
     }
 
@@ -257,67 +273,6 @@ impl Graph {
         let all = removed.map(|(_, shared)| &shared.in_flight).chain(&self.of_removed_routes);
         all.filter(|in_flight| in_flight.taken() > 0).cloned().collect()
     }
-}
-
-/// The slots of all keys, those there were and new ones, and what the new ones are loaded from.
-fn keys(
-    settings: &Settings,
-    credentials_directory: Option<&Path>,
-    before: Option<&Graph>,
-    errors: &mut Vec<BuildError>,
-) -> (Vec<Arc<KeySlot>>, Vec<WatchedKey>) {
-    let missing = before.map_or(Missing::MayCome, |_| Missing::Fault);
-    let (mut slots, mut new_keys) = (Vec::new(), Vec::new());
-    for key in &settings.keys {
-        if let Some(slot) = before.and_then(|before| before.same_key(key)) {
-            slots.push(slot);
-            continue;
-        }
-        match load_key(key, credentials_directory, missing) {
-            Ok(key) => {
-                slots.push(Arc::clone(&key.slot));
-                new_keys.push(key);
-            }
-            Err(source) => errors.push(BuildError::Key { name: key.name.clone(), source }),
-        }
-    }
-    (slots, new_keys)
-}
-
-/// What a key is that is not there just now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// No reason not to start: it may come.
-    MayCome,
-    /// A reason to go on with the configuration there was, which has its keys.
-    Fault,
-}
-
-fn load_key(
-    key: &settings::Key,
-    credentials_directory: Option<&Path>,
-    missing: Missing,
-) -> Result<WatchedKey, LoadError> {
-    let store = key_store(key, credentials_directory)?;
-    let slot = Arc::new(KeySlot::new(key.name.as_str()));
-    match slot.refresh(store.as_ref()) {
-        Ok(_) => {}
-        Err(error)
-            if missing == Missing::MayCome
-                && error.kind() == LoadErrorKind::Unavailable
-                && can_come(store.as_ref()) =>
-        {
-            slot.set_trouble(Some(causes(&error)));
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(WatchedKey { slot, store, proof: None })
-}
-
-/// Whether a key that is not there may be there later. A directory that is not there when the process confines itself cannot
-/// be read afterwards.
-fn can_come(store: &dyn KeyStore) -> bool {
-    store.watched().iter().all(|file| directory_of(file).is_dir())
 }
 
 /// Certificates and token keys, those there were when they are configured as they were: their own watcher keeps them fresh.
@@ -332,11 +287,11 @@ fn share_listener(
     }
 }
 
-fn connections(listener: &settings::Listener, before: Option<&Graph>) -> Capacity {
+fn connections(listener: &settings::Listener, descriptors: &Capacity, before: Option<&Graph>) -> Capacity {
     let limit = listener.limits.connections;
     let mut known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.connections));
     let known = known.find(|(known, _)| known.name == listener.name);
-    known.map_or_else(|| Capacity::new(limit), |(_, places)| places.with_limit(limit))
+    known.map_or_else(|| Capacity::new(limit).within(descriptors), |(_, places)| places.with_limit(limit))
 }
 
 fn share_route(
@@ -348,6 +303,7 @@ fn share_route(
 ) -> Result<SharedRoute, BuildError> {
     let key = keys.iter().find(|key| key.name() == route.key.as_str());
     let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
+    check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
     let limit = route.limits.in_flight;
     let metrics = metrics.route(route.name.as_str(), &route.known_actions);
     let destination = destination(route, platform, before.map(|before| &before.destination))?;

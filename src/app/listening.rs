@@ -225,6 +225,19 @@ pub(super) fn bind(
     }
 }
 
+/// The names of sockets that the service manager has handed over and nobody serves: their clients would wait for ever.
+pub(super) fn unused(listeners: &[Listener], inherited: Option<InheritedSockets>) -> Vec<String> {
+    let handed_over = || std::env::var_os("LISTEN_FDS").and_then(|_| InheritedSockets::from_environment().ok());
+    let Some(sockets) = inherited.or_else(handed_over) else { return Vec::new() };
+    let used = |socket: &str| {
+        listeners.iter().any(|listener| match &listener.address {
+            settings::ListenAddress::Inherited { name } => name == socket,
+            settings::ListenAddress::Tcp(_) | settings::ListenAddress::Unix(_) => false,
+        })
+    };
+    sockets.names().filter(|name| !used(name)).map(str::to_owned).collect()
+}
+
 fn bind_tcp(address: SocketAddr, workers: usize) -> Result<BoundListener, BindError> {
     let failed = |source| BindError::Tcp { address, source };
     let sockets = listener::bind(address, workers).map_err(failed)?;

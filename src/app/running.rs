@@ -79,6 +79,7 @@ pub struct Bound {
     sockets: Vec<Vec<ListenerSocket>>,
     addresses: Vec<ListenAddress>,
     paths: Vec<(Name, SocketPath)>,
+    unused: Vec<String>,
     admin: Option<TcpListener>,
     audit: Option<OpenedAudit>,
 }
@@ -104,9 +105,9 @@ impl Bound {
     pub fn bind(graph: Graph) -> Result<Self, StartError> {
         let audit = audit_target(&graph.settings.audit.target);
         let audit = audit.as_ref().map(OpenedAudit::open).transpose().map_err(StartError::Audit)?;
-        let (sockets, addresses, paths) = bind_listeners(&graph)?;
+        let (sockets, addresses, paths, unused) = bind_listeners(&graph)?;
         let admin = graph.settings.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()?.flatten();
-        Ok(Self { graph: Arc::new(graph), sockets, addresses, paths, admin, audit })
+        Ok(Self { graph: Arc::new(graph), sockets, addresses, paths, unused, admin, audit })
     }
 
     /// The graph that will be served.
@@ -115,12 +116,18 @@ impl Bound {
         &self.graph
     }
 
+    /// The names of sockets that the service manager has handed over and no listener takes.
+    #[must_use]
+    pub fn unused_sockets(&self) -> &[String] {
+        &self.unused
+    }
+
     /// Starts the workers, the admin thread and the key watcher.
     ///
     /// # Errors
     /// [`StartError`]; nothing serves then.
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
-        let Self { graph, sockets, addresses, paths, admin: admin_socket, audit } = self;
+        let Self { graph, sockets, addresses, paths, unused: _, admin: admin_socket, audit } = self;
         let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
@@ -259,8 +266,9 @@ impl Drop for Running {
     }
 }
 
-/// For each worker, a socket for each listener; where they listen; and the paths to remove with their listeners.
-type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<(Name, SocketPath)>);
+/// For each worker, a socket for each listener; where they listen; the paths to remove with their listeners; and the names of
+/// inherited sockets that no listener takes.
+type BoundListeners = (Vec<Vec<ListenerSocket>>, Vec<ListenAddress>, Vec<(Name, SocketPath)>, Vec<String>);
 
 fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
     let workers = graph.settings.process.workers;
@@ -275,7 +283,8 @@ fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
             worker.push(socket);
         }
     }
-    Ok((by_worker, addresses, paths))
+    let unused = listening::unused(&graph.settings.listeners, inherited);
+    Ok((by_worker, addresses, paths, unused))
 }
 
 fn bind_admin(address: SocketAddr) -> Result<Option<TcpListener>, StartError> {
@@ -359,6 +368,7 @@ impl Status for ProcessStatus {
         for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
             graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }
+        graph.metrics.set_bodies_held(graph.bodies.used());
         graph.publish_endpoints();
         graph.metrics.render().unwrap_or_default()
     }

@@ -223,6 +223,8 @@ fn proxy(
         service_accounts: shared.service_accounts.as_ref().map(|accounts| Arc::clone(&accounts.verifier)),
         required_header: listener.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(routes.collect()),
+        bodies: graph.bodies.clone(),
+        panics: graph.metrics.panics(),
         audit: audit.clone(),
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::live;
-use crate::app::{Graph, key_reports};
+use crate::app::{capacity, key_reports};
 use crate::clock;
 use crate::config::settings::{
     self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, TokenKeys, Transport, Trust,
@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         print_route(route);
     }
     for (key, watched) in settings.keys.iter().zip(&keys) {
-        print_key(key.name.as_str(), &watched.store.describe(), &graph);
+        print_key(key.name.as_str(), watched);
     }
     match &settings.admin {
         Some(admin) => println!("admin: http://{}/livez /readyz /metrics", admin.address),
@@ -49,9 +49,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     print_audit(settings);
     println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
+    print_capacity(settings);
     print_idle_parts(settings);
     print_posture(settings, arguments.config.as_deref(), &keys)?;
-    let missing: Vec<_> = keys.iter().filter(|key| key.slot.generation() == 0).collect();
+    let missing: Vec<_> = keys.iter().filter(|key| !is_loaded(key)).collect();
     if missing.is_empty() {
         println!("ok");
         return Ok(());
@@ -112,10 +113,18 @@ fn print_route(route: &Route) {
     }
 }
 
-fn print_key(name: &str, store: &str, graph: &Graph) {
-    println!("key {name}: {store}");
-    let Some(slot) = graph.keys().iter().find(|slot| slot.name() == name) else { return };
-    match slot.current(clock::now()) {
+/// Whether the store gave a key; one that has to be proven first is not current yet.
+fn is_loaded(key: &WatchedKey) -> bool {
+    key.slot.generation() > 0 || (key.slot.has_proof() && key.slot.trouble().is_none())
+}
+
+fn print_key(name: &str, key: &WatchedKey) {
+    println!("key {name}: {}", key.store.describe());
+    if key.slot.has_proof() && is_loaded(key) {
+        println!("  is used once the endpoint has answered the probe of its routes");
+        return;
+    }
+    match key.slot.current(clock::now()) {
         Ok(key) => {
             let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
             println!("  id: {}, {expiry}", key.id());
@@ -138,6 +147,14 @@ fn print_audit(settings: &Settings) {
     match settings.audit.when_full {
         WhenFull::Refuse => println!("audit: {target}; calls are refused while it cannot be written"),
         WhenFull::Drop => println!("audit: {target}; lines that cannot be written are lost and counted"),
+    }
+}
+
+fn print_capacity(settings: &Settings) {
+    capacity::raise_descriptors();
+    println!("memory that clients can have used: at most {}", capacity::worst_case(settings));
+    if let Some(shortage) = capacity::shortage(settings) {
+        println!("  WARNING {shortage}");
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use super::live;
 use super::reloads;
+use crate::app::capacity;
 use crate::app::reload::Source;
 use crate::app::restart::Granted;
 use crate::app::{Bound, Drained, Graph, Running, StartError, key_reports};
@@ -30,6 +31,7 @@ pub struct Arguments {
 /// A configuration, key or address that cannot be used; a drain that had to cut exchanges off.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (settings, served) = live::settings_and_digest(arguments.config.as_deref())?;
+    capacity::raise_descriptors();
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let (graph, keys) = live::graph(settings)?;
@@ -48,6 +50,10 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     let posture = confine_for_good(bound.graph().settings(), &confinement)?;
     let _last_lines = live::initialise_log(bound.graph().settings())?;
     announce_posture(posture.as_ref());
+    for name in bound.unused_sockets() {
+        let what = "a socket of the service manager that no listener takes: its clients are not answered";
+        tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");
+    }
     let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
     announce(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
@@ -169,6 +175,7 @@ fn announce(running: &Running) {
     for route in &settings.routes {
         tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
     }
+    tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
     if let Some(address) = running.admin_address() {
         tracing::info!(%address, "admin listening");
     }
@@ -189,6 +196,9 @@ pub(super) fn announce_dangers(settings: &Settings) {
                 tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
             }
         }
+    }
+    if let Some(shortage) = capacity::shortage(settings) {
+        tracing::warn!("{shortage}");
     }
     for client in settings.clients.iter().filter(|client| client.mode == Mode::Record) {
         tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");

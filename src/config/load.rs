@@ -160,6 +160,9 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     let complete = (listeners.len(), clients.len(), routes.len(), keys.len()) == counts;
     let all_clients = (clients.len() == counts.1).then_some(clients.as_slice());
     whole::check(report, &listeners, all_clients, &routes, admin.as_ref().and_then(Option::as_ref));
+    if let Some(process) = &process {
+        whole::bodies(report, &routes, process);
+    }
     complete.then_some(())?;
     Some(Settings { listeners, clients, routes, keys, admin: admin?, audit: audit?, log: log?, process: process? })
 }

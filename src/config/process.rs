@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address;
-use super::quantity::{count, duration};
+use super::quantity::{count, duration, size};
 use super::settings::{Admin, Audit, AuditTarget, Confinement, Log, LogFormat, Process, WhenFull};
 use super::table::Table;
 use super::value::{Given, choice, flag, shown, text};
@@ -13,6 +13,9 @@ use super::words;
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
 const MOST_WORKERS: usize = 256;
+/// Enough for the default 256 exchanges of 256 KiB.
+const BODIES: usize = 64 << 20;
+const MOST_BODIES: usize = 64 << 30;
 
 /// Reads `[admin]`.
 pub(super) fn admin(mut table: Table<'_>) -> Option<Admin> {
@@ -66,10 +69,11 @@ pub(super) fn process(mut table: Table<'_>) -> Option<Process> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = table.get("workers", processors.min(MOST_WORKERS), count(1..=MOST_WORKERS));
     let drain = table.get("drain", Duration::from_secs(25), duration);
+    let bodies = table.get("bodies", BODIES, size(1..=MOST_BODIES));
     let unconfined = table.get("danger_unconfined", false, flag);
     table.finish();
     let confinement = if unconfined? { Confinement::DangerUnconfined } else { Confinement::Confined };
-    Some(Process { workers: workers?, drain: drain?, confinement })
+    Some(Process { workers: workers?, drain: drain?, bodies: bodies?, confinement })
 }
 
 #[cfg(test)]
@@ -81,7 +85,7 @@ mod tests {
     fn log_and_process_have_the_documented_defaults() {
         let read = settings(LEAST);
         assert_eq!(read.log, Log { format: LogFormat::Human, level: "info".into() });
-        assert_eq!(read.process.drain, Duration::from_secs(25));
+        assert_eq!((read.process.drain, read.process.bodies), (Duration::from_secs(25), 64 << 20));
         assert!((1..=256).contains(&read.process.workers));
         assert_eq!(read.process.confinement, Confinement::Confined);
     }

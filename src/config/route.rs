@@ -31,6 +31,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     let forward_headers = table.list("forward_headers", Vec::new(), words::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", owned(&READS), words::action_pattern);
     let known_actions = table.list("known_actions", owned(&IMPORT_EXPORT), words::action);
+    let probe = probe(&mut table, safe_to_repeat.as_deref());
     let audit_values = table.list("audit_values", Vec::new(), words::parameter);
     let limits = limits(table.section("limits"));
     let timeouts = timeouts(table.section("timeouts"));
@@ -39,6 +40,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
         name: called?,
         endpoint: endpoint?,
         key: key?,
+        probe: probe?,
         hosts: hosts?,
         path: path?,
         profile: profile?,
@@ -64,6 +66,21 @@ fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
             None
         }
     }
+}
+
+/// An Action, or a form with one, that only reads.
+fn probe(table: &mut Table<'_>, reads: Option<&[String]>) -> Option<Option<String>> {
+    let form = table.get("probe", None, |given| words::probe(text(given)?).map(Some))?;
+    let Some(words::Probe { action, form }) = form else { return Some(None) };
+    let reads = reads?.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => action.starts_with(start),
+        None => *pattern == action,
+    });
+    if reads {
+        return Some(Some(form));
+    }
+    table.fault("probe", format!("{action} is not among the Actions of safe_to_repeat, and a probe may only read"));
+    None
 }
 
 fn profile(mut table: Table<'_>) -> Option<Profile> {
@@ -116,6 +133,16 @@ mod tests {
     fn seconds(timeouts: RouteTimeouts) -> [u64; 5] {
         let RouteTimeouts { connect, first_byte, idle, pool_idle, probe } = timeouts;
         [connect, first_byte, idle, pool_idle, probe].map(|duration| duration.as_secs())
+    }
+
+    #[test]
+    fn a_probe_only_reads() {
+        assert_eq!(route("").probe, None);
+        assert_eq!(route("probe = \"ListJobs\"").probe.as_deref(), Some("Action=ListJobs"));
+        assert!(fault("route.ie", "probe = \"CreateJob\"").contains("a probe may only read"));
+        assert!(fault("route.ie", "probe = \"Lis\"").contains("safe_to_repeat"));
+        let own = "probe = \"Peek\"\nsafe_to_repeat = [\"Peek\"]";
+        assert_eq!(route(own).probe.as_deref(), Some("Action=Peek"));
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub struct Route {
     pub endpoint: Endpoint,
     /// `key`: the name of the key that signs; may be left out when exactly one key is configured.
     pub key: Name,
+    /// `probe`: a form that only reads, as it is sent; a new key is used when the endpoint has answered it with a 2xx.
+    pub probe: Option<String>,
     /// `hosts`: `Host` values (lower case, with the port unless it is 80) that choose this route. Empty: any admitted host.
     pub hosts: Vec<String>,
     /// `path`, default `/`: the path prefix that chooses this route. Starts with `/`, does not end with one unless it is `/`.
@@ -308,6 +310,8 @@ pub struct Process {
     pub workers: usize,
     /// `drain`, default `"25s"`: how long exchanges under way may take after SIGTERM.
     pub drain: Duration,
+    /// `bodies`, default `"64 MiB"`: bytes of clients' forms held at once, over all workers and routes.
+    pub bodies: usize,
     /// Whether `danger_unconfined` was set.
     pub confinement: Confinement,
 }

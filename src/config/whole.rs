@@ -5,7 +5,7 @@ use super::hints::nearest;
 use super::path::KeyPath;
 use super::report::Report;
 use super::settings::{
-    Admin, Callers, Client, Identifiers, ListenAddress, Listener, Name, Route, ServedRoutes, UnixSocket,
+    Admin, Callers, Client, Identifiers, ListenAddress, Listener, Name, Process, Route, ServedRoutes, UnixSocket,
 };
 use super::value::shown;
 
@@ -31,6 +31,15 @@ pub(super) fn check(
                 indistinct(report, listener, first, second);
             }
         }
+    }
+}
+
+/// A form that could never be held.
+pub(super) fn bodies(report: &Report<'_>, routes: &[Route], process: &Process) {
+    for route in routes.iter().filter(|route| route.limits.body > process.bodies) {
+        let path = KeyPath::of(["route", route.name.as_str(), "limits", "body"]);
+        let message = format!("more than the {} B that `process.bodies` lets all forms together have", process.bodies);
+        report.value(&path, message);
     }
 }
 

@@ -151,6 +151,28 @@ pub(super) fn action(text: &str) -> Result<String, String> {
     }
 }
 
+/// A form that proves a key, and its Action.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Probe {
+    pub(super) action: String,
+    pub(super) form: String,
+}
+
+/// An Action, or a form with one: `Action=ListJobs&Version=2010-06-03`.
+pub(super) fn probe(text: &str) -> Result<Probe, String> {
+    if !text.contains('=') {
+        return action(text).map(|action| Probe { form: format!("Action={action}"), action });
+    }
+    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~%".contains(&b));
+    let pairs: Option<Vec<_>> = text.split('&').map(|pair| pair.split_once('=')).collect();
+    let pairs = pairs.filter(|pairs| pairs.iter().all(|(name, value)| plain(name) && plain(value)));
+    let pairs =
+        pairs.ok_or_else(|| format!("{} is not a form: write \"Action=ListJobs&Version=2010-06-03\"", shown(text)))?;
+    let named = pairs.iter().find(|(name, _)| *name == "Action");
+    let (_, named) = named.ok_or_else(|| "is a form without Action".to_owned())?;
+    Ok(Probe { action: action(named)?, form: text.to_owned() })
+}
+
 /// The name of a parameter, such as `Filter.1.Name`.
 pub(super) fn parameter(text: &str) -> Result<String, String> {
     if (1..=128).contains(&text.len()) && !text.chars().any(char::is_control) {
@@ -291,6 +313,18 @@ mod tests {
         assert!(action_pattern("*").unwrap_err().contains("every Action"));
         for text in ["", "*Get", "G*t", "Get**", "Get *"] {
             assert!(action_pattern(text).unwrap_err().contains("one `*` at the end"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_probe_is_an_action_or_a_form_with_one() {
+        let read = |text| probe(text).map(|Probe { action, form }| (action, form));
+        let expected = |form: &str| Ok(("ListJobs".to_owned(), form.to_owned()));
+        assert_eq!(read("ListJobs"), expected("Action=ListJobs"));
+        let form = "Action=ListJobs&Version=2010-06-03";
+        assert_eq!(read(form), expected(form));
+        for text in ["", "List Jobs", "Version=2010-06-03", "Action=ListJobs&", "Action=List+Jobs", "Action=&A=1"] {
+            assert!(probe(text).is_err(), "{text}");
         }
     }
 

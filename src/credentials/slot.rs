@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::access_key::ActiveKey;
 use super::proof::{Proof, Unproven};
 use super::secret::SessionToken;
-use super::store::{KeyStore, LoadError};
+use super::store::{KeyStore, LoadError, LoadErrorKind, StoreError};
 
 /// Why there is no key to sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -45,12 +45,21 @@ pub enum Waiting {
     Unproven(#[source] Unproven),
 }
 
+impl StoreError for Waiting {
+    fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::Expired | Self::Unproven(_) => LoadErrorKind::Unavailable,
+        }
+    }
+}
+
 /// The current key of one `[key.NAME]`.
 pub struct KeySlot {
     name: String,
     current: ArcSwapOption<ActiveKey>,
     generation: AtomicU64,
     trouble: ArcSwapOption<String>,
+    proof: ArcSwapOption<Box<dyn Proof>>,
 }
 
 impl KeySlot {
@@ -62,6 +71,7 @@ impl KeySlot {
             current: ArcSwapOption::const_empty(),
             generation: AtomicU64::new(0),
             trouble: ArcSwapOption::const_empty(),
+            proof: ArcSwapOption::const_empty(),
         }
     }
 
@@ -97,27 +107,33 @@ impl KeySlot {
         self.trouble.store(trouble.map(Arc::new));
     }
 
+    /// Says what a new key has to pass from now on before it is current.
+    pub fn set_proof(&self, proof: Option<Box<dyn Proof>>) {
+        self.proof.store(proof.map(Arc::new));
+    }
+
+    /// Whether a new key has to pass anything.
+    #[must_use]
+    pub fn has_proof(&self) -> bool {
+        self.proof.load().is_some()
+    }
+
     /// Asks the store for its key, and makes it current when it is another one. Blocks.
     ///
     /// # Errors
     /// As for [`Self::renew`].
     pub fn refresh(&self, store: &dyn KeyStore) -> Result<RefreshOutcome, LoadError> {
-        self.renew(store, None, Timestamp::MIN)
+        self.renew(store, Timestamp::MIN)
     }
 
-    /// Asks the store for its key, and makes it current when it is another one, has not expired, and `proof`, if there is any,
-    /// holds. Blocks.
+    /// Asks the store for its key, and makes it current when it is another one, has not expired, and passes its proof, if
+    /// there is any. Blocks.
     ///
     /// Requests under way keep the key they began with; the old key is wiped when the last of them ends.
     ///
     /// # Errors
     /// What the store says. The key there was stays current: a file that is just being written must not stop the service.
-    pub fn renew(
-        &self,
-        store: &dyn KeyStore,
-        proof: Option<&dyn Proof>,
-        now: Timestamp,
-    ) -> Result<RefreshOutcome, LoadError> {
+    pub fn renew(&self, store: &dyn KeyStore, now: Timestamp) -> Result<RefreshOutcome, LoadError> {
         let new = store.load()?;
         if self.current.load().as_ref().is_some_and(|old| is_same(old, &new)) {
             return Ok(RefreshOutcome::Unchanged);
@@ -127,7 +143,7 @@ impl KeySlot {
             if self.current(now).is_ok() {
                 return Ok(RefreshOutcome::Waiting(Waiting::Expired));
             }
-        } else if let Some(proof) = proof
+        } else if let Some(proof) = self.proof.load_full()
             && let Err(unproven) = proof.prove(&new)
         {
             return Ok(RefreshOutcome::Waiting(Waiting::Unproven(unproven)));
@@ -240,10 +256,10 @@ mod tests {
         let (slot, store) = slot_with(Holds::Key(FIRST, Some(1000)));
         slot.refresh(&store).unwrap();
         store.put(Holds::Key(SECOND, Some(500)));
-        let outcome = slot.renew(&store, None, at(600)).unwrap();
+        let outcome = slot.renew(&store, at(600)).unwrap();
         assert_eq!(outcome, RefreshOutcome::Waiting(Waiting::Expired));
         assert_eq!(slot.current(at(600)).ok().unwrap().id().as_str(), FIRST.0);
-        assert_eq!(slot.renew(&store, None, at(1000)).unwrap(), RefreshOutcome::Changed);
+        assert_eq!(slot.renew(&store, at(1000)).unwrap(), RefreshOutcome::Changed);
         assert!(matches!(slot.current(at(1000)), Err(KeyUnavailable::Expired)));
     }
 
@@ -260,13 +276,17 @@ mod tests {
     fn a_key_is_current_only_when_it_is_proven_and_until_then_the_old_one_stays() {
         let (slot, store) = slot_with(Holds::Key(FIRST, None));
         let unproven = RefreshOutcome::Waiting(Waiting::Unproven(Unproven::because("not known yet")));
-        assert_eq!(slot.renew(&store, Some(&Only(SECOND.0)), at(0)).unwrap(), unproven);
+        let known = |id| slot.set_proof(Some(Box::new(Only(id))));
+        known(SECOND.0);
+        assert_eq!(slot.renew(&store, at(0)).unwrap(), unproven);
         assert!(matches!(slot.current(at(0)), Err(KeyUnavailable::NotLoaded)), "nor is a first key used unproven");
-        assert_eq!(slot.renew(&store, Some(&Only(FIRST.0)), at(0)).unwrap(), RefreshOutcome::Changed);
+        known(FIRST.0);
+        assert_eq!(slot.renew(&store, at(0)).unwrap(), RefreshOutcome::Changed);
         store.put(Holds::Key(SECOND, None));
-        assert_eq!(slot.renew(&store, Some(&Only(FIRST.0)), at(0)).unwrap(), unproven);
+        assert_eq!(slot.renew(&store, at(0)).unwrap(), unproven);
         assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), FIRST.0);
-        assert_eq!(slot.renew(&store, Some(&Only(SECOND.0)), at(0)).unwrap(), RefreshOutcome::Changed);
+        known(SECOND.0);
+        assert_eq!(slot.renew(&store, at(0)).unwrap(), RefreshOutcome::Changed);
         assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), SECOND.0);
     }
 

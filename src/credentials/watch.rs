@@ -14,7 +14,6 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use thiserror::Error;
 
-use super::proof::Proof;
 use super::schedule::{after_failure, after_success, left};
 use super::slot::{KeySlot, RefreshOutcome};
 use super::store::{KeyStore, LoadError};
@@ -32,8 +31,6 @@ pub struct WatchedKey {
     pub slot: Arc<KeySlot>,
     /// Where it comes from.
     pub store: Box<dyn KeyStore>,
-    /// What a new key has to pass before it is current.
-    pub proof: Option<Box<dyn Proof>>,
 }
 
 /// Why changes are not noticed at once.
@@ -218,7 +215,7 @@ impl Round {
 
     /// Files may have changed since the caller loaded them. A store that only time changes was asked just now.
     fn first_wait(&self) -> Duration {
-        let WatchedKey { slot, store, proof: _ } = &self.key;
+        let WatchedKey { slot, store } = &self.key;
         let now = (self.clock)();
         match slot.current(now) {
             Ok(key) if store.watched().is_empty() => after_success(store.poll(), left(key.expiration(), now)),
@@ -228,8 +225,8 @@ impl Round {
 
     /// Asks the store, tells what became of it, and says how long to wait.
     fn look(&mut self) -> Duration {
-        let WatchedKey { slot, store, proof } = &self.key;
-        let outcome = slot.renew(store.as_ref(), proof.as_deref(), (self.clock)());
+        let WatchedKey { slot, store } = &self.key;
+        let outcome = slot.renew(store.as_ref(), (self.clock)());
         let poll = self.pace.poll.unwrap_or_else(|| store.poll());
         let well = matches!(outcome, Ok(RefreshOutcome::Unchanged | RefreshOutcome::Changed));
         (self.report)(slot, outcome);
@@ -327,7 +324,7 @@ mod tests {
                 assert_eq!(slot.name(), "main");
                 let _test_over = sender.send(outcome);
             });
-            let key = WatchedKey { slot: Arc::clone(&self.slot), store: Box::new(store), proof: None };
+            let key = WatchedKey { slot: Arc::clone(&self.slot), store: Box::new(store) };
             let watcher = KeyKeeper::start_at(pace, key, report, || Timestamp::UNIX_EPOCH).unwrap();
             assert!(watcher.blind().is_none());
             (self.watcher, self.looks) = (Some(watcher), looks);

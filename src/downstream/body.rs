@@ -11,6 +11,8 @@ use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::time::timeout;
 
+use super::budget::{ByteBudget, Held, NoMemory};
+
 /// How large a body may be and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
@@ -35,6 +37,9 @@ pub enum BodyError {
         /// The limit.
         deadline: Duration,
     },
+    /// Too much is held for others.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
     /// The client left, or closed its half, before the end.
     #[error("the body broke off")]
     Cut(#[source] hyper::Error),
@@ -43,34 +48,37 @@ pub enum BodyError {
     Broken(#[source] hyper::Error),
 }
 
-/// Reads the whole body.
+/// Reads the whole body, and holds memory for it: all that is announced before a byte is read, or what has come.
 ///
 /// # Errors
 /// See [`BodyError`]. An announced length over the limit is refused before a byte is read.
-pub async fn read(body: Incoming, limits: BodyLimits) -> Result<Bytes, BodyError> {
+pub async fn read(body: Incoming, limits: BodyLimits, budget: &ByteBudget) -> Result<(Bytes, Held), BodyError> {
     let too_large = || BodyError::TooLarge { limit: limits.bytes };
     let announced = usize::try_from(body.size_hint().lower()).map_err(|_| too_large())?;
     if announced > limits.bytes {
         return Err(too_large());
     }
-    match timeout(limits.deadline, collect(body, limits.bytes)).await {
-        Ok(Ok(Some(bytes))) => Ok(bytes),
+    let mut held = budget.hold();
+    held.at_least(announced)?;
+    match timeout(limits.deadline, collect(body, limits.bytes, &mut held)).await {
+        Ok(Ok(Some(bytes))) => Ok((bytes, held)),
         Ok(Ok(None)) => Err(too_large()),
-        Ok(Err(error)) if is_framing(&error) => Err(BodyError::Broken(error)),
-        Ok(Err(error)) => Err(BodyError::Cut(error)),
+        Ok(Err(error)) => Err(error),
         Err(_elapsed) => Err(BodyError::TooSlow { deadline: limits.deadline }),
     }
 }
 
 /// `None` when there is more than `limit`. A form that arrives in one piece, as nearly all do, is not copied.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Option<Bytes>, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue }; // trailers mean nothing to a form
-        if first.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
+        let Ok(data) = frame.map_err(broken_off)?.into_data() else { continue }; // trailers mean nothing to a form
+        let length = first.len().saturating_add(rest.len()).saturating_add(data.len());
+        if length > limit {
             return Ok(None);
         }
+        held.at_least(length)?;
         if first.is_empty() {
             first = data;
         } else {
@@ -84,6 +92,10 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hype
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
     Ok(Some(whole.freeze()))
+}
+
+fn broken_off(error: hyper::Error) -> BodyError {
+    if is_framing(&error) { BodyError::Broken(error) } else { BodyError::Cut(error) }
 }
 
 /// Whether the bytes are at fault, and not their absence.

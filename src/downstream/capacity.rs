@@ -3,39 +3,59 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// At most so many at once. One atomic counter: taking and returning a place costs a few nanoseconds and never waits.
+/// At most so many at once. Atomic counters: taking and returning a place costs a few nanoseconds and never waits.
 #[derive(Debug, Clone)]
 pub struct Capacity {
     taken: Arc<AtomicUsize>,
     limit: usize,
+    /// Places that are shared with other capacities, and their limit.
+    shared: Option<(Arc<AtomicUsize>, usize)>,
 }
 
 /// A place taken; given back on drop.
 #[derive(Debug)]
 pub struct Permit {
     taken: Arc<AtomicUsize>,
+    shared: Option<Arc<AtomicUsize>>,
 }
 
 impl Capacity {
     /// A capacity of `limit` places.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { taken: Arc::default(), limit }
+        Self { taken: Arc::default(), limit, shared: None }
+    }
+
+    /// The same places, of which each takes one of `whole` too.
+    #[must_use]
+    pub fn within(self, whole: &Self) -> Self {
+        Self { shared: Some((Arc::clone(&whole.taken), whole.limit)), ..self }
     }
 
     /// The same places under another limit: those taken stay taken, and are more than the limit until enough are given back.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
-        Self { taken: Arc::clone(&self.taken), limit }
+        Self { limit, ..self.clone() }
+    }
+
+    /// How many places there are.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.shared.as_ref().map_or(self.limit, |(_, limit)| self.limit.min(*limit))
     }
 
     /// Takes a place, or says that there is none.
     #[must_use]
     pub fn take(&self) -> Option<Permit> {
-        // the permit exists before the check, so that its drop undoes the count on either path
+        // the permit exists before the check, so that its drop undoes the counts on either path
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit { taken: Arc::clone(&self.taken) };
-        (before < self.limit).then_some(permit)
+        let mut permit = Permit { taken: Arc::clone(&self.taken), shared: None };
+        let mut room = before < self.limit;
+        if let Some((taken, limit)) = &self.shared {
+            room &= taken.fetch_add(1, Ordering::Relaxed) < *limit;
+            permit.shared = Some(Arc::clone(taken));
+        }
+        room.then_some(permit)
     }
 
     /// Places taken now.
@@ -48,6 +68,9 @@ impl Capacity {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);
+        if let Some(shared) = &self.shared {
+            shared.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -64,6 +87,19 @@ mod tests {
         assert_eq!(capacity.taken(), 2, "a refusal takes no place");
         drop(first);
         assert!(capacity.take().is_some());
+    }
+
+    #[test]
+    fn capacities_within_another_share_its_places() {
+        let whole = Capacity::new(2);
+        let (one, two) = (Capacity::new(2).within(&whole), Capacity::new(2).within(&whole));
+        let first = one.take().unwrap();
+        let _second = two.take().unwrap();
+        assert!(one.take().is_none() && two.take().is_none());
+        assert_eq!((one.taken(), two.taken(), whole.taken()), (1, 1, 2));
+        drop(first);
+        assert!(two.take().is_some());
+        assert_eq!(one.with_limit(9).limit(), 2);
     }
 
     #[test]

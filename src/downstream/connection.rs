@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::CONNECTION;
@@ -13,13 +14,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::drain::Drain;
 use super::evidence::PeerEvidence;
 use super::request_head::{HeadFault, MAX_FIELDS, MAX_HEAD};
 use super::service::Current;
-use super::stream::{ClientStream, Clocks, ExchangeGuard, Socket};
+use super::stream::{ClientStream, Clocks, ExchangeGuard, ExchangeMarker, Socket};
 
 /// What happens with a request. Infallible: every error has been turned into an answer inside.
 pub trait Handler: 'static {
@@ -79,16 +80,17 @@ pub async fn serve<S, H>(
     H: Handler,
 {
     let (stream, marker) = ClientStream::new(io, clocks);
-    let reading = marker.clone();
+    let (reading, last) = (marker.clone(), marker.clone());
     let service = service_fn(move |request| {
         let (service, peer) = (current.load(), Rc::clone(&peer));
         let (exchange, judged) = marker.begin();
-        async move {
+        // hyper keeps room for an exchange in every connection, and most connections have none: in a box it costs nothing then
+        Box::pin(async move {
             Ok::<_, Infallible>(match judged {
                 Ok(()) => service.handler.handle(peer, exchange, request).await,
                 Err(fault) => closing(service.handler.refuse(peer, exchange, fault)),
             })
-        }
+        })
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -97,12 +99,17 @@ pub async fn serve<S, H>(
             .serve_connection(TokioIo::new(stream), service)
     );
     let mut over = pin!(async {
-        tokio::select! { () = drain.begun() => {}, () = lifetime.over() => {} }
+        tokio::select! { () = last_call(&drain, &last) => {}, () = lifetime.over() => {} }
     });
     let mut stay = Stay::Open;
     let ended = poll_fn(|cx| {
         if stay == Stay::Open && over.as_mut().poll(cx).is_ready() {
             stay = Stay::UntilAnswered;
+        }
+        if stay == Stay::UntilAnswered && reading.is_in_exchange() {
+            // before the answer is written, which then says so
+            connection.as_mut().graceful_shutdown();
+            stay = Stay::Asked;
         }
         loop {
             let polled = connection.as_mut().poll(cx);
@@ -118,6 +125,18 @@ pub async fn serve<S, H>(
     if let Err(error) = ended {
         tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
     }
+}
+
+/// How long a connection on which nothing happens is kept after a drain has begun. A client in the middle of its work, or one
+/// that has just connected, has its next request on the way; it is answered, with `Connection: close`.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// Waits for the drain, and then for a request to have come or for that time to be over.
+async fn last_call(drain: &Drain, exchanges: &ExchangeMarker) {
+    drain.begun().await;
+    let called = poll_fn(|_| if exchanges.is_idle() { Poll::Pending } else { Poll::Ready(()) });
+    // no wake-up of its own: what a request wakes is the connection, which is polled together with this
+    let _either = timeout(LAST_CALL, called).await;
 }
 
 fn closing<B>(mut response: Response<B>) -> Response<B> {

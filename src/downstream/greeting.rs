@@ -1,6 +1,7 @@
 //! The first moments of a connection: what it proves is gathered, TLS agreed on, and only then HTTP spoken.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,10 +14,12 @@ use tokio_rustls::server::TlsStream;
 use super::bound::{OwnerLookup, Stranger};
 use super::certificate::{self, CertificateError};
 use super::connection::{Handler, Lifetime, serve};
+use super::drain::Drain;
 use super::evidence::PeerEvidence;
 use super::listener::{Security, tls_on_unix_socket};
 use super::loopback;
 use super::service::{Current, Service};
+use super::stream::Clocks;
 use super::tls::ReloadableTls;
 
 /// From accept to the end of the TLS handshake. A client needs two round trips; one that is slower holds a place of those
@@ -62,19 +65,32 @@ pub(super) async fn greet<H: Handler>(
             serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
         }
         (Stranger::Unix(_), Security::Tls(_)) => return Err(GreetingError::Socket(tls_on_unix_socket())),
+        // in a box, or every plain connection would have room for it
         (Stranger::Tcp { stream, address }, Security::Tls(tls)) => {
-            set_nodelay(&stream)?;
-            let stream = handshake(stream, tls).await?;
-            let names = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-                Some(leaf) => certificate::names(leaf).map_err(GreetingError::Certificate)?,
-                None => certificate::Names::default(),
-            };
-            let certificate::Names { spiffe_id, dns_names } = names;
-            let peer = Rc::new(PeerEvidence::Tls { address, spiffe_id, dns_names });
-            let lifetime = Lifetime::AtMost(tls.session_lifetime());
-            serve(stream, peer, clocks, lifetime, current, drain).await;
+            Box::pin(greet_tls(stream, address, tls, clocks, current, drain)).await?;
         }
     }
+    Ok(())
+}
+
+async fn greet_tls<H: Handler>(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: &ReloadableTls,
+    clocks: Clocks,
+    current: Rc<Current<H>>,
+    drain: Drain,
+) -> Result<(), GreetingError> {
+    set_nodelay(&stream)?;
+    let stream = handshake(stream, tls).await?;
+    let names = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+        Some(leaf) => certificate::names(leaf).map_err(GreetingError::Certificate)?,
+        None => certificate::Names::default(),
+    };
+    let certificate::Names { spiffe_id, dns_names } = names;
+    let peer = Rc::new(PeerEvidence::Tls { address, spiffe_id, dns_names });
+    let lifetime = Lifetime::AtMost(tls.session_lifetime());
+    serve(stream, peer, clocks, lifetime, current, drain).await;
     Ok(())
 }
 

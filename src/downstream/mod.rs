@@ -10,6 +10,7 @@
 pub mod accept;
 pub mod body;
 pub mod bound;
+pub mod budget;
 pub mod capacity;
 pub mod certificate;
 mod chunks;
@@ -33,6 +34,7 @@ pub mod unix_socket;
 pub use accept::accept;
 pub use body::{BodyError, BodyLimits};
 pub use bound::{Bound, OwnerLookup};
+pub use budget::{ByteBudget, Held};
 pub use capacity::{Capacity, Permit};
 pub use connection::{Handler, Limits};
 pub use drain::Drain;

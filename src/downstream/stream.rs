@@ -88,6 +88,16 @@ impl ExchangeMarker {
         (ExchangeGuard(Rc::clone(&self.phase)), judged)
     }
 
+    /// Whether nothing of a request has come since the last answer.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.phase.get(), Phase::Rest | Phase::Idle)
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn is_in_exchange(&self) -> bool {
+        self.phase.get() == Phase::Exchange
+    }
+
     /// Whether a request is on its way whose head is not complete.
     pub(super) fn is_in_head(&self) -> bool {
         self.phase.get() == Phase::Head

@@ -1,17 +1,15 @@
 //! The street: every request walks it from top to bottom, each step taking what the step before made.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
 use http::header::HeaderName;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use prometheus_client::metrics::counter::Counter;
 
 use super::answer::{Answer, refuse};
+use super::containment::contained;
 use super::credential;
 use super::deliver::deliver;
 use super::fault::ExchangeError;
@@ -22,7 +20,7 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied};
 use crate::clock;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{Handler, HeadFault, PeerEvidence, Permit, body};
+use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, body};
 use crate::query::{ErrorDialect, QueryForm};
 use crate::telemetry::audit;
 use crate::telemetry::record::causes;
@@ -43,6 +41,10 @@ pub struct Proxy {
     pub required_header: Option<HeaderName>,
     /// What it serves.
     pub routes: Routes,
+    /// Memory for bodies, of which there is one for the whole process.
+    pub bodies: ByteBudget,
+    /// Panics, of which there should be none.
+    pub panics: Counter,
     /// Where decisions are recorded.
     pub audit: AuditLog,
 }
@@ -69,7 +71,8 @@ impl Proxy {
         client.take(clock::monotonic_nanos())?;
 
         let place = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
-        let bytes = body::read(body, route.body_limits).await?;
+        // held until the request is sent: it is in memory for so long, decoded and signed
+        let (bytes, _held) = body::read(body, route.body_limits, &self.bodies).await?;
         record.received = bytes.len();
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.action = Some(form.action().as_str().to_owned());
@@ -108,7 +111,7 @@ impl Handler for Proxy {
     ) -> Response<Answer> {
         let mut record = ExchangeRecord::begin(self.listener.clone(), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
-        match contained(self.exchange(&peer, request, &mut record)).await {
+        match contained(self.exchange(&peer, request, &mut record), &self.panics).await {
             Ok((sent, place)) => {
                 let Sent { mut head, body, sent_at: _, answered_at: _ } = sent;
                 record.status = Some(head.status.as_u16());
@@ -148,15 +151,4 @@ const fn recorded(decision: Decision) -> audit::Decision {
         Decision::Allowed(_) => audit::Decision::Allow,
         Decision::Recorded(_) => audit::Decision::Recorded,
     }
-}
-
-/// Runs an exchange; a panic in it becomes an error. Nothing it shares with other exchanges is left half changed by one:
-/// counters are atomic, pools hold whole connections.
-async fn contained<T>(exchange: impl Future<Output = Result<T, ExchangeError>>) -> Result<T, ExchangeError> {
-    let mut exchange = pin!(exchange);
-    poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)))
-            .unwrap_or(Poll::Ready(Err(ExchangeError::Panicked)))
-    })
-    .await
 }

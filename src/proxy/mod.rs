@@ -1,6 +1,7 @@
 //! One exchange, from a client's request to the endpoint's answer. Start reading at [`exchange`].
 
 pub mod answer;
+mod containment;
 pub mod credential;
 mod deliver;
 pub mod endpoint_clock;

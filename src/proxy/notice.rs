@@ -86,6 +86,7 @@ const fn body(error: &BodyError) -> Notice {
     match error {
         BodyError::TooLarge { .. } => info("body.size"),
         BodyError::TooSlow { .. } => info("body.slow"),
+        BodyError::NoMemory(_) => info("overload"),
         BodyError::Cut(_) => info("client_abort"),
         BodyError::Broken(_) => warn("framing"),
     }

@@ -62,5 +62,6 @@ pub fn initialise(format: LogFormat, filter: &str) -> Result<LastLines, LogError
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).finish().try_init(),
     }
     .map_err(LogError::Twice)?;
+    super::panics::log_panics();
     Ok(LastLines(outlet))
 }

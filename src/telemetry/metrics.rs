@@ -115,6 +115,8 @@ pub struct Metrics {
     repeats: Family<RouteLabel, Counter>,
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
+    panics: Counter,
+    bodies_held: Gauge,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
@@ -175,20 +177,17 @@ impl Metrics {
         let help = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         registry.register_with_unit("key_expiry_timestamp", help, Unit::Seconds, key_expiry.clone());
         registry.register("key_loads", "Attempts to load a key from its store", key_loads.clone());
-        let help = "Attempts to fetch the keys of a listener's token issuer";
-        registry.register("token_key_loads", help, token_key_loads.clone());
+        registry.register("token_key_loads", "Attempts to fetch a token issuer's keys", token_key_loads.clone());
         let help = "1 while the store fails or its key is not used, 0 while all is well";
         registry.register("key_degraded", help, key_degraded.clone());
         let (endpoint_down, endpoint_outages, repeats) = (Family::default(), Family::default(), Family::default());
         let help = "1 while the endpoint counts as down and calls are refused, else 0";
         registry.register("endpoint_down", help, endpoint_down.clone());
-        let help = "How often the endpoint went down";
-        registry.register("endpoint_outages", help, endpoint_outages.clone());
+        registry.register("endpoint_outages", "How often the endpoint went down", endpoint_outages.clone());
         let help = "Requests signed and sent again after an attempt without an answer";
         registry.register("repeats", help, repeats.clone());
-        let audit_lost = Counter::default();
-        registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
         let configuration = ConfigurationMetrics::register(&mut registry);
+        let (audit_lost, panics, bodies_held) = process_metrics(&mut registry);
         Self {
             registry,
             exchanges,
@@ -209,6 +208,8 @@ impl Metrics {
             repeats,
             audit_lost,
             configuration,
+            panics,
+            bodies_held,
             token_key_loads,
         }
     }
@@ -296,6 +297,17 @@ impl Metrics {
         self.key_degraded.get_or_create(&KeyLabel { key: key.to_owned() }).set(degraded);
     }
 
+    /// Counts panics of exchanges.
+    #[must_use]
+    pub fn panics(&self) -> Counter {
+        self.panics.clone()
+    }
+
+    /// Sets how many bytes of forms are held.
+    pub fn set_bodies_held(&self, bytes: usize) {
+        self.bodies_held.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// Counts audit lines that are lost.
     #[must_use]
     pub fn audit_lost(&self) -> Counter {
@@ -311,6 +323,16 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+/// What has no label: audit lines lost, panics, bytes of forms held.
+fn process_metrics(registry: &mut Registry) -> (Counter, Counter, Gauge) {
+    let (audit_lost, panics, bodies_held) = (Counter::default(), Counter::default(), Gauge::default());
+    registry.register("audit_lost", "Audit lines that had no place", audit_lost.clone());
+    registry.register("panics", "Exchanges that a bug ended, with 500 InternalFailure", panics.clone());
+    let help = "Bytes of clients' forms held now, of those that process.bodies allows";
+    registry.register_with_unit("bodies_held", help, Unit::Bytes, bodies_held.clone());
+    (audit_lost, panics, bodies_held)
 }
 
 impl ListenerMetrics {

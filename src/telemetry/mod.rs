@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod notice;
 pub mod outcome;
 mod outlet;
+pub mod panics;
 pub mod record;
 pub mod request_id;
 

@@ -149,3 +149,20 @@ fn what_weakens_security_is_warned_of_at_start() {
         assert!(warning["message"].as_str().unwrap().starts_with(switch), "{warning}");
     }
 }
+
+#[test]
+fn a_socket_of_the_service_manager_that_no_listener_takes_is_warned_of() {
+    // as a service manager hands one over: only the process itself knows its number
+    const HAND_OVER: &str =
+        "exec 3</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web; exec \"$0\" \"$@\"";
+    let proxy = Setup::to(&Endpoint::obliging()).start_with(|command| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", HAND_OVER]).arg(command.get_program()).args(command.get_args());
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        *command = shell;
+        command
+    });
+    let line = proxy.log.json("the warning", |line| line["name"] == "web");
+    assert_eq!(line["level"], "WARN");
+    proxy.post(FORM).expect(200);
+}

@@ -18,7 +18,13 @@ enum Sends {
 /// A fault after sending: the status for GetStatus; CreateJob gets 409 each time, and is never sent again.
 #[track_caller]
 fn unknown(status: u16, sends: Sends, deed: Deed) {
-    let endpoint = Endpoint::scripted(deed);
+    let endpoint = Endpoint::scripted(move |exchange| {
+        if exchange.request.parameter("Action") == "ListJobs" {
+            exchange.write(&endpoint::answer("200 OK", "all is well"));
+            return After::KeepOpen;
+        }
+        deed(exchange)
+    });
     let proxy = Setup::to(&endpoint).route(r#"timeouts.first_byte = "500ms""#).start();
     let mut client = proxy.connect();
     let safe = client.call(&Draft::form(FORM));
@@ -38,6 +44,7 @@ fn unknown(status: u16, sends: Sends, deed: Deed) {
     let repeats = proxy.log.exchange(&safe.request_id())["attempts"].as_u64();
     assert_eq!(repeats, (sends == Sends::OnceMore).then_some(2));
     assert_eq!(endpoint.connections(), seen.len(), "a connection in doubt is not used again");
+    assert_eq!(client.call(&Draft::form("Action=ListJobs")).expect(200).text(), "all is well");
 }
 
 #[track_caller]
@@ -124,6 +131,51 @@ fn a_connection_closed_or_reset_in_the_head_is_an_unknown_outcome() {
 }
 
 #[test]
+fn what_is_sent_again_is_signed_anew() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let endpoint = Endpoint::scripted(move |exchange| {
+        if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            // into another millisecond than that of the signature
+            let signed = exchange.request.parameter("Timestamp");
+            crate::harness::eventually("the next millisecond", || {
+                (countersign::signing::RequestTimestamp::at(countersign::clock::now()).as_str() > signed.as_str())
+                    .then_some(())
+            });
+            return After::Close;
+        }
+        exchange.write(&endpoint::answer("200 OK", "<Done/>"));
+        After::KeepOpen
+    });
+    let proxy = Setup::to(&endpoint).start();
+    let answer = proxy.post(FORM).expect(200);
+    assert_eq!(proxy.log.exchange(&answer.request_id())["attempts"], 2);
+    assert!((proxy.metric(r#"countersign_repeats_total{route="importexport"}"#) - 1.0).abs() < 0.1);
+    let requests = endpoint.requests();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        assert_eq!(request.verify(crate::harness::ID, crate::harness::SECRET, None), Ok(()));
+    }
+    for name in ["Timestamp", "Signature"] {
+        assert_ne!(requests[0].parameter(name), requests[1].parameter(name));
+    }
+}
+
+#[test]
+fn that_a_call_was_sent_is_not_forgotten_when_the_next_attempt_cannot_connect() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        use std::io::Read as _;
+        let (mut socket, _) = listener.accept().unwrap();
+        drop(listener); // from here on nobody listens
+        let _request = socket.read(&mut [0; 4096]).unwrap();
+    });
+    let proxy = Setup::to_url(&url).start();
+    let answer = proxy.post(FORM);
+    proxy.assert_own(&answer, 502, "ProxyOutcomeUnknown", "yes");
+}
+
+#[test]
 fn an_answer_that_is_no_http_is_an_unknown_outcome() {
     for deed in [
         (|exchange| {
@@ -145,6 +197,100 @@ fn an_answer_that_is_no_http_is_an_unknown_outcome() {
     ] {
         unknown(502, Sends::Once, deed);
     }
+}
+
+#[test]
+fn a_status_line_of_another_protocol_is_an_unknown_outcome() {
+    for deed in [
+        (|exchange| {
+            exchange.write(b"HTTP/1.1 99 Too Low\r\nContent-Length: 0\r\n\r\n");
+            After::KeepOpen
+        }) as Deed,
+        |exchange| {
+            exchange.write(b"HTTP/1.1 twohundred OK\r\nContent-Length: 0\r\n\r\n");
+            After::KeepOpen
+        },
+        |exchange| {
+            exchange.write(b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+            After::KeepOpen
+        },
+        |exchange| {
+            exchange.write(b"ICY 200 OK\r\nContent-Length: 0\r\n\r\n");
+            After::KeepOpen
+        },
+    ] {
+        unknown(502, Sends::Once, deed);
+    }
+}
+
+#[test]
+fn a_length_that_is_no_length_is_an_unknown_outcome() {
+    for deed in [
+        (|exchange| {
+            exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n");
+            After::KeepOpen
+        }) as Deed,
+        |exchange| {
+            exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok");
+            After::KeepOpen
+        },
+        |exchange| {
+            exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok");
+            After::KeepOpen
+        },
+        |exchange| {
+            exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: x\r\n\r\nok");
+            After::KeepOpen
+        },
+    ] {
+        unknown(502, Sends::Once, deed);
+    }
+}
+
+#[test]
+fn a_head_of_too_many_fields_is_an_unknown_outcome() {
+    unknown(502, Sends::Once, |exchange| {
+        let fields = "X-Field: 1\r\n".repeat(200);
+        exchange.write(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n").as_bytes());
+        After::KeepOpen
+    });
+}
+
+#[test]
+fn a_flood_of_informational_answers_is_an_unknown_outcome() {
+    unknown(502, Sends::Once, |exchange| {
+        while exchange.try_write(&b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(8)).is_ok() {}
+        After::Close
+    });
+}
+
+#[test]
+fn twenty_informational_answers_are_no_flood() {
+    let answer = [b"HTTP/1.1 102 Processing\r\n\r\n".repeat(20), endpoint::answer("200 OK", "patient")].concat();
+    let endpoint = Endpoint::saying(&answer, After::KeepOpen);
+    let proxy = Setup::to(&endpoint).start();
+    for _ in 0..3 {
+        assert_eq!(proxy.post(CREATE).expect(200).text(), "patient");
+    }
+    assert_eq!(endpoint.connections(), 1);
+}
+
+#[test]
+fn an_endless_head_leaves_memory_flat() {
+    let endpoint = Endpoint::scripted(|exchange| {
+        exchange.write(b"HTTP/1.1 200 OK\r\n");
+        let filler = b"X-Filler: ....................................\r\n".repeat(64);
+        while exchange.try_write(&filler).is_ok() {}
+        After::Close
+    });
+    let proxy = Setup::to(&endpoint).start();
+    proxy.post(CREATE);
+    let before = proxy.status_kib("VmHWM");
+    for _ in 0..50 {
+        proxy.assert_own(&proxy.post(CREATE), 409, "ProxyOutcomeUnknown", "yes");
+    }
+    let grown = proxy.status_kib("VmHWM") - before;
+    assert!(grown < 8 * 1024, "{grown} KiB for fifty heads of 64 KiB");
 }
 
 #[test]

@@ -148,6 +148,43 @@ fn a_program_sees_the_listed_variables_and_no_others() {
 }
 
 #[test]
+fn a_key_is_tested_from_the_command_line_whatever_its_kind() {
+    let vault = Vault::with(ID, SECRET);
+    let file = vault.put("key.json", &document(ID, SECRET, r#","Expiration":"2999-01-01T00:00:00Z""#));
+    let fetch = vault.program("fetch", &format!("echo '{}'", document(ID, SECRET, "")));
+    let fail = vault.program("fail", "echo 'no session' >&2; exit 2");
+    let keys = format!(
+        "[key.mounted]\nkind = \"file\"\nfile = {file:?}\n[key.printed]\nkind = \"process\"\ncommand = {fetch}\n\
+         [key.failing]\nkind = \"process\"\ncommand = {fail}\n"
+    );
+    let setup = Setup::to_url("https://importexport.amazonaws.com/").vault(vault).more(&keys);
+    let test = |arguments: &[&str]| {
+        let output = setup.command("keys test").args(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    for (name, parts) in [
+        ("main", ["opened with", "never expires"]),
+        ("mounted", ["key.json, not sealed", "expires 2999-01-01T00:00:00Z"]),
+        ("printed", ["what /", "never expires"]),
+    ] {
+        let (code, stdout, stderr) = test(&["--key", name]);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+        assert!(stdout.starts_with(&format!("key {name}: ")) && stdout.contains(ID), "{stdout}");
+        assert!(stdout.contains("  loaded in ") && stdout.contains("  signed with HmacSHA256 in "), "{stdout}");
+        assert!(parts.iter().all(|part| stdout.contains(part)), "{stdout}");
+        assert!(!stdout.contains(SECRET));
+    }
+    let (code, stdout, stderr) = test(&[]);
+    assert_eq!(code, Some(69), "{stderr}");
+    assert!(stderr.contains("key.failing: ") && stderr.contains("(exit status: 2): no session"), "{stderr}");
+    assert_eq!(stdout.matches("signed with").count(), 3, "{stdout}");
+    let (code, _, stderr) = test(&["--key", "other"]);
+    assert_eq!(code, Some(78));
+    assert!(stderr.contains("there is no [key.other]"), "{stderr}");
+}
+
+#[test]
 fn the_agent_cannot_be_started_by_hand() {
     let output = program().arg("key-agent").stdin(std::process::Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(71));

@@ -91,15 +91,36 @@ fn a_second_answer_that_comes_late_never_reaches_the_next_caller() {
 
 #[test]
 fn a_body_on_an_answer_that_has_none_never_reaches_the_next_caller() {
-    let endpoint = Endpoint::saying(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\nbad", After::KeepOpen);
-    let proxy = Setup::to(&endpoint).start();
-    for _ in 0..10 {
-        let mut client = proxy.connect();
-        client.send(&Draft::form(FORM).field("Connection", "close"));
-        let head = client.answer_head();
-        assert!(head.first_line.starts_with("HTTP/1.1 304 "), "{head:?}");
-        assert_eq!(client.until_closed(), b"");
+    for status in ["304 Not Modified", "204 No Content"] {
+        for framing in
+            ["Content-Length: 3\r\n\r\nbad", "Transfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n", "\r\nbad"]
+        {
+            let endpoint = Endpoint::saying(format!("HTTP/1.1 {status}\r\n{framing}").as_bytes(), After::KeepOpen);
+            let proxy = Setup::to(&endpoint).start();
+            for _ in 0..5 {
+                let mut client = proxy.connect();
+                client.send(&Draft::form(FORM).field("Connection", "close"));
+                let head = client.answer_head();
+                assert!(head.first_line.starts_with(&format!("HTTP/1.1 {status}")), "{head:?}");
+                assert_eq!(client.until_closed(), b"");
+            }
+            assert_eq!(endpoint.requests().len(), 5, "and nothing was sent twice");
+        }
     }
+}
+
+#[test]
+fn a_connection_is_not_kept_beyond_the_time_that_the_endpoint_gives_it() {
+    // a second to spare: of one second none is left
+    let endpoint = Endpoint::saying(
+        b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1, max=100\r\nContent-Length: 2\r\n\r\nok",
+        After::KeepOpen,
+    );
+    let proxy = Setup::to(&endpoint).start();
+    for _ in 0..5 {
+        proxy.post(FORM).expect(200);
+    }
+    assert_eq!((endpoint.connections(), endpoint.requests().len()), (5, 5));
 }
 
 #[test]

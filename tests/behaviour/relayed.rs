@@ -123,20 +123,55 @@ fn an_answer_without_a_body_has_none() {
     assert_eq!((head.field("content-length"), head.field("transfer-encoding")), (None, None));
 }
 
-#[test]
-fn an_early_answer_is_passed_on() {
-    // the endpoint answers and leaves without looking at the body
+/// What an endpoint does that has answered before it has read all of a request.
+#[derive(Clone, Copy, Debug)]
+enum Early {
+    /// FIN, and reads the rest.
+    Closes,
+    /// Closes with the rest unread, which sends a RST.
+    Resets,
+    /// Keeps the connection open and reads nothing more.
+    StandsStill,
+}
+
+/// Answers the first request on every connection after its first bytes. Gives the URL, and tells of every connection.
+fn hasty(early: Early) -> (String, std::sync::mpsc::Receiver<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (connected, connections) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         use std::io::{Read as _, Write as _};
-        let (mut socket, _) = listener.accept().unwrap();
-        socket.read_exact(&mut [0; 16]).unwrap();
-        socket.write_all(&endpoint::answer("413 Too Large", "early")).unwrap();
-        socket.shutdown(std::net::Shutdown::Write).unwrap();
-        let _rest = socket.read_to_end(&mut Vec::new());
+        let mut standing = Vec::new();
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            connected.send(()).unwrap();
+            socket.read_exact(&mut [0; 16]).unwrap();
+            socket.write_all(&endpoint::answer("413 Too Large", "early")).unwrap();
+            match early {
+                Early::Closes => {
+                    socket.shutdown(std::net::Shutdown::Write).unwrap();
+                    let _rest = socket.read_to_end(&mut Vec::new());
+                }
+                Early::Resets => drop(socket),
+                Early::StandsStill => standing.push(socket),
+            }
+        }
     });
-    let proxy = Setup::to_url(&url).start();
-    let answer = proxy.post(&format!("{FORM}&fill={}", "x".repeat(200_000)));
-    assert_eq!(answer.expect(413).text(), "early");
+    (url, connections)
+}
+
+#[test]
+fn an_early_answer_is_passed_on_and_its_connection_not_used_again() {
+    // more than the kernel takes for a reader that reads nothing
+    let long = format!("{FORM}&fill={}", "x".repeat(12 << 20));
+    for early in [Early::Closes, Early::Resets, Early::StandsStill] {
+        let (url, connections) = hasty(early);
+        let proxy = Setup::to_url(&url).route(r#"limits.body = "16 MiB""#).start();
+        let mut client = proxy.connect();
+        for _ in 0..10 {
+            let answer = client.call(&Draft::form(&long));
+            assert_eq!(answer.expect(413).text(), "early", "{early:?}");
+        }
+        assert_eq!(connections.try_iter().count(), 10, "{early:?}");
+    }
 }

@@ -55,25 +55,6 @@ fn beyond_its_limit_a_route_says_503_at_once_and_recovers() {
 }
 
 #[test]
-fn without_descriptors_the_proxy_waits_and_recovers() {
-    let endpoint = Endpoint::obliging();
-    let setup = Setup::to(&endpoint);
-    let proxy = setup.start_with(|command| {
-        let mut limited = std::process::Command::new("sh");
-        limited.args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
-        *command = limited;
-        command
-    });
-    proxy.post(FORM).expect(200);
-    let crowd: Vec<_> = (0..60).map(|_| proxy.connect()).collect();
-    proxy.log.wait_for("warning", |line| line.contains("cannot accept connections, trying again").then_some(()));
-    drop(crowd);
-    proxy.post(FORM).expect(200);
-    let warnings = proxy.log.count(|line| line.contains("cannot accept connections"));
-    assert!(warnings < 200, "{warnings}: it pauses between attempts");
-}
-
-#[test]
 fn a_connection_too_many_is_closed_at_once() {
     let endpoint = Endpoint::obliging();
     let proxy = Setup::to(&endpoint).listener("limits.connections = 1").start();

@@ -225,10 +225,28 @@ def test_a_create_job_of_unknown_outcome_is_sent_exactly_once(to_upstream, upstr
 @pytest.mark.parametrize("mode", RETRY_MODES)
 def test_a_get_status_of_unknown_outcome_is_repeated_until_it_is_answered(to_upstream, upstream, mode):
     service = unsigned_client(to_upstream.url, retries={"mode": mode, "max_attempts": 5})
-    with answers(upstream, NO_ANSWER, STATUS) as seen:
-        answer = service.get_status(JobId="TEST1")
-    assert (answer["JobId"], answer["ResponseMetadata"]["RetryAttempts"]) == ("TEST1", 1)
-    assert seen == ["GetStatus", "GetStatus"]
+    # the proxy sends what only reads once more itself; when that is in vain too, the SDK sends it again
+    for unanswered, sdk_attempts in [(1, 0), (2, 1)]:
+        with answers(upstream, *[NO_ANSWER] * unanswered, STATUS) as seen:
+            answer = service.get_status(JobId="TEST1")
+        assert (answer["JobId"], answer["ResponseMetadata"]["RetryAttempts"]) == ("TEST1", sdk_attempts)
+        assert seen == ["GetStatus"] * (unanswered + 1)
+
+
+@pytest.mark.parametrize("mode", RETRY_MODES)
+def test_an_endpoint_that_is_down_is_service_unavailable_and_tried_again_by_the_sdk(proxy, mode):
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there
+        down = proxy(f"https://127.0.0.1:{deaf.getsockname()[1]}", route="[route.main.limits]\nfailures = 1")
+        service = unsigned_client(down.url, retries={"mode": mode, "total_max_attempts": 2})
+        for _ in range(20):
+            status, code, response = refused(service.create_job, JobType="Import", Manifest=IMPORT, ValidateOnly=False)
+            if status == 503:
+                break
+    assert (status, code, response["Error"]["Type"]) == (503, "ServiceUnavailable", "Receiver")
+    assert response["ResponseMetadata"]["RetryAttempts"] == 1
+    headers = response["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-proxy-sent"] == "no" and 1 <= int(headers["retry-after"]) <= 3
 
 
 def test_an_answer_that_does_not_come_in_time_is_an_unknown_outcome(proxy, upstream):

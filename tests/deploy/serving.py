@@ -38,14 +38,14 @@ class Serving:
             time.sleep(0.05)
 
     def wait_for_notice(self, text, seconds=20):
-        """Waits for a line of systemd's protocol."""
+        """Waits for a line of systemd's protocol, and returns all that came up to the end of its message."""
         deadline = time.monotonic() + seconds
         seen = []
         while time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
                 seen += self.notify.recv(4096).decode().splitlines()
                 if text in seen:
-                    return
+                    return seen
             assert self.process.poll() is None or text in seen, f"ended without {text}: {seen}\n{self.output()}"
         raise AssertionError(f"no {text} in {seconds} s, only {seen}\n{self.output()}")
 

@@ -95,8 +95,11 @@ def test_the_service_may_bind_its_configured_ports_alone():
 def test_the_worst_case_fits_the_memory_limit():
     config = tomllib.loads(CONFIG.read_text())
     limits = config["route"]["importexport"]["limits"]
-    body = int(limits["body"].removesuffix(" KiB"))
-    worst = config["listener"]["local"]["limits"]["connections"] * 16 + limits["in_flight"] * (body + 64)
+    forms = min(
+        limits["in_flight"] * int(limits["body"].removesuffix(" KiB")),
+        int(config["process"]["bodies"].removesuffix(" MiB")) * 1024,
+    )
+    worst = config["listener"]["local"]["limits"]["connections"] * 16 + limits["in_flight"] * 64 + forms * 5
     assert worst / 1024 + 32 <= int(setting("MemoryMax").removesuffix("M"))
 
 
@@ -176,6 +179,10 @@ def test_the_service_says_ready_reloads_says_stopping_and_ends_cleanly(service, 
         proxy.wait_for_notice("READY=1")
         assert proxy.probe("/readyz") == 200
         proxy.process.send_signal(signal.SIGHUP)
+        # as Type=notify-reload wants it: the time in the same message, and then ready again
+        said = proxy.wait_for_notice("RELOADING=1")
+        assert re.fullmatch(r"MONOTONIC_USEC=[1-9]\d*", said[-1])
+        assert "READY=1" in proxy.wait_for_notice("STATUS=serving")
         proxy.wait_for_probe("/readyz")
         proxy.process.send_signal(signal.SIGTERM)
         proxy.wait_for_notice("STOPPING=1")

@@ -1,4 +1,4 @@
-//! `countersign keys`: identities and sealed keys. A secret comes from a prompt or standard input, never from an argument, which
+//! `countersign keys`: identities, sealed keys, and a test for keys of every kind. A secret comes from a prompt or standard input, never from an argument, which
 //! every process on the machine can read.
 
 mod failures;
@@ -13,6 +13,7 @@ mod recipients;
 mod reseal;
 mod seal;
 mod secret_input;
+mod test;
 
 use clap::{Args, Subcommand};
 
@@ -37,6 +38,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Seal a sealed key again, to other recipients
     Reseal(reseal::Arguments),
+    /// Have configured keys of any kind sign a probe, and say which store answered, how fast, and when the key expires
+    Test(test::Arguments),
     /// Put an access key into a PKCS#11 token, which signs with it and never tells it
     #[cfg(feature = "pkcs11")]
     ImportPkcs11(import_pkcs11::Arguments),
@@ -45,7 +48,7 @@ enum Command {
 /// Runs the command.
 ///
 /// # Errors
-/// 65 for input that is no key, 69 for a file that is not there, 71 for one that cannot be written, 77 for permissions.
+/// 65 for input that is no key, 69 for a key that cannot be had, 71 for one that cannot be written, 77 for permissions.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::NewIdentity(arguments) => new_identity::run(arguments),
@@ -53,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::List(arguments) => list::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Reseal(arguments) => reseal::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
         #[cfg(feature = "pkcs11")]
         Command::ImportPkcs11(arguments) => import_pkcs11::run(arguments),
     }

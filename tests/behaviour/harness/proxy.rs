@@ -26,6 +26,8 @@ pub struct Setup {
     log: (&'static str, &'static str),
     more: String,
     signer: &'static str,
+    /// Where it listens.
+    pub address: &'static str,
     /// Who may call: `any_local` unless a test says otherwise.
     pub callers: &'static str,
     key: Option<String>,
@@ -47,6 +49,7 @@ impl Setup {
             log: ("json", "info"),
             more: String::new(),
             signer: "main",
+            address: "127.0.0.1:0",
             callers: "any_local = true",
             key: None,
             vault: Arc::new(Vault::with(ID, SECRET)),
@@ -114,12 +117,13 @@ impl Setup {
 
     fn text(&self) -> String {
         format!(
-            "[listener.local]\naddress = \"127.0.0.1:0\"\n{}\n{}\n\
+            "[listener.local]\naddress = \"{}\"\n{}\n{}\n\
              [route.importexport]\nendpoint = \"{}\"\nkey = \"{}\"\n{}\n\
              [key.main]\n{}\n\
              [admin]\naddress = \"127.0.0.1:0\"\n\
              [log]\nformat = \"{}\"\nlevel = \"{}\"\n\
              [process]\n{}\n{}",
+            self.address,
             self.callers,
             self.listener,
             self.endpoint,
@@ -145,7 +149,7 @@ impl Setup {
         let file = self.vault.path("countersign.toml");
         fs::write(&file, self.text()).unwrap();
         let mut command = program();
-        command.args([subcommand, "--config"]).arg(file);
+        command.args(subcommand.split(' ')).arg("--config").arg(file);
         command
     }
 
@@ -160,6 +164,12 @@ impl Setup {
     pub fn start_with(self, change: impl FnOnce(&mut Command) -> &mut Command) -> Proxy {
         let mut command = self.command("run");
         Proxy::start(change(&mut command), self.vault)
+    }
+
+    /// Runs a command that was made of [`Self::command`], and waits until it serves.
+    #[track_caller]
+    pub fn start_command(&self, command: &mut Command, stdin: Stdio) -> Proxy {
+        Proxy::start_with_input(command, stdin, Arc::clone(&self.vault))
     }
 
     /// Starts the program with a log that is closed as soon as the addresses have been read from it.
@@ -202,7 +212,12 @@ pub struct Proxy {
 impl Proxy {
     #[track_caller]
     pub fn start(command: &mut Command, vault: Arc<Vault>) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with_input(command, Stdio::null(), vault)
+    }
+
+    #[track_caller]
+    fn start_with_input(command: &mut Command, stdin: Stdio, vault: Arc<Vault>) -> Self {
+        let mut child = command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::follow(child.stderr.take().unwrap());
         let address = address_in(&log, "listener", "local");
         let admin = log.wait_for("address of the admin listener", |line| {
@@ -249,6 +264,10 @@ impl Proxy {
         let text = self.admin("/metrics").expect(200).text();
         let line = text.lines().find(|line| line.starts_with(sample));
         line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -20,8 +20,8 @@ use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::stream::{Clocks, ExchangeGuard, Socket};
 use countersign::downstream::{
-    BodyLimits, Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence,
-    Service,
+    BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup,
+    PeerEvidence, Service,
 };
 use countersign::proxy::answer::Answer;
 use countersign::proxy::{DateEvidence, EndpointClock, Follow, OwnNames, Proxy, Route, Routes};
@@ -285,6 +285,8 @@ fn proxy(port: u16) -> Proxy {
         callers: Callers::AnyLocal,
         service_accounts: None,
         required_header: None,
+        bodies: ByteBudget::new(64 * 1024),
+        panics: Metrics::new().panics(),
         audit: AuditLog::off(),
         routes: Routes::new(vec![Rc::new(route)]),
     }

@@ -1,0 +1,121 @@
+//! What the process may hold at once: descriptors from the system, and the worst case in memory that its limits add up to.
+
+use std::fmt;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::settings::Settings;
+
+/// What one open client connection takes at most, in bytes: its head (16 KiB), hyper's state and ours.
+const CONNECTION: usize = 16 * 1024;
+/// What one exchange takes beside its form: heads both ways, the connection to the endpoint, a piece of the answer.
+const EXCHANGE: usize = 64 * 1024;
+/// A form is there as it came, decoded, and as it is signed and sent, where every byte may be escaped with three.
+const COPIES: usize = 5;
+/// Descriptors beside connections: the admin listener's 64, sockets to listen on, timers, files that are watched and read.
+const OTHERS: usize = 128;
+
+/// Raises the number of descriptors that this process may have to what it is allowed to raise it to: shells and service managers
+/// give 1024 for the sake of programs that call select(2). Before the process is confined, which forbids it.
+pub fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // what cannot be raised is told by `shortage`
+        let _raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+}
+
+/// How many descriptors this process may have.
+fn descriptors() -> usize {
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// How many client connections there may be at once, over all listeners: half the descriptors, so that there is one for the
+/// endpoint's side of each, and health and metrics are reachable whatever clients do.
+pub(super) fn client_connections() -> usize {
+    descriptors() / 2
+}
+
+/// Where the configuration allows more than the system, in words; `None` when it does not.
+#[must_use]
+pub fn shortage(settings: &Settings) -> Option<String> {
+    let clients: usize =
+        settings.listeners.iter().map(|listener| listener.limits.connections).fold(0, usize::saturating_add);
+    let upstream: usize = settings
+        .routes
+        .iter()
+        .map(|route| route.limits.in_flight.saturating_add(route.limits.pool))
+        .fold(OTHERS, usize::saturating_add);
+    let (descriptors, half) = (descriptors(), client_connections());
+    let needed = clients.max(upstream).saturating_mul(2);
+    (clients > half || upstream > half).then(|| {
+        format!(
+            "this process may have {descriptors} descriptors, and serves {half} client connections at once at most; for the \
+             configured {clients}, and {upstream} of its own, raise the limit to {needed} (LimitNOFILE= of the unit, ulimit -n)"
+        )
+    })
+}
+
+/// The most memory that clients can make the process use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorstCase {
+    connections: usize,
+    exchanges: usize,
+    bodies: usize,
+}
+
+/// Adds up the limits.
+#[must_use]
+pub fn worst_case(settings: &Settings) -> WorstCase {
+    let connections = settings.listeners.iter().map(|listener| listener.limits.connections);
+    let connections = connections.fold(0, usize::saturating_add).min(client_connections());
+    let routes = settings.routes.iter().map(|route| route.limits);
+    let exchanges = routes.clone().map(|limits| limits.in_flight).fold(0, usize::saturating_add);
+    let bodies = routes.map(|limits| limits.in_flight.saturating_mul(limits.body)).fold(0, usize::saturating_add);
+    WorstCase {
+        connections: connections.saturating_mul(CONNECTION),
+        exchanges: exchanges.min(connections).saturating_mul(EXCHANGE),
+        bodies: bodies.min(settings.process.bodies).saturating_mul(COPIES),
+    }
+}
+
+impl fmt::Display for WorstCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connections, exchanges, bodies } = *self;
+        let all = connections.saturating_add(exchanges).saturating_add(bodies);
+        let [all, connections, exchanges, bodies] = [all, connections, exchanges, bodies].map(mebibytes);
+        write!(f, "{all} MiB ({connections} for connections, {exchanges} for exchanges, {bodies} for their forms)")
+    }
+}
+
+/// Rounded up.
+const fn mebibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(limits: &str) -> Settings {
+        let text = format!(
+            "[listener.a]\nany_local = true\nlimits.connections = 16\n[route.a]\nendpoint = \"http://[::1]/\"\n{limits}\n\
+             [key.a]\nfile = \"k\"\nidentity_file = \"i\"\n[process]\nbodies = \"16 MiB\"\n"
+        );
+        crate::config::parse(&text, "f", []).unwrap()
+    }
+
+    #[test]
+    fn the_worst_case_adds_up_the_limits_and_the_forms_are_bounded_twice() {
+        let by_route = worst_case(&settings("limits.in_flight = 4\nlimits.body = \"1 MiB\""));
+        assert_eq!(by_route.to_string(), "21 MiB (1 for connections, 1 for exchanges, 20 for their forms)");
+        let by_process = worst_case(&settings("limits.in_flight = 400\nlimits.body = \"1 MiB\""));
+        assert_eq!(by_process.to_string(), "82 MiB (1 for connections, 1 for exchanges, 80 for their forms)");
+    }
+
+    #[test]
+    fn more_than_the_system_gives_is_told_with_what_to_raise() {
+        let told = shortage(&settings("limits.in_flight = 1000000")).unwrap();
+        assert!(told.contains("raise the limit to 200") && told.contains("LimitNOFILE="), "{told}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Proving a new key by the harmless call that a route names, to the route's endpoint and the way a client's call goes.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, Collected, Limited};
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+use super::destination::Destination;
+use super::graph::SharedRoute;
+use super::worker::signature_method;
+use crate::authorize::{ClientIdentity, Policy};
+use crate::config::settings;
+use crate::credentials::{ActiveKey, Proof, Unproven};
+use crate::proxy::EndpointClock;
+use crate::proxy::endpoint_clock::reading;
+use crate::query::{Limits, QueryForm};
+use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
+use crate::telemetry::record::causes;
+use crate::upstream::client::Timeouts;
+use crate::upstream::pool::Pool;
+use crate::upstream::{Client, Repetition, Sent};
+
+/// However slowly an answer comes.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// Where the code of an error stands: in the first bytes.
+const READ: usize = 64 * 1024;
+
+/// The probes of all routes that a key signs for, one at least.
+pub(super) struct Probes(Vec<Probe>);
+
+impl Probes {
+    /// These probes; `None` when there are none.
+    pub(super) fn all(probes: Vec<Probe>) -> Option<Box<dyn Proof>> {
+        if probes.is_empty() { None } else { Some(Box::new(Self(probes))) }
+    }
+}
+
+/// The probe of one route.
+pub(super) struct Probe {
+    route: String,
+    form: String,
+    target: SigningTarget,
+    profile: Profile,
+    timeouts: Timeouts,
+    destination: Arc<Destination>,
+    clock: Arc<EndpointClock>,
+}
+
+impl Probe {
+    /// The probe of `route`, when it has one.
+    pub(super) fn of(route: &settings::Route, shared: &SharedRoute) -> Option<Self> {
+        let settings::RouteTimeouts { connect, first_byte, idle, pool_idle: _, probe: _ } = route.timeouts;
+        Some(Self {
+            route: route.name.to_string(),
+            form: route.probe.clone()?,
+            target: SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() },
+            profile: Profile { signature_method: signature_method(route.profile.signature_method) },
+            timeouts: Timeouts { connect, first_byte, idle },
+            destination: Arc::clone(&shared.destination),
+            clock: Arc::clone(&shared.clock),
+        })
+    }
+
+    async fn prove(&self, key: &ActiveKey) -> Result<(), Unproven> {
+        let failed = |what: String| Unproven::because(format!("the probe of route.{} {what}", self.route));
+        let sent = timeout(LONGEST, self.call(key)).await;
+        let (status, body) = sent
+            .map_err(|_elapsed| failed("took too long".to_owned()))?
+            .map_err(|error| failed(format!("failed: {error}")))?;
+        if status.is_success() {
+            return Ok(());
+        }
+        let code = code(&body).map_or_else(String::new, |code| format!(" {code}"));
+        Err(failed(format!("was answered with {}{code}", status.as_u16())))
+    }
+
+    /// Makes the call; what keeps it from an answer is told in words.
+    async fn call(&self, key: &ActiveKey) -> Result<(StatusCode, Bytes), String> {
+        let form = QueryForm::parse(self.form.as_bytes(), Limits { parameters: 1000 }).map_err(|e| causes(&e))?;
+        // nobody called: it is the configuration itself that wants this form to be signed
+        let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
+        let allowed = allowed.map_err(|error| causes(&error))?;
+        let pool = Pool::new(0, Duration::ZERO);
+        let client = Client::new(
+            self.destination.endpoint.clone(),
+            &self.target,
+            self.timeouts,
+            pool,
+            Arc::clone(&self.destination.breaker),
+        );
+        let client = client.ok_or_else(|| "has no place to go to".to_owned())?;
+        let mut attempts = client.call(Repetition::Safe);
+        loop {
+            let connection = attempts.connection().await.map_err(|error| causes(&error))?;
+            let sent_at = reading();
+            let unsealed = prepare(
+                &allowed,
+                key,
+                &self.target,
+                self.profile,
+                &RequestTimestamp::at(self.clock.signing_time(sent_at)),
+            );
+            let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
+            let sent = attempts.send(connection, unsealed.seal(&mac), &HeaderMap::new()).await;
+            if let ControlFlow::Break(Sent { head, body, .. }) = sent.map_err(|error| causes(&error))? {
+                // a clock that is off is known from now on: the next probe will do better
+                self.clock.observe(sent_at, reading(), &head.headers);
+                let body = Limited::new(body, READ).collect().await;
+                // the status decides; without a body there is only less to tell
+                return Ok((head.status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));
+            }
+        }
+    }
+}
+
+impl Proof for Probes {
+    fn prove(&self, key: &ActiveKey) -> Result<(), Unproven> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Unproven::because(format!("the probe has no runtime: {error}")))?;
+        LocalSet::new().block_on(&runtime, async {
+            for probe in &self.0 {
+                probe.prove(key).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The `<Code>` of an error document, in either dialect.
+fn code(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    let plain = code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+    (plain && (1..=128).contains(&code.len())).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_an_error_is_found_and_nothing_else_is_taken_for_one() {
+        assert_eq!(code(b"<Error><Code>InvalidClientTokenId</Code><Message>m</Message>"), Some("InvalidClientTokenId"));
+        for other in ["", "<Code>", "<Code></Code>", "<Code>a b</Code>", "<Code>\n</Code>", "<html>"] {
+            assert_eq!(code(other.as_bytes()), None, "{other}");
+        }
+    }
+}

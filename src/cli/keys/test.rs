@@ -1,0 +1,88 @@
+//! `countersign keys test`: has configured keys sign something, and says who answered and how fast.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::output::{expiry, print};
+use crate::app::key_stores::key_store;
+use crate::app::worker::signature_method;
+use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::live;
+use crate::config::settings::{Key, Name, Settings};
+use crate::credentials::SignatureMethod;
+use crate::{clock, confine};
+
+/// What is signed. It is no string to sign of any request: it does not begin with a method and a line break.
+const PROBE: &[u8] = b"countersign keys test";
+
+/// Arguments of `countersign keys test`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the keys
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The key's name, as in [key.NAME]; without it, every key
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    key: Option<Name>,
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::parse(text).ok_or_else(|| "not a name: 1 to 64 of a-z, 0-9, `_` and `-`".to_owned())
+}
+
+/// Runs the command. Each key is asked as `run` would ask it, in a process of its own where the store needs one.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = live::settings(arguments.config.as_deref())?;
+    confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
+    let wanted = |key: &&Key| arguments.key.as_ref().is_none_or(|name| *name == key.name);
+    let keys: Vec<&Key> = settings.keys.iter().filter(wanted).collect();
+    if let Some(name) = arguments.key.as_ref().filter(|_| keys.is_empty()) {
+        return Err(Failure::new(ExitCode::Configuration, format!("there is no [key.{name}] in the configuration")));
+    }
+    let mut failures = Vec::new();
+    for key in keys {
+        if let Err(failure) = test(key, &settings) {
+            failures.push(Failure::new(failure.code, format!("key.{}: {}", key.name, failure.message)));
+        }
+    }
+    let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+    let message = messages.join("\n");
+    failures.first().map_or(Ok(()), |first| Err(Failure::new(first.code, message)))
+}
+
+fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
+    let store = key_store(key, live::credentials_directory().as_deref())?;
+    print(format!("key {}: {}\n", key.name, store.describe()).as_bytes())?;
+    let asked = Instant::now();
+    let active = store.load()?;
+    let now = clock::now();
+    let text = format!("  loaded in {}: {}, {}\n", milliseconds(asked), active.id(), expiry(active.expiration(), now));
+    print(text.as_bytes())?;
+    for method in methods(key, settings) {
+        let asked = Instant::now();
+        let _signature = live::mac(&active, method, PROBE)?;
+        print(format!("  signed with {} in {}\n", method.as_str(), milliseconds(asked)).as_bytes())?;
+    }
+    if active.is_expired(now) {
+        return Err(Failure::new(ExitCode::KeyStoreUnavailable, "the key has expired: requests are answered with 503"));
+    }
+    Ok(())
+}
+
+/// How the routes of a key want it to sign; one that has no route, in the usual way.
+fn methods(key: &Key, settings: &Settings) -> Vec<SignatureMethod> {
+    let routes = settings.routes.iter().filter(|route| route.key == key.name);
+    let mut methods = Vec::new();
+    for method in routes.map(|route| signature_method(route.profile.signature_method)) {
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    if methods.is_empty() { vec![SignatureMethod::HmacSha256] } else { methods }
+}
+
+fn milliseconds(since: Instant) -> String {
+    format!("{:.3} ms", since.elapsed().as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,156 @@
+//! A panic in one exchange: answered like any other failure, counted, and of no consequence to the others.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::fault::ExchangeError;
+
+/// Runs an exchange; a panic in it becomes an error, and counts. Nothing it shares with other exchanges is left half changed by
+/// one: counters are atomic, pools hold whole connections.
+pub(super) async fn contained<T>(
+    exchange: impl Future<Output = Result<T, ExchangeError>>,
+    panics: &Counter,
+) -> Result<T, ExchangeError> {
+    let mut exchange = pin!(exchange);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx))).unwrap_or_else(|_| {
+            panics.inc();
+            Poll::Ready(Err(ExchangeError::Panicked))
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use hyper::body::Incoming;
+    use tokio::sync::{Notify, watch};
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::downstream::listener::Security;
+    use crate::downstream::stream::{Clocks, ExchangeGuard};
+    use crate::downstream::{
+        Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Service,
+        accept,
+    };
+    use crate::proxy::answer::{Answer, refuse};
+    use crate::query::ErrorDialect;
+    use crate::telemetry::{ExchangeRecord, Metrics};
+
+    /// What a client sent, as it may stand in a panic's text.
+    const DATA: &str = "JobId=SECRETJOB";
+
+    /// Panics on `/panic`, after a wait or at once; waits for `go` on `/wait`; and has no route for anything.
+    struct Fragile {
+        go: Arc<Notify>,
+        arrived: std::sync::mpsc::Sender<()>,
+        panics: Counter,
+    }
+
+    impl Fragile {
+        async fn exchange(&self, path: &str) -> Result<(), ExchangeError> {
+            match path {
+                "/panic" => panic!("{DATA}"),
+                "/panic-later" => {
+                    tokio::task::yield_now().await;
+                    panic!("{DATA}")
+                }
+                "/wait" => {
+                    self.arrived.send(()).unwrap();
+                    self.go.notified().await;
+                    Err(ExchangeError::Overloaded)
+                }
+                _ => Err(ExchangeError::Overloaded),
+            }
+        }
+    }
+
+    impl Handler for Fragile {
+        type Body = Answer;
+
+        async fn handle(
+            &self,
+            peer: Rc<PeerEvidence>,
+            exchange: ExchangeGuard,
+            request: Request<Incoming>,
+        ) -> Response<Answer> {
+            let record = ExchangeRecord::begin(Metrics::new().listener("fragile"), peer);
+            let failed = contained(self.exchange(request.uri().path()), &self.panics).await.unwrap_err();
+            refuse(&failed.fault(), ErrorDialect::Query, record, exchange)
+        }
+
+        fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
+            panic!("{fault}")
+        }
+    }
+
+    fn serve(socket: TcpListener, fragile: impl FnOnce() -> Fragile + Send + 'static) -> watch::Sender<bool> {
+        let (drain, signal) = watch::channel(false);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            LocalSet::new().block_on(&runtime, async {
+                let security = Security::Plain(OwnerLookup::Skip);
+                socket.set_nonblocking(true).unwrap();
+                let bound = ListenerSocket::Tcp(socket).into_bound(&security).unwrap();
+                let hour = Duration::from_secs(3600);
+                let clocks = Clocks { head_timeout: hour, idle_timeout: hour };
+                let current = Current::new(Service {
+                    handler: Rc::new(fragile()),
+                    limits: Limits { clocks, connections: 8 },
+                    places: Capacity::new(8),
+                    security,
+                    drain: Drain::new(signal.clone()),
+                });
+                accept(bound, current, Drain::new(signal)).await;
+            });
+        });
+        drain
+    }
+
+    fn ask(address: SocketAddr, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    fn answer(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_panic_is_answered_with_500_and_touches_no_other_exchange() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let (go, panics) = (Arc::new(Notify::new()), Counter::default());
+        let (arrived, arrival) = std::sync::mpsc::channel();
+        let fragile = (Arc::clone(&go), panics.clone());
+        let _drain = serve(socket, move || Fragile { go: fragile.0, arrived, panics: fragile.1 });
+        let waiting = ask(address, "/wait");
+        arrival.recv_timeout(Duration::from_secs(30)).unwrap();
+        for path in ["/panic", "/panic-later"] {
+            let text = answer(ask(address, path));
+            assert!(text.starts_with("HTTP/1.1 500 "), "{text}");
+            assert!(text.contains("<Code>InternalFailure</Code>") && !text.contains(DATA), "{text}");
+        }
+        assert!(answer(ask(address, "/other")).starts_with("HTTP/1.1 503 "));
+        go.notify_one();
+        assert!(answer(waiting).starts_with("HTTP/1.1 503 "), "the one that was under way ends as if nothing had been");
+        assert_eq!(panics.get(), 2);
+    }
+}

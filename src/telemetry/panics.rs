@@ -1,0 +1,35 @@
+//! What the log says of a panic: where, and of its text only what stands in the program.
+
+use std::any::Any;
+use std::panic::{PanicHookInfo, set_hook};
+
+/// Has panics written to the log, as one line each. A text that was put together when it happened is left out, since a client's
+/// data may be part of it; the standard hook would print it.
+pub fn log_panics() {
+    set_hook(Box::new(write));
+}
+
+fn write(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    let thread = std::thread::current();
+    let text = shown(panic.payload());
+    tracing::error!(target: "countersign::bug", location, thread = thread.name(), text, "a bug in countersign: a panic");
+}
+
+/// A literal is the program's own.
+fn shown(payload: &(dyn Any + Send)) -> &str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("(not shown: it may hold what a client sent)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_literal_is_shown() {
+        let payload = |panic: fn()| std::panic::catch_unwind(panic).unwrap_err();
+        assert_eq!(shown(&*payload(|| panic!("an invariant"))), "an invariant");
+        let formed = payload(|| panic!("{}", String::from("JobId=SECRETJOB")));
+        assert!(shown(&*formed).starts_with("(not shown"));
+    }
+}

@@ -1,0 +1,186 @@
+//! More than there is room for: refused at once, survived, and over when the load is.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+
+use crate::harness::proxy::closes;
+use crate::harness::{Client, Draft, Endpoint, FORM, Setup, eventually};
+
+/// As many descriptors as this process can have: those it starts inherit them.
+fn many_descriptors() -> usize {
+    const WANTED: u64 = 40_000;
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(WANTED);
+    // root may have more than it was given
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(WANTED), maximum: Some(most.max(WANTED)) });
+    if raised.is_err() {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: Some(most) }).unwrap();
+    }
+    usize::try_from(getrlimit(Resource::Nofile).current.unwrap_or(WANTED)).unwrap()
+}
+
+#[test]
+fn forms_beyond_what_is_held_in_all_are_refused_before_they_are_read() {
+    let endpoint = Endpoint::obliging();
+    let proxy =
+        Setup::to(&endpoint).process("workers = 2\nbodies = \"300 KiB\"").route("limits.body = \"200 KiB\"").start();
+    let form = format!("{FORM}&Filling={}", "x".repeat(150 * 1024));
+    let draft = Draft::form(&form);
+    let request = draft.bytes(&proxy.address.to_string());
+    let (begin, rest) = request.split_at(request.len() - 10);
+    let mut first = proxy.connect();
+    first.write(begin);
+    eventually("the first form's place", || (proxy.metric("countersign_bodies_held_bytes") > 150_000.0).then_some(()));
+    // announced, and not one byte of it sent
+    let mut second = proxy.connect();
+    let head = request.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    second.write(&request[..head]);
+    let refused = second.answer();
+    proxy.assert_own(&refused, 503, "ServiceUnavailable", "no");
+    assert!(closes(&refused.head));
+    // what is small enough passes, and so does whoever was first
+    proxy.post(FORM).expect(200);
+    first.write(rest);
+    first.answer().expect(200);
+    proxy.call(&draft).expect(200);
+    assert_eq!(proxy.metric("countersign_bodies_held_bytes"), 0.0);
+}
+
+#[test]
+fn chunks_that_outgrow_what_is_held_in_all_are_refused() {
+    let endpoint = Endpoint::obliging();
+    let proxy =
+        Setup::to(&endpoint).process("workers = 1\nbodies = \"64 KiB\"").route("limits.body = \"64 KiB\"").start();
+    let chunk = |bytes: usize| format!("{bytes:x}\r\n{}\r\n", "x".repeat(bytes));
+    let start = || {
+        let mut client = proxy.connect();
+        client.send(&Draft::form("").unframed().field("Transfer-Encoding", "chunked"));
+        client.write(b"c\r\nAction=A&B=x\r\n");
+        client.write(chunk(40 * 1024).as_bytes());
+        client
+    };
+    let _first = start();
+    eventually("the first form's place", || (proxy.metric("countersign_bodies_held_bytes") > 40_000.0).then_some(()));
+    let refused = start().answer();
+    proxy.assert_own(&refused, 503, "ServiceUnavailable", "no");
+}
+
+#[test]
+fn slowloris_in_head_and_body_is_cut_and_holds_up_nobody() {
+    let endpoint = Endpoint::obliging();
+    let limits = "limits.head_timeout = \"2s\"\nlimits.body_timeout = \"2s\"";
+    let proxy = Setup::to(&endpoint).listener(limits).process("workers = 2").start();
+    let request = Draft::form(FORM).bytes(&proxy.address.to_string());
+    let in_body = request.len() - 5;
+    let mut slow: Vec<Client> = (0..200)
+        .map(|nth| {
+            let mut client = proxy.connect();
+            client.write(&request[..if nth % 2 == 0 { 30 } else { in_body }]);
+            client
+        })
+        .collect();
+    // all of them at once are there while others are served
+    eventually("the slow ones", || {
+        (proxy.metric("countersign_client_connections{listener=\"local\"}") >= 200.0).then_some(())
+    });
+    for _ in 0..20 {
+        proxy.post(FORM).expect(200);
+    }
+    // one byte now and then is no progress
+    for client in &mut slow {
+        let _cut_already = client.wire.stream.write_all(b"x");
+    }
+    eventually("the end of the slow ones", || {
+        (proxy.metric("countersign_client_connections{listener=\"local\"}") == 0.0).then_some(())
+    });
+    assert_eq!(endpoint.requests().len(), 20, "nothing that was half sent has left");
+}
+
+#[test]
+fn ten_thousand_idle_connections_are_kept_in_bounded_memory_and_hold_up_nobody() {
+    let descriptors = many_descriptors();
+    // where the system allows no more than 20,000 descriptors, a few less: half of them are for clients, and some call besides
+    let count = 10_000.min(descriptors / 2 - 100);
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).listener("limits.connections = 15000").process("workers = 2").start();
+    let connect =
+        |wanted: usize| -> Vec<TcpStream> { (0..wanted).map(|_| TcpStream::connect(proxy.address).unwrap()).collect() };
+    let open = |wanted: usize| {
+        eventually("the connections", || {
+            (proxy.metric("countersign_client_connections{listener=\"local\"}") >= wanted as f64).then_some(())
+        });
+    };
+    proxy.post(FORM).expect(200);
+    let before = proxy.status_kib("VmRSS");
+    let _fresh = connect(count / 2);
+    open(count / 2);
+    let fresh = (proxy.status_kib("VmRSS") - before) * 1024 / (count / 2) as u64;
+    // the other half have had a request answered
+    let before = proxy.status_kib("VmRSS");
+    let request = Draft::form(FORM).bytes(&proxy.address.to_string());
+    let used: Vec<Client> = connect(count / 2).into_iter().map(Client::over).collect();
+    let _used: Vec<Client> = used
+        .into_iter()
+        .map(|mut client| {
+            client.write(&request);
+            client.answer().expect(200);
+            client
+        })
+        .collect();
+    let used = (proxy.status_kib("VmRSS") - before) * 1024 / (count / 2) as u64;
+    println!("{count} idle connections: {fresh} bytes each that is fresh, {used} each that was used");
+    assert!(fresh < 16 * 1024 && used < 16 * 1024, "{fresh} and {used} bytes: what is printed at the start is wrong");
+    for _ in 0..20 {
+        proxy.post(FORM).expect(200);
+    }
+    proxy.admin("/readyz").expect(200);
+}
+
+#[test]
+fn half_the_descriptors_are_for_clients_and_the_rest_keeps_health_and_the_endpoint_reachable() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start_with(|command| {
+        let mut limited = std::process::Command::new("sh");
+        limited.args(["-c", "ulimit -n 80 && exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+        *command = limited;
+        command
+    });
+    proxy.log.wait_for("warning", |line| line.contains("this process may have 80 descriptors").then_some(()));
+    let mut inside = proxy.connect();
+    inside.call(&Draft::form(FORM)).expect(200);
+    let crowd: Vec<_> = (0..100).map(|_| proxy.connect()).collect();
+    proxy.log.wait_for("warning", |line| line.contains("too many client connections").then_some(()));
+    for path in ["/livez", "/readyz", "/metrics"] {
+        proxy.admin(path).expect(200);
+    }
+    inside.call(&Draft::form(FORM)).expect(200);
+    drop(crowd);
+    eventually("room for others", || {
+        let mut client = proxy.connect();
+        client.wire.stream.write_all(&Draft::form(FORM).bytes(&proxy.address.to_string())).ok()?;
+        client.wire.head().ok()?.filter(|head| head.first_line.contains("200"))
+    });
+    assert_eq!(proxy.log.count(|line| line.contains("cannot accept connections")), 0);
+}
+
+#[test]
+fn without_descriptors_the_proxy_waits_and_recovers() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start();
+    proxy.post(FORM).expect(200);
+    // as if something else had taken them all
+    let pid = Some(Pid::from_raw(proxy.process_id().try_into().unwrap()).unwrap());
+    let (before, none) = (getrlimit(Resource::Nofile), Rlimit { current: Some(8), maximum: Some(4096) });
+    prlimit(pid, Resource::Nofile, Rlimit { maximum: before.maximum, ..none }).unwrap();
+    let mut waiting = proxy.connect();
+    waiting.send(&Draft::form(FORM));
+    eventually("three attempts", || {
+        (proxy.log.count(|line| line.contains("cannot accept connections, trying again")) >= 3).then_some(())
+    });
+    prlimit(pid, Resource::Nofile, before).unwrap();
+    waiting.answer().expect(200);
+    let warnings = proxy.log.count(|line| line.contains("cannot accept connections"));
+    assert!(warnings < 200, "{warnings}: it pauses between attempts");
+}
