@@ -37,7 +37,7 @@ pub struct Load {
 
 enum Role {
     Listener(TcpListener, Option<Arc<ServerConfig>>),
-    Server(Server),
+    Server(Box<Server>),
     Client(Client),
 }
 
@@ -201,7 +201,7 @@ impl Wire {
                     stream.set_nonblocking(true).unwrap();
                     stream.set_nodelay(true).unwrap();
                     let tls = tls.clone().map(|tls| ServerConnection::new(tls).unwrap());
-                    accepted.push(Role::Server(Server { stream, tls, received: Vec::new() }));
+                    accepted.push(Role::Server(Box::new(Server { stream, tls, received: Vec::new() })));
                 }
             }
             Role::Server(server) => kept = server.turn(&self.answer, &mut self.scratch),
