@@ -128,8 +128,11 @@ fn refused(key: &AwsKey, error: &CredentialsError) -> AwsError {
             AwsError::NotSetUp { source_name, hint, told: format!(" ({})", told(key, error)), kind }
         }
         CredentialsError::InvalidConfiguration(_) => AwsError::SetUp { source_name, told: told(key, error) },
-        // timeouts and failures, and whatever else there may be one day
-        _ => AwsError::Failed { source_name, told: told(key, error) },
+        // the last for what else there may be one day: the enum is not exhaustive
+        CredentialsError::ProviderTimedOut(_)
+        | CredentialsError::ProviderError(_)
+        | CredentialsError::Unhandled(_)
+        | _ => AwsError::Failed { source_name, told: told(key, error) },
     }
 }
 
