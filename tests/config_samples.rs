@@ -215,7 +215,7 @@ fn the_examples_of_keys_make_one_configuration() {
     let before = before.replace("# e.g. key = ", "key = ");
     let settings = parse(&format!("{before}#{keys}#{after}"), "f", []).unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<_> = settings.keys.iter().map(|key| key.name.as_str()).collect();
-    assert_eq!(names, ["main", "mounted", "printed", "cloud", "token"]);
+    assert_eq!(names, ["cloud", "main", "mounted", "printed", "token"]);
 }
 
 #[test]
