@@ -74,6 +74,11 @@
 //! before it sends anything. The main thread waits for signals. It binds every socket and confines itself ([`confine`]) before
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
 //!
+//! A key store that runs programs or loads libraries has a process of its own ([`credentials::agent`]), started before this one
+//! confines itself. A key in a token ([`credentials::pkcs11`]) signs there: workers put requests into a socket of packets without
+//! waiting, a thread of the agent for each session answers them, and one thread here, started by the first request, hands the
+//! answers out. A key in memory signs on the worker's thread, at once.
+//!
 //! # Reload
 //!
 //! A thread of its own ([`app::reload`]) reads the configuration again, asks what of it would need rights that are gone
@@ -82,11 +87,6 @@
 //! connections of unchanged destinations, and replaces the [`downstream::Service`] of each listener. A request looks at it once, at
 //! its start: policy, key and endpoint are of one graph.
 //!
-//! A key store that runs programs or loads libraries has a process of its own ([`credentials::agent`]), started before this one
-//! confines itself. A key in a token ([`credentials::pkcs11`]) signs there: workers put requests into a socket of packets without
-//! waiting, a thread of the agent for each session answers them, and one thread here, started by the first request, hands the
-//! answers out. A key in memory signs on the worker's thread, at once.
-//!
 //! # Invariants
 //!
 //! 1. No secret, string to sign, signature, form value or `Authorization` field in a log, metric, error or answer. Secrets are
@@ -94,14 +94,16 @@
 //!    secret key only keyed states stay, in memory that nobody else can read; `tests/memory` looks for more.
 //! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no default route.
 //! 3. Upstream host, path and key come from the configuration, never from anything a client sent.
-//! 4. Keys are refreshed beside the request path; a store that fails leaves the last good key; an expired key is never used.
+//! 4. Keys are refreshed beside the request path; a store that fails, or a new key that is not proven, leaves the last good key; an
+//!    expired key is never used, nor another key in its place.
 //! 5. A listener that does not say who may call, one beyond loopback without client authentication, a plaintext endpoint beyond loopback and a key file that
 //!    others can read are refused at start. The middle two have a `danger_` switch, off by default and logged at warn.
 //! 6. No `unwrap`, unchecked indexing or arithmetic on the request path; a panic ends one exchange, with a 500
 //!    (`proxy::containment`).
 //! 7. HTTP/1.1 only, on both sides.
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel can see
-//!    to that; `danger_unconfined` is off by default and logged at warn.
+//!    to that; `danger_unconfined` is off by default and logged at warn. The process of a key store that needs one is apart: it is
+//!    told once which store to be, hears nothing of requests but what a token is to sign, and is not confined.
 //! 9. No request is judged, signed and sent by parts of two configurations; one that cannot be proved as a whole changes nothing.
 //! 10. With an audit, no request is signed that has no place for its line, unless `when_full = "drop"` says otherwise.
 //! 11. A request of which the kernel took a byte is sent again only when its Action only reads, once, signed anew. Sending consumes

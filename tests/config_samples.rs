@@ -57,6 +57,43 @@ fn every_sample_loads() {
 }
 
 #[test]
+fn every_sample_of_a_place_for_a_key_loads() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/keys");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(samples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            load(Some(&path), []).unwrap_or_else(|error| panic!("{error}"));
+            names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["docker", "kubernetes", "systemd", "vault"]);
+}
+
+/// The `[key.NAME]` tables of README's section on keys, each with its number.
+fn keys_of_the_readme() -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n### Keys\n").unwrap();
+    let (section, _) = section.split_once("\n### ").unwrap();
+    let snippets = section.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    snippets.collect()
+}
+
+#[test]
+fn every_key_in_the_readme_is_one() {
+    let snippets = keys_of_the_readme();
+    assert!(snippets.len() >= 4, "{snippets:?}");
+    for snippet in snippets {
+        let (routes, keys): (Vec<&str>, Vec<&str>) = snippet.split("\n\n").partition(|part| part.contains("[route."));
+        let route = "[route.importexport]\nendpoint = \"https://importexport.amazonaws.com/\"\n".to_owned();
+        let route = if routes.is_empty() { route } else { routes.join("\n\n") };
+        let text = format!("[listener.local]\nany_local = true\n{route}\n{}", keys.join("\n\n"));
+        parse(&text, "README.md", []).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    }
+}
+
+#[test]
 fn the_sidecar_is_one_listener_one_route_one_key() {
     let sidecar = loaded("sidecar.toml");
     assert_eq!((sidecar.listeners.len(), sidecar.routes.len(), sidecar.keys.len()), (1, 1, 1));

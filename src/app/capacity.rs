@@ -11,8 +11,8 @@ use crate::config::settings::Settings;
 const CONNECTION: usize = (16 + 2 * (16 + 16) + 16) * 1024;
 /// What one exchange takes beside its form: heads both ways, the connection to the endpoint, a piece of the answer.
 const EXCHANGE: usize = 64 * 1024;
-/// A form is there as it came, decoded, and twice as it is signed and sent.
-const COPIES: usize = 4;
+/// A form is there as it came, decoded, and as it is signed and sent, where every byte may be escaped with three.
+const COPIES: usize = 5;
 /// Descriptors beside connections: the admin listener's 64, sockets to listen on, timers, files that are watched and read.
 const OTHERS: usize = 128;
 
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn the_worst_case_adds_up_the_limits_and_the_forms_are_bounded_twice() {
         let by_route = worst_case(&settings("limits.in_flight = 4\nlimits.body = \"1 MiB\""));
-        assert_eq!(by_route.to_string(), "18 MiB (2 for connections, 1 for exchanges, 16 for their forms)");
+        assert_eq!(by_route.to_string(), "22 MiB (2 for connections, 1 for exchanges, 20 for their forms)");
         let by_process = worst_case(&settings("limits.in_flight = 400\nlimits.body = \"1 MiB\""));
-        assert_eq!(by_process.to_string(), "67 MiB (2 for connections, 1 for exchanges, 64 for their forms)");
+        assert_eq!(by_process.to_string(), "83 MiB (2 for connections, 1 for exchanges, 80 for their forms)");
     }
 
     #[test]

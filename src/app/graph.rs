@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::capacity::client_connections;
 use super::clients;
 use super::destination::{Destination, PlatformRoots, destination};
+use super::key_stores::check_method;
 use super::keys::{attach_probes, keys, prove};
 use super::listening::{self, ListenerError, SharedListener};
 use crate::authorize::Clients;
@@ -302,6 +303,7 @@ fn share_route(
 ) -> Result<SharedRoute, BuildError> {
     let key = keys.iter().find(|key| key.name() == route.key.as_str());
     let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
+    check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
     let limit = route.limits.in_flight;
     let metrics = metrics.route(route.name.as_str(), &route.known_actions);
     let destination = destination(route, platform, before.map(|before| &before.destination))?;

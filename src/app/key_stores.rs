@@ -3,10 +3,17 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use thiserror::Error;
+
 use super::pkcs11_keys;
-use crate::config::settings::{self, Key, ProcessStore};
+use super::worker::signature_method;
+use crate::clock;
+use crate::config::settings::{self, Key, Name, ProcessStore, Route};
 use crate::credentials::process::Program;
-use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, PlainFile, SealedFile};
+use crate::credentials::{
+    AgentStore, FileSource, KeySlot, KeyStore, LoadError, LoadErrorKind, Order, PlainFile, SealedFile, SignatureMethod,
+    StoreError,
+};
 
 /// The store that a `[key.NAME]` describes. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
 ///
@@ -43,6 +50,32 @@ pub(super) const fn needs_process(key: &Key) -> bool {
     match &key.store {
         settings::KeyStore::Sealed { .. } | settings::KeyStore::File(_) => false,
         settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => true,
+    }
+}
+
+/// A route asks for a MAC that its key, as its token made it, is not for.
+#[derive(Debug, Error)]
+#[error("it does not compute {}, which `profile.signature_method` of route.{route} asks for", .method.as_str())]
+struct WrongMethod {
+    route: Name,
+    method: SignatureMethod,
+}
+
+impl StoreError for WrongMethod {
+    fn kind(&self) -> LoadErrorKind {
+        LoadErrorKind::Invalid
+    }
+}
+
+/// Whether a route's key, if there is one already, computes what the route asks for.
+///
+/// # Errors
+/// It does not.
+pub(super) fn check_method(route: &Route, key: &KeySlot) -> Result<(), LoadError> {
+    let method = signature_method(route.profile.signature_method);
+    match key.current(clock::now()) {
+        Ok(key) if !key.signing_key().computes(method) => Err(WrongMethod { route: route.name.clone(), method }.into()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -35,6 +35,9 @@ pub enum SigningError {
         /// The most the device takes, in bytes.
         limit: usize,
     },
+    /// The key is made for another MAC.
+    #[error("the key does not compute {}", .0.as_str())]
+    Unsupported(SignatureMethod),
     /// The device has the key and did not sign; its own words are in the log, not here.
     #[error("the device that signs requests failed")]
     Failed,
@@ -70,6 +73,7 @@ pub trait SigningQueue: Send + Sync {
 pub struct RemoteSigner {
     queue: Arc<dyn SigningQueue>,
     key: Arc<str>,
+    methods: Vec<SignatureMethod>,
     limits: RemoteLimits,
 }
 
@@ -104,6 +108,15 @@ impl Signer {
         }
     }
 
+    /// Whether this computes `method`: a device may have made a key for one MAC alone.
+    #[must_use]
+    pub fn computes(&self, method: SignatureMethod) -> bool {
+        match self {
+            Self::Held(_) => true,
+            Self::Remote(remote) => remote.methods.contains(&method),
+        }
+    }
+
     /// Whether this signs only with somebody's help, and that somebody is gone.
     #[must_use]
     pub fn is_away(&self) -> bool {
@@ -125,13 +138,17 @@ impl Signer {
 }
 
 impl RemoteSigner {
-    /// A signer behind `queue`. `key` says which key it is among all that a signer may have had: the object in a token, say.
+    /// A signer behind `queue`. `key` says which key it is among all that a signer may have had: the object in a token, say;
+    /// `methods` are the MACs that it computes.
     #[must_use]
-    pub fn new(queue: Arc<dyn SigningQueue>, key: &str, limits: RemoteLimits) -> Self {
-        Self { queue, key: key.into(), limits }
+    pub fn new(queue: Arc<dyn SigningQueue>, key: &str, methods: Vec<SignatureMethod>, limits: RemoteLimits) -> Self {
+        Self { queue, key: key.into(), methods, limits }
     }
 
     async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
+        if !self.methods.contains(&method) {
+            return Err(SigningError::Unsupported(method));
+        }
         let limit = self.limits.message;
         if message.len() > limit {
             return Err(SigningError::TooLong { limit });
@@ -145,7 +162,10 @@ impl RemoteSigner {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.key == other.key && self.limits == other.limits && Arc::ptr_eq(&self.queue, &other.queue)
+        self.key == other.key
+            && self.methods == other.methods
+            && self.limits == other.limits
+            && Arc::ptr_eq(&self.queue, &other.queue)
     }
 }
 
@@ -201,7 +221,7 @@ mod tests {
 
     fn remote(places: usize) -> (Signer, mpsc::Receiver<Asked>) {
         let (queue, asked) = mpsc::channel(places);
-        (Signer::Remote(RemoteSigner::new(Arc::new(Channel(queue)), "1", LIMITS)), asked)
+        (Signer::Remote(RemoteSigner::new(Arc::new(Channel(queue)), "1", vec![METHOD], LIMITS)), asked)
     }
 
     fn outcome(answer: Result<Mac, SigningError>) -> Result<Vec<u8>, SigningError> {
@@ -263,6 +283,16 @@ mod tests {
         assert!(asked.try_recv().is_err());
     }
 
+    #[tokio::test]
+    async fn a_mac_that_the_key_is_not_for_is_not_even_asked_for() {
+        let (signer, mut asked) = remote(1);
+        let unsupported = SigningError::Unsupported(SignatureMethod::HmacSha1);
+        assert_eq!(outcome(signer.mac(SignatureMethod::HmacSha1, b"message").await), Err(unsupported));
+        assert_eq!(unsupported.to_string(), "the key does not compute HmacSHA1");
+        assert!(asked.try_recv().is_err());
+        assert!(signer.computes(METHOD) && !signer.computes(SignatureMethod::HmacSha1));
+    }
+
     #[test]
     fn keys_are_the_same_when_they_sign_alike_or_are_one_object_of_one_signer() {
         let same = |ours: &Signer, theirs: &Signer| ours.is_same(theirs);
@@ -270,7 +300,7 @@ mod tests {
         assert!(same(&jefe, &again) && !same(&jefe, &other));
         let (queue, _asked) = mpsc::channel(1);
         let queue: Arc<dyn SigningQueue> = Arc::new(Channel(queue));
-        let object = |key| Signer::Remote(RemoteSigner::new(Arc::clone(&queue), key, LIMITS));
+        let object = |key| Signer::Remote(RemoteSigner::new(Arc::clone(&queue), key, vec![METHOD], LIMITS));
         let (elsewhere, _asked) = remote(1);
         assert!(same(&object("1"), &object("1")));
         assert!(!same(&object("1"), &object("2")) && !same(&object("1"), &elsewhere) && !same(&object("1"), &jefe));

@@ -200,7 +200,7 @@ fn signing(error: SigningError, message: String) -> Fault {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             refused(status, "ProxyRequestTooLarge", Persistence::KeepAlive, message)
         }
-        SigningError::Failed => Fault {
+        SigningError::Unsupported(_) | SigningError::Failed => Fault {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             code: "InternalFailure",
             proxy_status: "proxy_internal_error",
@@ -318,6 +318,7 @@ fn upstream(error: &UpstreamError, message: String) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::SignatureMethod;
     use std::io;
 
     fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {
@@ -351,6 +352,17 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_is_down_is_not_called_and_the_client_invited_to_come_back() {
+        for repetition in [Repetition::Safe, Repetition::Unsafe] {
+            let source = SendError::Down(crate::upstream::Outage::Unreachable);
+            let fault = ExchangeError::Upstream(UpstreamError { source, repetition }).fault();
+            assert_eq!((fault.status.as_u16(), fault.code), (503, "ServiceUnavailable"));
+            assert_eq!((fault.delivery, fault.retry), (Delivery::NotSent, Retry::Soon));
+            assert_eq!(fault.proxy_status, "destination_unavailable");
+        }
+    }
+
+    #[test]
     fn a_throttled_client_is_told_so_in_the_words_that_sdks_back_off_on() {
         let fault = ExchangeError::Throttled(Throttled { retry_after: std::time::Duration::from_millis(2500) }).fault();
         assert_eq!((fault.status.as_u16(), fault.code, fault.message.as_str()), (400, "Throttling", "Rate exceeded"));
@@ -368,7 +380,9 @@ mod tests {
         for error in [SigningError::Busy, late, SigningError::Away] {
             assert_eq!(answer(error), (503, "ServiceUnavailable", Retry::Soon));
         }
-        assert_eq!(answer(SigningError::Failed), (500, "InternalFailure", Retry::Unmentioned));
+        for error in [SigningError::Failed, SigningError::Unsupported(SignatureMethod::HmacSha1)] {
+            assert_eq!(answer(error), (500, "InternalFailure", Retry::Unmentioned));
+        }
         let too_long = SigningError::TooLong { limit: 1024 };
         assert_eq!(answer(too_long), (413, "ProxyRequestTooLarge", Retry::Unmentioned));
     }

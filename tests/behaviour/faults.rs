@@ -131,6 +131,51 @@ fn a_connection_closed_or_reset_in_the_head_is_an_unknown_outcome() {
 }
 
 #[test]
+fn what_is_sent_again_is_signed_anew() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let endpoint = Endpoint::scripted(move |exchange| {
+        if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            // into another millisecond than that of the signature
+            let signed = exchange.request.parameter("Timestamp");
+            crate::harness::eventually("the next millisecond", || {
+                (countersign::signing::RequestTimestamp::at(countersign::clock::now()).as_str() > signed.as_str())
+                    .then_some(())
+            });
+            return After::Close;
+        }
+        exchange.write(&endpoint::answer("200 OK", "<Done/>"));
+        After::KeepOpen
+    });
+    let proxy = Setup::to(&endpoint).start();
+    let answer = proxy.post(FORM).expect(200);
+    assert_eq!(proxy.log.exchange(&answer.request_id())["attempts"], 2);
+    assert!((proxy.metric(r#"countersign_repeats_total{route="importexport"}"#) - 1.0).abs() < 0.1);
+    let requests = endpoint.requests();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        assert_eq!(request.verify(crate::harness::ID, crate::harness::SECRET, None), Ok(()));
+    }
+    for name in ["Timestamp", "Signature"] {
+        assert_ne!(requests[0].parameter(name), requests[1].parameter(name));
+    }
+}
+
+#[test]
+fn that_a_call_was_sent_is_not_forgotten_when_the_next_attempt_cannot_connect() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        use std::io::Read as _;
+        let (mut socket, _) = listener.accept().unwrap();
+        drop(listener); // from here on nobody listens
+        let _request = socket.read(&mut [0; 4096]).unwrap();
+    });
+    let proxy = Setup::to_url(&url).start();
+    let answer = proxy.post(FORM);
+    proxy.assert_own(&answer, 502, "ProxyOutcomeUnknown", "yes");
+}
+
+#[test]
 fn an_answer_that_is_no_http_is_an_unknown_outcome() {
     for deed in [
         (|exchange| {

@@ -30,6 +30,7 @@ mod relayed;
 mod reload;
 mod reuse;
 mod rolling;
+mod rotation;
 mod routes;
 mod secrecy;
 mod signatures;

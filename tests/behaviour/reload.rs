@@ -10,6 +10,7 @@ use crate::harness::{
     After, Draft, Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, PATIENCE, Proxy, Setup, Vault, endpoint,
 };
 use crate::harness::{eventually, log};
+use crate::untrusted::{Authority, VALID, secure};
 
 /// Without a line for each exchange.
 const QUIET: &str = "info,countersign::exchange=off";
@@ -203,6 +204,44 @@ fn an_exchange_under_way_ends_as_it_began_and_counts_against_the_new_limit() {
     first.call(&Draft::form(FORM)).expect(200);
     // the connection to the endpoint went on, too
     assert_eq!((endpoint.connections(), endpoint.requests().len()), (1, 2));
+}
+
+#[test]
+fn a_ca_file_is_read_again_and_a_bad_one_changes_nothing() {
+    let (good, other) = (Authority::new(), Authority::new());
+    let endpoint = secure(good.server(&["127.0.0.1"], VALID), &endpoint::answer("200 OK", "over TLS"), After::KeepOpen);
+    let proxy = Setup::to(&endpoint).trusting(&good.pem).start();
+    proxy.post(FORM).expect(200);
+    let file = proxy.vault.path("ca.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+    proxy.signal(Signal::HUP);
+    let why = refused(&proxy.log, 1);
+    assert!(why.contains("route.importexport") && why.contains("holds no certificate"), "{why}");
+    proxy.post(FORM).expect(200);
+    // connections that were made under the old roots are not used any more
+    std::fs::write(&file, &other.pem).unwrap();
+    proxy.signal(Signal::HUP);
+    in_use(&proxy, 2);
+    proxy.assert_own(&proxy.post(FORM), 502, "ProxyUpstreamUntrusted", "no");
+    std::fs::write(&file, &good.pem).unwrap();
+    proxy.signal(Signal::HUP);
+    in_use(&proxy, 3);
+    proxy.post(FORM).expect(200);
+}
+
+#[test]
+fn other_callers_are_judged_from_the_next_request_on_and_the_socket_keeps_its_connections() {
+    let endpoint = Endpoint::obliging();
+    let mut setup = Setup::to(&endpoint);
+    let proxy = setup.clone().start();
+    let mut client = proxy.connect();
+    client.call(&Draft::form(FORM)).expect(200);
+    setup.callers = "authenticate = [\"token\"]";
+    let digest = "0d81fc19a25422d45732c4ad71af527eedfbe8ef5a5f7a703b2c2a0b04402bb9";
+    setup.more(&format!("[client.us]\ntoken_sha256 = \"{digest}\"\nallow = [\"*:*\"]\n")).publish();
+    in_use(&proxy, 2);
+    proxy.assert_own(&client.call(&Draft::form(FORM)), 403, "MissingAuthenticationToken", "no");
+    assert_eq!(endpoint.requests().len(), 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::{Mutex, mpsc};
 
 use rustix::process::Signal;
 
+use crate::harness::proxy::closes;
 use crate::harness::{After, Client, Draft, Ending, Endpoint, FORM, PATIENCE, Proxy, Setup, eventually};
 
 /// A proxy with an exchange under way: its client, and the sender that lets the endpoint answer.
@@ -84,7 +85,7 @@ fn a_request_that_is_half_sent_when_the_drain_begins_is_answered() {
     refuses_connections(&proxy);
     for (client, (_, rest)) in &mut clients {
         client.write(rest);
-        client.answer().expect(200);
+        assert!(closes(&client.answer().expect(200).head), "clients are asked to leave");
     }
     drop(clients);
     assert_eq!(proxy.wait().code(), Some(0));

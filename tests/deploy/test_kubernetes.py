@@ -138,10 +138,11 @@ def test_the_pod_has_no_token_and_no_foreign_variables():
 
 
 def test_the_worst_case_fits_the_memory_limit():
-    """Connections of 16 KiB, exchanges of a body and 64 KiB, and 32 MiB for the program itself."""
+    """Connections of 16 KiB, exchanges of 64 KiB, their forms five times, and 32 MiB for the program itself."""
     limits = CONFIG["route"]["importexport"]["limits"]
     connections = CONFIG["listener"]["local"]["limits"]["connections"]
-    worst = connections * 16 / 1024 + limits["in_flight"] * (mib(limits["body"]) + 64 / 1024)
+    forms = min(limits["in_flight"] * mib(limits["body"]), mib(CONFIG["process"]["bodies"]))
+    worst = connections * 16 / 1024 + limits["in_flight"] * 64 / 1024 + forms * 5
     assert worst + 32 <= mib(SIDECAR["resources"]["limits"]["memory"])
     assert CONFIG["process"]["workers"] <= int(SIDECAR["resources"]["limits"]["cpu"])
 

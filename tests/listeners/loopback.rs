@@ -85,15 +85,22 @@ fn a_program_that_comes_from_the_same_port_after_a_reset_is_not_taken_for_the_ow
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let first = TcpStream::connect(address).unwrap();
-        let from = first.local_addr().unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        socket2::SockRef::from(&first).set_linger(Some(std::time::Duration::ZERO)).unwrap();
-        drop(first); // a reset
-        let second = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        second.set_reuse_address(true).unwrap();
-        second.bind(&from.into()).unwrap();
-        second.connect(&address.into()).unwrap();
+        let (accepted, _second) = loop {
+            let first = TcpStream::connect(address).unwrap();
+            let from = first.local_addr().unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            socket2::SockRef::from(&first).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+            drop(first); // a reset
+            let second = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            second.set_reuse_address(true).unwrap();
+            match second.bind(&from.into()) {
+                // the kernel has given the port to another test's connection meanwhile
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => continue,
+                bound => bound.unwrap(),
+            }
+            second.connect(&address.into()).unwrap();
+            break (accepted, second);
+        };
         accepted.set_nonblocking(true).unwrap();
         // the same two addresses, established: but it is not this connection
         assert_eq!(tokio::net::TcpStream::from_std(accepted).map(|stream| loopback::owner(&stream)).unwrap(), None);

@@ -42,13 +42,13 @@ def mappings(pid):
 
 
 class Memory:
-    """What could be read of the memory of a process and its children, read once."""
+    """What could be read of the memory of processes, read once."""
 
-    def __init__(self, pid):
+    def __init__(self, pids):
         self.parts = []
         self.unreadable = []
-        for member in family(pid):
-            self._read(member)
+        for pid in pids:
+            self._read(pid)
         scanned = sum(len(data) for _, data in self.parts)
         assert scanned > 1 << 20, f"only {scanned} bytes of memory could be read"
 

@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 
+from softhsm import Token, module
+
 
 class Store:
     """One key, in a directory that belongs to the user the service runs as."""
+
+    environment = {}
 
     def __init__(self, program, directory, user):
         self.program = program
@@ -62,4 +66,23 @@ class Process(File):
         return f'kind = "process"\ncommand = ["/bin/cat", "{self.path}"]'
 
 
+class InToken(Store):
+    """A token, in software: its module is in a process of its own."""
+
+    def __init__(self, program, directory, user):
+        super().__init__(program, directory, user)
+        self.token = Token(directory, module())
+        self.environment = self.token.environment
+
+    def publish(self, key):
+        lasting = {name: key[name] for name in ("Version", "AccessKeyId", "SecretAccessKey")}
+        done = self.token.import_key(self.program, json.dumps(lasting))
+        assert done.returncode == 0, done.stderr
+        self.key_id = key["AccessKeyId"]
+
+    def table(self):
+        return self.token.table(self.key_id).removeprefix("[key.main]\n")
+
+
+# where this process computes the signatures
 STORES = {"sealed": Sealed, "file": File, "process": Process}

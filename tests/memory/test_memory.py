@@ -19,8 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from confined import ALLOW, Filter, refuse
-from process_memory import Memory, keyed_states, traces
-from stores import STORES
+from process_memory import Memory, family, keyed_states, traces
+from stores import STORES, InToken
 
 SERVICE_UID = 65532
 PATIENCE = 30  # seconds; for a debug build on a busy machine
@@ -111,7 +111,7 @@ class Service:
         with open(self.log, "wb") as log:
             self.child = subprocess.Popen(
                 [place / "countersign", "run", "--config", configuration], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=lambda: (KINDS[kind](), os.setgroups([]), os.setgid(SERVICE_UID),
+                stderr=log, env={**os.environ, **store.environment}, preexec_fn=lambda: (KINDS[kind](), os.setgroups([]), os.setgid(SERVICE_UID),
                                                 os.setuid(SERVICE_UID)),
             )  # fmt: skip
         self.address = self.wait_for(r'"message":"listening".*"address":"([^"]+)"')[1]
@@ -159,7 +159,7 @@ def start(place, endpoint):
         def start(store, kind, key):
             (place / "store").mkdir()
             give_away(place)
-            kept = STORES[store](program, place / "store", SERVICE_UID)
+            kept = store(program, place / "store", SERVICE_UID)
             kept.publish(key.document())
             service = Service(place, endpoint, kept, kind)
             services.callback(service.stop)
@@ -171,17 +171,17 @@ def start(place, endpoint):
 def test_the_search_finds_what_is_there():
     key = Key("AKIAIOSFODNN7EXAMPLE")
     needles = key.secrets() | key.states() | key.tokens()
-    found = {line.split(" in ")[0] for line in Memory(os.getpid()).find(needles)}
+    found = {line.split(" in ")[0] for line in Memory([os.getpid()]).find(needles)}
     assert found == set(needles)
 
 
 def lasting(service, needles):
     """What stays in memory: a load that happens to be under way has the secret for a moment, which is no fault."""
-    found = Memory(service.child.pid).find(needles)
+    found = Memory(family(service.child.pid)).find(needles)
     for _ in range(2):
         if found:
             time.sleep(1)
-            again = Memory(service.child.pid).find(needles)
+            again = Memory(family(service.child.pid)).find(needles)
             found = [line for line in found if line in again]
     return found
 
@@ -190,7 +190,7 @@ def lasting(service, needles):
 @pytest.mark.parametrize("store", STORES)
 def test_a_loaded_key_leaves_no_trace_nor_does_the_one_before(start, place, store, kind):
     first, second = Key("AKIAIOSFODNN7EXAMPLE"), Key("AKIAI44QH8DHBEXAMPLE")
-    service, kept = start(store, kind, first)
+    service, kept = start(STORES[store], kind, first)
     service.wait_for(rf'"message":"key loaded".*"key_id":"{first.id}".*"memory":"{kind}"')
     assert lasting(service, {"id": [first.id.encode()]}), "this is not the memory of the service"
     assert lasting(service, first.secrets()) == []
@@ -214,10 +214,19 @@ def outside_of_its_place(found, kind):
     return [line for line in found if not (kind != "memfd_secret" and line.endswith("not dumped, not inherited)"))]
 
 
+def test_a_key_in_a_token_is_not_even_for_a_moment_in_the_process_that_faces_the_network(start):
+    key = Key("AKIAIOSFODNN7EXAMPLE")
+    service, _ = start(InToken, "memfd_secret", key)
+    service.call(20)
+    memory = Memory([service.child.pid])
+    assert memory.find({"id": [key.id.encode()]}), "this is not the memory of the service"
+    assert memory.find(key.secrets() | key.states()) == []
+
+
 def test_memory_of_its_own_is_locked_and_nobody_reads_it(start):
-    service, _ = start("sealed", "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
+    service, _ = start(STORES["sealed"], "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
     assert service.status("VmLck") > 0
-    memory = Memory(service.child.pid)
+    memory = Memory(family(service.child.pid))
     # the keyed state and the session token
     expected = "/secretmem (deleted) rw-s (locked, not dumped, not inherited)"
     found = [name for name in memory.unreadable if "secretmem" in name]
@@ -226,14 +235,14 @@ def test_memory_of_its_own_is_locked_and_nobody_reads_it(start):
 
 
 def test_where_memory_cannot_be_locked_the_service_says_so_and_serves(start):
-    service, _ = start("sealed", "unlocked", Key("AKIAIOSFODNN7EXAMPLE"))
+    service, _ = start(STORES["sealed"], "unlocked", Key("AKIAIOSFODNN7EXAMPLE"))
     service.wait_for(r'"level":"WARN".*"message":"the key is in memory that may be swapped[^"]*RLIMIT_MEMLOCK')
     service.call(1)
 
 
 @pytest.mark.parametrize("name", ["mem", "maps", "environ"])
 def test_its_own_user_cannot_read_it(start, name):
-    service, _ = start("sealed", "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
+    service, _ = start(STORES["sealed"], "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
     reader = subprocess.run(
         ["dd", f"if={service.proc / name}", "of=/dev/null", "count=1"], user=SERVICE_UID, group=SERVICE_UID,
         extra_groups=[], capture_output=True, text=True, check=False,

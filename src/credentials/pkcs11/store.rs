@@ -16,6 +16,7 @@ use super::open::KeyFacts;
 use crate::credentials::access_key::{AccessKeyId, ActiveKey};
 use crate::credentials::agent::{Agent, AgentError, Order, packet_sockets};
 use crate::credentials::signer::{AnswerSlot, RemoteLimits, RemoteSigner, SigningError, SigningQueue, SigningRequest};
+use crate::credentials::signing_key::SignatureMethod;
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
 
 /// A key in a token.
@@ -123,7 +124,10 @@ impl KeyStore for TokenStore {
         self.queue.link.note(if asked.is_ok() { Presence::Present } else { Presence::Away });
         let limits = RemoteLimits { deadline: self.deadline, message: self.key.max_message };
         let queue: Arc<AgentQueue> = Arc::clone(&self.queue);
-        Ok(ActiveKey::remote(self.id.clone(), RemoteSigner::new(queue, &asked?.key, limits)))
+        let KeyFacts { key, methods } = asked?;
+        let both = [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1];
+        let methods = both.into_iter().filter(|method| methods.iter().any(|name| name == method.as_str())).collect();
+        Ok(ActiveKey::remote(self.id.clone(), RemoteSigner::new(queue, &key, methods, limits)))
     }
 
     fn watched(&self) -> Vec<PathBuf> {
