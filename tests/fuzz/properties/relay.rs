@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use tokio::time::sleep;
 
 use super::gateway::{AGES, CLOCKS, LISTENER, Pipe, proxy};
@@ -117,6 +117,8 @@ struct Endpoint {
     other: RefCell<String>,
     requests: Cell<usize>,
     steps: Cell<usize>,
+    /// Connections.
+    open: Cell<usize>,
 }
 
 impl World {
@@ -203,12 +205,18 @@ impl World {
         assert!(!client.waits(), "neither an answer nor an end: {}", client.received.borrow().escape_ascii());
         let first = client.received.take();
         if client.ended.get() {
+            client.finish().await;
             client = Client::connect(&current, &self.drain);
         }
         client.send().await;
         self.quiet(&client).await;
         let second = client.received.take();
-        drop(client);
+        client.finish().await;
+        // the pool goes with the proxy, and with it what is open to the endpoint: nothing is left for the next input
+        drop(current);
+        while self.endpoint.open.get() > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
         [first, second]
     }
 
@@ -230,13 +238,15 @@ struct Client {
     writer: WriteHalf<DuplexStream>,
     received: Rc<RefCell<Vec<u8>>>,
     ended: Rc<Cell<bool>>,
+    served: JoinHandle<()>,
 }
 
 impl Client {
     fn connect(current: &Rc<Current<Proxy>>, drain: &Drain) -> Self {
         let (client, server) = tokio::io::duplex(1 << 20);
         let peer = Rc::new(PeerEvidence::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None });
-        spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, Rc::clone(current), drain.clone()));
+        let current = Rc::clone(current);
+        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain.clone()));
         let (mut reader, writer) = tokio::io::split(client);
         let (received, ended) = (Rc::<RefCell<Vec<u8>>>::default(), Rc::<Cell<bool>>::default());
         let (all, end) = (Rc::clone(&received), Rc::clone(&ended));
@@ -247,7 +257,7 @@ impl Client {
             }
             end.set(true);
         });
-        Self { writer, received, ended }
+        Self { writer, received, ended, served }
     }
 
     async fn send(&mut self) {
@@ -259,6 +269,12 @@ impl Client {
         self.writer.write_all(request.as_bytes()).await.unwrap();
     }
 
+    /// Closes it, and waits until nothing of it is left.
+    async fn finish(mut self) {
+        let _may_be_closed = self.writer.shutdown().await;
+        self.served.await.unwrap();
+    }
+
     /// Whether it has neither a whole answer nor the end of its connection.
     fn waits(&self) -> bool {
         !self.ended.get() && !matches!(read(&self.received.borrow(), Behind::MayCome), Reading::Whole(..))
@@ -267,11 +283,16 @@ impl Client {
 
 async fn accept(listener: TcpListener, endpoint: Rc<Endpoint>) {
     while let Ok((socket, _)) = listener.accept().await {
-        spawn_local(answer_requests(socket, Rc::clone(&endpoint)));
+        let endpoint = Rc::clone(&endpoint);
+        endpoint.open.set(endpoint.open.get() + 1);
+        spawn_local(async move {
+            let _closed_or_broken = answer_requests(socket, &endpoint).await;
+            endpoint.open.set(endpoint.open.get() - 1);
+        });
     }
 }
 
-async fn answer_requests(mut socket: TcpStream, endpoint: Rc<Endpoint>) -> io::Result<()> {
+async fn answer_requests(mut socket: TcpStream, endpoint: &Endpoint) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut received = Vec::new();
     while socket.read_buf(&mut received).await? > 0 {
