@@ -1,0 +1,70 @@
+//! What the kernel knows of a process: its processor time, its memory, its system calls.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// The processor of the proxy, and that of load and endpoint.
+pub const PROXY_CPU: usize = 0;
+pub const LOAD_CPU: usize = 1;
+
+/// Keeps this thread, and those it starts, on the processor of the load.
+pub fn pin_load() {
+    let mut cpus = CpuSet::new();
+    cpus.set(LOAD_CPU);
+    sched_setaffinity(None, &cpus).unwrap();
+}
+
+/// As many descriptors as the system gives.
+pub fn raise_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+}
+
+/// A process and its children.
+pub fn family(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok()).flat_map(family);
+    std::iter::once(pid).chain(children).collect()
+}
+
+/// Processor time of all threads, from the scheduler's own nanoseconds.
+pub fn cpu(pids: &[u32]) -> Duration {
+    let tasks = pids.iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).unwrap());
+    let times = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default());
+    Duration::from_nanos(times.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum())
+}
+
+/// A line of /proc/PID/status, summed over processes, in KiB.
+pub fn memory(pids: &[u32], line: &str) -> u64 {
+    let status = pids.iter().map(|pid| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default());
+    status
+        .filter_map(|text| {
+            text.lines().find_map(|l| l.strip_prefix(line)?.split_whitespace().next()?.parse::<u64>().ok())
+        })
+        .sum()
+}
+
+/// System calls that `pids` make while `work` runs; `work` says what they are to be divided by.
+pub fn system_calls(pids: &[u32], work: impl FnOnce() -> u64) -> f64 {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-qq"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    for pid in pids {
+        strace.args(["-p", &pid.to_string()]);
+    }
+    let child = strace.spawn().unwrap();
+    let traced = || pids.iter().all(|pid| memory(&[*pid], "TracerPid:") != 0);
+    while !traced() {
+        std::thread::yield_now();
+    }
+    let answers = work();
+    kill_process(Pid::from_raw(child.id() as i32).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let total = text.lines().find(|line| line.trim_end().ends_with(" total")).unwrap_or_default();
+    let calls: f64 = total.split_whitespace().nth(3).and_then(|calls| calls.parse().ok()).unwrap_or(f64::NAN);
+    calls / answers as f64
+}
