@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 type Property = fn(&[u8]);
 
-const TARGETS: [(&str, Property); 8] = [
+const TARGETS: [(&str, Property); 9] = [
     ("config", properties::config),
     ("diagnose", properties::diagnose),
     ("document", properties::document),
@@ -22,6 +22,7 @@ const TARGETS: [(&str, Property); 8] = [
     ("head", properties::head),
     ("percent", properties::percent),
     ("policy", properties::policy),
+    ("response", properties::response),
     ("sandbox_manifest", properties::sandbox_manifest),
 ];
 
@@ -93,6 +94,29 @@ fn what_is_lawful_reaches_the_endpoint() {
     assert_eq!(answers("forwarded"), [200, 200]);
     assert_eq!(answers("bad_form"), [400, 400, 200]);
     assert_eq!(answers("refused_http_1_0"), [415]);
+}
+
+#[test]
+fn whatever_the_endpoint_answers_the_client_is_given_that_or_sees_that_it_broke() {
+    replay("response");
+}
+
+#[test]
+fn what_an_endpoint_may_answer_is_given_to_the_client() {
+    // were it not so, the property would hold of nothing
+    let given = |seed: &str| properties::relayed(&fs::read(fuzz().join("seeds/response").join(seed)).unwrap());
+    for seed in ["length", "chunked", "until_close", "informational", "trailers", "two_answers", "http_1_0"] {
+        assert_eq!(given(seed), Some(200), "{seed}");
+    }
+    assert_eq!(given("no_content"), Some(204));
+    assert_eq!(given("expired"), Some(400), "an endpoint that is years ahead is not followed");
+    for seed in ["cut", "cut_chunk", "stalled"] {
+        assert_eq!(given(seed), Some(0), "{seed}");
+    }
+    for seed in ["two_lengths", "both_framings", "upgrade", "folded", "status_999", "greeting"] {
+        assert_eq!(given(seed), Some(409), "{seed}");
+    }
+    assert_eq!(given("silence"), Some(409));
 }
 
 #[test]

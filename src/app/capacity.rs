@@ -6,8 +6,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::settings::Settings;
 
-/// What one open client connection takes at most, in bytes: its head (16 KiB), hyper's state and ours.
-const CONNECTION: usize = 16 * 1024;
+/// What one open client connection takes at most, in bytes: what hyper has read (16 KiB), a head and one read of as much that are
+/// kept from it until the head is judged (`downstream::tap`; a buffer that grows may be twice what is in it), hyper's state and ours.
+const CONNECTION: usize = (16 + 2 * (16 + 16) + 16) * 1024;
 /// What one exchange takes beside its form: heads both ways, the connection to the endpoint, a piece of the answer.
 const EXCHANGE: usize = 64 * 1024;
 /// A form is there as it came, decoded, and as it is signed and sent, where every byte may be escaped with three.
@@ -108,9 +109,9 @@ mod tests {
     #[test]
     fn the_worst_case_adds_up_the_limits_and_the_forms_are_bounded_twice() {
         let by_route = worst_case(&settings("limits.in_flight = 4\nlimits.body = \"1 MiB\""));
-        assert_eq!(by_route.to_string(), "21 MiB (1 for connections, 1 for exchanges, 20 for their forms)");
+        assert_eq!(by_route.to_string(), "22 MiB (2 for connections, 1 for exchanges, 20 for their forms)");
         let by_process = worst_case(&settings("limits.in_flight = 400\nlimits.body = \"1 MiB\""));
-        assert_eq!(by_process.to_string(), "82 MiB (1 for connections, 1 for exchanges, 80 for their forms)");
+        assert_eq!(by_process.to_string(), "83 MiB (2 for connections, 1 for exchanges, 80 for their forms)");
     }
 
     #[test]

@@ -67,10 +67,10 @@ pub fn relay(answer: &mut Parts, request_id: Option<HeaderValue>) {
     answer.extensions = Extensions::new(); // hyper would repeat the endpoint's reason phrase from there
 }
 
-/// The names in every `Connection` field.
+/// The names in every `Connection` field. One that has something else in it claims its names all the same.
 fn claimed_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).filter_map(|name| HeaderName::try_from(name.trim()).ok()).collect()
+    let elements = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    elements.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
 
 #[cfg(test)]
@@ -108,6 +108,18 @@ mod tests {
         assert_eq!(answer.headers["x-three"], "3");
         assert_eq!(answer.headers["countersign-request-id"], "id");
         assert_eq!(answer.headers.get_all("content-type").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_connection_field_with_bytes_beyond_ascii_claims_its_names_all_the_same() {
+        let mut sent = headers(&[("x-a", "1"), ("x-b", "2")]);
+        sent.append(CONNECTION, HeaderValue::from_bytes(b"x-a, \xff").unwrap());
+        let listed = [HeaderName::from_static("x-a"), HeaderName::from_static("x-b")];
+        assert_eq!(forwarded(&sent, &listed).keys().collect::<Vec<_>>(), ["x-b"]);
+        let (mut answer, ()) = http::Response::new(()).into_parts();
+        answer.headers = sent;
+        relay(&mut answer, None);
+        assert_eq!(answer.headers.keys().collect::<Vec<_>>(), ["x-b"]);
     }
 
     #[test]

@@ -196,6 +196,9 @@ fn check_framing(response: &Response<Incoming>) -> Result<(), &'static str> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err("it switches protocols, which was not asked for");
     }
+    if response.status().as_u16() >= 600 {
+        return Err("its status is beyond those that exist"); // RFC 9110 section 15; clients take such a number in many ways
+    }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let first = lengths.next();
     if lengths.next().is_some() || first.is_some_and(|length| length.as_bytes().contains(&b',')) {

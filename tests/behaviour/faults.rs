@@ -328,6 +328,22 @@ fn an_unasked_switch_of_protocols_is_an_unknown_outcome() {
 }
 
 #[test]
+fn a_status_that_does_not_exist_is_an_unknown_outcome() {
+    for deed in [
+        (|exchange| {
+            exchange.write(b"HTTP/1.1 600 Beyond\r\nContent-Length: 2\r\n\r\nab");
+            After::KeepOpen
+        }) as Deed,
+        |exchange| {
+            exchange.write(b"HTTP/1.1 999 Beyond\r\nContent-Length: 2\r\n\r\nab");
+            After::KeepOpen
+        },
+    ] {
+        unknown(502, Sends::Once, deed);
+    }
+}
+
+#[test]
 fn an_endless_head_is_an_unknown_outcome_and_does_not_fill_memory() {
     unknown(502, Sends::Once, |exchange| {
         exchange.write(b"HTTP/1.1 200 OK\r\n");

@@ -73,17 +73,21 @@ fn idle_connections_are_closed_at_once_by_a_drain() {
 #[test]
 fn a_request_that_is_half_sent_when_the_drain_begins_is_answered() {
     let mut proxy = Setup::to(&Endpoint::obliging()).start();
-    let mut client = proxy.connect();
     let request = Draft::form(FORM).bytes(&proxy.address.to_string());
-    let (begin, rest) = request.split_at(request.len() - 10); // in the body
-    client.write(begin);
-    proxy.post(FORM).expect(200);
+    // in the head, and in the body
+    let mut clients = [20, request.len() - 10].map(|sent| (proxy.connect(), request.split_at(sent)));
+    for (client, (begin, _)) in &mut clients {
+        client.write(begin);
+    }
+    proxy.post(FORM).expect(200); // by the same worker, after it has read those
     proxy.signal(Signal::TERM);
     draining(&proxy);
     refuses_connections(&proxy);
-    client.write(rest);
-    assert!(closes(&client.answer().expect(200).head), "clients are asked to leave");
-    drop(client);
+    for (client, (_, rest)) in &mut clients {
+        client.write(rest);
+        assert!(closes(&client.answer().expect(200).head), "clients are asked to leave");
+    }
+    drop(clients);
     assert_eq!(proxy.wait().code(), Some(0));
 }
 

@@ -6,36 +6,23 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::path::PathBuf;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use countersign::authorize::{Callers, Policy};
 use countersign::clock;
-use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security as ListenerSecurity;
-use countersign::downstream::stream::{Clocks, ExchangeGuard, Socket};
+use countersign::downstream::stream::ExchangeGuard;
 use countersign::downstream::{
-    BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup,
-    PeerEvidence, Service,
+    Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, Service,
 };
+use countersign::proxy::Proxy;
 use countersign::proxy::answer::Answer;
-use countersign::proxy::{DateEvidence, EndpointClock, Follow, OwnNames, Proxy, Route, Routes};
-use countersign::query::{ErrorDialect, Limits, Parameters};
+use countersign::query::{Limits, Parameters};
 use countersign::signing::verify::SignatureClaim;
-use countersign::signing::{Profile, SignatureMethod};
-use countersign::telemetry::{AuditLog, Metrics};
-use countersign::upstream::client::Timeouts;
-use countersign::upstream::connect::Security;
-use countersign::upstream::pool::Pool;
-use countersign::upstream::{Breaker, BreakerLimits, Client, Endpoint};
-use http::{HeaderName, Method, Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -43,17 +30,13 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::sleep;
 
 use super::canonical::read_signed;
+use super::gateway::{CLOCKS, FORWARDED, LIMITS, LISTENER, Pipe, proxy};
 use super::heads::{assert_plain, is_lawful, passed_on};
 use super::keys::{active, target};
 use super::messages::messages;
 use super::responses::{self, find, read_all};
 
-const LISTENER: &str = "127.0.0.1:8021";
 const NAMES: [&str; 2] = [LISTENER, "localhost:8021"];
-/// The one field of clients that the route passes on.
-const FORWARDED: &str = "x-trace";
-const LIMITS: Limits = Limits { parameters: 64 };
-const AGES: Duration = Duration::from_secs(3600);
 /// Rounds in which nothing has happened, each with a look at the sockets, after which nothing will.
 const QUIET_ROUNDS: u32 = 12;
 
@@ -73,8 +56,6 @@ pub fn answers(input: &[u8], piece: usize) -> Vec<u16> {
     }
     WORLD.with(|world| world.converse(input, piece))
 }
-
-const CLOCKS: Clocks = Clocks { head_timeout: AGES, idle_timeout: AGES };
 
 struct World {
     runtime: Runtime,
@@ -251,67 +232,6 @@ impl Handler for Witness {
     }
 }
 
-fn proxy(port: u16) -> Proxy {
-    let key = Arc::new(KeySlot::new("main"));
-    key.refresh(&FixedKey).unwrap();
-    let (target, metrics) = (target(), Metrics::new().route("importexport", &[]));
-    let clock = EndpointClock::new("importexport", Follow::Endpoint, DateEvidence::Authentic, metrics.clone());
-    let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
-    let timeouts = Timeouts { connect: AGES, first_byte: AGES, idle: AGES };
-    let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: AGES });
-    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES), Arc::new(breaker)).unwrap();
-    let route = Route {
-        name: "importexport".into(),
-        hosts: Vec::new(),
-        path: "/".to_owned(),
-        policy: Policy::AnyLocal,
-        key,
-        profile: Profile { signature_method: SignatureMethod::HmacSha256 },
-        clock: Arc::new(clock),
-        target,
-        dialect: ErrorDialect::Query,
-        forward_headers: vec![HeaderName::from_static(FORWARDED)],
-        safe_to_repeat: Vec::new(),
-        audit_values: Vec::new(),
-        body_limits: BodyLimits { bytes: 2048, deadline: AGES },
-        form_limits: LIMITS,
-        in_flight: Capacity::new(4),
-        upstream: Rc::new(upstream),
-        metrics,
-    };
-    Proxy {
-        listener: Metrics::new().listener("fuzzed"),
-        names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
-        callers: Callers::AnyLocal,
-        service_accounts: None,
-        required_header: None,
-        bodies: ByteBudget::new(64 * 1024),
-        panics: Metrics::new().panics(),
-        audit: AuditLog::off(),
-        routes: Routes::new(vec![Rc::new(route)]),
-    }
-}
-
-struct FixedKey;
-
-impl KeyStore for FixedKey {
-    fn load(&self) -> Result<ActiveKey, LoadError> {
-        Ok(active(None).into())
-    }
-
-    fn watched(&self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    fn poll(&self) -> Duration {
-        Duration::MAX
-    }
-
-    fn describe(&self) -> String {
-        "fixed".to_owned()
-    }
-}
-
 /// Accepts, notes and answers whatever comes; what came is judged afterwards, where a panic is not lost.
 async fn endpoint(listener: TcpListener, arrived: Rc<RefCell<Vec<Arrival>>>) {
     while let Ok((socket, _)) = listener.accept().await {
@@ -366,31 +286,4 @@ fn check_arrival(arrival: &Arrival, passed_on: &[String]) {
     let verified =
         SignatureClaim::read(&parameters).and_then(|claim| claim.check(&active(None), &target(), clock::now()));
     assert_eq!(verified, Ok(()));
-}
-
-/// A pipe in memory, as a client's socket.
-struct Pipe(DuplexStream);
-
-impl Socket for Pipe {
-    fn reset_on_close(&self) {}
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }

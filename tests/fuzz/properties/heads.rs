@@ -52,8 +52,7 @@ pub(super) fn is_lawful(request: &Request<Incoming>, names: &[&str]) -> bool {
 /// The values of `name` that are passed on: none when a `Connection` field claims it for this hop.
 pub(super) fn passed_on(headers: &HeaderMap, name: &str) -> Vec<String> {
     let claims = |value: &&[u8]| {
-        value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
-            && String::from_utf8_lossy(value).split(',').any(|claimed| claimed.trim().eq_ignore_ascii_case(name))
+        value.split(|&byte| byte == b',').any(|claimed| claimed.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
     };
     if values(headers, "connection").iter().any(claims) {
         return Vec::new();

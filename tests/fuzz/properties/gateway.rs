@@ -1,0 +1,124 @@
+//! The proxy whose connections are fuzzed: one listener, one route, one key, and timeouts that nothing reaches by itself.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use countersign::authorize::{Callers, Policy};
+use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
+use countersign::downstream::stream::{Clocks, Socket};
+use countersign::downstream::{BodyLimits, ByteBudget, Capacity};
+use countersign::proxy::{DateEvidence, EndpointClock, Follow, OwnNames, Proxy, Route, Routes};
+use countersign::query::{ErrorDialect, Limits};
+use countersign::signing::{Profile, SignatureMethod};
+use countersign::telemetry::{AuditLog, Metrics};
+use countersign::upstream::client::Timeouts;
+use countersign::upstream::connect::Security;
+use countersign::upstream::pool::Pool;
+use countersign::upstream::{Breaker, BreakerLimits, Client, Endpoint};
+use http::HeaderName;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+use super::keys::{active, target};
+
+pub(super) const LISTENER: &str = "127.0.0.1:8021";
+/// The one field of clients that the route passes on.
+pub(super) const FORWARDED: &str = "x-trace";
+pub(super) const LIMITS: Limits = Limits { parameters: 64 };
+/// Longer than anything takes.
+pub(super) const AGES: Duration = Duration::from_secs(3600);
+/// The clocks of a client's connection.
+pub(super) const CLOCKS: Clocks = Clocks { head_timeout: AGES, idle_timeout: AGES };
+
+/// A proxy whose endpoint is on this port of loopback.
+pub(super) fn proxy(port: u16) -> Proxy {
+    let key = Arc::new(KeySlot::new("main"));
+    key.refresh(&FixedKey).unwrap();
+    let (target, metrics) = (target(), Metrics::new().route("importexport", &[]));
+    let clock = EndpointClock::new("importexport", Follow::Endpoint, DateEvidence::Authentic, metrics.clone());
+    let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
+    let timeouts = Timeouts { connect: AGES, first_byte: AGES, idle: AGES };
+    let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: AGES });
+    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES), Arc::new(breaker)).unwrap();
+    let route = Route {
+        name: "importexport".into(),
+        hosts: Vec::new(),
+        path: "/".to_owned(),
+        policy: Policy::AnyLocal,
+        key,
+        profile: Profile { signature_method: SignatureMethod::HmacSha256 },
+        clock: Arc::new(clock),
+        target,
+        dialect: ErrorDialect::Query,
+        forward_headers: vec![HeaderName::from_static(FORWARDED)],
+        safe_to_repeat: Vec::new(),
+        audit_values: Vec::new(),
+        body_limits: BodyLimits { bytes: 2048, deadline: AGES },
+        form_limits: LIMITS,
+        in_flight: Capacity::new(4),
+        upstream: Rc::new(upstream),
+        metrics,
+    };
+    Proxy {
+        listener: Metrics::new().listener("fuzzed"),
+        names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
+        callers: Callers::AnyLocal,
+        service_accounts: None,
+        required_header: None,
+        bodies: ByteBudget::new(64 * 1024),
+        panics: Metrics::new().panics(),
+        audit: AuditLog::off(),
+        routes: Routes::new(vec![Rc::new(route)]),
+    }
+}
+
+struct FixedKey;
+
+impl KeyStore for FixedKey {
+    fn load(&self) -> Result<ActiveKey, LoadError> {
+        Ok(active(None).into())
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn poll(&self) -> Duration {
+        Duration::MAX
+    }
+
+    fn describe(&self) -> String {
+        "fixed".to_owned()
+    }
+}
+
+/// A pipe in memory, as a client's socket.
+pub(super) struct Pipe(pub(super) DuplexStream);
+
+impl Socket for Pipe {
+    fn reset_on_close(&self) {}
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,5 @@
+//! See `properties::response`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| countersign_fuzz::response(input));
