@@ -2,11 +2,16 @@
 //!
 //! `capacity` tells what the process may hold at once, `clients` puts the configured clients into the words of the policy, `graph`
 //! turns settings into what all workers share (keys, TLS, counters; `keys` loads the keys and `key_stores` makes their stores,
-//! `pkcs11_keys` those in tokens, `key_reports` says what becomes of them, `probe` proves new ones), `worker` makes one thread's part
+//! `pkcs11_keys` those in tokens, `aws_keys` those of AWS's chain, `key_reports` says what becomes of them, `probe` proves new ones), `worker` makes one thread's part
 //! of it (routes with connections of their own) and serves, `running` starts and drains them all; `listening` binds, `refresh` keeps
 //! listeners' certificates fresh, `token_keys` fetches the keys of token issuers. `confinement` says what of the system they need.
 //! `reload` builds the successor of a graph while it is served, unless `restart` knows better; `standing` holds what it exchanges.
 
+#[cfg(feature = "aws")]
+mod aws_keys;
+#[cfg(not(feature = "aws"))]
+#[path = "app/no_aws_keys.rs"]
+mod aws_keys;
 pub mod capacity;
 pub mod clients;
 pub mod confinement;

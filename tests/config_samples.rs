@@ -215,7 +215,7 @@ fn the_examples_of_keys_make_one_configuration() {
     let before = before.replace("# e.g. key = ", "key = ");
     let settings = parse(&format!("{before}#{keys}#{after}"), "f", []).unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<_> = settings.keys.iter().map(|key| key.name.as_str()).collect();
-    assert_eq!(names, ["main", "mounted", "printed", "token"]);
+    assert_eq!(names, ["cloud", "main", "mounted", "printed", "token"]);
 }
 
 #[test]
@@ -228,6 +228,7 @@ fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
         ("[listener.zz.service_account]", "listener.local.service_account"),
         ("[key.zz]\nkind = \"file\"", "key.mounted"),
         ("[key.zz]\nkind = \"process\"", "key.printed"),
+        ("[key.zz]\nkind = \"aws\"", "key.cloud"),
         ("[key.zz]\nkind = \"pkcs11\"", "key.token"),
     ] {
         let error =

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::aws_keys;
 use super::pkcs11_keys;
 use super::worker::signature_method;
 use crate::clock;
@@ -28,6 +29,7 @@ pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<
         settings::KeyStore::Sealed { file, identity } => Box::new(SealedFile::new(file.clone(), locate(identity)?)),
         settings::KeyStore::File(source) => Box::new(PlainFile::new(locate(source)?)),
         settings::KeyStore::Process(process) => Box::new(process_store(process)?),
+        settings::KeyStore::Aws(store) => aws_keys::store(store)?,
         settings::KeyStore::Pkcs11(token) => pkcs11_keys::store(&key.name, token, &locate(&token.pin)?)?,
     })
 }
@@ -41,7 +43,7 @@ pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Resu
     Ok(match &key.store {
         settings::KeyStore::Sealed { file, identity } => vec![file.clone(), locate(identity)?],
         settings::KeyStore::File(source) => vec![locate(source)?],
-        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => Vec::new(),
+        settings::KeyStore::Process(_) | settings::KeyStore::Aws(_) | settings::KeyStore::Pkcs11(_) => Vec::new(),
     })
 }
 
@@ -49,7 +51,7 @@ pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Resu
 pub(super) const fn needs_process(key: &Key) -> bool {
     match &key.store {
         settings::KeyStore::Sealed { .. } | settings::KeyStore::File(_) => false,
-        settings::KeyStore::Process(_) | settings::KeyStore::Pkcs11(_) => true,
+        settings::KeyStore::Process(_) | settings::KeyStore::Aws(_) | settings::KeyStore::Pkcs11(_) => true,
     }
 }
 

@@ -3,6 +3,8 @@
 // a command line's job is to print
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "aws")]
+pub mod aws_key;
 mod capture;
 pub mod check;
 mod check_clients;
@@ -56,6 +58,10 @@ enum Command {
     /// Serve one key store, for the countersign that started it
     #[command(hide = true)]
     KeyAgent,
+    /// Ask one of AWS's sources for its key, for the agent that started it
+    #[cfg(feature = "aws")]
+    #[command(hide = true)]
+    AwsKey(aws_key::Arguments),
 }
 
 impl Cli {
@@ -75,6 +81,8 @@ impl Cli {
             Command::Sandbox(arguments) => sandbox::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::KeyAgent => key_agent::run(),
+            #[cfg(feature = "aws")]
+            Command::AwsKey(arguments) => aws_key::run(&arguments),
         }
     }
 }

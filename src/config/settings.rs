@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use client::{
     CallPattern, Client, Condition, Effect, Identifiers, Mode, Rate, RouteChoice, Rule, Test, TokenDigest,
 };
-pub use key::{FileSource, Key, KeyStore, Pkcs11Store, ProcessStore, ReadableSecret, TokenUri};
+pub use key::{AwsSource, AwsStore, FileSource, Key, KeyStore, Pkcs11Store, ProcessStore, ReadableSecret, TokenUri};
 pub use listener::{
     Algorithm, Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Method,
     ServedRoutes, ServiceAccount, TokenKeys, UnixSocket,

@@ -4,6 +4,8 @@ pub use secret_memory::Protection;
 
 pub mod access_key;
 pub mod agent;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod document;
 pub mod file_source;
 pub mod identity;

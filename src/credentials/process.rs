@@ -111,7 +111,11 @@ impl Program {
         format!("what {} prints", self.path)
     }
 
-    fn run(&self) -> Result<Zeroizing<Vec<u8>>, ProcessError> {
+    /// Runs it to its end, and gives what it printed.
+    ///
+    /// # Errors
+    /// [`ProcessError`].
+    pub(super) fn run(&self) -> Result<Zeroizing<Vec<u8>>, ProcessError> {
         let program = || self.path.clone();
         let started = Command::new(&self.path)
             .args(&self.arguments)
@@ -266,7 +270,7 @@ fn last_line(errors: &[u8]) -> Option<String> {
 }
 
 /// Puts something else in place of every run of characters that could be an id, a secret or a token.
-fn hide(line: &str) -> String {
+pub(super) fn hide(line: &str) -> String {
     let may_be_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-');
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;

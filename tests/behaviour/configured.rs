@@ -51,6 +51,9 @@ fn every_file_in_config_passes_check() {
     let mut checked = Vec::new();
     for entry in fs::read_dir(sample("")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "pkcs11.toml" {
+            continue; // wants a token: tests/clients/test_pkcs11.py has one, and checks it there
+        }
         let mut command = match name.as_str() {
             "gateway.toml" => {
                 let mut command = check(&vault, &["aws", "openstack"]);

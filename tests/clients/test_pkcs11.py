@@ -12,6 +12,7 @@ import urllib.request
 import uuid
 
 import pytest
+import softhsm
 from importexport import KEY_ID, SECRET
 from softhsm import LABEL, PIN, shim, token  # noqa: F401 (fixtures)
 from verifying_upstream import verifying_upstream
@@ -115,6 +116,16 @@ key = "main"
 {key or token.table(KEY_ID)}
 """)
     return token.call([countersign, "check", "--config", configuration])
+
+
+def test_the_sample_configuration_passes_check(imported, countersign_bin):
+    sample = pathlib.Path(__file__).parents[2] / "config" / "pkcs11.toml"
+    # where the library and the PIN are is this machine's; all else is the sample's
+    imported.environment["COUNTERSIGN__KEY__MAIN__MODULE"] = softhsm.module()
+    imported.environment["COUNTERSIGN__KEY__MAIN__PIN_FILE"] = str(imported.pin_file)
+    done = imported.call([countersign_bin, "check", "--config", sample])
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert f"id: {KEY_ID}" in done.stdout and done.stdout.endswith("ok\n")
 
 
 def test_an_imported_key_signs_and_an_independent_implementation_agrees(imported, serve, upstream):

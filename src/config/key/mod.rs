@@ -1,5 +1,6 @@
 //! `[key.NAME]`: which kind of store keeps the key; what belongs to a kind is read in the file of its name.
 
+mod aws;
 mod environment;
 mod file;
 mod pkcs11;
@@ -18,10 +19,16 @@ enum Kind {
     File,
     Process,
     Pkcs11,
+    Aws,
 }
 
-const KINDS: &[(&str, Kind)] =
-    &[("sealed", Kind::Sealed), ("file", Kind::File), ("process", Kind::Process), ("pkcs11", Kind::Pkcs11)];
+const KINDS: &[(&str, Kind)] = &[
+    ("sealed", Kind::Sealed),
+    ("file", Kind::File),
+    ("process", Kind::Process),
+    ("aws", Kind::Aws),
+    ("pkcs11", Kind::Pkcs11),
+];
 
 /// Reads a key.
 pub(super) fn read(called: Option<Name>, mut table: Table<'_>) -> Option<Key> {
@@ -30,6 +37,7 @@ pub(super) fn read(called: Option<Name>, mut table: Table<'_>) -> Option<Key> {
         Kind::Sealed => sealed::read(&mut table),
         Kind::File => file::read(&mut table),
         Kind::Process => process::read(&mut table),
+        Kind::Aws => aws::read(&mut table),
         Kind::Pkcs11 => pkcs11::read(&mut table),
     };
     table.finish();

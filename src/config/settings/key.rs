@@ -30,6 +30,8 @@ pub enum KeyStore {
     Process(ProcessStore),
     /// `kind = "pkcs11"`: a key in a token.
     Pkcs11(Box<Pkcs11Store>),
+    /// `kind = "aws"`: where AWS's own tools find a key.
+    Aws(AwsStore),
 }
 
 /// A file that holds a secret: exactly one of two lines says where it is.
@@ -52,6 +54,40 @@ pub struct ProcessStore {
     pub timeout: Duration,
     /// `refresh`, default `"1h"`: how often it is asked again at least; sooner when what it printed expires sooner.
     pub refresh: Duration,
+}
+
+/// What belongs to `kind = "aws"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsStore {
+    /// `source`: which place, and no other.
+    pub source: AwsSource,
+    /// `profile`: instead of what `AWS_PROFILE` says.
+    pub profile: Option<String>,
+    /// `role`: the ARN of a role that is assumed with what the source gives.
+    pub role: Option<String>,
+    /// `region`: of the AWS services that are asked, instead of what `AWS_REGION` or the profile says.
+    pub region: Option<String>,
+    /// `timeout`, default `"30s"`: how long the source may take.
+    pub timeout: Duration,
+    /// `refresh`, default `"1h"`: how often it is asked again at least; sooner when the key expires sooner.
+    pub refresh: Duration,
+}
+
+/// The values of `source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsSource {
+    /// `"environment"`: `AWS_ACCESS_KEY_ID` and its neighbours.
+    Environment,
+    /// `"profile"`: a profile, and whatever it refers to.
+    Profile,
+    /// `"web-identity"`: a token's file and a role, as EKS sets them.
+    WebIdentity,
+    /// `"container"`: the endpoint that ECS and EKS pod identity name.
+    Container,
+    /// `"instance"`: the metadata service of EC2, version 2.
+    Instance,
+    /// `"default"`: the first of all these that has a key.
+    Default,
 }
 
 /// What belongs to `kind = "pkcs11"`.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::serve::Fetch;
+#[cfg(feature = "aws")]
+use crate::credentials::aws::AwsKey;
 #[cfg(feature = "pkcs11")]
 use crate::credentials::pkcs11::{TokenAgent, TokenKey};
 use crate::credentials::process::Program;
@@ -15,6 +17,9 @@ use crate::credentials::process::Program;
 pub enum Order {
     /// A program that prints the key.
     Process(Program),
+    /// A key that one of AWS's sources has.
+    #[cfg(feature = "aws")]
+    Aws(AwsKey),
     /// A key in a token. Its agent signs as well, on standard output, which is a socket too.
     #[cfg(feature = "pkcs11")]
     Token(TokenKey),
@@ -26,6 +31,8 @@ impl Order {
     pub fn store(self) -> Box<dyn Fetch> {
         match self {
             Self::Process(program) => Box::new(program),
+            #[cfg(feature = "aws")]
+            Self::Aws(key) => Box::new(key),
             #[cfg(feature = "pkcs11")]
             Self::Token(key) => Box::new(TokenAgent::new(key)),
         }
@@ -36,6 +43,8 @@ impl Order {
         const BETWEEN_US: Duration = Duration::from_secs(5);
         match self {
             Self::Process(program) => program.timeout.saturating_add(BETWEEN_US),
+            #[cfg(feature = "aws")]
+            Self::Aws(key) => key.timeout.saturating_add(BETWEEN_US),
             // as long as a module that reaches its token over a network may try
             #[cfg(feature = "pkcs11")]
             Self::Token(_) => Duration::from_secs(30),
@@ -46,6 +55,8 @@ impl Order {
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         match self {
             Self::Process(_) => Vec::new(),
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => Vec::new(),
             #[cfg(feature = "pkcs11")]
             Self::Token(_) => Vec::new(),
         }
@@ -55,6 +66,8 @@ impl Order {
     pub(super) const fn poll(&self) -> Duration {
         match self {
             Self::Process(program) => program.refresh,
+            #[cfg(feature = "aws")]
+            Self::Aws(key) => key.refresh,
             #[cfg(feature = "pkcs11")]
             Self::Token(_) => crate::credentials::store::FILE_POLL,
         }
@@ -64,6 +77,8 @@ impl Order {
     pub fn describe(&self) -> String {
         match self {
             Self::Process(program) => program.describe(),
+            #[cfg(feature = "aws")]
+            Self::Aws(key) => key.describe(),
             #[cfg(feature = "pkcs11")]
             Self::Token(key) => format!("{}, through {}", key.address, key.module.display()),
         }

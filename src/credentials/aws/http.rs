@@ -1,0 +1,160 @@
+//! The HTTP client of AWS's crates: HTTP/1.1, a connection for each request, no redirects, no proxies, bounded answers.
+//!
+//! Theirs would bring HTTP/2 along. A source is asked once in many minutes: there is nothing to keep connections for.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use http::header::{CONNECTION, HOST};
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// The longest answer, in bytes; those with credentials have some 2000.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// Of an answer's head.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 64;
+
+/// What a request may take when AWS's crates do not say: the whole of it has a limit besides.
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A client for AWS's crates.
+#[derive(Debug, Clone)]
+pub(super) struct Http {
+    tls: Arc<ClientConfig>,
+}
+
+#[derive(Debug)]
+struct Connector {
+    tls: Arc<ClientConfig>,
+    connect: Duration,
+    answer: Duration,
+}
+
+impl Http {
+    /// Trusts the platform's roots. That there are none shows when a certificate has to be verified.
+    pub(super) fn new() -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        // certificates that cannot be parsed are skipped, as every TLS library does: stores contain odd ones
+        let (_added, _skipped) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { tls: Arc::new(tls) })
+    }
+}
+
+impl HttpClient for Http {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector {
+            tls: Arc::clone(&self.tls),
+            connect: settings.connect_timeout().unwrap_or(CONNECT),
+            answer: settings.read_timeout().unwrap_or(ANSWER),
+        })
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (tls, connect, answer) = (Arc::clone(&self.tls), self.connect, self.answer);
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            let (target, request) = addressed(request)?;
+            let late = |what: &str| ConnectorError::timeout(format!("{} {what}", target.host).into());
+            let unreached = |error: io::Error| ConnectorError::io(error.into());
+            let tcp = timeout(connect, TcpStream::connect((target.host.as_str(), target.port))).await;
+            let tcp = tcp.map_err(|_late| late("does not accept a connection"))?.map_err(unreached)?;
+            let exchange = async {
+                match target.secure {
+                    None => exchange(tcp, request).await,
+                    Some(name) => {
+                        exchange(TlsConnector::from(tls).connect(name, tcp).await.map_err(unreached)?, request).await
+                    }
+                }
+            };
+            timeout(answer, exchange).await.map_err(|_late| late("does not answer"))?
+        })
+    }
+}
+
+/// Where a request goes.
+struct Target {
+    /// IPv6 without brackets.
+    host: String,
+    port: u16,
+    /// The name to verify; none for a connection in clear, which container and instance endpoints have.
+    secure: Option<ServerName<'static>>,
+}
+
+/// Takes the target out of a request's URI, and leaves what is sent there.
+fn addressed(mut request: Request<SdkBody>) -> Result<(Target, Request<SdkBody>), ConnectorError> {
+    let wrong = || ConnectorError::user("not a URL of http or https with a host".into());
+    let uri = request.uri();
+    let host = uri.host().ok_or_else(wrong)?.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let secure = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTPS => Some(match host.parse::<IpAddr>() {
+            Ok(address) => ServerName::IpAddress(address.into()),
+            Err(_) => ServerName::try_from(host.clone()).map_err(|_| wrong())?,
+        }),
+        Some(scheme) if *scheme == Scheme::HTTP => None,
+        Some(_) | None => return Err(wrong()),
+    };
+    let usual = if secure.is_some() { 443 } else { 80 };
+    let port = uri.port_u16().unwrap_or(usual);
+    let authority = match (host.contains(':'), port == usual) {
+        (true, true) => format!("[{host}]"),
+        (true, false) => format!("[{host}]:{port}"),
+        (false, true) => host.clone(),
+        (false, false) => format!("{host}:{port}"),
+    };
+    let authority = HeaderValue::try_from(authority).map_err(|_| wrong())?;
+    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    *request.uri_mut() = Uri::try_from(path).map_err(|_| wrong())?;
+    request.headers_mut().entry(HOST).or_insert(authority);
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    Ok((Target { host, port, secure }, request))
+}
+
+async fn exchange<S>(stream: S, request: Request<SdkBody>) -> Result<HttpResponse, ConnectorError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: hyper::Error| ConnectorError::io(error.into());
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    // ends with this function, whatever is under way; what breaks shows on our side of it
+    let mut driver = JoinSet::new();
+    driver.spawn(async move { connection.await.unwrap_or_default() });
+    let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+    let whole = Limited::new(body, MAX_ANSWER).collect().await.map_err(ConnectorError::io)?;
+    let answer = http::Response::from_parts(head, SdkBody::from(whole.to_bytes()));
+    HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+}

@@ -1,0 +1,227 @@
+//! Keys from where AWS's own tools find them: environment, profiles (single sign-on, roles and programs included), web
+//! identity, container and instance endpoints, through AWS's crates.
+//!
+//! A key names its source, and no other is asked in its place. The store's agent asks in a process of its own for each time
+//! (`countersign aws-key`), which ends with the answer: AWS's crates wipe what they keep, but not what came over the network,
+//! and what they left in memory is gone with the process. It has the agent's environment, which is `AWS_*`, `HOME` and where
+//! certificates are, and is killed, with all it started, when it takes too long.
+
+mod http;
+mod source;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::agent::{AgentError, Fetch};
+use super::process::{ProcessError, Program};
+use super::store::{LoadError, LoadErrorKind, StoreError};
+
+pub use source::obtain;
+
+/// Our own executable; the agent was started from it, too.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// The time that a process needs besides the source, and then some.
+const BESIDES: Duration = Duration::from_secs(2);
+
+/// The variables beside `AWS_*` that AWS's tools and ours go by.
+const VARIABLES: [&str; 3] = ["HOME", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// A key that one source has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwsKey {
+    /// Which.
+    pub source: AwsSource,
+    /// The profile, instead of what `AWS_PROFILE` says.
+    pub profile: Option<String>,
+    /// The ARN of a role that is assumed with what the source gives.
+    pub role: Option<String>,
+    /// Of the services that are asked, instead of what `AWS_REGION` or the profile says.
+    pub region: Option<String>,
+    /// For all of it.
+    pub timeout: Duration,
+    /// How often the source is asked again at least.
+    pub refresh: Duration,
+}
+
+/// Where a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AwsSource {
+    /// `AWS_ACCESS_KEY_ID` and its neighbours.
+    Environment,
+    /// A profile of AWS's files, whatever it refers to.
+    Profile,
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE`, and `AWS_ROLE_ARN`.
+    WebIdentity,
+    /// What `AWS_CONTAINER_CREDENTIALS_FULL_URI` or `..._RELATIVE_URI` names.
+    Container,
+    /// The instance metadata service, version 2.
+    Instance,
+    /// The first of all these that has one, in the order of AWS's tools.
+    Default,
+}
+
+/// Why a source gives no key.
+#[derive(Debug, Error)]
+pub enum AwsError {
+    /// Nothing says where it would be.
+    #[error("nothing is set up for {source_name}: {hint}{told}")]
+    NotSetUp {
+        /// The source, in words.
+        source_name: &'static str,
+        /// What it wants.
+        hint: &'static str,
+        /// `: ` and what AWS's crate says; or nothing.
+        told: String,
+        /// Whether it may come without anybody's doing.
+        kind: LoadErrorKind,
+    },
+    /// What is set up cannot be used.
+    #[error("{source_name} is not set up well: {told}")]
+    SetUp {
+        /// The source, in words.
+        source_name: &'static str,
+        /// What AWS's crate says.
+        told: String,
+    },
+    /// A role is assumed in a region.
+    #[error("no region to assume a role in: set `region`, or AWS_REGION where countersign is started")]
+    NoRegion,
+    /// It was asked, in vain.
+    #[error("{source_name} gives no key: {told}")]
+    Failed {
+        /// The source, in words.
+        source_name: &'static str,
+        /// What AWS's crate says.
+        told: String,
+    },
+    /// It does not answer.
+    #[error("{source_name} has not given a key within {limit:?} (timeout)")]
+    Timeout {
+        /// The source, in words.
+        source_name: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// What it gave is no access key.
+    #[error("{0} gives what is no access key: an id, secret, token or time that AWS would not issue")]
+    NoKey(&'static str),
+    /// Our own side.
+    #[error("the process that asks {source_name} cannot work: {told}")]
+    System {
+        /// The source, in words.
+        source_name: &'static str,
+        /// Why.
+        told: String,
+    },
+}
+
+impl StoreError for AwsError {
+    fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::NotSetUp { kind, .. } => *kind,
+            Self::SetUp { .. } | Self::NoRegion | Self::NoKey(_) => LoadErrorKind::Invalid,
+            Self::Failed { .. } | Self::Timeout { .. } | Self::System { .. } => LoadErrorKind::Unavailable,
+        }
+    }
+}
+
+/// Whether an agent sees a variable of ours.
+#[must_use]
+pub fn sees(variable: &str) -> bool {
+    variable.starts_with("AWS_") || VARIABLES.contains(&variable)
+}
+
+impl AwsSource {
+    /// In words.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Environment => "the environment (source \"environment\")",
+            Self::Profile => "the AWS profile (source \"profile\")",
+            Self::WebIdentity => "the web identity (source \"web-identity\")",
+            Self::Container => "the container endpoint (source \"container\")",
+            Self::Instance => "the instance metadata service (source \"instance\")",
+            Self::Default => "AWS's default chain (source \"default\")",
+        }
+    }
+}
+
+impl AwsKey {
+    /// In words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let profile = self.profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
+        let role = self.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
+        format!("{}{profile}{role}", self.source.describe())
+    }
+}
+
+impl Fetch for AwsKey {
+    fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+        let source_name = self.source.describe();
+        let system = |told: String| AwsError::System { source_name, told };
+        let order = serde_json::to_string(self).map_err(|error| system(error.to_string()))?;
+        let program = Program {
+            path: OURSELVES.to_owned(),
+            arguments: vec!["aws-key".to_owned(), order],
+            timeout: self.timeout.saturating_add(BESIDES),
+            refresh: self.refresh,
+        };
+        let printed = program.run().map_err(|error| match error {
+            ProcessError::Timeout { .. } => AwsError::Timeout { source_name, limit: self.timeout },
+            ProcessError::Start { source, .. } | ProcessError::System { source, .. } => system(source.to_string()),
+            ProcessError::TooMuch { .. } => AwsError::NoKey(source_name),
+            ProcessError::Failed { status, told, .. } => system(format!("{status}{told}")),
+        })?;
+        match printed.first() {
+            Some(b'{') => Ok(printed),
+            Some(_) | None => Err(refusal(&printed).into()),
+        }
+    }
+}
+
+/// What [`AwsKey::fetch`] reads when there is no key.
+#[must_use]
+pub fn refuse(error: &AwsError) -> Vec<u8> {
+    let kind = match error.kind() {
+        LoadErrorKind::Permissions => b'P',
+        LoadErrorKind::Unavailable => b'U',
+        LoadErrorKind::Invalid => b'I',
+    };
+    [&[kind], error.to_string().as_bytes()].concat()
+}
+
+fn refusal(printed: &[u8]) -> AgentError {
+    let (kind, text) = printed.split_first().unwrap_or((&b'U', b"nothing was answered"));
+    let kind = match kind {
+        b'P' => LoadErrorKind::Permissions,
+        b'I' => LoadErrorKind::Invalid,
+        _ => LoadErrorKind::Unavailable,
+    };
+    AgentError::Store { kind, text: String::from_utf8_lossy(text).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_its_text_and_what_to_do_about_it() {
+        let late = AwsError::Timeout { source_name: AwsSource::Instance.describe(), limit: Duration::from_secs(3) };
+        for (error, kind) in [(AwsError::NoRegion, LoadErrorKind::Invalid), (late, LoadErrorKind::Unavailable)] {
+            let read = refusal(&refuse(&error));
+            assert_eq!((read.kind(), read.to_string()), (kind, error.to_string()));
+        }
+        assert_eq!(refusal(b"").kind(), LoadErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn an_agent_sees_what_is_awss_and_nothing_else() {
+        assert!(sees("AWS_PROFILE") && sees("HOME") && sees("SSL_CERT_FILE"));
+        assert!(!sees("PATH") && !sees("LD_PRELOAD") && !sees("COUNTERSIGN_LOG") && !sees("HTTPS_PROXY"));
+    }
+}
