@@ -204,16 +204,26 @@ class Hostile(Caller):
         connection.reset()
 
     async def _trickle(self, connection):
-        """A request in small pieces that comes to its end."""
+        """A request in small pieces that comes to its end, or to that of countersign's patience: on a busy machine the pieces
+        may take longer than a request may. Then there is an answer that says so, which a client that goes on writing may
+        lose to a reset: it counts as refused, and must not have reached the endpoint."""
         call_id, message = self.next_call()
         step = 1 + len(message) // 20
+        whole = False
         try:
             for at in range(0, len(message), step):
                 await connection.send(message[at : at + step])
                 await asyncio.sleep(0.01)
+            whole = True
+        except OSError:
+            pass
+        try:
             self._ledger.end(call_id, *await self._answer(call_id, connection))
         except (EOFError, OSError) as error:
-            self._ledger.end(call_id, Outcome.LOST, repr(error))
+            if whole:
+                self._ledger.end(call_id, Outcome.LOST, repr(error))
+            else:
+                self._ledger.end(call_id, Outcome.REFUSED, "the client was too slow")
 
     async def _idle(self, connection):
         await connection.read_to_end()
