@@ -9,8 +9,8 @@ use super::live;
 use crate::app::{capacity, key_reports};
 use crate::clock;
 use crate::config::settings::{
-    self, AuditTarget, Callers, Exposure, Listener, Route, ServedRoutes, Settings, TokenKeys, Transport, Trust,
-    WhenFull,
+    self, AuditTarget, Callers, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+    Trust, WhenFull,
 };
 use crate::confine;
 use crate::credentials::WatchedKey;
@@ -69,6 +69,9 @@ fn print_listener(listener: &Listener) {
             println!("  callers: clients, by {}", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "));
         }
     }
+    if let Some(tls) = &listener.tls {
+        print_listener_tls(tls);
+    }
     if let Some(tokens) = &listener.service_account {
         let keys = match &tokens.keys {
             TokenKeys::File(path) => path.display().to_string(),
@@ -94,6 +97,20 @@ fn print_listener(listener: &Listener) {
         Exposure::DangerBeyondLoopback => {
             println!("  DANGER danger_beyond_loopback: whoever reaches this address may have requests signed");
         }
+    }
+}
+
+fn print_listener_tls(tls: &ListenerTls) {
+    println!("  tls: {}, key {}", tls.certificate.display(), tls.private_key.display());
+    if let Some(clients) = &tls.clients {
+        let lists: Vec<_> = clients.revocation_lists.iter().map(|path| path.display().to_string()).collect();
+        let revoked =
+            if lists.is_empty() { "none is revoked".to_owned() } else { format!("revoked: {}", lists.join(", ")) };
+        println!(
+            "  client certificates: of {}, {revoked}, asked again after {:?}",
+            clients.ca.display(),
+            tls.session_lifetime
+        );
     }
 }
 

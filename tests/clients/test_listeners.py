@@ -43,6 +43,14 @@ format = "json"
     return start
 
 
+def check(configuration, countersign_bin):
+    """What `check` prints of it."""
+    done = subprocess.run([countersign_bin, "check", "--config", configuration], capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def curl(*arguments):
     """Status and body; 000 when there was no answer."""
     done = subprocess.run(
@@ -140,6 +148,26 @@ client_ca = "{certificates}/ca.pem"
     status, body = call(*pair("stranger"))
     assert (status, "<Code>InvalidClientTokenId</Code>" in body) == (403, True), body
     assert call()[0] == 0, "without a certificate there is no connection"
+
+
+def test_check_shows_whose_certificates_a_listener_believes(certificates, seal, sandbox, countersign_bin, tmp_path):
+    configuration = tmp_path / "countersign.toml"
+    configuration.write_text(f"""\
+[listener.local]
+address = "127.0.0.1:0"
+authenticate = ["mtls"]
+[listener.local.tls]
+certificate = "{certificates}/server.pem"
+private_key = "{certificates}/server.key"
+client_ca = "{certificates}/ca.pem"
+{client("billing", 'spiffe = "spiffe://example.org/billing"')}
+[route.importexport]
+endpoint = "{sandbox}/"
+{seal()}
+""")
+    printed = check(configuration, countersign_bin)
+    assert f"  tls: {certificates}/server.pem, key {certificates}/server.key\n" in printed
+    assert f"  client certificates: of {certificates}/ca.pem, none is revoked, asked again after 600s\n" in printed
 
 
 @pytest.fixture(scope="module")
