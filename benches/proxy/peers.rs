@@ -106,9 +106,11 @@ impl Started {
 }
 
 impl Drop for Started {
+    /// At once: a drain would wait for the clients' last requests, which nobody answers any more.
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        for pid in self.pids().into_iter().filter_map(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)) {
+            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
         self.child.wait().unwrap();
     }
 }
