@@ -11,7 +11,7 @@ use super::message::{Answer, Reply, Request};
 use super::order::Order;
 use crate::credentials::document::MAX_DOCUMENT;
 use crate::credentials::stack::burn_stack;
-use crate::credentials::store::{LoadError, LoadErrorKind};
+use crate::credentials::store::{LoadError, LoadErrorKind, in_one_line};
 
 /// A store as its agent runs it.
 pub trait Fetch {
@@ -62,15 +62,4 @@ fn answer(store: &mut dyn Fetch) -> Answer {
 
 const fn failed(kind: LoadErrorKind, text: String) -> Answer {
     Answer::Failed { kind, text }
-}
-
-/// An error and its causes: on the other side there is only the text.
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

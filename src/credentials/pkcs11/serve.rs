@@ -17,7 +17,7 @@ use super::location::TokenKey;
 use super::message::{self, Answer, REQUEST_HEAD, Reply, Request};
 use super::store::Loaded;
 use crate::credentials::agent::Fetch;
-use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
+use crate::credentials::store::{LoadError, LoadErrorKind, StoreError, in_one_line};
 
 /// The store of an agent whose key is in a token: says what is known of the key (`Loaded`, as JSON), and signs on standard output.
 pub struct TokenAgent {
@@ -116,15 +116,4 @@ fn answer(keeper: &Keeper, seat: &mut Seat, request: &Request<'_>) -> Answer {
             Answer::Failed("a bug in countersign: the signer panicked".to_owned())
         }
     }
-}
-
-/// An error and its causes: on the other side there is only the text.
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
