@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("confine", &[]),
     ("credentials", &["secret_file"]),
-    ("downstream", &["secret_file"]),
+    ("downstream", &["clock", "secret_file"]),
     ("fetch", &["secret_file", "upstream"]),
     ("proxy", &["authorize", "clock", "credentials", "downstream", "query", "signing", "telemetry", "upstream"]),
     ("query", &[]),

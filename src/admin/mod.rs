@@ -7,10 +7,9 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{Handler, HeadFault, PeerEvidence};
+use crate::downstream::{Handler, HeadFault, PeerEvidence, RequestBody};
 use crate::telemetry::metrics::MEDIA_TYPE;
 
 /// What the admin listener reports of the rest of the process.
@@ -74,7 +73,7 @@ impl Handler for Admin {
         &self,
         _: Rc<PeerEvidence>,
         _exchange: ExchangeGuard,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
     ) -> Response<Full<Bytes>> {
         self.answer(request.method(), request.uri().path())
     }

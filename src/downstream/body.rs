@@ -1,17 +1,15 @@
 //! Reading a request's body: capped before and while it arrives, and never for longer than its deadline.
 
-use std::error::Error as _;
-use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::time::timeout;
 
 use super::budget::{ByteBudget, Held, NoMemory};
+use super::request_body::{BrokenBody, RequestBody};
 
 /// How large a body may be and how long it may take.
 #[derive(Debug, Clone, Copy)]
@@ -42,17 +40,17 @@ pub enum BodyError {
     NoMemory(#[from] NoMemory),
     /// The client left, or closed its half, before the end.
     #[error("the body broke off")]
-    Cut(#[source] hyper::Error),
+    Cut(#[source] BrokenBody),
     /// Its chunks are no chunks, or more than chunks may be.
     #[error("the body is framed wrongly")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] BrokenBody),
 }
 
 /// Reads the whole body, and holds memory for it: all that is announced before a byte is read, or what has come.
 ///
 /// # Errors
 /// See [`BodyError`]. An announced length over the limit is refused before a byte is read.
-pub async fn read(body: Incoming, limits: BodyLimits, budget: &ByteBudget) -> Result<(Bytes, Held), BodyError> {
+pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) -> Result<(Bytes, Held), BodyError> {
     let too_large = || BodyError::TooLarge { limit: limits.bytes };
     let announced = usize::try_from(body.size_hint().lower()).map_err(|_| too_large())?;
     if announced > limits.bytes {
@@ -69,7 +67,7 @@ pub async fn read(body: Incoming, limits: BodyLimits, budget: &ByteBudget) -> Re
 }
 
 /// `None` when there is more than `limit`. A form that arrives in one piece, as nearly all do, is not copied.
-async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Option<Bytes>, BodyError> {
+async fn collect(mut body: RequestBody, limit: usize, held: &mut Held) -> Result<Option<Bytes>, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -94,13 +92,6 @@ async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Op
     Ok(Some(whole.freeze()))
 }
 
-fn broken_off(error: hyper::Error) -> BodyError {
-    if is_framing(&error) { BodyError::Broken(error) } else { BodyError::Cut(error) }
-}
-
-/// Whether the bytes are at fault, and not their absence.
-fn is_framing(error: &hyper::Error) -> bool {
-    use io::ErrorKind::{InvalidData, InvalidInput};
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| [InvalidData, InvalidInput].contains(&cause.kind()))
+fn broken_off(error: BrokenBody) -> BodyError {
+    if error.is_framing() { BodyError::Broken(error) } else { BodyError::Cut(error) }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
@@ -16,8 +17,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::time::{sleep, timeout};
 
+use super::direct::{self, Ending};
 use super::drain::Drain;
 use super::evidence::PeerEvidence;
+use super::request_body::RequestBody;
 use super::request_head::{HeadFault, MAX_FIELDS, MAX_HEAD};
 use super::service::Current;
 use super::stream::{ClientStream, Clocks, ExchangeGuard, ExchangeMarker, Socket};
@@ -25,14 +28,14 @@ use super::stream::{ClientStream, Clocks, ExchangeGuard, ExchangeMarker, Socket}
 /// What happens with a request. Infallible: every error has been turned into an answer inside.
 pub trait Handler: 'static {
     /// The answer's body.
-    type Body: Body<Data: Send, Error: std::error::Error + Send + Sync> + 'static;
+    type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + 'static;
 
     /// Answers `request`. The guard belongs into the answer's body: the exchange ends when both are dropped.
     fn handle(
         &self,
         peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
     ) -> impl Future<Output = Response<Self::Body>>;
 
     /// Answers what is not read as a request. The connection is closed behind the answer, whatever that says.
@@ -79,15 +82,36 @@ pub async fn serve<S, H>(
     S: Socket + 'static,
     H: Handler,
 {
-    let (stream, marker) = ClientStream::new(io, clocks);
-    let (reading, last) = (marker.clone(), marker.clone());
-    let service = service_fn(move |request| {
+    let (stream, exchanges) = ClientStream::new(io, clocks);
+    let last = exchanges.clone();
+    let mut ending = Ending::when(async move {
+        tokio::select! { () = last_call(&drain, &last) => {}, () = lifetime.over() => {} }
+    });
+    if let Some(stream) = direct::serve(stream, &exchanges, &peer, &current, &mut ending).await {
+        // in a box: most connections never come here
+        Box::pin(serve_with_hyper(stream, exchanges, peer, current, ending)).await;
+    }
+}
+
+/// Serves what is not usual, and all behind it.
+async fn serve_with_hyper<S, H>(
+    stream: ClientStream<S>,
+    exchanges: ExchangeMarker,
+    peer: Rc<PeerEvidence>,
+    current: Rc<Current<H>>,
+    mut ending: Ending,
+) where
+    S: Socket + 'static,
+    H: Handler,
+{
+    let reading = exchanges.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
         let (service, peer) = (current.load(), Rc::clone(&peer));
-        let (exchange, judged) = marker.begin();
+        let (exchange, judged) = exchanges.begin();
         // hyper keeps room for an exchange in every connection, and most connections have none: in a box it costs nothing then
         Box::pin(async move {
             Ok::<_, Infallible>(match judged {
-                Ok(()) => service.handler.handle(peer, exchange, request).await,
+                Ok(()) => service.handler.handle(peer, exchange, request.map(RequestBody::from)).await,
                 Err(fault) => closing(service.handler.refuse(peer, exchange, fault)),
             })
         })
@@ -98,12 +122,9 @@ pub async fn serve<S, H>(
             .max_headers(MAX_FIELDS)
             .serve_connection(TokioIo::new(stream), service)
     );
-    let mut over = pin!(async {
-        tokio::select! { () = last_call(&drain, &last) => {}, () = lifetime.over() => {} }
-    });
     let mut stay = Stay::Open;
     let ended = poll_fn(|cx| {
-        if stay == Stay::Open && over.as_mut().poll(cx).is_ready() {
+        if stay == Stay::Open && ending.is_over(cx) {
             stay = Stay::UntilAnswered;
         }
         if stay == Stay::UntilAnswered && reading.is_in_exchange() {

@@ -8,6 +8,8 @@
 //! and hyper, `stream` keeps the clocks and `tap` shows only heads that [`request_head`] has judged.
 
 pub mod accept;
+mod answer_head;
+mod answering;
 pub mod body;
 pub mod bound;
 pub mod budget;
@@ -15,6 +17,7 @@ pub mod capacity;
 pub mod certificate;
 mod chunks;
 pub mod connection;
+mod direct;
 pub mod drain;
 pub mod evidence;
 mod greeting;
@@ -23,13 +26,16 @@ mod jwks;
 pub mod listener;
 pub mod loopback;
 pub mod pem;
+pub mod request_body;
 pub mod request_head;
 pub mod service;
 pub mod service_account;
+mod shared_stream;
 pub mod stream;
 mod tap;
 pub mod tls;
 pub mod unix_socket;
+mod usual;
 
 pub use accept::accept;
 pub use body::{BodyError, BodyLimits};
@@ -41,5 +47,6 @@ pub use drain::Drain;
 pub use evidence::PeerEvidence;
 pub use jwks::{JwksError, TokenAlgorithm};
 pub use listener::{ListenAddress, ListenerSocket};
+pub use request_body::RequestBody;
 pub use request_head::HeadFault;
 pub use service::{Current, Service};

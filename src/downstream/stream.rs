@@ -88,6 +88,12 @@ impl ExchangeMarker {
         (ExchangeGuard(Rc::clone(&self.phase)), judged)
     }
 
+    /// The same, for a head that has been judged by whoever calls.
+    pub(super) fn begin_judged(&self) -> ExchangeGuard {
+        self.phase.set(Phase::Exchange);
+        ExchangeGuard(Rc::clone(&self.phase))
+    }
+
     /// Whether nothing of a request has come since the last answer.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.phase.get(), Phase::Rest | Phase::Idle)
@@ -163,6 +169,30 @@ impl<S: Socket> ClientStream<S> {
         let stream =
             Self { io, tap, phase, clocks, deadline, writing: Writing::Quiet, half_closed: None, lingered: None };
         (stream, marker)
+    }
+
+    /// Reads what comes behind a message, past the tap: for whoever judges heads himself, of which none is begun. Nothing new in
+    /// `buf` is the end; while a request is being answered, it is not told for as long as the client may still be there.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.half_closed.is_some() {
+            return self.poll_half_closed(cx);
+        }
+        match Pin::new(&mut self.io).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) if buf.filled().len() == before => self.poll_half_closed(cx),
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_clock(cx),
+        }
+    }
+
+    /// Reads what belongs to the body of the request that is being answered, past the tap.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+
+    /// Has the tap begin with bytes that were read past it.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.tap.begin_with(bytes);
     }
 
     fn enter(&mut self, phase: Phase, timeout: Duration) {

@@ -63,6 +63,11 @@ impl Tap {
         Self { verdict, stage: Stage::Head(HeadReader::default()), held: Vec::new(), stand_in: &[] }
     }
 
+    /// Begins with bytes that somebody else has read.
+    pub(super) fn begin_with(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
+    }
+
     /// Whether part of a head has come, and not all of it.
     pub(super) fn is_in_head(&self) -> bool {
         self.is_between_messages() && !self.held.is_empty()

@@ -34,7 +34,7 @@ mod tests {
     use std::time::Duration;
 
     use http::{Request, Response};
-    use hyper::body::Incoming;
+
     use tokio::sync::{Notify, watch};
     use tokio::task::LocalSet;
 
@@ -42,8 +42,8 @@ mod tests {
     use crate::downstream::listener::Security;
     use crate::downstream::stream::{Clocks, ExchangeGuard};
     use crate::downstream::{
-        Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Service,
-        accept,
+        Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, RequestBody,
+        Service, accept,
     };
     use crate::proxy::answer::{Answer, refuse};
     use crate::query::ErrorDialect;
@@ -84,7 +84,7 @@ mod tests {
             &self,
             peer: Rc<PeerEvidence>,
             exchange: ExchangeGuard,
-            request: Request<Incoming>,
+            request: Request<RequestBody>,
         ) -> Response<Answer> {
             let record = ExchangeRecord::begin(Metrics::new().listener("fragile"), peer);
             let failed = contained(self.exchange(request.uri().path()), &self.panics).await.unwrap_err();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header::HeaderName;
 use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+
 use prometheus_client::metrics::counter::Counter;
 
 use super::answer::{Answer, refuse};
@@ -20,7 +20,7 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied};
 use crate::clock;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, body};
+use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, RequestBody, body};
 use crate::query::{ErrorDialect, QueryForm};
 use crate::telemetry::audit;
 use crate::telemetry::record::causes;
@@ -54,7 +54,7 @@ impl Proxy {
     async fn exchange(
         &self,
         peer: &PeerEvidence,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         record: &mut ExchangeRecord,
     ) -> Result<(Sent, Permit), ExchangeError> {
         let (head, body) = request.into_parts();
@@ -107,7 +107,7 @@ impl Handler for Proxy {
         &self,
         peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
     ) -> Response<Answer> {
         let mut record = ExchangeRecord::begin(self.listener.clone(), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();

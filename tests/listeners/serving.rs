@@ -13,11 +13,11 @@ use bytes::Bytes;
 use countersign::downstream::listener::Security;
 use countersign::downstream::stream::{Clocks, ExchangeGuard};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Service, accept,
+    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, RequestBody, Service, accept,
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -35,7 +35,7 @@ impl Handler for Echo {
         &self,
         peer: Rc<PeerEvidence>,
         _exchange: ExchangeGuard,
-        _request: Request<Incoming>,
+        _request: Request<RequestBody>,
     ) -> Response<Full<Bytes>> {
         Response::new(Full::new(Bytes::from(format!("{peer:?}\n"))))
     }

@@ -14,14 +14,15 @@ use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::stream::ExchangeGuard;
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, Service,
+    Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, RequestBody,
+    Service,
 };
 use countersign::proxy::Proxy;
 use countersign::proxy::answer::Answer;
 use countersign::query::{Limits, Parameters};
 use countersign::signing::verify::SignatureClaim;
 use http::{Method, Request, Response, Version};
-use hyper::body::Incoming;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -206,7 +207,7 @@ impl Handler for Witness {
         &self,
         peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
     ) -> Response<Answer> {
         assert_plain(&request);
         let lawful = is_lawful(&request, &NAMES);

@@ -1,13 +1,13 @@
 //! The rules for request heads, written down a second time: in one pass over the fields, and without a gravest fault.
 
+use countersign::downstream::RequestBody;
 use http::{HeaderMap, Request, Version};
-use hyper::body::Incoming;
 
 /// Most fields that a connection hands on.
 const MOST_FIELDS: usize = 64;
 
 /// What no request may be that reaches a handler, whatever the handler would make of it.
-pub(super) fn assert_plain(request: &Request<Incoming>) {
+pub(super) fn assert_plain(request: &Request<RequestBody>) {
     assert!(matches!(request.version(), Version::HTTP_10 | Version::HTTP_11), "{:?}", request.version());
     assert!(request.headers().len() <= MOST_FIELDS, "{} fields", request.headers().len());
     for (name, value) in request.headers() {
@@ -19,7 +19,7 @@ pub(super) fn assert_plain(request: &Request<Incoming>) {
 }
 
 /// Whether a head may be forwarded by a listener that is called by one of `names`, in lower case, with one route at `/`.
-pub(super) fn is_lawful(request: &Request<Incoming>, names: &[&str]) -> bool {
+pub(super) fn is_lawful(request: &Request<RequestBody>, names: &[&str]) -> bool {
     let headers = request.headers();
     let host = values(headers, "host");
     let media_type = values(headers, "content-type");

@@ -1,0 +1,101 @@
+//! Serving a connection without hyper, as long as what comes on it is usual: a request is read, handled and answered by one task,
+//! with one read and one write when both are small.
+//!
+//! The first request that is not usual goes to hyper with all that has come, and the rest of the connection with it; so does a
+//! head that is incomplete, or to be refused. There is one place for what is rare, then, and this one stays short.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http::Request;
+use tokio::io::AsyncWrite as _;
+
+use super::answer_head::After;
+use super::answering::answer;
+use super::connection::Handler;
+use super::evidence::PeerEvidence;
+use super::request_body::RequestBody;
+use super::service::Current;
+use super::shared_stream::{Begin, SharedStream};
+use super::stream::{ClientStream, ExchangeMarker, Socket};
+
+/// Says when the request that is under way is the last of its connection.
+pub(super) struct Ending {
+    over: Pin<Box<dyn Future<Output = ()>>>,
+    is_over: bool,
+}
+
+impl Ending {
+    /// When `over` is ready.
+    pub(super) fn when(over: impl Future<Output = ()> + 'static) -> Self {
+        Self { over: Box::pin(over), is_over: false }
+    }
+
+    /// Whether it is so now; wakes the task when it becomes so.
+    pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.is_over = self.is_over || self.over.as_mut().poll(cx).is_ready();
+        self.is_over
+    }
+}
+
+/// Serves usual requests until the connection ends, or one is not usual: then hyper is to go on with the stream that is returned,
+/// in which it finds all that has come.
+pub(super) async fn serve<S, H>(
+    stream: ClientStream<S>,
+    exchanges: &ExchangeMarker,
+    peer: &Rc<PeerEvidence>,
+    current: &Current<H>,
+    ending: &mut Ending,
+) -> Option<ClientStream<S>>
+where
+    S: Socket + 'static,
+    H: Handler,
+{
+    let stream = Rc::new(SharedStream::new(stream));
+    loop {
+        let request = match poll_fn(|cx| stream.poll_begin(cx, ending)).await {
+            Ok(Begin::Usual(request)) => request,
+            Ok(Begin::Unusual) => return stream.into_hyper(),
+            Ok(Begin::Nothing) => break,
+            Err(error) => return ended_early(&error),
+        };
+        // in a box: most connections have no exchange, and need no room for one then
+        match Box::pin(exchange(&stream, request, exchanges, peer, current, ending)).await {
+            Ok(After::Keep) => {}
+            Ok(After::Close) => break,
+            Err(error) => return ended_early(&error),
+        }
+    }
+    let closed = poll_fn(|cx| Pin::new(&mut *stream.borrow()).poll_shutdown(cx)).await;
+    closed.err().and_then(|error| ended_early(&error))
+}
+
+async fn exchange<S, H>(
+    stream: &Rc<SharedStream<S>>,
+    request: Request<()>,
+    exchanges: &ExchangeMarker,
+    peer: &Rc<PeerEvidence>,
+    current: &Current<H>,
+    ending: &mut Ending,
+) -> io::Result<After>
+where
+    S: Socket + 'static,
+    H: Handler,
+{
+    let service = current.load();
+    let body = RequestBody::direct(Rc::<SharedStream<S>>::clone(stream));
+    let request = request.map(|()| body);
+    let mut handling = pin!(service.handler.handle(Rc::clone(peer), exchanges.begin_judged(), request));
+    let response = poll_fn(|cx| stream.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?;
+    // asked before the answer is written, which then says so
+    let is_last = poll_fn(|cx| Poll::Ready(ending.is_over(cx))).await;
+    answer(stream, response, if is_last { After::Close } else { After::Keep }).await
+}
+
+fn ended_early<S>(error: &io::Error) -> Option<S> {
+    tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
+    None
+}
