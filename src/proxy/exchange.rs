@@ -115,7 +115,7 @@ impl Handler for Proxy {
             Ok((sent, place)) => {
                 let Sent { mut head, body, sent_at: _, answered_at: _ } = sent;
                 record.status = Some(head.status.as_u16());
-                let request_id = HeaderValue::from_str(&record.request_id.to_string());
+                let request_id = HeaderValue::from_str(record.request_id.encode(&mut [0; 36]));
                 headers::relay(&mut head, request_id.ok());
                 Response::from_parts(head, Answer::relayed(body, record, place, exchange))
             }

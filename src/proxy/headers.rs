@@ -53,18 +53,21 @@ pub fn forwarded(headers: &HeaderMap, listed: &[HeaderName]) -> HeaderMap {
 /// The endpoint's answer as the client may see it: same status, end-to-end fields only, our request id.
 pub fn relay(answer: &mut Parts, request_id: Option<HeaderValue>) {
     let headers = &mut answer.headers;
-    for name in claimed_by_connection(headers).iter().chain(&HOP_BY_HOP).chain(&NOT_THE_ENDPOINTS) {
-        headers.remove(name);
-    }
-    // answers meant for any web page on the endpoint's side are not meant for any web page on ours
-    let cors: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
-    for name in cors {
+    let claimed = claimed_by_connection(headers);
+    // few answers have more than one or two of these: they are looked for before they are taken out
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| is_for_this_hop(name) || claimed.contains(name)).cloned().collect();
+    for name in dropped {
         headers.remove(name);
     }
     headers.extend(request_id.map(|id| (REQUEST_ID, id)));
     answer.version = Version::HTTP_11;
     answer.extensions = Extensions::new(); // hyper would repeat the endpoint's reason phrase from there
+}
+
+fn is_for_this_hop(name: &HeaderName) -> bool {
+    // answers meant for any web page on the endpoint's side are not meant for any web page on ours
+    HOP_BY_HOP.contains(name) || NOT_THE_ENDPOINTS.contains(name) || name.as_str().starts_with("access-control-")
 }
 
 /// The names in every `Connection` field. One that has something else in it claims its names all the same.

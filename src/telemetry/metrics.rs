@@ -6,105 +6,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::configuration::ConfigurationMetrics;
+pub use super::labels::LoadResult;
+use super::labels::{
+    ExchangeLabels, KeyLabel, KeyLoadLabels, ListenerLabel, RefusalLabels, RouteLabel, TokenKeyLabels, UnroutedLabels,
+};
 use super::outcome::Outcome;
+use super::sharded::{Durations, Sharded};
 
 /// The media type of [`Metrics::render`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds in seconds. Signing takes around a microsecond in memory, a millisecond in a token.
-const SIGN_BOUNDS: [f64; 8] = [2e-6, 5e-6, 1e-5, 2e-5, 1e-4, 1e-3, 1e-2, 1e-1];
-const FIRST_BYTE_BOUNDS: [f64; 10] = [1e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1.0, 5.0, 30.0];
+/// Upper bounds in microseconds. Signing takes around one in memory, a thousand in a token.
+const SIGN_BOUNDS: [u64; 8] = [2, 5, 10, 20, 100, 1_000, 10_000, 100_000];
+const FIRST_BYTE_BOUNDS: [u64; 10] =
+    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ExchangeLabels {
-    route: String,
-    action: String,
-    outcome: Outcome,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabel {
-    route: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefusalLabels {
-    route: String,
-    cause: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ListenerLabel {
-    listener: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UnroutedLabels {
-    listener: String,
-    code: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KeyLabel {
-    key: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KeyLoadLabels {
-    key: String,
-    result: LoadResult,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TokenKeyLabels {
-    listener: String,
-    result: LoadResult,
-}
-
-/// How a key store's reload ended, or a fetch of the keys of a token issuer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LoadResult {
-    /// A new key is current.
-    Changed,
-    /// The same key as before.
-    Unchanged,
-    /// The store gave a key that is not used: it has expired, or is not proven.
-    Waiting,
-    /// The store failed; the last good key stays.
-    Failed,
-}
-
-impl EncodeLabelValue for LoadResult {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        match self {
-            Self::Changed => "changed",
-            Self::Unchanged => "unchanged",
-            Self::Waiting => "waiting",
-            Self::Failed => "failed",
-        }
-        .encode(encoder)
-    }
-}
+/// A counter of the request path.
+type WorkerCounter = Counter<u64, Sharded>;
+type SignDurations = Durations<{ SIGN_BOUNDS.len() }>;
+type FirstByteDurations = Durations<{ FIRST_BYTE_BOUNDS.len() }>;
 
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
-    exchanges: Family<ExchangeLabels, Counter>,
+    exchanges: Family<ExchangeLabels, WorkerCounter>,
     unrouted: Family<UnroutedLabels, Counter>,
-    sign: Family<RouteLabel, Histogram>,
-    first_byte: Family<RouteLabel, Histogram>,
-    received: Family<RouteLabel, Counter>,
-    returned: Family<RouteLabel, Counter>,
+    sign: Family<RouteLabel, SignDurations>,
+    first_byte: Family<RouteLabel, FirstByteDurations>,
+    received: Family<RouteLabel, WorkerCounter>,
+    returned: Family<RouteLabel, WorkerCounter>,
     clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
-    clock_repeats: Family<RouteLabel, Counter>,
+    clock_repeats: Family<RouteLabel, WorkerCounter>,
     refusals: Family<RefusalLabels, Counter>,
     connections: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
@@ -112,7 +50,7 @@ pub struct Metrics {
     key_degraded: Family<KeyLabel, Gauge>,
     endpoint_down: Family<RouteLabel, Gauge>,
     endpoint_outages: Family<RouteLabel, Counter>,
-    repeats: Family<RouteLabel, Counter>,
+    repeats: Family<RouteLabel, WorkerCounter>,
     audit_lost: Counter,
     configuration: ConfigurationMetrics,
     panics: Counter,
@@ -130,16 +68,16 @@ pub struct ListenerMetrics {
 /// The metrics of one route, looked up once: an exchange only increments.
 #[derive(Clone)]
 pub struct RouteMetrics {
-    by_action: Arc<HashMap<String, [Counter; Outcome::ALL.len()]>>,
-    other: [Counter; Outcome::ALL.len()],
-    pub(super) sign: Histogram,
-    pub(super) first_byte: Histogram,
-    pub(super) received: Counter,
-    pub(super) returned: Counter,
-    pub(super) repeats: Counter,
+    by_action: Arc<HashMap<String, [WorkerCounter; Outcome::ALL.len()]>>,
+    other: [WorkerCounter; Outcome::ALL.len()],
+    pub(super) sign: SignDurations,
+    pub(super) first_byte: FirstByteDurations,
+    pub(super) received: WorkerCounter,
+    pub(super) returned: WorkerCounter,
+    pub(super) repeats: WorkerCounter,
     label: RouteLabel,
     clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
-    clock_repeats: Counter,
+    clock_repeats: WorkerCounter,
     refusals: Family<RefusalLabels, Counter>,
 }
 
@@ -154,8 +92,9 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("countersign");
-        let sign = Family::new_with_constructor((|| Histogram::new(SIGN_BOUNDS)) as fn() -> Histogram);
-        let first_byte = Family::new_with_constructor((|| Histogram::new(FIRST_BYTE_BOUNDS)) as fn() -> Histogram);
+        let sign = Family::new_with_constructor((|| Durations::new(SIGN_BOUNDS)) as fn() -> SignDurations);
+        let first_byte =
+            Family::new_with_constructor((|| Durations::new(FIRST_BYTE_BOUNDS)) as fn() -> FirstByteDurations);
         let (exchanges, received, returned) = (Family::default(), Family::default(), Family::default());
         let (unrouted, token_key_loads, key_degraded) = (Family::default(), Family::default(), Family::default());
         let (connections, key_expiry, key_loads) = (Family::default(), Family::default(), Family::default());

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod configuration;
+mod labels;
 pub mod logging;
 pub mod metrics;
 pub mod notice;
@@ -10,6 +11,7 @@ mod outlet;
 pub mod panics;
 pub mod record;
 pub mod request_id;
+mod sharded;
 
 pub use audit::{AuditLog, Audited};
 pub use logging::LogFormat;

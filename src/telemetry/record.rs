@@ -140,10 +140,10 @@ impl ExchangeRecord {
         metrics.returned.inc_by(self.returned);
         metrics.repeats.inc_by(u64::from(self.attempts.saturating_sub(1)));
         if let Some(sign) = self.sign {
-            metrics.sign.observe(sign.as_secs_f64());
+            metrics.sign.observe(sign);
         }
         if let Some(first_byte) = self.first_byte {
-            metrics.first_byte.observe(first_byte.as_secs_f64());
+            metrics.first_byte.observe(first_byte);
         }
     }
 

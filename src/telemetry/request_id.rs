@@ -14,6 +14,12 @@ impl RequestId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
+
+    /// Its text, 36 characters.
+    #[must_use]
+    pub fn encode(self, room: &mut [u8; 36]) -> &str {
+        self.0.as_hyphenated().encode_lower(room)
+    }
 }
 
 impl fmt::Display for RequestId {
