@@ -2,17 +2,19 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use thiserror::Error;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
-use super::connect::Connection;
+use super::connection::Connection;
+use super::framing::Framing;
 use super::pool::Pool;
 
 /// Why an answer ends before its end. The client must see a broken transfer.
@@ -20,7 +22,7 @@ use super::pool::Pool;
 pub enum AnswerError {
     /// The connection broke off, or the framing is wrong.
     #[error("the endpoint broke off in the middle of its answer")]
-    BrokenOff(#[source] hyper::Error),
+    BrokenOff(#[source] io::Error),
     /// Nothing came for too long.
     #[error("the endpoint sent nothing more for {} seconds", .0.as_secs())]
     Stalled(Duration),
@@ -28,22 +30,29 @@ pub enum AnswerError {
 
 /// The body of an answer. Reads from the endpoint only when the client takes more.
 pub struct AnswerBody {
-    body: Incoming,
+    framing: Framing,
+    /// What was received and not yet taken.
+    received: Bytes,
     /// What was read ahead, in its order.
     held: VecDeque<Held>,
+    /// Until the answer has come to its end.
     connection: Option<Connection>,
-    pool: Pool,
+    home: Option<Home>,
     idle: Duration,
-    /// How long the endpoint says it keeps an idle connection.
-    keep: Option<Duration>,
-    /// Runs only while a piece is awaited; most answers never need it.
-    clock: Option<Pin<Box<Sleep>>>,
+    /// Whether the connection's clock runs: only while a piece is awaited. Most answers never need it.
+    waits: bool,
+}
+
+/// Where a connection goes when its answer is over, and how long the endpoint says that it keeps one.
+pub(super) struct Home {
+    pub(super) pool: Pool,
+    pub(super) keep: Option<Duration>,
 }
 
 /// A piece of what was read ahead.
 enum Held {
     Frame(Frame<Bytes>),
-    /// Gives way once, so that what lies before is written to the client: a connection that ends with an error ends at once.
+    /// Gives way once.
     Pause,
     Broken(AnswerError),
 }
@@ -55,30 +64,30 @@ impl Held {
             Self::Pause | Self::Broken(_) => None,
         }
     }
-
-    fn is_trailers(&self) -> bool {
-        match self {
-            Self::Frame(frame) => frame.is_trailers(),
-            Self::Pause | Self::Broken(_) => false,
-        }
-    }
 }
 
 impl AnswerBody {
+    /// The body behind a head, of which some has been `received` with it. A connection without a home is closed when the
+    /// answer is over.
     pub(super) fn new(
-        body: Incoming,
+        framing: Framing,
+        received: Bytes,
         connection: Connection,
-        pool: Pool,
+        home: Option<Home>,
         idle: Duration,
-        keep: Option<Duration>,
     ) -> Self {
-        Self { body, held: VecDeque::new(), connection: Some(connection), pool, idle, keep, clock: None }
+        let (held, connection, waits) = (VecDeque::new(), Some(connection), false);
+        let mut body = Self { framing, received, held, connection, home, idle, waits };
+        if body.framing.is_over() {
+            body.give_back();
+        }
+        body
     }
 
     /// Whether the answer has been read to its end.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.held.is_empty() && (self.connection.is_none() || self.body.is_end_stream())
+        self.is_end_stream()
     }
 
     /// Reads the whole body if it has at most `limit` bytes, and gives a copy of it. Whether it does or not, and also when the
@@ -110,39 +119,71 @@ impl AnswerBody {
     }
 
     fn poll_arriving(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(clock) = &mut self.clock {
-                    let now = Instant::now();
-                    clock.as_mut().reset(now.checked_add(self.idle).unwrap_or(now));
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(AnswerError::BrokenOff(error)))),
-            Poll::Ready(None) => {
-                self.give_back();
-                Poll::Ready(None)
-            }
-            Poll::Pending => {
-                let stalled = ready!(self.poll_clock(cx));
+        let arrived = ready!(self.poll_piece(cx));
+        self.waits = false;
+        match arrived {
+            // behind an error nothing of it is of use
+            Err(error) => {
                 self.connection = None;
-                Poll::Ready(Some(Err(stalled)))
+                Poll::Ready(Some(Err(error)))
+            }
+            Ok(frame) => {
+                if self.framing.is_over() {
+                    self.give_back();
+                }
+                Poll::Ready(frame.map(Ok))
             }
         }
     }
 
-    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<AnswerError> {
-        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(self.idle)));
-        ready!(clock.as_mut().poll(cx));
-        Poll::Ready(AnswerError::Stalled(self.idle))
-    }
-
-    /// A connection goes back only from here: when its answer is known to be complete.
-    fn give_back(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.pool.put(connection, self.keep);
+    /// The next piece; none when there is no other.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, AnswerError>> {
+        loop {
+            let piece = self.framing.next(&mut self.received);
+            let piece = piece.map_err(|bad| broken(io::ErrorKind::InvalidData, bad))?;
+            if piece.is_some() || self.framing.is_over() {
+                return Poll::Ready(Ok(piece));
+            }
+            let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
+            match connection.poll_more(cx) {
+                Poll::Ready(Ok(received)) if !received.is_empty() => self.received = received,
+                Poll::Ready(Ok(_nothing)) if self.framing.end() => return Poll::Ready(Ok(None)),
+                Poll::Ready(Ok(_nothing)) => {
+                    return Poll::Ready(Err(broken(io::ErrorKind::UnexpectedEof, "it closed the connection")));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(AnswerError::BrokenOff(error))),
+                Poll::Pending => {
+                    if !mem::replace(&mut self.waits, true) {
+                        let now = Instant::now();
+                        connection.wake_at(now.checked_add(self.idle).unwrap_or(now));
+                    }
+                    ready!(connection.poll_clock(cx));
+                    return Poll::Ready(Err(AnswerError::Stalled(self.idle)));
+                }
+            }
         }
     }
+
+    /// A connection goes back only from here: when its answer has come to its end and nothing behind it, and all of its request
+    /// is written. An endpoint may answer before it has read all of one.
+    fn give_back(&mut self) {
+        if let (Some(connection), Some(home)) = (self.connection.take(), self.home.take())
+            && connection.is_written()
+            && self.received.is_empty()
+        {
+            home.pool.put(connection, home.keep);
+        }
+    }
+}
+
+/// Lets what lies before be written to the client: a connection that ends with an error ends at once.
+fn give_way<T>(cx: &Context<'_>) -> Poll<T> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+fn broken(kind: io::ErrorKind, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AnswerError {
+    AnswerError::BrokenOff(io::Error::new(kind, error))
 }
 
 impl Body for AnswerBody {
@@ -155,40 +196,32 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.held.pop_front() {
             Some(Held::Frame(frame)) => Poll::Ready(Some(Ok(frame))),
-            Some(Held::Pause) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+            Some(Held::Pause) => give_way(cx),
             Some(Held::Broken(error)) => Poll::Ready(Some(Err(error))),
-            None => self.poll_arriving(cx),
+            None => match ready!(self.poll_arriving(cx)) {
+                Some(Err(error)) => {
+                    self.held.push_back(Held::Broken(error));
+                    give_way(cx)
+                }
+                frame_or_end => Poll::Ready(frame_or_end),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.body.is_end_stream()
+        self.held.is_empty() && self.framing.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.body.size_hint();
         let held = u64::try_from(self.held_bytes()).unwrap_or(u64::MAX);
-        // an answer with trailers has no length: they stand behind its last chunk
-        let has_trailers = self.held.iter().any(Held::is_trailers);
-        match rest.exact() {
-            Some(rest) if !has_trailers => SizeHint::with_exact(rest.saturating_add(held)),
-            Some(_) | None => {
+        match self.framing {
+            Framing::Length(left) => SizeHint::with_exact(left.saturating_add(held)),
+            // an answer in chunks stays one: trailers may stand behind the last
+            Framing::Chunked(_) | Framing::UntilClose => {
                 let mut hint = SizeHint::new();
-                hint.set_lower(rest.lower().saturating_add(held));
+                hint.set_lower(held);
                 hint
             }
-        }
-    }
-}
-
-impl Drop for AnswerBody {
-    /// hyper does not poll a body again whose announced length has come: that end is noticed here.
-    fn drop(&mut self) {
-        if self.body.is_end_stream() {
-            self.give_back();
         }
     }
 }

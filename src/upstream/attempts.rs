@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::breaker::Leave;
 use super::client::{Client, Sent};
-use super::connect::Connection;
+use super::connection::Connection;
 use super::error::{Delivery, SendError};
 use crate::signing::SignedRequest;
 
@@ -17,6 +17,9 @@ use crate::signing::SignedRequest;
 const STALE: u8 = 4;
 /// How often one call is repeated at all, connecting included.
 const REPEATS: u8 = 2;
+/// How long a look at a pooled connection is good for: a key in a token or at a service takes its time to sign, one in memory
+/// does not.
+const FRESH: Duration = Duration::from_millis(1);
 /// Between two attempts to connect: an endpoint that restarts is away for a moment.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -46,14 +49,25 @@ pub struct Attempts<'c> {
 
 /// A connection on which nothing of this call has been written.
 pub struct Ready {
-    pub(super) connection: Connection,
-    pooled: Pooled,
+    connection: Connection,
+    origin: Origin,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pooled {
-    Yes,
-    No,
+#[derive(Clone, Copy)]
+enum Origin {
+    /// Where it was looked at then.
+    Pool(Instant),
+    New,
+}
+
+impl Ready {
+    /// Whether it still can be sent on.
+    fn is_fit(&mut self, now: Instant) -> bool {
+        match self.origin {
+            Origin::Pool(looked_at) => now.saturating_duration_since(looked_at) < FRESH || self.connection.is_fit(),
+            Origin::New => true,
+        }
+    }
 }
 
 impl<'c> Attempts<'c> {
@@ -67,16 +81,17 @@ impl<'c> Attempts<'c> {
     /// # Errors
     /// The endpoint cannot be reached, or an attempt before this one was sent and its fate is unknown.
     pub async fn connection(&mut self) -> Result<Ready, SendError> {
+        let now = Instant::now();
         if self.leave.is_none() {
-            match self.client.breaker.admit(Instant::now()) {
+            match self.client.breaker.admit(now) {
                 Ok(leave) => self.leave = Some(leave),
                 Err(outage) => return Err(self.give_up(SendError::Down(outage))),
             }
         }
         if self.stale_left > 0
-            && let Some(connection) = self.client.pool.take()
+            && let Some(connection) = self.client.pool.take(now)
         {
-            return Ok(Ready { connection, pooled: Pooled::Yes });
+            return Ok(Ready { connection, origin: Origin::Pool(now) });
         }
         let connected = self.connect().await;
         match connected.as_ref().err().and_then(SendError::outage) {
@@ -85,14 +100,14 @@ impl<'c> Attempts<'c> {
             None => self.leave.iter_mut().for_each(Leave::connected),
         }
         match connected {
-            Ok(connection) => Ok(Ready { connection, pooled: Pooled::No }),
+            Ok(connection) => Ok(Ready { connection, origin: Origin::New }),
             Err(error) => Err(self.give_up(error)),
         }
     }
 
     /// A new connection, within the time for one and with a second attempt in it.
     async fn connect(&mut self) -> Result<Connection, SendError> {
-        let deadline = self.by(self.client.timeouts.connect);
+        let deadline = self.by(Instant::now(), self.client.timeouts.connect);
         loop {
             let error = match self.client.connect(deadline).await {
                 Ok(connection) => return Ok(connection),
@@ -114,15 +129,15 @@ impl<'c> Attempts<'c> {
     /// call in any of them.
     pub async fn send(
         &mut self,
-        ready: Ready,
+        mut ready: Ready,
         request: SignedRequest,
         forwarded: &HeaderMap,
     ) -> Result<ControlFlow<Sent>, SendError> {
-        let by = self.by(self.client.timeouts.first_byte);
+        let now = Instant::now();
+        let by = self.by(now, self.client.timeouts.first_byte);
         let answer_by = *self.answer_by.get_or_insert(by);
-        let pooled = ready.pooled;
-        // a key in a token or at a service takes its time to sign
-        if pooled == Pooled::Yes && !ready.connection.is_fit() {
+        let is_pooled = matches!(ready.origin, Origin::Pool(_));
+        if !ready.is_fit(now) {
             self.stale_left = self.stale_left.saturating_sub(1);
             return Ok(ControlFlow::Continue(()));
         }
@@ -137,7 +152,7 @@ impl<'c> Attempts<'c> {
             self.leave.take().into_iter().for_each(|leave| leave.failed(outage));
         }
         match error.delivery() {
-            Delivery::NotSent if pooled == Pooled::Yes => {
+            Delivery::NotSent if is_pooled => {
                 self.stale_left = self.stale_left.saturating_sub(1);
                 Ok(ControlFlow::Continue(()))
             }
@@ -178,9 +193,8 @@ impl<'c> Attempts<'c> {
         }
     }
 
-    /// The end of a step that may take `limit`, and no longer than the call as a whole.
-    fn by(&self, limit: Duration) -> Instant {
-        let now = Instant::now();
+    /// The end of a step that begins `now` and may take `limit`, and no longer than the call as a whole.
+    fn by(&self, now: Instant, limit: Duration) -> Instant {
         let by = now.checked_add(limit).unwrap_or(now);
         self.answer_by.map_or(by, |last| by.min(last))
     }

@@ -3,31 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, TRANSFER_ENCODING, VIA};
+use http::HeaderMap;
+use http::header::HeaderName;
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::answer::AnswerBody;
+use super::answer::{AnswerBody, Home};
+use super::answer_head::AnswerHead;
 use super::attempts::{Attempts, Repetition};
 use super::breaker::Breaker;
 use super::budget::Budget;
-use super::connect::{Connection, Endpoint};
+use super::connect::Endpoint;
+use super::connection::Connection;
 use super::error::SendError;
-use super::informational::Flood;
 use super::pool::Pool;
+use super::request::RequestHead;
 use crate::signing::{SignedRequest, SigningTarget};
 
-/// The media type of what is sent.
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 /// Names us to endpoints, and to ourselves should a request come back (see `proxy::head`).
 pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const VIA_VALUE: HeaderValue = HeaderValue::from_static(VIA_COUNTERSIGN);
 
 /// How old the addresses of an endpoint may be to which connections are kept.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
@@ -47,8 +43,7 @@ pub struct Timeouts {
 pub struct Client {
     endpoint: Endpoint,
     addresses: Addresses,
-    host: HeaderValue,
-    path: Uri,
+    head: RequestHead,
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
     pub(super) budget: Budget,
@@ -78,10 +73,9 @@ impl Client {
         pool: Pool,
         breaker: Arc<Breaker>,
     ) -> Option<Self> {
-        let host = HeaderValue::from_str(&target.host).ok()?;
-        let path = Uri::try_from(target.path.as_str()).ok()?;
+        let head = RequestHead::to(target)?;
         let addresses = Addresses::of(&endpoint.host, endpoint.port);
-        Some(Self { endpoint, addresses, host, path, timeouts, pool, budget: Budget::full(), breaker })
+        Some(Self { endpoint, addresses, head, timeouts, pool, budget: Budget::full(), breaker })
     }
 
     /// Begins a call, which may take more than one attempt.
@@ -123,61 +117,15 @@ impl Client {
         forwarded: &HeaderMap,
         answer_by: Instant,
     ) -> Result<Sent, SendError> {
-        let request = self.request(request.into_body(), forwarded);
+        let request = self.head.request(request.into_body(), forwarded);
         let sent_at = Instant::now();
-        let response = hand_over(&mut connection, request, answer_by).await?;
+        let (head, received) = connection.send(request, answer_by).await?;
         let answered_at = Instant::now();
-        check_framing(&response).map_err(SendError::BadAnswer)?;
-        let (head, body) = response.into_parts();
-        let keep = kept_alive(&head.headers);
-        let body = AnswerBody::new(body, connection, self.pool.clone(), self.timeouts.idle, keep);
-        Ok(Sent { head, body, sent_at, answered_at })
+        let AnswerHead { parts, framing, persists } = head;
+        let home = persists.then(|| Home { pool: self.pool.clone(), keep: kept_alive(&parts.headers) });
+        let body = AnswerBody::new(framing, received, connection, home, self.timeouts.idle);
+        Ok(Sent { head: parts, body, sent_at, answered_at })
     }
-
-    /// The whole head is ours: nothing a client wrote is copied but the fields its route lists.
-    fn request(&self, body: Bytes, forwarded: &HeaderMap) -> Request<Full<Bytes>> {
-        let length = HeaderValue::from(body.len());
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path.clone();
-        *request.version_mut() = Version::HTTP_11;
-        let headers = request.headers_mut();
-        headers.reserve(5);
-        headers.insert(HOST, self.host.clone());
-        headers.insert(CONTENT_TYPE, FORM);
-        headers.insert(CONTENT_LENGTH, length);
-        headers.insert(VIA, VIA_VALUE);
-        headers.extend(forwarded.clone());
-        request
-    }
-}
-
-/// There are two proofs that a request was not sent, and no third: hyper gives it back, which it does when it never began to
-/// write it; or the kernel has taken no byte since.
-async fn hand_over(
-    connection: &mut Connection,
-    mut request: Request<Full<Bytes>>,
-    answer_by: Instant,
-) -> Result<Response<Incoming>, SendError> {
-    let before = connection.written();
-    let flood = Flood::watch(&mut request);
-    let answer = tokio::select! {
-        biased;
-        () = flood.too_many() => return Err(SendError::BadAnswer("too many informational answers come before it")),
-        answer = timeout_at(answer_by, connection.sender.try_send_request(request)) => answer,
-    };
-    let mut failed = match answer {
-        Ok(Ok(response)) => return Ok(response),
-        Ok(Err(failed)) => failed,
-        Err(_elapsed) => return Err(SendError::AnswerTimeout),
-    };
-    let unsent = failed.take_message().is_some() || connection.written() == before;
-    let error = failed.into_error();
-    Err(match (unsent, error.is_parse()) {
-        (true, _) => SendError::NeverSent(error),
-        (false, true) => SendError::Garbled(error),
-        (false, false) => SendError::BrokenOff(error),
-    })
 }
 
 /// `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less a second for the way: how long the endpoint keeps the
@@ -190,30 +138,11 @@ fn kept_alive(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.saturating_sub(1)))
 }
 
-/// hyper reads some answers whose end two readers could see in different places; those are not passed on.
-fn check_framing(response: &Response<Incoming>) -> Result<(), &'static str> {
-    let headers = response.headers();
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err("it switches protocols, which was not asked for");
-    }
-    if response.status().as_u16() >= 600 {
-        return Err("its status is beyond those that exist"); // RFC 9110 section 15; clients take such a number in many ways
-    }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let first = lengths.next();
-    if lengths.next().is_some() || first.is_some_and(|length| length.as_bytes().contains(&b',')) {
-        return Err("it has more than one Content-Length");
-    }
-    if first.is_some() && headers.contains_key(TRANSFER_ENCODING) {
-        return Err("it has both Content-Length and Transfer-Encoding");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::upstream::{BreakerLimits, Security};
+    use http::HeaderValue;
     use std::net::{SocketAddr, TcpListener};
 
     #[test]
@@ -249,8 +178,7 @@ mod tests {
             let client = Client::new(endpoint, &target, timeouts, Pool::new(8, 60 * second), breaker).unwrap();
 
             client.addresses.found(&[here_at]).await;
-            let mut connection = client.connect(Instant::now() + second).await.unwrap();
-            connection.sender.ready().await.unwrap();
+            let connection = client.connect(Instant::now() + second).await.unwrap();
             client.pool.put(connection, None);
             client.tend().await;
             assert!(!client.pool.is_empty(), "its address is still the one");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::answer_head::NotHttp;
 use super::breaker::Outage;
 
 /// Whether the endpoint may have received a request.
@@ -42,16 +43,16 @@ pub enum SendError {
     HandshakeCut(#[source] io::Error),
     /// The connection was gone before anything was written on it.
     #[error("the connection to the endpoint ended before anything was written on it")]
-    NeverSent(#[source] hyper::Error),
+    NeverSent(#[source] io::Error),
     /// Sent, and no head of an answer in time.
     #[error("the endpoint did not answer in time")]
     AnswerTimeout,
     /// Sent, and the connection ended before the head of an answer was complete.
     #[error("the endpoint broke off before it answered")]
-    BrokenOff(#[source] hyper::Error),
+    BrokenOff(#[source] io::Error),
     /// Sent, and what came back is not HTTP, or more of it than a head may have.
     #[error("the endpoint's answer is not HTTP")]
-    Garbled(#[source] hyper::Error),
+    Garbled(#[source] NotHttp),
     /// An answer that cannot be passed on without doubt about where it ends.
     #[error("the endpoint's answer is not usable HTTP: {0}")]
     BadAnswer(&'static str),
@@ -71,6 +72,25 @@ impl SendError {
             | Self::HandshakeCut(_)
             | Self::NeverSent(_) => Delivery::NotSent,
             Self::AnswerTimeout | Self::BrokenOff(_) | Self::Garbled(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
+        }
+    }
+
+    /// This error, of a request of which the kernel has taken no byte.
+    #[must_use]
+    pub(super) fn before_sending(self) -> Self {
+        match self {
+            Self::BrokenOff(source) => Self::NeverSent(source),
+            Self::Garbled(source) => Self::NeverSent(io::Error::new(io::ErrorKind::InvalidData, source)),
+            Self::Down(_)
+            | Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::HandshakeCut(_)
+            | Self::NeverSent(_)
+            | Self::AnswerTimeout
+            | Self::BadAnswer(_) => self,
         }
     }
 

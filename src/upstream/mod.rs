@@ -5,15 +5,19 @@
 
 mod addresses;
 pub mod answer;
+pub mod answer_head;
 pub mod attempts;
 pub mod breaker;
 mod budget;
+mod chunked;
 pub mod client;
 pub mod connect;
+mod connection;
 pub mod error;
 mod eyeballs;
-mod informational;
+mod framing;
 pub mod pool;
+mod request;
 mod socket;
 pub mod tls;
 

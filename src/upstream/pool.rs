@@ -1,19 +1,20 @@
 //! Idle connections to one endpoint, kept by one worker: the most recently used first, none beyond its time.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connect::Connection;
+use super::connection::Connection;
 
 /// A worker's idle connections to one endpoint. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
-    /// Each with the end of its time.
-    idle: Rc<RefCell<Vec<(Connection, Instant)>>>,
+    /// Each with the end of its time; the one used last is at the back.
+    idle: Rc<RefCell<VecDeque<(Connection, Instant)>>>,
     limit: usize,
     idle_timeout: Duration,
 }
@@ -25,14 +26,13 @@ impl Pool {
         Self { idle: Rc::default(), limit, idle_timeout }
     }
 
-    /// Takes the connection used last, so that the others grow old and are closed when load falls. One that the endpoint has
-    /// closed, or sent something on that nobody asked for, is dropped and the next one looked at.
+    /// Takes the connection used last, so that the others grow old and are closed when load falls. One whose time is over at
+    /// `now`, that the endpoint has closed, or sent something on that nobody asked for, is dropped and the next one looked at.
     #[must_use]
-    pub fn take(&self) -> Option<Connection> {
-        self.close_expired();
+    pub fn take(&self, now: Instant) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        while let Some((connection, _)) = idle.pop() {
-            if connection.is_fit() {
+        while let Some((mut connection, until)) = idle.pop_back() {
+            if now < until && connection.is_fit() {
                 return Some(connection);
             }
         }
@@ -40,14 +40,18 @@ impl Pool {
     }
 
     /// Gives a connection back after its answer was read to the end; it may wait for `keep` at most, and no longer than any
-    /// other. One that is closed, still busy, or one too many is dropped: an endpoint that answers before it has read all of a
-    /// request leaves one that is busy with the rest.
-    pub fn put(&self, connection: Connection, keep: Option<Duration>) {
-        self.close_expired();
+    /// other. One too many is dropped.
+    pub fn put(&self, mut connection: Connection, keep: Option<Duration>) {
+        let (now, keep) = (Instant::now(), keep.unwrap_or(self.idle_timeout).min(self.idle_timeout));
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < self.limit && connection.sender.is_ready() {
-            let (now, keep) = (Instant::now(), keep.unwrap_or(self.idle_timeout).min(self.idle_timeout));
-            idle.push((connection, now.checked_add(keep).unwrap_or(now)));
+        // those that were used longest ago; whatever is not over in this order is closed by `close_expired`
+        while idle.front().is_some_and(|(_, until)| *until <= now) {
+            idle.pop_front();
+        }
+        let until = now.checked_add(keep).unwrap_or(now);
+        if idle.len() < self.limit && now < until {
+            connection.rest();
+            idle.push_back((connection, until));
         }
     }
 
@@ -65,9 +69,10 @@ impl Pool {
         before.saturating_sub(idle.len())
     }
 
-    /// Drops what nobody used in time. Called on every use and by a timer of the worker, so that an idle proxy holds nothing.
+    /// Drops what nobody used in time, and what the endpoint has closed. Called by a timer of the worker, so that an idle proxy
+    /// holds nothing: it looks at every connection.
     pub fn close_expired(&self) {
         let now = Instant::now();
-        self.idle.borrow_mut().retain(|(connection, until)| !connection.sender.is_closed() && now < *until);
+        self.idle.borrow_mut().retain_mut(|(connection, until)| now < *until && connection.is_fit());
     }
 }

@@ -1,0 +1,383 @@
+//! The head of an answer: read off what has been received, judged, and nothing passed on that two readers may take differently.
+
+use std::mem::{self, MaybeUninit};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use httparse::{ParserConfig, Status};
+use thiserror::Error;
+
+use super::error::SendError;
+use super::framing::Framing;
+
+/// Largest head of an answer, and most header fields in it.
+pub(super) const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_FIELDS: usize = 128;
+
+/// Most informational answers to one request, whatever time is left (RFC 9110 section 15.2 sets no limit). Endpoints send one,
+/// if any: `100 Continue`, which we do not ask for.
+const MOST_INFORMATIONAL: usize = 20;
+
+/// What came back is not HTTP/1.1, or more of it than a head may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotHttp {
+    /// Its grammar.
+    #[error("its head cannot be read: {0}")]
+    Syntax(httparse::Error),
+    /// [`MAX_HEAD`].
+    #[error("its head is longer than {MAX_HEAD} bytes")]
+    TooLarge,
+    /// Three digits, but none that stand for anything.
+    #[error("its status is none")]
+    Status,
+    /// Not digits, or too many of them.
+    #[error("its Content-Length is not a number of bytes")]
+    Length,
+    /// RFC 9112 section 6.1: "a server MUST NOT".
+    #[error("it has a Transfer-Encoding in HTTP/1.0")]
+    CodingInHttp10,
+}
+
+/// The head of a final answer.
+pub(super) struct AnswerHead {
+    pub(super) parts: Parts,
+    /// How the end of its body is known.
+    pub(super) framing: Framing,
+    /// Whether the connection may carry another request when this answer is over.
+    pub(super) persists: bool,
+}
+
+/// Reads the head of one answer, piece by piece as it is received.
+#[derive(Default)]
+pub(super) struct HeadReader {
+    informational: usize,
+    /// So many bytes have been looked at and are no whole head: there is nothing to parse before its empty line has come.
+    partial: usize,
+}
+
+impl HeadReader {
+    /// The head, once all of it has been received, and what follows it; informational answers before it are skipped. `None`
+    /// leaves in `received` what there is of it.
+    ///
+    /// # Errors
+    /// [`SendError::Garbled`] and [`SendError::BadAnswer`].
+    pub(super) fn read(&mut self, received: &mut BytesMut) -> Result<Option<(AnswerHead, Bytes)>, SendError> {
+        if self.partial > 0 && received.len() < MAX_HEAD && !has_empty_line(received, self.partial) {
+            self.partial = received.len();
+            return Ok(None);
+        }
+        let mut bytes = mem::take(received).freeze();
+        loop {
+            let Some((parts, length)) = parse(&bytes).map_err(SendError::Garbled)? else {
+                self.partial = bytes.len();
+                // nobody else has them: this is no copy
+                *received = bytes.into();
+                return Ok(None);
+            };
+            bytes.advance(length);
+            if parts.status.is_informational() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
+                self.informational = self.informational.saturating_add(1);
+                if self.informational > MOST_INFORMATIONAL {
+                    return Err(SendError::BadAnswer("too many informational answers come before it"));
+                }
+                continue;
+            }
+            check(&parts).map_err(SendError::BadAnswer)?;
+            let framing = framing(&parts).map_err(SendError::Garbled)?;
+            let persists = persists(&parts);
+            return Ok(Some((AnswerHead { parts, framing, persists }, bytes)));
+        }
+    }
+}
+
+/// Whether an empty line ends in the bytes from `new` on: as lenient as the parser is.
+fn has_empty_line(bytes: &[u8], new: usize) -> bool {
+    let new = bytes.get(new.saturating_sub(2)..).unwrap_or_default();
+    new.windows(2).any(|two| two == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n")
+}
+
+/// The first head in `bytes`, of whatever status, and its length. Its values are slices of them.
+fn parse(bytes: &Bytes) -> Result<Option<(Parts, usize)>, NotHttp> {
+    let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut head = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut room);
+    let length = match parsed.map_err(NotHttp::Syntax)? {
+        Status::Complete(length) if length <= MAX_HEAD => length,
+        Status::Partial if bytes.len() < MAX_HEAD => return Ok(None),
+        Status::Complete(_) | Status::Partial => return Err(NotHttp::TooLarge),
+    };
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NotHttp::Status)?;
+    parts.version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    parts.headers.reserve(head.headers.len());
+    for field in head.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
+        parts.headers.append(
+            name.map_err(|_| NotHttp::Syntax(httparse::Error::HeaderName))?,
+            value.map_err(|_| NotHttp::Syntax(httparse::Error::HeaderValue))?,
+        );
+    }
+    Ok(Some((parts, length)))
+}
+
+/// Some answers end in different places for different readers; those are not passed on.
+fn check(parts: &Parts) -> Result<(), &'static str> {
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err("it switches protocols, which was not asked for");
+    }
+    if parts.status.as_u16() >= 600 {
+        return Err("its status is beyond those that exist"); // RFC 9110 section 15; clients take such a number in many ways
+    }
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    let first = lengths.next();
+    if lengths.next().is_some() || first.is_some_and(|length| length.as_bytes().contains(&b',')) {
+        return Err("it has more than one Content-Length");
+    }
+    if first.is_some() && parts.headers.contains_key(TRANSFER_ENCODING) {
+        return Err("it has both Content-Length and Transfer-Encoding");
+    }
+    Ok(())
+}
+
+/// RFC 9112 section 6.3, for the answer to a POST.
+fn framing(parts: &Parts) -> Result<Framing, NotHttp> {
+    if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Ok(Framing::Length(0));
+    }
+    if let Some(last) = parts.headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+        let last = last.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
+        return match parts.version {
+            Version::HTTP_10 => Err(NotHttp::CodingInHttp10),
+            _ if last.trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked(Box::default())),
+            _ => Ok(Framing::UntilClose),
+        };
+    }
+    match parts.headers.get(CONTENT_LENGTH) {
+        Some(length) => digits(length.as_bytes()).map(Framing::Length).ok_or(NotHttp::Length),
+        None => Ok(Framing::UntilClose),
+    }
+}
+
+/// Digits and nothing else: `parse` would take a sign.
+fn digits(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// RFC 9112 section 9.3. In whichever of its fields it stands, `close` is the last word.
+fn persists(parts: &Parts) -> bool {
+    let says = |wanted: &[u8]| connection_options(&parts.headers).any(|option| option.eq_ignore_ascii_case(wanted));
+    !says(b"close") && (parts.version == Version::HTTP_11 || says(b"keep-alive"))
+}
+
+fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let fields = headers.get_all(CONNECTION).into_iter();
+    fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Reading = Result<Option<(AnswerHead, Bytes)>, SendError>;
+
+    /// Reads an answer that comes in pieces of so many bytes, and stops at its head.
+    fn read(sent: &[u8], piece: usize) -> Reading {
+        let (mut reader, mut received) = (HeadReader::default(), BytesMut::new());
+        let mut pieces = sent.chunks(piece);
+        while let Some(piece) = pieces.next() {
+            received.extend_from_slice(piece);
+            if let Some((head, behind)) = reader.read(&mut received)? {
+                let behind = [&behind[..], &pieces.collect::<Vec<_>>().concat()].concat();
+                return Ok(Some((head, behind.into())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn head(text: &str) -> AnswerHead {
+        read(text.as_bytes(), usize::MAX).unwrap().unwrap().0
+    }
+
+    fn refused(text: &str) -> String {
+        let errors: Vec<String> = (1..=text.len())
+            .map(|piece| match read(text.as_bytes(), piece) {
+                Err(SendError::Garbled(error)) => error.to_string(),
+                Err(SendError::BadAnswer(what)) => what.to_owned(),
+                Err(other) => panic!("{other:?}"),
+                Ok(_) => panic!("{text:?} is taken, in pieces of {piece}"),
+            })
+            .collect();
+        assert!(errors.windows(2).all(|two| two[0] == two[1]), "{text:?}: {errors:?}");
+        errors[0].clone()
+    }
+
+    #[test]
+    fn a_head_is_read_and_what_is_behind_it_kept_however_it_is_cut() {
+        let sent = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n\
+                    HTTP/1.1 404 Not Here\r\nContent-Length: 4\r\nX-Twice: 1 \r\nx-twice:\t2\r\nX-Empty:\r\nX-Latin: \u{e9}\
+                    \r\n\r\nbodyHTTP/1.1";
+        for piece in 1..=sent.len() {
+            let (head, behind) = read(sent.as_bytes(), piece).unwrap().unwrap();
+            assert_eq!((head.parts.status.as_u16(), head.parts.version), (404, Version::HTTP_11), "{piece}");
+            let fields: Vec<(&str, &[u8])> =
+                head.parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            let expected: [(&str, &[u8]); 5] = [
+                ("content-length", b"4"),
+                ("x-twice", b"1"),
+                ("x-twice", b"2"),
+                ("x-empty", b""),
+                ("x-latin", "\u{e9}".as_bytes()),
+            ];
+            assert_eq!(fields, expected, "in pieces of {piece}");
+            assert!(matches!(head.framing, Framing::Length(4)) && head.persists);
+            assert_eq!(behind, "bodyHTTP/1.1", "in pieces of {piece}");
+        }
+        for end in 0..sent.find("bodyHTTP").unwrap() {
+            assert!(read(&sent.as_bytes()[..end], 7).unwrap().is_none(), "whole after {end} bytes");
+        }
+    }
+
+    #[test]
+    fn values_are_slices_of_what_was_received() {
+        let mut received = BytesMut::from(&b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-A: value\r\n\r\nbody"[..]);
+        let memory = received.as_ptr() as usize..received.as_ptr() as usize + received.len();
+        let (head, behind) = HeadReader::default().read(&mut received).unwrap().unwrap();
+        assert!(memory.contains(&(head.parts.headers["x-a"].as_bytes().as_ptr() as usize)));
+        assert!(memory.contains(&(behind.as_ptr() as usize)));
+    }
+
+    #[test]
+    fn what_is_no_http_is_refused() {
+        for text in [
+            "\u{15}\u{3}\u{3} garbage \r\n\r\n",
+            "SSH-2.0-OpenSSH_9.2\r\n",
+            "<html>HTTP/0.9</html>",
+            "ICY 200 OK\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1  200 OK\r\n\r\n",
+            "HTTP/1.1 twohundred OK\r\n\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 099 Low\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX-A: b\r\n folded\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n X-A: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX-A : b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX-A\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX-A: a\0b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX-A: a\rb\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX-\u{e9}: b\r\n\r\n",
+        ] {
+            // of a head that comes in pieces only its beginning and its whole are looked at
+            match read(text.as_bytes(), usize::MAX) {
+                Err(SendError::Garbled(NotHttp::Syntax(_) | NotHttp::Status)) => {}
+                other => panic!("{text:?}: {:?}", other.map(|head| head.is_some())),
+            }
+            for piece in 1..text.len() {
+                assert!(!matches!(read(text.as_bytes(), piece), Ok(Some(_))), "{text:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_with_two_possible_ends_is_refused() {
+        for (fields, why) in [
+            ("Content-Length: 2\r\nContent-Length: 3", "it has more than one Content-Length"),
+            ("Content-Length: 2\r\nContent-Length: 2", "it has more than one Content-Length"),
+            ("Content-Length: 2, 2", "it has more than one Content-Length"),
+            ("Content-Length: 2\r\nTransfer-Encoding: chunked", "it has both Content-Length and Transfer-Encoding"),
+            ("Content-Length: -1", "its Content-Length is not a number of bytes"),
+            ("Content-Length: +2", "its Content-Length is not a number of bytes"),
+            ("Content-Length: 0x2", "its Content-Length is not a number of bytes"),
+            ("Content-Length:", "its Content-Length is not a number of bytes"),
+            ("Content-Length: 99999999999999999999", "its Content-Length is not a number of bytes"),
+        ] {
+            assert_eq!(refused(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n")), why, "{fields}");
+        }
+        let in_http_1_0 = refused("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(in_http_1_0, "it has a Transfer-Encoding in HTTP/1.0");
+    }
+
+    #[test]
+    fn a_status_that_was_not_asked_for_is_refused() {
+        for status in [101, 600, 999] {
+            let why = refused(&format!("HTTP/1.1 {status} Beyond\r\nContent-Length: 2\r\n\r\n"));
+            assert!(why.contains(if status == 101 { "switches protocols" } else { "beyond those" }), "{why}");
+        }
+    }
+
+    #[test]
+    fn where_a_body_ends_is_what_its_head_says() {
+        for (head_text, framing) in [
+            ("200 OK\r\nContent-Length: 0", "Length(0)"),
+            ("200 OK\r\ncontent-length: 18446744073709551615", "Length(18446744073709551615)"),
+            ("200 OK", "UntilClose"),
+            ("200 OK\r\nTransfer-Encoding: gzip", "UntilClose"),
+            ("200 OK\r\nTransfer-Encoding: chunked, gzip", "UntilClose"),
+            ("200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip", "UntilClose"),
+            ("204 No Content\r\nContent-Length: 3", "Length(0)"),
+            ("304 Not Modified\r\nTransfer-Encoding: chunked", "Length(0)"),
+            ("304 Not Modified", "Length(0)"),
+        ] {
+            assert_eq!(format!("{:?}", head(&format!("HTTP/1.1 {head_text}\r\n\r\n")).framing), framing, "{head_text}");
+        }
+        for coding in ["chunked", "Chunked", "gzip, CHUNKED ", "gzip\r\nTransfer-Encoding: chunked"] {
+            let head = head(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n"));
+            assert!(matches!(head.framing, Framing::Chunked(_)), "{coding}");
+        }
+    }
+
+    #[test]
+    fn a_connection_persists_as_its_version_and_its_last_word_say() {
+        for (text, persists) in [
+            ("HTTP/1.1 200 OK", true),
+            ("HTTP/1.1 200 OK\r\nConnection: keep-alive", true),
+            ("HTTP/1.1 200 OK\r\nConnection: Close", false),
+            ("HTTP/1.1 200 OK\r\nConnection: x, \tclose", false),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: keep-alive", false),
+            ("HTTP/1.1 200 OK\r\nConnection: closed", true),
+            ("HTTP/1.0 200 OK", false),
+            ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive", true),
+            ("HTTP/1.0 200 OK\r\nConnection: keep-alive, close", false),
+        ] {
+            assert_eq!(head(&format!("{text}\r\n\r\n")).persists, persists, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_head_has_its_limits_and_may_be_as_long_as_they_are() {
+        let with_fields = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
+        assert_eq!(head(&with_fields(MAX_FIELDS)).parts.headers.len(), MAX_FIELDS);
+        let too_many = read(with_fields(MAX_FIELDS + 1).as_bytes(), 4096);
+        assert!(matches!(too_many, Err(SendError::Garbled(NotHttp::Syntax(httparse::Error::TooManyHeaders)))));
+
+        let of_length = |length: usize| {
+            let (start, end) = ("HTTP/1.1 200 OK\r\nA: ", "\r\n\r\n");
+            format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()))
+        };
+        for piece in [1000, 4096, usize::MAX] {
+            assert!(read(of_length(MAX_HEAD).as_bytes(), piece).unwrap().is_some());
+            let too_long = read(of_length(MAX_HEAD + 1).as_bytes(), piece);
+            assert!(matches!(too_long, Err(SendError::Garbled(NotHttp::TooLarge))));
+            let endless = read(&of_length(2 * MAX_HEAD).as_bytes()[..MAX_HEAD], piece);
+            assert!(matches!(endless, Err(SendError::Garbled(NotHttp::TooLarge))));
+        }
+    }
+
+    #[test]
+    fn twenty_informational_answers_are_borne_and_no_more() {
+        let after = |count: usize| {
+            let hints = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(count);
+            format!("{hints}HTTP/1.1 200 OK\r\n\r\n")
+        };
+        for piece in [1, 10, 100, usize::MAX] {
+            assert!(read(after(MOST_INFORMATIONAL).as_bytes(), piece).unwrap().is_some());
+            let flood = read(after(MOST_INFORMATIONAL + 1).as_bytes(), piece);
+            assert!(matches!(flood, Err(SendError::BadAnswer(why)) if why.contains("informational")));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! HTTP/1.1 on one connection, one request at a time: it is written while the answer is read, in as few system calls as it takes.
+//!
+//! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. Nor has an idle
+//! connection a buffer.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt as _;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::answer_head::{AnswerHead, HeadReader};
+use super::error::SendError;
+use super::request::Outgoing;
+use super::socket::Socket;
+
+/// Room for what is read at once: for most answers as a whole, and for the pieces of those that have filled it.
+const ROOM: usize = 8 * 1024;
+const MORE_ROOM: usize = 64 * 1024;
+
+/// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
+pub struct Connection {
+    socket: Socket,
+    /// The other end.
+    pub(super) address: SocketAddr,
+    request: Outgoing,
+    buffer: BytesMut,
+    /// How much room the next read has.
+    room: usize,
+    clock: Pin<Box<Sleep>>,
+}
+
+impl Connection {
+    /// On a socket that has carried nothing.
+    pub(super) fn new(socket: Socket, address: SocketAddr) -> Self {
+        let clock = Box::pin(sleep(Duration::ZERO));
+        Self { socket, address, request: Outgoing::none(), buffer: BytesMut::new(), room: ROOM, clock }
+    }
+
+    /// Whether the endpoint has neither closed it nor said anything since its last answer.
+    pub(super) fn is_fit(&mut self) -> bool {
+        self.socket.is_quiet()
+    }
+
+    /// Whether all of the last request is written.
+    pub(super) const fn is_written(&self) -> bool {
+        self.request.is_written()
+    }
+
+    /// To be idle from now on.
+    pub(super) fn rest(&mut self) {
+        self.buffer = BytesMut::new();
+        self.room = ROOM;
+    }
+
+    /// Sends `request` and waits for the head of its answer, which comes with what was read behind it. The rest of the request
+    /// goes on being written while the body is read.
+    ///
+    /// # Errors
+    /// The request was not sent if the kernel has taken no byte since it was handed over: there is no other proof.
+    pub(super) async fn send(
+        &mut self,
+        request: Outgoing,
+        answer_by: Instant,
+    ) -> Result<(AnswerHead, Bytes), SendError> {
+        let before = self.socket.written();
+        self.request = request;
+        self.clock.as_mut().reset(answer_by);
+        let mut reader = HeadReader::default();
+        let error = match poll_fn(|cx| self.poll_head(&mut reader, cx)).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        Err(if self.socket.written() == before { error.before_sending() } else { error })
+    }
+
+    fn poll_head(
+        &mut self,
+        reader: &mut HeadReader,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(AnswerHead, Bytes), SendError>> {
+        loop {
+            match self.poll_exchange(cx) {
+                Poll::Ready(Ok(0)) => {
+                    let end = io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection");
+                    return Poll::Ready(Err(SendError::BrokenOff(end)));
+                }
+                Poll::Ready(Ok(_)) => {
+                    if let Some(answer) = reader.read(&mut self.buffer)? {
+                        return Poll::Ready(Ok(answer));
+                    }
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::BrokenOff(error))),
+                Poll::Pending => {
+                    ready!(self.clock.as_mut().poll(cx));
+                    return Poll::Ready(Err(SendError::AnswerTimeout));
+                }
+            }
+        }
+    }
+
+    /// Receives more of the answer; nothing when the connection has ended in order.
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        ready!(self.poll_exchange(cx))?;
+        Poll::Ready(Ok(self.buffer.split().freeze()))
+    }
+
+    /// Sets the clock.
+    pub(super) fn wake_at(&mut self, end: Instant) {
+        self.clock.as_mut().reset(end);
+    }
+
+    /// Waits for the time that the clock was set to.
+    pub(super) fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.clock.as_mut().poll(cx)
+    }
+
+    /// Writes what can be written, then reads what there is to read.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(wrote) = self.request.poll_write(&mut self.socket, cx) {
+            wrote?;
+        }
+        let left = |buffer: &BytesMut| buffer.capacity().saturating_sub(buffer.len());
+        if left(&self.buffer) < ROOM {
+            // gets the same memory again, if what was read into it is gone
+            self.buffer.reserve(self.room);
+        }
+        let room = left(&self.buffer);
+        let read = ready!(pin!(self.socket.read_buf(&mut self.buffer)).poll(cx))?;
+        self.room = if read == room { MORE_ROOM } else { ROOM };
+        Poll::Ready(Ok(read))
+    }
+}

@@ -1,0 +1,196 @@
+//! A signed request on its way: the head, which is written here and nowhere else, and what of it is still to be written.
+
+use std::io::{self, IoSlice, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Uri};
+use tokio::io::AsyncWrite;
+
+use super::client::VIA_COUNTERSIGN;
+use crate::signing::SigningTarget;
+
+/// Bodies up to this length are copied behind their head: that costs less than a second buffer in one system call.
+const COPIED: usize = 4 * 1024;
+
+/// The head of every request to one endpoint, which differ in their length and in the fields that a route passes on.
+pub(super) struct RequestHead {
+    before_length: Vec<u8>,
+    behind_length: Vec<u8>,
+}
+
+impl RequestHead {
+    /// For `target`. `None` when its host or path cannot stand in a request.
+    pub(super) fn to(target: &SigningTarget) -> Option<Self> {
+        let host = HeaderValue::from_str(&target.host).ok()?;
+        let path = Uri::try_from(target.path.as_str()).ok()?;
+        let request_line = format!("POST {path} HTTP/1.1\r\nhost: ");
+        let before_length = [
+            request_line.as_bytes(),
+            host.as_bytes(),
+            b"\r\ncontent-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: ",
+        ];
+        let behind_length = format!("\r\nvia: {VIA_COUNTERSIGN}\r\n").into_bytes();
+        Some(Self { before_length: before_length.concat(), behind_length })
+    }
+
+    /// The request with this body. Nothing a client wrote is copied into its head but the fields its route lists.
+    pub(super) fn request(&self, body: Bytes, forwarded: &HeaderMap) -> Outgoing {
+        const LENGTH_AND_END: usize = 24;
+        let copied = if body.len() <= COPIED { body.len() } else { 0 };
+        let fields = forwarded.iter().map(|(name, value)| [name.as_str().len(), value.len(), b": \r\n".len()]);
+        let room = [self.before_length.len(), self.behind_length.len(), LENGTH_AND_END, copied];
+        let room = fields.flatten().chain(room).fold(0, usize::saturating_add);
+
+        let mut head = Vec::with_capacity(room);
+        head.extend_from_slice(&self.before_length);
+        let _infallible = write!(head, "{}", body.len());
+        head.extend_from_slice(&self.behind_length);
+        for (name, value) in forwarded {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                head.extend_from_slice(part);
+            }
+        }
+        head.extend_from_slice(b"\r\n");
+        if copied == body.len() {
+            head.extend_from_slice(&body);
+            return Outgoing { head, body: Bytes::new(), taken: 0, is_written: false };
+        }
+        Outgoing { head, body, taken: 0, is_written: false }
+    }
+}
+
+/// A request, of which the socket has taken some or all.
+pub(super) struct Outgoing {
+    head: Vec<u8>,
+    body: Bytes,
+    /// How much of head and body the socket has.
+    taken: usize,
+    is_written: bool,
+}
+
+impl Outgoing {
+    /// No request at all.
+    pub(super) const fn none() -> Self {
+        Self { head: Vec::new(), body: Bytes::new(), taken: 0, is_written: true }
+    }
+
+    /// Whether nothing of it is left.
+    pub(super) const fn is_written(&self) -> bool {
+        self.is_written
+    }
+
+    /// Writes what is left of it, and lets go of its memory when nothing is.
+    pub(super) fn poll_write(
+        &mut self,
+        socket: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_written {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let head = self.head.get(self.taken..).unwrap_or_default();
+            let body = self.body.get(self.taken.saturating_sub(self.head.len())..).unwrap_or_default();
+            let socket = Pin::new(&mut *socket);
+            let taken = match (head, body) {
+                ([], []) => break,
+                (one, []) | ([], one) => ready!(socket.poll_write(cx, one))?,
+                (head, body) => ready!(socket.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]))?,
+            };
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.taken = self.taken.saturating_add(taken);
+        }
+        // TLS may have taken more than it has sent
+        ready!(Pin::new(socket).poll_flush(cx))?;
+        *self = Self::none();
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// Takes so many bytes at a time, and nothing every other time.
+    struct Reluctant {
+        at_once: usize,
+        taken: Vec<u8>,
+        calls: usize,
+    }
+
+    impl AsyncWrite for Reluctant {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.calls += 1;
+            if self.at_once < usize::MAX && self.calls.is_multiple_of(2) {
+                return Poll::Pending;
+            }
+            let before = self.taken.len();
+            for buf in bufs {
+                let left = self.at_once - (self.taken.len() - before);
+                self.taken.extend_from_slice(&buf[..buf.len().min(left)]);
+            }
+            Poll::Ready(Ok(self.taken.len() - before))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn written(body: &[u8], at_once: usize) -> (Vec<u8>, usize) {
+        let target = SigningTarget { host: "endpoint.example".to_owned(), path: "/v1/".to_owned() };
+        let mut forwarded = HeaderMap::new();
+        forwarded.append("x-trace", HeaderValue::from_static("one"));
+        forwarded.append("x-trace", HeaderValue::from_static("two"));
+        let mut request = RequestHead::to(&target).unwrap().request(Bytes::copy_from_slice(body), &forwarded);
+        let mut socket = Reluctant { at_once, taken: Vec::new(), calls: 0 };
+        let mut cx = Context::from_waker(Waker::noop());
+        while request.poll_write(&mut socket, &mut cx).is_pending() {
+            assert!(!request.is_written());
+        }
+        assert!(request.is_written());
+        (socket.taken, socket.calls)
+    }
+
+    #[test]
+    fn head_and_body_are_written_in_one_call_whatever_their_length() {
+        for length in [0, 1, COPIED, COPIED + 1, 10 * COPIED] {
+            let body = vec![b'a'; length];
+            let expected = format!(
+                "POST /v1/ HTTP/1.1\r\nhost: endpoint.example\r\n\
+                 content-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: {length}\r\n\
+                 via: 1.1 countersign\r\nx-trace: one\r\nx-trace: two\r\n\r\n"
+            );
+            let expected = [expected.as_bytes(), &body].concat();
+            assert_eq!(written(&body, usize::MAX), (expected.clone(), 1));
+            for at_once in [1, 7, 200, 4096] {
+                assert!(written(&body, at_once).0 == expected, "{length} bytes in pieces of {at_once}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_or_path_that_would_break_the_head_is_refused() {
+        for (host, path) in [("a\r\nb", "/"), ("a", "/ b"), ("a", "/\r\n"), ("a", "")] {
+            let target = SigningTarget { host: host.to_owned(), path: path.to_owned() };
+            assert!(RequestHead::to(&target).is_none(), "{host:?} {path:?}");
+        }
+    }
+}
