@@ -122,9 +122,9 @@ impl AnswerBody {
         let arrived = ready!(self.poll_piece(cx));
         self.waits = false;
         match arrived {
-            // behind an error nothing of it is of use
+            // what is behind an error is no part of the answer
             Err(error) => {
-                self.connection = None;
+                (self.connection, self.received) = (None, Bytes::new());
                 Poll::Ready(Some(Err(error)))
             }
             Ok(frame) => {
@@ -223,5 +223,145 @@ impl Body for AnswerBody {
                 hint
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::request::Outgoing;
+    use crate::upstream::socket::{Socket, Watched};
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::task::Waker;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A body of which so much was received with its head, on a connection whose other end is the last of the three.
+    async fn body(framing: Framing, received: &'static str, unwritten: Outgoing) -> (AnswerBody, Pool, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (endpoint, _) = listener.accept().unwrap();
+        let mut connection = Connection::new(Socket::Plain(Watched::new(tcp)), address);
+        connection.owe(unwritten);
+        let pool = Pool::new(1, HOUR);
+        let home = Some(Home { pool: pool.clone(), keep: None });
+        (AnswerBody::new(framing, Bytes::from_static(received.as_bytes()), connection, home, HOUR), pool, endpoint)
+    }
+
+    async fn next(body: &mut AnswerBody) -> Option<Result<Bytes, AnswerError>> {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
+        frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(test);
+    }
+
+    #[test]
+    fn what_came_with_the_head_is_handed_out_without_another_read_and_its_connection_given_back_at_once() {
+        run(async {
+            let (mut body, pool, _endpoint) = body(Framing::Length(5), "whole", Outgoing::none()).await;
+            assert!(!body.is_end_stream() && !body.is_complete() && pool.is_empty());
+            assert_eq!(body.size_hint().exact(), Some(5));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut body).poll_frame(&mut cx).is_ready());
+            assert!(body.is_end_stream() && body.is_complete() && !pool.is_empty());
+            assert_eq!(body.size_hint().exact(), Some(0));
+            assert!(next(&mut body).await.is_none());
+        });
+    }
+
+    #[test]
+    fn an_empty_body_is_at_its_end_from_the_start() {
+        run(async {
+            let (body, pool, _endpoint) = body(Framing::Length(0), "", Outgoing::none()).await;
+            assert!(body.is_end_stream() && body.is_complete() && !pool.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_connection_with_something_behind_its_answer_or_of_its_request_unwritten_is_not_given_back() {
+        run(async {
+            let (_body, pool, _endpoint) = body(Framing::Length(0), "HTTP/1.1 200 OK", Outgoing::none()).await;
+            assert!(pool.is_empty());
+            let (mut body, pool, _endpoint) = body(Framing::Length(5), "early", Outgoing::of(vec![0; 64 << 20])).await;
+            assert_eq!(next(&mut body).await.unwrap().unwrap(), "early");
+            assert!(body.is_complete() && pool.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_body_ends_as_its_framing_says_or_is_broken() {
+        let chunked = || Framing::Chunked(Box::default());
+        for (framing, received, sent, data, is_whole) in [
+            (Framing::Length(10), "begun", "ended", "begunended", true),
+            (Framing::Length(10), "begun", "end", "begunend", false),
+            (chunked(), "5\r\nbeg", "un\r\n0\r\n\r\n", "begun", true),
+            (chunked(), "5\r\nbegun\r\n", "0\r\n\r", "begun", false),
+            (chunked(), "5\r\nbegun\r\n", "xyz\r\n", "begun", false),
+            (Framing::UntilClose, "begun", "ended", "begunended", true),
+            (Framing::UntilClose, "", "", "", true),
+        ] {
+            run(async {
+                let (mut body, pool, mut endpoint) = body(framing, received, Outgoing::none()).await;
+                endpoint.write_all(sent.as_bytes()).unwrap();
+                drop(endpoint);
+                let mut got = String::new();
+                let end = loop {
+                    match next(&mut body).await {
+                        Some(Ok(bytes)) => got.push_str(std::str::from_utf8(&bytes).unwrap()),
+                        end => break end,
+                    }
+                };
+                assert_eq!((got.as_str(), end.is_none(), body.is_complete()), (data, is_whole, is_whole), "{sent:?}");
+                assert!(matches!(end, None | Some(Err(AnswerError::BrokenOff(_)))));
+                assert!(next(&mut body).await.is_none(), "there is nothing behind an end");
+                let _may_be_given_back_and_is_closed = pool;
+            });
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_after_what_lay_before_it_could_be_written() {
+        run(async {
+            let framing = Framing::Chunked(Box::default());
+            let (mut body, _pool, _endpoint) = body(framing, "5\r\nbegun\r\nxyz\r\n", Outgoing::none()).await;
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(matches!(Pin::new(&mut body).poll_frame(&mut cx), Poll::Ready(Some(Ok(_)))));
+            assert!(Pin::new(&mut body).poll_frame(&mut cx).is_pending());
+            assert!(matches!(Pin::new(&mut body).poll_frame(&mut cx), Poll::Ready(Some(Err(_)))));
+        });
+    }
+
+    #[test]
+    fn only_the_time_in_which_a_piece_is_awaited_counts_as_a_stall() {
+        run(async {
+            let (mut body, pool, mut endpoint) = body(Framing::Length(15), "begun", Outgoing::none()).await;
+            assert_eq!(next(&mut body).await.unwrap().unwrap(), "begun");
+            tokio::time::advance(2 * HOUR).await; // a client that takes its time
+            endpoint.write_all(b"moved").unwrap();
+            assert_eq!(next(&mut body).await.unwrap().unwrap(), "moved");
+            let asked = Instant::now();
+            assert!(matches!(next(&mut body).await, Some(Err(AnswerError::Stalled(HOUR)))));
+            assert!(asked.elapsed() >= HOUR);
+            assert!(!body.is_complete() && pool.is_empty());
+        });
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_given_again_in_its_order() {
+        run(async {
+            let (mut body, _pool, mut endpoint) = body(Framing::Length(10), "begun", Outgoing::none()).await;
+            endpoint.write_all(b"ended").unwrap();
+            assert_eq!(body.read_ahead(9).await, None, "it is longer");
+            assert_eq!(body.read_ahead(10).await.unwrap(), "begunended");
+            assert_eq!((body.size_hint().exact(), body.is_complete()), (Some(10), false));
+            assert_eq!(next(&mut body).await.unwrap().unwrap(), "begun");
+            assert_eq!(next(&mut body).await.unwrap().unwrap(), "ended");
+            assert!(body.is_complete() && next(&mut body).await.is_none());
+        });
     }
 }

@@ -26,7 +26,7 @@ pub enum NotHttp {
     /// Its grammar.
     #[error("its head cannot be read: {0}")]
     Syntax(httparse::Error),
-    /// [`MAX_HEAD`].
+    /// Longer than a head may be.
     #[error("its head is longer than {MAX_HEAD} bytes")]
     TooLarge,
     /// Three digits, but none that stand for anything.
@@ -35,6 +35,9 @@ pub enum NotHttp {
     /// Not digits, or too many of them.
     #[error("its Content-Length is not a number of bytes")]
     Length,
+    /// Not in ASCII, as the names of codings are.
+    #[error("its Transfer-Encoding names no coding")]
+    Coding,
     /// RFC 9112 section 6.1: "a server MUST NOT".
     #[error("it has a Transfer-Encoding in HTTP/1.0")]
     CodingInHttp10,
@@ -148,10 +151,10 @@ fn framing(parts: &Parts) -> Result<Framing, NotHttp> {
         return Ok(Framing::Length(0));
     }
     if let Some(last) = parts.headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-        let last = last.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
+        let last = last.to_str().map_err(|_| NotHttp::Coding)?.rsplit(',').next().unwrap_or_default();
         return match parts.version {
             Version::HTTP_10 => Err(NotHttp::CodingInHttp10),
-            _ if last.trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked(Box::default())),
+            _ if last.trim_ascii().eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked(Box::default())),
             _ => Ok(Framing::UntilClose),
         };
     }
@@ -300,6 +303,8 @@ mod tests {
         }
         let in_http_1_0 = refused("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         assert_eq!(in_http_1_0, "it has a Transfer-Encoding in HTTP/1.0");
+        let beyond_ascii = refused("HTTP/1.1 200 OK\r\nTransfer-Encoding: \u{e9}, chunked\r\n\r\n");
+        assert_eq!(beyond_ascii, "its Transfer-Encoding names no coding");
     }
 
     #[test]

@@ -164,23 +164,32 @@ const fn is_text(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// The data, the trailers, and what is left behind the body, when `sent` comes in pieces of so many bytes.
-    fn decoded(sent: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<(String, String)>, usize), BadChunk> {
-        let (mut chunks, mut data, mut fields, mut behind) = (Chunks::default(), Vec::new(), Vec::new(), 0);
+    /// What is decoded: data and trailers, and how many bytes are left behind the body.
+    #[derive(Debug, Default, PartialEq)]
+    struct Decoded {
+        data: Vec<u8>,
+        trailers: Vec<(String, String)>,
+        behind: usize,
+    }
+
+    /// Decodes what comes in pieces of so many bytes.
+    fn decoded(sent: &[u8], piece: usize) -> Result<Decoded, BadChunk> {
+        let (mut chunks, mut decoded) = (Chunks::default(), Decoded::default());
         for bytes in sent.chunks(piece) {
             let mut received = Bytes::copy_from_slice(bytes);
             while let Some(frame) = chunks.next(&mut received)? {
                 match frame.into_data() {
-                    Ok(bytes) => data.extend_from_slice(&bytes),
-                    Err(frame) => fields.extend(frame.into_trailers().unwrap().iter().map(|(name, value)| {
-                        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-                    })),
+                    Ok(bytes) => decoded.data.extend_from_slice(&bytes),
+                    Err(frame) => decoded.trailers.extend(
+                        (frame.into_trailers().unwrap().iter())
+                            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())),
+                    ),
                 }
             }
-            behind += received.len();
+            decoded.behind = decoded.behind.saturating_add(received.len());
         }
         assert!(chunks.is_over());
-        Ok((data, fields, behind))
+        Ok(decoded)
     }
 
     #[test]
@@ -197,9 +206,9 @@ mod tests {
         ] {
             let sent = format!("{body}HTTP/1.1 200 OK\r\n");
             for piece in 1..=sent.len() {
-                let (decoded, trailers, behind) = decoded(sent.as_bytes(), piece).unwrap();
-                assert_eq!(decoded, data.as_bytes(), "in pieces of {piece}: {body:?}");
-                assert_eq!((&trailers, behind), (&fields, sent.len() - body.len()), "in pieces of {piece}: {body:?}");
+                let behind = sent.len() - body.len();
+                let expected = Decoded { data: data.into(), trailers: fields.clone(), behind };
+                assert_eq!(decoded(sent.as_bytes(), piece).unwrap(), expected, "in pieces of {piece}: {body:?}");
             }
         }
     }

@@ -52,6 +52,12 @@ impl Connection {
         self.request.is_written()
     }
 
+    /// Has a request that is still to be written.
+    #[cfg(test)]
+    pub(super) fn owe(&mut self, request: Outgoing) {
+        self.request = request;
+    }
+
     /// To be idle from now on.
     pub(super) fn rest(&mut self) {
         self.buffer = BytesMut::new();

@@ -76,3 +76,132 @@ impl Pool {
         self.idle.borrow_mut().retain_mut(|(connection, until)| now < *until && connection.is_fit());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::socket::{Socket, Watched};
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// A listening endpoint; what is accepted is told apart by its address.
+    struct Endpoint(TcpListener);
+
+    impl Endpoint {
+        async fn connect(&self) -> (Connection, TcpStream) {
+            let address = self.0.local_addr().unwrap();
+            let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+            let (accepted, _) = self.0.accept().unwrap();
+            (Connection::new(Socket::Plain(Watched::new(tcp)), address), accepted)
+        }
+    }
+
+    fn with_endpoint<F: Future<Output = ()>>(test: impl FnOnce(Endpoint) -> F) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(test(Endpoint(TcpListener::bind("127.0.0.1:0").unwrap())));
+    }
+
+    /// Waits for the end of a connection.
+    fn is_closed(mut accepted: TcpStream) -> bool {
+        accepted.set_read_timeout(Some(PATIENCE)).unwrap();
+        match accepted.read(&mut [0; 1]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
+    fn is_open(accepted: &TcpStream) -> bool {
+        accepted.set_nonblocking(true).unwrap();
+        accepted.peek(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    #[test]
+    fn the_connection_used_last_is_taken_first() {
+        with_endpoint(|endpoint| async move {
+            let pool = Pool::new(8, 60 * SECOND);
+            let [(first, one), (second, two)] = [endpoint.connect().await, endpoint.connect().await];
+            pool.put(first, None);
+            pool.put(second, None);
+            drop(pool.take(Instant::now()));
+            assert!(is_closed(two));
+            assert!(is_open(&one));
+        });
+    }
+
+    #[test]
+    fn one_that_the_endpoint_has_spoken_on_or_closed_is_passed_over() {
+        with_endpoint(|endpoint| async move {
+            let pool = Pool::new(8, 60 * SECOND);
+            let [(first, one), (second, mut two), (third, three)] =
+                [endpoint.connect().await, endpoint.connect().await, endpoint.connect().await];
+            pool.put(first, None);
+            pool.put(second, None);
+            pool.put(third, None);
+            two.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            three.shutdown(std::net::Shutdown::Write).unwrap();
+            let taken = pool.take(Instant::now());
+            assert!(taken.is_some() && is_open(&one));
+            assert!(pool.is_empty() && is_closed(two) && is_closed(three));
+        });
+    }
+
+    #[test]
+    fn those_whose_time_is_over_are_closed_when_another_comes_back() {
+        with_endpoint(|endpoint| async move {
+            let pool = Pool::new(8, 10 * SECOND);
+            let [(old, one), (new, two)] = [endpoint.connect().await, endpoint.connect().await];
+            pool.put(old, None);
+            tokio::time::advance(10 * SECOND).await;
+            pool.put(new, None);
+            assert!(is_closed(one));
+            assert!(is_open(&two));
+            assert!(pool.take(Instant::now()).is_some());
+        });
+    }
+
+    #[test]
+    fn one_whose_time_is_over_is_never_taken_whatever_the_order_they_came_in() {
+        with_endpoint(|endpoint| async move {
+            let pool = Pool::new(8, 60 * SECOND);
+            let [(long, one), (short, two)] = [endpoint.connect().await, endpoint.connect().await];
+            pool.put(long, None);
+            pool.put(short, Some(SECOND));
+            tokio::time::advance(SECOND).await;
+            let taken = pool.take(Instant::now());
+            assert!(is_closed(two), "the endpoint said that it keeps it for no longer");
+            assert!(taken.is_some() && is_open(&one) && pool.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_look_at_all_closes_what_is_over_and_what_the_endpoint_has_closed() {
+        with_endpoint(|endpoint| async move {
+            let pool = Pool::new(8, 60 * SECOND);
+            let [(kept, one), (closed, two), (over, three)] =
+                [endpoint.connect().await, endpoint.connect().await, endpoint.connect().await];
+            pool.put(kept, None);
+            pool.put(closed, None);
+            pool.put(over, Some(SECOND));
+            two.shutdown(std::net::Shutdown::Write).unwrap();
+            tokio::time::advance(SECOND).await;
+            pool.close_expired();
+            assert!(is_closed(two) && is_closed(three));
+            assert!(is_open(&one) && !pool.is_empty());
+        });
+    }
+
+    #[test]
+    fn one_too_many_is_closed() {
+        with_endpoint(|endpoint| async move {
+            let pool = Pool::new(1, 60 * SECOND);
+            let [(first, one), (second, two)] = [endpoint.connect().await, endpoint.connect().await];
+            pool.put(first, None);
+            pool.put(second, None);
+            assert!(is_closed(two));
+            assert!(is_open(&one));
+        });
+    }
+}

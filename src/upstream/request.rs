@@ -76,6 +76,12 @@ impl Outgoing {
         Self { head: Vec::new(), body: Bytes::new(), taken: 0, is_written: true }
     }
 
+    /// These bytes.
+    #[cfg(test)]
+    pub(super) const fn of(head: Vec<u8>) -> Self {
+        Self { head, body: Bytes::new(), taken: 0, is_written: false }
+    }
+
     /// Whether nothing of it is left.
     pub(super) const fn is_written(&self) -> bool {
         self.is_written
@@ -116,11 +122,11 @@ mod tests {
     use super::*;
     use std::task::Waker;
 
-    /// Takes so many bytes at a time, and nothing every other time.
+    /// Takes so many bytes at a time, and nothing every other time; notes how many each call took.
     struct Reluctant {
         at_once: usize,
         taken: Vec<u8>,
-        calls: usize,
+        calls: Vec<usize>,
     }
 
     impl AsyncWrite for Reluctant {
@@ -133,16 +139,19 @@ mod tests {
             _: &mut Context<'_>,
             bufs: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            self.calls += 1;
-            if self.at_once < usize::MAX && self.calls.is_multiple_of(2) {
+            if self.at_once < usize::MAX && self.calls.last().is_some_and(|taken| *taken > 0) {
+                self.calls.push(0);
                 return Poll::Pending;
             }
-            let before = self.taken.len();
+            let mut left = self.at_once;
             for buf in bufs {
-                let left = self.at_once - (self.taken.len() - before);
-                self.taken.extend_from_slice(&buf[..buf.len().min(left)]);
+                let (taken, _) = buf.split_at(buf.len().min(left));
+                self.taken.extend_from_slice(taken);
+                left = left.saturating_sub(taken.len());
             }
-            Poll::Ready(Ok(self.taken.len() - before))
+            let taken = self.at_once.saturating_sub(left);
+            self.calls.push(taken);
+            Poll::Ready(Ok(taken))
         }
 
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -160,13 +169,13 @@ mod tests {
         forwarded.append("x-trace", HeaderValue::from_static("one"));
         forwarded.append("x-trace", HeaderValue::from_static("two"));
         let mut request = RequestHead::to(&target).unwrap().request(Bytes::copy_from_slice(body), &forwarded);
-        let mut socket = Reluctant { at_once, taken: Vec::new(), calls: 0 };
+        let mut socket = Reluctant { at_once, taken: Vec::new(), calls: Vec::new() };
         let mut cx = Context::from_waker(Waker::noop());
         while request.poll_write(&mut socket, &mut cx).is_pending() {
             assert!(!request.is_written());
         }
         assert!(request.is_written());
-        (socket.taken, socket.calls)
+        (socket.taken, socket.calls.len())
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod gateway;
 mod heads;
 mod keys;
 mod messages;
+mod oracle;
 mod policy;
 mod reading;
 mod relay;

@@ -21,6 +21,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use tokio::time::sleep;
 
 use super::gateway::{AGES, CLOCKS, LISTENER, Pipe, proxy};
+use super::oracle::by_hyper;
 use super::reading::{Answer, Behind, End, Reading, read};
 use super::responses::find;
 
@@ -182,6 +183,10 @@ impl World {
                 assert!(meant.body.starts_with(&given.body), "{given:?} of {meant:?}");
             }
             Reading::Whole(..) | Reading::Unclear => {}
+        }
+        if is_whole {
+            let hyper = self.runtime.block_on(self.local.run_until(by_hyper(&script.answer, script.behind)));
+            assert_eq!(hyper, Some((given.status, given.body)), "hyper reads something else");
         }
         Some(if is_whole { given.status } else { 0 })
     }
