@@ -1,5 +1,6 @@
 //! One call on its way: attempt after attempt, as far as that is safe, paid for and in time. Each needs a request of its own.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -17,8 +18,7 @@ use crate::signing::SignedRequest;
 const STALE: u8 = 4;
 /// How often one call is repeated at all, connecting included.
 const REPEATS: u8 = 2;
-/// How long a look at a pooled connection is good for: a key in a token or at a service takes its time to sign, one in memory
-/// does not.
+/// How long a look at a connection is good for: a key in a token or at a service takes its time to sign, one in memory does not.
 const FRESH: Duration = Duration::from_millis(1);
 /// Between two attempts to connect: an endpoint that restarts is away for a moment.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -51,22 +51,24 @@ pub struct Attempts<'c> {
 pub struct Ready {
     connection: Connection,
     origin: Origin,
+    /// When it was made, or looked at in the pool.
+    since: Instant,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// Where it was looked at then.
-    Pool(Instant),
+    Pool,
     New,
 }
 
 impl Ready {
-    /// Whether it still can be sent on.
+    /// Whether it still can be sent on. What an endpoint says on a new connection is taken for its answer.
     fn is_fit(&mut self, now: Instant) -> bool {
-        match self.origin {
-            Origin::Pool(looked_at) => now.saturating_duration_since(looked_at) < FRESH || self.connection.is_fit(),
-            Origin::New => true,
-        }
+        now.saturating_duration_since(self.since) < FRESH
+            || match self.origin {
+                Origin::Pool => self.connection.is_fit(),
+                Origin::New => self.connection.is_open(),
+            }
     }
 }
 
@@ -91,7 +93,7 @@ impl<'c> Attempts<'c> {
         if self.stale_left > 0
             && let Some(connection) = self.client.pool.take(now)
         {
-            return Ok(Ready { connection, origin: Origin::Pool(now) });
+            return Ok(Ready { connection, origin: Origin::Pool, since: now });
         }
         let connected = self.connect().await;
         match connected.as_ref().err().and_then(SendError::outage) {
@@ -100,7 +102,7 @@ impl<'c> Attempts<'c> {
             None => self.leave.iter_mut().for_each(Leave::connected),
         }
         match connected {
-            Ok(connection) => Ok(Ready { connection, origin: Origin::New }),
+            Ok(connection) => Ok(Ready { connection, origin: Origin::New, since: Instant::now() }),
             Err(error) => Err(self.give_up(error)),
         }
     }
@@ -136,12 +138,13 @@ impl<'c> Attempts<'c> {
         let now = Instant::now();
         let by = self.by(now, self.client.timeouts.first_byte);
         let answer_by = *self.answer_by.get_or_insert(by);
-        let is_pooled = matches!(ready.origin, Origin::Pool(_));
-        if !ready.is_fit(now) {
-            self.stale_left = self.stale_left.saturating_sub(1);
-            return Ok(ControlFlow::Continue(()));
-        }
-        let error = match self.client.exchange(ready.connection, request, forwarded, answer_by).await {
+        let is_pooled = ready.origin == Origin::Pool;
+        let sent = if ready.is_fit(now) {
+            self.client.exchange(ready.connection, request, forwarded, answer_by).await
+        } else {
+            Err(SendError::NeverSent(io::ErrorKind::ConnectionAborted.into()))
+        };
+        let error = match sent {
             Ok(sent) => {
                 self.leave.take().into_iter().for_each(Leave::answered);
                 return Ok(ControlFlow::Break(sent));
@@ -197,5 +200,72 @@ impl<'c> Attempts<'c> {
     fn by(&self, now: Instant, limit: Duration) -> Instant {
         let by = now.checked_add(limit).unwrap_or(now);
         self.answer_by.map_or(by, |last| by.min(last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorize::{ClientIdentity, Policy};
+    use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SignatureMethod};
+    use crate::query::{Limits, QueryForm};
+    use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
+    use crate::upstream::client::Timeouts;
+    use crate::upstream::pool::Pool;
+    use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn signed(target: &SigningTarget) -> SignedRequest {
+        let key = HeldKey::new(Credentials {
+            access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
+            secret_access_key: SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
+            session_token: None,
+            expiration: None,
+        });
+        let form = QueryForm::parse(b"Action=CreateJob", Limits { parameters: 10 }).unwrap();
+        let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "importexport", form).unwrap();
+        let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
+        let time = RequestTimestamp::at("2011-06-20T22:30:59.556Z".parse().unwrap());
+        let unsealed = prepare(&allowed, &key, target, profile, &time);
+        let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+        unsealed.seal(&mac)
+    }
+
+    #[test]
+    fn a_connection_that_ends_while_its_request_is_signed_is_not_sent_on_whether_pooled_or_new() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
+            let target = SigningTarget { host: "127.0.0.1".to_owned(), path: "/".to_owned() };
+            let timeouts = Timeouts { connect: SECOND, first_byte: SECOND, idle: SECOND };
+            let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: SECOND });
+            let pool = Pool::new(8, SECOND);
+            let client = Client::new(endpoint, &target, timeouts, pool.clone(), Arc::new(breaker)).unwrap();
+            pool.put(client.connect(Instant::now().checked_add(SECOND).unwrap()).await.unwrap(), None);
+            let mut pooled = Some(listener.accept().unwrap().0);
+
+            let mut attempts = client.call(Repetition::Unsafe);
+            for _pooled_then_new in 0..2 {
+                let ready = attempts.connection().await.unwrap();
+                let mut endpoint = pooled.take().unwrap_or_else(|| listener.accept().unwrap().0);
+                endpoint.shutdown(std::net::Shutdown::Write).unwrap();
+                tokio::time::advance(FRESH).await;
+                let sent = attempts.send(ready, signed(&target), &HeaderMap::new()).await;
+                assert!(matches!(sent, Ok(ControlFlow::Continue(()))));
+                assert_eq!(endpoint.read(&mut [0; 1]).unwrap(), 0, "not a byte was written on it");
+            }
+            let ready = attempts.connection().await.unwrap();
+            let (mut endpoint, _) = listener.accept().unwrap();
+            endpoint.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            tokio::time::advance(FRESH).await;
+            let sent = attempts.send(ready, signed(&target), &HeaderMap::new()).await;
+            assert!(matches!(sent, Ok(ControlFlow::Break(Sent { head, .. })) if head.status == 200));
+        });
     }
 }

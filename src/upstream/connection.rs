@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::answer_head::{AnswerHead, HeadReader};
 use super::error::SendError;
 use super::request::Outgoing;
-use super::socket::Socket;
+use super::socket::{Look, Socket};
 
 /// Room for what is read at once: for most answers as a whole, and for the pieces of those that have filled it.
 const ROOM: usize = 8 * 1024;
@@ -44,7 +44,12 @@ impl Connection {
 
     /// Whether the endpoint has neither closed it nor said anything since its last answer.
     pub(super) fn is_fit(&mut self) -> bool {
-        self.socket.is_quiet()
+        self.socket.look() == Look::Quiet
+    }
+
+    /// Whether the endpoint has not closed it.
+    pub(super) fn is_open(&mut self) -> bool {
+        self.socket.look() != Look::Ended
     }
 
     /// Whether all of the last request is written.

@@ -23,13 +23,16 @@ impl Watched {
         Self { tcp, written: 0, refused: false }
     }
 
-    /// Whether nothing waits to be read: neither an end, nor an error, nor bytes that nobody asked for. This asks the kernel:
-    /// while a connection is idle nobody reads from it.
-    fn is_quiet(&self) -> bool {
+    /// Asks the kernel what waits to be read: nobody reads from a connection while it is idle.
+    fn look(&self) -> Look {
         let mut peeked = [0_u8; 1];
-        !self.refused
-            && recv(&self.tcp, &mut peeked[..], RecvFlags::PEEK | RecvFlags::DONTWAIT).err()
-                == Some(rustix::io::Errno::AGAIN)
+        match recv(&self.tcp, &mut peeked[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            _ if self.refused => Look::Ended,
+            Ok((_, 0)) => Look::Ended,
+            Ok((_, _more)) => Look::Spoken,
+            Err(rustix::io::Errno::AGAIN) => Look::Quiet,
+            Err(_reset) => Look::Ended,
+        }
     }
 
     /// An endpoint may answer and close before it has read all of a request. Its answer is then still to be read, and an error
@@ -97,6 +100,17 @@ impl AsyncWrite for Watched {
     }
 }
 
+/// What an endpoint has done while nothing was asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing.
+    Quiet,
+    /// It has sent something, which may be more than a word between TLS and TLS.
+    Spoken,
+    /// It has closed the connection, or reset it.
+    Ended,
+}
+
 /// With TLS or without.
 pub(super) enum Socket {
     Tls(Box<TlsStream<Watched>>),
@@ -113,26 +127,31 @@ impl Socket {
         }
     }
 
-    /// Whether the endpoint has neither closed the connection nor said anything since its last answer.
-    pub(super) fn is_quiet(&mut self) -> bool {
+    /// What the endpoint has done since its last answer.
+    pub(super) fn look(&mut self) -> Look {
         match self {
-            Self::Tls(tls) => is_quiet_in_tls(tls),
-            Self::Plain(tcp) => tcp.is_quiet(),
+            Self::Tls(tls) => look_into(tls),
+            Self::Plain(tcp) => tcp.look(),
         }
     }
 }
 
 /// TLS itself may speak at any time: a session ticket or a new key is taken in, and asks for no answer.
-fn is_quiet_in_tls(tls: &mut TlsStream<Watched>) -> bool {
-    if !tls.get_ref().0.is_quiet() {
+fn look_into(tls: &mut TlsStream<Watched>) -> Look {
+    let mut look = tls.get_ref().0.look();
+    if look == Look::Spoken {
         let (mut byte, mut nobody) = ([0; 1], Context::from_waker(Waker::noop()));
-        let data_or_end = Pin::new(&mut *tls).poll_read(&mut nobody, &mut ReadBuf::new(&mut byte)).is_ready();
-        if data_or_end || !tls.get_ref().0.is_quiet() {
-            return false;
+        if Pin::new(&mut *tls).poll_read(&mut nobody, &mut ReadBuf::new(&mut byte)).is_ready() {
+            return Look::Ended; // or spoken: a byte of it is gone, so that nothing more can be read
         }
+        look = tls.get_ref().0.look();
     }
-    let (_, session) = tls.get_mut();
-    session.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
+    match tls.get_mut().1.process_new_packets() {
+        Ok(state) if state.peer_has_closed() => Look::Ended,
+        Ok(state) if state.plaintext_bytes_to_read() > 0 => Look::Spoken,
+        Ok(_) => look,
+        Err(_) => Look::Ended,
+    }
 }
 
 impl AsyncRead for Socket {
@@ -181,6 +200,107 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::tls::{client_config, provider};
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use tokio::io::AsyncReadExt as _;
+    use tokio_rustls::TlsConnector;
+
+    type Endpoint = StreamOwned<ServerConnection, std::net::TcpStream>;
+
+    /// A connection over TLS whose endpoint has answered "a", and whose client has read that.
+    async fn connected() -> (Socket, Endpoint) {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let server = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key);
+        let server = Arc::new(server.unwrap());
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || {
+            let (tcp, _) = listener.accept().unwrap();
+            let mut endpoint = StreamOwned::new(ServerConnection::new(server).unwrap(), tcp);
+            endpoint.write_all(b"a").unwrap();
+            endpoint.flush().unwrap();
+            endpoint
+        });
+        let connector = TlsConnector::from(client_config(Arc::new(roots)).unwrap());
+        let tcp = Watched::new(TcpStream::connect(address).await.unwrap());
+        let tls = connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await.unwrap();
+        let mut socket = Socket::Tls(Box::new(tls));
+        assert_eq!(socket.read_u8().await.unwrap(), b'a');
+        (socket, serving.join().unwrap())
+    }
+
+    /// Waits until the runtime, too, knows that something has come.
+    async fn has_come(socket: &Socket) {
+        let Socket::Tls(tls) = socket else { panic!("it is over TLS") };
+        tls.get_ref().0.tcp.readable().await.unwrap();
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn what_tls_says_to_tls_is_taken_in_and_what_it_carries_is_not() {
+        run(async {
+            let (mut socket, mut endpoint) = connected().await;
+            assert_eq!(socket.look(), Look::Quiet, "its session tickets came before the answer");
+            endpoint.conn.refresh_traffic_keys().unwrap();
+            endpoint.flush().unwrap();
+            has_come(&socket).await;
+            assert_eq!(socket.look(), Look::Quiet);
+            endpoint.write_all(b"b").unwrap();
+            endpoint.flush().unwrap();
+            has_come(&socket).await;
+            assert_ne!(socket.look(), Look::Quiet);
+        });
+    }
+
+    #[test]
+    fn what_was_decrypted_and_not_read_is_seen() {
+        run(async {
+            let (mut socket, mut endpoint) = connected().await;
+            endpoint.write_all(b"bc").unwrap();
+            endpoint.flush().unwrap();
+            assert_eq!(socket.read_u8().await.unwrap(), b'b');
+            assert_eq!(socket.look(), Look::Spoken);
+        });
+    }
+
+    #[test]
+    fn an_end_is_seen_whether_tls_announces_it_or_not() {
+        for announced in [true, false] {
+            run(async {
+                let (mut socket, mut endpoint) = connected().await;
+                if announced {
+                    endpoint.conn.send_close_notify();
+                    endpoint.flush().unwrap();
+                } else {
+                    endpoint.sock.shutdown(std::net::Shutdown::Write).unwrap();
+                }
+                has_come(&socket).await;
+                assert_eq!(socket.look(), Look::Ended);
+                drop(socket);
+                assert!(!endpoint.read(&mut [0; 1]).is_ok_and(|read| read > 0), "nothing was written");
+            });
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use crate::harness::{After, Draft, Endpoint, FORM, PATIENCE, Setup, endpoint};
+use crate::untrusted::{Authority, VALID, secure};
 
 #[test]
 fn a_connection_is_used_again_for_the_next_call_of_any_client() {
@@ -146,4 +147,28 @@ fn parallel_answers_are_never_crossed() {
     });
     assert_eq!(endpoint.requests().len(), 800);
     assert!(endpoint.connections() <= 16, "{} connections", endpoint.connections());
+}
+
+#[test]
+fn a_connection_over_tls_is_used_again_too() {
+    let authority = Authority::new();
+    let answer = endpoint::answer("200 OK", "over TLS");
+    let endpoint = secure(authority.server(&["127.0.0.1"], VALID), &answer, After::KeepOpen);
+    let proxy = Setup::to(&endpoint).trusting(&authority.pem).start();
+    for _ in 0..20 {
+        assert_eq!(proxy.post(FORM).expect(200).text(), "over TLS");
+    }
+    assert_eq!((endpoint.connections(), endpoint.requests().len()), (1, 20));
+}
+
+#[test]
+fn bytes_behind_an_answer_over_tls_never_reach_the_next_caller() {
+    let authority = Authority::new();
+    let poison = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngoodHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad";
+    let endpoint = secure(authority.server(&["127.0.0.1"], VALID), poison, After::KeepOpen);
+    let proxy = Setup::to(&endpoint).trusting(&authority.pem).start();
+    for _ in 0..20 {
+        assert_eq!(proxy.post(FORM).expect(200).text(), "good");
+    }
+    assert_eq!((endpoint.connections(), endpoint.requests().len()), (20, 20));
 }
