@@ -130,9 +130,8 @@
 //!   proxy may not share. hyper is shown whole heads that passed, each with its own body, and for one that did not a stand-in,
 //!   whose exchange is the refusal: answered in its turn, logged and counted like every other. hyper so refuses nothing by itself,
 //!   and a request that hyper should begin where no head was judged is refused too. Of two framings neither is believed (400).
-//! - Clients are served by hyper; endpoints are called by a client of our own ([`upstream`]), since hyper's costs a task, a channel
-//!   and several system calls more for each exchange, and cannot say whether it wrote a byte. The grammar of heads stays that of
-//!   httparse.
+//! - Endpoints are called by a client of our own ([`upstream`]): hyper's costs a task, a channel and several system calls more for
+//!   each exchange, and cannot say whether it wrote a byte. The grammar of heads stays that of httparse.
 //! - A client that closes its half of the connection behind its request is served as long as it is sent something every three
 //!   seconds; then it counts as gone, since until it is sent something the two look the same. Proxies that take every half-closed
 //!   client for a gone one leave clients that mean well without an answer to a call that may have been carried out.
