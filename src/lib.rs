@@ -75,7 +75,8 @@
 //! it starts the first of these threads, because what a thread gives up binds only itself and those it starts.
 //!
 //! A key store that runs programs or loads libraries has a process of its own ([`credentials::agent`]), started before this one
-//! confines itself; that of AWS's chain (`credentials::aws`) starts another for each time it asks. A key in a token ([`credentials::pkcs11`]) signs there: workers put requests into a socket of packets without
+//! confines itself; those of age plugins ([`credentials::plugin`]) and of AWS's chain (`credentials::aws`) start another for each
+//! time they ask ([`credentials::agent::errand`]). A key in a token ([`credentials::pkcs11`]) signs there: workers put requests into a socket of packets without
 //! waiting, a thread of the agent for each session answers them, and one thread here, started by the first request, hands the
 //! answers out. A key in memory signs on the worker's thread, at once.
 //!

@@ -15,6 +15,9 @@ const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const OTHER_ID: &str = "AKIAI44QH8DHBEXAMPLE";
 const OTHER_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY";
+/// An identity and a recipient of the plugin in tests/age_plugin.
+const PLUGIN_IDENTITY: &str = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y";
+const PLUGIN_RECIPIENT: &str = "age1example1v9hzqetcv9khqmr98fhc45";
 const TOKEN: &str = "AQoDYXdzEJrEXAMPLETOKEN";
 
 /// What a program left behind.
@@ -121,6 +124,26 @@ impl Place {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         })
+    }
+
+    /// Installs the plugin of tests/age_plugin, puts its identity into the file `plugin-id`, and gives a command that finds it.
+    fn install_plugin(&self) {
+        let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/age_plugin/age-plugin-example");
+        fs::create_dir(self.path("bin")).unwrap();
+        fs::copy(source, self.path("bin/age-plugin-example")).unwrap();
+        self.write("plugin-id", PLUGIN_IDENTITY);
+    }
+
+    /// Runs a program that finds the plugin.
+    fn beside_plugin(&self, program: &str, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = Command::new(program);
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
+        command.args(arguments).env("PATH", path).env_remove("CREDENTIALS_DIRECTORY");
+        self.run(command, input).unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
+    }
+
+    fn keys_beside_plugin(&self, arguments: &[&str], input: &str) -> Outcome {
+        self.beside_plugin(env!("CARGO_BIN_EXE_countersign"), &[&["keys"], arguments].concat(), input)
     }
 
     /// Seals the first example key.
@@ -368,4 +391,60 @@ fn what_is_sealed_here_opens_with_age_and_its_identity_or_ours() {
             format!("{{\"Version\":1,\"AccessKeyId\":\"{ID}\",\"SecretAccessKey\":\"{SECRET}\"}}\n")
         );
     }
+}
+
+#[test]
+fn what_age_seals_to_a_plugin_opens_here_with_it() {
+    let place = Place::new();
+    place.install_plugin();
+    for (name, arguments) in [
+        ("to-recipient.age", &["-r", PLUGIN_RECIPIENT, "-o", "to-recipient.age"][..]),
+        ("to-identity.age", &["-e", "-i", "plugin-id", "-o", "to-identity.age"][..]),
+        ("to-both.age", &["-a", "-r", &place.recipient, "-r", PLUGIN_RECIPIENT, "-o", "to-both.age"][..]),
+    ] {
+        place.beside_plugin("age", arguments, &json(ID, SECRET)).succeeded();
+        place.set_mode(name, 0o600);
+        let shown = place.keys_beside_plugin(&["inspect", name, "-i", "plugin-id"], "").succeeded();
+        assert!(shown.contains(ID), "{name}: {shown}");
+    }
+    let listed = place.keys_beside_plugin(&["list", ".", "-i", "plugin-id"], "").succeeded();
+    assert_eq!(listed.matches(ID).count(), 3, "{listed}");
+    assert!(listed.contains("plugin-id         not an age file"), "{listed}");
+}
+
+#[test]
+fn what_is_sealed_here_to_a_plugin_opens_with_age_and_it() {
+    let place = Place::new();
+    place.install_plugin();
+    let seal = |name: &str, to: [&str; 2]| {
+        let arguments = [&["seal", "--access-key-id", ID, "-o", name], &to[..]].concat();
+        let sealed = place.keys_beside_plugin(&arguments, SECRET).succeeded();
+        let opened = place.beside_plugin("age", &["-d", "-i", "plugin-id", name], "").succeeded();
+        assert!(opened.contains(SECRET));
+        sealed
+    };
+    assert!(seal("one.age", ["--recipient", PLUGIN_RECIPIENT]).contains(&format!("  {PLUGIN_RECIPIENT}\n")));
+    let sealed = seal("two.age", ["--identity", "plugin-id"]);
+    assert!(sealed.contains("  an identity of age-plugin-example\n"), "{sealed}");
+    let reseal = ["reseal", "two.age", "-i", "plugin-id", "-r", &place.recipient];
+    place.keys_beside_plugin(&reseal, "").succeeded();
+    assert!(place.keys(&["inspect", "two.age", "-i", "id"], "").succeeded().contains(ID));
+}
+
+#[test]
+fn nothing_is_sealed_to_a_plugin_that_is_not_there_or_refuses_or_while_age_shows_keys() {
+    let place = Place::new();
+    place.install_plugin();
+    let seal = ["seal", "--access-key-id", ID, "-o", "key.age", "--recipient"];
+    let absent = [&seal[..], &["age1absent1v9hzqetcv9khqmr93v5spt"]].concat();
+    place.keys_beside_plugin(&absent, SECRET).failed(65, "the program age-plugin-absent is in no directory of PATH");
+    place.write("bin/behaviour", "refuse to seal");
+    let refused = [&seal[..], &[PLUGIN_RECIPIENT]].concat();
+    place.keys_beside_plugin(&refused, SECRET).failed(65, "the token takes no more");
+    let identity = [&seal[..], &[PLUGIN_IDENTITY]].concat();
+    place.keys(&identity, SECRET).failed(65, "is not a public key but an age plugin's identity");
+    let mut debugged = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    debugged.arg("keys").args(seal).arg(PLUGIN_RECIPIENT).env("AGEDEBUG", "plugin");
+    place.run(debugged, SECRET).unwrap().failed(65, "AGEDEBUG is set");
+    assert!(!place.path("key.age").exists());
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -10,6 +11,8 @@ use super::pkcs11_keys;
 use super::worker::signature_method;
 use crate::clock;
 use crate::config::settings::{self, Key, Name, ProcessStore, Route};
+use crate::credentials::identity::names_plugin;
+use crate::credentials::plugin::{self, PluginKey};
 use crate::credentials::process::Program;
 use crate::credentials::{
     AgentStore, FileSource, KeySlot, KeyStore, LoadError, LoadErrorKind, Order, PlainFile, SealedFile, SignatureMethod,
@@ -26,7 +29,9 @@ use crate::credentials::{
 pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
     let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
     Ok(match &key.store {
-        settings::KeyStore::Sealed { file, identity } => Box::new(SealedFile::new(file.clone(), locate(identity)?)),
+        settings::KeyStore::Sealed { file, identity, environment, timeout } => {
+            sealed_store(file, locate(identity)?, environment, *timeout)?
+        }
         settings::KeyStore::File(source) => Box::new(PlainFile::new(locate(source)?)),
         settings::KeyStore::Process(process) => Box::new(process_store(process)?),
         settings::KeyStore::Aws(store) => aws_keys::store(store)?,
@@ -41,16 +46,19 @@ pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<
 pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
     let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
     Ok(match &key.store {
-        settings::KeyStore::Sealed { file, identity } => vec![file.clone(), locate(identity)?],
+        settings::KeyStore::Sealed { file, identity, .. } => vec![file.clone(), locate(identity)?],
         settings::KeyStore::File(source) => vec![locate(source)?],
         settings::KeyStore::Process(_) | settings::KeyStore::Aws(_) | settings::KeyStore::Pkcs11(_) => Vec::new(),
     })
 }
 
 /// Whether a key comes from a process that is started for it.
-pub(super) const fn needs_process(key: &Key) -> bool {
+pub(super) fn needs_process(key: &Key, credentials_directory: Option<&Path>) -> bool {
     match &key.store {
-        settings::KeyStore::Sealed { .. } | settings::KeyStore::File(_) => false,
+        settings::KeyStore::Sealed { identity, .. } => {
+            file_source(identity).locate(credentials_directory).is_ok_and(|identity| names_plugin(&identity))
+        }
+        settings::KeyStore::File(_) => false,
         settings::KeyStore::Process(_) | settings::KeyStore::Aws(_) | settings::KeyStore::Pkcs11(_) => true,
     }
 }
@@ -88,6 +96,20 @@ fn file_source(source: &settings::FileSource) -> FileSource {
     }
 }
 
+/// A native identity opens its file here; one that an age plugin has, in an agent.
+fn sealed_store(
+    file: &Path,
+    identity: PathBuf,
+    environment: &[String],
+    timeout: Duration,
+) -> Result<Box<dyn KeyStore>, LoadError> {
+    if !names_plugin(&identity) {
+        return Ok(Box::new(SealedFile::new(file.to_owned(), identity)));
+    }
+    let key = PluginKey { file: absolute(file), identity: absolute(&identity), timeout };
+    Ok(Box::new(AgentStore::start(Order::Plugin(key), plugin::environment(passed_on(environment)))?))
+}
+
 fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
     let ProcessStore { command, environment, timeout, refresh } = store;
     let (path, arguments) = match command.split_first() {
@@ -97,6 +119,11 @@ fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
     };
     let program = Program { path, arguments, timeout: *timeout, refresh: *refresh };
     Ok(AgentStore::start(Order::Process(program), passed_on(environment))?)
+}
+
+/// An agent works in another directory than ours.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Those of our variables that an agent sees.

@@ -1,8 +1,8 @@
 //! Keys in tokens: from the words of the configuration to those of the store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::key_stores::passed_on;
+use super::key_stores::{absolute, passed_on};
 use crate::config::settings::{self, Name, Pkcs11Store, TokenUri};
 use crate::credentials::pkcs11::{ReadableSecret, TokenAddress, TokenKey, TokenStore};
 use crate::credentials::{AccessKeyId, AgentError, KeyStore, LoadError, LoadErrorKind};
@@ -27,11 +27,6 @@ pub(super) fn store(name: &Name, store: &Pkcs11Store, pin: &Path) -> Result<Box<
     };
     let limits = (store.queue, store.deadline);
     Ok(Box::new(TokenStore::start(name.as_str(), id, key, limits, passed_on(&store.environment))?))
-}
-
-/// The agent works in another directory than ours.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The token and the key that a URI means.

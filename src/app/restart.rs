@@ -117,7 +117,7 @@ fn beyond(
         for directory in directories.iter().filter(|path| !can_be_read(path)) {
             add(format!("key.{}", key.name), format!("files in {} can be read no more", directory.display()));
         }
-        if needs_process(key) {
+        if needs_process(key, source.credentials_directory.as_deref()) {
             add(format!("key.{}", key.name), "its program can be started no more".to_owned());
         }
     }

@@ -3,12 +3,11 @@
 // a command line's job is to print
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[cfg(feature = "aws")]
-pub mod aws_key;
 mod capture;
 pub mod check;
 mod check_clients;
 pub mod demo;
+pub mod errand;
 pub mod exit;
 pub mod explain;
 mod inputs;
@@ -25,6 +24,9 @@ pub mod verify;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "aws")]
+use crate::credentials::aws;
+use crate::credentials::plugin;
 use exit::Failure;
 
 /// Signing HTTP reverse proxy for the AWS Query protocol: services send unsigned forms, countersign holds the keys.
@@ -61,7 +63,10 @@ enum Command {
     /// Ask one of AWS's sources for its key, for the agent that started it
     #[cfg(feature = "aws")]
     #[command(hide = true)]
-    AwsKey(aws_key::Arguments),
+    AwsKey(errand::Arguments),
+    /// Open a sealed key with an age plugin, for the agent that started it
+    #[command(hide = true)]
+    PluginKey(errand::Arguments),
 }
 
 impl Cli {
@@ -82,7 +87,8 @@ impl Cli {
             Command::Keys(arguments) => keys::run(&arguments),
             Command::KeyAgent => key_agent::run(),
             #[cfg(feature = "aws")]
-            Command::AwsKey(arguments) => aws_key::run(&arguments),
+            Command::AwsKey(arguments) => errand::run(&arguments, aws::obtain),
+            Command::PluginKey(arguments) => errand::run(&arguments, plugin::obtain),
         }
     }
 }

@@ -1,15 +1,14 @@
 //! age identities, which open sealed keys, and recipients, which keys are sealed to.
 //!
-//! Only native X25519 ones. SSH keys would bring in an `rsa` crate with an open advisory; passphrases cost 256 MiB and most of a
-//! second each time; plugins are programs, which a process that holds keys does not start (and with `AGEDEBUG=plugin` in the
-//! environment the age crate prints what it tells them, file keys included: never enable its `plugin` feature without
-//! clearing that variable first).
+//! Native X25519 ones, and those of age plugins, which are programs that a process that faces the network does not start: see
+//! [`super::plugin`]. SSH keys would bring in an `rsa` crate with an open advisory; passphrases cost 256 MiB and most of a second
+//! each time.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret;
-use age::x25519;
+use age::{plugin, x25519};
 use jiff::Timestamp;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -24,7 +23,7 @@ pub enum IdentityError {
     #[error(transparent)]
     File(#[from] GuardError),
     /// A line that is neither comment nor identity. The line is not shown: it may be half a secret.
-    #[error("line {line} of {path} is not an age identity (AGE-SECRET-KEY-1...)")]
+    #[error("line {line} of {path} is not an age identity (AGE-SECRET-KEY-1... or AGE-PLUGIN-...)")]
     NotAnIdentity {
         /// The identity file.
         path: PathBuf,
@@ -36,17 +35,15 @@ pub enum IdentityError {
     Passphrase(PathBuf),
     /// An SSH private key.
     #[error(
-        "{0} is an SSH key: only age's own identities are supported, make one with `countersign keys new-identity`"
+        "{0} is an SSH key: only age's own identities and plugins' are supported, make one with \
+         `countersign keys new-identity`"
     )]
     Ssh(PathBuf),
-    /// A plugin's identity.
-    #[error("line {line} of {path} is an age plugin's identity: only age's own (AGE-SECRET-KEY-1...) are supported")]
-    Plugin {
-        /// The identity file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-    },
+    /// A plugin's identity has come where none was.
+    #[error(
+        "{0} names an age plugin now, whose process is started with countersign: restart countersign to have it opened"
+    )]
+    NewPlugin(PathBuf),
     /// Nothing but comments.
     #[error("{0} holds no identity: make one with `countersign keys new-identity`")]
     Empty(PathBuf),
@@ -56,7 +53,7 @@ impl StoreError for IdentityError {
     fn kind(&self) -> LoadErrorKind {
         match self {
             Self::File(error) => error.kind(),
-            Self::NotAnIdentity { .. } | Self::Passphrase(_) | Self::Ssh(_) | Self::Plugin { .. } | Self::Empty(_) => {
+            Self::NotAnIdentity { .. } | Self::Passphrase(_) | Self::Ssh(_) | Self::NewPlugin(_) | Self::Empty(_) => {
                 LoadErrorKind::Invalid
             }
         }
@@ -64,13 +61,25 @@ impl StoreError for IdentityError {
 }
 
 /// Identities from one file, at least one; several while keys move from an old one to a new one.
-pub struct Identities(Vec<x25519::Identity>);
+pub struct Identities {
+    native: Vec<x25519::Identity>,
+    plugins: Vec<plugin::Identity>,
+}
+
+/// How a plugin's identity begins.
+const PLUGIN: &[u8] = b"AGE-PLUGIN-";
+
+/// Whether an identity file names an age plugin. One that cannot be read does not: who reads it next says what is wrong with it.
+#[must_use]
+pub fn names_plugin(path: &Path) -> bool {
+    secret_file::read(path).is_ok_and(|text| lines(&text).any(|(line, _)| line.starts_with(PLUGIN)))
+}
 
 impl Identities {
     /// Makes a new identity.
     #[must_use]
     pub fn generate() -> Self {
-        Self(vec![x25519::Identity::generate()])
+        Self { native: vec![x25519::Identity::generate()], plugins: Vec::new() }
     }
 
     /// Reads an identity file as `age-keygen` writes it: one identity a line, empty lines and `#` comments apart.
@@ -81,32 +90,49 @@ impl Identities {
         Self::parse(&secret_file::read(path)?, path)
     }
 
-    fn parse(text: &[u8], path: &Path) -> Result<Self, IdentityError> {
-        let mut identities = Vec::new();
-        for (line, number) in text.split(|byte| *byte == b'\n').zip(1_usize..) {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with(b"#") {
-                continue;
-            }
-            let identity = std::str::from_utf8(line).ok().and_then(|line| line.parse().ok());
-            identities.push(identity.ok_or_else(|| not_an_identity(line, path, number))?);
+    /// The same, where no plugin can be started.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; one of a plugin's is [`IdentityError::NewPlugin`], and not looked at any further.
+    pub fn read_native(path: &Path) -> Result<Self, IdentityError> {
+        let text = secret_file::read(path)?;
+        if lines(&text).any(|(line, _)| line.starts_with(PLUGIN)) {
+            return Err(IdentityError::NewPlugin(path.to_owned()));
         }
-        if identities.is_empty() { Err(IdentityError::Empty(path.to_owned())) } else { Ok(Self(identities)) }
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &[u8], path: &Path) -> Result<Self, IdentityError> {
+        let mut identities = Self { native: Vec::new(), plugins: Vec::new() };
+        for (line, number) in lines(text) {
+            let refused = || not_an_identity(line, path, number);
+            let text = std::str::from_utf8(line).map_err(|_binary| refused())?;
+            if line.starts_with(PLUGIN) {
+                identities.plugins.push(text.parse().map_err(|_why| refused())?);
+            } else {
+                identities.native.push(text.parse().map_err(|_why| refused())?);
+            }
+        }
+        if identities.native.is_empty() && identities.plugins.is_empty() {
+            return Err(IdentityError::Empty(path.to_owned()));
+        }
+        Ok(identities)
     }
 
     /// Whom to seal to, for these identities to open it.
     #[must_use]
     pub fn recipients(&self) -> Vec<Recipient> {
-        self.0.iter().map(|identity| Recipient(identity.to_public())).collect()
+        let native = self.native.iter().map(|identity| Recipient::Native(identity.to_public()));
+        native.chain(self.plugins.iter().cloned().map(Recipient::OfPluginIdentity)).collect()
     }
 
-    /// An identity file, as `age-keygen` writes it.
+    /// An identity file, as `age-keygen` writes it, of what [`Self::generate`] has made.
     #[must_use]
     pub fn to_file(&self, created: Timestamp) -> Zeroizing<Vec<u8>> {
         // reserved once: growing would leave copies. A line of either sort has less than 100 bytes.
-        let mut file = Zeroizing::new(Vec::with_capacity(self.0.len().saturating_add(1).saturating_mul(256)));
+        let mut file = Zeroizing::new(Vec::with_capacity(self.native.len().saturating_add(1).saturating_mul(256)));
         file.extend_from_slice(format!("# created: {created:.0}\n").as_bytes());
-        for identity in &self.0 {
+        for identity in &self.native {
             file.extend_from_slice(format!("# public key: {}\n", identity.to_public()).as_bytes());
             file.extend_from_slice(identity.to_string().expose_secret().as_bytes());
             file.push(b'\n');
@@ -114,10 +140,21 @@ impl Identities {
         file
     }
 
-    /// The identities as age wants them.
+    /// The native identities as age wants them.
     pub(super) fn as_age(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.0.iter().map(|identity| identity as &dyn age::Identity)
+        self.native.iter().map(|identity| identity as &dyn age::Identity)
     }
+
+    /// Those of plugins.
+    pub(super) fn of_plugins(&self) -> &[plugin::Identity] {
+        &self.plugins
+    }
+}
+
+/// The lines that say something, each with its number.
+fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).zip(1_usize..);
+    lines.filter(|(line, _)| !line.is_empty() && !line.starts_with(b"#"))
 }
 
 fn not_an_identity(line: &[u8], path: &Path, number: usize) -> IdentityError {
@@ -126,33 +163,38 @@ fn not_an_identity(line: &[u8], path: &Path, number: usize) -> IdentityError {
         IdentityError::Passphrase(path)
     } else if line.starts_with(b"-----BEGIN ") {
         IdentityError::Ssh(path)
-    } else if line.starts_with(b"AGE-PLUGIN-") {
-        IdentityError::Plugin { path, line: number }
     } else {
         IdentityError::NotAnIdentity { path, line: number }
     }
 }
 
-/// The public half of an identity: `age1...`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Recipient(x25519::Recipient);
+/// Whom something is sealed to.
+#[derive(Clone)]
+pub enum Recipient {
+    /// The public half of a native identity: `age1...`.
+    Native(x25519::Recipient),
+    /// What a plugin calls one of its identities in public: `age1NAME1...`.
+    Plugin(plugin::Recipient),
+    /// An identity of a plugin's, which knows itself whom to seal to.
+    OfPluginIdentity(plugin::Identity),
+}
 
 impl Recipient {
-    /// Parses `age1...`; `None` when it is not an X25519 recipient.
+    /// Parses `age1...`; `None` when it is neither an X25519 recipient nor a plugin's.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-
-    /// The recipient as age wants it.
-    pub(super) const fn as_age(&self) -> &dyn age::Recipient {
-        &self.0
+        text.parse().map(Self::Native).or_else(|_| text.parse().map(Self::Plugin)).ok()
     }
 }
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Native(recipient) => recipient.fmt(f),
+            Self::Plugin(recipient) => recipient.fmt(f),
+            // not itself: with some plugins it is a secret
+            Self::OfPluginIdentity(identity) => write!(f, "an identity of age-plugin-{}", identity.plugin()),
+        }
     }
 }
 
@@ -171,7 +213,7 @@ mod tests {
         let text = std::str::from_utf8(&file).unwrap();
         assert!(text.starts_with("# created: 1970-01-01T00:00:00Z\n# public key: age1"), "{text}");
         let again = parse(text).map_err(|error| error.to_string()).unwrap();
-        assert!(again.recipients() == identity.recipients());
+        assert_eq!(again.recipients()[0].to_string(), identity.recipients()[0].to_string());
     }
 
     #[test]
@@ -181,13 +223,45 @@ mod tests {
             ("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n", "passphrase"),
             ("age-encryption.org/v1\n-> scrypt", "passphrase"),
             ("-----BEGIN OPENSSH PRIVATE KEY-----\n", "SSH key"),
-            ("\nAGE-PLUGIN-YUBIKEY-1QQPQZ7Q\n", "line 2 of id.txt is an age plugin's identity"),
+            ("\nAGE-PLUGIN-NOTONE-1QQPQZ7Q\n", "line 2 of id.txt is not an age identity"),
             ("# ok\nAGE-SECRET-KEY-1NOTONE\n", "line 2 of id.txt is not an age identity"),
         ];
         for (text, expected) in cases {
             let message = parse(text).err().unwrap().to_string();
             assert!(message.contains(expected), "{message}");
             assert!(!message.contains("NOTONE"), "{message}");
+        }
+    }
+
+    /// An identity and a recipient as the age crate's own tests have them.
+    const OF_A_PLUGIN: &str = "AGE-PLUGIN-FOOBAR-1QVHULF";
+
+    #[test]
+    fn a_plugins_identity_is_one_beside_native_ones_where_plugins_can_be_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("id");
+        let native = Identities::generate().to_file(Timestamp::UNIX_EPOCH);
+        for (text, plugins) in [(&b""[..], 0), (OF_A_PLUGIN.as_bytes(), 1)] {
+            let text = [&native[..], text].concat();
+            crate::credentials::seal::write_secret_file(&path, &text, crate::credentials::seal::Existing::Replace)
+                .unwrap();
+            assert_eq!(names_plugin(&path), plugins == 1);
+            let identities = Identities::read(&path).unwrap();
+            assert_eq!((identities.native.len(), identities.of_plugins().len()), (1, plugins));
+            match Identities::read_native(&path) {
+                Ok(_) => assert_eq!(plugins, 0),
+                Err(error) => assert!(plugins == 1 && error.to_string().contains("restart countersign"), "{error}"),
+            }
+        }
+        assert!(!names_plugin(&directory.path().join("missing")));
+    }
+
+    #[test]
+    fn whom_something_is_sealed_to_is_shown_but_for_a_plugins_identity() {
+        let identities = parse(OF_A_PLUGIN).ok().unwrap();
+        assert_eq!(identities.recipients()[0].to_string(), "an identity of age-plugin-foobar");
+        for text in ["age1", "age1foobar1qqqqqq", OF_A_PLUGIN, "ssh-ed25519 AAAA"] {
+            assert!(Recipient::parse(text).is_none(), "{text}");
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod identity;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
 pub mod plain;
+pub mod plugin;
 pub mod process;
 pub mod proof;
 mod schedule;

@@ -22,6 +22,9 @@ use super::agent::{Fetch, ORDER};
 use super::document::MAX_DOCUMENT;
 use super::store::{LoadError, LoadErrorKind, StoreError};
 
+/// With `plugin` in it, age and its plugins print the keys of files.
+pub(super) const AGEDEBUG: &str = "AGEDEBUG";
+
 /// How much of standard error is kept, in bytes: the last of it.
 const KEPT: usize = 4096;
 
@@ -56,12 +59,14 @@ pub enum ProcessError {
         source: io::Error,
     },
     /// It took too long.
-    #[error("{program} was killed: it had not ended after {limit:?} (timeout)")]
+    #[error("{program} was killed: it had not ended after {limit:?} (timeout){told}")]
     Timeout {
         /// Its path.
         program: String,
         /// The limit.
         limit: Duration,
+        /// As of one that failed: it may say what it waits for.
+        told: String,
     },
     /// It printed more than an access key.
     #[error("{program} was killed: it printed more than {MAX_DOCUMENT} bytes, and no access key has as many")]
@@ -120,6 +125,7 @@ impl Program {
         let started = Command::new(&self.path)
             .args(&self.arguments)
             .env_remove(ORDER)
+            .env_remove(AGEDEBUG)
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::null())
@@ -130,7 +136,10 @@ impl Program {
         let mut printed = Printed::new();
         match printed.collect(&mut running.0, self.timeout) {
             Ok(End::Exited) => {}
-            Ok(End::TimedOut) => return Err(ProcessError::Timeout { program: program(), limit: self.timeout }),
+            Ok(End::TimedOut) => {
+                let told = told(&printed.errors);
+                return Err(ProcessError::Timeout { program: program(), limit: self.timeout, told });
+            }
             Ok(End::TooMuch) => return Err(ProcessError::TooMuch { program: program() }),
             Err(source) => return Err(ProcessError::System { program: program(), source }),
         }
@@ -138,7 +147,7 @@ impl Program {
         if status.success() {
             Ok(printed.output)
         } else {
-            let told = last_line(&printed.errors).map_or_else(String::new, |line| format!(": {line}"));
+            let told = told(&printed.errors);
             Err(ProcessError::Failed { program: program(), status: status.to_string(), told })
         }
     }
@@ -262,11 +271,15 @@ impl<R: Read + AsFd> Stream<R> {
     }
 }
 
-/// The last line that is not empty, fit to be seen.
-fn last_line(errors: &[u8]) -> Option<String> {
-    let line = errors.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty())?;
-    let line = String::from_utf8_lossy(line.trim_ascii());
-    Some(hide(&line).chars().take(LONGEST_TOLD).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+/// `: ` and the last line that is not empty, fit to be seen; or nothing.
+fn told(errors: &[u8]) -> String {
+    let line = errors.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty());
+    line.map_or_else(String::new, |line| format!(": {}", fit_to_be_seen(&String::from_utf8_lossy(line.trim_ascii()))))
+}
+
+/// What another program says, in one line, without what could be a secret.
+pub(super) fn fit_to_be_seen(text: &str) -> String {
+    hide(text).chars().take(LONGEST_TOLD).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Puts something else in place of every run of characters that could be an id, a secret or a token.

@@ -6,14 +6,15 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use age::Encryptor;
 use age::armor::{ArmoredWriter, Format};
+use age::{EncryptError, Encryptor};
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
 use rustix::process::{getegid, geteuid};
 use thiserror::Error;
 
 use super::document::{self, DocumentError, MAX_DOCUMENT};
 use super::identity::Recipient;
+use super::plugin;
 use crate::secret_file::{MAX_SIZE, directory_of};
 
 /// Why a key is not sealed.
@@ -28,6 +29,15 @@ pub enum SealError {
     /// The file would be larger than can be opened again.
     #[error("the sealed file would be larger than {MAX_SIZE} bytes: fewer recipients")]
     TooManyRecipients,
+    /// A recipient's plugin is not installed.
+    #[error("the program {0} is in no directory of PATH: install the age plugin to seal to its recipients")]
+    NoPlugin(String),
+    /// A plugin does not do it.
+    #[error("the age plugin does not encrypt to its recipients: {0}")]
+    Plugin(String),
+    /// The key of the file would be shown.
+    #[error("AGEDEBUG is set, with which age shows the keys of files on standard error: unset it")]
+    Debugged,
     /// The age library refused.
     #[error("age cannot encrypt to these recipients")]
     Encrypt(#[source] age::EncryptError),
@@ -67,7 +77,13 @@ pub fn seal(document: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>, SealEr
         return Err(SealError::TooLarge);
     }
     drop(document::parse(document)?);
-    let encryptor = Encryptor::with_recipients(recipients.iter().map(Recipient::as_age)).map_err(SealError::Encrypt)?;
+    let wrappers = plugin::wrappers(recipients)?;
+    let encryptor = Encryptor::with_recipients(wrappers.iter().map(AsRef::as_ref)).map_err(|error| {
+        if let EncryptError::Plugin(errors) = &error {
+            return SealError::Plugin(plugin::told(errors));
+        }
+        SealError::Encrypt(error)
+    })?;
     let sealed = encrypt(encryptor, document).map_err(|error| SealError::Encrypt(error.into()))?;
     if sealed.len() > MAX_SIZE { Err(SealError::TooManyRecipients) } else { Ok(sealed) }
 }

@@ -1,6 +1,6 @@
 //! The usual key store: an access key in an age file, opened with an identity that is kept elsewhere.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub enum OpenError {
     TooLarge,
 }
 
-/// An access key in an age file (binary or armored, to X25519 recipients).
+/// An access key in an age file (binary or armored), opened by native identities. For others see [`super::plugin`].
 pub struct SealedFile {
     file: PathBuf,
     identity: PathBuf,
@@ -103,7 +103,7 @@ impl SealedFile {
     /// [`SealedError`].
     pub fn open_document(&self) -> Result<Zeroizing<Vec<u8>>, SealedError> {
         let sealed = secret_file::read(&self.file).map_err(SealedError::File)?;
-        let identities = Identities::read(&self.identity)?;
+        let identities = Identities::read_native(&self.identity)?;
         decrypt(&sealed, &identities).map_err(|source| SealedError::Open { path: self.file.clone(), source })
     }
 
@@ -148,25 +148,29 @@ pub fn is_sealed(path: &Path) -> Result<bool, GuardError> {
     secret_file::read(path).map(|bytes| looks_sealed(&bytes))
 }
 
-/// Decrypts into a buffer of fixed size: `age::decrypt` returns a vector that grew, and left copies behind.
-fn decrypt(sealed: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+/// Decrypts with the native identities.
+pub(super) fn decrypt(sealed: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let plaintext = decryptor(sealed)?.decrypt(identities.as_age()).map_err(|error| explain(&error))?;
+    open_stream(plaintext)
+}
+
+/// Reads the head of an age file that is sealed to recipients.
+pub(super) fn decryptor(sealed: &[u8]) -> Result<Decryptor<impl BufRead>, OpenError> {
     if !looks_sealed(sealed) {
         return Err(OpenError::NotAge);
     }
     let decryptor = Decryptor::new_buffered(ArmoredReader::new(sealed)).map_err(|error| explain(&error))?;
-    if decryptor.is_scrypt() {
-        return Err(OpenError::Passphrase);
-    }
-    let plaintext = decryptor.decrypt(identities.as_age()).map_err(|error| explain(&error))?;
-    open_stream(plaintext)
+    if decryptor.is_scrypt() { Err(OpenError::Passphrase) } else { Ok(decryptor) }
 }
 
-fn open_stream(plaintext: impl Read) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+/// Reads into a buffer of fixed size: `age::decrypt` returns a vector that grew, and left copies behind.
+pub(super) fn open_stream(plaintext: impl Read) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     // the source is memory: an error is the stream's authentication, or its end before its last chunk
     read_bounded(plaintext, MAX_DOCUMENT).map_err(|_damaged| OpenError::Damaged)?.ok_or(OpenError::TooLarge)
 }
 
-fn explain(error: &DecryptError) -> OpenError {
+/// What age says, in words of ours.
+pub(super) fn explain(error: &DecryptError) -> OpenError {
     match error {
         DecryptError::NoMatchingKeys => OpenError::OtherRecipient,
         DecryptError::UnknownFormat => OpenError::NotAge,
@@ -175,6 +179,8 @@ fn explain(error: &DecryptError) -> OpenError {
         | DecryptError::InvalidHeader
         | DecryptError::InvalidMac
         | DecryptError::Io(_) => OpenError::Damaged,
+        // they are told of where plugins are asked
+        DecryptError::Plugin(_) | DecryptError::PluginResolve(_) => OpenError::OtherRecipient,
         // the enum is open: whatever age adds, the file does not open
         _ => OpenError::Damaged,
     }
@@ -245,8 +251,11 @@ mod tests {
         sealed
     }
 
-    fn recipient(place: &Place) -> Recipient {
-        place.identities.recipients().remove(0)
+    fn native(identities: &Identities) -> age::x25519::Recipient {
+        match identities.recipients().remove(0) {
+            Recipient::Native(recipient) => recipient,
+            Recipient::Plugin(_) | Recipient::OfPluginIdentity(_) => panic!("a native one"),
+        }
     }
 
     #[test]
@@ -254,7 +263,7 @@ mod tests {
         let place = Place::new();
         let armored = seal(DOCUMENT, &place.identities.recipients()).unwrap();
         assert!(armored.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----"));
-        for sealed in [armored, binary(recipient(&place).as_age(), DOCUMENT)] {
+        for sealed in [armored, binary(&native(&place.identities), DOCUMENT)] {
             let key = place.load(&sealed).unwrap();
             assert_eq!(key.id().as_str(), "AKIAIOSFODNN7EXAMPLE");
             assert!(key.session_token().is_none() && key.expiration().is_none());
@@ -286,7 +295,7 @@ mod tests {
     #[test]
     fn a_file_altered_anywhere_or_cut_anywhere_does_not_open() {
         let place = Place::new();
-        let sealed = binary(recipient(&place).as_age(), DOCUMENT);
+        let sealed = binary(&native(&place.identities), DOCUMENT);
         for position in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[position] ^= 1;
@@ -309,12 +318,12 @@ mod tests {
         let place = Place::new();
         let mut passphrase = scrypt::Recipient::new(SecretString::from("EXAMPLE"));
         passphrase.set_work_factor(2);
-        let stranger = Identities::generate().recipients().remove(0);
+        let stranger = native(&Identities::generate());
         let huge = vec![b' '; MAX_DOCUMENT + 1];
         let cases = [
             (binary(&passphrase, DOCUMENT), OpenError::Passphrase),
-            (binary(stranger.as_age(), DOCUMENT), OpenError::OtherRecipient),
-            (binary(recipient(&place).as_age(), &huge), OpenError::TooLarge),
+            (binary(&stranger, DOCUMENT), OpenError::OtherRecipient),
+            (binary(&native(&place.identities), &huge), OpenError::TooLarge),
             (DOCUMENT.to_vec(), OpenError::NotAge),
             (Vec::new(), OpenError::NotAge),
         ];
@@ -326,13 +335,13 @@ mod tests {
     #[test]
     fn a_file_that_opens_and_holds_no_key_is_refused() {
         let place = Place::new();
-        let error = place.load(&binary(recipient(&place).as_age(), b"not JSON")).err().unwrap();
+        let error = place.load(&binary(&native(&place.identities), b"not JSON")).err().unwrap();
         assert!(matches!(
             error.store_error().unwrap(),
             SealedError::Document { source: DocumentError::NotJson { line: 1, .. }, .. }
         ));
         assert_eq!(error.kind(), LoadErrorKind::Invalid);
-        let error = place.load(&binary(recipient(&place).as_age(), br#"{"Version":1}"#)).err().unwrap();
+        let error = place.load(&binary(&native(&place.identities), br#"{"Version":1}"#)).err().unwrap();
         assert!(matches!(
             error.store_error().unwrap(),
             SealedError::Document { source: DocumentError::Missing("AccessKeyId"), .. }

@@ -12,6 +12,7 @@
 mod harness;
 
 mod admin;
+mod age_plugins;
 mod clock;
 mod configured;
 mod cut_answers;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::process::Signal;
 
+use crate::harness::plugin::Plugin;
 use crate::harness::{
     After, Draft, Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault, document, endpoint,
     eventually,
@@ -105,6 +106,19 @@ fn a_plain_key_rotates_without_a_failed_call_or_one_signed_with_a_withdrawn_key(
     rotate(&proxy, &accepted, |id, secret| {
         proxy.vault.put("key.json", &document(id, secret, ""));
     });
+}
+
+#[test]
+fn a_key_that_a_plugin_opens_rotates_without_a_failed_call_or_one_signed_with_a_withdrawn_key() {
+    let accepted = Arc::new(Mutex::new(vec![ID]));
+    let vault = Vault::empty();
+    let plugin = Plugin::install(&vault);
+    plugin.publish(&vault, ID, SECRET);
+    let endpoint = strict_endpoint(&accepted);
+    let setup = Setup::to(&endpoint).vault(vault).process("workers = 2").log("json", "info,countersign::exchange=off");
+    let lines = plugin.lines(setup.of_vault());
+    let proxy = setup.key(&lines).start_with(|command| plugin.beside(command));
+    rotate(&proxy, &accepted, |id, secret| plugin.publish(&proxy.vault, id, secret));
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 import json
 import os
+import pathlib
+import shutil
 import subprocess
 
 from softhsm import Token, module
+
+PLUGIN = pathlib.Path(__file__).parents[1] / "age_plugin" / "age-plugin-example"
 
 
 class Store:
@@ -20,7 +24,7 @@ class Store:
     def _command(self, *arguments, given=""):
         done = subprocess.run(
             [self.program, "keys", *arguments], input=given, text=True, capture_output=True, timeout=60, check=False,
-            user=self.user, group=self.user, extra_groups=[],
+            user=self.user, group=self.user, extra_groups=[], env={**os.environ, **self.environment},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
@@ -41,6 +45,36 @@ class Sealed(Store):
 
     def table(self):
         return f'file = "{self.directory}/main.age"\nidentity_file = "{self.directory}/identity"'
+
+
+class SealedForPlugin(Store):
+    """A file that age encrypted, and that a plugin opens."""
+
+    identity = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y"
+    recipient = "age1example1v9hzqetcv9khqmr98fhc45"
+
+    def __init__(self, program, directory, user):
+        super().__init__(program, directory, user)
+        # not beside the keys: it writes into its directory
+        plugins = directory / "plugins"
+        plugins.mkdir()
+        shutil.copy(PLUGIN, plugins)
+        (directory / "identity").write_text(self.identity)
+        (directory / "identity").chmod(0o400)
+        for path in (plugins, *plugins.iterdir(), directory / "identity"):
+            os.chown(path, user, user)
+        self.environment = {"PATH": f"{plugins}:{os.environ['PATH']}"}
+
+    def publish(self, key):
+        self._command(
+            "seal", "--recipient", self.recipient, "--out", self.directory / "main.age", "--force",
+            given=json.dumps(key),
+        )  # fmt: skip
+
+    def table(self):
+        return (
+            f'file = "{self.directory}/main.age"\nidentity_file = "{self.directory}/identity"\nenvironment = ["PATH"]'
+        )
 
 
 class File(Store):
@@ -85,4 +119,4 @@ class InToken(Store):
 
 
 # where this process computes the signatures
-STORES = {"sealed": Sealed, "file": File, "process": Process}
+STORES = {"sealed": Sealed, "sealed for a plugin": SealedForPlugin, "file": File, "process": Process}

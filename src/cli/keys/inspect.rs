@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 use super::identity_option::IdentityOption;
+use super::opening::open;
 use super::output::{expiry, print};
 use crate::cli::exit::Failure;
 use crate::clock;
-use crate::credentials::SealedFile;
 
 /// Arguments of `countersign keys inspect`.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let identity = arguments.identity.required_path()?;
-    let key = SealedFile::new(arguments.file.clone(), identity).open()?;
+    let key = open(&arguments.file, &identity)?;
     let token = if key.session_token.is_some() { "yes" } else { "no" };
     let text = format!(
         "file           {}\naccess key id  {}\nsession token  {token}\nexpiration     {}\n",

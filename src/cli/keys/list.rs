@@ -8,11 +8,12 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::identity_option::IdentityOption;
+use super::opening::open;
 use super::output::{expiry, print};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::clock;
-use crate::credentials::sealed::{OpenError, is_sealed};
-use crate::credentials::{Identities, SealedError, SealedFile};
+use crate::credentials::Identities;
+use crate::credentials::sealed::is_sealed;
 
 /// Arguments of `countersign keys list`.
 #[derive(Debug, Args)]
@@ -75,9 +76,9 @@ fn row(file: &Path, identity: Option<&Path>, now: Timestamp) -> String {
             Err(error) => printable(&Failure::because(ExitCode::Data, &error).message),
         };
     };
-    match SealedFile::new(file.to_owned(), identity.to_owned()).open() {
+    match open(file, identity) {
         Ok(key) => format!("{}  {}", key.access_key_id, expiry(key.expiration, now)),
-        Err(SealedError::Open { source: OpenError::NotAge, .. }) => "not an age file".to_owned(),
+        Err(_) if matches!(is_sealed(file), Ok(false)) => "not an age file".to_owned(),
         Err(error) => printable(&Failure::from(error).message),
     }
 }

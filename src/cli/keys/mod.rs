@@ -8,6 +8,7 @@ mod import_pkcs11;
 mod inspect;
 mod list;
 mod new_identity;
+mod opening;
 mod output;
 mod recipients;
 mod reseal;

@@ -17,14 +17,19 @@ pub(super) fn parse(texts: &[String]) -> Result<Vec<Recipient>, Failure> {
 
 fn parse_one(text: &str, number: usize) -> Result<Recipient, Failure> {
     Recipient::parse(text).ok_or_else(|| {
-        let secret = text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("AGE-SECRET-KEY-"));
-        let message = if secret {
+        let begins = |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        let message = if begins("AGE-PLUGIN-") {
+            format!(
+                "recipient {number} is not a public key but an age plugin's identity: give the age1... that the plugin \
+                 shows, or the file with the identity by --identity"
+            )
+        } else if begins("AGE-SECRET-KEY-") {
             format!(
                 "recipient {number} is not a public key but an identity, and now in the shell's history: make a new one with \
                  `countersign keys new-identity`, and give the age1... that it prints"
             )
         } else {
-            format!("recipient {number} is not an age public key (age1..., 62 characters; SSH keys and plugins are not supported)")
+            format!("recipient {number} is not an age public key (age1... or age1NAME1...; SSH keys are not supported)")
         };
         Failure::new(ExitCode::Data, message)
     })

@@ -6,10 +6,10 @@ use clap::{ArgGroup, Args};
 
 use super::failures::not_written;
 use super::identity_option::IdentityOption;
+use super::opening::open_document;
 use super::output::print;
 use super::recipients;
 use crate::cli::exit::Failure;
-use crate::credentials::SealedFile;
 use crate::credentials::seal::{Existing, seal, write_secret_file};
 
 /// Arguments of `countersign keys reseal`.
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let recipients = recipients::parse(&arguments.recipient)?;
     let identity = arguments.identity.required_path()?;
-    let key = SealedFile::new(arguments.file.clone(), identity).open_document()?;
+    let key = open_document(&arguments.file, &identity)?;
     let sealed = seal(&key, &recipients)?;
     write_secret_file(&arguments.file, &sealed, Existing::Replace).map_err(|error| not_written(&error, ""))?;
     let text = format!("sealed {} to\n{}", arguments.file.display(), recipients::listing(&recipients));

@@ -16,5 +16,8 @@ pub(super) fn variable(name: &str) -> Result<String, String> {
     if name.starts_with("LD_") || name.starts_with("COUNTERSIGN_") {
         return Err(format!("{} is never passed on: set it in a script that starts the program", shown(name)));
     }
+    if name == "AGEDEBUG" {
+        return Err(format!("{} is never passed on: with it age and its plugins show the keys of files", shown(name)));
+    }
     Ok(name.to_owned())
 }

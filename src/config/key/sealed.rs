@@ -1,9 +1,15 @@
 //! `kind = "sealed"`: an age file, and the identity that opens it.
 
-use super::source;
+use std::time::Duration;
+
+use super::{environment, source};
+use crate::config::quantity::duration;
 use crate::config::settings::KeyStore;
 use crate::config::table::Table;
 use crate::config::value::file;
+
+/// Hardware answers within a second or two; there may be a touch to wait for.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads what belongs to the kind.
 pub(super) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
@@ -14,22 +20,37 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
         "identity_credential",
         "name the file with the age identity that opens the key",
     );
-    Some(KeyStore::Sealed { file: sealed?, identity: identity? })
+    // an identity file says itself whether there is a plugin, and it is not read here
+    let environment = table.list("environment", Vec::new(), environment::variable);
+    let timeout = table.get("timeout", TIMEOUT, duration);
+    Some(KeyStore::Sealed { file: sealed?, identity: identity?, environment: environment?, timeout: timeout? })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::sample::{LEAST, fault, faults, key, settings};
-    use crate::config::settings::{FileSource, KeyStore};
+    use crate::config::settings::FileSource;
 
     #[test]
     fn a_key_is_a_sealed_file_and_an_identity_unless_it_says_otherwise() {
         let expected = KeyStore::Sealed {
             file: "/etc/countersign/main.age".into(),
             identity: FileSource::Path("/run/identity".into()),
+            environment: Vec::new(),
+            timeout: TIMEOUT,
         };
         assert_eq!(key("").store, expected);
         assert_eq!(key("kind = \"sealed\"").store, expected);
+    }
+
+    #[test]
+    fn an_age_plugin_has_a_clean_environment_and_a_time_limit() {
+        let store = key("environment = [\"PATH\"]\ntimeout = \"5s\"").store;
+        let KeyStore::Sealed { environment, timeout, .. } = store else { panic!("sealed") };
+        assert_eq!((environment, timeout), (vec!["PATH".to_owned()], Duration::from_secs(5)));
+        assert!(fault("key.main", "environment = [\"LD_PRELOAD\"]").contains("is never passed on"));
+        assert!(fault("key.main", "environment = [\"AGEDEBUG\"]").contains("is never passed on"));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub enum KeyStore {
         file: PathBuf,
         /// `identity_file` or `identity_credential`: the age identity that opens it.
         identity: FileSource,
+        /// `environment`: the variables that an age plugin sees of those countersign was started with; by default none.
+        environment: Vec<String>,
+        /// `timeout`, default `"30s"`: how long an age plugin may take; then it is killed.
+        timeout: Duration,
     },
     /// `kind = "file"`: the key's JSON as it stands, in `file` or `credential`.
     File(FileSource),

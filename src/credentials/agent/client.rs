@@ -23,7 +23,7 @@ use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{KeyStore, LoadError, LoadErrorKind, StoreError};
 
 /// Our own executable, even when it was replaced or removed since it was started.
-const OURSELVES: &str = "/proc/self/exe";
+pub(super) const OURSELVES: &str = "/proc/self/exe";
 
 /// Why an agent gives no key.
 #[derive(Debug, Error)]

@@ -7,9 +7,12 @@
 //! with what is the matter. What the order says cannot be changed later: whoever takes the network-facing process over can ask
 //! for the key, which it has anyway, and for nothing else. The agent ends when its socket does, that is with its parent.
 //!
+//! A store whose libraries leave secrets behind, or may hang, has another process for each time it is asked: see [`errand`].
+//!
 //! The agent starts no threads of its own unless its store does, and prints nothing.
 
 mod client;
+pub mod errand;
 mod message;
 mod order;
 mod serve;

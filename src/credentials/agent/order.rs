@@ -10,6 +10,7 @@ use super::serve::Fetch;
 use crate::credentials::aws::AwsKey;
 #[cfg(feature = "pkcs11")]
 use crate::credentials::pkcs11::{TokenAgent, TokenKey};
+use crate::credentials::plugin::PluginKey;
 use crate::credentials::process::Program;
 
 /// Which store an agent is. Goes to it as JSON; holds no secret.
@@ -17,6 +18,8 @@ use crate::credentials::process::Program;
 pub enum Order {
     /// A program that prints the key.
     Process(Program),
+    /// A sealed key that an age plugin opens.
+    Plugin(PluginKey),
     /// A key that one of AWS's sources has.
     #[cfg(feature = "aws")]
     Aws(AwsKey),
@@ -31,6 +34,7 @@ impl Order {
     pub fn store(self) -> Box<dyn Fetch> {
         match self {
             Self::Process(program) => Box::new(program),
+            Self::Plugin(key) => Box::new(key),
             #[cfg(feature = "aws")]
             Self::Aws(key) => Box::new(key),
             #[cfg(feature = "pkcs11")]
@@ -43,6 +47,7 @@ impl Order {
         const BETWEEN_US: Duration = Duration::from_secs(5);
         match self {
             Self::Process(program) => program.timeout.saturating_add(BETWEEN_US),
+            Self::Plugin(key) => key.timeout.saturating_add(BETWEEN_US),
             #[cfg(feature = "aws")]
             Self::Aws(key) => key.timeout.saturating_add(BETWEEN_US),
             // as long as a module that reaches its token over a network may try
@@ -55,6 +60,7 @@ impl Order {
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         match self {
             Self::Process(_) => Vec::new(),
+            Self::Plugin(key) => vec![key.file.clone(), key.identity.clone()],
             #[cfg(feature = "aws")]
             Self::Aws(_) => Vec::new(),
             #[cfg(feature = "pkcs11")]
@@ -66,6 +72,7 @@ impl Order {
     pub(super) const fn poll(&self) -> Duration {
         match self {
             Self::Process(program) => program.refresh,
+            Self::Plugin(_) => crate::credentials::store::FILE_POLL,
             #[cfg(feature = "aws")]
             Self::Aws(key) => key.refresh,
             #[cfg(feature = "pkcs11")]
@@ -77,6 +84,7 @@ impl Order {
     pub fn describe(&self) -> String {
         match self {
             Self::Process(program) => program.describe(),
+            Self::Plugin(key) => key.describe(),
             #[cfg(feature = "aws")]
             Self::Aws(key) => key.describe(),
             #[cfg(feature = "pkcs11")]

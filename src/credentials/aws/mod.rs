@@ -15,14 +15,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::agent::{AgentError, Fetch};
-use super::process::{ProcessError, Program};
+use super::agent::Fetch;
+use super::agent::errand::{self, ErrandError};
 use super::store::{LoadError, LoadErrorKind, StoreError};
 
 pub use source::obtain;
-
-/// Our own executable; the agent was started from it, too.
-const OURSELVES: &str = "/proc/self/exe";
 
 /// The time that a process needs besides the source, and then some.
 const BESIDES: Duration = Duration::from_secs(2);
@@ -163,61 +160,18 @@ impl AwsKey {
 impl Fetch for AwsKey {
     fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
         let source_name = self.source.describe();
-        let system = |told: String| AwsError::System { source_name, told };
-        let order = serde_json::to_string(self).map_err(|error| system(error.to_string()))?;
-        let program = Program {
-            path: OURSELVES.to_owned(),
-            arguments: vec!["aws-key".to_owned(), order],
-            timeout: self.timeout.saturating_add(BESIDES),
-            refresh: self.refresh,
-        };
-        let printed = program.run().map_err(|error| match error {
-            ProcessError::Timeout { .. } => AwsError::Timeout { source_name, limit: self.timeout },
-            ProcessError::Start { source, .. } | ProcessError::System { source, .. } => system(source.to_string()),
-            ProcessError::TooMuch { .. } => AwsError::NoKey(source_name),
-            ProcessError::Failed { status, told, .. } => system(format!("{status}{told}")),
-        })?;
-        match printed.first() {
-            Some(b'{') => Ok(printed),
-            Some(_) | None => Err(refusal(&printed).into()),
-        }
+        errand::run("aws-key", self, self.timeout.saturating_add(BESIDES)).map_err(|error| match error {
+            ErrandError::Timeout(_) => AwsError::Timeout { source_name, limit: self.timeout }.into(),
+            ErrandError::TooMuch => AwsError::NoKey(source_name).into(),
+            ErrandError::System(told) => AwsError::System { source_name, told }.into(),
+            ErrandError::Refused(error) => error.into(),
+        })
     }
-}
-
-/// What [`AwsKey::fetch`] reads when there is no key.
-#[must_use]
-pub fn refuse(error: &AwsError) -> Vec<u8> {
-    let kind = match error.kind() {
-        LoadErrorKind::Permissions => b'P',
-        LoadErrorKind::Unavailable => b'U',
-        LoadErrorKind::Invalid => b'I',
-    };
-    [&[kind], error.to_string().as_bytes()].concat()
-}
-
-fn refusal(printed: &[u8]) -> AgentError {
-    let (kind, text) = printed.split_first().unwrap_or((&b'U', b"nothing was answered"));
-    let kind = match kind {
-        b'P' => LoadErrorKind::Permissions,
-        b'I' => LoadErrorKind::Invalid,
-        _ => LoadErrorKind::Unavailable,
-    };
-    AgentError::Store { kind, text: String::from_utf8_lossy(text).into_owned() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_keeps_its_text_and_what_to_do_about_it() {
-        let late = AwsError::Timeout { source_name: AwsSource::Instance.describe(), limit: Duration::from_secs(3) };
-        for (error, kind) in [(AwsError::NoRegion, LoadErrorKind::Invalid), (late, LoadErrorKind::Unavailable)] {
-            let read = refusal(&refuse(&error));
-            assert_eq!((read.kind(), read.to_string()), (kind, error.to_string()));
-        }
-        assert_eq!(refusal(b"").kind(), LoadErrorKind::Unavailable);
-    }
 
     #[test]
     fn an_agent_sees_what_is_awss_and_nothing_else() {

@@ -4,6 +4,7 @@ pub mod client;
 pub mod endpoint;
 pub mod keys;
 pub mod log;
+pub mod plugin;
 pub mod proxy;
 pub mod wire;
 

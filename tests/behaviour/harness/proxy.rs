@@ -108,6 +108,11 @@ impl Setup {
         self
     }
 
+    /// The directory of its key's files.
+    pub fn of_vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// Trusts this authority alone for the endpoint.
     pub fn trusting(self, pem: &str) -> Self {
         let file = self.vault.path("ca.pem");

@@ -1,33 +1,39 @@
-//! `countersign aws-key`: asks one of AWS's sources for its key once. Started by the agent of a key store, not by people.
+//! `countersign aws-key` and `plugin-key`: a process that gets a key once. Started by countersign, not by people.
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 
 use clap::Args;
 use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::exit::{ExitCode, Failure};
 use crate::confine;
-use crate::credentials::aws::{self, AwsKey};
+use crate::credentials::StoreError;
+use crate::credentials::agent::errand;
 
-/// Arguments of `countersign aws-key`.
+/// Arguments of either command.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Which source, as JSON
+    /// What to get, as JSON
     order: String,
 }
 
-/// Prints the key's JSON, or what is the matter, in the words that the agent reads.
+/// Prints the key's JSON that `obtain` gives, or what is the matter, in the words that who started us reads.
 ///
 /// # Errors
 /// Started by hand; a system that refuses what every process may have.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run<O: DeserializeOwned, E: StoreError>(
+    arguments: &Arguments,
+    obtain: impl FnOnce(&O) -> Result<Zeroizing<Vec<u8>>, E>,
+) -> Result<(), Failure> {
     confine::keep_private().map_err(|error| system(&error))?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system(&error))?;
-    let key: AwsKey = serde_json::from_str(&arguments.order).map_err(|error| system(&error))?;
-    match aws::obtain(&key) {
+    let order: O = serde_json::from_str(&arguments.order).map_err(|error| system(&error))?;
+    match obtain(&order) {
         Ok(json) => print(&json),
-        Err(error) => print(&aws::refuse(&error)),
+        Err(error) => print(&errand::refuse(&error)),
     }
     .map_err(|error| system(&error))
 }

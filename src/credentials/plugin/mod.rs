@@ -1,0 +1,192 @@
+//! Sealed keys that an age plugin opens: a program (`age-plugin-NAME`) that has the identity, most often in hardware, and gives
+//! the file's key in exchange for what the file says of it. <https://c2sp.org/age-plugin>
+//!
+//! The store's agent opens the file in a process of its own for each time (`countersign plugin-key`), which starts the plugin,
+//! and ends with the answer: what the age crate reads from a plugin goes through buffers that nobody wipes, and it waits for one
+//! for ever. The plugin sees a fixed `PATH` and the variables that the configuration lists, but never `AGEDEBUG`. A question that
+//! it has for a person is answered by nobody, and it is killed when it takes too long.
+
+mod nobody;
+mod open;
+mod recipients;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::agent::Fetch;
+use super::agent::errand::{self, ErrandError};
+use super::sealed::SealedError;
+use super::store::{LoadError, LoadErrorKind, StoreError};
+
+pub use open::obtain;
+pub(super) use open::told;
+pub(super) use recipients::wrappers;
+
+/// Where plugins are looked for, and what they may start themselves, unless `PATH` is passed on.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A sealed key whose identity file names a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginKey {
+    /// The sealed file, by its absolute path.
+    pub file: PathBuf,
+    /// The identity file, by its absolute path.
+    pub identity: PathBuf,
+    /// How long opening it may take.
+    pub timeout: Duration,
+}
+
+/// Why a plugin gives no key.
+#[derive(Debug, Error)]
+pub enum PluginError {
+    /// What has nothing to do with plugins.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+    /// It is not installed.
+    #[error(
+        "the program {program}, which {identity} names, is in no directory of the PATH {path}: install it there, or have \
+         countersign's own PATH searched with `environment = [\"PATH\"]`"
+    )]
+    Missing {
+        /// `age-plugin-NAME`.
+        program: String,
+        /// The identity file.
+        identity: PathBuf,
+        /// What was searched.
+        path: String,
+    },
+    /// A plugin's name that is none.
+    #[error("{0} names an age plugin by what is no name")]
+    NoName(PathBuf),
+    /// Every plugin works in a temporary directory.
+    #[error(
+        "there is no place for the temporary directory of an age plugin: mount one at /tmp, or pass TMPDIR on with \
+         `environment`"
+    )]
+    NoPlace(#[source] std::io::Error),
+    /// Nobody is there to answer.
+    #[error(
+        "{program} asks for something ({question}), and nobody is there to answer: use an identity that it opens \
+         without a PIN, passphrase or confirmation"
+    )]
+    Asks {
+        /// `age-plugin-NAME`.
+        program: String,
+        /// The question, fit to be seen.
+        question: String,
+    },
+    /// It says why.
+    #[error("{program} does not open {file}: {told}")]
+    Refused {
+        /// `age-plugin-NAME`.
+        program: String,
+        /// The sealed file.
+        file: PathBuf,
+        /// What it says, fit to be seen.
+        told: String,
+    },
+    /// It ended without an answer.
+    #[error("{program} ended while it was asked to open {file}")]
+    Ended {
+        /// `age-plugin-NAME`.
+        program: String,
+        /// The sealed file.
+        file: PathBuf,
+    },
+    /// It speaks something else.
+    #[error("{program} does not answer as an age plugin does (https://c2sp.org/age-plugin)")]
+    Garbled {
+        /// `age-plugin-NAME`.
+        program: String,
+    },
+    /// None of the identities is the file's.
+    #[error(
+        "{file} is opened by none of the identities in {identity}: it is sealed to others, or {programs} cannot be started"
+    )]
+    NoneFits {
+        /// The sealed file.
+        file: PathBuf,
+        /// The identity file.
+        identity: PathBuf,
+        /// Those that were asked.
+        programs: String,
+    },
+    /// It was killed.
+    #[error(
+        "{file} was not opened within {limit:?} (timeout), and the age plugin was killed: it may wait for its device, or \
+         to be touched{told}"
+    )]
+    Timeout {
+        /// The sealed file.
+        file: PathBuf,
+        /// The limit.
+        limit: Duration,
+        /// `: ` and what it said last, fit to be seen; or nothing.
+        told: String,
+    },
+    /// Our own side.
+    #[error("the process that opens {file} cannot work: {told}")]
+    System {
+        /// The sealed file.
+        file: PathBuf,
+        /// Why.
+        told: String,
+    },
+}
+
+impl StoreError for PluginError {
+    fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::Sealed(error) => error.kind(),
+            Self::Missing { .. }
+            | Self::NoName(_)
+            | Self::Asks { .. }
+            | Self::Garbled { .. }
+            | Self::NoneFits { .. } => LoadErrorKind::Invalid,
+            // a device may be plugged in, a daemon started
+            Self::NoPlace(_)
+            | Self::Refused { .. }
+            | Self::Ended { .. }
+            | Self::Timeout { .. }
+            | Self::System { .. } => LoadErrorKind::Unavailable,
+        }
+    }
+}
+
+impl PluginKey {
+    /// In words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("{}, opened with {} through an age plugin", self.file.display(), self.identity.display())
+    }
+}
+
+impl Fetch for PluginKey {
+    fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+        let file = self.file.clone();
+        errand::run("plugin-key", self, self.timeout).map_err(|error| match error {
+            ErrandError::Timeout(told) => PluginError::Timeout { file, limit: self.timeout, told }.into(),
+            ErrandError::TooMuch => PluginError::System { file, told: "too long an answer".to_owned() }.into(),
+            ErrandError::System(told) => PluginError::System { file, told }.into(),
+            ErrandError::Refused(error) => error.into(),
+        })
+    }
+}
+
+/// The environment of an agent that has plugins started: `passed_on`, and a `PATH` unless that has one.
+#[must_use]
+pub fn environment(passed_on: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    // of two with the same name the last counts
+    let usual = (OsString::from("PATH"), OsString::from(PATH));
+    std::iter::once(usual).chain(passed_on).collect()
+}
+
+/// What a plugin's program is called.
+fn program(name: &str) -> String {
+    format!("age-plugin-{name}")
+}

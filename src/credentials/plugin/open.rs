@@ -1,0 +1,119 @@
+//! Opens a sealed file with the plugins that its identity file names, in the process that is there for this one time.
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::iter;
+use std::path::Path;
+
+use age::DecryptError;
+use age::plugin::{Identity, IdentityPluginV1, ResolveError};
+use zeroize::Zeroizing;
+
+use super::nobody::Nobody;
+use super::{PluginError, PluginKey, program};
+use crate::credentials::identity::Identities;
+use crate::credentials::process::fit_to_be_seen;
+use crate::credentials::sealed::{OpenError, SealedError, decrypt, decryptor, explain, open_stream};
+use crate::secret_file;
+
+/// The key's JSON, as it was sealed.
+///
+/// # Errors
+/// [`PluginError`].
+pub fn obtain(key: &PluginKey) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+    let sealed = secret_file::read(&key.file).map_err(SealedError::File)?;
+    let identities = Identities::read(&key.identity).map_err(SealedError::Identity)?;
+    match decrypt(&sealed, &identities) {
+        Ok(document) => return Ok(document),
+        Err(OpenError::OtherRecipient) if !identities.of_plugins().is_empty() => {}
+        Err(error) => return Err(not_opened(&key.file, error)),
+    }
+    // the age crate would not tell
+    drop(tempfile::tempdir().map_err(PluginError::NoPlace)?);
+    let names = names(identities.of_plugins());
+    let mut refused = None;
+    for name in &names {
+        match ask(name, &identities, &sealed, key) {
+            Ok(Some(document)) => return Ok(document),
+            Ok(None) => {}
+            // another may open it; when none does, the first to say why is told of
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let programs = names.iter().map(|name| program(name)).collect::<Vec<_>>().join(", ");
+    let none_fits = || PluginError::NoneFits { file: key.file.clone(), identity: key.identity.clone(), programs };
+    Err(refused.unwrap_or_else(none_fits))
+}
+
+fn not_opened(file: &Path, source: OpenError) -> PluginError {
+    SealedError::Open { path: file.to_owned(), source }.into()
+}
+
+/// Of each plugin once, in their order.
+fn names(identities: &[Identity]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for identity in identities {
+        if !names.contains(&identity.plugin()) {
+            names.push(identity.plugin());
+        }
+    }
+    names
+}
+
+/// What the plugin opens with all its identities; none when none is the file's.
+fn ask(
+    name: &str,
+    identities: &Identities,
+    sealed: &[u8],
+    key: &PluginKey,
+) -> Result<Option<Zeroizing<Vec<u8>>>, PluginError> {
+    let nobody = Nobody::default();
+    let plugin = IdentityPluginV1::new(name, identities.of_plugins(), nobody.clone());
+    let plugin = plugin.map_err(|error| unresolved(error, &key.identity))?;
+    let decryptor = decryptor(sealed).map_err(|error| not_opened(&key.file, error))?;
+    match decryptor.decrypt(iter::once(&plugin as &dyn age::Identity)) {
+        Ok(plaintext) => open_stream(plaintext).map(Some).map_err(|error| not_opened(&key.file, error)),
+        Err(error) => match (nobody.question(), refused(&error, program(name), key)) {
+            (Some(question), _) => Err(PluginError::Asks { program: program(name), question }),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        },
+    }
+}
+
+/// A plugin that is not to be had.
+fn unresolved(error: ResolveError, identity: &Path) -> PluginError {
+    let identity = identity.to_owned();
+    match error {
+        ResolveError::MissingPlugin { binary_name } => {
+            let path = env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned();
+            PluginError::Missing { program: binary_name, identity, path }
+        }
+        ResolveError::InvalidPluginName { .. } => PluginError::NoName(identity),
+        // the enum is open
+        _ => PluginError::NoName(identity),
+    }
+}
+
+/// Why a plugin did not open a file; nothing when the file is not its own.
+fn refused(error: &DecryptError, program: String, key: &PluginKey) -> Option<PluginError> {
+    let file = key.file.clone();
+    if let DecryptError::NoMatchingKeys = error {
+        return None;
+    }
+    if let DecryptError::Plugin(errors) = error {
+        return Some(PluginError::Refused { program, file, told: told(errors) });
+    }
+    // the file is in memory: what could not be read or written is the plugin
+    if let DecryptError::Io(error) = error {
+        let garbled = error.kind() == io::ErrorKind::InvalidData;
+        return Some(if garbled { PluginError::Garbled { program } } else { PluginError::Ended { program, file } });
+    }
+    Some(not_opened(&file, explain(error)))
+}
+
+/// What a plugin says is the matter.
+pub(in crate::credentials) fn told(errors: &[impl fmt::Display]) -> String {
+    errors.iter().map(|error| fit_to_be_seen(&error.to_string())).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,53 @@
+//! Sealing to what a plugin opens: the plugin itself wraps the file's key.
+
+use std::env;
+
+use age::plugin::{Identity, Recipient as PluginRecipient, RecipientPluginV1, ResolveError};
+
+use super::nobody::Nobody;
+use crate::credentials::identity::Recipient;
+use crate::credentials::process::AGEDEBUG;
+use crate::credentials::seal::SealError;
+
+/// What wraps a file's key, for all of `recipients`: each native one, and each plugin for all that are its own.
+pub(in crate::credentials) fn wrappers(recipients: &[Recipient]) -> Result<Vec<Box<dyn age::Recipient>>, SealError> {
+    let mut wrappers: Vec<Box<dyn age::Recipient>> = Vec::new();
+    let (mut public, mut identities): (Vec<PluginRecipient>, Vec<Identity>) = (Vec::new(), Vec::new());
+    let mut names: Vec<&str> = Vec::new();
+    for recipient in recipients {
+        let name = match recipient {
+            Recipient::Native(native) => {
+                wrappers.push(Box::new(native.clone()));
+                continue;
+            }
+            Recipient::Plugin(recipient) => {
+                public.push(recipient.clone());
+                recipient.plugin()
+            }
+            Recipient::OfPluginIdentity(identity) => {
+                identities.push(identity.clone());
+                identity.plugin()
+            }
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if !names.is_empty() && env::var_os(AGEDEBUG).is_some() {
+        return Err(SealError::Debugged);
+    }
+    for name in names {
+        let plugin = RecipientPluginV1::new(name, &public, &identities, Nobody::default());
+        wrappers.push(Box::new(plugin.map_err(|error| unresolved(&error))?));
+    }
+    Ok(wrappers)
+}
+
+fn unresolved(error: &ResolveError) -> SealError {
+    match error {
+        ResolveError::MissingPlugin { binary_name } => SealError::NoPlugin(binary_name.clone()),
+        ResolveError::InvalidPluginName { name } => SealError::NoPlugin(super::program(name)),
+        // the enum is open
+        _ => SealError::NoPlugin(super::program("")),
+    }
+}
