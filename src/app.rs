@@ -21,6 +21,9 @@ pub mod key_reports;
 pub mod key_stores;
 mod keys;
 pub mod listening;
+// its test, in a build that has no other use for it
+#[cfg(all(test, feature = "aws"))]
+mod no_aws_keys;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11_keys;
 #[cfg(not(feature = "pkcs11"))]

@@ -9,3 +9,23 @@ pub(super) fn store(_store: &AwsStore) -> Result<Box<dyn KeyStore>, LoadError> {
                 `cargo build --release --features aws`";
     Err(AgentError::Store { kind: LoadErrorKind::Invalid, text: text.to_owned() }.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::settings::AwsSource;
+
+    #[test]
+    fn a_program_without_the_feature_says_how_to_build_one_with_it() {
+        let (profile, role, region) = (None, None, None);
+        let (timeout, refresh) = (Duration::from_secs(30), Duration::from_secs(3600));
+        let configured = AwsStore { source: AwsSource::Default, profile, role, region, timeout, refresh };
+        let error = store(&configured).err().unwrap();
+        // it does not come by itself: neither `check` nor the start succeeds
+        assert_eq!(error.kind(), LoadErrorKind::Invalid);
+        let text = error.to_string();
+        assert!(text.contains("without the feature `aws`") && text.contains("--features aws"), "{text}");
+    }
+}
