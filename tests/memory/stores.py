@@ -1,10 +1,12 @@
 """Every place a key is kept, as a configuration and a way to put another key there."""
 
+import http.server
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import threading
 
 from softhsm import Token, module
 
@@ -15,6 +17,9 @@ class Store:
     """One key, in a directory that belongs to the user the service runs as."""
 
     environment = {}
+
+    def close(self):
+        """Ends what the store needed."""
 
     def __init__(self, program, directory, user):
         self.program = program
@@ -118,5 +123,42 @@ class InToken(Store):
         return self.token.table(self.key_id).removeprefix("[key.main]\n")
 
 
+class Aws(Store):
+    """A container's endpoint, which AWS's crates ask. For a program with the feature `aws`."""
+
+    def __init__(self, program, directory, user):
+        super().__init__(program, directory, user)
+        store = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(store.answer)))
+                self.end_headers()
+                self.wfile.write(store.answer)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.environment = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{self._server.server_port}/key",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "the-container-token",
+        }
+
+    def publish(self, key):
+        fields = {"AccessKeyId", "SecretAccessKey", "Expiration"}
+        given = {name: value for name, value in key.items() if name in fields}
+        self.answer = json.dumps({**given, "Token": key["SessionToken"]}).encode()
+
+    def table(self):
+        return 'kind = "aws"\nsource = "container"'
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
 # where this process computes the signatures
-STORES = {"sealed": Sealed, "sealed for a plugin": SealedForPlugin, "file": File, "process": Process}
+STORES = {"sealed": Sealed, "sealed for a plugin": SealedForPlugin, "file": File, "process": Process, "aws": Aws}

@@ -160,6 +160,7 @@ def start(place, endpoint):
             (place / "store").mkdir()
             give_away(place)
             kept = store(program, place / "store", SERVICE_UID)
+            services.callback(kept.close)
             kept.publish(key.document())
             service = Service(place, endpoint, kept, kind)
             services.callback(service.stop)
