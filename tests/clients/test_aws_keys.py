@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 from importexport import KEY_ID, PLACEHOLDER_ID, PLACEHOLDER_SECRET, SECRET
-from verifying_upstream import verifying_upstream
+from verifying_upstream import make_tls, verifying_upstream
 
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLETOKEN+/="
 ROLE = "arn:aws:iam::123456789012:role/countersign"
@@ -28,9 +28,9 @@ def later(**difference):
 
 
 class Cloud:
-    """All of AWS's endpoints at one address; keeps what it was asked."""
+    """All of AWS's endpoints at one address; keeps what it was asked. `tls` is a server's context; without one it is in the clear."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.asked = []
         self.expires = {"hours": 6}
         self.away = False
@@ -56,6 +56,10 @@ class Cloud:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls:
+            # the handshake is for the connection's own thread
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = self.url.replace("http:", "https:")
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -287,6 +291,51 @@ def test_the_default_chain_takes_the_first_source_that_has_a_key(run, endpoint, 
     assert call(proxy) == 200
 
 
+@pytest.fixture
+def secure_cloud(tmp_path):
+    """The same over TLS, with an authority that nobody knows: `ca_file`."""
+    ca_file, tls = make_tls(tmp_path)
+    cloud = Cloud(tls)
+    cloud.ca_file = str(ca_file)
+    yield cloud
+    cloud.close()
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_over_tls_an_authority_of_ones_own_is_trusted_by_a_variable(run, endpoint, secure_cloud, tmp_path, variable):
+    (tmp_path / "token").write_text("identity.token")
+    proxy = run(
+        endpoint, 'source = "web-identity"\nregion = "eu-central-1"', AWS_ENDPOINT_URL_STS=secure_cloud.url,
+        AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token"), AWS_ROLE_ARN=ROLE, **{variable: secure_cloud.ca_file},
+    )  # fmt: skip
+    assert call(proxy) == 200
+    assert secure_cloud.calls() == ["AssumeRoleWithWebIdentity"]
+
+
+def test_a_container_endpoint_may_have_tls(run, endpoint, secure_cloud):
+    proxy = run(
+        endpoint, 'source = "container"', AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{secure_cloud.url}/container",
+        AWS_CONTAINER_AUTHORIZATION_TOKEN="the-container-token", AWS_CA_BUNDLE=secure_cloud.ca_file,
+    )  # fmt: skip
+    assert call(proxy) == 200
+    assert secure_cloud.calls() == ["/container"]
+
+
+def test_an_endpoint_that_is_not_trusted_is_told_nothing(refusal, secure_cloud, tmp_path):
+    (tmp_path / "token").write_text("identity.token")
+    web_identity = {
+        "AWS_ENDPOINT_URL_STS": secure_cloud.url, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "AWS_ROLE_ARN": ROLE,
+    }  # fmt: skip
+    lines = 'source = "web-identity"\nregion = "eu-central-1"'
+    assert "UnknownIssuer" in refusal(lines, **web_identity)
+    (tmp_path / "empty.pem").write_text("")
+    for bundle, part in [("empty.pem", "has no certificate of an authority"), ("absent.pem", "that can be read")]:
+        text = refusal(lines, **web_identity, AWS_CA_BUNDLE=str(tmp_path / bundle))
+        assert f"{bundle}, which AWS_CA_BUNDLE names, " in text and part in text, text
+    assert secure_cloud.calls() == []
+
+
 # a key that every source but the named one would find
 ELSEWHERE = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "eu-central-1"}
 
@@ -302,23 +351,33 @@ ELSEWHERE = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_
         ('source = "environment"\nrole = "arn:aws:iam::123456789012:role/other"', "not authorized to assume it"),
     ],
 )
-def test_no_other_source_is_asked_in_place_of_the_named_one(start_countersign, cloud, tmp_path, lines, part):
-    configuration = tmp_path / "countersign.toml"
-    configuration.write_text(
-        f'[listener.local]\naddress = "127.0.0.1:0"\nany_local = true\n[key.main]\nkind = "aws"\n{lines}\n'
-        '[route.main]\nendpoint = "https://127.0.0.1:1/"\n'
-    )
-    checked = start_countersign(
-        "keys", "test", "--config", configuration,
-        environment={
-            **ELSEWHERE, "HOME": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config"),
-            "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"), "AWS_ENDPOINT_URL_STS": cloud.url,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        },
-    )  # fmt: skip
-    assert checked.child.wait(PATIENCE) != 0
-    checked.stop()
-    assert part in " ".join(checked.transcript().split()), checked.transcript()
+def test_no_other_source_is_asked_in_place_of_the_named_one(refusal, cloud, lines, part):
+    assert part in refusal(lines, **ELSEWHERE, AWS_ENDPOINT_URL_STS=cloud.url)
+
+
+@pytest.fixture
+def refusal(start_countersign, tmp_path):
+    """What `keys test` says of a key of the kind `aws` that cannot be had."""
+
+    def test(lines, **variables):
+        configuration = tmp_path / "countersign.toml"
+        configuration.write_text(
+            f'[listener.local]\naddress = "127.0.0.1:0"\nany_local = true\n[key.main]\nkind = "aws"\n{lines}\n'
+            '[route.main]\nendpoint = "https://127.0.0.1:1/"\n'
+        )
+        checked = start_countersign(
+            "keys", "test", "--config", configuration,
+            environment={
+                "HOME": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config"),
+                "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"), "AWS_EC2_METADATA_DISABLED": "true",
+                **variables,
+            },
+        )  # fmt: skip
+        assert checked.child.wait(PATIENCE) != 0
+        checked.stop()
+        return " ".join(checked.transcript().split())
+
+    return test
 
 
 def until(condition):

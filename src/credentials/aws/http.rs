@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +22,18 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+/// The variable by which AWS's tools are told of a file of authorities.
+pub(super) const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
 /// The longest answer, in bytes; those with credentials have some 2000.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -39,6 +45,30 @@ const MAX_FIELDS: usize = 64;
 /// What a request may take when AWS's crates do not say: the whole of it has a limit besides.
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// Why there is no client.
+#[derive(Debug, Error)]
+pub(super) enum HttpError {
+    /// The file of certificates.
+    #[error("{path}, which {CA_BUNDLE} names, is no file of PEM certificates that can be read: {source}")]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter.
+        source: pem::Error,
+    },
+    /// It has none.
+    #[error("{0}, which {CA_BUNDLE} names, has no certificate of an authority")]
+    NoCertificate(PathBuf),
+    /// The library.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}
+
+fn bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {
+    let failed = |source| HttpError::Bundle { path: path.to_owned(), source };
+    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(failed)
+}
 
 /// A client for AWS's crates.
 #[derive(Debug, Clone)]
@@ -54,11 +84,19 @@ struct Connector {
 }
 
 impl Http {
-    /// Trusts the platform's roots. That there are none shows when a certificate has to be verified.
-    pub(super) fn new() -> Result<Self, rustls::Error> {
+    /// Trusts what `ca_bundle` names (a file of PEM certificates) and nothing else, as AWS's tools do; without it, the platform's
+    /// roots. That there are none of those shows when a certificate has to be verified.
+    pub(super) fn new(ca_bundle: Option<&Path>) -> Result<Self, HttpError> {
+        let certificates = match ca_bundle {
+            None => rustls_native_certs::load_native_certs().certs,
+            Some(path) => bundle(path)?,
+        };
         let mut roots = RootCertStore::empty();
         // certificates that cannot be parsed are skipped, as every TLS library does: stores contain odd ones
-        let (_added, _skipped) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let (added, _skipped) = roots.add_parsable_certificates(certificates);
+        if let Some(path) = ca_bundle.filter(|_| added == 0) {
+            return Err(HttpError::NoCertificate(path.to_owned()));
+        }
         let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .with_root_certificates(roots)

@@ -1,5 +1,8 @@
 //! Asks a source for its key, in the process that is there for this one time.
 
+use std::env;
+use std::path::PathBuf;
+
 use aws_config::BehaviorVersion;
 use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -17,7 +20,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::http::Http;
+use super::http::{CA_BUNDLE, Http};
 use super::{AwsError, AwsKey, AwsSource};
 use crate::credentials::access_key::{AccessKeyId, Credentials};
 use crate::credentials::document;
@@ -37,7 +40,9 @@ pub fn obtain(key: &AwsKey) -> Result<Zeroizing<Vec<u8>>, AwsError> {
     let system = |told: String| AwsError::System { source_name, told };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| system(error.to_string()))?;
-    let http = Http::new().map_err(|error| system(error.to_string()))?;
+    let ca_bundle = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let http = Http::new(ca_bundle.as_deref());
+    let http = http.map_err(|error| AwsError::SetUp { source_name, told: error.to_string() })?;
     runtime.block_on(async {
         let found = timeout(key.timeout, ask(key, http)).await;
         let found = found.map_err(|_late| AwsError::Timeout { source_name, limit: key.timeout })??;
