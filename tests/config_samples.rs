@@ -3,10 +3,14 @@
 // what reads the samples for several tests stands outside of them, where clippy does not see that it is a test
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use countersign::config::settings::Settings;
 use countersign::config::{load, parse};
+use countersign::credentials::Identities;
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
@@ -85,12 +89,85 @@ fn every_key_in_the_readme_is_one() {
     let snippets = keys_of_the_readme();
     assert!(snippets.len() >= 4, "{snippets:?}");
     for snippet in snippets {
-        let (routes, keys): (Vec<&str>, Vec<&str>) = snippet.split("\n\n").partition(|part| part.contains("[route."));
-        let route = "[route.importexport]\nendpoint = \"https://importexport.amazonaws.com/\"\n".to_owned();
-        let route = if routes.is_empty() { route } else { routes.join("\n\n") };
-        let text = format!("[listener.local]\nany_local = true\n{route}\n{}", keys.join("\n\n"));
+        let text = whole(&snippet);
         parse(&text, "README.md", []).unwrap_or_else(|error| panic!("{error}\n{text}"));
     }
+}
+
+/// A configuration around the key.
+fn whole(snippet: &str) -> String {
+    let (routes, keys): (Vec<&str>, Vec<&str>) = snippet.split("\n\n").partition(|part| part.contains("[route."));
+    let route = "[route.importexport]\nendpoint = \"https://importexport.amazonaws.com/\"\n".to_owned();
+    let route = if routes.is_empty() { route } else { routes.join("\n\n") };
+    format!("[listener.local]\nany_local = true\n{route}\n{}", keys.join("\n\n"))
+}
+
+/// A directory with everything that the README's keys name, which need nobody else: in place of the README's directories.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    const DOCUMENT: &str = r#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
+        "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
+    // of tests/age_plugin
+    const PLUGIN_IDENTITY: &str = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y";
+
+    fn with(opener: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/age_plugin/age-plugin-example");
+        std::fs::create_dir(place.0.path().join("plugins")).unwrap();
+        std::fs::copy(plugin, place.0.path().join("plugins/age-plugin-example")).unwrap();
+        place.put("identity", opener, 0o600);
+        place.put("key.json", Self::DOCUMENT, 0o600);
+        let fetch =
+            format!("#!/bin/sh\n[ \"$*\" = \"--role countersign\" ] && cat {:?}\n", place.0.path().join("key.json"));
+        place.put("fetch-key", &fetch, 0o700);
+        let sealed = place.keys(&["seal", "--identity", "identity", "--out", "main.age"], Self::DOCUMENT);
+        assert!(sealed.status.success(), "{sealed:?}");
+        place
+    }
+
+    fn put(&self, name: &str, contents: &str, mode: u32) {
+        std::fs::write(self.0.path().join(name), contents).unwrap();
+        std::fs::set_permissions(self.0.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Runs `countersign keys`, with the plugin in its PATH.
+    fn keys(&self, arguments: &[&str], input: &str) -> Output {
+        let path = format!("{}:{}", self.0.path().join("plugins").display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.arg("keys").args(arguments).current_dir(self.0.path()).env("PATH", path);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // it may end before it reads
+        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+}
+
+#[test]
+fn every_key_in_the_readme_that_needs_nobody_else_signs() {
+    let mut tested = Vec::new();
+    for snippet in keys_of_the_readme() {
+        let kind = match snippet.split_once("kind = \"").and_then(|(_, rest)| rest.split_once('"')) {
+            Some(("aws" | "pkcs11", _)) => continue, // tests/clients has what they need
+            Some((kind, _)) => kind.to_owned(),
+            None if snippet.contains("AGE-PLUGIN-") => "plugin".to_owned(),
+            None => "sealed".to_owned(),
+        };
+        let native = Identities::generate().to_file(countersign::clock::now());
+        let opener = if kind == "plugin" { Place::PLUGIN_IDENTITY } else { std::str::from_utf8(&native).unwrap() };
+        let place = Place::with(opener);
+        let here = format!("\"{}/", place.0.path().display());
+        let text = ["\"/etc/countersign/", "\"/run/secrets/countersign/", "\"/usr/local/bin/"]
+            .iter()
+            .fold(whole(&snippet), |text, directory| text.replace(directory, &here));
+        place.put("countersign.toml", &text, 0o600);
+        let output = place.keys(&["test", "--config", "countersign.toml"], "");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+        assert!(stdout.contains("AKIAIOSFODNN7EXAMPLE") && stdout.contains("signed with HmacSHA256"), "{stdout}");
+        tested.push(kind);
+    }
+    assert_eq!(tested, ["sealed", "plugin", "file", "process", "sealed"]);
 }
 
 #[test]
