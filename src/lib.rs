@@ -139,6 +139,10 @@
 //! - What is no HTTP at all on our port is logged at `info`, not `debug`: every exchange has its line. `proxy::notice` has the
 //!   level and name of every refusal.
 //! - An empty parameter name is passed on: independent implementations agree on its signature.
+//! - `form_urlencoded` decoded every form, behind a check of its escapes and its UTF-8: each byte was looked at six times and a
+//!   form of 32 KB took 102 us, five times its hash. `query::decode` takes 18 us, refuses what it meets instead of looking for it
+//!   first, and borrows what needs no decoding. `form_urlencoded` reads what others may have read (diagnosis, sandbox), and is what
+//!   the tests compare with, form by form, accepted or not.
 
 pub mod admin;
 pub mod app;

@@ -18,10 +18,17 @@ impl<'a> QueryForm<'a> {
     /// Those of [`Parameters::parse`], reserved names in another case, and a missing or impossible Action.
     pub fn parse(body: &'a [u8], limits: Limits) -> Result<Self, FormError> {
         let mut parameters = Parameters::parse(body, limits)?;
-        if let Some((name, _)) = parameters.iter().find(|(name, _)| reservation(name) == Reservation::Disguised) {
-            return Err(FormError::Disguised(ShownName::of(name)));
+        let mut disguised = None;
+        parameters.retain(|name| {
+            let reservation = reservation(name);
+            if reservation == Reservation::Disguised && disguised.is_none() {
+                disguised = Some(ShownName::of(name));
+            }
+            reservation == Reservation::Free
+        });
+        if let Some(name) = disguised {
+            return Err(FormError::Disguised(name));
         }
-        parameters.retain(|name| reservation(name) == Reservation::Free);
         let action = match parameters.get("Action") {
             None | Some("") => return Err(FormError::MissingAction),
             Some(name) => Action::parse(name).ok_or(FormError::InvalidAction)?,

@@ -4,6 +4,7 @@
 //! of 2008 to 2012, and the URL standard's `application/x-www-form-urlencoded` parser.
 
 pub mod action;
+mod decode;
 pub mod document;
 pub mod endpoint_error;
 pub mod form;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use percent_encoding::percent_decode;
 use thiserror::Error;
+
+use super::decode::{Place, decode};
 
 /// What a form may hold.
 #[derive(Debug, Clone, Copy)]
@@ -13,10 +14,12 @@ pub struct Limits {
     pub parameters: usize,
 }
 
-/// Parameters of one request: decoded, unique, sorted by the bytes of their decoded names. Borrows what needs no decoding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Parameters of one request: decoded, unique, sorted by the bytes of their decoded names. Borrows a form
+/// that needs no decoding.
+#[derive(Clone)]
 pub struct Parameters<'a> {
-    sorted: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    text: Cow<'a, str>,
+    sorted: Vec<Place>,
 }
 
 /// Why a form is refused. Messages name parameters, never their values.
@@ -86,65 +89,76 @@ impl<'a> Parameters<'a> {
     /// # Errors
     /// Invalid escapes, invalid UTF-8, control characters in a name, a name twice, too many parameters.
     pub fn parse(body: &'a [u8], limits: Limits) -> Result<Self, FormError> {
-        check_encoding(body)?;
-        let mut sorted = Vec::new();
-        for pair in form_urlencoded::parse(body) {
-            if sorted.len() >= limits.parameters {
-                return Err(FormError::TooMany { limit: limits.parameters });
+        let limit = limits.parameters;
+        let decoded = decode(body, limit.saturating_add(1)).map_err(|offset| FormError::BadEscape { offset })?;
+        let text = match decoded.text {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+        };
+        let mut parameters = Self { text: text.ok_or(FormError::NotUtf8)?, sorted: decoded.places };
+        for (before, (name, _)) in parameters.iter().enumerate() {
+            if before == limit {
+                return Err(FormError::TooMany { limit });
             }
-            if pair.0.chars().any(char::is_control) {
-                return Err(FormError::ControlInName(ShownName::of(&pair.0)));
+            // few names have a byte that can be part of a control character
+            if name.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) && name.chars().any(char::is_control) {
+                return Err(FormError::ControlInName(ShownName::of(name)));
             }
-            sorted.push(pair);
         }
-        // sorting finds duplicates without a hash table, so no choice of names can make it slow
-        sorted.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-        for pair in sorted.windows(2) {
+        parameters.sort()?;
+        Ok(parameters)
+    }
+
+    /// Sorting finds duplicates without a hash table, so no choice of names can make it slow.
+    fn sort(&mut self) -> Result<(), FormError> {
+        let text = &self.text;
+        self.sorted.sort_unstable_by(|a, b| a.name_bytes(text).cmp(b.name_bytes(text)));
+        for pair in self.sorted.windows(2) {
             if let [a, b] = pair
-                && a.0 == b.0
+                && a.name_bytes(text) == b.name_bytes(text)
             {
-                return Err(FormError::Duplicate(ShownName::of(&a.0)));
+                return Err(FormError::Duplicate(ShownName::of(a.name(text))));
             }
         }
-        Ok(Self { sorted })
+        Ok(())
     }
 
     /// The value of `name`, spelled exactly so.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.sorted.binary_search_by(|(candidate, _)| candidate.as_bytes().cmp(name.as_bytes())).ok()?;
-        self.sorted.get(at).map(|(_, value)| value.as_ref())
+        let at = self.sorted.binary_search_by(|place| place.name_bytes(&self.text).cmp(name.as_bytes())).ok()?;
+        self.sorted.get(at).map(|place| place.value(&self.text))
     }
 
     /// All parameters, in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.sorted.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+        self.sorted.iter().map(|place| (place.name(&self.text), place.value(&self.text)))
     }
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.sorted.retain(|(name, _)| keep(name));
+        self.sorted.retain(|place| keep(place.name(&self.text)));
     }
 }
 
-/// What `form_urlencoded` repairs in silence is refused before it is asked. Checking the whole body is enough: `&`, `=` and
-/// `+` are ASCII, so cutting valid UTF-8 at them leaves valid UTF-8, and no cut mends an invalid sequence.
-fn check_encoding(body: &[u8]) -> Result<(), FormError> {
-    let mut rest = body;
-    while let Some(percent) = rest.iter().position(|&byte| byte == b'%') {
-        let (before, at) = rest.split_at(percent);
-        match at {
-            [_, high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest = tail,
-            _ => {
-                let consumed = body.len().saturating_sub(rest.len());
-                return Err(FormError::BadEscape { offset: consumed.saturating_add(before.len()) });
-            }
-        }
+impl PartialEq for Parameters<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
-    percent_decode(body).decode_utf8().map(drop).map_err(|_| FormError::NotUtf8)
+}
+
+impl Eq for Parameters<'_> {}
+
+impl fmt::Debug for Parameters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_decode;
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIMITS: Limits = Limits { parameters: 4 };
@@ -199,5 +213,62 @@ mod tests {
     fn one_parameter_too_many_is_refused() {
         assert!(parse("a&b&c&d").is_ok());
         assert_eq!(parse("a&b&c&d&e"), Err(FormError::TooMany { limit: 4 }));
+    }
+    #[test]
+    fn what_two_parameters_decode_to_makes_no_character_together() {
+        for body in ["%c3&%a9", "%c3=%a9", "a=%c3&%a9=b"] {
+            assert_eq!(parse(body), Err(FormError::NotUtf8), "{body}");
+        }
+        assert_eq!(Parameters::parse(b"a=\xc3%a9", LIMITS).unwrap().get("a"), Some("\u{e9}"), "escaped or not");
+    }
+
+    /// What a form is by the URL standard's parser, and why it is refused: one look at the form for each reason, in the order in
+    /// which they count.
+    fn by_the_standard(body: &[u8], limit: usize) -> Result<Vec<(String, String)>, FormError> {
+        for (offset, _) in body.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
+            let digits = body.iter().skip(offset).skip(1).take(2).filter(|digit| digit.is_ascii_hexdigit());
+            if digits.count() < 2 {
+                return Err(FormError::BadEscape { offset });
+            }
+        }
+        percent_decode(body).decode_utf8().map_err(|_| FormError::NotUtf8)?;
+        let mut pairs: Vec<_> = form_urlencoded::parse(body).into_owned().collect();
+        for (before, (name, _)) in pairs.iter().enumerate() {
+            if before == limit {
+                return Err(FormError::TooMany { limit });
+            }
+            if name.chars().any(char::is_control) {
+                return Err(FormError::ControlInName(ShownName::of(name)));
+            }
+        }
+        pairs.sort();
+        match pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(FormError::Duplicate(ShownName::of(&pair[0].0))),
+            None => Ok(pairs),
+        }
+    }
+
+    /// Pieces of a form: what separates, what is escaped well and badly, and runs longer than what is read at once.
+    fn body() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => prop::sample::select(&["&", "=", "+", "%", "%41", "%3d", "%26", "%C3%A9", "%e9", "%0a", "%7f", "%c2%85", "*", ","])
+                .prop_map(|piece| piece.as_bytes().to_vec()),
+            2 => "[a-zA-Z0-9._~/:-]{0,20}".prop_map(String::into_bytes),
+            1 => prop::collection::vec(any::<u8>(), 0..12),
+            1 => any::<char>().prop_map(|character| character.to_string().into_bytes()),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn every_form_is_read_as_the_url_standards_parser_reads_it_or_refused_for_the_first_reason(body in body()) {
+            let limit = 3;
+            let read = Parameters::parse(&body, Limits { parameters: limit });
+            let pairs = read.map(|all| all.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<Vec<_>>());
+            prop_assert_eq!(pairs, by_the_standard(&body, limit));
+        }
     }
 }

@@ -25,12 +25,17 @@ const DECISIVE: [&str; 2] = ["Action", "Version"];
 /// Classifies a decoded parameter name.
 #[must_use]
 pub fn reservation(name: &str) -> Reservation {
-    if AUTHENTICATION.contains(&name) || name.starts_with(V4_PREFIX) {
-        return Reservation::Authentication;
+    let prefix = name.get(..V4_PREFIX.len()).filter(|start| start.eq_ignore_ascii_case(V4_PREFIX));
+    if let Some(prefix) = prefix {
+        return if prefix == V4_PREFIX { Reservation::Authentication } else { Reservation::Disguised };
     }
-    let disguised = AUTHENTICATION.iter().chain(&DECISIVE).any(|reserved| name.eq_ignore_ascii_case(reserved))
-        || name.get(..V4_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(V4_PREFIX));
-    if disguised && !DECISIVE.contains(&name) { Reservation::Disguised } else { Reservation::Free }
+    let named = |names: &[&'static str]| names.iter().copied().find(|reserved| name.eq_ignore_ascii_case(reserved));
+    match (named(&AUTHENTICATION), named(&DECISIVE)) {
+        (Some(reserved), _) if name == reserved => Reservation::Authentication,
+        (_, Some(reserved)) if name == reserved => Reservation::Free,
+        (None, None) => Reservation::Free,
+        (Some(_), _) | (_, Some(_)) => Reservation::Disguised,
+    }
 }
 
 #[cfg(test)]

@@ -38,31 +38,41 @@ pub fn prepare<S>(
     profile: Profile,
     timestamp: &RequestTimestamp,
 ) -> Unsealed {
-    let added = [
-        ("AWSAccessKeyId", key.id().as_str()),
-        ("SignatureMethod", profile.signature_method.as_str()),
-        ("SignatureVersion", "2"),
-        ("Timestamp", timestamp.as_str()),
-    ];
     let token = key.session_token().map(|token| ("SecurityToken", token.expose_secret()));
-    let mut parameters: Vec<(&str, &str)> = allowed.form().parameters().iter().collect();
-    parameters.extend(added);
-    parameters.extend(token);
-    // the form's part is sorted already: a stable sort finds that run and only merges
-    parameters.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    // in canonical order
+    let added = [
+        Some(("AWSAccessKeyId", key.id().as_str())),
+        token,
+        Some(("SignatureMethod", profile.signature_method.as_str())),
+        Some(("SignatureVersion", "2")),
+        Some(("Timestamp", timestamp.as_str())),
+    ];
+    let added = added.into_iter().flatten();
+    let form = allowed.form().parameters();
 
-    let mut buffer = string_to_sign_head(target, &parameters);
+    let mut buffer = string_to_sign_head(target, form.iter().chain(added.clone()));
     let body_at = buffer.len();
-    write_canonical(&parameters, &mut buffer);
+    write_canonical(merge(form.iter(), added), &mut buffer);
     Unsealed { buffer, body_at, method: profile.signature_method }
 }
 
+/// Both in one, when both are sorted by the bytes of the names. A form has no name that is added to it.
+fn merge<'a>(
+    form: impl Iterator<Item = (&'a str, &'a str)>,
+    added: impl Iterator<Item = (&'a str, &'a str)>,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let (mut form, mut added) = (form.peekable(), added.peekable());
+    std::iter::from_fn(move || match added.peek() {
+        Some((name, _)) => form.next_if(|(own, _)| own < name).or_else(|| added.next()),
+        None => form.next(),
+    })
+}
+
 /// Starts the buffer, with room for an escape in every third byte, so that ordinary forms need one allocation.
-fn string_to_sign_head(target: &SigningTarget, parameters: &[(&str, &str)]) -> Vec<u8> {
+fn string_to_sign_head<'a>(target: &SigningTarget, parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     const SIGNATURE_AND_LINES: usize = 96;
-    let raw = parameters
-        .iter()
-        .fold(0_usize, |sum, (n, v)| sum.saturating_add(n.len()).saturating_add(v.len()).saturating_add(2));
+    let raw =
+        parameters.fold(0_usize, |sum, (n, v)| sum.saturating_add(n.len()).saturating_add(v.len()).saturating_add(2));
     let room = raw.saturating_add(raw / 2).saturating_add(target.host.len()).saturating_add(target.path.len());
     let mut buffer = Vec::with_capacity(room.saturating_add(SIGNATURE_AND_LINES));
     for part in ["POST\n", &target.host, "\n", &target.path, "\n"] {
@@ -72,8 +82,8 @@ fn string_to_sign_head(target: &SigningTarget, parameters: &[(&str, &str)]) -> V
 }
 
 /// Writes `name=value` pairs joined by `&`, percent-encoded, in the order given.
-pub(super) fn write_canonical(parameters: &[(&str, &str)], out: &mut Vec<u8>) {
-    for (index, (name, value)) in parameters.iter().enumerate() {
+pub(super) fn write_canonical<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>, out: &mut Vec<u8>) {
+    for (index, (name, value)) in parameters.into_iter().enumerate() {
         if index > 0 {
             out.push(b'&');
         }

@@ -144,7 +144,7 @@ impl<'a> SignatureClaim<'a> {
     #[must_use]
     pub fn string_to_sign(&self, target: &SigningTarget) -> Vec<u8> {
         let mut out = format!("POST\n{}\n{}\n", target.host, target.path).into_bytes();
-        write_canonical(&self.signed_parameters(), &mut out);
+        write_canonical(self.signed_parameters(), &mut out);
         out
     }
 

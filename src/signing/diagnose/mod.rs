@@ -97,7 +97,7 @@ impl Search<'_> {
     fn request_line(&mut self) -> Option<Vec<Cause>> {
         let evidence = self.evidence;
         let mut query = Vec::new();
-        write_canonical(&evidence.claim.signed_parameters(), &mut query);
+        write_canonical(evidence.claim.signed_parameters(), &mut query);
         let hosts = request_line::hosts(evidence.target, evidence.other_hosts);
         let paths = request_line::paths(evidence.target, evidence.other_paths);
         for (method, wrong_method) in [("POST", None), ("GET", Some(Cause::MethodGet))] {
@@ -176,7 +176,7 @@ impl Search<'_> {
 
     fn matches_parameters(&mut self, parameters: &[(&str, &str)]) -> bool {
         let mut query = Vec::new();
-        write_canonical(parameters, &mut query);
+        write_canonical(parameters.iter().copied(), &mut query);
         let target = self.evidence.target;
         self.matches(["POST", &target.host, &target.path], &query)
     }
