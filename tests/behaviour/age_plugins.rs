@@ -41,6 +41,22 @@ fn a_key_that_a_plugin_opens_signs_and_its_replacement_after_it() {
 }
 
 #[test]
+fn the_process_that_serves_is_confined_and_the_plugin_is_started_by_another() {
+    let (setup, plugin) = setup(&Endpoint::obliging());
+    let proxy = setup.start_with(|command| plugin.beside(command));
+    let serving = proxy.process_id();
+    let children = std::fs::read_to_string(format!("/proc/{serving}/task/{serving}/children")).unwrap();
+    let agent: u32 = children.trim().parse().expect("one child, the agent");
+    // a container may have one around all of them
+    let filters = |id: u32| -> u32 {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the right to read it");
+        let line = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"));
+        line.expect("Linux 5.9 or later").trim().parse().unwrap()
+    };
+    assert!(filters(serving) > filters(agent), "{} and {}", filters(serving), filters(agent));
+}
+
+#[test]
 fn check_and_the_test_of_a_key_open_it_too_and_say_by_what() {
     let (setup, plugin) = setup(&Endpoint::obliging());
     let (code, stdout, stderr) = output(&setup, &plugin, "check");

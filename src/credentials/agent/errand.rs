@@ -53,7 +53,7 @@ pub(in crate::credentials) fn run(
     }
 }
 
-/// What the process prints when there is no key, for [`run`] to read.
+/// What the process prints when there is no key, for who started it to read.
 #[must_use]
 pub fn refuse(error: &impl StoreError) -> Vec<u8> {
     let kind = match error.kind() {
