@@ -1,0 +1,130 @@
+//! What the benchmarks of the sign path work on: forms by size and by number of parameters, and one client, key and endpoint.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use countersign::authorize::{
+    ActionPattern, Authorized, Client, ClientIdentity, Condition, Effect, Identifiers, Method, Mode, Policy,
+    RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test,
+};
+use countersign::credentials::{AccessKeyId, Credentials, HeldKey, Mac, SecretAccessKey, SignatureMethod};
+use countersign::query::{Limits, QueryForm};
+use countersign::signing::{Profile, RequestTimestamp, SignedRequest, SigningTarget, Unsealed, prepare};
+use jiff::Timestamp;
+
+const LIMITS: Limits = Limits { parameters: 10_000 };
+const PROFILE: Profile = Profile { signature_method: SignatureMethod::HmacSha256 };
+const ROUTE: &str = "importexport";
+
+/// A form of `size` bytes: three short parameters and a manifest, of which every tenth byte or so is escaped.
+pub(crate) fn of_size(size: usize) -> String {
+    let mut form = "Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=".to_owned();
+    while form.len() < size {
+        form.push_str("deviceId%3A+HD-0001%0AeraseDevice%3A+yes%0A");
+    }
+    form.truncate(size);
+    // an escape that was cut is none
+    while form.bytes().rev().take(2).any(|byte| byte == b'%') {
+        form.pop();
+    }
+    form
+}
+
+/// A form of `number` parameters of about 30 bytes, not sorted.
+pub(crate) fn of_parameters(number: usize) -> String {
+    let mut form = "Version=2009-04-15&Action=PutAttributes".to_owned();
+    for nth in 1..number.saturating_sub(1) {
+        write!(form, "&Attribute.{nth}.Value=some+text+{nth}").unwrap();
+    }
+    form
+}
+
+/// Who calls, and what signs for whom.
+pub(crate) struct Subject {
+    key: HeldKey,
+    target: SigningTarget,
+    client: ClientIdentity,
+    now: Timestamp,
+}
+
+impl Subject {
+    /// With a client that may call what the forms above call.
+    pub(crate) fn new() -> Self {
+        let credentials = Credentials {
+            access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
+            secret_access_key: SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
+            session_token: None,
+            expiration: None,
+        };
+        Self {
+            key: HeldKey::new(credentials),
+            target: SigningTarget::from_url("https://importexport.amazonaws.com/").unwrap(),
+            client: ClientIdentity::Named { client: client(4), method: Method::BearerToken },
+            now: "2011-06-20T22:30:59.556Z".parse().unwrap(),
+        }
+    }
+
+    /// Reads a form.
+    pub(crate) fn parsed<'a>(&self, body: &'a [u8]) -> QueryForm<'a> {
+        QueryForm::parse(body, LIMITS).unwrap()
+    }
+
+    /// Reads a form and has the policy decide.
+    pub(crate) fn allowed<'a>(&self, body: &'a [u8]) -> Authorized<'a> {
+        Policy::ByClient.authorize(&self.client, ROUTE, self.parsed(body)).unwrap()
+    }
+
+    /// Writes the string to sign.
+    pub(crate) fn prepared(&self, allowed: &Authorized<'_>) -> Unsealed {
+        prepare(allowed, &self.key, &self.target, PROFILE, &RequestTimestamp::at(self.now))
+    }
+
+    /// Computes the MAC and seals.
+    pub(crate) fn sealed(&self, unsealed: Unsealed) -> SignedRequest {
+        let mac = self.mac(unsealed.string_to_sign());
+        unsealed.seal(&mac)
+    }
+
+    /// The MAC alone.
+    pub(crate) fn mac(&self, message: &[u8]) -> Mac {
+        self.key.signing_key().mac(PROFILE.signature_method, message)
+    }
+
+    /// The whole path.
+    pub(crate) fn signed(&self, body: &[u8]) -> SignedRequest {
+        self.sealed(self.prepared(&self.allowed(body)))
+    }
+}
+
+/// A client with so many rules, each with a condition. Only the last speaks of the forms above.
+///
+/// Not read from a configuration: what reading one costs differs each time, by the seeds of its hash maps.
+pub(crate) fn client(rules: usize) -> Arc<Client> {
+    let identifiers = Identifiers {
+        uids: vec![1],
+        gids: Vec::new(),
+        spiffe_ids: Vec::new(),
+        dns_names: Vec::new(),
+        tokens: Vec::new(),
+        service_accounts: Vec::new(),
+    };
+    let rules = (0..rules).rev().map(rule).collect();
+    Arc::new(Client { name: "bench".to_owned(), identifiers, rules, mode: Mode::Enforce, rate: None })
+}
+
+fn rule(number: usize) -> Rule {
+    let actions = match number {
+        0 => vec!["GetStatus".to_owned(), "PutAttributes".to_owned()],
+        other => vec![format!("GetOther{other}*")],
+    };
+    let pattern = |action: &String| RouteActionPattern {
+        route: RoutePattern::Named(ROUTE.to_owned()),
+        action: ActionPattern::new(action),
+    };
+    Rule {
+        id: RuleId { list: RuleList::Rule, number },
+        effect: Effect::Allow,
+        patterns: actions.iter().map(pattern).collect(),
+        conditions: vec![Condition { parameter: "Version".to_owned(), test: Test::Prefix("20".to_owned()) }],
+    }
+}

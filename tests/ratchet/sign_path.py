@@ -1,0 +1,80 @@
+"""Counts the instructions of the sign path, and keeps the baseline they are compared with.
+
+    target/venv/bin/python tests/ratchet/sign_path.py --record
+
+counts anew and writes baseline.json. Instructions, not time: they are the same on a busy machine.
+"""
+
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).parents[2]
+BASELINE = pathlib.Path(__file__).with_name("baseline.json")
+RECORD = "target/venv/bin/python tests/ratchet/sign_path.py --record"
+
+# the C library chooses its memcpy by the processor: every processor has these
+PINNED = "glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load,-SSE4_2,-BMI2,-MOVBE"
+
+# Each figure: the step, the form, and twice how often it is done. What start and end of the program cost is in both counts,
+# and falls out of their difference.
+FIGURES = {
+    "120 bytes: parse and decide": ("read", "bytes", 120, 300, 900),
+    "120 bytes: write what is signed": ("write", "bytes", 120, 300, 900),
+    "120 bytes: all, and the MAC": ("sign", "bytes", 120, 200, 600),
+    "32 KB: parse and decide": ("read", "bytes", 32 * 1024, 10, 30),
+    "32 KB: write what is signed": ("write", "bytes", 32 * 1024, 10, 30),
+    "32 KB: all, and the MAC": ("sign", "bytes", 32 * 1024, 5, 15),
+}
+
+
+def build():
+    """The program, built as it is released; where it is."""
+    command = ["cargo", "build", "--release", "--locked", "--features", "aws", "--example", "sign_path"]
+    built = subprocess.run(
+        [*command, "--message-format", "json"], cwd=TOP, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    for message in map(json.loads, built.splitlines()):
+        if message["reason"] == "compiler-artifact" and message["target"]["name"] == "sign_path":
+            return message["executable"]
+    raise AssertionError("cargo built no sign_path")
+
+
+def instructions(program, step, kind, amount, times, environment=None):
+    """How many instructions the whole program takes."""
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    arguments = [program, step, kind, str(amount), str(times)]
+    environment = {"PATH": os.environ["PATH"], "GLIBC_TUNABLES": PINNED, **(environment or {})}
+    counted = subprocess.run([*valgrind, *arguments], env=environment, check=True, capture_output=True, text=True)
+    return int(re.search(r"Collected : (\d+)", counted.stderr).group(1))
+
+
+def each(program, step, kind, amount, few, many, environment=None):
+    """How many instructions one more time takes."""
+    first, second = (instructions(program, step, kind, amount, times, environment) for times in (few, many))
+    return (second - first) / (many - few)
+
+
+def compiler():
+    """The compiler that instructions depend on."""
+    return subprocess.run(["rustc", "--version"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def record():
+    """Writes the baseline of this kind of machine."""
+    baselines = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    program = build()
+    figures = {name: round(each(program, *figure)) for name, figure in FIGURES.items()}
+    baselines[platform.machine()] = {"compiler": compiler(), "instructions": figures}
+    BASELINE.write_text(json.dumps(baselines, indent=2) + "\n")
+    print(BASELINE.read_text(), end="")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--record"]:
+        sys.exit(__doc__)
+    record()
