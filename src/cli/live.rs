@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
 use crate::app::{self, BuildError, Graph};
+use crate::clock;
 use crate::config;
 use crate::config::settings::{self, Settings};
 use crate::confine::{AbstractSockets, Confinement};
@@ -38,7 +39,8 @@ pub fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
         settings::LogFormat::Human => LogFormat::Human,
         settings::LogFormat::Json => LogFormat::Json,
     };
-    logging::initialise(format, &settings.log.level).map_err(|error| Failure::because(ExitCode::Configuration, &error))
+    logging::initialise(format, &settings.log.level, clock::now)
+        .map_err(|error| Failure::because(ExitCode::Configuration, &error))
 }
 
 /// Loads keys and certificates.

@@ -244,7 +244,11 @@ fn split_behind(bytes: &[u8], like: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
 
 /// RFC 9110 section 5.6.2.
 pub(super) fn is_token(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'_' | b'.' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'^' | b'`' | b'|' | b'~'
+        )
 }
 
 /// RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.

@@ -45,7 +45,8 @@ pub(super) async fn deliver(
     let mut refusal = refused::read(&mut sent).await;
     if refusal.as_ref().is_some_and(|refusal| refused::for_its_time(route, &stamp, refusal)) {
         route.metrics.count_clock_repeat();
-        (sent, stamp) = call(route, allowed, forwarded, record).await?;
+        // in a box: it is rare, and the first call has gone
+        (sent, stamp) = Box::pin(call(route, allowed, forwarded, record)).await?;
         refusal = refused::read(&mut sent).await;
     }
     if let Some(refusal) = refusal {

@@ -26,7 +26,7 @@ pub(super) async fn read(sent: &mut Sent) -> Option<EndpointError> {
     if !sent.head.status.is_client_error() {
         return None;
     }
-    let document = timeout(LONGEST_WAIT, sent.body.read_ahead(LONGEST)).await.ok()??;
+    let document = Box::pin(timeout(LONGEST_WAIT, sent.body.read_ahead(LONGEST))).await.ok()??;
     EndpointError::read(&document)
 }
 

@@ -2,10 +2,13 @@
 
 use std::io::{self, IsTerminal as _};
 
+use jiff::Timestamp;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::json_lines::JsonLines;
 use super::outlet::Outlet;
 
 /// The form of a log line.
@@ -53,13 +56,18 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
 ///
 /// # Errors
 /// An unusable filter, no thread, or a second call.
-pub fn initialise(format: LogFormat, filter: &str) -> Result<LastLines, LogError> {
+pub fn initialise(format: LogFormat, filter: &str, clock: fn() -> Timestamp) -> Result<LastLines, LogError> {
     let filter = EnvFilter::try_new(filter).map_err(LogError::Filter)?;
     let outlet = Outlet::start(io::stderr()).map_err(LogError::Thread)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(outlet.clone());
     match format {
-        LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).finish().try_init(),
+        LogFormat::Human => {
+            let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(outlet.clone());
+            lines.with_ansi(io::stderr().is_terminal()).finish().try_init()
+        }
+        LogFormat::Json => {
+            let lines = JsonLines::new(outlet.clone(), clock);
+            tracing_subscriber::registry().with(filter).with(lines).try_init()
+        }
     }
     .map_err(LogError::Twice)?;
     super::panics::log_panics();

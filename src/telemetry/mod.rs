@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod configuration;
+mod json_lines;
 mod labels;
 pub mod logging;
 pub mod metrics;

@@ -91,14 +91,21 @@ impl Tally {
     }
 }
 
-impl Write for Outlet {
-    /// Takes `line` whole: the formatter hands over one event at a time.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let counter = match self.lines.try_send(line.to_vec()) {
+impl Outlet {
+    /// Takes a line, with its end.
+    pub(super) fn put(&self, line: Vec<u8>) {
+        let counter = match self.lines.try_send(line) {
             Ok(()) => &self.tally.accepted,
             Err(_full) => &self.tally.lost,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Write for Outlet {
+    /// Takes `line` whole: the formatter hands over one event at a time.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(line.to_vec());
         Ok(line.len())
     }
 

@@ -95,7 +95,8 @@ impl<'c> Attempts<'c> {
         {
             return Ok(Ready { connection, origin: Origin::Pool, since: now });
         }
-        let connected = self.connect().await;
+        // in a box: few calls need a new connection, and each would have room for the making of one
+        let connected = Box::pin(self.connect()).await;
         match connected.as_ref().err().and_then(SendError::outage) {
             Some(outage) => self.leave.take().into_iter().for_each(|leave| leave.failed(outage)),
             // a certificate that is not trusted has at least been shown

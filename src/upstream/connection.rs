@@ -1,8 +1,9 @@
 //! HTTP/1.1 on one connection, one request at a time: it is written while the answer is read, in as few system calls as it takes.
 //!
-//! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. Nor has an idle
-//! connection a buffer.
+//! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. Nor has a connection
+//! a buffer while nothing has come on it.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +23,11 @@ use super::socket::{Look, Socket};
 /// Room for what is read at once: for most answers as a whole, and for the pieces of those that have filled it.
 const ROOM: usize = 8 * 1024;
 const MORE_ROOM: usize = 64 * 1024;
+
+thread_local! {
+    /// The room of connections that wait for an answer: one for all of a worker.
+    static SPARE: Cell<BytesMut> = Cell::default();
+}
 
 /// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
 pub struct Connection {
@@ -65,7 +71,7 @@ impl Connection {
 
     /// To be idle from now on.
     pub(super) fn rest(&mut self) {
-        self.buffer = BytesMut::new();
+        SPARE.set(std::mem::take(&mut self.buffer));
         self.room = ROOM;
     }
 
@@ -136,13 +142,20 @@ impl Connection {
         if let Poll::Ready(wrote) = self.request.poll_write(&mut self.socket, cx) {
             wrote?;
         }
+        if self.buffer.is_empty() {
+            self.buffer = SPARE.take();
+        }
         let left = |buffer: &BytesMut| buffer.capacity().saturating_sub(buffer.len());
         if left(&self.buffer) < ROOM {
             // gets the same memory again, if what was read into it is gone
             self.buffer.reserve(self.room);
         }
         let room = left(&self.buffer);
-        let read = ready!(pin!(self.socket.read_buf(&mut self.buffer)).poll(cx))?;
+        let read = pin!(self.socket.read_buf(&mut self.buffer)).poll(cx);
+        if self.buffer.is_empty() {
+            SPARE.set(std::mem::take(&mut self.buffer));
+        }
+        let read = ready!(read)?;
         self.room = if read == room { MORE_ROOM } else { ROOM };
         Poll::Ready(Ok(read))
     }
