@@ -31,11 +31,7 @@ pub fn run<O: DeserializeOwned, E: StoreError>(
     confine::keep_private().map_err(|error| system(&error))?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system(&error))?;
     let order: O = serde_json::from_str(&arguments.order).map_err(|error| system(&error))?;
-    match obtain(&order) {
-        Ok(json) => print(&json),
-        Err(error) => print(&errand::refuse(&error)),
-    }
-    .map_err(|error| system(&error))
+    print(&errand::answer(obtain(&order))).map_err(|error| system(&error))
 }
 
 /// Past the buffer of standard output, which nobody wipes.

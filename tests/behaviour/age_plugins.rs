@@ -1,9 +1,12 @@
 //! Sealed keys that an age plugin opens, a program in a process of its own: what it does well, and everything else it may do.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use rustix::process::Signal;
 
-use crate::harness::plugin::{IDENTITY, Plugin};
-use crate::harness::{Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault, eventually};
+use crate::harness::plugin::{IDENTITY, Plugin, RECIPIENT};
+use crate::harness::{Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault, document, eventually};
 
 /// A configuration whose key the plugin opens.
 fn setup(endpoint: &Endpoint) -> (Setup, Plugin) {
@@ -185,6 +188,23 @@ fn a_damaged_identity_or_file_is_told_of_as_with_native_identities() {
     assert_eq!(code, Some(65), "{stderr}");
     assert!(stderr.contains("line 1 of ") && stderr.contains("is not an age identity"), "{stderr}");
     assert!(!stderr.contains(IDENTITY), "{stderr}");
+}
+
+#[test]
+fn what_opens_and_is_no_key_is_never_shown_and_blank_space_around_a_key_is_no_matter() {
+    let (setup, plugin) = setup(&Endpoint::obliging());
+    for (sealed, code) in [(format!("\n {}", document(ID, SECRET, "")), 0), ("Unsealed MARKER".to_owned(), 65)] {
+        let mut command = Command::new("age");
+        plugin.beside(&mut command).args(["-a", "-r", RECIPIENT, "-o"]).arg(setup.of_vault().path("new"));
+        let mut age = command.stdin(Stdio::piped()).spawn().expect("Debian's package age, which tests/run installs");
+        age.stdin.take().unwrap().write_all(sealed.as_bytes()).unwrap();
+        assert!(age.wait().unwrap().success());
+        setup.of_vault().put("key.age", &std::fs::read_to_string(setup.of_vault().path("new")).unwrap());
+        let (found, stdout, stderr) = output(&setup, &plugin, "keys test");
+        assert_eq!(found, Some(code), "{stderr}");
+        assert!(!stdout.contains("MARKER") && !stderr.contains("MARKER"), "{stdout}{stderr}");
+        assert_eq!(stderr.contains("not JSON"), code != 0, "{stderr}");
+    }
 }
 
 #[test]

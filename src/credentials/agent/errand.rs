@@ -47,31 +47,48 @@ pub(in crate::credentials) fn run(
         }
         ProcessError::Failed { status, told, .. } => ErrandError::System(format!("{status}{told}")),
     })?;
-    match printed.first() {
-        Some(b'{') => Ok(printed),
-        Some(_) | None => Err(ErrandError::Refused(refusal(&printed))),
+    read(printed)
+}
+
+/// What the process prints, for who started it to read: what it was asked for, which may be no key at all, or what is the matter.
+/// The first byte says which, so that nothing secret is ever taken for an error, and shown.
+pub fn answer(obtained: Result<Zeroizing<Vec<u8>>, impl StoreError>) -> Zeroizing<Vec<u8>> {
+    let tagged = |tag: u8, bytes: &[u8]| {
+        // reserved once: growing would leave copies
+        let mut answer = Zeroizing::new(Vec::with_capacity(bytes.len().saturating_add(1)));
+        answer.push(tag);
+        answer.extend_from_slice(bytes);
+        answer
+    };
+    match obtained {
+        Ok(json) => tagged(KEY, &json),
+        Err(error) => tagged(tag(error.kind()), in_one_line(&error).as_bytes()),
     }
 }
 
-/// What the process prints when there is no key, for who started it to read.
-#[must_use]
-pub fn refuse(error: &impl StoreError) -> Vec<u8> {
-    let kind = match error.kind() {
+const KEY: u8 = b'K';
+
+const fn tag(kind: LoadErrorKind) -> u8 {
+    match kind {
         LoadErrorKind::Permissions => b'P',
         LoadErrorKind::Unavailable => b'U',
         LoadErrorKind::Invalid => b'I',
-    };
-    [&[kind], in_one_line(error).as_bytes()].concat()
+    }
 }
 
-fn refusal(printed: &[u8]) -> AgentError {
-    let (kind, text) = printed.split_first().unwrap_or((&b'U', b"nothing was answered"));
-    let kind = match kind {
-        b'P' => LoadErrorKind::Permissions,
-        b'I' => LoadErrorKind::Invalid,
-        _ => LoadErrorKind::Unavailable,
+fn read(mut printed: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, ErrandError> {
+    let Some((&first, text)) = printed.split_first() else {
+        return Err(ErrandError::System("it answered nothing".to_owned()));
     };
-    AgentError::Store { kind, text: String::from_utf8_lossy(text).into_owned() }
+    if first == KEY {
+        printed.remove(0);
+        return Ok(printed);
+    }
+    let kinds = [LoadErrorKind::Permissions, LoadErrorKind::Unavailable, LoadErrorKind::Invalid];
+    let Some(kind) = kinds.into_iter().find(|kind| tag(*kind) == first) else {
+        return Err(ErrandError::System("what it answered is no answer".to_owned()));
+    };
+    Err(ErrandError::Refused(AgentError::Store { kind, text: String::from_utf8_lossy(text).into_owned() }))
 }
 
 #[cfg(test)]
@@ -84,15 +101,32 @@ mod tests {
     #[test]
     fn a_refusal_keeps_its_text_and_what_to_do_about_it() {
         let path = || Path::new("/run/key").to_owned();
-        let cases = [
-            (GuardError::Missing(path()), LoadErrorKind::Unavailable),
-            (GuardError::LooseDirectory { path: path(), mode: 0o777 }, LoadErrorKind::Permissions),
-            (GuardError::NotRegular(path()), LoadErrorKind::Invalid),
+        let cases: [(fn(_) -> GuardError, _); 3] = [
+            (GuardError::Missing, LoadErrorKind::Unavailable),
+            (|path| GuardError::LooseDirectory { path, mode: 0o777 }, LoadErrorKind::Permissions),
+            (GuardError::NotRegular, LoadErrorKind::Invalid),
         ];
         for (error, kind) in cases {
-            let read = refusal(&refuse(&error));
-            assert_eq!((read.kind(), read.to_string()), (kind, error.to_string()));
+            let Err(ErrandError::Refused(read)) = read(answer(Err(error(path())))) else { panic!("a refusal") };
+            assert_eq!((read.kind(), read.to_string()), (kind, error(path()).to_string()));
         }
-        assert_eq!(refusal(b"").kind(), LoadErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn what_was_asked_for_comes_as_it_is_even_where_it_looks_like_an_error() {
+        for text in ["{}", "\n{}", "", "U", "I am no JSON"] {
+            let obtained: Result<_, GuardError> = Ok(Zeroizing::new(text.as_bytes().to_vec()));
+            assert!(read(answer(obtained)).is_ok_and(|json| *json == text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_not_shown() {
+        for printed in ["", "{\"MARKER\":1}", " MARKER"] {
+            let Err(ErrandError::System(text)) = read(Zeroizing::new(printed.as_bytes().to_vec())) else {
+                panic!("our own fault")
+            };
+            assert!(!text.contains("MARKER"));
+        }
     }
 }
