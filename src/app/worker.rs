@@ -214,7 +214,7 @@ fn proxy(
         Some(Rc::new(live_route(route, shared, listener, upstream)))
     });
     Proxy {
-        listener: graph.metrics.listener(listener.name.as_str()),
+        listener: Rc::new(graph.metrics.listener(listener.name.as_str())),
         names: match address {
             ListenAddress::Tcp(address) => OwnNames::new(*address, &listener.hosts),
             ListenAddress::Unix(_) => OwnNames::any(),
@@ -256,7 +256,7 @@ fn live_route(
         form_limits: query::Limits { parameters: route.limits.parameters },
         in_flight: shared.in_flight.clone(),
         upstream: Rc::clone(upstream),
-        metrics: shared.metrics.clone(),
+        metrics: Rc::new(shared.metrics.clone()),
     }
 }
 

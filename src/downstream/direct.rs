@@ -88,8 +88,10 @@ where
     let service = current.load();
     let body = RequestBody::direct(Rc::<SharedStream<S>>::clone(stream));
     let request = request.map(|()| body);
-    let mut handling = pin!(service.handler.handle(Rc::clone(peer), exchanges.begin_judged(), request));
-    let response = poll_fn(|cx| stream.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?;
+    let response = {
+        let mut handling = pin!(service.handler.handle(Rc::clone(peer), exchanges.begin_judged(), request));
+        poll_fn(|cx| stream.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?
+    };
     // asked before the answer is written, which then says so
     let is_last = poll_fn(|cx| Poll::Ready(ending.is_over(cx))).await;
     answer(stream, response, if is_last { After::Close } else { After::Keep }).await

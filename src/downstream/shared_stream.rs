@@ -41,6 +41,7 @@ struct Received<S: Socket> {
 }
 
 /// What there is to do on a connection.
+#[allow(clippy::large_enum_variant)] // it lives for a moment, on the stack
 pub(super) enum Begin {
     /// This.
     Usual(Request<()>),

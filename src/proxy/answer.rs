@@ -21,7 +21,7 @@ use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
 /// The body of every answer. Its drop is the end of the exchange: the record is written then.
 pub struct Answer {
     content: Content,
-    record: ExchangeRecord,
+    record: Box<ExchangeRecord>,
     _place: Option<Permit>,
     exchange: ExchangeGuard,
 }
@@ -34,12 +34,17 @@ enum Content {
 impl Answer {
     /// Relays the endpoint's answer.
     #[must_use]
-    pub fn relayed(body: AnswerBody, mut record: ExchangeRecord, place: Permit, exchange: ExchangeGuard) -> Self {
+    pub fn relayed(
+        body: Box<AnswerBody>,
+        mut record: Box<ExchangeRecord>,
+        place: Permit,
+        exchange: ExchangeGuard,
+    ) -> Self {
         record.write_audit(Outcome::answered(record.status.unwrap_or_default()));
-        Self { content: Content::Relayed(Box::new(body)), record, _place: Some(place), exchange }
+        Self { content: Content::Relayed(body), record, _place: Some(place), exchange }
     }
 
-    fn document(document: String, record: ExchangeRecord, exchange: ExchangeGuard) -> Self {
+    fn document(document: String, record: Box<ExchangeRecord>, exchange: ExchangeGuard) -> Self {
         Self { content: Content::Document(Some(document.into())), record, _place: None, exchange }
     }
 
@@ -53,7 +58,7 @@ impl Answer {
 pub fn refuse(
     fault: &Fault,
     dialect: ErrorDialect,
-    mut record: ExchangeRecord,
+    mut record: Box<ExchangeRecord>,
     exchange: ExchangeGuard,
 ) -> Response<Answer> {
     let request_id = record.request_id.to_string();

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use prometheus_client::metrics::counter::Counter;
@@ -11,24 +11,23 @@ use super::fault::ExchangeError;
 
 /// Runs an exchange; a panic in it becomes an error, and counts. Nothing it shares with other exchanges is left half changed by
 /// one: counters are atomic, pools hold whole connections.
-pub(super) async fn contained<T>(
-    exchange: impl Future<Output = Result<T, ExchangeError>>,
+pub(super) fn contained<T>(
+    mut exchange: Pin<&mut impl Future<Output = Result<T, ExchangeError>>>,
     panics: &Counter,
-) -> Result<T, ExchangeError> {
-    let mut exchange = pin!(exchange);
-    poll_fn(|cx| {
+) -> impl Future<Output = Result<T, ExchangeError>> {
+    poll_fn(move |cx| {
         catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx))).unwrap_or_else(|_| {
             panics.inc();
             Poll::Ready(Err(ExchangeError::Panicked))
         })
     })
-    .await
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::pin::pin;
     use std::rc::Rc;
     use std::sync::Arc;
     use std::time::Duration;
@@ -86,8 +85,9 @@ mod tests {
             exchange: ExchangeGuard,
             request: Request<RequestBody>,
         ) -> Response<Answer> {
-            let record = ExchangeRecord::begin(Metrics::new().listener("fragile"), peer);
-            let failed = contained(self.exchange(request.uri().path()), &self.panics).await.unwrap_err();
+            let record = ExchangeRecord::begin(Rc::new(Metrics::new().listener("fragile")), peer);
+            let fragile = pin!(self.exchange(request.uri().path()));
+            let failed = contained(fragile, &self.panics).await.unwrap_err();
             refuse(&failed.fault(), ErrorDialect::Query, record, exchange)
         }
 

@@ -1,5 +1,6 @@
 //! The street: every request walks it from top to bottom, each step taking what the step before made.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use crate::upstream::Sent;
 /// One listener's view of the world, in one worker.
 pub struct Proxy {
     /// The listener's name and counters.
-    pub listener: ListenerMetrics,
+    pub listener: Rc<ListenerMetrics>,
     /// Under which names it may be called.
     pub names: OwnNames,
     /// By whom.
@@ -60,7 +61,7 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let target = head::target(&head)?;
         let route = self.routes.select(&target)?;
-        record.route = Some((route.name.clone(), route.metrics.clone()));
+        record.route = Some(Rc::clone(&route.metrics));
         record.audited()?;
         head::admit(&head, target.host, &route.hosts, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
@@ -86,7 +87,12 @@ impl Proxy {
         Ok((sent, place))
     }
 
-    fn fail(&self, error: &ExchangeError, mut record: ExchangeRecord, exchange: ExchangeGuard) -> Response<Answer> {
+    fn fail(
+        &self,
+        error: &ExchangeError,
+        mut record: Box<ExchangeRecord>,
+        exchange: ExchangeGuard,
+    ) -> Response<Answer> {
         record.error = Some(causes(error));
         record.notice = Some(error.notice());
         let dialect = self.dialect(&record);
@@ -94,7 +100,7 @@ impl Proxy {
     }
 
     fn dialect(&self, record: &ExchangeRecord) -> ErrorDialect {
-        let chosen = record.route.as_ref().and_then(|(name, _)| self.routes.named(name));
+        let chosen = record.route.as_ref().and_then(|route| self.routes.named(route.name()));
         chosen.map_or(ErrorDialect::Query, |route| route.dialect)
     }
 }
@@ -109,9 +115,13 @@ impl Handler for Proxy {
         exchange: ExchangeGuard,
         request: Request<RequestBody>,
     ) -> Response<Answer> {
-        let mut record = ExchangeRecord::begin(self.listener.clone(), Rc::<PeerEvidence>::clone(&peer));
+        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
-        match contained(self.exchange(&peer, request, &mut record), &self.panics).await {
+        let outcome = {
+            let exchange = pin!(self.exchange(&peer, request, &mut record));
+            contained(exchange, &self.panics).await
+        };
+        match outcome {
             Ok((sent, place)) => {
                 let Sent { mut head, body, sent_at: _, answered_at: _ } = sent;
                 record.status = Some(head.status.as_u16());
@@ -124,7 +134,7 @@ impl Handler for Proxy {
     }
 
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
-        let mut record = ExchangeRecord::begin(self.listener.clone(), peer);
+        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
         record.audit = self.audit.reserve();
         self.fail(&fault.into(), record, exchange)
     }

@@ -50,7 +50,7 @@ pub struct Route {
     /// The way to the endpoint, the same one for all listeners of a worker.
     pub upstream: Rc<Client>,
     /// Counters.
-    pub metrics: RouteMetrics,
+    pub metrics: Rc<RouteMetrics>,
 }
 
 /// The routes of one listener.

@@ -287,6 +287,12 @@ impl ListenerMetrics {
 }
 
 impl RouteMetrics {
+    /// The route's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.label.route
+    }
+
     /// Sets how many seconds the endpoint's clock is ahead of this host's.
     pub fn set_clock_offset(&self, seconds: f64) {
         self.clock_offset.get_or_create(&self.label).set(seconds);

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,11 +17,11 @@ pub struct ExchangeRecord {
     /// The id the client gets too.
     pub request_id: RequestId,
     /// The listener.
-    pub listener: ListenerMetrics,
+    pub listener: Rc<ListenerMetrics>,
     /// What the connection says of the client, for the log: an address, a uid.
     pub peer: Rc<dyn fmt::Display>,
-    /// The route and its metrics, once one is chosen.
-    pub route: Option<(Arc<str>, RouteMetrics)>,
+    /// The route, once one is chosen.
+    pub route: Option<Rc<RouteMetrics>>,
     /// Who called, once authenticated.
     pub client: Option<String>,
     /// How the client was identified, once authenticated.
@@ -62,10 +61,10 @@ pub struct ExchangeRecord {
 }
 
 impl ExchangeRecord {
-    /// Begins a record.
+    /// Begins a record; in a box, since it moves from hand to hand.
     #[must_use]
-    pub fn begin(listener: ListenerMetrics, peer: Rc<dyn fmt::Display>) -> Self {
-        Self {
+    pub fn begin(listener: Rc<ListenerMetrics>, peer: Rc<dyn fmt::Display>) -> Box<Self> {
+        Box::new(Self {
             request_id: RequestId::random(),
             listener,
             peer,
@@ -89,7 +88,7 @@ impl ExchangeRecord {
             sign: None,
             first_byte: None,
             started: Instant::now(),
-        }
+        })
     }
 
     /// Whether the exchange may go on, as far as the audit is concerned.
@@ -119,7 +118,7 @@ impl ExchangeRecord {
             listener: self.listener.name(),
             client: self.client.as_deref(),
             identified_by: self.identified_by,
-            route: self.route.as_ref().map(|(name, _)| &**name),
+            route: self.route.as_ref().map(|route| route.name()),
             action: self.action.as_deref(),
             key_id: self.key_id.as_deref(),
             rule: self.rule.as_deref(),
@@ -131,7 +130,7 @@ impl ExchangeRecord {
     }
 
     fn count(&self) {
-        let Some((_, metrics)) = &self.route else {
+        let Some(metrics) = &self.route else {
             self.listener.count_unrouted(self.code.unwrap_or("none"));
             return;
         };
@@ -156,7 +155,7 @@ impl ExchangeRecord {
                     request_id = %self.request_id,
                     listener = self.listener.name(),
                     peer = %self.peer,
-                    route = self.route.as_ref().map(|(name, _)| &**name),
+                    route = self.route.as_ref().map(|route| route.name()),
                     client = self.client.as_deref(),
                     identified_by = self.identified_by,
                     action = self.shown_action(),
@@ -187,7 +186,7 @@ impl ExchangeRecord {
 
     /// A name that nobody configured is a client's text, and not shown.
     fn shown_action(&self) -> Option<&str> {
-        let (_, route) = self.route.as_ref()?;
+        let route = self.route.as_ref()?;
         Some(route.shown_action(self.action.as_deref()?))
     }
 }

@@ -55,7 +55,7 @@ pub struct Sent {
     /// Status and header fields.
     pub head: Parts,
     /// The body, still to be read.
-    pub body: AnswerBody,
+    pub body: Box<AnswerBody>,
     /// When the request was handed over to be written.
     pub sent_at: Instant,
     /// When the head of the answer was complete.
@@ -123,7 +123,7 @@ impl Client {
         let answered_at = Instant::now();
         let AnswerHead { parts, framing, persists } = head;
         let home = persists.then(|| Home { pool: self.pool.clone(), keep: kept_alive(&parts.headers) });
-        let body = AnswerBody::new(framing, received, connection, home, self.timeouts.idle);
+        let body = Box::new(AnswerBody::new(framing, received, connection, home, self.timeouts.idle));
         Ok(Sent { head: parts, body, sent_at, answered_at })
     }
 }

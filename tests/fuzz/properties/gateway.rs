@@ -61,10 +61,10 @@ pub(super) fn proxy(port: u16) -> Proxy {
         form_limits: LIMITS,
         in_flight: Capacity::new(4),
         upstream: Rc::new(upstream),
-        metrics,
+        metrics: Rc::new(metrics),
     };
     Proxy {
-        listener: Metrics::new().listener("fuzzed"),
+        listener: Rc::new(Metrics::new().listener("fuzzed")),
         names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
         callers: Callers::AnyLocal,
         service_accounts: None,
