@@ -7,8 +7,9 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use http::header::HeaderName;
+use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clients;
@@ -50,8 +51,8 @@ pub struct Work {
 /// # Errors
 /// The runtime cannot be made, or a socket not be registered with it: the system is out of descriptors.
 pub fn run(work: Work) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, async {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async {
         let Work { mut graphs, sockets, audit, drain, adopted } = work;
         let mut worker = Worker { audit, ways: Ways::new(), listeners: Vec::new() };
         let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets)?;

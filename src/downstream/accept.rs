@@ -21,7 +21,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// reset otherwise, with the requests they bring.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 
-/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's `LocalSet`. Connections end
+/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. Connections end
 /// with the drain of the service they began under.
 pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain: Drain) {
     // each connection holds a sender: the channel closes when the last one has ended

@@ -56,8 +56,12 @@ impl After {
     }
 }
 
+/// Room for most heads with a small body.
+const ROOM: usize = 1536;
+
 /// Writes the head, with a `Date` when it has none.
 pub(super) fn write_head(head: &Parts, framing: BodyFraming, after: After, out: &mut Vec<u8>) {
+    out.reserve(ROOM);
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(head.status.as_str().as_bytes());
     out.push(b' ');

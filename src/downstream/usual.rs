@@ -20,8 +20,11 @@ pub(super) fn usual(head: &Bytes) -> Option<Request<()>> {
     Some(request)
 }
 
+/// Fields that most requests do not exceed.
+const ORDINARY: usize = 10;
+
 fn read_fields(head: &Bytes, mut fields: &[u8]) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(12);
+    let mut headers = HeaderMap::with_capacity(ORDINARY);
     loop {
         let (line, rest) = split_line(fields)?;
         if line.is_empty() {

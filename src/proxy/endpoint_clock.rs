@@ -79,12 +79,15 @@ impl EndpointClock {
             return;
         }
         let Some(seen) = date(head).and_then(|date| Sighting::new(sent, received, date)) else { return };
+        // most answers teach nothing new, and then nothing is written that other workers read
+        if self.known.load().as_deref().is_some_and(|known| Estimate::learn(Some(known), seen) == *known) {
+            return;
+        }
         let mut learned = None;
         let before = self.known.rcu(|before| {
             let next = Estimate::learn(before.as_deref(), seen);
             learned = Some(next);
-            // most answers teach nothing new, and then nothing is written that other workers read
-            before.clone().filter(|before| **before == next).unwrap_or_else(|| Arc::new(next))
+            Arc::new(next)
         });
         let Some(learned) = learned.filter(|learned| before.as_deref() != Some(learned)) else { return };
         self.metrics.set_clock_offset(seconds(learned.offset()));

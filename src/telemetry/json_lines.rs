@@ -128,7 +128,9 @@ impl fmt::Write for Escaping<'_> {
 
 /// RFC 8259 section 7.
 fn escape_into(text: &str, out: &mut Vec<u8>) {
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    // all bytes are looked at, many at once: nearly always none of them is special
+    let is_special = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    if !text.bytes().fold(false, |found, byte| found | is_special(byte)) {
         out.extend_from_slice(text.as_bytes());
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Lines that may wait for the reader, of some 500 bytes each: 4 MiB, or what a second of heavy load writes.
 const QUEUE: usize = 8192;
 
-/// How long a line waits for others: under load, one wake-up and one write for many lines instead of each for one.
+/// How long lines gather after some have been written. A line by itself is written at once; under load, one wake-up and one write
+/// are for many.
 const GATHERED: Duration = Duration::from_millis(5);
 
 /// Bytes of lines that are written at once, unless one line has more.
@@ -59,27 +60,33 @@ impl Outlet {
 }
 
 fn drain(queue: &Receiver<Vec<u8>>, mut sink: impl Write, tally: &Tally) {
-    while let Ok(first) = queue.recv() {
-        thread::sleep(GATHERED);
-        let mut next = Some(first);
-        while let Some(mut batch) = next.take() {
-            let mut lines = 1_u64;
-            while let Ok(line) = queue.try_recv() {
-                if batch.len().saturating_add(line.len()) > BATCH {
-                    next = Some(line);
-                    break;
+    let mut next = None;
+    loop {
+        let first = match next.take().map_or_else(|| queue.try_recv(), Ok) {
+            Ok(line) => line,
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                let lost = tally.lost.swap(0, Ordering::Relaxed);
+                if lost > 0 {
+                    // into our own queue, which is empty
+                    tracing::warn!(target: "countersign::log", lost, "log lines were lost: they are not read as fast as they are written");
                 }
-                batch.extend_from_slice(&line);
-                lines = lines.saturating_add(1);
+                thread::sleep(GATHERED);
+                let Ok(line) = queue.recv() else { return };
+                line
             }
-            let _gone = sink.write_all(&batch);
-            tally.note_written(lines);
+        };
+        let (mut batch, mut lines) = (first, 1_u64);
+        while let Ok(line) = queue.try_recv() {
+            if batch.len().saturating_add(line.len()) > BATCH {
+                next = Some(line);
+                break;
+            }
+            batch.extend_from_slice(&line);
+            lines = lines.saturating_add(1);
         }
-        let lost = tally.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            // into our own queue, which is empty
-            tracing::warn!(target: "countersign::log", lost, "log lines were lost: they are not read as fast as they are written");
-        }
+        let _gone = sink.write_all(&batch);
+        tally.note_written(lines);
     }
 }
 

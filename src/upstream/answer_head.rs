@@ -71,11 +71,13 @@ impl HeadReader {
             self.partial = received.len();
             return Ok(None);
         }
-        let mut bytes = mem::take(received).freeze();
+        // the room behind them stays with the connection, which gets all of it back when they are gone
+        let mut bytes = received.split().freeze();
         loop {
             let Some((parts, length)) = parse(&bytes).map_err(SendError::Garbled)? else {
                 self.partial = bytes.len();
-                // nobody else has them: this is no copy
+                // nobody else has them then: this is no copy
+                drop(mem::take(received));
                 *received = bytes.into();
                 return Ok(None);
             };
@@ -114,7 +116,7 @@ fn parse(bytes: &Bytes) -> Result<Option<(Parts, usize)>, NotHttp> {
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NotHttp::Status)?;
     parts.version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    parts.headers.reserve(head.headers.len());
+    parts.headers.reserve(head.headers.len().saturating_add(1)); // and our own id
     for field in head.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));

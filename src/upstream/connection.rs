@@ -142,7 +142,7 @@ impl Connection {
         if let Poll::Ready(wrote) = self.request.poll_write(&mut self.socket, cx) {
             wrote?;
         }
-        if self.buffer.is_empty() {
+        if self.buffer.capacity() == 0 {
             self.buffer = SPARE.take();
         }
         let left = |buffer: &BytesMut| buffer.capacity().saturating_sub(buffer.len());

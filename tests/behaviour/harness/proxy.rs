@@ -286,6 +286,15 @@ impl Proxy {
         self.child.wait().unwrap()
     }
 
+    /// How many lines there are of which `which` holds, among all that were logged before: lines leave in their order, so that
+    /// the one of another request tells when they are here.
+    #[track_caller]
+    pub fn logged(&self, which: impl Fn(&str) -> bool) -> usize {
+        let refused = self.connect().call(&Draft::form("").path("/nowhere"));
+        self.log.exchange(&refused.request_id());
+        self.log.count(which)
+    }
+
     /// A figure of `/proc/PID/status` in KiB.
     #[track_caller]
     pub fn status_kib(&self, name: &str) -> u64 {
