@@ -1,7 +1,8 @@
-//! Wiping what a secret leaves on the stack.
+//! Wiping what a secret leaves on the stack, and in registers.
 
 use std::hint::black_box;
 
+use secret_memory::wipe_registers;
 use zeroize::Zeroize;
 
 /// What age and the parsers may have used of the stack, with room to spare: their deepest frames take some 64 KiB.
@@ -15,10 +16,12 @@ pub fn burn_stack() {
     let mut frame = [0_u8; BURNED];
     black_box(&mut frame).zeroize();
     black_box(&frame);
+    wipe_registers();
 }
 
 /// The same for a MAC, whose frames are small, and so fast that it may follow each one.
 #[inline(never)]
 pub fn burn_frames() {
     black_box(&mut [0_u64; 256]);
+    wipe_registers();
 }

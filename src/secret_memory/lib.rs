@@ -2,7 +2,7 @@
 //!
 //! A package of its own because it is the one place of countersign with `unsafe` code: countersign itself forbids it. What is
 //! unsafe is small. `pool` makes the system call `memfd_secret`, which no crate offers safely, and maps pages of its file;
-//! [`SecretBox`] puts a value into a mapping and lends it. All else is `memmap2`.
+//! [`SecretBox`] puts a value into a mapping and lends it; [`wipe_registers`] is a few instructions. All else is `memmap2`.
 //!
 //! Memory comes from the best of these that the system gives, and [`Protection`] says which one it was:
 //!
@@ -19,10 +19,12 @@
 
 mod pool;
 mod region;
+mod registers;
 
 use std::marker::PhantomData;
 
 use region::Region;
+pub use registers::wipe_registers;
 
 /// How well the memory is kept from others; the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
