@@ -10,7 +10,7 @@
 //! takes what the step before made, so the compiler keeps the order.
 //!
 //! ```text
-//!            tap                                   hyper sees only heads read to the letter; of others, a stand-in to refuse
+//!            direct                                a head read to the letter, whose request is usual; else hyper, behind a tap
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path prefix; there is no default
 //!            head::admit(head, route, names)       Host, Origin, method, no query string, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; then its rate
@@ -50,7 +50,7 @@
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing` |
 //! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
-//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file` |
+//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `clock` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
@@ -67,7 +67,7 @@
 //!
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
-//! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`], metrics), or the current key
+//! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`]; metrics have a place for each worker), or the current key
 //! ([`credentials::KeySlot`]) or what is known of an endpoint's clock ([`proxy::EndpointClock`]), both read without a lock, or what
 //! is known of an endpoint that fails ([`upstream::Breaker`], whose lock nobody takes while all is well). The admin listener and each key have a thread, so that health
 //! and key changes do not wait for traffic, nor traffic for them; so have the fetching of a token issuer's keys, and the audit, whose queue has a place for every exchange
@@ -127,10 +127,17 @@
 //!   connection instead.
 //! - A POST that does not say how long its body is gets 411 and a closed connection: what follows its head would otherwise be read
 //!   as the next request.
-//! - Heads are read twice: by [`downstream::request_head`] to the letter, then by hyper, which is lenient in ways that a front
-//!   proxy may not share. hyper is shown whole heads that passed, each with its own body, and for one that did not a stand-in,
-//!   whose exchange is the refusal: answered in its turn, logged and counted like every other. hyper so refuses nothing by itself,
-//!   and a request that hyper should begin where no head was judged is refused too. Of two framings neither is believed (400).
+//! - Heads are read by [`downstream::request_head`] to the letter. What nearly all clients send, a POST of HTTP/1.1 with a
+//!   Content-Length that asks nothing of the connection, is then served without hyper (`downstream::direct`): hyper's server costs
+//!   a read that finds nothing, several writes and some ten kilobytes for each connection, together a good part of a request. The
+//!   first request that is not usual, or whose head is incomplete or refused, goes to hyper with all that has come, and the rest
+//!   of its connection with it, so that whatever is rare has one implementation, and not ours.
+//! - Those heads are read a second time by hyper, which is lenient in ways that a front proxy may not share. It is shown whole
+//!   heads that passed, each with its own body, and for one that did not a stand-in, whose exchange is the refusal: answered in its
+//!   turn, logged and counted like every other. hyper so refuses nothing by itself, and a request that hyper should begin where no
+//!   head was judged is refused too. Of two framings neither is believed (400).
+//! - Machine-readable log lines are written by a formatter of ours, since the library's took a quarter of a request's
+//!   instructions; a test holds it against the library's, line by line.
 //! - Endpoints are called by a client of our own ([`upstream`]): hyper's costs a task, a channel and several system calls more for
 //!   each exchange, and cannot say whether it wrote a byte. The grammar of heads stays that of httparse.
 //! - A client that closes its half of the connection behind its request is served as long as it is sent something every three

@@ -62,7 +62,10 @@ impl Peer {
             Self::Haproxy => haproxy(&mut command, &directory, address, endpoint, workers),
             Self::Countersign => countersign(&mut command, &directory, address, endpoint, workers),
         }
-        let output = directory.join("output");
+        // not beside the configuration, which countersign watches: each line would have it look there
+        let output = directory.join("log");
+        fs::create_dir_all(&output).unwrap();
+        let output = output.join("output");
         let log = File::create(&output).unwrap();
         let began = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();

@@ -154,7 +154,8 @@ impl<S: Socket> Received<S> {
             return None;
         };
         self.body_left = body_left;
-        self.room = whole.clamp(ROOM, MOST_ROOM);
+        // a read that fills its room is followed by one that finds nothing
+        self.room = whole.saturating_add(1).clamp(ROOM, MOST_ROOM);
         Some(request)
     }
 

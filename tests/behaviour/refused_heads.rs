@@ -275,6 +275,28 @@ fn a_bad_head_behind_a_good_request_is_refused_in_its_turn() {
 }
 
 #[test]
+fn usual_and_unusual_requests_are_answered_in_their_turn_however_they_are_cut() {
+    let fixture = Fixture::new();
+    let authority = fixture.proxy.address.to_string();
+    let usual = form().bytes(&authority);
+    let large = Draft::form(&format!("{FORM}&A={}", "x".repeat(100_000))).bytes(&authority);
+    let chunks = format!("{:x}\r\n{FORM}\r\n0\r\n\r\n", FORM.len());
+    let chunked = Draft::form("").unframed().body(chunks.as_bytes()).field("Transfer-Encoding", "chunked");
+    let all = [&usual[..], &large, &usual, &usual, &chunked.bytes(&authority), &usual, &large].concat();
+    for piece in [1000, 4096, 70_000, all.len()] {
+        let mut client = fixture.proxy.connect();
+        for piece in all.chunks(piece) {
+            client.write(piece);
+        }
+        for _ in 0..7 {
+            client.answer().expect(200);
+        }
+    }
+    let lengths = fixture.endpoint.requests().iter().filter(|request| request.body.len() > 100_000).count();
+    assert_eq!((fixture.endpoint.requests().len(), lengths), (28, 8));
+}
+
+#[test]
 fn http_2_is_not_spoken() {
     let fixture = Fixture::new();
     fixture.malformed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "WARN");
