@@ -18,7 +18,7 @@ use super::stream::{ClientStream, Socket};
 use super::usual::usual;
 
 /// Room for a request of the ordinary kind, head and form.
-const ROOM: usize = 4 * 1024;
+const ROOM: usize = 2 * 1024;
 /// Most room at once for a connection whose last request was larger.
 const MOST_ROOM: usize = 64 * 1024;
 
