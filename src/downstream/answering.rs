@@ -45,8 +45,16 @@ where
             }
         });
         let Some(frame) = next.await? else { break };
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                // what came before the break is the client's
+                poll_fn(|cx| unwritten.poll_write(stream, cx)).await?;
+                return Err(io::Error::other(error));
+            }
+        };
         // trailers are not passed on: a client that can take them is hyper's
-        let Ok(piece) = frame.map_err(io::Error::other)?.into_data() else { continue };
+        let Ok(piece) = frame.into_data() else { continue };
         if piece.is_empty() {
             continue; // an empty chunk would be the last
         }

@@ -83,6 +83,14 @@ impl<S: Socket> SharedStream<S> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+        // a head that is larger than the room goes on at once; one that comes slowly is hyper's
+        while received.head_fills_room() {
+            match received.poll_rest_of_head(cx) {
+                Poll::Ready(Ok(0)) | Poll::Pending => break,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            }
+        }
         Poll::Ready(Ok(received.begin().map_or(Begin::Unusual, Begin::Usual)))
     }
 
@@ -138,6 +146,17 @@ impl<S: Socket> Received<S> {
         read
     }
 
+    fn head_fills_room(&self) -> bool {
+        let fills = self.bytes.len() == self.bytes.capacity();
+        fills && matches!(HeadReader::default().read(&self.bytes), Ok(Progress::Partial))
+    }
+
+    /// Reads once, behind a head that is not complete and not too large yet: how large one may be, its reader knows.
+    fn poll_rest_of_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.bytes.reserve(self.bytes.len());
+        pin!(OfMessage(&mut self.stream).read_buf(&mut self.bytes)).poll(cx)
+    }
+
     /// The request that has come, if its head has come whole and it is usual.
     fn begin(&mut self) -> Option<Request<()>> {
         let Ok(Progress::Complete(head, Framing::Length(body))) = HeadReader::default().read(&self.bytes) else {
@@ -168,7 +187,7 @@ impl<S: Socket> Received<S> {
                 self.bytes = whole;
             }
             let mut room = (&mut self.bytes).limit(missing);
-            if ready!(pin!(OfBody(&mut self.stream).read_buf(&mut room)).poll(cx))? == 0 {
+            if ready!(pin!(OfMessage(&mut self.stream).read_buf(&mut room)).poll(cx))? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
@@ -197,11 +216,11 @@ impl<S: Socket> AsyncRead for Next<'_, S> {
     }
 }
 
-/// Reads what belongs to a body.
-struct OfBody<'s, S: Socket>(&'s mut ClientStream<S>);
+/// Reads what belongs to a message that has begun.
+struct OfMessage<'s, S: Socket>(&'s mut ClientStream<S>);
 
-impl<S: Socket> AsyncRead for OfBody<'_, S> {
+impl<S: Socket> AsyncRead for OfMessage<'_, S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_body(cx, buf)
+        self.0.poll_message(cx, buf)
     }
 }

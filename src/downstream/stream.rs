@@ -185,8 +185,8 @@ impl<S: Socket> ClientStream<S> {
         }
     }
 
-    /// Reads what belongs to the body of the request that is being answered, past the tap.
-    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// Reads what belongs to a message of which something has come, past the tap.
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 

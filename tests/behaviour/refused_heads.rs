@@ -282,7 +282,8 @@ fn usual_and_unusual_requests_are_answered_in_their_turn_however_they_are_cut() 
     let large = Draft::form(&format!("{FORM}&A={}", "x".repeat(100_000))).bytes(&authority);
     let chunks = format!("{:x}\r\n{FORM}\r\n0\r\n\r\n", FORM.len());
     let chunked = Draft::form("").unframed().body(chunks.as_bytes()).field("Transfer-Encoding", "chunked");
-    let all = [&usual[..], &large, &usual, &usual, &chunked.bytes(&authority), &usual, &large].concat();
+    let long_head = form().field("X-Long", &"x".repeat(9000)).bytes(&authority);
+    let all = [&usual[..], &large, &long_head, &usual, &chunked.bytes(&authority), &long_head, &large].concat();
     for piece in [1000, 4096, 70_000, all.len()] {
         let mut client = fixture.proxy.connect();
         for piece in all.chunks(piece) {
