@@ -208,16 +208,21 @@ mod tests {
     fn a_connection_that_took_the_place_of_ours_between_our_questions_is_no_evidence() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = listener.local_addr().unwrap();
-        let first = TcpStream::connect(ours).unwrap();
+        // from an address that nobody else connects from, who might be given the port in between
+        let from = |address: SocketAddr| {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            socket.set_reuse_address(true).unwrap();
+            socket.bind(&address.into()).unwrap();
+            socket.connect(&ours.into()).unwrap();
+            TcpStream::from(socket)
+        };
+        let first = from("127.91.7.3:0".parse().unwrap());
         let theirs = first.local_addr().unwrap();
         let (accepted, _) = listener.accept().unwrap();
         assert!(certain_owner(&accepted, ours, theirs).unwrap().is_some());
         socket2::SockRef::from(&first).set_linger(Some(Duration::ZERO)).unwrap();
         drop(first); // a reset
-        let second = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        second.set_reuse_address(true).unwrap();
-        second.bind(&theirs.into()).unwrap();
-        second.connect(&ours.into()).unwrap();
+        let _second = from(theirs);
         let (successor, _) = listener.accept().unwrap();
         assert!(certain_owner(&successor, ours, theirs).unwrap().is_some(), "the same two addresses");
         assert!(!matches!(certain_owner(&accepted, ours, theirs), Ok(Some(_))));
