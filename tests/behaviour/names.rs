@@ -84,7 +84,8 @@ fn black_hole(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
 #[test]
 fn an_address_that_refuses_is_passed_over_for_one_that_does_not() {
     let (port, _endpoint) = on_one_port(&["127.0.0.2"]);
-    for addresses in [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.3"], ["::1", "127.0.0.2"]] {
+    // not 127.0.0.1: another test may have been given this port there
+    for addresses in [["127.0.0.4", "127.0.0.2"], ["127.0.0.2", "127.0.0.3"], ["::1", "127.0.0.2"]] {
         let (proxy, _hosts) = start(port, &addresses, &["limits.pool = 0"]);
         for _ in 0..5 {
             assert_eq!(proxy.post(CREATE).expect(200).text(), "127.0.0.2");
@@ -95,10 +96,10 @@ fn an_address_that_refuses_is_passed_over_for_one_that_does_not() {
 #[test]
 fn an_address_that_swallows_connections_costs_no_call() {
     let (port, _endpoint) = on_one_port(&["127.0.0.2"]);
-    let _hole = black_hole(SocketAddr::from(([127, 0, 0, 1], port)));
+    let _hole = black_hole(SocketAddr::from(([127, 0, 0, 4], port)));
     // so that waiting for the hole alone would fail the call
     let lines = ["limits.pool = 0", r#"timeouts.connect = "20s""#];
-    let (proxy, _hosts) = start(port, &["127.0.0.1", "127.0.0.2"], &lines);
+    let (proxy, _hosts) = start(port, &["127.0.0.4", "127.0.0.2"], &lines);
     for _ in 0..5 {
         assert_eq!(proxy.post(CREATE).expect(200).text(), "127.0.0.2");
     }
