@@ -86,7 +86,7 @@ impl Report {
     /// The ratios to nginx as bars.
     pub fn svg(&self) -> String {
         const ROW: usize = 22;
-        const LEFT: usize = 330;
+        const LEFT: usize = 400;
         const ONE: f64 = 180.0; // the width of nginx's bar
         let mut bars = String::new();
         let mut y = 30;
@@ -107,8 +107,8 @@ impl Report {
         }
         let one = LEFT as f64 + ONE;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"800\" height=\"{0}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-             <rect width=\"800\" height=\"{0}\" fill=\"white\"/>\n<text x=\"{one}\" y=\"20\" text-anchor=\"middle\">nginx = 1</text>\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"880\" height=\"{0}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+             <rect width=\"880\" height=\"{0}\" fill=\"white\"/>\n<text x=\"{one}\" y=\"20\" text-anchor=\"middle\">nginx = 1</text>\n\
              <line x1=\"{one}\" y1=\"24\" x2=\"{one}\" y2=\"{y}\" stroke=\"black\"/>\n{bars}</svg>\n",
             y + 10
         )
