@@ -1,7 +1,6 @@
 //! The body of a client's request, whoever reads the connection it comes on.
 
-use std::error::Error;
-use std::fmt;
+use std::error::Error as _;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use thiserror::Error;
 
 /// A request's body, still to be read.
 pub struct RequestBody(Reader);
@@ -29,12 +29,15 @@ pub(super) trait Remaining {
 }
 
 /// Why a body ends before its end.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error(transparent)]
 pub struct BrokenBody(Cause);
 
-#[derive(Debug)]
+#[derive(Debug, Error)]
 enum Cause {
+    #[error(transparent)]
     Hyper(hyper::Error),
+    #[error(transparent)]
     Socket(io::Error),
 }
 
@@ -58,24 +61,6 @@ impl BrokenBody {
         let Cause::Hyper(error) = &self.0 else { return false };
         let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
         cause.is_some_and(|cause| [InvalidData, InvalidInput].contains(&cause.kind()))
-    }
-}
-
-impl fmt::Display for BrokenBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Cause::Hyper(error) => error.fmt(f),
-            Cause::Socket(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for BrokenBody {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0 {
-            Cause::Hyper(error) => error.source(),
-            Cause::Socket(error) => error.source(),
-        }
     }
 }
 
