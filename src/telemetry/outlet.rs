@@ -1,118 +1,131 @@
 //! Where log lines leave the process: through a thread of their own, so that whoever reads them slowly holds up no exchange.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait for the reader, of some 500 bytes each: 4 MiB, or what a second of heavy load writes.
-const QUEUE: usize = 8192;
+/// Bytes of lines that may wait for the reader: some 8000 lines, or what a quarter of a second of heavy load writes.
+const ROOM: usize = 4 * 1024 * 1024;
+
+/// Room that is kept between two batches; more, which only a reader that stalled had made necessary, is given back.
+const KEPT: usize = 256 * 1024;
 
 /// How long lines gather after some have been written. A line by itself is written at once; under load, one wake-up and one write
 /// are for many.
 const GATHERED: Duration = Duration::from_millis(5);
 
-/// Bytes of lines that are written at once, unless one line has more.
-const BATCH: usize = 64 * 1024;
-
 /// How long the end of the process waits for its last lines to be read.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Takes lines without ever waiting; those for which there is no room are counted and dropped.
+/// Takes lines without ever waiting for their reader; those for which there is no room are counted and dropped.
 #[derive(Clone)]
-pub(super) struct Outlet {
-    lines: SyncSender<Vec<u8>>,
-    tally: Arc<Tally>,
+pub(super) struct Outlet(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Held for a copy or a swap, never while something is written.
+    queue: Mutex<Queue>,
+    /// Wakes the thread: there is a line.
+    filled: Condvar,
+    /// Wakes those who wait for a flush.
+    written: Condvar,
 }
 
 #[derive(Default)]
-struct Tally {
-    accepted: AtomicU64,
-    lost: AtomicU64,
-    written: Mutex<u64>,
-    changed: Condvar,
+struct Queue {
+    lines: Vec<u8>,
+    lost: u64,
+    /// The thread waits for a line.
+    is_awaited: bool,
+    /// Bytes that were taken in so far, and those that have left.
+    accepted: usize,
+    written: usize,
 }
 
 impl Outlet {
-    /// Starts the thread that writes to `sink`. What `sink` refuses is gone: a log has nobody to complain to.
+    /// Starts the thread that writes to `sink`, for as long as the process lives. What `sink` refuses is gone: a log has nobody to
+    /// complain to.
     ///
     /// # Errors
     /// No thread to be had.
     pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
-        let (lines, queue) = sync_channel(QUEUE);
-        let tally = Arc::<Tally>::default();
-        let ours = Arc::clone(&tally);
-        thread::Builder::new().name("log".to_owned()).spawn(move || drain(&queue, sink, &ours))?;
-        Ok(Self { lines, tally })
+        let shared = Arc::<Shared>::default();
+        let ours = Arc::clone(&shared);
+        thread::Builder::new().name("log".to_owned()).spawn(move || ours.drain(sink))?;
+        Ok(Self(shared))
+    }
+
+    /// Takes a line, with its end.
+    pub(super) fn put(&self, line: &[u8]) {
+        let mut queue = self.0.queue();
+        if queue.lines.len().saturating_add(line.len()) > ROOM {
+            queue.lost = queue.lost.saturating_add(1);
+            return;
+        }
+        queue.lines.extend_from_slice(line);
+        queue.accepted = queue.accepted.saturating_add(line.len());
+        if mem::take(&mut queue.is_awaited) {
+            self.0.filled.notify_one();
+        }
     }
 
     /// Waits until every line accepted so far is written, at most a second.
     pub(super) fn flush(&self) {
-        let accepted = self.tally.accepted.load(Ordering::Relaxed);
-        let written = self.tally.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = self.0.queue();
+        let accepted = queue.accepted;
+        let is_behind = |queue: &mut Queue| queue.written < accepted;
         // whether it was enough makes no difference: nothing more can be done
-        let _waited = self.tally.changed.wait_timeout_while(written, PATIENCE, |written| *written < accepted);
+        let _waited = self.0.written.wait_timeout_while(queue, PATIENCE, is_behind);
     }
 }
 
-fn drain(queue: &Receiver<Vec<u8>>, mut sink: impl Write, tally: &Tally) {
-    let mut next = None;
-    loop {
-        let first = match next.take().map_or_else(|| queue.try_recv(), Ok) {
-            Ok(line) => line,
-            Err(TryRecvError::Disconnected) => return,
-            Err(TryRecvError::Empty) => {
-                let lost = tally.lost.swap(0, Ordering::Relaxed);
-                if lost > 0 {
-                    // into our own queue, which is empty
-                    tracing::warn!(target: "countersign::log", lost, "log lines were lost: they are not read as fast as they are written");
-                }
-                thread::sleep(GATHERED);
-                let Ok(line) = queue.recv() else { return };
-                line
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drain(&self, mut sink: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let lost = self.take(&mut batch);
+            if lost > 0 {
+                // into our own queue, which has just become empty
+                tracing::warn!(target: "countersign::log", lost, "log lines were lost: they are not read as fast as they are written");
             }
-        };
-        let (mut batch, mut lines) = (first, 1_u64);
-        while let Ok(line) = queue.try_recv() {
-            if batch.len().saturating_add(line.len()) > BATCH {
-                next = Some(line);
-                break;
-            }
-            batch.extend_from_slice(&line);
-            lines = lines.saturating_add(1);
+            let _gone = sink.write_all(&batch);
+            self.note_written(batch.len());
+            batch.clear();
+            batch.shrink_to(KEPT);
+            thread::sleep(GATHERED);
         }
-        let _gone = sink.write_all(&batch);
-        tally.note_written(lines);
     }
-}
 
-impl Tally {
-    fn note_written(&self, lines: u64) {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        *written = written.saturating_add(lines);
-        self.changed.notify_all();
-    }
-}
-
-impl Outlet {
-    /// Takes a line, with its end.
-    pub(super) fn put(&self, line: Vec<u8>) {
-        let counter = match self.lines.try_send(line) {
-            Ok(()) => &self.tally.accepted,
-            Err(_full) => &self.tally.lost,
+    /// Waits for lines and swaps them for `batch`, which is empty. Returns how many had no room behind them.
+    fn take(&self, batch: &mut Vec<u8>) -> u64 {
+        let is_empty = |queue: &mut Queue| {
+            queue.is_awaited = queue.lines.is_empty();
+            queue.is_awaited
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let mut queue = self.filled.wait_while(self.queue(), is_empty).unwrap_or_else(PoisonError::into_inner);
+        mem::swap(&mut queue.lines, batch);
+        mem::take(&mut queue.lost)
+    }
+
+    fn note_written(&self, bytes: usize) {
+        let mut queue = self.queue();
+        queue.written = queue.written.saturating_add(bytes);
+        self.written.notify_all();
     }
 }
 
 impl Write for Outlet {
     /// Takes `line` whole: the formatter hands over one event at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.put(line.to_vec());
+        self.put(line);
         Ok(line.len())
     }
 
@@ -132,7 +145,7 @@ impl<'a> MakeWriter<'a> for Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::mpsc::{self, Receiver};
 
     /// A reader that takes what is written each time it is told to.
     struct Reluctant {
@@ -157,19 +170,19 @@ mod tests {
         let (tell, go) = mpsc::channel();
         let (read, reading) = mpsc::channel();
         let mut outlet = Outlet::start(Reluctant { go, read }).unwrap();
-        let lost = Arc::clone(&outlet.tally);
-        let lost = || lost.lost.load(Ordering::Relaxed);
-        let (mut expected, mut number) = (String::new(), 0);
-        while lost() < 10 {
-            let (line, before) = (format!("{number}\n"), lost());
+        let shared = Arc::clone(&outlet.0);
+        let (mut expected, mut number, mut lost) = (String::new(), 0, 0);
+        while lost < 10 {
+            let (line, before) = (format!("{number:0>99}\n"), shared.queue().accepted);
             outlet.write_all(line.as_bytes()).unwrap(); // and does not wait
-            if lost() == before {
+            if shared.queue().accepted == before {
+                lost += 1;
+            } else {
                 expected.push_str(&line);
             }
             number += 1;
         }
-        let accepted = expected.lines().count();
-        assert!((QUEUE..=QUEUE + BATCH).contains(&accepted), "{accepted}: the thread may hold a batch");
+        assert!((ROOM - 100..=2 * ROOM).contains(&expected.len()), "{}: the thread may hold a batch", expected.len());
         let mut came = Vec::new();
         while came.len() < expected.len() {
             tell.send(()).unwrap();
