@@ -1,6 +1,5 @@
 //! Who is calling, once a listener's evidence has been judged.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::client::Client;
@@ -22,6 +21,15 @@ pub enum ClientIdentity {
 }
 
 impl ClientIdentity {
+    /// The client's name, in log and audit.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::AnyLocal => "any-local",
+            Self::Named { client, .. } => &client.name,
+        }
+    }
+
     /// How the client was identified, in a word for log and audit.
     #[must_use]
     pub const fn identified_by(&self) -> &'static str {
@@ -39,15 +47,6 @@ impl ClientIdentity {
         match self {
             Self::AnyLocal => Ok(()),
             Self::Named { client, .. } => client.take(now_nanos),
-        }
-    }
-}
-
-impl fmt::Display for ClientIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AnyLocal => f.write_str("any-local"),
-            Self::Named { client, .. } => f.write_str(&client.name),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use super::condition::Condition;
 use super::pattern::RouteActionPattern;
 use crate::query::QueryForm;
@@ -48,14 +50,22 @@ pub enum RuleList {
     Rule,
 }
 
+impl RuleId {
+    /// Its text, for every call that a rule decides.
+    #[must_use]
+    pub fn name(self) -> SmolStr {
+        let list = match self.list {
+            RuleList::Allow => "allow[",
+            RuleList::Deny => "deny[",
+            RuleList::Rule => "rule[",
+        };
+        [list, itoa::Buffer::new().format(self.number), "]"].into_iter().collect()
+    }
+}
+
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = match self.list {
-            RuleList::Allow => "allow",
-            RuleList::Deny => "deny",
-            RuleList::Rule => "rule",
-        };
-        write!(f, "{list}[{}]", self.number)
+        f.write_str(&self.name())
     }
 }
 

@@ -61,9 +61,13 @@ pub fn refuse(
     mut record: Box<ExchangeRecord>,
     exchange: ExchangeGuard,
 ) -> Response<Answer> {
-    let request_id = record.request_id.to_string();
-    let document =
-        ErrorDocument { error_type: fault.blame, code: fault.code, message: &fault.message, request_id: &request_id };
+    let request_id = record.request_id;
+    let document = ErrorDocument {
+        error_type: fault.blame,
+        code: fault.code,
+        message: &fault.message,
+        request_id: request_id.as_str(),
+    };
     let document = document.to_xml(dialect);
     record.status = Some(fault.status.as_u16());
     record.code = Some(fault.code);
@@ -71,7 +75,9 @@ pub fn refuse(
     record.write_audit(fault.outcome);
     let retry_after = match fault.retry {
         Retry::Unmentioned => None,
-        Retry::Soon => Some(1_u64.saturating_add(u64::from(request_id.bytes().next().unwrap_or_default() % 3))),
+        Retry::Soon => {
+            Some(1_u64.saturating_add(u64::from(request_id.as_bytes().first().copied().unwrap_or_default() % 3)))
+        }
         Retry::After(seconds) => Some(seconds),
     };
 
@@ -84,7 +90,7 @@ pub fn refuse(
         Delivery::MaybeSent => "yes",
     };
     headers.insert(SENT, HeaderValue::from_static(sent));
-    headers.extend(text(&request_id).map(|value| (REQUEST_ID, value)));
+    headers.extend(text(request_id.as_str()).map(|value| (REQUEST_ID, value)));
     headers.extend(text(&proxy_status(fault)).map(|value| (PROXY_STATUS, value)));
     if fault.status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("POST"));

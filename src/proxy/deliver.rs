@@ -93,7 +93,7 @@ async fn sign(
 ) -> Result<(SignedRequest, Stamp), ExchangeError> {
     let signed = route.clock.signing_time(reading());
     let key = route.key.current(signed)?;
-    record.key_id = Some(key.id().as_str().to_owned());
+    record.key_id = Some(key.id().as_str().into());
     let began = Instant::now();
     let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(signed));
     let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;

@@ -17,7 +17,7 @@ use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
 use super::route::Routes;
-use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied};
+use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
 use crate::clock;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
@@ -76,7 +76,7 @@ impl Proxy {
         let (bytes, _held) = body::read(body, route.body_limits, &self.bodies).await?;
         record.received = bytes.len();
         let form = QueryForm::parse(&bytes, route.form_limits)?;
-        record.action = Some(form.action().as_str().to_owned());
+        record.note_action(form.action().as_str());
         record.note(form.parameters().iter(), &route.audit_values);
         let allowed = route.policy.authorize(&client, &route.name, form);
         note_decision(&allowed, record);
@@ -125,7 +125,7 @@ impl Handler for Proxy {
             Ok((sent, place)) => {
                 let Sent { mut head, body, sent_at: _, answered_at: _ } = sent;
                 record.status = Some(head.status.as_u16());
-                let request_id = HeaderValue::from_str(record.request_id.encode(&mut [0; 36]));
+                let request_id = HeaderValue::from_bytes(record.request_id.as_bytes());
                 headers::relay(&mut head, request_id.ok());
                 Response::from_parts(head, Answer::relayed(body, record, place, exchange))
             }
@@ -141,7 +141,7 @@ impl Handler for Proxy {
 }
 
 fn note_client(client: &ClientIdentity, record: &mut ExchangeRecord) {
-    record.client = Some(client.to_string());
+    record.client = Some(client.name().into());
     record.identified_by = Some(client.identified_by());
 }
 
@@ -151,7 +151,7 @@ fn note_decision(decided: &Result<Authorized<'_>, Denied>, record: &mut Exchange
         Err(denied) => (audit::Decision::Deny, denied.rule()),
     };
     record.decision = Some(decision);
-    record.rule = rule.map(|rule| rule.to_string());
+    record.rule = rule.map(RuleId::name);
 }
 
 /// The policy's word for what it decided, as the audit's.

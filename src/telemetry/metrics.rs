@@ -1,6 +1,6 @@
 //! Prometheus metrics. Every label value comes from the configuration or from an enum here, never from a client.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +29,8 @@ const FIRST_BYTE_BOUNDS: [u64; 10] =
 
 /// A counter of the request path.
 type WorkerCounter = Counter<u64, Sharded>;
+/// One for each outcome.
+type OutcomeCounters = [WorkerCounter; Outcome::ALL.len()];
 type SignDurations = Durations<{ SIGN_BOUNDS.len() }>;
 type FirstByteDurations = Durations<{ FIRST_BYTE_BOUNDS.len() }>;
 
@@ -68,8 +70,9 @@ pub struct ListenerMetrics {
 /// The metrics of one route, looked up once: an exchange only increments.
 #[derive(Clone)]
 pub struct RouteMetrics {
-    by_action: Arc<HashMap<String, [WorkerCounter; Outcome::ALL.len()]>>,
-    other: [WorkerCounter; Outcome::ALL.len()],
+    /// By name, in order.
+    known_actions: Arc<[(String, OutcomeCounters)]>,
+    other: OutcomeCounters,
     pub(super) sign: SignDurations,
     pub(super) first_byte: FirstByteDurations,
     pub(super) received: WorkerCounter,
@@ -80,6 +83,10 @@ pub struct RouteMetrics {
     clock_repeats: WorkerCounter,
     refusals: Family<RefusalLabels, Counter>,
 }
+
+/// An Action that a route's configuration knows, by its place there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownAction(usize);
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -162,9 +169,11 @@ impl Metrics {
                 self.exchanges.get_or_create(&labels).clone()
             })
         };
+        let known_actions: BTreeMap<_, _> =
+            known_actions.iter().map(|action| (action.clone(), counters(action))).collect();
         let label = RouteLabel { route: route.to_owned() };
         RouteMetrics {
-            by_action: Arc::new(known_actions.iter().map(|action| (action.clone(), counters(action))).collect()),
+            known_actions: known_actions.into_iter().collect(),
             other: counters("other"),
             sign: self.sign.get_or_create(&label).clone(),
             first_byte: self.first_byte.get_or_create(&label).clone(),
@@ -308,17 +317,27 @@ impl RouteMetrics {
         self.refusals.get_or_create(&RefusalLabels { route: self.label.route.clone(), cause }).inc();
     }
 
-    /// How `action` is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
-    /// nobody configured is a client's text like any other value.
-    pub(super) fn shown_action<'a>(&self, action: &'a str) -> &'a str {
-        if self.by_action.contains_key(action) { action } else { "other" }
+    /// Looks `name` up among the Actions that the configuration knows.
+    pub(super) fn known_action(&self, name: &str) -> Option<KnownAction> {
+        self.known_actions.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok().map(KnownAction)
     }
 
-    pub(super) fn count(&self, action: Option<&str>, outcome: Outcome) {
-        let counters = action.and_then(|action| self.by_action.get(action)).unwrap_or(&self.other);
+    /// How an Action is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
+    /// nobody configured is a client's text like any other value.
+    pub(super) fn action_name(&self, action: Option<KnownAction>) -> &str {
+        self.known(action).map_or("other", |(name, _)| name)
+    }
+
+    pub(super) fn count(&self, action: Option<KnownAction>, outcome: Outcome) {
+        let counters = self.known(action).map_or(&self.other, |(_, counters)| counters);
         if let Some(counter) = counters.get(outcome.index()) {
             counter.inc();
         }
+    }
+
+    fn known(&self, action: Option<KnownAction>) -> Option<&(String, OutcomeCounters)> {
+        let KnownAction(place) = action?;
+        self.known_actions.get(place)
     }
 }
 
@@ -330,8 +349,8 @@ mod tests {
     fn an_unknown_action_counts_as_other() {
         let metrics = Metrics::new();
         let route = metrics.route("importexport", &["ListJobs".to_owned()]);
-        route.count(Some("ListJobs"), Outcome::Answered2xx);
-        route.count(Some("DropTables"), Outcome::Answered2xx);
+        route.count(route.known_action("ListJobs"), Outcome::Answered2xx);
+        route.count(route.known_action("DropTables"), Outcome::Answered2xx);
         route.count(None, Outcome::Refused);
         let text = metrics.render().unwrap();
         let line = |action: &str, outcome: &str, n: u8| {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::audit::{AuditUnavailable, Audited, Decision, Entry, Noted};
-use super::metrics::{ListenerMetrics, RouteMetrics};
+use super::metrics::{KnownAction, ListenerMetrics, RouteMetrics};
 use super::notice::{Notice, Severity};
 use super::outcome::Outcome;
 use super::request_id::RequestId;
@@ -23,22 +24,21 @@ pub struct ExchangeRecord {
     /// The route, once one is chosen.
     pub route: Option<Rc<RouteMetrics>>,
     /// Who called, once authenticated.
-    pub client: Option<String>,
+    pub client: Option<SmolStr>,
     /// How the client was identified, once authenticated.
     pub identified_by: Option<&'static str>,
     /// What was decided; none yet is a denial.
     pub decision: Option<Decision>,
     /// The rule that decided, once one has.
-    pub rule: Option<String>,
+    pub rule: Option<SmolStr>,
     /// The place of the audit line.
     pub audit: Audited,
     noted: Noted,
-    /// Which Action, once parsed.
-    pub action: Option<String>,
+    action: Option<CalledAction>,
     /// How often a signed request was handed over to be sent.
     pub attempts: u32,
     /// Which key signed.
-    pub key_id: Option<String>,
+    pub key_id: Option<SmolStr>,
     /// The status of the answer.
     pub status: Option<u16>,
     /// Our own error code, when the answer is ours.
@@ -58,6 +58,22 @@ pub struct ExchangeRecord {
     /// Time from the signed request to the head of the answer.
     pub first_byte: Option<Duration>,
     started: Instant,
+}
+
+enum CalledAction {
+    /// One that the route knows.
+    Known(KnownAction),
+    /// Any other, by its name.
+    Other(SmolStr),
+}
+
+impl CalledAction {
+    const fn known(&self) -> Option<KnownAction> {
+        match self {
+            Self::Known(known) => Some(*known),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 impl ExchangeRecord {
@@ -102,6 +118,12 @@ impl ExchangeRecord {
         }
     }
 
+    /// Notes which Action is called, once the route is known.
+    pub fn note_action(&mut self, name: &str) {
+        let known = self.route.as_ref().and_then(|route| route.known_action(name));
+        self.action = Some(known.map_or_else(|| CalledAction::Other(name.into()), CalledAction::Known));
+    }
+
     /// Notes the parameters of a form for the audit, and the values of those in `wanted`.
     pub fn note<'p>(&mut self, parameters: impl Iterator<Item = (&'p str, &'p str)>, wanted: &[String]) {
         match self.audit {
@@ -114,12 +136,12 @@ impl ExchangeRecord {
     pub fn write_audit(&mut self, outcome: Outcome) {
         let Audited::Place(place) = std::mem::replace(&mut self.audit, Audited::Unwritten) else { return };
         place.write(&Entry {
-            request_id: self.request_id.to_string(),
+            request_id: self.request_id.as_str(),
             listener: self.listener.name(),
             client: self.client.as_deref(),
             identified_by: self.identified_by,
             route: self.route.as_ref().map(|route| route.name()),
-            action: self.action.as_deref(),
+            action: self.called_action(),
             key_id: self.key_id.as_deref(),
             rule: self.rule.as_deref(),
             decision: self.decision.unwrap_or(Decision::Deny),
@@ -134,7 +156,7 @@ impl ExchangeRecord {
             self.listener.count_unrouted(self.code.unwrap_or("none"));
             return;
         };
-        metrics.count(self.action.as_deref(), self.outcome);
+        metrics.count(self.action.as_ref().and_then(CalledAction::known), self.outcome);
         metrics.received.inc_by(u64::try_from(self.received).unwrap_or(u64::MAX));
         metrics.returned.inc_by(self.returned);
         metrics.repeats.inc_by(u64::from(self.attempts.saturating_sub(1)));
@@ -186,8 +208,16 @@ impl ExchangeRecord {
 
     /// A name that nobody configured is a client's text, and not shown.
     fn shown_action(&self) -> Option<&str> {
-        let route = self.route.as_ref()?;
-        Some(route.shown_action(self.action.as_deref()?))
+        let (route, action) = (self.route.as_ref()?, self.action.as_ref()?);
+        Some(route.action_name(action.known()))
+    }
+
+    /// What the client wrote.
+    fn called_action(&self) -> Option<&str> {
+        match self.action.as_ref()? {
+            CalledAction::Known(known) => Some(self.route.as_ref()?.action_name(Some(*known))),
+            CalledAction::Other(name) => Some(name),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Decision {
 /// What a line says, beside the time. `None` is written as `null`.
 pub struct Entry<'a> {
     /// The id in the log and in the client's answer.
-    pub request_id: String,
+    pub request_id: &'a str,
     /// The listener's name.
     pub listener: &'a str,
     /// Who called.
@@ -129,7 +129,7 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
     let Noted { names, values, omitted } = entry.noted;
     let line = Line {
         time: format!("{time:.3}"),
-        request_id: &entry.request_id,
+        request_id: entry.request_id,
         listener: entry.listener,
         client: entry.client.map(cut),
         identified_by: entry.identified_by.map(cut),
@@ -181,7 +181,7 @@ mod tests {
 
     fn rendered(client: &str, noted: &Noted) -> String {
         let entry = Entry {
-            request_id: "id".to_owned(),
+            request_id: "id",
             listener: "local",
             client: Some(client),
             identified_by: Some("uid"),

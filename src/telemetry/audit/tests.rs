@@ -18,7 +18,7 @@ fn start(path: &Path, when_full: WhenFull) -> (AuditLog, AuditWriter, Counter) {
 
 fn entry<'a>(action: &'a str, noted: &'a Noted) -> Entry<'a> {
     Entry {
-        request_id: "id".to_owned(),
+        request_id: "id",
         listener: "local",
         client: None,
         identified_by: None,
