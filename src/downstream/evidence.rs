@@ -1,12 +1,18 @@
 //! What the connection itself proves about a client, before a byte of its request is believed.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 /// Facts about the other end of a connection that its owner cannot choose freely. Gathered once per connection, before its
 /// first request; requests share them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PeerEvidence {
+pub struct PeerEvidence {
+    facts: PeerFacts,
+    shown: Box<str>,
+}
+
+/// The facts of [`PeerEvidence`], by the kind of the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerFacts {
     /// A TCP connection.
     Tcp {
         /// The peer's address, as the kernel reports it.
@@ -35,15 +41,50 @@ pub enum PeerEvidence {
     },
 }
 
-impl fmt::Display for PeerEvidence {
-    /// One word for a log line: an address, or `unix:uid=1000`. Names are left to whoever identifies the client.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { address, owner: None } => write!(f, "{address}"),
-            Self::Tcp { address, owner: Some(uid) } => write!(f, "{address},uid={uid}"),
-            Self::Unix { uid, gid: _, pid: None } => write!(f, "unix:uid={uid}"),
-            Self::Unix { uid, gid: _, pid: Some(pid) } => write!(f, "unix:uid={uid},pid={pid}"),
-            Self::Tls { address, spiffe_id: _, dns_names: _ } => write!(f, "tls:{address}"),
+impl PeerEvidence {
+    /// The facts.
+    #[must_use]
+    pub const fn facts(&self) -> &PeerFacts {
+        &self.facts
+    }
+}
+
+impl From<PeerFacts> for PeerEvidence {
+    fn from(facts: PeerFacts) -> Self {
+        let shown = match &facts {
+            PeerFacts::Tcp { address, owner: None } => address.to_string(),
+            PeerFacts::Tcp { address, owner: Some(uid) } => format!("{address},uid={uid}"),
+            PeerFacts::Unix { uid, gid: _, pid: None } => format!("unix:uid={uid}"),
+            PeerFacts::Unix { uid, gid: _, pid: Some(pid) } => format!("unix:uid={uid},pid={pid}"),
+            PeerFacts::Tls { address, spiffe_id: _, dns_names: _ } => format!("tls:{address}"),
+        };
+        Self { facts, shown: shown.into() }
+    }
+}
+
+impl AsRef<str> for PeerEvidence {
+    /// One word for log lines: an address, or `unix:uid=1000`. Names are left to whoever identifies the client.
+    fn as_ref(&self) -> &str {
+        &self.shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_shown_as_one_word() {
+        let address = "[::1]:49152".parse().unwrap();
+        let (spiffe_id, dns_names) = (Some("spiffe://a/b".to_owned()), vec!["a.example".to_owned()]);
+        for (facts, shown) in [
+            (PeerFacts::Tcp { address, owner: None }, "[::1]:49152"),
+            (PeerFacts::Tcp { address, owner: Some(7) }, "[::1]:49152,uid=7"),
+            (PeerFacts::Unix { uid: 7, gid: 8, pid: None }, "unix:uid=7"),
+            (PeerFacts::Unix { uid: 7, gid: 8, pid: Some(9) }, "unix:uid=7,pid=9"),
+            (PeerFacts::Tls { address, spiffe_id, dns_names }, "tls:[::1]:49152"),
+        ] {
+            assert_eq!(PeerEvidence::from(facts).as_ref(), shown);
         }
     }
 }

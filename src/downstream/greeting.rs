@@ -15,7 +15,7 @@ use super::bound::{OwnerLookup, Stranger};
 use super::certificate::{self, CertificateError};
 use super::connection::{Handler, Lifetime, serve};
 use super::drain::Drain;
-use super::evidence::PeerEvidence;
+use super::evidence::{PeerEvidence, PeerFacts};
 use super::listener::{Security, tls_on_unix_socket};
 use super::loopback;
 use super::service::{Current, Service};
@@ -57,7 +57,7 @@ pub(super) async fn greet<H: Handler>(
                 OwnerLookup::Ask => loopback::owner(&stream),
                 OwnerLookup::Skip => None,
             };
-            let peer = Rc::new(PeerEvidence::Tcp { address, owner });
+            let peer = Rc::new(PeerFacts::Tcp { address, owner }.into());
             serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
         }
         (Stranger::Unix(stream), Security::Plain(_nothing_to_ask)) => {
@@ -88,7 +88,7 @@ async fn greet_tls<H: Handler>(
         None => certificate::Names::default(),
     };
     let certificate::Names { spiffe_id, dns_names } = names;
-    let peer = Rc::new(PeerEvidence::Tls { address, spiffe_id, dns_names });
+    let peer = Rc::new(PeerFacts::Tls { address, spiffe_id, dns_names }.into());
     let lifetime = Lifetime::AtMost(tls.session_lifetime());
     serve(stream, peer, clocks, lifetime, current, drain).await;
     Ok(())
@@ -103,7 +103,7 @@ fn credentials(stream: &UnixStream) -> Result<PeerEvidence, GreetingError> {
     let peer = stream.peer_cred().map_err(GreetingError::Socket)?;
     // the kernel writes 0 for a process that our PID namespace cannot see
     let pid = peer.pid().filter(|pid| *pid > 0);
-    Ok(PeerEvidence::Unix { uid: peer.uid(), gid: peer.gid(), pid })
+    Ok(PeerFacts::Unix { uid: peer.uid(), gid: peer.gid(), pid }.into())
 }
 
 async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<TcpStream>, GreetingError> {

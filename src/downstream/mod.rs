@@ -46,7 +46,7 @@ pub use budget::{ByteBudget, Held};
 pub use capacity::{Capacity, Permit};
 pub use connection::{Handler, Limits};
 pub use drain::Drain;
-pub use evidence::PeerEvidence;
+pub use evidence::{PeerEvidence, PeerFacts};
 pub use jwks::{JwksError, TokenAlgorithm};
 pub use listener::{ListenAddress, ListenerSocket};
 pub use request_body::RequestBody;

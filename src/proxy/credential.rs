@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
-use crate::downstream::PeerEvidence;
 use crate::downstream::service_account::{TokenError, Verifier};
+use crate::downstream::{PeerEvidence, PeerFacts};
 
 /// Who sent this request. Asked for each one: a connection may carry requests of several clients behind one proxy.
 ///
@@ -20,11 +20,11 @@ pub fn authenticate(
     peer: &PeerEvidence,
     headers: &HeaderMap,
 ) -> Result<ClientIdentity, AuthenticationError> {
-    let mut evidence = match peer {
+    let mut evidence = match peer.facts() {
         // an address proves nothing: another process may have it in a moment
-        PeerEvidence::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
-        PeerEvidence::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
-        PeerEvidence::Tls { address: _, spiffe_id, dns_names } => {
+        PeerFacts::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
+        PeerFacts::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
+        PeerFacts::Tls { address: _, spiffe_id, dns_names } => {
             Evidence { spiffe_id: spiffe_id.as_deref(), dns_names, ..Evidence::default() }
         }
     };

@@ -1,6 +1,5 @@
 //! The record of one exchange: filled in along the street, written as one log line and counted once, when all is over.
 
-use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ pub struct ExchangeRecord {
     /// The listener.
     pub listener: Rc<ListenerMetrics>,
     /// What the connection says of the client, for the log: an address, a uid.
-    pub peer: Rc<dyn fmt::Display>,
+    pub peer: Rc<dyn AsRef<str>>,
     /// The route, once one is chosen.
     pub route: Option<Rc<RouteMetrics>>,
     /// Who called, once authenticated.
@@ -79,7 +78,7 @@ impl CalledAction {
 impl ExchangeRecord {
     /// Begins a record; in a box, since it moves from hand to hand.
     #[must_use]
-    pub fn begin(listener: Rc<ListenerMetrics>, peer: Rc<dyn fmt::Display>) -> Box<Self> {
+    pub fn begin(listener: Rc<ListenerMetrics>, peer: Rc<dyn AsRef<str>>) -> Box<Self> {
         Box::new(Self {
             request_id: RequestId::random(),
             listener,
@@ -176,7 +175,7 @@ impl ExchangeRecord {
                     tracing::Level::$level,
                     request_id = %self.request_id,
                     listener = self.listener.name(),
-                    peer = %self.peer,
+                    peer = %(*self.peer).as_ref(),
                     route = self.route.as_ref().map(|route| route.name()),
                     client = self.client.as_deref(),
                     identified_by = self.identified_by,

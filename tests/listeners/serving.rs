@@ -37,7 +37,7 @@ impl Handler for Echo {
         _exchange: ExchangeGuard,
         _request: Request<RequestBody>,
     ) -> Response<Full<Bytes>> {
-        Response::new(Full::new(Bytes::from(format!("{peer:?}\n"))))
+        Response::new(Full::new(Bytes::from(format!("{:?}\n", peer.facts()))))
     }
 
     fn refuse(&self, _peer: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Response<Full<Bytes>> {

@@ -14,8 +14,8 @@ use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::stream::ExchangeGuard;
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, RequestBody,
-    Service,
+    Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, PeerFacts,
+    RequestBody, Service,
 };
 use countersign::proxy::Proxy;
 use countersign::proxy::answer::Answer;
@@ -123,7 +123,7 @@ impl World {
 
     async fn connection(&self, input: &[u8], piece: usize) -> Vec<u8> {
         let (client, server) = tokio::io::duplex(1 << 20);
-        let peer = Rc::new(PeerEvidence::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None });
+        let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
         let (current, drain) = (Rc::clone(&self.current), self.drain.clone());
         let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain));
         let (mut reader, mut writer) = tokio::io::split(client);

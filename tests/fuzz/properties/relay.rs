@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security;
-use countersign::downstream::{Capacity, Current, Drain, Limits, OwnerLookup, PeerEvidence, Service};
+use countersign::downstream::{Capacity, Current, Drain, Limits, OwnerLookup, PeerFacts, Service};
 use countersign::proxy::Proxy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -249,7 +249,7 @@ struct Client {
 impl Client {
     fn connect(current: &Rc<Current<Proxy>>, drain: &Drain) -> Self {
         let (client, server) = tokio::io::duplex(1 << 20);
-        let peer = Rc::new(PeerEvidence::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None });
+        let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
         let current = Rc::clone(current);
         let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain.clone()));
         let (mut reader, writer) = tokio::io::split(client);
