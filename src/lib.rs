@@ -48,12 +48,13 @@
 //! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
-//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing` |
+//! | [`fields`] | the header fields of a message, as text | |
+//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing`, `fields` |
 //! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
-//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `clock` |
+//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `fields`, `clock` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
-//! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
+//! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `fields`, `telemetry` |
 //! | [`config`] | text to [`config::settings::Settings`], every fault at its place | |
 //! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |
@@ -136,6 +137,8 @@
 //!   heads that passed, each with its own body, and for one that did not a stand-in, whose exchange is the refusal: answered in its
 //!   turn, logged and counted like every other. hyper so refuses nothing by itself, and a request that hyper should begin where no
 //!   head was judged is refused too. Of two framings neither is believed (400).
+//! - Header fields are kept as the text they came in ([`fields`]), not in `http`'s map: to parse and hash a dozen names, twice for
+//!   each exchange, was a tenth of its instructions. They are passed on in the order and the case in which they came.
 //! - Machine-readable log lines are written by a formatter of ours, since the library's took a quarter of a request's
 //!   instructions; a test holds it against the library's, line by line.
 //! - Endpoints are called by a client of our own ([`upstream`]): hyper's costs a task, a channel and several system calls more for
@@ -161,6 +164,7 @@ pub mod confine;
 pub mod credentials;
 pub mod downstream;
 pub mod fetch;
+pub mod fields;
 pub mod proxy;
 pub mod query;
 pub mod sandbox;

@@ -8,22 +8,26 @@ use std::path::{Path, PathBuf};
 
 /// Every module, and what of this crate it may use. `app`, `cli` and `main` see everything: they put it together.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("admin", &["downstream", "telemetry"]),
+    ("admin", &["downstream", "fields", "telemetry"]),
     ("authorize", &["query"]),
     ("clock", &[]),
     ("config", &[]),
     ("confine", &[]),
     ("credentials", &["secret_file"]),
-    ("downstream", &["clock", "secret_file"]),
+    ("downstream", &["clock", "fields", "secret_file"]),
     ("fetch", &["secret_file", "upstream"]),
-    ("proxy", &["authorize", "clock", "credentials", "downstream", "query", "signing", "telemetry", "upstream"]),
+    ("fields", &[]),
+    (
+        "proxy",
+        &["authorize", "clock", "credentials", "downstream", "fields", "query", "signing", "telemetry", "upstream"],
+    ),
     ("query", &[]),
     ("sandbox", &["clock", "credentials", "query", "signing"]),
     ("secret_memory", &[]),
     ("secret_file", &[]),
     ("signing", &["authorize", "credentials", "query"]),
     ("telemetry", &[]),
-    ("upstream", &["signing"]),
+    ("upstream", &["fields", "signing"]),
 ];
 const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
 

@@ -4,12 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::StatusCode;
 use http_body_util::Full;
 
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{Handler, HeadFault, PeerEvidence, RequestBody};
+use crate::downstream::{Handler, HeadFault, PeerEvidence, Reply, RequestBody, RequestHead};
+use crate::fields::Fields;
 use crate::telemetry::metrics::MEDIA_TYPE;
 
 /// What the admin listener reports of the rest of the process.
@@ -36,26 +36,22 @@ impl Admin {
         Rc::new(Self { status })
     }
 
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
-        if *method != Method::GET && *method != Method::HEAD {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+    fn answer(&self, method: &str, path: &str) -> Reply<Full<Bytes>> {
+        if !["GET", "HEAD"].contains(&method) {
+            let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+            reply.fields.push("allow", b"GET, HEAD");
+            return reply;
         }
         match path {
             // answering at all is being alive: a process that should be restarted does not get here
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
-            "/metrics" => {
-                let mut response = plain(StatusCode::OK, self.status.metrics());
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-                response
-            }
+            "/metrics" => text(StatusCode::OK, MEDIA_TYPE, self.status.metrics()),
             _ => plain(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
         }
     }
 
-    fn readiness(&self) -> Response<Full<Bytes>> {
+    fn readiness(&self) -> Reply<Full<Bytes>> {
         let reasons = self.status.not_ready();
         if reasons.is_empty() {
             let notes = self.status.degraded();
@@ -73,20 +69,24 @@ impl Handler for Admin {
         &self,
         _: Rc<PeerEvidence>,
         _exchange: ExchangeGuard,
-        request: Request<RequestBody>,
-    ) -> Response<Full<Bytes>> {
-        self.answer(request.method(), request.uri().path())
+        head: RequestHead,
+        _: RequestBody,
+    ) -> Reply<Full<Bytes>> {
+        self.answer(head.method(), head.path())
     }
 
-    fn refuse(&self, _: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Response<Full<Bytes>> {
+    fn refuse(&self, _: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Reply<Full<Bytes>> {
         plain(StatusCode::BAD_REQUEST, format!("{fault}\n"))
     }
 }
 
-fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+fn plain(status: StatusCode, content: String) -> Reply<Full<Bytes>> {
+    text(status, "text/plain; charset=utf-8", content)
+}
+
+fn text(status: StatusCode, media_type: &str, content: String) -> Reply<Full<Bytes>> {
+    let mut fields = Fields::default();
+    fields.push("content-type", media_type.as_bytes());
+    fields.push("cache-control", b"no-store");
+    Reply { status, fields, body: Full::new(Bytes::from(content)) }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use http_body_util::{BodyExt as _, Collected, Limited};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use super::worker::signature_method;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
+use crate::fields::Fields;
 use crate::proxy::EndpointClock;
 use crate::proxy::endpoint_clock::reading;
 use crate::query::{Limits, QueryForm};
@@ -107,13 +108,13 @@ impl Probe {
                 &RequestTimestamp::at(self.clock.signing_time(sent_at)),
             );
             let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
-            let sent = attempts.send(connection, unsealed.seal(&mac), &HeaderMap::new()).await;
-            if let ControlFlow::Break(Sent { head, body, .. }) = sent.map_err(|error| causes(&error))? {
+            let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default()).await;
+            if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
                 // a clock that is off is known from now on: the next probe will do better
-                self.clock.observe(sent_at, reading(), &head.headers);
+                self.clock.observe(sent_at, reading(), &fields);
                 let body = Limited::new(body, READ).collect().await;
                 // the status decides; without a body there is only less to tell
-                return Ok((head.status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));
+                return Ok((status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));
             }
         }
     }

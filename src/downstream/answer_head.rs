@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
-use http::response::Parts;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use http_body::SizeHint;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::clock;
+use crate::fields::Fields;
 
 /// How a client finds the end of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +49,9 @@ pub(super) enum After {
 
 impl After {
     /// What the answer itself says; no field is [`Self::Keep`].
-    pub(super) fn said_by(head: &Parts) -> Self {
-        let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
-        if head.headers.get_all(CONNECTION).iter().any(closes) { Self::Close } else { Self::Keep }
+    pub(super) fn said_by(fields: &Fields) -> Self {
+        let closes = |value: &[u8]| value.eq_ignore_ascii_case(b"close");
+        if fields.all("connection").any(closes) { Self::Close } else { Self::Keep }
     }
 }
 
@@ -60,35 +59,42 @@ impl After {
 const ROOM: usize = 1536;
 
 /// Writes the head, with a `Date` when it has none.
-pub(super) fn write_head(head: &Parts, framing: BodyFraming, after: After, out: &mut Vec<u8>) {
+pub(super) fn write_head(status: StatusCode, fields: &Fields, framing: BodyFraming, after: After, out: &mut Vec<u8>) {
     out.reserve(ROOM);
     out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(head.status.as_str().as_bytes());
+    out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
     // some clients insist on a reason
-    out.extend_from_slice(head.status.canonical_reason().unwrap_or("<none>").as_bytes());
+    out.extend_from_slice(status.canonical_reason().unwrap_or("<none>").as_bytes());
     out.extend_from_slice(b"\r\n");
-    // the framing is ours to say
-    let said_here = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
-    for (name, value) in head.headers.iter().filter(|(name, _)| !said_here.contains(name)) {
-        write_field(name.as_str(), value.as_bytes(), out);
+    let mut is_dated = false;
+    for (name, value) in fields.iter().filter(|(name, _)| !is_said_here(name)) {
+        is_dated |= name.eq_ignore_ascii_case(b"date");
+        write_field(name, value, out);
     }
     match framing {
         BodyFraming::None => {}
-        BodyFraming::Length(length) => write_field("content-length", length.to_string().as_bytes(), out),
-        BodyFraming::Chunked => write_field("transfer-encoding", b"chunked", out),
+        BodyFraming::Length(length) => {
+            write_field(b"content-length", itoa::Buffer::new().format(length).as_bytes(), out);
+        }
+        BodyFraming::Chunked => write_field(b"transfer-encoding", b"chunked", out),
     }
     if after == After::Close {
-        write_field("connection", b"close", out);
+        write_field(b"connection", b"close", out);
     }
-    if !head.headers.contains_key(DATE) {
+    if !is_dated {
         write_date(out);
     }
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
+/// The framing is the connection's to say.
+fn is_said_here(name: &[u8]) -> bool {
+    ["connection", "content-length", "transfer-encoding"].iter().any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
+}
+
+fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
@@ -107,7 +113,7 @@ fn write_date(out: &mut Vec<u8>) {
         }
         // a clock that is beyond what can be written is none
         if !text.is_empty() {
-            write_field("date", text.as_bytes(), out);
+            write_field(b"date", text.as_bytes(), out);
         }
     });
 }
@@ -117,13 +123,12 @@ mod tests {
     use super::*;
 
     fn written(status: u16, fields: &[(&'static str, &'static str)], size: SizeHint) -> String {
-        let (mut head, ()) = http::Response::new(()).into_parts();
-        head.status = StatusCode::from_u16(status).unwrap();
+        let (status, mut head) = (StatusCode::from_u16(status).unwrap(), Fields::default());
         for (name, value) in fields {
-            head.headers.append(*name, HeaderValue::from_static(value));
+            head.push(name, value.as_bytes());
         }
         let mut out = Vec::new();
-        write_head(&head, BodyFraming::of(head.status, &size), After::said_by(&head), &mut out);
+        write_head(status, &head, BodyFraming::of(status, &size), After::said_by(&head), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -132,7 +137,7 @@ mod tests {
         let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(
             written(200, &[("a", "1"), date, ("a", "2"), ("content-length", "7")], SizeHint::with_exact(3)),
-            "HTTP/1.1 200 OK\r\na: 1\r\na: 2\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: 3\r\n\r\n"
+            "HTTP/1.1 200 OK\r\na: 1\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\na: 2\r\ncontent-length: 3\r\n\r\n"
         );
         assert!(written(299, &[date], SizeHint::new()).starts_with("HTTP/1.1 299 <none>\r\n"));
         assert!(written(200, &[date], SizeHint::new()).ends_with("\r\ntransfer-encoding: chunked\r\n\r\n"));

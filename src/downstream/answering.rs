@@ -6,33 +6,33 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use http::Response;
 use http_body::Body;
 use tokio::io::AsyncWrite as _;
 
 use super::answer_head::{After, BodyFraming, write_head};
+use super::message::Reply;
 use super::shared_stream::SharedStream;
 use super::stream::Socket;
 
 /// Pieces up to this size are copied behind the head; larger ones are written from where they are.
 const COPIED: usize = 4 * 1024;
 
-/// Writes `response` to its end.
+/// Writes `reply` to its end.
 ///
 /// # Errors
 /// The client is gone or does not read; or the answer breaks off, which the client has to see.
-pub(super) async fn answer<S, B>(stream: &SharedStream<S>, response: Response<B>, after: After) -> io::Result<After>
+pub(super) async fn answer<S, B>(stream: &SharedStream<S>, reply: Reply<B>, after: After) -> io::Result<After>
 where
     S: Socket,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
 {
-    let (head, body) = response.into_parts();
-    let says = After::said_by(&head);
+    let Reply { status, fields, body } = reply;
+    let says = After::said_by(&fields);
     // a body that was not read, and has not come as a whole either, would be taken for the next request
     let after = if says == After::Keep && stream.skip_body() { after } else { After::Close };
-    let framing = BodyFraming::of(head.status, &body.size_hint());
+    let framing = BodyFraming::of(status, &body.size_hint());
     let mut unwritten = Unwritten::default();
-    write_head(&head, framing, after, &mut unwritten.before);
+    write_head(status, &fields, framing, after, &mut unwritten.before);
     let mut body = pin!(body);
     let mut left = framing.length();
     while left != Some(0) {

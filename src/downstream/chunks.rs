@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use super::request_head::{is_field_text, is_token};
+use super::head_line::{is_field_text, is_token};
 
 /// A body that is framed wrongly: where it ends is anybody's guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

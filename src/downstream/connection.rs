@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use super::direct::{self, Ending};
 use super::drain::Drain;
 use super::evidence::PeerEvidence;
+use super::message::{Reply, RequestHead};
 use super::request_body::RequestBody;
 use super::request_head::{HeadFault, MAX_FIELDS, MAX_HEAD};
 use super::service::Current;
@@ -30,16 +31,17 @@ pub trait Handler: 'static {
     /// The answer's body.
     type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + 'static;
 
-    /// Answers `request`. The guard belongs into the answer's body: the exchange ends when both are dropped.
+    /// Answers a request. The guard belongs into the answer's body: the exchange ends when both are dropped.
     fn handle(
         &self,
         peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Response<Self::Body>>;
+        head: RequestHead,
+        body: RequestBody,
+    ) -> impl Future<Output = Reply<Self::Body>>;
 
     /// Answers what is not read as a request. The connection is closed behind the answer, whatever that says.
-    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Self::Body>;
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Self::Body>;
 }
 
 /// The limits of a listener's connections.
@@ -111,8 +113,11 @@ async fn serve_with_hyper<S, H>(
         // hyper keeps room for an exchange in every connection, and most connections have none: in a box it costs nothing then
         Box::pin(async move {
             Ok::<_, Infallible>(match judged {
-                Ok(()) => service.handler.handle(peer, exchange, request.map(RequestBody::from)).await,
-                Err(fault) => closing(service.handler.refuse(peer, exchange, fault)),
+                Ok(()) => {
+                    let (parts, body) = request.into_parts();
+                    service.handler.handle(peer, exchange, RequestHead::from(&parts), body.into()).await.into()
+                }
+                Err(fault) => closing(service.handler.refuse(peer, exchange, fault).into()),
             })
         })
     });

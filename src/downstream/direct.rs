@@ -10,13 +10,13 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use http::Request;
 use tokio::io::AsyncWrite as _;
 
 use super::answer_head::After;
 use super::answering::answer;
 use super::connection::Handler;
 use super::evidence::PeerEvidence;
+use super::message::RequestHead;
 use super::request_body::RequestBody;
 use super::service::Current;
 use super::shared_stream::{Begin, SharedStream};
@@ -56,14 +56,14 @@ where
 {
     let stream = Rc::new(SharedStream::new(stream));
     loop {
-        let request = match poll_fn(|cx| stream.poll_begin(cx, ending)).await {
-            Ok(Begin::Usual(request)) => request,
+        let head = match poll_fn(|cx| stream.poll_begin(cx, ending)).await {
+            Ok(Begin::Usual(head)) => head,
             Ok(Begin::Unusual) => return stream.into_hyper(),
             Ok(Begin::Nothing) => break,
             Err(error) => return ended_early(&error),
         };
         // in a box: most connections have no exchange, and need no room for one then
-        match Box::pin(exchange(&stream, request, exchanges, peer, current, ending)).await {
+        match Box::pin(exchange(&stream, head, exchanges, peer, current, ending)).await {
             Ok(After::Keep) => {}
             Ok(After::Close) => break,
             Err(error) => return ended_early(&error),
@@ -75,7 +75,7 @@ where
 
 async fn exchange<S, H>(
     stream: &Rc<SharedStream<S>>,
-    request: Request<()>,
+    head: RequestHead,
     exchanges: &ExchangeMarker,
     peer: &Rc<PeerEvidence>,
     current: &Current<H>,
@@ -87,14 +87,13 @@ where
 {
     let service = current.load();
     let body = RequestBody::direct(Rc::<SharedStream<S>>::clone(stream));
-    let request = request.map(|()| body);
-    let response = {
-        let mut handling = pin!(service.handler.handle(Rc::clone(peer), exchanges.begin_judged(), request));
+    let reply = {
+        let mut handling = pin!(service.handler.handle(Rc::clone(peer), exchanges.begin_judged(), head, body));
         poll_fn(|cx| stream.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?
     };
     // asked before the answer is written, which then says so
     let is_last = poll_fn(|cx| Poll::Ready(ending.is_over(cx))).await;
-    answer(stream, response, if is_last { After::Close } else { After::Keep }).await
+    answer(stream, reply, if is_last { After::Close } else { After::Keep }).await
 }
 
 fn ended_early<S>(error: &io::Error) -> Option<S> {

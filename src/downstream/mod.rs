@@ -5,7 +5,7 @@
 //! A socket is bound ([`listener`], [`unix_socket`]) or inherited ([`inherited`]) before there are workers; each worker makes a
 //! [`Bound`] of its share and [`accept()`]s from it. `greeting` gathers the [`PeerEvidence`] (asking [`loopback`], or
 //! [`certificate`] after [`tls`]), then `connection` speaks HTTP. `stream`
-//! keeps the clocks of its socket, and [`request_head`] judges what comes. Usual requests (`usual`) are served by `direct`: the
+//! keeps the clocks of its socket, and [`request_head`] judges what comes (`head_line` has the grammar). Usual requests (`usual`) are served by `direct`: the
 //! `shared_stream` is read by it and by the [`RequestBody`], and `answering` writes. All others are hyper's, which `tap` shows only
 //! heads that have been judged.
 
@@ -23,10 +23,12 @@ mod direct;
 pub mod drain;
 pub mod evidence;
 mod greeting;
+mod head_line;
 pub mod inherited;
 mod jwks;
 pub mod listener;
 pub mod loopback;
+pub mod message;
 pub mod pem;
 pub mod request_body;
 pub mod request_head;
@@ -49,6 +51,7 @@ pub use drain::Drain;
 pub use evidence::{PeerEvidence, PeerFacts};
 pub use jwks::{JwksError, TokenAlgorithm};
 pub use listener::{ListenAddress, ListenerSocket};
+pub use message::{Reply, RequestHead};
 pub use request_body::RequestBody;
 pub use request_head::HeadFault;
 pub use service::{Current, Service};

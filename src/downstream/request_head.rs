@@ -4,14 +4,20 @@
 //! dropped in silence. Harmless to what we send, which is written anew; but whoever stands before us may read the same bytes as
 //! two requests, or one as none. What passes here is read in one way by every parser, hyper included.
 
+use memchr::memchr;
 use thiserror::Error;
 
 use super::chunks::Chunks;
+use super::head_line::{Field, RequestLine, Version, is_token, read_field, read_request_line};
+use crate::fields::Place;
 
 /// Largest head, in bytes with its empty line, and most fields in it. Clients of this protocol send a few hundred bytes and a
 /// dozen fields.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
 pub(super) const MAX_FIELDS: usize = 64;
+
+/// Fields that most requests do not exceed.
+const ORDINARY: usize = 12;
 
 /// Why a head is refused before it is a request: no route, and no method, is known then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -89,14 +95,19 @@ pub(super) enum Framing {
 pub(super) enum Progress {
     /// Good so far.
     Partial,
-    /// Good, so many bytes long, and followed by this body.
-    Complete(usize, Framing),
+    /// Good, and whole.
+    Complete(Head),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
-    Http10,
-    Http11,
+/// What a whole head has said. Places are counted from its first byte.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// Its bytes, with the empty line at its end.
+    pub(super) length: usize,
+    /// The body behind it.
+    pub(super) framing: Framing,
+    pub(super) line: RequestLine,
+    pub(super) fields: Vec<Place>,
 }
 
 /// Reads one head, however many pieces it comes in, line by line: the cuts change nothing.
@@ -106,8 +117,8 @@ pub(super) struct HeadReader {
     read: usize,
     /// Bytes in which the end of the next line has been looked for.
     searched: usize,
-    version: Option<Version>,
-    fields: usize,
+    line: Option<RequestLine>,
+    fields: Vec<Place>,
     length: Option<u64>,
     chunked: bool,
 }
@@ -115,16 +126,21 @@ pub(super) struct HeadReader {
 impl HeadReader {
     /// Reads on; `bytes` is the head so far, from its first byte, and whatever has come behind it.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Progress, HeadFault> {
-        while let Some(line) = self.next_line(bytes) {
+        loop {
+            let begin = self.read;
+            let Some(line) = self.next_line(bytes) else { break };
             if self.read > MAX_HEAD {
                 return Err(HeadFault::TooLarge);
             }
-            match self.version {
+            match self.line.take() {
                 // one empty line before a request is to be ignored (RFC 9112 section 2.2)
-                None if line == b"\r\n" && self.read == line.len() => {}
-                None => self.version = Some(read_request_line(line)?),
-                Some(_) if line == b"\r\n" => return Ok(Progress::Complete(self.read, self.framing()?)),
-                Some(version) => self.note(&read_field(line)?, version)?,
+                None if line == b"\r\n" && begin == 0 => {}
+                None => self.line = Some(read_request_line(line, begin)?),
+                Some(request_line) if line == b"\r\n" => return self.complete(request_line).map(Progress::Complete),
+                Some(request_line) => {
+                    self.note(&read_field(line, begin)?, request_line.version)?;
+                    self.line = Some(request_line);
+                }
             }
         }
         if bytes.len() >= MAX_HEAD {
@@ -132,7 +148,7 @@ impl HeadReader {
         }
         // a client of another protocol, TLS above all, may say no more before it is answered
         match bytes.get(self.read..).and_then(<[u8]>::first) {
-            Some(first) if self.version.is_none() && !is_token(first) && (*first != b'\r' || self.read > 0) => {
+            Some(first) if self.line.is_none() && !is_token(first) && (*first != b'\r' || self.read > 0) => {
                 Err(HeadFault::RequestLine)
             }
             Some(_) | None => Ok(Progress::Partial),
@@ -142,7 +158,7 @@ impl HeadReader {
     /// The next line with the LF at its end, if that has come.
     fn next_line<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
         let fresh = bytes.get(self.searched..)?;
-        let Some(end) = fresh.iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = memchr(b'\n', fresh) else {
             self.searched = bytes.len();
             return None;
         };
@@ -153,10 +169,13 @@ impl HeadReader {
     }
 
     fn note(&mut self, field: &Field<'_>, version: Version) -> Result<(), HeadFault> {
-        self.fields = self.fields.saturating_add(1);
-        if self.fields > MAX_FIELDS {
+        if self.fields.len() == MAX_FIELDS {
             return Err(HeadFault::TooManyFields);
         }
+        if self.fields.is_empty() {
+            self.fields.reserve(ORDINARY);
+        }
+        self.fields.push(field.place.clone());
         match meaning(field.name) {
             Meaning::Nothing => {}
             Meaning::Disguised => return Err(HeadFault::DisguisedFraming),
@@ -171,6 +190,10 @@ impl HeadReader {
         Ok(())
     }
 
+    fn complete(&mut self, line: RequestLine) -> Result<Head, HeadFault> {
+        Ok(Head { length: self.read, framing: self.framing()?, line, fields: std::mem::take(&mut self.fields) })
+    }
+
     fn framing(&self) -> Result<Framing, HeadFault> {
         match (self.length, self.chunked) {
             (Some(_), true) => Err(HeadFault::TwoFramings),
@@ -178,82 +201,6 @@ impl HeadReader {
             (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
         }
     }
-}
-
-/// RFC 9112 section 3, with a path as its target.
-fn read_request_line(line: &[u8]) -> Result<Version, HeadFault> {
-    let graphic = u8::is_ascii_graphic;
-    let (method, rest) = split_at_space(line, is_token)?;
-    let (target, rest) = split_at_space(rest, graphic)?;
-    check_target(method, target)?;
-    let (version, end) = split_behind(rest, graphic);
-    let version = match version {
-        b"HTTP/1.1" => Version::Http11,
-        b"HTTP/1.0" => Version::Http10,
-        _ if version.starts_with(b"HTTP/") => return Err(HeadFault::Version),
-        _ => return Err(HeadFault::RequestLine),
-    };
-    if end == b"\r\n" { Ok(version) } else { Err(HeadFault::LineEnd) }
-}
-
-/// One or more bytes that are `like` these, and what stands behind the space that ends them.
-fn split_at_space(bytes: &[u8], like: impl Fn(&u8) -> bool) -> Result<(&[u8], &[u8]), HeadFault> {
-    let (before, behind) = split_behind(bytes, like);
-    let behind = behind.strip_prefix(b" ").filter(|_| !before.is_empty());
-    behind.map(|behind| (before, behind)).ok_or(HeadFault::RequestLine)
-}
-
-fn check_target(method: &[u8], target: &[u8]) -> Result<(), HeadFault> {
-    if method == b"CONNECT" {
-        return Err(HeadFault::Connect);
-    }
-    if !target.starts_with(b"/") {
-        return Err(HeadFault::Target);
-    }
-    // RFC 3986: pchar, `/` and `?`; whether a `?` may be there is for later
-    let in_path = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(byte);
-    if target.iter().all(in_path) { Ok(()) } else { Err(HeadFault::Path) }
-}
-
-struct Field<'a> {
-    name: &'a [u8],
-    value: &'a [u8],
-}
-
-/// RFC 9112 section 5.
-fn read_field(line: &[u8]) -> Result<Field<'_>, HeadFault> {
-    let (name, rest) = split_behind(line, is_token);
-    let value = match (name, rest) {
-        ([], [b' ' | b'\t', ..]) => return Err(HeadFault::Folded),
-        (_, [b'\r' | b'\n', ..]) => return Err(HeadFault::LineEnd),
-        ([_, ..], [b':', value @ ..]) => value,
-        _ => return Err(HeadFault::FieldName),
-    };
-    match split_behind(value, is_field_text) {
-        (value, b"\r\n") => Ok(Field { name, value: value.trim_ascii() }),
-        (_, [b'\r' | b'\n', ..]) => Err(HeadFault::LineEnd),
-        _ => Err(HeadFault::FieldValue),
-    }
-}
-
-/// The bytes that are `like` these, and all from the first that is not.
-fn split_behind(bytes: &[u8], like: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
-    let end = bytes.iter().position(|byte| !like(byte)).unwrap_or(bytes.len());
-    bytes.split_at_checked(end).unwrap_or((bytes, &[]))
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'_' | b'.' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'^' | b'`' | b'|' | b'~'
-        )
-}
-
-/// RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.
-pub(super) fn is_field_text(byte: &u8) -> bool {
-    *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f)
 }
 
 enum Meaning {
@@ -294,13 +241,14 @@ fn number(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::Range;
 
     const GOOD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX:\r\n\r\n";
 
     fn read(head: &str) -> Result<Option<String>, HeadFault> {
         Ok(match HeadReader::default().read(head.as_bytes())? {
             Progress::Partial => None,
-            Progress::Complete(length, framing) => Some(format!(
+            Progress::Complete(Head { length, framing, .. }) => Some(format!(
                 "{length} {}",
                 if let Framing::Length(n) = framing { n.to_string() } else { "chunked".into() }
             )),
@@ -330,7 +278,12 @@ mod tests {
                 end += step;
             }
             let whole = reader.read(&[GOOD.as_bytes(), b"\r\nrest"].concat());
-            assert!(matches!(whole, Ok(Progress::Complete(length, Framing::Length(3))) if length == GOOD.len()));
+            let Ok(Progress::Complete(head)) = whole else { panic!("{whole:?}") };
+            assert!(matches!(head.framing, Framing::Length(3)) && head.length == GOOD.len());
+            let text = |range: &Range<usize>| GOOD.get(range.clone()).unwrap();
+            assert_eq!((text(&head.line.method), text(&head.line.target)), ("POST", "/"));
+            let fields = head.fields.iter().map(|place| (text(&place.name), text(&place.value)));
+            assert_eq!(fields.collect::<Vec<_>>(), [("Host", "a"), ("Content-Length", "3"), ("X", "")]);
         }
     }
 

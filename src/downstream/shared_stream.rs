@@ -7,13 +7,13 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use http::Request;
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::direct::Ending;
+use super::message::RequestHead;
 use super::request_body::Remaining;
-use super::request_head::{Framing, HeadReader, Progress};
+use super::request_head::{HeadReader, Progress};
 use super::stream::{ClientStream, Socket};
 use super::usual::usual;
 
@@ -44,7 +44,7 @@ struct Received<S: Socket> {
 #[allow(clippy::large_enum_variant)] // it lives for a moment, on the stack
 pub(super) enum Begin {
     /// This.
-    Usual(Request<()>),
+    Usual(RequestHead),
     /// Something for hyper.
     Unusual,
     /// Nothing more.
@@ -157,24 +157,15 @@ impl<S: Socket> Received<S> {
         pin!(OfMessage(&mut self.stream).read_buf(&mut self.bytes)).poll(cx)
     }
 
-    /// The request that has come, if its head has come whole and it is usual.
-    fn begin(&mut self) -> Option<Request<()>> {
-        let Ok(Progress::Complete(head, Framing::Length(body))) = HeadReader::default().read(&self.bytes) else {
-            return None;
-        };
-        let body_left = usize::try_from(body).ok()?;
-        let whole = head.saturating_add(body_left);
-        // hyper wants the head too, should it not be usual: it is put back then
-        let taken = self.bytes.split_to(head).freeze();
-        let Some(request) = usual(&taken) else {
-            let rest = std::mem::take(&mut self.bytes);
-            self.bytes = BytesMut::from(taken);
-            self.bytes.unsplit(rest);
-            return None;
-        };
-        self.body_left = body_left;
+    /// The request that has come, if its head has come whole and it is usual. What is not stays where it is, for hyper.
+    fn begin(&mut self) -> Option<RequestHead> {
+        let Ok(Progress::Complete(head)) = HeadReader::default().read(&self.bytes) else { return None };
+        let length = head.length;
+        let (request, body) = usual(self.bytes.get(..length)?, head)?;
+        self.bytes.advance(length);
+        self.body_left = body;
         // a read that fills its room is followed by one that finds nothing
-        self.room = whole.saturating_add(1).clamp(ROOM, MOST_ROOM);
+        self.room = length.saturating_add(body).saturating_add(1).clamp(ROOM, MOST_ROOM);
         Some(request)
     }
 

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::chunks::BadChunk;
-use super::request_head::{Framing, HeadFault, HeadReader, Progress};
+use super::request_head::{Framing, Head, HeadFault, HeadReader, Progress};
 
 /// What hyper reads instead of a head that is refused. The second is for a HEAD, whose answer has no body.
 const STAND_IN: &[u8] = b"POST / HTTP/1.1\r\nHost: refused\r\nContent-Length: 0\r\n\r\n";
@@ -168,7 +168,7 @@ impl Tap {
                     self.refuse(HeadFault::Unexpected, bytes);
                     return 0;
                 }
-                Ok(Progress::Complete(length, framing)) => {
+                Ok(Progress::Complete(Head { length, framing, .. })) => {
                     self.verdict.set(Judgement::Good);
                     self.stage = Stage::Message(length, framing);
                 }

@@ -1,82 +1,48 @@
 //! Which requests are served without hyper: those that nearly all are like.
 //!
 //! A POST of HTTP/1.1 whose body has a length, and which asks for nothing of the connection. Everything else is hyper's, and so is
-//! every head that was refused: this is not a second parser of HTTP. It is given heads that [`super::request_head`] has judged to
-//! the letter, and only takes them apart.
+//! every head that was refused.
 
-use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT, HeaderName, TE, TRAILER, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use super::message::RequestHead;
+use super::request_head::{Framing, Head};
 
-/// The request that begins with `head`, unless hyper is to read it.
-pub(super) fn usual(head: &Bytes) -> Option<Request<()>> {
-    let lines = head.strip_prefix(b"\r\n").unwrap_or(head);
-    let (request_line, fields) = split_line(lines)?;
-    let target = request_line.strip_prefix(b"POST ")?.strip_suffix(b" HTTP/1.1")?;
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_maybe_shared(head.slice_ref(target)).ok()?;
-    *request.headers_mut() = read_fields(head, fields)?;
-    Some(request)
-}
+/// What only hyper gives.
+const HYPERS: [&str; 4] = ["expect", "te", "trailer", "upgrade"];
 
-/// Fields that most requests do not exceed.
-const ORDINARY: usize = 10;
-
-fn read_fields(head: &Bytes, mut fields: &[u8]) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(ORDINARY);
-    loop {
-        let (line, rest) = split_line(fields)?;
-        if line.is_empty() {
-            return Some(headers);
-        }
-        let colon = line.iter().position(|&byte| byte == b':')?;
-        let (name, value) = line.split_at_checked(colon)?;
-        let name = HeaderName::from_bytes(name).ok()?;
-        let value = value.get(1..)?.trim_ascii();
-        if is_hypers(&name, value) {
-            return None;
-        }
-        headers.append(name, HeaderValue::from_maybe_shared(head.slice_ref(value)).ok()?);
-        fields = rest;
-    }
-}
-
-/// Whether a field asks for what only hyper gives.
-fn is_hypers(name: &HeaderName, value: &[u8]) -> bool {
-    match *name {
-        CONNECTION => !value.eq_ignore_ascii_case(b"keep-alive"),
-        EXPECT | TE | TRAILER | UPGRADE => true,
-        _ => false,
-    }
-}
-
-/// The first line without its CRLF, and what follows.
-fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|&byte| byte == b'\r')?;
-    let (line, rest) = bytes.split_at_checked(end)?;
-    Some((line, rest.strip_prefix(b"\r\n")?))
+/// The request that begins with `text`, and the length of its body, unless hyper is to read it.
+pub(super) fn usual(text: &[u8], head: Head) -> Option<(RequestHead, usize)> {
+    let Framing::Length(body) = head.framing else { return None };
+    let request = RequestHead::of(text, head.line, head.fields);
+    let is_kept = |value: &[u8]| value.eq_ignore_ascii_case(b"keep-alive");
+    let fields = request.fields();
+    let usual = request.method() == "POST"
+        && request.is_http_11()
+        && fields.all("connection").all(is_kept)
+        && !HYPERS.iter().any(|name| fields.contain(name));
+    usual.then_some((request, usize::try_from(body).ok()?))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::request_head::{HeadReader, Progress};
     use super::*;
 
-    fn read(head: &'static str) -> Option<Request<()>> {
-        usual(&Bytes::from_static(head.as_bytes()))
+    fn read(text: &str) -> Option<RequestHead> {
+        let Ok(Progress::Complete(head)) = HeadReader::default().read(text.as_bytes()) else { panic!("{text}") };
+        usual(text.as_bytes(), head).map(|(request, _)| request)
     }
 
     #[test]
     fn a_usual_head_is_taken_apart() {
-        let request = read(
-            "POST /a?b HTTP/1.1\r\nHost: a\r\nX:\r\nx: \t b c \r\nConnection: Keep-Alive\r\nContent-Length: 3\r\n\r\n",
-        );
-        let request = request.unwrap();
-        assert_eq!((request.method(), request.uri().to_string()), (&Method::POST, "/a?b".to_owned()));
-        assert_eq!(request.headers()["host"], "a");
-        assert_eq!(request.headers().get_all("x").iter().collect::<Vec<_>>(), ["", "b c"]);
-        assert_eq!(request.headers().len(), 5);
-        assert!(read("\r\nPOST / HTTP/1.1\r\n\r\n").is_some(), "an empty line before it means nothing");
+        let head =
+            "POST /a?b HTTP/1.1\r\nHost: a\r\nX:\r\nx: \t b c \r\nConnection: Keep-Alive\r\nContent-Length: 3\r\n\r\n";
+        for head in [head.to_owned(), format!("\r\n{head}")] {
+            let request = read(&head).unwrap();
+            assert_eq!((request.method(), request.path(), request.has_query()), ("POST", "/a", true));
+            assert_eq!(request.fields().only("host"), Some(&b"a"[..]));
+            assert_eq!(request.fields().all("x").collect::<Vec<_>>(), [&b""[..], b"b c"]);
+            assert_eq!(request.fields().count(), 5);
+        }
     }
 
     #[test]
@@ -88,6 +54,7 @@ mod tests {
             "POST / HTTP/1.0\r\nHost: a\r\n\r\n",
             "POST / HTTP/1.1\r\nConnection: close\r\n\r\n",
             "POST / HTTP/1.1\r\nConnection: keep-alive, x-a\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "POST / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n",
             "POST / HTTP/1.1\r\nTE: trailers\r\n\r\n",
             "POST / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n",

@@ -5,15 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 
 use super::fault::{Fault, Persistence, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
 use super::notice;
-use crate::downstream::Permit;
 use crate::downstream::stream::ExchangeGuard;
+use crate::downstream::{Permit, Reply};
+use crate::fields::Fields;
 use crate::query::{ErrorDialect, ErrorDocument, document};
 use crate::telemetry::{ExchangeRecord, Outcome};
 use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
@@ -60,7 +60,7 @@ pub fn refuse(
     dialect: ErrorDialect,
     mut record: Box<ExchangeRecord>,
     exchange: ExchangeGuard,
-) -> Response<Answer> {
+) -> Reply<Answer> {
     let request_id = record.request_id;
     let document = ErrorDocument {
         error_type: fault.blame,
@@ -81,25 +81,26 @@ pub fn refuse(
         Retry::After(seconds) => Some(seconds),
     };
 
-    let mut response = Response::new(Answer::document(document, record, exchange));
-    *response.status_mut() = fault.status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(document::MEDIA_TYPE));
     let sent = match fault.delivery {
         Delivery::NotSent => "no",
         Delivery::MaybeSent => "yes",
     };
-    headers.insert(SENT, HeaderValue::from_static(sent));
-    headers.extend(text(request_id.as_str()).map(|value| (REQUEST_ID, value)));
-    headers.extend(text(&proxy_status(fault)).map(|value| (PROXY_STATUS, value)));
+    let mut fields = Fields::default();
+    let mut say = |name, value: &str| fields.push(name, value.as_bytes());
+    say("content-type", document::MEDIA_TYPE);
+    say(SENT, sent);
+    say(REQUEST_ID, request_id.as_str());
+    say(PROXY_STATUS, &proxy_status(fault));
     if fault.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        say("allow", "POST");
     }
-    headers.extend(retry_after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
+    if let Some(seconds) = retry_after {
+        say("retry-after", &seconds.to_string());
+    }
     if fault.persistence == Persistence::Close {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        say("connection", "close");
     }
-    response
+    Reply { status: fault.status, fields, body: Answer::document(document, record, exchange) }
 }
 
 /// RFC 9209: our name, the error type, and our code as its detail.
@@ -107,10 +108,6 @@ fn proxy_status(fault: &Fault) -> String {
     let mut value = format!("countersign; error={}", fault.proxy_status);
     let _infallible = write!(value, "; details=\"{}\"", fault.code);
     value
-}
-
-fn text(value: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(value).ok()
 }
 
 impl Body for Answer {

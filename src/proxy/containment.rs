@@ -32,8 +32,6 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use http::{Request, Response};
-
     use tokio::sync::{Notify, watch};
     use tokio::task::LocalSet;
 
@@ -41,8 +39,8 @@ mod tests {
     use crate::downstream::listener::Security;
     use crate::downstream::stream::{Clocks, ExchangeGuard};
     use crate::downstream::{
-        Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, RequestBody,
-        Service, accept,
+        Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Reply,
+        RequestBody, RequestHead, Service, accept,
     };
     use crate::proxy::answer::{Answer, refuse};
     use crate::query::ErrorDialect;
@@ -83,15 +81,16 @@ mod tests {
             &self,
             peer: Rc<PeerEvidence>,
             exchange: ExchangeGuard,
-            request: Request<RequestBody>,
-        ) -> Response<Answer> {
+            head: RequestHead,
+            _: RequestBody,
+        ) -> Reply<Answer> {
             let record = ExchangeRecord::begin(Rc::new(Metrics::new().listener("fragile")), peer);
-            let fragile = pin!(self.exchange(request.uri().path()));
+            let fragile = pin!(self.exchange(head.path()));
             let failed = contained(fragile, &self.panics).await.unwrap_err();
             refuse(&failed.fault(), ErrorDialect::Query, record, exchange)
         }
 
-        fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
+        fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Reply<Answer> {
             panic!("{fault}")
         }
     }

@@ -1,12 +1,11 @@
 //! From a connection and a head to the evidence that authentication judges.
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
 use crate::downstream::service_account::{TokenError, Verifier};
 use crate::downstream::{PeerEvidence, PeerFacts};
+use crate::fields::Fields;
 
 /// Who sent this request. Asked for each one: a connection may carry requests of several clients behind one proxy.
 ///
@@ -18,7 +17,7 @@ pub fn authenticate(
     service_accounts: Option<&Verifier>,
     now: Timestamp,
     peer: &PeerEvidence,
-    headers: &HeaderMap,
+    fields: &Fields,
 ) -> Result<ClientIdentity, AuthenticationError> {
     let mut evidence = match peer.facts() {
         // an address proves nothing: another process may have it in a moment
@@ -29,7 +28,7 @@ pub fn authenticate(
         }
     };
     if callers.read_authorization() {
-        evidence.bearer_token = bearer_token(headers)?;
+        evidence.bearer_token = bearer_token(fields)?;
     }
     let token = evidence.bearer_token.and_then(|token| std::str::from_utf8(token).ok());
     let account = service_accounts.zip(token).map(|(verifier, token)| verifier.verify(token, now));
@@ -46,14 +45,14 @@ pub fn authenticate(
 
 /// The token of the one `Authorization` field, when its scheme is `Bearer` (RFC 6750 section 2.1). Other schemes are what SDKs
 /// with placeholder keys send: no credential of ours, dropped like all of the client's own authentication.
-fn bearer_token(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthenticationError> {
-    let mut fields = headers.get_all(AUTHORIZATION).iter();
-    let first = fields.next();
-    if fields.next().is_some() {
+fn bearer_token(fields: &Fields) -> Result<Option<&[u8]>, AuthenticationError> {
+    let mut values = fields.all("authorization");
+    let first = values.next();
+    if values.next().is_some() {
         return Err(AuthenticationError::UnknownCredential);
     }
-    Ok(first.map(HeaderValue::as_bytes).and_then(|field| {
-        let (scheme, token) = field.split_at_checked(b"Bearer ".len())?;
+    Ok(first.and_then(|value| {
+        let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
         scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii()).filter(|token| !token.is_empty())
     }))
 }
@@ -62,12 +61,12 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthenticationErro
 mod tests {
     use super::*;
 
-    fn read(fields: &[&str]) -> Result<Option<Vec<u8>>, AuthenticationError> {
-        let mut headers = HeaderMap::new();
-        for field in fields {
-            headers.append(AUTHORIZATION, HeaderValue::from_str(field).unwrap());
+    fn read(values: &[&str]) -> Result<Option<Vec<u8>>, AuthenticationError> {
+        let mut fields = Fields::default();
+        for value in values {
+            fields.push("Authorization", value.as_bytes());
         }
-        bearer_token(&headers).map(|token| token.map(<[u8]>::to_vec))
+        bearer_token(&fields).map(|token| token.map(<[u8]>::to_vec))
     }
 
     #[test]

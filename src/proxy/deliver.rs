@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -13,6 +12,7 @@ use super::refused;
 use super::route::Route;
 use crate::authorize::Authorized;
 use crate::credentials::ActiveKey;
+use crate::fields::Fields;
 use crate::query::Action;
 use crate::signing::skew::Reading;
 use crate::signing::{RequestTimestamp, SignedRequest, prepare};
@@ -38,7 +38,7 @@ pub(super) struct Stamp {
 pub(super) async fn deliver(
     route: &Route,
     allowed: &Authorized<'_>,
-    forwarded: &HeaderMap,
+    forwarded: &Fields,
     record: &mut ExchangeRecord,
 ) -> Result<Sent, ExchangeError> {
     let (mut sent, mut stamp) = call(route, allowed, forwarded, record).await?;
@@ -59,7 +59,7 @@ pub(super) async fn deliver(
 async fn call(
     route: &Route,
     allowed: &Authorized<'_>,
-    forwarded: &HeaderMap,
+    forwarded: &Fields,
     record: &mut ExchangeRecord,
 ) -> Result<(Sent, Stamp), ExchangeError> {
     let repetition = repetition(route, allowed.form().action());
@@ -77,7 +77,7 @@ async fn call(
         match attempts.send(connection, request, forwarded).await.map_err(unanswered)? {
             ControlFlow::Break(sent) => {
                 record.first_byte = Some(sent.answered_at.saturating_duration_since(sent.sent_at));
-                route.clock.observe(stamp.sent, reading(), &sent.head.headers);
+                route.clock.observe(stamp.sent, reading(), &sent.fields);
                 return Ok((sent, stamp));
             }
             ControlFlow::Continue(()) => {}

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use http::HeaderMap;
-use http::header::{AGE, DATE, HeaderName, VIA};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::clock;
+use crate::fields::Fields;
 use crate::signing::skew::{
     EXPLAINS_A_REFUSAL, Estimate, Reading, Sighting, Standing, TimeRefusal, apart, explains, signing_time,
 };
 use crate::telemetry::RouteMetrics;
 
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// What a cache adds to an answer that it may have kept for a while.
-const SIGNS_OF_A_CACHE: [HeaderName; 3] = [AGE, VIA, X_CACHE];
+const SIGNS_OF_A_CACHE: [&str; 3] = ["age", "via", "x-cache"];
 
 /// Whose time requests are signed with when the endpoint's clock is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +72,11 @@ impl EndpointClock {
     }
 
     /// Learns from the head of an answer.
-    pub fn observe(&self, sent: Reading, received: Reading, head: &HeaderMap) {
+    pub fn observe(&self, sent: Reading, received: Reading, fields: &Fields) {
         if self.evidence == DateEvidence::Forgeable {
             return;
         }
-        let Some(seen) = date(head).and_then(|date| Sighting::new(sent, received, date)) else { return };
+        let Some(seen) = date(fields).and_then(|date| Sighting::new(sent, received, date)) else { return };
         // most answers teach nothing new, and then nothing is written that other workers read
         if self.known.load().as_deref().is_some_and(|known| Estimate::learn(Some(known), seen) == *known) {
             return;
@@ -150,14 +148,13 @@ impl EndpointClock {
 }
 
 /// The `Date` of an answer that no cache had, if it is one in the form that RFC 9110 section 5.6.7 prefers.
-fn date(head: &HeaderMap) -> Option<Timestamp> {
+fn date(fields: &Fields) -> Option<Timestamp> {
     const LENGTH: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
-    if SIGNS_OF_A_CACHE.iter().any(|name| head.contains_key(name)) {
+    if SIGNS_OF_A_CACHE.iter().any(|name| fields.contain(name)) {
         return None;
     }
-    let mut dates = head.get_all(DATE).iter();
-    let (Some(only), None) = (dates.next(), dates.next()) else { return None };
-    let text = only.to_str().ok().filter(|text| text.len() == LENGTH)?;
+    let text = fields.only("date").filter(|text| text.len() == LENGTH)?;
+    let text = std::str::from_utf8(text).ok()?;
     DateTimeParser::new().parse_timestamp(text).ok()
 }
 
@@ -170,16 +167,14 @@ fn seconds(milliseconds: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     const DAY: &str = "Thu, 01 Jan 2026 00:05:01 GMT";
 
-    fn head(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut head = HeaderMap::new();
+    fn head(fields: &[(&str, &str)]) -> Fields {
+        let mut head = Fields::default();
         for (name, value) in fields {
-            head.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            head.push(name, value.as_bytes());
         }
         head
     }

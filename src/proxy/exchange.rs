@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::HeaderName;
-use http::{HeaderValue, Request, Response};
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -21,7 +20,7 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, Ru
 use crate::clock;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
-use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, RequestBody, body};
+use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, Reply, RequestBody, RequestHead, body};
 use crate::query::{ErrorDialect, QueryForm};
 use crate::telemetry::audit;
 use crate::telemetry::record::causes;
@@ -55,19 +54,19 @@ impl Proxy {
     async fn exchange(
         &self,
         peer: &PeerEvidence,
-        request: Request<RequestBody>,
+        head: &RequestHead,
+        body: RequestBody,
         record: &mut ExchangeRecord,
     ) -> Result<(Sent, Permit), ExchangeError> {
-        let (head, body) = request.into_parts();
-        let target = head::target(&head)?;
+        let target = head::target(head)?;
         let route = self.routes.select(&target)?;
         record.route = Some(Rc::clone(&route.metrics));
         record.audited()?;
-        head::admit(&head, target.host, &route.hosts, &self.names)?;
-        head::require(&head, self.required_header.as_ref())?;
+        head::admit(head, target.host, &route.hosts, &self.names)?;
+        head::require(head, self.required_header.as_ref())?;
         let now = clock::now();
         let client =
-            credential::authenticate(&self.callers, self.service_accounts.as_deref(), now, peer, &head.headers)?;
+            credential::authenticate(&self.callers, self.service_accounts.as_deref(), now, peer, head.fields())?;
         note_client(&client, record);
         client.take(clock::monotonic_nanos())?;
 
@@ -82,17 +81,12 @@ impl Proxy {
         note_decision(&allowed, record);
         let allowed = allowed?;
 
-        let forwarded = headers::forwarded(&head.headers, &route.forward_headers);
+        let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
         let sent = deliver(route, &allowed, &forwarded, record).await?;
         Ok((sent, place))
     }
 
-    fn fail(
-        &self,
-        error: &ExchangeError,
-        mut record: Box<ExchangeRecord>,
-        exchange: ExchangeGuard,
-    ) -> Response<Answer> {
+    fn fail(&self, error: &ExchangeError, mut record: Box<ExchangeRecord>, exchange: ExchangeGuard) -> Reply<Answer> {
         record.error = Some(causes(error));
         record.notice = Some(error.notice());
         let dialect = self.dialect(&record);
@@ -113,27 +107,27 @@ impl Handler for Proxy {
         &self,
         peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
-        request: Request<RequestBody>,
-    ) -> Response<Answer> {
+        head: RequestHead,
+        body: RequestBody,
+    ) -> Reply<Answer> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
         let outcome = {
-            let exchange = pin!(self.exchange(&peer, request, &mut record));
+            let exchange = pin!(self.exchange(&peer, &head, body, &mut record));
             contained(exchange, &self.panics).await
         };
         match outcome {
             Ok((sent, place)) => {
-                let Sent { mut head, body, sent_at: _, answered_at: _ } = sent;
-                record.status = Some(head.status.as_u16());
-                let request_id = HeaderValue::from_bytes(record.request_id.as_bytes());
-                headers::relay(&mut head, request_id.ok());
-                Response::from_parts(head, Answer::relayed(body, record, place, exchange))
+                let Sent { status, mut fields, body, sent_at: _, answered_at: _ } = sent;
+                record.status = Some(status.as_u16());
+                headers::relay(&mut fields, record.request_id.as_str());
+                Reply { status, fields, body: Answer::relayed(body, record, place, exchange) }
             }
             Err(error) => self.fail(&error, record, exchange),
         }
     }
 
-    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Answer> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
         record.audit = self.audit.reserve();
         self.fail(&fault.into(), record, exchange)

@@ -3,16 +3,12 @@
 
 use std::net::SocketAddr;
 
-use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING, VIA,
-};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::HeaderName;
 use thiserror::Error;
 
+use crate::downstream::RequestHead;
+use crate::fields::Fields;
 use crate::upstream::client::VIA_COUNTERSIGN;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -134,19 +130,18 @@ impl OwnNames {
 ///
 /// # Errors
 /// A head without exactly one readable `Host`.
-pub fn target(head: &Parts) -> Result<RequestTarget<'_>, HeadError> {
-    let host = single(&head.headers, &HOST).ok_or(HeadError::Host)?;
-    let host = host.to_str().map_err(|_| HeadError::Host)?;
-    Ok(RequestTarget { host: HostName(host), path: head.uri.path() })
+pub fn target(head: &RequestHead) -> Result<RequestTarget<'_>, HeadError> {
+    let host = text(head.fields(), "host").ok_or(HeadError::Host)?;
+    Ok(RequestTarget { host: HostName(host), path: head.path() })
 }
 
 /// Looks for the field that the listener requires, whatever its value: a form of a web page cannot set one.
 ///
 /// # Errors
 /// [`HeadError::RequiredHeader`].
-pub fn require(head: &Parts, field: Option<&HeaderName>) -> Result<(), HeadError> {
+pub fn require(head: &RequestHead, field: Option<&HeaderName>) -> Result<(), HeadError> {
     match field {
-        Some(field) if !head.headers.contains_key(field) => Err(HeadError::RequiredHeader),
+        Some(field) if !head.fields().contain(field.as_str()) => Err(HeadError::RequiredHeader),
         Some(_) | None => Ok(()),
     }
 }
@@ -155,44 +150,44 @@ pub fn require(head: &Parts, field: Option<&HeaderName>) -> Result<(), HeadError
 ///
 /// # Errors
 /// The first fault found, the gravest first: who sent it, what it is.
-pub fn admit(head: &Parts, host: HostName<'_>, own: &[String], names: &OwnNames) -> Result<(), HeadError> {
-    let headers = &head.headers;
+pub fn admit(head: &RequestHead, host: HostName<'_>, own: &[String], names: &OwnNames) -> Result<(), HeadError> {
+    let fields = head.fields();
     if !names.admit(host) && !own.iter().any(|name| host.is(name)) {
         return Err(HeadError::ForeignHost);
     }
-    if headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE) {
+    if fields.contain("origin") || fields.contain("sec-fetch-site") {
         return Err(HeadError::WebPage);
     }
-    if head.method != Method::POST {
+    if head.method() != "POST" {
         return Err(HeadError::Method);
     }
-    if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+    if !fields.contain("content-length") && !fields.contain("transfer-encoding") {
         return Err(HeadError::LengthRequired);
     }
-    if headers.get_all(VIA).iter().any(names_us) {
+    if fields.all("via").any(names_us) {
         return Err(HeadError::Loop);
     }
-    if head.uri.query().is_some() {
+    if head.has_query() {
         return Err(HeadError::QueryString);
     }
-    if headers.get_all(EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    if fields.all("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
         return Err(HeadError::Expectation);
     }
-    if headers.contains_key(CONTENT_ENCODING) {
+    if fields.contain("content-encoding") {
         return Err(HeadError::ContentEncoding);
     }
-    let media_type = single(headers, &CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = text(fields, "content-type");
     if media_type.is_some_and(is_utf8_form) { Ok(()) } else { Err(HeadError::MediaType) }
 }
 
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() { None } else { first }
+/// The value of the one field of this name, if it is ASCII.
+fn text<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {
+    fields.only(name).filter(|value| value.is_ascii()).and_then(|value| std::str::from_utf8(value).ok())
 }
 
-fn names_us(via: &HeaderValue) -> bool {
-    via.to_str().is_ok_and(|via| via.split(',').any(|hop| hop.trim() == VIA_COUNTERSIGN))
+fn names_us(via: &[u8]) -> bool {
+    // we write nothing beyond ASCII
+    via.is_ascii() && via.split(|byte| *byte == b',').any(|hop| hop.trim_ascii() == VIA_COUNTERSIGN.as_bytes())
 }
 
 /// `application/x-www-form-urlencoded`, alone or with `charset=utf-8` (RFC 9110 section 8.3: names without regard to case,

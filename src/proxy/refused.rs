@@ -23,7 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The error document of an answer, if it blames the request (4xx) and is short. The client gets all of it nonetheless.
 pub(super) async fn read(sent: &mut Sent) -> Option<EndpointError> {
-    if !sent.head.status.is_client_error() {
+    if !sent.status.is_client_error() {
         return None;
     }
     let document = Box::pin(timeout(LONGEST_WAIT, sent.body.read_ahead(LONGEST))).await.ok()??;

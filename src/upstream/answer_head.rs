@@ -1,16 +1,19 @@
 //! The head of an answer: read off what has been received, judged, and nothing passed on that two readers may take differently.
 
-use std::mem::{self, MaybeUninit};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use http::StatusCode;
 use httparse::{ParserConfig, Status};
 use thiserror::Error;
 
 use super::error::SendError;
 use super::framing::Framing;
+use crate::fields::{Fields, Place};
+
+const CONTENT_LENGTH: &str = "content-length";
+const TRANSFER_ENCODING: &str = "transfer-encoding";
 
 /// Largest head of an answer, and most header fields in it.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -45,7 +48,8 @@ pub enum NotHttp {
 
 /// The head of a final answer.
 pub(super) struct AnswerHead {
-    pub(super) parts: Parts,
+    pub(super) status: StatusCode,
+    pub(super) fields: Fields,
     /// How the end of its body is known.
     pub(super) framing: Framing,
     /// Whether the connection may carry another request when this answer is over.
@@ -71,28 +75,24 @@ impl HeadReader {
             self.partial = received.len();
             return Ok(None);
         }
-        // the room behind them stays with the connection, which gets all of it back when they are gone
-        let mut bytes = received.split().freeze();
         loop {
-            let Some((parts, length)) = parse(&bytes).map_err(SendError::Garbled)? else {
-                self.partial = bytes.len();
-                // nobody else has them then: this is no copy
-                drop(mem::take(received));
-                *received = bytes.into();
+            let Some(parsed) = parse(received).map_err(SendError::Garbled)? else {
+                self.partial = received.len();
                 return Ok(None);
             };
-            bytes.advance(length);
-            if parts.status.is_informational() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
+            received.advance(parsed.length);
+            if parsed.status.is_informational() && parsed.status != StatusCode::SWITCHING_PROTOCOLS {
                 self.informational = self.informational.saturating_add(1);
                 if self.informational > MOST_INFORMATIONAL {
                     return Err(SendError::BadAnswer("too many informational answers come before it"));
                 }
                 continue;
             }
-            check(&parts).map_err(SendError::BadAnswer)?;
-            let framing = framing(&parts).map_err(SendError::Garbled)?;
-            let persists = persists(&parts);
-            return Ok(Some((AnswerHead { parts, framing, persists }, bytes)));
+            parsed.check().map_err(SendError::BadAnswer)?;
+            let (framing, persists) = (parsed.framing().map_err(SendError::Garbled)?, parsed.persists());
+            let head = AnswerHead { status: parsed.status, fields: parsed.fields, framing, persists };
+            // the room behind it stays with the connection, which gets all of it back when it is gone
+            return Ok(Some((head, received.split().freeze())));
         }
     }
 }
@@ -103,8 +103,22 @@ fn has_empty_line(bytes: &[u8], new: usize) -> bool {
     new.windows(2).any(|two| two == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n")
 }
 
-/// The first head in `bytes`, of whatever status, and its length. Its values are slices of them.
-fn parse(bytes: &Bytes) -> Result<Option<(Parts, usize)>, NotHttp> {
+/// A head of whatever status.
+struct Parsed {
+    status: StatusCode,
+    version: Version,
+    fields: Fields,
+    length: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+/// The first head in `bytes`.
+fn parse(bytes: &[u8]) -> Result<Option<Parsed>, NotHttp> {
     let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut room);
@@ -113,56 +127,74 @@ fn parse(bytes: &Bytes) -> Result<Option<(Parts, usize)>, NotHttp> {
         Status::Partial if bytes.len() < MAX_HEAD => return Ok(None),
         Status::Complete(_) | Status::Partial => return Err(NotHttp::TooLarge),
     };
-    let (mut parts, ()) = Response::new(()).into_parts();
-    parts.status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NotHttp::Status)?;
-    parts.version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    parts.headers.reserve(head.headers.len().saturating_add(1)); // and our own id
-    for field in head.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
-        parts.headers.append(
-            name.map_err(|_| NotHttp::Syntax(httparse::Error::HeaderName))?,
-            value.map_err(|_| NotHttp::Syntax(httparse::Error::HeaderValue))?,
-        );
-    }
-    Ok(Some((parts, length)))
+    let status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NotHttp::Status)?;
+    let version = if head.version == Some(1) { Version::Http11 } else { Version::Http10 };
+    let text = bytes.get(..length).unwrap_or_default();
+    let mut places = Vec::with_capacity(head.headers.len().saturating_add(1)); // and our own id
+    places.extend(
+        head.headers
+            .iter()
+            .map(|field| Place { name: place(text, field.name.as_bytes()), value: place(text, field.value) }),
+    );
+    Ok(Some(Parsed { status, version, fields: Fields::of(text, places), length }))
 }
 
-/// Some answers end in different places for different readers; those are not passed on.
-fn check(parts: &Parts) -> Result<(), &'static str> {
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err("it switches protocols, which was not asked for");
-    }
-    if parts.status.as_u16() >= 600 {
-        return Err("its status is beyond those that exist"); // RFC 9110 section 15; clients take such a number in many ways
-    }
-    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
-    let first = lengths.next();
-    if lengths.next().is_some() || first.is_some_and(|length| length.as_bytes().contains(&b',')) {
-        return Err("it has more than one Content-Length");
-    }
-    if first.is_some() && parts.headers.contains_key(TRANSFER_ENCODING) {
-        return Err("it has both Content-Length and Transfer-Encoding");
-    }
-    Ok(())
+/// Where in `text` this piece of it is.
+fn place(text: &[u8], piece: &[u8]) -> Range<usize> {
+    let start = piece.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    start..start.saturating_add(piece.len())
 }
 
-/// RFC 9112 section 6.3, for the answer to a POST.
-fn framing(parts: &Parts) -> Result<Framing, NotHttp> {
-    if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Ok(Framing::Length(0));
+impl Parsed {
+    /// Some answers end in different places for different readers; those are not passed on.
+    fn check(&self) -> Result<(), &'static str> {
+        if self.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err("it switches protocols, which was not asked for");
+        }
+        if self.status.as_u16() >= 600 {
+            return Err("its status is beyond those that exist"); // RFC 9110 section 15; clients take such a number in many ways
+        }
+        let mut lengths = self.fields.all(CONTENT_LENGTH);
+        let first = lengths.next();
+        if lengths.next().is_some() || first.is_some_and(|length| length.contains(&b',')) {
+            return Err("it has more than one Content-Length");
+        }
+        if first.is_some() && self.fields.contain(TRANSFER_ENCODING) {
+            return Err("it has both Content-Length and Transfer-Encoding");
+        }
+        Ok(())
     }
-    if let Some(last) = parts.headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-        let last = last.to_str().map_err(|_| NotHttp::Coding)?.rsplit(',').next().unwrap_or_default();
-        return match parts.version {
-            Version::HTTP_10 => Err(NotHttp::CodingInHttp10),
-            _ if last.trim_ascii().eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked(Box::default())),
-            _ => Ok(Framing::UntilClose),
+
+    /// RFC 9112 section 6.3, for the answer to a POST.
+    fn framing(&self) -> Result<Framing, NotHttp> {
+        if matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Ok(Framing::Length(0));
+        }
+        if let Some(codings) = self.fields.all(TRANSFER_ENCODING).last() {
+            // nobody knows codings by other letters
+            let readable = codings.is_ascii().then(|| codings.rsplit(|byte| *byte == b',').next().unwrap_or_default());
+            let last = readable.ok_or(NotHttp::Coding)?;
+            return match self.version {
+                Version::Http10 => Err(NotHttp::CodingInHttp10),
+                Version::Http11 if last.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+                    Ok(Framing::Chunked(Box::default()))
+                }
+                Version::Http11 => Ok(Framing::UntilClose),
+            };
+        }
+        match self.fields.only(CONTENT_LENGTH) {
+            Some(length) => digits(length).map(Framing::Length).ok_or(NotHttp::Length),
+            None => Ok(Framing::UntilClose),
+        }
+    }
+
+    /// RFC 9112 section 9.3. In whichever of its fields it stands, `close` is the last word.
+    fn persists(&self) -> bool {
+        let says = |wanted: &[u8]| {
+            let options = self.fields.all("connection").flat_map(|value| value.split(|byte| *byte == b','));
+            options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(wanted))
         };
-    }
-    match parts.headers.get(CONTENT_LENGTH) {
-        Some(length) => digits(length.as_bytes()).map(Framing::Length).ok_or(NotHttp::Length),
-        None => Ok(Framing::UntilClose),
+        !says(b"close") && (self.version == Version::Http11 || says(b"keep-alive"))
     }
 }
 
@@ -170,17 +202,6 @@ fn framing(parts: &Parts) -> Result<Framing, NotHttp> {
 fn digits(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-/// RFC 9112 section 9.3. In whichever of its fields it stands, `close` is the last word.
-fn persists(parts: &Parts) -> bool {
-    let says = |wanted: &[u8]| connection_options(&parts.headers).any(|option| option.eq_ignore_ascii_case(wanted));
-    !says(b"close") && (parts.version == Version::HTTP_11 || says(b"keep-alive"))
-}
-
-fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let fields = headers.get_all(CONNECTION).into_iter();
-    fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]
@@ -227,15 +248,15 @@ mod tests {
                     \r\n\r\nbodyHTTP/1.1";
         for piece in 1..=sent.len() {
             let (head, behind) = read(sent.as_bytes(), piece).unwrap().unwrap();
-            assert_eq!((head.parts.status.as_u16(), head.parts.version), (404, Version::HTTP_11), "{piece}");
+            assert_eq!(head.status.as_u16(), 404, "{piece}");
             let fields: Vec<(&str, &[u8])> =
-                head.parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+                head.fields.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap(), value)).collect();
             let expected: [(&str, &[u8]); 5] = [
-                ("content-length", b"4"),
-                ("x-twice", b"1"),
+                ("Content-Length", b"4"),
+                ("X-Twice", b"1"),
                 ("x-twice", b"2"),
-                ("x-empty", b""),
-                ("x-latin", "\u{e9}".as_bytes()),
+                ("X-Empty", b""),
+                ("X-Latin", "\u{e9}".as_bytes()),
             ];
             assert_eq!(fields, expected, "in pieces of {piece}");
             assert!(matches!(head.framing, Framing::Length(4)) && head.persists);
@@ -247,11 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn values_are_slices_of_what_was_received() {
+    fn what_is_behind_a_head_is_a_slice_of_what_was_received() {
         let mut received = BytesMut::from(&b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-A: value\r\n\r\nbody"[..]);
         let memory = received.as_ptr() as usize..received.as_ptr() as usize + received.len();
-        let (head, behind) = HeadReader::default().read(&mut received).unwrap().unwrap();
-        assert!(memory.contains(&(head.parts.headers["x-a"].as_bytes().as_ptr() as usize)));
+        let (_, behind) = HeadReader::default().read(&mut received).unwrap().unwrap();
         assert!(memory.contains(&(behind.as_ptr() as usize)));
     }
 
@@ -358,7 +378,7 @@ mod tests {
     #[test]
     fn a_head_has_its_limits_and_may_be_as_long_as_they_are() {
         let with_fields = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
-        assert_eq!(head(&with_fields(MAX_FIELDS)).parts.headers.len(), MAX_FIELDS);
+        assert_eq!(head(&with_fields(MAX_FIELDS)).fields.count(), MAX_FIELDS);
         let too_many = read(with_fields(MAX_FIELDS + 1).as_bytes(), 4096);
         assert!(matches!(too_many, Err(SendError::Garbled(NotHttp::Syntax(httparse::Error::TooManyHeaders)))));
 

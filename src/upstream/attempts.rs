@@ -4,13 +4,13 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::Leave;
 use super::client::{Client, Sent};
 use super::connection::Connection;
 use super::error::{Delivery, SendError};
+use crate::fields::Fields;
 use crate::signing::SignedRequest;
 
 /// Pooled connections that may end between the look at them and the first byte. There are never more of them than the pool
@@ -134,7 +134,7 @@ impl<'c> Attempts<'c> {
         &mut self,
         mut ready: Ready,
         request: SignedRequest,
-        forwarded: &HeaderMap,
+        forwarded: &Fields,
     ) -> Result<ControlFlow<Sent>, SendError> {
         let now = Instant::now();
         let by = self.by(now, self.client.timeouts.first_byte);
@@ -257,7 +257,7 @@ mod tests {
                 let mut endpoint = pooled.take().unwrap_or_else(|| listener.accept().unwrap().0);
                 endpoint.shutdown(std::net::Shutdown::Write).unwrap();
                 tokio::time::advance(FRESH).await;
-                let sent = attempts.send(ready, signed(&target), &HeaderMap::new()).await;
+                let sent = attempts.send(ready, signed(&target), &Fields::default()).await;
                 assert!(matches!(sent, Ok(ControlFlow::Continue(()))));
                 assert_eq!(endpoint.read(&mut [0; 1]).unwrap(), 0, "not a byte was written on it");
             }
@@ -265,8 +265,8 @@ mod tests {
             let (mut endpoint, _) = listener.accept().unwrap();
             endpoint.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
             tokio::time::advance(FRESH).await;
-            let sent = attempts.send(ready, signed(&target), &HeaderMap::new()).await;
-            assert!(matches!(sent, Ok(ControlFlow::Break(Sent { head, .. })) if head.status == 200));
+            let sent = attempts.send(ready, signed(&target), &Fields::default()).await;
+            assert!(matches!(sent, Ok(ControlFlow::Break(Sent { status, .. })) if status == 200));
         });
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::HeaderName;
-use http::response::Parts;
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
@@ -19,11 +17,11 @@ use super::connection::Connection;
 use super::error::SendError;
 use super::pool::Pool;
 use super::request::RequestHead;
+use crate::fields::Fields;
 use crate::signing::{SignedRequest, SigningTarget};
 
 /// Names us to endpoints, and to ourselves should a request come back (see `proxy::head`).
 pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// How old the addresses of an endpoint may be to which connections are kept.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
@@ -52,8 +50,10 @@ pub struct Client {
 
 /// An answer's head, with its body still to come.
 pub struct Sent {
-    /// Status and header fields.
-    pub head: Parts,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header fields.
+    pub fields: Fields,
     /// The body, still to be read.
     pub body: Box<AnswerBody>,
     /// When the request was handed over to be written.
@@ -114,25 +114,25 @@ impl Client {
         &self,
         mut connection: Connection,
         request: SignedRequest,
-        forwarded: &HeaderMap,
+        forwarded: &Fields,
         answer_by: Instant,
     ) -> Result<Sent, SendError> {
         let request = self.head.request(request.into_body(), forwarded);
         let sent_at = Instant::now();
         let (head, received) = connection.send(request, answer_by).await?;
         let answered_at = Instant::now();
-        let AnswerHead { parts, framing, persists } = head;
-        let home = persists.then(|| Home { pool: self.pool.clone(), keep: kept_alive(&parts.headers) });
+        let AnswerHead { status, fields, framing, persists } = head;
+        let home = persists.then(|| Home { pool: self.pool.clone(), keep: kept_alive(&fields) });
         let body = Box::new(AnswerBody::new(framing, received, connection, home, self.timeouts.idle));
-        Ok(Sent { head: parts, body, sent_at, answered_at })
+        Ok(Sent { status, fields, body, sent_at, answered_at })
     }
 }
 
 /// `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less a second for the way: how long the endpoint keeps the
 /// connection when nothing is sent on it.
-fn kept_alive(headers: &HeaderMap) -> Option<Duration> {
-    let fields = headers.get_all(KEEP_ALIVE).iter().filter_map(|value| value.to_str().ok());
-    let parameters = fields.flat_map(|value| value.split(',')).filter_map(|parameter| parameter.split_once('='));
+fn kept_alive(fields: &Fields) -> Option<Duration> {
+    let values = fields.all("keep-alive").filter_map(|value| std::str::from_utf8(value).ok());
+    let parameters = values.flat_map(|value| value.split(',')).filter_map(|parameter| parameter.split_once('='));
     let mut timeouts = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"));
     let seconds: u64 = timeouts.next()?.1.trim().trim_matches('"').parse().ok()?;
     Some(Duration::from_secs(seconds.saturating_sub(1)))
@@ -142,7 +142,6 @@ fn kept_alive(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::upstream::{BreakerLimits, Security};
-    use http::HeaderValue;
     use std::net::{SocketAddr, TcpListener};
 
     #[test]
@@ -156,9 +155,9 @@ mod tests {
             ("timeout=soon", None),
             ("", None),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(KEEP_ALIVE, HeaderValue::from_static(value));
-            assert_eq!(kept_alive(&headers), seconds.map(Duration::from_secs), "{value}");
+            let mut fields = Fields::default();
+            fields.push("Keep-Alive", value.as_bytes());
+            assert_eq!(kept_alive(&fields), seconds.map(Duration::from_secs), "{value}");
         }
     }
 

@@ -1,14 +1,15 @@
 //! A signed request on its way: the head, which is written here and nowhere else, and what of it is still to be written.
 
-use std::io::{self, IoSlice, Write as _};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderValue, Uri};
 use tokio::io::AsyncWrite;
 
 use super::client::VIA_COUNTERSIGN;
+use crate::fields::Fields;
 use crate::signing::SigningTarget;
 
 /// Bodies up to this length are copied behind their head: that costs less than a second buffer in one system call.
@@ -36,19 +37,19 @@ impl RequestHead {
     }
 
     /// The request with this body. Nothing a client wrote is copied into its head but the fields its route lists.
-    pub(super) fn request(&self, body: Bytes, forwarded: &HeaderMap) -> Outgoing {
+    pub(super) fn request(&self, body: Bytes, forwarded: &Fields) -> Outgoing {
         const LENGTH_AND_END: usize = 24;
         let copied = if body.len() <= COPIED { body.len() } else { 0 };
-        let fields = forwarded.iter().map(|(name, value)| [name.as_str().len(), value.len(), b": \r\n".len()]);
+        let fields = forwarded.iter().map(|(name, value)| [name.len(), value.len(), b": \r\n".len()]);
         let room = [self.before_length.len(), self.behind_length.len(), LENGTH_AND_END, copied];
         let room = fields.flatten().chain(room).fold(0, usize::saturating_add);
 
         let mut head = Vec::with_capacity(room);
         head.extend_from_slice(&self.before_length);
-        let _infallible = write!(head, "{}", body.len());
+        head.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
         head.extend_from_slice(&self.behind_length);
-        for (name, value) in forwarded {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+        for (name, value) in forwarded.iter() {
+            for part in [name, b": ", value, b"\r\n"] {
                 head.extend_from_slice(part);
             }
         }
@@ -165,9 +166,9 @@ mod tests {
 
     fn written(body: &[u8], at_once: usize) -> (Vec<u8>, usize) {
         let target = SigningTarget { host: "endpoint.example".to_owned(), path: "/v1/".to_owned() };
-        let mut forwarded = HeaderMap::new();
-        forwarded.append("x-trace", HeaderValue::from_static("one"));
-        forwarded.append("x-trace", HeaderValue::from_static("two"));
+        let mut forwarded = Fields::default();
+        forwarded.push("x-trace", b"one");
+        forwarded.push("x-trace", b"two");
         let mut request = RequestHead::to(&target).unwrap().request(Bytes::copy_from_slice(body), &forwarded);
         let mut socket = Reluctant { at_once, taken: Vec::new(), calls: Vec::new() };
         let mut cx = Context::from_waker(Waker::noop());

@@ -13,9 +13,11 @@ use bytes::Bytes;
 use countersign::downstream::listener::Security;
 use countersign::downstream::stream::{Clocks, ExchangeGuard};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, RequestBody, Service, accept,
+    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
+    RequestHead, Service, accept,
 };
-use http::{Request, Response, StatusCode};
+use countersign::fields::Fields;
+use http::StatusCode;
 use http_body_util::Full;
 
 use tokio::sync::watch;
@@ -35,16 +37,19 @@ impl Handler for Echo {
         &self,
         peer: Rc<PeerEvidence>,
         _exchange: ExchangeGuard,
-        _request: Request<RequestBody>,
-    ) -> Response<Full<Bytes>> {
-        Response::new(Full::new(Bytes::from(format!("{:?}\n", peer.facts()))))
+        _head: RequestHead,
+        _body: RequestBody,
+    ) -> Reply<Full<Bytes>> {
+        reply(StatusCode::OK, format!("{:?}\n", peer.facts()))
     }
 
-    fn refuse(&self, _peer: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(format!("{fault}\n"))));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response
+    fn refuse(&self, _peer: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Reply<Full<Bytes>> {
+        reply(StatusCode::BAD_REQUEST, format!("{fault}\n"))
     }
+}
+
+fn reply(status: StatusCode, text: String) -> Reply<Full<Bytes>> {
+    Reply { status, fields: Fields::default(), body: Full::new(Bytes::from(text)) }
 }
 
 /// Serving until it is dropped.

@@ -15,13 +15,13 @@ use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::stream::ExchangeGuard;
 use countersign::downstream::{
     Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, PeerFacts,
-    RequestBody, Service,
+    Reply, RequestBody, RequestHead, Service,
 };
 use countersign::proxy::Proxy;
 use countersign::proxy::answer::Answer;
 use countersign::query::{Limits, Parameters};
 use countersign::signing::verify::SignatureClaim;
-use http::{Method, Request, Response, Version};
+use http::{Method, Version};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +32,7 @@ use tokio::time::sleep;
 
 use super::canonical::read_signed;
 use super::gateway::{CLOCKS, FORWARDED, LIMITS, LISTENER, Pipe, proxy};
-use super::heads::{assert_plain, is_lawful, passed_on};
+use super::heads::{as_http, assert_plain, is_lawful, passed_on};
 use super::keys::{active, target};
 use super::messages::messages;
 use super::responses::{self, find, read_all};
@@ -207,8 +207,10 @@ impl Handler for Witness {
         &self,
         peer: Rc<PeerEvidence>,
         exchange: ExchangeGuard,
-        request: Request<RequestBody>,
-    ) -> Response<Answer> {
+        head: RequestHead,
+        body: RequestBody,
+    ) -> Reply<Answer> {
+        let request = as_http(&head);
         assert_plain(&request);
         let lawful = is_lawful(&request, &NAMES);
         let nth = self.seen.borrow().len();
@@ -217,19 +219,19 @@ impl Handler for Witness {
         let may_close = request.version() == Version::HTTP_10 || request.headers().contains_key("connection");
         self.seen.borrow_mut().push(Seen { method, lawful, may_close, passed_on, passed: None });
         self.steps.set(self.steps.get() + 1);
-        let response = self.proxy.handle(peer, exchange, request).await;
+        let reply = self.proxy.handle(peer, exchange, head, body).await;
         self.steps.set(self.steps.get() + 1);
-        self.seen.borrow_mut()[nth].passed = Some(!response.headers().contains_key("x-proxy-sent"));
-        response
+        self.seen.borrow_mut()[nth].passed = Some(!reply.fields.contain("x-proxy-sent"));
+        reply
     }
 
-    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Response<Answer> {
-        let response = self.proxy.refuse(peer, exchange, fault);
-        let passed = Some(!response.headers().contains_key("x-proxy-sent"));
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Answer> {
+        let reply = self.proxy.refuse(peer, exchange, fault);
+        let passed = Some(!reply.fields.contain("x-proxy-sent"));
         let seen = Seen { method: None, lawful: false, may_close: true, passed_on: Vec::new(), passed };
         self.seen.borrow_mut().push(seen);
         self.steps.set(self.steps.get() + 1);
-        response
+        reply
     }
 }
 

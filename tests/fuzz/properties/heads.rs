@@ -1,14 +1,22 @@
 //! The rules for request heads, written down a second time: in one pass over the fields, and without a gravest fault.
 
-use countersign::downstream::RequestBody;
+use countersign::downstream::RequestHead;
 use http::{HeaderMap, Request, Version};
 
 /// Most fields that a connection hands on.
 const MOST_FIELDS: usize = 64;
 
+/// The head as `http` has it.
+pub(super) fn as_http(head: &RequestHead) -> Request<()> {
+    let version = if head.is_http_11() { Version::HTTP_11 } else { Version::HTTP_10 };
+    let mut request = Request::builder().method(head.method()).uri(head.target()).version(version).body(()).unwrap();
+    *request.headers_mut() = head.fields().to_map();
+    assert_eq!(request.headers().len(), head.fields().count(), "`http` takes every field");
+    request
+}
+
 /// What no request may be that reaches a handler, whatever the handler would make of it.
-pub(super) fn assert_plain(request: &Request<RequestBody>) {
-    assert!(matches!(request.version(), Version::HTTP_10 | Version::HTTP_11), "{:?}", request.version());
+pub(super) fn assert_plain(request: &Request<()>) {
     assert!(request.headers().len() <= MOST_FIELDS, "{} fields", request.headers().len());
     for (name, value) in request.headers() {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -19,7 +27,7 @@ pub(super) fn assert_plain(request: &Request<RequestBody>) {
 }
 
 /// Whether a head may be forwarded by a listener that is called by one of `names`, in lower case, with one route at `/`.
-pub(super) fn is_lawful(request: &Request<RequestBody>, names: &[&str]) -> bool {
+pub(super) fn is_lawful(request: &Request<()>, names: &[&str]) -> bool {
     let headers = request.headers();
     let host = values(headers, "host");
     let media_type = values(headers, "content-type");

@@ -1,0 +1,158 @@
+//! The grammar of one line of a head, to the letter: what is good here is read in one way by every parser.
+
+use std::ops::Range;
+
+use super::request_head::HeadFault;
+use crate::fields::Place;
+
+/// The first line, by places in the head.
+#[derive(Debug)]
+pub(super) struct RequestLine {
+    pub(super) method: Range<usize>,
+    /// A path, and a query if there is one.
+    pub(super) target: Range<usize>,
+    pub(super) version: Version,
+}
+
+/// The versions that are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Http10,
+    Http11,
+}
+
+/// RFC 9112 section 3, with a path as its target. The line begins at `begin`.
+pub(super) fn read_request_line(line: &[u8], begin: usize) -> Result<RequestLine, HeadFault> {
+    let (method, rest) = split_at_space(line, TOKEN)?;
+    let (target, rest) = split_at_space(rest, GRAPHIC)?;
+    check_target(method, target)?;
+    let (version, end) = split_behind(rest, GRAPHIC);
+    let version = match version {
+        b"HTTP/1.1" => Version::Http11,
+        b"HTTP/1.0" => Version::Http10,
+        _ if version.starts_with(b"HTTP/") => return Err(HeadFault::Version),
+        _ => return Err(HeadFault::RequestLine),
+    };
+    if end != b"\r\n" {
+        return Err(HeadFault::LineEnd);
+    }
+    let method = span(begin, method.len());
+    let target = span(method.end.saturating_add(1), target.len());
+    Ok(RequestLine { method, target, version })
+}
+
+const fn span(start: usize, length: usize) -> Range<usize> {
+    start..start.saturating_add(length)
+}
+
+/// One or more bytes of this class, and what stands behind the space that ends them.
+fn split_at_space(bytes: &[u8], class: u8) -> Result<(&[u8], &[u8]), HeadFault> {
+    let (before, behind) = split_behind(bytes, class);
+    let behind = behind.strip_prefix(b" ").filter(|_| !before.is_empty());
+    behind.map(|behind| (before, behind)).ok_or(HeadFault::RequestLine)
+}
+
+fn check_target(method: &[u8], target: &[u8]) -> Result<(), HeadFault> {
+    if method == b"CONNECT" {
+        return Err(HeadFault::Connect);
+    }
+    if !target.starts_with(b"/") {
+        return Err(HeadFault::Target);
+    }
+    // whether a `?` may be there is for later
+    if split_behind(target, PATH).1.is_empty() { Ok(()) } else { Err(HeadFault::Path) }
+}
+
+/// A header field.
+pub(super) struct Field<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+    pub(super) place: Place,
+}
+
+/// RFC 9112 section 5. The line begins at `begin`.
+pub(super) fn read_field(line: &[u8], begin: usize) -> Result<Field<'_>, HeadFault> {
+    let (name, rest) = split_behind(line, TOKEN);
+    let padded = match (name, rest) {
+        ([], [b' ' | b'\t', ..]) => return Err(HeadFault::Folded),
+        (_, [b'\r' | b'\n', ..]) => return Err(HeadFault::LineEnd),
+        ([_, ..], [b':', value @ ..]) => read_value(value)?,
+        _ => return Err(HeadFault::FieldName),
+    };
+    let value = padded.trim_ascii_start();
+    let padding = padded.len().saturating_sub(value.len());
+    let value = value.trim_ascii_end();
+    let place = Place {
+        name: span(begin, name.len()),
+        value: span(begin.saturating_add(name.len()).saturating_add(1).saturating_add(padding), value.len()),
+    };
+    Ok(Field { name, value, place })
+}
+
+/// What stands between the colon and the end of the line.
+fn read_value(rest: &[u8]) -> Result<&[u8], HeadFault> {
+    // all bytes are looked at, many at once: nearly always none of them is wrong
+    if let Some(value) = rest.strip_suffix(b"\r\n")
+        && value.iter().fold(true, |good, byte| good & is_field_text(byte))
+    {
+        return Ok(value);
+    }
+    let wrong = rest.iter().find(|byte| !is_field_text(byte));
+    Err(if matches!(wrong, Some(b'\r' | b'\n')) { HeadFault::LineEnd } else { HeadFault::FieldValue })
+}
+
+/// The bytes of this class, and all from the first that is of another.
+fn split_behind(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|byte| !is(byte, class)).unwrap_or(bytes.len());
+    bytes.split_at_checked(end).unwrap_or((bytes, &[]))
+}
+
+/// RFC 9110 section 5.6.2.
+const TOKEN: u8 = 1;
+/// RFC 3986: `pchar`, `/` and `?`.
+const PATH: u8 = 2;
+/// ASCII that can be seen.
+const GRAPHIC: u8 = 4;
+
+/// The classes of each byte.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    while byte < classes.len() {
+        let character = byte as u8;
+        if character.is_ascii_alphanumeric() {
+            classes[byte] = TOKEN | PATH;
+        }
+        if character.is_ascii_graphic() {
+            classes[byte] |= GRAPHIC;
+        }
+        byte += 1;
+    }
+    let more: [(&[u8], u8); 2] = [(b"!#$%&'*+-.^_`|~", TOKEN), (b"/-._~%!$&'()*+,;=:@?", PATH)];
+    let mut class = 0;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // as above
+    while class < more.len() {
+        let mut at = 0;
+        while at < more[class].0.len() {
+            classes[more[class].0[at] as usize] |= more[class].1;
+            at += 1;
+        }
+        class += 1;
+    }
+    classes
+};
+
+fn is(byte: &u8, class: u8) -> bool {
+    CLASSES.get(usize::from(*byte)).is_some_and(|classes| classes & class != 0)
+}
+
+/// RFC 9110 section 5.6.2.
+pub(super) fn is_token(byte: &u8) -> bool {
+    is(byte, TOKEN)
+}
+
+/// RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.
+pub(super) const fn is_field_text(byte: &u8) -> bool {
+    (*byte == b'\t') | ((*byte >= b' ') & (*byte != 0x7f))
+}

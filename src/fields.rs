@@ -1,0 +1,157 @@
+//! The header fields of a message: one piece of text, and where in it each name and each value is.
+//!
+//! Both sides of the proxy hold the fields of nearly every message in this form: they are read once, looked at a few times and
+//! written again. In `http`'s map each name is parsed and hashed, each value is a counted reference, and both for nothing: a
+//! message has a dozen fields, which are found faster by their length. What hyper reads and writes is turned into a map, and from
+//! one, where hyper begins.
+
+use std::ops::Range;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Fields in the order in which they stand. A name may be there more than once, in any case.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    text: Vec<u8>,
+    places: Vec<Place>,
+}
+
+/// Where a field is in a text.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The name, which is a token.
+    pub name: Range<usize>,
+    /// The value, without white space around it, and without control characters in it.
+    pub value: Range<usize>,
+}
+
+impl Fields {
+    /// Those at `places` in `text`, which whoever names the places has judged.
+    #[must_use]
+    pub fn of(text: &[u8], places: Vec<Place>) -> Self {
+        Self { text: text.to_vec(), places }
+    }
+
+    /// A part of the text, within a field or beside them.
+    #[must_use]
+    pub fn text(&self, range: &Range<usize>) -> &[u8] {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// All names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.places.iter().map(|place| (self.text(&place.name), self.text(&place.value)))
+    }
+
+    /// The values of every field called `name`.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let called = move |place: &&Place| self.is_called(place, name);
+        self.places.iter().filter(called).map(|place| self.text(&place.value))
+    }
+
+    /// The value of the one field called `name`; none when there is none, or another.
+    #[must_use]
+    pub fn only(&self, name: &str) -> Option<&[u8]> {
+        let mut values = self.all(name);
+        let first = values.next()?;
+        values.next().is_none().then_some(first)
+    }
+
+    /// Whether there is a field called `name`.
+    #[must_use]
+    pub fn contain(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Adds a field behind the others; a value that cannot stand in one is left out with its name (RFC 9110 section 5.5).
+    pub fn push(&mut self, name: &str, value: &[u8]) {
+        let is_text = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
+        if value.iter().all(is_text) {
+            let name = self.add(name.as_bytes());
+            let value = self.add(value);
+            self.places.push(Place { name, value });
+        }
+    }
+
+    /// Keeps the fields whose names are `wanted`.
+    pub fn retain(&mut self, wanted: impl Fn(&[u8]) -> bool) {
+        let text = &self.text;
+        self.places.retain(|place| wanted(text.get(place.name.clone()).unwrap_or_default()));
+    }
+
+    /// For hyper.
+    #[must_use]
+    pub fn to_map(&self) -> HeaderMap {
+        // those that were judged are all such as `http` takes
+        let field = |(name, value)| Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?));
+        let mut map = HeaderMap::with_capacity(self.count());
+        for (name, value) in self.iter().filter_map(field) {
+            map.append(name, value);
+        }
+        map
+    }
+
+    fn is_called(&self, place: &Place, name: &str) -> bool {
+        place.name.len() == name.len() && self.text(&place.name).eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.text.len();
+        self.text.extend_from_slice(bytes);
+        start..self.text.len()
+    }
+}
+
+impl From<&HeaderMap> for Fields {
+    fn from(map: &HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in map {
+            fields.push(name.as_str(), value.as_bytes());
+        }
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(list: &[(&str, &str)]) -> Fields {
+        let mut fields = Fields::default();
+        for (name, value) in list {
+            fields.push(name, value.as_bytes());
+        }
+        fields
+    }
+
+    #[test]
+    fn fields_are_found_in_any_case_and_kept_in_their_order() {
+        let mut fields = fields(&[("X-A", "1"), ("x-b", ""), ("x-a", "2")]);
+        assert_eq!(fields.all("x-a").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!((fields.only("x-a"), fields.only("X-B"), fields.only("x-c")), (None, Some(&b""[..]), None));
+        assert!(fields.contain("X-a") && !fields.contain("x-") && !fields.contain("x-ab"));
+        fields.retain(|name| name != b"x-b");
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [(&b"X-A"[..], &b"1"[..]), (b"x-a", b"2")]);
+    }
+
+    #[test]
+    fn a_value_that_would_end_its_line_is_left_out_with_its_name() {
+        for value in ["a\r\nb", "\n", "\0", "\u{7f}"] {
+            assert_eq!(fields(&[("x-a", value)]).count(), 0, "{value:?}");
+        }
+        assert_eq!(fields(&[("x-a", "a\tb\u{e9}")]).count(), 1);
+    }
+
+    #[test]
+    fn a_map_holds_the_same_fields() {
+        let map = fields(&[("x-a", "1"), ("x-b", "\u{e9}"), ("x-a", "2")]).to_map();
+        assert_eq!(map.get_all("x-a").iter().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(Fields::from(&map).all("x-b").collect::<Vec<_>>(), ["\u{e9}".as_bytes()]);
+    }
+}
