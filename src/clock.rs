@@ -17,15 +17,15 @@ pub fn now() -> Timestamp {
 /// When the monotonic clock was first read.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Milliseconds since the first reading, to compare the two clocks of this host; see [`monotonic_nanos`].
+/// Milliseconds from the first reading to `instant`, to compare the two clocks of this host; see [`nanos_at`].
 #[must_use]
-pub fn monotonic_millis() -> i64 {
-    i64::try_from(BEGINNING.elapsed().as_millis()).unwrap_or(i64::MAX)
+pub fn millis_at(instant: Instant) -> i64 {
+    i64::try_from(instant.saturating_duration_since(*BEGINNING).as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Nanoseconds since the first reading: the same clock for all threads, and no step of the wall clock moves it. For rates,
-/// which are kept as one number. It lasts for 584 years.
+/// Nanoseconds from the first reading to `instant`: the same clock for all threads, and no step of the wall clock moves it. For
+/// rates, which are kept as one number. It lasts for 584 years.
 #[must_use]
-pub fn monotonic_nanos() -> u64 {
-    u64::try_from(BEGINNING.elapsed().as_nanos()).unwrap_or(u64::MAX)
+pub fn nanos_at(instant: Instant) -> u64 {
+    u64::try_from(instant.saturating_duration_since(*BEGINNING).as_nanos()).unwrap_or(u64::MAX)
 }

@@ -25,11 +25,23 @@ pub struct Place {
     pub value: Range<usize>,
 }
 
+/// For a field that is added.
+const ROOM: usize = 64;
+
+/// Whether `name` is this one, in any case.
+#[must_use]
+pub fn is(name: &[u8], other: &str) -> bool {
+    // most names differ in their length, which is found out first
+    name.len() == other.len() && name.eq_ignore_ascii_case(other.as_bytes())
+}
+
 impl Fields {
     /// Those at `places` in `text`, which whoever names the places has judged.
     #[must_use]
     pub fn of(text: &[u8], places: Vec<Place>) -> Self {
-        Self { text: text.to_vec(), places }
+        let mut owned = Vec::with_capacity(text.len().saturating_add(ROOM));
+        owned.extend_from_slice(text);
+        Self { text: owned, places }
     }
 
     /// A part of the text, within a field or beside them.
@@ -45,7 +57,7 @@ impl Fields {
 
     /// The values of every field called `name`.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let called = move |place: &&Place| self.is_called(place, name);
+        let called = move |place: &&Place| place.name.len() == name.len() && is(self.text(&place.name), name);
         self.places.iter().filter(called).map(|place| self.text(&place.value))
     }
 
@@ -95,10 +107,6 @@ impl Fields {
             map.append(name, value);
         }
         map
-    }
-
-    fn is_called(&self, place: &Place, name: &str) -> bool {
-        place.name.len() == name.len() && self.text(&place.name).eq_ignore_ascii_case(name.as_bytes())
     }
 
     fn add(&mut self, bytes: &[u8]) -> Range<usize> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Collected, Limited};
 use tokio::task::LocalSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::destination::Destination;
 use super::graph::SharedRoute;
@@ -17,8 +17,7 @@ use crate::authorize::{ClientIdentity, Policy};
 use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::fields::Fields;
-use crate::proxy::EndpointClock;
-use crate::proxy::endpoint_clock::reading;
+use crate::proxy::{EndpointClock, Moment};
 use crate::query::{Limits, QueryForm};
 use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
 use crate::telemetry::record::causes;
@@ -99,7 +98,7 @@ impl Probe {
         let mut attempts = client.call(Repetition::Safe);
         loop {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
-            let sent_at = reading();
+            let sent_at = Moment::now().reading();
             let unsealed = prepare(
                 &allowed,
                 key,
@@ -108,10 +107,10 @@ impl Probe {
                 &RequestTimestamp::at(self.clock.signing_time(sent_at)),
             );
             let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
-            let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default()).await;
+            let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
             if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
                 // a clock that is off is known from now on: the next probe will do better
-                self.clock.observe(sent_at, reading(), &fields);
+                self.clock.observe(sent_at, Moment::now().reading(), &fields);
                 let body = Limited::new(body, READ).collect().await;
                 // the status decides; without a body there is only less to tell
                 return Ok((status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));

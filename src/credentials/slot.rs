@@ -96,6 +96,17 @@ impl KeySlot {
         if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(key) }
     }
 
+    /// Whether there is a key that has not expired at `now`; for those who will ask for it later.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn check(&self, now: Timestamp) -> Result<(), KeyUnavailable> {
+        // only borrowed: workers share the key's count, and would take its line of memory from each other
+        let key = self.current.load();
+        let key = key.as_ref().ok_or(KeyUnavailable::NotLoaded)?;
+        if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(()) }
+    }
+
     /// What is the matter with the store or the key it gives, since the last look; `None` when all is well. Without secrets.
     #[must_use]
     pub fn trouble(&self) -> Option<Arc<String>> {

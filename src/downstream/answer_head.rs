@@ -7,7 +7,7 @@ use http_body::SizeHint;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::clock;
-use crate::fields::Fields;
+use crate::fields::{Fields, is};
 
 /// How a client finds the end of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +55,8 @@ impl After {
     }
 }
 
-/// Room for most heads with a small body.
-const ROOM: usize = 1536;
-
 /// Writes the head, with a `Date` when it has none.
 pub(super) fn write_head(status: StatusCode, fields: &Fields, framing: BodyFraming, after: After, out: &mut Vec<u8>) {
-    out.reserve(ROOM);
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -69,7 +65,7 @@ pub(super) fn write_head(status: StatusCode, fields: &Fields, framing: BodyFrami
     out.extend_from_slice(b"\r\n");
     let mut is_dated = false;
     for (name, value) in fields.iter().filter(|(name, _)| !is_said_here(name)) {
-        is_dated |= name.eq_ignore_ascii_case(b"date");
+        is_dated |= is(name, "date");
         write_field(name, value, out);
     }
     match framing {
@@ -90,7 +86,7 @@ pub(super) fn write_head(status: StatusCode, fields: &Fields, framing: BodyFrami
 
 /// The framing is the connection's to say.
 fn is_said_here(name: &[u8]) -> bool {
-    ["connection", "content-length", "transfer-encoding"].iter().any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
+    ["connection", "content-length", "transfer-encoding"].iter().any(|ours| is(name, ours))
 }
 
 fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {

@@ -1,5 +1,6 @@
 //! Writing an answer: head and first piece together when both are there, and no more read of the rest than the client takes.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -17,6 +18,11 @@ use super::stream::Socket;
 /// Pieces up to this size are copied behind the head; larger ones are written from where they are.
 const COPIED: usize = 4 * 1024;
 
+thread_local! {
+    /// Memory for what is written at once, head and small pieces: an answer that waits for nobody leaves it to the next one.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Writes `reply` to its end.
 ///
 /// # Errors
@@ -31,7 +37,7 @@ where
     // a body that was not read, and has not come as a whole either, would be taken for the next request
     let after = if says == After::Keep && stream.skip_body() { after } else { After::Close };
     let framing = BodyFraming::of(status, &body.size_hint());
-    let mut unwritten = Unwritten::default();
+    let mut unwritten = Unwritten { before: ROOM.take(), ..Unwritten::default() };
     write_head(status, &fields, framing, after, &mut unwritten.before);
     let mut body = pin!(body);
     let mut left = framing.length();
@@ -71,6 +77,7 @@ where
         None => unwritten.before.extend_from_slice(b"0\r\n\r\n"),
     }
     poll_fn(|cx| unwritten.poll_write(stream, cx)).await?;
+    ROOM.set(unwritten.before);
     Ok(after)
 }
 

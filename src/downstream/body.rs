@@ -1,5 +1,8 @@
 //! Reading a request's body: capped before and while it arrives, and never for longer than its deadline.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -58,7 +61,15 @@ pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) ->
     }
     let mut held = budget.hold();
     held.at_least(announced)?;
-    match timeout(limits.deadline, collect(body, limits.bytes, &mut held)).await {
+    let read = {
+        let mut whole = pin!(collect(body, limits.bytes, &mut held));
+        match poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
+            // as nearly always, it has come with its head: no clock needs to be set
+            Poll::Ready(read) => Ok(read),
+            Poll::Pending => timeout(limits.deadline, whole).await,
+        }
+    };
+    match read {
         Ok(Ok(Some(bytes))) => Ok((bytes, held)),
         Ok(Ok(None)) => Err(too_large()),
         Ok(Err(error)) => Err(error),

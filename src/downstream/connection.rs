@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,10 +14,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::time::{sleep, timeout};
 
-use super::direct::{self, Ending};
+use super::direct;
 use super::drain::Drain;
+use super::ending::Ending;
 use super::evidence::PeerEvidence;
 use super::message::{Reply, RequestHead};
 use super::request_body::RequestBody;
@@ -62,15 +61,6 @@ pub enum Lifetime {
     AtMost(Duration),
 }
 
-impl Lifetime {
-    async fn over(self) {
-        match self {
-            Self::Unlimited => std::future::pending().await,
-            Self::AtMost(lifetime) => sleep(lifetime).await,
-        }
-    }
-}
-
 /// Serves one connection to its end. What is wrong with the client's framing is the handler's to answer; errors of its socket
 /// concern nobody else: they end the connection and are not reported further.
 pub async fn serve<S, H>(
@@ -85,10 +75,7 @@ pub async fn serve<S, H>(
     H: Handler,
 {
     let (stream, exchanges) = ClientStream::new(io, clocks);
-    let last = exchanges.clone();
-    let mut ending = Ending::when(async move {
-        tokio::select! { () = last_call(&drain, &last) => {}, () = lifetime.over() => {} }
-    });
+    let mut ending = Ending::of(&drain, lifetime, &exchanges);
     if let Some(stream) = direct::serve(stream, &exchanges, &peer, &current, &mut ending).await {
         // in a box: most connections never come here
         Box::pin(serve_with_hyper(stream, exchanges, peer, current, ending)).await;
@@ -151,18 +138,6 @@ async fn serve_with_hyper<S, H>(
     if let Err(error) = ended {
         tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
     }
-}
-
-/// How long a connection on which nothing happens is kept after a drain has begun. A client in the middle of its work, or one
-/// that has just connected, has its next request on the way; it is answered, with `Connection: close`.
-const LAST_CALL: Duration = Duration::from_millis(250);
-
-/// Waits for the drain, and then for a request to have come or for that time to be over.
-async fn last_call(drain: &Drain, exchanges: &ExchangeMarker) {
-    drain.begun().await;
-    let called = poll_fn(|_| if exchanges.is_idle() { Poll::Pending } else { Poll::Ready(()) });
-    // no wake-up of its own: what a request wakes is the connection, which is polled together with this
-    let _either = timeout(LAST_CALL, called).await;
 }
 
 fn closing<B>(mut response: Response<B>) -> Response<B> {

@@ -8,38 +8,20 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use tokio::io::AsyncWrite as _;
 
 use super::answer_head::After;
 use super::answering::answer;
 use super::connection::Handler;
+use super::ending::Ending;
 use super::evidence::PeerEvidence;
 use super::message::RequestHead;
 use super::request_body::RequestBody;
 use super::service::Current;
 use super::shared_stream::{Begin, SharedStream};
 use super::stream::{ClientStream, ExchangeMarker, Socket};
-
-/// Says when the request that is under way is the last of its connection.
-pub(super) struct Ending {
-    over: Pin<Box<dyn Future<Output = ()>>>,
-    is_over: bool,
-}
-
-impl Ending {
-    /// When `over` is ready.
-    pub(super) fn when(over: impl Future<Output = ()> + 'static) -> Self {
-        Self { over: Box::pin(over), is_over: false }
-    }
-
-    /// Whether it is so now; wakes the task when it becomes so.
-    pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        self.is_over = self.is_over || self.over.as_mut().poll(cx).is_ready();
-        self.is_over
-    }
-}
 
 /// Serves usual requests until the connection ends, or one is not usual: then hyper is to go on with the stream that is returned,
 /// in which it finds all that has come.

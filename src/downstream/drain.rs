@@ -15,6 +15,12 @@ impl Drain {
         Self { signal }
     }
 
+    /// Whether it may have begun since this was made: cheap, and never wrong when it says no.
+    #[must_use]
+    pub(super) fn is_news(&self) -> bool {
+        self.signal.has_changed().unwrap_or(true)
+    }
+
     /// Waits until the drain begins. A sender that is gone counts as the beginning.
     pub async fn begun(&self) {
         let mut signal = self.signal.clone();

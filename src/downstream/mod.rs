@@ -21,6 +21,7 @@ mod chunks;
 pub mod connection;
 mod direct;
 pub mod drain;
+mod ending;
 pub mod evidence;
 mod greeting;
 mod head_line;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
-use super::direct::Ending;
+use super::ending::Ending;
 use super::message::RequestHead;
 use super::request_body::Remaining;
 use super::request_head::{HeadReader, Progress};
@@ -21,6 +21,9 @@ use super::usual::usual;
 const ROOM: usize = 2 * 1024;
 /// Most room at once for a connection whose last request was larger.
 const MOST_ROOM: usize = 64 * 1024;
+
+/// A body up to this size is copied out of the room, which costs less than to share it.
+const COPIED: usize = 4 * 1024;
 
 thread_local! {
     /// The room of connections that wait: one for all of a worker.
@@ -71,7 +74,6 @@ impl<S: Socket> SharedStream<S> {
 
     /// Awaits a request.
     pub(super) fn poll_begin(&self, cx: &mut Context<'_>, ending: &mut Ending) -> Poll<io::Result<Begin>> {
-        let is_over = ending.is_over(cx);
         let received = &mut *self.0.borrow_mut();
         if received.bytes.is_empty() {
             received.give_back_room();
@@ -79,7 +81,7 @@ impl<S: Socket> SharedStream<S> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Begin::Nothing)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending if is_over => return Poll::Ready(Ok(Begin::Nothing)),
+                Poll::Pending if ending.is_over(cx) => return Poll::Ready(Ok(Begin::Nothing)),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -182,8 +184,15 @@ impl<S: Socket> Received<S> {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-        let rest = self.bytes.split_to(self.body_left).freeze();
-        self.body_left = 0;
+        let length = std::mem::take(&mut self.body_left);
+        let rest = match self.bytes.get(..length) {
+            Some(small) if length <= COPIED => {
+                let copy = Bytes::copy_from_slice(small);
+                self.bytes.advance(length);
+                copy
+            }
+            _ => self.bytes.split_to(length).freeze(),
+        };
         Poll::Ready(Ok(rest))
     }
 }

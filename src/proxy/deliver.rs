@@ -6,15 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::endpoint_clock::reading;
 use super::fault::{ExchangeError, UpstreamError};
+use super::moment::Moment;
 use super::refused;
 use super::route::Route;
 use crate::authorize::Authorized;
 use crate::credentials::ActiveKey;
 use crate::fields::Fields;
 use crate::query::Action;
-use crate::signing::skew::Reading;
 use crate::signing::{RequestTimestamp, SignedRequest, prepare};
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};
@@ -25,11 +24,11 @@ pub(super) struct Stamp {
     pub(super) key: Arc<ActiveKey>,
     /// The time in the request, by the clock that the route follows.
     pub(super) signed: Timestamp,
-    /// When it was handed over to be sent, by both clocks of this host.
-    pub(super) sent: Reading,
+    /// When it was handed over to be sent.
+    pub(super) sent: Moment,
 }
 
-/// Brings an allowed form to the endpoint of `route`, and returns when the head of the answer is here. A form that is refused for
+/// Brings a form that was allowed at `asked` to the endpoint of `route`, and returns when the head of the answer is here. A form that is refused for
 /// its time goes there once more.
 ///
 /// # Errors
@@ -39,8 +38,11 @@ pub(super) async fn deliver(
     route: &Route,
     allowed: &Authorized<'_>,
     forwarded: &Fields,
+    asked: Moment,
     record: &mut ExchangeRecord,
 ) -> Result<Sent, ExchangeError> {
+    // nothing is connected for a key that cannot sign
+    route.key.check(route.clock.signing_time(asked.reading()))?;
     let (mut sent, mut stamp) = call(route, allowed, forwarded, record).await?;
     let mut refusal = refused::read(&mut sent).await;
     if refusal.as_ref().is_some_and(|refusal| refused::for_its_time(route, &stamp, refusal)) {
@@ -64,8 +66,6 @@ async fn call(
 ) -> Result<(Sent, Stamp), ExchangeError> {
     let repetition = repetition(route, allowed.form().action());
     let unanswered = |source| ExchangeError::Upstream(UpstreamError { source, repetition });
-    // nothing is connected for a key that cannot sign
-    route.key.current(route.clock.signing_time(reading()))?;
     let mut attempts = route.upstream.call(repetition);
     loop {
         let connection = attempts.connection().await.map_err(unanswered)?;
@@ -74,10 +74,10 @@ async fn call(
             Err(error) => return Err(attempts.doubt().map_or(error, unanswered)),
         };
         record.attempts = record.attempts.saturating_add(1);
-        match attempts.send(connection, request, forwarded).await.map_err(unanswered)? {
+        match attempts.send(connection, request, forwarded, stamp.sent.instant).await.map_err(unanswered)? {
             ControlFlow::Break(sent) => {
-                record.first_byte = Some(sent.answered_at.saturating_duration_since(sent.sent_at));
-                route.clock.observe(stamp.sent, reading(), &sent.fields);
+                record.first_byte = Some(sent.answered_at.saturating_duration_since(stamp.sent.instant));
+                route.clock.observe(stamp.sent.reading(), stamp.sent.later(sent.answered_at).reading(), &sent.fields);
                 return Ok((sent, stamp));
             }
             ControlFlow::Continue(()) => {}
@@ -91,15 +91,16 @@ async fn sign(
     allowed: &Authorized<'_>,
     record: &mut ExchangeRecord,
 ) -> Result<(SignedRequest, Stamp), ExchangeError> {
-    let signed = route.clock.signing_time(reading());
+    let began = Moment::now();
+    let signed = route.clock.signing_time(began.reading());
     let key = route.key.current(signed)?;
     record.key_id = Some(key.id().as_str().into());
-    let began = Instant::now();
     let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(signed));
     let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
     let request = unsealed.seal(&mac);
-    record.sign = Some(began.elapsed());
-    Ok((request, Stamp { key, signed, sent: reading() }))
+    let sent = began.later(Instant::now());
+    record.sign = Some(sent.instant.saturating_duration_since(began.instant));
+    Ok((request, Stamp { key, signed, sent }))
 }
 
 fn repetition(route: &Route, action: &Action) -> Repetition {

@@ -1,12 +1,12 @@
 //! A route's knowledge of its endpoint's clock, shared by all workers: learnt from answers, told to log and metrics, used to sign.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-use crate::clock;
 use crate::fields::Fields;
 use crate::signing::skew::{
     EXPLAINS_A_REFUSAL, Estimate, Reading, Sighting, Standing, TimeRefusal, apart, explains, signing_time,
@@ -41,12 +41,6 @@ pub struct EndpointClock {
     evidence: DateEvidence,
     known: ArcSwapOption<Estimate>,
     metrics: RouteMetrics,
-}
-
-/// Both clocks of this host, now.
-#[must_use]
-pub fn reading() -> Reading {
-    Reading { wall: clock::now(), monotonic: clock::monotonic_millis() }
 }
 
 impl EndpointClock {
@@ -150,12 +144,20 @@ impl EndpointClock {
 /// The `Date` of an answer that no cache had, if it is one in the form that RFC 9110 section 5.6.7 prefers.
 fn date(fields: &Fields) -> Option<Timestamp> {
     const LENGTH: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+    thread_local! {
+        /// What was read last: for a second, answers have the same.
+        static LAST: Cell<Option<([u8; LENGTH], Timestamp)>> = const { Cell::new(None) };
+    }
     if SIGNS_OF_A_CACHE.iter().any(|name| fields.contain(name)) {
         return None;
     }
-    let text = fields.only("date").filter(|text| text.len() == LENGTH)?;
-    let text = std::str::from_utf8(text).ok()?;
-    DateTimeParser::new().parse_timestamp(text).ok()
+    let text: [u8; LENGTH] = fields.only("date")?.try_into().ok()?;
+    if let Some((_, date)) = LAST.get().filter(|(last, _)| *last == text) {
+        return Some(date);
+    }
+    let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+    LAST.set(Some((text, date)));
+    Some(date)
 }
 
 fn seconds(milliseconds: i64) -> f64 {

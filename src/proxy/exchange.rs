@@ -15,6 +15,7 @@ use super::deliver::deliver;
 use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
+use super::moment::Moment;
 use super::route::Routes;
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
 use crate::clock;
@@ -64,11 +65,11 @@ impl Proxy {
         record.audited()?;
         head::admit(head, target.host, &route.hosts, &self.names)?;
         head::require(head, self.required_header.as_ref())?;
-        let now = clock::now();
+        let now = Moment::now();
         let client =
-            credential::authenticate(&self.callers, self.service_accounts.as_deref(), now, peer, head.fields())?;
+            credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
         note_client(&client, record);
-        client.take(clock::monotonic_nanos())?;
+        client.take(clock::nanos_at(now.instant.into_std()))?;
 
         let place = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
         // held until the request is sent: it is in memory for so long, decoded and signed
@@ -82,7 +83,7 @@ impl Proxy {
         let allowed = allowed?;
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
-        let sent = deliver(route, &allowed, &forwarded, record).await?;
+        let sent = deliver(route, &allowed, &forwarded, now, record).await?;
         Ok((sent, place))
     }
 
@@ -118,7 +119,7 @@ impl Handler for Proxy {
         };
         match outcome {
             Ok((sent, place)) => {
-                let Sent { status, mut fields, body, sent_at: _, answered_at: _ } = sent;
+                let Sent { status, mut fields, body, answered_at: _ } = sent;
                 record.status = Some(status.as_u16());
                 headers::relay(&mut fields, record.request_id.as_str());
                 Reply { status, fields, body: Answer::relayed(body, record, place, exchange) }

@@ -190,12 +190,17 @@ fn names_us(via: &[u8]) -> bool {
     via.is_ascii() && via.split(|byte| *byte == b',').any(|hop| hop.trim_ascii() == VIA_COUNTERSIGN.as_bytes())
 }
 
-/// `application/x-www-form-urlencoded`, alone or with `charset=utf-8` (RFC 9110 section 8.3: names without regard to case,
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// [`FORM`], alone or with `charset=utf-8` (RFC 9110 section 8.3: names without regard to case,
 /// values possibly quoted).
 fn is_utf8_form(media_type: &str) -> bool {
+    if media_type.eq_ignore_ascii_case(FORM) {
+        return true; // as nearly all clients write it
+    }
     let mut parts = media_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    essence.eq_ignore_ascii_case(FORM)
         && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
             parameter.split_once('=').is_some_and(|(name, value)| {
                 let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);

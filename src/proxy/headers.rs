@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::fields::Fields;
+use crate::fields::{Fields, is};
 
 /// Says, on answers of our own, whether the endpoint may have received the request.
 pub const SENT: &str = "x-proxy-sent";
@@ -52,11 +52,11 @@ pub fn relay(fields: &mut Fields, request_id: &str) {
 }
 
 fn is_for_this_hop(name: &[u8]) -> bool {
-    let is = |other: &&str| name.eq_ignore_ascii_case(other.as_bytes());
-    let for_web_pages = || name.split_at_checked(FOR_WEB_PAGES.len());
-    HOP_BY_HOP.iter().any(is)
-        || NOT_THE_ENDPOINTS.iter().any(is)
-        || for_web_pages().is_some_and(|(start, _)| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
+    let is_one_of = |names: &[&str]| names.iter().any(|other| is(name, other));
+    let start = name.get(..FOR_WEB_PAGES.len());
+    is_one_of(&HOP_BY_HOP)
+        || is_one_of(&NOT_THE_ENDPOINTS)
+        || start.is_some_and(|start| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
 }
 
 /// Whether any `Connection` field has this name in it. One that has something else in it claims its names all the same.

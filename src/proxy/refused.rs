@@ -33,7 +33,8 @@ pub(super) async fn read(sent: &mut Sent) -> Option<EndpointError> {
 /// Whether a request was refused because of the time it was signed with, and would be accepted with the endpoint's. Such a
 /// request was not carried out: its time is looked at before its Action is.
 pub(super) fn for_its_time(route: &Route, stamp: &Stamp, error: &EndpointError) -> bool {
-    TimeRefusal::of(&error.code).is_some_and(|refusal| route.clock.explains(refusal, stamp.sent, stamp.signed))
+    TimeRefusal::of(&error.code)
+        .is_some_and(|refusal| route.clock.explains(refusal, stamp.sent.reading(), stamp.signed))
 }
 
 /// Says in log and metrics what is wrong with a signature that was refused. Neither has a value of a parameter.
@@ -48,7 +49,7 @@ pub(super) fn name_cause(
     if !says_so && !Refusal::is_meant_by(&error.code) {
         return;
     }
-    let (cause, differences) = if says_so || route.clock.is_far_from(stamp.sent, stamp.signed) {
+    let (cause, differences) = if says_so || route.clock.is_far_from(stamp.sent.reading(), stamp.signed) {
         (Refusal::Clock, Vec::new())
     } else {
         // the same key and time give the same string again

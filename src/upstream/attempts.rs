@@ -124,7 +124,7 @@ impl<'c> Attempts<'c> {
         }
     }
 
-    /// Sends `request` with the extra header fields that a route passes on. Breaks with the endpoint's answer when its head is
+    /// Sends `request`, as of `now`, with the extra header fields that a route passes on. Breaks with the endpoint's answer when its head is
     /// here; continues when there is none and the call may be tried again, with another connection and a request signed anew.
     ///
     /// # Errors
@@ -135,8 +135,8 @@ impl<'c> Attempts<'c> {
         mut ready: Ready,
         request: SignedRequest,
         forwarded: &Fields,
+        now: Instant,
     ) -> Result<ControlFlow<Sent>, SendError> {
-        let now = Instant::now();
         let by = self.by(now, self.client.timeouts.first_byte);
         let answer_by = *self.answer_by.get_or_insert(by);
         let is_pooled = ready.origin == Origin::Pool;
@@ -257,7 +257,7 @@ mod tests {
                 let mut endpoint = pooled.take().unwrap_or_else(|| listener.accept().unwrap().0);
                 endpoint.shutdown(std::net::Shutdown::Write).unwrap();
                 tokio::time::advance(FRESH).await;
-                let sent = attempts.send(ready, signed(&target), &Fields::default()).await;
+                let sent = attempts.send(ready, signed(&target), &Fields::default(), Instant::now()).await;
                 assert!(matches!(sent, Ok(ControlFlow::Continue(()))));
                 assert_eq!(endpoint.read(&mut [0; 1]).unwrap(), 0, "not a byte was written on it");
             }
@@ -265,7 +265,7 @@ mod tests {
             let (mut endpoint, _) = listener.accept().unwrap();
             endpoint.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
             tokio::time::advance(FRESH).await;
-            let sent = attempts.send(ready, signed(&target), &Fields::default()).await;
+            let sent = attempts.send(ready, signed(&target), &Fields::default(), Instant::now()).await;
             assert!(matches!(sent, Ok(ControlFlow::Break(Sent { status, .. })) if status == 200));
         });
     }

@@ -56,8 +56,6 @@ pub struct Sent {
     pub fields: Fields,
     /// The body, still to be read.
     pub body: Box<AnswerBody>,
-    /// When the request was handed over to be written.
-    pub sent_at: Instant,
     /// When the head of the answer was complete.
     pub answered_at: Instant,
 }
@@ -118,13 +116,12 @@ impl Client {
         answer_by: Instant,
     ) -> Result<Sent, SendError> {
         let request = self.head.request(request.into_body(), forwarded);
-        let sent_at = Instant::now();
         let (head, received) = connection.send(request, answer_by).await?;
         let answered_at = Instant::now();
         let AnswerHead { status, fields, framing, persists } = head;
         let home = persists.then(|| Home { pool: self.pool.clone(), keep: kept_alive(&fields) });
         let body = Box::new(AnswerBody::new(framing, received, connection, home, self.timeouts.idle));
-        Ok(Sent { status, fields, body, sent_at, answered_at })
+        Ok(Sent { status, fields, body, answered_at })
     }
 }
 

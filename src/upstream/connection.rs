@@ -41,6 +41,18 @@ pub struct Connection {
     clock: Pin<Box<Sleep>>,
 }
 
+/// All that was received. A small piece is copied out of the room, which costs less than to share it; of a large one, the room
+/// is the piece's until it is gone.
+pub(super) fn take(received: &mut BytesMut) -> Bytes {
+    const COPIED: usize = 4 * 1024;
+    if received.len() > COPIED {
+        return received.split().freeze();
+    }
+    let copy = Bytes::copy_from_slice(received);
+    received.clear();
+    copy
+}
+
 impl Connection {
     /// On a socket that has carried nothing.
     pub(super) fn new(socket: Socket, address: SocketAddr) -> Self {
@@ -124,7 +136,7 @@ impl Connection {
     /// Receives more of the answer; nothing when the connection has ended in order.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         ready!(self.poll_exchange(cx))?;
-        Poll::Ready(Ok(self.buffer.split().freeze()))
+        Poll::Ready(Ok(take(&mut self.buffer)))
     }
 
     /// Sets the clock.

@@ -1,0 +1,70 @@
+//! When a connection takes its last request: the process drains, or what the client proved has to be proved again.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::connection::Lifetime;
+use super::drain::Drain;
+use super::stream::ExchangeMarker;
+
+/// How long a connection on which nothing happens is kept after a drain has begun. A client in the middle of its work, or one
+/// that has just connected, has its next request on the way; it is answered, with `Connection: close`.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// Says when the request that is under way is the last of its connection.
+pub(super) struct Ending {
+    over: Pin<Box<dyn Future<Output = ()>>>,
+    is_over: bool,
+    /// Whether `over` knows whom to wake.
+    asked: bool,
+    drain: Drain,
+    draining: Rc<Cell<bool>>,
+    until: Option<Instant>,
+}
+
+impl Ending {
+    /// With the drain, or at the end of the connection's lifetime.
+    pub(super) fn of(drain: &Drain, lifetime: Lifetime, exchanges: &ExchangeMarker) -> Self {
+        let until = match lifetime {
+            Lifetime::Unlimited => None,
+            Lifetime::AtMost(lifetime) => Instant::now().checked_add(lifetime),
+        };
+        let draining = Rc::<Cell<bool>>::default();
+        let last_call = last_call(drain.clone(), Rc::clone(&draining), exchanges.clone());
+        let over: Pin<Box<dyn Future<Output = ()>>> = match until {
+            None => Box::pin(last_call),
+            Some(until) => Box::pin(async move {
+                tokio::select! { () = last_call => {}, () = sleep_until(until) => {} }
+            }),
+        };
+        Self { over, is_over: false, asked: false, drain: drain.clone(), draining, until }
+    }
+
+    /// Whether it is so now; wakes the task when it becomes so.
+    pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        // asked twice for each request: what waits already is left alone while nothing can have come of it
+        let may_be = |ending: &Self| {
+            ending.draining.get() || ending.drain.is_news() || ending.until.is_some_and(|until| until <= Instant::now())
+        };
+        if !self.is_over && (!self.asked || may_be(self)) {
+            self.asked = true;
+            self.is_over = self.over.as_mut().poll(cx).is_ready();
+        }
+        self.is_over
+    }
+}
+
+/// Waits for the drain, and then for a request to have come or for that time to be over.
+async fn last_call(drain: Drain, draining: Rc<Cell<bool>>, exchanges: ExchangeMarker) {
+    drain.begun().await;
+    draining.set(true);
+    let called = poll_fn(|_| if exchanges.is_idle() { Poll::Pending } else { Poll::Ready(()) });
+    // no wake-up of its own: what a request wakes is the connection, which is polled together with this
+    let _either = timeout(LAST_CALL, called).await;
+}
