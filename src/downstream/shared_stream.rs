@@ -110,6 +110,7 @@ impl<S: Socket> SharedStream<S> {
         if received.body_left > 0 || !received.bytes.is_empty() {
             return Poll::Pending;
         }
+        ready!(received.stream.poll_heard(cx));
         ready!(received.poll_more(cx))?;
         Poll::Pending
     }
@@ -120,8 +121,7 @@ impl<S: Socket> SharedStream<S> {
         if received.bytes.len() < received.body_left {
             return false;
         }
-        let _skipped = received.bytes.split_to(received.body_left);
-        received.body_left = 0;
+        received.bytes.advance(std::mem::take(&mut received.body_left));
         true
     }
 }

@@ -34,11 +34,20 @@ enum Phase {
 
 /// What carries a client's bytes.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// Pending as long as there is nothing to read, where that can be known without trying.
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Makes the close that follows look like a failure to the other end, and throws away what it has not taken yet.
     fn reset_on_close(&self);
 }
 
 impl Socket for TcpStream {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(drop)
+    }
+
     fn reset_on_close(&self) {
         // should it fail, the close is an ordinary one, and the framing alone says that the answer was cut
         let _best_effort = SockRef::from(self).set_linger(Some(Duration::ZERO));
@@ -52,6 +61,10 @@ impl Socket for TlsStream<TcpStream> {
 }
 
 impl Socket for UnixStream {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(drop)
+    }
+
     /// Unix sockets know no reset: only the framing says that the answer was cut.
     fn reset_on_close(&self) {}
 }
@@ -183,6 +196,12 @@ impl<S: Socket> ClientStream<S> {
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => self.poll_clock(cx),
         }
+    }
+
+    /// Pending while a request is being answered and nothing has been heard of the client meanwhile: cheaper than
+    /// [`Self::poll_next`].
+    pub(super) fn poll_heard(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.half_closed.is_some() { Poll::Ready(()) } else { self.io.poll_readable(cx) }
     }
 
     /// Reads what belongs to a message of which something has come, past the tap.

@@ -45,7 +45,9 @@ pub fn forwarded(fields: &Fields, listed: &[HeaderName]) -> Fields {
 
 /// The endpoint's answer as the client may see it: end-to-end fields only, our request id.
 pub fn relay(fields: &mut Fields, request_id: &str) {
-    let claimed = fields.contain("connection").then(|| fields.clone());
+    // these two claim no field that is not for this hop anyway
+    let is_plain = |value: &[u8]| is(value, "keep-alive") || is(value, "close");
+    let claimed = (!fields.all("connection").all(is_plain)).then(|| fields.clone());
     let is_claimed = |name: &[u8]| claimed.as_ref().is_some_and(|fields| is_claimed(fields, name));
     fields.retain(|name| !is_for_this_hop(name) && !is_claimed(name));
     fields.push(REQUEST_ID, request_id.as_bytes());
