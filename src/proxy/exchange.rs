@@ -77,7 +77,7 @@ impl Proxy {
         record.received = bytes.len();
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.note_action(form.action().as_str());
-        record.note(form.parameters().iter(), &route.audit_values);
+        record.note(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
         let allowed = route.policy.authorize(&client, &route.name, form);
         note_decision(&allowed, record);
         let allowed = allowed?;

@@ -8,9 +8,12 @@ mod decode;
 pub mod document;
 pub mod endpoint_error;
 pub mod form;
+mod marks;
 pub mod parameters;
 pub mod percent;
+mod places;
 pub mod reserved;
+mod spelling;
 
 pub use action::Action;
 pub use document::{ErrorDialect, ErrorDocument, ErrorType};

@@ -1,11 +1,11 @@
 //! A decoded parameter list: strict where the URL standard's parser is lenient, with every name once, in canonical order.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use thiserror::Error;
 
-use super::decode::{Place, decode};
+use super::places::{Place, Text};
+use super::spelling;
 
 /// What a form may hold.
 #[derive(Debug, Clone, Copy)]
@@ -14,12 +14,18 @@ pub struct Limits {
     pub parameters: usize,
 }
 
-/// Parameters of one request: decoded, unique, sorted by the bytes of their decoded names. Borrows a form
-/// that needs no decoding.
+/// Parameters of one request: unique, sorted by the bytes of their decoded names. Borrows a form that is spelled as it will be
+/// signed.
 #[derive(Clone)]
 pub struct Parameters<'a> {
-    text: Cow<'a, str>,
+    text: Text<'a>,
     sorted: Vec<Place>,
+}
+
+/// One parameter as it is signed.
+pub(crate) struct Canonical<'p> {
+    text: &'p Text<'p>,
+    place: &'p Place,
 }
 
 /// Why a form is refused. Messages name parameters, never their values.
@@ -90,21 +96,16 @@ impl<'a> Parameters<'a> {
     /// Invalid escapes, invalid UTF-8, control characters in a name, a name twice, too many parameters.
     pub fn parse(body: &'a [u8], limits: Limits) -> Result<Self, FormError> {
         let limit = limits.parameters;
-        let decoded = decode(body, limit.saturating_add(1)).map_err(|offset| FormError::BadEscape { offset })?;
-        let text = match decoded.text {
-            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
-            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
-        };
-        let mut parameters = Self { text: text.ok_or(FormError::NotUtf8)?, sorted: decoded.places };
-        for (before, (name, _)) in parameters.iter().enumerate() {
+        let (text, places) = spelling::read(body, limit.saturating_add(1))?;
+        for (before, place) in places.iter().enumerate() {
             if before == limit {
                 return Err(FormError::TooMany { limit });
             }
-            // few names have a byte that can be part of a control character
-            if name.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) && name.chars().any(char::is_control) {
-                return Err(FormError::ControlInName(ShownName::of(name)));
+            if place.name_may_be_anything(&text) && place.name(&text).chars().any(char::is_control) {
+                return Err(FormError::ControlInName(ShownName::of(place.name(&text))));
             }
         }
+        let mut parameters = Self { text, sorted: places };
         parameters.sort()?;
         Ok(parameters)
     }
@@ -135,8 +136,40 @@ impl<'a> Parameters<'a> {
         self.sorted.iter().map(|place| (place.name(&self.text), place.value(&self.text)))
     }
 
+    /// All parameters, in canonical order, with the values of those in `wanted`; nothing is decoded for the others, which seem
+    /// empty.
+    pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, &str)> {
+        self.sorted.iter().map(|place| {
+            let name = place.name(&self.text);
+            let value = if wanted.iter().any(|wanted| wanted == name) { place.value(&self.text) } else { "" };
+            (name, value)
+        })
+    }
+
+    /// All parameters as they are signed, in canonical order.
+    pub(crate) fn canonical(&self) -> impl Iterator<Item = Canonical<'_>> {
+        self.sorted.iter().map(|place| Canonical { text: &self.text, place })
+    }
+
+    /// How many bytes [`Self::canonical`] may take, spaces aside.
+    pub(crate) fn written_length(&self) -> usize {
+        self.text.as_str().len()
+    }
+
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.sorted.retain(|place| keep(place.name(&self.text)));
+    }
+}
+
+impl Canonical<'_> {
+    /// Whether it comes before the parameter of this name.
+    pub(crate) fn is_before(&self, name: &str) -> bool {
+        self.place.name_bytes(self.text) < name.as_bytes()
+    }
+
+    /// Appends `name=value`, percent-encoded.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.place.write(self.text, out);
     }
 }
 
@@ -156,7 +189,7 @@ impl fmt::Debug for Parameters<'_> {
 
 #[cfg(test)]
 mod tests {
-    use percent_encoding::percent_decode;
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
     use proptest::prelude::*;
 
     use super::*;
@@ -177,6 +210,13 @@ mod tests {
         assert_eq!(parse("b=1+2&%41=%2b&a=x=y;z").unwrap(), pairs(&[("A", "+"), ("a", "x=y;z"), ("b", "1 2")]));
         assert_eq!(parse("&&a&").unwrap(), pairs(&[("a", "")]));
         assert_eq!(parse("=v").unwrap(), pairs(&[("", "v")]));
+    }
+
+    #[test]
+    fn values_may_be_had_for_some_names_only() {
+        let parameters = Parameters::parse(b"b=%26&%41=+&c", LIMITS).unwrap();
+        let some: Vec<_> = parameters.with_values_of(&["A".to_owned(), "c".to_owned()]).collect();
+        assert_eq!(some, [("A", " "), ("b", ""), ("c", "")]);
     }
 
     #[test]
@@ -254,6 +294,8 @@ mod tests {
             4 => prop::sample::select(&["&", "=", "+", "%", "%41", "%3d", "%26", "%C3%A9", "%e9", "%0a", "%7f", "%c2%85", "*", ","])
                 .prop_map(|piece| piece.as_bytes().to_vec()),
             2 => "[a-zA-Z0-9._~/:-]{0,20}".prop_map(String::into_bytes),
+            2 => "[a-zA-Z0-9._~+-]{0,90}".prop_map(String::into_bytes),
+            1 => any::<u8>().prop_map(|byte| format!("%{byte:02X}").into_bytes()),
             1 => prop::collection::vec(any::<u8>(), 0..12),
             1 => any::<char>().prop_map(|character| character.to_string().into_bytes()),
         ];
@@ -261,7 +303,23 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2000), ..ProptestConfig::default() })]
+
+        /// However a client spelled it.
+        #[test]
+        fn what_is_signed_is_what_was_read_as_another_encoder_spells_it(body in body()) {
+            const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+            if let Ok(parameters) = Parameters::parse(&body, Limits { parameters: 10 }) {
+                for (canonical, (name, value)) in parameters.canonical().zip(parameters.iter()) {
+                    let mut written = b"before".to_vec();
+                    canonical.write(&mut written);
+                    let encoded = [name, value].map(|text| utf8_percent_encode(text, RESERVED).to_string());
+                    prop_assert_eq!(String::from_utf8(written).unwrap(), format!("before{}", encoded.join("=")));
+                    prop_assert!(!canonical.is_before(name));
+                    prop_assert!(canonical.is_before(&[name, "a"].concat()));
+                }
+            }
+        }
 
         #[test]
         fn every_form_is_read_as_the_url_standards_parser_reads_it_or_refused_for_the_first_reason(body in body()) {

@@ -2,6 +2,10 @@
 
 /// Appends `text`, encoded: `A-Za-z0-9-_.~` literal, every other byte of its UTF-8 as `%` and two upper-case hex digits.
 pub fn encode_into(text: &str, out: &mut Vec<u8>) {
+    // most short values need no escape
+    if text.bytes().all(|byte| ENCODED.get(usize::from(byte)).is_some_and(|(_, length)| *length == 1)) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     // every byte takes the same steps, whether it is escaped or not: texts alternate between the two, and a processor that
     // guesses which is next guesses wrong too often
     const AT_ONCE: usize = 64;
@@ -27,18 +31,68 @@ pub fn encode(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default() // only ASCII was written
 }
 
+/// What a text says that was encoded from ASCII, when a `+` in it is a space.
+pub(super) fn decode(encoded: &str) -> String {
+    let mut out = String::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let (byte, tail) = match (byte, tail) {
+            (b'%', [high, low, after @ ..]) if let Some(decoded) = decoded(*high, *low) => (decoded, after),
+            (b'+', _) => (b' ', tail),
+            _ => (byte, tail),
+        };
+        out.push(char::from(byte));
+        rest = tail;
+    }
+    out
+}
+
 /// The byte that `%` and these two digits stand for; `None` when one of them is no hex digit.
 pub(super) fn decoded(high: u8, low: u8) -> Option<u8> {
     let digit = |byte| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
+/// Whether `%` and these two digits stand for a byte of ASCII, and are what [`encode_into`] writes for it.
+pub(super) fn is_canonical(high: u8, low: u8) -> bool {
+    let behind = |digit: u8| BEHIND.get(usize::from(digit)).copied().unwrap_or_default();
+    let bit = |digit: u8| BIT.get(usize::from(digit)).copied().unwrap_or_default();
+    behind(high) & bit(low) != 0
+}
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// A bit for each low digit by its value.
+static BIT: [u16; 256] = {
+    let mut bits = [0; 256];
+    let mut low = 0;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    while low < HEX.len() {
+        bits[HEX[low] as usize] = 1 << low;
+        low += 1;
+    }
+    bits
+};
+
+/// For each high digit the bits of the low digits that make an escape of ASCII with it; a byte that stands for itself is not escaped.
+static BEHIND: [u16; 256] = {
+    let mut behind = [0; 256];
+    let mut byte = 0;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    while byte < 128 {
+        if !is_unreserved(byte as u8) {
+            behind[HEX[byte >> 4] as usize] |= BIT[HEX[byte & 0x0f] as usize];
+        }
+        byte += 1;
+    }
+    behind
+};
+
 /// The length of an escape.
 const LONGEST: usize = 3;
 
 /// What each byte becomes, and how many of these bytes count: four are written, in one store.
 static ENCODED: [([u8; 4], usize); 256] = {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = [([0; 4], 0); 256];
     let mut byte = 0;
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
@@ -55,8 +109,9 @@ static ENCODED: [([u8; 4], usize); 256] = {
 };
 
 /// RFC 3986 section 2.3.
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+pub(super) const fn is_unreserved(byte: u8) -> bool {
+    // one range for letters of both cases
+    (byte | 0x20).is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.' | b'~')
 }
 
 #[cfg(test)]

@@ -25,6 +25,11 @@ const DECISIVE: [&str; 2] = ["Action", "Version"];
 /// Classifies a decoded parameter name.
 #[must_use]
 pub fn reservation(name: &str) -> Reservation {
+    // no other letter begins any of these names
+    let first = name.as_bytes().first();
+    if !matches!(first, Some(b'A' | b'E' | b'S' | b'T' | b'V' | b'X' | b'a' | b'e' | b's' | b't' | b'v' | b'x')) {
+        return Reservation::Free;
+    }
     let prefix = name.get(..V4_PREFIX.len()).filter(|start| start.eq_ignore_ascii_case(V4_PREFIX));
     if let Some(prefix) = prefix {
         return if prefix == V4_PREFIX { Reservation::Authentication } else { Reservation::Disguised };

@@ -47,34 +47,37 @@ pub fn prepare<S>(
         Some(("SignatureVersion", "2")),
         Some(("Timestamp", timestamp.as_str())),
     ];
-    let added = added.into_iter().flatten();
     let form = allowed.form().parameters();
-
-    let mut buffer = string_to_sign_head(target, form.iter().chain(added.clone()));
+    let mut buffer = string_to_sign_head(target, form.written_length(), &added);
     let body_at = buffer.len();
-    write_canonical(merge(form.iter(), added), &mut buffer);
+    let mut form = form.canonical().peekable();
+    for (name, value) in added.into_iter().flatten() {
+        // a form has no name that is added to it
+        while let Some(parameter) = form.next_if(|parameter| parameter.is_before(name)) {
+            parameter.write(&mut buffer);
+            buffer.push(b'&');
+        }
+        // none of these names has a byte to escape
+        buffer.extend_from_slice(name.as_bytes());
+        buffer.push(b'=');
+        percent::encode_into(value, &mut buffer);
+        buffer.push(b'&');
+    }
+    for parameter in form {
+        parameter.write(&mut buffer);
+        buffer.push(b'&');
+    }
+    buffer.pop(); // no `&` at the end
     Unsealed { buffer, body_at, method: profile.signature_method }
 }
 
-/// Both in one, when both are sorted by the bytes of the names. A form has no name that is added to it.
-fn merge<'a>(
-    form: impl Iterator<Item = (&'a str, &'a str)>,
-    added: impl Iterator<Item = (&'a str, &'a str)>,
-) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let (mut form, mut added) = (form.peekable(), added.peekable());
-    std::iter::from_fn(move || match added.peek() {
-        Some((name, _)) => form.next_if(|(own, _)| own < name).or_else(|| added.next()),
-        None => form.next(),
-    })
-}
-
-/// Starts the buffer, with room for an escape in every third byte, so that ordinary forms need one allocation.
-fn string_to_sign_head<'a>(target: &SigningTarget, parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
-    const SIGNATURE_AND_LINES: usize = 96;
-    let raw =
-        parameters.fold(0_usize, |sum, (n, v)| sum.saturating_add(n.len()).saturating_add(v.len()).saturating_add(2));
-    let room = raw.saturating_add(raw / 2).saturating_add(target.host.len()).saturating_add(target.path.len());
-    let mut buffer = Vec::with_capacity(room.saturating_add(SIGNATURE_AND_LINES));
+/// Starts the buffer, with room for half as much again as the form and what is added have, so that ordinary forms need one allocation.
+fn string_to_sign_head(target: &SigningTarget, form: usize, added: &[Option<(&str, &str)>]) -> Vec<u8> {
+    const SIGNATURE_LINES_AND_NAMES: usize = 192;
+    let values = added.iter().flatten().map(|(_, value)| value.len());
+    let raw = values.fold(form, usize::saturating_add);
+    let room = [raw, raw / 2, target.host.len(), target.path.len(), SIGNATURE_LINES_AND_NAMES];
+    let mut buffer = Vec::with_capacity(room.into_iter().fold(0, usize::saturating_add));
     for part in ["POST\n", &target.host, "\n", &target.path, "\n"] {
         buffer.extend_from_slice(part.as_bytes());
     }
