@@ -141,7 +141,8 @@
 //! - Header fields are kept as the text they came in ([`fields`]), not in `http`'s map: to parse and hash a dozen names, twice for
 //!   each exchange, was a tenth of its instructions. They are passed on in the order and the case in which they came.
 //! - Machine-readable log lines are written by a formatter of ours, since the library's took a quarter of a request's
-//!   instructions; a test holds it against the library's, line by line.
+//!   instructions; a test holds it against the library's, line by line. That of an exchange takes its fields from the same list
+//!   as `tracing`'s event, and not from the event: to carry them was half of the work. A test holds the two together.
 //! - Endpoints are called by a client of our own ([`upstream`]): hyper's costs a task, a channel and several system calls more for
 //!   each exchange, and cannot say whether it wrote a byte. The grammar of heads stays that of httparse.
 //! - A client that closes its half of the connection behind its request is served as long as it is sent something every three

@@ -5,15 +5,15 @@
 //! handed to the [`Outlet`].
 
 use std::cell::Cell;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Subscriber, dispatcher};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use super::line::Line;
 use super::outlet::Outlet;
 
 /// Writes events as lines.
@@ -22,184 +22,69 @@ pub(super) struct JsonLines {
     now: fn() -> Timestamp,
 }
 
-impl JsonLines {
-    /// Into `outlet`, with the time of `now`.
-    pub(super) const fn new(outlet: Outlet, now: fn() -> Timestamp) -> Self {
-        Self { outlet, now }
-    }
-}
-
 thread_local! {
     /// The last line of this thread: the next one is written over it.
     static LAST: Cell<Line> = Cell::default();
 }
 
-impl<S: Subscriber> Layer<S> for JsonLines {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl JsonLines {
+    /// Into `outlet`, with the time of `now`.
+    pub(super) const fn new(outlet: Outlet, now: fn() -> Timestamp) -> Self {
+        Self { outlet, now }
+    }
+
+    /// Has `members` write the line of what would be an event, past the half of its instructions that an event takes to carry its
+    /// fields here. Whether it is enabled is asked before. `false` when this is not how events are logged: then nothing is written.
+    pub(super) fn write_directly(level: Level, target: &str, members: impl Fn(&mut Line)) -> bool {
+        dispatcher::get_default(|dispatch| {
+            let ours = dispatch.downcast_ref::<Self>();
+            ours.map(|lines| lines.write(level, target, &members)).is_some()
+        })
+    }
+
+    fn write(&self, level: Level, target: &str, members: impl FnOnce(&mut Line)) {
         // taken: a field that logs something itself when it is shown finds another line here. A thread that is ending has none
         let mut line = LAST.try_with(Cell::take).unwrap_or_default();
-        line.write((self.now)(), event);
+        line.begin((self.now)(), level);
+        members(&mut line);
+        line.named("target", target);
+        line.end();
         self.outlet.put(line.text());
         let _ending = LAST.try_with(|last| last.set(line));
     }
 }
 
-/// A line. What is written over it keeps its memory, and what all lines of one second begin with.
-#[derive(Default)]
-struct Line {
-    /// The line, and room for more behind its end: bytes are copied into their places, several pieces at a time, which is a third
-    /// of the instructions that a `Vec` takes to grow by each.
-    room: Vec<u8>,
-    end: usize,
-    /// Which second it is of, in Unix time.
-    second: Option<i64>,
-    /// Where the part ends that all lines of this second have.
-    beginning: usize,
-}
-
-impl Line {
-    fn text(&self) -> &[u8] {
-        self.room.get(..self.end).unwrap_or_default()
-    }
-
-    fn write(&mut self, now: Timestamp, event: &Event<'_>) {
-        self.begin(now);
-        self.put([b"\",\"level\":\"", level(*event.metadata().level()).as_bytes(), b"\""]);
-        event.record(self);
-        self.string("target", event.metadata().target());
-        self.put([b"}\n"]);
-    }
-
-    /// Writes the time, to the microsecond.
-    fn begin(&mut self, now: Timestamp) {
-        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
-        let (second, nanos) = (now.as_second(), now.subsec_nanosecond());
-        // before 1970 both count backwards
-        let is_usual = nanos >= 0;
-        if is_usual && self.second == Some(second) {
-            self.end = self.beginning;
-            // a million more, for the zeros in front
-            let mut digits = itoa::Buffer::new();
-            let digits = digits.format((nanos / 1000).saturating_add(1_000_000));
-            self.put([digits.strip_prefix('1').unwrap_or_default().as_bytes(), b"Z"]);
-            return;
-        }
-        self.end = 0;
-        self.put([b"{\"timestamp\":\"", PRINTER.timestamp_to_string(&now).as_bytes()]);
-        self.beginning = self.end.saturating_sub("000000Z".len());
-        self.second = is_usual.then_some(second);
-    }
-
-    /// Writes pieces, one behind the other.
-    #[inline]
-    fn put<const PIECES: usize>(&mut self, pieces: [&[u8]; PIECES]) {
-        while !self.have_room(pieces) {
-            self.room.resize(self.room.len().saturating_mul(2).max(1024), 0);
-        }
-    }
-
-    #[inline]
-    fn have_room<const PIECES: usize>(&mut self, pieces: [&[u8]; PIECES]) -> bool {
-        let size = self.room.len();
-        let mut room = self.room.get_mut(self.end..).unwrap_or_default();
-        for piece in pieces {
-            let Some((place, rest)) = room.split_at_mut_checked(piece.len()) else { return false };
-            place.copy_from_slice(piece);
-            room = rest;
-        }
-        self.end = size.saturating_sub(room.len());
-        true
-    }
-
-    /// A member that is a text. Names stand in a source, as identifiers: there is nothing to escape.
-    fn string(&mut self, name: &str, text: &str) {
-        let put = |line: &mut Self, text: &str| line.put([b",\"", name.as_bytes(), b"\":\"", text.as_bytes(), b"\""]);
-        escaped(text, |text| put(self, text));
-    }
-
-    /// A member that is none.
-    fn value(&mut self, name: &str, value: &str) {
-        self.put([b",\"", name.as_bytes(), b"\":", value.as_bytes()]);
-    }
-}
-
-const fn level(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "ERROR",
-        Level::WARN => "WARN",
-        Level::INFO => "INFO",
-        Level::DEBUG => "DEBUG",
-        Level::TRACE => "TRACE",
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        self.write(*metadata.level(), metadata.target(), |line| event.record(line));
     }
 }
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.string(field.name(), value);
+        self.named(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.value(field.name(), itoa::Buffer::new().format(value));
+        self.named(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.value(field.name(), itoa::Buffer::new().format(value));
+        self.named(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.value(field.name(), if value { "true" } else { "false" });
+        self.named(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no other number: what is none is null
-        self.value(field.name(), &serde_json::to_string(&value).unwrap_or_default());
+        self.named(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.value(field.name(), "\"");
-        let _infallible = write!(Escaping(self), "{value:?}");
-        self.put([b"\""]);
+        self.shown(field.name(), value);
     }
-}
-
-/// Takes text, and writes it as it stands between quotes.
-struct Escaping<'a>(&'a mut Line);
-
-impl fmt::Write for Escaping<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        escaped(text, |text| self.0.put([text.as_bytes()]));
-        Ok(())
-    }
-}
-
-/// Hands on a text as it stands between quotes: RFC 8259 section 7.
-#[inline]
-fn escaped(text: &str, take: impl FnOnce(&str)) {
-    if is_plain(text.as_bytes()) {
-        return take(text); // nearly always
-    }
-    let quoted = serde_json::to_string(text).unwrap_or_default();
-    let text = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    take(text.unwrap_or_default());
-}
-
-/// Whether nothing has to be escaped. Bytes are looked at many at once, the last ones together with some before them.
-fn is_plain(text: &[u8]) -> bool {
-    fn by_ends<const N: usize>(text: &[u8]) -> Option<bool> {
-        Some(are_plain(text.first_chunk::<N>()?) & are_plain(text.last_chunk::<N>()?))
-    }
-    if let Some(end) = text.last_chunk::<16>() {
-        let (chunks, _) = text.as_chunks::<16>();
-        return chunks.iter().all(are_plain) && are_plain(end);
-    }
-    let short = by_ends::<8>(text).or_else(|| by_ends::<4>(text));
-    short.unwrap_or_else(|| text.iter().all(|byte| are_plain(&[*byte])))
-}
-
-#[inline]
-fn are_plain<const N: usize>(bytes: &[u8; N]) -> bool {
-    let is_special = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
-    !bytes.iter().fold(false, |found, byte| found | is_special(*byte))
 }
 
 #[cfg(test)]
@@ -274,7 +159,7 @@ mod tests {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let mut line = LAST.take();
             assert_eq!(line.text(), b"");
-            line.begin(Timestamp::UNIX_EPOCH);
+            line.begin(Timestamp::UNIX_EPOCH, Level::INFO);
             LAST.set(line);
             f.write_str("shown")
         }
@@ -295,22 +180,6 @@ mod tests {
         let (level, target) = ("\"level\":\"INFO\"", format!("\"target\":\"{}\"", module_path!()));
         assert_eq!(lines[0], expected(&format!("{{{level},\"first\":1,\"field\":\"shown\",\"last\":\"x\",{target}}}")));
         assert_eq!(lines[1], expected(&format!("{{{level},\"message\":\"after\",{target}}}")));
-    }
-
-    #[test]
-    fn every_time_is_written_whole_whatever_the_line_before() {
-        let mut line = Line::default();
-        let half = 500_000_000;
-        let times =
-            [(-1, 0), (0, -half), (0, 0), (0, 999), (0, half), (0, 999_999_999), (1, 0), (1, 1_000), (0, -1), (0, 1)];
-        for (second, nanos) in times.into_iter().chain([(253_402_207_200, 1_000), (1, 999_999), (-377_705_023_201, 0)])
-        {
-            let now = Timestamp::new(second, nanos).unwrap();
-            line.begin(now);
-            let expected = format!("{{\"timestamp\":\"{now:.6}");
-            assert_eq!(std::str::from_utf8(line.text()).unwrap(), expected);
-            line.put([b"and more"]);
-        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod configuration;
 mod json_lines;
 mod labels;
+mod line;
 pub mod logging;
 pub mod metrics;
 pub mod notice;

@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 use tokio::time::Instant;
+use tracing::Level;
 
 use super::audit::{AuditUnavailable, Audited, Decision, Entry, Noted};
+use super::json_lines::JsonLines;
+use super::line::Line;
 use super::metrics::{KnownAction, ListenerMetrics, RouteMetrics};
 use super::notice::{Notice, Severity};
 use super::outcome::Outcome;
 use super::request_id::RequestId;
+
+/// What its line is logged under.
+const TARGET: &str = "countersign::exchange";
 
 /// What is known of an exchange so far. Its drop writes it: however an exchange ends, it ends in exactly one line.
 pub struct ExchangeRecord {
@@ -168,11 +174,11 @@ impl ExchangeRecord {
     }
 
     fn log(&self) {
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::event!(
-                    target: "countersign::exchange",
-                    tracing::Level::$level,
+        // one list of fields, which `tracing` takes, and past it, since to carry them is half of the work, the log for machines
+        macro_rules! fields {
+            ($take:ident $($argument:ident)?) => {
+                $take! {
+                    $($argument)?;
                     request_id = %self.request_id,
                     listener = self.listener.name(),
                     peer = %(*self.peer).as_ref(),
@@ -194,8 +200,33 @@ impl ExchangeRecord {
                     sign_us = self.sign.map(micros),
                     first_byte_us = self.first_byte.map(micros),
                     total_us = micros(self.started.elapsed()),
-                    "exchange"
-                )
+                }
+            };
+        }
+        macro_rules! is_enabled {
+            ($level:ident; $($name:ident = $(%)? $value:expr,)*) => {
+                tracing::event_enabled!(target: TARGET, Level::$level, message, $($name),*)
+            };
+        }
+        macro_rules! event {
+            ($level:ident; $($fields:tt)*) => {
+                tracing::event!(target: TARGET, Level::$level, $($fields)* "exchange")
+            };
+        }
+        macro_rules! members {
+            ($line:ident; $($name:ident = $(%)? $value:expr,)*) => {
+                $($line.member(concat!(",\"", stringify!($name), "\":"), $value);)*
+            };
+        }
+        let members = |line: &mut Line| {
+            line.member(",\"message\":", "exchange");
+            fields!(members line);
+        };
+        macro_rules! line {
+            ($level:ident) => {
+                if fields!(is_enabled $level) && !JsonLines::write_directly(Level::$level, TARGET, members) {
+                    fields!(event $level);
+                }
             };
         }
         match self.notice.map_or(Severity::Info, |notice| notice.severity) {
@@ -247,5 +278,109 @@ impl Drop for ExchangeRecord {
         self.write_audit(self.outcome);
         self.count();
         self.log();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use jiff::Timestamp;
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::layer::{Context, Layered, SubscriberExt as _};
+    use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+    use super::super::metrics::Metrics;
+    use super::super::outlet::Outlet;
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Lets nobody see what it holds, so that every line comes as an event.
+    struct Hidden(JsonLines);
+
+    impl<S: Subscriber> Layer<S> for Hidden {
+        fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+            self.0.on_event(event, context);
+        }
+    }
+
+    /// What `log` logs through a layer of `lines`, with `filter`.
+    fn logged<L>(filter: &str, layer: impl FnOnce(JsonLines) -> L, log: impl FnOnce()) -> String
+    where
+        L: Layer<Layered<EnvFilter, Registry>> + Send + Sync,
+    {
+        let memory = Memory::default();
+        let outlet = Outlet::start(memory.clone()).unwrap();
+        let lines = JsonLines::new(outlet.clone(), || Timestamp::UNIX_EPOCH);
+        let subscriber = tracing_subscriber::registry().with(EnvFilter::new(filter)).with(layer(lines));
+        tracing::subscriber::with_default(subscriber, log);
+        outlet.flush();
+        String::from_utf8(memory.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn records() -> Vec<ExchangeRecord> {
+        let metrics = Metrics::new();
+        let listener = Rc::new(metrics.listener("local"));
+        let route = Rc::new(metrics.route("ie", &["GetStatus".to_owned(), "ListJobs".to_owned()]));
+        let severities = [None, Some(Severity::Error), Some(Severity::Warn), Some(Severity::Info)];
+        let actions = [None, Some("GetStatus"), Some("ListJobs"), Some("DropTables")];
+        let mut records = Vec::new();
+        for (severity, action) in severities.into_iter().zip(actions) {
+            let mut record = ExchangeRecord::begin(Rc::clone(&listener), Rc::new("127.0.0.1:1"));
+            record.notice = severity.map(|severity| Notice { severity, reason: "browser" });
+            if let Some(action) = action {
+                record.route = Some(Rc::clone(&route));
+                record.note_action(action);
+                record.client = Some("a client with a name that takes more than some bytes".into());
+                record.rule = Some("allow[1]".into());
+                record.key_id = Some("AKIAIOSFODNN7EXAMPLE".into());
+                record.identified_by = Some("token");
+                record.decision = Some(Decision::Allow);
+                (record.attempts, record.received, record.returned) = (2, 120, 700);
+                (record.status, record.outcome) = (Some(503), Outcome::Unavailable);
+                (record.code, record.error) = (Some("Busy"), Some("\"\n\\é".to_owned()));
+                record.sign = Some(Duration::from_micros(7));
+                record.first_byte = Some(Duration::from_micros(u64::MAX));
+            }
+            records.push(*record);
+        }
+        records
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_is_written_directly_is_the_one_that_an_event_makes() {
+        let records = records();
+        let all = || records.iter().for_each(ExchangeRecord::log);
+        let filters = [
+            ("info", 4),
+            ("warn", 2),
+            ("off", 0),
+            ("off,countersign::exchange=error", 1),
+            ("off,[{first_byte_us}]=info", 4),
+        ];
+        for (filter, count) in filters {
+            let lines = logged(filter, |lines| lines, all);
+            assert_eq!(lines.lines().count(), count, "{filter}");
+            assert_eq!(lines, logged(filter, Hidden, all));
+        }
+        let direct = || assert!(JsonLines::write_directly(Level::INFO, TARGET, |line| line.member(",\"n\":", 1_u64)));
+        assert_eq!(logged("info", |lines| lines, direct).lines().count(), 1);
+        let lines = logged("info", |lines| lines, all);
+        assert!(lines.contains(r#","action":"ListJobs","#) && lines.contains(r#","action":"other","#), "{lines}");
+        assert!(!lines.contains("DropTables"));
     }
 }
