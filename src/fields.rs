@@ -83,8 +83,9 @@ impl Fields {
 
     /// Adds a field behind the others; a value that cannot stand in one is left out with its name (RFC 9110 section 5.5).
     pub fn push(&mut self, name: &str, value: &[u8]) {
-        let is_text = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
-        if value.iter().all(is_text) {
+        let is_text = |byte: &u8| (*byte == b'\t') | ((*byte >= b' ') & (*byte != 0x7f));
+        // all bytes are looked at, many at once: nearly always none of them is wrong
+        if value.iter().fold(true, |good, byte| good & is_text(byte)) {
             let name = self.add(name.as_bytes());
             let value = self.add(value);
             self.places.push(Place { name, value });

@@ -55,16 +55,16 @@ impl Proxy {
     async fn exchange(
         &self,
         peer: &PeerEvidence,
-        head: &RequestHead,
+        head: RequestHead,
         body: RequestBody,
         record: &mut ExchangeRecord,
     ) -> Result<(Sent, Permit), ExchangeError> {
-        let target = head::target(head)?;
+        let target = head::target(&head)?;
         let route = self.routes.select(&target)?;
         record.route = Some(Rc::clone(&route.metrics));
         record.audited()?;
-        head::admit(head, target.host, &route.hosts, &self.names)?;
-        head::require(head, self.required_header.as_ref())?;
+        head::admit(&head, target.host, &route.hosts, &self.names)?;
+        head::require(&head, self.required_header.as_ref())?;
         let now = Moment::now();
         let client =
             credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
@@ -83,6 +83,7 @@ impl Proxy {
         let allowed = allowed?;
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
+        drop(head); // nothing of it is needed while the endpoint is waited for
         let sent = deliver(route, &allowed, &forwarded, now, record).await?;
         Ok((sent, place))
     }
@@ -114,7 +115,7 @@ impl Handler for Proxy {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
         let outcome = {
-            let exchange = pin!(self.exchange(&peer, &head, body, &mut record));
+            let exchange = pin!(self.exchange(&peer, head, body, &mut record));
             contained(exchange, &self.panics).await
         };
         match outcome {

@@ -36,7 +36,7 @@ pub struct AnswerBody {
     /// What was read ahead, in its order.
     held: VecDeque<Held>,
     /// Until the answer has come to its end.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     home: Option<Home>,
     idle: Duration,
     /// Whether the connection's clock runs: only while a piece is awaited. Most answers never need it.
@@ -72,7 +72,7 @@ impl AnswerBody {
     pub(super) fn new(
         framing: Framing,
         received: Bytes,
-        connection: Connection,
+        connection: Box<Connection>,
         home: Option<Home>,
         idle: Duration,
     ) -> Self {

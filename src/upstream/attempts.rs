@@ -49,7 +49,7 @@ pub struct Attempts<'c> {
 
 /// A connection on which nothing of this call has been written.
 pub struct Ready {
-    connection: Connection,
+    connection: Box<Connection>,
     origin: Origin,
     /// When it was made, or looked at in the pool.
     since: Instant,
@@ -109,7 +109,7 @@ impl<'c> Attempts<'c> {
     }
 
     /// A new connection, within the time for one and with a second attempt in it.
-    async fn connect(&mut self) -> Result<Connection, SendError> {
+    async fn connect(&mut self) -> Result<Box<Connection>, SendError> {
         let deadline = self.by(Instant::now(), self.client.timeouts.connect);
         loop {
             let error = match self.client.connect(deadline).await {

@@ -103,14 +103,14 @@ impl Client {
     }
 
     /// Opens a connection before `deadline`.
-    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Box<Connection>, SendError> {
         self.endpoint.connect(&self.addresses, deadline).await
     }
 
     /// Sends `request` on `connection`, once, and waits for the head of its answer.
     pub(super) async fn exchange(
         &self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         request: SignedRequest,
         forwarded: &Fields,
         answer_by: Instant,

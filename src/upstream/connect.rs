@@ -41,11 +41,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// The variants of [`SendError`] that mean nothing was sent.
-    pub(super) async fn connect(&self, addresses: &Addresses, deadline: Instant) -> Result<Connection, SendError> {
+    pub(super) async fn connect(&self, addresses: &Addresses, deadline: Instant) -> Result<Box<Connection>, SendError> {
         timeout_at(deadline, self.connect_unbounded(addresses)).await.unwrap_or(Err(SendError::ConnectTimeout))
     }
 
-    async fn connect_unbounded(&self, addresses: &Addresses) -> Result<Connection, SendError> {
+    async fn connect_unbounded(&self, addresses: &Addresses) -> Result<Box<Connection>, SendError> {
         let candidates = addresses.get().await.map_err(SendError::Resolve)?;
         let won = race(&candidates, TcpStream::connect).await.map_err(SendError::Connect)?;
         won.slower.iter().for_each(|address| addresses.avoid(*address));

@@ -54,10 +54,10 @@ pub(super) fn take(received: &mut BytesMut) -> Bytes {
 }
 
 impl Connection {
-    /// On a socket that has carried nothing.
-    pub(super) fn new(socket: Socket, address: SocketAddr) -> Self {
+    /// On a socket that has carried nothing. In a box, since it passes through many hands.
+    pub(super) fn new(socket: Socket, address: SocketAddr) -> Box<Self> {
         let clock = Box::pin(sleep(Duration::ZERO));
-        Self { socket, address, request: Outgoing::none(), buffer: BytesMut::new(), room: ROOM, clock }
+        Box::new(Self { socket, address, request: Outgoing::none(), buffer: BytesMut::new(), room: ROOM, clock })
     }
 
     /// Whether the endpoint has neither closed it nor said anything since its last answer.

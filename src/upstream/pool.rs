@@ -13,10 +13,16 @@ use super::connection::Connection;
 /// A worker's idle connections to one endpoint. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
-    /// Each with the end of its time; the one used last is at the back.
-    idle: Rc<RefCell<VecDeque<(Connection, Instant)>>>,
+    /// The one used last is at the back.
+    idle: Rc<RefCell<VecDeque<Idle>>>,
     limit: usize,
     idle_timeout: Duration,
+}
+
+struct Idle {
+    connection: Box<Connection>,
+    /// The end of its time.
+    until: Instant,
 }
 
 impl Pool {
@@ -29,9 +35,9 @@ impl Pool {
     /// Takes the connection used last, so that the others grow old and are closed when load falls. One whose time is over at
     /// `now`, that the endpoint has closed, or sent something on that nobody asked for, is dropped and the next one looked at.
     #[must_use]
-    pub fn take(&self, now: Instant) -> Option<Connection> {
+    pub fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
-        while let Some((mut connection, until)) = idle.pop_back() {
+        while let Some(Idle { mut connection, until }) = idle.pop_back() {
             if now < until && connection.is_fit() {
                 return Some(connection);
             }
@@ -41,17 +47,17 @@ impl Pool {
 
     /// Gives a connection back after its answer was read to the end; it may wait for `keep` at most, and no longer than any
     /// other. One too many is dropped.
-    pub fn put(&self, mut connection: Connection, keep: Option<Duration>) {
+    pub fn put(&self, mut connection: Box<Connection>, keep: Option<Duration>) {
         let (now, keep) = (Instant::now(), keep.unwrap_or(self.idle_timeout).min(self.idle_timeout));
         let mut idle = self.idle.borrow_mut();
         // those that were used longest ago; whatever is not over in this order is closed by `close_expired`
-        while idle.front().is_some_and(|(_, until)| *until <= now) {
+        while idle.front().is_some_and(|idle| idle.until <= now) {
             idle.pop_front();
         }
         let until = now.checked_add(keep).unwrap_or(now);
         if idle.len() < self.limit && now < until {
             connection.rest();
-            idle.push_back((connection, until));
+            idle.push_back(Idle { connection, until });
         }
     }
 
@@ -65,7 +71,7 @@ impl Pool {
     pub fn keep_only(&self, addresses: &[SocketAddr]) -> usize {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|(connection, _)| addresses.contains(&connection.address));
+        idle.retain(|idle| addresses.contains(&idle.connection.address));
         before.saturating_sub(idle.len())
     }
 
@@ -73,7 +79,7 @@ impl Pool {
     /// holds nothing: it looks at every connection.
     pub fn close_expired(&self) {
         let now = Instant::now();
-        self.idle.borrow_mut().retain_mut(|(connection, until)| now < *until && connection.is_fit());
+        self.idle.borrow_mut().retain_mut(|idle| now < idle.until && idle.connection.is_fit());
     }
 }
 
@@ -91,7 +97,7 @@ mod tests {
     struct Endpoint(TcpListener);
 
     impl Endpoint {
-        async fn connect(&self) -> (Connection, TcpStream) {
+        async fn connect(&self) -> (Box<Connection>, TcpStream) {
             let address = self.0.local_addr().unwrap();
             let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
             let (accepted, _) = self.0.accept().unwrap();
