@@ -65,7 +65,8 @@ impl Proxy {
         record.audited()?;
         head::admit(&head, target.host, &route.hosts, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
-        let now = Moment::now();
+        // nothing has been waited for since the record began
+        let now = Moment { instant: record.started, wall: clock::now() };
         let client =
             credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
         note_client(&client, record);

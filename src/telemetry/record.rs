@@ -62,7 +62,8 @@ pub struct ExchangeRecord {
     pub sign: Option<Duration>,
     /// Time from the signed request to the head of the answer.
     pub first_byte: Option<Duration>,
-    started: Instant,
+    /// When it began.
+    pub started: Instant,
 }
 
 enum CalledAction {
@@ -164,7 +165,9 @@ impl ExchangeRecord {
         metrics.count(self.action.as_ref().and_then(CalledAction::known), self.outcome);
         metrics.received.inc_by(u64::try_from(self.received).unwrap_or(u64::MAX));
         metrics.returned.inc_by(self.returned);
-        metrics.repeats.inc_by(u64::from(self.attempts.saturating_sub(1)));
+        if self.attempts > 1 {
+            metrics.repeats.inc_by(u64::from(self.attempts.saturating_sub(1)));
+        }
         if let Some(sign) = self.sign {
             metrics.sign.observe(sign);
         }
@@ -203,16 +206,6 @@ impl ExchangeRecord {
                 }
             };
         }
-        macro_rules! is_enabled {
-            ($level:ident; $($name:ident = $(%)? $value:expr,)*) => {
-                tracing::event_enabled!(target: TARGET, Level::$level, message, $($name),*)
-            };
-        }
-        macro_rules! event {
-            ($level:ident; $($fields:tt)*) => {
-                tracing::event!(target: TARGET, Level::$level, $($fields)* "exchange")
-            };
-        }
         macro_rules! members {
             ($line:ident; $($name:ident = $(%)? $value:expr,)*) => {
                 $($line.member(concat!(",\"", stringify!($name), "\":"), $value);)*
@@ -222,17 +215,26 @@ impl ExchangeRecord {
             line.member(",\"message\":", "exchange");
             fields!(members line);
         };
-        macro_rules! line {
-            ($level:ident) => {
-                if fields!(is_enabled $level) && !JsonLines::write_directly(Level::$level, TARGET, members) {
-                    fields!(event $level);
-                }
+        macro_rules! event {
+            ($level:ident; $($fields:tt)*) => {
+                tracing::event!(
+                    target: TARGET,
+                    Level::$level,
+                    // fields are looked at when the event is known to be wanted: then, and before it is made
+                    message = {
+                        if JsonLines::write_directly(Level::$level, TARGET, members) {
+                            return;
+                        }
+                        "exchange"
+                    },
+                    $($fields)*
+                )
             };
         }
         match self.notice.map_or(Severity::Info, |notice| notice.severity) {
-            Severity::Error => line!(ERROR),
-            Severity::Warn => line!(WARN),
-            Severity::Info => line!(INFO),
+            Severity::Error => fields!(event ERROR),
+            Severity::Warn => fields!(event WARN),
+            Severity::Info => fields!(event INFO),
         }
     }
 
