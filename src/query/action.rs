@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 /// The value of `Action`: 1 to 128 ASCII letters and digits, as every AWS Query API names its operations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Action(String);
+pub struct Action(SmolStr);
 
 impl Action {
     /// Longest name, in bytes.
@@ -15,7 +17,7 @@ impl Action {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric());
-        (plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
+        (plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.into()))
     }
 
     /// The name as text.
