@@ -31,7 +31,7 @@ pub(super) fn decode(body: &[u8], most: usize) -> Result<(Vec<u8>, Vec<Place>), 
             }
         };
     }
-    places.end(text.len());
+    places.end_at(b'&', text.len()); // the end is as good as one
     Ok((text, places.found))
 }
 

@@ -1,9 +1,11 @@
 //! A decoded parameter list: strict where the URL standard's parser is lenient, with every name once, in canonical order.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use thiserror::Error;
 
+use super::percent;
 use super::places::{Place, Text};
 use super::spelling;
 
@@ -20,6 +22,8 @@ pub struct Limits {
 pub struct Parameters<'a> {
     text: Text<'a>,
     sorted: Vec<Place>,
+    // what the values say that are escaped; made when one is asked for, since nobody asks for most
+    decoded: OnceCell<Vec<OnceCell<Box<str>>>>,
 }
 
 /// One parameter as it is signed.
@@ -101,11 +105,12 @@ impl<'a> Parameters<'a> {
             if before == limit {
                 return Err(FormError::TooMany { limit });
             }
-            if place.name_may_be_anything(&text) && place.name(&text).chars().any(char::is_control) {
+            // no control character is written as itself
+            if matches!(text, Text::Decoded(_)) && place.name(&text).chars().any(char::is_control) {
                 return Err(FormError::ControlInName(ShownName::of(place.name(&text))));
             }
         }
-        let mut parameters = Self { text, sorted: places };
+        let mut parameters = Self { text, sorted: places, decoded: OnceCell::new() };
         parameters.sort()?;
         Ok(parameters)
     }
@@ -128,22 +133,31 @@ impl<'a> Parameters<'a> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let at = self.sorted.binary_search_by(|place| place.name_bytes(&self.text).cmp(name.as_bytes())).ok()?;
-        self.sorted.get(at).map(|place| place.value(&self.text))
+        self.sorted.get(at).map(|place| self.value(at, place))
     }
 
     /// All parameters, in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.sorted.iter().map(|place| (place.name(&self.text), place.value(&self.text)))
+        self.sorted.iter().enumerate().map(|(at, place)| (place.name(&self.text), self.value(at, place)))
     }
 
     /// All parameters, in canonical order, with the values of those in `wanted`; nothing is decoded for the others, which seem
     /// empty.
     pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, &str)> {
-        self.sorted.iter().map(|place| {
+        self.sorted.iter().enumerate().map(|(at, place)| {
             let name = place.name(&self.text);
-            let value = if wanted.iter().any(|wanted| wanted == name) { place.value(&self.text) } else { "" };
+            let value = if wanted.iter().any(|wanted| wanted == name) { self.value(at, place) } else { "" };
             (name, value)
         })
+    }
+
+    fn value(&self, at: usize, place: &Place) -> &str {
+        let written = place.value(&self.text);
+        if !place.escaped {
+            return written;
+        }
+        let decoded = self.decoded.get_or_init(|| vec![OnceCell::new(); self.sorted.len()]);
+        decoded.get(at).map_or(written, |decoded| decoded.get_or_init(|| percent::decode(written).into()))
     }
 
     /// All parameters as they are signed, in canonical order.
@@ -158,6 +172,7 @@ impl<'a> Parameters<'a> {
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.sorted.retain(|place| keep(place.name(&self.text)));
+        self.decoded.take(); // they are at the places of the parameters
     }
 }
 

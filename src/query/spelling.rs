@@ -16,7 +16,7 @@ pub(super) fn read(body: &[u8], most: usize) -> Result<(Text<'_>, Vec<Place>), F
     Ok((Text::Decoded(text), places))
 }
 
-/// `None` when some of it is spelled otherwise or wrong, or says what is not ASCII.
+/// `None` when some of it is spelled otherwise or wrong, a name has an escape, or a value says what is not ASCII.
 fn canonical(body: &[u8], most: usize) -> Option<(&str, Vec<Place>)> {
     let mut places = Places::new(most);
     let not_literal = |byte| !percent::is_unreserved(byte);
@@ -29,6 +29,7 @@ fn canonical(body: &[u8], most: usize) -> Option<(&str, Vec<Place>)> {
         Ok(())
     });
     read.ok()?;
-    places.end(body.len());
+    // the end is as good as a `&`
+    places.end_at(b'&', body.len()).then_some(())?;
     Some((std::str::from_utf8(body).ok()?, places.found))
 }
