@@ -106,8 +106,8 @@ impl<'a> Parameters<'a> {
                 return Err(FormError::TooMany { limit });
             }
             // no control character is written as itself
-            if matches!(text, Text::Decoded(_)) && place.name(&text).chars().any(char::is_control) {
-                return Err(FormError::ControlInName(ShownName::of(place.name(&text))));
+            if matches!(text, Text::Decoded(_)) && place.name(text.as_str()).chars().any(char::is_control) {
+                return Err(FormError::ControlInName(ShownName::of(place.name(text.as_str()))));
             }
         }
         let mut parameters = Self { text, sorted: places, decoded: OnceCell::new() };
@@ -117,7 +117,7 @@ impl<'a> Parameters<'a> {
 
     /// Sorting finds duplicates without a hash table, so no choice of names can make it slow.
     fn sort(&mut self) -> Result<(), FormError> {
-        let text = &self.text;
+        let text = self.text.as_str();
         self.sorted.sort_unstable_by(|a, b| a.name_bytes(text).cmp(b.name_bytes(text)));
         for pair in self.sorted.windows(2) {
             if let [a, b] = pair
@@ -132,27 +132,28 @@ impl<'a> Parameters<'a> {
     /// The value of `name`, spelled exactly so.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.sorted.binary_search_by(|place| place.name_bytes(&self.text).cmp(name.as_bytes())).ok()?;
+        let at =
+            self.sorted.binary_search_by(|place| place.name_bytes(self.text.as_str()).cmp(name.as_bytes())).ok()?;
         self.sorted.get(at).map(|place| self.value(at, place))
     }
 
     /// All parameters, in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.sorted.iter().enumerate().map(|(at, place)| (place.name(&self.text), self.value(at, place)))
+        self.sorted.iter().enumerate().map(|(at, place)| (place.name(self.text.as_str()), self.value(at, place)))
     }
 
     /// All parameters, in canonical order, with the values of those in `wanted`; nothing is decoded for the others, which seem
     /// empty.
     pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, &str)> {
         self.sorted.iter().enumerate().map(|(at, place)| {
-            let name = place.name(&self.text);
+            let name = place.name(self.text.as_str());
             let value = if wanted.iter().any(|wanted| wanted == name) { self.value(at, place) } else { "" };
             (name, value)
         })
     }
 
     fn value(&self, at: usize, place: &Place) -> &str {
-        let written = place.value(&self.text);
+        let written = place.value(self.text.as_str());
         if !place.escaped {
             return written;
         }
@@ -171,7 +172,7 @@ impl<'a> Parameters<'a> {
     }
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.sorted.retain(|place| keep(place.name(&self.text)));
+        self.sorted.retain(|place| keep(place.name(self.text.as_str())));
         self.decoded.take(); // they are at the places of the parameters
     }
 }
@@ -179,7 +180,7 @@ impl<'a> Parameters<'a> {
 impl Canonical<'_> {
     /// Whether it comes before the parameter of this name.
     pub(crate) fn is_before(&self, name: &str) -> bool {
-        self.place.name_bytes(self.text) < name.as_bytes()
+        self.place.name_bytes(self.text.as_str()) < name.as_bytes()
     }
 
     /// Appends `name=value`, percent-encoded.

@@ -37,25 +37,25 @@ impl Text<'_> {
 
 impl Place {
     /// The name.
-    pub(super) fn name<'t>(&self, text: &'t Text<'_>) -> &'t str {
-        text.as_str().get(self.start..self.name_end).unwrap_or_default()
+    pub(super) fn name<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.start..self.name_end).unwrap_or_default()
     }
 
     /// The bytes of the name, by which parameters are sorted.
-    pub(super) fn name_bytes<'t>(&self, text: &'t Text<'_>) -> &'t [u8] {
-        text.as_str().as_bytes().get(self.start..self.name_end).unwrap_or_default()
+    pub(super) fn name_bytes<'t>(&self, text: &'t str) -> &'t [u8] {
+        text.as_bytes().get(self.start..self.name_end).unwrap_or_default()
     }
 
     /// The value as it is written; nothing without a `=`.
-    pub(super) fn value<'t>(&self, text: &'t Text<'_>) -> &'t str {
-        text.as_str().get(self.name_end.saturating_add(1)..self.end).unwrap_or_default()
+    pub(super) fn value<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.name_end.saturating_add(1)..self.end).unwrap_or_default()
     }
 
     /// Appends `name=value` in canonical spelling.
     pub(super) fn write(&self, text: &Text<'_>, out: &mut Vec<u8>) {
         match text {
             Text::Canonical(text) => self.copy(text.as_bytes(), out),
-            Text::Decoded(_) => {
+            Text::Decoded(text) => {
                 percent::encode_into(self.name(text), out);
                 out.push(b'=');
                 percent::encode_into(self.value(text), out);
