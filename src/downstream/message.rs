@@ -36,7 +36,8 @@ impl RequestHead {
     /// The path, without a query.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.target().split_once('?').map_or(self.target(), |(path, _query)| path)
+        let target = self.target();
+        target.split_once('?').map_or(target, |(path, _query)| path)
     }
 
     /// Whether a `?` stands behind the path.

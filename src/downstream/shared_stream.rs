@@ -127,7 +127,7 @@ impl<S: Socket> SharedStream<S> {
 }
 
 impl<S: Socket> Received<S> {
-    /// Of the last request, of which nothing is left.
+    /// Of a request of which nothing is left.
     fn give_back_room(&mut self) {
         let room = std::mem::take(&mut self.bytes);
         if room.capacity() > 0 {
@@ -193,6 +193,9 @@ impl<S: Socket> Received<S> {
             }
             _ => self.bytes.split_to(length).freeze(),
         };
+        if self.bytes.is_empty() {
+            self.give_back_room(); // for those who are served while the endpoint is waited for
+        }
         Poll::Ready(Ok(rest))
     }
 }
