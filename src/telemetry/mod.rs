@@ -11,6 +11,7 @@ pub mod notice;
 pub mod outcome;
 mod outlet;
 pub mod panics;
+mod places;
 pub mod record;
 pub mod request_id;
 mod sharded;

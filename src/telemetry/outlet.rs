@@ -2,20 +2,23 @@
 
 use std::io::{self, Write};
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes of lines that may wait for the reader: some 8000 lines, or what a quarter of a second of heavy load writes.
+use super::places::{Apart, PLACES, place};
+
+/// Bytes of a thread's lines that may wait for the reader: some 8000 lines, or what a quarter of a second of heavy load writes.
 const ROOM: usize = 4 * 1024 * 1024;
 
 /// Room that is kept between two batches; more, which only a reader that stalled had made necessary, is given back.
 const KEPT: usize = 256 * 1024;
 
 /// How long lines gather after some have been written. A line by itself is written at once; under load, one wake-up and one write
-/// are for many.
+/// are for many. Lines of two threads may come in another order than they were written in, within this time.
 const GATHERED: Duration = Duration::from_millis(5);
 
 /// How long the end of the process waits for its last lines to be read.
@@ -27,23 +30,22 @@ pub(super) struct Outlet(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Held for a copy or a swap, never while something is written.
-    queue: Mutex<Queue>,
-    /// Wakes the thread: there is a line.
-    filled: Condvar,
-    /// Wakes those who wait for a flush.
-    written: Condvar,
+    /// One for each thread that logs, so that workers share no lock: the other who takes it is the thread that writes, now and then.
+    queues: [Apart<Mutex<Queue>>; PLACES],
+    /// The thread that writes, and whether it waits for a line.
+    writer: OnceLock<Thread>,
+    is_awaited: AtomicBool,
+    /// Bytes that have left so far.
+    written: Mutex<usize>,
+    progress: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
     lines: Vec<u8>,
     lost: u64,
-    /// The thread waits for a line.
-    is_awaited: bool,
-    /// Bytes that were taken in so far, and those that have left.
+    /// Bytes that were taken in so far.
     accepted: usize,
-    written: usize,
 }
 
 impl Outlet {
@@ -55,71 +57,91 @@ impl Outlet {
     pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let ours = Arc::clone(&shared);
-        thread::Builder::new().name("log".to_owned()).spawn(move || ours.drain(sink))?;
+        let writer = thread::Builder::new().name("log".to_owned()).spawn(move || ours.drain(sink))?;
+        let _first = shared.writer.set(writer.thread().clone());
         Ok(Self(shared))
     }
 
     /// Takes a line, with its end.
     pub(super) fn put(&self, line: &[u8]) {
-        let mut queue = self.0.queue();
-        if queue.lines.len().saturating_add(line.len()) > ROOM {
-            queue.lost = queue.lost.saturating_add(1);
-            return;
+        let Some(Apart(queue)) = self.0.queues.get(place()) else { return };
+        {
+            // held for a copy or a swap, never while something is written
+            let mut queue = locked(queue);
+            if queue.lines.len().saturating_add(line.len()) > ROOM {
+                queue.lost = queue.lost.saturating_add(1);
+                return;
+            }
+            queue.lines.extend_from_slice(line);
+            queue.accepted = queue.accepted.saturating_add(line.len());
         }
-        queue.lines.extend_from_slice(line);
-        queue.accepted = queue.accepted.saturating_add(line.len());
-        if mem::take(&mut queue.is_awaited) {
-            self.0.filled.notify_one();
+        // whoever had the queue's lock first, either this is seen here or the line there
+        if self.0.is_awaited.load(Ordering::Relaxed) {
+            self.0.writer.get().into_iter().for_each(Thread::unpark);
         }
     }
 
     /// Waits until every line accepted so far is written, at most a second.
     pub(super) fn flush(&self) {
-        let queue = self.0.queue();
-        let accepted = queue.accepted;
-        let is_behind = |queue: &mut Queue| queue.written < accepted;
+        let queues = self.0.queues.iter().map(|Apart(queue)| locked(queue).accepted);
+        let accepted = queues.fold(0, usize::saturating_add);
+        let is_behind = |written: &mut usize| *written < accepted;
         // whether it was enough makes no difference: nothing more can be done
-        let _waited = self.0.written.wait_timeout_while(queue, PATIENCE, is_behind);
+        let _waited = self.0.progress.wait_timeout_while(locked(&self.0.written), PATIENCE, is_behind);
     }
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn drain(&self, mut sink: impl Write) {
         let mut batch = Vec::new();
         loop {
-            let lost = self.take(&mut batch);
+            let (mut lost, mut came) = (0_u64, false);
+            for Apart(queue) in &self.queues {
+                lost = lost.saturating_add(take(queue, &mut batch));
+                if !batch.is_empty() {
+                    came = true;
+                    let _gone = sink.write_all(&batch);
+                    self.note_written(batch.len());
+                    batch.clear();
+                    batch.shrink_to(KEPT);
+                }
+            }
             if lost > 0 {
-                // into our own queue, which has just become empty
+                // into our own queue, behind what is lost
                 tracing::warn!(target: "countersign::log", lost, "log lines were lost: they are not read as fast as they are written");
             }
-            let _gone = sink.write_all(&batch);
-            self.note_written(batch.len());
-            batch.clear();
-            batch.shrink_to(KEPT);
-            thread::sleep(GATHERED);
+            if came {
+                thread::sleep(GATHERED);
+            } else {
+                self.await_line();
+            }
         }
     }
 
-    /// Waits for lines and swaps them for `batch`, which is empty. Returns how many had no room behind them.
-    fn take(&self, batch: &mut Vec<u8>) -> u64 {
-        let is_empty = |queue: &mut Queue| {
-            queue.is_awaited = queue.lines.is_empty();
-            queue.is_awaited
-        };
-        let mut queue = self.filled.wait_while(self.queue(), is_empty).unwrap_or_else(PoisonError::into_inner);
-        mem::swap(&mut queue.lines, batch);
-        mem::take(&mut queue.lost)
+    fn await_line(&self) {
+        self.is_awaited.store(true, Ordering::Relaxed);
+        if self.queues.iter().all(|Apart(queue)| locked(queue).lines.is_empty()) {
+            thread::park(); // and looks again, whatever ended it
+        }
+        self.is_awaited.store(false, Ordering::Relaxed);
     }
 
     fn note_written(&self, bytes: usize) {
-        let mut queue = self.queue();
-        queue.written = queue.written.saturating_add(bytes);
-        self.written.notify_all();
+        let mut written = locked(&self.written);
+        *written = written.saturating_add(bytes);
+        self.progress.notify_all();
     }
+}
+
+/// Swaps the lines for `batch`, which is empty. Returns how many had no room behind them.
+fn take(queue: &Mutex<Queue>, batch: &mut Vec<u8>) -> u64 {
+    let mut queue = locked(queue);
+    mem::swap(&mut queue.lines, batch);
+    mem::take(&mut queue.lost)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Write for Outlet {
@@ -171,11 +193,12 @@ mod tests {
         let (read, reading) = mpsc::channel();
         let mut outlet = Outlet::start(Reluctant { go, read }).unwrap();
         let shared = Arc::clone(&outlet.0);
+        let accepted = || shared.queues.iter().map(|Apart(queue)| locked(queue).accepted).sum::<usize>();
         let (mut expected, mut number, mut lost) = (String::new(), 0, 0);
         while lost < 10 {
-            let (line, before) = (format!("{number:0>99}\n"), shared.queue().accepted);
+            let (line, before) = (format!("{number:0>99}\n"), accepted());
             outlet.write_all(line.as_bytes()).unwrap(); // and does not wait
-            if shared.queue().accepted == before {
+            if accepted() == before {
                 lost += 1;
             } else {
                 expected.push_str(&line);

@@ -1,36 +1,16 @@
 //! Counters and histograms that every worker writes in a place of its own, and whoever reads them adds up: no lock, and no line
 //! of memory that two processors take from each other at each request.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::counter::Atomic;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-/// Threads beyond this number share places with others, and lose nothing but speed.
-const PLACES: usize = 8;
-
-/// The place of the calling thread, given out at its first use.
-fn place() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OURS: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-    OURS.with(|ours| {
-        let place = ours.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed) % PLACES);
-        ours.set(Some(place));
-        place
-    })
-}
-
-/// On a cache line of its own.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-struct Apart<T>(T);
+use super::places::{Apart, PLACES, place};
 
 /// What a counter counts, by place.
 #[derive(Debug, Default)]
