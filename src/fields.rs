@@ -44,12 +44,6 @@ impl Fields {
         Self { text: owned, places }
     }
 
-    /// A part of the text, within a field or beside them.
-    #[must_use]
-    pub fn text(&self, range: &Range<usize>) -> &[u8] {
-        self.text.get(range.clone()).unwrap_or_default()
-    }
-
     /// All names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.places.iter().map(|place| (self.text(&place.name), self.text(&place.value)))
@@ -108,6 +102,10 @@ impl Fields {
             map.append(name, value);
         }
         map
+    }
+
+    fn text(&self, range: &Range<usize>) -> &[u8] {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
     fn add(&mut self, bytes: &[u8]) -> Range<usize> {

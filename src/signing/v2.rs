@@ -23,8 +23,12 @@ pub struct Unsealed {
 
 /// A signed request: the only thing `upstream` can send.
 pub struct SignedRequest {
-    body: Bytes,
+    buffer: Vec<u8>,
+    body_at: usize,
 }
+
+/// The length of the longest MAC, of SHA-256, in base64.
+const BASE64: usize = 44;
 
 /// Writes the canonical query string and the string to sign.
 ///
@@ -119,15 +123,30 @@ impl Unsealed {
     #[must_use]
     pub fn seal(mut self, mac: &Mac) -> SignedRequest {
         self.buffer.extend_from_slice(b"&Signature=");
-        percent::encode_into(&STANDARD.encode(mac.as_bytes()), &mut self.buffer);
-        SignedRequest { body: Bytes::from(self.buffer).slice(self.body_at..) }
+        let mut base64 = [0; BASE64];
+        let length = STANDARD.encode_slice(mac.as_bytes(), &mut base64).unwrap_or_default();
+        let base64 = base64.get(..length).and_then(|text| std::str::from_utf8(text).ok());
+        percent::encode_into(base64.unwrap_or_default(), &mut self.buffer);
+        SignedRequest { buffer: self.buffer, body_at: self.body_at }
     }
 }
 
 impl SignedRequest {
+    /// One that nobody has signed, to write it and look at what was written.
+    #[cfg(test)]
+    pub(crate) fn of(body: &[u8]) -> Self {
+        Self { buffer: [b"not sent", body].concat(), body_at: 8 }
+    }
+
     /// The form as it is sent.
     #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.buffer.get(self.body_at..).unwrap_or_default()
+    }
+
+    /// The same, to keep.
+    #[must_use]
     pub fn into_body(self) -> Bytes {
-        self.body
+        Bytes::from(self.buffer).slice(self.body_at..)
     }
 }

@@ -11,10 +11,7 @@ use thiserror::Error;
 use super::connection::take;
 use super::error::SendError;
 use super::framing::Framing;
-use crate::fields::{Fields, Place};
-
-const CONTENT_LENGTH: &str = "content-length";
-const TRANSFER_ENCODING: &str = "transfer-encoding";
+use crate::fields::{Fields, Place, is};
 
 /// Largest head of an answer, and most header fields in it.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -89,8 +86,10 @@ impl HeadReader {
                 }
                 continue;
             }
-            parsed.check().map_err(SendError::BadAnswer)?;
-            let (framing, persists) = (parsed.framing().map_err(SendError::Garbled)?, parsed.persists());
+            let said = Said::by(&parsed.fields);
+            parsed.check(&said).map_err(SendError::BadAnswer)?;
+            let framing = parsed.framing(&said).map_err(SendError::Garbled)?;
+            let persists = parsed.persists(&said);
             let head = AnswerHead { status: parsed.status, fields: parsed.fields, framing, persists };
             return Ok(Some((head, take(received))));
         }
@@ -145,59 +144,79 @@ fn place(text: &[u8], piece: &[u8]) -> Range<usize> {
     start..start.saturating_add(piece.len())
 }
 
+/// What the fields of a head say about the end of its body and of the connection, noted in one pass.
+#[derive(Default)]
+struct Said<'f> {
+    lengths: usize,
+    /// The last one.
+    length: Option<&'f [u8]>,
+    /// The last one.
+    codings: Option<&'f [u8]>,
+    closes: bool,
+    keeps: bool,
+}
+
+impl<'f> Said<'f> {
+    fn by(fields: &'f Fields) -> Self {
+        let mut said = Self::default();
+        for (name, value) in fields.iter() {
+            if is(name, "content-length") {
+                (said.lengths, said.length) = (said.lengths.saturating_add(1), Some(value));
+            } else if is(name, "transfer-encoding") {
+                said.codings = Some(value);
+            } else if is(name, "connection") {
+                for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    said.closes |= is(option, "close");
+                    said.keeps |= is(option, "keep-alive");
+                }
+            }
+        }
+        said
+    }
+}
+
 impl Parsed {
     /// Some answers end in different places for different readers; those are not passed on.
-    fn check(&self) -> Result<(), &'static str> {
+    fn check(&self, said: &Said<'_>) -> Result<(), &'static str> {
         if self.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err("it switches protocols, which was not asked for");
         }
         if self.status.as_u16() >= 600 {
             return Err("its status is beyond those that exist"); // RFC 9110 section 15; clients take such a number in many ways
         }
-        let mut lengths = self.fields.all(CONTENT_LENGTH);
-        let first = lengths.next();
-        if lengths.next().is_some() || first.is_some_and(|length| length.contains(&b',')) {
+        if said.lengths > 1 || said.length.is_some_and(|length| length.contains(&b',')) {
             return Err("it has more than one Content-Length");
         }
-        if first.is_some() && self.fields.contain(TRANSFER_ENCODING) {
+        if said.length.is_some() && said.codings.is_some() {
             return Err("it has both Content-Length and Transfer-Encoding");
         }
         Ok(())
     }
 
     /// RFC 9112 section 6.3, for the answer to a POST.
-    fn framing(&self) -> Result<Framing, NotHttp> {
+    fn framing(&self, said: &Said<'_>) -> Result<Framing, NotHttp> {
         if matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Framing::Length(0));
         }
-        if let Some(codings) = self.fields.all(TRANSFER_ENCODING).last() {
+        if let Some(codings) = said.codings {
             // nobody knows codings by other letters
             let readable = codings.is_ascii().then(|| codings.rsplit(|byte| *byte == b',').next().unwrap_or_default());
             let last = readable.ok_or(NotHttp::Coding)?;
             return match self.version {
                 Version::Http10 => Err(NotHttp::CodingInHttp10),
-                Version::Http11 if last.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
-                    Ok(Framing::Chunked(Box::default()))
-                }
+                Version::Http11 if is(last.trim_ascii(), "chunked") => Ok(Framing::Chunked(Box::default())),
                 Version::Http11 => Ok(Framing::UntilClose),
             };
         }
-        match self.fields.only(CONTENT_LENGTH) {
+        match said.length {
             Some(length) => digits(length).map(Framing::Length).ok_or(NotHttp::Length),
             None => Ok(Framing::UntilClose),
         }
     }
 
     /// RFC 9112 section 9.3. In whichever of its fields it stands, `close` is the last word.
-    fn persists(&self) -> bool {
-        if !self.fields.contain("connection") {
-            return self.version == Version::Http11;
-        }
-        let says = |wanted: &[u8]| {
-            let options = self.fields.all("connection").flat_map(|value| value.split(|byte| *byte == b','));
-            options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(wanted))
-        };
-        !says(b"close") && (self.version == Version::Http11 || says(b"keep-alive"))
+    fn persists(&self, said: &Said<'_>) -> bool {
+        !said.closes && (self.version == Version::Http11 || said.keeps)
     }
 }
 

@@ -115,7 +115,7 @@ impl Client {
         forwarded: &Fields,
         answer_by: Instant,
     ) -> Result<Sent, SendError> {
-        let request = self.head.request(request.into_body(), forwarded);
+        let request = self.head.request(request, forwarded);
         let (head, received) = connection.send(request, answer_by).await?;
         let answered_at = Instant::now();
         let AnswerHead { status, fields, framing, persists } = head;

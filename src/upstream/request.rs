@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 
 use super::client::VIA_COUNTERSIGN;
 use crate::fields::Fields;
-use crate::signing::SigningTarget;
+use crate::signing::{SignedRequest, SigningTarget};
 
 /// Bodies up to this length are copied behind their head: that costs less than a second buffer in one system call.
 const COPIED: usize = 4 * 1024;
@@ -36,17 +36,28 @@ impl RequestHead {
         Some(Self { before_length: before_length.concat(), behind_length })
     }
 
-    /// The request with this body. Nothing a client wrote is copied into its head but the fields its route lists.
-    pub(super) fn request(&self, body: Bytes, forwarded: &Fields) -> Outgoing {
+    /// The request, ready to be written. Nothing a client wrote is copied into its head but the fields its route lists.
+    pub(super) fn request(&self, signed: SignedRequest, forwarded: &Fields) -> Outgoing {
+        let length = signed.body().len();
+        let copied = if length <= COPIED { length } else { 0 };
+        let mut head = self.begin(length, copied, forwarded);
+        if copied == length {
+            head.extend_from_slice(signed.body());
+            return Outgoing { head, body: Bytes::new(), taken: 0, is_written: false };
+        }
+        Outgoing { head, body: signed.into_body(), taken: 0, is_written: false }
+    }
+
+    /// The head before a body of this length, with `room` behind it.
+    fn begin(&self, length: usize, room: usize, forwarded: &Fields) -> Vec<u8> {
         const LENGTH_AND_END: usize = 24;
-        let copied = if body.len() <= COPIED { body.len() } else { 0 };
         let fields = forwarded.iter().map(|(name, value)| [name.len(), value.len(), b": \r\n".len()]);
-        let room = [self.before_length.len(), self.behind_length.len(), LENGTH_AND_END, copied];
+        let room = [self.before_length.len(), self.behind_length.len(), LENGTH_AND_END, room];
         let room = fields.flatten().chain(room).fold(0, usize::saturating_add);
 
         let mut head = Vec::with_capacity(room);
         head.extend_from_slice(&self.before_length);
-        head.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+        head.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
         head.extend_from_slice(&self.behind_length);
         for (name, value) in forwarded.iter() {
             for part in [name, b": ", value, b"\r\n"] {
@@ -54,11 +65,7 @@ impl RequestHead {
             }
         }
         head.extend_from_slice(b"\r\n");
-        if copied == body.len() {
-            head.extend_from_slice(&body);
-            return Outgoing { head, body: Bytes::new(), taken: 0, is_written: false };
-        }
-        Outgoing { head, body, taken: 0, is_written: false }
+        head
     }
 }
 
@@ -169,7 +176,7 @@ mod tests {
         let mut forwarded = Fields::default();
         forwarded.push("x-trace", b"one");
         forwarded.push("x-trace", b"two");
-        let mut request = RequestHead::to(&target).unwrap().request(Bytes::copy_from_slice(body), &forwarded);
+        let mut request = RequestHead::to(&target).unwrap().request(SignedRequest::of(body), &forwarded);
         let mut socket = Reluctant { at_once, taken: Vec::new(), calls: Vec::new() };
         let mut cx = Context::from_waker(Waker::noop());
         while request.poll_write(&mut socket, &mut cx).is_pending() {
