@@ -43,12 +43,12 @@ pub(super) async fn deliver(
 ) -> Result<Sent, ExchangeError> {
     // nothing is connected for a key that cannot sign
     route.key.check(route.clock.signing_time(asked.reading()))?;
-    let (mut sent, mut stamp) = call(route, allowed, forwarded, record).await?;
+    let (mut sent, mut stamp) = call(route, allowed, forwarded, asked, record).await?;
     let mut refusal = refused::read(&mut sent).await;
     if refusal.as_ref().is_some_and(|refusal| refused::for_its_time(route, &stamp, refusal)) {
         route.metrics.count_clock_repeat();
         // in a box: it is rare, and the first call has gone
-        (sent, stamp) = Box::pin(call(route, allowed, forwarded, record)).await?;
+        (sent, stamp) = Box::pin(call(route, allowed, forwarded, asked, record)).await?;
         refusal = refused::read(&mut sent).await;
     }
     if let Some(refusal) = refusal {
@@ -62,6 +62,7 @@ async fn call(
     route: &Route,
     allowed: &Authorized<'_>,
     forwarded: &Fields,
+    asked: Moment,
     record: &mut ExchangeRecord,
 ) -> Result<(Sent, Stamp), ExchangeError> {
     let repetition = repetition(route, allowed.form().action());
@@ -69,7 +70,7 @@ async fn call(
     let mut attempts = route.upstream.call(repetition);
     loop {
         let connection = attempts.connection().await.map_err(unanswered)?;
-        let (request, stamp) = match sign(route, allowed, record).await {
+        let (request, stamp) = match sign(route, allowed, asked.later(connection.since()), record).await {
             Ok(signed) => signed,
             Err(error) => return Err(attempts.doubt().map_or(error, unanswered)),
         };
@@ -85,21 +86,21 @@ async fn call(
     }
 }
 
-/// Signs as of now, with the key that is current now: every attempt has a timestamp of its own.
+/// Signs as of `now`, with the key that is current now: every attempt has a timestamp of its own.
 async fn sign(
     route: &Route,
     allowed: &Authorized<'_>,
+    now: Moment,
     record: &mut ExchangeRecord,
 ) -> Result<(SignedRequest, Stamp), ExchangeError> {
-    let began = Moment::now();
-    let signed = route.clock.signing_time(began.reading());
+    let signed = route.clock.signing_time(now.reading());
     let key = route.key.current(signed)?;
     record.key_id = Some(key.id().as_str().into());
     let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(signed));
     let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
     let request = unsealed.seal(&mac);
-    let sent = began.later(Instant::now());
-    record.sign = Some(sent.instant.saturating_duration_since(began.instant));
+    let sent = now.later(Instant::now());
+    record.sign = Some(sent.instant.saturating_duration_since(now.instant));
     Ok((request, Stamp { key, signed, sent }))
 }
 

@@ -1,6 +1,8 @@
 //! A moment by both clocks of this host. They are read a few times for each exchange, and not for every use of the time: what
 //! happens within a few microseconds happens at once.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -23,11 +25,15 @@ impl Moment {
         Self { instant: Instant::now(), wall: clock::now() }
     }
 
-    /// Now, when it is `instant`: the clock that may be set is taken to have gone on since this moment.
+    /// Now, when it is `instant`: within a second, the clock that may be set is taken to have gone on since this moment.
     #[must_use]
     pub fn later(self, instant: Instant) -> Self {
-        let since = SignedDuration::try_from(instant.saturating_duration_since(self.instant)).unwrap_or_default();
-        Self { instant, wall: self.wall.checked_add(since).unwrap_or(self.wall) }
+        let since = instant.saturating_duration_since(self.instant);
+        if since > Duration::from_secs(1) {
+            return Self { instant, wall: clock::now() };
+        }
+        let wall = SignedDuration::try_from(since).ok().and_then(|since| self.wall.checked_add(since).ok());
+        Self { instant, wall: wall.unwrap_or(self.wall) }
     }
 
     /// As the reckoning of the endpoint's clock wants it.

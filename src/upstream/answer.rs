@@ -67,7 +67,7 @@ impl Held {
 }
 
 impl AnswerBody {
-    /// The body behind a head, of which some has been `received` with it. A connection without a home is closed when the
+    /// The body behind a head, of which some has been `received` with it `now`. A connection without a home is closed when the
     /// answer is over.
     pub(super) fn new(
         framing: Framing,
@@ -75,11 +75,12 @@ impl AnswerBody {
         connection: Box<Connection>,
         home: Option<Home>,
         idle: Duration,
+        now: Instant,
     ) -> Self {
         let (held, connection, waits) = (VecDeque::new(), Some(connection), false);
         let mut body = Self { framing, received, held, connection, home, idle, waits };
         if body.framing.is_over() {
-            body.give_back();
+            body.give_back(now);
         }
         body
     }
@@ -129,7 +130,7 @@ impl AnswerBody {
             }
             Ok(frame) => {
                 if self.framing.is_over() {
-                    self.give_back();
+                    self.give_back(Instant::now());
                 }
                 Poll::Ready(frame.map(Ok))
             }
@@ -166,12 +167,12 @@ impl AnswerBody {
 
     /// A connection goes back only from here: when its answer has come to its end and nothing behind it, and all of its request
     /// is written. An endpoint may answer before it has read all of one.
-    fn give_back(&mut self) {
+    fn give_back(&mut self, now: Instant) {
         if let (Some(connection), Some(home)) = (self.connection.take(), self.home.take())
             && connection.is_written()
             && self.received.is_empty()
         {
-            home.pool.put(connection, home.keep);
+            home.pool.put(connection, home.keep, now);
         }
     }
 }
@@ -247,7 +248,11 @@ mod tests {
         connection.owe(unwritten);
         let pool = Pool::new(1, HOUR);
         let home = Some(Home { pool: pool.clone(), keep: None });
-        (AnswerBody::new(framing, Bytes::from_static(received.as_bytes()), connection, home, HOUR), pool, endpoint)
+        (
+            AnswerBody::new(framing, Bytes::from_static(received.as_bytes()), connection, home, HOUR, Instant::now()),
+            pool,
+            endpoint,
+        )
     }
 
     async fn next(body: &mut AnswerBody) -> Option<Result<Bytes, AnswerError>> {

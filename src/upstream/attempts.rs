@@ -62,6 +62,12 @@ enum Origin {
 }
 
 impl Ready {
+    /// When it was made, or looked at: just now.
+    #[must_use]
+    pub const fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Whether it still can be sent on. What an endpoint says on a new connection is taken for its answer.
     fn is_fit(&mut self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) < FRESH
@@ -248,7 +254,7 @@ mod tests {
             let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: SECOND });
             let pool = Pool::new(8, SECOND);
             let client = Client::new(endpoint, &target, timeouts, pool.clone(), Arc::new(breaker)).unwrap();
-            pool.put(client.connect(Instant::now().checked_add(SECOND).unwrap()).await.unwrap(), None);
+            pool.put(client.connect(Instant::now().checked_add(SECOND).unwrap()).await.unwrap(), None, Instant::now());
             let mut pooled = Some(listener.accept().unwrap().0);
 
             let mut attempts = client.call(Repetition::Unsafe);

@@ -120,7 +120,7 @@ impl Client {
         let answered_at = Instant::now();
         let AnswerHead { status, fields, framing, persists } = head;
         let home = persists.then(|| Home { pool: self.pool.clone(), keep: kept_alive(&fields) });
-        let body = Box::new(AnswerBody::new(framing, received, connection, home, self.timeouts.idle));
+        let body = Box::new(AnswerBody::new(framing, received, connection, home, self.timeouts.idle, answered_at));
         Ok(Sent { status, fields, body, answered_at })
     }
 }
@@ -175,7 +175,7 @@ mod tests {
 
             client.addresses.found(&[here_at]).await;
             let connection = client.connect(Instant::now() + second).await.unwrap();
-            client.pool.put(connection, None);
+            client.pool.put(connection, None, Instant::now());
             client.tend().await;
             assert!(!client.pool.is_empty(), "its address is still the one");
             client.addresses.found(&[there_at, here_at]).await;

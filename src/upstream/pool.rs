@@ -45,10 +45,10 @@ impl Pool {
         None
     }
 
-    /// Gives a connection back after its answer was read to the end; it may wait for `keep` at most, and no longer than any
+    /// Gives a connection back `now`, after its answer was read to the end; it may wait for `keep` at most, and no longer than any
     /// other. One too many is dropped.
-    pub fn put(&self, mut connection: Box<Connection>, keep: Option<Duration>) {
-        let (now, keep) = (Instant::now(), keep.unwrap_or(self.idle_timeout).min(self.idle_timeout));
+    pub fn put(&self, mut connection: Box<Connection>, keep: Option<Duration>, now: Instant) {
+        let keep = keep.unwrap_or(self.idle_timeout).min(self.idle_timeout);
         let mut idle = self.idle.borrow_mut();
         // those that were used longest ago; whatever is not over in this order is closed by `close_expired`
         while idle.front().is_some_and(|idle| idle.until <= now) {
@@ -129,8 +129,8 @@ mod tests {
         with_endpoint(|endpoint| async move {
             let pool = Pool::new(8, 60 * SECOND);
             let [(first, one), (second, two)] = [endpoint.connect().await, endpoint.connect().await];
-            pool.put(first, None);
-            pool.put(second, None);
+            pool.put(first, None, Instant::now());
+            pool.put(second, None, Instant::now());
             drop(pool.take(Instant::now()));
             assert!(is_closed(two));
             assert!(is_open(&one));
@@ -143,9 +143,9 @@ mod tests {
             let pool = Pool::new(8, 60 * SECOND);
             let [(first, one), (second, mut two), (third, three)] =
                 [endpoint.connect().await, endpoint.connect().await, endpoint.connect().await];
-            pool.put(first, None);
-            pool.put(second, None);
-            pool.put(third, None);
+            pool.put(first, None, Instant::now());
+            pool.put(second, None, Instant::now());
+            pool.put(third, None, Instant::now());
             two.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
             three.shutdown(std::net::Shutdown::Write).unwrap();
             let taken = pool.take(Instant::now());
@@ -159,9 +159,9 @@ mod tests {
         with_endpoint(|endpoint| async move {
             let pool = Pool::new(8, 10 * SECOND);
             let [(old, one), (new, two)] = [endpoint.connect().await, endpoint.connect().await];
-            pool.put(old, None);
+            pool.put(old, None, Instant::now());
             tokio::time::advance(10 * SECOND).await;
-            pool.put(new, None);
+            pool.put(new, None, Instant::now());
             assert!(is_closed(one));
             assert!(is_open(&two));
             assert!(pool.take(Instant::now()).is_some());
@@ -173,8 +173,8 @@ mod tests {
         with_endpoint(|endpoint| async move {
             let pool = Pool::new(8, 60 * SECOND);
             let [(long, one), (short, two)] = [endpoint.connect().await, endpoint.connect().await];
-            pool.put(long, None);
-            pool.put(short, Some(SECOND));
+            pool.put(long, None, Instant::now());
+            pool.put(short, Some(SECOND), Instant::now());
             tokio::time::advance(SECOND).await;
             let taken = pool.take(Instant::now());
             assert!(is_closed(two), "the endpoint said that it keeps it for no longer");
@@ -188,9 +188,9 @@ mod tests {
             let pool = Pool::new(8, 60 * SECOND);
             let [(kept, one), (closed, two), (over, three)] =
                 [endpoint.connect().await, endpoint.connect().await, endpoint.connect().await];
-            pool.put(kept, None);
-            pool.put(closed, None);
-            pool.put(over, Some(SECOND));
+            pool.put(kept, None, Instant::now());
+            pool.put(closed, None, Instant::now());
+            pool.put(over, Some(SECOND), Instant::now());
             two.shutdown(std::net::Shutdown::Write).unwrap();
             tokio::time::advance(SECOND).await;
             pool.close_expired();
@@ -204,8 +204,8 @@ mod tests {
         with_endpoint(|endpoint| async move {
             let pool = Pool::new(1, 60 * SECOND);
             let [(first, one), (second, two)] = [endpoint.connect().await, endpoint.connect().await];
-            pool.put(first, None);
-            pool.put(second, None);
+            pool.put(first, None, Instant::now());
+            pool.put(second, None, Instant::now());
             assert!(is_closed(two));
             assert!(is_open(&one));
         });
