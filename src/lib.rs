@@ -69,7 +69,7 @@
 //!
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
 //! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
-//! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`]; metrics have a place for each worker), or the current key
+//! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`]; metrics and log lines have a place for each worker), or the current key
 //! ([`credentials::KeySlot`]) or what is known of an endpoint's clock ([`proxy::EndpointClock`]), both read without a lock, or what
 //! is known of an endpoint that fails ([`upstream::Breaker`], whose lock nobody takes while all is well). The admin listener and each key have a thread, so that health
 //! and key changes do not wait for traffic, nor traffic for them; so have the fetching of a token issuer's keys, and the audit, whose queue has a place for every exchange

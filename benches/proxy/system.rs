@@ -48,15 +48,29 @@ pub fn memory(pids: &[u32], line: &str) -> u64 {
         .sum()
 }
 
-/// System calls that `pids` make while `work` runs; `work` says what they are to be divided by.
+/// Those called `worker-N` where there are such, else all of them.
+fn serving_threads(pids: &[u32]) -> Vec<u32> {
+    let tasks = |pid: &u32| fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let ids = pids.iter().flat_map(tasks).map(|task| task.unwrap().file_name().into_string().unwrap().parse().unwrap());
+    let threads: Vec<u32> = ids.collect();
+    let is_worker = |thread: &u32| {
+        fs::read_to_string(format!("/proc/{thread}/comm")).is_ok_and(|name| name.starts_with("worker-"))
+    };
+    let workers: Vec<u32> = threads.iter().copied().filter(is_worker).collect();
+    if workers.is_empty() { threads } else { workers }
+}
+
+/// System calls of the threads of `pids` that serve requests, while `work` runs; `work` says what they are to be divided by.
+/// What other threads do goes by the clock, and would count many times over while strace slows all else down.
 pub fn system_calls(pids: &[u32], work: impl FnOnce() -> u64) -> f64 {
+    let threads = serving_threads(pids);
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-c", "-qq"]).stdout(Stdio::null()).stderr(Stdio::piped());
-    for pid in pids {
-        strace.args(["-p", &pid.to_string()]);
+    strace.args(["-c", "-qq"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    for thread in &threads {
+        strace.args(["-p", &thread.to_string()]);
     }
     let child = strace.spawn().unwrap();
-    let traced = || pids.iter().all(|pid| memory(&[*pid], "TracerPid:") != 0);
+    let traced = || threads.iter().all(|thread| memory(&[*thread], "TracerPid:") != 0);
     while !traced() {
         std::thread::yield_now();
     }
