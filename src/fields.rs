@@ -35,6 +35,12 @@ pub fn is(name: &[u8], other: &str) -> bool {
     name.len() == other.len() && name.eq_ignore_ascii_case(other.as_bytes())
 }
 
+/// Whether a value may have this byte: RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.
+#[must_use]
+pub const fn is_text(byte: &u8) -> bool {
+    (*byte == b'\t') | ((*byte >= b' ') & (*byte != 0x7f))
+}
+
 impl Fields {
     /// Those at `places` in `text`, which whoever names the places has judged.
     #[must_use]
@@ -77,7 +83,6 @@ impl Fields {
 
     /// Adds a field behind the others; a value that cannot stand in one is left out with its name (RFC 9110 section 5.5).
     pub fn push(&mut self, name: &str, value: &[u8]) {
-        let is_text = |byte: &u8| (*byte == b'\t') | ((*byte >= b' ') & (*byte != 0x7f));
         // all bytes are looked at, many at once: nearly always none of them is wrong
         if value.iter().fold(true, |good, byte| good & is_text(byte)) {
             let name = self.add(name.as_bytes());

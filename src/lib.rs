@@ -50,9 +50,10 @@
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
 //! | [`fields`] | the header fields of a message, as text | |
-//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing`, `fields` |
+//! | [`chunks`] | the grammar of chunked bodies | `fields` |
+//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing`, `fields`, `chunks` |
 //! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
-//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `fields`, `clock` |
+//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `fields`, `chunks`, `clock` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `fields`, `telemetry` |
@@ -160,6 +161,7 @@
 pub mod admin;
 pub mod app;
 pub mod authorize;
+pub mod chunks;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("admin", &["downstream", "fields", "telemetry"]),
     ("authorize", &["query"]),
+    ("chunks", &["fields"]),
     ("clock", &[]),
     ("config", &[]),
     ("confine", &[]),
     ("credentials", &["secret_file"]),
-    ("downstream", &["clock", "fields", "secret_file"]),
+    ("downstream", &["chunks", "clock", "fields", "secret_file"]),
     ("fetch", &["secret_file", "upstream"]),
     ("fields", &[]),
     (
@@ -27,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret_file", &[]),
     ("signing", &["authorize", "credentials", "query"]),
     ("telemetry", &[]),
-    ("upstream", &["fields", "signing"]),
+    ("upstream", &["chunks", "fields", "signing"]),
 ];
 const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::request_head::HeadFault;
-use crate::fields::Place;
+use crate::fields::{Place, is_text};
 
 /// The first line, by places in the head.
 #[derive(Debug)]
@@ -93,11 +93,11 @@ pub(super) fn read_field(line: &[u8], begin: usize) -> Result<Field<'_>, HeadFau
 fn read_value(rest: &[u8]) -> Result<&[u8], HeadFault> {
     // all bytes are looked at, many at once: nearly always none of them is wrong
     if let Some(value) = rest.strip_suffix(b"\r\n")
-        && value.iter().fold(true, |good, byte| good & is_field_text(byte))
+        && value.iter().fold(true, |good, byte| good & is_text(byte))
     {
         return Ok(value);
     }
-    let wrong = rest.iter().find(|byte| !is_field_text(byte));
+    let wrong = rest.iter().find(|byte| !is_text(byte));
     Err(if matches!(wrong, Some(b'\r' | b'\n')) { HeadFault::LineEnd } else { HeadFault::FieldValue })
 }
 
@@ -150,9 +150,4 @@ fn is(byte: &u8, class: u8) -> bool {
 /// RFC 9110 section 5.6.2.
 pub(super) fn is_token(byte: &u8) -> bool {
     is(byte, TOKEN)
-}
-
-/// RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.
-pub(super) const fn is_field_text(byte: &u8) -> bool {
-    (*byte == b'\t') | ((*byte >= b' ') & (*byte != 0x7f))
 }

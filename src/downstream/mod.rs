@@ -4,10 +4,10 @@
 //!
 //! A socket is bound ([`listener`], [`unix_socket`]) or inherited ([`inherited`]) before there are workers; each worker makes a
 //! [`Bound`] of its share and [`accept()`]s from it. `greeting` gathers the [`PeerEvidence`] (asking [`loopback`], or
-//! [`certificate`] after [`tls`]), then `connection` speaks HTTP. `stream`
-//! keeps the clocks of its socket, and [`request_head`] judges what comes (`head_line` has the grammar). Usual requests (`usual`) are served by `direct`: the
-//! `shared_stream` is read by it and by the [`RequestBody`], and `answering` writes. All others are hyper's, which `tap` shows only
-//! heads that have been judged.
+//! [`certificate`] after [`tls`]), then `connection` speaks HTTP. `stream` keeps the clocks of its socket, and [`request_head`]
+//! judges what comes (`head_line` has the grammar of a head, [`crate::chunks`] that of a chunked body). Usual requests (`usual`)
+//! are served by `direct`: the `shared_stream` is read by it and by the [`RequestBody`], and `answering` writes. All others are
+//! hyper's, which `tap` shows only heads that have been judged.
 
 pub mod accept;
 mod answer_head;

@@ -7,8 +7,8 @@
 use memchr::memchr;
 use thiserror::Error;
 
-use super::chunks::Chunks;
 use super::head_line::{Field, RequestLine, Version, is_token, read_field, read_request_line};
+use crate::chunks::Chunks;
 use crate::fields::Place;
 
 /// Largest head, in bytes with its empty line, and most fields in it. Clients of this protocol send a few hundred bytes and a

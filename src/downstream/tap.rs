@@ -12,8 +12,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::chunks::BadChunk;
+use super::chunks::advance;
 use super::request_head::{Framing, Head, HeadFault, HeadReader, Progress};
+use crate::chunks::BadChunk;
 
 /// What hyper reads instead of a head that is refused. The second is for a HEAD, whose answer has no body.
 const STAND_IN: &[u8] = b"POST / HTTP/1.1\r\nHost: refused\r\nContent-Length: 0\r\n\r\n";
@@ -189,7 +190,7 @@ impl Tap {
                 *left = left.saturating_sub(u64::try_from(there).unwrap_or(u64::MAX));
                 there
             }
-            Framing::Chunked(chunks) => match chunks.advance(body) {
+            Framing::Chunked(chunks) => match advance(chunks, body) {
                 Ok(there) => there,
                 Err(wrong) => {
                     self.stage = Stage::Broken(wrong); // but its head is shown, so that there is an answer

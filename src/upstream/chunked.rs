@@ -1,4 +1,4 @@
-//! Chunked answers, decoded by RFC 9112 section 7.1 to the letter. What is between chunks and behind them is bounded.
+//! Chunked answers, decoded by the grammar of [`crate::chunks`]. What is between chunks and behind them is bounded.
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -6,6 +6,7 @@ use http_body::Frame;
 use thiserror::Error;
 
 use super::answer_head::MAX_FIELDS;
+use crate::chunks::{self, Part};
 
 /// Most bytes of extensions in a body, and of trailers behind it. Hardly anybody sends either.
 const MAX_EXTENSIONS: usize = 16 * 1024;
@@ -27,116 +28,48 @@ pub(super) enum BadChunk {
 /// Decodes one chunked body.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
-    place: Place,
-    /// Of the size being read, then the bytes of the chunk still to come.
-    size: u64,
+    chunks: chunks::Chunks,
     /// How many bytes of extensions have come.
     extensions: usize,
     /// The trailers as they stand.
     trailers: Vec<u8>,
 }
 
-/// What comes next.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The first digit of a size.
-    #[default]
-    Size,
-    /// More digits, or what ends them.
-    Digits,
-    /// Blanks behind a size, which RFC 9112 tells receivers to bear with before an extension.
-    Blank,
-    Extension,
-    SizeLf,
-    Data,
-    DataCr,
-    DataLf,
-    /// A trailer, or the CR of the last line.
-    Trailers,
-    Trailer,
-    TrailerLf,
-    LastLf,
-    End,
-}
-
 impl Chunks {
     /// Whether the body is over.
     pub(super) fn is_over(&self) -> bool {
-        self.place == Place::End
+        self.chunks.is_over()
     }
 
     /// Takes from `received` up to the end of the next piece of the body; `None` when more has to be received, or the body is
     /// over.
     pub(super) fn next(&mut self, received: &mut Bytes) -> Result<Option<Frame<Bytes>>, BadChunk> {
-        while self.place != Place::End && !received.is_empty() {
-            if self.place == Place::Data {
-                let there = usize::try_from(self.size).unwrap_or(usize::MAX).min(received.len());
-                self.size = self.size.saturating_sub(u64::try_from(there).unwrap_or(u64::MAX));
-                if self.size == 0 {
-                    self.place = Place::DataCr;
-                }
+        while !self.is_over() && !received.is_empty() {
+            let there = self.chunks.take_data(received.len());
+            if there > 0 {
                 return Ok(Some(Frame::data(received.split_to(there))));
             }
-            self.place = self.step(received.get_u8())?;
-            if self.place == Place::End && !self.trailers.is_empty() {
+            let byte = received.get_u8();
+            match self.chunks.read(byte).map_err(|_| BadChunk::Framing)? {
+                Part::Framing => {}
+                Part::Extension => {
+                    self.extensions = self.extensions.saturating_add(1);
+                    if self.extensions > MAX_EXTENSIONS {
+                        return Err(BadChunk::Extensions);
+                    }
+                }
+                Part::TrailerStart | Part::Trailer => {
+                    self.trailers.push(byte);
+                    if self.trailers.len() > MAX_TRAILERS {
+                        return Err(BadChunk::Trailers);
+                    }
+                }
+            }
+            if self.is_over() && !self.trailers.is_empty() {
                 return Ok(Some(Frame::trailers(self.fields()?)));
             }
         }
         Ok(None)
-    }
-
-    fn step(&mut self, byte: u8) -> Result<Place, BadChunk> {
-        Ok(match (self.place, byte) {
-            (Place::Size, _) => {
-                self.size = 0;
-                self.digit(byte)?
-            }
-            (Place::Digits | Place::Blank | Place::Extension, b'\r') => Place::SizeLf,
-            (Place::Digits | Place::Blank, b' ' | b'\t') => self.extension(Place::Blank)?,
-            (Place::Digits | Place::Blank, b';') => self.extension(Place::Extension)?,
-            (Place::Extension, _) if is_text(byte) => self.extension(Place::Extension)?,
-            (Place::Digits, _) => self.digit(byte)?,
-            (Place::SizeLf, b'\n') if self.size == 0 => Place::Trailers,
-            (Place::SizeLf, b'\n') => Place::Data,
-            (Place::DataCr, b'\r') => Place::DataLf,
-            (Place::DataLf, b'\n') => Place::Size,
-            (Place::Trailers, b'\r') => Place::LastLf,
-            (Place::Trailers | Place::Trailer, _) if is_text(byte) => self.trailer(byte, Place::Trailer)?,
-            (Place::Trailer, b'\r') => self.trailer(byte, Place::TrailerLf)?,
-            (Place::TrailerLf, b'\n') => self.trailer(byte, Place::Trailers)?,
-            (Place::LastLf, b'\n') => Place::End,
-            (
-                Place::Blank
-                | Place::Extension
-                | Place::SizeLf
-                | Place::Data
-                | Place::DataCr
-                | Place::DataLf
-                | Place::Trailers
-                | Place::Trailer
-                | Place::TrailerLf
-                | Place::LastLf
-                | Place::End,
-                _,
-            ) => return Err(BadChunk::Framing),
-        })
-    }
-
-    fn digit(&mut self, byte: u8) -> Result<Place, BadChunk> {
-        let digit = char::from(byte).to_digit(16).ok_or(BadChunk::Framing)?;
-        let size = self.size.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit)));
-        self.size = size.ok_or(BadChunk::Framing)?;
-        Ok(Place::Digits)
-    }
-
-    fn extension(&mut self, next: Place) -> Result<Place, BadChunk> {
-        self.extensions = self.extensions.saturating_add(1);
-        if self.extensions > MAX_EXTENSIONS { Err(BadChunk::Extensions) } else { Ok(next) }
-    }
-
-    fn trailer(&mut self, byte: u8, next: Place) -> Result<Place, BadChunk> {
-        self.trailers.push(byte);
-        if self.trailers.len() > MAX_TRAILERS { Err(BadChunk::Trailers) } else { Ok(next) }
     }
 
     /// The trailers as fields: their lines are whole, and behind them stands nothing.
@@ -155,14 +88,10 @@ impl Chunks {
     }
 }
 
-/// RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.
-const fn is_text(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunks::MISFRAMED;
 
     /// What is decoded: data and trailers, and how many bytes are left behind the body.
     #[derive(Debug, Default, PartialEq)]
@@ -215,27 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_not_framed_to_the_letter_is_refused() {
-        for body in [
-            "\r\n",
-            "0x1\r\n",
-            "+1\r\n",
-            "-1\r\n",
-            "g\r\n",
-            "1_\r\n",
-            "1 1\r\n",
-            "1\n",
-            "1\rx",
-            "1;\n",
-            "1;\0\r\n",
-            "1\r\nabc",
-            "1\r\na\n",
-            "1\r\na\rb",
-            "fffffffffffffffff\r\n",
-            "0\r\n\n",
-            "0\r\n\rx",
-            "0\r\nA: b\n",
-            "0\r\nA: \0\r\n",
-        ] {
+        for body in MISFRAMED {
             for piece in 1..=body.len() {
                 assert_eq!(decoded(body.as_bytes(), piece), Err(BadChunk::Framing), "{body:?}");
             }
