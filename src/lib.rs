@@ -51,7 +51,7 @@
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
 //! | [`fields`] | the header fields of a message, as text | |
 //! | [`chunks`] | the grammar of chunked bodies | `fields` |
-//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing`, `fields`, `chunks` |
+//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing`, `fields`, `chunks`, `clock` |
 //! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
 //! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `fields`, `chunks`, `clock` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |

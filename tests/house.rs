@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret_file", &[]),
     ("signing", &["authorize", "credentials", "query"]),
     ("telemetry", &[]),
-    ("upstream", &["chunks", "fields", "signing"]),
+    ("upstream", &["chunks", "clock", "fields", "signing"]),
 ];
 const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
 

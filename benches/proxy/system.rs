@@ -53,9 +53,8 @@ fn serving_threads(pids: &[u32]) -> Vec<u32> {
     let tasks = |pid: &u32| fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let ids = pids.iter().flat_map(tasks).map(|task| task.unwrap().file_name().into_string().unwrap().parse().unwrap());
     let threads: Vec<u32> = ids.collect();
-    let is_worker = |thread: &u32| {
-        fs::read_to_string(format!("/proc/{thread}/comm")).is_ok_and(|name| name.starts_with("worker-"))
-    };
+    let is_worker =
+        |thread: &u32| fs::read_to_string(format!("/proc/{thread}/comm")).is_ok_and(|name| name.starts_with("worker-"));
     let workers: Vec<u32> = threads.iter().copied().filter(is_worker).collect();
     if workers.is_empty() { threads } else { workers }
 }

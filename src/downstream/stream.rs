@@ -16,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::request_head::HeadFault;
 use super::tap::{Judgement, Tap, Verdict};
+use crate::clock::Deadline;
 
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +155,7 @@ pub struct ClientStream<S: Socket> {
     tap: Tap,
     phase: Rc<Cell<Phase>>,
     clocks: Clocks,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Deadline,
     writing: Writing,
     half_closed: Option<Pin<Box<Sleep>>>,
     lingered: Option<usize>,
@@ -177,7 +178,7 @@ impl<S: Socket> ClientStream<S> {
         let phase = Rc::new(Cell::new(Phase::Idle));
         let verdict = Rc::new(Cell::new(Judgement::None));
         let marker = ExchangeMarker { phase: Rc::clone(&phase), verdict: Rc::clone(&verdict) };
-        let deadline = Box::pin(sleep(clocks.head_timeout)); // a new connection has no reason to wait
+        let deadline = Deadline::at(from_now(clocks.head_timeout)); // a new connection has no reason to wait
         let tap = Tap::new(verdict);
         let stream =
             Self { io, tap, phase, clocks, deadline, writing: Writing::Quiet, half_closed: None, lingered: None };
@@ -216,7 +217,7 @@ impl<S: Socket> ClientStream<S> {
 
     fn enter(&mut self, phase: Phase, timeout: Duration) {
         self.phase.set(phase);
-        self.deadline.as_mut().reset(from_now(timeout));
+        self.deadline.set(from_now(timeout));
     }
 
     /// Runs the clock of the current phase while a read is pending. A head whose time is over is refused with words; a
@@ -229,7 +230,7 @@ impl<S: Socket> ClientStream<S> {
             Phase::Idle if self.tap.is_in_head() => self.enter(Phase::Head, self.clocks.head_timeout),
             Phase::Idle | Phase::Head => {}
         }
-        ready!(self.deadline.as_mut().poll(cx));
+        ready!(self.deadline.poll(cx));
         if self.tap.is_in_head() {
             self.tap.give_up();
             return Poll::Ready(Ok(()));
@@ -295,9 +296,9 @@ impl<S: Socket> ClientStream<S> {
         }
         if self.writing != Writing::Stalled {
             self.writing = Writing::Stalled;
-            self.deadline.as_mut().reset(from_now(self.clocks.idle_timeout));
+            self.deadline.set(from_now(self.clocks.idle_timeout));
         }
-        ready!(self.deadline.as_mut().poll(cx));
+        ready!(self.deadline.poll(cx));
         self.phase.set(Phase::Cut);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
     }
@@ -339,7 +340,7 @@ impl<S: Socket> AsyncWrite for ClientStream<S> {
         if this.lingered.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
             this.lingered = Some(0);
-            this.deadline.as_mut().reset(from_now(LINGER));
+            this.deadline.set(from_now(LINGER));
         }
         let mut sink = [0; 4096];
         while this.lingered.is_some_and(|bytes| bytes < LINGER_BYTES) {
@@ -351,7 +352,7 @@ impl<S: Socket> AsyncWrite for ClientStream<S> {
                 }
                 Poll::Ready(Err(_)) => break,
                 Poll::Pending => {
-                    ready!(this.deadline.as_mut().poll(cx));
+                    ready!(this.deadline.poll(cx));
                     break;
                 }
             }

@@ -7,18 +7,18 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt as _;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
 use super::answer_head::{AnswerHead, HeadReader};
 use super::error::SendError;
 use super::request::Outgoing;
 use super::socket::{Look, Socket};
+use crate::clock::Deadline;
 
 /// Room for what is read at once: for most answers as a whole, and for the pieces of those that have filled it.
 const ROOM: usize = 8 * 1024;
@@ -38,7 +38,7 @@ pub struct Connection {
     buffer: BytesMut,
     /// How much room the next read has.
     room: usize,
-    clock: Pin<Box<Sleep>>,
+    clock: Deadline,
 }
 
 /// All that was received. A small piece is copied out of the room, which costs less than to share it; of a large one, the room
@@ -56,7 +56,7 @@ pub(super) fn take(received: &mut BytesMut) -> Bytes {
 impl Connection {
     /// On a socket that has carried nothing. In a box, since it passes through many hands.
     pub(super) fn new(socket: Socket, address: SocketAddr) -> Box<Self> {
-        let clock = Box::pin(sleep(Duration::ZERO));
+        let clock = Deadline::at(Instant::now());
         Box::new(Self { socket, address, request: Outgoing::none(), buffer: BytesMut::new(), room: ROOM, clock })
     }
 
@@ -99,7 +99,7 @@ impl Connection {
     ) -> Result<(AnswerHead, Bytes), SendError> {
         let before = self.socket.written();
         self.request = request;
-        self.clock.as_mut().reset(answer_by);
+        self.clock.set(answer_by);
         let mut reader = HeadReader::default();
         let error = match poll_fn(|cx| self.poll_head(&mut reader, cx)).await {
             Ok(answer) => return Ok(answer),
@@ -126,7 +126,7 @@ impl Connection {
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::BrokenOff(error))),
                 Poll::Pending => {
-                    ready!(self.clock.as_mut().poll(cx));
+                    ready!(self.clock.poll(cx));
                     return Poll::Ready(Err(SendError::AnswerTimeout));
                 }
             }
@@ -141,12 +141,12 @@ impl Connection {
 
     /// Sets the clock.
     pub(super) fn wake_at(&mut self, end: Instant) {
-        self.clock.as_mut().reset(end);
+        self.clock.set(end);
     }
 
     /// Waits for the time that the clock was set to.
     pub(super) fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.clock.as_mut().poll(cx)
+        self.clock.poll(cx)
     }
 
     /// Writes what can be written, then reads what there is to read.

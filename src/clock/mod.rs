@@ -1,9 +1,13 @@
 //! The one place that reads the time: everything else is told it.
 
+mod deadline;
+
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
+
+pub use deadline::Deadline;
 
 /// The wall clock, for signatures and expiry. Durations are measured with `tokio::time::Instant` instead, which no step
 /// of the wall clock moves.
