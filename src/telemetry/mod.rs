@@ -12,6 +12,7 @@ pub mod outcome;
 mod outlet;
 pub mod panics;
 mod places;
+mod queue;
 pub mod record;
 pub mod request_id;
 mod sharded;

@@ -1,24 +1,20 @@
 //! Where log lines leave the process: through a thread of their own, so that whoever reads them slowly holds up no exchange.
 
 use std::io::{self, Write};
-use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::places::{Apart, PLACES, place};
+use super::queue::{Queues, Taken, locked};
 
-/// Bytes of a thread's lines that may wait for the reader: some 8000 lines, or what a quarter of a second of heavy load writes.
-const ROOM: usize = 4 * 1024 * 1024;
-
-/// Room that is kept between two batches; more, which only a reader that stalled had made necessary, is given back.
+/// Room that is kept between two batches.
 const KEPT: usize = 256 * 1024;
 
 /// How long lines gather after some have been written. A line by itself is written at once; under load, one wake-up and one write
-/// are for many. Lines of two threads may come in another order than they were written in, within this time.
+/// are for many.
 const GATHERED: Duration = Duration::from_millis(5);
 
 /// How long the end of the process waits for its last lines to be read.
@@ -30,22 +26,13 @@ pub(super) struct Outlet(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// One for each thread that logs, so that workers share no lock: the other who takes it is the thread that writes, now and then.
-    queues: [Apart<Mutex<Queue>>; PLACES],
+    queues: Queues,
     /// The thread that writes, and whether it waits for a line.
     writer: OnceLock<Thread>,
     is_awaited: AtomicBool,
     /// Bytes that have left so far.
     written: Mutex<usize>,
     progress: Condvar,
-}
-
-#[derive(Default)]
-struct Queue {
-    lines: Vec<u8>,
-    lost: u64,
-    /// Bytes that were taken in so far.
-    accepted: usize,
 }
 
 impl Outlet {
@@ -64,17 +51,7 @@ impl Outlet {
 
     /// Takes a line, with its end.
     pub(super) fn put(&self, line: &[u8]) {
-        let Some(Apart(queue)) = self.0.queues.get(place()) else { return };
-        {
-            // held for a copy or a swap, never while something is written
-            let mut queue = locked(queue);
-            if queue.lines.len().saturating_add(line.len()) > ROOM {
-                queue.lost = queue.lost.saturating_add(1);
-                return;
-            }
-            queue.lines.extend_from_slice(line);
-            queue.accepted = queue.accepted.saturating_add(line.len());
-        }
+        self.0.queues.put(line);
         // whoever had the queue's lock first, either this is seen here or the line there
         if self.0.is_awaited.load(Ordering::Relaxed) {
             self.0.writer.get().into_iter().for_each(Thread::unpark);
@@ -83,8 +60,7 @@ impl Outlet {
 
     /// Waits until every line accepted so far is written, at most a second.
     pub(super) fn flush(&self) {
-        let queues = self.0.queues.iter().map(|Apart(queue)| locked(queue).accepted);
-        let accepted = queues.fold(0, usize::saturating_add);
+        let accepted = self.0.queues.accepted();
         let is_behind = |written: &mut usize| *written < accepted;
         // whether it was enough makes no difference: nothing more can be done
         let _waited = self.0.progress.wait_timeout_while(locked(&self.0.written), PATIENCE, is_behind);
@@ -93,34 +69,31 @@ impl Outlet {
 
 impl Shared {
     fn drain(&self, mut sink: impl Write) {
-        let mut batch = Vec::new();
+        let (mut taken, mut batch) = (Taken::default(), Vec::new());
         loop {
-            let (mut lost, mut came) = (0_u64, false);
-            for Apart(queue) in &self.queues {
-                lost = lost.saturating_add(take(queue, &mut batch));
-                if !batch.is_empty() {
-                    came = true;
-                    let _gone = sink.write_all(&batch);
-                    self.note_written(batch.len());
-                    batch.clear();
-                    batch.shrink_to(KEPT);
-                }
-            }
+            let now = Instant::now();
+            let lost = self.queues.take(&mut taken);
             if lost > 0 {
                 // into our own queue, behind what is lost
                 tracing::warn!(target: "countersign::log", lost, "log lines were lost: they are not read as fast as they are written");
             }
-            if came {
-                thread::sleep(GATHERED);
-            } else {
+            taken.merge(now, &mut batch);
+            if batch.is_empty() && taken.is_empty() {
                 self.await_line();
+                continue;
             }
+            let _gone = sink.write_all(&batch);
+            self.note_written(batch.len());
+            batch.clear();
+            batch.shrink_to(KEPT);
+            taken.shrink_to(KEPT);
+            thread::sleep(GATHERED);
         }
     }
 
     fn await_line(&self) {
         self.is_awaited.store(true, Ordering::Relaxed);
-        if self.queues.iter().all(|Apart(queue)| locked(queue).lines.is_empty()) {
+        if self.queues.are_empty() {
             thread::park(); // and looks again, whatever ended it
         }
         self.is_awaited.store(false, Ordering::Relaxed);
@@ -131,17 +104,6 @@ impl Shared {
         *written = written.saturating_add(bytes);
         self.progress.notify_all();
     }
-}
-
-/// Swaps the lines for `batch`, which is empty. Returns how many had no room behind them.
-fn take(queue: &Mutex<Queue>, batch: &mut Vec<u8>) -> u64 {
-    let mut queue = locked(queue);
-    mem::swap(&mut queue.lines, batch);
-    mem::take(&mut queue.lost)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Write for Outlet {
@@ -166,6 +128,7 @@ impl<'a> MakeWriter<'a> for Outlet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::queue::ROOM;
     use super::*;
     use std::sync::mpsc::{self, Receiver};
 
@@ -193,12 +156,11 @@ mod tests {
         let (read, reading) = mpsc::channel();
         let mut outlet = Outlet::start(Reluctant { go, read }).unwrap();
         let shared = Arc::clone(&outlet.0);
-        let accepted = || shared.queues.iter().map(|Apart(queue)| locked(queue).accepted).sum::<usize>();
         let (mut expected, mut number, mut lost) = (String::new(), 0, 0);
         while lost < 10 {
-            let (line, before) = (format!("{number:0>99}\n"), accepted());
+            let (line, before) = (format!("{number:0>99}\n"), shared.queues.accepted());
             outlet.write_all(line.as_bytes()).unwrap(); // and does not wait
-            if accepted() == before {
+            if shared.queues.accepted() == before {
                 lost += 1;
             } else {
                 expected.push_str(&line);

@@ -1,0 +1,175 @@
+//! Lines on their way out: one queue for each thread that writes some, put in order when they leave.
+
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::places::{Apart, PLACES, place};
+
+/// Bytes of a thread's lines that may wait for the reader: some 8000 lines, or what a quarter of a second of heavy load writes.
+pub(super) const ROOM: usize = 4 * 1024 * 1024;
+
+/// The queues. Workers share no lock: the other who takes a queue's is the thread that writes, now and then.
+#[derive(Default)]
+pub(super) struct Queues([Apart<Mutex<Queue>>; PLACES]);
+
+#[derive(Default)]
+struct Queue {
+    lines: Lines,
+    lost: u64,
+    /// Bytes that were taken in so far.
+    accepted: usize,
+}
+
+/// Lines of one thread, in their order.
+#[derive(Default)]
+struct Lines {
+    text: Vec<u8>,
+    /// When each was put in, and where it ends.
+    ends: Vec<(Instant, usize)>,
+}
+
+/// What has been taken out of the queues and is not written yet.
+#[derive(Default)]
+pub(super) struct Taken([Lines; PLACES]);
+
+impl Queues {
+    /// Puts in a line, with its end. One for which there is no room is counted and dropped.
+    pub(super) fn put(&self, line: &[u8]) {
+        let Some(Apart(queue)) = self.0.get(place()) else { return };
+        // held for a copy or a swap, never while something is written
+        let mut queue = locked(queue);
+        if queue.lines.text.len().saturating_add(line.len()) > ROOM {
+            queue.lost = queue.lost.saturating_add(1);
+            return;
+        }
+        queue.lines.text.extend_from_slice(line);
+        let end = queue.lines.text.len();
+        queue.lines.ends.push((Instant::now(), end));
+        queue.accepted = queue.accepted.saturating_add(line.len());
+    }
+
+    /// Bytes that were taken in so far.
+    pub(super) fn accepted(&self) -> usize {
+        self.0.iter().map(|Apart(queue)| locked(queue).accepted).fold(0, usize::saturating_add)
+    }
+
+    /// Whether nothing is in them.
+    pub(super) fn are_empty(&self) -> bool {
+        self.0.iter().all(|Apart(queue)| locked(queue).lines.text.is_empty())
+    }
+
+    /// Takes out what is in them. Returns how many lines had no room.
+    pub(super) fn take(&self, taken: &mut Taken) -> u64 {
+        let taken = self.0.iter().zip(&mut taken.0).map(|(Apart(queue), taken)| {
+            let mut queue = locked(queue);
+            if taken.text.is_empty() {
+                mem::swap(&mut queue.lines, taken);
+            } else {
+                taken.append(&mut queue.lines);
+            }
+            mem::take(&mut queue.lost)
+        });
+        taken.fold(0, u64::saturating_add)
+    }
+}
+
+impl Taken {
+    /// Moves lines into `batch`, those of all threads in the order in which they were put in. Lines put in after `end` stay: another
+    /// thread may have put in one before them, into a queue that had been emptied already.
+    pub(super) fn merge(&mut self, end: Instant, batch: &mut Vec<u8>) {
+        let mut rests = self.0.each_ref().map(|lines| (lines.ends.as_slice(), 0_usize));
+        let first = |rest: &(&[(Instant, usize)], usize)| rest.0.first().map(|(at, _)| *at).filter(|at| *at <= end);
+        while let Some((earliest, _)) =
+            rests.iter().enumerate().filter_map(|(nth, rest)| Some((nth, first(rest)?))).min_by_key(|(_, at)| *at)
+        {
+            let (Some((ends, begin)), Some(lines)) = (rests.get_mut(earliest), self.0.get(earliest)) else { break };
+            let Some(((_, line_end), behind)) = ends.split_first() else { break };
+            batch.extend_from_slice(lines.text.get(*begin..*line_end).unwrap_or_default());
+            (*ends, *begin) = (behind, *line_end);
+        }
+        let moved = rests.map(|(ends, begin)| (ends.len(), begin));
+        for (lines, (left, begin)) in self.0.iter_mut().zip(moved) {
+            lines.drop_first(lines.ends.len().saturating_sub(left), begin);
+        }
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|lines| lines.text.is_empty())
+    }
+
+    /// Gives back memory beyond so many bytes for each thread: only a reader that stalled makes more necessary.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        for lines in &mut self.0 {
+            lines.text.shrink_to(bytes);
+            lines.ends.shrink_to(bytes >> 6); // hardly a line has less than 64
+        }
+    }
+}
+
+impl Lines {
+    fn append(&mut self, more: &mut Self) {
+        let before = self.text.len();
+        self.text.append(&mut more.text);
+        self.ends.extend(more.ends.drain(..).map(|(at, end)| (at, before.saturating_add(end))));
+    }
+
+    fn drop_first(&mut self, lines: usize, bytes: usize) {
+        drop(self.text.drain(..bytes.min(self.text.len())));
+        drop(self.ends.drain(..lines.min(self.ends.len())));
+        for (_, end) in &mut self.ends {
+            *end = end.saturating_sub(bytes);
+        }
+    }
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn lines_of_all_threads_leave_in_the_order_in_which_they_were_put_in() {
+        let queues = Arc::<Queues>::default();
+        // a line goes from thread to thread, and each puts it in before it hands it on
+        let threads = 2 * PLACES;
+        let (starts, mut ends): (Vec<_>, Vec<_>) = (0..=threads).map(|_| channel::<usize>()).unzip();
+        let last = ends.pop().unwrap();
+        for (nth, end) in ends.into_iter().enumerate() {
+            let (queues, next) = (Arc::clone(&queues), starts[nth + 1].clone());
+            thread::spawn(move || {
+                for line in end {
+                    queues.put(format!("{line}\n").as_bytes());
+                    next.send(line + 1).unwrap();
+                }
+            });
+        }
+        let (mut taken, mut batch, mut number) = (Taken::default(), Vec::new(), 0);
+        for round in 0..20 {
+            starts[0].send(number).unwrap();
+            if round % 3 == 0 {
+                // amid their work: what is newer than this look stays
+                let now = Instant::now();
+                queues.take(&mut taken);
+                taken.merge(now, &mut batch);
+            }
+            number = last.recv().unwrap();
+        }
+        while !taken.is_empty() || !queues.are_empty() {
+            let now = Instant::now();
+            assert_eq!(queues.take(&mut taken), 0);
+            taken.merge(now, &mut batch);
+        }
+        let expected: String = (0..number).map(|line| format!("{line}\n")).collect();
+        assert_eq!(String::from_utf8(batch).unwrap(), expected);
+        assert_eq!(queues.accepted(), expected.len());
+    }
+}
