@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::places::{Apart, PLACES, place};
 
-/// Bytes of a thread's lines that may wait for the reader: some 8000 lines, or what a quarter of a second of heavy load writes.
-pub(super) const ROOM: usize = 4 * 1024 * 1024;
+/// Bytes of a thread's lines that may wait for the reader: some 4000 lines, or what a worker writes in 50 ms at its limit.
+pub(super) const ROOM: usize = 2 * 1024 * 1024;
 
 /// The queues. Workers share no lock: the other who takes a queue's is the thread that writes, now and then.
 #[derive(Default)]
