@@ -120,6 +120,16 @@ impl Fields {
     }
 }
 
+impl<'a> FromIterator<(&'a str, &'a str)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(list: I) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in list {
+            fields.push(name, value.as_bytes());
+        }
+        fields
+    }
+}
+
 impl From<&HeaderMap> for Fields {
     fn from(map: &HeaderMap) -> Self {
         let mut fields = Self::default();
@@ -135,11 +145,7 @@ mod tests {
     use super::*;
 
     fn fields(list: &[(&str, &str)]) -> Fields {
-        let mut fields = Fields::default();
-        for (name, value) in list {
-            fields.push(name, value.as_bytes());
-        }
-        fields
+        list.iter().copied().collect()
     }
 
     #[test]

@@ -56,7 +56,7 @@
 //! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `fields`, `chunks`, `clock` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
-//! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `fields`, `telemetry` |
+//! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
 //! | [`config`] | text to [`config::settings::Settings`], every fault at its place | |
 //! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Every module, and what of this crate it may use. `app`, `cli` and `main` see everything: they put it together.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("admin", &["downstream", "fields", "telemetry"]),
+    ("admin", &["downstream", "telemetry"]),
     ("authorize", &["query"]),
     ("chunks", &["fields"]),
     ("clock", &[]),

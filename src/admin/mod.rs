@@ -9,7 +9,6 @@ use http_body_util::Full;
 
 use crate::downstream::stream::ExchangeGuard;
 use crate::downstream::{Handler, HeadFault, PeerEvidence, Reply, RequestBody, RequestHead};
-use crate::fields::Fields;
 use crate::telemetry::metrics::MEDIA_TYPE;
 
 /// What the admin listener reports of the rest of the process.
@@ -85,8 +84,6 @@ fn plain(status: StatusCode, content: String) -> Reply<Full<Bytes>> {
 }
 
 fn text(status: StatusCode, media_type: &str, content: String) -> Reply<Full<Bytes>> {
-    let mut fields = Fields::default();
-    fields.push("content-type", media_type.as_bytes());
-    fields.push("cache-control", b"no-store");
+    let fields = [("content-type", media_type), ("cache-control", "no-store")].into_iter().collect();
     Reply { status, fields, body: Full::new(Bytes::from(content)) }
 }

@@ -119,10 +119,7 @@ mod tests {
     use super::*;
 
     fn written(status: u16, fields: &[(&'static str, &'static str)], size: SizeHint) -> String {
-        let (status, mut head) = (StatusCode::from_u16(status).unwrap(), Fields::default());
-        for (name, value) in fields {
-            head.push(name, value.as_bytes());
-        }
+        let (status, head) = (StatusCode::from_u16(status).unwrap(), fields.iter().copied().collect());
         let mut out = Vec::new();
         write_head(status, &head, BodyFraming::of(status, &size), After::said_by(&head), &mut out);
         String::from_utf8(out).unwrap()

@@ -62,10 +62,7 @@ mod tests {
     use super::*;
 
     fn read(values: &[&str]) -> Result<Option<Vec<u8>>, AuthenticationError> {
-        let mut fields = Fields::default();
-        for value in values {
-            fields.push("Authorization", value.as_bytes());
-        }
+        let fields: Fields = values.iter().map(|value| ("Authorization", *value)).collect();
         bearer_token(&fields).map(|token| token.map(<[u8]>::to_vec))
     }
 

@@ -28,8 +28,8 @@ pub(super) struct Stamp {
     pub(super) sent: Moment,
 }
 
-/// Brings a form that was allowed at `asked` to the endpoint of `route`, and returns when the head of the answer is here. A form that is refused for
-/// its time goes there once more.
+/// Brings a form that was asked for at `asked` to the endpoint of `route`, and returns when the head of the answer is here. A form that
+/// is refused for its time goes there once more.
 ///
 /// # Errors
 /// What keeps the key from signing, when nothing was sent; [`ExchangeError::Upstream`] for all that happens on the endpoint's

@@ -174,11 +174,7 @@ mod tests {
     const DAY: &str = "Thu, 01 Jan 2026 00:05:01 GMT";
 
     fn head(fields: &[(&str, &str)]) -> Fields {
-        let mut head = Fields::default();
-        for (name, value) in fields {
-            head.push(name, value.as_bytes());
-        }
-        head
+        fields.iter().copied().collect()
     }
 
     #[test]

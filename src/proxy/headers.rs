@@ -72,11 +72,7 @@ mod tests {
     use super::*;
 
     fn fields(list: &[(&str, &str)]) -> Fields {
-        let mut fields = Fields::default();
-        for (name, value) in list {
-            fields.push(name, value.as_bytes());
-        }
-        fields
+        list.iter().copied().collect()
     }
 
     fn names(fields: &Fields) -> Vec<&str> {

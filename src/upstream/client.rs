@@ -152,9 +152,11 @@ mod tests {
             ("timeout=soon", None),
             ("", None),
         ] {
-            let mut fields = Fields::default();
-            fields.push("Keep-Alive", value.as_bytes());
-            assert_eq!(kept_alive(&fields), seconds.map(Duration::from_secs), "{value}");
+            assert_eq!(
+                kept_alive(&[("Keep-Alive", value)].into_iter().collect()),
+                seconds.map(Duration::from_secs),
+                "{value}"
+            );
         }
     }
 

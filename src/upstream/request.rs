@@ -173,9 +173,7 @@ mod tests {
 
     fn written(body: &[u8], at_once: usize) -> (Vec<u8>, usize) {
         let target = SigningTarget { host: "endpoint.example".to_owned(), path: "/v1/".to_owned() };
-        let mut forwarded = Fields::default();
-        forwarded.push("x-trace", b"one");
-        forwarded.push("x-trace", b"two");
+        let forwarded = [("x-trace", "one"), ("x-trace", "two")].into_iter().collect();
         let mut request = RequestHead::to(&target).unwrap().request(SignedRequest::of(body), &forwarded);
         let mut socket = Reluctant { at_once, taken: Vec::new(), calls: Vec::new() };
         let mut cx = Context::from_waker(Waker::noop());
