@@ -41,6 +41,13 @@ pub const fn is_text(byte: &u8) -> bool {
     (*byte == b'\t') | ((*byte >= b' ') & (*byte != 0x7f))
 }
 
+/// Whether a value may have all of these.
+#[must_use]
+pub fn are_text(bytes: &[u8]) -> bool {
+    // all are looked at, many at once: nearly always none of them is wrong
+    bytes.iter().fold(true, |good, byte| good & is_text(byte))
+}
+
 impl Fields {
     /// Those at `places` in `text`, which whoever names the places has judged.
     #[must_use]
@@ -83,8 +90,7 @@ impl Fields {
 
     /// Adds a field behind the others; a value that cannot stand in one is left out with its name (RFC 9110 section 5.5).
     pub fn push(&mut self, name: &str, value: &[u8]) {
-        // all bytes are looked at, many at once: nearly always none of them is wrong
-        if value.iter().fold(true, |good, byte| good & is_text(byte)) {
+        if are_text(value) {
             let name = self.add(name.as_bytes());
             let value = self.add(value);
             self.places.push(Place { name, value });

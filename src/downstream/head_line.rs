@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::request_head::HeadFault;
-use crate::fields::{Place, is_text};
+use crate::fields::{Place, are_text, is_text};
 
 /// The first line, by places in the head.
 #[derive(Debug)]
@@ -91,9 +91,8 @@ pub(super) fn read_field(line: &[u8], begin: usize) -> Result<Field<'_>, HeadFau
 
 /// What stands between the colon and the end of the line.
 fn read_value(rest: &[u8]) -> Result<&[u8], HeadFault> {
-    // all bytes are looked at, many at once: nearly always none of them is wrong
     if let Some(value) = rest.strip_suffix(b"\r\n")
-        && value.iter().fold(true, |good, byte| good & is_text(byte))
+        && are_text(value)
     {
         return Ok(value);
     }

@@ -24,3 +24,6 @@ pub use notice::{Notice, Severity};
 pub use outcome::Outcome;
 pub use record::ExchangeRecord;
 pub use request_id::RequestId;
+
+#[cfg(test)]
+mod memory;

@@ -285,31 +285,15 @@ impl Drop for ExchangeRecord {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use jiff::Timestamp;
     use tracing::{Event, Subscriber};
     use tracing_subscriber::layer::{Context, Layered, SubscriberExt as _};
     use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+    use super::super::memory::Memory;
     use super::super::metrics::Metrics;
     use super::super::outlet::Outlet;
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Memory(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Memory {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// Lets nobody see what it holds, so that every line comes as an event.
     struct Hidden(JsonLines);
