@@ -4,6 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::Leave;
@@ -18,8 +19,6 @@ use crate::signing::SignedRequest;
 const STALE: u8 = 4;
 /// How often one call is repeated at all, connecting included.
 const REPEATS: u8 = 2;
-/// How long a look at a connection is good for: a key in a token or at a service takes its time to sign, one in memory does not.
-const FRESH: Duration = Duration::from_millis(1);
 /// Between two attempts to connect: an endpoint that restarts is away for a moment.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -51,7 +50,7 @@ pub struct Attempts<'c> {
 pub struct Ready {
     connection: Box<Connection>,
     origin: Origin,
-    /// When it was made, or looked at in the pool.
+    /// When it was made, or taken from the pool.
     since: Instant,
 }
 
@@ -62,19 +61,21 @@ enum Origin {
 }
 
 impl Ready {
-    /// When it was made, or looked at: just now.
+    /// When it was made, or taken from the pool: just now.
     #[must_use]
     pub const fn since(&self) -> Instant {
         self.since
     }
 
-    /// Whether it still can be sent on. What an endpoint says on a new connection is taken for its answer.
-    fn is_fit(&mut self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < FRESH
-            || match self.origin {
-                Origin::Pool => self.connection.is_fit(),
-                Origin::New => self.connection.is_open(),
-            }
+    /// Whether it can be sent on, once the runtime has looked at all sockets again: one system call for every call that is ready
+    /// by then, and these are sent one right behind the other, which wakes an endpoint that waits once for all of them. What an
+    /// endpoint says on a new connection is taken for its answer.
+    async fn is_fit(&mut self) -> bool {
+        yield_now().await;
+        match self.origin {
+            Origin::Pool => self.connection.is_fit(),
+            Origin::New => self.connection.is_open(),
+        }
     }
 }
 
@@ -146,7 +147,7 @@ impl<'c> Attempts<'c> {
         let by = self.by(now, self.client.timeouts.first_byte);
         let answer_by = *self.answer_by.get_or_insert(by);
         let is_pooled = ready.origin == Origin::Pool;
-        let sent = if ready.is_fit(now) {
+        let sent = if ready.is_fit().await {
             self.client.exchange(ready.connection, request, forwarded, answer_by).await
         } else {
             Err(SendError::NeverSent(io::ErrorKind::ConnectionAborted.into()))
@@ -262,7 +263,6 @@ mod tests {
                 let ready = attempts.connection().await.unwrap();
                 let mut endpoint = pooled.take().unwrap_or_else(|| listener.accept().unwrap().0);
                 endpoint.shutdown(std::net::Shutdown::Write).unwrap();
-                tokio::time::advance(FRESH).await;
                 let sent = attempts.send(ready, signed(&target), &Fields::default(), Instant::now()).await;
                 assert!(matches!(sent, Ok(ControlFlow::Continue(()))));
                 assert_eq!(endpoint.read(&mut [0; 1]).unwrap(), 0, "not a byte was written on it");
@@ -270,7 +270,6 @@ mod tests {
             let ready = attempts.connection().await.unwrap();
             let (mut endpoint, _) = listener.accept().unwrap();
             endpoint.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-            tokio::time::advance(FRESH).await;
             let sent = attempts.send(ready, signed(&target), &Fields::default(), Instant::now()).await;
             assert!(matches!(sent, Ok(ControlFlow::Break(Sent { status, .. })) if status == 200));
         });

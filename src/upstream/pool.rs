@@ -89,6 +89,7 @@ mod tests {
     use crate::upstream::socket::{Socket, Watched};
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
+    use tokio::task::yield_now;
 
     const SECOND: Duration = Duration::from_secs(1);
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -148,6 +149,7 @@ mod tests {
             pool.put(third, None, Instant::now());
             two.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
             three.shutdown(std::net::Shutdown::Write).unwrap();
+            yield_now().await; // the runtime looks at all sockets
             let taken = pool.take(Instant::now());
             assert!(taken.is_some() && is_open(&one));
             assert!(pool.is_empty() && is_closed(two) && is_closed(three));
@@ -193,6 +195,7 @@ mod tests {
             pool.put(over, Some(SECOND), Instant::now());
             two.shutdown(std::net::Shutdown::Write).unwrap();
             tokio::time::advance(SECOND).await;
+            yield_now().await; // the runtime looks at all sockets
             pool.close_expired();
             assert!(is_closed(two) && is_closed(three));
             assert!(is_open(&one) && !pool.is_empty());

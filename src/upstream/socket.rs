@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -23,14 +23,16 @@ impl Watched {
         Self { tcp, written: 0, refused: false }
     }
 
-    /// Asks the kernel what waits to be read: nobody reads from a connection while it is idle.
+    /// What waits to be read, as of the runtime's last look at all sockets: the kernel is asked about this one only when the runtime
+    /// knows of something. Nobody reads from a connection while it is idle.
     fn look(&self) -> Look {
         let mut peeked = [0_u8; 1];
-        match recv(&self.tcp, &mut peeked[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        let peek = || Ok(recv(&self.tcp, &mut peeked[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?);
+        match self.tcp.try_io(Interest::READABLE, peek) {
             _ if self.refused => Look::Ended,
             Ok((_, 0)) => Look::Ended,
             Ok((_, _more)) => Look::Spoken,
-            Err(rustix::io::Errno::AGAIN) => Look::Quiet,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Look::Quiet,
             Err(_reset) => Look::Ended,
         }
     }
