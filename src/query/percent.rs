@@ -23,6 +23,13 @@ pub fn encode_into(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// A byte as an escape.
+#[must_use]
+#[allow(clippy::indexing_slicing)] // four bits have 16 values
+pub(crate) const fn escape(byte: u8) -> [u8; LONGEST] {
+    [b'%', HEX[(byte >> 4) as usize], HEX[(byte & 0x0f) as usize]]
+}
+
 /// `text`, encoded (see [`encode_into`]).
 #[must_use]
 pub fn encode(text: &str) -> String {
@@ -101,7 +108,8 @@ static ENCODED: [([u8; 4], usize); 256] = {
         encoded[byte] = if is_unreserved(literal) {
             ([literal, 0, 0, 0], 1)
         } else {
-            ([b'%', HEX[byte >> 4], HEX[byte & 0x0f], 0], LONGEST)
+            let [percent, high, low] = escape(literal);
+            ([percent, high, low, 0], LONGEST)
         };
         byte += 1;
     }

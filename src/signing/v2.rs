@@ -8,7 +8,7 @@ use super::profile::Profile;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
 use crate::authorize::Authorized;
-use crate::credentials::{ActiveKey, Mac, SignatureMethod};
+use crate::credentials::{ActiveKey, Mac, SessionToken, SignatureMethod};
 use crate::query::percent;
 
 /// A request that is complete but for its signature.
@@ -42,17 +42,18 @@ pub fn prepare<S>(
     profile: Profile,
     timestamp: &RequestTimestamp,
 ) -> Unsealed {
-    let token = key.session_token().map(|token| ("SecurityToken", token.expose_secret()));
+    let id = key.id().as_str();
+    let token = key.session_token().map(SessionToken::expose_secret);
     // in canonical order
     let added = [
-        Some(("AWSAccessKeyId", key.id().as_str())),
-        token,
-        Some(("SignatureMethod", profile.signature_method.as_str())),
-        Some(("SignatureVersion", "2")),
-        Some(("Timestamp", timestamp.as_str())),
+        Some(("AWSAccessKeyId", Value::Any(id))),
+        token.map(|token| ("SecurityToken", Value::Any(token))),
+        Some(("SignatureMethod", Value::Literal(profile.signature_method.as_str()))),
+        Some(("SignatureVersion", Value::Literal("2"))),
+        Some(("Timestamp", Value::Time(timestamp))),
     ];
     let form = allowed.form().parameters();
-    let mut buffer = string_to_sign_head(target, form.written_length(), &added);
+    let mut buffer = string_to_sign_head(target, [form.written_length(), id.len(), token.map_or(0, str::len)]);
     let body_at = buffer.len();
     let mut form = form.canonical().peekable();
     for (name, value) in added.into_iter().flatten() {
@@ -64,7 +65,11 @@ pub fn prepare<S>(
         // none of these names has a byte to escape
         buffer.extend_from_slice(name.as_bytes());
         buffer.push(b'=');
-        percent::encode_into(value, &mut buffer);
+        match value {
+            Value::Literal(text) => buffer.extend_from_slice(text.as_bytes()),
+            Value::Any(text) => percent::encode_into(text, &mut buffer),
+            Value::Time(time) => time.encode_into(&mut buffer),
+        }
         buffer.push(b'&');
     }
     for parameter in form {
@@ -75,12 +80,19 @@ pub fn prepare<S>(
     Unsealed { buffer, body_at, method: profile.signature_method }
 }
 
-/// Starts the buffer, with room for half as much again as the form and what is added have, so that ordinary forms need one allocation.
-fn string_to_sign_head(target: &SigningTarget, form: usize, added: &[Option<(&str, &str)>]) -> Vec<u8> {
-    const SIGNATURE_LINES_AND_NAMES: usize = 192;
-    let values = added.iter().flatten().map(|(_, value)| value.len());
-    let raw = values.fold(form, usize::saturating_add);
-    let room = [raw, raw / 2, target.host.len(), target.path.len(), SIGNATURE_LINES_AND_NAMES];
+/// The value of a parameter that is added to a form.
+enum Value<'a> {
+    /// Without a byte to escape.
+    Literal(&'a str),
+    Any(&'a str),
+    Time(&'a RequestTimestamp),
+}
+
+/// Starts the buffer, with room for half as much again as form, id and token have, so that ordinary forms need one allocation.
+fn string_to_sign_head(target: &SigningTarget, lengths: [usize; 3]) -> Vec<u8> {
+    const ALL_ELSE: usize = 224;
+    let raw = lengths.into_iter().fold(0, usize::saturating_add);
+    let room = [raw, raw / 2, target.host.len(), target.path.len(), ALL_ELSE];
     let mut buffer = Vec::with_capacity(room.into_iter().fold(0, usize::saturating_add));
     for part in ["POST\n", &target.host, "\n", &target.path, "\n"] {
         buffer.extend_from_slice(part.as_bytes());
@@ -125,8 +137,16 @@ impl Unsealed {
         self.buffer.extend_from_slice(b"&Signature=");
         let mut base64 = [0; BASE64];
         let length = STANDARD.encode_slice(mac.as_bytes(), &mut base64).unwrap_or_default();
-        let base64 = base64.get(..length).and_then(|text| std::str::from_utf8(text).ok());
-        percent::encode_into(base64.unwrap_or_default(), &mut self.buffer);
+        let mut rest = base64.get(..length).unwrap_or_default();
+        // of the bytes of base64 these are escaped
+        while let Some(at) = memchr::memchr3(b'+', b'/', b'=', rest)
+            && let Some((literals, [byte, behind @ ..])) = rest.split_at_checked(at)
+        {
+            self.buffer.extend_from_slice(literals);
+            self.buffer.extend_from_slice(&percent::escape(*byte));
+            rest = behind;
+        }
+        self.buffer.extend_from_slice(rest);
         SignedRequest { buffer: self.buffer, body_at: self.body_at }
     }
 }
@@ -148,5 +168,25 @@ impl SignedRequest {
     #[must_use]
     pub fn into_body(self) -> Bytes {
         Bytes::from(self.buffer).slice(self.body_at..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_mac_is_written_in_base64_and_encoded(sha256 in any::<[u8; 32]>(), sha1 in any::<[u8; 20]>()) {
+            for mac in [Mac::Sha256(sha256), Mac::Sha1(sha1)] {
+                let unsealed = Unsealed { buffer: b"A=1".to_vec(), body_at: 0, method: SignatureMethod::HmacSha256 };
+                let base64 = STANDARD.encode(mac.as_bytes());
+                let expected = format!("A=1&Signature={}", utf8_percent_encode(&base64, NON_ALPHANUMERIC));
+                prop_assert_eq!(unsealed.seal(&mac).into_body(), expected);
+            }
+        }
     }
 }
