@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub struct Fields {
     text: Vec<u8>,
     places: Vec<Place>,
+    lengths: Lengths,
 }
 
 /// Where a field is in a text.
@@ -25,6 +26,17 @@ pub struct Place {
     pub value: Range<usize>,
 }
 
+/// The lengths that some names have: most names that are looked for among them are known by their length not to be there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lengths(u64);
+
+/// Names that are looked for together.
+#[derive(Debug)]
+pub struct Names {
+    list: &'static [&'static str],
+    lengths: Lengths,
+}
+
 /// For a field that is added.
 const ROOM: usize = 64;
 
@@ -32,7 +44,14 @@ const ROOM: usize = 64;
 #[must_use]
 pub fn is(name: &[u8], other: &str) -> bool {
     // most names differ in their length, which is found out first
-    name.len() == other.len() && name.eq_ignore_ascii_case(other.as_bytes())
+    name.len() == other.len() && are_same(name, other.as_bytes())
+}
+
+/// Whether two names of one length are the same, in any case.
+#[inline(never)]
+fn are_same(name: &[u8], other: &[u8]) -> bool {
+    // most letters are in the same case, too
+    name.iter().zip(other).all(|(byte, other)| byte == other || byte.eq_ignore_ascii_case(other))
 }
 
 /// Whether a value may have this byte: RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.
@@ -48,13 +67,50 @@ pub fn are_text(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |good, byte| good & is_text(byte))
 }
 
+impl Lengths {
+    /// These, and that of a name of so many bytes.
+    const fn and(self, bytes: usize) -> Self {
+        Self(self.0 | Self::bit(bytes))
+    }
+
+    /// Whether a name of so many bytes may be among them. Lengths that differ by 64 are taken for each other.
+    const fn may_have(self, bytes: usize) -> bool {
+        self.0 & Self::bit(bytes) != 0
+    }
+
+    const fn bit(bytes: usize) -> u64 {
+        1_u64.rotate_left((bytes % 64) as u32)
+    }
+}
+
+impl Names {
+    /// These.
+    #[must_use]
+    pub const fn of(list: &'static [&'static str]) -> Self {
+        let mut lengths = Lengths(0);
+        let mut rest = list;
+        while let [name, others @ ..] = rest {
+            lengths = lengths.and(name.len());
+            rest = others;
+        }
+        Self { list, lengths }
+    }
+
+    /// Whether `name` is one of them, in any case.
+    #[must_use]
+    pub fn contain(&self, name: &[u8]) -> bool {
+        self.lengths.may_have(name.len()) && self.list.iter().any(|other| is(name, other))
+    }
+}
+
 impl Fields {
     /// Those at `places` in `text`, which whoever names the places has judged.
     #[must_use]
     pub fn of(text: &[u8], places: Vec<Place>) -> Self {
         let mut owned = Vec::with_capacity(text.len().saturating_add(ROOM));
         owned.extend_from_slice(text);
-        Self { text: owned, places }
+        let lengths = places.iter().fold(Lengths::default(), |lengths, place| lengths.and(place.name.len()));
+        Self { text: owned, places, lengths }
     }
 
     /// All names and values.
@@ -64,8 +120,9 @@ impl Fields {
 
     /// The values of every field called `name`.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let places = if self.lengths.may_have(name.len()) { self.places.as_slice() } else { &[] };
         let called = move |place: &&Place| place.name.len() == name.len() && is(self.text(&place.name), name);
-        self.places.iter().filter(called).map(|place| self.text(&place.value))
+        places.iter().filter(called).map(|place| self.text(&place.value))
     }
 
     /// The value of the one field called `name`; none when there is none, or another.
@@ -79,7 +136,7 @@ impl Fields {
     /// Whether there is a field called `name`.
     #[must_use]
     pub fn contain(&self, name: &str) -> bool {
-        self.all(name).next().is_some()
+        self.lengths.may_have(name.len()) && self.all(name).next().is_some()
     }
 
     /// How many there are.
@@ -91,6 +148,7 @@ impl Fields {
     /// Adds a field behind the others; a value that cannot stand in one is left out with its name (RFC 9110 section 5.5).
     pub fn push(&mut self, name: &str, value: &[u8]) {
         if are_text(value) {
+            self.lengths = self.lengths.and(name.len());
             let name = self.add(name.as_bytes());
             let value = self.add(value);
             self.places.push(Place { name, value });

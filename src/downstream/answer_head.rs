@@ -7,7 +7,7 @@ use http_body::SizeHint;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::clock;
-use crate::fields::{Fields, is};
+use crate::fields::{Fields, Names, is};
 
 /// How a client finds the end of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,9 @@ impl After {
     }
 }
 
+/// The framing is the connection's to say.
+const SAID_HERE: Names = Names::of(&["connection", "content-length", "transfer-encoding"]);
+
 /// Writes the head, with a `Date` when it has none.
 pub(super) fn write_head(status: StatusCode, fields: &Fields, framing: BodyFraming, after: After, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -64,7 +67,7 @@ pub(super) fn write_head(status: StatusCode, fields: &Fields, framing: BodyFrami
     out.extend_from_slice(status.canonical_reason().unwrap_or("<none>").as_bytes());
     out.extend_from_slice(b"\r\n");
     let mut is_dated = false;
-    for (name, value) in fields.iter().filter(|(name, _)| !is_said_here(name)) {
+    for (name, value) in fields.iter().filter(|(name, _)| !SAID_HERE.contain(name)) {
         is_dated |= is(name, "date");
         write_field(name, value, out);
     }
@@ -82,11 +85,6 @@ pub(super) fn write_head(status: StatusCode, fields: &Fields, framing: BodyFrami
         write_date(out);
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// The framing is the connection's to say.
-fn is_said_here(name: &[u8]) -> bool {
-    ["connection", "content-length", "transfer-encoding"].iter().any(|ours| is(name, ours))
 }
 
 fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {

@@ -44,8 +44,11 @@ where
             Ok(Begin::Nothing) => break,
             Err(error) => return ended_early(&error),
         };
-        // in a box: most connections have no exchange, and need no room for one then
-        match Box::pin(exchange(&stream, head, exchanges, peer, current, ending)).await {
+        // in a box: most connections have no exchange, and need no room for one then. The box is there first, so that the
+        // exchange, which is large, is made in it and not moved there
+        let room = Box::new_uninit();
+        let exchange = Box::write(room, exchange(&stream, head, exchanges, peer, current, ending));
+        match Box::into_pin(exchange).await {
             Ok(After::Keep) => {}
             Ok(After::Close) => break,
             Err(error) => return ended_early(&error),

@@ -6,7 +6,7 @@ use super::request_head::HeadFault;
 use crate::fields::{Place, are_text, is_text};
 
 /// The first line, by places in the head.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RequestLine {
     pub(super) method: Range<usize>,
     /// A path, and a query if there is one.
@@ -100,7 +100,8 @@ fn read_value(rest: &[u8]) -> Result<&[u8], HeadFault> {
     Err(if matches!(wrong, Some(b'\r' | b'\n')) { HeadFault::LineEnd } else { HeadFault::FieldValue })
 }
 
-/// The bytes of this class, and all from the first that is of another.
+/// The bytes of this class, and all from the first that is of another. On its own, the loop is half as long.
+#[inline(never)]
 fn split_behind(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| !is(byte, class)).unwrap_or(bytes.len());
     bytes.split_at_checked(end).unwrap_or((bytes, &[]))

@@ -1,10 +1,12 @@
 //! A request's head and an answer, as they pass between a connection and whoever handles its requests.
 
+use std::ops::Range;
+
 use http::request::Parts;
 use http::{Response, StatusCode};
 use smol_str::SmolStr;
 
-use super::head_line::{RequestLine, Version};
+use super::head_line::Version;
 use crate::fields::{Fields, Place};
 
 /// What a request says before its body.
@@ -16,12 +18,12 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// The head with this text, which has been read.
-    pub(super) fn of(text: &[u8], line: RequestLine, fields: Vec<Place>) -> Self {
-        // by the grammar of the request line, both are ASCII
-        let ascii = |range| text.get(range).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default().into();
-        let RequestLine { method, target, version } = line;
-        Self { method: ascii(method), target: ascii(target), version, fields: Fields::of(text, fields) }
+    /// The head of a POST of HTTP/1.1 with this text, which has been read.
+    pub(super) fn of_post(text: &[u8], target: Range<usize>, fields: Vec<Place>) -> Self {
+        // by the grammar of the request line, the target is ASCII
+        let target = text.get(target).and_then(|target| std::str::from_utf8(target).ok()).unwrap_or_default().into();
+        let method = SmolStr::new_static("POST");
+        Self { method, target, version: Version::Http11, fields: Fields::of(text, fields) }
     }
 
     /// The method.

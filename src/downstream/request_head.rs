@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::head_line::{Field, RequestLine, Version, is_token, read_field, read_request_line};
 use crate::chunks::Chunks;
-use crate::fields::Place;
+use crate::fields::{Place, is};
 
 /// Largest head, in bytes with its empty line, and most fields in it. Clients of this protocol send a few hundred bytes and a
 /// dozen fields.
@@ -132,14 +132,17 @@ impl HeadReader {
             if self.read > MAX_HEAD {
                 return Err(HeadFault::TooLarge);
             }
-            match self.line.take() {
+            match &self.line {
                 // one empty line before a request is to be ignored (RFC 9112 section 2.2)
                 None if line == b"\r\n" && begin == 0 => {}
                 None => self.line = Some(read_request_line(line, begin)?),
-                Some(request_line) if line == b"\r\n" => return self.complete(request_line).map(Progress::Complete),
+                Some(request_line) if line == b"\r\n" => {
+                    let line = request_line.clone();
+                    return self.complete(line).map(Progress::Complete);
+                }
                 Some(request_line) => {
-                    self.note(&read_field(line, begin)?, request_line.version)?;
-                    self.line = Some(request_line);
+                    let version = request_line.version;
+                    self.note(read_field(line, begin)?, version)?;
                 }
             }
         }
@@ -168,14 +171,14 @@ impl HeadReader {
         bytes.get(begin..self.read)
     }
 
-    fn note(&mut self, field: &Field<'_>, version: Version) -> Result<(), HeadFault> {
+    fn note(&mut self, field: Field<'_>, version: Version) -> Result<(), HeadFault> {
         if self.fields.len() == MAX_FIELDS {
             return Err(HeadFault::TooManyFields);
         }
         if self.fields.is_empty() {
-            self.fields.reserve(ORDINARY);
+            self.fields = Vec::with_capacity(ORDINARY);
         }
-        self.fields.push(field.place.clone());
+        self.fields.push(field.place);
         match meaning(field.name) {
             Meaning::Nothing => {}
             Meaning::Disguised => return Err(HeadFault::DisguisedFraming),
@@ -221,9 +224,9 @@ fn meaning(name: &[u8]) -> Meaning {
         let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
         letters.map(u8::to_ascii_lowercase).eq(word.iter().copied())
     };
-    if name.eq_ignore_ascii_case(b"content-length") {
+    if is(name, "content-length") {
         Meaning::ContentLength
-    } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+    } else if is(name, "transfer-encoding") {
         Meaning::TransferEncoding
     } else if spells(LENGTH) || spells(CODING) {
         Meaning::Disguised

@@ -3,6 +3,7 @@
 //! A POST of HTTP/1.1 whose body has a length, and which asks for nothing of the connection. Everything else is hyper's, and so is
 //! every head that was refused.
 
+use super::head_line::Version;
 use super::message::RequestHead;
 use super::request_head::{Framing, Head};
 
@@ -11,14 +12,14 @@ const HYPERS: [&str; 4] = ["expect", "te", "trailer", "upgrade"];
 
 /// The request that begins with `text`, and the length of its body, unless hyper is to read it.
 pub(super) fn usual(text: &[u8], head: Head) -> Option<(RequestHead, usize)> {
-    let Framing::Length(body) = head.framing else { return None };
-    let request = RequestHead::of(text, head.line, head.fields);
+    let Head { length: _, framing: Framing::Length(body), line, fields } = head else { return None };
+    if text.get(line.method)? != b"POST" || line.version != Version::Http11 {
+        return None;
+    }
+    let request = RequestHead::of_post(text, line.target, fields);
     let is_kept = |value: &[u8]| value.eq_ignore_ascii_case(b"keep-alive");
     let fields = request.fields();
-    let usual = request.method() == "POST"
-        && request.is_http_11()
-        && fields.all("connection").all(is_kept)
-        && !HYPERS.iter().any(|name| fields.contain(name));
+    let usual = fields.all("connection").all(is_kept) && !HYPERS.iter().any(|name| fields.contain(name));
     usual.then_some((request, usize::try_from(body).ok()?))
 }
 

@@ -7,7 +7,7 @@ use http::header::HeaderName;
 use thiserror::Error;
 
 use crate::downstream::RequestHead;
-use crate::fields::Fields;
+use crate::fields;
 use crate::upstream::client::VIA_COUNTERSIGN;
 
 /// Why a head is refused.
@@ -55,13 +55,13 @@ pub enum HeadError {
 
 /// A `Host` value, compared without regard to case.
 #[derive(Debug, Clone, Copy)]
-pub struct HostName<'a>(&'a str);
+pub struct HostName<'a>(&'a [u8]);
 
 impl HostName<'_> {
     /// Whether this is `name`, which is in lower case.
     #[must_use]
     pub fn is(self, name: &str) -> bool {
-        self.0.eq_ignore_ascii_case(name)
+        fields::is(self.0, name)
     }
 }
 
@@ -118,8 +118,10 @@ impl OwnNames {
         match &self.0 {
             Names::Any => true,
             Names::Tcp { exact, any_address_with_port } => {
-                let is_address =
-                    || host.0.parse().is_ok_and(|address: SocketAddr| Some(address.port()) == *any_address_with_port);
+                let is_address = || {
+                    let address = text(host.0).and_then(|host| host.parse().ok());
+                    address.is_some_and(|address: SocketAddr| Some(address.port()) == *any_address_with_port)
+                };
                 exact.iter().any(|name| host.is(name)) || is_address()
             }
         }
@@ -131,7 +133,7 @@ impl OwnNames {
 /// # Errors
 /// A head without exactly one readable `Host`.
 pub fn target(head: &RequestHead) -> Result<RequestTarget<'_>, HeadError> {
-    let host = text(head.fields(), "host").ok_or(HeadError::Host)?;
+    let host = head.fields().only("host").filter(|host| host.is_ascii()).ok_or(HeadError::Host)?;
     Ok(RequestTarget { host: HostName(host), path: head.path() })
 }
 
@@ -176,13 +178,14 @@ pub fn admit(head: &RequestHead, host: HostName<'_>, own: &[String], names: &Own
     if fields.contain("content-encoding") {
         return Err(HeadError::ContentEncoding);
     }
-    let media_type = text(fields, "content-type");
-    if media_type.is_some_and(is_utf8_form) { Ok(()) } else { Err(HeadError::MediaType) }
+    // nearly all clients write it without a parameter
+    let is_form = |value: &[u8]| value.eq_ignore_ascii_case(FORM.as_bytes()) || text(value).is_some_and(is_utf8_form);
+    if fields.only("content-type").is_some_and(is_form) { Ok(()) } else { Err(HeadError::MediaType) }
 }
 
-/// The value of the one field of this name, if it is ASCII.
-fn text<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {
-    fields.only(name).filter(|value| value.is_ascii()).and_then(|value| std::str::from_utf8(value).ok())
+/// A value that is ASCII.
+fn text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok().filter(|value| value.is_ascii())
 }
 
 fn names_us(via: &[u8]) -> bool {
@@ -195,9 +198,6 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// [`FORM`], alone or with `charset=utf-8` (RFC 9110 section 8.3: names without regard to case,
 /// values possibly quoted).
 fn is_utf8_form(media_type: &str) -> bool {
-    if media_type.eq_ignore_ascii_case(FORM) {
-        return true; // as nearly all clients write it
-    }
     let mut parts = media_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     essence.eq_ignore_ascii_case(FORM)
@@ -240,16 +240,16 @@ mod tests {
     fn a_listener_answers_to_its_address_to_localhost_and_to_configured_names_only() {
         let names = OwnNames::new("127.0.0.1:8021".parse().unwrap(), &["signer.internal".to_owned()]);
         for own in ["127.0.0.1:8021", "localhost:8021", "LocalHost:8021", "signer.internal"] {
-            assert!(names.admit(HostName(own)), "{own}");
+            assert!(names.admit(HostName(own.as_bytes())), "{own}");
         }
         for foreign in ["localhost", "127.0.0.1", "127.0.0.1:80", "attacker.example:8021", "[::1]:8021", ""] {
-            assert!(!names.admit(HostName(foreign)), "{foreign}");
+            assert!(!names.admit(HostName(foreign.as_bytes())), "{foreign}");
         }
         let everywhere = OwnNames::new("0.0.0.0:8021".parse().unwrap(), &[]);
-        assert!(everywhere.admit(HostName("192.0.2.7:8021")));
-        assert!(!everywhere.admit(HostName("192.0.2.7:8022")));
-        assert!(!everywhere.admit(HostName("attacker.example:8021")));
+        assert!(everywhere.admit(HostName(b"192.0.2.7:8021")));
+        assert!(!everywhere.admit(HostName(b"192.0.2.7:8022")));
+        assert!(!everywhere.admit(HostName(b"attacker.example:8021")));
         let web = OwnNames::new("127.0.0.1:80".parse().unwrap(), &[]);
-        assert!(web.admit(HostName("localhost")) && web.admit(HostName("127.0.0.1:80")));
+        assert!(web.admit(HostName(b"localhost")) && web.admit(HostName(b"127.0.0.1:80")));
     }
 }

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::fields::{Fields, is};
+use crate::fields::{Fields, Names, is};
 
 /// Says, on answers of our own, whether the endpoint may have received the request.
 pub const SENT: &str = "x-proxy-sent";
@@ -12,7 +12,7 @@ pub const REQUEST_ID: &str = "countersign-request-id";
 pub const PROXY_STATUS: &str = "proxy-status";
 
 /// RFC 9110 section 7.6.1, and `Content-Length`, which is written anew from what the body is known to be.
-const HOP_BY_HOP: [&str; 10] = [
+const HOP_BY_HOP: Names = Names::of(&[
     "connection",
     "content-length",
     "keep-alive",
@@ -23,10 +23,10 @@ const HOP_BY_HOP: [&str; 10] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-];
+]);
 
 /// Fields that only we may set, or that would tell a browser or client to bypass us.
-const NOT_THE_ENDPOINTS: [&str; 4] = ["alt-svc", PROXY_STATUS, REQUEST_ID, SENT];
+const NOT_THE_ENDPOINTS: Names = Names::of(&["alt-svc", PROXY_STATUS, REQUEST_ID, SENT]);
 
 /// Answers meant for any web page on the endpoint's side are not meant for any web page on ours.
 const FOR_WEB_PAGES: &[u8] = b"access-control-";
@@ -54,10 +54,9 @@ pub fn relay(fields: &mut Fields, request_id: &str) {
 }
 
 fn is_for_this_hop(name: &[u8]) -> bool {
-    let is_one_of = |names: &[&str]| names.iter().any(|other| is(name, other));
     let start = name.get(..FOR_WEB_PAGES.len());
-    is_one_of(&HOP_BY_HOP)
-        || is_one_of(&NOT_THE_ENDPOINTS)
+    HOP_BY_HOP.contain(name)
+        || NOT_THE_ENDPOINTS.contain(name)
         || start.is_some_and(|start| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
 }
 
