@@ -26,19 +26,22 @@ pub(super) fn read_request_line(line: &[u8], begin: usize) -> Result<RequestLine
     let (method, rest) = split_at_space(line, TOKEN)?;
     let (target, rest) = split_at_space(rest, GRAPHIC)?;
     check_target(method, target)?;
-    let (version, end) = split_behind(rest, GRAPHIC);
-    let version = match version {
-        b"HTTP/1.1" => Version::Http11,
-        b"HTTP/1.0" => Version::Http10,
-        _ if version.starts_with(b"HTTP/") => return Err(HeadFault::Version),
-        _ => return Err(HeadFault::RequestLine),
+    let version = match rest {
+        b"HTTP/1.1\r\n" => Version::Http11,
+        b"HTTP/1.0\r\n" => Version::Http10,
+        _ => return Err(version_fault(rest)),
     };
-    if end != b"\r\n" {
-        return Err(HeadFault::LineEnd);
-    }
     let method = span(begin, method.len());
     let target = span(method.end.saturating_add(1), target.len());
     Ok(RequestLine { method, target, version })
+}
+
+fn version_fault(rest: &[u8]) -> HeadFault {
+    match split_behind(rest, GRAPHIC).0 {
+        b"HTTP/1.1" | b"HTTP/1.0" => HeadFault::LineEnd,
+        version if version.starts_with(b"HTTP/") => HeadFault::Version,
+        _ => HeadFault::RequestLine,
+    }
 }
 
 const fn span(start: usize, length: usize) -> Range<usize> {
@@ -100,11 +103,15 @@ fn read_value(rest: &[u8]) -> Result<&[u8], HeadFault> {
     Err(if matches!(wrong, Some(b'\r' | b'\n')) { HeadFault::LineEnd } else { HeadFault::FieldValue })
 }
 
-/// The bytes of this class, and all from the first that is of another. On its own, the loop is half as long.
-#[inline(never)]
+/// The bytes of this class, and all from the first that is of another.
 fn split_behind(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
-    let end = bytes.iter().position(|byte| !is(byte, class)).unwrap_or(bytes.len());
-    bytes.split_at_checked(end).unwrap_or((bytes, &[]))
+    bytes.split_at_checked(count(bytes, class)).unwrap_or((bytes, &[]))
+}
+
+/// How many bytes of this class come first. On its own, the loop is half as long as where it is used.
+#[inline(never)]
+fn count(bytes: &[u8], class: u8) -> usize {
+    bytes.iter().position(|byte| !is(byte, class)).unwrap_or(bytes.len())
 }
 
 /// RFC 9110 section 5.6.2.
