@@ -1,6 +1,7 @@
 //! A decoded parameter list: strict where the URL standard's parser is lenient, with every name once, in canonical order.
 
 use std::cell::OnceCell;
+use std::cmp::Ordering;
 use std::fmt;
 
 use thiserror::Error;
@@ -93,6 +94,11 @@ impl fmt::Debug for ShownName {
     }
 }
 
+/// By the bytes of names. The first nearly always tells two apart, and saves a call.
+fn order(a: &[u8], b: &[u8]) -> Ordering {
+    a.first().cmp(&b.first()).then_with(|| a.cmp(b))
+}
+
 impl<'a> Parameters<'a> {
     /// Reads a form body: `&` separates, the first `=` splits, `+` is a space; empty pieces between `&` count as nothing.
     ///
@@ -118,7 +124,7 @@ impl<'a> Parameters<'a> {
     /// Sorting finds duplicates without a hash table, so no choice of names can make it slow.
     fn sort(&mut self) -> Result<(), FormError> {
         let text = self.text.as_str();
-        self.sorted.sort_unstable_by(|a, b| a.name_bytes(text).cmp(b.name_bytes(text)));
+        self.sorted.sort_unstable_by(|a, b| order(a.name_bytes(text), b.name_bytes(text)));
         for pair in self.sorted.windows(2) {
             if let [a, b] = pair
                 && a.name_bytes(text) == b.name_bytes(text)
@@ -133,7 +139,7 @@ impl<'a> Parameters<'a> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let at =
-            self.sorted.binary_search_by(|place| place.name_bytes(self.text.as_str()).cmp(name.as_bytes())).ok()?;
+            self.sorted.binary_search_by(|place| order(place.name_bytes(self.text.as_str()), name.as_bytes())).ok()?;
         self.sorted.get(at).map(|place| self.value(at, place))
     }
 
@@ -180,7 +186,7 @@ impl<'a> Parameters<'a> {
 impl Canonical<'_> {
     /// Whether it comes before the parameter of this name.
     pub(crate) fn is_before(&self, name: &str) -> bool {
-        self.place.name_bytes(self.text.as_str()) < name.as_bytes()
+        order(self.place.name_bytes(self.text.as_str()), name.as_bytes()).is_lt()
     }
 
     /// Appends `name=value`, percent-encoded.
