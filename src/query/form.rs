@@ -22,7 +22,7 @@ impl<'a> QueryForm<'a> {
         parameters.retain(|name| {
             let reservation = reservation(name);
             if reservation == Reservation::Disguised && disguised.is_none() {
-                disguised = Some(ShownName::of(name));
+                disguised = Some(ShownName::of(&String::from_utf8_lossy(name)));
             }
             reservation == Reservation::Free
         });

@@ -3,8 +3,13 @@
 /// How many bytes are looked at together: as many as a word has bits.
 const AT_ONCE: usize = 64;
 
-/// An escape may begin with the last of them.
-const WITH_ESCAPE: usize = AT_ONCE + 2;
+/// The length of an escape, which may begin with the last of them.
+pub(super) const ESCAPE: usize = 3;
+
+const WITH_ESCAPE: usize = AT_ONCE + ESCAPE - 1;
+
+/// The room that [`push_between`] may use for a moment behind what it appends.
+pub(super) const SPARE: usize = 32;
 
 /// What is seen behind the end: of no kind, and no hex digit.
 const NOTHING: u8 = b'_';
@@ -38,6 +43,20 @@ pub(super) fn each<E>(
         rest = rest.get(AT_ONCE..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// Appends what `text` has between two marks.
+pub(super) fn push_between(start: usize, end: usize, text: &[u8], out: &mut Vec<u8>) {
+    let count = end.wrapping_sub(start);
+    // there are few: copying 32, which is two stores, and taking back those too many is faster than copying as many as it takes
+    match text.get(start..).and_then(<[u8]>::first_chunk::<SPARE>) {
+        Some(chunk) if count <= SPARE => {
+            let end = out.len().wrapping_add(count);
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(text.get(start..end).unwrap_or_default()),
+    }
 }
 
 /// The last bytes of a text, and nothing behind them.

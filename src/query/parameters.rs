@@ -112,8 +112,8 @@ impl<'a> Parameters<'a> {
                 return Err(FormError::TooMany { limit });
             }
             // no control character is written as itself
-            if matches!(text, Text::Decoded(_)) && place.name(text.as_str()).chars().any(char::is_control) {
-                return Err(FormError::ControlInName(ShownName::of(place.name(text.as_str()))));
+            if matches!(text, Text::Decoded(_)) && place.name(&text).chars().any(char::is_control) {
+                return Err(FormError::ControlInName(ShownName::of(place.name(&text))));
             }
         }
         let mut parameters = Self { text, sorted: places, decoded: OnceCell::new() };
@@ -123,7 +123,7 @@ impl<'a> Parameters<'a> {
 
     /// Sorting finds duplicates without a hash table, so no choice of names can make it slow.
     fn sort(&mut self) -> Result<(), FormError> {
-        let text = self.text.as_str();
+        let text = &self.text;
         self.sorted.sort_unstable_by(|a, b| order(a.name_bytes(text), b.name_bytes(text)));
         for pair in self.sorted.windows(2) {
             if let [a, b] = pair
@@ -138,28 +138,27 @@ impl<'a> Parameters<'a> {
     /// The value of `name`, spelled exactly so.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at =
-            self.sorted.binary_search_by(|place| order(place.name_bytes(self.text.as_str()), name.as_bytes())).ok()?;
+        let at = self.sorted.binary_search_by(|place| order(place.name_bytes(&self.text), name.as_bytes())).ok()?;
         self.sorted.get(at).map(|place| self.value(at, place))
     }
 
     /// All parameters, in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.sorted.iter().enumerate().map(|(at, place)| (place.name(self.text.as_str()), self.value(at, place)))
+        self.sorted.iter().enumerate().map(|(at, place)| (place.name(&self.text), self.value(at, place)))
     }
 
     /// All parameters, in canonical order, with the values of those in `wanted`; nothing is decoded for the others, which seem
     /// empty.
     pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, &str)> {
         self.sorted.iter().enumerate().map(|(at, place)| {
-            let name = place.name(self.text.as_str());
+            let name = place.name(&self.text);
             let value = if wanted.iter().any(|wanted| wanted == name) { self.value(at, place) } else { "" };
             (name, value)
         })
     }
 
     fn value(&self, at: usize, place: &Place) -> &str {
-        let written = place.value(self.text.as_str());
+        let written = place.value(&self.text);
         if !place.escaped {
             return written;
         }
@@ -174,11 +173,11 @@ impl<'a> Parameters<'a> {
 
     /// How many bytes [`Self::canonical`] may take, spaces aside.
     pub(crate) fn written_length(&self) -> usize {
-        self.text.as_str().len()
+        self.text.bytes().len()
     }
 
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.sorted.retain(|place| keep(place.name(self.text.as_str())));
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
+        self.sorted.retain(|place| keep(place.name_bytes(&self.text)));
         self.decoded.take(); // they are at the places of the parameters
     }
 }
@@ -186,7 +185,7 @@ impl<'a> Parameters<'a> {
 impl Canonical<'_> {
     /// Whether it comes before the parameter of this name.
     pub(crate) fn is_before(&self, name: &str) -> bool {
-        order(self.place.name_bytes(self.text.as_str()), name.as_bytes()).is_lt()
+        order(self.place.name_bytes(self.text), name.as_bytes()).is_lt()
     }
 
     /// Appends `name=value`, percent-encoded.

@@ -56,8 +56,9 @@ pub(super) fn decode(encoded: &str) -> String {
 
 /// The byte that `%` and these two digits stand for; `None` when one of them is no hex digit.
 pub(super) fn decoded(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte| char::from(byte).to_digit(16);
-    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
+    let value = |digit: u8| VALUE.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
+    let (high, low) = (value(high), value(low));
+    ((high | low) != NO_DIGIT).then_some(high << 4 | low)
 }
 
 /// Whether `%` and these two digits stand for a byte of ASCII, and are what [`encode_into`] writes for it.
@@ -68,6 +69,22 @@ pub(super) fn is_canonical(high: u8, low: u8) -> bool {
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// In [`VALUE`], for what is none; together with any value it stays so.
+const NO_DIGIT: u8 = 0xff;
+
+/// The value of each hex digit.
+static VALUE: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    while value < HEX.len() {
+        values[HEX[value] as usize] = value as u8;
+        values[HEX[value].to_ascii_lowercase() as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 /// A bit for each low digit by its value.
 static BIT: [u16; 256] = {

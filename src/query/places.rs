@@ -9,7 +9,7 @@ use super::{marks, percent};
 pub(super) enum Text<'a> {
     /// The client's own, in canonical spelling but for three things: the order is the client's, a space may be a `+`, and a parameter
     /// without a value may lack its `=`. Names have no escapes, and all that values say is ASCII.
-    Canonical(&'a str),
+    Canonical(&'a [u8]),
     /// Decoded. The `&` and `=` between parameters stay, so that no two neighbours can make a character together that neither of
     /// them is.
     Decoded(String),
@@ -27,38 +27,44 @@ pub(super) struct Place {
 
 impl Text<'_> {
     /// All of it.
-    pub(super) fn as_str(&self) -> &str {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Canonical(text) => text,
-            Self::Decoded(text) => text,
+            Self::Decoded(text) => text.as_bytes(),
         }
+    }
+
+    /// A part of it, which is UTF-8 as all of it is.
+    fn part(&self, start: usize, end: usize) -> &str {
+        let bytes = self.bytes().get(start..end).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
 
 impl Place {
     /// The name.
-    pub(super) fn name<'t>(&self, text: &'t str) -> &'t str {
-        text.get(self.start..self.name_end).unwrap_or_default()
+    pub(super) fn name<'t>(&self, text: &'t Text<'_>) -> &'t str {
+        text.part(self.start, self.name_end)
     }
 
     /// The bytes of the name, by which parameters are sorted.
-    pub(super) fn name_bytes<'t>(&self, text: &'t str) -> &'t [u8] {
-        text.as_bytes().get(self.start..self.name_end).unwrap_or_default()
+    pub(super) fn name_bytes<'t>(&self, text: &'t Text<'_>) -> &'t [u8] {
+        text.bytes().get(self.start..self.name_end).unwrap_or_default()
     }
 
     /// The value as it is written; nothing without a `=`.
-    pub(super) fn value<'t>(&self, text: &'t str) -> &'t str {
-        text.get(self.name_end.saturating_add(1)..self.end).unwrap_or_default()
+    pub(super) fn value<'t>(&self, text: &'t Text<'_>) -> &'t str {
+        text.part(self.name_end.saturating_add(1), self.end)
     }
 
     /// Appends `name=value` in canonical spelling.
     pub(super) fn write(&self, text: &Text<'_>, out: &mut Vec<u8>) {
         match text {
-            Text::Canonical(text) => self.copy(text.as_bytes(), out),
+            Text::Canonical(text) => self.copy(text, out),
             Text::Decoded(text) => {
-                percent::encode_into(self.name(text), out);
+                percent::encode_into(text.get(self.start..self.name_end).unwrap_or_default(), out);
                 out.push(b'=');
-                percent::encode_into(self.value(text), out);
+                percent::encode_into(text.get(self.name_end.saturating_add(1)..self.end).unwrap_or_default(), out);
             }
         }
     }
@@ -69,9 +75,9 @@ impl Place {
         if self.escaped {
             let space = |byte| byte == b'+';
             let Ok(()) = marks::each(written, space, |at, _| {
-                push_first(at.saturating_sub(copied), written.get(copied..).unwrap_or_default(), out);
+                marks::push_between(copied, at, written, out);
                 out.extend_from_slice(b"%20");
-                copied = at.saturating_add(1);
+                copied = at.wrapping_add(1);
                 Ok::<_, Infallible>(())
             });
         }
@@ -79,19 +85,6 @@ impl Place {
         if self.name_end == self.end {
             out.push(b'=');
         }
-    }
-}
-
-/// Appends the first `count` bytes of `from`, of which there are so many.
-fn push_first(count: usize, from: &[u8], out: &mut Vec<u8>) {
-    // between two spaces are few: copying 32, which is two stores, and taking back those too many is faster than copying as many as
-    // it takes
-    match from.first_chunk::<32>() {
-        Some(chunk) if count <= chunk.len() => {
-            out.extend_from_slice(chunk);
-            out.truncate(out.len().saturating_sub(chunk.len().saturating_sub(count)));
-        }
-        _ => out.extend_from_slice(from.get(..count).unwrap_or_default()),
     }
 }
 

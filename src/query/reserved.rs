@@ -17,28 +17,29 @@ const AUTHENTICATION: [&str; 7] =
     ["AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp"];
 
 /// The prefix of Signature Version 4's query parameters.
-const V4_PREFIX: &str = "X-Amz-";
+const V4_PREFIX: &[u8] = b"X-Amz-";
 
 /// Names that decide what is called; exact or not at all.
 const DECISIVE: [&str; 2] = ["Action", "Version"];
 
 /// Classifies a decoded parameter name.
 #[must_use]
-pub fn reservation(name: &str) -> Reservation {
+pub fn reservation(name: &[u8]) -> Reservation {
     // nearly every name is told by this: one of the two that every form has, or of another first letter than all of these
-    let first = name.as_bytes().first();
+    let first = name.first();
     let may_be_reserved =
         matches!(first, Some(b'A' | b'E' | b'S' | b'T' | b'V' | b'X' | b'a' | b'e' | b's' | b't' | b'v' | b'x'));
-    if !may_be_reserved || DECISIVE.contains(&name) {
+    if !may_be_reserved || DECISIVE.iter().any(|decisive| name == decisive.as_bytes()) {
         return Reservation::Free;
     }
     let prefix = name.get(..V4_PREFIX.len()).filter(|start| start.eq_ignore_ascii_case(V4_PREFIX));
     if let Some(prefix) = prefix {
         return if prefix == V4_PREFIX { Reservation::Authentication } else { Reservation::Disguised };
     }
-    let named = |names: &[&'static str]| names.iter().copied().find(|reserved| name.eq_ignore_ascii_case(reserved));
+    let named =
+        |names: &[&'static str]| names.iter().copied().find(|reserved| name.eq_ignore_ascii_case(reserved.as_bytes()));
     match named(&AUTHENTICATION).or_else(|| named(&DECISIVE)) {
-        Some(reserved) if name == reserved => Reservation::Authentication,
+        Some(reserved) if name == reserved.as_bytes() => Reservation::Authentication,
         Some(_) => Reservation::Disguised,
         None => Reservation::Free,
     }
@@ -51,19 +52,19 @@ mod tests {
     #[test]
     fn exact_names_are_authentication_and_other_cases_are_disguised() {
         for name in AUTHENTICATION {
-            assert_eq!(reservation(name), Reservation::Authentication);
-            assert_eq!(reservation(&name.to_lowercase()), Reservation::Disguised, "{name}");
-            assert_eq!(reservation(&name.to_uppercase()), Reservation::Disguised, "{name}");
+            assert_eq!(reservation(name.as_bytes()), Reservation::Authentication);
+            assert_eq!(reservation(name.to_lowercase().as_bytes()), Reservation::Disguised, "{name}");
+            assert_eq!(reservation(name.to_uppercase().as_bytes()), Reservation::Disguised, "{name}");
         }
         for name in DECISIVE {
-            assert_eq!(reservation(&name.to_lowercase()), Reservation::Disguised, "{name}");
-            assert_eq!(reservation(&name.to_uppercase()), Reservation::Disguised, "{name}");
+            assert_eq!(reservation(name.to_lowercase().as_bytes()), Reservation::Disguised, "{name}");
+            assert_eq!(reservation(name.to_uppercase().as_bytes()), Reservation::Disguised, "{name}");
         }
-        assert_eq!(reservation("X-Amz-Date"), Reservation::Authentication);
-        assert_eq!(reservation("x-amz-date"), Reservation::Disguised);
-        assert_eq!(reservation("X-AMZ-Date"), Reservation::Disguised);
+        assert_eq!(reservation(b"X-Amz-Date"), Reservation::Authentication);
+        assert_eq!(reservation(b"x-amz-date"), Reservation::Disguised);
+        assert_eq!(reservation(b"X-AMZ-Date"), Reservation::Disguised);
         for free in ["Action", "Version", "JobId", "Signatur", "SignatureX", "X-Am", "X-Amé", ""] {
-            assert_eq!(reservation(free), Reservation::Free, "{free}");
+            assert_eq!(reservation(free.as_bytes()), Reservation::Free, "{free}");
         }
     }
 }

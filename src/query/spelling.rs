@@ -8,8 +8,8 @@ use super::{marks, percent};
 /// Reads `body` as the URL standard's form parser does, but for two things: a `%` without two hex digits behind it and what is no UTF-8
 /// are errors. At most `most` places are kept.
 pub(super) fn read(body: &[u8], most: usize) -> Result<(Text<'_>, Vec<Place>), FormError> {
-    if let Some((text, places)) = canonical(body, most) {
-        return Ok((Text::Canonical(text), places));
+    if let Some(places) = canonical(body, most) {
+        return Ok((Text::Canonical(body), places));
     }
     let (text, places) = decode(body, most).map_err(|offset| FormError::BadEscape { offset })?;
     let text = String::from_utf8(text).map_err(|_| FormError::NotUtf8)?;
@@ -17,7 +17,7 @@ pub(super) fn read(body: &[u8], most: usize) -> Result<(Text<'_>, Vec<Place>), F
 }
 
 /// `None` when some of it is spelled otherwise or wrong, a name has an escape, or a value says what is not ASCII.
-fn canonical(body: &[u8], most: usize) -> Option<(&str, Vec<Place>)> {
+fn canonical(body: &[u8], most: usize) -> Option<Vec<Place>> {
     let mut places = Places::new(most);
     let not_literal = |byte| !percent::is_unreserved(byte);
     let read = marks::each(body, not_literal, |at, three| {
@@ -31,5 +31,5 @@ fn canonical(body: &[u8], most: usize) -> Option<(&str, Vec<Place>)> {
     read.ok()?;
     // the end is as good as a `&`
     places.end_at(b'&', body.len()).then_some(())?;
-    Some((std::str::from_utf8(body).ok()?, places.found))
+    Some(places.found)
 }
