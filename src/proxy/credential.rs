@@ -30,8 +30,10 @@ pub fn authenticate(
     if callers.read_authorization() {
         evidence.bearer_token = bearer_token(fields)?;
     }
-    let token = evidence.bearer_token.and_then(|token| std::str::from_utf8(token).ok());
-    let account = service_accounts.zip(token).map(|(verifier, token)| verifier.verify(token, now));
+    let account = service_accounts.zip(evidence.bearer_token).and_then(|(verifier, token)| {
+        let token = std::str::from_utf8(token).ok()?;
+        Some(verifier.verify(token, now))
+    });
     if let Some(Err(error)) = &account {
         tracing::debug!(%error, "not a service account's token");
     }
