@@ -98,7 +98,7 @@ impl Probe {
         let mut attempts = client.call(Repetition::Safe);
         loop {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
-            let sent_at = Moment::now().reading();
+            let sent_at = Moment::at(Instant::now()).reading();
             let unsealed = prepare(
                 &allowed,
                 key,
@@ -110,7 +110,7 @@ impl Probe {
             let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
             if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
                 // a clock that is off is known from now on: the next probe will do better
-                self.clock.observe(sent_at, Moment::now().reading(), &fields);
+                self.clock.observe(sent_at, Moment::at(Instant::now()).reading(), &fields);
                 let body = Limited::new(body, READ).collect().await;
                 // the status decides; without a body there is only less to tell
                 return Ok((status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));

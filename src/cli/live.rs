@@ -39,7 +39,7 @@ pub fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
         settings::LogFormat::Human => LogFormat::Human,
         settings::LogFormat::Json => LogFormat::Json,
     };
-    logging::initialise(format, &settings.log.level, clock::now)
+    logging::initialise(format, &settings.log.level, clock::at)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))
 }
 

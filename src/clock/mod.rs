@@ -2,8 +2,9 @@
 
 mod deadline;
 
+use std::cell::Cell;
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
@@ -18,18 +19,51 @@ pub fn now() -> Timestamp {
     Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// The wall clock at `instant`, a moment ago at most: it is read once a second in each thread, and taken to go on in between as
+/// the monotonic clock does.
+#[must_use]
+pub fn at(instant: Instant) -> Timestamp {
+    thread_local! {
+        /// Both clocks, when they were read last.
+        static LAST: Cell<Option<(Instant, Timestamp)>> = const { Cell::new(None) };
+    }
+    let known = LAST.get().and_then(|(then, wall)| after(wall, instant.checked_duration_since(then)?));
+    known.unwrap_or_else(|| {
+        let wall = now();
+        LAST.set(Some((Instant::now(), wall)));
+        wall
+    })
+}
+
+/// What the wall clock shows when `since` has passed, to the microsecond. Nothing from a second on: it may have been set.
+#[must_use]
+pub fn after(wall: Timestamp, since: Duration) -> Option<Timestamp> {
+    let micros = wall.as_microsecond().saturating_add(since.subsec_micros().into());
+    (since.as_secs() == 0).then(|| Timestamp::from_microsecond(micros).ok())?
+}
+
 /// When the monotonic clock was first read.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// Milliseconds from the first reading to `instant`, to compare the two clocks of this host; see [`nanos_at`].
-#[must_use]
-pub fn millis_at(instant: Instant) -> i64 {
-    i64::try_from(instant.saturating_duration_since(*BEGINNING).as_millis()).unwrap_or(i64::MAX)
-}
 
 /// Nanoseconds from the first reading to `instant`: the same clock for all threads, and no step of the wall clock moves it. For
 /// rates, which are kept as one number. It lasts for 584 years.
 #[must_use]
 pub fn nanos_at(instant: Instant) -> u64 {
     u64::try_from(instant.saturating_duration_since(*BEGINNING).as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_goes_on_for_less_than_a_second() {
+        let wall = Timestamp::new(1_767_225_600, 999_999_000).unwrap();
+        for (since, shown) in [(0, "00:00:00.999999"), (1, "00:00:01"), (999_999, "00:00:01.999998")] {
+            let shown = format!("2026-01-01T{shown}Z");
+            assert_eq!(after(wall, Duration::from_micros(since)), Some(shown.parse().unwrap()));
+        }
+        assert_eq!(after(wall, Duration::from_secs(1)), None);
+        assert_eq!(after(Timestamp::MAX, Duration::from_millis(1)), None, "there is no later one");
+    }
 }

@@ -18,7 +18,6 @@ use super::headers;
 use super::moment::Moment;
 use super::route::Routes;
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
-use crate::clock;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::stream::ExchangeGuard;
 use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, Reply, RequestBody, RequestHead, body};
@@ -66,11 +65,11 @@ impl Proxy {
         head::admit(&head, target.host, &route.hosts, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
         // nothing has been waited for since the record began
-        let now = Moment { instant: record.started, wall: clock::now() };
+        let now = Moment::at(record.started);
         let client =
             credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
         note_client(&client, record);
-        client.take(clock::nanos_at(now.instant.into_std()))?;
+        client.take(now.nanos)?;
 
         let place = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
         // held until the request is sent: it is in memory for so long, decoded and signed

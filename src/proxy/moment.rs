@@ -1,9 +1,7 @@
 //! A moment by both clocks of this host. They are read a few times for each exchange, and not for every use of the time: what
 //! happens within a few microseconds happens at once.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -16,29 +14,29 @@ pub struct Moment {
     pub instant: Instant,
     /// By the clock that says what time it is.
     pub wall: Timestamp,
+    /// `instant` as a number, see [`clock::nanos_at`].
+    pub nanos: u64,
 }
 
 impl Moment {
-    /// This one.
+    /// When it is `instant`, a moment ago at most.
     #[must_use]
-    pub fn now() -> Self {
-        Self { instant: Instant::now(), wall: clock::now() }
+    pub fn at(instant: Instant) -> Self {
+        let nobody_sets = instant.into_std();
+        Self { instant, wall: clock::at(nobody_sets), nanos: clock::nanos_at(nobody_sets) }
     }
 
-    /// Now, when it is `instant`: within a second, the clock that may be set is taken to have gone on since this moment.
+    /// The same, a little later: the clock that may be set is taken to have gone on since this moment.
     #[must_use]
     pub fn later(self, instant: Instant) -> Self {
         let since = instant.saturating_duration_since(self.instant);
-        if since > Duration::from_secs(1) {
-            return Self { instant, wall: clock::now() };
-        }
-        let wall = SignedDuration::try_from(since).ok().and_then(|since| self.wall.checked_add(since).ok());
-        Self { instant, wall: wall.unwrap_or(self.wall) }
+        let Some(wall) = clock::after(self.wall, since) else { return Self::at(instant) };
+        Self { instant, wall, nanos: self.nanos.saturating_add(since.subsec_nanos().into()) }
     }
 
     /// As the reckoning of the endpoint's clock wants it.
     #[must_use]
     pub fn reading(self) -> Reading {
-        Reading { wall: self.wall, monotonic: clock::millis_at(self.instant.into_std()) }
+        Reading { wall: self.wall, monotonic: i64::try_from(self.nanos / 1_000_000).unwrap_or(i64::MAX) }
     }
 }

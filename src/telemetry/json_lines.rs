@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
@@ -19,45 +20,45 @@ use super::outlet::Outlet;
 /// Writes events as lines.
 pub(super) struct JsonLines {
     outlet: Outlet,
-    now: fn() -> Timestamp,
+    wall: fn(Instant) -> Timestamp,
 }
 
 thread_local! {
     /// The last line of this thread: the next one is written over it.
-    static LAST: Cell<Line> = Cell::default();
+    static LAST: Cell<Option<Box<Line>>> = const { Cell::new(None) };
 }
 
 impl JsonLines {
-    /// Into `outlet`, with the time of `now`.
-    pub(super) const fn new(outlet: Outlet, now: fn() -> Timestamp) -> Self {
-        Self { outlet, now }
+    /// Into `outlet`, with the time that `wall` gives for a moment.
+    pub(super) const fn new(outlet: Outlet, wall: fn(Instant) -> Timestamp) -> Self {
+        Self { outlet, wall }
     }
 
     /// Has `members` write the line of what would be an event, past the half of its instructions that an event takes to carry its
     /// fields here. Whether it is enabled is asked before. `false` when this is not how events are logged: then nothing is written.
-    pub(super) fn write_directly(level: Level, target: &str, members: impl Fn(&mut Line)) -> bool {
+    pub(super) fn write_directly(at: Instant, level: Level, target: &str, members: impl Fn(&mut Line)) -> bool {
         dispatcher::get_default(|dispatch| {
             let ours = dispatch.downcast_ref::<Self>();
-            ours.map(|lines| lines.write(level, target, &members)).is_some()
+            ours.map(|lines| lines.write(at, level, target, &members)).is_some()
         })
     }
 
-    fn write(&self, level: Level, target: &str, members: impl FnOnce(&mut Line)) {
+    fn write(&self, at: Instant, level: Level, target: &str, members: impl FnOnce(&mut Line)) {
         // taken: a field that logs something itself when it is shown finds another line here. A thread that is ending has none
-        let mut line = LAST.try_with(Cell::take).unwrap_or_default();
-        line.begin((self.now)(), level);
+        let mut line = LAST.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        line.begin((self.wall)(at), level);
         members(&mut line);
-        line.named("target", target);
+        line.member(",\"target\":", target);
         line.end();
-        self.outlet.put(line.text());
-        let _ending = LAST.try_with(|last| last.set(line));
+        self.outlet.put(line.text(), at);
+        let _ending = LAST.try_with(|last| last.set(Some(line)));
     }
 }
 
 impl<S: Subscriber> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        self.write(*metadata.level(), metadata.target(), |line| event.record(line));
+        self.write(Instant::now(), *metadata.level(), metadata.target(), |line| event.record(line));
     }
 }
 
@@ -134,10 +135,10 @@ mod tests {
 
     impl fmt::Debug for Talkative {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            let mut line = LAST.take();
+            let mut line = LAST.take().unwrap_or_default();
             assert_eq!(line.text(), b"");
             line.begin(Timestamp::UNIX_EPOCH, Level::INFO);
-            LAST.set(line);
+            LAST.set(Some(line));
             f.write_str("shown")
         }
     }
@@ -146,7 +147,7 @@ mod tests {
     fn a_line_written_within_another_spoils_neither() {
         let memory = Memory::default();
         let outlet = Outlet::start(memory.clone()).unwrap();
-        let subscriber = tracing_subscriber::registry().with(JsonLines::new(outlet.clone(), Timestamp::now));
+        let subscriber = tracing_subscriber::registry().with(JsonLines::new(outlet.clone(), |_| Timestamp::now()));
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(first = 1_u64, field = ?Talkative, last = "x");
             tracing::info!("after");
@@ -163,8 +164,8 @@ mod tests {
     fn lines_are_those_of_the_librarys_own_format() {
         let (ours, theirs) = (Memory::default(), Memory::default());
         let outlet = Outlet::start(ours.clone()).unwrap();
-        let now = || Timestamp::from_second(1_767_225_600).unwrap();
-        let subscriber = tracing_subscriber::registry().with(JsonLines::new(outlet.clone(), now));
+        let wall = |_| Timestamp::from_second(1_767_225_600).unwrap();
+        let subscriber = tracing_subscriber::registry().with(JsonLines::new(outlet.clone(), wall));
         tracing::subscriber::with_default(subscriber, events);
         outlet.flush();
         let library = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false);

@@ -93,14 +93,14 @@ impl Line {
     /// Whether there was room for all of them.
     #[inline(always)]
     fn has_taken<const PIECES: usize>(&mut self, pieces: [&[u8]; PIECES]) -> bool {
-        let size = self.room.len();
-        let mut room = self.room.get_mut(self.end..).unwrap_or_default();
+        let end = pieces.iter().fold(self.end, |end, piece| end.saturating_add(piece.len()));
+        let Some(mut room) = self.room.get_mut(self.end..end) else { return false };
         for piece in pieces {
             let Some((place, rest)) = room.split_at_mut_checked(piece.len()) else { return false };
             place.copy_from_slice(piece);
             room = rest;
         }
-        self.end = size.saturating_sub(room.len());
+        self.end = end;
         true
     }
 

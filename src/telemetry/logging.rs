@@ -1,6 +1,7 @@
 //! Setting up the log: one line per event on standard error, for people or for machines.
 
 use std::io::{self, IsTerminal as _};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -56,7 +57,7 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
 ///
 /// # Errors
 /// An unusable filter, no thread, or a second call.
-pub fn initialise(format: LogFormat, filter: &str, clock: fn() -> Timestamp) -> Result<LastLines, LogError> {
+pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestamp) -> Result<LastLines, LogError> {
     let filter = EnvFilter::try_new(filter).map_err(LogError::Filter)?;
     let outlet = Outlet::start(io::stderr()).map_err(LogError::Thread)?;
     match format {
@@ -65,7 +66,7 @@ pub fn initialise(format: LogFormat, filter: &str, clock: fn() -> Timestamp) -> 
             lines.with_ansi(io::stderr().is_terminal()).finish().try_init()
         }
         LogFormat::Json => {
-            let lines = JsonLines::new(outlet.clone(), clock);
+            let lines = JsonLines::new(outlet.clone(), wall);
             tracing_subscriber::registry().with(filter).with(lines).try_init()
         }
     }

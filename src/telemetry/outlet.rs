@@ -49,9 +49,9 @@ impl Outlet {
         Ok(Self(shared))
     }
 
-    /// Takes a line, with its end.
-    pub(super) fn put(&self, line: &[u8]) {
-        self.0.queues.put(line);
+    /// Takes a line, with its end, of a moment that has just been.
+    pub(super) fn put(&self, line: &[u8], at: Instant) {
+        self.0.queues.put(line, at);
         // whoever had the queue's lock first, either this is seen here or the line there
         if self.0.is_awaited.load(Ordering::Relaxed) {
             self.0.writer.get().into_iter().for_each(Thread::unpark);
@@ -109,7 +109,7 @@ impl Shared {
 impl Write for Outlet {
     /// Takes `line` whole: the formatter hands over one event at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.put(line);
+        self.put(line, Instant::now());
         Ok(line.len())
     }
 

@@ -25,7 +25,7 @@ struct Queue {
 #[derive(Default)]
 struct Lines {
     text: Vec<u8>,
-    /// When each was put in, and where it ends.
+    /// Each one's moment, and where it ends.
     ends: Vec<(Instant, usize)>,
 }
 
@@ -34,8 +34,9 @@ struct Lines {
 pub(super) struct Taken([Lines; PLACES]);
 
 impl Queues {
-    /// Puts in a line, with its end. One for which there is no room is counted and dropped.
-    pub(super) fn put(&self, line: &[u8]) {
+    /// Puts in a line of this thread, with its end, and with the moment by which it has its place among those of other threads. One for
+    /// which there is no room is counted and dropped.
+    pub(super) fn put(&self, line: &[u8], at: Instant) {
         let Some(Apart(queue)) = self.0.get(place()) else { return };
         // held for a copy or a swap, never while something is written
         let mut queue = locked(queue);
@@ -45,7 +46,7 @@ impl Queues {
         }
         queue.lines.text.extend_from_slice(line);
         let end = queue.lines.text.len();
-        queue.lines.ends.push((Instant::now(), end));
+        queue.lines.ends.push((at, end));
         queue.accepted = queue.accepted.saturating_add(line.len());
     }
 
@@ -147,7 +148,7 @@ mod tests {
             let (queues, next) = (Arc::clone(&queues), starts[nth + 1].clone());
             thread::spawn(move || {
                 for line in end {
-                    queues.put(format!("{line}\n").as_bytes());
+                    queues.put(format!("{line}\n").as_bytes(), Instant::now());
                     next.send(line + 1).unwrap();
                 }
             });

@@ -82,6 +82,38 @@ impl CalledAction {
     }
 }
 
+/// Logs fields that are known `at` a moment, at the level of a severity, as `tracing::event!` does, which wants to know the level
+/// beforehand. Where the log is [`JsonLines`], they are written into the line one by one: to carry them there takes an event as long
+/// as to write them.
+macro_rules! log {
+    ($at:ident, $severity:expr, $($fields:tt)*) => {
+        let members = |line: &mut Line| members!(line, $($fields)*);
+        match $severity {
+            Severity::Error => event!(ERROR, $at, members, $($fields)*),
+            Severity::Warn => event!(WARN, $at, members, $($fields)*),
+            Severity::Info => event!(INFO, $at, members, $($fields)*),
+        }
+    };
+}
+
+/// One event, if it is wanted by its level and its fields, in one of the two ways.
+macro_rules! event {
+    ($level:ident, $at:ident, $members:ident, $($fields:tt)*) => {
+        if tracing::event_enabled!(target: TARGET, Level::$level, $($fields)*)
+            && !JsonLines::write_directly($at.into_std(), Level::$level, TARGET, $members)
+        {
+            tracing::event!(target: TARGET, Level::$level, $($fields)*);
+        }
+    };
+}
+
+/// Fields as members of a line. All of them are shown as themselves there, so that `%` says nothing.
+macro_rules! members {
+    ($line:ident, $($name:ident = $(%)? $value:expr,)*) => {
+        { $($line.member(concat!(",\"", stringify!($name), "\":"), $value);)* }
+    };
+}
+
 impl ExchangeRecord {
     /// Begins a record; in a box, since it moves from hand to hand.
     #[must_use]
@@ -177,65 +209,33 @@ impl ExchangeRecord {
     }
 
     fn log(&self) {
-        // one list of fields, which `tracing` takes, and past it, since to carry them is half of the work, the log for machines
-        macro_rules! fields {
-            ($take:ident $($argument:ident)?) => {
-                $take! {
-                    $($argument)?;
-                    request_id = %self.request_id,
-                    listener = self.listener.name(),
-                    peer = %(*self.peer).as_ref(),
-                    route = self.route.as_ref().map(|route| route.name()),
-                    client = self.client.as_deref(),
-                    identified_by = self.identified_by,
-                    action = self.shown_action(),
-                    decision = self.decision.map(Decision::as_str),
-                    rule = self.rule.as_deref(),
-                    key_id = self.key_id.as_deref(),
-                    attempts = (self.attempts > 1).then_some(self.attempts),
-                    status = self.status,
-                    outcome = self.outcome.as_str(),
-                    code = self.code,
-                    reason = self.notice.map(|notice| notice.reason),
-                    error = self.error.as_deref(),
-                    bytes_in = self.received,
-                    bytes_out = self.returned,
-                    sign_us = self.sign.map(micros),
-                    first_byte_us = self.first_byte.map(micros),
-                    total_us = micros(self.started.elapsed()),
-                }
-            };
-        }
-        macro_rules! members {
-            ($line:ident; $($name:ident = $(%)? $value:expr,)*) => {
-                $($line.member(concat!(",\"", stringify!($name), "\":"), $value);)*
-            };
-        }
-        let members = |line: &mut Line| {
-            line.member(",\"message\":", "exchange");
-            fields!(members line);
-        };
-        macro_rules! event {
-            ($level:ident; $($fields:tt)*) => {
-                tracing::event!(
-                    target: TARGET,
-                    Level::$level,
-                    // fields are looked at when the event is known to be wanted: then, and before it is made
-                    message = {
-                        if JsonLines::write_directly(Level::$level, TARGET, members) {
-                            return;
-                        }
-                        "exchange"
-                    },
-                    $($fields)*
-                )
-            };
-        }
-        match self.notice.map_or(Severity::Info, |notice| notice.severity) {
-            Severity::Error => fields!(event ERROR),
-            Severity::Warn => fields!(event WARN),
-            Severity::Info => fields!(event INFO),
-        }
+        let ended = Instant::now();
+        log!(
+            ended,
+            self.notice.map_or(Severity::Info, |notice| notice.severity),
+            message = "exchange",
+            request_id = %self.request_id,
+            listener = self.listener.name(),
+            peer = %(*self.peer).as_ref(),
+            route = self.route.as_ref().map(|route| route.name()),
+            client = self.client.as_deref(),
+            identified_by = self.identified_by,
+            action = self.shown_action(),
+            decision = self.decision.map(Decision::as_str),
+            rule = self.rule.as_deref(),
+            key_id = self.key_id.as_deref(),
+            attempts = (self.attempts > 1).then_some(self.attempts),
+            status = self.status,
+            outcome = self.outcome.as_str(),
+            code = self.code,
+            reason = self.notice.map(|notice| notice.reason),
+            error = self.error.as_deref(),
+            bytes_in = self.received,
+            bytes_out = self.returned,
+            sign_us = self.sign.map(micros),
+            first_byte_us = self.first_byte.map(micros),
+            total_us = micros(ended.saturating_duration_since(self.started)),
+        );
     }
 
     /// A name that nobody configured is a client's text, and not shown.
@@ -311,7 +311,7 @@ mod tests {
     {
         let memory = Memory::default();
         let outlet = Outlet::start(memory.clone()).unwrap();
-        let lines = JsonLines::new(outlet.clone(), || Timestamp::UNIX_EPOCH);
+        let lines = JsonLines::new(outlet.clone(), |_| Timestamp::UNIX_EPOCH);
         let subscriber = tracing_subscriber::registry().with(EnvFilter::new(filter)).with(layer(lines));
         tracing::subscriber::with_default(subscriber, log);
         outlet.flush();
@@ -363,7 +363,9 @@ mod tests {
             assert_eq!(lines.lines().count(), count, "{filter}");
             assert_eq!(lines, logged(filter, Hidden, all));
         }
-        let direct = || assert!(JsonLines::write_directly(Level::INFO, TARGET, |line| line.member(",\"n\":", 1_u64)));
+        let now = Instant::now().into_std();
+        let direct =
+            || assert!(JsonLines::write_directly(now, Level::INFO, TARGET, |line| line.member(",\"n\":", 1_u64)));
         assert_eq!(logged("info", |lines| lines, direct).lines().count(), 1);
         let lines = logged("info", |lines| lines, all);
         assert!(lines.contains(r#","action":"ListJobs","#) && lines.contains(r#","action":"other","#), "{lines}");
