@@ -48,8 +48,7 @@ impl JsonLines {
         let mut line = LAST.try_with(Cell::take).ok().flatten().unwrap_or_default();
         line.begin((self.wall)(at), level);
         members(&mut line);
-        line.member(",\"target\":", target);
-        line.end();
+        line.end(target);
         self.outlet.put(line.text(), at);
         let _ending = LAST.try_with(|last| last.set(Some(line)));
     }

@@ -57,9 +57,9 @@ impl Line {
         self.named(name, format!("{value:?}").as_str());
     }
 
-    /// Ends it.
-    pub(super) fn end(&mut self) {
-        self.put([b"}\n"]);
+    /// Ends it with its target: a path of a source, with nothing to escape.
+    pub(super) fn end(&mut self, target: &str) {
+        self.put([b",\"target\":\"", target.as_bytes(), b"\"}\n"]);
     }
 
     /// The time is to the microsecond.
@@ -93,14 +93,14 @@ impl Line {
     /// Whether there was room for all of them.
     #[inline(always)]
     fn has_taken<const PIECES: usize>(&mut self, pieces: [&[u8]; PIECES]) -> bool {
-        let end = pieces.iter().fold(self.end, |end, piece| end.saturating_add(piece.len()));
-        let Some(mut room) = self.room.get_mut(self.end..end) else { return false };
+        let size = pieces.iter().map(|piece| piece.len()).sum();
+        let Some(mut room) = self.room.get_mut(self.end..).and_then(|room| room.get_mut(..size)) else { return false };
         for piece in pieces {
             let Some((place, rest)) = room.split_at_mut_checked(piece.len()) else { return false };
             place.copy_from_slice(piece);
             room = rest;
         }
-        self.end = end;
+        self.end = self.end.saturating_add(size);
         true
     }
 
