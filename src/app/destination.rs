@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 
-use super::graph::BuildError;
+use super::build_error::BuildError;
 use crate::config::settings::{self, Transport, Trust};
 use crate::upstream::tls::{self, Roots, RootsError};
 use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};

@@ -3,21 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use thiserror::Error;
-
+use super::build_error::BuildError;
 use super::capacity::client_connections;
 use super::clients;
-use super::destination::{Destination, PlatformRoots, destination};
-use super::key_stores::check_method;
-use super::keys::{attach_probes, keys, prove};
+use super::destination::PlatformRoots;
+use super::keys::{Missing, attach_probes, keys, prove};
 use super::listening::{self, ListenerError, SharedListener};
+use super::shared_route::{SharedRoute, share_route};
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
-use crate::credentials::{KeySlot, LoadError, LoadErrorKind, WatchedKey};
+use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity};
-use crate::proxy::{DateEvidence, EndpointClock, Follow};
-use crate::telemetry::{Metrics, RouteMetrics};
-use crate::upstream::tls::RootsError;
+use crate::telemetry::Metrics;
 
 /// The shared part of a running proxy.
 pub struct Graph {
@@ -37,70 +34,6 @@ pub struct Graph {
     pub(super) generation: u64,
     /// Exchanges of routes that are configured no more.
     of_removed_routes: Vec<Capacity>,
-}
-
-/// What the workers share of one route.
-pub(super) struct SharedRoute {
-    pub(super) key: Arc<KeySlot>,
-    pub(super) destination: Arc<Destination>,
-    pub(super) in_flight: Capacity,
-    pub(super) clock: Arc<EndpointClock>,
-    pub(super) metrics: RouteMetrics,
-}
-
-/// Why settings cannot be brought to life.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    /// A key cannot be had.
-    #[error("key.{name}")]
-    Key {
-        /// The key's name.
-        name: Name,
-        /// Why not.
-        source: LoadError,
-    },
-    /// A route's trusted roots cannot be used.
-    #[error("route.{name}")]
-    Roots {
-        /// The route's name.
-        name: Name,
-        /// Why not.
-        source: RootsError,
-    },
-    /// The endpoint's host is neither an address nor a name that a certificate can be for.
-    #[error("route.{name}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
-    HostName {
-        /// The route's name.
-        name: Name,
-    },
-    /// A listener cannot do what it is configured to.
-    #[error("listener.{name}")]
-    Listener {
-        /// The listener's name.
-        name: Name,
-        /// Why not.
-        source: Box<ListenerError>,
-    },
-    /// A route without its key: the configuration's reader lets none pass.
-    #[error("route.{name}: its key is not configured")]
-    NoKey {
-        /// The route's name.
-        name: Name,
-    },
-}
-
-impl BuildError {
-    /// What to do about it, as for a key store: permissions, availability, or the configuration itself.
-    #[must_use]
-    pub fn kind(&self) -> LoadErrorKind {
-        match self {
-            Self::Key { source, .. } => source.kind(),
-            Self::Listener { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
-            Self::Roots { .. } | Self::HostName { .. } | Self::Listener { .. } | Self::NoKey { .. } => {
-                LoadErrorKind::Invalid
-            }
-        }
-    }
 }
 
 impl Graph {
@@ -146,7 +79,9 @@ impl Graph {
                 }
             }
         }
-        let (keys, new_keys) = keys(&settings, credentials_directory, before, &mut errors);
+        let missing = before.map_or(Missing::MayCome, |_| Missing::Fault);
+        let known = |key: &settings::Key| before.and_then(|before| before.same_key(key));
+        let (keys, new_keys) = keys(&settings, credentials_directory, missing, known, &mut errors);
         let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
         let mut platform = before.map(|before| before.platform.clone()).unwrap_or_default();
         let mut routes = Vec::new();
@@ -262,7 +197,7 @@ impl Graph {
     }
 
     /// The slot of a key that is configured as it was; it is watched already.
-    pub(super) fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
+    fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
         self.settings.keys.iter().zip(&self.keys).find(|(known, _)| *known == key).map(|(_, slot)| Arc::clone(slot))
     }
 
@@ -292,41 +227,4 @@ fn connections(listener: &settings::Listener, descriptors: &Capacity, before: Op
     let mut known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.connections));
     let known = known.find(|(known, _)| known.name == listener.name);
     known.map_or_else(|| Capacity::new(limit).within(descriptors), |(_, places)| places.with_limit(limit))
-}
-
-fn share_route(
-    route: &settings::Route,
-    keys: &[Arc<KeySlot>],
-    metrics: &Metrics,
-    platform: &mut PlatformRoots,
-    before: Option<&SharedRoute>,
-) -> Result<SharedRoute, BuildError> {
-    let key = keys.iter().find(|key| key.name() == route.key.as_str());
-    let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
-    check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
-    let limit = route.limits.in_flight;
-    let metrics = metrics.route(route.name.as_str(), &route.known_actions);
-    let destination = destination(route, platform, before.map(|before| &before.destination))?;
-    let same = before.filter(|before| Arc::ptr_eq(&before.destination, &destination));
-    Ok(SharedRoute {
-        key,
-        in_flight: before.map_or_else(|| Capacity::new(limit), |before| before.in_flight.with_limit(limit)),
-        clock: Arc::new(endpoint_clock(route, &metrics, same.map(|same| &*same.clock))),
-        destination,
-        metrics,
-    })
-}
-
-/// A clock that was known stays known while the endpoint is the same.
-fn endpoint_clock(route: &settings::Route, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
-    let follow = match route.clock {
-        settings::Clock::Endpoint => Follow::Endpoint,
-        settings::Clock::Host => Follow::Host,
-    };
-    let evidence = if route.endpoint.is_authentic() { DateEvidence::Authentic } else { DateEvidence::Forgeable };
-    let clock = EndpointClock::new(route.name.as_str(), follow, evidence, metrics.clone());
-    match before {
-        Some(before) => clock.knowing_what(before),
-        None => clock,
-    }
 }

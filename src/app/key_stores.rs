@@ -1,23 +1,16 @@
 //! From a `[key.NAME]` to its live store.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use thiserror::Error;
-
+use super::agent_inputs::{absolute, passed_on};
 use super::aws_keys;
 use super::pkcs11_keys;
-use super::worker::signature_method;
-use crate::clock;
-use crate::config::settings::{self, Key, Name, ProcessStore, Route};
+use crate::config::settings::{self, Key, ProcessStore};
 use crate::credentials::identity::names_plugin;
 use crate::credentials::plugin::{self, PluginKey};
 use crate::credentials::process::Program;
-use crate::credentials::{
-    AgentStore, FileSource, KeySlot, KeyStore, LoadError, LoadErrorKind, Order, PlainFile, SealedFile, SignatureMethod,
-    StoreError,
-};
+use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, PlainFile, SealedFile};
 
 /// The store that a `[key.NAME]` describes. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
 ///
@@ -63,32 +56,6 @@ pub(super) fn needs_process(key: &Key, credentials_directory: Option<&Path>) -> 
     }
 }
 
-/// A route asks for a MAC that its key, as its token made it, is not for.
-#[derive(Debug, Error)]
-#[error("it does not compute {}, which `profile.signature_method` of route.{route} asks for", .method.as_str())]
-struct WrongMethod {
-    route: Name,
-    method: SignatureMethod,
-}
-
-impl StoreError for WrongMethod {
-    fn kind(&self) -> LoadErrorKind {
-        LoadErrorKind::Invalid
-    }
-}
-
-/// Whether a route's key, if there is one already, computes what the route asks for.
-///
-/// # Errors
-/// It does not.
-pub(super) fn check_method(route: &Route, key: &KeySlot) -> Result<(), LoadError> {
-    let method = signature_method(route.profile.signature_method);
-    match key.current(clock::now()) {
-        Ok(key) if !key.signing_key().computes(method) => Err(WrongMethod { route: route.name.clone(), method }.into()),
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
 fn file_source(source: &settings::FileSource) -> FileSource {
     match source {
         settings::FileSource::Path(path) => FileSource::Path(path.clone()),
@@ -119,14 +86,4 @@ fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
     };
     let program = Program { path, arguments, timeout: *timeout, refresh: *refresh };
     Ok(AgentStore::start(Order::Process(program), passed_on(environment))?)
-}
-
-/// An agent works in another directory than ours.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Those of our variables that an agent sees.
-pub(super) fn passed_on(names: &[String]) -> Vec<(OsString, OsString)> {
-    names.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
 }

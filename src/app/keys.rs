@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::graph::{BuildError, Graph, SharedRoute};
+use super::build_error::BuildError;
 use super::key_stores::key_store;
 use super::probe::{Probe, Probes};
+use super::shared_route::SharedRoute;
 use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, RefreshOutcome, WatchedKey};
@@ -14,7 +15,7 @@ use crate::telemetry::record::causes;
 
 /// What a key is that is not there just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
+pub(super) enum Missing {
     /// No reason not to start: it may come.
     MayCome,
     /// A reason to go on with the configuration there was, which has its keys.
@@ -28,17 +29,17 @@ enum RequiredProof {
     Probe,
 }
 
-/// The slots of all keys, those there were and new ones, and what the new ones are loaded from.
+/// The slots of all keys, those that are `known` and new ones, and what the new ones are loaded from.
 pub(super) fn keys(
     settings: &Settings,
     credentials_directory: Option<&Path>,
-    before: Option<&Graph>,
+    missing: Missing,
+    known: impl Fn(&Key) -> Option<Arc<KeySlot>>,
     errors: &mut Vec<BuildError>,
 ) -> (Vec<Arc<KeySlot>>, Vec<WatchedKey>) {
-    let missing = before.map_or(Missing::MayCome, |_| Missing::Fault);
     let (mut slots, mut new_keys) = (Vec::new(), Vec::new());
     for key in &settings.keys {
-        if let Some(slot) = before.and_then(|before| before.same_key(key)) {
+        if let Some(slot) = known(key) {
             slots.push(slot);
             continue;
         }

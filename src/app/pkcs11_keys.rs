@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::key_stores::{absolute, passed_on};
+use super::agent_inputs::{absolute, passed_on};
 use crate::config::settings::{self, Name, Pkcs11Store, TokenUri};
 use crate::credentials::pkcs11::{ReadableSecret, TokenAddress, TokenKey, TokenStore};
 use crate::credentials::{AccessKeyId, AgentError, KeyStore, LoadError, LoadErrorKind};

@@ -11,8 +11,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use super::destination::Destination;
-use super::graph::SharedRoute;
-use super::worker::signature_method;
+use super::shared_route::{SharedRoute, signature_method};
 use crate::authorize::{ClientIdentity, Policy};
 use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};

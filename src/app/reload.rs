@@ -1,6 +1,5 @@
 //! The thread that reads the configuration again when it changes or SIGHUP asks, proves all of it, and only then has it served.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -10,8 +9,10 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use thiserror::Error;
 
-use super::graph::{BuildError, Graph};
+use super::build_error::BuildError;
+use super::graph::Graph;
 use super::restart::{Granted, NeedsRestart, needs_restart};
+use super::source::Source;
 use super::standing::Standing;
 use crate::config::{self, ConfigError, Text};
 use crate::secret_file::directory_of;
@@ -24,17 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(30);
 /// How long the workers may take to begin with a new graph. They need some microseconds.
 const ADOPTION: Duration = Duration::from_secs(10);
-
-/// Where the configuration comes from.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The file, if there is one; the environment is laid over it.
-    pub file: Option<PathBuf>,
-    /// The digest of the text that is served already, see [`Text::sha256`].
-    pub served: Option<String>,
-    /// systemd's `$CREDENTIALS_DIRECTORY`.
-    pub credentials_directory: Option<PathBuf>,
-}
 
 /// What becomes of a configuration that is read again.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::confinement::{DNS, confinement, directories_of, is_resolver_file};
 use super::graph::Graph;
 use super::key_stores::{key_files, needs_process};
-use super::reload::Source;
+use super::source::Source;
 use crate::config::settings::{Listener, Settings, Transport, Trust};
 use crate::confine::{AbstractSockets, Confinement, Netlink};
 

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
@@ -16,21 +15,23 @@ use tokio::time::{Instant, timeout_at};
 use super::graph::Graph;
 use super::key_reports;
 use super::listening::{self, BindError};
-use super::reload::{Reloader, Report, Source};
+use super::reload::{Reloader, Report};
 use super::restart::Granted;
+use super::source::Source;
 use super::standing::Standing;
+use super::start_error::StartError;
 use super::worker::{self, Work};
 use crate::admin::{Admin, Status};
 use crate::clock;
 use crate::config::settings::{self, AuditTarget, Name};
-use crate::credentials::{WatchError, WatchedKey};
+use crate::credentials::WatchedKey;
 use crate::downstream::listener::Security;
 use crate::downstream::stream::Clocks;
 use crate::downstream::unix_socket::SocketPath;
 use crate::downstream::{self, Capacity, Current, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, Service};
 use crate::downstream::{accept, listener};
 use crate::telemetry::AuditLog;
-use crate::telemetry::audit::{AuditError, AuditWriter, OpenedAudit, Target, WhenFull};
+use crate::telemetry::audit::{AuditWriter, OpenedAudit, Target, WhenFull};
 
 /// The admin listener's limits: a few probes and scrapers, each quick.
 const ADMIN_LIMITS: Limits = Limits {
@@ -40,28 +41,6 @@ const ADMIN_LIMITS: Limits = Limits {
 
 /// How long the last audit lines may take after the last exchange.
 const AUDIT_END: Duration = Duration::from_secs(2);
-
-/// Why serving could not begin.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// A listener has no socket.
-    #[error("{table}.address")]
-    Bind {
-        /// `listener.NAME` or `admin`.
-        table: String,
-        /// Why not.
-        source: BindError,
-    },
-    /// The audit cannot be written from the start.
-    #[error(transparent)]
-    Audit(AuditError),
-    /// No thread to be had.
-    #[error("cannot start a thread")]
-    Thread(#[source] io::Error),
-    /// Keys could not be watched.
-    #[error("cannot watch the keys")]
-    Watch(#[source] WatchError),
-}
 
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

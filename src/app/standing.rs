@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::graph::Graph;
 use super::key_reports;
 use super::refresh::Refresher;
-use super::running::StartError;
+use super::start_error::StartError;
 use crate::config::settings::Name;
 use crate::credentials::{KeyWatcher, WatchedKey};
 use crate::downstream::unix_socket::SocketPath;

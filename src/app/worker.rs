@@ -14,11 +14,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clients;
 use super::destination::Destination;
-use super::graph::{Graph, SharedRoute};
+use super::graph::Graph;
 use super::listening::SharedListener;
+use super::shared_route::{SharedRoute, signature_method};
 use crate::authorize::ActionPattern;
 use crate::config::settings::{self, Name, ServedRoutes};
-use crate::credentials::SignatureMethod;
 use crate::downstream::stream::Clocks;
 use crate::downstream::{BodyLimits, Current, Drain, Limits, ListenAddress, ListenerSocket, Service, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
@@ -258,14 +258,5 @@ fn live_route(
         in_flight: shared.in_flight.clone(),
         upstream: Rc::clone(upstream),
         metrics: Rc::new(shared.metrics.clone()),
-    }
-}
-
-/// The configuration's word for a MAC, as the signer's.
-#[must_use]
-pub const fn signature_method(method: settings::SignatureMethod) -> SignatureMethod {
-    match method {
-        settings::SignatureMethod::HmacSha256 => SignatureMethod::HmacSha256,
-        settings::SignatureMethod::HmacSha1 => SignatureMethod::HmacSha1,
     }
 }

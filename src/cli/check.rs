@@ -116,7 +116,11 @@ fn print_listener_tls(tls: &ListenerTls) {
 
 fn print_route(route: &Route) {
     println!("route {}: {}", route.name, route.endpoint.url());
-    println!("  key: {}, {}", route.key, crate::app::worker::signature_method(route.profile.signature_method).as_str());
+    println!(
+        "  key: {}, {}",
+        route.key,
+        crate::app::shared_route::signature_method(route.profile.signature_method).as_str()
+    );
     if !route.hosts.is_empty() {
         println!("  chosen by Host: {}", route.hosts.join(", "));
     }

@@ -3,6 +3,7 @@
 // a command line's job is to print
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod announcements;
 mod capture;
 pub mod check;
 mod check_clients;
@@ -15,7 +16,6 @@ pub mod key_agent;
 pub mod keys;
 pub mod live;
 pub mod policy;
-mod reloads;
 pub mod run;
 pub mod sandbox;
 mod sandbox_keys;

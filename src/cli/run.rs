@@ -6,14 +6,14 @@ use clap::Args;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::announcements;
 use super::exit::{ExitCode, Failure};
 use super::live;
-use super::reloads;
 use crate::app::capacity;
-use crate::app::reload::Source;
 use crate::app::restart::Granted;
-use crate::app::{Bound, Drained, Graph, Running, StartError, key_reports};
-use crate::config::settings::{self, Callers, Endpoint, Exposure, Mode, Settings, Transport};
+use crate::app::source::Source;
+use crate::app::{Bound, Drained, Graph, StartError};
+use crate::config::settings::{self, Settings};
 use crate::confine::{self, Confinement, Posture};
 use crate::credentials::WatchedKey;
 
@@ -49,16 +49,16 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     // the runtime we are in has no thread of its own: all threads start after this, the log's included, and are confined
     let posture = confine_for_good(bound.graph().settings(), &confinement)?;
     let _last_lines = live::initialise_log(bound.graph().settings())?;
-    announce_posture(posture.as_ref());
+    announcements::posture(posture.as_ref());
     for name in bound.unused_sockets() {
         let what = "a socket of the service manager that no listener takes: its clients are not answered";
         tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");
     }
     let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
-    announce(&running);
+    announcements::serving(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
-    running.follow(source, granted, Box::new(reloads::report)).map_err(|error| start_failure(&error))?;
-    notify_systemd(&[NotifyState::Ready]);
+    running.follow(source, granted, Box::new(announcements::reload)).map_err(|error| start_failure(&error))?;
+    announcements::notify_systemd(&[NotifyState::Ready]);
     let drain_limit = loop {
         tokio::select! {
             wish = signals.next() => match wish {
@@ -76,7 +76,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
             error = running.worker_lost() => return Err(Failure::because(ExitCode::Bug, &error)),
         }
     };
-    notify_systemd(&[NotifyState::Stopping]);
+    announcements::notify_systemd(&[NotifyState::Stopping]);
     let drained = tokio::select! {
         drained = running.drain(drain_limit) => drained,
         name = signals.stop() => {
@@ -105,19 +105,6 @@ fn confine_for_good(settings: &Settings, confinement: &Confinement) -> Result<Op
             confine::apply(confinement).map(Some).map_err(|error| Failure::because(ExitCode::System, &error))
         }
         settings::Confinement::DangerUnconfined => Ok(None),
-    }
-}
-
-fn announce_posture(posture: Option<&Posture>) {
-    let Some(posture) = posture else {
-        tracing::warn!("danger_unconfined: whoever takes this process over has all the rights of its user");
-        return;
-    };
-    let Posture { landlock, seccomp } = posture;
-    if posture.is_whole() {
-        tracing::info!(%landlock, %seccomp, core_files = "none", "the process is confined");
-    } else {
-        tracing::warn!(%landlock, %seccomp, core_files = "none", "the process is confined in part: the system offers no more");
     }
 }
 
@@ -161,72 +148,6 @@ impl Signals {
     }
 }
 
-/// Says what is served.
-fn announce(running: &Running) {
-    let graph = running.graph();
-    let settings = graph.settings();
-    for (listener, address) in settings.listeners.iter().zip(running.addresses()) {
-        let callers = match &listener.callers {
-            Callers::AnyLocal => "any_local: whoever can connect may call",
-            Callers::Clients(_) => "named clients may call",
-        };
-        tracing::info!(listener = %listener.name, %address, callers, "listening");
-    }
-    for route in &settings.routes {
-        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
-    }
-    tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
-    if let Some(address) = running.admin_address() {
-        tracing::info!(%address, "admin listening");
-    }
-    announce_dangers(settings);
-    announce_keys(settings, &graph);
-}
-
-/// What makes a configuration less safe.
-pub(super) fn announce_dangers(settings: &Settings) {
-    for listener in &settings.listeners {
-        let address = &listener.address;
-        match listener.exposure {
-            Exposure::Loopback | Exposure::Authenticated => {}
-            Exposure::DangerCleartextTokens => {
-                tracing::warn!(listener = %listener.name, %address, "danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
-            }
-            Exposure::DangerBeyondLoopback => {
-                tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
-            }
-        }
-    }
-    if let Some(shortage) = capacity::shortage(settings) {
-        tracing::warn!("{shortage}");
-    }
-    for client in settings.clients.iter().filter(|client| client.mode == Mode::Record) {
-        tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
-    }
-    for route in &settings.routes {
-        if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint) {
-            tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
-        }
-    }
-}
-
-fn announce_keys(settings: &Settings, graph: &Graph) {
-    for (key, slot) in settings.keys.iter().zip(graph.keys()) {
-        match slot.current(crate::clock::now()) {
-            Ok(active) => key_reports::in_use(key.name.as_str(), &active, "key loaded"),
-            Err(error) => {
-                let cause = slot.trouble().map(|trouble| trouble.to_string());
-                tracing::warn!(key = %key.name, %error, cause, "no usable key: requests are answered with 503");
-            }
-        }
-    }
-}
-
-fn is_loopback(endpoint: &Endpoint) -> bool {
-    let bare = endpoint.bare_host();
-    bare == "localhost" || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-}
-
 fn start_failure(error: &StartError) -> Failure {
     let denied = match error {
         StartError::Bind { source, .. } => source.is_denied(),
@@ -234,11 +155,4 @@ fn start_failure(error: &StartError) -> Failure {
         StartError::Thread(_) | StartError::Watch(_) => false,
     };
     Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)
-}
-
-/// Not under systemd, this does nothing; a manager that does not listen is no reason to stop.
-pub(super) fn notify_systemd(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager was not told");
-    }
 }

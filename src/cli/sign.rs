@@ -9,7 +9,7 @@ use super::exit::{ExitCode, Failure};
 use super::inputs::{self, TokenText};
 use super::live;
 use crate::app::key_stores::key_store;
-use crate::app::worker::signature_method;
+use crate::app::shared_route::signature_method;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;
 use crate::config::settings::Name;

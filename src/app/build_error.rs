@@ -1,0 +1,63 @@
+//! Why settings cannot be brought to life, each fault with its place in the configuration.
+
+use thiserror::Error;
+
+use super::listening::ListenerError;
+use crate::config::settings::Name;
+use crate::credentials::{LoadError, LoadErrorKind};
+use crate::upstream::tls::RootsError;
+
+/// Why settings cannot be brought to life.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// A key cannot be had.
+    #[error("key.{name}")]
+    Key {
+        /// The key's name.
+        name: Name,
+        /// Why not.
+        source: LoadError,
+    },
+    /// A route's trusted roots cannot be used.
+    #[error("route.{name}")]
+    Roots {
+        /// The route's name.
+        name: Name,
+        /// Why not.
+        source: RootsError,
+    },
+    /// The endpoint's host is neither an address nor a name that a certificate can be for.
+    #[error("route.{name}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
+    HostName {
+        /// The route's name.
+        name: Name,
+    },
+    /// A listener cannot do what it is configured to.
+    #[error("listener.{name}")]
+    Listener {
+        /// The listener's name.
+        name: Name,
+        /// Why not.
+        source: Box<ListenerError>,
+    },
+    /// A route without its key: the configuration's reader lets none pass.
+    #[error("route.{name}: its key is not configured")]
+    NoKey {
+        /// The route's name.
+        name: Name,
+    },
+}
+
+impl BuildError {
+    /// What to do about it, as for a key store: permissions, availability, or the configuration itself.
+    #[must_use]
+    pub fn kind(&self) -> LoadErrorKind {
+        match self {
+            Self::Key { source, .. } => source.kind(),
+            Self::Listener { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
+            Self::Roots { .. } | Self::HostName { .. } | Self::Listener { .. } | Self::NoKey { .. } => {
+                LoadErrorKind::Invalid
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Where a running proxy has its configuration from.
+
+use std::path::PathBuf;
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file, if there is one; the environment is laid over it.
+    pub file: Option<PathBuf>,
+    /// The digest of the text that is served already, see [`crate::config::Text::sha256`].
+    pub served: Option<String>,
+    /// systemd's `$CREDENTIALS_DIRECTORY`.
+    pub credentials_directory: Option<PathBuf>,
+}

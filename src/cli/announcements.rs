@@ -1,0 +1,115 @@
+//! What `countersign run` says of itself: to whoever reads the log, and to the service manager.
+
+use sd_notify::NotifyState;
+
+use crate::app::reload::ReloadEvent;
+use crate::app::{Graph, Running, capacity, key_reports};
+use crate::config::settings::{Callers, Endpoint, Exposure, Mode, Settings, Transport};
+use crate::confine::Posture;
+
+/// Says what of its rights the process has given up.
+pub(super) fn posture(posture: Option<&Posture>) {
+    let Some(posture) = posture else {
+        tracing::warn!("danger_unconfined: whoever takes this process over has all the rights of its user");
+        return;
+    };
+    let Posture { landlock, seccomp } = posture;
+    if posture.is_whole() {
+        tracing::info!(%landlock, %seccomp, core_files = "none", "the process is confined");
+    } else {
+        tracing::warn!(%landlock, %seccomp, core_files = "none", "the process is confined in part: the system offers no more");
+    }
+}
+
+/// Says what is served.
+pub(super) fn serving(running: &Running) {
+    let graph = running.graph();
+    let settings = graph.settings();
+    for (listener, address) in settings.listeners.iter().zip(running.addresses()) {
+        let callers = match &listener.callers {
+            Callers::AnyLocal => "any_local: whoever can connect may call",
+            Callers::Clients(_) => "named clients may call",
+        };
+        tracing::info!(listener = %listener.name, %address, callers, "listening");
+    }
+    for route in &settings.routes {
+        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
+    }
+    tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
+    if let Some(address) = running.admin_address() {
+        tracing::info!(%address, "admin listening");
+    }
+    dangers(settings);
+    keys(settings, &graph);
+}
+
+/// What makes a configuration less safe.
+fn dangers(settings: &Settings) {
+    for listener in &settings.listeners {
+        let address = &listener.address;
+        match listener.exposure {
+            Exposure::Loopback | Exposure::Authenticated => {}
+            Exposure::DangerCleartextTokens => {
+                tracing::warn!(listener = %listener.name, %address, "danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
+            }
+            Exposure::DangerBeyondLoopback => {
+                tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
+            }
+        }
+    }
+    if let Some(shortage) = capacity::shortage(settings) {
+        tracing::warn!("{shortage}");
+    }
+    for client in settings.clients.iter().filter(|client| client.mode == Mode::Record) {
+        tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
+    }
+    for route in &settings.routes {
+        if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint) {
+            tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
+        }
+    }
+}
+
+fn keys(settings: &Settings, graph: &Graph) {
+    for (key, slot) in settings.keys.iter().zip(graph.keys()) {
+        match slot.current(crate::clock::now()) {
+            Ok(active) => key_reports::in_use(key.name.as_str(), &active, "key loaded"),
+            Err(error) => {
+                let cause = slot.trouble().map(|trouble| trouble.to_string());
+                tracing::warn!(key = %key.name, %error, cause, "no usable key: requests are answered with 503");
+            }
+        }
+    }
+}
+
+fn is_loopback(endpoint: &Endpoint) -> bool {
+    let bare = endpoint.bare_host();
+    bare == "localhost" || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+/// Says what becomes of a reload. The manager is told that a reload has begun and when (`Type=notify-reload` waits for the word after it),
+/// and that it is over, whatever came of it: what was served before is served still.
+pub(super) fn reload(event: ReloadEvent<'_>) {
+    match event {
+        ReloadEvent::Begun => match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify_systemd(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::debug!(%error, "the time of the reload cannot be told"),
+        },
+        ReloadEvent::InUse(graph) => {
+            tracing::info!(generation = graph.generation(), "the configuration was read again and is in use");
+            dangers(graph.settings());
+            notify_systemd(&[NotifyState::Ready, NotifyState::Status("serving")]);
+        }
+        ReloadEvent::Refused(error) => {
+            tracing::error!(%error, "the configuration was read again and is not used: what was served before stays in use");
+            notify_systemd(&[NotifyState::Ready, NotifyState::Status("the last reload was refused: see the log")]);
+        }
+    }
+}
+
+/// Not under systemd, this does nothing; a manager that does not listen is no reason to stop.
+pub(super) fn notify_systemd(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
