@@ -23,6 +23,8 @@ pub(super) struct Place {
     end: usize,
     /// The value has an escape or a `+` that is still to be decoded.
     pub(super) escaped: bool,
+    /// It has a `+`.
+    spaced: bool,
 }
 
 impl Text<'_> {
@@ -72,7 +74,7 @@ impl Place {
     fn copy(&self, text: &[u8], out: &mut Vec<u8>) {
         let written = text.get(self.start..self.end).unwrap_or_default();
         let mut copied = 0;
-        if self.escaped {
+        if self.spaced {
             let space = |byte| byte == b'+';
             let Ok(()) = marks::each(written, space, |at, _| {
                 marks::push_between(copied, at, written, out);
@@ -97,17 +99,19 @@ pub(super) struct Places {
     equals: Option<usize>,
     /// The reader has left an escape or a `+` as it is since the parameter began.
     pub(super) escaped: bool,
+    /// And a `+`.
+    pub(super) spaced: bool,
 }
 
 impl Places {
     /// At most so many are kept.
     pub(super) fn new(most: usize) -> Self {
         // as many as most forms have
-        Self { found: Vec::with_capacity(8), most, start: 0, equals: None, escaped: false }
+        Self { found: Vec::with_capacity(8), most, start: 0, equals: None, escaped: false, spaced: false }
     }
 
     /// Whether a `=` ends a name here.
-    pub(super) const fn in_name(&self) -> bool {
+    const fn in_name(&self) -> bool {
         self.equals.is_none()
     }
 
@@ -128,8 +132,8 @@ impl Places {
     fn end(&mut self, at: usize) {
         if self.found.len() < self.most && (self.equals.is_some() || self.start < at) {
             let name_end = self.equals.unwrap_or(at);
-            self.found.push(Place { start: self.start, name_end, end: at, escaped: self.escaped });
+            self.found.push(Place { start: self.start, name_end, end: at, escaped: self.escaped, spaced: self.spaced });
         }
-        (self.start, self.equals, self.escaped) = (at.saturating_add(1), None, false);
+        (self.start, self.equals, self.escaped, self.spaced) = (at.saturating_add(1), None, false, false);
     }
 }

@@ -23,7 +23,7 @@ fn canonical(body: &[u8], most: usize) -> Option<Vec<Place>> {
     let read = marks::each(body, not_literal, |at, three| {
         match three {
             [b'%', high, low] if percent::is_canonical(high, low) => places.escaped = true,
-            [b'+', ..] => places.escaped = true,
+            [b'+', ..] => (places.escaped, places.spaced) = (true, true),
             [byte, ..] => return if places.end_at(byte, at) { Ok(()) } else { Err(()) },
         }
         Ok(())
