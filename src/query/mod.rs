@@ -19,4 +19,5 @@ pub use action::Action;
 pub use document::{ErrorDialect, ErrorDocument, ErrorType};
 pub use endpoint_error::EndpointError;
 pub use form::QueryForm;
+pub(crate) use parameters::Canonical;
 pub use parameters::{FormError, Limits, Parameters};

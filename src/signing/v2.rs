@@ -1,5 +1,7 @@
 //! AWS Signature Version 2, stage by stage ("Signature Version 2 signing process", AWS General Reference 1.0).
 
+use std::iter::Peekable;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
 use crate::authorize::Authorized;
 use crate::credentials::{ActiveKey, Mac, SessionToken, SignatureMethod};
-use crate::query::percent;
+use crate::query::{Canonical, percent};
 
 /// A request that is complete but for its signature.
 ///
@@ -44,48 +46,53 @@ pub fn prepare<S>(
 ) -> Unsealed {
     let id = key.id().as_str();
     let token = key.session_token().map(SessionToken::expose_secret);
-    // in canonical order
-    let added = [
-        Some(("AWSAccessKeyId", Value::Any(id))),
-        token.map(|token| ("SecurityToken", Value::Any(token))),
-        Some(("SignatureMethod", Value::Literal(profile.signature_method.as_str()))),
-        Some(("SignatureVersion", Value::Literal("2"))),
-        Some(("Timestamp", Value::Time(timestamp))),
-    ];
     let form = allowed.form().parameters();
-    let mut buffer = string_to_sign_head(target, [form.written_length(), id.len(), token.map_or(0, str::len)]);
+    let buffer = string_to_sign_head(target, [form.written_length(), id.len(), token.map_or(0, str::len)]);
     let body_at = buffer.len();
-    let mut form = form.canonical().peekable();
-    for (name, value) in added.into_iter().flatten() {
-        // a form has no name that is added to it
-        while let Some(parameter) = form.next_if(|parameter| parameter.is_before(name)) {
-            parameter.write(&mut buffer);
-            buffer.push(b'&');
-        }
-        // none of these names has a byte to escape
-        buffer.extend_from_slice(name.as_bytes());
-        buffer.push(b'=');
-        match value {
-            Value::Literal(text) => buffer.extend_from_slice(text.as_bytes()),
-            Value::Any(text) => percent::encode_into(text, &mut buffer),
-            Value::Time(time) => time.encode_into(&mut buffer),
-        }
-        buffer.push(b'&');
+    let mut query = Query { buffer, body_at, form: form.canonical().peekable() };
+    // in canonical order
+    percent::encode_into(id, query.add("AWSAccessKeyId"));
+    if let Some(token) = token {
+        percent::encode_into(token, query.add("SecurityToken"));
     }
-    for parameter in form {
-        parameter.write(&mut buffer);
-        buffer.push(b'&');
-    }
-    buffer.pop(); // no `&` at the end
-    Unsealed { buffer, body_at, method: profile.signature_method }
+    query.add("SignatureMethod").extend_from_slice(profile.signature_method.as_str().as_bytes());
+    query.add("SignatureVersion").push(b'2');
+    timestamp.encode_into(query.add("Timestamp"));
+    query.write_form_while(|_| true);
+    Unsealed { buffer: query.buffer, body_at, method: profile.signature_method }
 }
 
-/// The value of a parameter that is added to a form.
-enum Value<'a> {
-    /// Without a byte to escape.
-    Literal(&'a str),
-    Any(&'a str),
-    Time(&'a RequestTimestamp),
+/// A canonical query string that is being written.
+struct Query<'f, Form: Iterator<Item = Canonical<'f>>> {
+    buffer: Vec<u8>,
+    body_at: usize,
+    /// What is still to be written of the form.
+    form: Peekable<Form>,
+}
+
+impl<'f, Form: Iterator<Item = Canonical<'f>>> Query<'f, Form> {
+    /// Writes the form up to the place of this name, which no parameter of it has, and the name, which has no byte to escape. The
+    /// caller appends the value, encoded.
+    fn add(&mut self, name: &str) -> &mut Vec<u8> {
+        self.write_form_while(|parameter| parameter.is_before(name));
+        self.separate();
+        self.buffer.extend_from_slice(name.as_bytes());
+        self.buffer.push(b'=');
+        &mut self.buffer
+    }
+
+    fn write_form_while(&mut self, comes_first: impl Fn(&Canonical<'_>) -> bool) {
+        while let Some(parameter) = self.form.next_if(&comes_first) {
+            self.separate();
+            parameter.write(&mut self.buffer);
+        }
+    }
+
+    fn separate(&mut self) {
+        if self.buffer.len() > self.body_at {
+            self.buffer.push(b'&');
+        }
+    }
 }
 
 /// Starts the buffer, with room for half as much again as form, id and token have, so that ordinary forms need one allocation.
