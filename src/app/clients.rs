@@ -12,9 +12,7 @@ use crate::config::settings;
 #[must_use]
 pub fn clients(settings: &settings::Settings, before: Option<&Clients>) -> Clients {
     let known = |name: &settings::Name| before.and_then(|clients| clients.named(name.as_str()));
-    Clients::new(
-        settings.clients.iter().map(|settings| client(settings, known(&settings.name).map(AsRef::as_ref))).collect(),
-    )
+    Clients::new(settings.clients.iter().map(|settings| client(settings, known(&settings.name))).collect())
 }
 
 /// Who may call a listener.

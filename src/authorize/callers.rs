@@ -1,5 +1,6 @@
 //! Who may call a listener, and who of them is calling now.
 
+use std::ptr;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -47,7 +48,7 @@ impl Callers {
     ///
     /// # Errors
     /// [`AuthenticationError`].
-    pub fn authenticate(&self, evidence: &Evidence<'_>) -> Result<ClientIdentity, AuthenticationError> {
+    pub fn authenticate(&self, evidence: &Evidence<'_>) -> Result<ClientIdentity<'_>, AuthenticationError> {
         match self {
             Self::AnyLocal => Ok(ClientIdentity::AnyLocal),
             Self::Clients { methods, clients } => identify(methods, clients, evidence),
@@ -66,12 +67,12 @@ impl Callers {
     }
 }
 
-fn identify(
+fn identify<'c>(
     methods: &[Method],
-    clients: &Clients,
+    clients: &'c Clients,
     evidence: &Evidence<'_>,
-) -> Result<ClientIdentity, AuthenticationError> {
-    let mut identified: Option<(&Arc<Client>, Method)> = None;
+) -> Result<ClientIdentity<'c>, AuthenticationError> {
+    let mut identified: Option<(&Client, Method)> = None;
     let mut certificate = Credential::when(evidence.spiffe_id.is_some() || !evidence.dns_names.is_empty());
     let mut bearer = Credential::when(evidence.bearer_token.is_some() || evidence.service_account.is_some());
     for &method in methods {
@@ -80,7 +81,7 @@ fn identify(
             named = Some(client);
             match identified {
                 None => identified = Some((client, method)),
-                Some((first, _)) if Arc::ptr_eq(first, client) => {}
+                Some((first, _)) if ptr::eq(first, client) => {}
                 Some(_) => return Err(AuthenticationError::UnknownCredential),
             }
         }
@@ -94,7 +95,7 @@ fn identify(
         return Err(AuthenticationError::UnknownCredential);
     }
     let (client, method) = identified.ok_or(AuthenticationError::MissingCredential)?;
-    Ok(ClientIdentity::Named { client: Arc::clone(client), method })
+    Ok(ClientIdentity::Named { client, method })
 }
 
 /// What became of a credential that callers present themselves.
@@ -115,7 +116,7 @@ impl Credential {
         if presented { Self::Unjudged } else { Self::Absent }
     }
 
-    const fn judge(&mut self, named: Option<&Arc<Client>>) {
+    const fn judge(&mut self, named: Option<&Client>) {
         *self = match (*self, named) {
             (Self::Absent, _) => Self::Absent,
             (Self::Known, _) | (Self::Unjudged | Self::Unknown, Some(_)) => Self::Known,
@@ -164,7 +165,8 @@ mod tests {
     }
 
     fn who(methods: &[Method], evidence: Evidence<'_>) -> Result<String, AuthenticationError> {
-        let identity = callers(methods).authenticate(&evidence)?;
+        let callers = callers(methods);
+        let identity = callers.authenticate(&evidence)?;
         Ok(format!("{} by {}", identity.name(), identity.identified_by()))
     }
 

@@ -1,7 +1,5 @@
 //! Clients by name: what identifies each, what it may do, and how often.
 
-use std::sync::Arc;
-
 use subtle::ConditionallySelectable as _;
 
 use super::evidence::{Evidence, Method};
@@ -53,7 +51,7 @@ pub enum Mode {
 
 /// All clients of a configuration, shared by all workers.
 #[derive(Debug)]
-pub struct Clients(Vec<Arc<Client>>);
+pub struct Clients(Vec<Client>);
 
 impl Client {
     /// What the rules say about a call, whatever the mode.
@@ -97,27 +95,23 @@ impl Client {
 impl Clients {
     /// Clients whose names and identifiers are unique, as the configuration's reader sees to.
     #[must_use]
-    pub fn new(clients: Vec<Client>) -> Self {
-        Self(clients.into_iter().map(Arc::new).collect())
+    pub const fn new(clients: Vec<Client>) -> Self {
+        Self(clients)
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Client>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
         self.0.iter()
     }
 
     /// The client of this name.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Arc<Client>> {
+    pub fn named(&self, name: &str) -> Option<&Client> {
         self.0.iter().find(|client| client.name == name)
     }
 
     /// The clients that the evidence of one method names: more than one when, say, a user is one client and its group another.
-    pub(super) fn by<'s>(
-        &'s self,
-        method: Method,
-        evidence: &'s Evidence<'s>,
-    ) -> impl Iterator<Item = &'s Arc<Client>> + 's {
+    pub(super) fn by<'c>(&'c self, method: Method, evidence: &Evidence<'_>) -> impl Iterator<Item = &'c Client> {
         let by_token = match method {
             Method::BearerToken => evidence.bearer_token.and_then(|token| self.by_token(token)),
             Method::UnixPeer | Method::LoopbackOwner | Method::Mtls | Method::ServiceAccount => None,
@@ -126,7 +120,7 @@ impl Clients {
     }
 
     /// Every digest of every client is compared, and which of them matched does not show in the time taken.
-    fn by_token(&self, token: &[u8]) -> Option<&Arc<Client>> {
+    fn by_token(&self, token: &[u8]) -> Option<&Client> {
         let presented = TokenDigest::of(token);
         let mut found = u64::MAX;
         for (index, client) in (0_u64..).zip(&self.0) {

@@ -1,26 +1,24 @@
 //! Who is calling, once a listener's evidence has been judged.
 
-use std::sync::Arc;
-
 use super::client::Client;
 use super::evidence::Method;
 use super::rate::Throttled;
 
 /// An authenticated client.
-#[derive(Debug, Clone)]
-pub enum ClientIdentity {
+#[derive(Debug, Clone, Copy)]
+pub enum ClientIdentity<'c> {
     /// Whoever can connect to a listener that says `any_local = true`.
     AnyLocal,
     /// A client that the configuration names.
     Named {
         /// The client, with its rules.
-        client: Arc<Client>,
+        client: &'c Client,
         /// How it was identified; when several ways agree, the first that the listener lists.
         method: Method,
     },
 }
 
-impl ClientIdentity {
+impl ClientIdentity<'_> {
     /// The client's name, in log and audit.
     #[must_use]
     pub fn name(&self) -> &str {

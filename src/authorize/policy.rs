@@ -55,7 +55,7 @@ impl Policy {
     /// [`Denied`].
     pub fn authorize<'a>(
         &self,
-        client: &ClientIdentity,
+        client: &ClientIdentity<'_>,
         route: &str,
         form: QueryForm<'a>,
     ) -> Result<Authorized<'a>, Denied> {
@@ -128,8 +128,6 @@ impl Denied {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::client::{Client, Identifiers};
     use super::super::condition::{Condition, Test};
     use super::super::evidence::Method;
@@ -147,7 +145,7 @@ mod tests {
     }
 
     /// May read everything, and create jobs that are only validated; may never ask for a label.
-    fn client(mode: Mode) -> ClientIdentity {
+    fn client(mode: Mode) -> Client {
         let validated = Condition { parameter: "ValidateOnly".to_owned(), test: Test::Equals("true".to_owned()) };
         let rules = vec![
             rule(1, Effect::Allow, "Get*", Vec::new()),
@@ -162,13 +160,16 @@ mod tests {
             tokens: Vec::new(),
             service_accounts: Vec::new(),
         };
-        let client = Client { name: "a".to_owned(), identifiers, rules, mode, rate: None };
-        ClientIdentity::Named { client: Arc::new(client), method: Method::UnixPeer }
+        Client { name: "a".to_owned(), identifiers, rules, mode, rate: None }
+    }
+
+    const fn named(client: &Client) -> ClientIdentity<'_> {
+        ClientIdentity::Named { client, method: Method::UnixPeer }
     }
 
     fn decide(mode: Mode, route: &str, body: &str) -> Result<Decision, String> {
         let form = QueryForm::parse(body.as_bytes(), Limits { parameters: 9 }).unwrap();
-        let decided = Policy::ByClient.authorize(&client(mode), route, form);
+        let decided = Policy::ByClient.authorize(&named(&client(mode)), route, form);
         decided.map(|allowed| allowed.decision()).map_err(|denied| denied.to_string())
     }
 
@@ -203,7 +204,7 @@ mod tests {
         let form = || QueryForm::parse(b"Action=GetStatus", Limits { parameters: 9 }).unwrap();
         let stranger = Policy::ByClient.authorize(&ClientIdentity::AnyLocal, "ie", form());
         assert_eq!(stranger.unwrap_err(), Denied::Misplaced);
-        let named = Policy::AnyLocal.authorize(&client(Mode::Record), "ie", form());
+        let named = Policy::AnyLocal.authorize(&named(&client(Mode::Record)), "ie", form());
         assert_eq!(named.unwrap_err(), Denied::Misplaced);
     }
 }

@@ -12,13 +12,13 @@ use crate::fields::Fields;
 /// # Errors
 /// [`AuthenticationError`]; also when `Authorization` counts here and is there more than once, since whoever checks the other
 /// one would see another client.
-pub fn authenticate(
-    callers: &Callers,
+pub fn authenticate<'c>(
+    callers: &'c Callers,
     service_accounts: Option<&Verifier>,
     now: Timestamp,
     peer: &PeerEvidence,
     fields: &Fields,
-) -> Result<ClientIdentity, AuthenticationError> {
+) -> Result<ClientIdentity<'c>, AuthenticationError> {
     let mut evidence = match peer.facts() {
         // an address proves nothing: another process may have it in a moment
         PeerFacts::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },

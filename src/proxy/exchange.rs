@@ -136,7 +136,7 @@ impl Handler for Proxy {
     }
 }
 
-fn note_client(client: &ClientIdentity, record: &mut ExchangeRecord) {
+fn note_client(client: &ClientIdentity<'_>, record: &mut ExchangeRecord) {
     record.client = Some(client.name().into());
     record.identified_by = Some(client.identified_by());
 }
