@@ -47,7 +47,8 @@
 //! | [`query`] | the AWS Query protocol, pure: parameters, forms, percent encoding, error documents | |
 //! | [`authorize`] | who may do what, pure: evidence, clients, rules, rates, policy | `query` |
 //! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
-//! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file` |
+//! | [`directories`] | which changes of files are noticed, and how | `secret_file` |
+//! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file`, `directories` |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
 //! | [`fields`] | the header fields of a message, as text | |
 //! | [`chunks`] | the grammar of chunked bodies | `fields` |
@@ -170,6 +171,7 @@ pub mod clock;
 pub mod config;
 pub mod confine;
 pub mod credentials;
+pub mod directories;
 pub mod downstream;
 pub mod fetch;
 pub mod fields;

@@ -5,8 +5,6 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use thiserror::Error;
 
 use super::build_error::BuildError;
@@ -15,7 +13,7 @@ use super::restart::{Granted, NeedsRestart, needs_restart};
 use super::source::Source;
 use super::standing::Standing;
 use crate::config::{self, ConfigError, Text};
-use crate::secret_file::directory_of;
+use crate::directories::Directories;
 use crate::telemetry::record::causes;
 
 /// Quiet time after an event: a file being replaced makes several. And how long a directory that is never quiet is waited for.
@@ -81,11 +79,11 @@ impl Reloader {
         report: Report,
     ) -> std::io::Result<Self> {
         let (signals, inbox) = mpsc::channel();
-        let watcher = watch(&source, signals.clone());
+        let directory = watch(&source, signals.clone());
         let seen = source.served.clone().unwrap_or_default();
         let current = standing.current();
         current.metrics.configuration().is_served(current.generation, source.served.as_deref());
-        let round = Round { standing, source, granted, report, inbox, _watcher: watcher, seen };
+        let round = Round { standing, source, granted, report, inbox, _directory: directory, seen };
         thread::Builder::new().name("reload".to_owned()).spawn(move || round.run())?;
         Ok(Self { signals })
     }
@@ -103,28 +101,20 @@ impl Drop for Reloader {
 }
 
 /// Without a watch, a change is found by the poll.
-fn watch(source: &Source, signals: Sender<Signal>) -> Option<RecommendedWatcher> {
-    let directory = directory_of(source.file.as_deref()?);
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // an error may stand for events that were lost
-        if event.map_or(true, |event| is_change(event.kind)) {
-            let _ended = signals.send(Signal::Stirred);
-        }
-    });
-    let armed = watcher.and_then(|mut watcher| {
-        watcher.watch(&directory, RecursiveMode::NonRecursive)?;
-        Ok(watcher)
+fn watch(source: &Source, signals: Sender<Signal>) -> Option<Directories> {
+    let file = source.file.as_deref()?;
+    let changed = move || {
+        let _ended = signals.send(Signal::Stirred);
+    };
+    let armed = Directories::of([file], changed).and_then(|mut directory| {
+        directory.arm()?;
+        Ok(directory)
     });
     armed
         .inspect_err(|error| {
             tracing::warn!(%error, "the configuration's directory cannot be watched: it is looked at every half minute");
         })
         .ok()
-}
-
-/// Reading is reported too: acting on it, we would be woken by ourselves for ever.
-fn is_change(kind: EventKind) -> bool {
-    !kind.is_access() || kind == EventKind::Access(AccessKind::Close(AccessMode::Write))
 }
 
 /// What the thread owns.
@@ -134,7 +124,7 @@ struct Round {
     granted: Granted,
     report: Report,
     inbox: Receiver<Signal>,
-    _watcher: Option<RecommendedWatcher>,
+    _directory: Option<Directories>,
     /// The text that was looked at last, or why there was none: what was refused is not refused again every half minute.
     seen: String,
 }

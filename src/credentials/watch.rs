@@ -2,22 +2,18 @@
 //! key's end, and every so often anyway. One key, one thread: a store is never asked twice at once, and a slow one holds up
 //! no other.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use thiserror::Error;
 
 use super::schedule::{after_failure, after_success, left};
 use super::slot::{KeySlot, RefreshOutcome};
 use super::store::{KeyStore, LoadError};
-use crate::secret_file::directory_of;
+use crate::directories::Directories;
 
 /// Told of every look at a key, on the watching thread: log it, count it, return soon.
 pub type Report = Arc<dyn Fn(&KeySlot, Result<RefreshOutcome, LoadError>) + Send + Sync>;
@@ -124,7 +120,7 @@ impl KeyKeeper {
 
     fn start_at(pace: Pace, key: WatchedKey, report: Report, clock: Clock) -> Result<Self, WatchError> {
         let (signals, inbox) = mpsc::channel();
-        let (directories, blind) = match Directories::of(&key, signals.clone()) {
+        let (directories, blind) = match directories_of(&key, signals.clone()) {
             Ok(mut directories) => {
                 let blind = directories.as_mut().and_then(|directories| directories.arm().err());
                 (directories, blind)
@@ -145,41 +141,16 @@ impl Drop for KeyKeeper {
     }
 }
 
-/// The directories of a store's files.
-struct Directories {
-    watcher: RecommendedWatcher,
-    paths: BTreeSet<PathBuf>,
-}
-
-impl Directories {
-    fn of(key: &WatchedKey, signals: Sender<Signal>) -> Result<Option<Self>, notify::Error> {
-        let paths: BTreeSet<_> = key.store.watched().iter().map(|file| directory_of(file)).collect();
-        if paths.is_empty() {
-            return Ok(None);
-        }
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // an error may stand for events that were lost
-            if event.map_or(true, |event| is_change(event.kind)) {
-                let _ended = signals.send(Signal::Look);
-            }
-        })?;
-        Ok(Some(Self { watcher, paths }))
+/// The directories of a store's files, if it has any.
+fn directories_of(key: &WatchedKey, signals: Sender<Signal>) -> Result<Option<Directories>, notify::Error> {
+    let files = key.store.watched();
+    if files.is_empty() {
+        return Ok(None);
     }
-
-    /// Watches each directory, again if need be: one that was replaced has to be watched anew. Says what failed first.
-    fn arm(&mut self) -> Result<(), notify::Error> {
-        let mut outcome = Ok(());
-        for path in &self.paths {
-            let armed = self.watcher.watch(path, RecursiveMode::NonRecursive);
-            outcome = outcome.and(armed);
-        }
-        outcome
-    }
-}
-
-/// Reading is reported too: acting on it, we would be woken by ourselves for ever.
-fn is_change(kind: EventKind) -> bool {
-    !kind.is_access() || kind == EventKind::Access(AccessKind::Close(AccessMode::Write))
+    let changed = move || {
+        let _ended = signals.send(Signal::Look);
+    };
+    Directories::of(files.iter().map(AsRef::as_ref), changed).map(Some)
 }
 
 /// What the thread owns.
@@ -262,6 +233,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
+    use std::path::PathBuf;
 
     use jiff::Timestamp;
     use tempfile::TempDir;
