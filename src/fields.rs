@@ -50,8 +50,17 @@ pub fn is(name: &[u8], other: &str) -> bool {
 /// Whether two names of one length are the same, in any case.
 #[inline(never)]
 fn are_same(name: &[u8], other: &[u8]) -> bool {
-    // most letters are in the same case, too
-    name.iter().zip(other).all(|(byte, other)| byte == other || byte.eq_ignore_ascii_case(other))
+    let byte = |(byte, other): (&u8, &u8)| byte == other || byte.eq_ignore_ascii_case(other);
+    // as in `are_text`
+    let eight = |(bytes, others): (&[u8; 8], &[u8; 8])| {
+        bytes.iter().zip(others).fold(true, |same, (byte, other)| same & byte.eq_ignore_ascii_case(other))
+    };
+    match (name.last_chunk(), other.last_chunk()) {
+        (Some(last), Some(other_last)) => {
+            name.as_chunks().0.iter().zip(other.as_chunks().0).all(eight) && eight((last, other_last))
+        }
+        _ => name.iter().zip(other).all(byte),
+    }
 }
 
 /// Whether a value may have this byte: RFC 9110 section 5.5, the obsolete bytes beyond ASCII included.
@@ -232,6 +241,26 @@ mod tests {
             assert_eq!(fields(&[("x-a", value)]).count(), 0, "{value:?}");
         }
         assert_eq!(fields(&[("x-a", "a\tb\u{e9}")]).count(), 1);
+    }
+
+    #[test]
+    fn names_and_values_of_every_length_are_looked_at_to_their_last_byte() {
+        for length in 0..24 {
+            let name = &"Content-Length-Of-A-Body"[..length];
+            assert!(is(name.as_bytes(), &name.to_ascii_lowercase()) && are_text(name.as_bytes()), "{name}");
+            for at in 0..length {
+                let mut other = name.as_bytes().to_vec();
+                other[at] = b'\n';
+                assert!(!is(&other, name) && !are_text(&other), "{name}, {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_told_apart_by_more_than_their_length() {
+        const NAMES: Names = Names::of(&["te", "Upgrade"]);
+        assert!(NAMES.contain(b"TE") && NAMES.contain(b"upgrade"));
+        assert!(!NAMES.contain(b"ta") && !NAMES.contain(b"") && !NAMES.contain("t".repeat(66).as_bytes()));
     }
 
     #[test]
