@@ -123,13 +123,13 @@ impl<'a> Parameters<'a> {
 
     /// Sorting finds duplicates without a hash table, so no choice of names can make it slow.
     fn sort(&mut self) -> Result<(), FormError> {
-        let text = &self.text;
+        let text = self.text.bytes();
         self.sorted.sort_unstable_by(|a, b| order(a.name_bytes(text), b.name_bytes(text)));
         for pair in self.sorted.windows(2) {
             if let [a, b] = pair
                 && a.name_bytes(text) == b.name_bytes(text)
             {
-                return Err(FormError::Duplicate(ShownName::of(a.name(text))));
+                return Err(FormError::Duplicate(ShownName::of(a.name(&self.text))));
             }
         }
         Ok(())
@@ -138,7 +138,8 @@ impl<'a> Parameters<'a> {
     /// The value of `name`, spelled exactly so.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.sorted.binary_search_by(|place| order(place.name_bytes(&self.text), name.as_bytes())).ok()?;
+        let text = self.text.bytes();
+        let at = self.sorted.binary_search_by(|place| order(place.name_bytes(text), name.as_bytes())).ok()?;
         self.sorted.get(at).map(|place| self.value(at, place))
     }
 
@@ -177,7 +178,7 @@ impl<'a> Parameters<'a> {
     }
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
-        self.sorted.retain(|place| keep(place.name_bytes(&self.text)));
+        self.sorted.retain(|place| keep(place.name_bytes(self.text.bytes())));
         self.decoded.take(); // they are at the places of the parameters
     }
 }
@@ -185,7 +186,7 @@ impl<'a> Parameters<'a> {
 impl Canonical<'_> {
     /// Whether it comes before the parameter of this name.
     pub(crate) fn is_before(&self, name: &str) -> bool {
-        order(self.place.name_bytes(self.text), name.as_bytes()).is_lt()
+        order(self.place.name_bytes(self.text.bytes()), name.as_bytes()).is_lt()
     }
 
     /// Appends `name=value`, percent-encoded.

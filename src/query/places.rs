@@ -50,8 +50,8 @@ impl Place {
     }
 
     /// The bytes of the name, by which parameters are sorted.
-    pub(super) fn name_bytes<'t>(&self, text: &'t Text<'_>) -> &'t [u8] {
-        text.bytes().get(self.start..self.name_end).unwrap_or_default()
+    pub(super) fn name_bytes<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        text.get(self.start..self.name_end).unwrap_or_default()
     }
 
     /// The value as it is written; nothing without a `=`.
