@@ -122,7 +122,7 @@ impl Handler for Proxy {
             Ok((sent, place)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
                 record.status = Some(status.as_u16());
-                headers::relay(&mut fields, record.request_id.as_str());
+                headers::relay(&mut fields, record.request_id.as_bytes());
                 Reply { status, fields, body: Answer::relayed(body, record, place, exchange) }
             }
             Err(error) => self.fail(&error, record, exchange),

@@ -44,13 +44,13 @@ pub fn forwarded(fields: &Fields, listed: &[HeaderName]) -> Fields {
 }
 
 /// The endpoint's answer as the client may see it: end-to-end fields only, our request id.
-pub fn relay(fields: &mut Fields, request_id: &str) {
+pub fn relay(fields: &mut Fields, request_id: &[u8]) {
     // these two claim no field that is not for this hop anyway
     let is_plain = |value: &[u8]| is(value, "keep-alive") || is(value, "close");
     let claimed = (!fields.all("connection").all(is_plain)).then(|| fields.clone());
     let is_claimed = |name: &[u8]| claimed.as_ref().is_some_and(|fields| is_claimed(fields, name));
     fields.retain(|name| !is_for_this_hop(name) && !is_claimed(name));
-    fields.push(REQUEST_ID, request_id.as_bytes());
+    fields.push(REQUEST_ID, request_id);
 }
 
 fn is_for_this_hop(name: &[u8]) -> bool {
@@ -94,7 +94,7 @@ mod tests {
             ("content-type", "text/xml"),
             ("content-type", "text/plain"),
         ]);
-        relay(&mut answer, "id");
+        relay(&mut answer, b"id");
         assert_eq!(names(&answer), ["x-three", "content-type", "content-type", "countersign-request-id"]);
         assert_eq!(answer.only("countersign-request-id"), Some(&b"id"[..]));
     }
@@ -105,7 +105,7 @@ mod tests {
         sent.push("connection", b"x-a, \xff");
         let listed = [HeaderName::from_static("x-a"), HeaderName::from_static("x-b")];
         assert_eq!(names(&forwarded(&sent, &listed)), ["x-b"]);
-        relay(&mut sent, "id");
+        relay(&mut sent, b"id");
         assert_eq!(names(&sent), ["x-b", "countersign-request-id"]);
     }
 
