@@ -4,7 +4,6 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::Leave;
@@ -67,11 +66,9 @@ impl Ready {
         self.since
     }
 
-    /// Whether it can be sent on, once the runtime has looked at all sockets again: one system call for every call that is ready
-    /// by then, and these are sent one right behind the other, which wakes an endpoint that waits once for all of them. What an
-    /// endpoint says on a new connection is taken for its answer.
-    async fn is_fit(&mut self) -> bool {
-        yield_now().await;
+    /// Whether it still can be sent on: a key in a token or at a service takes its time to sign. What an endpoint says on a new
+    /// connection is taken for its answer.
+    fn is_fit(&mut self) -> bool {
         match self.origin {
             Origin::Pool => self.connection.is_fit(),
             Origin::New => self.connection.is_open(),
@@ -147,7 +144,7 @@ impl<'c> Attempts<'c> {
         let by = self.by(now, self.client.timeouts.first_byte);
         let answer_by = *self.answer_by.get_or_insert(by);
         let is_pooled = ready.origin == Origin::Pool;
-        let sent = if ready.is_fit().await {
+        let sent = if ready.is_fit() {
             self.client.exchange(ready.connection, request, forwarded, answer_by).await
         } else {
             Err(SendError::NeverSent(io::ErrorKind::ConnectionAborted.into()))
@@ -224,6 +221,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::sync::Arc;
+    use tokio::task::yield_now;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -263,6 +261,7 @@ mod tests {
                 let ready = attempts.connection().await.unwrap();
                 let mut endpoint = pooled.take().unwrap_or_else(|| listener.accept().unwrap().0);
                 endpoint.shutdown(std::net::Shutdown::Write).unwrap();
+                yield_now().await; // the runtime looks at all sockets
                 let sent = attempts.send(ready, signed(&target), &Fields::default(), Instant::now()).await;
                 assert!(matches!(sent, Ok(ControlFlow::Continue(()))));
                 assert_eq!(endpoint.read(&mut [0; 1]).unwrap(), 0, "not a byte was written on it");
