@@ -19,8 +19,8 @@ pub fn now() -> Timestamp {
     Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The wall clock at `instant`, a moment ago at most: it is read once a second in each thread, and taken to go on in between as
-/// the monotonic clock does.
+/// The wall clock at `instant`, a moment ago at most, for lines of the log: it is read once a second in each thread, and taken to
+/// go on in between as the monotonic clock does. Whatever is signed or decided wants [`now`].
 #[must_use]
 pub fn at(instant: Instant) -> Timestamp {
     thread_local! {

@@ -19,11 +19,10 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// When it is `instant`, a moment ago at most.
+    /// When it is `instant`, which is now or was a moment ago. The wall clock is read: a clock that was set is followed at once.
     #[must_use]
     pub fn at(instant: Instant) -> Self {
-        let nobody_sets = instant.into_std();
-        Self { instant, wall: clock::at(nobody_sets), nanos: clock::nanos_at(nobody_sets) }
+        Self { instant, wall: clock::now(), nanos: clock::nanos_at(instant.into_std()) }
     }
 
     /// The same, a little later: the clock that may be set is taken to have gone on since this moment.
