@@ -27,7 +27,7 @@ pub(super) struct SharedRoute {
 /// # Errors
 /// The route has no key, or one that does not compute what it asks for; no trusted roots; no host.
 pub(super) fn share_route(
-    route: &settings::Route,
+    route: &Route,
     keys: &[Arc<KeySlot>],
     metrics: &Metrics,
     platform: &mut PlatformRoots,
@@ -50,7 +50,7 @@ pub(super) fn share_route(
 }
 
 /// A clock that was known stays known while the endpoint is the same.
-fn endpoint_clock(route: &settings::Route, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
+fn endpoint_clock(route: &Route, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
     let follow = match route.clock {
         settings::Clock::Endpoint => Follow::Endpoint,
         settings::Clock::Host => Follow::Host,

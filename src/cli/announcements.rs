@@ -4,7 +4,7 @@ use sd_notify::NotifyState;
 
 use crate::app::reload::ReloadEvent;
 use crate::app::{Graph, Running, capacity, key_reports};
-use crate::config::settings::{Callers, Endpoint, Exposure, Mode, Settings, Transport};
+use crate::config::settings::{Callers, Exposure, Mode, Settings};
 use crate::confine::Posture;
 
 /// Says what of its rights the process has given up.
@@ -64,7 +64,7 @@ fn dangers(settings: &Settings) {
         tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
     }
     for route in &settings.routes {
-        if route.endpoint.transport == Transport::Plaintext && !is_loopback(&route.endpoint) {
+        if !route.endpoint.is_authentic() {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
         }
     }
@@ -80,11 +80,6 @@ fn keys(settings: &Settings, graph: &Graph) {
             }
         }
     }
-}
-
-fn is_loopback(endpoint: &Endpoint) -> bool {
-    let bare = endpoint.bare_host();
-    bare == "localhost" || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 /// Says what becomes of a reload. The manager is told that a reload has begun and when (`Type=notify-reload` waits for the word after it),
