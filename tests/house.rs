@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("authorize", &["query"]),
     ("chunks", &["fields"]),
     ("clock", &[]),
-    ("config", &[]),
+    ("config", &["query"]),
     ("confine", &[]),
     ("credentials", &["directories", "secret_file"]),
     ("directories", &["secret_file"]),

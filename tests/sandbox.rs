@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use countersign::authorize::{ClientIdentity, Policy};
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken, SignatureMethod};
-use countersign::query::{Limits, QueryForm, percent};
+use countersign::query::{FormLimits, QueryForm, percent};
 use countersign::sandbox::{
     self, Authority, Configuration, Observation, Refusal, Running, StartError, Transport, Verification,
 };
@@ -107,7 +107,7 @@ fn request(line: &str, host: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn signed(form: &str, host: &str, key: &HeldKey, time: Timestamp) -> Vec<u8> {
-    let form = QueryForm::parse(form.as_bytes(), Limits { parameters: 100 }).unwrap();
+    let form = QueryForm::parse(form.as_bytes(), FormLimits::DEFAULT).unwrap();
     let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
     let target = SigningTarget { host: host.to_owned(), path: "/".to_owned() };
     let profile = Profile { signature_method: SignatureMethod::HmacSha256 };

@@ -11,13 +11,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::authorize::{ClientIdentity, Policy};
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken, SignatureMethod};
-use countersign::query::{Limits, Parameters, QueryForm};
+use countersign::query::{FormLimits, Parameters, QueryForm};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
 use proptest::prelude::*;
 use serde_json::Value;
 
-const LIMITS: Limits = Limits { parameters: 1000 };
+const LIMITS: FormLimits = FormLimits::DEFAULT;
 
 struct Case {
     id: String,

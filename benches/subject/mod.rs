@@ -7,11 +7,11 @@ use countersign::authorize::{
     RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test,
 };
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, Mac, SecretAccessKey, SignatureMethod};
-use countersign::query::{Limits, QueryForm};
+use countersign::query::{FormLimits, QueryForm};
 use countersign::signing::{Profile, RequestTimestamp, SignedRequest, SigningTarget, Unsealed, prepare};
 use jiff::Timestamp;
 
-const LIMITS: Limits = Limits { parameters: 10_000 };
+const LIMITS: FormLimits = FormLimits::new(10_000);
 const PROFILE: Profile = Profile { signature_method: SignatureMethod::HmacSha256 };
 const ROUTE: &str = "importexport";
 

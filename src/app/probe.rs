@@ -17,7 +17,7 @@ use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::fields::Fields;
 use crate::proxy::{EndpointClock, Moment};
-use crate::query::{Limits, QueryForm};
+use crate::query::{FormLimits, QueryForm};
 use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
 use crate::telemetry::record::causes;
 use crate::upstream::client::Timeouts;
@@ -81,7 +81,7 @@ impl Probe {
 
     /// Makes the call; what keeps it from an answer is told in words.
     async fn call(&self, key: &ActiveKey) -> Result<(StatusCode, Bytes), String> {
-        let form = QueryForm::parse(self.form.as_bytes(), Limits { parameters: 1000 }).map_err(|e| causes(&e))?;
+        let form = QueryForm::parse(self.form.as_bytes(), FormLimits::DEFAULT).map_err(|e| causes(&e))?;
         // nobody called: it is the configuration itself that wants this form to be signed
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
         let allowed = allowed.map_err(|error| causes(&error))?;

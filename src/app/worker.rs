@@ -22,7 +22,7 @@ use crate::config::settings::{self, Name, ServedRoutes};
 use crate::downstream::stream::Clocks;
 use crate::downstream::{BodyLimits, Current, Drain, Limits, ListenAddress, ListenerSocket, Service, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
-use crate::query::{self, ErrorDialect};
+use crate::query::ErrorDialect;
 use crate::signing::{Profile, SigningTarget};
 use crate::telemetry::AuditLog;
 use crate::upstream::Client;
@@ -254,7 +254,7 @@ fn live_route(
         safe_to_repeat: route.safe_to_repeat.iter().map(|pattern| ActionPattern::new(pattern)).collect(),
         audit_values: route.audit_values.clone(),
         body_limits: BodyLimits { bytes: route.limits.body, deadline: listener.limits.body_timeout },
-        form_limits: query::Limits { parameters: route.limits.parameters },
+        form_limits: route.limits.form,
         in_flight: shared.in_flight.clone(),
         upstream: Rc::clone(upstream),
         metrics: Rc::new(shared.metrics.clone()),

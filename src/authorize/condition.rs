@@ -61,10 +61,10 @@ impl fmt::Display for Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Limits;
+    use crate::query::FormLimits;
 
     fn holds(test: Test, body: &str) -> bool {
-        let parameters = Parameters::parse(body.as_bytes(), Limits { parameters: 9 }).unwrap();
+        let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
         Condition { parameter: "P".to_owned(), test }.holds(&parameters)
     }
 

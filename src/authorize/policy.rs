@@ -134,7 +134,7 @@ mod tests {
     use super::super::pattern::{ActionPattern, RouteActionPattern, RoutePattern};
     use super::super::rule::{Effect, Rule, RuleList};
     use super::*;
-    use crate::query::Limits;
+    use crate::query::FormLimits;
 
     fn rule(number: usize, effect: Effect, action: &str, conditions: Vec<Condition>) -> Rule {
         let patterns = vec![RouteActionPattern {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn decide(mode: Mode, route: &str, body: &str) -> Result<Decision, String> {
-        let form = QueryForm::parse(body.as_bytes(), Limits { parameters: 9 }).unwrap();
+        let form = QueryForm::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
         let decided = Policy::ByClient.authorize(&named(&client(mode)), route, form);
         decided.map(|allowed| allowed.decision()).map_err(|denied| denied.to_string())
     }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_policy_that_does_not_fit_the_client_denies() {
-        let form = || QueryForm::parse(b"Action=GetStatus", Limits { parameters: 9 }).unwrap();
+        let form = || QueryForm::parse(b"Action=GetStatus", FormLimits::DEFAULT).unwrap();
         let stranger = Policy::ByClient.authorize(&ClientIdentity::AnyLocal, "ie", form());
         assert_eq!(stranger.unwrap_err(), Denied::Misplaced);
         let named = Policy::AnyLocal.authorize(&named(&client(Mode::Record)), "ie", form());

@@ -123,7 +123,7 @@ mod tests {
     use super::super::condition::Test;
     use super::super::pattern::{ActionPattern, RoutePattern};
     use super::*;
-    use crate::query::Limits;
+    use crate::query::FormLimits;
 
     const ACTIONS: [&str; 4] = ["GetStatus", "GetX", "CreateJob", "ListJobs"];
     const PATTERNS: [&str; 6] = ["GetStatus", "Get*", "*", "CreateJob", "List*", "Other"];
@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn form(body: &str) -> QueryForm<'_> {
-        QueryForm::parse(body.as_bytes(), Limits { parameters: 9 }).unwrap()
+        QueryForm::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap()
     }
 
     fn allows(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> bool {

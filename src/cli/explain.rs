@@ -13,7 +13,7 @@ use super::exit::{ExitCode, Failure};
 use super::inputs;
 use super::verify::print;
 use crate::credentials::AccessKeyId;
-use crate::query::{EndpointError, Parameters};
+use crate::query::{EndpointError, FormLimits, Parameters};
 use crate::signing::diagnose::{Evidence, Refusal, diagnose, refusal};
 use crate::signing::skew::{EXPLAINS_A_REFUSAL, TimeRefusal};
 use crate::signing::target::TargetError;
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         unusable(&arguments.answer, "has no error document: XML with a Code is expected, of at least one error")
     })?;
     let unreadable = |error: &dyn std::error::Error| unusable(&arguments.request, &error.to_string());
-    let parameters = Parameters::parse(request.form(), inputs::LIMITS).map_err(|error| unreadable(&error))?;
+    let parameters = Parameters::parse(request.form(), FormLimits::DEFAULT).map_err(|error| unreadable(&error))?;
     let claim = SignatureClaim::read(&parameters).map_err(|error| unreadable(&error))?;
     let target = match &arguments.endpoint {
         Some(target) => target.clone(),

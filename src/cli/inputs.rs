@@ -10,13 +10,9 @@ use zeroize::Zeroizing;
 
 use super::exit::{ExitCode, Failure};
 use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken};
-use crate::query::Limits;
 
 /// The most that is read from standard input, in bytes: the largest body a route can be configured to take.
 const MAX_FORM: u64 = 16 * 1024 * 1024;
-
-/// The parameters a form may have: as many as a route takes by default.
-pub(super) const LIMITS: Limits = Limits { parameters: 1000 };
 
 /// Where every AWS tool looks for the secret; an argument would show it to all who may list processes.
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";

@@ -14,7 +14,7 @@ use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;
 use crate::config::settings::Name;
 use crate::credentials::{AccessKeyId, ActiveKey, SignatureMethod};
-use crate::query::{Limits, QueryForm};
+use crate::query::{FormLimits, QueryForm};
 use crate::signing::{Profile, RequestTimestamp, SigningTarget, Unsealed, prepare};
 
 /// Arguments of `countersign sign`.
@@ -58,7 +58,7 @@ struct Signer {
     target: SigningTarget,
     profile: Profile,
     key: ActiveKey,
-    limits: Limits,
+    limits: FormLimits,
 }
 
 /// Signs the form on standard input.
@@ -98,7 +98,7 @@ fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
         target: target.clone(),
         profile: Profile { signature_method },
         key: inputs::key(id.clone(), arguments.session_token.as_ref())?.into(),
-        limits: inputs::LIMITS,
+        limits: FormLimits::DEFAULT,
     })
 }
 
@@ -116,7 +116,7 @@ fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
     }
     let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
     let profile = Profile { signature_method: signature_method(route.profile.signature_method) };
-    Ok(Signer { target, profile, key, limits: Limits { parameters: route.limits.parameters } })
+    Ok(Signer { target, profile, key, limits: route.limits.form })
 }
 
 fn explain(unsealed: &Unsealed) -> std::io::Result<()> {

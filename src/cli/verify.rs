@@ -9,7 +9,7 @@ use super::inputs;
 use super::sign::{cannot_write, timestamp};
 use crate::clock;
 use crate::credentials::{AccessKeyId, HeldKey};
-use crate::query::Parameters;
+use crate::query::{FormLimits, Parameters};
 use crate::signing::diagnose::{Evidence, diagnose};
 use crate::signing::target::TargetError;
 use crate::signing::verify::{SignatureClaim, VerifyError};
@@ -55,7 +55,7 @@ fn endpoint(url: &str) -> Result<Endpoint, TargetError> {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let body = inputs::form()?;
     let parameters =
-        Parameters::parse(&body, inputs::LIMITS).map_err(|error| Failure::because(ExitCode::Data, &error))?;
+        Parameters::parse(&body, FormLimits::DEFAULT).map_err(|error| Failure::because(ExitCode::Data, &error))?;
     let claim = match SignatureClaim::read(&parameters) {
         Ok(claim) => claim,
         Err(error) => return refuse(&[error], &[]),

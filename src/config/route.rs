@@ -9,6 +9,7 @@ use super::table::Table;
 use super::value::{choice, name, text};
 use super::whole::reference;
 use super::words;
+use crate::query::FormLimits;
 
 const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
 const IMPORT_EXPORT: [&str; 6] = ["CreateJob", "UpdateJob", "CancelJob", "GetStatus", "ListJobs", "GetShippingLabel"];
@@ -94,12 +95,13 @@ fn profile(mut table: Table<'_>) -> Option<Profile> {
 
 fn limits(mut table: Table<'_>) -> Option<RouteLimits> {
     let body = table.get("body", 256 << 10, size(1..=LARGEST_BODY));
-    let parameters = table.get("parameters", 1000, count(1..=MOST_PARAMETERS));
+    let form =
+        table.get("parameters", FormLimits::DEFAULT, |given| count(1..=MOST_PARAMETERS)(given).map(FormLimits::new));
     let in_flight = table.get("in_flight", 256, count(1..=MOST_CONNECTIONS));
     let pool = table.get("pool", 64, count(0..=MOST_CONNECTIONS));
     let failures = table.get("failures", 5, count(0..=MOST_FAILURES));
     table.finish();
-    Some(RouteLimits { body: body?, parameters: parameters?, in_flight: in_flight?, pool: pool?, failures: failures? })
+    Some(RouteLimits { body: body?, form: form?, in_flight: in_flight?, pool: pool?, failures: failures? })
 }
 
 fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
@@ -162,7 +164,10 @@ mod tests {
         assert_eq!(read.safe_to_repeat, READS);
         assert_eq!(read.known_actions, IMPORT_EXPORT);
         assert!(read.audit_values.is_empty());
-        assert_eq!(read.limits, RouteLimits { body: 262_144, parameters: 1000, in_flight: 256, pool: 64, failures: 5 });
+        assert_eq!(
+            read.limits,
+            RouteLimits { body: 262_144, form: FormLimits::new(1000), in_flight: 256, pool: 64, failures: 5 }
+        );
         assert_eq!(seconds(read.timeouts), [5, 30, 30, 15, 2]);
     }
 
@@ -182,7 +187,10 @@ mod tests {
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
         assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], Clock::Host));
         assert_eq!(read.profile, Profile { signature_method: SignatureMethod::HmacSha1, errors: ErrorDialect::Ec2 });
-        assert_eq!(read.limits, RouteLimits { body: 16 << 20, parameters: 1, in_flight: 2, pool: 0, failures: 3 });
+        assert_eq!(
+            read.limits,
+            RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 0, failures: 3 }
+        );
         assert_eq!(seconds(read.timeouts), [1, 2, 3, 4, 5]);
     }
 

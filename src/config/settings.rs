@@ -21,6 +21,8 @@ pub use listener::{
     ServedRoutes, ServiceAccount, TokenKeys, UnixSocket,
 };
 
+use crate::query::FormLimits;
+
 /// The whole configuration. Lists are in order of name, names are unique within each list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -219,8 +221,8 @@ pub enum ErrorDialect {
 pub struct RouteLimits {
     /// `body`, default `"256 KiB"`, at most `"16 MiB"`: the client's form, in bytes as sent.
     pub body: usize,
-    /// `parameters`, default 1000.
-    pub parameters: usize,
+    /// `parameters`, default [`FormLimits::DEFAULT`].
+    pub form: FormLimits,
     /// `in_flight`, default 256: exchanges at once, over all workers.
     pub in_flight: usize,
     /// `pool`, default 64: idle connections kept to the endpoint, over all workers.

@@ -10,7 +10,7 @@ use super::head::{HeadError, RequestTarget};
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
 use crate::downstream::{BodyLimits, Capacity};
-use crate::query::{ErrorDialect, Limits};
+use crate::query::{ErrorDialect, FormLimits};
 use crate::signing::{Profile, SigningTarget};
 use crate::telemetry::RouteMetrics;
 use crate::upstream::Client;
@@ -44,7 +44,7 @@ pub struct Route {
     /// Size and time of a form.
     pub body_limits: BodyLimits,
     /// Number of parameters.
-    pub form_limits: Limits,
+    pub form_limits: FormLimits,
     /// Exchanges at once, over all workers.
     pub in_flight: Capacity,
     /// The way to the endpoint, the same one for all listeners of a worker.

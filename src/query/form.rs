@@ -1,7 +1,8 @@
 //! The form a client sent, reduced to what may be signed: an Action, its parameters, nothing of the client's own auth.
 
 use super::action::Action;
-use super::parameters::{FormError, Limits, Parameters, ShownName};
+use super::limits::FormLimits;
+use super::parameters::{FormError, Parameters, ShownName};
 use super::reserved::{Reservation, reservation};
 
 /// An unsigned request of the AWS Query protocol.
@@ -16,7 +17,7 @@ impl<'a> QueryForm<'a> {
     ///
     /// # Errors
     /// Those of [`Parameters::parse`], reserved names in another case, and a missing or impossible Action.
-    pub fn parse(body: &'a [u8], limits: Limits) -> Result<Self, FormError> {
+    pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
         let mut parameters = Parameters::parse(body, limits)?;
         let mut disguised = None;
         parameters.retain(|name| {
@@ -55,7 +56,7 @@ mod tests {
     use crate::query::percent;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { parameters: 100 };
+    const LIMITS: FormLimits = FormLimits::DEFAULT;
 
     #[test]
     fn the_clients_own_authentication_is_dropped() {

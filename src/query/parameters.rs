@@ -6,16 +6,10 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::limits::FormLimits;
 use super::percent;
 use super::places::{Place, Text};
 use super::spelling;
-
-/// What a form may hold.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Most parameters.
-    pub parameters: usize,
-}
 
 /// Parameters of one request: unique, sorted by the bytes of their decoded names. Borrows a form that is spelled as it will be
 /// signed.
@@ -104,8 +98,8 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     /// Invalid escapes, invalid UTF-8, control characters in a name, a name twice, too many parameters.
-    pub fn parse(body: &'a [u8], limits: Limits) -> Result<Self, FormError> {
-        let limit = limits.parameters;
+    pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
+        let limit = limits.max_parameters();
         let (text, places) = spelling::read(body, limit.saturating_add(1))?;
         for (before, place) in places.iter().enumerate() {
             if before == limit {
@@ -216,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { parameters: 4 };
+    const LIMITS: FormLimits = FormLimits::new(4);
 
     fn parse(body: &str) -> Result<Vec<(String, String)>, FormError> {
         let parameters = Parameters::parse(body.as_bytes(), LIMITS)?;
@@ -331,7 +325,7 @@ mod tests {
         #[test]
         fn what_is_signed_is_what_was_read_as_another_encoder_spells_it(body in body()) {
             const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-            if let Ok(parameters) = Parameters::parse(&body, Limits { parameters: 10 }) {
+            if let Ok(parameters) = Parameters::parse(&body, FormLimits::DEFAULT) {
                 for (canonical, (name, value)) in parameters.canonical().zip(parameters.iter()) {
                     let mut written = b"before".to_vec();
                     canonical.write(&mut written);
@@ -346,7 +340,7 @@ mod tests {
         #[test]
         fn every_form_is_read_as_the_url_standards_parser_reads_it_or_refused_for_the_first_reason(body in body()) {
             let limit = 3;
-            let read = Parameters::parse(&body, Limits { parameters: limit });
+            let read = Parameters::parse(&body, FormLimits::new(limit));
             let pairs = read.map(|all| all.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<Vec<_>>());
             prop_assert_eq!(pairs, by_the_standard(&body, limit));
         }

@@ -81,10 +81,10 @@ impl Mode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Limits;
+    use crate::query::FormLimits;
 
     fn with<T>(body: &str, check: impl FnOnce(Result<Call<'_>, Refusal>) -> T) -> T {
-        let parameters = Parameters::parse(body.as_bytes(), Limits { parameters: 100 }).unwrap();
+        let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
         check(Call::new(&parameters))
     }
 

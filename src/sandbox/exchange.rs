@@ -24,7 +24,7 @@ use super::operations::{Caller, Operation};
 use super::pacing::Paced;
 use super::refusal::Refusal;
 use crate::clock;
-use crate::query::{Action, FormError, Limits, Parameters};
+use crate::query::{Action, FormError, FormLimits, Parameters};
 use crate::signing::SigningTarget;
 
 /// Longest form, in bytes.
@@ -34,7 +34,7 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most parameters of a form.
-const LIMITS: Limits = Limits { parameters: 1000 };
+const LIMITS: FormLimits = FormLimits::DEFAULT;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -121,7 +121,7 @@ impl Endpoint {
             time,
             host,
             path,
-            parameters: form_urlencoded::parse(&received.body).into_owned().take(LIMITS.parameters).collect(),
+            parameters: form_urlencoded::parse(&received.body).into_owned().take(LIMITS.max_parameters()).collect(),
             verification,
             refusal: outcome.as_ref().err().cloned(),
             request_id: request_id.to_owned(),

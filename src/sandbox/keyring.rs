@@ -43,7 +43,7 @@ impl Keyring {
 mod tests {
     use super::*;
     use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey};
-    use crate::query::Limits;
+    use crate::query::FormLimits;
 
     fn key(id: &str, expiration: Option<&str>) -> HeldKey {
         HeldKey::new(Credentials {
@@ -68,7 +68,7 @@ mod tests {
             let body = format!(
                 "AWSAccessKeyId={id}&SignatureVersion=2&SignatureMethod=HmacSHA256&Timestamp=2011-06-20T22:30:59Z&Signature=AAAA"
             );
-            let parameters = Parameters::parse(body.as_bytes(), Limits { parameters: 10 }).unwrap();
+            let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
             let now = "2011-06-20T22:30:59Z".parse().unwrap();
             assert_eq!(keyring.verify(&parameters, &target, now).err(), Some(VerifyError::UnknownKey), "{id}");
         }

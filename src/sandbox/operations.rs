@@ -244,7 +244,7 @@ fn artifacts(job: &Job) -> [Elements; 1] {
 mod tests {
     use super::*;
     use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey};
-    use crate::query::{Limits, Parameters};
+    use crate::query::{FormLimits, Parameters};
     use crate::sandbox::manifest::tests::{IMPORT, export};
 
     struct Account {
@@ -267,7 +267,7 @@ mod tests {
         /// The answer's document, or the refusal.
         fn call(&mut self, operation: Operation, form: &str) -> Result<String, Refusal> {
             let body = format!("Version=2010-06-03&{form}");
-            let parameters = Parameters::parse(body.as_bytes(), Limits { parameters: 100 }).unwrap();
+            let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
             let now = "2011-06-20T22:30:59Z".parse().unwrap();
             let mut caller = Caller { key: &self.key, jobs: &mut self.jobs, now, seed: self.seed };
             self.seed = self.seed.wrapping_add(1);

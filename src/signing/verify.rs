@@ -160,10 +160,10 @@ mod tests {
     use super::*;
     use crate::authorize::{ClientIdentity, Policy};
     use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
-    use crate::query::{Limits, QueryForm};
+    use crate::query::{FormLimits, QueryForm};
     use crate::signing::{Profile, prepare};
 
-    const LIMITS: Limits = Limits { parameters: 100 };
+    const LIMITS: FormLimits = FormLimits::DEFAULT;
 
     fn key(token: Option<&str>) -> HeldKey {
         HeldKey::new(Credentials {

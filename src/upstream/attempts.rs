@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use crate::authorize::{ClientIdentity, Policy};
     use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SignatureMethod};
-    use crate::query::{Limits, QueryForm};
+    use crate::query::{FormLimits, QueryForm};
     use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
     use crate::upstream::client::Timeouts;
     use crate::upstream::pool::Pool;
@@ -232,7 +232,7 @@ mod tests {
             session_token: None,
             expiration: None,
         });
-        let form = QueryForm::parse(b"Action=CreateJob", Limits { parameters: 10 }).unwrap();
+        let form = QueryForm::parse(b"Action=CreateJob", FormLimits::DEFAULT).unwrap();
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "importexport", form).unwrap();
         let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
         let time = RequestTimestamp::at("2011-06-20T22:30:59.556Z".parse().unwrap());

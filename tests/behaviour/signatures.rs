@@ -1,7 +1,7 @@
 //! Signatures that the endpoint refuses: the cause is named in log and metric, and the answer passes unchanged.
 
 use countersign::clock;
-use countersign::query::{Limits, Parameters, percent};
+use countersign::query::{FormLimits, Parameters, percent};
 use countersign::signing::SigningTarget;
 use countersign::signing::verify::SignatureClaim;
 
@@ -22,7 +22,7 @@ fn verifying(secret: &'static str, change: fn(String) -> String) -> Endpoint {
 }
 
 fn expected(exchange: &Exchange<'_>) -> String {
-    let parameters = Parameters::parse(&exchange.request.body, Limits { parameters: 1000 }).unwrap();
+    let parameters = Parameters::parse(&exchange.request.body, FormLimits::DEFAULT).unwrap();
     let claim = SignatureClaim::read(&parameters).unwrap();
     let host = exchange.request.head.field("host").unwrap().to_owned();
     String::from_utf8(claim.string_to_sign(&SigningTarget { host, path: "/".to_owned() })).unwrap()

@@ -10,7 +10,7 @@ use crate::authorize::{Mode, RuleId, Verdict};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::config::settings::Settings;
-use crate::query::{Limits, QueryForm, percent};
+use crate::query::{FormLimits, QueryForm, percent};
 
 /// Arguments of `countersign policy explain`.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         unknown("client", &arguments.client, &known)
     })?;
     let body = body(arguments)?;
-    let form = QueryForm::parse(body.as_bytes(), Limits { parameters: usize::MAX })
+    let form = QueryForm::parse(body.as_bytes(), FormLimits::UNLIMITED)
         .map_err(|error| Failure::because(ExitCode::Data, &error))?;
     let call = format!("{route}:{}", form.action());
     let of = |id: RuleId| client.rules.iter().find(|rule| rule.id == id).map(ToString::to_string).unwrap_or_default();

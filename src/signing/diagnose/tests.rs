@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::credentials::SecretAccessKey;
-use crate::query::{Limits, Parameters, percent};
+use crate::query::{FormLimits, Parameters, percent};
 use proptest::prelude::*;
 
 /// What precedes and follows the parameters of a case, in canonical order.
@@ -27,7 +27,7 @@ struct Case<'a> {
 /// `sent` arrives with the signature of the case; what is found wrong with it.
 fn diagnosed(sent: &str, case: &Case<'_>) -> Vec<Cause> {
     let sent = format!("{sent}&Signature={}", percent::encode(&case.signature));
-    let parameters = Parameters::parse(sent.as_bytes(), Limits { parameters: 1000 }).unwrap();
+    let parameters = Parameters::parse(sent.as_bytes(), FormLimits::DEFAULT).unwrap();
     let claim = SignatureClaim::read(&parameters).unwrap();
     let target = SigningTarget::from_url(case.url).unwrap();
     assert!(!key().verifies(claim.method, &claim.string_to_sign(&target), &claim.tag), "{sent} should not verify");

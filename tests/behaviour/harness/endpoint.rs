@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use countersign::clock;
-use countersign::query::{Limits, Parameters};
+use countersign::query::{FormLimits, Parameters};
 use countersign::signing::SigningTarget;
 use countersign::signing::verify::{SignatureClaim, VerifyError};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -42,7 +42,7 @@ impl Received {
 
     /// Verifies the signature for the host and path the request came to.
     pub fn verify(&self, id: &str, secret: &str, token: Option<&str>) -> Result<(), VerifyError> {
-        let parameters = Parameters::parse(&self.body, Limits { parameters: 100_000 }).unwrap();
+        let parameters = Parameters::parse(&self.body, FormLimits::UNLIMITED).unwrap();
         let claim = SignatureClaim::read(&parameters)?;
         assert_eq!(claim.access_key_id, id);
         let path = self.head.first_line.split(' ').nth(1).unwrap().to_owned();

@@ -19,7 +19,7 @@ use countersign::downstream::{
 };
 use countersign::proxy::Proxy;
 use countersign::proxy::answer::Answer;
-use countersign::query::{Limits, Parameters};
+use countersign::query::{FormLimits, Parameters};
 use countersign::signing::verify::SignatureClaim;
 use http::{Method, Version};
 
@@ -285,7 +285,7 @@ fn check_arrival(arrival: &Arrival, passed_on: &[String]) {
 
     let (pairs, _) = read_signed(&arrival.body);
     assert!(pairs.iter().any(|(name, _)| name == "Action"));
-    let parameters = Parameters::parse(&arrival.body, Limits { parameters: LIMITS.parameters + 6 }).unwrap();
+    let parameters = Parameters::parse(&arrival.body, FormLimits::new(LIMITS.max_parameters() + 6)).unwrap();
     let verified =
         SignatureClaim::read(&parameters).and_then(|claim| claim.check(&active(None), &target(), clock::now()));
     assert_eq!(verified, Ok(()));

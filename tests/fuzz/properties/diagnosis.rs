@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::query::{Limits, Parameters, percent};
+use countersign::query::{FormLimits, Parameters, percent};
 use countersign::signing::diagnose::{Cause, Evidence, diagnose as search};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{SignatureMethod, SigningTarget};
@@ -37,7 +37,7 @@ pub fn diagnose(input: &[u8]) {
     };
     let sent = [&query, b"&Signature=".as_slice(), percent::encode(&STANDARD.encode(tag)).as_bytes()].concat();
 
-    let Ok(parameters) = Parameters::parse(&sent, Limits { parameters: 1000 }) else { return };
+    let Ok(parameters) = Parameters::parse(&sent, FormLimits::DEFAULT) else { return };
     let Ok(claim) = SignatureClaim::read(&parameters) else { return };
     let others: Vec<&str> = std::str::from_utf8(form).map(|text| text.split('.').collect()).unwrap_or_default();
     let (target, key, sent) = (&target, key.signing_key(), sent.as_slice());

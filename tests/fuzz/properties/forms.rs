@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::authorize::{ClientIdentity, Policy};
-use countersign::query::{Limits, Parameters, QueryForm, percent as encoding};
+use countersign::query::{FormLimits, Parameters, QueryForm, percent as encoding};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, RequestTimestamp, SignatureMethod, prepare};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::canonical::{Pairs, Plus, assert_canonical, decode, read_form, read_signed};
 use super::keys::{KEY_ID, active, target};
 
-pub(super) const LIMITS: Limits = Limits { parameters: 64 };
+pub(super) const LIMITS: FormLimits = FormLimits::new(64);
 const TOKEN: &str = "AQoEXAMPLE/H4aoAH0gNCAPy+==";
 const NOW: &str = "2011-06-20T22:30:59.556Z";
 
@@ -28,7 +28,7 @@ pub fn form(input: &[u8]) {
 
 fn one_form(body: &[u8]) {
     let ours = Parameters::parse(body, LIMITS);
-    let theirs = read_form(body).filter(|pairs| pairs.len() <= LIMITS.parameters);
+    let theirs = read_form(body).filter(|pairs| pairs.len() <= LIMITS.max_parameters());
     let read: Option<Pairs> = ours.as_ref().ok().map(|all| all.iter().map(|(n, v)| (n.into(), v.into())).collect());
     assert_eq!(read, theirs, "two readers of one form");
 
@@ -77,7 +77,7 @@ fn signed_and_read_again(body: &[u8], expected: &[(String, String)]) {
     let unsigned = sent.windows(b"&Signature=".len()).rposition(|window| window == b"&Signature=").unwrap();
     assert_eq!(string_to_sign, [b"POST\nimportexport.amazonaws.com\n/\n", &sent[..unsigned]].concat());
 
-    let parameters = Parameters::parse(&sent, Limits { parameters: LIMITS.parameters + 6 }).unwrap();
+    let parameters = Parameters::parse(&sent, FormLimits::new(LIMITS.max_parameters() + 6)).unwrap();
     assert_eq!(SignatureClaim::read(&parameters).and_then(|claim| claim.check(&key, &target, now)), Ok(()));
 }
 

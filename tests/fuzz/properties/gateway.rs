@@ -13,7 +13,7 @@ use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::stream::{Clocks, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity};
 use countersign::proxy::{DateEvidence, EndpointClock, Follow, OwnNames, Proxy, Route, Routes};
-use countersign::query::{ErrorDialect, Limits};
+use countersign::query::{ErrorDialect, FormLimits};
 use countersign::signing::{Profile, SignatureMethod};
 use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::client::Timeouts;
@@ -28,7 +28,7 @@ use super::keys::{active, target};
 pub(super) const LISTENER: &str = "127.0.0.1:8021";
 /// The one field of clients that the route passes on.
 pub(super) const FORWARDED: &str = "x-trace";
-pub(super) const LIMITS: Limits = Limits { parameters: 64 };
+pub(super) const LIMITS: FormLimits = FormLimits::new(64);
 /// Longer than anything takes.
 pub(super) const AGES: Duration = Duration::from_secs(3600);
 /// The clocks of a client's connection.
