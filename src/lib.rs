@@ -70,7 +70,7 @@
 //! # Threads
 //!
 //! Each worker is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener and its own
-//! pool of connections to every endpoint ([`app::worker`]). The kernel spreads connections over workers; a request never
+//! pool of connections to every endpoint (`app::serve::worker`). The kernel spreads connections over workers; a request never
 //! changes its thread. A Unix socket or one that was inherited has one queue, of which every worker has a clone. What workers share is read-only, or an atomic counter ([`downstream::Capacity`]; metrics and log lines have a place for each worker), or the current key
 //! ([`credentials::KeySlot`]) or what is known of an endpoint's clock ([`proxy::EndpointClock`]), both read without a lock, or what
 //! is known of an endpoint that fails ([`upstream::Breaker`], whose lock nobody takes while all is well). The admin listener and each key have a thread, so that health
@@ -86,8 +86,8 @@
 //!
 //! # Reload
 //!
-//! A thread of its own ([`app::reload`]) reads the configuration again, asks what of it would need rights that are gone
-//! ([`app::restart`]), and builds the successor of the whole [`app::Graph`]. What is configured as it was is handed over: key slots,
+//! A thread of its own (`app::reload`) reads the configuration again, asks what of it would need rights that are gone
+//! (`app::reload::restart`), and builds the successor of the whole [`app::Graph`]. What is configured as it was is handed over: key slots,
 //! destinations, TLS, counters, levels of rates. The graph then goes to every worker by a channel; each builds its part, keeps the
 //! connections of unchanged destinations, and replaces the [`downstream::Service`] of each listener. A request looks at it once, at
 //! its start: policy, key and endpoint are of one graph.

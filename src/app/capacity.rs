@@ -33,7 +33,7 @@ fn descriptors() -> usize {
 
 /// How many client connections there may be at once, over all listeners: half the descriptors, so that there is one for the
 /// endpoint's side of each, and health and metrics are reachable whatever clients do.
-pub(super) fn client_connections() -> usize {
+pub(crate) fn client_connections() -> usize {
     descriptors() / 2
 }
 

@@ -10,44 +10,13 @@
 //! configuration from its `source` again and builds the successor of a graph while it is served, unless `restart` knows better;
 //! `standing` holds what it exchanges.
 
-mod agent_inputs;
-#[cfg(feature = "aws")]
-mod aws_keys;
-#[cfg(not(feature = "aws"))]
-#[path = "app/no_aws_keys.rs"]
-mod aws_keys;
-mod build_error;
-pub mod capacity;
-pub mod clients;
-pub mod confinement;
-mod destination;
-pub mod graph;
-pub mod key_reports;
-pub mod key_stores;
-mod keys;
-pub mod listening;
-// its test, in a build that has no other use for it
-#[cfg(all(test, feature = "aws"))]
-mod no_aws_keys;
-#[cfg(feature = "pkcs11")]
-pub mod pkcs11_keys;
-#[cfg(not(feature = "pkcs11"))]
-#[path = "app/no_pkcs11_keys.rs"]
-mod pkcs11_keys;
-mod probe;
-mod refresh;
-pub mod reload;
-pub mod restart;
-pub mod running;
-pub mod shared_route;
-pub mod source;
-mod standing;
-mod start_error;
-mod token_keys;
-pub mod worker;
+pub(crate) mod build;
+pub(crate) mod capacity;
+pub(crate) mod confinement;
+pub(crate) mod reload;
+pub(crate) mod serve;
 
-pub use build_error::BuildError;
-pub use confinement::confinement;
-pub use graph::Graph;
-pub use running::{Bound, Drained, Running};
-pub use start_error::StartError;
+pub use build::error::BuildError;
+pub use build::graph::Graph;
+pub use serve::error::StartError;
+pub use serve::running::{Bound, Drained, Running};

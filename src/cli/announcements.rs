@@ -2,8 +2,9 @@
 
 use sd_notify::NotifyState;
 
-use crate::app::reload::ReloadEvent;
-use crate::app::{Graph, Running, capacity, key_reports};
+use crate::app::reload::reloader::ReloadEvent;
+use crate::app::serve::key_reports;
+use crate::app::{Graph, Running, capacity};
 use crate::config::settings::{Callers, Exposure, Mode, Settings};
 use crate::confine::Posture;
 

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::live;
-use crate::app::{capacity, key_reports};
+use crate::app::capacity;
+use crate::app::serve::key_reports;
 use crate::clock;
 use crate::config::settings::{
     self, AuditTarget, Callers, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
@@ -119,7 +120,7 @@ fn print_route(route: &Route) {
     println!(
         "  key: {}, {}",
         route.key,
-        crate::app::shared_route::signature_method(route.profile.signature_method).as_str()
+        crate::app::build::shared_route::signature_method(route.profile.signature_method).as_str()
     );
     if !route.hosts.is_empty() {
         println!("  chosen by Host: {}", route.hosts.join(", "));

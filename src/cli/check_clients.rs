@@ -1,6 +1,6 @@
 //! The part of `countersign check` that says who may do what.
 
-use crate::app::clients::clients;
+use crate::app::build::clients::clients;
 use crate::authorize::{Client, Effect, Rule};
 use crate::config::settings::{self, Callers, Mode, Settings};
 

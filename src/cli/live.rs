@@ -80,7 +80,7 @@ pub fn confinement(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]
         Some(b'@') => AbstractSockets::Allow,
         Some(_) | None => AbstractSockets::Deny,
     };
-    app::confinement(settings, file, keys, abstract_sockets)
+    app::confinement::confinement(settings, file, keys, abstract_sockets)
 }
 
 /// Has one message signed, from a command that has no runtime. Waits as long as the key's signer may take.

@@ -6,30 +6,30 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 
-use super::build_error::BuildError;
+use super::error::BuildError;
 use crate::config::settings::{self, Transport, Trust};
 use crate::upstream::tls::{self, Roots, RootsError};
 use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
 
 /// An endpoint with the roots that its certificate must lead to. A worker keeps its connections for as long as it is given the
 /// same destination.
-pub(super) struct Destination {
-    pub(super) endpoint: Endpoint,
+pub(crate) struct Destination {
+    pub(crate) endpoint: Endpoint,
     /// What else decides whether connections made before may still be used.
     settings: (settings::Endpoint, settings::RouteTimeouts, usize, usize),
     /// What is known of it when it fails.
-    pub(super) breaker: Arc<Breaker>,
+    pub(crate) breaker: Arc<Breaker>,
     /// Of an endpoint with TLS.
     roots: Option<Arc<RootCertStore>>,
 }
 
 /// The platform's roots, once they have been read: a confined process cannot read them again.
 #[derive(Clone, Default)]
-pub(super) struct PlatformRoots(Option<Arc<RootCertStore>>);
+pub(crate) struct PlatformRoots(Option<Arc<RootCertStore>>);
 
 impl PlatformRoots {
     /// Whether there are any.
-    pub(super) const fn are_loaded(&self) -> bool {
+    pub(crate) const fn are_loaded(&self) -> bool {
         self.0.is_some()
     }
 
@@ -42,7 +42,7 @@ impl PlatformRoots {
 }
 
 /// The destination of a route: the one there was `before` when it is the same, down to the contents of the CA file.
-pub(super) fn destination(
+pub(crate) fn destination(
     route: &settings::Route,
     platform: &mut PlatformRoots,
     before: Option<&Arc<Destination>>,

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::listening::ListenerError;
+use super::shared_listener::ListenerError;
 use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
 use crate::upstream::tls::RootsError;

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::build_error::BuildError;
-use super::capacity::client_connections;
 use super::clients;
 use super::destination::PlatformRoots;
+use super::error::BuildError;
 use super::keys::{Missing, attach_probes, keys, prove};
-use super::listening::{self, ListenerError, SharedListener};
+use super::shared_listener::{self, ListenerError, SharedListener};
 use super::shared_route::{SharedRoute, share_route};
+use crate::app::capacity::client_connections;
 use crate::authorize::Clients;
 use crate::config::settings::{self, Name, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
@@ -18,20 +18,20 @@ use crate::telemetry::Metrics;
 
 /// The shared part of a running proxy.
 pub struct Graph {
-    pub(super) settings: Settings,
-    pub(super) routes: Vec<SharedRoute>,
-    pub(super) keys: Vec<Arc<KeySlot>>,
-    pub(super) clients: Arc<Clients>,
-    pub(super) listeners: Vec<Arc<SharedListener>>,
-    pub(super) connections: Vec<Capacity>,
+    pub(crate) settings: Settings,
+    pub(crate) routes: Vec<SharedRoute>,
+    pub(crate) keys: Vec<Arc<KeySlot>>,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) listeners: Vec<Arc<SharedListener>>,
+    pub(crate) connections: Vec<Capacity>,
     /// Places for client connections, over all listeners.
     descriptors: Capacity,
     /// Memory for forms, over all routes.
-    pub(super) bodies: ByteBudget,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) platform: PlatformRoots,
+    pub(crate) bodies: ByteBudget,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) platform: PlatformRoots,
     /// How many graphs have been served, this one included.
-    pub(super) generation: u64,
+    pub(crate) generation: u64,
     /// Exchanges of routes that are configured no more.
     of_removed_routes: Vec<Capacity>,
 }
@@ -147,7 +147,7 @@ impl Graph {
     }
 
     /// The endpoints that count as down, each with its reason.
-    pub(super) fn endpoints_down(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn endpoints_down(&self) -> impl Iterator<Item = String> {
         let outages = self.settings.routes.iter().zip(&self.routes);
         outages.filter_map(|(route, shared)| {
             shared
@@ -159,7 +159,7 @@ impl Graph {
     }
 
     /// Brings the metrics of the endpoints up to now.
-    pub(super) fn publish_endpoints(&self) {
+    pub(crate) fn publish_endpoints(&self) {
         let breakers = self.settings.routes.iter().zip(&self.routes).map(|(route, shared)| {
             let breaker = &shared.destination.breaker;
             (route.name.as_str(), u8::from(breaker.outage().is_some()), breaker.outages())
@@ -181,12 +181,12 @@ impl Graph {
     }
 
     /// Each listener with what the workers share of it.
-    pub(super) fn listeners(&self) -> impl Iterator<Item = (&settings::Listener, &Arc<SharedListener>)> {
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = (&settings::Listener, &Arc<SharedListener>)> {
         self.settings.listeners.iter().zip(&self.listeners)
     }
 
     /// The places for connections of a listener.
-    pub(super) fn places(&self, listener: &Name) -> Capacity {
+    pub(crate) fn places(&self, listener: &Name) -> Capacity {
         let mut all = self.settings.listeners.iter().zip(&self.connections);
         // a listener that is not configured has none
         all.find(|(known, _)| known.name == *listener).map_or_else(|| Capacity::new(0), |(_, places)| places.clone())
@@ -216,9 +216,9 @@ fn share_listener(
     before: Option<&Graph>,
 ) -> Result<Arc<SharedListener>, Box<ListenerError>> {
     let known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.listeners));
-    match known.into_iter().find(|(known, _)| listening::share_alike(known, listener)) {
+    match known.into_iter().find(|(known, _)| shared_listener::share_alike(known, listener)) {
         Some((_, shared)) => Ok(Arc::clone(shared)),
-        None => listening::share(listener).map(Arc::new).map_err(Box::new),
+        None => shared_listener::share(listener).map(Arc::new).map_err(Box::new),
     }
 }
 

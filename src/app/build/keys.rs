@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::build_error::BuildError;
+use super::error::BuildError;
 use super::key_stores::key_store;
 use super::probe::{Probe, Probes};
 use super::shared_route::SharedRoute;
@@ -15,7 +15,7 @@ use crate::telemetry::record::causes;
 
 /// What a key is that is not there just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// No reason not to start: it may come.
     MayCome,
     /// A reason to go on with the configuration there was, which has its keys.
@@ -30,7 +30,7 @@ enum RequiredProof {
 }
 
 /// The slots of all keys, those that are `known` and new ones, and what the new ones are loaded from.
-pub(super) fn keys(
+pub(crate) fn keys(
     settings: &Settings,
     credentials_directory: Option<&Path>,
     missing: Missing,
@@ -55,7 +55,7 @@ pub(super) fn keys(
 }
 
 /// From now on these keys have to pass the probes of the routes that they sign for.
-pub(super) fn attach_probes<'k>(
+pub(crate) fn attach_probes<'k>(
     settings: &Settings,
     routes: &[SharedRoute],
     keys: impl IntoIterator<Item = &'k Arc<KeySlot>>,
@@ -68,7 +68,7 @@ pub(super) fn attach_probes<'k>(
 }
 
 /// Proves the keys that a reload brings, while those there were still serve.
-pub(super) fn prove(keys: &[WatchedKey]) -> Result<(), Vec<BuildError>> {
+pub(crate) fn prove(keys: &[WatchedKey]) -> Result<(), Vec<BuildError>> {
     let mut errors = Vec::new();
     for key in keys.iter().filter(|key| key.slot.has_proof()) {
         let source = match key.slot.renew(key.store.as_ref(), clock::now()) {

@@ -31,17 +31,17 @@ const LONGEST: Duration = Duration::from_secs(120);
 const READ: usize = 64 * 1024;
 
 /// The probes of all routes that a key signs for, one at least.
-pub(super) struct Probes(Vec<Probe>);
+pub(crate) struct Probes(Vec<Probe>);
 
 impl Probes {
     /// These probes; `None` when there are none.
-    pub(super) fn all(probes: Vec<Probe>) -> Option<Box<dyn Proof>> {
+    pub(crate) fn all(probes: Vec<Probe>) -> Option<Box<dyn Proof>> {
         if probes.is_empty() { None } else { Some(Box::new(Self(probes))) }
     }
 }
 
 /// The probe of one route.
-pub(super) struct Probe {
+pub(crate) struct Probe {
     route: String,
     form: String,
     target: SigningTarget,
@@ -53,7 +53,7 @@ pub(super) struct Probe {
 
 impl Probe {
     /// The probe of `route`, when it has one.
-    pub(super) fn of(route: &settings::Route, shared: &SharedRoute) -> Option<Self> {
+    pub(crate) fn of(route: &settings::Route, shared: &SharedRoute) -> Option<Self> {
         let settings::RouteTimeouts { connect, first_byte, idle, pool_idle: _, probe: _ } = route.timeouts;
         Some(Self {
             route: route.name.to_string(),

@@ -20,26 +20,26 @@ use crate::fetch::{FetchError, Location, Source};
 use crate::upstream::tls::Roots;
 
 /// What the workers share of one listener.
-pub(super) struct SharedListener {
-    pub(super) security: Security,
-    pub(super) service_accounts: Option<ServiceAccounts>,
+pub(crate) struct SharedListener {
+    pub(crate) security: Security,
+    pub(crate) service_accounts: Option<ServiceAccounts>,
 }
 
 /// How a listener knows service accounts.
-pub(super) struct ServiceAccounts {
-    pub(super) verifier: Arc<Verifier>,
-    pub(super) keys: KeysFrom,
+pub(crate) struct ServiceAccounts {
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) keys: KeysFrom,
 }
 
 impl SharedListener {
     /// Whether tokens cannot be judged, since the keys of their issuer have never been here.
-    pub(super) fn awaits_keys(&self) -> bool {
+    pub(crate) fn awaits_keys(&self) -> bool {
         self.service_accounts.as_ref().is_some_and(|accounts| !accounts.verifier.has_keys())
     }
 }
 
 /// Where the keys of a token issuer come from.
-pub(super) enum KeysFrom {
+pub(crate) enum KeysFrom {
     /// A file, which has been read.
     File(PathBuf),
     /// A server, which has not been asked yet: it may be away for a moment, and is no reason not to start.
@@ -106,7 +106,7 @@ pub enum BindError {
 
 impl ListenerError {
     /// Whether somebody has to change an owner or permissions.
-    pub(super) fn is_permissions(&self) -> bool {
+    pub(crate) fn is_permissions(&self) -> bool {
         match self {
             Self::Tls(TlsError::Pem(error)) | Self::Tokens(JwksError::File(error)) => error.is_permissions(),
             Self::Fetch { source, .. } => source.is_permissions(),
@@ -127,15 +127,15 @@ impl BindError {
 }
 
 /// A listener with a socket for every worker.
-pub(super) struct BoundListener {
-    pub(super) sockets: Vec<ListenerSocket>,
-    pub(super) address: ListenAddress,
+pub(crate) struct BoundListener {
+    pub(crate) sockets: Vec<ListenerSocket>,
+    pub(crate) address: ListenAddress,
     /// Removes a Unix socket at the end.
-    pub(super) path: Option<SocketPath>,
+    pub(crate) path: Option<SocketPath>,
 }
 
 /// Loads certificates and token keys.
-pub(super) fn share(listener: &Listener) -> Result<SharedListener, ListenerError> {
+pub(crate) fn share(listener: &Listener) -> Result<SharedListener, ListenerError> {
     let security = match &listener.tls {
         Some(tls) => Security::Tls(Arc::new(ReloadableTls::load(tls_settings(tls))?)),
         None if authenticates_by(listener, Method::LoopbackOwner) => {
@@ -182,7 +182,7 @@ fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
 }
 
 /// Whether two listeners would load the same.
-pub(super) fn share_alike(one: &Listener, other: &Listener) -> bool {
+pub(crate) fn share_alike(one: &Listener, other: &Listener) -> bool {
     let owners = |listener| authenticates_by(listener, Method::LoopbackOwner);
     one.name == other.name
         && one.tls == other.tls
@@ -191,7 +191,7 @@ pub(super) fn share_alike(one: &Listener, other: &Listener) -> bool {
 }
 
 /// Whether a listener lists `method`.
-pub(super) fn authenticates_by(listener: &Listener, method: Method) -> bool {
+pub(crate) fn authenticates_by(listener: &Listener, method: Method) -> bool {
     match &listener.callers {
         Callers::AnyLocal => false,
         Callers::Clients(methods) => methods.contains(&method),
@@ -199,7 +199,7 @@ pub(super) fn authenticates_by(listener: &Listener, method: Method) -> bool {
 }
 
 /// Binds a listener, or takes its socket over from the service manager.
-pub(super) fn bind(
+pub(crate) fn bind(
     listener: &Listener,
     workers: usize,
     inherited: &mut Option<InheritedSockets>,
@@ -226,7 +226,7 @@ pub(super) fn bind(
 }
 
 /// The names of sockets that the service manager has handed over and nobody serves: their clients would wait for ever.
-pub(super) fn unused(listeners: &[Listener], inherited: Option<InheritedSockets>) -> Vec<String> {
+pub(crate) fn unused(listeners: &[Listener], inherited: Option<InheritedSockets>) -> Vec<String> {
     let handed_over = || std::env::var_os("LISTEN_FDS").and_then(|_| InheritedSockets::from_environment().ok());
     let Some(sockets) = inherited.or_else(handed_over) else { return Vec::new() };
     let used = |socket: &str| {

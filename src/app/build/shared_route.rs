@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::build_error::BuildError;
 use super::destination::{Destination, PlatformRoots, destination};
+use super::error::BuildError;
 use crate::clock;
 use crate::config::settings::{self, Name, Route};
 use crate::credentials::{KeySlot, LoadError, LoadErrorKind, SignatureMethod, StoreError};
@@ -14,19 +14,19 @@ use crate::proxy::{DateEvidence, EndpointClock, Follow};
 use crate::telemetry::{Metrics, RouteMetrics};
 
 /// What the workers share of one route.
-pub(super) struct SharedRoute {
-    pub(super) key: Arc<KeySlot>,
-    pub(super) destination: Arc<Destination>,
-    pub(super) in_flight: Capacity,
-    pub(super) clock: Arc<EndpointClock>,
-    pub(super) metrics: RouteMetrics,
+pub(crate) struct SharedRoute {
+    pub(crate) key: Arc<KeySlot>,
+    pub(crate) destination: Arc<Destination>,
+    pub(crate) in_flight: Capacity,
+    pub(crate) clock: Arc<EndpointClock>,
+    pub(crate) metrics: RouteMetrics,
 }
 
 /// Shares what belongs to `route`: what there was `before` of it goes on as far as it is configured as it was.
 ///
 /// # Errors
 /// The route has no key, or one that does not compute what it asks for; no trusted roots; no host.
-pub(super) fn share_route(
+pub(crate) fn share_route(
     route: &Route,
     keys: &[Arc<KeySlot>],
     metrics: &Metrics,

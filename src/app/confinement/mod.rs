@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::listening::authenticates_by;
+use crate::app::build::shared_listener::authenticates_by;
 use crate::config::settings::{
     AuditTarget, Endpoint, ListenAddress, Listener, Method, Route, Settings, TokenKeys, Transport, Trust,
 };
@@ -13,7 +13,7 @@ use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
 
 /// DNS, when an answer is too long for a datagram.
-pub(super) const DNS: u16 = 53;
+pub(crate) const DNS: u16 = 53;
 
 /// What the C library reads to resolve a name, again and again.
 const RESOLVER_FILES: [&str; 6] =
@@ -133,19 +133,19 @@ fn around(file: &Path, user: User) -> BTreeSet<PathBuf> {
 }
 
 /// Whether a path is there for names to be resolved.
-pub(super) fn is_resolver_file(path: &Path) -> bool {
+pub(crate) fn is_resolver_file(path: &Path) -> bool {
     let known = RESOLVER_FILES.iter().chain(&LIBRARIES).any(|known| Path::new(known) == path);
     known || path == resolv_conf(Path::new(RESOLV_CONF), User::current())
 }
 
 /// Whether an endpoint has to be looked up.
-pub(super) fn is_name(endpoint: &Endpoint) -> bool {
+pub(crate) fn is_name(endpoint: &Endpoint) -> bool {
     endpoint.bare_host().parse::<IpAddr>().is_err()
 }
 
 /// The directories from which the file at `path` is read, now and after it was replaced: by a rename in its own directory, or
 /// by a symlink on the way to it that is swapped.
-pub(super) fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
+pub(crate) fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut rest = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for _ in 0..MOST_LINKS {

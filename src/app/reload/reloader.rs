@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::build_error::BuildError;
-use super::graph::Graph;
 use super::restart::{Granted, NeedsRestart, needs_restart};
 use super::source::Source;
-use super::standing::Standing;
+use crate::app::build::error::BuildError;
+use crate::app::build::graph::Graph;
+use crate::app::serve::serving::Serving;
 use crate::config::{self, ConfigError, Text};
 use crate::directories::Directories;
 use crate::telemetry::record::causes;
@@ -66,14 +66,14 @@ enum Signal {
 }
 
 /// The thread; its drop ends it.
-pub(super) struct Reloader {
+pub(crate) struct Reloader {
     signals: Sender<Signal>,
 }
 
 impl Reloader {
     /// Starts the thread. It looks at once, so that nothing is missed that changed since the caller read the file.
-    pub(super) fn start(
-        standing: Arc<Standing>,
+    pub(crate) fn start(
+        serving: Arc<Serving>,
         source: Source,
         granted: Granted,
         report: Report,
@@ -81,15 +81,15 @@ impl Reloader {
         let (signals, inbox) = mpsc::channel();
         let directory = watch(&source, signals.clone());
         let seen = source.served.clone().unwrap_or_default();
-        let current = standing.current();
+        let current = serving.current();
         current.metrics.configuration().is_served(current.generation, source.served.as_deref());
-        let round = Round { standing, source, granted, report, inbox, _directory: directory, seen };
+        let round = Round { serving, source, granted, report, inbox, _directory: directory, seen };
         thread::Builder::new().name("reload".to_owned()).spawn(move || round.run())?;
         Ok(Self { signals })
     }
 
     /// Has the configuration proved and used again (SIGHUP). Does not wait for it.
-    pub(super) fn poke(&self) {
+    pub(crate) fn poke(&self) {
         let _ended = self.signals.send(Signal::Asked);
     }
 }
@@ -119,7 +119,7 @@ fn watch(source: &Source, signals: Sender<Signal>) -> Option<Directories> {
 
 /// What the thread owns.
 struct Round {
-    standing: Arc<Standing>,
+    serving: Arc<Serving>,
     source: Source,
     granted: Granted,
     report: Report,
@@ -164,7 +164,7 @@ impl Round {
             return;
         }
         let settings = text.and_then(|text| text.settings(config::process_environment()));
-        let current = self.standing.current();
+        let current = self.serving.current();
         self.seen.clone_from(&fingerprint);
         if signal != Signal::Asked && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
             // only comments have changed, or a refused change was undone
@@ -193,7 +193,7 @@ impl Round {
 
     fn attempt(&self, settings: Result<config::settings::Settings, ReloadError>) -> Result<Arc<Graph>, ReloadError> {
         let settings = settings?;
-        let current = self.standing.current();
+        let current = self.serving.current();
         let reasons = needs_restart(&current, &settings, &self.granted, &self.source);
         if !reasons.is_empty() {
             return Err(ReloadError::Restart(reasons));
@@ -201,14 +201,14 @@ impl Round {
         let built = current.succeed(settings, self.source.credentials_directory.as_deref());
         let (graph, keys) = built.map_err(ReloadError::Build)?;
         let graph = Arc::new(graph);
-        self.standing.adopt(&graph, keys);
+        self.serving.adopt(&graph, keys);
         self.wait_for_workers(&graph);
         Ok(graph)
     }
 
     /// From here on no request is judged by the graph there was, but those that are under way.
     fn wait_for_workers(&self, graph: &Graph) {
-        let adopted = self.standing.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        let adopted = self.serving.adopted.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         let mut missing = graph.settings.process.workers;
         while missing > 0 {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::confinement::{DNS, confinement, directories_of, is_resolver_file};
-use super::graph::Graph;
-use super::key_stores::{key_files, needs_process};
 use super::source::Source;
+use crate::app::build::graph::Graph;
+use crate::app::build::key_stores::{key_files, needs_process};
+use crate::app::confinement::{DNS, confinement, directories_of, is_resolver_file};
 use crate::config::settings::{Listener, Settings, Transport, Trust};
 use crate::confine::{AbstractSockets, Confinement, Netlink};
 
@@ -32,7 +32,7 @@ pub struct NeedsRestart {
 }
 
 /// Everything about `new` that `current` cannot become.
-pub(super) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, source: &Source) -> Vec<NeedsRestart> {
+pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, source: &Source) -> Vec<NeedsRestart> {
     let old = current.settings();
     let mut reasons = Vec::new();
     let mut add = |at: String, why: String| reasons.push(NeedsRestart { at, why });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::graph::Graph;
+use crate::app::build::graph::Graph;
 use crate::clock;
 use crate::credentials::{
     ActiveKey, KeySlot, KeyWatcher, LoadError, Protection, RefreshOutcome, Report, SigningError, WatchError, WatchedKey,
@@ -12,7 +12,7 @@ use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
 
 /// Keeps `keys` fresh from now on.
-pub(super) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, WatchError> {
+pub(crate) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, WatchError> {
     let metrics = Arc::clone(&graph.metrics);
     for key in &keys {
         publish(&metrics, &key.slot);
@@ -62,7 +62,7 @@ pub fn unusable(slot: &KeySlot) -> Option<String> {
 
 /// What is the matter with the store of a key that is usable all the same.
 #[must_use]
-pub(super) fn degraded(slot: &KeySlot) -> Option<String> {
+pub(crate) fn degraded(slot: &KeySlot) -> Option<String> {
     let trouble = slot.trouble().filter(|_| unusable(slot).is_none())?;
     Some(format!("key.{}: the last good key is in use: {trouble}", slot.name()))
 }

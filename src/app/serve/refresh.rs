@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::graph::Graph;
-use super::listening::{KeysFrom, ServiceAccounts};
 use super::token_keys::{FetchedKeys, KeyFetcher};
+use crate::app::build::graph::Graph;
+use crate::app::build::shared_listener::{KeysFrom, ServiceAccounts};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::tls::{ReloadableTls, Reloaded};
@@ -19,7 +19,7 @@ use crate::telemetry::record::causes;
 const POLL: Duration = Duration::from_secs(10);
 
 /// Asks for a look before its time; the thread ends when it is dropped.
-pub(super) struct Refresher {
+pub(crate) struct Refresher {
     files: Option<Sender<()>>,
     fetcher: Option<KeyFetcher>,
 }
@@ -32,7 +32,7 @@ enum Refreshed {
 
 impl Refresher {
     /// Starts the threads, if there is anything to look at or to fetch.
-    pub(super) fn start(graph: &Graph) -> io::Result<Self> {
+    pub(crate) fn start(graph: &Graph) -> io::Result<Self> {
         let mut all: Vec<(String, Refreshed)> = Vec::new();
         let mut fetched = Vec::new();
         for (listener, shared) in graph.settings.listeners.iter().zip(&graph.listeners) {
@@ -61,7 +61,7 @@ impl Refresher {
     }
 
     /// Has everything looked at and fetched soon (SIGHUP).
-    pub(super) fn poke(&self) {
+    pub(crate) fn poke(&self) {
         if let Some(files) = &self.files {
             // the other end is there until this value is dropped
             let _sent = files.send(());

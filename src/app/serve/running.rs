@@ -12,16 +12,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::graph::Graph;
+use super::error::StartError;
 use super::key_reports;
-use super::listening::{self, BindError};
-use super::reload::{Reloader, Report};
-use super::restart::Granted;
-use super::source::Source;
-use super::standing::Standing;
-use super::start_error::StartError;
+use super::serving::Serving;
 use super::worker::{self, Work};
 use crate::admin::{Admin, Status};
+use crate::app::build::graph::Graph;
+use crate::app::build::shared_listener::{self, BindError};
+use crate::app::reload::reloader::{Reloader, Report};
+use crate::app::reload::restart::Granted;
+use crate::app::reload::source::Source;
 use crate::clock;
 use crate::config::settings::{self, AuditTarget, Name};
 use crate::credentials::WatchedKey;
@@ -65,7 +65,7 @@ pub struct Bound {
 
 /// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
 pub struct Running {
-    standing: Arc<Standing>,
+    serving: Arc<Serving>,
     reloader: Option<Reloader>,
     addresses: Arc<[ListenAddress]>,
     admin: Option<SocketAddr>,
@@ -112,18 +112,18 @@ impl Bound {
         let (drain, drain_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
         let (adopted, adoptions) = std::sync::mpsc::channel();
-        let standing = Arc::new(Standing::begin(Arc::clone(&graph), keys, paths, adoptions)?);
+        let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let addresses: Arc<[ListenAddress]> = addresses.into();
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         if let Some(socket) = admin_socket {
-            let (standing, draining, audit) = (Arc::clone(&standing), Arc::clone(&draining), audit.clone());
-            let status = ProcessStatus { standing, draining, audit };
+            let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
+            let status = ProcessStatus { serving, draining, audit };
             spawn("admin", move || serve_admin(socket, Arc::new(status), Drain::new(admin_signal)))?;
         }
         let (ends, worker_ends) = mpsc::unbounded_channel();
         for (number, sockets) in sockets.into_iter().enumerate() {
             let work = Work {
-                graphs: standing.graphs(),
+                graphs: serving.graphs(),
                 sockets: addresses.iter().cloned().zip(sockets).collect(),
                 audit: audit.clone(),
                 drain: Drain::new(drain_signal.clone()),
@@ -137,7 +137,7 @@ impl Bound {
             })?;
         }
         Ok(Running {
-            standing,
+            serving,
             reloader: None,
             addresses,
             admin,
@@ -175,7 +175,7 @@ impl Running {
     /// The graph that is served.
     #[must_use]
     pub fn graph(&self) -> Arc<Graph> {
-        self.standing.current()
+        self.serving.current()
     }
 
     /// Reads the configuration again from now on, when it changes and with [`Self::refresh`], and serves what can be proved.
@@ -184,14 +184,14 @@ impl Running {
     /// # Errors
     /// [`StartError::Thread`].
     pub fn follow(&mut self, source: Source, granted: Granted, report: Report) -> Result<(), StartError> {
-        let reloader = Reloader::start(Arc::clone(&self.standing), source, granted, report);
+        let reloader = Reloader::start(Arc::clone(&self.serving), source, granted, report);
         self.reloader = Some(reloader.map_err(StartError::Thread)?);
         Ok(())
     }
 
     /// Has every key store asked again, listeners' certificates looked at, and the configuration read.
     pub fn refresh(&self) {
-        self.standing.refresh();
+        self.serving.refresh();
         if let Some(reloader) = &self.reloader {
             reloader.poke();
         }
@@ -241,7 +241,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.standing.remove_sockets();
+        self.serving.remove_sockets();
     }
 }
 
@@ -254,7 +254,7 @@ fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
     let mut by_worker: Vec<Vec<ListenerSocket>> = (0..workers).map(|_| Vec::new()).collect();
     let (mut addresses, mut paths, mut inherited) = (Vec::new(), Vec::new(), None);
     for listener in &graph.settings.listeners {
-        let bound = listening::bind(listener, workers, &mut inherited)
+        let bound = shared_listener::bind(listener, workers, &mut inherited)
             .map_err(|source| StartError::Bind { table: format!("listener.{}", listener.name), source })?;
         addresses.push(bound.address);
         paths.extend(bound.path.map(|path| (listener.name.clone(), path)));
@@ -262,7 +262,7 @@ fn bind_listeners(graph: &Graph) -> Result<BoundListeners, StartError> {
             worker.push(socket);
         }
     }
-    let unused = listening::unused(&graph.settings.listeners, inherited);
+    let unused = shared_listener::unused(&graph.settings.listeners, inherited);
     Ok((by_worker, addresses, paths, unused))
 }
 
@@ -318,14 +318,14 @@ fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, 
 
 /// What the admin listener sees.
 struct ProcessStatus {
-    standing: Arc<Standing>,
+    serving: Arc<Serving>,
     draining: Arc<AtomicBool>,
     audit: AuditLog,
 }
 
 impl Status for ProcessStatus {
     fn not_ready(&self) -> Vec<String> {
-        let graph = self.standing.current();
+        let graph = self.serving.current();
         let keys = graph.keys.iter().filter_map(|slot| key_reports::unusable(slot));
         let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
@@ -337,13 +337,13 @@ impl Status for ProcessStatus {
     }
 
     fn degraded(&self) -> Vec<String> {
-        let graph = self.standing.current();
+        let graph = self.serving.current();
         let keys = graph.keys.iter().filter_map(|slot| key_reports::degraded(slot));
         keys.chain(graph.endpoints_down()).collect()
     }
 
     fn metrics(&self) -> String {
-        let graph = self.standing.current();
+        let graph = self.serving.current();
         for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
             graph.metrics.set_connections(listener.name.as_str(), places.taken());
         }

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::graph::Graph;
+use super::error::StartError;
 use super::key_reports;
 use super::refresh::Refresher;
-use super::start_error::StartError;
+use crate::app::build::graph::Graph;
 use crate::config::settings::Name;
 use crate::credentials::{KeyWatcher, WatchedKey};
 use crate::downstream::unix_socket::SocketPath;
 use crate::telemetry::record::causes;
 
 /// The parts that change with the configuration.
-pub(super) struct Standing {
+pub(crate) struct Serving {
     graphs: watch::Sender<Arc<Graph>>,
     /// One for each key, so that they come and go with the configuration.
     keys: Mutex<BTreeMap<String, KeyWatcher>>,
@@ -24,12 +24,12 @@ pub(super) struct Standing {
     /// Removed with their listeners.
     paths: Mutex<Vec<(Name, SocketPath)>>,
     /// Hears of every worker that serves a graph.
-    pub(super) adopted: Mutex<Receiver<u64>>,
+    pub(crate) adopted: Mutex<Receiver<u64>>,
 }
 
-impl Standing {
+impl Serving {
     /// Starts the threads that watch the keys, and the files of listeners.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         graph: Arc<Graph>,
         keys: Vec<WatchedKey>,
         paths: Vec<(Name, SocketPath)>,
@@ -52,17 +52,17 @@ impl Standing {
     }
 
     /// The graph that is served.
-    pub(super) fn current(&self) -> Arc<Graph> {
+    pub(crate) fn current(&self) -> Arc<Graph> {
         Arc::clone(&self.graphs.borrow())
     }
 
     /// The graph that is served, and those to come.
-    pub(super) fn graphs(&self) -> watch::Receiver<Arc<Graph>> {
+    pub(crate) fn graphs(&self) -> watch::Receiver<Arc<Graph>> {
         self.graphs.subscribe()
     }
 
     /// Has every key store asked again, and listeners' certificates looked at.
-    pub(super) fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         for watcher in lock(&self.keys).values() {
             watcher.poke();
         }
@@ -70,12 +70,12 @@ impl Standing {
     }
 
     /// Removes the sockets in the file system. At the end: what shares this value with threads that never end is never dropped.
-    pub(super) fn remove_sockets(&self) {
+    pub(crate) fn remove_sockets(&self) {
         lock(&self.paths).clear();
     }
 
     /// Has `graph` served, in which `keys` are new. May wait for a key store that is being asked.
-    pub(super) fn adopt(&self, graph: &Arc<Graph>, keys: Vec<WatchedKey>) {
+    pub(crate) fn adopt(&self, graph: &Arc<Graph>, keys: Vec<WatchedKey>) {
         self.graphs.send_replace(Arc::clone(graph));
         let mut watchers = lock(&self.keys);
         let is_new = |name: &str| keys.iter().any(|key| key.slot.name() == name);

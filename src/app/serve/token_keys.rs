@@ -34,16 +34,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const COOLDOWN: Duration = Duration::from_secs(10);
 
 /// A verifier, and where its keys come from.
-pub(super) struct FetchedKeys {
-    pub(super) listener: String,
-    pub(super) verifier: Arc<Verifier>,
-    pub(super) source: Arc<Source>,
+pub(crate) struct FetchedKeys {
+    pub(crate) listener: String,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) source: Arc<Source>,
     /// The URL, for the log.
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 /// Asks for a fetch before its time; the thread ends when it is dropped.
-pub(super) struct KeyFetcher {
+pub(crate) struct KeyFetcher {
     pokes: watch::Sender<()>,
 }
 
@@ -58,7 +58,7 @@ enum KeysError {
 
 impl KeyFetcher {
     /// Starts the thread, if there is anything to fetch.
-    pub(super) fn start(all: Vec<FetchedKeys>, metrics: &Arc<Metrics>) -> io::Result<Option<Self>> {
+    pub(crate) fn start(all: Vec<FetchedKeys>, metrics: &Arc<Metrics>) -> io::Result<Option<Self>> {
         if all.is_empty() {
             return Ok(None);
         }
@@ -70,7 +70,7 @@ impl KeyFetcher {
     }
 
     /// Has everything fetched now.
-    pub(super) fn poke(&self) {
+    pub(crate) fn poke(&self) {
         self.pokes.send_replace(());
     }
 }

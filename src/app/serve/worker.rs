@@ -12,11 +12,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::clients;
-use super::destination::Destination;
-use super::graph::Graph;
-use super::listening::SharedListener;
-use super::shared_route::{SharedRoute, signature_method};
+use crate::app::build::clients;
+use crate::app::build::destination::Destination;
+use crate::app::build::graph::Graph;
+use crate::app::build::shared_listener::SharedListener;
+use crate::app::build::shared_route::{SharedRoute, signature_method};
 use crate::authorize::ActionPattern;
 use crate::config::settings::{self, Name, ServedRoutes};
 use crate::downstream::stream::Clocks;

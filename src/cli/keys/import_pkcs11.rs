@@ -7,7 +7,7 @@ use clap::Args;
 use super::identity_option::IdentityOption;
 use super::output::print;
 use super::secret_input::{self, Parts, Wanted};
-use crate::app::pkcs11_keys;
+use crate::app::build::key_stores::pkcs11::address;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::config::settings::TokenUri;
 use crate::config::token_uri;
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let key = TokenKey {
         module: absolute(&arguments.module),
-        address: pkcs11_keys::address(&arguments.uri),
+        address: address(&arguments.uri),
         pin,
         sessions: 1,
         max_message: 0,

@@ -6,8 +6,8 @@ use std::time::Instant;
 use clap::Args;
 
 use super::output::{expiry, print};
-use crate::app::key_stores::key_store;
-use crate::app::shared_route::signature_method;
+use crate::app::build::key_stores::key_store;
+use crate::app::build::shared_route::signature_method;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::config::settings::{Key, Name, Settings};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::clients::clients;
+use crate::app::build::clients::clients;
 use crate::authorize::{Mode, RuleId, Verdict};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;

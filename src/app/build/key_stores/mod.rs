@@ -1,11 +1,24 @@
 //! From a `[key.NAME]` to its live store.
 
+mod agent_inputs;
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(not(feature = "aws"))]
+#[path = "no_aws.rs"]
+mod aws;
+// its test, in a build that has no other use for it
+#[cfg(all(test, feature = "aws"))]
+mod no_aws;
+#[cfg(feature = "pkcs11")]
+pub(crate) mod pkcs11;
+#[cfg(not(feature = "pkcs11"))]
+#[path = "no_pkcs11.rs"]
+mod pkcs11;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::agent_inputs::{absolute, passed_on};
-use super::aws_keys;
-use super::pkcs11_keys;
+use self::agent_inputs::{absolute, passed_on};
 use crate::config::settings::{self, Key, ProcessStore};
 use crate::credentials::identity::names_plugin;
 use crate::credentials::plugin::{self, PluginKey};
@@ -27,8 +40,8 @@ pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<
         }
         settings::KeyStore::File(source) => Box::new(PlainFile::new(locate(source)?)),
         settings::KeyStore::Process(process) => Box::new(process_store(process)?),
-        settings::KeyStore::Aws(store) => aws_keys::store(store)?,
-        settings::KeyStore::Pkcs11(token) => pkcs11_keys::store(&key.name, token, &locate(&token.pin)?)?,
+        settings::KeyStore::Aws(store) => aws::store(store)?,
+        settings::KeyStore::Pkcs11(token) => pkcs11::store(&key.name, token, &locate(&token.pin)?)?,
     })
 }
 
@@ -36,7 +49,7 @@ pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<
 ///
 /// # Errors
 /// A systemd credential where there are none.
-pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
+pub(crate) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
     let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
     Ok(match &key.store {
         settings::KeyStore::Sealed { file, identity, .. } => vec![file.clone(), locate(identity)?],
@@ -46,7 +59,7 @@ pub(super) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Resu
 }
 
 /// Whether a key comes from a process that is started for it.
-pub(super) fn needs_process(key: &Key, credentials_directory: Option<&Path>) -> bool {
+pub(crate) fn needs_process(key: &Key, credentials_directory: Option<&Path>) -> bool {
     match &key.store {
         settings::KeyStore::Sealed { identity, .. } => {
             file_source(identity).locate(credentials_directory).is_ok_and(|identity| names_plugin(&identity))
