@@ -29,6 +29,7 @@ mod refused_forms;
 mod refused_heads;
 mod relayed;
 mod reload;
+mod reload_routes;
 mod reuse;
 mod rolling;
 mod rotation;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::harness::{After, Answer, CREATE, Draft, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
 
 /// A port that is taken and refuses connections.
-fn refusing() -> (socket2::Socket, SocketAddr) {
+pub fn refusing() -> (socket2::Socket, SocketAddr) {
     let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = held.local_addr().unwrap().as_socket().unwrap();

@@ -1,0 +1,11 @@
+//! From settings to what all workers share: routes, listeners, keys, clients. Everything here can be proven without serving.
+
+pub(crate) mod clients;
+pub(crate) mod destination;
+pub(crate) mod error;
+pub(crate) mod graph;
+pub(crate) mod key_stores;
+mod keys;
+mod probe;
+pub(crate) mod shared_listener;
+pub(crate) mod shared_route;

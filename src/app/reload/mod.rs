@@ -1,0 +1,5 @@
+//! Replacing the configuration of a process that serves, as far as the rights it kept allow.
+
+pub(crate) mod reloader;
+pub(crate) mod restart;
+pub(crate) mod source;
