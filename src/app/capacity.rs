@@ -18,7 +18,7 @@ const OTHERS: usize = 128;
 
 /// Raises the number of descriptors that this process may have to what it is allowed to raise it to: shells and service managers
 /// give 1024 for the sake of programs that call select(2). Before the process is confined, which forbids it.
-pub fn raise_descriptors() {
+pub(crate) fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         // what cannot be raised is told by `shortage`
@@ -39,7 +39,7 @@ pub(crate) fn client_connections() -> usize {
 
 /// Where the configuration allows more than the system, in words; `None` when it does not.
 #[must_use]
-pub fn shortage(settings: &Settings) -> Option<String> {
+pub(crate) fn shortage(settings: &Settings) -> Option<String> {
     let clients: usize =
         settings.listeners.iter().map(|listener| listener.limits.connections).fold(0, usize::saturating_add);
     let upstream: usize = settings
@@ -59,7 +59,7 @@ pub fn shortage(settings: &Settings) -> Option<String> {
 
 /// The most memory that clients can make the process use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WorstCase {
+pub(crate) struct WorstCase {
     connections: usize,
     exchanges: usize,
     bodies: usize,
@@ -67,7 +67,7 @@ pub struct WorstCase {
 
 /// Adds up the limits.
 #[must_use]
-pub fn worst_case(settings: &Settings) -> WorstCase {
+pub(crate) fn worst_case(settings: &Settings) -> WorstCase {
     let connections = settings.listeners.iter().map(|listener| listener.limits.connections);
     let connections = connections.fold(0, usize::saturating_add).min(client_connections());
     let routes = settings.routes.iter().map(|route| route.limits);

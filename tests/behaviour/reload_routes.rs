@@ -10,7 +10,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use rustix::process::Signal;
 
 use crate::harness::{
-    After, Answer, CREATE, Draft, Endpoint, Ending, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault,
+    After, Answer, CREATE, Draft, Ending, Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault,
     endpoint, eventually,
 };
 use crate::outages::refusing;
@@ -410,8 +410,7 @@ fn new_idle() {
 
 fn new_pool_idle() {
     let endpoint = Endpoint::obliging();
-    let (before, after) =
-        changed(Setup::to(&endpoint), "timeouts.pool_idle = \"1h\"", "timeouts.pool_idle = \"50ms\"");
+    let (before, after) = changed(Setup::to(&endpoint), "timeouts.pool_idle = \"1h\"", "timeouts.pool_idle = \"50ms\"");
     let proxy = reloaded(&before, &after);
     proxy.post(FORM).expect(200);
     sleep(Duration::from_millis(100)); // twice as long as a connection may wait

@@ -10,14 +10,14 @@ use crate::config::settings;
 
 /// The clients of a configuration. Their rates are counted over all that share the value, and go on from those `before` them.
 #[must_use]
-pub fn clients(settings: &settings::Settings, before: Option<&Clients>) -> Clients {
+pub(crate) fn clients(settings: &settings::Settings, before: Option<&Clients>) -> Clients {
     let known = |name: &settings::Name| before.and_then(|clients| clients.named(name.as_str()));
     Clients::new(settings.clients.iter().map(|settings| client(settings, known(&settings.name))).collect())
 }
 
 /// Who may call a listener.
 #[must_use]
-pub fn callers(callers: &settings::Callers, clients: &Arc<Clients>) -> Callers {
+pub(crate) fn callers(callers: &settings::Callers, clients: &Arc<Clients>) -> Callers {
     match callers {
         settings::Callers::AnyLocal => Callers::AnyLocal,
         settings::Callers::Clients(methods) => Callers::Clients {
@@ -29,7 +29,7 @@ pub fn callers(callers: &settings::Callers, clients: &Arc<Clients>) -> Callers {
 
 /// What decides on a listener.
 #[must_use]
-pub const fn policy(callers: &settings::Callers) -> Policy {
+pub(crate) const fn policy(callers: &settings::Callers) -> Policy {
     match callers {
         settings::Callers::AnyLocal => Policy::AnyLocal,
         settings::Callers::Clients(_) => Policy::ByClient,

@@ -91,7 +91,7 @@ fn check_method(route: &Route, key: &KeySlot) -> Result<(), LoadError> {
 
 /// The configuration's word for a MAC, as the signer's.
 #[must_use]
-pub const fn signature_method(method: settings::SignatureMethod) -> SignatureMethod {
+pub(crate) const fn signature_method(method: settings::SignatureMethod) -> SignatureMethod {
     match method {
         settings::SignatureMethod::HmacSha256 => SignatureMethod::HmacSha256,
         settings::SignatureMethod::HmacSha1 => SignatureMethod::HmacSha1,

@@ -30,7 +30,7 @@ const MOST_LINKS: usize = 40;
 ///
 /// `file` is the configuration's, which is read again when it changes; `abstract_sockets` says whether the service manager
 /// listens on one.
-pub fn confinement(
+pub(crate) fn confinement(
     settings: &Settings,
     file: Option<&Path>,
     keys: &[WatchedKey],

@@ -36,7 +36,7 @@ pub enum ReloadEvent<'a> {
 }
 
 /// Told of every reload, on the reloading thread.
-pub type Report = Box<dyn Fn(ReloadEvent<'_>) + Send>;
+pub(crate) type Report = Box<dyn Fn(ReloadEvent<'_>) + Send>;
 
 /// Why a configuration is not used. Nothing of it is.
 #[derive(Debug, Error)]

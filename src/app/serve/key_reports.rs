@@ -26,7 +26,7 @@ pub(crate) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, 
 }
 
 /// Says which key is in use, when it ends and how its memory is kept; warns when that may be swapped.
-pub fn in_use(name: &str, key: &ActiveKey, message: &str) {
+pub(crate) fn in_use(name: &str, key: &ActiveKey, message: &str) {
     let expires = key.expiration().map(|expiration| expiration.to_string());
     let memory = key.protection();
     tracing::info!(
@@ -48,7 +48,7 @@ pub fn in_use(name: &str, key: &ActiveKey, message: &str) {
 
 /// Why no request can be signed with a key; `None` when it is usable.
 #[must_use]
-pub fn unusable(slot: &KeySlot) -> Option<String> {
+pub(crate) fn unusable(slot: &KeySlot) -> Option<String> {
     let error = match slot.current(clock::now()) {
         Err(error) => error.to_string(),
         Ok(key) if key.signing_key().is_away() => SigningError::Away.to_string(),

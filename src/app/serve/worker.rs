@@ -33,24 +33,24 @@ use crate::upstream::pool::Pool;
 const POOL_SWEEP: Duration = Duration::from_secs(5);
 
 /// What a worker is given.
-pub struct Work {
+pub(crate) struct Work {
     /// The graph to serve, now and after every reload.
-    pub graphs: watch::Receiver<Arc<Graph>>,
+    pub(crate) graphs: watch::Receiver<Arc<Graph>>,
     /// One socket for each listener of the first graph, in its order.
-    pub sockets: Vec<(ListenAddress, ListenerSocket)>,
+    pub(crate) sockets: Vec<(ListenAddress, ListenerSocket)>,
     /// Where decisions are recorded.
-    pub audit: AuditLog,
+    pub(crate) audit: AuditLog,
     /// The end of it all.
-    pub drain: Drain,
+    pub(crate) drain: Drain,
     /// Told the generation of each graph that is served from then on.
-    pub adopted: mpsc::Sender<u64>,
+    pub(crate) adopted: mpsc::Sender<u64>,
 }
 
 /// Serves until the drain is over.
 ///
 /// # Errors
 /// The runtime cannot be made, or a socket not be registered with it: the system is out of descriptors.
-pub fn run(work: Work) -> io::Result<()> {
+pub(crate) fn run(work: Work) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let Work { mut graphs, sockets, audit, drain, adopted } = work;

@@ -32,7 +32,7 @@ use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, Pla
 ///
 /// # Errors
 /// A systemd credential where there are none; a process that cannot be started.
-pub fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
+pub(crate) fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
     let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
     Ok(match &key.store {
         settings::KeyStore::Sealed { file, identity, environment, timeout } => {

@@ -31,7 +31,7 @@ pub(super) fn store(name: &Name, store: &Pkcs11Store, pin: &Path) -> Result<Box<
 
 /// The token and the key that a URI means.
 #[must_use]
-pub fn address(uri: &TokenUri) -> TokenAddress {
+pub(crate) fn address(uri: &TokenUri) -> TokenAddress {
     TokenAddress {
         token: uri.token.clone(),
         manufacturer: uri.manufacturer.clone(),
