@@ -96,7 +96,7 @@
 //!
 //! 1. No secret, string to sign, signature, form value or `Authorization` field in a log, metric, error or answer. Secrets are
 //!    types without `Debug`, `Clone` or `Serialize`; one method with a greppable name, `expose_secret`, lends their bytes. Of a
-//!    secret key only keyed states stay, in memory that nobody else can read; `tests/memory` looks for more.
+//!    secret key only keyed states stay, in memory that nobody else can read; `tests/outside/memory` looks for more.
 //! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no default route.
 //! 3. Upstream host, path and key come from the configuration, never from anything a client sent.
 //! 4. Keys are refreshed beside the request path; a store that fails, or a new key that is not proven, leaves the last good key; an

@@ -1,8 +1,5 @@
 //! The audit as an operator meets it: a line for every decision, rotation, and a disk that is full.
 
-// clippy.toml allows these in tests, but does not see that the helpers of this file are part of them
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -11,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::{Scene, call, post, spawn};
 
-mod stage;
+use crate::harness::scene::{Scene, call, post, spawn};
 
 fn wait(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();

@@ -52,7 +52,7 @@ fn every_file_in_config_passes_check() {
     for entry in fs::read_dir(sample("")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if name == "pkcs11.toml" {
-            continue; // wants a token: tests/clients/test_pkcs11.py has one, and checks it there
+            continue; // wants a token: tests/outside/clients/test_pkcs11.py has one, and checks it there
         }
         let mut command = match name.as_str() {
             "gateway.toml" => {

@@ -9,10 +9,12 @@
 )] // a test fails by panicking
 #![allow(unreachable_pub)] // one program: everything in it is
 
+#[path = "../harness/mod.rs"]
 mod harness;
 
 mod admin;
 mod age_plugins;
+mod audit;
 mod clock;
 mod configured;
 mod cut_answers;
@@ -21,6 +23,7 @@ mod forwarded;
 mod key_stores;
 mod keys;
 mod limits;
+mod named_clients;
 mod names;
 mod outages;
 mod pool;

@@ -1,8 +1,5 @@
 //! Named clients over real sockets: who is let in, what their rules let pass, and what the endpoint sees of it.
 
-// what the tests share stands outside of them, where clippy does not see that it is a test
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -1,11 +1,4 @@
 //! `countersign explain` as a shell uses it: two captured files, one cause, no value.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)] // a test fails by panicking
 
 use std::fs;
 use std::io::Write as _;

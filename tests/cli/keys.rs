@@ -1,8 +1,5 @@
 //! `countersign keys` as its users meet it: the real program, its exit codes, its output; and Debian's `age` as the other side.
 
-// clippy.toml allows these in tests, but does not see that the helpers of this file are part of them
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,7 +12,7 @@ const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const OTHER_ID: &str = "AKIAI44QH8DHBEXAMPLE";
 const OTHER_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY";
-/// An identity and a recipient of the plugin in tests/age_plugin.
+/// An identity and a recipient of the plugin in tests/outside/age_plugin.
 const PLUGIN_IDENTITY: &str = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y";
 const PLUGIN_RECIPIENT: &str = "age1example1v9hzqetcv9khqmr98fhc45";
 const TOKEN: &str = "AQoDYXdzEJrEXAMPLETOKEN";
@@ -126,9 +123,10 @@ impl Place {
         })
     }
 
-    /// Installs the plugin of tests/age_plugin, puts its identity into the file `plugin-id`, and gives a command that finds it.
+    /// Installs the plugin of tests/outside/age_plugin, puts its identity into the file `plugin-id`, and gives a command that finds it.
     fn install_plugin(&self) {
-        let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/age_plugin/age-plugin-example");
+        let source =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/age_plugin/age-plugin-example");
         fs::create_dir(self.path("bin")).unwrap();
         fs::copy(source, self.path("bin/age-plugin-example")).unwrap();
         self.write("plugin-id", PLUGIN_IDENTITY);

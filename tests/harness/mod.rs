@@ -1,11 +1,14 @@
 //! What stands around the program in these tests: keys, configuration, clients, and endpoints that do what a test wants.
 
+#![allow(dead_code, unused_imports)] // each test program uses its part
+
 pub mod client;
 pub mod endpoint;
 pub mod keys;
 pub mod log;
 pub mod plugin;
 pub mod proxy;
+pub mod scene;
 pub mod wire;
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! An age plugin (tests/age_plugin), installed in a directory of its own, and keys sealed to it.
+//! An age plugin (tests/outside/age_plugin), installed in a directory of its own, and keys sealed to it.
 
 use std::fs;
 use std::io::Write as _;
@@ -22,7 +22,7 @@ impl Plugin {
     /// Installs it, and puts its identity into the vault.
     pub fn install(vault: &Vault) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/age_plugin/age-plugin-example");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/age_plugin/age-plugin-example");
         fs::copy(source, directory.path().join("age-plugin-example")).unwrap();
         vault.put("identity", &format!("# of the example plugin\n{IDENTITY}\n"));
         Self(directory)

@@ -1,8 +1,5 @@
 //! A sandbox and a proxy as the tests of the whole program need them: in a directory of their own, as an ordinary user.
 
-// each test program uses its part
-#![allow(dead_code)]
-
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

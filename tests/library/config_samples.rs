@@ -1,8 +1,5 @@
 //! The sample configurations in `config/` load, agree with each other, and state true defaults.
 
-// what reads the samples for several tests stands outside of them, where clippy does not see that it is a test
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -108,12 +105,12 @@ struct Place(tempfile::TempDir);
 impl Place {
     const DOCUMENT: &str = r#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
         "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
-    // of tests/age_plugin
+    // of tests/outside/age_plugin
     const PLUGIN_IDENTITY: &str = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y";
 
     fn with(opener: &str) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/age_plugin/age-plugin-example");
+        let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/age_plugin/age-plugin-example");
         std::fs::create_dir(place.0.path().join("plugins")).unwrap();
         std::fs::copy(plugin, place.0.path().join("plugins/age-plugin-example")).unwrap();
         place.put("identity", opener, 0o600);
@@ -148,7 +145,7 @@ fn every_key_in_the_readme_that_needs_nobody_else_signs() {
     let mut tested = Vec::new();
     for snippet in keys_of_the_readme() {
         let kind = match snippet.split_once("kind = \"").and_then(|(_, rest)| rest.split_once('"')) {
-            Some(("aws" | "pkcs11", _)) => continue, // tests/clients has what they need
+            Some(("aws" | "pkcs11", _)) => continue, // tests/outside/clients has what they need
             Some((kind, _)) => kind.to_owned(),
             None if snippet.contains("AGE-PLUGIN-") => "plugin".to_owned(),
             None => "sealed".to_owned(),

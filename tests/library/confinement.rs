@@ -1,14 +1,5 @@
 //! The process cannot do what it does not need: every refusal is provoked, beside what is allowed, and `run` serves confined.
 
-// clippy.toml allows these in tests, but does not see that the helpers of this file are part of them
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout
-)]
-
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
@@ -19,9 +10,8 @@ use std::thread;
 
 use countersign::confine::{AbstractSockets, Confinement, Enforcement, Netlink, Spawn, apply, apply_to_thread};
 use rustix::process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior};
-use stage::{KEY, OTHER_KEY, Scene, call, spawn};
 
-mod stage;
+use crate::harness::scene::{KEY, OTHER_KEY, Scene, call, spawn};
 
 /// Name the scene to the process that is confined.
 const DIRECTORY: &str = "COUNTERSIGN_TEST_DIRECTORY";
@@ -114,7 +104,7 @@ fn what_is_not_listed_is_refused_and_what_is_listed_works() {
     let mut ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
     ports.extend([free_port(), free_port()]);
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "the_process_that_is_confined", "--nocapture"])
+        .args(["--ignored", "--exact", "confinement::the_process_that_is_confined", "--nocapture"])
         .env(DIRECTORY, scene.path())
         .env(PORTS, ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         .output()

@@ -1,10 +1,6 @@
 //! The fuzz targets' seeds and past findings, through the same properties, with every ordinary test run.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
-#![allow(clippy::arithmetic_side_effects)] // an overflow is a panic too
-#![allow(unreachable_pub)] // the properties are a library to the fuzz targets
-
-#[path = "fuzz/properties/mod.rs"]
+#[path = "../fuzz/properties/mod.rs"]
 mod properties;
 
 use std::collections::BTreeSet;

@@ -1,11 +1,7 @@
 //! A thread that has just loaded a key, or just signed with it, has left nothing of it behind: the memory of its process is read.
 //!
-//! `tests/memory` looks at the whole service, where the next call may overwrite what the one before left on the stack. Here the
+//! `tests/outside/memory` looks at the whole service, where the next call may overwrite what the one before left on the stack. Here the
 //! thread stands still after the one call, so nothing covers up for it.
-
-// clippy.toml allows these in tests, but does not see that the helpers of this file are part of them
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -74,7 +70,7 @@ struct Loader {
 impl Loader {
     fn start(directory: &Path, store: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "the_process_that_loads", "--nocapture"])
+            .args(["--ignored", "--exact", "key_memory::the_process_that_loads", "--nocapture"])
             .env(DIRECTORY, directory)
             .env(STORE, store)
             .stdin(Stdio::piped())

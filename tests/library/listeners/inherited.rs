@@ -40,7 +40,7 @@ fn a_process_takes_the_sockets_it_was_handed_and_no_others() {
 
 /// Starts the test above behind systemd-socket-activate. It begins when somebody connects.
 fn activate(take: &str, options: &[&str]) -> Running {
-    let test = "inherited::a_process_takes_the_sockets_it_was_handed_and_no_others";
+    let test = "listeners::inherited::a_process_takes_the_sockets_it_was_handed_and_no_others";
     let child = Command::new("systemd-socket-activate")
         .args(options)
         .arg(format!("--setenv={TAKE}={take}"))

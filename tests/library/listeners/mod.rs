@@ -2,9 +2,6 @@
 //!
 //! Some of these tests let another user connect, for which they have to run as root. They say so when they do not.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests fail by panicking
-#![allow(clippy::arithmetic_side_effects)]
-
 mod inherited;
 mod loopback;
 mod plain;

@@ -1,4 +1,4 @@
-"""The command line of tests/chaos/run."""
+"""The command line of tests/outside/chaos/run."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from chaos import GROWTH, chaos
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tests/chaos/run")
+    parser = argparse.ArgumentParser(prog="tests/outside/chaos/run")
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seed", type=int, default=None, help="the faults' order; shown, so that a run can be repeated")
     parser.add_argument("--binary", required=True)

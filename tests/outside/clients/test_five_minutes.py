@@ -17,7 +17,7 @@ import time
 import pytest
 from importexport import SECRET
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+README = pathlib.Path(__file__).resolve().parents[3] / "README.md"
 HEADING = "five minutes"
 PROXY, ADMIN, SANDBOX = 8021, 8022, 8443
 TIMEOUT = 60  # seconds

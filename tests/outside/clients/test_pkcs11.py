@@ -119,7 +119,7 @@ key = "main"
 
 
 def test_the_sample_configuration_passes_check(imported, countersign_bin):
-    sample = pathlib.Path(__file__).parents[2] / "config" / "pkcs11.toml"
+    sample = pathlib.Path(__file__).parents[3] / "config" / "pkcs11.toml"
     # where the library and the PIN are is this machine's; all else is the sample's
     imported.environment["COUNTERSIGN__KEY__MAIN__MODULE"] = softhsm.module()
     imported.environment["COUNTERSIGN__KEY__MAIN__PIN_FILE"] = str(imported.pin_file)

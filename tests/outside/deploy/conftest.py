@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+TOP = pathlib.Path(__file__).resolve().parents[3]
 
 # the user in the image, and the one systemd would make up
 SERVICE_UID = 65532

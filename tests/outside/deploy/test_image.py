@@ -9,7 +9,7 @@ import sys
 import pytest
 from serving import container, serving
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+TOP = pathlib.Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

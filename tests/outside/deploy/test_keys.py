@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-KEYS = pathlib.Path(__file__).resolve().parents[2] / "deploy/keys"
+KEYS = pathlib.Path(__file__).resolve().parents[3] / "deploy/keys"
 EXAMPLE = {"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from serving import container, serving
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+TOP = pathlib.Path(__file__).resolve().parents[3]
 MANIFESTS = sorted((TOP / "deploy/kubernetes").glob("*.yaml"))
 DOCUMENTS = [document for path in MANIFESTS for document in yaml.safe_load_all(path.read_text())]
 

@@ -7,8 +7,15 @@ import sys
 
 import pytest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-SCRIPTS = ["deploy/collect-root", "tests/deploy/under-systemd", "tests/run", "tests/fuzz/run", ".ci/run"]
+TOP = pathlib.Path(__file__).resolve().parents[3]
+SCRIPTS = [
+    ".ci/run",
+    "deploy/collect-root",
+    "tests/fuzz/run",
+    "tests/outside/chaos/run",
+    "tests/outside/deploy/under-systemd",
+    "tests/run",
+]
 ARTEFACTS = sorted(path for path in (TOP / "deploy").rglob("*") if path.is_file())
 
 

@@ -12,8 +12,8 @@ import pytest
 from serving import serving
 
 HERE = pathlib.Path(__file__).resolve().parent
-UNIT = HERE.parents[1] / "deploy/systemd/countersign.service"
-CONFIG = HERE.parents[1] / "deploy/systemd/countersign.toml"
+UNIT = HERE.parents[2] / "deploy/systemd/countersign.service"
+CONFIG = HERE.parents[2] / "deploy/systemd/countersign.toml"
 CREDENTIALS = "/run/credentials/countersign.service"
 
 

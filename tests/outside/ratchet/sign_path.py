@@ -1,6 +1,6 @@
 """Counts the instructions of the sign path, and keeps the baseline they are compared with.
 
-    target/venv/bin/python tests/ratchet/sign_path.py --record
+    target/venv/bin/python tests/outside/ratchet/sign_path.py --record
 
 counts anew and writes baseline.json. Instructions, not time: they are the same on a busy machine.
 """
@@ -13,9 +13,9 @@ import re
 import subprocess
 import sys
 
-TOP = pathlib.Path(__file__).parents[2]
+TOP = pathlib.Path(__file__).parents[3]
 BASELINE = pathlib.Path(__file__).with_name("baseline.json")
-RECORD = "target/venv/bin/python tests/ratchet/sign_path.py --record"
+RECORD = "target/venv/bin/python tests/outside/ratchet/sign_path.py --record"
 
 # the C library chooses its memcpy by the processor: every processor has these
 PINNED = "glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load,-SSE4_2,-BMI2,-MOVBE"

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a benchmark fails by panicking
 
 #[allow(dead_code)] // shared with benchmarks
-#[path = "../../benches/subject/mod.rs"]
+#[path = "../../../benches/subject/mod.rs"]
 mod subject;
 
 use std::hint::black_box;

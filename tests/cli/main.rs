@@ -1,0 +1,13 @@
+//! The commands that do one thing and end, as a shell uses them: input, environment, output, exit code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)] // a test fails by panicking
+
+mod explain;
+mod keys;
+mod sign_verify;
