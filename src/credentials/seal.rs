@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::document::{self, DocumentError, MAX_DOCUMENT};
 use super::identity::Recipient;
-use super::plugin;
+use super::stores::plugin;
 use crate::secret_file::{MAX_SIZE, directory_of};
 
 /// Why a key is not sealed.

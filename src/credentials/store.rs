@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access_key::ActiveKey;
-use super::file_source::FileSourceError;
+use super::stores::file_source::FileSourceError;
 use crate::secret_file::GuardError;
 
 /// Where an access key is kept.

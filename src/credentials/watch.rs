@@ -240,8 +240,8 @@ mod tests {
 
     use super::super::identity::Identities;
     use super::super::seal::{Existing, seal, write_secret_file};
-    use super::super::sealed::SealedFile;
     use super::super::slot::KeyUnavailable;
+    use super::super::stores::sealed::SealedFile;
     use super::*;
 
     const FIRST: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");

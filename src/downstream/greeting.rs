@@ -11,16 +11,16 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::bound::{OwnerLookup, Stranger};
-use super::certificate::{self, CertificateError};
 use super::connection::{Handler, Lifetime, serve};
 use super::drain::Drain;
-use super::evidence::{PeerEvidence, PeerFacts};
-use super::listener::{Security, tls_on_unix_socket};
-use super::loopback;
+use super::peer::certificate::{self, CertificateError};
+use super::peer::evidence::{PeerEvidence, PeerFacts};
+use super::peer::loopback;
+use super::peer::tls::ReloadableTls;
 use super::service::{Current, Service};
+use super::socket::bound::{OwnerLookup, Stranger};
+use super::socket::listener::{Security, tls_on_unix_socket};
 use super::stream::Clocks;
-use super::tls::ReloadableTls;
 
 /// From accept to the end of the TLS handshake. A client needs two round trips; one that is slower holds a place of those
 /// who are not.

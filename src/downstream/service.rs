@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::capacity::Capacity;
 use super::connection::Limits;
 use super::drain::Drain;
-use super::listener::Security;
+use super::socket::listener::Security;
 
 /// Everything about a listener but its socket, in one worker.
 pub struct Service<H> {

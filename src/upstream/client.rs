@@ -6,14 +6,14 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::addresses::Addresses;
 use super::answer::{AnswerBody, Home};
 use super::answer_head::AnswerHead;
 use super::attempts::{Attempts, Repetition};
 use super::breaker::Breaker;
 use super::budget::Budget;
-use super::connect::Endpoint;
 use super::connection::Connection;
+use super::dial::addresses::Addresses;
+use super::dial::connect::Endpoint;
 use super::error::SendError;
 use super::pool::Pool;
 use super::request::RequestHead;

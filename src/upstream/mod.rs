@@ -10,7 +10,6 @@
 //! Each worker has a [`Client`] per route, with connections of its own. Workers share one thing, the [`Breaker`] of a route, whose
 //! lock nobody takes while all is well.
 
-mod addresses;
 pub mod answer;
 pub mod answer_head;
 pub mod attempts;
@@ -18,19 +17,18 @@ pub mod breaker;
 mod budget;
 mod chunked;
 pub mod client;
-pub mod connect;
 mod connection;
+pub mod dial;
 pub mod error;
-mod eyeballs;
 mod framing;
 pub mod pool;
 mod request;
 mod socket;
-pub mod tls;
 
 pub use answer::AnswerBody;
 pub use attempts::{Attempts, Repetition};
 pub use breaker::{Breaker, BreakerLimits, Outage};
 pub use client::{Client, Sent, Timeouts};
-pub use connect::{Endpoint, Security};
+pub use dial::connect::{Endpoint, Security};
+pub use dial::{connect, tls};
 pub use error::{Delivery, SendError};

@@ -209,7 +209,7 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::tls::{client_config, provider};
+    use crate::upstream::dial::tls::{client_config, provider};
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
     use std::io::{Read as _, Write as _};

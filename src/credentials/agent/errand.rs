@@ -10,8 +10,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::client::{AgentError, OURSELVES};
-use crate::credentials::process::{ProcessError, Program};
 use crate::credentials::store::{LoadErrorKind, StoreError, in_one_line};
+use crate::credentials::stores::process::{ProcessError, Program};
 
 /// Why an errand brings no key.
 pub(in crate::credentials) enum ErrandError {

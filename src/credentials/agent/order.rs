@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::serve::Fetch;
 #[cfg(feature = "aws")]
-use crate::credentials::aws::AwsKey;
+use crate::credentials::stores::aws::AwsKey;
 #[cfg(feature = "pkcs11")]
-use crate::credentials::pkcs11::{TokenAgent, TokenKey};
-use crate::credentials::plugin::PluginKey;
-use crate::credentials::process::Program;
+use crate::credentials::stores::pkcs11::{TokenAgent, TokenKey};
+use crate::credentials::stores::plugin::PluginKey;
+use crate::credentials::stores::process::Program;
 
 /// Which store an agent is. Goes to it as JSON; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::access_key::{ActiveKey, HeldKey};
-use super::document::{self, DocumentError};
 use super::sealed::looks_sealed;
-use super::stack::burn_stack;
-use super::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
+use crate::credentials::access_key::{ActiveKey, HeldKey};
+use crate::credentials::document::{self, DocumentError};
+use crate::credentials::stack::burn_stack;
+use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
 use crate::secret_file::{self, GuardError};
 
 /// Why a plain file is no key.
@@ -90,8 +90,8 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
-    use super::super::seal::{Existing, write_secret_file};
     use super::*;
+    use crate::credentials::seal::{Existing, write_secret_file};
 
     const DOCUMENT: &str = r#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
         "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;

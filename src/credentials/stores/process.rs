@@ -1,7 +1,7 @@
 //! The key store that asks a program: AWS's `credential_process` convention, without a shell.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>: the program prints the JSON of
-//! [`super::document`] and exits with 0. It gets no input, the environment of the agent it runs in (what the configuration
+//! [`crate::credentials::document`] and exits with 0. It gets no input, the environment of the agent it runs in (what the configuration
 //! lists), a group of its own, and a time after which the group is killed. What it prints on standard error may be anything, a
 //! secret among it: of a program that failed the last line is told, words hidden that are as long as an access key's id.
 
@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::agent::{Fetch, ORDER};
-use super::document::MAX_DOCUMENT;
-use super::store::{LoadError, LoadErrorKind, StoreError};
+use crate::credentials::agent::{Fetch, ORDER};
+use crate::credentials::document::MAX_DOCUMENT;
+use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
 
 /// With `plugin` in it, age and its plugins print the keys of files.
-pub(super) const AGEDEBUG: &str = "AGEDEBUG";
+pub(in crate::credentials) const AGEDEBUG: &str = "AGEDEBUG";
 
 /// How much of standard error is kept, in bytes: the last of it.
 const KEPT: usize = 4096;
@@ -120,7 +120,7 @@ impl Program {
     ///
     /// # Errors
     /// [`ProcessError`].
-    pub(super) fn run(&self) -> Result<Zeroizing<Vec<u8>>, ProcessError> {
+    pub(in crate::credentials) fn run(&self) -> Result<Zeroizing<Vec<u8>>, ProcessError> {
         let program = || self.path.clone();
         let started = Command::new(&self.path)
             .args(&self.arguments)
@@ -278,12 +278,12 @@ fn told(errors: &[u8]) -> String {
 }
 
 /// What another program says, in one line, without what could be a secret.
-pub(super) fn fit_to_be_seen(text: &str) -> String {
+pub(in crate::credentials) fn fit_to_be_seen(text: &str) -> String {
     hide(text).chars().take(LONGEST_TOLD).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Puts something else in place of every run of characters that could be an id, a secret or a token.
-pub(super) fn hide(line: &str) -> String {
+pub(in crate::credentials) fn hide(line: &str) -> String {
     let may_be_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-');
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;

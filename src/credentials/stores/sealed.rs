@@ -9,11 +9,11 @@ use age::{DecryptError, Decryptor};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::access_key::{ActiveKey, Credentials, HeldKey};
-use super::document::{self, DocumentError, MAX_DOCUMENT};
-use super::identity::{Identities, IdentityError};
-use super::stack::burn_stack;
-use super::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
+use crate::credentials::access_key::{ActiveKey, Credentials, HeldKey};
+use crate::credentials::document::{self, DocumentError, MAX_DOCUMENT};
+use crate::credentials::identity::{Identities, IdentityError};
+use crate::credentials::stack::burn_stack;
+use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
 use crate::secret_file::{self, GuardError, read_bounded};
 
 /// Why a sealed file gives no key.
@@ -195,11 +195,11 @@ mod tests {
     use age::secrecy::SecretString;
     use jiff::Timestamp;
 
-    use super::super::document::DocumentError;
-    use super::super::identity::Recipient;
-    use super::super::seal::{Existing, seal, write_secret_file};
-    use super::super::signing_key::SignatureMethod;
     use super::*;
+    use crate::credentials::document::DocumentError;
+    use crate::credentials::identity::Recipient;
+    use crate::credentials::seal::{Existing, seal, write_secret_file};
+    use crate::credentials::signing_key::SignatureMethod;
 
     const DOCUMENT: &[u8] = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
         "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;

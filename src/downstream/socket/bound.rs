@@ -24,13 +24,13 @@ pub enum Bound {
 }
 
 /// A connection that has been accepted and about which nothing has been asked yet.
-pub(super) enum Stranger {
+pub(in crate::downstream) enum Stranger {
     Tcp { stream: TcpStream, address: SocketAddr },
     Unix(UnixStream),
 }
 
 impl Bound {
-    pub(super) async fn accept(&self) -> io::Result<Stranger> {
+    pub(in crate::downstream) async fn accept(&self) -> io::Result<Stranger> {
         match self {
             Self::Tcp(listener) => listener.accept().await.map(|(stream, address)| Stranger::Tcp { stream, address }),
             Self::Unix(listener) => listener.accept().await.map(|(stream, _unnamed)| Stranger::Unix(stream)),

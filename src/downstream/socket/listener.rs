@@ -14,7 +14,7 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::bound::{Bound, OwnerLookup};
-use super::tls::ReloadableTls;
+use crate::downstream::peer::tls::ReloadableTls;
 
 /// One worker's listening socket, before it is part of a runtime. It does not block.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl ListenerSocket {
 }
 
 /// The configuration rules it out.
-pub(super) fn tls_on_unix_socket() -> io::Error {
+pub(in crate::downstream) fn tls_on_unix_socket() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "TLS is for TCP listeners")
 }
 

@@ -19,7 +19,7 @@ const KEPT: Duration = Duration::from_secs(5);
 const AVOIDED: Duration = Duration::from_secs(60);
 
 /// One worker's knowledge of an endpoint's addresses.
-pub(super) struct Addresses {
+pub(in crate::upstream) struct Addresses {
     host: String,
     port: u16,
     /// Whoever holds it asks; those who wait for it take what was answered meanwhile.
@@ -34,7 +34,7 @@ struct Lookup {
 
 impl Addresses {
     /// Of `host`, which may be an address itself, IPv6 without brackets.
-    pub(super) fn of(host: &str, port: u16) -> Self {
+    pub(in crate::upstream) fn of(host: &str, port: u16) -> Self {
         Self { host: host.to_owned(), port, latest: Mutex::default(), avoided: RefCell::default() }
     }
 
@@ -42,7 +42,7 @@ impl Addresses {
     ///
     /// # Errors
     /// The name has none, or could not be looked up.
-    pub(super) async fn get(&self) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
+    pub(in crate::upstream) async fn get(&self) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
         let mut addresses = self.lookup(KEPT).await?.to_vec();
         let now = Instant::now();
         let mut avoided = self.avoided.borrow_mut();
@@ -55,7 +55,7 @@ impl Addresses {
     ///
     /// # Errors
     /// As for [`Self::get`].
-    pub(super) async fn lookup(&self, age: Duration) -> Result<Rc<[SocketAddr]>, Arc<io::Error>> {
+    pub(in crate::upstream) async fn lookup(&self, age: Duration) -> Result<Rc<[SocketAddr]>, Arc<io::Error>> {
         if let Ok(address) = self.host.parse::<IpAddr>() {
             return Ok(Rc::new([SocketAddr::new(address, self.port)]));
         }
@@ -77,7 +77,7 @@ impl Addresses {
     }
 
     /// Has `address` tried after the others for a while.
-    pub(super) fn avoid(&self, address: SocketAddr) {
+    pub(in crate::upstream) fn avoid(&self, address: SocketAddr) {
         let now = Instant::now();
         self.avoided.borrow_mut().insert(address, now.checked_add(AVOIDED).unwrap_or(now));
     }
@@ -86,7 +86,7 @@ impl Addresses {
 #[cfg(test)]
 impl Addresses {
     /// As if the name had just been looked up.
-    pub(super) async fn found(&self, addresses: &[SocketAddr]) {
+    pub(in crate::upstream) async fn found(&self, addresses: &[SocketAddr]) {
         *self.latest.lock().await = Some(Lookup { at: Instant::now(), found: Ok(addresses.into()) });
     }
 }

@@ -11,10 +11,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::addresses::Addresses;
-use super::connection::Connection;
-use super::error::SendError;
 use super::eyeballs::race;
-use super::socket::{Socket, Watched};
+use crate::upstream::connection::Connection;
+use crate::upstream::error::SendError;
+use crate::upstream::socket::{Socket, Watched};
 
 /// Where a route's requests go: from configuration, never from a request.
 #[derive(Debug, Clone)]
@@ -41,7 +41,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// The variants of [`SendError`] that mean nothing was sent.
-    pub(super) async fn connect(&self, addresses: &Addresses, deadline: Instant) -> Result<Box<Connection>, SendError> {
+    pub(in crate::upstream) async fn connect(
+        &self,
+        addresses: &Addresses,
+        deadline: Instant,
+    ) -> Result<Box<Connection>, SendError> {
         timeout_at(deadline, self.connect_unbounded(addresses)).await.unwrap_or(Err(SendError::ConnectTimeout))
     }
 

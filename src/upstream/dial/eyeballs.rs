@@ -14,18 +14,21 @@ const STAGGER: Duration = Duration::from_millis(250);
 const MOST: usize = 8;
 
 /// How a race ended.
-pub(super) struct Won<T> {
-    pub(super) stream: T,
-    pub(super) address: SocketAddr,
+pub(in crate::upstream) struct Won<T> {
+    pub(in crate::upstream) stream: T,
+    pub(in crate::upstream) address: SocketAddr,
     /// The addresses that were begun before the winner and had not answered when it did.
-    pub(super) slower: Vec<SocketAddr>,
+    pub(in crate::upstream) slower: Vec<SocketAddr>,
 }
 
 /// Connects to `addresses` in their order, IPv6 and IPv4 by turns. Dropping it gives up every attempt.
 ///
 /// # Errors
 /// The last error, when none accepts; or that there is no address at all.
-pub(super) async fn race<T, F>(addresses: &[SocketAddr], connect: impl Fn(SocketAddr) -> F) -> Result<Won<T>, io::Error>
+pub(in crate::upstream) async fn race<T, F>(
+    addresses: &[SocketAddr],
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<Won<T>, io::Error>
 where
     T: 'static,
     F: Future<Output = io::Result<T>> + 'static,

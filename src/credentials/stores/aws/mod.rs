@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::agent::Fetch;
-use super::agent::errand::{self, ErrandError};
-use super::store::{LoadError, LoadErrorKind, StoreError};
+use crate::credentials::agent::Fetch;
+use crate::credentials::agent::errand::{self, ErrandError};
+use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
 
 pub use source::obtain;
 

@@ -24,9 +24,9 @@ use super::http::{CA_BUNDLE, Http};
 use super::{AwsError, AwsKey, AwsSource};
 use crate::credentials::access_key::{AccessKeyId, Credentials};
 use crate::credentials::document;
-use crate::credentials::process::hide;
 use crate::credentials::secret::{SecretAccessKey, SessionToken};
 use crate::credentials::store::LoadErrorKind;
+use crate::credentials::stores::process::hide;
 
 /// What AWS's logs call the sessions of an assumed role.
 const SESSION_NAME: &str = "countersign";

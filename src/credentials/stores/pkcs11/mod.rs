@@ -1,7 +1,7 @@
 //! Keys in PKCS#11 tokens (HSM, TPM, smart card): the token computes the MAC, and nobody reads the secret.
 //!
 //! A token is spoken to through a library of its vendor, which may do as it likes with files, sockets and threads. It is therefore
-//! loaded in an agent ([`super::agent`]), never in the process that faces the network:
+//! loaded in an agent ([`crate::credentials::agent`]), never in the process that faces the network:
 //!
 //! ```text
 //! worker --(request)--> socket --> signer thread, session --> token

@@ -18,14 +18,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::agent::Fetch;
-use super::agent::errand::{self, ErrandError};
-use super::sealed::SealedError;
-use super::store::{LoadError, LoadErrorKind, StoreError};
+use crate::credentials::agent::Fetch;
+use crate::credentials::agent::errand::{self, ErrandError};
+use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
+use crate::credentials::stores::sealed::SealedError;
 
 pub use open::obtain;
-pub(super) use open::told;
-pub(super) use recipients::wrappers;
+pub(in crate::credentials) use open::told;
+pub(in crate::credentials) use recipients::wrappers;
 
 /// Where plugins are looked for, and what they may start themselves, unless `PATH` is passed on.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use age::Callbacks;
 use age::secrecy::SecretString;
 
-use crate::credentials::process::fit_to_be_seen;
+use crate::credentials::stores::process::fit_to_be_seen;
 
 /// Answers no question, and remembers the first.
 #[derive(Clone, Default)]

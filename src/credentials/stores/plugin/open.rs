@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use super::nobody::Nobody;
 use super::{PluginError, PluginKey, program};
 use crate::credentials::identity::Identities;
-use crate::credentials::process::fit_to_be_seen;
-use crate::credentials::sealed::{OpenError, SealedError, decrypt, decryptor, explain, open_stream};
+use crate::credentials::stores::process::fit_to_be_seen;
+use crate::credentials::stores::sealed::{OpenError, SealedError, decrypt, decryptor, explain, open_stream};
 use crate::secret_file;
 
 /// The key's JSON, as it was sealed.

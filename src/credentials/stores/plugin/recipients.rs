@@ -6,8 +6,8 @@ use age::plugin::{Identity, Recipient as PluginRecipient, RecipientPluginV1, Res
 
 use super::nobody::Nobody;
 use crate::credentials::identity::Recipient;
-use crate::credentials::process::AGEDEBUG;
 use crate::credentials::seal::SealError;
+use crate::credentials::stores::process::AGEDEBUG;
 
 /// What wraps a file's key, for all of `recipients`: each native one, and each plugin for all that are its own.
 pub(in crate::credentials) fn wrappers(recipients: &[Recipient]) -> Result<Vec<Box<dyn age::Recipient>>, SealError> {

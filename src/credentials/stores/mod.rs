@@ -1,0 +1,11 @@
+//! The key stores, one file or folder each: what they need, what they give and what may be wrong with them.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod file_source;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
+pub mod plain;
+pub mod plugin;
+pub mod process;
+pub mod sealed;
