@@ -6,13 +6,14 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::environment::{self, PREFIX, SEPARATOR};
-use super::error::{ConfigError, Fault, Place};
-use super::layers::{FileText, Layers, merge};
-use super::report::Report;
-use super::settings::{Name, Settings};
-use super::table::Table;
-use super::{client, key, listener, process, route, whole};
+use crate::config::cross_checks;
+use crate::config::error::{ConfigError, Fault, Place};
+use crate::config::reading::report::Report;
+use crate::config::reading::table::Table;
+use crate::config::settings::{Name, Settings};
+use crate::config::tables::{client, key, listener, process, route};
+use crate::config::tree::variables::{self, PREFIX, SEPARATOR};
+use crate::config::tree::{FileText, Layers, merge};
 
 /// Longest configuration file, in bytes: what is longer is something else (a log, `/dev/zero`).
 const LONGEST_FILE: u64 = 1 << 20;
@@ -103,7 +104,7 @@ fn settings(
     file: Option<FileText<'_>>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
-    let mut variables = environment::pick(environment);
+    let mut variables = variables::pick(environment);
     let faults = std::mem::take(&mut variables.faults);
     let layers = merge(file, variables).map_err(ConfigError::new)?;
     let report = Report::new(&layers, faults);
@@ -159,9 +160,9 @@ fn read(report: &Report<'_>) -> Option<Settings> {
         clients.into_iter().filter_map(|(name, table)| client::read(name, table, &route_names)).collect();
     let complete = (listeners.len(), clients.len(), routes.len(), keys.len()) == counts;
     let all_clients = (clients.len() == counts.1).then_some(clients.as_slice());
-    whole::check(report, &listeners, all_clients, &routes, admin.as_ref().and_then(Option::as_ref));
+    cross_checks::check(report, &listeners, all_clients, &routes, admin.as_ref().and_then(Option::as_ref));
     if let Some(process) = &process {
-        whole::bodies(report, &routes, process);
+        cross_checks::bodies(report, &routes, process);
     }
     complete.then_some(())?;
     Some(Settings { listeners, clients, routes, keys, admin: admin?, audit: audit?, log: log?, process: process? })
@@ -175,8 +176,8 @@ fn names(tables: &[(Option<Name>, Table<'_>)]) -> Vec<Name> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::sample::{LEAST, faults, faults_with, parse_with, settings as read_all};
     use super::*;
+    use crate::config::sample::{LEAST, faults, faults_with, parse_with, settings as read_all};
 
     const SIDECAR: [(&str, &str); 4] = [
         ("COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL", "true"),
@@ -198,7 +199,7 @@ mod tests {
     fn a_variable_goes_before_the_file() {
         let read = parse_with(LEAST, &[("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:9")]).unwrap();
         assert_eq!(read.listeners[0].address.to_string(), "127.0.0.1:9");
-        assert_eq!(read.listeners[0].callers, super::super::settings::Callers::AnyLocal);
+        assert_eq!(read.listeners[0].callers, crate::config::settings::Callers::AnyLocal);
     }
 
     #[test]

@@ -1,0 +1,208 @@
+//! The rules that concern more than one table: references, addresses used twice, and routes that cannot
+//! be told apart.
+
+use crate::config::reading::hints::nearest;
+use crate::config::reading::report::Report;
+use crate::config::reading::value::shown;
+use crate::config::settings::{
+    Admin, Callers, Client, Identifiers, ListenAddress, Listener, Name, Process, Route, ServedRoutes, UnixSocket,
+};
+use crate::config::tree::key_path::KeyPath;
+
+/// Reports clashes between tables that are each in order. `clients` are all of them, or none when one has faults of its own:
+/// a listener it was for is not said to have no client then.
+pub(crate) fn check(
+    report: &Report<'_>,
+    listeners: &[Listener],
+    clients: Option<&[Client]>,
+    routes: &[Route],
+    admin: Option<&Admin>,
+) {
+    addresses(report, listeners, admin);
+    if let Some(clients) = clients {
+        identifiers(report, clients);
+        listeners.iter().for_each(|listener| nobody(report, listener, clients));
+    }
+    for (nth, second) in routes.iter().enumerate() {
+        for first in routes.iter().take(nth) {
+            if let Some(listener) = listeners.iter().find(|l| serves(l, first) && serves(l, second))
+                && ambiguous(first, second)
+            {
+                indistinct(report, listener, first, second);
+            }
+        }
+    }
+}
+
+/// A form that could never be held.
+pub(crate) fn bodies(report: &Report<'_>, routes: &[Route], process: &Process) {
+    for route in routes.iter().filter(|route| route.limits.body > process.bodies) {
+        let path = KeyPath::of(["route", route.name.as_str(), "limits", "body"]);
+        let message = format!("more than the {} B that `process.bodies` lets all forms together have", process.bodies);
+        report.value(&path, message);
+    }
+}
+
+/// A name that must be one of `names`.
+pub(crate) fn reference(wanted: Name, names: &[Name], what: &str) -> Result<Name, String> {
+    if names.contains(&wanted) {
+        return Ok(wanted);
+    }
+    let near = nearest(wanted.as_str(), names.iter().map(Name::as_str));
+    let hint = match (near, names) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => "there is none at all".to_owned(),
+        (None, _) => {
+            let all: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("known are {}", all.join(", "))
+        }
+    };
+    Err(format!("{} names no {what}: {hint}", shown(wanted.as_str())))
+}
+
+fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>) {
+    let named = |l: &Listener| (KeyPath::of(["listener", l.name.as_str(), "address"]), l.address.clone());
+    let mut all: Vec<(KeyPath, ListenAddress)> = listeners.iter().map(named).collect();
+    all.extend(admin.map(|admin| (KeyPath::of(["admin", "address"]), ListenAddress::Tcp(admin.address))));
+    for (nth, (path, address)) in all.iter().enumerate() {
+        // with port 0 each gets one of its own
+        let taken = all.iter().take(nth).find(|(_, other)| same_address(other, address));
+        if let Some((other, _)) = taken {
+            report.value(path, format!("`{address}` is the address of `{other}` too: each needs one of its own"));
+        }
+    }
+}
+
+fn same_address(one: &ListenAddress, other: &ListenAddress) -> bool {
+    match (one, other) {
+        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => one == other && one.port() != 0,
+        (ListenAddress::Unix(UnixSocket { path: one, .. }), ListenAddress::Unix(UnixSocket { path: other, .. })) => {
+            one == other
+        }
+        (ListenAddress::Inherited { name: one }, ListenAddress::Inherited { name: other }) => one == other,
+        (ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited { .. }, _) => false,
+    }
+}
+
+/// What identifies two clients identifies none.
+fn identifiers(report: &Report<'_>, clients: &[Client]) {
+    for (nth, second) in clients.iter().enumerate() {
+        for first in clients.iter().take(nth) {
+            for key in shared(&first.identifiers, &second.identifiers) {
+                report.value(
+                    &KeyPath::of(["client", second.name.as_str(), key]),
+                    format!("identifies client `{}` too: each needs something of its own", first.name),
+                );
+            }
+        }
+    }
+}
+
+/// The keys under which both have the same.
+fn shared(first: &Identifiers, second: &Identifiers) -> Vec<&'static str> {
+    fn meet<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+        one.iter().any(|item| other.contains(item))
+    }
+    let all = [
+        ("uid", meet(&first.uids, &second.uids)),
+        ("gid", meet(&first.gids, &second.gids)),
+        ("spiffe", meet(&first.spiffe_ids, &second.spiffe_ids)),
+        ("dns", meet(&first.dns_names, &second.dns_names)),
+        ("token_sha256", meet(&first.tokens, &second.tokens)),
+        ("service_account", meet(&first.service_accounts, &second.service_accounts)),
+    ];
+    all.into_iter().filter(|(_, meet)| *meet).map(|(key, _)| key).collect()
+}
+
+/// A listener whose methods identify no client at all.
+fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
+    let methods = match &listener.callers {
+        Callers::AnyLocal => return,
+        Callers::Clients(methods) => methods,
+    };
+    let known = clients.iter().any(|client| methods.iter().any(|method| client.identifiers.serve(*method)));
+    if !known {
+        let words: Vec<_> = methods.iter().map(|method| format!("`{}`", method.as_str())).collect();
+        report.value(
+            &KeyPath::of(["listener", listener.name.as_str(), "authenticate"]),
+            format!(
+                "nobody could call: no client can be identified by {}; say who they are with `[client.NAME]`",
+                words.join(" or ")
+            ),
+        );
+    }
+}
+
+fn serves(listener: &Listener, route: &Route) -> bool {
+    match &listener.routes {
+        ServedRoutes::All => true,
+        ServedRoutes::Named(names) => names.contains(&route.name),
+    }
+}
+
+/// A route with hosts goes before one for any host, so these two differ.
+fn ambiguous(first: &Route, second: &Route) -> bool {
+    let any_host = first.hosts.is_empty() && second.hosts.is_empty();
+    first.path == second.path && (any_host || first.hosts.iter().any(|host| second.hosts.contains(host)))
+}
+
+fn indistinct(report: &Report<'_>, listener: &Listener, first: &Route, second: &Route) {
+    let shared = first.hosts.iter().find(|host| second.hosts.contains(host));
+    let host = shared.map_or_else(|| "any host".to_owned(), |host| format!("the host `{host}`"));
+    report.value(
+        &KeyPath::of(["route", second.name.as_str()]),
+        format!(
+            "routes `{}` and `{}` cannot be told apart on listener `{}`: both answer to {host} and the path `{}`; give \
+             them different `hosts` or `path`, or the listener its `routes`",
+            first.name, second.name, listener.name, second.path
+        ),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::sample::{LEAST, faults, settings};
+
+    fn second_route(lines: &str) -> String {
+        format!("{LEAST}[route.two]\nendpoint = \"https://sdb.amazonaws.com\"\n{lines}")
+    }
+
+    #[test]
+    fn two_listeners_need_two_addresses() {
+        let found = faults(&format!("{LEAST}[listener.two]\nany_local = true\naddress = \"127.0.0.1:8021\""));
+        assert_eq!(
+            found,
+            ["f:12:11: listener.two.address: `127.0.0.1:8021` is the address of `listener.local.address` too: each \
+              needs one of its own"]
+        );
+        let admin = faults(&format!("{LEAST}[admin]\naddress = \"127.0.0.1:8021\""));
+        assert!(admin[0].starts_with("f:11:11: admin.address: "), "{admin:?}");
+    }
+
+    #[test]
+    fn port_0_is_never_taken() {
+        let text = LEAST.replace("any_local", "address = \"127.0.0.1:0\"\nany_local");
+        settings(&format!("{text}[admin]\naddress = \"127.0.0.1:0\""));
+    }
+
+    #[test]
+    fn two_routes_that_cannot_be_told_apart_are_refused() {
+        let found = faults(&second_route(""));
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("f:10:8: route.two: routes `ie` and `two` cannot be told apart on listener `local`"),
+            "{found:?}"
+        );
+        let hosts = second_route("hosts = [\"a\", \"b\"]").replace("[key", "hosts = [\"b\"]\n[key");
+        assert!(faults(&hosts)[0].contains("the host `b` and the path `/`"));
+    }
+
+    #[test]
+    fn routes_differ_by_path_host_or_listener() {
+        settings(&second_route("path = \"/two\""));
+        settings(&second_route("hosts = [\"two\"]"));
+        settings(&second_route("hosts = [\"a\"]").replace("[key", "hosts = [\"b\"]\n[key"));
+        let apart = "[listener.other]\nany_local = true\naddress = \"127.0.0.1:1\"\nroutes = [\"two\"]";
+        settings(&second_route(apart).replacen("any_local", "routes = [\"ie\"]\nany_local", 1));
+    }
+}

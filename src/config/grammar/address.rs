@@ -1,0 +1,246 @@
+//! Addresses: where to listen (`127.0.0.1:8021`), and the hosts in URLs and `Host` headers.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::reading::value::{Given, shown};
+use crate::config::settings::{ListenAddress, UnixSocket};
+
+/// Longest path of a Unix socket, in bytes (`sun_path` less its closing NUL).
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Where clients connect: an IP address and port, `unix:/path`, or `systemd:NAME`. The mode and group of a Unix socket stand
+/// in keys of their own.
+pub(crate) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
+    let text = given.as_text().unwrap_or_default();
+    if let Some(path) = text.strip_prefix("unix:") {
+        let usable = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
+        if !usable || path.len() > LONGEST_SOCKET_PATH {
+            return Err(format!(
+                "{} is no Unix socket: write an absolute path of at most {LONGEST_SOCKET_PATH} bytes, e.g. \
+                 \"unix:/run/countersign/socket\"",
+                shown(text)
+            ));
+        }
+        return Ok(ListenAddress::Unix(UnixSocket { path: path.into(), mode: 0, group: None }));
+    }
+    if let Some(name) = text.strip_prefix("systemd:") {
+        // what systemd takes for a FileDescriptorName=: it separates them by colons
+        let plain = name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+        if name.is_empty() || name.len() > 255 || !plain {
+            return Err(format!(
+                "{} is no inherited socket: write \"systemd:\" and its FileDescriptorName=",
+                shown(text)
+            ));
+        }
+        return Ok(ListenAddress::Inherited { name: name.to_owned() });
+    }
+    socket(given).map(ListenAddress::Tcp)
+}
+
+/// An address to listen on: an IP address and a port. Names are refused: what one resolves to may change.
+pub(crate) fn socket(given: &Given<'_>) -> Result<SocketAddr, String> {
+    let text = match given {
+        Given::Text(text) | Given::Variable(text) => *text,
+        Given::Integer(port) if u16::try_from(*port).is_ok() => return Err(only_a_port(&port.to_string())),
+        Given::Integer(_) | Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) | Given::Nothing => {
+            return Err(format!("{} is not an address: write \"127.0.0.1:8021\"", given.shown()));
+        }
+    };
+    text.parse().map_err(|_| {
+        let port = text.strip_prefix(':').unwrap_or(text);
+        if port.parse::<u16>().is_ok() {
+            return only_a_port(port);
+        }
+        if let Some(port) = text.strip_prefix("localhost:").filter(|port| port.parse::<u16>().is_ok()) {
+            return format!(
+                "`{text}` is a name: write the address it stands for, \"127.0.0.1:{port}\" or \"[::1]:{port}\""
+            );
+        }
+        match text.trim_matches(['[', ']']).parse() {
+            Ok(std::net::IpAddr::V4(ip)) => format!("{} has no port: write e.g. \"{ip}:8021\"", shown(text)),
+            Ok(std::net::IpAddr::V6(ip)) => format!("{} has no port: write e.g. \"[{ip}]:8021\"", shown(text)),
+            Err(_) => format!(
+                "{} is not an IP address with a port: write e.g. \"127.0.0.1:8021\" or \"[::1]:8021\" (no names)",
+                shown(text)
+            ),
+        }
+    })
+}
+
+fn only_a_port(port: &str) -> String {
+    format!("`{port}` is only a port: write \"127.0.0.1:{port}\"")
+}
+
+/// A host as it stands in a URL or `Host` header, and its port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Authority<'t> {
+    /// Name or address; IPv6 in brackets.
+    pub(crate) host: &'t str,
+    pub(crate) port: Option<u16>,
+}
+
+/// Splits and checks `host[:port]`. The host must be in lower case already. Messages show the host, never more of
+/// the text: what else was written there may be a password.
+pub(crate) fn authority(text: &str) -> Result<Authority<'_>, String> {
+    let end = if text.starts_with('[') {
+        text.find(']').map(|at| at.saturating_add(1)).ok_or("has a `[` without a `]`")?
+    } else {
+        text.find(':').unwrap_or(text.len())
+    };
+    let (host, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        // a zone (`%eth0`) is refused too: it means something on this machine only
+        address.parse::<Ipv6Addr>().map_err(|_| "has no IPv6 address in its brackets".to_owned())?;
+    } else {
+        named_host(host)?;
+    }
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => None,
+        None => return Err("has something other than a port after the `]`".to_owned()),
+        Some(port) if port.contains(':') => return Err("has an IPv6 address without brackets: write [::1]".to_owned()),
+        Some(port) => Some(self::port(port)?),
+    };
+    Ok(Authority { host, port })
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| digits && *port != 0);
+    port.ok_or_else(|| "has no port from 1 to 65535 after the `:`".to_owned())
+}
+
+/// A host name or IPv4 address.
+fn named_host(host: &str) -> Result<(), String> {
+    if !host.is_ascii() {
+        return Err("has a host with characters beyond ASCII: write its `xn--` form".to_owned());
+    }
+    let bare = host.strip_suffix('.').unwrap_or(host);
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if host.len() > 253 || !bare.split('.').all(label) {
+        return Err("has no valid host name".to_owned());
+    }
+    // resolvers disagree on what `127.1`, `0x7f.1` and `2130706433` are: a trap for the loopback rule
+    let last = bare.rsplit('.').next().unwrap_or(bare);
+    let number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
+    if number && host.parse::<Ipv4Addr>().is_err() {
+        return Err(format!("has the host `{host}`, which is neither a name nor an IPv4 address of four numbers"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        socket(&Given::Text(text)).unwrap_err()
+    }
+
+    #[test]
+    fn addresses_are_ip_addresses_with_ports() {
+        for good in ["127.0.0.1:8021", "[::1]:8021", "0.0.0.0:0"] {
+            assert_eq!(socket(&Given::Variable(good)).unwrap().to_string(), good);
+        }
+    }
+
+    #[test]
+    fn a_listener_may_be_a_unix_or_an_inherited_socket() {
+        let shown = |text| listen(&Given::Variable(text)).map(|address| address.to_string());
+        for good in ["unix:/run/countersign/socket", "systemd:countersign.socket", "127.0.0.1:1"] {
+            assert_eq!(shown(good), Ok(good.to_owned()));
+        }
+        let long = format!("unix:/{}", "a".repeat(LONGEST_SOCKET_PATH));
+        for bad in
+            ["unix:", "unix:relative", "unix:/run/", "unix:@abstract", &long, "systemd:", "systemd:a:b", "systemd:a b"]
+        {
+            assert!(shown(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn localhost_is_answered_with_the_two_addresses() {
+        let expected = "write the address it stands for, \"127.0.0.1:80\" or \"[::1]:80\"";
+        assert!(refused("localhost:80").ends_with(expected));
+    }
+
+    #[test]
+    fn names_are_refused() {
+        assert!(refused("example.com:80").contains("no names"));
+        assert!(refused("").contains("127.0.0.1:8021"));
+    }
+
+    #[test]
+    fn a_port_alone_is_completed() {
+        for port in ["8021", ":8021"] {
+            assert_eq!(refused(port), "`8021` is only a port: write \"127.0.0.1:8021\"");
+        }
+        assert!(socket(&Given::Integer(8021)).unwrap_err().contains("only a port"));
+        assert!(socket(&Given::Integer(99999)).unwrap_err().contains("is not an address"));
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_completed() {
+        assert!(refused("10.0.0.1").ends_with("\"10.0.0.1:8021\""));
+        assert!(refused("::1").ends_with("\"[::1]:8021\""));
+        assert!(refused("[::1]").ends_with("\"[::1]:8021\""));
+    }
+
+    #[test]
+    fn an_authority_is_a_host_and_perhaps_a_port() {
+        for (text, host, port) in [
+            ("example.com", "example.com", None),
+            ("example.com.", "example.com.", None),
+            ("a_b:8000", "a_b", Some(8000)),
+            ("10.0.0.1:1", "10.0.0.1", Some(1)),
+            ("[::1]:65535", "[::1]", Some(65535)),
+            ("[2001:db8::1]", "[2001:db8::1]", None),
+        ] {
+            assert_eq!(authority(text), Ok(Authority { host, port }), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_authority_is_refused() {
+        for text in [
+            "",
+            ":80",
+            ".",
+            "a..b",
+            "-a",
+            "a-",
+            "a b",
+            "A",
+            "ex%61mple",
+            "é",
+            "a:",
+            "a:0",
+            "a:+1",
+            "a:65536",
+            "a:b",
+            "[",
+            "[::1",
+            "[]",
+            "[1.2.3.4]",
+            "[::1]x",
+            "[::1%1]",
+            "::1",
+            "127.1",
+            "1",
+            "0x7f.1",
+            "0x7f000001",
+            "1.2.3.4.5",
+            "256.0.0.1",
+            "1.2.3.4.",
+            "a/b",
+            "a@b",
+            "a\\b",
+        ] {
+            assert!(authority(text).is_err(), "{text:?}");
+        }
+        assert!(authority(&"a".repeat(64)).is_err());
+        assert!(authority(&"a.".repeat(200)).is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! One reader for each table of the configuration.
+
+pub(crate) mod callers;
+pub(crate) mod client;
+pub(crate) mod endpoint;
+pub(crate) mod key;
+pub(crate) mod listener;
+pub(crate) mod listener_tls;
+pub(crate) mod process;
+pub(crate) mod route;
+pub(crate) mod rules;

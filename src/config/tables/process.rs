@@ -1,0 +1,147 @@
+//! `[admin]`, `[audit]`, `[log]` and `[process]`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::grammar;
+use crate::config::grammar::address;
+use crate::config::reading::quantity::{count, duration, size};
+use crate::config::reading::table::Table;
+use crate::config::reading::value::{Given, choice, flag, shown, text};
+use crate::config::settings::{Admin, Audit, AuditTarget, Confinement, Log, LogFormat, Process, WhenFull};
+
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
+const MOST_WORKERS: usize = 256;
+/// Enough for the default 256 exchanges of 256 KiB.
+const BODIES: usize = 64 << 20;
+const MOST_BODIES: usize = 64 << 30;
+
+/// Reads `[admin]`.
+pub(crate) fn admin(mut table: Table<'_>) -> Option<Admin> {
+    let address = table.get("address", ADMIN, address::socket);
+    table.finish();
+    Some(Admin { address: address? })
+}
+
+/// Reads `[audit]`.
+pub(crate) fn audit(mut table: Table<'_>) -> Option<Audit> {
+    let target = table.get("target", AuditTarget::Off, audit_target);
+    let answers = [("refuse", WhenFull::Refuse), ("drop", WhenFull::Drop)];
+    let when_full = table.get("when_full", WhenFull::Refuse, choice(&answers));
+    table.finish();
+    Some(Audit { target: target?, when_full: when_full? })
+}
+
+fn audit_target(given: &Given<'_>) -> Result<AuditTarget, String> {
+    let text = text(given)?;
+    match text {
+        "off" => return Ok(AuditTarget::Off),
+        "stdout" => return Ok(AuditTarget::Stdout),
+        "journald" => return Ok(AuditTarget::Journald),
+        "syslog" => return Ok(AuditTarget::Syslog),
+        _ => {}
+    }
+    // from wherever the service is started, it is the same file
+    let path = text.strip_prefix("file:").map(PathBuf::from);
+    path.filter(|path| path.is_absolute() && path.file_name().is_some() && !text.contains('\0') && !text.ends_with('/'))
+        .map(AuditTarget::File)
+        .ok_or_else(|| {
+            format!(
+                "{} is not known here: write \"file:/var/log/countersign/audit.jsonl\" (an absolute path), \"stdout\", \
+                 \"journald\", \"syslog\" or \"off\"",
+                shown(text)
+            )
+        })
+}
+
+/// Reads `[log]`.
+pub(crate) fn log(mut table: Table<'_>) -> Option<Log> {
+    let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format = table.get("format", LogFormat::Human, choice(&formats));
+    let level = table.get("level", "info".to_owned(), |given| grammar::log_filter(text(given)?));
+    table.finish();
+    Some(Log { format: format?, level: level? })
+}
+
+/// Reads `[process]`.
+pub(crate) fn process(mut table: Table<'_>) -> Option<Process> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = table.get("workers", processors.min(MOST_WORKERS), count(1..=MOST_WORKERS));
+    let drain = table.get("drain", Duration::from_secs(25), duration);
+    let bodies = table.get("bodies", BODIES, size(1..=MOST_BODIES));
+    let unconfined = table.get("danger_unconfined", false, flag);
+    table.finish();
+    let confinement = if unconfined? { Confinement::DangerUnconfined } else { Confinement::Confined };
+    Some(Process { workers: workers?, drain: drain?, bodies: bodies?, confinement })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sample::{LEAST, faults, faults_with, settings};
+
+    #[test]
+    fn log_and_process_have_the_documented_defaults() {
+        let read = settings(LEAST);
+        assert_eq!(read.log, Log { format: LogFormat::Human, level: "info".into() });
+        assert_eq!((read.process.drain, read.process.bodies), (Duration::from_secs(25), 64 << 20));
+        assert!((1..=256).contains(&read.process.workers));
+        assert_eq!(read.process.confinement, Confinement::Confined);
+    }
+
+    #[test]
+    fn admin_is_there_only_when_its_table_is() {
+        assert_eq!(settings(LEAST).admin, None);
+        assert_eq!(settings(&format!("{LEAST}[admin]")).admin, Some(Admin { address: ADMIN }));
+    }
+
+    #[test]
+    fn admin_may_listen_anywhere() {
+        let read = settings(&format!("{LEAST}[admin]\naddress = \"0.0.0.0:8022\""));
+        assert_eq!(read.admin.unwrap().address.to_string(), "0.0.0.0:8022");
+    }
+
+    #[test]
+    fn the_process_is_unconfined_only_when_that_is_called_a_danger() {
+        let read = settings(&format!("{LEAST}[process]\ndanger_unconfined = true"));
+        assert_eq!(read.process.confinement, Confinement::DangerUnconfined);
+        for line in ["unconfined = true", "sandbox = false", "danger_unconfined = 1"] {
+            assert_eq!(faults(&format!("{LEAST}[process]\n{line}")).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_audit_goes_where_it_is_told_and_refuses_by_default() {
+        let read = |lines: &str| settings(&format!("{LEAST}[audit]\n{lines}")).audit;
+        assert_eq!(settings(LEAST).audit, Audit { target: AuditTarget::Off, when_full: WhenFull::Refuse });
+        for (word, target) in
+            [("stdout", AuditTarget::Stdout), ("journald", AuditTarget::Journald), ("syslog", AuditTarget::Syslog)]
+        {
+            assert_eq!(read(&format!("target = \"{word}\"")).target, target);
+        }
+        let file = read("target = \"file:/var/log/audit\"\nwhen_full = \"drop\"");
+        assert_eq!(file, Audit { target: AuditTarget::File("/var/log/audit".into()), when_full: WhenFull::Drop });
+        for word in ["file:audit", "file:/", "file:/var/log/", "file:", "/var/log/audit", "stderr", ""] {
+            let found = faults(&format!("{LEAST}[audit]\ntarget = \"{word}\""));
+            assert!(found.len() == 1 && found[0].contains("an absolute path"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for lines in [
+            "[admin]\naddress = 8022",
+            "[log]\nlevel = \"loud\"",
+            "[log]\nformat = \"xml\"",
+            "[audit]\nwhen_full = \"block\"",
+            "[process]\nworkers = 0",
+            "[process]\nworkers = 257",
+            "[process]\ndrain = 25",
+        ] {
+            assert_eq!(faults(&format!("{LEAST}{lines}")).len(), 1, "{lines}");
+        }
+        let found = faults_with(LEAST, &[("COUNTERSIGN__PROCESS__WORKERS", "many")]);
+        assert_eq!(found, ["COUNTERSIGN__PROCESS__WORKERS: process.workers: `many` is not a whole number"]);
+    }
+}

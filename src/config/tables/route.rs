@@ -1,0 +1,252 @@
+//! `[route.NAME]`.
+
+use std::time::Duration;
+
+use crate::config::cross_checks::reference;
+use crate::config::grammar;
+use crate::config::reading::quantity::{count, duration, size};
+use crate::config::reading::table::Table;
+use crate::config::reading::value::{choice, name, text};
+use crate::config::settings::{Clock, ErrorDialect, Name, Profile, Route, RouteLimits, RouteTimeouts, SignatureMethod};
+use crate::config::tables::endpoint;
+use crate::query::FormLimits;
+
+const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
+const IMPORT_EXPORT: [&str; 6] = ["CreateJob", "UpdateJob", "CancelJob", "GetStatus", "ListJobs", "GetShippingLabel"];
+/// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
+const LARGEST_BODY: usize = 16 << 20;
+const MOST_PARAMETERS: usize = 100_000;
+/// More is a slip of the finger: descriptors run out long before.
+const MOST_CONNECTIONS: usize = 1_000_000;
+/// An endpoint that fails more often without a break is down by any measure.
+const MOST_FAILURES: usize = 1000;
+
+/// Reads a route; `keys` are the names of all keys.
+pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) -> Option<Route> {
+    let endpoint = endpoint::read(&mut table);
+    let key = signing_key(&mut table, keys);
+    let hosts = table.list("hosts", Vec::new(), grammar::host);
+    let path = table.get("path", "/".to_owned(), |given| grammar::path_prefix(text(given)?));
+    let profile = profile(table.section("profile"));
+    let clock = table.get("clock", Clock::Endpoint, choice(&[("endpoint", Clock::Endpoint), ("host", Clock::Host)]));
+    let forward_headers = table.list("forward_headers", Vec::new(), grammar::forwarded_header);
+    let safe_to_repeat = table.list("safe_to_repeat", owned(&READS), grammar::action_pattern);
+    let known_actions = table.list("known_actions", owned(&IMPORT_EXPORT), grammar::action);
+    let probe = probe(&mut table, safe_to_repeat.as_deref());
+    let audit_values = table.list("audit_values", Vec::new(), grammar::parameter);
+    let limits = limits(table.section("limits"));
+    let timeouts = timeouts(table.section("timeouts"));
+    table.finish();
+    Some(Route {
+        name: called?,
+        endpoint: endpoint?,
+        key: key?,
+        probe: probe?,
+        hosts: hosts?,
+        path: path?,
+        profile: profile?,
+        clock: clock?,
+        forward_headers: forward_headers?,
+        safe_to_repeat: safe_to_repeat?,
+        known_actions: known_actions?,
+        audit_values: audit_values?,
+        limits: limits?,
+        timeouts: timeouts?,
+    })
+}
+
+fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
+    let named = table.get("key", None, |given| reference(name(text(given)?)?, keys, "key").map(Some))?;
+    match (named, keys) {
+        (Some(named), _) => Some(named),
+        (None, [only]) => Some(only.clone()),
+        // that there is no key is reported where keys are read
+        (None, []) => None,
+        (None, _) => {
+            table.missing("key", "there are several keys: name the one that signs");
+            None
+        }
+    }
+}
+
+/// An Action, or a form with one, that only reads.
+fn probe(table: &mut Table<'_>, reads: Option<&[String]>) -> Option<Option<String>> {
+    let form = table.get("probe", None, |given| grammar::probe(text(given)?).map(Some))?;
+    let Some(grammar::Probe { action, form }) = form else { return Some(None) };
+    let reads = reads?.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => action.starts_with(start),
+        None => *pattern == action,
+    });
+    if reads {
+        return Some(Some(form));
+    }
+    table.fault("probe", format!("{action} is not among the Actions of safe_to_repeat, and a probe may only read"));
+    None
+}
+
+fn profile(mut table: Table<'_>) -> Option<Profile> {
+    let methods = [("HmacSHA256", SignatureMethod::HmacSha256), ("HmacSHA1", SignatureMethod::HmacSha1)];
+    let dialects = [("query", ErrorDialect::Query), ("ec2", ErrorDialect::Ec2)];
+    let signature_method = table.get("signature_method", SignatureMethod::HmacSha256, choice(&methods));
+    let errors = table.get("errors", ErrorDialect::Query, choice(&dialects));
+    table.finish();
+    Some(Profile { signature_method: signature_method?, errors: errors? })
+}
+
+fn limits(mut table: Table<'_>) -> Option<RouteLimits> {
+    let body = table.get("body", 256 << 10, size(1..=LARGEST_BODY));
+    let form =
+        table.get("parameters", FormLimits::DEFAULT, |given| count(1..=MOST_PARAMETERS)(given).map(FormLimits::new));
+    let in_flight = table.get("in_flight", 256, count(1..=MOST_CONNECTIONS));
+    let pool = table.get("pool", 64, count(0..=MOST_CONNECTIONS));
+    let failures = table.get("failures", 5, count(0..=MOST_FAILURES));
+    table.finish();
+    Some(RouteLimits { body: body?, form: form?, in_flight: in_flight?, pool: pool?, failures: failures? })
+}
+
+fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
+    let connect = table.get("connect", Duration::from_secs(5), duration);
+    let first_byte = table.get("first_byte", Duration::from_secs(30), duration);
+    let idle = table.get("idle", Duration::from_secs(30), duration);
+    let pool_idle = table.get("pool_idle", Duration::from_secs(15), duration);
+    let probe = table.get("probe", Duration::from_secs(2), duration);
+    table.finish();
+    Some(RouteTimeouts {
+        connect: connect?,
+        first_byte: first_byte?,
+        idle: idle?,
+        pool_idle: pool_idle?,
+        probe: probe?,
+    })
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sample::{LEAST, fault, faults, route};
+    use crate::config::settings::{Transport, Trust};
+
+    const SECOND_KEY: &str = "[key.other]\nfile = \"a\"\nidentity_credential = \"b\"\n";
+
+    fn seconds(timeouts: RouteTimeouts) -> [u64; 5] {
+        let RouteTimeouts { connect, first_byte, idle, pool_idle, probe } = timeouts;
+        [connect, first_byte, idle, pool_idle, probe].map(|duration| duration.as_secs())
+    }
+
+    #[test]
+    fn a_probe_only_reads() {
+        assert_eq!(route("").probe, None);
+        assert_eq!(route("probe = \"ListJobs\"").probe.as_deref(), Some("Action=ListJobs"));
+        assert!(fault("route.ie", "probe = \"CreateJob\"").contains("a probe may only read"));
+        assert!(fault("route.ie", "probe = \"Lis\"").contains("safe_to_repeat"));
+        let own = "probe = \"Peek\"\nsafe_to_repeat = [\"Peek\"]";
+        assert_eq!(route(own).probe.as_deref(), Some("Action=Peek"));
+    }
+
+    #[test]
+    fn a_route_has_the_documented_defaults() {
+        let read = route("");
+        assert_eq!(read.name.as_str(), "ie");
+        assert_eq!(read.key.as_str(), "main");
+        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::Platform });
+        assert_eq!(read.endpoint.authority(), "importexport.amazonaws.com");
+        assert!(read.hosts.is_empty() && read.forward_headers.is_empty());
+        assert_eq!(read.path, "/");
+        assert_eq!(
+            read.profile,
+            Profile { signature_method: SignatureMethod::HmacSha256, errors: ErrorDialect::Query }
+        );
+        assert_eq!(read.clock, Clock::Endpoint);
+        assert_eq!(read.safe_to_repeat, READS);
+        assert_eq!(read.known_actions, IMPORT_EXPORT);
+        assert!(read.audit_values.is_empty());
+        assert_eq!(
+            read.limits,
+            RouteLimits { body: 262_144, form: FormLimits::new(1000), in_flight: 256, pool: 64, failures: 5 }
+        );
+        assert_eq!(seconds(read.timeouts), [5, 30, 30, 15, 2]);
+    }
+
+    #[test]
+    fn every_line_of_a_route_is_read() {
+        let read = route(
+            "key = \"main\"\nhosts = [\"ie.internal\"]\npath = \"/ie\"\nca_file = \"/ca.pem\"\n\
+             forward_headers = [\"traceparent\"]\nsafe_to_repeat = []\nknown_actions = [\"GetStatus\"]\n\
+             audit_values = [\"JobId\"]\nclock = \"host\"\n\
+             profile = { signature_method = \"HmacSHA1\", errors = \"ec2\" }\n\
+             limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0, failures = 3 }\n\
+             timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
+        );
+        assert_eq!((read.path.as_str(), read.key.as_str()), ("/ie", "main"));
+        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::File("/ca.pem".into()) });
+        assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
+        assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
+        assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], Clock::Host));
+        assert_eq!(read.profile, Profile { signature_method: SignatureMethod::HmacSha1, errors: ErrorDialect::Ec2 });
+        assert_eq!(
+            read.limits,
+            RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 0, failures: 3 }
+        );
+        assert_eq!(seconds(read.timeouts), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn the_key_may_be_left_out_only_when_there_is_one() {
+        let two = format!("{LEAST}{SECOND_KEY}");
+        assert_eq!(faults(&two), ["f:4:8: route.ie.key: missing: there are several keys: name the one that signs"]);
+    }
+
+    #[test]
+    fn the_key_must_exist() {
+        assert_eq!(
+            fault("route.ie", "key = \"mian\""),
+            "f:5:7: route.ie.key: `mian` names no key: did you mean `main`?"
+        );
+        assert!(fault("route.ie", "key = \"spare\"").ends_with("known are `main`"));
+        assert!(fault("route.ie", "key = \"Main\"").contains("is not a name"));
+    }
+
+    #[test]
+    fn a_key_with_a_fault_of_its_own_still_exists() {
+        let broken = LEAST
+            .replace("file = \"/etc/countersign/main.age\"", "")
+            .replace("[route.ie]", "[route.ie]\nkey = \"main\"");
+        assert_eq!(faults(&broken).len(), 1);
+    }
+
+    #[test]
+    fn every_bad_value_is_refused_at_its_place() {
+        for (line, why) in [
+            ("path = \"ie\"", "does not start"),
+            ("path = 1", "is not a text"),
+            ("profile.signature_method = \"HmacMD5\"", "write \"HmacSHA256\" or \"HmacSHA1\""),
+            ("clock = \"ntp\"", "write \"endpoint\" or \"host\""),
+            ("profile.errors = \"json\"", "write \"query\" or \"ec2\""),
+            ("forward_headers = [\"authorization\"]", "never passed on"),
+            ("safe_to_repeat = [\"*\"]", "every Action"),
+            ("known_actions = [\"Get*\"]", "is not an Action"),
+            ("audit_values = [\"\"]", "is not the name of a parameter"),
+            ("limits.body = 1024", "e.g. \"1024 B\""),
+            ("limits.body = \"17 MiB\"", "not between 1 B and 16 MiB"),
+            ("limits.body = \"0 B\"", "not between"),
+            ("limits.parameters = 0", "not between 1 and 100000"),
+            ("limits.parameters = 100001", "not between 1 and 100000"),
+            ("limits.in_flight = 0", "not between 1 and"),
+            ("limits.pool = -1", "not between 0 and"),
+            ("limits.failures = 1001", "not between 0 and 1000"),
+            ("timeouts.probe = \"0s\"", "no time at all"),
+            ("timeouts.connect = 5", "e.g. \"5s\""),
+            ("timeouts.first_byte = \"0ms\"", "no time at all"),
+            ("timeouts.idle = \"2h\"", "more than 1h"),
+            ("timeouts.pool_idle = true", "is not a duration"),
+            ("hosts = [\"IE\"]", "lower case"),
+        ] {
+            let fault = fault("route.ie", line);
+            assert!(fault.starts_with("f:5:") && fault.contains(why), "{fault}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a client may do: `allow`, `deny`, and `[[client.NAME.rule]]` with its conditions.
+
+use crate::config::cross_checks::reference;
+use crate::config::grammar;
+use crate::config::reading::table::Table;
+use crate::config::reading::value::{Given, choice, flag, name, shown, text};
+use crate::config::settings::{CallPattern, Condition, Effect, Name, RouteChoice, Rule, Test};
+
+/// Reads the rules of a client; `routes` are the names of all routes.
+pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> {
+    let tables = table.tables("rule", "`[[client.NAME.rule]]` with double brackets");
+    let count = tables.len();
+    let rules: Vec<Rule> = tables.into_iter().filter_map(|table| rule(table, routes)).collect();
+    (rules.len() == count).then_some(rules)
+}
+
+/// A list of patterns, `importexport:List*`.
+pub(crate) fn patterns(table: &mut Table<'_>, key: &'static str, routes: &[Name]) -> Option<Vec<CallPattern>> {
+    table.list(key, Vec::new(), |text| pattern(text, routes))
+}
+
+fn pattern(text: &str, routes: &[Name]) -> Result<CallPattern, String> {
+    let Some((route, action)) = text.split_once(':') else {
+        return Err(format!("{} has no route: write route:Action, e.g. \"importexport:GetStatus\"", shown(text)));
+    };
+    let route = match route {
+        "*" => RouteChoice::Any,
+        route => RouteChoice::Named(reference(name(route)?, routes, "route")?),
+    };
+    if action != "*" {
+        grammar::action(action.strip_suffix('*').unwrap_or(action)).map_err(|_| {
+            format!("{} names no Action: write letters and digits, and perhaps one `*` at the end", shown(text))
+        })?;
+    }
+    Ok(CallPattern { route, action: action.to_owned() })
+}
+
+fn rule(mut table: Table<'_>, routes: &[Name]) -> Option<Rule> {
+    let effects = [("allow", Effect::Allow), ("deny", Effect::Deny)];
+    let effect = table.required("effect", "say \"allow\" or \"deny\"", choice(&effects));
+    let actions = patterns(&mut table, "actions", routes);
+    if actions.as_ref().is_some_and(Vec::is_empty) {
+        table.missing("actions", "say which calls the rule is for, e.g. actions = [\"importexport:CreateJob\"]");
+    }
+    let when = table.tables("when", "when = [{ parameter = \"ValidateOnly\", equals = \"true\" }]");
+    let count = when.len();
+    let conditions: Vec<Condition> = when.into_iter().filter_map(condition).collect();
+    table.finish();
+    // a rule without one of its conditions would be another rule
+    (conditions.len() == count).then_some(())?;
+    Some(Rule { effect: effect?, actions: actions.filter(|actions| !actions.is_empty())?, conditions })
+}
+
+fn condition(mut table: Table<'_>) -> Option<Condition> {
+    let parameter = table.required("parameter", "name the parameter", parameter);
+    let value = |given: &Given<'_>| text(given).map(|text| Some(text.to_owned()));
+    let equals = table.get("equals", None, value);
+    let prefix = table.get("prefix", None, value);
+    let one_of = table.list("one_of", Vec::new(), |text| Ok(text.to_owned()));
+    let absent = table.get("absent", None, |given| flag(given).map(Some));
+    let given: Vec<&str> = ["equals", "prefix", "one_of", "absent"].into_iter().filter(|key| table.has(key)).collect();
+    match given.as_slice() {
+        [_] => {}
+        [] => table.missing("equals", "say what is asked of the parameter: `equals`, `prefix`, `one_of` or `absent`"),
+        [_, second, ..] => {
+            table.fault(second, "a condition asks one thing: write a second condition, or remove one of the two");
+        }
+    }
+    let (equals, prefix, one_of, absent) = (equals?, prefix?, one_of?, absent?);
+    if given == ["one_of"] && one_of.is_empty() {
+        table.fault("one_of", "names no value: the condition would never hold");
+    }
+    let single = given.len() == 1;
+    table.finish();
+    let test = match (equals, prefix, absent) {
+        (Some(value), _, _) => Test::Equals(value),
+        (None, Some(start), _) => Test::Prefix(start),
+        (None, None, Some(true)) => Test::Absent,
+        (None, None, Some(false)) => Test::Present,
+        (None, None, None) if !one_of.is_empty() => Test::OneOf(one_of),
+        (None, None, None) => return None,
+    };
+    Some(Condition { parameter: parameter?, test }).filter(|_| single)
+}
+
+/// The name of a parameter that may be asked about.
+fn parameter(given: &Given<'_>) -> Result<String, String> {
+    // what the signer adds anew: a client's own is dropped before rules are asked
+    const REPLACED: [&str; 7] =
+        ["AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp"];
+    let name = text(given)?;
+    if name == "Action" {
+        return Err("the Action is chosen by `actions`: write \"route:Action\" there".to_owned());
+    }
+    let is = |reserved: &&str| name.eq_ignore_ascii_case(reserved);
+    if REPLACED.iter().any(is) || name.to_ascii_lowercase().starts_with("x-amz-") {
+        return Err(format!(
+            "{} belongs to the signature: a client's own is dropped before rules are asked",
+            shown(name)
+        ));
+    }
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(format!("{} is not the name of a parameter", shown(name)));
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sample::{client, client_fault, faults, with_client};
+
+    fn rule_with(lines: &str) -> String {
+        format!("uid = 1\n[[client.a.rule]]\neffect = \"deny\"\nactions = [\"ie:CreateJob\"]\n{lines}")
+    }
+
+    fn test_of(when: &str) -> Test {
+        client(&rule_with(&format!("when = [{{ parameter = \"P\", {when} }}]")))
+            .rules
+            .remove(0)
+            .conditions
+            .remove(0)
+            .test
+    }
+
+    #[test]
+    fn patterns_name_a_route_and_an_action() {
+        let read = client("uid = 1\nallow = [\"ie:List*\", \"*:GetStatus\", \"ie:*\", \"*:*\"]");
+        let shown: Vec<_> = read.allow.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["ie:List*", "*:GetStatus", "ie:*", "*:*"]);
+        for (wrong, why) in [
+            ("List*", "has no route"),
+            ("ei:List*", "did you mean `ie`?"),
+            ("ie:", "names no Action"),
+            ("ie:*List", "names no Action"),
+            ("ie:List**", "names no Action"),
+            ("i*:List", "is not a name"),
+            ("*", "has no route"),
+        ] {
+            let fault = client_fault(&format!("uid = 1\nallow = [\"{wrong}\"]"));
+            assert!(fault.starts_with("f:12:10: client.a.allow[1]: ") && fault.contains(why), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_rule_has_conditions() {
+        assert_eq!(test_of("equals = \"true\""), Test::Equals("true".to_owned()));
+        assert_eq!(test_of("prefix = \"a\""), Test::Prefix("a".to_owned()));
+        assert_eq!(test_of("one_of = [\"a\", \"b\"]"), Test::OneOf(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(test_of("absent = true"), Test::Absent);
+        assert_eq!(test_of("absent = false"), Test::Present);
+        let rule = client(&rule_with("")).rules.remove(0);
+        assert_eq!((rule.effect, rule.actions.len(), rule.conditions.len()), (Effect::Deny, 1, 0));
+    }
+
+    #[test]
+    fn a_condition_asks_one_thing_of_one_parameter() {
+        for (when, why) in [
+            ("{ parameter = \"P\" }", "say what is asked"),
+            ("{ equals = \"a\" }", "name the parameter"),
+            ("{ parameter = \"P\", equals = \"a\", absent = true }", "asks one thing"),
+            ("{ parameter = \"P\", one_of = [] }", "names no value"),
+            ("{ parameter = \"P\", equals = 1 }", "is not a text"),
+            ("{ parameter = \"P\", equal = \"a\", absent = true }", "did you mean `equals`?"),
+            ("{ parameter = \"Action\", equals = \"a\" }", "is chosen by `actions`"),
+            ("{ parameter = \"timestamp\", absent = true }", "belongs to the signature"),
+            ("{ parameter = \"\", absent = true }", "is not the name of a parameter"),
+            ("\"P\"", "is not a table"),
+        ] {
+            let fault = client_fault(&rule_with(&format!("when = [{when}]")));
+            assert!(fault.starts_with("f:15:") && fault.contains("rule[1].when[1]") && fault.contains(why), "{fault}");
+        }
+    }
+
+    #[test]
+    fn every_fault_of_every_rule_is_reported_at_its_place() {
+        let second = "[[client.a.rule]]\neffect = \"refuse\"\nactions = []\nwhat = 1";
+        let found = faults(&with_client(&rule_with(&format!("color = 1\n{second}"))));
+        let paths: Vec<_> = found.iter().map(|fault| fault.split(": ").nth(1).unwrap()).collect();
+        assert_eq!(
+            paths,
+            ["client.a.rule[1].color", "client.a.rule[2].effect", "client.a.rule[2].actions", "client.a.rule[2].what"],
+            "{found:?}"
+        );
+        assert!(client_fault("uid = 1\n[client.a.rule]\neffect = \"allow\"").contains("double brackets"));
+    }
+}
