@@ -12,8 +12,8 @@ use crate::config::reading::report::Report;
 use crate::config::reading::table::Table;
 use crate::config::settings::{Name, Settings};
 use crate::config::tables::{client, key, listener, process, route};
-use crate::config::tree::variables::{self, PREFIX, SEPARATOR};
-use crate::config::tree::{FileText, Layers, merge};
+use crate::config::tree::variables::{is_ours, pick};
+use crate::config::tree::{FileText, Tree};
 
 /// Longest configuration file, in bytes: what is longer is something else (a log, `/dev/zero`).
 const LONGEST_FILE: u64 = 1 << 20;
@@ -82,12 +82,9 @@ pub fn parse(
 /// no key accepts or no file is called.
 #[must_use]
 pub fn process_environment() -> Vec<(String, String)> {
-    let prefix = format!("{PREFIX}{SEPARATOR}");
     let lossy = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-    lossy
-        .filter(|(name, _)| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&prefix)))
-        .collect()
+    lossy.filter(|(name, _)| is_ours(name)).collect()
 }
 
 fn read_file(path: &Path) -> io::Result<String> {
@@ -104,23 +101,15 @@ fn settings(
     file: Option<FileText<'_>>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
-    let mut variables = variables::pick(environment);
-    let faults = std::mem::take(&mut variables.faults);
-    let layers = merge(file, variables).map_err(ConfigError::new)?;
-    let report = Report::new(&layers, faults);
-    buried_values(&report, &layers);
+    let mut faults = Vec::new();
+    let variables = pick(environment, &mut faults);
+    let tree = Tree::build(file, variables, &mut faults).map_err(ConfigError::new)?;
+    let report = Report::new(&tree, faults);
     let settings = read(&report);
     let faults = report.into_faults();
     match settings {
         Some(settings) if faults.is_empty() => Ok(settings),
         Some(_) | None => Err(ConfigError::new(faults)),
-    }
-}
-
-fn buried_values(report: &Report<'_>, layers: &Layers) {
-    for path in layers.buried_values() {
-        let message = "variables take this for a table, the file for a value: remove one of the two".to_owned();
-        report.push(layers.place_in_file(&path), &path, message);
     }
 }
 

@@ -77,8 +77,7 @@ pub(crate) fn count(allowed: RangeInclusive<usize>) -> impl Fn(&Given<'_>) -> Re
             | Given::Flag(_)
             | Given::Fraction(_)
             | Given::List(_)
-            | Given::Table(_)
-            | Given::Nothing => None,
+            | Given::Table(_) => None,
         };
         let number = number.ok_or_else(|| format!("{} is not a whole number", given.shown()))?;
         let count = usize::try_from(number).ok().filter(|count| allowed.contains(count));
@@ -104,7 +103,7 @@ fn suggest(given: &Given<'_>, unit: &str, example: &str) -> String {
     let number = match given {
         Given::Integer(number) => u64::try_from(*number).ok(),
         Given::Variable(text) | Given::Text(text) => text.parse().ok(),
-        Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) | Given::Nothing => None,
+        Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) => None,
     };
     number.filter(|number| (1..=3600).contains(number)).map_or_else(|| example.to_owned(), |n| format!("{n}{unit}"))
 }

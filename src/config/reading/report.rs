@@ -3,44 +3,45 @@
 use std::cell::RefCell;
 
 use crate::config::error::{Fault, Place};
-use crate::config::tree::Layers;
+use crate::config::tree::Tree;
 use crate::config::tree::key_path::KeyPath;
+use crate::config::tree::node::Entry;
 
-/// Faults found so far, and the layers they are located in.
+/// Faults found so far, and the tree that they are located in.
 #[derive(Debug)]
-pub(crate) struct Report<'l> {
-    pub(crate) layers: &'l Layers,
+pub(crate) struct Report<'t> {
+    pub(crate) tree: &'t Tree,
     faults: RefCell<Vec<Fault>>,
 }
 
-impl<'l> Report<'l> {
+impl<'t> Report<'t> {
     /// A report that begins with the faults given.
-    pub(crate) fn new(layers: &'l Layers, faults: Vec<Fault>) -> Self {
-        Self { layers, faults: RefCell::new(faults) }
+    pub(crate) fn new(tree: &'t Tree, faults: Vec<Fault>) -> Self {
+        Self { tree, faults: RefCell::new(faults) }
     }
 
     /// A fault in the value of a key.
     pub(crate) fn value(&self, path: &KeyPath, message: impl Into<String>) {
-        self.push(self.layers.place_of(path), path, message.into());
+        self.push(self.tree.place_of(path), path, message.into());
     }
 
     /// A key that is required and not there.
     pub(crate) fn missing(&self, path: &KeyPath, why: &str) {
-        let place = self.layers.place_of(path);
-        let hint = if place == Place::Environment { format!(" (variable {})", path.variable()) } else { String::new() };
+        let place = self.tree.place_of(path);
+        let hint =
+            if *place == Place::Environment { format!(" (variable {})", path.variable()) } else { String::new() };
         self.push(place, path, format!("missing{hint}: {why}"));
     }
 
-    /// A key that is not known.
-    pub(crate) fn unknown(&self, path: &KeyPath, message: &str) {
-        for place in self.layers.places_of_key(path) {
+    /// A key that is not known, at every place where it is given.
+    pub(crate) fn unknown(&self, path: &KeyPath, entry: &Entry, message: &str) {
+        for place in entry.places() {
             self.push(place, path, message.to_owned());
         }
     }
 
-    /// A fault at a place.
-    pub(crate) fn push(&self, place: Place, path: &KeyPath, message: String) {
-        self.faults.borrow_mut().push(Fault { place, path: path.to_string(), message });
+    fn push(&self, place: &Place, path: &KeyPath, message: String) {
+        self.faults.borrow_mut().push(Fault { place: place.clone(), path: path.to_string(), message });
     }
 
     /// What was found.

@@ -1,12 +1,11 @@
 //! A cursor on one table: it hands out values, collects faults, and knows which keys nobody asked for.
 
-use config::{Map, Value};
-
 use crate::config::reading::hints;
 use crate::config::reading::report::Report;
-use crate::config::reading::value::{Given, Origin, name, text};
+use crate::config::reading::value::{Given, name, text};
 use crate::config::settings::Name;
 use crate::config::tree::key_path::KeyPath;
+use crate::config::tree::node::Entries;
 
 /// One table of the configuration, there or not. Getters return `None` when they have reported a fault, so that a
 /// reader asks for every key first and gives up (`?`) only after [`Table::finish`].
@@ -15,14 +14,15 @@ use crate::config::tree::key_path::KeyPath;
 pub(crate) struct Table<'l> {
     report: &'l Report<'l>,
     path: KeyPath,
-    entries: Option<&'l Map<String, Value>>,
+    entries: Option<&'l Entries>,
     known: Vec<&'static str>,
 }
 
 impl<'l> Table<'l> {
     /// The table that holds everything.
     pub(crate) fn root(report: &'l Report<'l>) -> Self {
-        Self { report, path: KeyPath::default(), entries: Some(&report.layers.root), known: Vec::new() }
+        let entries = Given::of(&report.tree.root).as_table();
+        Self { report, path: KeyPath::default(), entries, known: Vec::new() }
     }
 
     /// The value at `key`, or `default`.
@@ -147,7 +147,7 @@ impl<'l> Table<'l> {
         };
         let tables = items.iter().enumerate().filter_map(|(index, item)| {
             let path = path.item(index);
-            let Some(entries) = Given::of(item, Origin::File).as_table() else {
+            let Some(entries) = Given::of(item).as_table() else {
                 self.report.value(&path, format!("is not a table: write {written}"));
                 return None;
             };
@@ -176,7 +176,7 @@ impl<'l> Table<'l> {
         let absent = self
             .entries
             .and_then(|entries| entries.get(key))
-            .is_none_or(|value| Given::of(value, Origin::File).as_table().is_some_and(Map::is_empty));
+            .is_none_or(|entry| Given::of(&entry.node).as_table().is_some_and(Entries::is_empty));
         if absent {
             self.report.value(&self.path.join(key), format!("missing: {why}"));
         }
@@ -194,12 +194,10 @@ impl<'l> Table<'l> {
             }
         };
         let above = self.path.join(key);
-        let mut sorted: Vec<_> = entries.iter().collect();
-        sorted.sort_by_key(|(name, _)| *name);
-        let tables = sorted.into_iter().filter_map(|(text, value)| {
+        let tables = entries.iter().filter_map(|(text, entry)| {
             let path = above.join(text);
             let name = name(text).map_err(|message| self.report.value(&path, message)).ok();
-            let given = Given::of(value, self.origin(&path));
+            let given = Given::of(&entry.node);
             let Some(entries) = given.as_table() else {
                 self.report.value(&path, not_a_table(&given, &path.to_string()));
                 return None;
@@ -226,56 +224,29 @@ impl<'l> Table<'l> {
 
     /// Reports the keys that nobody asked for.
     pub(crate) fn finish(self) {
-        for (key, value) in self.entries.into_iter().flatten() {
+        for (key, entry) in self.entries.into_iter().flatten() {
             if self.known.contains(&key.as_str()) {
                 continue;
             }
             let path = self.path.join(key);
-            let mut below = Vec::new();
-            names_in(value, &mut below);
-            self.report.unknown(&path, &hints::unknown(&path, key, &below, &self.known));
+            let message = hints::unknown(&path, key, &entry.node.names(), &self.known);
+            self.report.unknown(&path, entry, &message);
         }
     }
 
     fn given(&mut self, key: &'static str) -> Option<Given<'l>> {
         self.known.push(key);
-        let value = self.entries?.get(key)?;
-        Some(Given::of(value, self.origin(&self.path.join(key))))
-    }
-
-    fn origin(&self, path: &KeyPath) -> Origin {
-        if self.report.layers.variable(path).is_some() { Origin::Environment } else { Origin::File }
+        self.entries?.get(key).map(|entry| Given::of(&entry.node))
     }
 }
 
 /// The items of a list, in the file or in a variable.
 fn items<'l>(given: &Given<'l>) -> Option<Vec<Given<'l>>> {
     match given {
-        Given::List(items) => Some(items.iter().map(|item| Given::of(item, Origin::File)).collect()),
+        Given::List(items) => Some(items.iter().map(Given::of).collect()),
         Given::Variable("") => Some(Vec::new()),
         Given::Variable(text) => Some(text.split(',').map(|item| Given::Variable(item.trim())).collect()),
-        Given::Text(_) | Given::Flag(_) | Given::Integer(_) | Given::Fraction(_) | Given::Table(_) | Given::Nothing => {
-            None
-        }
-    }
-}
-
-/// The names of all keys in a value.
-fn names_in<'v>(value: &'v Value, names: &mut Vec<&'v str>) {
-    match Given::of(value, Origin::File) {
-        Given::Table(entries) => {
-            for (key, value) in entries {
-                names.push(key);
-                names_in(value, names);
-            }
-        }
-        Given::List(items) => items.iter().for_each(|item| names_in(item, names)),
-        Given::Variable(_)
-        | Given::Text(_)
-        | Given::Flag(_)
-        | Given::Integer(_)
-        | Given::Fraction(_)
-        | Given::Nothing => {}
+        Given::Text(_) | Given::Flag(_) | Given::Integer(_) | Given::Fraction(_) | Given::Table(_) => None,
     }
 }
 
@@ -288,7 +259,6 @@ fn not_a_table(given: &Given<'_>, header: &str) -> String {
         | Given::Flag(_)
         | Given::Integer(_)
         | Given::Fraction(_)
-        | Given::Table(_)
-        | Given::Nothing => format!("is a single value: write it as a table, `[{header}]`"),
+        | Given::Table(_) => format!("is a single value: write it as a table, `[{header}]`"),
     }
 }

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use config::{Map, Value, ValueKind};
-
 use crate::config::settings::Name;
+use crate::config::tree::node::{Entries, Node, Value};
 
-/// What stands at a key. `config` would gladly turn `"no"`, `0` and `0.0` into `false`; these readings do not.
+/// What stands at a key, or is an item of a list there. `"no"` and `0` are not `false`: nothing is converted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Given<'v> {
     /// The text of an environment variable; it may stand for any kind of value.
@@ -20,37 +19,22 @@ pub(crate) enum Given<'v> {
     /// A number with a fraction in the file.
     Fraction(f64),
     /// A list in the file.
-    List(&'v [Value]),
+    List(&'v [Node]),
     /// A table.
-    Table(&'v Map<String, Value>),
-    /// Nothing at all; TOML cannot say so.
-    Nothing,
-}
-
-/// Whether a value comes from the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    File,
-    Environment,
+    Table(&'v Entries),
 }
 
 impl<'v> Given<'v> {
-    /// The value as `config` holds it.
-    pub(crate) fn of(value: &'v Value, origin: Origin) -> Self {
-        match &value.kind {
-            ValueKind::String(text) => match origin {
-                Origin::File => Self::Text(text),
-                Origin::Environment => Self::Variable(text),
-            },
-            ValueKind::Boolean(flag) => Self::Flag(*flag),
-            ValueKind::I64(number) => Self::Integer(i128::from(*number)),
-            ValueKind::U64(number) => Self::Integer(i128::from(*number)),
-            ValueKind::I128(number) => Self::Integer(*number),
-            ValueKind::U128(number) => Self::Integer(i128::try_from(*number).unwrap_or(i128::MAX)),
-            ValueKind::Float(number) => Self::Fraction(*number),
-            ValueKind::Array(items) => Self::List(items),
-            ValueKind::Table(table) => Self::Table(table),
-            ValueKind::Nil => Self::Nothing,
+    /// The value of a node.
+    pub(crate) fn of(node: &'v Node) -> Self {
+        match &node.value {
+            Value::Variable(text) => Self::Variable(text),
+            Value::Text(text) => Self::Text(text),
+            Value::Flag(flag) => Self::Flag(*flag),
+            Value::Integer(number) => Self::Integer(i128::from(*number)),
+            Value::Fraction(number) => Self::Fraction(*number),
+            Value::List(items) => Self::List(items),
+            Value::Table(entries) => Self::Table(entries),
         }
     }
 
@@ -63,12 +47,11 @@ impl<'v> Given<'v> {
             Self::Fraction(number) => format!("`{number}`"),
             Self::List(_) => "a list".to_owned(),
             Self::Table(_) => "a table".to_owned(),
-            Self::Nothing => "nothing".to_owned(),
         }
     }
 
     /// The entries of a table.
-    pub(crate) fn as_table(&self) -> Option<&'v Map<String, Value>> {
+    pub(crate) fn as_table(&self) -> Option<&'v Entries> {
         match self {
             Self::Table(entries) => Some(entries),
             Self::Variable(_)
@@ -76,8 +59,7 @@ impl<'v> Given<'v> {
             | Self::Flag(_)
             | Self::Integer(_)
             | Self::Fraction(_)
-            | Self::List(_)
-            | Self::Nothing => None,
+            | Self::List(_) => None,
         }
     }
 
@@ -85,9 +67,7 @@ impl<'v> Given<'v> {
     pub(crate) fn as_text(&self) -> Option<&'v str> {
         match self {
             Self::Variable(text) | Self::Text(text) => Some(text),
-            Self::Flag(_) | Self::Integer(_) | Self::Fraction(_) | Self::List(_) | Self::Table(_) | Self::Nothing => {
-                None
-            }
+            Self::Flag(_) | Self::Integer(_) | Self::Fraction(_) | Self::List(_) | Self::Table(_) => None,
         }
     }
 }
@@ -130,8 +110,7 @@ pub(crate) fn flag(given: &Given<'_>) -> Result<bool, String> {
         | Given::Integer(_)
         | Given::Fraction(_)
         | Given::List(_)
-        | Given::Table(_)
-        | Given::Nothing => Err(format!("{} is neither true nor false", given.shown())),
+        | Given::Table(_) => Err(format!("{} is neither true nor false", given.shown())),
     }
 }
 
@@ -196,7 +175,6 @@ mod tests {
             Given::Variable("True"),
             Given::Variable("1"),
             Given::Variable(""),
-            Given::Nothing,
         ] {
             assert!(flag(&wrong).is_err(), "{wrong:?}");
         }

@@ -97,7 +97,7 @@ fn group(given: &Given<'_>) -> Result<Group, String> {
             let named = !digits && (1..=32).contains(&name.len()) && name.bytes().all(plain);
             if named { Ok(Group::Name((*name).to_owned())) } else { Err(wrong()) }
         }
-        Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) | Given::Nothing => Err(wrong()),
+        Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) => Err(wrong()),
     }
 }
 

@@ -1,97 +1,53 @@
-//! The strict gate in front of the `config` crate: is this TOML, and on which line stands each key?
+//! From the text of a file to the tree: TOML, and where each key and value of it stands.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::key_path::KeyPath;
+use super::node::{Entries, Entry, Node, Value};
 use crate::config::error::{Fault, Place};
-use crate::config::tree::key_path::KeyPath;
 
-/// Where every key and value of a file stands.
-#[derive(Debug)]
-pub(crate) struct Positions {
-    file: String,
-    spots: BTreeMap<KeyPath, Spot>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Spot {
-    key: (usize, usize),
-    value: (usize, usize),
-    shape: Shape,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Table,
-    Value,
-}
-
-impl Positions {
-    /// The place of a key's value; a table's is where its name first stands.
-    pub(crate) fn value(&self, path: &KeyPath) -> Option<Place> {
-        let spot = self.spots.get(path)?;
-        Some(self.text(match spot.shape {
-            Shape::Table => spot.key,
-            Shape::Value => spot.value,
-        }))
-    }
-
-    /// The place of a key's name.
-    pub(crate) fn key(&self, path: &KeyPath) -> Option<Place> {
-        self.spots.get(path).map(|spot| self.text(spot.key))
-    }
-
-    /// The file as a whole.
-    pub(crate) fn whole(&self) -> Place {
-        Place::File { name: self.file.clone() }
-    }
-
-    /// Whether the file gives this path a value that is not a table.
-    pub(crate) fn has_value(&self, path: &KeyPath) -> bool {
-        self.spots.get(path).is_some_and(|spot| spot.shape == Shape::Value)
-    }
-
-    fn text(&self, (line, column): (usize, usize)) -> Place {
-        Place::Text { name: self.file.clone(), line, column }
-    }
-}
-
-/// Finds the positions in `text`, or all that keeps it from being read as TOML.
+/// Reads a file's text.
 ///
-/// `config` would read some things this refuses: a date (as a string), a quoted key such as `"a.b[9]"` at the top
-/// (as a path into other tables, and the index as the length of a list to allocate).
-pub(crate) fn locate(text: &str, file: &str) -> Result<Positions, Vec<Fault>> {
-    let lines = Lines::of(text);
+/// # Errors
+/// All that keeps it from being read as TOML, and what no key of ours takes: dates, endless numbers, quoted keys.
+pub(crate) fn read(text: &str, file: &str) -> Result<Node, Vec<Fault>> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut walk = Walk { lines, file, spots: BTreeMap::new(), faults: Vec::new() };
+    let mut reader = Reader { lines: Lines::of(text), file, faults: Vec::new() };
     for error in errors {
         // `message` only: the error's own Display shows the line, and with it perhaps a secret
-        walk.fault(error.span().unwrap_or_default(), &KeyPath::default(), format!("not TOML: {}", error.message()));
+        let message = format!("not TOML: {}", error.message());
+        reader.fault(error.span().unwrap_or_default(), &KeyPath::default(), message);
     }
-    if walk.faults.is_empty() {
-        walk.table(root.get_ref(), &KeyPath::default());
+    if !reader.faults.is_empty() {
+        return Err(reader.faults);
     }
-    if walk.faults.is_empty() { Ok(Positions { file: file.to_owned(), spots: walk.spots }) } else { Err(walk.faults) }
+    let entries = reader.table(root.get_ref(), &KeyPath::default());
+    let place = Place::File { name: file.to_owned() };
+    if reader.faults.is_empty() { Ok(Node { place, value: Value::Table(entries) }) } else { Err(reader.faults) }
 }
 
-struct Walk<'t> {
+struct Reader<'t> {
     lines: Lines<'t>,
     file: &'t str,
-    spots: BTreeMap<KeyPath, Spot>,
     faults: Vec<Fault>,
 }
 
-impl Walk<'_> {
+impl Reader<'_> {
+    fn place(&self, offset: usize) -> Place {
+        let (line, column) = self.lines.at(offset);
+        Place::Text { name: self.file.to_owned(), line, column }
+    }
+
     fn fault(&mut self, span: Range<usize>, path: &KeyPath, message: String) {
-        let (line, column) = self.lines.at(span.start);
-        let place = Place::Text { name: self.file.to_owned(), line, column };
+        let place = self.place(span.start);
         self.faults.push(Fault { place, path: path.to_string(), message });
     }
 
-    fn table(&mut self, table: &DeTable<'_>, path: &KeyPath) {
+    fn table(&mut self, table: &DeTable<'_>, path: &KeyPath) -> Entries {
+        let mut entries = Entries::new();
         for (key, value) in table {
             let name = key.get_ref();
             let below = path.join(name);
@@ -99,35 +55,45 @@ impl Walk<'_> {
                 self.fault(key.span(), &below, "unknown key: keys are made of a-z, 0-9, `_` and `-`".to_owned());
                 continue;
             }
-            self.value(value, key.span(), &below);
+            let Some(value) = self.value(value, &below) else { continue };
+            let start = self.place(key.span().start);
+            // the place of a table is where its name first stands, of any other value that of the value
+            let place = if matches!(value.0, Value::Table(_)) { start.clone() } else { value.1 };
+            entries.insert(name.to_string(), Entry { key: Some(start), node: Node { place, value: value.0 } });
         }
+        entries
     }
 
-    fn value(&mut self, value: &Spanned<DeValue<'_>>, key: Range<usize>, path: &KeyPath) {
-        let shape = if value.get_ref().is_table() { Shape::Table } else { Shape::Value };
-        let spot = Spot { key: self.lines.at(key.start), value: self.lines.at(value.span().start), shape };
-        self.spots.insert(path.clone(), spot);
-        match value.get_ref() {
-            DeValue::Table(table) => self.table(table, path),
+    /// The value, and where it stands; `None` when it is none of ours.
+    fn value(&mut self, value: &Spanned<DeValue<'_>>, path: &KeyPath) -> Option<(Value, Place)> {
+        let read = match value.get_ref() {
+            DeValue::Table(table) => Value::Table(self.table(table, path)),
             DeValue::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.value(item, item.span(), &path.item(index));
-                }
+                let items = items.iter().enumerate();
+                Value::List(items.filter_map(|(index, item)| self.item(item, &path.item(index))).collect())
             }
-            DeValue::Integer(integer) => {
-                if i64::from_str_radix(integer.as_str(), integer.radix()).is_err() {
-                    self.fault(value.span(), path, "the number is too large".to_owned());
-                }
-            }
-            DeValue::Float(float) => {
-                // as strict as `config`, which would refuse the whole file without saying where
-                if !float.as_str().parse::<f64>().is_ok_and(f64::is_finite) {
-                    self.fault(value.span(), path, "the number is too large or not a number".to_owned());
-                }
-            }
-            DeValue::Datetime(_) => self.fault(value.span(), path, "no key takes a date".to_owned()),
-            DeValue::String(_) | DeValue::Boolean(_) => {}
-        }
+            DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(number) => Value::Integer(number),
+                Err(_) => return self.refuse(value, path, "the number is too large"),
+            },
+            DeValue::Float(float) => match float.as_str().parse::<f64>() {
+                Ok(number) if number.is_finite() => Value::Fraction(number),
+                Ok(_) | Err(_) => return self.refuse(value, path, "the number is too large or not a number"),
+            },
+            DeValue::Datetime(_) => return self.refuse(value, path, "no key takes a date"),
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Boolean(flag) => Value::Flag(*flag),
+        };
+        Some((read, self.place(value.span().start)))
+    }
+
+    fn item(&mut self, item: &Spanned<DeValue<'_>>, path: &KeyPath) -> Option<Node> {
+        self.value(item, path).map(|(value, place)| Node { place, value })
+    }
+
+    fn refuse(&mut self, value: &Spanned<DeValue<'_>>, path: &KeyPath, why: &str) -> Option<(Value, Place)> {
+        self.fault(value.span(), path, why.to_owned());
+        None
     }
 }
 
@@ -157,18 +123,20 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> Vec<String> {
-        locate(text, "f").map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect()
+        read(text, "f").map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn keys_values_tables_and_items_have_positions() {
-        let positions = locate("# é\n[route.ie]\n  hosts = [\"é\", \"b\"]\n[route.ie.limits]\n", "f").unwrap();
-        let value = |path: &[&str]| positions.value(&KeyPath::of(path.iter().copied())).unwrap().to_string();
-        assert_eq!(value(&["route"]), "f:2:2");
-        assert_eq!(value(&["route", "ie"]), "f:2:8");
-        assert_eq!(value(&["route", "ie", "hosts"]), "f:3:11");
-        assert_eq!(value(&["route", "ie", "hosts", "[2]"]), "f:3:17");
-        assert_eq!(positions.key(&KeyPath::of(["route", "ie", "hosts"])).unwrap().to_string(), "f:3:3");
+        let root = read("# é\n[route.ie]\n  hosts = [\"é\", \"b\"]\n[route.ie.limits]\n", "f").unwrap();
+        let node = |path: &[&str]| path.iter().fold(&root, |node, segment| node.child(segment).unwrap());
+        let place = |path: &[&str]| node(path).place.to_string();
+        assert_eq!(place(&["route"]), "f:2:2");
+        assert_eq!(place(&["route", "ie"]), "f:2:8");
+        assert_eq!(place(&["route", "ie", "hosts"]), "f:3:11");
+        assert_eq!(place(&["route", "ie", "hosts", "[2]"]), "f:3:17");
+        let Value::Table(entries) = &node(&["route", "ie"]).value else { panic!("a table") };
+        assert_eq!(entries["hosts"].key.as_ref().unwrap().to_string(), "f:3:3");
     }
 
     #[test]
@@ -190,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_keys_that_config_would_take_for_paths_are_refused() {
+    fn quoted_keys_that_would_look_like_paths_are_refused() {
         assert_eq!(
             faults("\"log.level\" = \"info\"\n\"a[99999999999]\" = 1"),
             [

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::config::tree::variables::PREFIX;
+/// What our variables begin with.
+pub(crate) const PREFIX: &str = "COUNTERSIGN";
+/// What separates the parts of a variable's name.
+pub(crate) const SEPARATOR: &str = "__";
 
 /// A key path, such as `route.importexport.timeouts.connect`. An item of a list is a segment `[2]`, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -26,20 +29,14 @@ impl KeyPath {
         self.join(&format!("[{}]", index.saturating_add(1)))
     }
 
-    /// The path of the table or list that holds this one; `None` at the root.
-    pub(crate) fn parent(&self) -> Option<Self> {
-        let (_, above) = self.0.split_last()?;
-        Some(Self(above.to_vec()))
+    /// The names of the tables that lead to the key, and its own.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     /// Whether this is `other` or leads to it.
     pub(crate) fn leads_to(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
-    }
-
-    /// Whether this is the path of everything.
-    pub(crate) fn is_root(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Whether the path is that of a pattern like `route.*.url`, in which `*` stands for any one segment.
@@ -51,7 +48,9 @@ impl KeyPath {
 
     /// The environment variable that sets this key.
     pub(crate) fn variable(&self) -> String {
-        self.0.iter().fold(PREFIX.to_owned(), |name, segment| format!("{name}__{}", segment.to_ascii_uppercase()))
+        self.0
+            .iter()
+            .fold(PREFIX.to_owned(), |name, segment| format!("{name}{SEPARATOR}{}", segment.to_ascii_uppercase()))
     }
 }
 

@@ -1,17 +1,15 @@
-//! File and environment laid over each other by the `config` crate, and where each value came from.
+//! The configuration as one tree: the file, parsed once, with the variables laid over it.
 
 mod file;
 pub(crate) mod key_path;
+pub(crate) mod node;
 pub(crate) mod variables;
 
-use std::collections::BTreeMap;
-
-use config::{Config, Environment, File, FileFormat, Map, Source as _, Value};
-
 use crate::config::error::{Fault, Place};
-use crate::config::tree::file::{Positions, locate};
-use crate::config::tree::key_path::KeyPath;
-use crate::config::tree::variables::{PREFIX, SEPARATOR, Variables};
+use file::read;
+use key_path::KeyPath;
+use node::{Entry, Node, Value};
+use variables::Variable;
 
 /// A file's text and the name it goes by in messages.
 #[derive(Debug, Clone, Copy)]
@@ -20,121 +18,108 @@ pub(crate) struct FileText<'t> {
     pub(crate) name: &'t str,
 }
 
-/// The merged tree and the origin of its values.
+/// Everything that is configured. What came from the environment is a [`Value::Variable`].
 #[derive(Debug)]
-pub(crate) struct Layers {
-    /// The merged tree. What came from the environment is a string.
-    pub(crate) root: Map<String, Value>,
-    positions: Option<Positions>,
-    variables: BTreeMap<KeyPath, String>,
+pub(crate) struct Tree {
+    pub(crate) root: Node,
 }
 
-/// Lays the variables over the file.
-pub(crate) fn merge(file: Option<FileText<'_>>, variables: Variables) -> Result<Layers, Vec<Fault>> {
-    let positions = file.map(|file| locate(file.text, file.name)).transpose()?;
-    let mut builder = Config::builder();
-    if let Some(file) = file {
-        builder = builder.add_source(File::from_str(file.text, FileFormat::Toml));
-    }
-    let environment =
-        Environment::with_prefix(PREFIX).separator(SEPARATOR).try_parsing(false).source(Some(variables.values));
-    let root = builder.add_source(environment).build().and_then(|config| config.collect());
-    let layers = |root| Layers { root, positions, variables: variables.names };
-    match root {
-        Ok(root) => Ok(layers(root)),
-        // not reached as far as we know, since `locate` is stricter; the error's text may quote the file
-        Err(_) => {
-            let place = layers(Map::new()).place_of_whole();
-            Err(vec![Fault { place, path: String::new(), message: "cannot be read as a configuration".to_owned() }])
+impl Tree {
+    /// Parses the file and lays the variables over it. Values of the file that variables take for tables are added to
+    /// `faults`: the tree no longer shows them.
+    ///
+    /// # Errors
+    /// All that keeps the file from being read.
+    pub(crate) fn build(
+        file: Option<FileText<'_>>,
+        variables: Vec<Variable>,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut root = match file {
+            Some(file) => read(file.text, file.name)?,
+            None => Node::table_of_variables(),
+        };
+        for variable in variables {
+            lay(&mut root, variable, faults);
         }
-    }
-}
-
-impl Layers {
-    /// The variable that gave this value, when it came from the environment.
-    pub(crate) fn variable(&self, path: &KeyPath) -> Option<&str> {
-        self.variables.get(path).map(String::as_str)
+        Ok(Self { root })
     }
 
     /// Where a value stands; for one that is missing, where the nearest table around it stands.
-    pub(crate) fn place_of(&self, path: &KeyPath) -> Place {
-        let mut at = Some(path.clone());
-        while let Some(path) = at.filter(|path| !path.is_root()) {
-            if let Some(place) = self.place_at(&path) {
-                return place;
+    pub(crate) fn place_of(&self, path: &KeyPath) -> &Place {
+        let mut node = &self.root;
+        for segment in path.segments() {
+            match node.child(segment) {
+                Some(child) => node = child,
+                None => break,
             }
-            at = path.parent();
         }
-        self.place_of_whole()
+        &node.place
     }
+}
 
-    /// Every place where an unknown key, or something in it, is given.
-    pub(crate) fn places_of_key(&self, path: &KeyPath) -> Vec<Place> {
-        let in_file = self.positions.as_ref().and_then(|positions| positions.key(path));
-        let below = self.variables.iter().filter(|(other, _)| path.leads_to(other));
-        in_file.into_iter().chain(below.map(|(_, name)| Place::Variable { name: name.clone() })).collect()
-    }
-
-    /// Values in the file that variables turn into tables: each is a fault that the merged tree no longer shows.
-    pub(crate) fn buried_values(&self) -> Vec<KeyPath> {
-        let Some(positions) = &self.positions else { return Vec::new() };
-        let above = |path: &KeyPath| std::iter::successors(path.parent(), KeyPath::parent).collect::<Vec<_>>();
-        self.variables.keys().flat_map(above).filter(|path| positions.has_value(path)).collect()
-    }
-
-    /// Where the file gives this path a value.
-    pub(crate) fn place_in_file(&self, path: &KeyPath) -> Place {
-        self.positions.as_ref().and_then(|positions| positions.value(path)).unwrap_or_else(|| self.place_of_whole())
-    }
-
-    fn place_at(&self, path: &KeyPath) -> Option<Place> {
-        if let Some(name) = self.variable(path) {
-            return Some(Place::Variable { name: name.to_owned() });
+/// Lays a variable over what the file says.
+fn lay(root: &mut Node, variable: Variable, faults: &mut Vec<Fault>) {
+    let mut node = root;
+    let mut walked = KeyPath::default();
+    for segment in variable.path.segments() {
+        if !matches!(node.value, Value::Table(_)) {
+            let message = "variables take this for a table, the file for a value: remove one of the two".to_owned();
+            faults.push(Fault { place: node.place.clone(), path: walked.to_string(), message });
+            node.value = Node::table_of_variables().value;
         }
-        let in_file = self.positions.as_ref().and_then(|positions| positions.value(path));
-        in_file.or_else(|| {
-            let from_environment = self.variables.keys().any(|other| path.leads_to(other));
-            from_environment.then_some(Place::Environment)
-        })
+        let Value::Table(entries) = &mut node.value else { return };
+        let entry = entries.entry(segment.to_owned());
+        node = &mut entry.or_insert_with(|| Entry { key: None, node: Node::table_of_variables() }).node;
+        walked = walked.join(segment);
     }
-
-    fn place_of_whole(&self) -> Place {
-        self.positions.as_ref().map_or(Place::Environment, Positions::whole)
-    }
+    *node = Node { place: Place::Variable { name: variable.name }, value: Value::Variable(variable.value) };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tree::variables;
 
-    fn merge_all(text: &str, variables: &[(&str, &str)]) -> Layers {
+    fn tree(text: &str, variables: &[(&str, &str)]) -> Tree {
         let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        merge(Some(FileText { text, name: "f" }), variables::pick(given)).unwrap()
+        let mut faults = Vec::new();
+        let variables = variables::pick(given, &mut faults);
+        let tree = Tree::build(Some(FileText { text, name: "f" }), variables, &mut faults).unwrap();
+        assert!(faults.is_empty(), "{faults:?}");
+        tree
     }
 
-    fn place(layers: &Layers, path: &str) -> String {
-        layers.place_of(&KeyPath::of(path.split('.'))).to_string()
+    fn place(tree: &Tree, path: &str) -> String {
+        tree.place_of(&KeyPath::of(path.split('.'))).to_string()
     }
 
     #[test]
     fn the_environment_lies_over_the_file() {
-        let layers = merge_all("[log]\nlevel = \"a\"\nformat = \"b\"", &[("COUNTERSIGN__LOG__LEVEL", "c")]);
-        assert_eq!(place(&layers, "log.level"), "COUNTERSIGN__LOG__LEVEL");
-        assert_eq!(place(&layers, "log.format"), "f:3:10");
-        assert_eq!(format!("{}", layers.root["log"]).matches('c').count(), 1);
+        let tree = tree("[log]\nlevel = \"a\"\nformat = \"b\"", &[("COUNTERSIGN__LOG__LEVEL", "c")]);
+        assert_eq!(place(&tree, "log.level"), "COUNTERSIGN__LOG__LEVEL");
+        assert_eq!(place(&tree, "log.format"), "f:3:10");
+        let level = tree.root.child("log").and_then(|log| log.child("level")).unwrap();
+        assert!(matches!(&level.value, Value::Variable(text) if text == "c"), "{level:?}");
     }
 
     #[test]
     fn what_is_missing_stands_where_its_table_does() {
-        let layers = merge_all("[log]\n", &[("COUNTERSIGN__KEY__A__FILE", "c")]);
-        assert_eq!(place(&layers, "log.level"), "f:1:2");
-        assert_eq!(place(&layers, "key.a.kind"), "environment");
-        assert_eq!(place(&layers, "route.a"), "f");
+        let tree = tree("[log]\n", &[("COUNTERSIGN__KEY__A__FILE", "c")]);
+        assert_eq!(place(&tree, "log.level"), "f:1:2");
+        assert_eq!(place(&tree, "key.a.kind"), "environment");
+        assert_eq!(place(&tree, "route.a"), "f");
     }
 
     #[test]
-    fn config_does_not_change_the_case_of_keys() {
-        assert!(merge_all("[Log]\n", &[]).root.contains_key("Log"));
+    fn the_case_of_keys_in_the_file_stays() {
+        assert!(tree("[Log]\n", &[]).root.child("Log").is_some());
+    }
+
+    #[test]
+    fn a_key_that_the_file_and_a_variable_set_is_given_in_both_places() {
+        let tree = tree("[lgo]\nlevel = 1\n", &[("COUNTERSIGN__LGO__LEVEL", "a"), ("COUNTERSIGN__LGO__X", "b")]);
+        let Value::Table(entries) = &tree.root.value else { panic!("a table") };
+        let places: Vec<_> = entries["lgo"].places().iter().map(ToString::to_string).collect();
+        assert_eq!(places, ["f:1:2", "COUNTERSIGN__LGO__LEVEL", "COUNTERSIGN__LGO__X"]);
     }
 }

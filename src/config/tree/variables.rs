@@ -1,68 +1,81 @@
 //! The environment's layer: which variables are ours, and which key each of them sets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use config::{Environment, Map, Source as _, ValueKind};
+
+use super::key_path::{KeyPath, PREFIX, SEPARATOR};
 use crate::config::error::{Fault, Place};
-use crate::config::tree::key_path::KeyPath;
 
-/// What our variables begin with. One `_` after it is not ours: Kubernetes sets `COUNTERSIGN_PORT` and the like in
-/// every pod beside a service that is called countersign.
-pub(crate) const PREFIX: &str = "COUNTERSIGN";
-/// What separates the parts of a variable's name.
-pub(crate) const SEPARATOR: &str = "__";
-
-/// Our variables.
-#[derive(Debug, Default)]
-pub(crate) struct Variables {
-    /// For `config`: name to value.
-    pub(crate) values: HashMap<String, String>,
-    /// The name of the variable that sets a key.
-    pub(crate) names: BTreeMap<KeyPath, String>,
-    /// Variables that set nothing.
-    pub(crate) faults: Vec<Fault>,
+/// A variable that sets a key.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    pub(crate) path: KeyPath,
+    /// Its name as it was set.
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
-/// Picks our variables.
+/// Picks our variables. Those that set nothing are added to `faults`.
 ///
-/// What `config` would decide by chance or by its own path syntax is refused here: two variables for one key, a
-/// variable for a table and one for a key in it, names such as `COUNTERSIGN__A[9]`.
-pub(crate) fn pick(environment: impl IntoIterator<Item = (String, String)>) -> Variables {
-    let prefix = format!("{PREFIX}{SEPARATOR}");
-    let mut picked = Variables::default();
-    let mut ours: Vec<_> = environment
-        .into_iter()
-        .filter(|(name, _)| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&prefix)))
-        .collect();
+/// What would be decided by chance is refused: two variables for one key, a variable for a table and one for a key in
+/// it.
+pub(crate) fn pick(environment: impl IntoIterator<Item = (String, String)>, faults: &mut Vec<Fault>) -> Vec<Variable> {
+    let mut picked: BTreeMap<KeyPath, Variable> = BTreeMap::new();
+    let mut ours: Vec<_> = environment.into_iter().filter(|(name, _)| is_ours(name)).collect();
     ours.sort();
     for (name, value) in ours {
-        let Some(path) = path_of(name.get(prefix.len()..).unwrap_or("")) else {
+        let Some((path, value)) = interpret(&name, value) else {
             let message = "not a key: write COUNTERSIGN__, then the parts of the key joined by `__`, as in \
                            COUNTERSIGN__LOG__LEVEL"
                 .to_owned();
-            picked.faults.push(Fault { place: Place::Variable { name }, path: String::new(), message });
+            faults.push(Fault { place: Place::Variable { name }, path: String::new(), message });
             continue;
         };
-        if let Some(message) = conflict(&picked.names, &path) {
-            picked.faults.push(Fault { place: Place::Variable { name }, path: path.to_string(), message });
+        if let Some(message) = conflict(&picked, &path) {
+            faults.push(Fault { place: Place::Variable { name }, path: path.to_string(), message });
             continue;
         }
-        picked.names.insert(path, name.clone());
-        picked.values.insert(name, value);
+        picked.insert(path.clone(), Variable { path, name, value });
     }
-    picked
+    picked.into_values().collect()
 }
 
-/// The key that the rest of a variable's name stands for.
-fn path_of(rest: &str) -> Option<KeyPath> {
-    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    let parts: Vec<_> = rest.split(SEPARATOR).map(str::to_ascii_lowercase).collect();
-    // no key has more parts than four; `config` recurses over them
-    let few = parts.len() <= 16;
-    (few && parts.iter().all(|part| plain(part) && !part.is_empty())).then(|| KeyPath::of(parts))
+/// Whether a variable begins with our prefix. One `_` after it is not ours: Kubernetes sets `COUNTERSIGN_PORT` and the
+/// like in every pod beside a service that is called countersign.
+pub(crate) fn is_ours(name: &str) -> bool {
+    rest(name).is_some()
 }
 
-fn conflict(names: &BTreeMap<KeyPath, String>, path: &KeyPath) -> Option<String> {
-    let (other, name) = names.iter().find(|(other, _)| other.leads_to(path) || path.leads_to(other))?;
+/// What follows the prefix and its separator.
+fn rest(name: &str) -> Option<&str> {
+    let prefix = format!("{PREFIX}{SEPARATOR}");
+    let (start, rest) = name.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(&prefix).then_some(rest)
+}
+
+/// The key that a variable of ours sets, and its value, by the rules of the `config` crate: the prefix goes, capitals
+/// become small letters, and the separator stands for a dot.
+fn interpret(name: &str, value: String) -> Option<(KeyPath, String)> {
+    // no key has more parts than four; the readers recurse over them
+    const MOST_PARTS: usize = 16;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    // a dot in a name would be taken for a separator
+    rest(name).filter(|rest| rest.bytes().all(plain))?;
+    let environment = Environment::with_prefix(PREFIX).separator(SEPARATOR).try_parsing(false);
+    // one at a time, so that each keeps its name
+    let collected = environment.source(Some(Map::from_iter([(name.to_owned(), value)]))).collect().ok()?;
+    let (key, value) = collected.into_iter().next()?;
+    let parts: Vec<&str> = key.split('.').collect();
+    let usable = parts.len() <= MOST_PARTS && parts.iter().all(|part| !part.is_empty());
+    // without `try_parsing` every value is a text
+    let ValueKind::String(text) = value.kind else { return None };
+    usable.then(|| (KeyPath::of(parts), text))
+}
+
+fn conflict(picked: &BTreeMap<KeyPath, Variable>, path: &KeyPath) -> Option<String> {
+    let (other, Variable { name, .. }) =
+        picked.iter().find(|(other, _)| other.leads_to(path) || path.leads_to(other))?;
     Some(if other == path {
         format!("{name} sets the same key")
     } else {
@@ -74,19 +87,29 @@ fn conflict(names: &BTreeMap<KeyPath, String>, path: &KeyPath) -> Option<String>
 mod tests {
     use super::*;
 
-    fn pick_names(names: &[&str]) -> Variables {
-        pick(names.iter().map(|name| ((*name).to_owned(), "v".to_owned())))
+    fn pick_names(names: &[&str]) -> (Vec<Variable>, Vec<String>) {
+        let mut faults = Vec::new();
+        let picked = pick(names.iter().map(|name| ((*name).to_owned(), "v".to_owned())), &mut faults);
+        (picked, faults.iter().map(ToString::to_string).collect())
     }
 
     fn faults(names: &[&str]) -> Vec<String> {
-        pick_names(names).faults.iter().map(ToString::to_string).collect()
+        pick_names(names).1
     }
 
     #[test]
     fn only_names_with_two_underscores_after_the_prefix_are_ours() {
-        let picked = pick_names(&["COUNTERSIGN_PORT", "PATH", "COUNTERSIGN__LOG__LEVEL", "ÄÖÜÄÖÜÄÖÜ"]);
-        assert!(picked.faults.is_empty());
-        assert_eq!(picked.names.keys().map(ToString::to_string).collect::<Vec<_>>(), ["log.level"]);
+        let (picked, faults) = pick_names(&["COUNTERSIGN_PORT", "PATH", "COUNTERSIGN__LOG__LEVEL", "ÄÖÜÄÖÜÄÖÜ"]);
+        assert!(faults.is_empty());
+        assert_eq!(picked.iter().map(|variable| variable.path.to_string()).collect::<Vec<_>>(), ["log.level"]);
+    }
+
+    #[test]
+    fn a_name_is_read_in_either_case_and_keeps_single_underscores() {
+        let (picked, _) = pick_names(&["countersign__Key__A_b-C__IDENTITY_FILE"]);
+        let [Variable { path, name, value }] = picked.as_slice() else { panic!("one") };
+        assert_eq!((path.to_string().as_str(), value.as_str()), ("key.a_b-c.identity_file", "v"));
+        assert_eq!(name, "countersign__Key__A_b-C__IDENTITY_FILE");
     }
 
     #[test]
