@@ -144,7 +144,8 @@ fn stands_in_path(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::sample::{LEAST, faults, settings};
+    use crate::config::sample::{LEAST, faults, parse_with, settings};
+    use crate::signing::SigningTarget;
 
     fn url(scheme: Scheme, host: &str, port: u16, path: &str) -> Url {
         Url { scheme, host: host.into(), port, path: path.into() }
@@ -211,6 +212,18 @@ mod tests {
             ["localhost.", "localhost.example.com", "10.0.0.1", "128.0.0.1", "[::]", "[::ffff:127.0.0.1]", "::1"]
         {
             assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    /// `check` accepts nothing that cannot be signed for.
+    #[test]
+    fn every_endpoint_that_is_accepted_can_be_signed_for() {
+        for byte in 0x20..0x7f_u8 {
+            let url = format!("https://h.example/a{}b", char::from(byte));
+            let text = LEAST.replace("\"https://importexport.amazonaws.com/\"", &format!("{url:?}"));
+            let accepted = parse_with(&text, &[]).map(|settings| settings.routes[0].endpoint.url());
+            assert_eq!(accepted.is_ok(), SigningTarget::from_url(&url).is_ok(), "{url}");
+            assert!(accepted.is_err() || accepted == Ok(url));
         }
     }
 
