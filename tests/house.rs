@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("authorize", &["query"]),
     ("chunks", &["fields"]),
     ("clock", &[]),
-    ("config", &["query"]),
+    ("config", &["query", "signing"]),
     ("confine", &[]),
     ("credentials", &["directories", "secret_file"]),
     ("directories", &["secret_file"]),

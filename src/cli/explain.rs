@@ -16,7 +16,6 @@ use crate::credentials::AccessKeyId;
 use crate::query::{EndpointError, FormLimits, Parameters};
 use crate::signing::diagnose::{Evidence, Refusal, diagnose, refusal};
 use crate::signing::skew::{EXPLAINS_A_REFUSAL, TimeRefusal};
-use crate::signing::target::TargetError;
 use crate::signing::verify::SignatureClaim;
 use crate::signing::{RequestTimestamp, SigningTarget};
 
@@ -111,7 +110,7 @@ fn captured_target(request: &Capture) -> Result<SigningTarget, String> {
         return Err("is not a POST: other methods are not explained".to_owned());
     };
     let host = request.field("host").ok_or(MISSING)?;
-    SigningTarget::from_url(&format!("https://{host}{path}")).map_err(|error: TargetError| error.to_string())
+    SigningTarget::from_url(&format!("https://{host}{path}")).map_err(|error| error.to_string())
 }
 
 /// What to say when the time is the reason: the code says so, or the answer's `Date` is far from the request's time.

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::credentials::{AccessKeyId, HeldKey};
 use crate::query::{FormLimits, Parameters};
 use crate::signing::diagnose::{Evidence, diagnose};
-use crate::signing::target::TargetError;
+use crate::signing::url::UrlError;
 use crate::signing::verify::{SignatureClaim, VerifyError};
 use crate::signing::{RequestTimestamp, SigningTarget};
 
@@ -41,7 +41,7 @@ struct Endpoint {
     written_host: String,
 }
 
-fn endpoint(url: &str) -> Result<Endpoint, TargetError> {
+fn endpoint(url: &str) -> Result<Endpoint, UrlError> {
     let target = SigningTarget::from_url(url)?;
     let authority = url.split('/').nth(2).unwrap_or_default();
     Ok(Endpoint { target, written_host: authority.to_owned() })

@@ -3,11 +3,13 @@
 //! `Authorized -> Unsealed -> SignedRequest`: [`prepare`] writes the canonical query string and the string to sign, whoever
 //! holds the key computes the MAC, [`Unsealed::seal`] adds it. Time is an argument.
 
+pub mod authority;
 pub mod diagnose;
 pub mod profile;
 pub mod skew;
 pub mod target;
 pub mod timestamp;
+pub mod url;
 pub mod v2;
 pub mod verify;
 
@@ -15,4 +17,5 @@ pub use crate::credentials::SignatureMethod;
 pub use profile::Profile;
 pub use target::SigningTarget;
 pub use timestamp::RequestTimestamp;
+pub use url::{EndpointUrl, Scheme};
 pub use v2::{SignedRequest, Unsealed, prepare};

@@ -1,6 +1,6 @@
-//! Addresses: where to listen (`127.0.0.1:8021`), and the hosts in URLs and `Host` headers.
+//! Addresses to listen on: `127.0.0.1:8021`, `unix:/path`, `systemd:NAME`.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::config::reading::value::{Given, shown};
 use crate::config::settings::{ListenAddress, UnixSocket};
@@ -42,7 +42,7 @@ pub(crate) fn socket(given: &Given<'_>) -> Result<SocketAddr, String> {
     let text = match given {
         Given::Text(text) | Given::Variable(text) => *text,
         Given::Integer(port) if u16::try_from(*port).is_ok() => return Err(only_a_port(&port.to_string())),
-        Given::Integer(_) | Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) | Given::Nothing => {
+        Given::Integer(_) | Given::Flag(_) | Given::Fraction(_) | Given::List(_) | Given::Table(_) => {
             return Err(format!("{} is not an address: write \"127.0.0.1:8021\"", given.shown()));
         }
     };
@@ -69,66 +69,6 @@ pub(crate) fn socket(given: &Given<'_>) -> Result<SocketAddr, String> {
 
 fn only_a_port(port: &str) -> String {
     format!("`{port}` is only a port: write \"127.0.0.1:{port}\"")
-}
-
-/// A host as it stands in a URL or `Host` header, and its port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Authority<'t> {
-    /// Name or address; IPv6 in brackets.
-    pub(crate) host: &'t str,
-    pub(crate) port: Option<u16>,
-}
-
-/// Splits and checks `host[:port]`. The host must be in lower case already. Messages show the host, never more of
-/// the text: what else was written there may be a password.
-pub(crate) fn authority(text: &str) -> Result<Authority<'_>, String> {
-    let end = if text.starts_with('[') {
-        text.find(']').map(|at| at.saturating_add(1)).ok_or("has a `[` without a `]`")?
-    } else {
-        text.find(':').unwrap_or(text.len())
-    };
-    let (host, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        // a zone (`%eth0`) is refused too: it means something on this machine only
-        address.parse::<Ipv6Addr>().map_err(|_| "has no IPv6 address in its brackets".to_owned())?;
-    } else {
-        named_host(host)?;
-    }
-    let port = match rest.strip_prefix(':') {
-        None if rest.is_empty() => None,
-        None => return Err("has something other than a port after the `]`".to_owned()),
-        Some(port) if port.contains(':') => return Err("has an IPv6 address without brackets: write [::1]".to_owned()),
-        Some(port) => Some(self::port(port)?),
-    };
-    Ok(Authority { host, port })
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let port = text.parse().ok().filter(|port| digits && *port != 0);
-    port.ok_or_else(|| "has no port from 1 to 65535 after the `:`".to_owned())
-}
-
-/// A host name or IPv4 address.
-fn named_host(host: &str) -> Result<(), String> {
-    if !host.is_ascii() {
-        return Err("has a host with characters beyond ASCII: write its `xn--` form".to_owned());
-    }
-    let bare = host.strip_suffix('.').unwrap_or(host);
-    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    if host.len() > 253 || !bare.split('.').all(label) {
-        return Err("has no valid host name".to_owned());
-    }
-    // resolvers disagree on what `127.1`, `0x7f.1` and `2130706433` are: a trap for the loopback rule
-    let last = bare.rsplit('.').next().unwrap_or(bare);
-    let number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
-    if number && host.parse::<Ipv4Addr>().is_err() {
-        return Err(format!("has the host `{host}`, which is neither a name nor an IPv4 address of four numbers"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -186,61 +126,5 @@ mod tests {
         assert!(refused("10.0.0.1").ends_with("\"10.0.0.1:8021\""));
         assert!(refused("::1").ends_with("\"[::1]:8021\""));
         assert!(refused("[::1]").ends_with("\"[::1]:8021\""));
-    }
-
-    #[test]
-    fn an_authority_is_a_host_and_perhaps_a_port() {
-        for (text, host, port) in [
-            ("example.com", "example.com", None),
-            ("example.com.", "example.com.", None),
-            ("a_b:8000", "a_b", Some(8000)),
-            ("10.0.0.1:1", "10.0.0.1", Some(1)),
-            ("[::1]:65535", "[::1]", Some(65535)),
-            ("[2001:db8::1]", "[2001:db8::1]", None),
-        ] {
-            assert_eq!(authority(text), Ok(Authority { host, port }), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_authority_is_refused() {
-        for text in [
-            "",
-            ":80",
-            ".",
-            "a..b",
-            "-a",
-            "a-",
-            "a b",
-            "A",
-            "ex%61mple",
-            "é",
-            "a:",
-            "a:0",
-            "a:+1",
-            "a:65536",
-            "a:b",
-            "[",
-            "[::1",
-            "[]",
-            "[1.2.3.4]",
-            "[::1]x",
-            "[::1%1]",
-            "::1",
-            "127.1",
-            "1",
-            "0x7f.1",
-            "0x7f000001",
-            "1.2.3.4.5",
-            "256.0.0.1",
-            "1.2.3.4.",
-            "a/b",
-            "a@b",
-            "a\\b",
-        ] {
-            assert!(authority(text).is_err(), "{text:?}");
-        }
-        assert!(authority(&"a".repeat(64)).is_err());
-        assert!(authority(&"a.".repeat(200)).is_err());
     }
 }

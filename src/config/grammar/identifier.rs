@@ -3,6 +3,7 @@
 use crate::config::reading::quantity::count;
 use crate::config::reading::value::{Given, shown, text};
 use crate::config::settings::TokenDigest;
+use crate::signing::authority::Authority;
 
 /// One less than the largest number: that one means "no change" to the kernel and is nobody's id.
 const LARGEST_ID: usize = 4_294_967_294;
@@ -36,7 +37,7 @@ pub(crate) fn dns(given: &Given<'_>) -> Result<String, String> {
     if name.contains('*') {
         return Err(format!("{} is a pattern: names are compared exactly, list each one", shown(name)));
     }
-    let parsed = crate::config::grammar::address::authority(name).map_err(|why| format!("{} {why}", shown(name)))?;
+    let parsed = Authority::parse(name).map_err(|why| format!("{} {why}", shown(name)))?;
     let address = parsed.host.starts_with('[') || parsed.host.parse::<std::net::Ipv4Addr>().is_ok();
     if parsed.port.is_some() || address || name.ends_with('.') {
         return Err(format!(

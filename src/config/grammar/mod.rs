@@ -5,6 +5,7 @@ pub(crate) mod identifier;
 pub mod token_uri;
 
 use crate::config::reading::value::shown;
+use crate::signing::authority::Authority;
 
 /// A `Host` value: lower case, with the port unless it is 80.
 pub(crate) fn host(text: &str) -> Result<String, String> {
@@ -17,7 +18,7 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     if text.contains('/') {
         return Err(format!("{} is not a host: write `name` or `name:port`, without scheme and path", shown(text)));
     }
-    let parsed = address::authority(text).map_err(|why| format!("{} {why}", shown(text)))?;
+    let parsed = Authority::parse(text).map_err(|why| format!("{} {why}", shown(text)))?;
     if parsed.port == Some(80) {
         return Err(format!(
             "{} names the default port, which clients leave out: write \"{}\"",

@@ -12,6 +12,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::signing::Scheme;
+use crate::signing::authority::is_loopback;
+
 pub use client::{
     CallPattern, Client, Condition, Effect, Identifiers, Mode, Rate, RouteChoice, Rule, Test, TokenDigest,
 };
@@ -134,28 +137,27 @@ impl Endpoint {
     pub fn is_authentic(&self) -> bool {
         match self.transport {
             Transport::Tls { .. } => true,
-            Transport::Plaintext => super::tables::endpoint::is_loopback(&self.host),
+            Transport::Plaintext => is_loopback(&self.host),
         }
     }
 
     /// All of it, as a URL.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = match self.transport {
-            Transport::Tls { .. } => "https",
-            Transport::Plaintext => "http",
-        };
-        format!("{scheme}://{}{}", self.authority(), self.path)
+        format!("{}://{}{}", self.scheme().as_str(), self.authority(), self.path)
     }
 
     /// The value of the `Host` header: the port is left out when it is the scheme's default.
     #[must_use]
     pub fn authority(&self) -> String {
-        let default = match self.transport {
-            Transport::Tls { .. } => 443,
-            Transport::Plaintext => 80,
-        };
-        if self.port == default { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+        self.scheme().authority(&self.host, self.port)
+    }
+
+    const fn scheme(&self) -> Scheme {
+        match self.transport {
+            Transport::Tls { .. } => Scheme::Https,
+            Transport::Plaintext => Scheme::Http,
+        }
     }
 }
 
