@@ -23,7 +23,7 @@
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
 //! sent     = attempts.send(ready, signed).await    once; what may be tried again goes back to `connection`, signed anew
-//!            clock.observe(sent), refused::read()  the endpoint's time; what is refused for its time goes there once more
+//!            clock.observe(sent), read_error()  the endpoint's time; what is refused for its time goes there once more
 //!            headers::relay(sent)                  hop-by-hop fields off; the body streams through
 //! ```
 //!

@@ -30,7 +30,7 @@ pub struct Arguments {
 /// Whatever `run` would refuse to start with, but for an address in use.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
-    crate::telemetry::logging::check_filter(&settings.log.level)
+    crate::telemetry::log::check_filter(&settings.log.level)
         .map_err(|error| Failure::because(super::exit::ExitCode::Configuration, &error))?;
     let (graph, keys) = live::graph(settings)?;
     let settings = graph.settings();

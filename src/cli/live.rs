@@ -10,7 +10,7 @@ use crate::config::settings::{self, Settings};
 use crate::confine::{AbstractSockets, Confinement};
 use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
 use crate::telemetry::LogFormat;
-use crate::telemetry::logging::{self, LastLines};
+use crate::telemetry::log::{self, LastLines};
 
 /// Reads the configuration: the file, if one is named, and the environment.
 ///
@@ -39,7 +39,7 @@ pub fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
         settings::LogFormat::Human => LogFormat::Human,
         settings::LogFormat::Json => LogFormat::Json,
     };
-    logging::initialise(format, &settings.log.level, clock::at)
+    log::initialise(format, &settings.log.level, clock::at)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))
 }
 

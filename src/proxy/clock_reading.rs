@@ -1,5 +1,5 @@
-//! A moment by both clocks of this host. They are read a few times for each exchange, and not for every use of the time: what
-//! happens within a few microseconds happens at once.
+//! One reading of both clocks of this host. An exchange reads the clocks a few times, not at every use of the time: what happens
+//! within a few microseconds counts as simultaneous.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -7,25 +7,25 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::signing::skew::Reading;
 
-/// See the module's page.
+/// The time by the monotonic clock and by the wall clock, read together.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// By the clock that nobody sets.
+pub struct ClockReading {
+    /// The monotonic clock, which nobody sets.
     pub instant: Instant,
-    /// By the clock that says what time it is.
+    /// The wall clock, which an operator or NTP may set.
     pub wall: Timestamp,
     /// `instant` as a number, see [`clock::nanos_at`].
     pub nanos: u64,
 }
 
-impl Moment {
-    /// When it is `instant`, which is now or was a moment ago. The wall clock is read: a clock that was set is followed at once.
+impl ClockReading {
+    /// Reads the wall clock for `instant`, which is now or a few microseconds ago. A clock that was set is followed at once.
     #[must_use]
     pub fn at(instant: Instant) -> Self {
         Self { instant, wall: clock::now(), nanos: clock::nanos_at(instant.into_std()) }
     }
 
-    /// The same, a little later: the clock that may be set is taken to have gone on since this moment.
+    /// The reading at a later `instant`, computed on the assumption that the wall clock was not set in between.
     #[must_use]
     pub fn later(self, instant: Instant) -> Self {
         let since = instant.saturating_duration_since(self.instant);
@@ -33,9 +33,9 @@ impl Moment {
         Self { instant, wall, nanos: self.nanos.saturating_add(since.subsec_nanos().into()) }
     }
 
-    /// As the reckoning of the endpoint's clock wants it.
+    /// This reading as the estimate of the endpoint's clock skew takes it: in milliseconds.
     #[must_use]
-    pub fn reading(self) -> Reading {
+    pub fn for_skew(self) -> Reading {
         Reading { wall: self.wall, monotonic: i64::try_from(self.nanos / 1_000_000).unwrap_or(i64::MAX) }
     }
 }

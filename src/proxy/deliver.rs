@@ -1,35 +1,20 @@
-//! The last stretch of the street: connect, sign, send, and again with a new signature where that is safe.
+//! The last steps of an exchange: connect, sign, send; and again with a new signature where a repetition is safe.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use jiff::Timestamp;
-use tokio::time::Instant;
-
+use super::attempt::{Attempt, sign};
+use super::clock_reading::ClockReading;
+use super::endpoint_refusal;
 use super::fault::{ExchangeError, UpstreamError};
-use super::moment::Moment;
-use super::refused;
 use super::route::Route;
 use crate::authorize::Authorized;
-use crate::credentials::ActiveKey;
 use crate::fields::Fields;
 use crate::query::Action;
-use crate::signing::{RequestTimestamp, SignedRequest, prepare};
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};
 
-/// What an attempt was signed with.
-pub(super) struct Stamp {
-    /// The key.
-    pub(super) key: Arc<ActiveKey>,
-    /// The time in the request, by the clock that the route follows.
-    pub(super) signed: Timestamp,
-    /// When it was handed over to be sent.
-    pub(super) sent: Moment,
-}
-
-/// Brings a form that was asked for at `asked` to the endpoint of `route`, and returns when the head of the answer is here. A form that
-/// is refused for its time goes there once more.
+/// Sends a form, which its client asked for at `asked`, to the endpoint of `route`, and returns when the response's head has arrived.
+/// A request that the endpoint refuses for its timestamp is sent once more.
 ///
 /// # Errors
 /// What keeps the key from signing, when nothing was sent; [`ExchangeError::Upstream`] for all that happens on the endpoint's
@@ -38,70 +23,54 @@ pub(super) async fn deliver(
     route: &Route,
     allowed: &Authorized<'_>,
     forwarded: &Fields,
-    asked: Moment,
+    asked: ClockReading,
     record: &mut ExchangeRecord,
 ) -> Result<Sent, ExchangeError> {
-    // nothing is connected for a key that cannot sign
-    route.key.check(route.clock.signing_time(asked.reading()))?;
-    let (mut sent, mut stamp) = call(route, allowed, forwarded, asked, record).await?;
-    let mut refusal = refused::read(&mut sent).await;
-    if refusal.as_ref().is_some_and(|refusal| refused::for_its_time(route, &stamp, refusal)) {
+    // no connection is made for a key that cannot sign
+    route.key.check(route.clock.signing_time(asked.for_skew()))?;
+    let (mut sent, mut attempt) = call(route, allowed, forwarded, asked, record).await?;
+    let mut error = endpoint_refusal::read_error(&mut sent).await;
+    if error.as_ref().is_some_and(|error| endpoint_refusal::is_for_the_timestamp(route, &attempt, error)) {
         route.metrics.count_clock_repeat();
-        // in a box: it is rare, and the first call has gone
-        (sent, stamp) = Box::pin(call(route, allowed, forwarded, asked, record)).await?;
-        refusal = refused::read(&mut sent).await;
+        // boxed: it is rare, and would otherwise double the size of the exchange's future
+        (sent, attempt) = Box::pin(call(route, allowed, forwarded, asked, record)).await?;
+        error = endpoint_refusal::read_error(&mut sent).await;
     }
-    if let Some(refusal) = refusal {
-        refused::name_cause(route, allowed, &stamp, &refusal, record);
+    if let Some(error) = error {
+        endpoint_refusal::diagnose(route, allowed, &attempt, &error, record);
     }
     Ok(sent)
 }
 
-/// Attempts of one call, until one is answered.
+/// Makes attempts until the endpoint responds to one.
 async fn call(
     route: &Route,
     allowed: &Authorized<'_>,
     forwarded: &Fields,
-    asked: Moment,
+    asked: ClockReading,
     record: &mut ExchangeRecord,
-) -> Result<(Sent, Stamp), ExchangeError> {
+) -> Result<(Sent, Attempt), ExchangeError> {
     let repetition = repetition(route, allowed.form().action());
     let unanswered = |source| ExchangeError::Upstream(UpstreamError { source, repetition });
     let mut attempts = route.upstream.call(repetition);
     loop {
         let connection = attempts.connection().await.map_err(unanswered)?;
-        let (request, stamp) = match sign(route, allowed, asked.later(connection.since()), record).await {
+        let (request, attempt) = match sign(route, allowed, asked.later(connection.since()), record).await {
             Ok(signed) => signed,
             Err(error) => return Err(attempts.doubt().map_or(error, unanswered)),
         };
         record.attempts = record.attempts.saturating_add(1);
-        match attempts.send(connection, request, forwarded, stamp.sent.instant).await.map_err(unanswered)? {
+        let (sent_at, sent_reading) = (attempt.sent.instant, attempt.sent.for_skew());
+        match attempts.send(connection, request, forwarded, sent_at).await.map_err(unanswered)? {
             ControlFlow::Break(sent) => {
-                record.first_byte = Some(sent.answered_at.saturating_duration_since(stamp.sent.instant));
-                route.clock.observe(stamp.sent.reading(), stamp.sent.later(sent.answered_at).reading(), &sent.fields);
-                return Ok((sent, stamp));
+                record.first_byte = Some(sent.answered_at.saturating_duration_since(sent_at));
+                let received = attempt.sent.later(sent.answered_at).for_skew();
+                route.clock.observe(sent_reading, received, &sent.fields);
+                return Ok((sent, attempt));
             }
             ControlFlow::Continue(()) => {}
         }
     }
-}
-
-/// Signs as of `now`, with the key that is current now: every attempt has a timestamp of its own.
-async fn sign(
-    route: &Route,
-    allowed: &Authorized<'_>,
-    now: Moment,
-    record: &mut ExchangeRecord,
-) -> Result<(SignedRequest, Stamp), ExchangeError> {
-    let signed = route.clock.signing_time(now.reading());
-    let key = route.key.current(signed)?;
-    record.key_id = Some(key.id().as_str().into());
-    let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(signed));
-    let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
-    let request = unsealed.seal(&mac);
-    let sent = now.later(Instant::now());
-    record.sign = Some(sent.instant.saturating_duration_since(now.instant));
-    Ok((request, Stamp { key, signed, sent }))
 }
 
 fn repetition(route: &Route, action: &Action) -> Repetition {

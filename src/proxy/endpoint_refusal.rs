@@ -1,10 +1,10 @@
-//! A second look at an endpoint's refusal: was it the time, so that signing anew helps, or what is wrong with the signature?
+//! What an endpoint's refusal means for a signed request: its timestamp, so that signing anew helps, or another fault of the signature.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::deliver::Stamp;
+use super::attempt::Attempt;
 use super::route::Route;
 use crate::authorize::Authorized;
 use crate::query::EndpointError;
@@ -14,15 +14,15 @@ use crate::signing::{RequestTimestamp, prepare};
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::Sent;
 
-/// The longest answer that is held back to be looked at, in bytes. Error documents have some hundred, and one that repeats the
-/// string to sign is little longer than the form.
+/// The longest response body, in bytes, that is held back to be read. Error documents have a few hundred bytes, and one that
+/// repeats the string to sign is little longer than the form.
 const LONGEST: usize = 64 * 1024;
 
-/// How long an answer is held back. One that comes more slowly is passed on as it comes.
+/// How long a response is held back. One that arrives more slowly is passed on as it arrives.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// The error document of an answer, if it blames the request (4xx) and is short. The client gets all of it nonetheless.
-pub(super) async fn read(sent: &mut Sent) -> Option<EndpointError> {
+/// Reads the error document of a response that blames the request (4xx), if the document is short. The client still gets all of it.
+pub(super) async fn read_error(sent: &mut Sent) -> Option<EndpointError> {
     if !sent.status.is_client_error() {
         return None;
     }
@@ -30,31 +30,32 @@ pub(super) async fn read(sent: &mut Sent) -> Option<EndpointError> {
     EndpointError::read(&document)
 }
 
-/// Whether a request was refused because of the time it was signed with, and would be accepted with the endpoint's. Such a
-/// request was not carried out: its time is looked at before its Action is.
-pub(super) fn for_its_time(route: &Route, stamp: &Stamp, error: &EndpointError) -> bool {
+/// Whether a request was refused for the timestamp it was signed with, and would be accepted with the endpoint's time. Such a
+/// request was not carried out: endpoints check the timestamp before they look at the Action.
+pub(super) fn is_for_the_timestamp(route: &Route, attempt: &Attempt, error: &EndpointError) -> bool {
     TimeRefusal::of(&error.code)
-        .is_some_and(|refusal| route.clock.explains(refusal, stamp.sent.reading(), stamp.signed))
+        .is_some_and(|refusal| route.clock.explains(refusal, attempt.sent.for_skew(), attempt.signing_time))
 }
 
-/// Says in log and metrics what is wrong with a signature that was refused. Neither has a value of a parameter.
-pub(super) fn name_cause(
+/// Logs and counts why a signature was refused. Neither log nor metric shows a parameter's value.
+pub(super) fn diagnose(
     route: &Route,
     allowed: &Authorized<'_>,
-    stamp: &Stamp,
+    attempt: &Attempt,
     error: &EndpointError,
     record: &ExchangeRecord,
 ) {
-    let says_so = TimeRefusal::of(&error.code) == Some(TimeRefusal::Certain);
-    if !says_so && !Refusal::is_meant_by(&error.code) {
+    let blames_the_time = TimeRefusal::of(&error.code) == Some(TimeRefusal::Certain);
+    if !blames_the_time && !Refusal::is_meant_by(&error.code) {
         return;
     }
-    let (cause, differences) = if says_so || route.clock.is_far_from(stamp.sent.reading(), stamp.signed) {
+    let is_far_off = || route.clock.is_far_from(attempt.sent.for_skew(), attempt.signing_time);
+    let (cause, differences) = if blames_the_time || is_far_off() {
         (Refusal::Clock, Vec::new())
     } else {
-        // the same key and time give the same string again
-        let timestamp = RequestTimestamp::at(stamp.signed);
-        let unsealed = prepare(allowed, &stamp.key, &route.target, route.profile, &timestamp);
+        // the same key and time give the same string to sign again
+        let timestamp = RequestTimestamp::at(attempt.signing_time);
+        let unsealed = prepare(allowed, &attempt.key, &route.target, route.profile, &timestamp);
         refusal(&String::from_utf8_lossy(unsealed.string_to_sign()), error)
     };
     route.metrics.count_refusal(cause.as_str());
@@ -63,7 +64,7 @@ pub(super) fn name_cause(
         target: "countersign::signature",
         route = &*route.name,
         request_id = %record.request_id,
-        key_id = stamp.key.id().as_str(),
+        key_id = attempt.key.id().as_str(),
         cause = cause.as_str(),
         endpoint_has = (!differs.is_empty()).then(|| differs.join("; ")),
         "the endpoint refuses the signature: {}",

@@ -9,13 +9,13 @@ use http::header::HeaderName;
 use prometheus_client::metrics::counter::Counter;
 
 use super::answer::{Answer, refuse};
+use super::clock_reading::ClockReading;
 use super::containment::contained;
 use super::credential;
 use super::deliver::deliver;
 use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
-use super::moment::Moment;
 use super::route::Routes;
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
 use crate::downstream::service_account::Verifier;
@@ -65,7 +65,7 @@ impl Proxy {
         head::admit(&head, target.host, &route.hosts, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
         // nothing has been waited for since the record began
-        let now = Moment::at(record.started);
+        let now = ClockReading::at(record.started);
         let client =
             credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
         note_client(&client, record);

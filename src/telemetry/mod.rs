@@ -1,29 +1,18 @@
-//! What is seen from outside: logs, metrics, the audit, and the record of each exchange that feeds them. Knows no other module.
+//! What operators see of the process: log, metrics, audit, and the record of each exchange that feeds them. Uses no other room.
 
 pub mod audit;
-pub mod configuration;
-mod json_lines;
-mod labels;
-mod line;
-pub mod logging;
+pub mod log;
 pub mod metrics;
 pub mod notice;
 pub mod outcome;
-mod outlet;
-pub mod panics;
-mod places;
-mod queue;
 pub mod record;
 pub mod request_id;
-mod sharded;
+mod thread_slot;
 
 pub use audit::{AuditLog, Audited};
-pub use logging::LogFormat;
+pub use log::LogFormat;
 pub use metrics::{ListenerMetrics, Metrics, RouteMetrics};
 pub use notice::{Notice, Severity};
 pub use outcome::Outcome;
 pub use record::ExchangeRecord;
 pub use request_id::RequestId;
-
-#[cfg(test)]
-mod memory;

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tracing::Level;
 
 use super::audit::{AuditUnavailable, Audited, Decision, Entry, Noted};
-use super::json_lines::JsonLines;
-use super::line::Line;
+use super::log::json_lines::JsonLines;
+use super::log::line::Line;
 use super::metrics::{KnownAction, ListenerMetrics, RouteMetrics};
 use super::notice::{Notice, Severity};
 use super::outcome::Outcome;
@@ -290,9 +290,9 @@ mod tests {
     use tracing_subscriber::layer::{Context, Layered, SubscriberExt as _};
     use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-    use super::super::memory::Memory;
+    use super::super::log::memory::Memory;
+    use super::super::log::outlet::Outlet;
     use super::super::metrics::Metrics;
-    use super::super::outlet::Outlet;
     use super::*;
 
     /// Lets nobody see what it holds, so that every line comes as an event.

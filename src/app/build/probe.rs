@@ -16,7 +16,7 @@ use crate::authorize::{ClientIdentity, Policy};
 use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::fields::Fields;
-use crate::proxy::{EndpointClock, Moment};
+use crate::proxy::{ClockReading, EndpointClock};
 use crate::query::{FormLimits, QueryForm};
 use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
 use crate::telemetry::record::causes;
@@ -97,7 +97,7 @@ impl Probe {
         let mut attempts = client.call(Repetition::Safe);
         loop {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
-            let sent_at = Moment::at(Instant::now()).reading();
+            let sent_at = ClockReading::at(Instant::now()).for_skew();
             let unsealed = prepare(
                 &allowed,
                 key,
@@ -109,7 +109,7 @@ impl Probe {
             let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
             if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
                 // a clock that is off is known from now on: the next probe will do better
-                self.clock.observe(sent_at, Moment::at(Instant::now()).reading(), &fields);
+                self.clock.observe(sent_at, ClockReading::at(Instant::now()).for_skew(), &fields);
                 let body = Limited::new(body, READ).collect().await;
                 // the status decides; without a body there is only less to tell
                 return Ok((status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::telemetry::Outcome;
+use crate::telemetry::outcome::Outcome;
 
 /// The most that is kept of one text, in bytes; an Action, a client's name and the like are far shorter.
 const LONGEST_TEXT: usize = 256;

@@ -18,7 +18,7 @@ use super::line::Line;
 use super::outlet::Outlet;
 
 /// Writes events as lines.
-pub(super) struct JsonLines {
+pub(in crate::telemetry) struct JsonLines {
     outlet: Outlet,
     wall: fn(Instant) -> Timestamp,
 }
@@ -30,13 +30,18 @@ thread_local! {
 
 impl JsonLines {
     /// Into `outlet`, with the time that `wall` gives for a moment.
-    pub(super) const fn new(outlet: Outlet, wall: fn(Instant) -> Timestamp) -> Self {
+    pub(in crate::telemetry) const fn new(outlet: Outlet, wall: fn(Instant) -> Timestamp) -> Self {
         Self { outlet, wall }
     }
 
     /// Has `members` write the line of what would be an event, past the half of its instructions that an event takes to carry its
     /// fields here. Whether it is enabled is asked before. `false` when this is not how events are logged: then nothing is written.
-    pub(super) fn write_directly(at: Instant, level: Level, target: &str, members: impl Fn(&mut Line)) -> bool {
+    pub(in crate::telemetry) fn write_directly(
+        at: Instant,
+        level: Level,
+        target: &str,
+        members: impl Fn(&mut Line),
+    ) -> bool {
         dispatcher::get_default(|dispatch| {
             let ours = dispatch.downcast_ref::<Self>();
             ours.map(|lines| lines.write(at, level, target, &members)).is_some()

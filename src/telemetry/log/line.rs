@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use tracing::Level;
 
-use super::request_id::RequestId;
+use crate::telemetry::request_id::RequestId;
 
 /// A line. What is written over it keeps its memory, and what all lines of one second begin with.
 #[derive(Default)]
-pub(super) struct Line {
+pub(in crate::telemetry) struct Line {
     /// The line, and room for more behind its end: pieces are copied into their places, which takes fewer instructions than to
     /// have a `Vec` grow by each.
     room: Vec<u8>,
@@ -22,19 +22,19 @@ pub(super) struct Line {
 }
 
 /// What a member of the object may be.
-pub(super) trait Value {
+pub(in crate::telemetry) trait Value {
     /// Writes it behind `before`; neither, when there is none.
     fn write(self, before: &str, line: &mut Line);
 }
 
 impl Line {
     /// All of it.
-    pub(super) fn text(&self) -> &[u8] {
+    pub(in crate::telemetry) fn text(&self) -> &[u8] {
         self.room.get(..self.end).unwrap_or_default()
     }
 
     /// Begins a new one.
-    pub(super) fn begin(&mut self, now: Timestamp, level: Level) {
+    pub(in crate::telemetry) fn begin(&mut self, now: Timestamp, level: Level) {
         self.begin_with_time(now);
         self.put([b"\",\"level\":\"", word(level).as_bytes(), b"\""]);
     }
@@ -42,23 +42,23 @@ impl Line {
     /// Adds a member; `before` is its name in quotes, with comma and colon. Always inlined, with what it calls: it is a name of
     /// known length then, which takes two moves, and not a call.
     #[inline(always)]
-    pub(super) fn member(&mut self, before: &'static str, value: impl Value) {
+    pub(in crate::telemetry) fn member(&mut self, before: &'static str, value: impl Value) {
         value.write(before, self);
     }
 
     /// Adds a member whose name comes without quotes. Names stand in a source, as identifiers: there is nothing to escape.
-    pub(super) fn named(&mut self, name: &str, value: impl Value) {
+    pub(in crate::telemetry) fn named(&mut self, name: &str, value: impl Value) {
         self.put([b",\"", name.as_bytes(), b"\":"]);
         value.write("", self);
     }
 
     /// Adds a member that is the text of `value`.
-    pub(super) fn shown(&mut self, name: &str, value: &dyn fmt::Debug) {
+    pub(in crate::telemetry) fn shown(&mut self, name: &str, value: &dyn fmt::Debug) {
         self.named(name, format!("{value:?}").as_str());
     }
 
     /// Ends it with its target: a path of a source, with nothing to escape.
-    pub(super) fn end(&mut self, target: &str) {
+    pub(in crate::telemetry) fn end(&mut self, target: &str) {
         self.put([b",\"target\":\"", target.as_bytes(), b"\"}\n"]);
     }
 

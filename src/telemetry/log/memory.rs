@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Keeps what is written to any of its clones.
 #[derive(Clone, Default)]
-pub(super) struct Memory(pub(super) Arc<Mutex<Vec<u8>>>);
+pub(in crate::telemetry) struct Memory(pub(in crate::telemetry) Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

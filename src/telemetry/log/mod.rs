@@ -1,5 +1,13 @@
 //! Setting up the log: one line per event on standard error, for people or for machines.
 
+pub(super) mod json_lines;
+pub(super) mod line;
+#[cfg(test)]
+pub(super) mod memory;
+pub(super) mod outlet;
+mod panics;
+mod queue;
+
 use std::io::{self, IsTerminal as _};
 use std::time::Instant;
 
@@ -9,8 +17,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::json_lines::JsonLines;
-use super::outlet::Outlet;
+use json_lines::JsonLines;
+use outlet::Outlet;
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +79,6 @@ pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestam
         }
     }
     .map_err(LogError::Twice)?;
-    super::panics::log_panics();
+    panics::log_panics();
     Ok(LastLines(outlet))
 }

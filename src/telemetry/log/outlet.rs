@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Takes lines without ever waiting for their reader; those for which there is no room are counted and dropped.
 #[derive(Clone)]
-pub(super) struct Outlet(Arc<Shared>);
+pub(in crate::telemetry) struct Outlet(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -41,7 +41,7 @@ impl Outlet {
     ///
     /// # Errors
     /// No thread to be had.
-    pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(in crate::telemetry) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let ours = Arc::clone(&shared);
         let writer = thread::Builder::new().name("log".to_owned()).spawn(move || ours.drain(sink))?;
@@ -50,7 +50,7 @@ impl Outlet {
     }
 
     /// Takes a line, with its end, of a moment that has just been.
-    pub(super) fn put(&self, line: &[u8], at: Instant) {
+    pub(in crate::telemetry) fn put(&self, line: &[u8], at: Instant) {
         self.0.queues.put(line, at);
         // whoever had the queue's lock first, either this is seen here or the line there
         if self.0.is_awaited.load(Ordering::Relaxed) {
@@ -59,7 +59,7 @@ impl Outlet {
     }
 
     /// Waits until every line accepted so far is written, at most a second.
-    pub(super) fn flush(&self) {
+    pub(in crate::telemetry) fn flush(&self) {
         let accepted = self.0.queues.accepted();
         let is_behind = |written: &mut usize| *written < accepted;
         // whether it was enough makes no difference: nothing more can be done

@@ -4,14 +4,14 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::places::{Apart, PLACES, place};
+use crate::telemetry::thread_slot::{CacheLine, SLOTS, slot};
 
 /// Bytes of a thread's lines that may wait for the reader: some 4000 lines, or what a worker writes in 50 ms at its limit.
 pub(super) const ROOM: usize = 2 * 1024 * 1024;
 
 /// The queues. Workers share no lock: the other who takes a queue's is the thread that writes, now and then.
 #[derive(Default)]
-pub(super) struct Queues([Apart<Mutex<Queue>>; PLACES]);
+pub(super) struct Queues([CacheLine<Mutex<Queue>>; SLOTS]);
 
 #[derive(Default)]
 struct Queue {
@@ -31,13 +31,13 @@ struct Lines {
 
 /// What has been taken out of the queues and is not written yet.
 #[derive(Default)]
-pub(super) struct Taken([Lines; PLACES]);
+pub(super) struct Taken([Lines; SLOTS]);
 
 impl Queues {
     /// Puts in a line of this thread, with its end, and with the moment by which it has its place among those of other threads. One for
     /// which there is no room is counted and dropped.
     pub(super) fn put(&self, line: &[u8], at: Instant) {
-        let Some(Apart(queue)) = self.0.get(place()) else { return };
+        let Some(CacheLine(queue)) = self.0.get(slot()) else { return };
         // held for a copy or a swap, never while something is written
         let mut queue = locked(queue);
         if queue.lines.text.len().saturating_add(line.len()) > ROOM {
@@ -52,17 +52,17 @@ impl Queues {
 
     /// Bytes that were taken in so far.
     pub(super) fn accepted(&self) -> usize {
-        self.0.iter().map(|Apart(queue)| locked(queue).accepted).fold(0, usize::saturating_add)
+        self.0.iter().map(|CacheLine(queue)| locked(queue).accepted).fold(0, usize::saturating_add)
     }
 
     /// Whether nothing is in them.
     pub(super) fn are_empty(&self) -> bool {
-        self.0.iter().all(|Apart(queue)| locked(queue).lines.text.is_empty())
+        self.0.iter().all(|CacheLine(queue)| locked(queue).lines.text.is_empty())
     }
 
     /// Takes out what is in them. Returns how many lines had no room.
     pub(super) fn take(&self, taken: &mut Taken) -> u64 {
-        let taken = self.0.iter().zip(&mut taken.0).map(|(Apart(queue), taken)| {
+        let taken = self.0.iter().zip(&mut taken.0).map(|(CacheLine(queue), taken)| {
             let mut queue = locked(queue);
             if taken.text.is_empty() {
                 mem::swap(&mut queue.lines, taken);
@@ -141,7 +141,7 @@ mod tests {
     fn lines_of_all_threads_leave_in_the_order_in_which_they_were_put_in() {
         let queues = Arc::<Queues>::default();
         // a line goes from thread to thread, and each puts it in before it hands it on
-        let threads = 2 * PLACES;
+        let threads = 2 * SLOTS;
         let (starts, mut ends): (Vec<_>, Vec<_>) = (0..=threads).map(|_| channel::<usize>()).unzip();
         let last = ends.pop().unwrap();
         for (nth, end) in ends.into_iter().enumerate() {

@@ -1,5 +1,9 @@
 //! Prometheus metrics. Every label value comes from the configuration or from an enum here, never from a client.
 
+mod configuration;
+mod labels;
+mod sharded;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +15,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::configuration::ConfigurationMetrics;
-pub use super::labels::LoadResult;
-use super::labels::{
+use crate::telemetry::outcome::Outcome;
+
+use configuration::ConfigurationMetrics;
+pub use labels::LoadResult;
+use labels::{
     ExchangeLabels, KeyLabel, KeyLoadLabels, ListenerLabel, RefusalLabels, RouteLabel, TokenKeyLabels, UnroutedLabels,
 };
-use super::outcome::Outcome;
-use super::sharded::{Durations, Sharded};
+use sharded::{Durations, Sharded};
 
 /// The media type of [`Metrics::render`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -73,11 +78,11 @@ pub struct RouteMetrics {
     /// By name, in order.
     known_actions: Arc<[(String, OutcomeCounters)]>,
     other: OutcomeCounters,
-    pub(super) sign: SignDurations,
-    pub(super) first_byte: FirstByteDurations,
-    pub(super) received: WorkerCounter,
-    pub(super) returned: WorkerCounter,
-    pub(super) repeats: WorkerCounter,
+    pub(in crate::telemetry) sign: SignDurations,
+    pub(in crate::telemetry) first_byte: FirstByteDurations,
+    pub(in crate::telemetry) received: WorkerCounter,
+    pub(in crate::telemetry) returned: WorkerCounter,
+    pub(in crate::telemetry) repeats: WorkerCounter,
     label: RouteLabel,
     clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
     clock_repeats: WorkerCounter,
@@ -86,7 +91,7 @@ pub struct RouteMetrics {
 
 /// An Action that a route's configuration knows, by its place there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct KnownAction(usize);
+pub(in crate::telemetry) struct KnownAction(usize);
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -290,7 +295,7 @@ impl ListenerMetrics {
         &self.name
     }
 
-    pub(super) fn count_unrouted(&self, code: &'static str) {
+    pub(in crate::telemetry) fn count_unrouted(&self, code: &'static str) {
         self.unrouted.get_or_create(&UnroutedLabels { listener: self.name.to_string(), code }).inc();
     }
 }
@@ -318,17 +323,17 @@ impl RouteMetrics {
     }
 
     /// Looks `name` up among the Actions that the configuration knows.
-    pub(super) fn known_action(&self, name: &str) -> Option<KnownAction> {
+    pub(in crate::telemetry) fn known_action(&self, name: &str) -> Option<KnownAction> {
         self.known_actions.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok().map(KnownAction)
     }
 
     /// How an Action is called in metrics and logs: by its name when the configuration knows it, else `other`. A name that
     /// nobody configured is a client's text like any other value.
-    pub(super) fn action_name(&self, action: Option<KnownAction>) -> &str {
+    pub(in crate::telemetry) fn action_name(&self, action: Option<KnownAction>) -> &str {
         self.known(action).map_or("other", |(name, _)| name)
     }
 
-    pub(super) fn count(&self, action: Option<KnownAction>, outcome: Outcome) {
+    pub(in crate::telemetry) fn count(&self, action: Option<KnownAction>, outcome: Outcome) {
         let counters = self.known(action).map_or(&self.other, |(_, counters)| counters);
         if let Some(counter) = counters.get(outcome.index()) {
             counter.inc();

@@ -10,11 +10,11 @@ use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::counter::Atomic;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-use super::places::{Apart, PLACES, place};
+use crate::telemetry::thread_slot::{CacheLine, SLOTS, slot};
 
-/// What a counter counts, by place.
+/// What a counter counts, by shard.
 #[derive(Debug, Default)]
-pub(super) struct Sharded([Apart<AtomicU64>; PLACES]);
+pub(super) struct Sharded([CacheLine<AtomicU64>; SLOTS]);
 
 impl Atomic<u64> for Sharded {
     fn inc(&self) -> u64 {
@@ -23,7 +23,7 @@ impl Atomic<u64> for Sharded {
 
     /// What it was in the place of this thread: not worth a sum that nobody reads.
     fn inc_by(&self, by: u64) -> u64 {
-        self.0.get(place()).map_or(0, |number| number.0.fetch_add(by, Ordering::Relaxed))
+        self.0.get(slot()).map_or(0, |number| number.0.fetch_add(by, Ordering::Relaxed))
     }
 
     fn get(&self) -> u64 {
@@ -39,17 +39,17 @@ pub(super) struct Durations<const BUCKETS: usize>(Arc<Observed<BUCKETS>>);
 struct Observed<const BUCKETS: usize> {
     /// Upper bounds, in nanoseconds, ascending; behind the last one there is no bound.
     bounds: [u64; BUCKETS],
-    places: [Apart<Place<BUCKETS>>; PLACES],
+    shards: [CacheLine<Shard<BUCKETS>>; SLOTS],
 }
 
 #[derive(Debug)]
-struct Place<const BUCKETS: usize> {
+struct Shard<const BUCKETS: usize> {
     within: [AtomicU64; BUCKETS],
     beyond: AtomicU64,
     nanos: AtomicU64,
 }
 
-impl<const BUCKETS: usize> Default for Place<BUCKETS> {
+impl<const BUCKETS: usize> Default for Shard<BUCKETS> {
     fn default() -> Self {
         Self {
             within: [const { AtomicU64::new(0) }; BUCKETS],
@@ -63,20 +63,20 @@ impl<const BUCKETS: usize> Durations<BUCKETS> {
     /// With these upper bounds in microseconds, ascending.
     pub(super) fn new(bounds: [u64; BUCKETS]) -> Self {
         let bounds = bounds.map(|bound| nanos(Duration::from_micros(bound)));
-        Self(Arc::new(Observed { bounds, places: Default::default() }))
+        Self(Arc::new(Observed { bounds, shards: Default::default() }))
     }
 
     /// Counts one.
     pub(super) fn observe(&self, duration: Duration) {
-        let Some(Apart(place)) = self.0.places.get(place()) else { return };
+        let Some(CacheLine(shard)) = self.0.shards.get(slot()) else { return };
         let nanos = nanos(duration);
-        let bucket = self.0.bounds.iter().zip(&place.within).find(|(bound, _)| nanos <= **bound);
-        bucket.map_or(&place.beyond, |(_, counter)| counter).fetch_add(1, Ordering::Relaxed);
-        place.nanos.fetch_add(nanos, Ordering::Relaxed);
+        let bucket = self.0.bounds.iter().zip(&shard.within).find(|(bound, _)| nanos <= **bound);
+        bucket.map_or(&shard.beyond, |(_, counter)| counter).fetch_add(1, Ordering::Relaxed);
+        shard.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    fn sum(&self, of: impl Fn(&Place<BUCKETS>) -> &AtomicU64) -> u64 {
-        self.0.places.iter().fold(0, |sum, Apart(place)| sum.wrapping_add(of(place).load(Ordering::Relaxed)))
+    fn sum(&self, of: impl Fn(&Shard<BUCKETS>) -> &AtomicU64) -> u64 {
+        self.0.shards.iter().fold(0, |sum, CacheLine(shard)| sum.wrapping_add(of(shard).load(Ordering::Relaxed)))
     }
 }
 
@@ -93,12 +93,12 @@ impl<const BUCKETS: usize> EncodeMetric for Durations<BUCKETS> {
         let seconds = |nanos| Duration::from_nanos(nanos).as_secs_f64();
         let mut buckets = Vec::with_capacity(BUCKETS.saturating_add(1));
         for (index, bound) in self.0.bounds.iter().enumerate() {
-            let counted = self.0.places.iter().filter_map(|Apart(place)| place.within.get(index));
+            let counted = self.0.shards.iter().filter_map(|CacheLine(shard)| shard.within.get(index));
             buckets.push((seconds(*bound), counted.map(|counter| counter.load(Ordering::Relaxed)).sum()));
         }
-        buckets.push((f64::INFINITY, self.sum(|place| &place.beyond)));
+        buckets.push((f64::INFINITY, self.sum(|shard| &shard.beyond)));
         let count = buckets.iter().map(|(_, count)| count).sum();
-        encoder.encode_histogram::<NoLabelSet>(seconds(self.sum(|place| &place.nanos)), count, &buckets, None)
+        encoder.encode_histogram::<NoLabelSet>(seconds(self.sum(|shard| &shard.nanos)), count, &buckets, None)
     }
 
     fn metric_type(&self) -> MetricType {
