@@ -6,6 +6,8 @@ pub mod metrics;
 pub mod notice;
 pub mod outcome;
 pub mod record;
+#[cfg(test)]
+pub(crate) mod reference_page;
 pub mod request_id;
 mod thread_slot;
 

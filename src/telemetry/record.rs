@@ -10,7 +10,7 @@ use tracing::Level;
 use super::audit::{AuditUnavailable, Audited, Decision, Entry, Noted};
 use super::log::json_lines::JsonLines;
 use super::log::line::Line;
-use super::metrics::{KnownAction, ListenerMetrics, RouteMetrics};
+use super::metrics::{Counted, KnownAction, ListenerMetrics, RouteMetrics};
 use super::notice::{Notice, Severity};
 use super::outcome::Outcome;
 use super::request_id::RequestId;
@@ -194,18 +194,15 @@ impl ExchangeRecord {
             self.listener.count_unrouted(self.code.unwrap_or("none"));
             return;
         };
-        metrics.count(self.action.as_ref().and_then(CalledAction::known), self.outcome);
-        metrics.received.inc_by(u64::try_from(self.received).unwrap_or(u64::MAX));
-        metrics.returned.inc_by(self.returned);
-        if self.attempts > 1 {
-            metrics.repeats.inc_by(u64::from(self.attempts.saturating_sub(1)));
-        }
-        if let Some(sign) = self.sign {
-            metrics.sign.observe(sign);
-        }
-        if let Some(first_byte) = self.first_byte {
-            metrics.first_byte.observe(first_byte);
-        }
+        metrics.count(&Counted {
+            action: self.action.as_ref().and_then(CalledAction::known),
+            outcome: self.outcome,
+            received: u64::try_from(self.received).unwrap_or(u64::MAX),
+            returned: self.returned,
+            repeats: u64::from(self.attempts.saturating_sub(1)),
+            sign: self.sign,
+            first_byte: self.first_byte,
+        });
     }
 
     fn log(&self) {

@@ -15,6 +15,7 @@ use crate::config::settings::{self, Name, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity};
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{EndpointState, Snapshot};
 
 /// The shared part of a running proxy.
 pub struct Graph {
@@ -158,13 +159,19 @@ impl Graph {
         })
     }
 
-    /// Brings the metrics of the endpoints up to now.
-    pub(crate) fn publish_endpoints(&self) {
-        let breakers = self.settings.routes.iter().zip(&self.routes).map(|(route, shared)| {
+    /// What metrics show as it is now.
+    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
+        let listeners = self.settings.listeners.iter().zip(&self.connections);
+        let endpoints = self.settings.routes.iter().zip(&self.routes).map(|(route, shared)| {
             let breaker = &shared.destination.breaker;
-            (route.name.as_str(), u8::from(breaker.outage().is_some()), breaker.outages())
+            let (down, outages) = (u8::from(breaker.outage().is_some()), breaker.outages());
+            EndpointState { route: route.name.as_str(), down, outages }
         });
-        self.metrics.set_endpoints(breakers);
+        Snapshot {
+            connections: listeners.map(|(listener, places)| (listener.name.as_str(), places.taken())).collect(),
+            endpoints: endpoints.collect(),
+            bodies_held: self.bodies.used(),
+        }
     }
 
     /// Exchanges under way on all routes.

@@ -82,7 +82,7 @@ impl Reloader {
         let directory = watch(&source, signals.clone());
         let seen = source.served.clone().unwrap_or_default();
         let current = serving.current();
-        current.metrics.configuration().is_served(current.generation, source.served.as_deref());
+        current.metrics.configuration.is_served(current.generation, source.served.as_deref());
         let round = Round { serving, source, granted, report, inbox, _directory: directory, seen };
         thread::Builder::new().name("reload".to_owned()).spawn(move || round.run())?;
         Ok(Self { signals })
@@ -168,19 +168,19 @@ impl Round {
         self.seen.clone_from(&fingerprint);
         if signal != Signal::Asked && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
             // only comments have changed, or a refused change was undone
-            current.metrics.configuration().is_served(current.generation, self.digest());
+            current.metrics.configuration.is_served(current.generation, self.digest());
             tracing::info!("the configuration file says what is in use");
             return;
         }
         (self.report)(ReloadEvent::Begun);
         match self.attempt(settings.map_err(ReloadError::Configuration)) {
             Ok(graph) => {
-                graph.metrics.configuration().is_served(graph.generation, self.digest());
-                graph.metrics.configuration().count_reload();
+                graph.metrics.configuration.is_served(graph.generation, self.digest());
+                graph.metrics.configuration.count_reload();
                 (self.report)(ReloadEvent::InUse(&graph));
             }
             Err(error) => {
-                current.metrics.configuration().count_refusal();
+                current.metrics.configuration.count_refusal();
                 (self.report)(ReloadEvent::Refused(&error));
             }
         }

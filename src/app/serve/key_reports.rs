@@ -93,13 +93,13 @@ fn report(metrics: &Metrics, slot: &KeySlot, looked: Result<RefreshOutcome, Load
         }
     }
     slot.set_trouble(trouble);
-    metrics.count_key_load(key, result);
+    metrics.keys.count_load(key, result);
     publish(metrics, slot);
 }
 
 fn publish(metrics: &Metrics, slot: &KeySlot) {
-    metrics.set_key_degraded(slot.name(), i64::from(slot.trouble().is_some()));
+    metrics.keys.set_degraded(slot.name(), i64::from(slot.trouble().is_some()));
     if let Ok(key) = slot.current(clock::now()) {
-        metrics.set_key_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
+        metrics.keys.set_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
     }
 }

@@ -312,7 +312,8 @@ fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, 
         settings::WhenFull::Refuse => WhenFull::Refuse,
         settings::WhenFull::Drop => WhenFull::Drop,
     };
-    let (log, writer) = opened.start(when_full, graph.metrics.audit_lost(), clock::now).map_err(StartError::Thread)?;
+    let (log, writer) =
+        opened.start(when_full, graph.metrics.process.audit_lost(), clock::now).map_err(StartError::Thread)?;
     Ok((log, Some(writer)))
 }
 
@@ -344,11 +345,6 @@ impl Status for ProcessStatus {
 
     fn metrics(&self) -> String {
         let graph = self.serving.current();
-        for (listener, places) in graph.settings.listeners.iter().zip(&graph.connections) {
-            graph.metrics.set_connections(listener.name.as_str(), places.taken());
-        }
-        graph.metrics.set_bodies_held(graph.bodies.used());
-        graph.publish_endpoints();
-        graph.metrics.render().unwrap_or_default()
+        graph.metrics.render(&graph.snapshot()).unwrap_or_default()
     }
 }

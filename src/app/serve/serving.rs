@@ -36,7 +36,7 @@ impl Serving {
         adopted: Receiver<u64>,
     ) -> Result<Self, StartError> {
         let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
-        graph.metrics.configuration().is_served(graph.generation, None);
+        graph.metrics.configuration.is_served(graph.generation, None);
         let mut watchers = BTreeMap::new();
         for key in keys {
             let name = key.slot.name().to_owned();
@@ -82,7 +82,7 @@ impl Serving {
         watchers.retain(|name, _| {
             let stays = graph.keys().iter().any(|slot| slot.name() == name) && !is_new(name);
             if !stays {
-                graph.metrics.set_key_expiry(name, None);
+                graph.metrics.keys.set_expiry(name, None);
             }
             stays
         });

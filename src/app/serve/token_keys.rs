@@ -130,7 +130,7 @@ fn report(keys: &FetchedKeys, metrics: &Metrics, fetched: Result<Reloaded, KeysE
             LoadResult::Failed
         }
     };
-    metrics.count_token_key_load(listener, result);
+    metrics.listeners.count_token_key_load(listener, result);
 }
 
 /// How long to wait after so many failures in a row.

@@ -225,7 +225,7 @@ fn proxy(
         required_header: listener.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(routes.collect()),
         bodies: graph.bodies.clone(),
-        panics: graph.metrics.panics(),
+        panics: graph.metrics.process.panics(),
         audit: audit.clone(),
     }
 }

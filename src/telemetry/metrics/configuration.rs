@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::register::register;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: ReloadResult,
@@ -35,8 +37,7 @@ impl EncodeLabelValue for ReloadResult {
     }
 }
 
-/// See the module.
-#[derive(Clone, Default)]
+/// The generation that is served, its file, and reloads.
 pub struct ConfigurationMetrics {
     last_reload_ok: Gauge,
     generation: Gauge,
@@ -46,21 +47,25 @@ pub struct ConfigurationMetrics {
 
 impl ConfigurationMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let ok = "1 when the configuration that was read last is served, 0 when it was refused and an earlier one is";
+        let generation = "How many configurations have been served since the start, this one included";
+        let file = "The file that is served, by its SHA-256";
+        let reloads = Family::<ResultLabel, Counter>::default();
         for result in [ReloadResult::InUse, ReloadResult::Refused] {
-            drop(metrics.reloads.get_or_create(&ResultLabel { result })); // there from the start, at 0
+            // present with 0 from the start, so that the first refusal shows as an increase
+            drop(reloads.get_or_create(&ResultLabel { result }));
         }
-        let help = "1 when the configuration that was read last is served, 0 when it was refused and an earlier one is";
-        registry.register("config_last_reload_ok", help, metrics.last_reload_ok.clone());
-        let help = "How many configurations have been served since the start, this one included";
-        registry.register("config_generation", help, metrics.generation.clone());
-        registry.register("config_file", "The file that is served, by its SHA-256", metrics.file.clone());
-        registry.register("config_reloads", "Attempts to change the configuration", metrics.reloads.clone());
-        metrics
+        Self {
+            last_reload_ok: register(registry, "config_last_reload_ok", ok, Gauge::default()),
+            generation: register(registry, "config_generation", generation, Gauge::default()),
+            file: register(registry, "config_file", file, Family::default()),
+            reloads: register(registry, "config_reloads", "Attempts to change the configuration", reloads),
+        }
     }
 
-    /// The configuration that was read last is what is served: the `generation`th since the start, from a file with this digest.
-    pub fn is_served(&self, generation: u64, sha256: Option<&str>) {
+    /// Notes that the configuration which was read last is served: the `generation`th since the start, from a file with this
+    /// digest.
+    pub(crate) fn is_served(&self, generation: u64, sha256: Option<&str>) {
         self.last_reload_ok.set(1);
         self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
         self.file.clear();
@@ -70,12 +75,12 @@ impl ConfigurationMetrics {
     }
 
     /// Counts a reload that succeeded.
-    pub fn count_reload(&self) {
+    pub(crate) fn count_reload(&self) {
         self.reloads.get_or_create(&ResultLabel { result: ReloadResult::InUse }).inc();
     }
 
-    /// Counts one that was refused.
-    pub fn count_refusal(&self) {
+    /// Counts a reload that was refused.
+    pub(crate) fn count_refusal(&self) {
         self.last_reload_ok.set(0);
         self.reloads.get_or_create(&ResultLabel { result: ReloadResult::Refused }).inc();
     }

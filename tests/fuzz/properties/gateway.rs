@@ -70,7 +70,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         service_accounts: None,
         required_header: None,
         bodies: ByteBudget::new(64 * 1024),
-        panics: Metrics::new().panics(),
+        panics: Metrics::new().process.panics(),
         audit: AuditLog::off(),
         routes: Routes::new(vec![Rc::new(route)]),
     }

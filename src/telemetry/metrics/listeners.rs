@@ -1,0 +1,68 @@
+//! Metrics of listeners: requests without a route, and fetches of the keys of token issuers.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::load_result::LoadResult;
+use super::register::register;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnroutedLabels {
+    listener: String,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenKeyLabels {
+    listener: String,
+    result: LoadResult,
+}
+
+/// The families of all listeners.
+pub struct ListenerFamilies {
+    unrouted: Family<UnroutedLabels, Counter>,
+    token_key_loads: Family<TokenKeyLabels, Counter>,
+}
+
+/// A listener's name, and what is counted of it alone.
+#[derive(Clone)]
+pub struct ListenerMetrics {
+    name: Arc<str>,
+    unrouted: Family<UnroutedLabels, Counter>,
+}
+
+impl ListenerFamilies {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let unrouted = "Requests refused before their route was known, by our code";
+        let token_key_loads = "Attempts to fetch a token issuer's keys";
+        Self {
+            unrouted: register(registry, "unrouted", unrouted, Family::default()),
+            token_key_loads: register(registry, "token_key_loads", token_key_loads, Family::default()),
+        }
+    }
+
+    pub(super) fn of_listener(&self, name: &str) -> ListenerMetrics {
+        ListenerMetrics { name: name.into(), unrouted: self.unrouted.clone() }
+    }
+
+    /// Counts a fetch of the keys of a listener's token issuer.
+    pub(crate) fn count_token_key_load(&self, listener: &str, result: LoadResult) {
+        self.token_key_loads.get_or_create(&TokenKeyLabels { listener: listener.to_owned(), result }).inc();
+    }
+}
+
+impl ListenerMetrics {
+    /// The listener's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(in crate::telemetry) fn count_unrouted(&self, code: &'static str) {
+        self.unrouted.get_or_create(&UnroutedLabels { listener: self.name.to_string(), code }).inc();
+    }
+}

@@ -1,0 +1,117 @@
+//! Tests of the metrics as a scrape shows them, and of the page of the reference that lists them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::*;
+use crate::telemetry::outcome::Outcome;
+use crate::telemetry::reference_page;
+
+fn counted(action: Option<KnownAction>, outcome: Outcome) -> Counted {
+    let (sign, first_byte) = (Some(Duration::from_micros(7)), Some(Duration::from_millis(3)));
+    Counted { action, outcome, received: 120, returned: 700, repeats: 1, sign, first_byte }
+}
+
+fn snapshot<'a>() -> Snapshot<'a> {
+    Snapshot { connections: Vec::new(), endpoints: Vec::new(), bodies_held: 0 }
+}
+
+/// A scrape of metrics of which every one has a value.
+fn full_scrape(metrics: &Metrics) -> String {
+    let route = metrics.route("importexport", &[]);
+    route.count(&counted(None, Outcome::Answered2xx));
+    route.set_clock_offset(0.5);
+    route.count_clock_repeat();
+    route.count_refusal("clock");
+    metrics.listener("local").count_unrouted("ProxyRouteNotFound");
+    metrics.listeners.count_token_key_load("local", LoadResult::Changed);
+    metrics.keys.count_load("main", LoadResult::Changed);
+    metrics.keys.set_expiry("main", Some(1_767_225_600));
+    metrics.keys.set_degraded("main", 0);
+    metrics.configuration.is_served(1, Some("e3b0c442"));
+    let endpoints = vec![EndpointState { route: "importexport", down: 0, outages: 0 }];
+    metrics.render(&Snapshot { connections: vec![("local", 1)], endpoints, bodies_held: 0 }).unwrap()
+}
+
+/// The names of all registered metrics, without prefix and unit: the registry shows them in its debug form alone.
+fn registered(metrics: &Metrics) -> Vec<String> {
+    let shown = format!("{:?}", metrics.registry);
+    let names = shown.split("Descriptor { name: \"").skip(1);
+    names.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+/// What a scrape says of one metric.
+#[derive(Default)]
+struct Described {
+    help: String,
+    kind: String,
+    labels: String,
+}
+
+fn described(scrape: &str) -> BTreeMap<String, Described> {
+    let mut found = BTreeMap::<String, Described>::new();
+    let mut current = String::new();
+    for line in scrape.lines().filter(|line| *line != "# EOF") {
+        if let Some(meta) = line.strip_prefix("# ") {
+            let [keyword, name, rest] = meta.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            current = name.to_owned();
+            let entry = found.entry(current.clone()).or_default();
+            match keyword {
+                "HELP" => entry.help = rest.trim_end_matches('.').to_owned(),
+                "TYPE" => entry.kind = rest.to_owned(),
+                _ => assert_eq!(keyword, "UNIT"),
+            }
+        } else if let Some((_, labels)) = line.rsplit_once(' ').unwrap().0.split_once('{') {
+            let names = labels.split("\",").filter_map(|label| label.split('=').next());
+            let names: Vec<String> = names.filter(|name| *name != "le").map(|name| format!("`{name}`")).collect();
+            found.get_mut(&current).unwrap().labels = names.join(", ");
+        }
+    }
+    found
+}
+
+#[test]
+fn every_metric_is_in_the_reference() {
+    let metrics = Metrics::new();
+    let described = described(&full_scrape(&metrics));
+    for name in registered(&metrics) {
+        let is_there = described.keys().any(|full| full.starts_with(&format!("countersign_{name}")));
+        assert!(is_there, "give {name} a value in `full_scrape`, so that the reference can describe it");
+    }
+    assert_eq!(described.len(), registered(&metrics).len());
+    let mut table = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for (name, Described { help, kind, labels }) in described {
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        writeln!(table, "| `{name}{suffix}` | {kind} | {labels} | {help} |").unwrap();
+    }
+    reference_page::check("docs/reference/metrics.md", "metrics", &table);
+}
+
+#[test]
+fn an_unknown_action_counts_as_other() {
+    let metrics = Metrics::new();
+    let route = metrics.route("importexport", &["ListJobs".to_owned()]);
+    route.count(&counted(route.known_action("ListJobs"), Outcome::Answered2xx));
+    route.count(&counted(route.known_action("DropTables"), Outcome::Answered2xx));
+    route.count(&counted(None, Outcome::Refused));
+    let text = metrics.render(&snapshot()).unwrap();
+    let line = |action: &str, outcome: &str, n: u8| {
+        format!(r#"countersign_exchanges_total{{route="importexport",action="{action}",outcome="{outcome}"}} {n}"#)
+    };
+    for expected in [line("ListJobs", "answered_2xx", 1), line("other", "answered_2xx", 1), line("other", "refused", 1)]
+    {
+        assert!(text.contains(&expected), "{expected} in {text}");
+    }
+    assert!(!text.contains("DropTables"));
+}
+
+#[test]
+fn a_listener_or_route_that_was_removed_leaves_the_scrape() {
+    let metrics = Metrics::new();
+    let full = full_scrape(&metrics);
+    assert!(full.contains(r#"countersign_client_connections{listener="local"} 1"#), "{full}");
+    assert!(full.contains(r#"countersign_endpoint_down{route="importexport"} 0"#), "{full}");
+    let after = metrics.render(&snapshot()).unwrap();
+    assert!(!after.contains("client_connections") && !after.contains("endpoint_down"), "{after}");
+}
