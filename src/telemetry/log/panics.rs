@@ -5,7 +5,7 @@ use std::panic::{PanicHookInfo, set_hook};
 
 /// Has panics written to the log, as one line each. A text that was put together when it happened is left out, since a client's
 /// data may be part of it; the standard hook would print it.
-pub fn log_panics() {
+pub(super) fn log_panics() {
     set_hook(Box::new(write));
 }
 
