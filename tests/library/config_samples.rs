@@ -72,34 +72,74 @@ fn every_sample_of_a_place_for_a_key_loads() {
     assert_eq!(names, ["docker", "kubernetes", "systemd", "vault"]);
 }
 
-/// The `[key.NAME]` tables of README's section on keys, each with its number.
-fn keys_of_the_readme() -> Vec<String> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, section) = readme.split_once("\n### Keys\n").unwrap();
-    let (section, _) = section.split_once("\n### ").unwrap();
-    let snippets = section.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    snippets.collect()
+/// A page of the manual, below `docs`.
+fn page(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
+}
+
+/// The pages of the manual, in order.
+fn pages() -> Vec<String> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut folders = vec![docs.clone()];
+    let mut pages = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path.strip_prefix(&docs).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// The configurations that a page shows, whole ones and parts.
+fn configurations(page: &str) -> Vec<String> {
+    page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn every_key_in_the_readme_is_one() {
-    let snippets = keys_of_the_readme();
-    assert!(snippets.len() >= 4, "{snippets:?}");
-    for snippet in snippets {
-        let text = whole(&snippet);
-        parse(&text, "README.md", []).unwrap_or_else(|error| panic!("{error}\n{text}"));
+fn every_configuration_in_the_manual_loads() {
+    let mut found = 0;
+    for name in pages() {
+        for snippet in configurations(&page(&name)) {
+            let text = whole(&snippet);
+            parse(&text, &name, []).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            found += 1;
+        }
     }
+    assert!(found >= 15, "{found}");
 }
 
-/// A configuration around the key.
+/// A configuration around the part that a page shows.
 fn whole(snippet: &str) -> String {
-    let (routes, keys): (Vec<&str>, Vec<&str>) = snippet.split("\n\n").partition(|part| part.contains("[route."));
-    let route = "[route.importexport]\nendpoint = \"https://importexport.amazonaws.com/\"\n".to_owned();
-    let route = if routes.is_empty() { route } else { routes.join("\n\n") };
-    format!("[listener.local]\nany_local = true\n{route}\n{}", keys.join("\n\n"))
+    let mut text = snippet.to_owned();
+    if !text.contains("[listener.local]") {
+        let methods = if text.contains("service_account]") {
+            "authenticate = [\"service-account\"]"
+        } else if text.contains("[client.") {
+            "authenticate = [\"token\"]"
+        } else {
+            "any_local = true"
+        };
+        text = format!("[listener.local]\n{methods}\n{text}");
+    }
+    if text.contains("service-account") && !text.contains("[client.") {
+        text += "[client.reporting]\nservice_account = \"default/reporting\"\nallow = [\"*:Get*\"]\n";
+    }
+    if !text.contains("[route.") {
+        text += "[route.importexport]\nendpoint = \"https://importexport.amazonaws.com/\"\n";
+    }
+    if !text.contains("[key.") {
+        text += "[key.main]\nfile = \"/etc/countersign/main.age\"\nidentity_file = \"/etc/countersign/identity\"\n";
+    }
+    text
 }
 
-/// A directory with everything that the README's keys name, which need nobody else: in place of the README's directories.
+/// A directory with everything that the keys of [`PAGES_OF_KEYS`] name, in place of the directories there.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -118,6 +158,7 @@ impl Place {
         let fetch =
             format!("#!/bin/sh\n[ \"$*\" = \"--role countersign\" ] && cat {:?}\n", place.0.path().join("key.json"));
         place.put("fetch-key", &fetch, 0o700);
+        place.put("key-from-vault", &format!("#!/bin/sh\ncat {:?}\n", place.0.path().join("key.json")), 0o700);
         let sealed = place.keys(&["seal", "--identity", "identity", "--out", "main.age"], Self::DOCUMENT);
         assert!(sealed.status.success(), "{sealed:?}");
         place
@@ -140,12 +181,15 @@ impl Place {
     }
 }
 
+/// The pages whose keys need no device and no service.
+const PAGES_OF_KEYS: [&str; 4] = ["guide/keys.md", "how-to/age-plugin.md", "how-to/rotate-a-key.md", "how-to/vault.md"];
+
 #[test]
-fn every_key_in_the_readme_that_needs_nobody_else_signs() {
+fn every_key_in_the_manual_that_needs_no_device_and_no_service_signs() {
     let mut tested = Vec::new();
-    for snippet in keys_of_the_readme() {
+    let snippets = PAGES_OF_KEYS.iter().flat_map(|name| configurations(&page(name)));
+    for snippet in snippets.filter(|snippet| snippet.contains("[key.")) {
         let kind = match snippet.split_once("kind = \"").and_then(|(_, rest)| rest.split_once('"')) {
-            Some(("aws" | "pkcs11", _)) => continue, // tests/outside/clients has what they need
             Some((kind, _)) => kind.to_owned(),
             None if snippet.contains("AGE-PLUGIN-") => "plugin".to_owned(),
             None => "sealed".to_owned(),
@@ -154,9 +198,9 @@ fn every_key_in_the_readme_that_needs_nobody_else_signs() {
         let opener = if kind == "plugin" { Place::PLUGIN_IDENTITY } else { std::str::from_utf8(&native).unwrap() };
         let place = Place::with(opener);
         let here = format!("\"{}/", place.0.path().display());
-        let text = ["\"/etc/countersign/", "\"/run/secrets/countersign/", "\"/usr/local/bin/"]
-            .iter()
-            .fold(whole(&snippet), |text, directory| text.replace(directory, &here));
+        let directories =
+            ["\"/etc/countersign/", "\"/run/secrets/countersign/", "\"/run/countersign-key/", "\"/usr/local/bin/"];
+        let text = directories.iter().fold(whole(&snippet), |text, directory| text.replace(directory, &here));
         place.put("countersign.toml", &text, 0o600);
         let output = place.keys(&["test", "--config", "countersign.toml"], "");
         let stdout = String::from_utf8(output.stdout).unwrap();
@@ -164,7 +208,7 @@ fn every_key_in_the_readme_that_needs_nobody_else_signs() {
         assert!(stdout.contains("AKIAIOSFODNN7EXAMPLE") && stdout.contains("signed with HmacSHA256"), "{stdout}");
         tested.push(kind);
     }
-    assert_eq!(tested, ["sealed", "plugin", "file", "process", "sealed"]);
+    assert_eq!(tested, ["sealed", "file", "process", "plugin", "sealed", "file", "process"]);
 }
 
 #[test]
