@@ -50,11 +50,10 @@
 //! | [`directories`] | which changes of files are noticed, and how | `secret_file` |
 //! | [`credentials`] | access keys: secret types, key stores, which key is current, refresh | `secret_file`, `directories` |
 //! | [`signing`] | signatures, pure: prepare and seal, verify, diagnose, the endpoint's clock | `query`, `authorize`, `credentials` |
-//! | [`fields`] | the header fields of a message, as text | |
-//! | [`chunks`] | the grammar of chunked bodies | `fields` |
-//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `signing`, `fields`, `chunks`, `clock` |
+//! | [`http1`] | the grammar of HTTP/1.1, pure: heads, fields, framing, chunks, for both sides | |
+//! | [`upstream`] | the endpoint's side: DNS, TCP, TLS, pool, send, what may be sent again, stream | `http1`, `signing`, `clock` |
 //! | [`fetch`] | one document over HTTPS, bounded in size and time, for what is needed beside exchanges | `secret_file`, `upstream` |
-//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `secret_file`, `fields`, `chunks`, `clock` |
+//! | [`downstream`] | the client's side: listeners (TCP, Unix, inherited), TLS, peer evidence, service-account tokens, accept, clocks of a connection, body reading, drain | `http1`, `secret_file`, `clock` |
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
@@ -65,7 +64,7 @@
 //! | [`app`] | builds, starts and drains the live program | everything |
 //! | [`cli`] | one file per command | everything |
 //!
-//! `query`, `authorize` and `signing` never touch a runtime, a socket, a file, a log or a clock: time is an argument.
+//! `http1`, `query`, `authorize` and `signing` never touch a runtime, a socket, a file, a log or a clock: time is an argument.
 //!
 //! # Threads
 //!
@@ -131,7 +130,7 @@
 //!   connection instead.
 //! - A POST that does not say how long its body is gets 411 and a closed connection: what follows its head would otherwise be read
 //!   as the next request.
-//! - Heads are read by [`downstream::request_head`] to the letter. What nearly all clients send, a POST of HTTP/1.1 with a
+//! - Heads are read by [`http1::request_head`] to the letter. What nearly all clients send, a POST of HTTP/1.1 with a
 //!   Content-Length that asks nothing of the connection, is then served without hyper (`downstream::direct`): hyper's server costs
 //!   a read that finds nothing, several writes and some ten kilobytes for each connection, together a good part of a request. The
 //!   first request that is not usual, or whose head is incomplete or refused, goes to hyper with all that has come, and the rest
@@ -140,7 +139,7 @@
 //!   heads that passed, each with its own body, and for one that did not a stand-in, whose exchange is the refusal: answered in its
 //!   turn, logged and counted like every other. hyper so refuses nothing by itself, and a request that hyper should begin where no
 //!   head was judged is refused too. Of two framings neither is believed (400).
-//! - Header fields are kept as the text they came in ([`fields`]), not in `http`'s map: to parse and hash a dozen names, twice for
+//! - Header fields are kept as the text they came in ([`http1::fields`]), not in `http`'s map: to parse and hash a dozen names, twice for
 //!   each exchange, was a tenth of its instructions. They are passed on in the order and the case in which they came.
 //! - Machine-readable log lines are written by a formatter of ours, since the library's took a quarter of a request's
 //!   instructions; a test holds it against the library's, line by line. That of an exchange takes its fields from the same list
@@ -165,7 +164,6 @@
 pub mod admin;
 pub mod app;
 pub mod authorize;
-pub mod chunks;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -174,7 +172,7 @@ pub mod credentials;
 pub mod directories;
 pub mod downstream;
 pub mod fetch;
-pub mod fields;
+pub mod http1;
 pub mod proxy;
 pub mod query;
 pub mod sandbox;

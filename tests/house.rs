@@ -10,18 +10,17 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("admin", &["downstream", "telemetry"]),
     ("authorize", &["query"]),
-    ("chunks", &["fields"]),
     ("clock", &[]),
     ("config", &["query", "signing"]),
     ("confine", &[]),
     ("credentials", &["directories", "secret_file"]),
     ("directories", &["secret_file"]),
-    ("downstream", &["chunks", "clock", "fields", "secret_file"]),
+    ("downstream", &["clock", "http1", "secret_file"]),
     ("fetch", &["secret_file", "upstream"]),
-    ("fields", &[]),
+    ("http1", &[]),
     (
         "proxy",
-        &["authorize", "clock", "credentials", "downstream", "fields", "query", "signing", "telemetry", "upstream"],
+        &["authorize", "clock", "credentials", "downstream", "http1", "query", "signing", "telemetry", "upstream"],
     ),
     ("query", &[]),
     ("sandbox", &["clock", "credentials", "query", "signing"]),
@@ -29,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret_file", &[]),
     ("signing", &["authorize", "credentials", "query"]),
     ("telemetry", &[]),
-    ("upstream", &["chunks", "clock", "fields", "signing"]),
+    ("upstream", &["clock", "http1", "signing"]),
 ];
 const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
 

@@ -1,6 +1,6 @@
 //! Writing an answer: head and first piece together when both are there, and no more read of the rest than the client takes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -8,15 +8,15 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http_body::Body;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::AsyncWrite as _;
 
-use super::answer_head::{After, BodyFraming, write_head};
 use super::message::Reply;
 use super::shared_stream::SharedStream;
 use super::stream::Socket;
-
-/// Pieces up to this size are copied behind the head; larger ones are written from where they are.
-const COPIED: usize = 4 * 1024;
+use crate::clock;
+use crate::http1::outgoing_response::{Asked, BodyAsked, asked_persistence, write_field, write_head};
+use crate::http1::{MOST_COPIED, Persistence, ResponseFraming, Version};
 
 thread_local! {
     /// Memory for what is written at once, head and small pieces: an answer that waits for nobody leaves it to the next one.
@@ -27,18 +27,23 @@ thread_local! {
 ///
 /// # Errors
 /// The client is gone or does not read; or the answer breaks off, which the client has to see.
-pub(super) async fn answer<S, B>(stream: &SharedStream<S>, reply: Reply<B>, after: After) -> io::Result<After>
+pub(super) async fn answer<S, B>(
+    stream: &SharedStream<S>,
+    reply: Reply<B>,
+    after: Persistence,
+) -> io::Result<Persistence>
 where
     S: Socket,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
 {
     let Reply { status, fields, body } = reply;
-    let says = After::said_by(&fields);
+    let says = asked_persistence(&fields);
     // a body that was not read, and has not come as a whole either, would be taken for the next request
-    let after = if says == After::Keep && stream.skip_body() { after } else { After::Close };
-    let framing = BodyFraming::of(status, &body.size_hint());
+    let after = if says == Persistence::KeepAlive && stream.skip_body() { after } else { Persistence::Close };
+    let asked = Asked { version: Version::Http11, body: BodyAsked::Yes };
+    let framing = ResponseFraming::of(status, body.size_hint().exact(), asked);
     let mut unwritten = Unwritten { before: ROOM.take(), ..Unwritten::default() };
-    write_head(status, &fields, framing, after, &mut unwritten.before);
+    write_head(status, &fields, framing, asked.version, after, write_date, &mut unwritten.before);
     let mut body = pin!(body);
     let mut left = framing.length();
     while left != Some(0) {
@@ -81,6 +86,24 @@ where
     Ok(after)
 }
 
+/// RFC 9110 section 6.6.1. The text is made once a second.
+fn write_date(out: &mut Vec<u8>) {
+    thread_local! {
+        static WRITTEN: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    let now = clock::now();
+    WRITTEN.with_borrow_mut(|(second, text)| {
+        if *second != now.as_second() {
+            *second = now.as_second();
+            *text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap_or_default();
+        }
+        // a clock that is beyond what can be written is none
+        if !text.is_empty() {
+            write_field(b"date", text.as_bytes(), out);
+        }
+    });
+}
+
 fn rest_of(left: u64, piece: &Bytes) -> io::Result<u64> {
     let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
     left.checked_sub(length).ok_or_else(|| io::Error::other("the body is longer than announced"))
@@ -106,7 +129,7 @@ impl Unwritten {
 
     /// There must be no piece.
     fn add(&mut self, piece: Bytes) {
-        if piece.len() > COPIED {
+        if piece.len() > MOST_COPIED {
             self.piece = piece;
             return;
         }
@@ -116,7 +139,7 @@ impl Unwritten {
 
     /// Makes room for another piece.
     fn poll_room<S: Socket>(&mut self, stream: &SharedStream<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.piece.is_empty() && self.before.len() < COPIED {
+        if self.piece.is_empty() && self.before.len() < MOST_COPIED {
             return Poll::Ready(Ok(()));
         }
         self.poll_write(stream, cx)

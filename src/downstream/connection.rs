@@ -18,12 +18,13 @@ use hyper_util::rt::TokioIo;
 use super::direct;
 use super::drain::Drain;
 use super::ending::Ending;
-use super::message::{Reply, RequestHead};
+use super::message::{Reply, head_of};
 use super::peer::evidence::PeerEvidence;
 use super::request_body::RequestBody;
-use super::request_head::{HeadFault, MAX_FIELDS, MAX_HEAD};
 use super::service::Current;
 use super::stream::{ClientStream, Clocks, ExchangeGuard, ExchangeMarker, Socket};
+use crate::http1::head_fault::{MAX_REQUEST_FIELDS, MAX_REQUEST_HEAD};
+use crate::http1::{HeadFault, RequestHead};
 
 /// What happens with a request. Infallible: every error has been turned into an answer inside.
 pub trait Handler: 'static {
@@ -102,7 +103,10 @@ async fn serve_with_hyper<S, H>(
             Ok::<_, Infallible>(match judged {
                 Ok(()) => {
                     let (parts, body) = request.into_parts();
-                    service.handler.handle(peer, exchange, RequestHead::from(&parts), body.into()).await.into()
+                    match head_of(&parts) {
+                        Some(head) => service.handler.handle(peer, exchange, head, body.into()).await.into(),
+                        None => closing(service.handler.refuse(peer, exchange, HeadFault::TooLarge).into()),
+                    }
                 }
                 Err(fault) => closing(service.handler.refuse(peer, exchange, fault).into()),
             })
@@ -110,8 +114,8 @@ async fn serve_with_hyper<S, H>(
     });
     let mut connection = pin!(
         http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_FIELDS)
+            .max_buf_size(MAX_REQUEST_HEAD)
+            .max_headers(MAX_REQUEST_FIELDS)
             .serve_connection(TokioIo::new(stream), service)
     );
     let mut stay = Stay::Open;

@@ -12,16 +12,15 @@ use std::task::Poll;
 
 use tokio::io::AsyncWrite as _;
 
-use super::answer_head::After;
 use super::answering::answer;
 use super::connection::Handler;
 use super::ending::Ending;
-use super::message::RequestHead;
 use super::peer::evidence::PeerEvidence;
 use super::request_body::RequestBody;
 use super::service::Current;
 use super::shared_stream::{Begin, SharedStream};
 use super::stream::{ClientStream, ExchangeMarker, Socket};
+use crate::http1::{Persistence, RequestHead};
 
 /// Serves usual requests until the connection ends, or one is not usual: then hyper is to go on with the stream that is returned,
 /// in which it finds all that has come.
@@ -49,8 +48,8 @@ where
         let room = Box::new_uninit();
         let exchange = Box::write(room, exchange(&stream, head, exchanges, peer, current, ending));
         match Box::into_pin(exchange).await {
-            Ok(After::Keep) => {}
-            Ok(After::Close) => break,
+            Ok(Persistence::KeepAlive) => {}
+            Ok(Persistence::Close) => break,
             Err(error) => return ended_early(&error),
         }
     }
@@ -65,7 +64,7 @@ async fn exchange<S, H>(
     peer: &Rc<PeerEvidence>,
     current: &Current<H>,
     ending: &mut Ending,
-) -> io::Result<After>
+) -> io::Result<Persistence>
 where
     S: Socket + 'static,
     H: Handler,
@@ -78,7 +77,7 @@ where
     };
     // asked before the answer is written, which then says so
     let is_last = poll_fn(|cx| Poll::Ready(ending.is_over(cx))).await;
-    answer(stream, reply, if is_last { After::Close } else { After::Keep }).await
+    answer(stream, reply, if is_last { Persistence::Close } else { Persistence::KeepAlive }).await
 }
 
 fn ended_early<S>(error: &io::Error) -> Option<S> {

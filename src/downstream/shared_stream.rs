@@ -11,11 +11,10 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::ending::Ending;
-use super::message::RequestHead;
 use super::request_body::Remaining;
-use super::request_head::{HeadReader, Progress};
 use super::stream::{ClientStream, Socket};
 use super::usual::usual;
+use crate::http1::{RequestHead, RequestHeadReader};
 
 /// Room for a request of the ordinary kind, head and form.
 const ROOM: usize = 2 * 1024;
@@ -150,7 +149,7 @@ impl<S: Socket> Received<S> {
 
     fn head_fills_room(&self) -> bool {
         let fills = self.bytes.len() == self.bytes.capacity();
-        fills && matches!(HeadReader::default().read(&self.bytes), Ok(Progress::Partial))
+        fills && matches!(RequestHeadReader::default().read(&self.bytes), Ok(None))
     }
 
     /// Reads once, behind a head that is not complete and not too large yet: how large one may be, its reader knows.
@@ -161,9 +160,9 @@ impl<S: Socket> Received<S> {
 
     /// The request that has come, if its head has come whole and it is usual. What is not stays where it is, for hyper.
     fn begin(&mut self) -> Option<RequestHead> {
-        let Ok(Progress::Complete(head)) = HeadReader::default().read(&self.bytes) else { return None };
-        let length = head.length;
-        let (request, body) = usual(self.bytes.get(..length)?, head)?;
+        let Ok(Some(request)) = RequestHeadReader::default().read(&self.bytes) else { return None };
+        let length = request.length;
+        let (request, body) = usual(request)?;
         self.bytes.advance(length);
         self.body_left = body;
         // a read that fills its room is followed by one that finds nothing

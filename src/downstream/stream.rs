@@ -14,9 +14,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-use super::request_head::HeadFault;
 use super::tap::{Judgement, Tap, Verdict};
 use crate::clock::Deadline;
+use crate::http1::HeadFault;
 
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl ExchangeMarker {
         let judged = match self.verdict.replace(Judgement::None) {
             Judgement::Good => Ok(()),
             Judgement::Refused(fault) => Err(fault),
-            Judgement::None => Err(HeadFault::Unexpected),
+            Judgement::None => Err(HeadFault::RequestLine),
         };
         (ExchangeGuard(Rc::clone(&self.phase)), judged)
     }

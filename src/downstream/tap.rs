@@ -12,9 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::chunks::advance;
-use super::request_head::{Framing, Head, HeadFault, HeadReader, Progress};
-use crate::chunks::BadChunk;
+use crate::http1::{BadChunk, Framing, HeadFault, ReceivedRequest, RequestHeadReader};
 
 /// What hyper reads instead of a head that is refused. The second is for a HEAD, whose answer has no body.
 const STAND_IN: &[u8] = b"POST / HTTP/1.1\r\nHost: refused\r\nContent-Length: 0\r\n\r\n";
@@ -49,7 +47,7 @@ pub(super) struct Tap {
 #[derive(Debug)]
 enum Stage {
     /// A head is being read, or awaited.
-    Head(HeadReader),
+    Head(RequestHeadReader),
     /// A head is being shown, of which so many bytes are left; then this body.
     Message(usize, Framing),
     /// The body has broken off into something else; its reader has not been told yet.
@@ -61,7 +59,7 @@ enum Stage {
 impl Tap {
     /// For a fresh connection.
     pub(super) fn new(verdict: Verdict) -> Self {
-        Self { verdict, stage: Stage::Head(HeadReader::default()), held: Vec::new(), stand_in: &[] }
+        Self { verdict, stage: Stage::Head(RequestHeadReader::default()), held: Vec::new(), stand_in: &[] }
     }
 
     /// Begins with bytes that somebody else has read.
@@ -163,13 +161,13 @@ impl Tap {
     fn pass(&mut self, bytes: &[u8], room: usize) -> usize {
         if let Stage::Head(reader) = &mut self.stage {
             match reader.read(bytes) {
-                Ok(Progress::Partial) => return 0,
+                Ok(None) => return 0,
                 // hyper, which saw the last head whole, has not taken it for one
-                Ok(Progress::Complete(..)) if self.verdict.get() != Judgement::None => {
-                    self.refuse(HeadFault::Unexpected, bytes);
+                Ok(Some(_)) if self.verdict.get() != Judgement::None => {
+                    self.refuse(HeadFault::RequestLine, bytes);
                     return 0;
                 }
-                Ok(Progress::Complete(Head { length, framing, .. })) => {
+                Ok(Some(ReceivedRequest { length, framing, .. })) => {
                     self.verdict.set(Judgement::Good);
                     self.stage = Stage::Message(length, framing);
                 }
@@ -184,29 +182,30 @@ impl Tap {
         let of_head = bytes.len().min(*head_left);
         *head_left = head_left.saturating_sub(of_head);
         let body = bytes.get(of_head..).unwrap_or_default();
-        let of_body = match framing {
-            Framing::Length(left) => {
-                let there = usize::try_from(*left).unwrap_or(usize::MAX).min(body.len());
-                *left = left.saturating_sub(u64::try_from(there).unwrap_or(u64::MAX));
-                there
+        let of_body = match advance(framing, body) {
+            Ok(there) => there,
+            Err(wrong) => {
+                self.stage = Stage::Broken(wrong); // but its head is shown, so that there is an answer
+                return of_head;
             }
-            Framing::Chunked(chunks) => match advance(chunks, body) {
-                Ok(there) => there,
-                Err(wrong) => {
-                    self.stage = Stage::Broken(wrong); // but its head is shown, so that there is an answer
-                    return of_head;
-                }
-            },
         };
-        let over = *head_left == 0
-            && match framing {
-                Framing::Length(left) => *left == 0,
-                Framing::Chunked(chunks) => chunks.is_over(),
-            };
+        let over = *head_left == 0 && framing.is_over();
         if over {
-            self.stage = Stage::Head(HeadReader::default());
+            self.stage = Stage::Head(RequestHeadReader::default());
         }
         of_head.saturating_add(of_body)
+    }
+}
+
+/// How many of `bytes` belong to the body.
+fn advance(framing: &mut Framing, bytes: &[u8]) -> Result<usize, BadChunk> {
+    let mut rest = bytes;
+    loop {
+        let step = framing.step(rest)?;
+        rest = rest.get(step.skip.saturating_add(step.data)..).unwrap_or_default();
+        if step.data == 0 {
+            return Ok(bytes.len().saturating_sub(rest.len()));
+        }
     }
 }
 
@@ -305,7 +304,7 @@ mod tests {
         assert_eq!(buf.filled(), FORM); // and no exchange begins
         assert!(matches!(tap.poll_read(&mut io, &mut context, &mut buf), Poll::Ready(Ok(()))));
         assert_eq!(buf.filled(), [FORM, STAND_IN].concat());
-        assert_eq!(verdict.get(), Judgement::Refused(HeadFault::Unexpected));
+        assert_eq!(verdict.get(), Judgement::Refused(HeadFault::RequestLine));
     }
 
     #[test]

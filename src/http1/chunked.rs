@@ -1,43 +1,70 @@
-//! The grammar of chunked bodies, by RFC 9112 section 7.1 to the letter: which byte of one is what, and where it ends.
-//!
-//! Both sides of the proxy read by it. How many extensions and trailers there may be, and what a trailer has to look like
-//! beyond the bytes of its line, is for each side to say.
+//! Chunked bodies, by RFC 9112 section 7.1 to the letter: which byte of one is what, and where it ends. One reader for both
+//! directions; what stands between chunks and behind them is bounded, and dropped.
 
 use thiserror::Error;
 
-use crate::fields::is_text;
+use super::grammar::{TOKEN, is_value_byte};
+use super::head_line::read_field;
 
-/// A body that is framed wrongly: where it ends is anybody's guess.
+/// Most bytes of extensions in a body. Hardly anybody sends any.
+const MAX_EXTENSIONS: usize = 16 * 1024;
+/// Most bytes of trailers behind a body.
+const MAX_TRAILERS: usize = 16 * 1024;
+
+/// A body that is framed wrongly: where it ends cannot be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the chunks of the body are framed wrongly")]
-pub struct BadChunk;
+pub enum BadChunk {
+    /// A byte that cannot stand where it stands.
+    #[error("the chunks of the body are framed wrongly")]
+    Framing,
+    /// More extensions than anybody needs.
+    #[error("the chunks of the body have more than {MAX_EXTENSIONS} bytes of extensions")]
+    Extensions,
+    /// More trailers than anybody needs, or lines that are not header fields.
+    #[error("the trailers behind the last chunk are more than {MAX_TRAILERS} bytes, too many, or not header fields")]
+    Trailers,
+}
 
-/// What a byte of a body is that is no data.
+/// What the next received bytes of a body are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Of sizes and ends of lines.
+pub struct Step {
+    /// So many are no data, and have been read.
+    pub skip: usize,
+    /// So many behind them are data.
+    pub data: usize,
+}
+
+/// What a byte of a body is that is not data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Of a size, or of the end of a line.
     Framing,
     /// Of an extension, or a blank before one.
     Extension,
-    /// The first of a trailer. Any text passes here; to the letter it begins a name.
-    TrailerStart,
-    /// Of a trailer otherwise, with the end of its line.
+    /// Of a trailer, with the end of its line.
     Trailer,
 }
 
-/// Follows one chunked body.
-#[derive(Debug, Default)]
-pub struct Chunks {
-    place: Place,
+/// Reads one chunked body.
+#[derive(Debug)]
+pub struct ChunkedDecoder {
+    state: State,
     /// Of the size being read, then the bytes of the chunk still to come.
     size: u64,
+    /// How many bytes of extensions have come.
+    extensions: usize,
+    /// The trailer that is being read.
+    trailer: Vec<u8>,
+    /// How many bytes of trailers have come.
+    trailers: usize,
+    /// How many more trailers may come.
+    fields_left: usize,
 }
 
 /// What comes next.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
     /// The first digit of a size.
-    #[default]
     Size,
     /// More digits, or what ends them.
     Digits,
@@ -56,100 +83,222 @@ enum Place {
     End,
 }
 
-impl Chunks {
+impl ChunkedDecoder {
+    /// Before the first byte of a body, behind which at most so many trailers may stand.
+    #[must_use]
+    pub const fn new(most_trailers: usize) -> Self {
+        Self {
+            state: State::Size,
+            size: 0,
+            extensions: 0,
+            trailer: Vec::new(),
+            trailers: 0,
+            fields_left: most_trailers,
+        }
+    }
+
     /// Whether the body is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.place == Place::End
+        self.state == State::End
+    }
+
+    /// See [`super::framing::Framing::step`].
+    pub(super) fn step(&mut self, received: &[u8]) -> Result<Step, BadChunk> {
+        let mut rest = received.iter();
+        while !self.is_over() {
+            let skip = received.len().saturating_sub(rest.len());
+            let data = self.take_data(rest.len());
+            if data > 0 {
+                return Ok(Step { skip, data });
+            }
+            let Some(byte) = rest.next() else { break };
+            match self.read(*byte)? {
+                Part::Framing => {}
+                Part::Extension => self.count_extension()?,
+                Part::Trailer => self.add_to_trailer(*byte)?,
+            }
+        }
+        Ok(Step { skip: received.len().saturating_sub(rest.len()), data: 0 })
     }
 
     /// How many of the next bytes are data, when so many have come. They count as read.
-    #[must_use]
-    pub fn take_data(&mut self, come: usize) -> usize {
-        if self.place != Place::Data {
+    fn take_data(&mut self, come: usize) -> usize {
+        if self.state != State::Data {
             return 0;
         }
         let there = usize::try_from(self.size).unwrap_or(usize::MAX).min(come);
         self.size = self.size.saturating_sub(u64::try_from(there).unwrap_or(u64::MAX));
         if self.size == 0 {
-            self.place = Place::DataCr;
+            self.state = State::DataCr;
         }
         there
     }
 
-    /// Reads a byte that is no data. Always inlined: the call would cost as much as the byte.
-    ///
-    /// # Errors
-    /// The byte cannot stand here: the body is framed wrongly, data are to come, or it is over.
+    /// Reads a byte that is not data. Always inlined: the call would cost as much as the byte.
     #[inline(always)]
-    pub fn read(&mut self, byte: u8) -> Result<Part, BadChunk> {
-        let (next, part) = match (self.place, byte) {
-            (Place::Size, _) => {
+    fn read(&mut self, byte: u8) -> Result<Part, BadChunk> {
+        let (next, part) = match (self.state, byte) {
+            (State::Size, _) => {
                 self.size = 0;
                 self.digit(byte)?
             }
-            (Place::Digits | Place::Blank, b' ' | b'\t') => (Place::Blank, Part::Extension),
-            (Place::Digits | Place::Blank, b';') => (Place::Extension, Part::Extension),
-            (Place::Digits | Place::Blank | Place::Extension, b'\r') => (Place::SizeLf, Part::Framing),
-            (Place::Digits, _) => self.digit(byte)?,
-            (Place::Extension, _) if is_text(&byte) => (Place::Extension, Part::Extension),
-            (Place::SizeLf, b'\n') if self.size == 0 => (Place::Trailers, Part::Framing),
-            (Place::SizeLf, b'\n') => (Place::Data, Part::Framing),
-            (Place::DataCr, b'\r') => (Place::DataLf, Part::Framing),
-            (Place::DataLf, b'\n') => (Place::Size, Part::Framing),
-            (Place::Trailers, b'\r') => (Place::LastLf, Part::Framing),
-            (Place::Trailers, _) if is_text(&byte) => (Place::Trailer, Part::TrailerStart),
-            (Place::Trailer, b'\r') => (Place::TrailerLf, Part::Trailer),
-            (Place::Trailer, _) if is_text(&byte) => (Place::Trailer, Part::Trailer),
-            (Place::TrailerLf, b'\n') => (Place::Trailers, Part::Trailer),
-            (Place::LastLf, b'\n') => (Place::End, Part::Framing),
+            (State::Digits | State::Blank, b' ' | b'\t') => (State::Blank, Part::Extension),
+            (State::Digits | State::Blank, b';') => (State::Extension, Part::Extension),
+            (State::Digits | State::Blank | State::Extension, b'\r') => (State::SizeLf, Part::Framing),
+            (State::Digits, _) => self.digit(byte)?,
+            (State::Extension, _) if is_value_byte(&byte) => (State::Extension, Part::Extension),
+            (State::SizeLf, b'\n') if self.size == 0 => (State::Trailers, Part::Framing),
+            (State::SizeLf, b'\n') => (State::Data, Part::Framing),
+            (State::DataCr, b'\r') => (State::DataLf, Part::Framing),
+            (State::DataLf, b'\n') => (State::Size, Part::Framing),
+            (State::Trailers, b'\r') => (State::LastLf, Part::Framing),
+            // a name has to be there: some take a line that begins with a blank for more of the one before
+            (State::Trailers, _) if is_value_byte(&byte) && !TOKEN.has(&byte) => return Err(BadChunk::Trailers),
+            (State::Trailers, _) if TOKEN.has(&byte) => (State::Trailer, Part::Trailer),
+            (State::Trailer, b'\r') => (State::TrailerLf, Part::Trailer),
+            (State::Trailer, _) if is_value_byte(&byte) => (State::Trailer, Part::Trailer),
+            (State::TrailerLf, b'\n') => (State::Trailers, Part::Trailer),
+            (State::LastLf, b'\n') => (State::End, Part::Framing),
             (
-                Place::Blank
-                | Place::Extension
-                | Place::SizeLf
-                | Place::Data
-                | Place::DataCr
-                | Place::DataLf
-                | Place::Trailers
-                | Place::Trailer
-                | Place::TrailerLf
-                | Place::LastLf
-                | Place::End,
+                State::Blank
+                | State::Extension
+                | State::SizeLf
+                | State::Data
+                | State::DataCr
+                | State::DataLf
+                | State::Trailers
+                | State::Trailer
+                | State::TrailerLf
+                | State::LastLf
+                | State::End,
                 _,
-            ) => return Err(BadChunk),
+            ) => return Err(BadChunk::Framing),
         };
-        self.place = next;
+        self.state = next;
         Ok(part)
     }
 
-    fn digit(&mut self, byte: u8) -> Result<(Place, Part), BadChunk> {
-        let digit = char::from(byte).to_digit(16).ok_or(BadChunk)?;
+    fn digit(&mut self, byte: u8) -> Result<(State, Part), BadChunk> {
+        let digit = char::from(byte).to_digit(16).ok_or(BadChunk::Framing)?;
         let size = self.size.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit)));
-        self.size = size.ok_or(BadChunk)?;
-        Ok((Place::Digits, Part::Framing))
+        self.size = size.ok_or(BadChunk::Framing)?;
+        Ok((State::Digits, Part::Framing))
+    }
+
+    fn count_extension(&mut self) -> Result<(), BadChunk> {
+        self.extensions = self.extensions.saturating_add(1);
+        if self.extensions > MAX_EXTENSIONS { Err(BadChunk::Extensions) } else { Ok(()) }
+    }
+
+    /// A trailer has to be a header field, whatever it says: nobody is told.
+    fn add_to_trailer(&mut self, byte: u8) -> Result<(), BadChunk> {
+        self.trailers = self.trailers.saturating_add(1);
+        if self.trailers > MAX_TRAILERS {
+            return Err(BadChunk::Trailers);
+        }
+        self.trailer.push(byte);
+        if self.state == State::Trailers {
+            self.fields_left = self.fields_left.checked_sub(1).ok_or(BadChunk::Trailers)?;
+            read_field(&self.trailer, 0).map_err(|_| BadChunk::Trailers)?;
+            self.trailer.clear();
+        }
+        Ok(())
     }
 }
 
-/// Each breaks the grammar, for the tests of both sides.
 #[cfg(test)]
-pub(crate) const MISFRAMED: [&str; 19] = [
-    "\r\n",
-    "0x1\r\n",
-    "+1\r\n",
-    "-1\r\n",
-    "g\r\n",
-    "1_\r\n",
-    "1 1\r\n",
-    "1\n",
-    "1\rx",
-    "1;\n",
-    "1;\0\r\n",
-    "1\r\nabc",
-    "1\r\na\n",
-    "1\r\na\rb",
-    "fffffffffffffffff\r\n",
-    "0\r\n\n",
-    "0\r\n\rx",
-    "0\r\nA: b\n",
-    "0\r\nA: \0\r\n",
-];
+mod tests {
+    use super::*;
+
+    const MOST_TRAILERS: usize = 128;
+
+    /// Decodes what comes in pieces of so many bytes: the data, and how many bytes are left behind the body.
+    fn decoded(sent: &[u8], piece: usize) -> Result<(Vec<u8>, usize), BadChunk> {
+        let (mut chunks, mut data, mut behind) = (ChunkedDecoder::new(MOST_TRAILERS), Vec::new(), 0);
+        for mut received in sent.chunks(piece) {
+            loop {
+                let step = chunks.step(received)?;
+                received = &received[step.skip..];
+                data.extend_from_slice(&received[..step.data]);
+                received = &received[step.data..];
+                if step.data == 0 {
+                    break;
+                }
+            }
+            assert!(received.is_empty() || chunks.is_over());
+            behind += received.len();
+        }
+        assert!(chunks.is_over());
+        Ok((data, behind))
+    }
+
+    #[test]
+    fn a_body_is_decoded_and_ends_behind_its_trailers_however_it_is_cut() {
+        for (body, data) in [
+            ("0\r\n\r\n", ""),
+            ("3\r\na=b\r\n0\r\n\r\n", "a=b"),
+            (
+                "003 \t;x=\"y\"\r\na=b\r\n1B;z\r\n\r\n0\r\n\r\nnot a chunk at all, \r\n0;q\r\nA: b\r\nC:\r\n\r\n",
+                "a=b\r\n0\r\n\r\nnot a chunk at all, ",
+            ),
+        ] {
+            let sent = format!("{body}HTTP/1.1 200 OK\r\n");
+            for piece in 1..=sent.len() {
+                let expected = (data.as_bytes().to_vec(), sent.len() - body.len());
+                assert_eq!(decoded(sent.as_bytes(), piece), Ok(expected), "in pieces of {piece}: {body:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_framed_to_the_letter_is_refused() {
+        for body in [
+            "\r\n",
+            "0x1\r\n",
+            "+1\r\n",
+            "-1\r\n",
+            "g\r\n",
+            "1_\r\n",
+            "1 1\r\n",
+            "1\n",
+            "1\rx",
+            "1;\n",
+            "1;\0\r\n",
+            "1\r\nabc",
+            "1\r\na\n",
+            "1\r\na\rb",
+            "fffffffffffffffff\r\n",
+            "0\r\n\n",
+            "0\r\n\rx",
+            "0\r\nA: b\n",
+            "0\r\nA: \0\r\n",
+        ] {
+            for piece in 1..=body.len() {
+                assert_eq!(decoded(body.as_bytes(), piece), Err(BadChunk::Framing), "{body:?}");
+            }
+        }
+        for trailer in [" A: b", "\tA: b", ": b", "A b", "A : b", "A\u{e9}: b", "A"] {
+            let body = format!("0\r\n{trailer}\r\n\r\n");
+            for piece in 1..=body.len() {
+                assert_eq!(decoded(body.as_bytes(), piece), Err(BadChunk::Trailers), "{trailer:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn extensions_and_trailers_are_bounded_over_the_whole_body() {
+        let extended = |bytes: usize| format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(bytes - 1));
+        assert!(decoded(extended(MAX_EXTENSIONS).as_bytes(), 4096).is_ok());
+        assert_eq!(decoded(extended(MAX_EXTENSIONS + 1).as_bytes(), 4096), Err(BadChunk::Extensions));
+        let many = "1;x\r\na\r\n".repeat(MAX_EXTENSIONS / 2 + 1);
+        assert_eq!(decoded(many.as_bytes(), 4096), Err(BadChunk::Extensions));
+
+        let followed = |bytes: usize| format!("0\r\nA: {}\r\n\r\n", "x".repeat(bytes - 5));
+        assert!(decoded(followed(MAX_TRAILERS).as_bytes(), 4096).is_ok());
+        assert_eq!(decoded(followed(MAX_TRAILERS + 1).as_bytes(), 4096), Err(BadChunk::Trailers));
+        let fields = |count: usize| format!("0\r\n{}\r\n", "A: b\r\n".repeat(count));
+        assert!(decoded(fields(MOST_TRAILERS).as_bytes(), 4096).is_ok());
+        assert_eq!(decoded(fields(MOST_TRAILERS + 1).as_bytes(), 4096), Err(BadChunk::Trailers));
+    }
+}

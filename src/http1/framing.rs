@@ -1,24 +1,22 @@
-//! How the end of an answer's body is known, and the pieces of the body in what is received.
+//! How the end of a body that is received is known: RFC 9112 section 6, for both directions.
 
-use bytes::Bytes;
-use http_body::Frame;
+use super::chunked::{BadChunk, ChunkedDecoder, Step};
 
-use super::chunked::{BadChunk, Chunks};
-
-/// RFC 9112 section 6.
+/// What frames a body, and how far it has come.
 #[derive(Debug)]
-pub(super) enum Framing {
+pub enum Framing {
     /// So many bytes are still to come.
     Length(u64),
-    /// It says so itself. Boxed: most answers have a length.
-    Chunked(Box<Chunks>),
-    /// The connection ends with it.
+    /// The chunks say where it ends. Boxed: most bodies have a length.
+    Chunked(Box<ChunkedDecoder>),
+    /// The body ends with the connection. Only of responses.
     UntilClose,
 }
 
 impl Framing {
     /// Whether the body is over.
-    pub(super) fn is_over(&self) -> bool {
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
             Self::Chunked(chunks) => chunks.is_over(),
@@ -26,11 +24,14 @@ impl Framing {
         }
     }
 
-    /// Takes from `received` up to the end of the next piece of the body; `None` when more has to be received, or the body is
-    /// over.
-    pub(super) fn next(&mut self, received: &mut Bytes) -> Result<Option<Frame<Bytes>>, BadChunk> {
-        let there = match self {
-            Self::Chunked(chunks) => return chunks.next(received),
+    /// Reads on, as far as the end of the next piece of data. When there is no data, all of `received` is skipped or the body is
+    /// over: bytes behind a body are not part of a step.
+    ///
+    /// # Errors
+    /// [`BadChunk`]: where the body ends cannot be known.
+    pub fn step(&mut self, received: &[u8]) -> Result<Step, BadChunk> {
+        let data = match self {
+            Self::Chunked(chunks) => return chunks.step(received),
             Self::UntilClose => received.len(),
             Self::Length(left) => {
                 let there = usize::try_from(*left).unwrap_or(usize::MAX).min(received.len());
@@ -38,11 +39,11 @@ impl Framing {
                 there
             }
         };
-        Ok((there > 0).then(|| Frame::data(received.split_to(there))))
+        Ok(Step { skip: 0, data })
     }
 
-    /// The connection has ended in order: whether the body has, too.
-    pub(super) fn end(&mut self) -> bool {
+    /// Takes note that the connection has ended in order. Returns whether the body has ended, too.
+    pub fn end(&mut self) -> bool {
         if matches!(self, Self::UntilClose) {
             *self = Self::Length(0);
         }

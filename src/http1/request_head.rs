@@ -1,135 +1,141 @@
-//! A request's head, judged to the letter before HTTP's own parser sees it: one reading of it, and of where its body ends.
+//! The head of a request, judged to the letter: one reading of it, and of where its body ends.
 //!
-//! hyper and `http` are lenient where RFC 9112 lets them be: a bare LF ends a line, `#` ends a path, and of two framings one is
-//! dropped in silence. Harmless to what we send, which is written anew; but whoever stands before us may read the same bytes as
-//! two requests, or one as none. What passes here is read in one way by every parser, hyper included.
+//! RFC 9112 lets parsers be lenient: a bare LF ends a line, `#` ends a path, and of two framings one is dropped in silence. That
+//! is harmless to what we send, which is written anew; but whoever stands before us may read the same bytes as two requests, or
+//! one as none. What passes here is read in one way by every parser.
+
+use std::ops::Range;
 
 use memchr::memchr;
-use thiserror::Error;
+use smol_str::SmolStr;
 
-use super::head_line::{Field, RequestLine, Version, is_token, read_field, read_request_line};
-use crate::chunks::Chunks;
-use crate::fields::{Place, is};
+use super::chunked::ChunkedDecoder;
+use super::fields::{FieldSpan, Fields, same_name};
+use super::framing::Framing;
+use super::grammar::TOKEN;
+use super::head_fault::{HeadFault, MAX_REQUEST_FIELDS, MAX_REQUEST_HEAD};
+use super::head_line::{Field, RequestLine, read_field, read_request_line};
+use super::persistence::{ConnectionOptions, Persistence, Version};
 
-/// Largest head, in bytes with its empty line, and most fields in it. Clients of this protocol send a few hundred bytes and a
-/// dozen fields.
-pub(super) const MAX_HEAD: usize = 16 * 1024;
-pub(super) const MAX_FIELDS: usize = 64;
-
-/// Fields that most requests do not exceed.
+/// Memory is reserved for so many fields at first: most requests do not have more.
 const ORDINARY: usize = 12;
 
-/// Why a head is refused before it is a request: no route, and no method, is known then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum HeadFault {
-    /// Not HTTP at all: TLS on a plain port, a PROXY protocol line, noise.
-    #[error("the request line is not a method, a path and a version, with one space between them")]
-    RequestLine,
-    /// Another version; HTTP/2 is not spoken here.
-    #[error("the only versions of HTTP spoken here are 1.1 and 1.0")]
-    Version,
-    /// A whole URL, as sent to a forward proxy, or `*`.
-    #[error("the request target must be a path")]
-    Target,
-    /// A tunnel is asked for.
-    #[error("only POST is allowed")]
-    Connect,
-    /// `#`, or anything else that RFC 3986 has no place for.
-    #[error("the path holds a character that must be escaped")]
-    Path,
-    /// A bare LF or CR, which some parsers take for the end of a line.
-    #[error("a line of the head does not end in CRLF, or holds a CR or LF")]
-    LineEnd,
-    /// A line that continues the one before it (RFC 9112 section 5.2).
-    #[error("a header field is folded over several lines")]
-    Folded,
-    /// No token, or not directly followed by the colon.
-    #[error("a header field's name is not a token followed by a colon")]
-    FieldName,
-    /// A NUL or another control character.
-    #[error("a header field's value holds a control character")]
-    FieldValue,
-    /// Larger than 16 KiB.
-    #[error("the head is larger than {MAX_HEAD} bytes")]
-    TooLarge,
-    /// More than 64 fields.
-    #[error("the head has more than {MAX_FIELDS} fields")]
-    TooManyFields,
-    /// Not complete in time.
-    #[error("the head did not arrive in time")]
-    TooSlow,
-    /// `Content-Length` and `Transfer-Encoding`.
-    #[error("the request has both Content-Length and Transfer-Encoding")]
-    TwoFramings,
-    /// Not one number of ASCII digits.
-    #[error("the Content-Length is not a number")]
-    Length,
-    /// `Content-Length` more than once, even if all agree.
-    #[error("the request has more than one Content-Length")]
-    DuplicateLength,
-    /// A transfer coding other than `chunked`, once.
-    #[error("the only Transfer-Encoding allowed is chunked")]
-    TransferCoding,
-    /// HTTP/1.0 knows no transfer codings: what is behind us may ignore it.
-    #[error("a Transfer-Encoding is not allowed in HTTP/1.0")]
-    CodingInHttp10,
-    /// A field whose name another parser may take for one that frames the body.
-    #[error("a header field imitates Content-Length or Transfer-Encoding")]
-    DisguisedFraming,
-    /// hyper began a request where none had been judged. Cannot be, and is not served if it should be.
-    #[error("a request began where none was expected")]
-    Unexpected,
+/// What a request says before its body.
+pub struct RequestHead {
+    method: SmolStr,
+    target: SmolStr,
+    version: Version,
+    persistence: Persistence,
+    fields: Fields,
 }
 
-/// What frames the body behind a head.
-#[derive(Debug)]
-pub(super) enum Framing {
-    /// So many bytes; none without a field that says so (RFC 9112 section 6.3).
-    Length(u64),
-    /// Chunks.
-    Chunked(Chunks),
+/// Whether a client waits for an interim response before it sends the body: RFC 9110 section 10.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// It does not. Also a client of HTTP/1.0, of which the expectation has to be ignored.
+    Nothing,
+    /// It waits for `100 Continue`.
+    Continue,
 }
 
-/// How far a head has come.
-#[derive(Debug)]
-pub(super) enum Progress {
-    /// Good so far.
-    Partial,
-    /// Good, and whole.
-    Complete(Head),
-}
-
-/// What a whole head has said. Places are counted from its first byte.
-#[derive(Debug)]
-pub(super) struct Head {
-    /// Its bytes, with the empty line at its end.
-    pub(super) length: usize,
-    /// The body behind it.
-    pub(super) framing: Framing,
-    pub(super) line: RequestLine,
-    pub(super) fields: Vec<Place>,
+/// A whole head, and what it says about the bytes around it.
+pub struct ReceivedRequest {
+    /// The head.
+    pub head: RequestHead,
+    /// Its length in bytes, with the empty line at its end.
+    pub length: usize,
+    /// How the body behind it ends.
+    pub framing: Framing,
+    /// Whether the client waits before it sends that body.
+    pub expectation: Expectation,
 }
 
 /// Reads one head, however many pieces it comes in, line by line: the cuts change nothing.
-#[derive(Debug, Default)]
-pub(super) struct HeadReader {
+#[derive(Debug)]
+pub struct RequestHeadReader {
     /// Bytes of lines that have been read.
     read: usize,
     /// Bytes in which the end of the next line has been looked for.
     searched: usize,
     line: Option<RequestLine>,
-    fields: Vec<Place>,
+    fields: Vec<FieldSpan>,
     length: Option<u64>,
     chunked: bool,
+    connection: ConnectionOptions,
+    expectation: Expectation,
 }
 
-impl HeadReader {
-    /// Reads on; `bytes` is the head so far, from its first byte, and whatever has come behind it.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Progress, HeadFault> {
+impl RequestHead {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// What is called: a path, and a query if there is one.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The path, without a query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(&*self.target, |(path, _query)| path)
+    }
+
+    /// Whether a `?` stands behind the path.
+    #[must_use]
+    pub fn has_query(&self) -> bool {
+        self.target.contains('?')
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub const fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The version that the client speaks.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether the client wants to send another request on the connection.
+    #[must_use]
+    pub const fn persistence(&self) -> Persistence {
+        self.persistence
+    }
+}
+
+impl Default for RequestHeadReader {
+    /// Before the first byte.
+    fn default() -> Self {
+        Self {
+            read: 0,
+            searched: 0,
+            line: None,
+            fields: Vec::new(),
+            length: None,
+            chunked: false,
+            connection: ConnectionOptions::default(),
+            expectation: Expectation::Nothing,
+        }
+    }
+}
+
+impl RequestHeadReader {
+    /// Reads on. `bytes` is the head so far, from its first byte, and whatever has come behind it. `None` while the head is good
+    /// so far and not complete.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the head, as soon as it can be seen.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<ReceivedRequest>, HeadFault> {
         loop {
             let begin = self.read;
             let Some(line) = self.next_line(bytes) else { break };
-            if self.read > MAX_HEAD {
+            if self.read > MAX_REQUEST_HEAD {
                 return Err(HeadFault::TooLarge);
             }
             match &self.line {
@@ -138,7 +144,7 @@ impl HeadReader {
                 None => self.line = Some(read_request_line(line, begin)?),
                 Some(request_line) if line == b"\r\n" => {
                     let line = request_line.clone();
-                    return self.complete(line).map(Progress::Complete);
+                    return self.complete(bytes, &line).map(Some);
                 }
                 Some(request_line) => {
                     let version = request_line.version;
@@ -146,15 +152,15 @@ impl HeadReader {
                 }
             }
         }
-        if bytes.len() >= MAX_HEAD {
+        if bytes.len() >= MAX_REQUEST_HEAD {
             return Err(HeadFault::TooLarge);
         }
-        // a client of another protocol, TLS above all, may say no more before it is answered
+        // a client of another protocol, TLS above all, may wait for an answer to its first bytes
         match bytes.get(self.read..).and_then(<[u8]>::first) {
-            Some(first) if self.line.is_none() && !is_token(first) && (*first != b'\r' || self.read > 0) => {
+            Some(first) if self.line.is_none() && !TOKEN.has(first) && (*first != b'\r' || self.read > 0) => {
                 Err(HeadFault::RequestLine)
             }
-            Some(_) | None => Ok(Progress::Partial),
+            Some(_) | None => Ok(None),
         }
     }
 
@@ -172,15 +178,21 @@ impl HeadReader {
     }
 
     fn note(&mut self, field: Field<'_>, version: Version) -> Result<(), HeadFault> {
-        if self.fields.len() == MAX_FIELDS {
+        if self.fields.len() == MAX_REQUEST_FIELDS {
             return Err(HeadFault::TooManyFields);
         }
         if self.fields.is_empty() {
             self.fields = Vec::with_capacity(ORDINARY);
         }
-        self.fields.push(field.place);
+        self.fields.push(field.span);
         match meaning(field.name) {
             Meaning::Nothing => {}
+            Meaning::Connection => self.connection.note(field.value),
+            Meaning::Expect if version == Version::Http11 && same_name(field.value, "100-continue") => {
+                self.expectation = Expectation::Continue;
+            }
+            // other expectations are for the proxy to refuse
+            Meaning::Expect => {}
             Meaning::Disguised => return Err(HeadFault::DisguisedFraming),
             Meaning::ContentLength if self.length.is_some() => return Err(HeadFault::DuplicateLength),
             Meaning::ContentLength => self.length = Some(number(field.value).ok_or(HeadFault::Length)?),
@@ -193,23 +205,41 @@ impl HeadReader {
         Ok(())
     }
 
-    fn complete(&mut self, line: RequestLine) -> Result<Head, HeadFault> {
-        Ok(Head { length: self.read, framing: self.framing()?, line, fields: std::mem::take(&mut self.fields) })
+    fn complete(&mut self, bytes: &[u8], line: &RequestLine) -> Result<ReceivedRequest, HeadFault> {
+        let framing = self.framing()?;
+        let text = bytes.get(..self.read).unwrap_or_default();
+        let persistence = self.connection.persistence(line.version);
+        let head = RequestHead {
+            method: small_text(text, &line.method),
+            target: small_text(text, &line.target),
+            version: line.version,
+            persistence,
+            fields: Fields::of(text, std::mem::take(&mut self.fields)),
+        };
+        Ok(ReceivedRequest { head, length: self.read, framing, expectation: self.expectation })
     }
 
     fn framing(&self) -> Result<Framing, HeadFault> {
         match (self.length, self.chunked) {
             (Some(_), true) => Err(HeadFault::TwoFramings),
-            (None, true) => Ok(Framing::Chunked(Chunks::default())),
+            (None, true) => Ok(Framing::Chunked(Box::new(ChunkedDecoder::new(MAX_REQUEST_FIELDS)))),
+            // without a field that says so, there is no body (RFC 9112 section 6.3)
             (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
         }
     }
 }
 
+/// Method and target are ASCII, by the grammar of the request line.
+fn small_text(text: &[u8], range: &Range<usize>) -> SmolStr {
+    text.get(range.clone()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default().into()
+}
+
 enum Meaning {
+    Connection,
     ContentLength,
+    Expect,
     TransferEncoding,
-    /// Letters of one of the two, with other characters between them.
+    /// Letters of `Content-Length` or `Transfer-Encoding`, with other characters between them.
     Disguised,
     Nothing,
 }
@@ -218,15 +248,19 @@ fn meaning(name: &[u8]) -> Meaning {
     const LENGTH: &[u8] = b"contentlength";
     const CODING: &[u8] = b"transferencoding";
     if name.len() < LENGTH.len() {
-        return Meaning::Nothing;
+        return match name.len() {
+            6 if same_name(name, "expect") => Meaning::Expect,
+            10 if same_name(name, "connection") => Meaning::Connection,
+            _ => Meaning::Nothing,
+        };
     }
     let spells = |word: &[u8]| {
         let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
         letters.map(u8::to_ascii_lowercase).eq(word.iter().copied())
     };
-    if is(name, "content-length") {
+    if same_name(name, "content-length") {
         Meaning::ContentLength
-    } else if is(name, "transfer-encoding") {
+    } else if same_name(name, "transfer-encoding") {
         Meaning::TransferEncoding
     } else if spells(LENGTH) || spells(CODING) {
         Meaning::Disguised
@@ -235,7 +269,7 @@ fn meaning(name: &[u8]) -> Meaning {
     }
 }
 
-/// One or more ASCII digits, without a sign. At most 2^63-1: hyper keeps the largest numbers for other purposes.
+/// One or more ASCII digits, without a sign. At most 2^63-1: some parsers read lengths as signed numbers.
 fn number(digits: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     text.parse().ok().filter(|number| *number <= u64::MAX >> 1)
@@ -244,18 +278,12 @@ fn number(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ops::Range;
-
     const GOOD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX:\r\n\r\n";
 
     fn read(head: &str) -> Result<Option<String>, HeadFault> {
-        Ok(match HeadReader::default().read(head.as_bytes())? {
-            Progress::Partial => None,
-            Progress::Complete(Head { length, framing, .. }) => Some(format!(
-                "{length} {}",
-                if let Framing::Length(n) = framing { n.to_string() } else { "chunked".into() }
-            )),
-        })
+        Ok(RequestHeadReader::default().read(head.as_bytes())?.map(|ReceivedRequest { length, framing, .. }| {
+            format!("{length} {}", if let Framing::Length(n) = framing { n.to_string() } else { "chunked".into() })
+        }))
     }
 
     fn with(line: &str) -> Result<Option<String>, HeadFault> {
@@ -274,19 +302,55 @@ mod tests {
     #[test]
     fn a_head_in_pieces_is_read_as_a_whole_one() {
         for step in 1..7 {
-            let mut reader = HeadReader::default();
+            let mut reader = RequestHeadReader::default();
             let mut end = step;
             while end < GOOD.len() {
-                assert!(matches!(reader.read(&GOOD.as_bytes()[..end]), Ok(Progress::Partial)), "{end}");
+                assert!(matches!(reader.read(&GOOD.as_bytes()[..end]), Ok(None)), "{end}");
                 end += step;
             }
-            let whole = reader.read(&[GOOD.as_bytes(), b"\r\nrest"].concat());
-            let Ok(Progress::Complete(head)) = whole else { panic!("{whole:?}") };
-            assert!(matches!(head.framing, Framing::Length(3)) && head.length == GOOD.len());
-            let text = |range: &Range<usize>| GOOD.get(range.clone()).unwrap();
-            assert_eq!((text(&head.line.method), text(&head.line.target)), ("POST", "/"));
-            let fields = head.fields.iter().map(|place| (text(&place.name), text(&place.value)));
-            assert_eq!(fields.collect::<Vec<_>>(), [("Host", "a"), ("Content-Length", "3"), ("X", "")]);
+            let Ok(Some(request)) = reader.read(&[GOOD.as_bytes(), b"\r\nrest"].concat()) else { panic!("{step}") };
+            assert!(matches!(request.framing, Framing::Length(3)) && request.length == GOOD.len());
+            let head = request.head;
+            assert_eq!((head.method(), head.target()), ("POST", "/"));
+            let fields: [(&[u8], &[u8]); 3] = [(b"Host", b"a"), (b"Content-Length", b"3"), (b"X", b"")];
+            assert_eq!(head.fields().iter().collect::<Vec<_>>(), fields);
+        }
+    }
+
+    fn head(text: &str) -> ReceivedRequest {
+        let Ok(Some(request)) = RequestHeadReader::default().read(text.as_bytes()) else { panic!("{text}") };
+        request
+    }
+
+    #[test]
+    fn a_head_is_taken_apart() {
+        let text =
+            "POST /a?b HTTP/1.1\r\nHost: a\r\nX:\r\nx: \t b c \r\nConnection: Keep-Alive\r\nContent-Length: 3\r\n\r\n";
+        for text in [text.to_owned(), format!("\r\n{text}")] {
+            let ReceivedRequest { head, expectation, .. } = head(&text);
+            assert_eq!((head.method(), head.path(), head.has_query()), ("POST", "/a", true));
+            assert_eq!((head.version(), head.persistence()), (Version::Http11, Persistence::KeepAlive));
+            assert_eq!(expectation, Expectation::Nothing);
+            assert_eq!(head.fields().only("host"), Some(&b"a"[..]));
+            assert_eq!(head.fields().all("x").collect::<Vec<_>>(), [&b""[..], b"b c"]);
+            assert_eq!(head.fields().count(), 5);
+        }
+    }
+
+    #[test]
+    fn a_head_says_whether_its_client_goes_on_and_whether_it_waits() {
+        use {Expectation::*, Persistence::*};
+        for (rest, persistence, expectation) in [
+            ("HTTP/1.1", KeepAlive, Nothing),
+            ("HTTP/1.0", Close, Nothing),
+            ("HTTP/1.0\r\nConnection: keep-alive", KeepAlive, Nothing),
+            ("HTTP/1.1\r\nConnection: x, Close", Close, Nothing),
+            ("HTTP/1.1\r\nExpect: 100-Continue", KeepAlive, Continue),
+            ("HTTP/1.0\r\nExpect: 100-continue", Close, Nothing),
+            ("HTTP/1.1\r\nExpect: 200-ok", KeepAlive, Nothing),
+        ] {
+            let request = head(&format!("POST / {rest}\r\nHost: a\r\n\r\n"));
+            assert_eq!((request.head.persistence(), request.expectation), (persistence, expectation), "{rest}");
         }
     }
 
@@ -364,8 +428,8 @@ mod tests {
             let around = "POST / HTTP/1.1\r\nX: \r\n\r\n".len();
             format!("POST / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(length - around))
         };
-        assert_eq!(read(&head(MAX_HEAD)), Ok(Some(format!("{MAX_HEAD} 0"))));
-        assert_eq!(read(&head(MAX_HEAD + 1)), Err(HeadFault::TooLarge));
-        assert_eq!(read(&"x".repeat(MAX_HEAD)), Err(HeadFault::TooLarge), "without an end in sight");
+        assert_eq!(read(&head(MAX_REQUEST_HEAD)), Ok(Some(format!("{MAX_REQUEST_HEAD} 0"))));
+        assert_eq!(read(&head(MAX_REQUEST_HEAD + 1)), Err(HeadFault::TooLarge));
+        assert_eq!(read(&"x".repeat(MAX_REQUEST_HEAD)), Err(HeadFault::TooLarge), "without an end in sight");
     }
 }

@@ -1,25 +1,38 @@
-//! The head of an answer: read off what has been received, judged, and nothing passed on that two readers may take differently.
+//! The head of a response: read off what has been received, judged, and nothing passed on that two readers may take differently.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
 use httparse::{ParserConfig, Status};
 use thiserror::Error;
 
-use super::connection::take;
-use super::error::SendError;
+use super::chunked::ChunkedDecoder;
+use super::fields::{FieldSpan, Fields, same_name};
 use super::framing::Framing;
-use crate::fields::{Fields, Place, is};
+use super::persistence::{ConnectionOptions, Persistence, Version};
+use super::receive_buffer::ReceiveBuffer;
 
-/// Largest head of an answer, and most header fields in it.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
-pub(super) const MAX_FIELDS: usize = 128;
+/// Largest head of a response, in bytes with its empty line.
+const MAX_HEAD: usize = 64 * 1024;
+/// Most fields in the head of a response, and behind its body.
+const MAX_FIELDS: usize = 128;
 
-/// Most informational answers to one request, whatever time is left (RFC 9110 section 15.2 sets no limit). Endpoints send one,
+/// Most informational responses to one request, whatever time is left (RFC 9110 section 15.2 sets no limit). Endpoints send one,
 /// if any: `100 Continue`, which we do not ask for.
 const MOST_INFORMATIONAL: usize = 20;
+
+/// What came back is not a response that every reader reads in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum BadResponse {
+    /// It is not HTTP/1.1, or more of it than a head may have.
+    #[error(transparent)]
+    NotHttp(#[from] NotHttp),
+    /// It is HTTP, and there is more than one way to read it, or it was not asked for.
+    #[error("{0}")]
+    Ambiguous(&'static str),
+}
 
 /// What came back is not HTTP/1.1, or more of it than a head may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -30,68 +43,71 @@ pub enum NotHttp {
     /// Longer than a head may be.
     #[error("its head is longer than {MAX_HEAD} bytes")]
     TooLarge,
-    /// Three digits, but none that stand for anything.
-    #[error("its status is none")]
+    /// Three digits that are not a status.
+    #[error("its status is not between 100 and 999")]
     Status,
     /// Not digits, or too many of them.
     #[error("its Content-Length is not a number of bytes")]
     Length,
     /// Not in ASCII, as the names of codings are.
-    #[error("its Transfer-Encoding names no coding")]
+    #[error("its Transfer-Encoding is not the name of a coding")]
     Coding,
     /// RFC 9112 section 6.1: "a server MUST NOT".
     #[error("it has a Transfer-Encoding in HTTP/1.0")]
     CodingInHttp10,
 }
 
-/// The head of a final answer.
-pub(super) struct AnswerHead {
-    pub(super) status: StatusCode,
-    pub(super) fields: Fields,
+/// The head of a final response.
+pub struct ResponseHead {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields.
+    pub fields: Fields,
     /// How the end of its body is known.
-    pub(super) framing: Framing,
-    /// Whether the connection may carry another request when this answer is over.
-    pub(super) persists: bool,
+    pub framing: Framing,
+    /// Whether the connection may carry another request when this response is over.
+    pub persistence: Persistence,
 }
 
-/// Reads the head of one answer, piece by piece as it is received.
+/// Reads the head of one response, piece by piece as it is received.
 #[derive(Default)]
-pub(super) struct HeadReader {
+pub struct ResponseHeadReader {
     informational: usize,
     /// So many bytes have been looked at and are no whole head: there is nothing to parse before its empty line has come.
     partial: usize,
 }
 
-impl HeadReader {
-    /// The head, once all of it has been received, and what follows it; informational answers before it are skipped. `None`
+impl ResponseHeadReader {
+    /// The head, once all of it has been received, and what follows it; informational responses before it are skipped. `None`
     /// leaves in `received` what there is of it.
     ///
     /// # Errors
-    /// [`SendError::Garbled`] and [`SendError::BadAnswer`].
-    pub(super) fn read(&mut self, received: &mut BytesMut) -> Result<Option<(AnswerHead, Bytes)>, SendError> {
-        if self.partial > 0 && received.len() < MAX_HEAD && !has_empty_line(received, self.partial) {
-            self.partial = received.len();
+    /// See [`BadResponse`].
+    pub fn read(&mut self, received: &mut ReceiveBuffer) -> Result<Option<(ResponseHead, Bytes)>, BadResponse> {
+        let new = received.as_slice();
+        if self.partial > 0 && new.len() < MAX_HEAD && !has_empty_line(new, self.partial) {
+            self.partial = new.len();
             return Ok(None);
         }
         loop {
-            let Some(parsed) = parse(received).map_err(SendError::Garbled)? else {
+            let Some(parsed) = parse(received.as_slice())? else {
                 self.partial = received.len();
                 return Ok(None);
             };
-            received.advance(parsed.length);
+            received.skip(parsed.length);
             if parsed.status.is_informational() && parsed.status != StatusCode::SWITCHING_PROTOCOLS {
                 self.informational = self.informational.saturating_add(1);
                 if self.informational > MOST_INFORMATIONAL {
-                    return Err(SendError::BadAnswer("too many informational answers come before it"));
+                    return Err(BadResponse::Ambiguous("too many informational responses come before it"));
                 }
                 continue;
             }
-            let said = Said::by(&parsed.fields);
-            parsed.check(&said).map_err(SendError::BadAnswer)?;
-            let framing = parsed.framing(&said).map_err(SendError::Garbled)?;
-            let persists = parsed.persists(&said);
-            let head = AnswerHead { status: parsed.status, fields: parsed.fields, framing, persists };
-            return Ok(Some((head, take(received))));
+            let claims = Claims::of(&parsed.fields);
+            parsed.check(&claims).map_err(BadResponse::Ambiguous)?;
+            let framing = parsed.framing(&claims)?;
+            let persistence = claims.connection.persistence(parsed.version);
+            let head = ResponseHead { status: parsed.status, fields: parsed.fields, framing, persistence };
+            return Ok(Some((head, received.take_all())));
         }
     }
 }
@@ -110,17 +126,11 @@ struct Parsed {
     length: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
-    Http10,
-    Http11,
-}
-
 /// The first head in `bytes`.
 fn parse(bytes: &[u8]) -> Result<Option<Parsed>, NotHttp> {
-    let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut []);
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut room);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut space);
     let length = match parsed.map_err(NotHttp::Syntax)? {
         Status::Complete(length) if length <= MAX_HEAD => length,
         Status::Partial if bytes.len() < MAX_HEAD => return Ok(None),
@@ -129,94 +139,88 @@ fn parse(bytes: &[u8]) -> Result<Option<Parsed>, NotHttp> {
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NotHttp::Status)?;
     let version = if head.version == Some(1) { Version::Http11 } else { Version::Http10 };
     let text = bytes.get(..length).unwrap_or_default();
-    let mut places = Vec::with_capacity(head.headers.len().saturating_add(1)); // and our own id
-    places.extend(
+    let mut spans = Vec::with_capacity(head.headers.len().saturating_add(1)); // and our own id
+    spans.extend(
         head.headers
             .iter()
-            .map(|field| Place { name: place(text, field.name.as_bytes()), value: place(text, field.value) }),
+            .map(|field| FieldSpan { name: span(text, field.name.as_bytes()), value: span(text, field.value) }),
     );
-    Ok(Some(Parsed { status, version, fields: Fields::of(text, places), length }))
+    Ok(Some(Parsed { status, version, fields: Fields::of(text, spans), length }))
 }
 
 /// Where in `text` this piece of it is.
-fn place(text: &[u8], piece: &[u8]) -> Range<usize> {
+fn span(text: &[u8], piece: &[u8]) -> Range<usize> {
     let start = piece.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     start..start.saturating_add(piece.len())
 }
 
-/// What the fields of a head say about the end of its body and of the connection, noted in one pass.
+/// What the fields of a head claim about the end of its body and of the connection, noted in one pass.
 #[derive(Default)]
-struct Said<'f> {
+struct Claims<'f> {
     lengths: usize,
     /// The last one.
     length: Option<&'f [u8]>,
     /// The last one.
     codings: Option<&'f [u8]>,
-    closes: bool,
-    keeps: bool,
+    connection: ConnectionOptions,
 }
 
-impl<'f> Said<'f> {
-    fn by(fields: &'f Fields) -> Self {
-        let mut said = Self::default();
+impl<'f> Claims<'f> {
+    fn of(fields: &'f Fields) -> Self {
+        let mut claims = Self::default();
         for (name, value) in fields.iter() {
-            if is(name, "content-length") {
-                (said.lengths, said.length) = (said.lengths.saturating_add(1), Some(value));
-            } else if is(name, "transfer-encoding") {
-                said.codings = Some(value);
-            } else if is(name, "connection") {
-                for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-                    said.closes |= is(option, "close");
-                    said.keeps |= is(option, "keep-alive");
-                }
+            if same_name(name, "content-length") {
+                (claims.lengths, claims.length) = (claims.lengths.saturating_add(1), Some(value));
+            } else if same_name(name, "transfer-encoding") {
+                claims.codings = Some(value);
+            } else if same_name(name, "connection") {
+                claims.connection.note(value);
             }
         }
-        said
+        claims
     }
 }
 
 impl Parsed {
-    /// Some answers end in different places for different readers; those are not passed on.
-    fn check(&self, said: &Said<'_>) -> Result<(), &'static str> {
+    /// Some responses end in different places for different readers; those are not passed on.
+    fn check(&self, claims: &Claims<'_>) -> Result<(), &'static str> {
         if self.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err("it switches protocols, which was not asked for");
         }
         if self.status.as_u16() >= 600 {
-            return Err("its status is beyond those that exist"); // RFC 9110 section 15; clients take such a number in many ways
+            // RFC 9110 section 15: clients take such a number in many ways
+            return Err("its status is beyond those that exist");
         }
-        if said.lengths > 1 || said.length.is_some_and(|length| length.contains(&b',')) {
+        if claims.lengths > 1 || claims.length.is_some_and(|length| length.contains(&b',')) {
             return Err("it has more than one Content-Length");
         }
-        if said.length.is_some() && said.codings.is_some() {
+        if claims.length.is_some() && claims.codings.is_some() {
             return Err("it has both Content-Length and Transfer-Encoding");
         }
         Ok(())
     }
 
-    /// RFC 9112 section 6.3, for the answer to a POST.
-    fn framing(&self, said: &Said<'_>) -> Result<Framing, NotHttp> {
+    /// RFC 9112 section 6.3, for the response to a POST.
+    fn framing(&self, claims: &Claims<'_>) -> Result<Framing, NotHttp> {
         if matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Framing::Length(0));
         }
-        if let Some(codings) = said.codings {
-            // nobody knows codings by other letters
+        if let Some(codings) = claims.codings {
+            // codings have names in ASCII
             let readable = codings.is_ascii().then(|| codings.rsplit(|byte| *byte == b',').next().unwrap_or_default());
             let last = readable.ok_or(NotHttp::Coding)?;
             return match self.version {
                 Version::Http10 => Err(NotHttp::CodingInHttp10),
-                Version::Http11 if is(last.trim_ascii(), "chunked") => Ok(Framing::Chunked(Box::default())),
+                Version::Http11 if same_name(last.trim_ascii(), "chunked") => {
+                    Ok(Framing::Chunked(Box::new(ChunkedDecoder::new(MAX_FIELDS))))
+                }
                 Version::Http11 => Ok(Framing::UntilClose),
             };
         }
-        match said.length {
+        match claims.length {
             Some(length) => digits(length).map(Framing::Length).ok_or(NotHttp::Length),
             None => Ok(Framing::UntilClose),
         }
-    }
-
-    /// RFC 9112 section 9.3. In whichever of its fields it stands, `close` is the last word.
-    fn persists(&self, said: &Said<'_>) -> bool {
-        !said.closes && (self.version == Version::Http11 || said.keeps)
     }
 }
 
@@ -230,14 +234,14 @@ fn digits(text: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    type Reading = Result<Option<(AnswerHead, Bytes)>, SendError>;
+    type Reading = Result<Option<(ResponseHead, Bytes)>, BadResponse>;
 
     /// Reads an answer that comes in pieces of so many bytes, and stops at its head.
     fn read(sent: &[u8], piece: usize) -> Reading {
-        let (mut reader, mut received) = (HeadReader::default(), BytesMut::new());
+        let (mut reader, mut received) = (ResponseHeadReader::default(), ReceiveBuffer::default());
         let mut pieces = sent.chunks(piece);
         while let Some(piece) = pieces.next() {
-            received.extend_from_slice(piece);
+            received.space(0).extend_from_slice(piece);
             if let Some((head, behind)) = reader.read(&mut received)? {
                 let behind = [&behind[..], &pieces.collect::<Vec<_>>().concat()].concat();
                 return Ok(Some((head, behind.into())));
@@ -246,16 +250,15 @@ mod tests {
         Ok(None)
     }
 
-    fn head(text: &str) -> AnswerHead {
+    fn head(text: &str) -> ResponseHead {
         read(text.as_bytes(), usize::MAX).unwrap().unwrap().0
     }
 
     fn refused(text: &str) -> String {
         let errors: Vec<String> = (1..=text.len())
             .map(|piece| match read(text.as_bytes(), piece) {
-                Err(SendError::Garbled(error)) => error.to_string(),
-                Err(SendError::BadAnswer(what)) => what.to_owned(),
-                Err(other) => panic!("{other:?}"),
+                Err(BadResponse::NotHttp(error)) => error.to_string(),
+                Err(BadResponse::Ambiguous(what)) => what.to_owned(),
                 Ok(_) => panic!("{text:?} is taken, in pieces of {piece}"),
             })
             .collect();
@@ -281,7 +284,7 @@ mod tests {
                 ("X-Latin", "\u{e9}".as_bytes()),
             ];
             assert_eq!(fields, expected, "in pieces of {piece}");
-            assert!(matches!(head.framing, Framing::Length(4)) && head.persists);
+            assert!(matches!(head.framing, Framing::Length(4)) && head.persistence == Persistence::KeepAlive);
             assert_eq!(behind, "bodyHTTP/1.1", "in pieces of {piece}");
         }
         for end in 0..sent.find("bodyHTTP").unwrap() {
@@ -292,10 +295,12 @@ mod tests {
     #[test]
     fn a_large_piece_behind_a_head_is_a_slice_of_what_was_received() {
         let body = "x".repeat(10_000);
-        let mut received = BytesMut::from(format!("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n{body}").as_bytes());
-        let memory = received.as_ptr() as usize..received.as_ptr() as usize + received.len();
-        let (_, behind) = HeadReader::default().read(&mut received).unwrap().unwrap();
-        assert!(memory.contains(&(behind.as_ptr() as usize)));
+        let mut received = ReceiveBuffer::default();
+        let sent = format!("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n{body}");
+        received.space(0).extend_from_slice(sent.as_bytes());
+        let memory = received.as_slice().as_ptr_range();
+        let (_, behind) = ResponseHeadReader::default().read(&mut received).unwrap().unwrap();
+        assert!(memory.contains(&behind.as_ptr()));
     }
 
     #[test]
@@ -322,7 +327,7 @@ mod tests {
         ] {
             // of a head that comes in pieces only its beginning and its whole are looked at
             match read(text.as_bytes(), usize::MAX) {
-                Err(SendError::Garbled(NotHttp::Syntax(_) | NotHttp::Status)) => {}
+                Err(BadResponse::NotHttp(NotHttp::Syntax(_) | NotHttp::Status)) => {}
                 other => panic!("{text:?}: {:?}", other.map(|head| head.is_some())),
             }
             for piece in 1..text.len() {
@@ -349,7 +354,7 @@ mod tests {
         let in_http_1_0 = refused("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         assert_eq!(in_http_1_0, "it has a Transfer-Encoding in HTTP/1.0");
         let beyond_ascii = refused("HTTP/1.1 200 OK\r\nTransfer-Encoding: \u{e9}, chunked\r\n\r\n");
-        assert_eq!(beyond_ascii, "its Transfer-Encoding names no coding");
+        assert_eq!(beyond_ascii, "its Transfer-Encoding is not the name of a coding");
     }
 
     #[test]
@@ -394,7 +399,7 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive", true),
             ("HTTP/1.0 200 OK\r\nConnection: keep-alive, close", false),
         ] {
-            assert_eq!(head(&format!("{text}\r\n\r\n")).persists, persists, "{text}");
+            assert_eq!(head(&format!("{text}\r\n\r\n")).persistence == Persistence::KeepAlive, persists, "{text}");
         }
     }
 
@@ -403,7 +408,7 @@ mod tests {
         let with_fields = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
         assert_eq!(head(&with_fields(MAX_FIELDS)).fields.count(), MAX_FIELDS);
         let too_many = read(with_fields(MAX_FIELDS + 1).as_bytes(), 4096);
-        assert!(matches!(too_many, Err(SendError::Garbled(NotHttp::Syntax(httparse::Error::TooManyHeaders)))));
+        assert!(matches!(too_many, Err(BadResponse::NotHttp(NotHttp::Syntax(httparse::Error::TooManyHeaders)))));
 
         let of_length = |length: usize| {
             let (start, end) = ("HTTP/1.1 200 OK\r\nA: ", "\r\n\r\n");
@@ -412,9 +417,9 @@ mod tests {
         for piece in [1000, 4096, usize::MAX] {
             assert!(read(of_length(MAX_HEAD).as_bytes(), piece).unwrap().is_some());
             let too_long = read(of_length(MAX_HEAD + 1).as_bytes(), piece);
-            assert!(matches!(too_long, Err(SendError::Garbled(NotHttp::TooLarge))));
+            assert!(matches!(too_long, Err(BadResponse::NotHttp(NotHttp::TooLarge))));
             let endless = read(&of_length(2 * MAX_HEAD).as_bytes()[..MAX_HEAD], piece);
-            assert!(matches!(endless, Err(SendError::Garbled(NotHttp::TooLarge))));
+            assert!(matches!(endless, Err(BadResponse::NotHttp(NotHttp::TooLarge))));
         }
     }
 
@@ -427,7 +432,7 @@ mod tests {
         for piece in [1, 10, 100, usize::MAX] {
             assert!(read(after(MOST_INFORMATIONAL).as_bytes(), piece).unwrap().is_some());
             let flood = read(after(MOST_INFORMATIONAL + 1).as_bytes(), piece);
-            assert!(matches!(flood, Err(SendError::BadAnswer(why)) if why.contains("informational")));
+            assert!(matches!(flood, Err(BadResponse::Ambiguous(why)) if why.contains("informational")));
         }
     }
 }

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 
-use super::fault::{Fault, Persistence, Retry};
+use super::fault::{Fault, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
 use super::notice;
 use crate::downstream::stream::ExchangeGuard;
 use crate::downstream::{Permit, Reply};
-use crate::fields::Fields;
+use crate::http1::{Fields, Persistence};
 use crate::query::{ErrorDialect, ErrorDocument, document};
 use crate::telemetry::{ExchangeRecord, Outcome};
 use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
 use crate::downstream::service_account::{TokenError, Verifier};
 use crate::downstream::{PeerEvidence, PeerFacts};
-use crate::fields::Fields;
+use crate::http1::Fields;
 
 /// Who sent this request. Asked for each one: a connection may carry requests of several clients behind one proxy.
 ///

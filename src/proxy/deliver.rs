@@ -8,7 +8,7 @@ use super::endpoint_refusal;
 use super::fault::{ExchangeError, UpstreamError};
 use super::route::Route;
 use crate::authorize::Authorized;
-use crate::fields::Fields;
+use crate::http1::Fields;
 use crate::query::Action;
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};

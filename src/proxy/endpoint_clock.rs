@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-use crate::fields::Fields;
+use crate::http1::Fields;
 use crate::signing::skew::{
     EXPLAINS_A_REFUSAL, Estimate, Reading, Sighting, Standing, TimeRefusal, apart, explains, signing_time,
 };

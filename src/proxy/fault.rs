@@ -7,6 +7,7 @@ use super::head::HeadError;
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault};
+use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
@@ -64,15 +65,6 @@ pub struct UpstreamError {
     pub source: SendError,
     /// Whether the route lists the Action as safe to repeat.
     pub repetition: Repetition,
-}
-
-/// What becomes of the client's connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Persistence {
-    /// The next request may follow.
-    KeepAlive,
-    /// The body was not read: what lies behind the head is not a request, and must not be taken for one.
-    Close,
 }
 
 /// An answer of our own.
@@ -231,8 +223,7 @@ fn malformed(fault: HeadFault, message: String) -> Fault {
         | HeadFault::Length
         | HeadFault::DuplicateLength
         | HeadFault::CodingInHttp10
-        | HeadFault::DisguisedFraming
-        | HeadFault::Unexpected => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
+        | HeadFault::DisguisedFraming => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
     };
     refused(status, code, Persistence::Close, message)
 }

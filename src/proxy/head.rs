@@ -1,5 +1,5 @@
 //! What a request's head must be before anything else is looked at: a form POST, meant for us, not from a web page. That it is
-//! framed plainly, and its target a path, has been seen to before (`downstream::request_head`).
+//! framed plainly, and its target a path, has been seen to before (`http1::request_head`).
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use http::header::HeaderName;
 use thiserror::Error;
 
 use crate::downstream::RequestHead;
-use crate::fields;
+use crate::http1::same_name;
 use crate::upstream::client::VIA_COUNTERSIGN;
 
 /// Why a head is refused.
@@ -61,7 +61,7 @@ impl HostName<'_> {
     /// Whether this is `name`, which is in lower case.
     #[must_use]
     pub fn is(self, name: &str) -> bool {
-        fields::is(self.0, name)
+        same_name(self.0, name)
     }
 }
 

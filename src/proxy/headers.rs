@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::fields::{Fields, Names, is};
+use crate::http1::{Fields, NameSet, same_name};
 
 /// Says, on answers of our own, whether the endpoint may have received the request.
 pub const SENT: &str = "x-proxy-sent";
@@ -12,7 +12,7 @@ pub const REQUEST_ID: &str = "countersign-request-id";
 pub const PROXY_STATUS: &str = "proxy-status";
 
 /// RFC 9110 section 7.6.1, and `Content-Length`, which is written anew from what the body is known to be.
-const HOP_BY_HOP: Names = Names::of(&[
+const HOP_BY_HOP: NameSet = NameSet::of(&[
     "connection",
     "content-length",
     "keep-alive",
@@ -26,7 +26,7 @@ const HOP_BY_HOP: Names = Names::of(&[
 ]);
 
 /// Fields that only we may set, or that would tell a browser or client to bypass us.
-const NOT_THE_ENDPOINTS: Names = Names::of(&["alt-svc", PROXY_STATUS, REQUEST_ID, SENT]);
+const NOT_THE_ENDPOINTS: NameSet = NameSet::of(&["alt-svc", PROXY_STATUS, REQUEST_ID, SENT]);
 
 /// Answers meant for any web page on the endpoint's side are not meant for any web page on ours.
 const FOR_WEB_PAGES: &[u8] = b"access-control-";
@@ -46,7 +46,7 @@ pub fn forwarded(fields: &Fields, listed: &[HeaderName]) -> Fields {
 /// The endpoint's answer as the client may see it: end-to-end fields only, our request id.
 pub fn relay(fields: &mut Fields, request_id: &[u8]) {
     // these two claim no field that is not for this hop anyway
-    let is_plain = |value: &[u8]| is(value, "keep-alive") || is(value, "close");
+    let is_plain = |value: &[u8]| same_name(value, "keep-alive") || same_name(value, "close");
     let claimed = (!fields.all("connection").all(is_plain)).then(|| fields.clone());
     let is_claimed = |name: &[u8]| claimed.as_ref().is_some_and(|fields| is_claimed(fields, name));
     fields.retain(|name| !is_for_this_hop(name) && !is_claimed(name));
@@ -55,8 +55,8 @@ pub fn relay(fields: &mut Fields, request_id: &[u8]) {
 
 fn is_for_this_hop(name: &[u8]) -> bool {
     let start = name.get(..FOR_WEB_PAGES.len());
-    HOP_BY_HOP.contain(name)
-        || NOT_THE_ENDPOINTS.contain(name)
+    HOP_BY_HOP.contains(name)
+        || NOT_THE_ENDPOINTS.contains(name)
         || start.is_some_and(|start| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
 }
 

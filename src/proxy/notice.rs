@@ -55,8 +55,7 @@ const fn malformed(fault: HeadFault) -> Notice {
         | HeadFault::LineEnd
         | HeadFault::Folded
         | HeadFault::FieldName
-        | HeadFault::FieldValue
-        | HeadFault::Unexpected => warn("framing"),
+        | HeadFault::FieldValue => warn("framing"),
         HeadFault::Target | HeadFault::Connect => warn("target"),
         // most often another protocol on our port: not an attack, and worth a line that is seen
         HeadFault::RequestLine | HeadFault::Version | HeadFault::Path => info("request_line"),

@@ -8,14 +8,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::framing::Framing;
 use super::pool::Pool;
+use crate::http1::Framing;
 
 /// Why an answer ends before its end. The client must see a broken transfer.
 #[derive(Debug, Error)]
@@ -51,7 +51,7 @@ pub(super) struct Home {
 
 /// A piece of what was read ahead.
 enum Held {
-    Frame(Frame<Bytes>),
+    Data(Bytes),
     /// Gives way once.
     Pause,
     Broken(AnswerError),
@@ -60,7 +60,7 @@ enum Held {
 impl Held {
     fn data(&self) -> Option<&Bytes> {
         match self {
-            Self::Frame(frame) => frame.data_ref(),
+            Self::Data(data) => Some(data),
             Self::Pause | Self::Broken(_) => None,
         }
     }
@@ -100,7 +100,7 @@ impl AnswerBody {
         }
         while self.held_bytes() <= limit {
             match poll_fn(|cx| self.poll_arriving(cx)).await {
-                Some(Ok(frame)) => self.held.push_back(Held::Frame(frame)),
+                Some(Ok(data)) => self.held.push_back(Held::Data(data)),
                 Some(Err(error)) => {
                     self.held.extend([Held::Pause, Held::Broken(error)]);
                     return None;
@@ -119,7 +119,7 @@ impl AnswerBody {
         self.held_data().fold(0, |sum, data| sum.saturating_add(data.len()))
     }
 
-    fn poll_arriving(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+    fn poll_arriving(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AnswerError>>> {
         let arrived = ready!(self.poll_piece(cx));
         self.waits = false;
         match arrived {
@@ -128,22 +128,26 @@ impl AnswerBody {
                 (self.connection, self.received) = (None, Bytes::new());
                 Poll::Ready(Some(Err(error)))
             }
-            Ok(frame) => {
+            Ok(piece) => {
                 if self.framing.is_over() {
                     self.give_back(Instant::now());
                 }
-                Poll::Ready(frame.map(Ok))
+                Poll::Ready(piece.map(Ok))
             }
         }
     }
 
     /// The next piece; none when there is no other.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, AnswerError>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, AnswerError>> {
         loop {
-            let piece = self.framing.next(&mut self.received);
-            let piece = piece.map_err(|bad| broken(io::ErrorKind::InvalidData, bad))?;
-            if piece.is_some() || self.framing.is_over() {
-                return Poll::Ready(Ok(piece));
+            let step = self.framing.step(&self.received);
+            let step = step.map_err(|bad| broken(io::ErrorKind::InvalidData, bad))?;
+            self.received.advance(step.skip);
+            if step.data > 0 {
+                return Poll::Ready(Ok(Some(self.received.split_to(step.data))));
+            }
+            if self.framing.is_over() {
+                return Poll::Ready(Ok(None));
             }
             let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
             match connection.poll_more(cx) {
@@ -196,7 +200,7 @@ impl Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.held.pop_front() {
-            Some(Held::Frame(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(Held::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
             Some(Held::Pause) => give_way(cx),
             Some(Held::Broken(error)) => Poll::Ready(Some(Err(error))),
             None => match ready!(self.poll_arriving(cx)) {
@@ -204,7 +208,7 @@ impl Body for AnswerBody {
                     self.held.push_back(Held::Broken(error));
                     give_way(cx)
                 }
-                frame_or_end => Poll::Ready(frame_or_end),
+                data_or_end => Poll::Ready(data_or_end.map(|data| data.map(Frame::data))),
             },
         }
     }
@@ -217,7 +221,7 @@ impl Body for AnswerBody {
         let held = u64::try_from(self.held_bytes()).unwrap_or(u64::MAX);
         match self.framing {
             Framing::Length(left) => SizeHint::with_exact(left.saturating_add(held)),
-            // an answer in chunks stays one: trailers may stand behind the last
+            // where the last chunk is, is known when it has come
             Framing::Chunked(_) | Framing::UntilClose => {
                 let mut hint = SizeHint::new();
                 hint.set_lower(held);
@@ -230,6 +234,7 @@ impl Body for AnswerBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::ChunkedDecoder;
     use crate::upstream::request::Outgoing;
     use crate::upstream::socket::{Socket, Watched};
     use std::io::Write as _;
@@ -300,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_body_ends_as_its_framing_says_or_is_broken() {
-        let chunked = || Framing::Chunked(Box::default());
+        let chunked = || Framing::Chunked(Box::new(ChunkedDecoder::new(8)));
         for (framing, received, sent, data, is_whole) in [
             (Framing::Length(10), "begun", "ended", "begunended", true),
             (Framing::Length(10), "begun", "end", "begunend", false),
@@ -332,7 +337,7 @@ mod tests {
     #[test]
     fn an_error_is_told_after_what_lay_before_it_could_be_written() {
         run(async {
-            let framing = Framing::Chunked(Box::default());
+            let framing = Framing::Chunked(Box::new(ChunkedDecoder::new(8)));
             let (mut body, _pool, _endpoint) = body(framing, "5\r\nbegun\r\nxyz\r\n", Outgoing::none()).await;
             let mut cx = Context::from_waker(Waker::noop());
             assert!(matches!(Pin::new(&mut body).poll_frame(&mut cx), Poll::Ready(Some(Ok(_)))));

@@ -10,7 +10,7 @@ use super::breaker::Leave;
 use super::client::{Client, Sent};
 use super::connection::Connection;
 use super::error::{Delivery, SendError};
-use crate::fields::Fields;
+use crate::http1::Fields;
 use crate::signing::SignedRequest;
 
 /// Pooled connections that may end between the look at them and the first byte. There are never more of them than the pool

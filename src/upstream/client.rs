@@ -7,7 +7,6 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::answer::{AnswerBody, Home};
-use super::answer_head::AnswerHead;
 use super::attempts::{Attempts, Repetition};
 use super::breaker::Breaker;
 use super::budget::Budget;
@@ -16,8 +15,8 @@ use super::dial::addresses::Addresses;
 use super::dial::connect::Endpoint;
 use super::error::SendError;
 use super::pool::Pool;
-use super::request::RequestHead;
-use crate::fields::Fields;
+use super::request::Outgoing;
+use crate::http1::{Fields, Persistence, RequestTemplate, ResponseHead};
 use crate::signing::{SignedRequest, SigningTarget};
 
 /// Names us to endpoints, and to ourselves should a request come back (see `proxy::head`).
@@ -41,7 +40,7 @@ pub struct Timeouts {
 pub struct Client {
     endpoint: Endpoint,
     addresses: Addresses,
-    head: RequestHead,
+    template: RequestTemplate,
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
     pub(super) budget: Budget,
@@ -71,9 +70,9 @@ impl Client {
         pool: Pool,
         breaker: Arc<Breaker>,
     ) -> Option<Self> {
-        let head = RequestHead::to(target)?;
+        let template = RequestTemplate::new(&target.host, &target.path, VIA_COUNTERSIGN)?;
         let addresses = Addresses::of(&endpoint.host, endpoint.port);
-        Some(Self { endpoint, addresses, head, timeouts, pool, budget: Budget::full(), breaker })
+        Some(Self { endpoint, addresses, template, timeouts, pool, budget: Budget::full(), breaker })
     }
 
     /// Begins a call, which may take more than one attempt.
@@ -115,11 +114,14 @@ impl Client {
         forwarded: &Fields,
         answer_by: Instant,
     ) -> Result<Sent, SendError> {
-        let request = self.head.request(request, forwarded);
+        let request = Outgoing::new(&self.template, request, forwarded);
         let (head, received) = connection.send(request, answer_by).await?;
         let answered_at = Instant::now();
-        let AnswerHead { status, fields, framing, persists } = head;
-        let home = persists.then(|| Home { pool: self.pool.clone(), keep: kept_alive(&fields) });
+        let ResponseHead { status, fields, framing, persistence } = head;
+        let home = match persistence {
+            Persistence::KeepAlive => Some(Home { pool: self.pool.clone(), keep: kept_alive(&fields) }),
+            Persistence::Close => None,
+        };
         let body = Box::new(AnswerBody::new(framing, received, connection, home, self.timeouts.idle, answered_at));
         Ok(Sent { status, fields, body, answered_at })
     }

@@ -3,31 +3,25 @@
 //! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. Nor has a connection
 //! a buffer while nothing has come on it.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
-use super::answer_head::{AnswerHead, HeadReader};
 use super::error::SendError;
 use super::request::Outgoing;
 use super::socket::{Look, Socket};
 use crate::clock::Deadline;
+use crate::http1::{ReceiveBuffer, ResponseHead, ResponseHeadReader};
 
 /// Room for what is read at once: for most answers as a whole, and for the pieces of those that have filled it.
 const ROOM: usize = 8 * 1024;
 const MORE_ROOM: usize = 64 * 1024;
-
-thread_local! {
-    /// The room of connections that wait for an answer: one for all of a worker.
-    static SPARE: Cell<BytesMut> = Cell::default();
-}
 
 /// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
 pub struct Connection {
@@ -35,29 +29,24 @@ pub struct Connection {
     /// The other end.
     pub(super) address: SocketAddr,
     request: Outgoing,
-    buffer: BytesMut,
+    buffer: ReceiveBuffer,
     /// How much room the next read has.
     room: usize,
     clock: Deadline,
-}
-
-/// All that was received. A small piece is copied out of the room, which costs less than to share it; of a large one, the room
-/// is the piece's until it is gone.
-pub(super) fn take(received: &mut BytesMut) -> Bytes {
-    const COPIED: usize = 4 * 1024;
-    if received.len() > COPIED {
-        return received.split().freeze();
-    }
-    let copy = Bytes::copy_from_slice(received);
-    received.clear();
-    copy
 }
 
 impl Connection {
     /// On a socket that has carried nothing. In a box, since it passes through many hands.
     pub(super) fn new(socket: Socket, address: SocketAddr) -> Box<Self> {
         let clock = Deadline::at(Instant::now());
-        Box::new(Self { socket, address, request: Outgoing::none(), buffer: BytesMut::new(), room: ROOM, clock })
+        Box::new(Self {
+            socket,
+            address,
+            request: Outgoing::none(),
+            buffer: ReceiveBuffer::default(),
+            room: ROOM,
+            clock,
+        })
     }
 
     /// Whether the endpoint has neither closed it nor said anything since its last answer.
@@ -83,7 +72,7 @@ impl Connection {
 
     /// To be idle from now on.
     pub(super) fn rest(&mut self) {
-        SPARE.set(std::mem::take(&mut self.buffer));
+        self.buffer.rest();
         self.room = ROOM;
     }
 
@@ -96,11 +85,11 @@ impl Connection {
         &mut self,
         request: Outgoing,
         answer_by: Instant,
-    ) -> Result<(AnswerHead, Bytes), SendError> {
+    ) -> Result<(ResponseHead, Bytes), SendError> {
         let before = self.socket.written();
         self.request = request;
         self.clock.set(answer_by);
-        let mut reader = HeadReader::default();
+        let mut reader = ResponseHeadReader::default();
         let error = match poll_fn(|cx| self.poll_head(&mut reader, cx)).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -110,9 +99,9 @@ impl Connection {
 
     fn poll_head(
         &mut self,
-        reader: &mut HeadReader,
+        reader: &mut ResponseHeadReader,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(AnswerHead, Bytes), SendError>> {
+    ) -> Poll<Result<(ResponseHead, Bytes), SendError>> {
         loop {
             match self.poll_exchange(cx) {
                 Poll::Ready(Ok(0)) => {
@@ -136,7 +125,7 @@ impl Connection {
     /// Receives more of the answer; nothing when the connection has ended in order.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         ready!(self.poll_exchange(cx))?;
-        Poll::Ready(Ok(take(&mut self.buffer)))
+        Poll::Ready(Ok(self.buffer.take_all()))
     }
 
     /// Sets the clock.
@@ -154,19 +143,12 @@ impl Connection {
         if let Poll::Ready(wrote) = self.request.poll_write(&mut self.socket, cx) {
             wrote?;
         }
-        if self.buffer.capacity() == 0 {
-            self.buffer = SPARE.take();
+        if self.buffer.spare() < ROOM {
+            let _more = self.buffer.space(self.room);
         }
-        let left = |buffer: &BytesMut| buffer.capacity().saturating_sub(buffer.len());
-        if left(&self.buffer) < ROOM {
-            // gets the same memory again, if what was read into it is gone
-            self.buffer.reserve(self.room);
-        }
-        let room = left(&self.buffer);
-        let read = pin!(self.socket.read_buf(&mut self.buffer)).poll(cx);
-        if self.buffer.is_empty() {
-            SPARE.set(std::mem::take(&mut self.buffer));
-        }
+        let room = self.buffer.spare();
+        let read = pin!(self.socket.read_buf(self.buffer.space(0))).poll(cx);
+        self.buffer.rest();
         let read = ready!(read)?;
         self.room = if read == room { MORE_ROOM } else { ROOM };
         Poll::Ready(Ok(read))

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::answer_head::NotHttp;
 use super::breaker::Outage;
+use crate::http1::BadResponse;
+use crate::http1::response_head::NotHttp;
 
 /// Whether the endpoint may have received a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,15 @@ pub enum SendError {
     /// An answer that cannot be passed on without doubt about where it ends.
     #[error("the endpoint's answer is not usable HTTP: {0}")]
     BadAnswer(&'static str),
+}
+
+impl From<BadResponse> for SendError {
+    fn from(bad: BadResponse) -> Self {
+        match bad {
+            BadResponse::NotHttp(source) => Self::Garbled(source),
+            BadResponse::Ambiguous(why) => Self::BadAnswer(why),
+        }
+    }
 }
 
 impl SendError {

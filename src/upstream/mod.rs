@@ -1,8 +1,7 @@
 //! The endpoint's side: connecting, TLS, pooled connections, sending a signed request at most once, streaming the answer.
 //!
-//! HTTP/1.1 is spoken here by a client of our own, of as much as one POST needs: `request` writes, `answer_head` judges what
-//! comes back (by httparse, as hyper does), `framing` and `chunked` (by [`crate::chunks`]) find the end of the body,
-//! `connection` does both at once on one socket. With hyper's client a connection is a task with more than 10 KB, an exchange
+//! HTTP/1.1 is spoken here by a client of our own, of as much as one POST needs: `request` writes, [`crate::http1`] judges what
+//! comes back and finds the end of the body, `connection` does both at once on one socket. With hyper's client a connection is a task with more than 10 KB, an exchange
 //! goes through a channel to that task and back, and costs reads that find nothing and a wake-up by eventfd; here it is one
 //! look at the socket, one write and one read, in the task that waits for it. And whether a byte of a request was written is
 //! known here by construction.
@@ -11,16 +10,13 @@
 //! lock nobody takes while all is well.
 
 pub mod answer;
-pub mod answer_head;
 pub mod attempts;
 pub mod breaker;
 mod budget;
-mod chunked;
 pub mod client;
 mod connection;
 pub mod dial;
 pub mod error;
-mod framing;
 pub mod pool;
 mod request;
 mod socket;

@@ -15,7 +15,7 @@ use super::shared_route::{SharedRoute, signature_method};
 use crate::authorize::{ClientIdentity, Policy};
 use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
-use crate::fields::Fields;
+use crate::http1::Fields;
 use crate::proxy::{ClockReading, EndpointClock};
 use crate::query::{FormLimits, QueryForm};
 use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};

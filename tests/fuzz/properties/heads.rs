@@ -1,16 +1,22 @@
 //! The rules for request heads, written down a second time: in one pass over the fields, and without a gravest fault.
 
-use countersign::downstream::RequestHead;
-use http::{HeaderMap, Request, Version};
+use countersign::http1::{self, RequestHead};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
 /// Most fields that a connection hands on.
 const MOST_FIELDS: usize = 64;
 
 /// The head as `http` has it.
 pub(super) fn as_http(head: &RequestHead) -> Request<()> {
-    let version = if head.is_http_11() { Version::HTTP_11 } else { Version::HTTP_10 };
+    let version = match head.version() {
+        http1::Version::Http10 => Version::HTTP_10,
+        http1::Version::Http11 => Version::HTTP_11,
+    };
     let mut request = Request::builder().method(head.method()).uri(head.target()).version(version).body(()).unwrap();
-    *request.headers_mut() = head.fields().to_map();
+    for (name, value) in head.fields().iter() {
+        let (name, value) = (HeaderName::from_bytes(name).unwrap(), HeaderValue::from_bytes(value).unwrap());
+        request.headers_mut().append(name, value);
+    }
     assert_eq!(request.headers().len(), head.fields().count(), "`http` takes every field");
     request
 }

@@ -16,7 +16,7 @@ use countersign::downstream::{
     Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
     RequestHead, Service, accept,
 };
-use countersign::fields::Fields;
+use countersign::http1::Fields;
 use http::StatusCode;
 use http_body_util::Full;
 
