@@ -3,6 +3,7 @@
     python3 tests/outside/docs/command_line_page.py PROGRAM    writes the page with what PROGRAM prints
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -27,8 +28,10 @@ code means is on the page [Exit codes](exit-codes.md).
 
 def printed(program, command):
     """The help of one command, as it is on a terminal of 100 columns."""
-    done = subprocess.run([program, *command, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=True, timeout=60)
+    done = subprocess.run(
+        [program, *command, "--help"], env={**os.environ, "COLUMNS": "100"}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=True, timeout=60,
+    )
     return done.stdout.strip()
 
 
