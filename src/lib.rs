@@ -57,7 +57,7 @@
 //! | [`telemetry`] | logs, metrics, the audit, the record of an exchange | |
 //! | [`proxy`] | one exchange: the street, routes, head checks, header fields, faults and answers | all of the above, `clock` |
 //! | [`admin`] | health, readiness, metrics, on a listener of their own | `downstream`, `telemetry` |
-//! | [`config`] | text to [`config::settings::Settings`], every fault at its place | `query` |
+//! | [`config`] | text to [`config::settings::Settings`], every fault at its place; plain values of other rooms, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `telemetry` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying Import/Export endpoint to develop against | `query`, `signing`, `credentials`, `clock` |

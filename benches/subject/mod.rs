@@ -119,7 +119,7 @@ fn rule(number: usize) -> Rule {
     };
     let pattern = |action: &String| RouteActionPattern {
         route: RoutePattern::Named(ROUTE.to_owned()),
-        action: ActionPattern::new(action),
+        action: ActionPattern::parse(action).unwrap(),
     };
     Rule {
         id: RuleId { list: RuleList::Rule, number },

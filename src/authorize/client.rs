@@ -24,7 +24,7 @@ pub struct Client {
 }
 
 /// What identifies a client. Any one of them is enough: they are other words for the same client, not factors.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifiers {
     /// Users, of Unix peers and of the owners of loopback connections.
     pub uids: Vec<u32>,
@@ -47,6 +47,25 @@ pub enum Mode {
     Enforce,
     /// They pass and are recorded, so that rules can be written from what is used.
     Record,
+}
+
+impl Mode {
+    /// What the configuration calls them.
+    pub const WORDS: [(&'static str, Self); 2] = [("enforce", Self::Enforce), ("record", Self::Record)];
+}
+
+impl Identifiers {
+    /// Whether a listener with this method can identify the client.
+    #[must_use]
+    pub const fn include(&self, method: Method) -> bool {
+        match method {
+            Method::UnixPeer => !self.uids.is_empty() || !self.gids.is_empty(),
+            Method::LoopbackOwner => !self.uids.is_empty(),
+            Method::Mtls => !self.spiffe_ids.is_empty() || !self.dns_names.is_empty(),
+            Method::BearerToken => !self.tokens.is_empty(),
+            Method::ServiceAccount => !self.service_accounts.is_empty(),
+        }
+    }
 }
 
 /// All clients of a configuration, shared by all workers.

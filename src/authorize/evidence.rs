@@ -37,6 +37,15 @@ pub enum Method {
 }
 
 impl Method {
+    /// What the configuration calls them.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        (Self::UnixPeer.as_str(), Self::UnixPeer),
+        (Self::LoopbackOwner.as_str(), Self::LoopbackOwner),
+        (Self::Mtls.as_str(), Self::Mtls),
+        (Self::BearerToken.as_str(), Self::BearerToken),
+        (Self::ServiceAccount.as_str(), Self::ServiceAccount),
+    ];
+
     /// The word in the configuration, in logs and in the audit.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

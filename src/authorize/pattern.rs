@@ -14,12 +14,14 @@ pub enum ActionPattern {
 }
 
 impl ActionPattern {
-    /// Reads `GetStatus` or `Get*`.
+    /// Reads `GetStatus`, `Get*` or `*`; `None` when what stands before the `*` is not an Action or the start of one.
     #[must_use]
-    pub fn new(pattern: &str) -> Self {
+    pub fn parse(pattern: &str) -> Option<Self> {
+        let action = |text| Action::parse(text).map(|action| action.as_str().to_owned());
         match pattern.strip_suffix('*') {
-            Some(prefix) => Self::Prefix(prefix.to_owned()),
-            None => Self::Exact(pattern.to_owned()),
+            Some("") => Some(Self::Prefix(String::new())),
+            Some(prefix) => action(prefix).map(Self::Prefix),
+            None => action(pattern).map(Self::Exact),
         }
     }
 
@@ -87,8 +89,9 @@ mod tests {
 
     #[test]
     fn a_pattern_matches_exactly_or_by_its_prefix() {
-        let matches =
-            |pattern: &str, action: &str| ActionPattern::new(pattern).matches(&Action::parse(action).unwrap());
+        let matches = |pattern: &str, action: &str| {
+            ActionPattern::parse(pattern).unwrap().matches(&Action::parse(action).unwrap())
+        };
         assert!(matches("GetStatus", "GetStatus"));
         assert!(!matches("GetStatus", "GetStatusX"));
         assert!(!matches("GetStatus", "getstatus"));
@@ -98,9 +101,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_has_one_star_at_its_end_or_none() {
+        for text in ["GetStatus", "Get*", "*"] {
+            assert_eq!(ActionPattern::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", "*Get", "G*t", "Get**", "Get *", "Über*", &"a".repeat(129)] {
+            assert_eq!(ActionPattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_route_is_matched_exactly_or_is_any() {
         let action = Action::parse("ListJobs").unwrap();
-        let on = |route| RouteActionPattern { route, action: ActionPattern::new("List*") };
+        let on = |route| RouteActionPattern { route, action: ActionPattern::parse("List*").unwrap() };
         let named = on(RoutePattern::Named("ie".to_owned()));
         assert!(named.matches("ie", &action));
         assert!(!named.matches("ie2", &action) && !named.matches("", &action) && !named.matches("IE", &action));

@@ -139,7 +139,7 @@ mod tests {
     fn rule(number: usize, effect: Effect, action: &str, conditions: Vec<Condition>) -> Rule {
         let patterns = vec![RouteActionPattern {
             route: RoutePattern::Named("ie".to_owned()),
-            action: ActionPattern::new(action),
+            action: ActionPattern::parse(action).unwrap(),
         }];
         Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions }
     }

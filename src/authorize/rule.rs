@@ -17,6 +17,11 @@ pub enum Effect {
     Deny,
 }
 
+impl Effect {
+    /// What the configuration calls them.
+    pub const WORDS: [(&'static str, Self); 2] = [("allow", Self::Allow), ("deny", Self::Deny)];
+}
+
 /// One rule of a client. It applies when a pattern matches and every condition holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -148,7 +153,7 @@ mod tests {
             prop::sample::select(&ROUTES).prop_map(|route| RoutePattern::Named(route.to_owned()))
         ];
         let pattern = (route, prop::sample::select(&PATTERNS))
-            .prop_map(|(route, action)| RouteActionPattern { route, action: ActionPattern::new(action) });
+            .prop_map(|(route, action)| RouteActionPattern { route, action: ActionPattern::parse(action).unwrap() });
         let effect = prop_oneof![2 => Just(Effect::Allow), 1 => Just(Effect::Deny)];
         (effect, prop::collection::vec(pattern, 0..3), prop::collection::vec(condition(), 0..2)).prop_map(
             |(effect, patterns, conditions)| Rule {

@@ -5,7 +5,8 @@ use sd_notify::NotifyState;
 use crate::app::reload::reloader::ReloadEvent;
 use crate::app::serve::key_reports;
 use crate::app::{Graph, Running, capacity};
-use crate::config::settings::{Callers, Exposure, Mode, Settings};
+use crate::authorize::Mode;
+use crate::config::settings::{Callers, Exposure, Settings};
 use crate::confine::Posture;
 
 /// Says what of its rights the process has given up.

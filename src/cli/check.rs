@@ -10,11 +10,11 @@ use crate::app::capacity;
 use crate::app::serve::key_reports;
 use crate::clock;
 use crate::config::settings::{
-    self, AuditTarget, Callers, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
-    Trust, WhenFull,
+    self, Callers, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport, Trust,
 };
 use crate::confine;
 use crate::credentials::WatchedKey;
+use crate::telemetry::audit::{Target, WhenFull};
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -117,11 +117,7 @@ fn print_listener_tls(tls: &ListenerTls) {
 
 fn print_route(route: &Route) {
     println!("route {}: {}", route.name, route.endpoint.url());
-    println!(
-        "  key: {}, {}",
-        route.key,
-        crate::app::build::shared_route::signature_method(route.profile.signature_method).as_str()
-    );
+    println!("  key: {}, {}", route.key, route.profile.signature_method.as_str());
     if !route.hosts.is_empty() {
         println!("  chosen by Host: {}", route.hosts.join(", "));
     }
@@ -157,14 +153,14 @@ fn print_key(name: &str, key: &WatchedKey) {
 
 fn print_audit(settings: &Settings) {
     let target = match &settings.audit.target {
-        AuditTarget::Off => {
+        None => {
             println!("audit: off");
             return;
         }
-        AuditTarget::File(path) => path.display().to_string(),
-        AuditTarget::Stdout => "standard output".to_owned(),
-        AuditTarget::Journald => "the journal".to_owned(),
-        AuditTarget::Syslog => "syslog".to_owned(),
+        Some(Target::File(path)) => path.display().to_string(),
+        Some(Target::Stdout) => "standard output".to_owned(),
+        Some(Target::Journald) => "the journal".to_owned(),
+        Some(Target::Syslog) => "syslog".to_owned(),
     };
     match settings.audit.when_full {
         WhenFull::Refuse => println!("audit: {target}; calls are refused while it cannot be written"),

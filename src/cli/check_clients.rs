@@ -1,8 +1,8 @@
 //! The part of `countersign check` that says who may do what.
 
 use crate::app::build::clients::clients;
-use crate::authorize::{Client, Effect, Rule};
-use crate::config::settings::{self, Callers, Mode, Settings};
+use crate::authorize::{Client, Effect, Identifiers, Mode, Rule};
+use crate::config::settings::{Callers, Settings};
 
 /// Prints every client with what identifies it and its rules, wildcards as they are.
 pub(super) fn print(settings: &Settings) {
@@ -26,15 +26,15 @@ pub(super) fn print(settings: &Settings) {
     }
 }
 
-fn serves(callers: &Callers, identifiers: &settings::Identifiers) -> bool {
+fn serves(callers: &Callers, identifiers: &Identifiers) -> bool {
     match callers {
         Callers::AnyLocal => false,
-        Callers::Clients(methods) => methods.iter().any(|method| identifiers.serve(*method)),
+        Callers::Clients(methods) => methods.iter().any(|method| identifiers.include(*method)),
     }
 }
 
-fn identifiers(identifiers: &settings::Identifiers) -> Vec<String> {
-    let settings::Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts } = identifiers;
+fn identifiers(identifiers: &Identifiers) -> Vec<String> {
+    let Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts } = identifiers;
     let numbers = |key, list: &[u32]| list.iter().map(|id| format!("{key} {id}")).collect::<Vec<_>>();
     let texts = |key, list: &[String]| list.iter().map(|text| format!("{key} {text}")).collect::<Vec<_>>();
     let tokens = match tokens.len() {

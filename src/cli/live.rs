@@ -6,10 +6,9 @@ use super::exit::{ExitCode, Failure};
 use crate::app::{self, BuildError, Graph};
 use crate::clock;
 use crate::config;
-use crate::config::settings::{self, Settings};
+use crate::config::settings::Settings;
 use crate::confine::{AbstractSockets, Confinement};
 use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
-use crate::telemetry::LogFormat;
 use crate::telemetry::log::{self, LastLines};
 
 /// Reads the configuration: the file, if one is named, and the environment.
@@ -35,11 +34,7 @@ pub fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Option<Stri
 /// # Errors
 /// 78 when the level is no filter.
 pub fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
-    let format = match settings.log.format {
-        settings::LogFormat::Human => LogFormat::Human,
-        settings::LogFormat::Json => LogFormat::Json,
-    };
-    log::initialise(format, &settings.log.level, clock::at)
+    log::initialise(settings.log.format, &settings.log.level, clock::at)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))
 }
 

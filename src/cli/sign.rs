@@ -9,7 +9,6 @@ use super::exit::{ExitCode, Failure};
 use super::inputs::{self, TokenText};
 use super::live;
 use crate::app::build::key_stores::key_store;
-use crate::app::build::shared_route::signature_method;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;
 use crate::config::settings::Name;
@@ -115,7 +114,7 @@ fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
         return Err(Failure::new(ExitCode::KeyStoreUnavailable, format!("the key {} has expired", key.id())));
     }
     let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
-    let profile = Profile { signature_method: signature_method(route.profile.signature_method) };
+    let profile = Profile { signature_method: route.profile.signature_method };
     Ok(Signer { target, profile, key, limits: route.limits.form })
 }
 

@@ -1,11 +1,12 @@
 //! The rules that concern more than one table: references, addresses used twice, and routes that cannot
 //! be told apart.
 
+use crate::authorize::Identifiers;
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
 use crate::config::settings::{
-    Admin, Callers, Client, Identifiers, ListenAddress, Listener, Name, Process, Route, ServedRoutes, UnixSocket,
+    Admin, Callers, Client, ListenAddress, Listener, Name, Process, Route, ServedRoutes, UnixSocket,
 };
 use crate::config::tree::key_path::KeyPath;
 
@@ -120,7 +121,7 @@ fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
         Callers::AnyLocal => return,
         Callers::Clients(methods) => methods,
     };
-    let known = clients.iter().any(|client| methods.iter().any(|method| client.identifiers.serve(*method)));
+    let known = clients.iter().any(|client| methods.iter().any(|method| client.identifiers.include(*method)));
     if !known {
         let words: Vec<_> = methods.iter().map(|method| format!("`{}`", method.as_str())).collect();
         report.value(

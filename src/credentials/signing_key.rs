@@ -20,6 +20,10 @@ pub enum SignatureMethod {
 }
 
 impl SignatureMethod {
+    /// What the configuration calls them.
+    pub const WORDS: [(&'static str, Self); 2] =
+        [(Self::HmacSha256.as_str(), Self::HmacSha256), (Self::HmacSha1.as_str(), Self::HmacSha1)];
+
     /// The value of the `SignatureMethod` parameter.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

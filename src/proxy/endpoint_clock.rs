@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::http1::Fields;
+use crate::signing::ClockSource;
 use crate::signing::skew::{
     EXPLAINS_A_REFUSAL, Estimate, Reading, Sighting, Standing, TimeRefusal, apart, explains, signing_time,
 };
@@ -15,15 +16,6 @@ use crate::telemetry::RouteMetrics;
 
 /// What a cache adds to an answer that it may have kept for a while.
 const SIGNS_OF_A_CACHE: [&str; 3] = ["age", "via", "x-cache"];
-
-/// Whose time requests are signed with when the endpoint's clock is off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follow {
-    /// The endpoint's: it decides what is too old.
-    Endpoint,
-    /// This host's, whatever the endpoint says.
-    Host,
-}
 
 /// What the connection to the endpoint says about the `Date` in its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +29,7 @@ pub enum DateEvidence {
 /// What is known of one endpoint's clock.
 pub struct EndpointClock {
     route: Arc<str>,
-    follow: Follow,
+    follow: ClockSource,
     evidence: DateEvidence,
     known: ArcSwapOption<Estimate>,
     metrics: RouteMetrics,
@@ -46,7 +38,7 @@ pub struct EndpointClock {
 impl EndpointClock {
     /// Nothing is known yet.
     #[must_use]
-    pub fn new(route: &str, follow: Follow, evidence: DateEvidence, metrics: RouteMetrics) -> Self {
+    pub fn new(route: &str, follow: ClockSource, evidence: DateEvidence, metrics: RouteMetrics) -> Self {
         Self { route: route.into(), follow, evidence, known: ArcSwapOption::empty(), metrics }
     }
 
@@ -60,8 +52,8 @@ impl EndpointClock {
     #[must_use]
     pub fn signing_time(&self, now: Reading) -> Timestamp {
         match self.follow {
-            Follow::Endpoint => signing_time(self.known.load().as_deref(), now),
-            Follow::Host => now.wall,
+            ClockSource::Endpoint => signing_time(self.known.load().as_deref(), now),
+            ClockSource::Host => now.wall,
         }
     }
 
@@ -99,7 +91,8 @@ impl EndpointClock {
     #[must_use]
     pub fn explains(&self, refusal: TimeRefusal, sent: Reading, signed: Timestamp) -> bool {
         let known = self.known.load();
-        self.follow == Follow::Endpoint && known.as_deref().is_some_and(|known| explains(known, refusal, sent, signed))
+        self.follow == ClockSource::Endpoint
+            && known.as_deref().is_some_and(|known| explains(known, refusal, sent, signed))
     }
 
     /// Whether the time a request was signed with is so far off that no signature would be accepted.
@@ -113,22 +106,22 @@ impl EndpointClock {
     fn tell(&self, learned: &Estimate) {
         let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
         match (learned.standing(), self.follow) {
-            (Standing::Off, Follow::Endpoint) => tracing::warn!(
+            (Standing::Off, ClockSource::Endpoint) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative): requests are signed with \
                  the endpoint's time; set this host's clock"
             ),
-            (Standing::Off, Follow::Host) => tracing::warn!(
+            (Standing::Off, ClockSource::Host) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative), and `clock = \"host\"`: \
                  the endpoint may refuse requests; set this host's clock"
             ),
-            (Standing::TooFar, Follow::Endpoint | Follow::Host) => tracing::warn!(
+            (Standing::TooFar, ClockSource::Endpoint | ClockSource::Host) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock is more than 24 hours off this host's, which is not followed: the endpoint will refuse \
                  requests; set this host's clock"
             ),
-            (Standing::Agrees, Follow::Endpoint | Follow::Host) => tracing::info!(
+            (Standing::Agrees, ClockSource::Endpoint | ClockSource::Host) => tracing::info!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock and this host's agree again: requests are signed with this host's time"
             ),
@@ -194,7 +187,7 @@ mod tests {
             vec![("date", "2026-01-01T00:05:01Z")],
             vec![("date", "")],
         ] {
-            let clock = EndpointClock::new("ie", Follow::Endpoint, DateEvidence::Authentic, metrics.clone());
+            let clock = EndpointClock::new("ie", ClockSource::Endpoint, DateEvidence::Authentic, metrics.clone());
             clock.observe(at(0), at(20), &head(&fields));
             assert_eq!(*clock.known.load(), None, "{fields:?}");
         }
@@ -210,9 +203,9 @@ mod tests {
         let metrics = crate::telemetry::Metrics::new().route("ie", &[]);
         let authentic = DateEvidence::Authentic;
         for (follow, evidence, followed) in [
-            (Follow::Endpoint, authentic, true),
-            (Follow::Endpoint, DateEvidence::Forgeable, false),
-            (Follow::Host, authentic, false),
+            (ClockSource::Endpoint, authentic, true),
+            (ClockSource::Endpoint, DateEvidence::Forgeable, false),
+            (ClockSource::Host, authentic, false),
         ] {
             let clock = EndpointClock::new("ie", follow, evidence, metrics.clone());
             clock.observe(at(0), at(20), &head(&[("date", DAY)]));

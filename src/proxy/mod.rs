@@ -16,7 +16,7 @@ mod notice;
 pub mod route;
 
 pub use clock_reading::ClockReading;
-pub use endpoint_clock::{DateEvidence, EndpointClock, Follow};
+pub use endpoint_clock::{DateEvidence, EndpointClock};
 pub use exchange::Proxy;
 pub use head::OwnNames;
 pub use route::{Route, Routes};

@@ -11,6 +11,11 @@ pub enum ErrorDialect {
     Ec2,
 }
 
+impl ErrorDialect {
+    /// What the configuration calls them.
+    pub const WORDS: [(&'static str, Self); 2] = [("query", Self::Query), ("ec2", Self::Ec2)];
+}
+
 /// Whose fault an error is, in AWS's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {

@@ -4,6 +4,7 @@
 //! holds the key computes the MAC, [`Unsealed::seal`] adds it. Time is an argument.
 
 pub mod authority;
+mod clock_source;
 pub mod diagnose;
 pub mod profile;
 pub mod skew;
@@ -14,6 +15,7 @@ pub mod v2;
 pub mod verify;
 
 pub use crate::credentials::SignatureMethod;
+pub use clock_source::ClockSource;
 pub use profile::Profile;
 pub use target::SigningTarget;
 pub use timestamp::RequestTimestamp;

@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use super::destination::Destination;
-use super::shared_route::{SharedRoute, signature_method};
+use super::shared_route::SharedRoute;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
@@ -59,7 +59,7 @@ impl Probe {
             route: route.name.to_string(),
             form: route.probe.clone()?,
             target: SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() },
-            profile: Profile { signature_method: signature_method(route.profile.signature_method) },
+            profile: Profile { signature_method: route.profile.signature_method },
             timeouts: Timeouts { connect, first_byte, idle },
             destination: Arc::clone(&shared.destination),
             clock: Arc::clone(&shared.clock),

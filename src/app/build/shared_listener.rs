@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::config::settings::{
-    self, Callers, Endpoint, Exposure, Listener, Method, TokenKeys, Transport, Trust, UnixSocket,
-};
+use crate::authorize::Method;
+use crate::config::settings::{self, Callers, Endpoint, Exposure, Listener, TokenKeys, Transport, Trust, UnixSocket};
 use crate::downstream::inherited::{InheritedError, InheritedSockets};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
 use crate::downstream::unix_socket::{self, SocketPath, UnixSocketError};
-use crate::downstream::{JwksError, ListenAddress, ListenerSocket, OwnerLookup, TokenAlgorithm, listener, loopback};
+use crate::downstream::{JwksError, ListenAddress, ListenerSocket, OwnerLookup, listener, loopback};
 use crate::fetch::{FetchError, Location, Source};
 use crate::upstream::tls::Roots;
 
@@ -283,13 +282,5 @@ fn tls_settings(tls: &settings::ListenerTls) -> TlsSettings {
 }
 
 fn token_settings(tokens: &settings::ServiceAccount) -> TokenSettings {
-    TokenSettings {
-        issuer: tokens.issuer.clone(),
-        audience: tokens.audience.clone(),
-        algorithm: match tokens.algorithm {
-            settings::Algorithm::Rs256 => TokenAlgorithm::Rs256,
-            settings::Algorithm::Es256 => TokenAlgorithm::Es256,
-            settings::Algorithm::Es384 => TokenAlgorithm::Es384,
-        },
-    }
+    TokenSettings { issuer: tokens.issuer.clone(), audience: tokens.audience.clone(), algorithm: tokens.algorithm }
 }

@@ -7,10 +7,10 @@ use thiserror::Error;
 use super::destination::{Destination, PlatformRoots, destination};
 use super::error::BuildError;
 use crate::clock;
-use crate::config::settings::{self, Name, Route};
+use crate::config::settings::{Name, Route};
 use crate::credentials::{KeySlot, LoadError, LoadErrorKind, SignatureMethod, StoreError};
 use crate::downstream::Capacity;
-use crate::proxy::{DateEvidence, EndpointClock, Follow};
+use crate::proxy::{DateEvidence, EndpointClock};
 use crate::telemetry::{Metrics, RouteMetrics};
 
 /// What the workers share of one route.
@@ -51,12 +51,8 @@ pub(crate) fn share_route(
 
 /// A clock that was known stays known while the endpoint is the same.
 fn endpoint_clock(route: &Route, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
-    let follow = match route.clock {
-        settings::Clock::Endpoint => Follow::Endpoint,
-        settings::Clock::Host => Follow::Host,
-    };
     let evidence = if route.endpoint.is_authentic() { DateEvidence::Authentic } else { DateEvidence::Forgeable };
-    let clock = EndpointClock::new(route.name.as_str(), follow, evidence, metrics.clone());
+    let clock = EndpointClock::new(route.name.as_str(), route.clock, evidence, metrics.clone());
     match before {
         Some(before) => clock.knowing_what(before),
         None => clock,
@@ -82,18 +78,9 @@ impl StoreError for WrongMethod {
 /// # Errors
 /// It does not.
 fn check_method(route: &Route, key: &KeySlot) -> Result<(), LoadError> {
-    let method = signature_method(route.profile.signature_method);
+    let method = route.profile.signature_method;
     match key.current(clock::now()) {
         Ok(key) if !key.signing_key().computes(method) => Err(WrongMethod { route: route.name.clone(), method }.into()),
         Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-/// The configuration's word for a MAC, as the signer's.
-#[must_use]
-pub(crate) const fn signature_method(method: settings::SignatureMethod) -> SignatureMethod {
-    match method {
-        settings::SignatureMethod::HmacSha256 => SignatureMethod::HmacSha256,
-        settings::SignatureMethod::HmacSha1 => SignatureMethod::HmacSha1,
     }
 }

@@ -6,11 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::app::build::shared_listener::authenticates_by;
-use crate::config::settings::{
-    AuditTarget, Endpoint, ListenAddress, Listener, Method, Route, Settings, TokenKeys, Transport, Trust,
-};
+use crate::authorize::Method;
+use crate::config::settings::{Endpoint, ListenAddress, Listener, Route, Settings, TokenKeys, Transport, Trust};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
+use crate::telemetry::audit::Target;
 
 /// DNS, when an answer is too long for a datagram.
 pub(crate) const DNS: u16 = 53;
@@ -52,8 +52,8 @@ pub(crate) fn confinement(
         read: read.into_iter().collect(),
         write: match &settings.audit.target {
             // the file is made anew when it was rotated
-            AuditTarget::File(path) => path.parent().map(Path::to_owned).into_iter().collect(),
-            AuditTarget::Off | AuditTarget::Stdout | AuditTarget::Journald | AuditTarget::Syslog => Vec::new(),
+            Some(Target::File(path)) => path.parent().map(Path::to_owned).into_iter().collect(),
+            Some(Target::Stdout | Target::Journald | Target::Syslog) | None => Vec::new(),
         },
         remove: socket_directories(&settings.listeners),
         connect: connect.into_iter().collect(),

@@ -23,7 +23,7 @@ use crate::app::reload::reloader::{Reloader, Report};
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::clock;
-use crate::config::settings::{self, AuditTarget, Name};
+use crate::config::settings::Name;
 use crate::credentials::WatchedKey;
 use crate::downstream::listener::Security;
 use crate::downstream::stream::Clocks;
@@ -31,7 +31,7 @@ use crate::downstream::unix_socket::SocketPath;
 use crate::downstream::{self, Capacity, Current, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, Service};
 use crate::downstream::{accept, listener};
 use crate::telemetry::AuditLog;
-use crate::telemetry::audit::{AuditWriter, OpenedAudit, Target, WhenFull};
+use crate::telemetry::audit::{AuditWriter, OpenedAudit};
 
 /// The admin listener's limits: a few probes and scrapers, each quick.
 const ADMIN_LIMITS: Limits = Limits {
@@ -82,8 +82,8 @@ impl Bound {
     /// # Errors
     /// [`StartError::Audit`] and [`StartError::Bind`].
     pub fn bind(graph: Graph) -> Result<Self, StartError> {
-        let audit = audit_target(&graph.settings.audit.target);
-        let audit = audit.as_ref().map(OpenedAudit::open).transpose().map_err(StartError::Audit)?;
+        let audit = graph.settings.audit.target.as_ref();
+        let audit = audit.map(OpenedAudit::open).transpose().map_err(StartError::Audit)?;
         let (sockets, addresses, paths, unused) = bind_listeners(&graph)?;
         let admin = graph.settings.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()?.flatten();
         Ok(Self { graph: Arc::new(graph), sockets, addresses, paths, unused, admin, audit })
@@ -295,23 +295,9 @@ fn serve_admin(socket: TcpListener, status: Arc<dyn Status>, drain: Drain) {
     }
 }
 
-/// The configuration's word for a target, as the audit's.
-fn audit_target(target: &AuditTarget) -> Option<Target> {
-    match target {
-        AuditTarget::Off => None,
-        AuditTarget::File(path) => Some(Target::File(path.clone())),
-        AuditTarget::Stdout => Some(Target::Stdout),
-        AuditTarget::Journald => Some(Target::Journald),
-        AuditTarget::Syslog => Some(Target::Syslog),
-    }
-}
-
 fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, Option<AuditWriter>), StartError> {
     let Some(opened) = opened else { return Ok((AuditLog::off(), None)) };
-    let when_full = match graph.settings.audit.when_full {
-        settings::WhenFull::Refuse => WhenFull::Refuse,
-        settings::WhenFull::Drop => WhenFull::Drop,
-    };
+    let when_full = graph.settings.audit.when_full;
     let (log, writer) =
         opened.start(when_full, graph.metrics.process.audit_lost(), clock::now).map_err(StartError::Thread)?;
     Ok((log, Some(writer)))

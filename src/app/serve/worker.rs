@@ -16,13 +16,11 @@ use crate::app::build::clients;
 use crate::app::build::destination::Destination;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
-use crate::app::build::shared_route::{SharedRoute, signature_method};
-use crate::authorize::ActionPattern;
+use crate::app::build::shared_route::SharedRoute;
 use crate::config::settings::{self, Name, ServedRoutes};
 use crate::downstream::stream::Clocks;
 use crate::downstream::{BodyLimits, Current, Drain, Limits, ListenAddress, ListenerSocket, Service, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
-use crate::query::ErrorDialect;
 use crate::signing::{Profile, SigningTarget};
 use crate::telemetry::AuditLog;
 use crate::upstream::Client;
@@ -243,15 +241,12 @@ fn live_route(
         path: route.path.clone(),
         policy: clients::policy(&listener.callers),
         key: Arc::clone(&shared.key),
-        profile: Profile { signature_method: signature_method(route.profile.signature_method) },
+        profile: Profile { signature_method: route.profile.signature_method },
         clock: Arc::clone(&shared.clock),
         target: target(route),
-        dialect: match route.profile.errors {
-            settings::ErrorDialect::Query => ErrorDialect::Query,
-            settings::ErrorDialect::Ec2 => ErrorDialect::Ec2,
-        },
+        dialect: route.profile.errors,
         forward_headers: route.forward_headers.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect(),
-        safe_to_repeat: route.safe_to_repeat.iter().map(|pattern| ActionPattern::new(pattern)).collect(),
+        safe_to_repeat: route.safe_to_repeat.clone(),
         audit_values: route.audit_values.clone(),
         body_limits: BodyLimits { bytes: route.limits.body, deadline: listener.limits.body_timeout },
         form_limits: route.limits.form,

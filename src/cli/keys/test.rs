@@ -7,7 +7,6 @@ use clap::Args;
 
 use super::output::{expiry, print};
 use crate::app::build::key_stores::key_store;
-use crate::app::build::shared_route::signature_method;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::config::settings::{Key, Name, Settings};
@@ -75,7 +74,7 @@ fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
 fn methods(key: &Key, settings: &Settings) -> Vec<SignatureMethod> {
     let routes = settings.routes.iter().filter(|route| route.key == key.name);
     let mut methods = Vec::new();
-    for method in routes.map(|route| signature_method(route.profile.signature_method)) {
+    for method in routes.map(|route| route.profile.signature_method) {
         if !methods.contains(&method) {
             methods.push(method);
         }

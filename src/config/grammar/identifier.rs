@@ -1,8 +1,8 @@
 //! What identifies a client: user and group ids, names in certificates, digests of tokens, service accounts.
 
+use crate::authorize::TokenDigest;
 use crate::config::reading::quantity::count;
 use crate::config::reading::value::{Given, shown, text};
-use crate::config::settings::TokenDigest;
 use crate::signing::authority::Authority;
 
 /// One less than the largest number: that one means "no change" to the kernel and is nobody's id.
@@ -64,7 +64,7 @@ pub(crate) fn token_digest(given: &Given<'_>) -> Result<TokenDigest, String> {
     if digest.starts_with(&DIGEST_OF_NOTHING) {
         return Err(format!("is the SHA-256 of an empty token: {HOW}"));
     }
-    Ok(TokenDigest(digest))
+    Ok(TokenDigest::new(digest))
 }
 
 /// A Kubernetes service account, as `namespace/name`.
@@ -120,7 +120,8 @@ mod tests {
     fn a_digest_is_64_hexadecimal_digits_and_what_is_not_is_not_shown() {
         let digits = "0123456789abcdef".repeat(4);
         let read = token_digest(&Given::Text(&digits)).unwrap();
-        assert_eq!(read.0[..3], [0x01, 0x23, 0x45]);
+        let bytes = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef].repeat(4);
+        assert_eq!(read, TokenDigest::new(bytes.try_into().unwrap()));
         assert_eq!(format!("{read:?}"), "TokenDigest(..)");
         assert_eq!(token_digest(&Given::Text(&digits.to_uppercase())), Ok(read));
         for wrong in ["marker-token", &digits[1..], &format!("{digits}0"), &digits.replace('f', "g")] {

@@ -4,7 +4,9 @@ pub(crate) mod address;
 pub(crate) mod identifier;
 pub mod token_uri;
 
+use crate::authorize::ActionPattern;
 use crate::config::reading::value::shown;
+use crate::query::Action;
 use crate::signing::authority::Authority;
 
 /// A `Host` value: lower case, with the port unless it is 80.
@@ -133,7 +135,7 @@ fn never_forwarded(name: &str) -> Option<&'static str> {
 }
 
 /// An Action, or the beginning of one followed by `*`.
-pub(crate) fn action_pattern(text: &str) -> Result<String, String> {
+pub(crate) fn action_pattern(text: &str) -> Result<ActionPattern, String> {
     if text == "*" {
         return Err(
             "`*` would call every Action safe to repeat, and CreateJob would create two: list the ones that only \
@@ -141,24 +143,22 @@ pub(crate) fn action_pattern(text: &str) -> Result<String, String> {
                 .to_owned(),
         );
     }
-    action(text.strip_suffix('*').unwrap_or(text)).map(|_| text.to_owned()).map_err(|_| {
+    ActionPattern::parse(text).ok_or_else(|| {
         format!("{} is not an Action: write letters and digits, and perhaps one `*` at the end", shown(text))
     })
 }
 
 /// The name of an Action.
-pub(crate) fn action(text: &str) -> Result<String, String> {
-    if (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("{} is not an Action: write 1 to 128 letters and digits", shown(text)))
-    }
+pub(crate) fn action(text: &str) -> Result<Action, String> {
+    Action::parse(text).ok_or_else(|| {
+        format!("{} is not an Action: write 1 to {} letters and digits", shown(text), Action::MAX_LENGTH)
+    })
 }
 
 /// A form that proves a key, and its Action.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Probe {
-    pub(crate) action: String,
+    pub(crate) action: Action,
     pub(crate) form: String,
 }
 
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn actions_are_letters_and_digits() {
-        assert_eq!(action("CreateJob"), Ok("CreateJob".to_owned()));
+        assert_eq!(action("CreateJob").unwrap().as_str(), "CreateJob");
         for text in ["", "Create Job", "Create*", "Über", &"a".repeat(129)] {
             assert!(action(text).is_err(), "{text}");
         }
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn action_patterns_may_end_with_a_star_but_not_be_one() {
         for good in ["GetStatus", "Get*"] {
-            assert_eq!(action_pattern(good), Ok(good.to_owned()));
+            assert_eq!(action_pattern(good).unwrap().to_string(), good);
         }
         assert!(action_pattern("*").unwrap_err().contains("every Action"));
         for text in ["", "*Get", "G*t", "Get**", "Get *"] {
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_probe_is_an_action_or_a_form_with_one() {
-        let read = |text| probe(text).map(|Probe { action, form }| (action, form));
+        let read = |text| probe(text).map(|Probe { action, form }| (action.to_string(), form));
         let expected = |form: &str| Ok(("ListJobs".to_owned(), form.to_owned()));
         assert_eq!(read("ListJobs"), expected("Action=ListJobs"));
         let form = "Action=ListJobs&Version=2010-06-03";

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Name;
+use crate::credentials::FileSource;
 
 /// One `[key.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +37,6 @@ pub enum KeyStore {
     Pkcs11(Box<Pkcs11Store>),
     /// `kind = "aws"`: where AWS's own tools find a key.
     Aws(AwsStore),
-}
-
-/// A file that holds a secret: exactly one of two lines says where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileSource {
-    /// A path, that of a Kubernetes secret mount included.
-    Path(PathBuf),
-    /// The name of a file in systemd's `$CREDENTIALS_DIRECTORY`.
-    SystemdCredential(String),
 }
 
 /// What belongs to `kind = "process"`.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Endpoint, Name};
+use crate::authorize::Method;
+use crate::downstream::TokenAlgorithm;
 
 /// One `[listener.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,38 +89,6 @@ pub enum Callers {
     Clients(Vec<Method>),
 }
 
-/// A word of `authenticate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// `unix-peer`: user or group at the other end of a Unix socket.
-    UnixPeer,
-    /// `loopback-owner`: the user that owns the other end of a loopback TCP connection.
-    LoopbackOwner,
-    /// `mtls`: a client certificate.
-    Mtls,
-    /// `token`: `Authorization: Bearer`.
-    BearerToken,
-    /// `service-account`: a Kubernetes service-account token in `Authorization: Bearer`.
-    ServiceAccount,
-}
-
-impl Method {
-    /// The words, in the order of declaration.
-    pub const WORDS: [(&'static str, Self); 5] = [
-        ("unix-peer", Self::UnixPeer),
-        ("loopback-owner", Self::LoopbackOwner),
-        ("mtls", Self::Mtls),
-        ("token", Self::BearerToken),
-        ("service-account", Self::ServiceAccount),
-    ];
-
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, method)| *method == self).map_or("", |(word, _)| word)
-    }
-}
-
 /// Which routes a listener serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServedRoutes {
@@ -171,7 +141,7 @@ pub struct ServiceAccount {
     /// `audience`: what the `aud` claim must contain.
     pub audience: String,
     /// `algorithm`: the only one accepted, whatever a token's head says.
-    pub algorithm: Algorithm,
+    pub algorithm: TokenAlgorithm,
     /// `jwks_file` or `jwks_url`: where the issuer's public keys are.
     pub keys: TokenKeys,
 }
@@ -188,17 +158,6 @@ pub enum TokenKeys {
         /// `jwks_token_file`: what is sent as `Authorization: Bearer`.
         token_file: Option<PathBuf>,
     },
-}
-
-/// `service_account.algorithm` (RFC 7518 section 3.1): signatures only, no shared secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256: what Kubernetes uses by default.
-    Rs256,
-    /// ECDSA on P-256.
-    Es256,
-    /// ECDSA on P-384.
-    Es384,
 }
 
 /// `[listener.NAME.limits]`.

@@ -12,16 +12,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::signing::Scheme;
+use crate::authorize::ActionPattern;
+use crate::query::ErrorDialect;
 use crate::signing::authority::is_loopback;
+use crate::signing::{ClockSource, Scheme, SignatureMethod};
+use crate::telemetry::LogFormat;
+use crate::telemetry::audit::{Target, WhenFull};
 
-pub use client::{
-    CallPattern, Client, Condition, Effect, Identifiers, Mode, Rate, RouteChoice, Rule, Test, TokenDigest,
-};
-pub use key::{AwsSource, AwsStore, FileSource, Key, KeyStore, Pkcs11Store, ProcessStore, ReadableSecret, TokenUri};
+pub use client::{Client, Rate};
+pub use key::{AwsSource, AwsStore, Key, KeyStore, Pkcs11Store, ProcessStore, ReadableSecret, TokenUri};
 pub use listener::{
-    Algorithm, Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Method,
-    ServedRoutes, ServiceAccount, TokenKeys, UnixSocket,
+    Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, ServedRoutes,
+    ServiceAccount, TokenKeys, UnixSocket,
 };
 
 use crate::query::FormLimits;
@@ -96,12 +98,12 @@ pub struct Route {
     /// `profile.*`: the dialect of the endpoint.
     pub profile: Profile,
     /// `clock`, default `endpoint`: whose time requests are signed with when the two clocks differ by 10 seconds or more.
-    pub clock: Clock,
+    pub clock: ClockSource,
     /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Credentials, framing,
     /// hop-by-hop, `host`, `content-*`, `x-amz-*` and `x-forwarded-*` headers are refused here.
     pub forward_headers: Vec<String>,
     /// `safe_to_repeat`: Actions that only read, exact or with one trailing `*`. Default `Get*`, `List*`, `Describe*`.
-    pub safe_to_repeat: Vec<String>,
+    pub safe_to_repeat: Vec<ActionPattern>,
     /// `known_actions`: the Actions named in metrics; all others count as `other`. Default: those of AWS Import/Export.
     pub known_actions: Vec<String>,
     /// `audit_values`: parameters whose values stand in the audit; by default none, names only.
@@ -161,15 +163,6 @@ impl Endpoint {
     }
 }
 
-/// Whose time requests are signed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// `endpoint`: the endpoint's, within 24 hours.
-    Endpoint,
-    /// `host`: this host's, always.
-    Host,
-}
-
 /// How the connection to an endpoint is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {
@@ -198,24 +191,6 @@ pub struct Profile {
     pub signature_method: SignatureMethod,
     /// `errors`: `"query"` (default) or `"ec2"`, the form of the errors countersign itself answers.
     pub errors: ErrorDialect,
-}
-
-/// `profile.signature_method`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignatureMethod {
-    /// HMAC with SHA-256.
-    HmacSha256,
-    /// HMAC with SHA-1, for endpoints that know nothing better.
-    HmacSha1,
-}
-
-/// `profile.errors`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorDialect {
-    /// `<ErrorResponse>`: most AWS Query services.
-    Query,
-    /// `<Response><Errors>`: EC2, SimpleDB and their relatives.
-    Ec2,
 }
 
 /// `[route.NAME.limits]`.
@@ -259,34 +234,10 @@ pub struct Admin {
 /// `[audit]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    /// `target`, default `"off"`.
-    pub target: AuditTarget,
+    /// `target`; `None` for `"off"`, the default.
+    pub target: Option<Target>,
     /// `when_full`, default `"refuse"`.
     pub when_full: WhenFull,
-}
-
-/// `audit.target`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuditTarget {
-    /// `"off"`: there is no audit.
-    Off,
-    /// `"file:/..."`.
-    File(PathBuf),
-    /// `"stdout"`.
-    Stdout,
-    /// `"journald"`.
-    Journald,
-    /// `"syslog"`.
-    Syslog,
-}
-
-/// `audit.when_full`: what becomes of calls when the audit cannot be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenFull {
-    /// `"refuse"`: they are refused with 503.
-    Refuse,
-    /// `"drop"`: they take place, and a metric counts the lines that are lost.
-    Drop,
 }
 
 /// `[log]`.
@@ -296,15 +247,6 @@ pub struct Log {
     pub format: LogFormat,
     /// `level`: a tracing-subscriber filter, default `"info"`.
     pub level: String,
-}
-
-/// `log.format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One readable line per event.
-    Human,
-    /// One JSON object per event.
-    Json,
 }
 
 /// `[process]`.

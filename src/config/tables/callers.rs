@@ -1,9 +1,10 @@
 //! Who may call a listener, and whether that fits where it listens: no stranger beyond loopback, no token in clear, no method
 //! that cannot work there.
 
+use crate::authorize::Method;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag};
-use crate::config::settings::{Callers, Exposure, ListenAddress, ListenerTls, Method, ServiceAccount};
+use crate::config::settings::{Callers, Exposure, ListenAddress, ListenerTls, ServiceAccount};
 
 /// What the `danger_` lines of a listener say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

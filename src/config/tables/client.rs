@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::authorize::{Identifiers, Mode};
 use crate::config::grammar::identifier;
 use crate::config::reading::quantity::count;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, text};
-use crate::config::settings::{Client, Identifiers, Mode, Name, Rate};
+use crate::config::settings::{Client, Name, Rate};
 use crate::config::tables::rules;
 
 /// More is as good as no limit.
@@ -15,8 +16,7 @@ const MOST_CALLS: usize = 1_000_000;
 /// Reads a client; `routes` are the names of all routes.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) -> Option<Client> {
     let identifiers = identifiers(&mut table);
-    let modes = [("enforce", Mode::Enforce), ("record", Mode::Record)];
-    let mode = table.get("mode", Mode::Enforce, choice(&modes));
+    let mode = table.get("mode", Mode::Enforce, choice(&Mode::WORDS));
     let rate = rate(&mut table);
     let allow = rules::patterns(&mut table, "allow", routes);
     let deny = rules::patterns(&mut table, "deny", routes);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, file, text};
-use crate::config::settings::{Algorithm, ClientAuthority, ListenerTls, ServiceAccount, TokenKeys};
+use crate::config::settings::{ClientAuthority, ListenerTls, ServiceAccount, TokenKeys};
 use crate::config::tables::endpoint;
+use crate::downstream::TokenAlgorithm;
 
 /// Reads `[listener.NAME.tls]`, which is there.
 pub(crate) fn tls(mut table: Table<'_>) -> Option<ListenerTls> {
@@ -32,12 +33,13 @@ pub(crate) fn tls(mut table: Table<'_>) -> Option<ListenerTls> {
 
 /// Reads `[listener.NAME.service_account]`, which is there.
 pub(crate) fn service_account(mut table: Table<'_>) -> Option<ServiceAccount> {
-    const ALGORITHMS: [(&str, Algorithm); 3] =
-        [("RS256", Algorithm::Rs256), ("ES256", Algorithm::Es256), ("ES384", Algorithm::Es384)];
     let issuer = table.required("issuer", "name the issuer of the tokens, as their `iss` claim has it", claim);
     let audience = table.required("audience", "name the audience that tokens for countersign are made for", claim);
-    let algorithm =
-        table.required("algorithm", "name the one algorithm of the issuer, e.g. \"RS256\"", choice(&ALGORITHMS));
+    let algorithm = table.required(
+        "algorithm",
+        "name the one algorithm of the issuer, e.g. \"RS256\"",
+        choice(&TokenAlgorithm::WORDS),
+    );
     let keys = token_keys(&mut table);
     table.finish();
     Some(ServiceAccount { issuer: issuer?, audience: audience?, algorithm: algorithm?, keys: keys? })

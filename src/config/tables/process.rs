@@ -9,7 +9,9 @@ use crate::config::grammar::address;
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, shown, text};
-use crate::config::settings::{Admin, Audit, AuditTarget, Confinement, Log, LogFormat, Process, WhenFull};
+use crate::config::settings::{Admin, Audit, Confinement, Log, Process};
+use crate::telemetry::LogFormat;
+use crate::telemetry::audit::{Target, WhenFull};
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
 const MOST_WORKERS: usize = 256;
@@ -26,26 +28,25 @@ pub(crate) fn admin(mut table: Table<'_>) -> Option<Admin> {
 
 /// Reads `[audit]`.
 pub(crate) fn audit(mut table: Table<'_>) -> Option<Audit> {
-    let target = table.get("target", AuditTarget::Off, audit_target);
-    let answers = [("refuse", WhenFull::Refuse), ("drop", WhenFull::Drop)];
-    let when_full = table.get("when_full", WhenFull::Refuse, choice(&answers));
+    let target = table.get("target", None, audit_target);
+    let when_full = table.get("when_full", WhenFull::Refuse, choice(&WhenFull::WORDS));
     table.finish();
     Some(Audit { target: target?, when_full: when_full? })
 }
 
-fn audit_target(given: &Given<'_>) -> Result<AuditTarget, String> {
+fn audit_target(given: &Given<'_>) -> Result<Option<Target>, String> {
     let text = text(given)?;
     match text {
-        "off" => return Ok(AuditTarget::Off),
-        "stdout" => return Ok(AuditTarget::Stdout),
-        "journald" => return Ok(AuditTarget::Journald),
-        "syslog" => return Ok(AuditTarget::Syslog),
+        "off" => return Ok(None),
+        "stdout" => return Ok(Some(Target::Stdout)),
+        "journald" => return Ok(Some(Target::Journald)),
+        "syslog" => return Ok(Some(Target::Syslog)),
         _ => {}
     }
     // from wherever the service is started, it is the same file
     let path = text.strip_prefix("file:").map(PathBuf::from);
     path.filter(|path| path.is_absolute() && path.file_name().is_some() && !text.contains('\0') && !text.ends_with('/'))
-        .map(AuditTarget::File)
+        .map(|path| Some(Target::File(path)))
         .ok_or_else(|| {
             format!(
                 "{} is not known here: write \"file:/var/log/countersign/audit.jsonl\" (an absolute path), \"stdout\", \
@@ -57,8 +58,7 @@ fn audit_target(given: &Given<'_>) -> Result<AuditTarget, String> {
 
 /// Reads `[log]`.
 pub(crate) fn log(mut table: Table<'_>) -> Option<Log> {
-    let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
-    let format = table.get("format", LogFormat::Human, choice(&formats));
+    let format = table.get("format", LogFormat::Human, choice(&LogFormat::WORDS));
     let level = table.get("level", "info".to_owned(), |given| grammar::log_filter(text(given)?));
     table.finish();
     Some(Log { format: format?, level: level? })
@@ -114,14 +114,12 @@ mod tests {
     #[test]
     fn the_audit_goes_where_it_is_told_and_refuses_by_default() {
         let read = |lines: &str| settings(&format!("{LEAST}[audit]\n{lines}")).audit;
-        assert_eq!(settings(LEAST).audit, Audit { target: AuditTarget::Off, when_full: WhenFull::Refuse });
-        for (word, target) in
-            [("stdout", AuditTarget::Stdout), ("journald", AuditTarget::Journald), ("syslog", AuditTarget::Syslog)]
-        {
-            assert_eq!(read(&format!("target = \"{word}\"")).target, target);
+        assert_eq!(settings(LEAST).audit, Audit { target: None, when_full: WhenFull::Refuse });
+        for (word, target) in [("stdout", Target::Stdout), ("journald", Target::Journald), ("syslog", Target::Syslog)] {
+            assert_eq!(read(&format!("target = \"{word}\"")).target, Some(target));
         }
         let file = read("target = \"file:/var/log/audit\"\nwhen_full = \"drop\"");
-        assert_eq!(file, Audit { target: AuditTarget::File("/var/log/audit".into()), when_full: WhenFull::Drop });
+        assert_eq!(file, Audit { target: Some(Target::File("/var/log/audit".into())), when_full: WhenFull::Drop });
         for word in ["file:audit", "file:/", "file:/var/log/", "file:", "/var/log/audit", "stderr", ""] {
             let found = faults(&format!("{LEAST}[audit]\ntarget = \"{word}\""));
             assert!(found.len() == 1 && found[0].contains("an absolute path"), "{found:?}");

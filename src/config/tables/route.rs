@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use crate::authorize::ActionPattern;
 use crate::config::cross_checks::reference;
 use crate::config::grammar;
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{choice, name, text};
-use crate::config::settings::{Clock, ErrorDialect, Name, Profile, Route, RouteLimits, RouteTimeouts, SignatureMethod};
+use crate::config::settings::{Name, Profile, Route, RouteLimits, RouteTimeouts};
 use crate::config::tables::endpoint;
-use crate::query::FormLimits;
+use crate::query::{ErrorDialect, FormLimits};
+use crate::signing::{ClockSource, SignatureMethod};
 
 const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
 const IMPORT_EXPORT: [&str; 6] = ["CreateJob", "UpdateJob", "CancelJob", "GetStatus", "ListJobs", "GetShippingLabel"];
@@ -28,10 +30,11 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     let hosts = table.list("hosts", Vec::new(), grammar::host);
     let path = table.get("path", "/".to_owned(), |given| grammar::path_prefix(text(given)?));
     let profile = profile(table.section("profile"));
-    let clock = table.get("clock", Clock::Endpoint, choice(&[("endpoint", Clock::Endpoint), ("host", Clock::Host)]));
+    let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
     let forward_headers = table.list("forward_headers", Vec::new(), grammar::forwarded_header);
-    let safe_to_repeat = table.list("safe_to_repeat", owned(&READS), grammar::action_pattern);
-    let known_actions = table.list("known_actions", owned(&IMPORT_EXPORT), grammar::action);
+    let safe_to_repeat = table.list("safe_to_repeat", reads(), grammar::action_pattern);
+    let known_actions = table
+        .list("known_actions", owned(&IMPORT_EXPORT), |text| grammar::action(text).map(|action| action.to_string()));
     let probe = probe(&mut table, safe_to_repeat.as_deref());
     let audit_values = table.list("audit_values", Vec::new(), grammar::parameter);
     let limits = limits(table.section("limits"));
@@ -70,14 +73,10 @@ fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
 }
 
 /// An Action, or a form with one, that only reads.
-fn probe(table: &mut Table<'_>, reads: Option<&[String]>) -> Option<Option<String>> {
+fn probe(table: &mut Table<'_>, reads: Option<&[ActionPattern]>) -> Option<Option<String>> {
     let form = table.get("probe", None, |given| grammar::probe(text(given)?).map(Some))?;
     let Some(grammar::Probe { action, form }) = form else { return Some(None) };
-    let reads = reads?.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => action.starts_with(start),
-        None => *pattern == action,
-    });
-    if reads {
+    if reads?.iter().any(|pattern| pattern.matches(&action)) {
         return Some(Some(form));
     }
     table.fault("probe", format!("{action} is not among the Actions of safe_to_repeat, and a probe may only read"));
@@ -85,10 +84,8 @@ fn probe(table: &mut Table<'_>, reads: Option<&[String]>) -> Option<Option<Strin
 }
 
 fn profile(mut table: Table<'_>) -> Option<Profile> {
-    let methods = [("HmacSHA256", SignatureMethod::HmacSha256), ("HmacSHA1", SignatureMethod::HmacSha1)];
-    let dialects = [("query", ErrorDialect::Query), ("ec2", ErrorDialect::Ec2)];
-    let signature_method = table.get("signature_method", SignatureMethod::HmacSha256, choice(&methods));
-    let errors = table.get("errors", ErrorDialect::Query, choice(&dialects));
+    let signature_method = table.get("signature_method", SignatureMethod::HmacSha256, choice(&SignatureMethod::WORDS));
+    let errors = table.get("errors", ErrorDialect::Query, choice(&ErrorDialect::WORDS));
     table.finish();
     Some(Profile { signature_method: signature_method?, errors: errors? })
 }
@@ -118,6 +115,10 @@ fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
         pool_idle: pool_idle?,
         probe: probe?,
     })
+}
+
+fn reads() -> Vec<ActionPattern> {
+    READS.iter().filter_map(|pattern| ActionPattern::parse(pattern)).collect()
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -160,8 +161,8 @@ mod tests {
             read.profile,
             Profile { signature_method: SignatureMethod::HmacSha256, errors: ErrorDialect::Query }
         );
-        assert_eq!(read.clock, Clock::Endpoint);
-        assert_eq!(read.safe_to_repeat, READS);
+        assert_eq!(read.clock, ClockSource::Endpoint);
+        assert_eq!(read.safe_to_repeat.iter().map(ToString::to_string).collect::<Vec<_>>(), READS);
         assert_eq!(read.known_actions, IMPORT_EXPORT);
         assert!(read.audit_values.is_empty());
         assert_eq!(
@@ -185,7 +186,7 @@ mod tests {
         assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::File("/ca.pem".into()) });
         assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
-        assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], Clock::Host));
+        assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], ClockSource::Host));
         assert_eq!(read.profile, Profile { signature_method: SignatureMethod::HmacSha1, errors: ErrorDialect::Ec2 });
         assert_eq!(
             read.limits,

@@ -1,45 +1,46 @@
 //! What a client may do: `allow`, `deny`, and `[[client.NAME.rule]]` with its conditions.
 
+use crate::authorize::{
+    ActionPattern, Condition, Effect, RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test,
+};
 use crate::config::cross_checks::reference;
-use crate::config::grammar;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, name, shown, text};
-use crate::config::settings::{CallPattern, Condition, Effect, Name, RouteChoice, Rule, Test};
+use crate::config::settings::Name;
+use crate::query::reserved::{Reservation, reservation};
 
 /// Reads the rules of a client; `routes` are the names of all routes.
 pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> {
     let tables = table.tables("rule", "`[[client.NAME.rule]]` with double brackets");
     let count = tables.len();
-    let rules: Vec<Rule> = tables.into_iter().filter_map(|table| rule(table, routes)).collect();
+    let id = |number| RuleId { list: RuleList::Rule, number };
+    let rules: Vec<Rule> = (1..).zip(tables).filter_map(|(number, table)| rule(id(number), table, routes)).collect();
     (rules.len() == count).then_some(rules)
 }
 
 /// A list of patterns, `importexport:List*`.
-pub(crate) fn patterns(table: &mut Table<'_>, key: &'static str, routes: &[Name]) -> Option<Vec<CallPattern>> {
+pub(crate) fn patterns(table: &mut Table<'_>, key: &'static str, routes: &[Name]) -> Option<Vec<RouteActionPattern>> {
     table.list(key, Vec::new(), |text| pattern(text, routes))
 }
 
-fn pattern(text: &str, routes: &[Name]) -> Result<CallPattern, String> {
+fn pattern(text: &str, routes: &[Name]) -> Result<RouteActionPattern, String> {
     let Some((route, action)) = text.split_once(':') else {
         return Err(format!("{} has no route: write route:Action, e.g. \"importexport:GetStatus\"", shown(text)));
     };
     let route = match route {
-        "*" => RouteChoice::Any,
-        route => RouteChoice::Named(reference(name(route)?, routes, "route")?),
+        "*" => RoutePattern::Any,
+        route => RoutePattern::Named(reference(name(route)?, routes, "route")?.to_string()),
     };
-    if action != "*" {
-        grammar::action(action.strip_suffix('*').unwrap_or(action)).map_err(|_| {
-            format!("{} names no Action: write letters and digits, and perhaps one `*` at the end", shown(text))
-        })?;
-    }
-    Ok(CallPattern { route, action: action.to_owned() })
+    let action = ActionPattern::parse(action).ok_or_else(|| {
+        format!("{} names no Action: write letters and digits, and perhaps one `*` at the end", shown(text))
+    })?;
+    Ok(RouteActionPattern { route, action })
 }
 
-fn rule(mut table: Table<'_>, routes: &[Name]) -> Option<Rule> {
-    let effects = [("allow", Effect::Allow), ("deny", Effect::Deny)];
-    let effect = table.required("effect", "say \"allow\" or \"deny\"", choice(&effects));
-    let actions = patterns(&mut table, "actions", routes);
-    if actions.as_ref().is_some_and(Vec::is_empty) {
+fn rule(id: RuleId, mut table: Table<'_>, routes: &[Name]) -> Option<Rule> {
+    let effect = table.required("effect", "say \"allow\" or \"deny\"", choice(&Effect::WORDS));
+    let patterns = patterns(&mut table, "actions", routes);
+    if patterns.as_ref().is_some_and(Vec::is_empty) {
         table.missing("actions", "say which calls the rule is for, e.g. actions = [\"importexport:CreateJob\"]");
     }
     let when = table.tables("when", "when = [{ parameter = \"ValidateOnly\", equals = \"true\" }]");
@@ -48,7 +49,7 @@ fn rule(mut table: Table<'_>, routes: &[Name]) -> Option<Rule> {
     table.finish();
     // a rule without one of its conditions would be another rule
     (conditions.len() == count).then_some(())?;
-    Some(Rule { effect: effect?, actions: actions.filter(|actions| !actions.is_empty())?, conditions })
+    Some(Rule { id, effect: effect?, patterns: patterns.filter(|patterns| !patterns.is_empty())?, conditions })
 }
 
 fn condition(mut table: Table<'_>) -> Option<Condition> {
@@ -85,15 +86,13 @@ fn condition(mut table: Table<'_>) -> Option<Condition> {
 
 /// The name of a parameter that may be asked about.
 fn parameter(given: &Given<'_>) -> Result<String, String> {
-    // what the signer adds anew: a client's own is dropped before rules are asked
-    const REPLACED: [&str; 7] =
-        ["AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp"];
     let name = text(given)?;
     if name == "Action" {
         return Err("the Action is chosen by `actions`: write \"route:Action\" there".to_owned());
     }
-    let is = |reserved: &&str| name.eq_ignore_ascii_case(reserved);
-    if REPLACED.iter().any(is) || name.to_ascii_lowercase().starts_with("x-amz-") {
+    // `Action` and `Version` are reserved in other cases, and belong to the request
+    let of_the_request = name.eq_ignore_ascii_case("Action") || name.eq_ignore_ascii_case("Version");
+    if !of_the_request && reservation(name.as_bytes()) != Reservation::Free {
         return Err(format!(
             "{} belongs to the signature: a client's own is dropped before rules are asked",
             shown(name)
@@ -150,7 +149,7 @@ mod tests {
         assert_eq!(test_of("absent = true"), Test::Absent);
         assert_eq!(test_of("absent = false"), Test::Present);
         let rule = client(&rule_with("")).rules.remove(0);
-        assert_eq!((rule.effect, rule.actions.len(), rule.conditions.len()), (Effect::Deny, 1, 0));
+        assert_eq!((rule.effect, rule.patterns.len(), rule.conditions.len()), (Effect::Deny, 1, 0));
     }
 
     #[test]

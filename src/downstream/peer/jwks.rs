@@ -21,6 +21,10 @@ pub enum TokenAlgorithm {
 }
 
 impl TokenAlgorithm {
+    /// What the configuration calls them (RFC 7518 section 3.1).
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("RS256", Self::Rs256), ("ES256", Self::Es256), ("ES384", Self::Es384)];
+
     pub(super) const fn as_jwa(self) -> Algorithm {
         match self {
             Self::Rs256 => Algorithm::RS256,

@@ -50,6 +50,11 @@ pub enum WhenFull {
     Drop,
 }
 
+impl WhenFull {
+    /// What the configuration calls them.
+    pub const WORDS: [(&'static str, Self); 2] = [("refuse", Self::Refuse), ("drop", Self::Drop)];
+}
+
 /// The target cannot be used.
 #[derive(Debug, Error)]
 #[error("cannot write the audit to {target}")]

@@ -29,6 +29,11 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// What the configuration calls them.
+    pub const WORDS: [(&'static str, Self); 2] = [("human", Self::Human), ("json", Self::Json)];
+}
+
 /// The log could not be set up.
 #[derive(Debug, Error)]
 pub enum LogError {

@@ -46,7 +46,7 @@ fn parse(line: &str, number: usize) -> Option<Rule> {
     let (route, action) = words.next()?.split_once(':')?;
     let route = if route == "*" { RoutePattern::Any } else { RoutePattern::Named(route.to_owned()) };
     let conditions = words.map(condition).collect::<Option<_>>()?;
-    let patterns = vec![RouteActionPattern { route, action: ActionPattern::new(action) }];
+    let patterns = vec![RouteActionPattern { route, action: ActionPattern::parse(action)? }];
     Some(Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions })
 }
 

@@ -33,7 +33,7 @@ use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, Pla
 /// # Errors
 /// A systemd credential where there are none; a process that cannot be started.
 pub(crate) fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
-    let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
+    let locate = |source: &FileSource| source.locate(credentials_directory);
     Ok(match &key.store {
         settings::KeyStore::Sealed { file, identity, environment, timeout } => {
             sealed_store(file, locate(identity)?, environment, *timeout)?
@@ -50,7 +50,7 @@ pub(crate) fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Resu
 /// # Errors
 /// A systemd credential where there are none.
 pub(crate) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
-    let locate = |source: &settings::FileSource| file_source(source).locate(credentials_directory);
+    let locate = |source: &FileSource| source.locate(credentials_directory);
     Ok(match &key.store {
         settings::KeyStore::Sealed { file, identity, .. } => vec![file.clone(), locate(identity)?],
         settings::KeyStore::File(source) => vec![locate(source)?],
@@ -62,17 +62,10 @@ pub(crate) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Resu
 pub(crate) fn needs_process(key: &Key, credentials_directory: Option<&Path>) -> bool {
     match &key.store {
         settings::KeyStore::Sealed { identity, .. } => {
-            file_source(identity).locate(credentials_directory).is_ok_and(|identity| names_plugin(&identity))
+            identity.locate(credentials_directory).is_ok_and(|identity| names_plugin(&identity))
         }
         settings::KeyStore::File(_) => false,
         settings::KeyStore::Process(_) | settings::KeyStore::Aws(_) | settings::KeyStore::Pkcs11(_) => true,
-    }
-}
-
-fn file_source(source: &settings::FileSource) -> FileSource {
-    match source {
-        settings::FileSource::Path(path) => FileSource::Path(path.clone()),
-        settings::FileSource::SystemdCredential(name) => FileSource::SystemdCredential(name.clone()),
     }
 }
 

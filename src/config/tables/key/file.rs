@@ -13,7 +13,8 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
 #[cfg(test)]
 mod tests {
     use crate::config::sample::{LEAST, faults, settings};
-    use crate::config::settings::{FileSource, KeyStore};
+    use crate::config::settings::KeyStore;
+    use crate::credentials::FileSource;
 
     fn with(lines: &str) -> String {
         let least = LEAST.replace("file = \"/etc/countersign/main.age\"\n", "");

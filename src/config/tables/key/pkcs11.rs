@@ -8,7 +8,8 @@ use crate::config::grammar::token_uri;
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, file, flag, shown, text};
-use crate::config::settings::{FileSource, KeyStore, Pkcs11Store, ReadableSecret, TokenUri};
+use crate::config::settings::{KeyStore, Pkcs11Store, ReadableSecret, TokenUri};
+use crate::credentials::FileSource;
 
 const SESSIONS: usize = 2;
 const QUEUE: usize = 256;

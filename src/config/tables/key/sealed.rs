@@ -30,7 +30,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
 mod tests {
     use super::*;
     use crate::config::sample::{LEAST, fault, faults, key, settings};
-    use crate::config::settings::FileSource;
+    use crate::credentials::FileSource;
 
     #[test]
     fn a_key_is_a_sealed_file_and_an_identity_unless_it_says_otherwise() {

@@ -2,7 +2,7 @@
 
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, file, shown, text};
-use crate::config::settings::FileSource;
+use crate::credentials::FileSource;
 
 /// Reads the one line of two that is there; `why` completes the message when neither is.
 pub(crate) fn read(
