@@ -47,7 +47,7 @@ fn a_key_that_a_plugin_opens_signs_and_its_replacement_after_it() {
 fn the_process_that_serves_is_confined_and_the_plugin_is_started_by_another() {
     let (setup, plugin) = setup(&Endpoint::obliging());
     let proxy = setup.start_with(|command| plugin.beside(command));
-    let serving = proxy.process_id();
+    let serving = proxy.id();
     let children = std::fs::read_to_string(format!("/proc/{serving}/task/{serving}/children")).unwrap();
     let agent: u32 = children.trim().parse().expect("one child, the agent");
     // a container may have one around all of them
@@ -78,7 +78,7 @@ fn a_native_identity_needs_no_process_even_where_a_plugin_is() {
     let plugin = Plugin::install(&Vault::empty());
     let proxy = setup.start_with(|command| plugin.beside(command));
     assert_signs_with(&proxy, &endpoint, ID, SECRET);
-    let children = format!("/proc/{0}/task/{0}/children", proxy.process_id());
+    let children = format!("/proc/{0}/task/{0}/children", proxy.id());
     assert_eq!(std::fs::read_to_string(children).unwrap(), "");
 }
 

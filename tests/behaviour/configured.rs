@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use crate::harness::proxy::program;
-use crate::harness::{Endpoint, FORM, ID, Proxy, SECRET, Setup, Vault};
+use crate::harness::{Endpoint, FORM, ID, Proxy, SECRET, Setup, Vault, program, started_by};
 use crate::untrusted::Authority;
 
 fn sample(name: &str) -> PathBuf {
@@ -158,13 +157,7 @@ fn a_socket_of_the_service_manager_that_no_listener_takes_is_warned_of() {
     // as a service manager hands one over: only the process itself knows its number
     const HAND_OVER: &str =
         "exec 3</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web; exec \"$0\" \"$@\"";
-    let proxy = Setup::to(&Endpoint::obliging()).start_with(|command| {
-        let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", HAND_OVER]).arg(command.get_program()).args(command.get_args());
-        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        *command = shell;
-        command
-    });
+    let proxy = Setup::to(&Endpoint::obliging()).start_with(|command| started_by(command, "sh", &["-c", HAND_OVER]));
     let line = proxy.log.json("the warning", |line| line["name"] == "web");
     assert_eq!(line["level"], "WARN");
     proxy.post(FORM).expect(200);

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::harness::proxy::program;
+use crate::harness::program::program;
 use crate::harness::{Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault, document, eventually};
 
 /// Makes a call, which must be signed with this key.

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use crate::harness::proxy::closes;
-use crate::harness::{Client, Draft, Endpoint, FORM, Setup, eventually};
+use crate::harness::{Client, Draft, Endpoint, FORM, Setup, eventually, started_by};
 
 /// As many descriptors as this process can have: those it starts inherit them.
 fn many_descriptors() -> usize {
@@ -141,12 +141,8 @@ fn ten_thousand_idle_connections_are_kept_in_bounded_memory_and_hold_up_nobody()
 #[test]
 fn half_the_descriptors_are_for_clients_and_the_rest_keeps_health_and_the_endpoint_reachable() {
     let endpoint = Endpoint::obliging();
-    let proxy = Setup::to(&endpoint).start_with(|command| {
-        let mut limited = std::process::Command::new("sh");
-        limited.args(["-c", "ulimit -n 80 && exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
-        *command = limited;
-        command
-    });
+    let few = ["-c", "ulimit -n 80 && exec \"$0\" \"$@\""];
+    let proxy = Setup::to(&endpoint).start_with(|command| started_by(command, "sh", &few));
     proxy.log.wait_for("warning", |line| line.contains("this process may have 80 descriptors").then_some(()));
     let mut inside = proxy.connect();
     inside.call(&Draft::form(FORM)).expect(200);
@@ -171,7 +167,7 @@ fn without_descriptors_the_proxy_waits_and_recovers() {
     let proxy = Setup::to(&endpoint).start();
     proxy.post(FORM).expect(200);
     // as if something else had taken them all
-    let pid = Some(Pid::from_raw(proxy.process_id().try_into().unwrap()).unwrap());
+    let pid = Some(Pid::from_raw(proxy.id().try_into().unwrap()).unwrap());
     let (before, none) = (getrlimit(Resource::Nofile), Rlimit { current: Some(8), maximum: Some(4096) });
     prlimit(pid, Resource::Nofile, Rlimit { maximum: before.maximum, ..none }).unwrap();
     let mut waiting = proxy.connect();

@@ -17,6 +17,7 @@ mod age_plugins;
 mod audit;
 mod clock;
 mod configured;
+mod confined;
 mod cut_answers;
 mod faults;
 mod forwarded;

@@ -4,9 +4,8 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 
-use crate::harness::{After, CREATE, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
+use crate::harness::{After, CREATE, Endpoint, FORM, Proxy, Setup, endpoint, eventually, started_by};
 
 const NAME: &str = "endpoint.test";
 
@@ -34,20 +33,10 @@ fn start(port: u16, addresses: &[&str], lines: &[&str]) -> (Proxy, Hosts) {
     fs::write(&resolver, "nameserver 127.0.0.1\n").unwrap(); // where nobody answers
     let proxy = setup.start_with(|command| {
         let mount = format!("mount --bind {:?} /etc/hosts && mount --bind {resolver:?} /etc/resolv.conf", hosts.0);
-        let mut apart = Command::new("unshare");
-        if !rustix::process::geteuid().is_root() {
-            apart.arg("--map-root-user");
-        }
-        apart.args(["--mount", "--propagation", "private", "sh", "-c", &format!("{mount} && exec \"$0\" \"$@\"")]);
-        apart.arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => apart.env(name, value),
-                None => apart.env_remove(name),
-            };
-        }
-        *command = apart;
-        command
+        let script = format!("{mount} && exec \"$0\" \"$@\"");
+        let unprivileged: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+        let apart = ["--mount", "--propagation", "private", "sh", "-c", &script];
+        started_by(command, "unshare", &[unprivileged, &apart].concat())
     });
     (proxy, hosts)
 }

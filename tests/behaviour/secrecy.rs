@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::harness::proxy::program;
+use crate::harness::program::program;
 use crate::harness::{After, Draft, Endpoint, FORM, Setup, Vault, endpoint};
 use crate::untrusted::{Authority, VALID};
 

@@ -1,37 +1,24 @@
 //! `countersign explain` as a shell uses it: two captured files, one cause, no value.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-const ID: &str = "AKIAIOSFODNN7EXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-const OTHER_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY";
+use crate::harness::{ID, OTHER_SECRET, Outcome, SECRET, program};
+
 const ENDPOINT: &str = "https://sdb.amazonaws.com/";
 /// The value of a parameter, which must not be printed.
 const VALUE: &str = "marked value";
 const TIME: &str = "2011-06-20T22:30:59.556Z";
 const DATE: &str = "Mon, 20 Jun 2011 22:31:01 GMT";
 
-fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.args(arguments).env_clear().envs(environment.iter().copied());
-    command
-}
-
 /// A form as `countersign sign` signs it, and the string it signed.
 fn signed(secret: &str) -> (String, String) {
     let arguments = ["sign", "--explain", "--endpoint", ENDPOINT, "--access-key-id", ID, "--timestamp", TIME];
-    let mut command = program(&arguments, &[("AWS_SECRET_ACCESS_KEY", secret)]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let form = format!("Action=Select&SelectExpression={}&Version=2009-04-15", VALUE.replace(' ', "+"));
-    child.stdin.take().unwrap().write_all(form.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let explained = String::from_utf8(output.stderr).unwrap();
-    let (_, string_to_sign) = explained.split_once("string to sign:\n").unwrap();
-    (String::from_utf8(output.stdout).unwrap().trim_end().to_owned(), string_to_sign.trim_end().to_owned())
+    let signed = run(&arguments, &[("AWS_SECRET_ACCESS_KEY", secret)], &form);
+    let (_, string_to_sign) = signed.stderr.split_once("string to sign:\n").unwrap();
+    (signed.stdout.trim_end().to_owned(), string_to_sign.trim_end().to_owned())
 }
 
 fn request(form: &str) -> String {
@@ -54,15 +41,9 @@ fn mismatch(expected: &str) -> String {
     )
 }
 
-struct Told {
-    code: Option<i32>,
-    text: String,
-    error: String,
-}
-
 /// Explains two captures.
 #[track_caller]
-fn explain(request: &str, answer: &str, more: &[&str], environment: &[(&str, &str)]) -> Told {
+fn explain(request: &str, answer: &str, more: &[&str], environment: &[(&str, &str)]) -> Outcome {
     let directory = TempDir::new().unwrap();
     let file = |name: &str, content: &str| {
         let path = directory.path().join(name);
@@ -73,17 +54,16 @@ fn explain(request: &str, answer: &str, more: &[&str], environment: &[(&str, &st
     told(&[&["explain", "--request", &request, "--answer", &answer], more].concat(), environment)
 }
 
+/// Runs the program with only the given environment; it shows no secret and no value.
 #[track_caller]
-fn told(arguments: &[&str], environment: &[(&str, &str)]) -> Told {
-    let output = program(arguments, environment).output().unwrap();
-    let [text, error] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    for printed in [&text, &error] {
-        for hidden in ["marked", SECRET, OTHER_SECRET, "2009-04-15", TIME] {
-            assert!(!printed.contains(hidden), "{hidden} was printed: {printed}");
-        }
-        assert!(!printed.contains("panicked"), "{printed}");
-    }
-    Told { code: output.status.code(), text, error }
+fn told(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+    let outcome = run(arguments, environment, "");
+    outcome.shows_none_of(&["marked", SECRET, OTHER_SECRET, "2009-04-15", TIME]);
+    outcome
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Outcome {
+    Outcome::of(program().env_clear().args(arguments).envs(environment.iter().copied()), input)
 }
 
 #[test]
@@ -99,12 +79,12 @@ fn what_the_endpoint_would_have_signed_is_compared_with_the_request() {
     ] {
         let told = explain(&request(&form), &mismatch(&string_to_sign.replacen(from, to, 1)), &[], &[]);
         assert_eq!(
-            (told.code, told.text.lines().next()),
-            (Some(0), Some(&*format!("refused: {cause}"))),
+            (told.code, told.stdout.lines().next()),
+            (0, Some(&*format!("refused: {cause}"))),
             "{}",
-            told.text
+            told.stdout
         );
-        assert!(told.text.contains(why) && told.text.contains("do:  "), "{}", told.text);
+        assert!(told.stdout.contains(why) && told.stdout.contains("do:  "), "{}", told.stdout);
     }
 }
 
@@ -113,13 +93,17 @@ fn equal_strings_leave_the_key_and_the_secret_tells_which_side_is_wrong() {
     let (form, string_to_sign) = signed(SECRET);
     let (request, answer) = (request(&form), mismatch(&string_to_sign));
     let told = explain(&request, &answer, &[], &[]);
-    assert_eq!(told.code, Some(0));
-    assert!(told.text.starts_with("refused: key\n") && told.text.contains("AWS_SECRET_ACCESS_KEY"), "{}", told.text);
+    assert_eq!(told.code, 0);
+    assert!(
+        told.stdout.starts_with("refused: key\n") && told.stdout.contains("AWS_SECRET_ACCESS_KEY"),
+        "{}",
+        told.stdout
+    );
 
     let ours = explain(&request, &answer, &[], &[("AWS_SECRET_ACCESS_KEY", SECRET)]);
-    assert!(ours.text.contains("the signature is right for the secret access key"), "{}", ours.text);
+    assert!(ours.stdout.contains("the signature is right for the secret access key"), "{}", ours.stdout);
     let other = explain(&request, &answer, &[], &[("AWS_SECRET_ACCESS_KEY", OTHER_SECRET)]);
-    assert!(other.text.starts_with("refused: key\n") && other.text.contains("is another one"), "{}", other.text);
+    assert!(other.stdout.starts_with("refused: key\n") && other.stdout.contains("is another one"), "{}", other.stdout);
 }
 
 #[test]
@@ -127,14 +111,14 @@ fn without_an_echo_the_secret_still_finds_what_the_signer_did() {
     let (form, _) = signed(SECRET);
     let silent = answer(DATE, "SignatureDoesNotMatch", "no");
     let told = explain(&request(&form), &silent, &[], &[]);
-    assert_eq!(told.code, Some(1));
-    assert!(told.text.starts_with("refused: unknown\n") && told.error.contains("not found"), "{}", told.error);
+    assert_eq!(told.code, 1);
+    assert!(told.stdout.starts_with("refused: unknown\n") && told.stderr.contains("not found"), "{}", told.stderr);
 
     // signed for sdb.amazonaws.com, sent elsewhere
     let elsewhere = request(&form).replace("sdb.amazonaws.com", "sdb.amazonaws.com:8443");
     let told = explain(&elsewhere, &silent, &[], &[("AWS_SECRET_ACCESS_KEY", SECRET)]);
-    assert_eq!(told.code, Some(0));
-    assert!(told.text.starts_with("refused: host\n") && told.text.contains("without the port"), "{}", told.text);
+    assert_eq!(told.code, 0);
+    assert!(told.stdout.starts_with("refused: host\n") && told.stdout.contains("without the port"), "{}", told.stdout);
 }
 
 #[test]
@@ -149,9 +133,9 @@ fn a_clock_that_is_off_is_told_by_code_and_by_date() {
     ] {
         let told = explain(&request(&form), &answer(date, code, "no"), &[], &[]);
         assert!(
-            told.text.starts_with(&format!("refused: {cause}\n")) && told.text.contains(why),
+            told.stdout.starts_with(&format!("refused: {cause}\n")) && told.stdout.contains(why),
             "{date}: {}",
-            told.text
+            told.stdout
         );
     }
 }
@@ -167,11 +151,11 @@ fn captures_by_curl_and_bodies_alone_are_read() {
     for (request, answer, more) in [(&curl_request, &curl_answer, &[][..]), (&form, &body, &endpoint)] {
         let told = explain(request, answer, more, &[]);
         assert_eq!(
-            (told.code, told.text.lines().next()),
-            (Some(0), Some("refused: host")),
+            (told.code, told.stdout.lines().next()),
+            (0, Some("refused: host")),
             "{}{}",
-            told.text,
-            told.error
+            told.stdout,
+            told.stderr
         );
     }
 }
@@ -189,10 +173,10 @@ fn what_cannot_be_explained_is_said() {
         (request(&form), answer(DATE, "NoSuchDomain", "no"), 1, "says nothing about a signature"),
     ] {
         let told = explain(&request, &answer, &[], &[]);
-        assert_eq!(told.code, Some(code), "{}", told.error);
-        assert!(told.error.contains(why), "{}", told.error);
+        assert_eq!(told.code, code, "{}", told.stderr);
+        assert!(told.stderr.contains(why), "{}", told.stderr);
     }
     let told = told(&["explain", "--request", "/nonexistent", "--answer", "/nonexistent"], &[]);
-    assert_eq!(told.code, Some(65));
-    assert!(told.error.contains("/nonexistent: cannot be read"), "{}", told.error);
+    assert_eq!(told.code, 65);
+    assert!(told.stderr.contains("/nonexistent: cannot be read"), "{}", told.stderr);
 }

@@ -1,43 +1,16 @@
 //! `countersign keys` as its users meet it: the real program, its exit codes, its output; and Debian's `age` as the other side.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
-const ID: &str = "AKIAIOSFODNN7EXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-const OTHER_ID: &str = "AKIAI44QH8DHBEXAMPLE";
-const OTHER_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY";
-/// An identity and a recipient of the plugin in tests/outside/age_plugin.
-const PLUGIN_IDENTITY: &str = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y";
-const PLUGIN_RECIPIENT: &str = "age1example1v9hzqetcv9khqmr98fhc45";
+use crate::harness::plugin::{IDENTITY, Plugin, RECIPIENT};
+use crate::harness::{ID, OTHER_ID, OTHER_SECRET, Outcome, SECRET, program};
+
 const TOKEN: &str = "AQoDYXdzEJrEXAMPLETOKEN";
-
-/// What a program left behind.
-struct Outcome {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Outcome {
-    #[track_caller]
-    fn succeeded(self) -> String {
-        assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{}", self.stdout);
-        self.stdout
-    }
-
-    #[track_caller]
-    fn failed(self, code: i32, message: &str) {
-        assert_eq!(self.code, code, "{}", self.stderr);
-        assert!(self.stderr.contains(message), "{}", self.stderr);
-        assert_eq!(self.stdout, "");
-    }
-}
 
 /// A directory to work in, with an identity `id`.
 struct Place {
@@ -93,55 +66,32 @@ impl Place {
     }
 
     fn countersign(&self, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.arg("keys").args(arguments).env_remove("CREDENTIALS_DIRECTORY");
-        self.run(command, input).expect("countersign starts")
+        self.run(program().arg("keys").args(arguments), input)
     }
 
     /// Debian's `age` or `age-keygen`.
     fn age(&self, program: &str, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        self.run(command, input).unwrap_or_else(|error| {
-            panic!(
-                "the program `{program}` cannot be run ({error}): install the Debian package `age`, as tests/run does"
-            )
-        })
+        self.run(Command::new(program).args(arguments), input)
     }
 
-    fn run(&self, mut command: Command, input: &str) -> std::io::Result<Outcome> {
-        command.current_dir(self.directory.path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        // it may end before it reads
-        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output()?;
-        Ok(Outcome {
-            code: output.status.code().expect("an exit code"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        })
+    fn run(&self, command: &mut Command, input: &str) -> Outcome {
+        Outcome::of(command.current_dir(self.directory.path()), input)
     }
 
-    /// Installs the plugin of tests/outside/age_plugin, puts its identity into the file `plugin-id`, and gives a command that finds it.
-    fn install_plugin(&self) {
-        let source =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/age_plugin/age-plugin-example");
-        fs::create_dir(self.path("bin")).unwrap();
-        fs::copy(source, self.path("bin/age-plugin-example")).unwrap();
-        self.write("plugin-id", PLUGIN_IDENTITY);
+    /// Puts the plugin's identity into the file `plugin-id`.
+    fn install_plugin(&self) -> Plugin {
+        self.write("plugin-id", IDENTITY);
+        Plugin::new()
     }
 
-    /// Runs a program that finds the plugin.
-    fn beside_plugin(&self, program: &str, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = Command::new(program);
-        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
-        command.args(arguments).env("PATH", path).env_remove("CREDENTIALS_DIRECTORY");
-        self.run(command, input).unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
+    /// Runs `age` beside the plugin.
+    fn age_beside(&self, plugin: &Plugin, arguments: &[&str], input: &str) -> Outcome {
+        self.run(plugin.beside(Command::new("age").args(arguments)), input)
     }
 
-    fn keys_beside_plugin(&self, arguments: &[&str], input: &str) -> Outcome {
-        self.beside_plugin(env!("CARGO_BIN_EXE_countersign"), &[&["keys"], arguments].concat(), input)
+    /// Runs `countersign keys` beside the plugin.
+    fn keys_beside(&self, plugin: &Plugin, arguments: &[&str], input: &str) -> Outcome {
+        self.run(plugin.beside(program().arg("keys").args(arguments)), input)
     }
 
     /// Seals the first example key.
@@ -307,10 +257,10 @@ fn the_identity_can_come_from_systemd() {
     place.seal("key.age");
     place.write("identity-credential", place.read("id"));
     let inspect = |name: &str, directory: Option<PathBuf>| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(["keys", "inspect", "key.age", "--identity-credential", name]).env_remove("CREDENTIALS_DIRECTORY");
+        let mut command = program();
+        command.args(["keys", "inspect", "key.age", "--identity-credential", name]);
         command.envs(directory.map(|directory| ("CREDENTIALS_DIRECTORY", directory)));
-        place.run(command, "").unwrap()
+        place.run(&mut command, "")
     };
     let here = || Some(place.directory.path().to_owned());
     assert!(inspect("identity-credential", here()).succeeded().contains(ID));
@@ -394,18 +344,18 @@ fn what_is_sealed_here_opens_with_age_and_its_identity_or_ours() {
 #[test]
 fn what_age_seals_to_a_plugin_opens_here_with_it() {
     let place = Place::new();
-    place.install_plugin();
+    let plugin = place.install_plugin();
     for (name, arguments) in [
-        ("to-recipient.age", &["-r", PLUGIN_RECIPIENT, "-o", "to-recipient.age"][..]),
+        ("to-recipient.age", &["-r", RECIPIENT, "-o", "to-recipient.age"][..]),
         ("to-identity.age", &["-e", "-i", "plugin-id", "-o", "to-identity.age"][..]),
-        ("to-both.age", &["-a", "-r", &place.recipient, "-r", PLUGIN_RECIPIENT, "-o", "to-both.age"][..]),
+        ("to-both.age", &["-a", "-r", &place.recipient, "-r", RECIPIENT, "-o", "to-both.age"][..]),
     ] {
-        place.beside_plugin("age", arguments, &json(ID, SECRET)).succeeded();
+        place.age_beside(&plugin, arguments, &json(ID, SECRET)).succeeded();
         place.set_mode(name, 0o600);
-        let shown = place.keys_beside_plugin(&["inspect", name, "-i", "plugin-id"], "").succeeded();
+        let shown = place.keys_beside(&plugin, &["inspect", name, "-i", "plugin-id"], "").succeeded();
         assert!(shown.contains(ID), "{name}: {shown}");
     }
-    let listed = place.keys_beside_plugin(&["list", ".", "-i", "plugin-id"], "").succeeded();
+    let listed = place.keys_beside(&plugin, &["list", ".", "-i", "plugin-id"], "").succeeded();
     assert_eq!(listed.matches(ID).count(), 3, "{listed}");
     assert!(listed.contains("plugin-id         not an age file"), "{listed}");
 }
@@ -413,36 +363,36 @@ fn what_age_seals_to_a_plugin_opens_here_with_it() {
 #[test]
 fn what_is_sealed_here_to_a_plugin_opens_with_age_and_it() {
     let place = Place::new();
-    place.install_plugin();
+    let plugin = place.install_plugin();
     let seal = |name: &str, to: [&str; 2]| {
         let arguments = [&["seal", "--access-key-id", ID, "-o", name], &to[..]].concat();
-        let sealed = place.keys_beside_plugin(&arguments, SECRET).succeeded();
-        let opened = place.beside_plugin("age", &["-d", "-i", "plugin-id", name], "").succeeded();
+        let sealed = place.keys_beside(&plugin, &arguments, SECRET).succeeded();
+        let opened = place.age_beside(&plugin, &["-d", "-i", "plugin-id", name], "").succeeded();
         assert!(opened.contains(SECRET));
         sealed
     };
-    assert!(seal("one.age", ["--recipient", PLUGIN_RECIPIENT]).contains(&format!("  {PLUGIN_RECIPIENT}\n")));
+    assert!(seal("one.age", ["--recipient", RECIPIENT]).contains(&format!("  {RECIPIENT}\n")));
     let sealed = seal("two.age", ["--identity", "plugin-id"]);
     assert!(sealed.contains("  an identity of age-plugin-example\n"), "{sealed}");
     let reseal = ["reseal", "two.age", "-i", "plugin-id", "-r", &place.recipient];
-    place.keys_beside_plugin(&reseal, "").succeeded();
+    place.keys_beside(&plugin, &reseal, "").succeeded();
     assert!(place.keys(&["inspect", "two.age", "-i", "id"], "").succeeded().contains(ID));
 }
 
 #[test]
 fn nothing_is_sealed_to_a_plugin_that_is_not_there_or_refuses_or_while_age_shows_keys() {
     let place = Place::new();
-    place.install_plugin();
+    let plugin = place.install_plugin();
     let seal = ["seal", "--access-key-id", ID, "-o", "key.age", "--recipient"];
     let absent = [&seal[..], &["age1absent1v9hzqetcv9khqmr93v5spt"]].concat();
-    place.keys_beside_plugin(&absent, SECRET).failed(65, "the program age-plugin-absent is in no directory of PATH");
-    place.write("bin/behaviour", "refuse to seal");
-    let refused = [&seal[..], &[PLUGIN_RECIPIENT]].concat();
-    place.keys_beside_plugin(&refused, SECRET).failed(65, "the token takes no more");
-    let identity = [&seal[..], &[PLUGIN_IDENTITY]].concat();
+    place.keys_beside(&plugin, &absent, SECRET).failed(65, "the program age-plugin-absent is in no directory of PATH");
+    plugin.behave("refuse to seal");
+    let refused = [&seal[..], &[RECIPIENT]].concat();
+    place.keys_beside(&plugin, &refused, SECRET).failed(65, "the token takes no more");
+    let identity = [&seal[..], &[IDENTITY]].concat();
     place.keys(&identity, SECRET).failed(65, "is not a public key but an age plugin's identity");
-    let mut debugged = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    debugged.arg("keys").args(seal).arg(PLUGIN_RECIPIENT).env("AGEDEBUG", "plugin");
-    place.run(debugged, SECRET).unwrap().failed(65, "AGEDEBUG is set");
+    let mut debugged = program();
+    debugged.arg("keys").args(seal).arg(RECIPIENT).env("AGEDEBUG", "plugin");
+    place.run(&mut debugged, SECRET).failed(65, "AGEDEBUG is set");
     assert!(!place.path("key.age").exists());
 }

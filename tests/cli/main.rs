@@ -7,7 +7,12 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects
 )] // a test fails by panicking
+#![allow(unreachable_pub)] // one program: everything in it is
+
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod explain;
 mod keys;
+mod policy;
 mod sign_verify;

@@ -1,57 +1,27 @@
 //! `countersign sign` and `countersign verify` as a shell uses them: standard input, environment, exit code.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::credentials::{SecretAccessKey, SignatureMethod, SigningKey};
 use countersign::query::percent;
 use serde_json::Value;
 
-const ID: &str = "AKIAIOSFODNN7EXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+use crate::harness::{ID, Outcome, SECRET, program};
+
 const TOKEN: &str = "AQoEXAMPLEH4aoAH0gNCAPyJxz4BlCFFxWNE1OPTgk5TthT";
 const ENDPOINT: &str = "https://importexport.amazonaws.com";
 const TIME: &str = "2011-06-20T22:30:59.556Z";
 
-struct Outcome {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Outcome {
-    /// The first line of the verdict, and the causes named below it.
-    fn verdict(&self) -> (&str, Vec<&str>) {
-        let mut lines = self.stdout.lines();
-        (lines.next().unwrap_or_default(), lines.filter_map(|line| line.strip_prefix("  why: ")).collect())
-    }
+/// The first line of the verdict, and the causes named below it.
+fn verdict(outcome: &Outcome) -> (&str, Vec<&str>) {
+    let mut lines = outcome.stdout.lines();
+    (lines.next().unwrap_or_default(), lines.filter_map(|line| line.strip_prefix("  why: ")).collect())
 }
 
 /// Runs the program with only the given environment.
 fn run(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> Outcome {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // a program that refuses its arguments does not read: a broken pipe is no failure of the test
-    let _unread = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
-    let outcome = Outcome {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    };
-    for text in [&outcome.stdout, &outcome.stderr] {
-        assert!(!text.contains(SECRET), "the secret was printed: {text}");
-        assert!(!text.contains("panicked"), "{text}");
-    }
+    let outcome = Outcome::of(program().env_clear().args(arguments).envs(environment.iter().copied()), input);
+    outcome.shows_none_of(&[SECRET]);
     outcome
 }
 
@@ -95,12 +65,12 @@ fn every_vector_is_signed_as_independent_implementations_sign_it_and_verifies() 
         let signed = run(&arguments, &environment, text("body").as_bytes());
         let query = text("string_to_sign").splitn(4, '\n').nth(3).unwrap();
         let expected = format!("{query}&Signature={}\n", percent::encode(text("signature")));
-        assert_eq!((signed.stdout.as_str(), signed.code), (expected.as_str(), Some(0)), "{}", text("id"));
+        assert_eq!((signed.stdout.as_str(), signed.code), (expected.as_str(), 0), "{}", text("id"));
         assert_eq!(signed.stderr, "", "{}", text("id"));
 
         let arguments = ["verify", "--endpoint", text("endpoint"), "--at", text("timestamp")];
         let verified = run(&arguments, &environment, signed.stdout.as_bytes());
-        assert_eq!(verified.code, Some(0), "{}: {}", text("id"), verified.stdout);
+        assert_eq!(verified.code, 0, "{}: {}", text("id"), verified.stdout);
     }
 }
 
@@ -119,7 +89,7 @@ fn without_a_timestamp_the_form_is_signed_for_now() {
     let environment = [("AWS_SECRET_ACCESS_KEY", SECRET)];
     let signed = run(&["sign", "--endpoint", ENDPOINT, "--access-key-id", ID], &environment, b"Action=ListJobs").stdout;
     let verified = run(&["verify", "--endpoint", ENDPOINT], &environment, signed.as_bytes());
-    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
+    assert_eq!(verified.code, 0, "{}", verified.stdout);
     assert_eq!(
         verified.stdout,
         "verifies: signed by AKIAIOSFODNN7EXAMPLE with HmacSHA256 for host importexport.amazonaws.com, path /\n"
@@ -149,9 +119,9 @@ fn a_session_token_comes_from_the_environment_or_the_argument() {
     assert_eq!(run(&arguments, &empty, b"Action=ListJobs").stdout, sign(&[], b"Action=ListJobs").stdout);
 
     let arguments = ["verify", "--endpoint", ENDPOINT, "--at", TIME];
-    assert_eq!(run(&arguments, &environment, from_argument.stdout.as_bytes()).code, Some(0));
+    assert_eq!(run(&arguments, &environment, from_argument.stdout.as_bytes()).code, 0);
     let without = verify(&from_argument.stdout);
-    let (verdict, causes) = without.verdict();
+    let (verdict, causes) = verdict(&without);
     assert_eq!(verdict, "does not verify: the SecurityToken is not the one that belongs to the access key");
     assert!(causes.is_empty() && without.stdout.contains("the signature itself matches"), "{}", without.stdout);
 }
@@ -168,10 +138,10 @@ fn a_form_that_cannot_be_signed_is_a_data_error() {
         ("Action=List%20Jobs", "not the name of an operation"),
     ] {
         let refused = sign(&[], form.as_bytes());
-        assert_eq!((refused.code, refused.stdout.as_str()), (Some(65), ""), "{form}");
+        assert_eq!((refused.code, refused.stdout.as_str()), (65, ""), "{form}");
         assert!(refused.stderr.starts_with("countersign: ") && refused.stderr.contains(message), "{}", refused.stderr);
     }
-    assert_eq!(sign(&[], b"Action=\xff").code, Some(65));
+    assert_eq!(sign(&[], b"Action=\xff").code, 65);
     let longest = vec![b'&'; 16 * 1024 * 1024 + 1];
     assert!(sign(&[], &longest).stderr.contains("longer than 16 MiB"));
 }
@@ -193,7 +163,7 @@ fn arguments_that_cannot_be_are_a_usage_error() {
         [&["verify", "--at", "yesterday"], endpoint.as_slice()].concat(),
     ] {
         let refused = run(&arguments, &[("AWS_SECRET_ACCESS_KEY", SECRET)], b"Action=ListJobs");
-        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", refused.stderr);
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}: {}", refused.stderr);
     }
 }
 
@@ -214,13 +184,13 @@ fn a_secret_that_is_missing_or_unusable_is_a_configuration_error_that_names_the_
             run(&["verify", "--endpoint", ENDPOINT, "--at", TIME], &environment, signed.as_bytes()),
         ];
         for refused in commands {
-            assert_eq!((refused.code, refused.stdout.as_str()), (Some(78), ""));
+            assert_eq!((refused.code, refused.stdout.as_str()), (78, ""));
             assert!(refused.stderr.contains(message), "{}", refused.stderr);
             assert!(!refused.stderr.contains("marker-secret"), "{}", refused.stderr);
         }
     }
     let refused = sign(&["--session-token", "marker-secret x"], b"Action=ListJobs");
-    assert_eq!(refused.code, Some(78));
+    assert_eq!(refused.code, 78);
     assert!(!refused.stderr.contains("marker-secret"), "{}", refused.stderr);
 }
 
@@ -237,7 +207,7 @@ fn the_worked_example_of_the_emr_guide_is_recognised_as_a_get() {
         &[("AWS_SECRET_ACCESS_KEY", SECRET)],
         form.as_bytes(),
     );
-    assert_eq!(found.code, Some(1));
+    assert_eq!(found.code, 1);
     assert_eq!(
         found.stdout,
         "does not verify: the signature does not match\n  why: it was made for a GET request, and this is a POST\n  \
@@ -259,8 +229,8 @@ fn each_way_to_sign_wrongly_is_named() {
         (QUERY, format!("POST\n{host}\n/\n{}", QUERY.replace("a%20b", "c")), "no usual mistake explains it"),
     ] {
         let found = verify(&with_signature_of(sent, &signed));
-        let (verdict, causes) = found.verdict();
-        assert_eq!((found.code, verdict), (Some(1), "does not verify: the signature does not match"), "{cause}");
+        let (verdict, causes) = verdict(&found);
+        assert_eq!((found.code, verdict), (1, "does not verify: the signature does not match"), "{cause}");
         assert!(matches!(causes.as_slice(), [only] if only.contains(cause)), "{cause}: {causes:?}");
         assert!(found.stdout.contains("\n  do:  "), "{}", found.stdout);
     }
@@ -276,7 +246,7 @@ fn another_order_of_parameters_is_named() {
         (&format!("{QUERY}&a=1&a.b=1"), format!("{QUERY}&a.b=1&a=1"), "sorted as whole `name=value` strings"),
     ] {
         let found = verify(&with_signature_of(sent, &format!("POST\nimportexport.amazonaws.com\n/\n{signed}")));
-        let causes = found.verdict().1;
+        let causes = verdict(&found).1;
         assert!(matches!(causes.as_slice(), [only] if only.contains(cause)), "{cause}: {causes:?}");
     }
 }
@@ -294,7 +264,7 @@ fn a_signature_in_another_shape_is_named() {
         (STANDARD.encode(&sha256.as_bytes()[..31]), "the Signature has 31 bytes once decoded"),
     ] {
         let found = verify(&format!("{QUERY}&Signature={}", percent::encode(&signature)));
-        let causes = found.verdict().1;
+        let causes = verdict(&found).1;
         assert!(matches!(causes.as_slice(), [only] if only.contains(cause)), "{cause}: {causes:?}");
     }
 }
@@ -305,22 +275,22 @@ fn a_token_that_was_added_after_signing_is_named() {
     let form = with_signature_of(&format!("{QUERY}&SecurityToken={TOKEN}"), &signed);
     let environment = [("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_SESSION_TOKEN", TOKEN)];
     let found = run(&["verify", "--endpoint", ENDPOINT, "--at", TIME], &environment, form.as_bytes());
-    assert_eq!(found.verdict().1, ["SecurityToken was added after signing, or left out of it"]);
+    assert_eq!(verdict(&found).1, ["SecurityToken was added after signing, or left out of it"]);
     assert!(!found.stdout.contains(TOKEN) && !found.stderr.contains(TOKEN));
 }
 
 #[test]
 fn the_hosts_and_paths_of_suspects_are_tried() {
     let form = with_signature_of(QUERY, &format!("POST\nlocalhost:8021\n/sdb\n{QUERY}"));
-    assert!(verify(&form).verdict().1[0].starts_with("no usual mistake"));
+    assert!(verdict(&verify(&form)).1[0].starts_with("no usual mistake"));
     let found = verify_for(ENDPOINT, &["--suspect", "http://localhost:8021/sdb"], &form);
     assert_eq!(
-        found.verdict().1,
+        verdict(&found).1,
         ["it was made for another host, `localhost:8021`", "it was made for another path, `/sdb`"]
     );
     let form = with_signature_of(QUERY, &format!("POST\nImportExport.amazonaws.com\n/\n{QUERY}"));
     let found = verify_for("https://ImportExport.amazonaws.com", &[], &form);
-    assert_eq!(found.verdict().1, ["it was made for host `ImportExport.amazonaws.com`, not in lower case"]);
+    assert_eq!(verdict(&found).1, ["it was made for host `ImportExport.amazonaws.com`, not in lower case"]);
 }
 
 #[test]
@@ -329,20 +299,20 @@ fn a_clock_that_is_wrong_is_told_apart_from_a_wrong_signature() {
     let late = ["verify", "--endpoint", ENDPOINT, "--at", "2011-06-20T22:51:00Z"];
     let environment = [("AWS_SECRET_ACCESS_KEY", SECRET)];
     let found = run(&late, &environment, form.as_bytes());
-    assert_eq!(found.code, Some(1));
-    assert!(found.verdict().0.contains("20 minutes behind the verifier's clock"), "{}", found.stdout);
+    assert_eq!(found.code, 1);
+    assert!(verdict(&found).0.contains("20 minutes behind the verifier's clock"), "{}", found.stdout);
     assert!(found.stdout.contains("the signature itself matches"), "{}", found.stdout);
 
     let form = with_signature_of(QUERY, &format!("GET\nimportexport.amazonaws.com\n/\n{QUERY}"));
     let found = run(&late, &environment, form.as_bytes());
-    assert!(found.verdict().0.ends_with("; and the signature does not match"), "{}", found.stdout);
-    assert_eq!(found.verdict().1, ["it was made for a GET request, and this is a POST"]);
+    assert!(verdict(&found).0.ends_with("; and the signature does not match"), "{}", found.stdout);
+    assert_eq!(verdict(&found).1, ["it was made for a GET request, and this is a POST"]);
 }
 
 #[test]
 fn a_form_that_lacks_a_part_of_its_signature_does_not_verify_and_the_part_is_named() {
     let form = with_signature_of(QUERY, "");
-    for (form, verdict) in [
+    for (form, fault) in [
         ("Action=ListJobs".to_owned(), "the request is not signed: it has neither AWSAccessKeyId nor Signature"),
         (QUERY.to_owned(), "the request has no Signature parameter"),
         (form.replace("Timestamp=", "Time="), "the request has no Timestamp parameter"),
@@ -352,8 +322,8 @@ fn a_form_that_lacks_a_part_of_its_signature_does_not_verify_and_the_part_is_nam
         (format!("{QUERY}&Signature=ab+c"), "Signature is not base64"),
     ] {
         let found = verify(&form);
-        assert_eq!(found.code, Some(1), "{verdict}");
-        assert_eq!(found.verdict().0, format!("does not verify: {verdict}"));
+        assert_eq!(found.code, 1, "{fault}");
+        assert_eq!(verdict(&found).0, format!("does not verify: {fault}"));
     }
 }
 
@@ -361,6 +331,6 @@ fn a_form_that_lacks_a_part_of_its_signature_does_not_verify_and_the_part_is_nam
 fn what_is_no_form_can_neither_verify_nor_fail_to() {
     for form in ["", "a=%", "a=%ff", "a=1&a=2", &format!("{}&Signature=AAAA", QUERY.replace(ID, "")), "%0a=1"] {
         let refused = verify(form);
-        assert_eq!((refused.code, refused.stdout.as_str()), (Some(65), ""), "{form}");
+        assert_eq!((refused.code, refused.stdout.as_str()), (65, ""), "{form}");
     }
 }

@@ -81,6 +81,17 @@ impl Log {
         }
     }
 
+    /// The rest of the first line that holds `text`, once there is one.
+    #[track_caller]
+    pub fn after(&self, text: &str) -> String {
+        self.wait_for(text, |line| line.split_once(text).map(|(_, rest)| rest.to_owned()))
+    }
+
+    /// Everything so far.
+    pub fn text(&self) -> String {
+        self.lines.0.lock().unwrap().lines.join("\n")
+    }
+
     /// Waits for the end of the stream, which is the end of the process, and returns all of it.
     #[track_caller]
     pub fn to_the_end(&self) -> String {

@@ -3,11 +3,15 @@
 #![allow(dead_code, unused_imports)] // each test program uses its part
 
 pub mod client;
+pub mod clients;
 pub mod endpoint;
 pub mod keys;
 pub mod log;
+pub mod own_process;
 pub mod plugin;
+pub mod program;
 pub mod proxy;
+pub mod running;
 pub mod scene;
 pub mod wire;
 
@@ -16,7 +20,10 @@ use std::time::Duration;
 pub use client::{Answer, Client, Draft, Ending};
 pub use endpoint::{After, Endpoint, Exchange};
 pub use keys::{Vault, document};
+pub use own_process::own_process;
+pub use program::{Outcome, program, started_by};
 pub use proxy::{Proxy, Setup};
+pub use running::Running;
 
 /// How long anything is waited for before a test fails. Nothing is expected to take this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,14 +1,12 @@
 //! An age plugin (tests/outside/age_plugin), installed in a directory of its own, and keys sealed to it.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::proxy::program;
-use super::{Vault, document};
+use super::{Outcome, Vault, document, program};
 
 /// What the plugin opens with.
 pub const IDENTITY: &str = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y";
@@ -19,13 +17,18 @@ pub const RECIPIENT: &str = "age1example1v9hzqetcv9khqmr98fhc45";
 pub struct Plugin(TempDir);
 
 impl Plugin {
-    /// Installs it, and puts its identity into the vault.
-    pub fn install(vault: &Vault) -> Self {
+    /// Copies the plugin into a directory of its own.
+    pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/age_plugin/age-plugin-example");
         fs::copy(source, directory.path().join("age-plugin-example")).unwrap();
-        vault.put("identity", &format!("# of the example plugin\n{IDENTITY}\n"));
         Self(directory)
+    }
+
+    /// The same, and puts the plugin's identity into the vault.
+    pub fn install(vault: &Vault) -> Self {
+        vault.put("identity", &format!("# of the example plugin\n{IDENTITY}\n"));
+        Self::new()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -59,8 +62,7 @@ impl Plugin {
     pub fn publish(&self, vault: &Vault, id: &str, secret: &str) {
         let mut command = program();
         self.beside(&mut command).args(["keys", "seal", "--force", "--recipient", RECIPIENT, "--out"]);
-        let mut child = command.arg(vault.key_file()).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(document(id, secret, "").as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success());
+        let sealed = Outcome::of(command.arg(vault.key_file()), document(id, secret, ""));
+        assert_eq!(sealed.code, 0, "{}", sealed.stderr);
     }
 }

@@ -3,18 +3,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::log::Log;
 use super::wire::Head;
-use super::{Answer, Client, Draft, Ending, Endpoint, ID, SECRET, Vault};
-
-/// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+use super::{Answer, Client, Draft, Ending, Endpoint, ID, Running, SECRET, Vault, program};
 
 /// A configuration in the making: listener `local`, route `importexport`, key `main`, one worker, a JSON log, an admin listener.
 #[derive(Clone)]
@@ -191,24 +187,9 @@ impl Setup {
     }
 }
 
-/// The program without the surroundings of whoever runs the tests.
-pub fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
-    let ours =
-        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("COUNTERSIGN"));
-    for name in ours {
-        command.env_remove(name);
-    }
-    command.env_remove("CREDENTIALS_DIRECTORY").env_remove("NOTIFY_SOCKET");
-    // a resolver that is not there is given up at once
-    command.env("RES_OPTIONS", "timeout:1 attempts:1");
-    command
-}
-
-/// A running proxy. Dropping it kills it.
+/// A running proxy. Dropping it kills it. Its log, its signals and its end are those of the process.
 pub struct Proxy {
-    child: Child,
-    pub log: Log,
+    running: Running,
     pub vault: Arc<Vault>,
     pub address: SocketAddr,
     pub admin: SocketAddr,
@@ -222,13 +203,13 @@ impl Proxy {
 
     #[track_caller]
     fn start_with_input(command: &mut Command, stdin: Stdio, vault: Arc<Vault>) -> Self {
-        let mut child = command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Log::follow(child.stderr.take().unwrap());
+        let running = Running::start(command.stdin(stdin));
+        let log = running.log.clone();
         let address = address_in(&log, "listener", "local");
         let admin = log.wait_for("address of the admin listener", |line| {
             line.contains("admin listening").then(|| address_of(line))
         });
-        Self { child, log, vault, address, admin }
+        Self { running, vault, address, admin }
     }
 
     /// Where another listener of the configuration listens.
@@ -271,21 +252,6 @@ impl Proxy {
         line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
-    pub fn process_id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits for the process to end.
-    #[track_caller]
-    pub fn wait(&mut self) -> ExitStatus {
-        self.log.to_the_end();
-        self.child.wait().unwrap()
-    }
-
     /// How many lines there are of which `which` holds, among all that were logged before: lines leave in their order, so that
     /// the one of another request tells when they are here.
     #[track_caller]
@@ -298,7 +264,7 @@ impl Proxy {
     /// A figure of `/proc/PID/status` in KiB.
     #[track_caller]
     pub fn status_kib(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the right to read it");
+        let status = fs::read_to_string(self.proc("status")).expect("the right to read it");
         let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
@@ -324,10 +290,17 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _reaped = self.child.wait();
+impl Deref for Proxy {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
+    }
+}
+
+impl DerefMut for Proxy {
+    fn deref_mut(&mut self) -> &mut Running {
+        &mut self.running
     }
 }
 

@@ -1,13 +1,14 @@
 //! The sample configurations in `config/` load, agree with each other, and state true defaults.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use countersign::config::settings::Settings;
 use countersign::config::{load, parse};
 use countersign::credentials::Identities;
+
+use crate::harness::plugin::{IDENTITY, Plugin};
+use crate::harness::{ID, Outcome, SECRET, document, program};
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
@@ -140,44 +141,39 @@ fn whole(snippet: &str) -> String {
 }
 
 /// A directory with everything that the keys of [`PAGES_OF_KEYS`] name, in place of the directories there.
-struct Place(tempfile::TempDir);
+struct Place {
+    directory: tempfile::TempDir,
+    plugin: Plugin,
+}
 
 impl Place {
-    const DOCUMENT: &str = r#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
-        "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
-    // of tests/outside/age_plugin
-    const PLUGIN_IDENTITY: &str = "AGE-PLUGIN-EXAMPLE-1V9HZQETCV9KHQMR924NG6Y";
-
     fn with(opener: &str) -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/age_plugin/age-plugin-example");
-        std::fs::create_dir(place.0.path().join("plugins")).unwrap();
-        std::fs::copy(plugin, place.0.path().join("plugins/age-plugin-example")).unwrap();
+        let place = Self { directory: tempfile::tempdir().unwrap(), plugin: Plugin::new() };
+        let key = document(ID, SECRET, "");
         place.put("identity", opener, 0o600);
-        place.put("key.json", Self::DOCUMENT, 0o600);
-        let fetch =
-            format!("#!/bin/sh\n[ \"$*\" = \"--role countersign\" ] && cat {:?}\n", place.0.path().join("key.json"));
+        place.put("key.json", &key, 0o600);
+        let fetch = format!("#!/bin/sh\n[ \"$*\" = \"--role countersign\" ] && cat {:?}\n", place.path("key.json"));
         place.put("fetch-key", &fetch, 0o700);
-        place.put("key-from-vault", &format!("#!/bin/sh\ncat {:?}\n", place.0.path().join("key.json")), 0o700);
-        let sealed = place.keys(&["seal", "--identity", "identity", "--out", "main.age"], Self::DOCUMENT);
-        assert!(sealed.status.success(), "{sealed:?}");
+        place.put("key-from-vault", &format!("#!/bin/sh\ncat {:?}\n", place.path("key.json")), 0o700);
+        let sealed = place.keys(&["seal", "--identity", "identity", "--out", "main.age"], &key);
+        assert_eq!(sealed.code, 0, "{sealed:?}");
         place
     }
 
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     fn put(&self, name: &str, contents: &str, mode: u32) {
-        std::fs::write(self.0.path().join(name), contents).unwrap();
-        std::fs::set_permissions(self.0.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::write(self.path(name), contents).unwrap();
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     /// Runs `countersign keys`, with the plugin in its PATH.
-    fn keys(&self, arguments: &[&str], input: &str) -> Output {
-        let path = format!("{}:{}", self.0.path().join("plugins").display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.arg("keys").args(arguments).current_dir(self.0.path()).env("PATH", path);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // it may end before it reads
-        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+    fn keys(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = program();
+        command.arg("keys").args(arguments).current_dir(self.directory.path());
+        Outcome::of(self.plugin.beside(&mut command), input)
     }
 }
 
@@ -195,17 +191,16 @@ fn every_key_in_the_manual_that_needs_no_device_and_no_service_signs() {
             None => "sealed".to_owned(),
         };
         let native = Identities::generate().to_file(countersign::clock::now());
-        let opener = if kind == "plugin" { Place::PLUGIN_IDENTITY } else { std::str::from_utf8(&native).unwrap() };
+        let opener = if kind == "plugin" { IDENTITY } else { std::str::from_utf8(&native).unwrap() };
         let place = Place::with(opener);
-        let here = format!("\"{}/", place.0.path().display());
+        let here = format!("\"{}/", place.directory.path().display());
         let directories =
             ["\"/etc/countersign/", "\"/run/secrets/countersign/", "\"/run/countersign-key/", "\"/usr/local/bin/"];
         let text = directories.iter().fold(whole(&snippet), |text, directory| text.replace(directory, &here));
         place.put("countersign.toml", &text, 0o600);
-        let output = place.keys(&["test", "--config", "countersign.toml"], "");
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
-        assert!(stdout.contains("AKIAIOSFODNN7EXAMPLE") && stdout.contains("signed with HmacSHA256"), "{stdout}");
+        let Outcome { code, stdout, stderr } = place.keys(&["test", "--config", "countersign.toml"], "");
+        assert_eq!(code, 0, "{stderr}\n{text}");
+        assert!(stdout.contains(ID) && stdout.contains("signed with HmacSHA256"), "{stdout}");
         tested.push(kind);
     }
     assert_eq!(tested, ["sealed", "file", "process", "plugin", "sealed", "file", "process"]);

@@ -1,23 +1,21 @@
-//! The process cannot do what it does not need: every refusal is provoked, beside what is allowed, and `run` serves confined.
+//! A confined process cannot do what it does not need: every refusal is provoked, beside what is allowed.
 
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use countersign::confine::{AbstractSockets, Confinement, Enforcement, Netlink, Spawn, apply, apply_to_thread};
 use rustix::process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior};
 
-use crate::harness::scene::{KEY, OTHER_KEY, Scene, call, spawn};
+use crate::harness::own_process;
 
 /// Name the scene to the process that is confined.
 const DIRECTORY: &str = "COUNTERSIGN_TEST_DIRECTORY";
 const PORTS: &str = "COUNTERSIGN_TEST_PORTS";
-
-// --- the mechanisms
 
 /// One line per attempt: its name and `ok` or the system's error.
 #[test]
@@ -103,8 +101,7 @@ fn what_is_not_listed_is_refused_and_what_is_listed_works() {
     let listeners: Vec<_> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let mut ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
     ports.extend([free_port(), free_port()]);
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "confinement::the_process_that_is_confined", "--nocapture"])
+    let output = own_process(module_path!(), "the_process_that_is_confined")
         .env(DIRECTORY, scene.path())
         .env(PORTS, ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         .output()
@@ -154,124 +151,4 @@ fn a_posture_is_whole_only_when_both_are_fully_enforced() {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-// --- the program
-
-fn field(status: &str, name: &str) -> String {
-    status.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).unwrap_or_default().trim().to_owned()
-}
-
-#[test]
-fn every_thread_of_the_service_is_confined_and_nobody_can_read_its_memory() {
-    let scene = Scene::new();
-    let (proxy, port) = scene.run("");
-    assert!(call(port).starts_with("HTTP/1.1 200"), "{}", proxy.output());
-    let threads: Vec<_> = fs::read_dir(proxy.proc("task")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(threads.len() >= 4, "main, keys, two workers: {threads:?}");
-    for thread in threads {
-        let status = fs::read_to_string(thread.join("status")).unwrap();
-        let found = ["NoNewPrivs", "Seccomp", "Seccomp_filters"].map(|name| field(&status, name));
-        assert_eq!(found, ["1", "2", "2"], "{status}");
-    }
-    let limits = fs::read_to_string(proxy.proc("limits")).unwrap();
-    let core: Vec<_> =
-        limits.lines().find(|line| line.starts_with("Max core file size")).unwrap().split_whitespace().collect();
-    assert_eq!(core[4..6], ["0", "0"]);
-    // what belongs to a process that is not dumpable belongs to root
-    assert_eq!(fs::metadata(proxy.proc("mem")).unwrap().uid(), 0);
-    assert!(
-        proxy
-            .output()
-            .contains("the process is confined landlock=fully enforced seccomp=fully enforced core_files=\"none\"")
-    );
-}
-
-#[test]
-fn a_confined_service_takes_new_keys_by_rename_and_by_symlink_and_ends_in_good_order() {
-    let scene = Scene::new();
-    let (mut proxy, port) = scene.run("");
-    assert!(call(port).starts_with("HTTP/1.1 200"), "{}", proxy.output());
-    scene.put("keys/..one/main.age", OTHER_KEY);
-    proxy.signal(Signal::HUP);
-    proxy.wait_for("a changed key is in use key=\"main\" key_id=\"AKIAI44QH8DHBEXAMPLE\"");
-    // the sandbox does not know that one: what was signed was signed with it
-    assert!(call(port).starts_with("HTTP/1.1 403"), "{}", proxy.output());
-
-    scene.put("keys/..two/main.age", KEY);
-    symlink("..two", scene.path("keys/..new")).unwrap();
-    fs::rename(scene.path("keys/..new"), scene.path("keys/..data")).unwrap();
-    proxy.wait_for("a changed key is in use key=\"main\" key_id=\"AKIAIOSFODNN7EXAMPLE\"");
-    assert!(call(port).starts_with("HTTP/1.1 200"), "{}", proxy.output());
-
-    proxy.signal(Signal::TERM);
-    assert!(proxy.process.wait().unwrap().success(), "{}", proxy.output());
-    assert!(proxy.output().contains("drained"));
-}
-
-#[test]
-fn a_confined_service_removes_its_socket_where_nothing_else_could_be_removed() {
-    for (beside, left) in [(None, false), (Some("sockets/somebody's"), true)] {
-        let scene = Scene::new();
-        fs::create_dir(scene.path("sockets")).unwrap();
-        if let Some(name) = beside {
-            fs::write(scene.path(name), "").unwrap();
-        }
-        scene.give_away();
-        let socket = scene.path("sockets/socket");
-        let listener = format!("[listener.unix]\naddress = \"unix:{}\"\nany_local = true\n", socket.display());
-        // the second start finds the socket of the first, or nothing
-        for _ in 0..2 {
-            let (mut proxy, _) = scene.run(&listener);
-            proxy.wait_for("listening listener=unix");
-            assert!(socket.exists());
-            proxy.signal(Signal::TERM);
-            assert!(proxy.process.wait().unwrap().success(), "{}", proxy.output());
-            assert_eq!(socket.exists(), left, "{}", proxy.output());
-        }
-    }
-}
-
-#[test]
-fn a_key_that_is_moved_out_of_its_directories_is_not_followed() {
-    let scene = Scene::new();
-    let (proxy, port) = scene.run("");
-    scene.put("elsewhere/main.age", OTHER_KEY);
-    symlink("../elsewhere", scene.path("keys/..new")).unwrap();
-    fs::rename(scene.path("keys/..new"), scene.path("keys/..data")).unwrap();
-    scene.give_away();
-    proxy.signal(Signal::HUP);
-    proxy.wait_for("the key cannot be loaded; the last good one stays in use");
-    assert!(call(port).starts_with("HTTP/1.1 200"), "{}", proxy.output());
-}
-
-#[test]
-fn the_service_is_unconfined_only_on_demand_and_says_so() {
-    let scene = Scene::new();
-    let (proxy, port) = scene.run("danger_unconfined = true");
-    assert!(call(port).starts_with("HTTP/1.1 200"), "{}", proxy.output());
-    let status = fs::read_to_string(proxy.proc("status")).unwrap();
-    assert_eq!(["NoNewPrivs", "Seccomp"].map(|name| field(&status, name)), ["0", "0"]);
-    assert!(proxy.output().contains("WARN") && proxy.output().contains("danger_unconfined"), "{}", proxy.output());
-    assert_eq!(fs::metadata(proxy.proc("mem")).unwrap().uid(), 0);
-}
-
-#[test]
-fn check_shows_what_is_in_force() {
-    let scene = Scene::new();
-    let check = |process| {
-        let mut command = scene.command("check", process);
-        spawn(command.stdout(Stdio::piped())).wait_with_output().unwrap()
-    };
-    let output = check("");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{output:?}");
-    let expected = "posture: landlock fully enforced, seccomp fully enforced, no new privileges, no core files\n";
-    assert!(text.contains(expected), "{text}");
-    let keys = scene.path("keys").canonicalize().unwrap();
-    for line in ["  may write: none\n", &format!("{}, {}", keys.display(), keys.join("..data").display())] {
-        assert!(text.contains(line), "{line} in {text}");
-    }
-    let output = check("danger_unconfined = true");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("posture: DANGER danger_unconfined"));
 }

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -18,6 +18,8 @@ use jiff::Timestamp;
 use sha1::block_api::compress as sha1_compress;
 use sha2::block_api::compress256 as sha256_compress;
 use uuid::Uuid;
+
+use crate::harness::own_process;
 
 /// Name the directory and the store to the other process.
 const DIRECTORY: &str = "COUNTERSIGN_TEST_DIRECTORY";
@@ -69,8 +71,7 @@ struct Loader {
 
 impl Loader {
     fn start(directory: &Path, store: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "key_memory::the_process_that_loads", "--nocapture"])
+        let mut process = own_process(module_path!(), "the_process_that_loads")
             .env(DIRECTORY, directory)
             .env(STORE, store)
             .stdin(Stdio::piped())

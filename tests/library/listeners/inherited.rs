@@ -12,6 +12,7 @@ use countersign::downstream::inherited::{InheritedError, InheritedSockets};
 use countersign::downstream::listener::Security;
 
 use super::serving::serve;
+use crate::harness::own_process;
 
 /// Set for the process that is handed sockets: the names it is to take, with commas between.
 const TAKE: &str = "TEST_TAKE_SOCKETS";
@@ -40,12 +41,12 @@ fn a_process_takes_the_sockets_it_was_handed_and_no_others() {
 
 /// Starts the test above behind systemd-socket-activate. It begins when somebody connects.
 fn activate(take: &str, options: &[&str]) -> Running {
-    let test = "listeners::inherited::a_process_takes_the_sockets_it_was_handed_and_no_others";
+    let test = own_process(module_path!(), "a_process_takes_the_sockets_it_was_handed_and_no_others");
     let child = Command::new("systemd-socket-activate")
         .args(options)
         .arg(format!("--setenv={TAKE}={take}"))
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
+        .arg(test.get_program())
+        .args(test.get_args())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
