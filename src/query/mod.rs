@@ -9,11 +9,11 @@ pub mod document;
 pub mod endpoint_error;
 pub mod form;
 pub mod limits;
-mod marks;
 pub mod parameters;
 pub mod percent;
-mod places;
 pub mod reserved;
+mod scan;
+mod spans;
 mod spelling;
 
 pub use action::Action;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::limits::FormLimits;
 use super::percent;
-use super::places::{Place, Text};
+use super::spans::{Place, Text};
 use super::spelling;
 
 /// Parameters of one request: unique, sorted by the bytes of their decoded names. Borrows a form that is spelled as it will be

@@ -2,8 +2,8 @@
 
 use super::decode::decode;
 use super::parameters::FormError;
-use super::places::{Place, Places, Text};
-use super::{marks, percent};
+use super::spans::{Place, Places, Text};
+use super::{percent, scan};
 
 /// Reads `body` as the URL standard's form parser does, but for two things: a `%` without two hex digits behind it and what is no UTF-8
 /// are errors. At most `most` places are kept.
@@ -20,7 +20,7 @@ pub(super) fn read(body: &[u8], most: usize) -> Result<(Text<'_>, Vec<Place>), F
 fn canonical(body: &[u8], most: usize) -> Option<Vec<Place>> {
     let mut places = Places::new(most);
     let not_literal = |byte| !percent::is_unreserved(byte);
-    let read = marks::each(body, not_literal, |at, three| {
+    let read = scan::each(body, not_literal, |at, three| {
         match three {
             [b'%', high, low] if percent::is_canonical(high, low) => places.escaped = true,
             [b'+', ..] => (places.escaped, places.spaced) = (true, true),

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{marks, percent};
+use super::{percent, scan};
 
 /// What the parameters of a form are places in.
 #[derive(Debug, Clone)]
@@ -76,8 +76,8 @@ impl Place {
         let mut copied = 0;
         if self.spaced {
             let space = |byte| byte == b'+';
-            let Ok(()) = marks::each(written, space, |at, _| {
-                marks::push_between(copied, at, written, out);
+            let Ok(()) = scan::each(written, space, |at, _| {
+                scan::push_between(copied, at, written, out);
                 out.extend_from_slice(b"%20");
                 copied = at.wrapping_add(1);
                 Ok::<_, Infallible>(())
