@@ -1,33 +1,59 @@
-//! The text of a form, decoded in one pass: its pieces, its escapes and its plus signs are found where they are first read.
+//! Reads the text of a form: borrows it when it is canonical already, which costs one pass and no copy, and decodes it otherwise.
 
-use super::spans::{Place, Places};
+use super::form_error::FormError;
+use super::spans::{FormText, Span, SpanCollector};
 use super::{percent, scan};
 
-/// Decodes `body` as the URL standard's form parser does, but for one thing: a `%` without two hex digits behind it is an
-/// error, its offset. At most `most` places are kept; the bytes need not be UTF-8. The `&` and `=` between parameters stay, so that
-/// no two neighbours can make a character together that neither of them is.
-pub(super) fn decode(body: &[u8], most: usize) -> Result<(Vec<u8>, Vec<Place>), usize> {
-    let mut text = Vec::with_capacity(body.len().saturating_add(scan::SPARE));
-    let mut places = Places::new(most);
+/// Reads `body` as the URL standard's form parser does, but for two things, which are errors: a `%` without two hexadecimal
+/// digits after it, and text that is not UTF-8 once decoded. Keeps at most `max` parameters and ignores the others.
+pub(super) fn decode(body: &[u8], max: usize) -> Result<(FormText<'_>, Vec<Span>), FormError> {
+    if let Some(spans) = canonical_spans(body, max) {
+        return Ok((FormText::Canonical(body), spans));
+    }
+    let (text, spans) = decode_copy(body, max).map_err(|offset| FormError::BadEscape { offset })?;
+    let text = String::from_utf8(text).map_err(|_| FormError::NotUtf8)?;
+    Ok((FormText::Decoded(text), spans))
+}
+
+/// The parameters of a body that satisfies [`FormText::Canonical`]; `None` for any other body, valid or not.
+fn canonical_spans(body: &[u8], max: usize) -> Option<Vec<Span>> {
+    let mut collector = SpanCollector::new(max);
+    let is_special = |byte| !percent::is_unreserved(byte);
+    let read = scan::for_each_match(body, is_special, |at, three| {
+        match three {
+            [b'%', high, low] if percent::is_canonical(high, low) => collector.is_encoded = true,
+            [b'+', ..] => (collector.is_encoded, collector.has_plus) = (true, true),
+            [byte, ..] => return if collector.end_at(byte, at) { Ok(()) } else { Err(()) },
+        }
+        Ok(())
+    });
+    read.ok()?;
+    collector.finish(body.len()).then_some(collector.spans)
+}
+
+/// The decoded bytes, which need not be UTF-8, and the parameters in them. The error is the offset of an invalid escape.
+fn decode_copy(body: &[u8], max: usize) -> Result<(Vec<u8>, Vec<Span>), usize> {
+    let mut text = Vec::with_capacity(body.len().saturating_add(scan::COPIED_AT_ONCE));
+    let mut collector = SpanCollector::new(max);
     let mut copied = 0;
-    let not_literal = |byte| matches!(byte, b'%' | b'+' | b'&' | b'=');
-    scan::each(body, not_literal, |at, three| {
-        scan::push_between(copied, at, body, &mut text);
+    let is_special = |byte| matches!(byte, b'%' | b'+' | b'&' | b'=');
+    scan::for_each_match(body, is_special, |at, three| {
+        scan::append_range(copied, at, body, &mut text);
         copied = at.wrapping_add(1);
         match three {
             [b'%', high, low] => {
-                text.push(percent::decoded(high, low).ok_or(at)?);
-                copied = at.wrapping_add(scan::ESCAPE);
+                text.push(percent::decode_digits(high, low).ok_or(at)?);
+                copied = at.wrapping_add(percent::ESCAPE_LENGTH);
             }
             [b'+', ..] => text.push(b' '),
             [byte, ..] => {
-                places.end_at(byte, text.len());
+                collector.end_at(byte, text.len());
                 text.push(byte);
             }
         }
         Ok::<_, usize>(())
     })?;
     text.extend_from_slice(body.get(copied..).unwrap_or_default());
-    places.end_at(b'&', text.len()); // the end is as good as one
-    Ok((text, places.found))
+    collector.finish(text.len());
+    Ok((text, collector.spans))
 }

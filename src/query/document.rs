@@ -1,8 +1,8 @@
-//! Error documents in the two dialects of the AWS Query protocol, so that SDKs read our refusals as they read AWS's.
+//! Error documents in the two dialects of the AWS Query protocol, so that SDKs parse our refusals as they parse AWS's.
 
 use quick_xml::escape::escape;
 
-/// How an endpoint's family writes errors.
+/// The XML dialect in which an endpoint writes its errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorDialect {
     /// `<ErrorResponse><Error>...`: most services.
@@ -12,16 +12,16 @@ pub enum ErrorDialect {
 }
 
 impl ErrorDialect {
-    /// What the configuration calls them.
+    /// The names in the configuration.
     pub const WORDS: [(&'static str, Self); 2] = [("query", Self::Query), ("ec2", Self::Ec2)];
 }
 
-/// Whose fault an error is, in AWS's words.
+/// Who is to blame for an error, in AWS's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
-    /// The caller's: repeating the same request will not help.
+    /// The client: sending the same request again will not help.
     Sender,
-    /// The service's.
+    /// The service.
     Receiver,
 }
 
@@ -42,18 +42,18 @@ pub const MEDIA_TYPE: &str = "text/xml;charset=utf-8";
 /// One error, ready to be written in either dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorDocument<'a> {
-    /// Sender or Receiver.
+    /// Who is to blame.
     pub error_type: ErrorType,
     /// AWS's code, or one that begins with `Proxy`.
     pub code: &'a str,
-    /// For a person. Names parameters, never values.
+    /// Text for people. It may name parameters, and never contains their values.
     pub message: &'a str,
-    /// The id that the answer's header and the log carry too.
+    /// The request id, which the response's header and the log have too.
     pub request_id: &'a str,
 }
 
 impl ErrorDocument<'_> {
-    /// Writes the document.
+    /// The document as XML.
     #[must_use]
     pub fn to_xml(&self, dialect: ErrorDialect) -> String {
         let [code, message, request_id] = [self.code, self.message, self.request_id].map(escape);

@@ -1,8 +1,9 @@
-//! The form a client sent, reduced to what may be signed: an Action, its parameters, nothing of the client's own auth.
+//! The form a client sent, reduced to what may be signed: its parameters without those of the client's own authentication.
 
 use super::action::Action;
+use super::form_error::{FormError, ShownName};
 use super::limits::FormLimits;
-use super::parameters::{FormError, Parameters, ShownName};
+use super::parameters::Parameters;
 use super::reserved::{Reservation, reservation};
 
 /// An unsigned request of the AWS Query protocol.
@@ -13,10 +14,10 @@ pub struct QueryForm<'a> {
 }
 
 impl<'a> QueryForm<'a> {
-    /// Reads a form body. Authentication parameters in their exact spelling are dropped.
+    /// Parses a form body, and drops the authentication parameters in it.
     ///
     /// # Errors
-    /// Those of [`Parameters::parse`], reserved names in another case, and a missing or impossible Action.
+    /// Those of [`Parameters::parse`], reserved names in another case, and a missing or invalid Action.
     pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
         let mut parameters = Parameters::parse(body, limits)?;
         let mut disguised = None;
@@ -32,12 +33,12 @@ impl<'a> QueryForm<'a> {
         }
         let action = match parameters.get("Action") {
             None | Some("") => return Err(FormError::MissingAction),
-            Some(name) => Action::parse(name).ok_or(FormError::InvalidAction)?,
+            Some(name) => Action::parse(name).map_err(|_| FormError::InvalidAction)?,
         };
         Ok(Self { action, parameters })
     }
 
-    /// Which operation is called.
+    /// The operation that is called.
     #[must_use]
     pub const fn action(&self) -> &Action {
         &self.action
@@ -52,9 +53,10 @@ impl<'a> QueryForm<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::query::percent;
-    use proptest::prelude::*;
 
     const LIMITS: FormLimits = FormLimits::DEFAULT;
 

@@ -1,124 +1,63 @@
-//! A decoded parameter list: strict where the URL standard's parser is lenient, with every name once, in canonical order.
+//! The parameters of a form: every name once, in canonical order; strict where the URL standard's parser is lenient.
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::fmt;
 
-use thiserror::Error;
-
+use super::decode::decode;
+use super::form_error::{FormError, ShownName};
 use super::limits::FormLimits;
 use super::percent;
-use super::spans::{Place, Text};
-use super::spelling;
+use super::spans::{FormText, Span};
 
-/// Parameters of one request: unique, sorted by the bytes of their decoded names. Borrows a form that is spelled as it will be
-/// signed.
+/// The parameters of one request: unique, sorted by the bytes of their decoded names. Borrows the form where its encoding is the
+/// one that is signed.
 #[derive(Clone)]
 pub struct Parameters<'a> {
-    text: Text<'a>,
-    sorted: Vec<Place>,
-    // what the values say that are escaped; made when one is asked for, since nobody asks for most
+    text: FormText<'a>,
+    sorted: Vec<Span>,
+    /// Decoded values, by the index of their parameter. Each is decoded when it is first asked for, since most never are.
     decoded: OnceCell<Vec<OnceCell<Box<str>>>>,
 }
 
-/// One parameter as it is signed.
-pub(crate) struct Canonical<'p> {
-    text: &'p Text<'p>,
-    place: &'p Place,
+/// One parameter in the encoding that is signed.
+pub(crate) struct CanonicalParameter<'p> {
+    text: &'p FormText<'p>,
+    span: &'p Span,
 }
 
-/// Why a form is refused. Messages name parameters, never their values.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum FormError {
-    /// A `%` without two hex digits behind it.
-    #[error("the form has a `%` at byte {offset} that is not followed by two hexadecimal digits")]
-    BadEscape {
-        /// Offset of the `%` in the body, from 0.
-        offset: usize,
-    },
-    /// Decoded bytes that are no UTF-8.
-    #[error("the form is not valid UTF-8 once decoded")]
-    NotUtf8,
-    /// More parameters than allowed.
-    #[error("the form has more than {limit} parameters")]
-    TooMany {
-        /// The limit.
-        limit: usize,
-    },
-    /// The same name twice, after decoding.
-    #[error("parameter {0} appears more than once")]
-    Duplicate(ShownName),
-    /// A control character in a name.
-    #[error("the name of parameter {0} has a control character")]
-    ControlInName(ShownName),
-    /// A reserved name in another case.
-    #[error("parameter {0} differs from a reserved name only by case")]
-    Disguised(ShownName),
-    /// No `Action`, or an empty one.
-    #[error("the form has no Action")]
-    MissingAction,
-    /// An `Action` that cannot be one.
-    #[error("the Action is not the name of an operation (1 to 128 ASCII letters and digits)")]
-    InvalidAction,
-}
-
-/// A parameter name as it may be shown: at most 64 characters, control and non-ASCII characters escaped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ShownName(String);
-
-impl ShownName {
-    pub(crate) fn of(name: &str) -> Self {
-        let mut shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
-        if name.chars().nth(64).is_some() {
-            shown.push_str("...");
-        }
-        Self(shown)
-    }
-}
-
-impl fmt::Display for ShownName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}'", self.0)
-    }
-}
-
-impl fmt::Debug for ShownName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// By the bytes of names. The first nearly always tells two apart, and saves a call.
-fn order(a: &[u8], b: &[u8]) -> Ordering {
+/// Orders names by their bytes. The first byte nearly always decides, which saves the call that compares the rest.
+fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
     a.first().cmp(&b.first()).then_with(|| a.cmp(b))
 }
 
 impl<'a> Parameters<'a> {
-    /// Reads a form body: `&` separates, the first `=` splits, `+` is a space; empty pieces between `&` count as nothing.
+    /// Parses a form body: `&` separates parameters, the first `=` ends a name, `+` is a space. Nothing between two `&` is not a
+    /// parameter.
     ///
     /// # Errors
-    /// Invalid escapes, invalid UTF-8, control characters in a name, a name twice, too many parameters.
+    /// Invalid escapes, invalid UTF-8, control characters in a name, a name that appears twice, too many parameters.
     pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
         let limit = limits.max_parameters();
-        let (text, places) = spelling::read(body, limit.saturating_add(1))?;
-        for (before, place) in places.iter().enumerate() {
-            if before == limit {
+        let (text, spans) = decode(body, limit.saturating_add(1))?;
+        for (index, span) in spans.iter().enumerate() {
+            if index == limit {
                 return Err(FormError::TooMany { limit });
             }
-            // no control character is written as itself
-            if matches!(text, Text::Decoded(_)) && place.name(&text).chars().any(char::is_control) {
-                return Err(FormError::ControlInName(ShownName::of(place.name(&text))));
+            // the names of a canonical text are unreserved characters, none of which is a control character
+            if matches!(text, FormText::Decoded(_)) && span.name(&text).chars().any(char::is_control) {
+                return Err(FormError::ControlInName(ShownName::of(span.name(&text))));
             }
         }
-        let mut parameters = Self { text, sorted: places, decoded: OnceCell::new() };
+        let mut parameters = Self { text, sorted: spans, decoded: OnceCell::new() };
         parameters.sort()?;
         Ok(parameters)
     }
 
-    /// Sorting finds duplicates without a hash table, so no choice of names can make it slow.
+    /// Finds duplicates by sorting and not by a hash table, so that no choice of names can make it slow.
     fn sort(&mut self) -> Result<(), FormError> {
-        let text = self.text.bytes();
-        self.sorted.sort_unstable_by(|a, b| order(a.name_bytes(text), b.name_bytes(text)));
+        let text = self.text.as_bytes();
+        self.sorted.sort_unstable_by(|a, b| compare_names(a.name_bytes(text), b.name_bytes(text)));
         for pair in self.sorted.windows(2) {
             if let [a, b] = pair
                 && a.name_bytes(text) == b.name_bytes(text)
@@ -129,63 +68,63 @@ impl<'a> Parameters<'a> {
         Ok(())
     }
 
-    /// The value of `name`, spelled exactly so.
+    /// The value of the parameter with exactly this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let text = self.text.bytes();
-        let at = self.sorted.binary_search_by(|place| order(place.name_bytes(text), name.as_bytes())).ok()?;
-        self.sorted.get(at).map(|place| self.value(at, place))
+        let text = self.text.as_bytes();
+        let at = self.sorted.binary_search_by(|span| compare_names(span.name_bytes(text), name.as_bytes())).ok()?;
+        self.sorted.get(at).map(|span| self.value(at, span))
     }
 
     /// All parameters, in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.sorted.iter().enumerate().map(|(at, place)| (place.name(&self.text), self.value(at, place)))
+        self.sorted.iter().enumerate().map(|(at, span)| (span.name(&self.text), self.value(at, span)))
     }
 
-    /// All parameters, in canonical order, with the values of those in `wanted`; nothing is decoded for the others, which seem
-    /// empty.
+    /// All parameters, in canonical order, with the values of those in `wanted` and an empty text for all others, whose values are
+    /// not decoded.
     pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, &str)> {
-        self.sorted.iter().enumerate().map(|(at, place)| {
-            let name = place.name(&self.text);
-            let value = if wanted.iter().any(|wanted| wanted == name) { self.value(at, place) } else { "" };
+        self.sorted.iter().enumerate().map(|(at, span)| {
+            let name = span.name(&self.text);
+            let value = if wanted.iter().any(|wanted| wanted == name) { self.value(at, span) } else { "" };
             (name, value)
         })
     }
 
-    fn value(&self, at: usize, place: &Place) -> &str {
-        let written = place.value(&self.text);
-        if !place.escaped {
+    fn value(&self, at: usize, span: &Span) -> &str {
+        let written = span.value(&self.text);
+        if !span.is_encoded {
             return written;
         }
         let decoded = self.decoded.get_or_init(|| vec![OnceCell::new(); self.sorted.len()]);
-        decoded.get(at).map_or(written, |decoded| decoded.get_or_init(|| percent::decode(written).into()))
+        decoded.get(at).map_or(written, |decoded| decoded.get_or_init(|| percent::decode_ascii(written).into()))
     }
 
-    /// All parameters as they are signed, in canonical order.
-    pub(crate) fn canonical(&self) -> impl Iterator<Item = Canonical<'_>> {
-        self.sorted.iter().map(|place| Canonical { text: &self.text, place })
+    /// All parameters in the encoding that is signed, in canonical order.
+    pub(crate) fn canonical(&self) -> impl Iterator<Item = CanonicalParameter<'_>> {
+        self.sorted.iter().map(|span| CanonicalParameter { text: &self.text, span })
     }
 
-    /// How many bytes [`Self::canonical`] may take, spaces aside.
-    pub(crate) fn written_length(&self) -> usize {
-        self.text.bytes().len()
+    /// How many bytes [`Self::canonical`] takes, except that a space in the text becomes three bytes.
+    pub(crate) fn text_length(&self) -> usize {
+        self.text.as_bytes().len()
     }
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
-        self.sorted.retain(|place| keep(place.name_bytes(self.text.bytes())));
-        self.decoded.take(); // they are at the places of the parameters
+        self.sorted.retain(|span| keep(span.name_bytes(self.text.as_bytes())));
+        self.decoded.take(); // indexes of parameters have changed
     }
 }
 
-impl Canonical<'_> {
-    /// Whether it comes before the parameter of this name.
+impl CanonicalParameter<'_> {
+    /// Whether it comes before a parameter called `name` in canonical order.
     pub(crate) fn is_before(&self, name: &str) -> bool {
-        order(self.place.name_bytes(self.text.bytes()), name.as_bytes()).is_lt()
+        compare_names(self.span.name_bytes(self.text.as_bytes()), name.as_bytes()).is_lt()
     }
 
     /// Appends `name=value`, percent-encoded.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        self.place.write(self.text, out);
+        self.span.write(self.text, out);
     }
 }
 
@@ -229,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn values_may_be_had_for_some_names_only() {
+    fn values_are_decoded_for_the_wanted_names_only() {
         let parameters = Parameters::parse(b"b=%26&%41=+&c", LIMITS).unwrap();
         let some: Vec<_> = parameters.with_values_of(&["A".to_owned(), "c".to_owned()]).collect();
         assert_eq!(some, [("A", " "), ("b", ""), ("c", "")]);
@@ -270,16 +209,17 @@ mod tests {
         assert!(parse("a&b&c&d").is_ok());
         assert_eq!(parse("a&b&c&d&e"), Err(FormError::TooMany { limit: 4 }));
     }
+
     #[test]
-    fn what_two_parameters_decode_to_makes_no_character_together() {
+    fn bytes_of_two_parameters_never_form_one_character() {
         for body in ["%c3&%a9", "%c3=%a9", "a=%c3&%a9=b"] {
             assert_eq!(parse(body), Err(FormError::NotUtf8), "{body}");
         }
         assert_eq!(Parameters::parse(b"a=\xc3%a9", LIMITS).unwrap().get("a"), Some("\u{e9}"), "escaped or not");
     }
 
-    /// What a form is by the URL standard's parser, and why it is refused: one look at the form for each reason, in the order in
-    /// which they count.
+    /// The parameters that the URL standard's parser reads, or why the form is refused: one pass over the form for each reason,
+    /// in the order in which the reasons are checked.
     fn by_the_standard(body: &[u8], limit: usize) -> Result<Vec<(String, String)>, FormError> {
         for (offset, _) in body.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
             let digits = body.iter().skip(offset).skip(1).take(2).filter(|digit| digit.is_ascii_hexdigit());
@@ -289,8 +229,8 @@ mod tests {
         }
         percent_decode(body).decode_utf8().map_err(|_| FormError::NotUtf8)?;
         let mut pairs: Vec<_> = form_urlencoded::parse(body).into_owned().collect();
-        for (before, (name, _)) in pairs.iter().enumerate() {
-            if before == limit {
+        for (index, (name, _)) in pairs.iter().enumerate() {
+            if index == limit {
                 return Err(FormError::TooMany { limit });
             }
             if name.chars().any(char::is_control) {
@@ -304,7 +244,7 @@ mod tests {
         }
     }
 
-    /// Pieces of a form: what separates, what is escaped well and badly, and runs longer than what is read at once.
+    /// A form of random pieces: delimiters, valid and invalid escapes, and runs longer than a block of the scanner.
     fn body() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             4 => prop::sample::select(&["&", "=", "+", "%", "%41", "%3d", "%26", "%C3%A9", "%e9", "%0a", "%7f", "%c2%85", "*", ","])
@@ -321,9 +261,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2000), ..ProptestConfig::default() })]
 
-        /// However a client spelled it.
         #[test]
-        fn what_is_signed_is_what_was_read_as_another_encoder_spells_it(body in body()) {
+        fn what_is_signed_is_what_was_read_as_another_encoder_writes_it(body in body()) {
             const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
             if let Ok(parameters) = Parameters::parse(&body, FormLimits::DEFAULT) {
                 for (canonical, (name, value)) in parameters.canonical().zip(parameters.iter()) {

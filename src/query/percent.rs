@@ -1,4 +1,7 @@
-//! Percent encoding as Signature Version 2 wants it: RFC 3986 unreserved characters stay, everything else is `%XY`.
+//! Percent encoding as Signature Version 2 requires it: unreserved characters of RFC 3986 stay, every other byte becomes `%XY`.
+
+/// The length of an escape.
+pub(super) const ESCAPE_LENGTH: usize = 3;
 
 /// Appends `text`, encoded: `A-Za-z0-9-_.~` literal, every other byte of its UTF-8 as `%` and two upper-case hex digits.
 pub fn encode_into(text: &str, out: &mut Vec<u8>) {
@@ -6,16 +9,16 @@ pub fn encode_into(text: &str, out: &mut Vec<u8>) {
     if text.bytes().all(|byte| ENCODED.get(usize::from(byte)).is_some_and(|(_, length)| *length == 1)) {
         return out.extend_from_slice(text.as_bytes());
     }
-    // every byte takes the same steps, whether it is escaped or not: texts alternate between the two, and a processor that
-    // guesses which is next guesses wrong too often
-    const AT_ONCE: usize = 64;
-    let mut block = [0; AT_ONCE * LONGEST + 1];
-    for bytes in text.as_bytes().chunks(AT_ONCE) {
+    // Without a branch on whether a byte is escaped: texts alternate between the two kinds, so the processor would often mispredict
+    // it. `cargo bench --bench sign` measures it ("canonicalise").
+    const BLOCK: usize = 64;
+    let mut block = [0; BLOCK * ESCAPE_LENGTH + 1];
+    for bytes in text.as_bytes().chunks(BLOCK) {
         let mut end = 0_usize;
         for &byte in bytes {
             let (encoded, length) = ENCODED.get(usize::from(byte)).copied().unwrap_or_default();
-            if let Some(room) = block.get_mut(end..end.wrapping_add(encoded.len())) {
-                room.copy_from_slice(&encoded);
+            if let Some(target) = block.get_mut(end..end.wrapping_add(encoded.len())) {
+                target.copy_from_slice(&encoded);
             }
             end = end.wrapping_add(length);
         }
@@ -23,10 +26,10 @@ pub fn encode_into(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// A byte as an escape.
+/// The escape of a byte.
 #[must_use]
 #[allow(clippy::indexing_slicing)] // four bits have 16 values
-pub(crate) const fn escape(byte: u8) -> [u8; LONGEST] {
+pub(crate) const fn escape(byte: u8) -> [u8; ESCAPE_LENGTH] {
     [b'%', HEX[(byte >> 4) as usize], HEX[(byte & 0x0f) as usize]]
 }
 
@@ -38,13 +41,13 @@ pub fn encode(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default() // only ASCII was written
 }
 
-/// What a text says that was encoded from ASCII, when a `+` in it is a space.
-pub(super) fn decode(encoded: &str) -> String {
+/// Decodes a text whose escapes are all of ASCII characters, and in which a `+` is a space.
+pub(super) fn decode_ascii(encoded: &str) -> String {
     let mut out = String::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         let (byte, tail) = match (byte, tail) {
-            (b'%', [high, low, after @ ..]) if let Some(decoded) = decoded(*high, *low) => (decoded, after),
+            (b'%', [high, low, after @ ..]) if let Some(decoded) = decode_digits(*high, *low) => (decoded, after),
             (b'+', _) => (b' ', tail),
             _ => (byte, tail),
         };
@@ -54,30 +57,30 @@ pub(super) fn decode(encoded: &str) -> String {
     out
 }
 
-/// The byte that `%` and these two digits stand for; `None` when one of them is no hex digit.
-pub(super) fn decoded(high: u8, low: u8) -> Option<u8> {
-    let value = |digit: u8| VALUE.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
+/// The byte that `%` and these two digits stand for; `None` unless both are hexadecimal digits.
+pub(super) fn decode_digits(high: u8, low: u8) -> Option<u8> {
+    let value = |digit: u8| HEX_VALUE.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
     let (high, low) = (value(high), value(low));
     ((high | low) != NO_DIGIT).then_some(high << 4 | low)
 }
 
-/// Whether `%` and these two digits stand for a byte of ASCII, and are what [`encode_into`] writes for it.
+/// Whether `%` and these two digits are what [`encode_into`] writes for an ASCII byte.
 pub(super) fn is_canonical(high: u8, low: u8) -> bool {
-    let behind = |digit: u8| BEHIND.get(usize::from(digit)).copied().unwrap_or_default();
-    let bit = |digit: u8| BIT.get(usize::from(digit)).copied().unwrap_or_default();
-    behind(high) & bit(low) != 0
+    let low_digits = |digit: u8| CANONICAL_LOW_DIGITS.get(usize::from(digit)).copied().unwrap_or_default();
+    let bit = |digit: u8| LOW_DIGIT_BIT.get(usize::from(digit)).copied().unwrap_or_default();
+    low_digits(high) & bit(low) != 0
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// In [`VALUE`], for what is none; together with any value it stays so.
+/// The value in [`HEX_VALUE`] of a byte that is not a hexadecimal digit. Combined with any other value by `|`, it stays the same.
 const NO_DIGIT: u8 = 0xff;
 
-/// The value of each hex digit.
-static VALUE: [u8; 256] = {
+/// The value of each hexadecimal digit.
+static HEX_VALUE: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0;
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
     while value < HEX.len() {
         values[HEX[value] as usize] = value as u8;
         values[HEX[value].to_ascii_lowercase() as usize] = value as u8;
@@ -86,11 +89,11 @@ static VALUE: [u8; 256] = {
     values
 };
 
-/// A bit for each low digit by its value.
-static BIT: [u16; 256] = {
+/// For each upper-case hexadecimal digit, the bit that stands for it in [`CANONICAL_LOW_DIGITS`].
+static LOW_DIGIT_BIT: [u16; 256] = {
     let mut bits = [0; 256];
     let mut low = 0;
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
     while low < HEX.len() {
         bits[HEX[low] as usize] = 1 << low;
         low += 1;
@@ -98,35 +101,33 @@ static BIT: [u16; 256] = {
     bits
 };
 
-/// For each high digit the bits of the low digits that make an escape of ASCII with it; a byte that stands for itself is not escaped.
-static BEHIND: [u16; 256] = {
-    let mut behind = [0; 256];
+/// For each high digit, the low digits that together with it make the canonical escape of an ASCII byte. Unreserved characters
+/// have no canonical escape.
+static CANONICAL_LOW_DIGITS: [u16; 256] = {
+    let mut low_digits = [0; 256];
     let mut byte = 0;
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
     while byte < 128 {
         if !is_unreserved(byte as u8) {
-            behind[HEX[byte >> 4] as usize] |= BIT[HEX[byte & 0x0f] as usize];
+            low_digits[HEX[byte >> 4] as usize] |= LOW_DIGIT_BIT[HEX[byte & 0x0f] as usize];
         }
         byte += 1;
     }
-    behind
+    low_digits
 };
 
-/// The length of an escape.
-const LONGEST: usize = 3;
-
-/// What each byte becomes, and how many of these bytes count: four are written, in one store.
+/// The encoding of each byte and its length. The encoding has a fourth byte, so that it is written by one store.
 static ENCODED: [([u8; 4], usize); 256] = {
     let mut encoded = [([0; 4], 0); 256];
     let mut byte = 0;
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler computes it, and checks
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
     while byte < encoded.len() {
         let literal = byte as u8;
         encoded[byte] = if is_unreserved(literal) {
             ([literal, 0, 0, 0], 1)
         } else {
             let [percent, high, low] = escape(literal);
-            ([percent, high, low, 0], LONGEST)
+            ([percent, high, low, 0], ESCAPE_LENGTH)
         };
         byte += 1;
     }
@@ -135,7 +136,7 @@ static ENCODED: [([u8; 4], usize); 256] = {
 
 /// RFC 3986 section 2.3.
 pub(super) const fn is_unreserved(byte: u8) -> bool {
-    // one range for letters of both cases
+    // 0x20 turns upper case into lower case, so that one range covers both
     (byte | 0x20).is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.' | b'~')
 }
 

@@ -1,56 +1,57 @@
-//! Finding the bytes of a kind in a text, many at once.
+//! Finds the bytes of one kind in a text, 64 at a time.
 
-/// How many bytes are looked at together: as many as a word has bits.
-const AT_ONCE: usize = 64;
+use super::percent::ESCAPE_LENGTH;
 
-/// The length of an escape, which may begin with the last of them.
-pub(super) const ESCAPE: usize = 3;
+/// How many bytes are examined together: one for each bit of a `u64`.
+const BLOCK: usize = 64;
 
-const WITH_ESCAPE: usize = AT_ONCE + ESCAPE - 1;
+/// A block, and the rest of an escape that begins with the block's last byte.
+const WINDOW: usize = BLOCK + ESCAPE_LENGTH - 1;
 
-/// The room that [`push_between`] may use for a moment behind what it appends.
-pub(super) const SPARE: usize = 32;
+/// How many bytes [`append_range`] copies at once, and may therefore need beyond the end of what it appends.
+pub(super) const COPIED_AT_ONCE: usize = 32;
 
-/// What is seen behind the end: of no kind, and no hex digit.
-const NOTHING: u8 = b'_';
+/// Stands for the bytes after the end of the text. No caller looks for it, and it is not a hexadecimal digit.
+const PADDING: u8 = b'_';
 
-/// Calls `found` for every byte that is of the kind, in their order, until it says no: with its place, and with the byte and the two
-/// behind it.
-pub(super) fn each<E>(
+/// Calls `found` for every byte for which `is_wanted` is true, in order, with its offset and with three bytes: itself and the
+/// two after it. Stops at the first error of `found`.
+pub(super) fn for_each_match<E>(
     text: &[u8],
-    of_the_kind: impl Fn(u8) -> bool,
-    mut found: impl FnMut(usize, [u8; 3]) -> Result<(), E>,
+    is_wanted: impl Fn(u8) -> bool,
+    mut found: impl FnMut(usize, [u8; ESCAPE_LENGTH]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut rest = text;
     while !rest.is_empty() {
-        let at = text.len().saturating_sub(rest.len());
-        let filled;
+        let block_start = text.len().saturating_sub(rest.len());
+        let last_window;
         let window = match rest.first_chunk() {
             Some(window) => window,
             None => {
-                filled = filled_up(rest);
-                &filled
+                last_window = padded(rest);
+                &last_window
             }
         };
-        let (block, _) = window.split_first_chunk().unwrap_or((&[NOTHING; AT_ONCE], &[]));
-        let mut marks = bits(&block.map(|byte| u8::from(of_the_kind(byte))));
-        while marks != 0 {
-            let nth = usize::try_from(marks.trailing_zeros()).unwrap_or_default();
-            let three = [0, 1, 2].map(|behind| window.get(nth.wrapping_add(behind)).copied().unwrap_or(NOTHING));
-            found(at.wrapping_add(nth), three)?;
-            marks &= marks.wrapping_sub(1);
+        let (block, _) = window.split_first_chunk().unwrap_or((&[PADDING; BLOCK], &[]));
+        let mut wanted = bit_mask(&block.map(|byte| u8::from(is_wanted(byte))));
+        while wanted != 0 {
+            let nth = usize::try_from(wanted.trailing_zeros()).unwrap_or_default();
+            let three = [0, 1, 2].map(|offset| window.get(nth.wrapping_add(offset)).copied().unwrap_or(PADDING));
+            found(block_start.wrapping_add(nth), three)?;
+            wanted &= wanted.wrapping_sub(1); // clears the lowest bit
         }
-        rest = rest.get(AT_ONCE..).unwrap_or_default();
+        rest = rest.get(BLOCK..).unwrap_or_default();
     }
     Ok(())
 }
 
-/// Appends what `text` has between two marks.
-pub(super) fn push_between(start: usize, end: usize, text: &[u8], out: &mut Vec<u8>) {
+/// Appends `text[start..end]` to `out`.
+pub(super) fn append_range(start: usize, end: usize, text: &[u8], out: &mut Vec<u8>) {
     let count = end.wrapping_sub(start);
-    // there are few: copying 32, which is two stores, and taking back those too many is faster than copying as many as it takes
-    match text.get(start..).and_then(<[u8]>::first_chunk::<SPARE>) {
-        Some(chunk) if count <= SPARE => {
+    // Ranges between two matches are short. Copying 32 bytes, which takes two stores, and truncating is faster than a copy of
+    // variable length.
+    match text.get(start..).and_then(<[u8]>::first_chunk::<COPIED_AT_ONCE>) {
+        Some(chunk) if count <= COPIED_AT_ONCE => {
             let end = out.len().wrapping_add(count);
             out.extend_from_slice(chunk);
             out.truncate(end);
@@ -59,22 +60,22 @@ pub(super) fn push_between(start: usize, end: usize, text: &[u8], out: &mut Vec<
     }
 }
 
-/// The last bytes of a text, and nothing behind them.
-fn filled_up(rest: &[u8]) -> [u8; WITH_ESCAPE] {
-    let mut window = [NOTHING; WITH_ESCAPE];
+/// The last bytes of a text, and padding after them.
+fn padded(rest: &[u8]) -> [u8; WINDOW] {
+    let mut window = [PADDING; WINDOW];
     if let Some((start, _)) = window.split_at_mut_checked(rest.len()) {
         start.copy_from_slice(rest);
     }
     window
 }
 
-/// A bit for each byte, the lowest for the first; a byte is 0 or 1.
-fn bits(flags: &[u8; AT_ONCE]) -> u64 {
-    // moves the lowest bit of each of eight bytes into the highest byte, where none meets another
+/// One bit for each flag, which is 0 or 1; the first flag becomes the lowest bit.
+fn bit_mask(flags: &[u8; BLOCK]) -> u64 {
+    // this product moves the lowest bit of each of eight bytes into the highest byte, each to a place of its own
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (words, _) = flags.as_chunks::<8>();
     let gathered = words.iter().map(|word| u64::from_le_bytes(*word).wrapping_mul(GATHER) >> 56);
-    gathered.zip((0..u64::BITS).step_by(8)).fold(0, |bits, (eight, shift)| bits | eight << shift)
+    gathered.zip((0..u64::BITS).step_by(8)).fold(0, |mask, (eight, shift)| mask | eight << shift)
 }
 
 #[cfg(test)]
@@ -87,20 +88,20 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn every_byte_of_the_kind_is_found_in_order_until_no_more_are_wanted(
+        fn every_wanted_byte_is_found_in_order_until_the_caller_stops(
             text in prop::collection::vec(prop_oneof![Just(b'+'), Just(b'%'), Just(b'a'), any::<u8>()], 0..200),
-            wanted in 0..40_usize,
+            stop_after in 0..40_usize,
         ) {
-            let of_the_kind = |byte: u8| matches!(byte, b'+' | b'%' | 0x80..);
+            let is_wanted = |byte: u8| matches!(byte, b'+' | b'%' | 0x80..);
             let mut found = Vec::new();
-            let _enough = each(&text, of_the_kind, |at, three| {
+            let _stopped = for_each_match(&text, is_wanted, |at, three| {
                 found.push((at, three));
-                if found.len() == wanted { Err(()) } else { Ok(()) }
+                if found.len() == stop_after { Err(()) } else { Ok(()) }
             });
-            let behind = |at: usize| text.get(at).copied().unwrap_or(NOTHING);
-            let all = (0..text.len()).filter(|at| of_the_kind(behind(*at)));
-            let all = all.map(|at| (at, [0, 1, 2].map(|further| behind(at.saturating_add(further)))));
-            let expected: Vec<_> = if wanted == 0 { all.collect() } else { all.take(wanted).collect() };
+            let byte_at = |at: usize| text.get(at).copied().unwrap_or(PADDING);
+            let all = (0..text.len()).filter(|at| is_wanted(byte_at(*at)));
+            let all = all.map(|at| (at, [0, 1, 2].map(|offset| byte_at(at.saturating_add(offset)))));
+            let expected: Vec<_> = if stop_after == 0 { all.collect() } else { all.take(stop_after).collect() };
             prop_assert_eq!(found, expected);
         }
     }

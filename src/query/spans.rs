@@ -1,69 +1,65 @@
-//! Where the parameters of a form are in its text, and how they are signed.
+//! Where each parameter of a form begins and ends, and how it is written for signing.
 
 use std::convert::Infallible;
 
 use super::{percent, scan};
 
-/// What the parameters of a form are places in.
+/// The text that the spans of a form refer to.
 #[derive(Debug, Clone)]
-pub(super) enum Text<'a> {
-    /// The client's own, in canonical spelling but for three things: the order is the client's, a space may be a `+`, and a parameter
-    /// without a value may lack its `=`. Names have no escapes, and all that values say is ASCII.
+pub(super) enum FormText<'a> {
+    /// The client's own bytes, which are canonical but for three things: the parameters are in the client's order, a space may
+    /// be a `+`, and a parameter without a value may lack its `=`. No name contains an escape, and every value decodes to ASCII.
     Canonical(&'a [u8]),
-    /// Decoded. The `&` and `=` between parameters stay, so that no two neighbours can make a character together that neither of
-    /// them is.
+    /// Decoded text. It keeps the `&` and `=` between parameters: without them, the bytes of two neighbours that are not valid
+    /// UTF-8 by themselves could form one valid character together.
     Decoded(String),
 }
 
-/// Where a parameter is in the text.
+/// Where one parameter is in the text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Span {
     start: usize,
     name_end: usize,
     end: usize,
     /// The value has an escape or a `+` that is still to be decoded.
-    pub(super) escaped: bool,
-    /// It has a `+`.
-    spaced: bool,
+    pub(super) is_encoded: bool,
+    has_plus: bool,
 }
 
-impl Text<'_> {
-    /// All of it.
-    pub(super) fn bytes(&self) -> &[u8] {
+impl FormText<'_> {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Canonical(text) => text,
             Self::Decoded(text) => text.as_bytes(),
         }
     }
 
-    /// A part of it, which is UTF-8 as all of it is.
-    fn part(&self, start: usize, end: usize) -> &str {
-        let bytes = self.bytes().get(start..end).unwrap_or_default();
+    /// Part of the text. All of the text is UTF-8, and spans are cut at ASCII bytes, so every part is UTF-8 too.
+    fn slice(&self, start: usize, end: usize) -> &str {
+        let bytes = self.as_bytes().get(start..end).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
 
-impl Place {
-    /// The name.
-    pub(super) fn name<'t>(&self, text: &'t Text<'_>) -> &'t str {
-        text.part(self.start, self.name_end)
+impl Span {
+    pub(super) fn name<'t>(&self, text: &'t FormText<'_>) -> &'t str {
+        text.slice(self.start, self.name_end)
     }
 
-    /// The bytes of the name, by which parameters are sorted.
     pub(super) fn name_bytes<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         text.get(self.start..self.name_end).unwrap_or_default()
     }
 
-    /// The value as it is written; nothing without a `=`.
-    pub(super) fn value<'t>(&self, text: &'t Text<'_>) -> &'t str {
-        text.part(self.name_end.saturating_add(1), self.end)
+    /// The value as the text has it; empty when there is no `=`.
+    pub(super) fn value<'t>(&self, text: &'t FormText<'_>) -> &'t str {
+        text.slice(self.name_end.saturating_add(1), self.end)
     }
 
-    /// Appends `name=value` in canonical spelling.
-    pub(super) fn write(&self, text: &Text<'_>, out: &mut Vec<u8>) {
+    /// Appends `name=value`, canonically encoded.
+    pub(super) fn write(&self, text: &FormText<'_>, out: &mut Vec<u8>) {
         match text {
-            Text::Canonical(text) => self.copy(text, out),
-            Text::Decoded(text) => {
+            FormText::Canonical(text) => self.copy(text, out),
+            FormText::Decoded(text) => {
                 percent::encode_into(text.get(self.start..self.name_end).unwrap_or_default(), out);
                 out.push(b'=');
                 percent::encode_into(text.get(self.name_end.saturating_add(1)..self.end).unwrap_or_default(), out);
@@ -71,69 +67,78 @@ impl Place {
         }
     }
 
+    /// Copies a parameter of a canonical text, with `%20` for each `+`, and with the `=` that it may lack.
     fn copy(&self, text: &[u8], out: &mut Vec<u8>) {
-        let written = text.get(self.start..self.end).unwrap_or_default();
+        let parameter = text.get(self.start..self.end).unwrap_or_default();
         let mut copied = 0;
-        if self.spaced {
-            let space = |byte| byte == b'+';
-            let Ok(()) = scan::each(written, space, |at, _| {
-                scan::push_between(copied, at, written, out);
+        if self.has_plus {
+            let is_plus = |byte| byte == b'+';
+            let Ok(()) = scan::for_each_match(parameter, is_plus, |at, _| {
+                scan::append_range(copied, at, parameter, out);
                 out.extend_from_slice(b"%20");
                 copied = at.wrapping_add(1);
                 Ok::<_, Infallible>(())
             });
         }
-        out.extend_from_slice(written.get(copied..).unwrap_or_default());
+        out.extend_from_slice(parameter.get(copied..).unwrap_or_default());
         if self.name_end == self.end {
             out.push(b'=');
         }
     }
 }
 
-/// The parameters of a text that is read from its beginning.
-pub(super) struct Places {
-    pub(super) found: Vec<Place>,
-    most: usize,
+/// Collects the spans of a text while a reader walks through it.
+pub(super) struct SpanCollector {
+    pub(super) spans: Vec<Span>,
+    max: usize,
     start: usize,
-    /// The end of the name, once it is known.
+    /// Where the name of the current parameter ends, once that is known.
     equals: Option<usize>,
-    /// The reader has left an escape or a `+` as it is since the parameter began.
-    pub(super) escaped: bool,
-    /// And a `+`.
-    pub(super) spaced: bool,
+    /// The reader left an escape or a `+` undecoded in the current parameter.
+    pub(super) is_encoded: bool,
+    /// It left a `+` undecoded in the current parameter.
+    pub(super) has_plus: bool,
 }
 
-impl Places {
-    /// At most so many are kept.
-    pub(super) fn new(most: usize) -> Self {
-        // as many as most forms have
-        Self { found: Vec::with_capacity(8), most, start: 0, equals: None, escaped: false, spaced: false }
+impl SpanCollector {
+    /// Keeps at most `max` spans and ignores further parameters.
+    pub(super) fn new(max: usize) -> Self {
+        const ORDINARY_FORM: usize = 8;
+        let spans = Vec::with_capacity(ORDINARY_FORM);
+        Self { spans, max, start: 0, equals: None, is_encoded: false, has_plus: false }
     }
 
-    /// Whether a `=` ends a name here.
-    const fn in_name(&self) -> bool {
+    const fn is_in_name(&self) -> bool {
         self.equals.is_none()
     }
 
-    /// Whether this byte ends a name without an escape, or a parameter, here; then it does. Apart from the loops that call it, so that
-    /// the processor has to guess there only between what is frequent.
+    /// Takes the byte at offset `at`: a `=` ends a name, a `&` ends a parameter. False when the byte ends nothing, and when it
+    /// would end a name that has an escape or a `+`.
+    ///
+    /// Not inlined: inside the callers' loops its branches would spoil the prediction of the frequent ones.
     #[inline(never)]
     pub(super) fn end_at(&mut self, byte: u8, at: usize) -> bool {
         match byte {
-            b'&' | b'=' if self.in_name() && self.escaped => return false,
-            b'&' => self.end(at),
-            b'=' if self.in_name() => self.equals = Some(at),
+            b'&' | b'=' if self.is_in_name() && self.is_encoded => return false,
+            b'&' => self.end_parameter(at),
+            b'=' if self.is_in_name() => self.equals = Some(at),
             _ => return false,
         }
         true
     }
 
-    /// Nothing between two `&` is no parameter; an empty name is one.
-    fn end(&mut self, at: usize) {
-        if self.found.len() < self.most && (self.equals.is_some() || self.start < at) {
+    /// Takes the end of the text, which ends a parameter as a `&` does.
+    pub(super) fn finish(&mut self, at: usize) -> bool {
+        self.end_at(b'&', at)
+    }
+
+    /// Two adjacent `&` have no parameter between them; `&=&` have one with an empty name.
+    fn end_parameter(&mut self, at: usize) {
+        if self.spans.len() < self.max && (self.equals.is_some() || self.start < at) {
+            let (is_encoded, has_plus) = (self.is_encoded, self.has_plus);
             let name_end = self.equals.unwrap_or(at);
-            self.found.push(Place { start: self.start, name_end, end: at, escaped: self.escaped, spaced: self.spaced });
+            self.spans.push(Span { start: self.start, name_end, end: at, is_encoded, has_plus });
         }
-        (self.start, self.equals, self.escaped, self.spaced) = (at.saturating_add(1), None, false, false);
+        (self.start, self.equals, self.is_encoded, self.has_plus) = (at.saturating_add(1), None, false, false);
     }
 }

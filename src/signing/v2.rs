@@ -11,7 +11,7 @@ use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
 use crate::authorize::Authorized;
 use crate::credentials::{ActiveKey, Mac, SessionToken, SignatureMethod};
-use crate::query::{Canonical, percent};
+use crate::query::{CanonicalParameter, percent};
 
 /// A request that is complete but for its signature.
 ///
@@ -47,7 +47,7 @@ pub fn prepare<S>(
     let id = key.id().as_str();
     let token = key.session_token().map(SessionToken::expose_secret);
     let form = allowed.form().parameters();
-    let buffer = string_to_sign_head(target, [form.written_length(), id.len(), token.map_or(0, str::len)]);
+    let buffer = string_to_sign_head(target, [form.text_length(), id.len(), token.map_or(0, str::len)]);
     let body_at = buffer.len();
     let mut query = Query { buffer, body_at, form: form.canonical().peekable() };
     // in canonical order
@@ -63,14 +63,14 @@ pub fn prepare<S>(
 }
 
 /// A canonical query string that is being written.
-struct Query<'f, Form: Iterator<Item = Canonical<'f>>> {
+struct Query<'f, Form: Iterator<Item = CanonicalParameter<'f>>> {
     buffer: Vec<u8>,
     body_at: usize,
     /// What is still to be written of the form.
     form: Peekable<Form>,
 }
 
-impl<'f, Form: Iterator<Item = Canonical<'f>>> Query<'f, Form> {
+impl<'f, Form: Iterator<Item = CanonicalParameter<'f>>> Query<'f, Form> {
     /// Writes the form up to the place of this name, which no parameter of it has, and the name, which has no byte to escape. The
     /// caller appends the value, encoded.
     fn add(&mut self, name: &str) -> &mut Vec<u8> {
@@ -81,7 +81,7 @@ impl<'f, Form: Iterator<Item = Canonical<'f>>> Query<'f, Form> {
         &mut self.buffer
     }
 
-    fn write_form_while(&mut self, comes_first: impl Fn(&Canonical<'_>) -> bool) {
+    fn write_form_while(&mut self, comes_first: impl Fn(&CanonicalParameter<'_>) -> bool) {
         while let Some(parameter) = self.form.next_if(&comes_first) {
             self.separate();
             parameter.write(&mut self.buffer);

@@ -97,7 +97,7 @@ fn take(record: &RecordLine, settings: &Settings, learned: &mut Learned, passed_
             // only names of this configuration are printed: the file may hold anything
             let client = settings.clients.iter().find(|known| Some(known.name.as_str()) == record.client.as_deref());
             let route = settings.routes.iter().find(|known| Some(known.name.as_str()) == record.route.as_deref());
-            let action = record.action.as_deref().and_then(Action::parse);
+            let action = record.action.as_deref().and_then(|action| Action::parse(action).ok());
             if let (Some(client), Some(route), Some(action)) = (client, route, action) {
                 let parameters = record.parameters.iter().map(String::as_str);
                 learned.remember(client.name.as_str(), route.name.as_str(), &action, parameters);

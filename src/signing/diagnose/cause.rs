@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::encoding::Encoding;
 use crate::credentials::SignatureMethod;
-use crate::query::parameters::ShownName;
+use crate::query::ShownName;
 
 /// One way in which what was signed differs from what the verifier was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::cause::{Cause, HostDifference, Order, PathDifference};
 use super::encoding::Encoding;
 use super::{Sent, Written, joined, request_line};
 use crate::query::EndpointError;
-use crate::query::parameters::ShownName;
+use crate::query::ShownName;
 use crate::signing::target::SigningTarget;
 
 /// Most parameters that are named one by one.

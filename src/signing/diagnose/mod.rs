@@ -20,7 +20,7 @@ use super::target::SigningTarget;
 use super::v2::write_canonical;
 use super::verify::SignatureClaim;
 use crate::credentials::{SignatureMethod, SigningKey};
-use crate::query::parameters::ShownName;
+use crate::query::ShownName;
 
 /// Most bytes that are signed for one diagnosis: some tenths of a second, and enough for a form of 256 KiB.
 pub const BUDGET: usize = 160 * 1024 * 1024;

@@ -1,0 +1,68 @@
+//! Why a form is refused.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Why a form is refused. Messages name parameters, never their values.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FormError {
+    /// A `%` that is not followed by two hexadecimal digits.
+    #[error("the form has a `%` at byte {offset} that is not followed by two hexadecimal digits")]
+    BadEscape {
+        /// Offset of the `%` in the body, from 0.
+        offset: usize,
+    },
+    /// The decoded bytes are not UTF-8.
+    #[error("the form is not valid UTF-8 once decoded")]
+    NotUtf8,
+    /// More parameters than [`super::FormLimits`] allow.
+    #[error("the form has more than {limit} parameters")]
+    TooMany {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Two parameters have the same decoded name.
+    #[error("parameter {0} appears more than once")]
+    Duplicate(ShownName),
+    /// A name contains a control character.
+    #[error("the name of parameter {0} has a control character")]
+    ControlInName(ShownName),
+    /// A reserved name in another case ([`super::reserved::Reservation::Disguised`]).
+    #[error("parameter {0} differs from a reserved name only by case")]
+    Disguised(ShownName),
+    /// No `Action`, or an empty one.
+    #[error("the form has no Action")]
+    MissingAction,
+    /// The value of `Action` is not the name of an operation.
+    #[error("the Action is not the name of an operation (1 to 128 ASCII letters and digits)")]
+    InvalidAction,
+}
+
+/// A parameter name in the form in which messages show it: at most 64 characters, control and non-ASCII characters escaped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ShownName(String);
+
+impl ShownName {
+    const MAX_CHARACTERS: usize = 64;
+
+    pub(crate) fn of(name: &str) -> Self {
+        let mut shown: String = name.chars().take(Self::MAX_CHARACTERS).flat_map(char::escape_default).collect();
+        if name.chars().nth(Self::MAX_CHARACTERS).is_some() {
+            shown.push_str("...");
+        }
+        Self(shown)
+    }
+}
+
+impl fmt::Display for ShownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}'", self.0)
+    }
+}
+
+impl fmt::Debug for ShownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
