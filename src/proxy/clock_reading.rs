@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::signing::skew::Reading;
+use crate::signing::skew::HostClocks;
 
 /// The time by the monotonic clock and by the wall clock, read together.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ impl ClockReading {
 
     /// This reading as the estimate of the endpoint's clock skew takes it: in milliseconds.
     #[must_use]
-    pub fn for_skew(self) -> Reading {
-        Reading { wall: self.wall, monotonic: i64::try_from(self.nanos / 1_000_000).unwrap_or(i64::MAX) }
+    pub fn for_skew(self) -> HostClocks {
+        HostClocks { wall: self.wall, monotonic: i64::try_from(self.nanos / 1_000_000).unwrap_or(i64::MAX) }
     }
 }

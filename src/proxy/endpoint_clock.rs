@@ -10,7 +10,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use crate::http1::Fields;
 use crate::signing::ClockSource;
 use crate::signing::skew::{
-    EXPLAINS_A_REFUSAL, Estimate, Reading, Sighting, Standing, TimeRefusal, apart, explains, signing_time,
+    Agreement, EXPLAINS_A_REFUSAL, Estimate, HostClocks, OffsetBounds, TimeRefusal, explains, offset_when_signed,
+    signing_time,
 };
 use crate::telemetry::RouteMetrics;
 
@@ -50,7 +51,7 @@ impl EndpointClock {
 
     /// Which time to sign with at `now`.
     #[must_use]
-    pub fn signing_time(&self, now: Reading) -> Timestamp {
+    pub fn signing_time(&self, now: HostClocks) -> Timestamp {
         match self.follow {
             ClockSource::Endpoint => signing_time(self.known.load().as_deref(), now),
             ClockSource::Host => now.wall,
@@ -58,11 +59,11 @@ impl EndpointClock {
     }
 
     /// Learns from the head of an answer.
-    pub fn observe(&self, sent: Reading, received: Reading, fields: &Fields) {
+    pub fn observe(&self, sent: HostClocks, received: HostClocks, fields: &Fields) {
         if self.evidence == DateEvidence::Forgeable {
             return;
         }
-        let Some(seen) = date(fields).and_then(|date| Sighting::new(sent, received, date)) else { return };
+        let Some(seen) = date(fields).and_then(|date| OffsetBounds::new(sent, received, date)) else { return };
         // most answers teach nothing new, and then nothing is written that other workers read
         if self.known.load().as_deref().is_some_and(|known| Estimate::learn(Some(known), seen) == *known) {
             return;
@@ -89,7 +90,7 @@ impl EndpointClock {
 
     /// Whether a refused request is to be signed again with what is known now.
     #[must_use]
-    pub fn explains(&self, refusal: TimeRefusal, sent: Reading, signed: Timestamp) -> bool {
+    pub fn explains(&self, refusal: TimeRefusal, sent: HostClocks, signed: Timestamp) -> bool {
         let known = self.known.load();
         self.follow == ClockSource::Endpoint
             && known.as_deref().is_some_and(|known| explains(known, refusal, sent, signed))
@@ -97,31 +98,33 @@ impl EndpointClock {
 
     /// Whether the time a request was signed with is so far off that no signature would be accepted.
     #[must_use]
-    pub fn is_far_from(&self, sent: Reading, signed: Timestamp) -> bool {
+    pub fn is_far_from(&self, sent: HostClocks, signed: Timestamp) -> bool {
         let known = self.known.load();
-        let off = |known: &Estimate| apart(known, sent, signed).unsigned_abs() >= EXPLAINS_A_REFUSAL.unsigned_abs();
+        let off = |known: &Estimate| {
+            offset_when_signed(known, sent, signed).unsigned_abs() >= EXPLAINS_A_REFUSAL.unsigned_abs()
+        };
         known.as_deref().is_some_and(off)
     }
 
     fn tell(&self, learned: &Estimate) {
         let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
-        match (learned.standing(), self.follow) {
-            (Standing::Off, ClockSource::Endpoint) => tracing::warn!(
+        match (learned.agreement(), self.follow) {
+            (Agreement::Differs, ClockSource::Endpoint) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative): requests are signed with \
                  the endpoint's time; set this host's clock"
             ),
-            (Standing::Off, ClockSource::Host) => tracing::warn!(
+            (Agreement::Differs, ClockSource::Host) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative), and `clock = \"host\"`: \
                  the endpoint may refuse requests; set this host's clock"
             ),
-            (Standing::TooFar, ClockSource::Endpoint | ClockSource::Host) => tracing::warn!(
+            (Agreement::TooFar, ClockSource::Endpoint | ClockSource::Host) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock is more than 24 hours off this host's, which is not followed: the endpoint will refuse \
                  requests; set this host's clock"
             ),
-            (Standing::Agrees, ClockSource::Endpoint | ClockSource::Host) => tracing::info!(
+            (Agreement::Agrees, ClockSource::Endpoint | ClockSource::Host) => tracing::info!(
                 target: "countersign::clock", route, skew_seconds,
                 "the endpoint's clock and this host's agree again: requests are signed with this host's time"
             ),
@@ -193,9 +196,9 @@ mod tests {
         }
     }
 
-    fn at(monotonic: i64) -> Reading {
+    fn at(monotonic: i64) -> HostClocks {
         let wall = Timestamp::from_millisecond(1_767_225_600_000).unwrap();
-        Reading { wall: wall.checked_add(jiff::SignedDuration::from_millis(monotonic)).unwrap(), monotonic }
+        HostClocks { wall: wall.checked_add(jiff::SignedDuration::from_millis(monotonic)).unwrap(), monotonic }
     }
 
     #[test]

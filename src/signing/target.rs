@@ -1,22 +1,22 @@
-//! The part of the endpoint that is signed: the `Host` header and the path, both from configuration.
+//! The part of the endpoint's URL that is signed: the `Host` header and the path, both from the configuration.
 
 use super::url::{EndpointUrl, UrlError};
 
-/// Where a signature is valid.
+/// The host and path for which a signature is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningTarget {
-    /// The `Host` header as sent, lower case, with the port unless it is the scheme's default.
+    /// The value of the `Host` header: lower case, with the port unless it is the scheme's default.
     pub host: String,
-    /// The path on the request line, `/` when empty.
+    /// The path on the request line; `/` when the URL has none.
     pub path: String,
 }
 
 impl SigningTarget {
-    /// Reads an endpoint's URL. The host is lower-cased and keeps a trailing dot, the scheme's default port is left out, the
+    /// Parses an endpoint's URL. The host is lower-cased and keeps a trailing dot, the scheme's default port is left out, and the
     /// path keeps its bytes.
     ///
     /// # Errors
-    /// A [`UrlError`] that says which part cannot be used.
+    /// A [`UrlError`] that names the invalid part.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
         let url = EndpointUrl::parse(url)?;
         Ok(Self { host: url.authority(), path: url.path })

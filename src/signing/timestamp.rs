@@ -1,4 +1,4 @@
-//! The `Timestamp` parameter: ISO 8601 in UTC with milliseconds when we write it, as given when a caller insists.
+//! The `Timestamp` parameter: ISO 8601 in UTC with milliseconds when we write it, and unchanged when it is given as text.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use crate::query::percent;
 
-/// The text of a `Timestamp` parameter, known to be a point in time.
+/// The text of a `Timestamp` parameter, and the point in time that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTimestamp {
     text: Text,
@@ -18,7 +18,7 @@ pub struct RequestTimestamp {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Text {
-    /// As we write it.
+    /// Written by us: 24 bytes of ASCII.
     Ours([u8; 24]),
     Given(String),
 }
@@ -28,16 +28,16 @@ impl RequestTimestamp {
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-        // ours takes less than half as long
-        let text = ours(now).map_or_else(|| Text::Given(PRINTER.timestamp_to_string(&now)), Text::Ours);
+        // written by hand, since the library's printer takes more than twice as long
+        let text = write_utc(now).map_or_else(|| Text::Given(PRINTER.timestamp_to_string(&now)), Text::Ours);
         Self { text, instant: now }
     }
 
-    /// Keeps `text` as it is if it is an ISO 8601 date and time; `None` otherwise. Without an offset it is read as UTC, as
-    /// AWS's guides of 2009 to 2011 write their examples.
+    /// Keeps `text` unchanged if it is an ISO 8601 date and time; `None` otherwise. A time without an offset is taken for UTC, as
+    /// in the examples of AWS's guides of 2009 to 2011.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let instant = text.parse().or_else(|_| utc(text)).ok()?;
+        let instant = text.parse().or_else(|_| parse_as_utc(text)).ok()?;
         Some(Self { text: Text::Given(text.to_owned()), instant })
     }
 
@@ -59,7 +59,7 @@ impl RequestTimestamp {
     /// Appends the text, percent-encoded.
     pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
         match &self.text {
-            // only its colons are escaped
+            // in our own format only the colons need an escape
             Text::Ours(text)
                 if let Some((date_and_hour, [b':', ten, one, b':', second @ ..])) = text.split_first_chunk::<13>() =>
             {
@@ -72,8 +72,8 @@ impl RequestTimestamp {
     }
 }
 
-/// What the library's printer writes, but for times before the year 0.
-fn ours(now: Timestamp) -> Option<[u8; 24]> {
+/// Writes what the library's printer writes. `None` for a year outside 0 to 9999, which has no four digits.
+fn write_utc(now: Timestamp) -> Option<[u8; 24]> {
     let utc = Offset::UTC.to_datetime(now);
     let [month, day, hour, minute, second] = [utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second()];
     let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -89,14 +89,14 @@ fn ours(now: Timestamp) -> Option<[u8; 24]> {
     for (digits, number) in numbers {
         let mut number = u16::try_from(number).ok()?;
         for digit in text.get_mut(digits)?.iter_mut().rev() {
-            *digit |= (number % 10) as u8; // `0`, which has none of these bits
+            *digit |= (number % 10) as u8; // the four low bits of `0` are clear
             number /= 10;
         }
     }
     Some(text)
 }
 
-fn utc(text: &str) -> Result<Timestamp, jiff::Error> {
+fn parse_as_utc(text: &str) -> Result<Timestamp, jiff::Error> {
     let civil: DateTime = text.parse()?;
     Ok(civil.to_zoned(TimeZone::UTC)?.timestamp())
 }

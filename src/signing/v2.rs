@@ -13,23 +13,23 @@ use crate::authorize::Authorized;
 use crate::credentials::{ActiveKey, Mac, SessionToken, SignatureMethod};
 use crate::query::{CanonicalParameter, percent};
 
-/// A request that is complete but for its signature.
+/// A request that is complete except for its signature.
 ///
-/// One buffer holds `POST\n` host `\n` path `\n` canonical query string: the string to sign as a whole, the future body
-/// from `body_at` on. Writing it once means that what is signed and what is sent cannot differ.
+/// One buffer holds `POST\n` host `\n` path `\n` canonical query string. All of it is the string to sign, and from `body_at` on
+/// it is the future body. Since both are the same bytes, what is signed and what is sent cannot differ.
 pub struct Unsealed {
     buffer: Vec<u8>,
     body_at: usize,
     method: SignatureMethod,
 }
 
-/// A signed request: the only thing `upstream` can send.
+/// A signed request, which is the only thing that `upstream` can send.
 pub struct SignedRequest {
     buffer: Vec<u8>,
     body_at: usize,
 }
 
-/// The length of the longest MAC, of SHA-256, in base64.
+/// The length of the longest MAC (HMAC-SHA256) in base64.
 const BASE64: usize = 44;
 
 /// Writes the canonical query string and the string to sign.
@@ -49,8 +49,8 @@ pub fn prepare<S>(
     let form = allowed.form().parameters();
     let buffer = string_to_sign_head(target, [form.text_length(), id.len(), token.map_or(0, str::len)]);
     let body_at = buffer.len();
-    let mut query = Query { buffer, body_at, form: form.canonical().peekable() };
-    // in canonical order
+    let mut query = QueryWriter { buffer, body_at, form: form.canonical().peekable() };
+    // the order of these calls is the canonical order
     percent::encode_into(id, query.add("AWSAccessKeyId"));
     if let Some(token) = token {
         percent::encode_into(token, query.add("SecurityToken"));
@@ -62,17 +62,17 @@ pub fn prepare<S>(
     Unsealed { buffer: query.buffer, body_at, method: profile.signature_method }
 }
 
-/// A canonical query string that is being written.
-struct Query<'f, Form: Iterator<Item = CanonicalParameter<'f>>> {
+/// Writes a canonical query string: merges the form with the parameters of authentication.
+struct QueryWriter<'f, Form: Iterator<Item = CanonicalParameter<'f>>> {
     buffer: Vec<u8>,
     body_at: usize,
-    /// What is still to be written of the form.
+    /// The parameters of the form that are not written yet.
     form: Peekable<Form>,
 }
 
-impl<'f, Form: Iterator<Item = CanonicalParameter<'f>>> Query<'f, Form> {
-    /// Writes the form up to the place of this name, which no parameter of it has, and the name, which has no byte to escape. The
-    /// caller appends the value, encoded.
+impl<'f, Form: Iterator<Item = CanonicalParameter<'f>>> QueryWriter<'f, Form> {
+    /// Writes the parameters of the form that come before `name`, then `name=`. The form must have no parameter of this name, and
+    /// the name needs no escape. The caller appends the encoded value.
     fn add(&mut self, name: &str) -> &mut Vec<u8> {
         self.write_form_while(|parameter| parameter.is_before(name));
         self.separate();
@@ -95,19 +95,19 @@ impl<'f, Form: Iterator<Item = CanonicalParameter<'f>>> Query<'f, Form> {
     }
 }
 
-/// Starts the buffer, with room for half as much again as form, id and token have, so that ordinary forms need one allocation.
+/// Begins the buffer. Its capacity leaves 50 % for the escapes in form, id and token, so that ordinary forms need one allocation.
 fn string_to_sign_head(target: &SigningTarget, lengths: [usize; 3]) -> Vec<u8> {
-    const ALL_ELSE: usize = 224;
+    const OTHER_PARAMETERS: usize = 224;
     let raw = lengths.into_iter().fold(0, usize::saturating_add);
-    let room = [raw, raw / 2, target.host.len(), target.path.len(), ALL_ELSE];
-    let mut buffer = Vec::with_capacity(room.into_iter().fold(0, usize::saturating_add));
+    let capacity = [raw, raw / 2, target.host.len(), target.path.len(), OTHER_PARAMETERS];
+    let mut buffer = Vec::with_capacity(capacity.into_iter().fold(0, usize::saturating_add));
     for part in ["POST\n", &target.host, "\n", &target.path, "\n"] {
         buffer.extend_from_slice(part.as_bytes());
     }
     buffer
 }
 
-/// Writes `name=value` pairs joined by `&`, percent-encoded, in the order given.
+/// Writes `name=value` pairs, percent-encoded and joined by `&`, in the given order.
 pub(super) fn write_canonical<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>, out: &mut Vec<u8>) {
     for (index, (name, value)) in parameters.into_iter().enumerate() {
         if index > 0 {
@@ -132,7 +132,7 @@ impl Unsealed {
         self.buffer.get(self.body_at..).unwrap_or_default()
     }
 
-    /// Which MAC [`Self::seal`] expects.
+    /// The MAC that [`Self::seal`] expects.
     #[must_use]
     pub const fn method(&self) -> SignatureMethod {
         self.method
@@ -145,7 +145,7 @@ impl Unsealed {
         let mut base64 = [0; BASE64];
         let length = STANDARD.encode_slice(mac.as_bytes(), &mut base64).unwrap_or_default();
         let mut rest = base64.get(..length).unwrap_or_default();
-        // of the bytes of base64 these are escaped
+        // these are the characters of base64 that need an escape
         while let Some(at) = memchr::memchr3(b'+', b'/', b'=', rest)
             && let Some((literals, [byte, behind @ ..])) = rest.split_at_checked(at)
         {
@@ -159,19 +159,19 @@ impl Unsealed {
 }
 
 impl SignedRequest {
-    /// One that nobody has signed, to write it and look at what was written.
+    /// A request without a signature, for tests of what is written.
     #[cfg(test)]
     pub(crate) fn of(body: &[u8]) -> Self {
         Self { buffer: [b"not sent", body].concat(), body_at: 8 }
     }
 
-    /// The form as it is sent.
+    /// The form that is sent.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.buffer.get(self.body_at..).unwrap_or_default()
     }
 
-    /// The same, to keep.
+    /// The form that is sent, without a copy.
     #[must_use]
     pub fn into_body(self) -> Bytes {
         Bytes::from(self.buffer).slice(self.body_at..)

@@ -1,4 +1,4 @@
-//! The other side of a signature: what an endpoint checks. Used by the sandbox and by `countersign verify`.
+//! Verifies a signature as an endpoint does. Used by the sandbox and by `countersign verify`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,57 +8,57 @@ use thiserror::Error;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
 use super::v2::write_canonical;
-use crate::credentials::{HeldKey, SignatureMethod};
+use crate::credentials::{HeldKey, SessionToken, SignatureMethod};
 use crate::query::Parameters;
 
-/// How far a `Timestamp` may lie from the verifier's clock, either way.
+/// How far a `Timestamp` may be behind or ahead of the verifier's clock.
 pub const CLOCK_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
-/// Why a signed request is refused, in the order the checks are made.
+/// Why a signed request is refused, in the order of the checks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VerifyError {
-    /// Nothing in the request says who signed it.
+    /// The request has neither an access key id nor a signature.
     #[error("the request is not signed: it has neither AWSAccessKeyId nor Signature")]
     NotSigned,
-    /// Signed, but a parameter that belongs to a signature is not there.
+    /// A parameter that belongs to a signature is missing.
     #[error("the request has no {0} parameter")]
     Missing(&'static str),
-    /// Both ways of bounding a request in time.
+    /// The request has both `Timestamp` and `Expires`.
     #[error("the request has both Timestamp and Expires; exactly one is allowed")]
     TwoTimes,
-    /// Not version 2.
+    /// `SignatureVersion` is not `2`.
     #[error("SignatureVersion is not 2")]
     Version,
-    /// Neither `HmacSHA256` nor `HmacSHA1`.
+    /// `SignatureMethod` is neither `HmacSHA256` nor `HmacSHA1`.
     #[error("SignatureMethod is neither HmacSHA256 nor HmacSHA1")]
     Method,
-    /// `Timestamp` or `Expires` is no ISO 8601 time.
+    /// `Timestamp` or `Expires` is not an ISO 8601 time.
     #[error("{0} is not an ISO 8601 date and time, e.g. 2011-06-20T22:30:59.556Z")]
     NotATime(&'static str),
     /// `Signature` is not the base64 of a MAC.
     #[error("Signature is not base64")]
     NotBase64,
-    /// No key with this id.
+    /// The verifier has no key with this id.
     #[error("the access key id is not known here")]
     UnknownKey,
-    /// The session token of temporary credentials is missing, wrong, or sent with a key that has none.
+    /// The session token of temporary credentials is missing or wrong, or was sent with a key that has none.
     #[error("the SecurityToken is not the one that belongs to the access key")]
     WrongToken,
-    /// Outside the clock window.
+    /// The request's time is outside the clock window.
     #[error("the request's time is {} minutes {} the verifier's clock; at most 15 are allowed",
         .behind.abs().as_mins(), if .behind.is_negative() { "ahead of" } else { "behind" })]
     Expired {
-        /// How far the request's time lies behind the verifier's clock; negative when ahead.
+        /// How far the request's time is behind the verifier's clock; negative when it is ahead.
         behind: SignedDuration,
     },
-    /// All is well formed and the MAC differs.
+    /// Everything is well-formed, and the MAC differs.
     #[error("the signature does not match")]
     Mismatch,
 }
 
-/// What a verifier has learnt from a request that verifies or fails only by its MAC: enough to compute it again.
+/// The authentication parameters of a request, parsed: what a verifier needs to compute the MAC again.
 pub struct SignatureClaim<'a> {
-    /// The id in `AWSAccessKeyId`.
+    /// The value of `AWSAccessKeyId`.
     pub access_key_id: &'a str,
     /// From `SignatureMethod`.
     pub method: SignatureMethod,
@@ -75,10 +75,10 @@ enum Validity {
 }
 
 impl<'a> SignatureClaim<'a> {
-    /// Reads the authentication parameters.
+    /// Parses the authentication parameters.
     ///
     /// # Errors
-    /// The first of those variants of [`VerifyError`] that concern the form of the parameters.
+    /// The first [`VerifyError`] that a malformed parameter causes.
     pub fn read(parameters: &'a Parameters<'a>) -> Result<Self, VerifyError> {
         let present = |name: &'static str| parameters.get(name).ok_or(VerifyError::Missing(name));
         if parameters.get("AWSAccessKeyId").is_none() && parameters.get("Signature").is_none() {
@@ -110,12 +110,12 @@ impl<'a> SignatureClaim<'a> {
         Ok(Self { access_key_id, method, tag, token: parameters.get("SecurityToken"), validity, parameters })
     }
 
-    /// Checks token, clock and MAC against the key that belongs to [`Self::access_key_id`].
+    /// Checks token, time and MAC with the key that belongs to [`Self::access_key_id`].
     ///
     /// # Errors
     /// [`VerifyError::WrongToken`], [`VerifyError::Expired`] or [`VerifyError::Mismatch`].
     pub fn check(&self, key: &HeldKey, target: &SigningTarget, now: Timestamp) -> Result<(), VerifyError> {
-        if self.token != key.session_token().map(crate::credentials::SessionToken::expose_secret) {
+        if self.token != key.session_token().map(SessionToken::expose_secret) {
             return Err(VerifyError::WrongToken);
         }
         self.check_time(now)?;
@@ -123,7 +123,7 @@ impl<'a> SignatureClaim<'a> {
         if matches { Ok(()) } else { Err(VerifyError::Mismatch) }
     }
 
-    /// Whether the request's time is acceptable at `now`.
+    /// Checks the request's time at `now`.
     ///
     /// # Errors
     /// [`VerifyError::Expired`].
@@ -140,7 +140,7 @@ impl<'a> SignatureClaim<'a> {
         }
     }
 
-    /// What the signer must have signed: every parameter but `Signature`, for `target`.
+    /// The string that the signer must have signed: every parameter but `Signature`, for `target`.
     #[must_use]
     pub fn string_to_sign(&self, target: &SigningTarget) -> Vec<u8> {
         let mut out = format!("POST\n{}\n{}\n", target.host, target.path).into_bytes();
@@ -159,7 +159,7 @@ impl<'a> SignatureClaim<'a> {
 mod tests {
     use super::*;
     use crate::authorize::{ClientIdentity, Policy};
-    use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
+    use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey};
     use crate::query::{FormLimits, QueryForm};
     use crate::signing::{Profile, prepare};
 

@@ -1,4 +1,5 @@
-//! The endpoint's clock against this host's, pure: what one answer proves, what several prove together, and when that matters.
+//! Compares the endpoint's clock with this host's, pure: what one response proves, what several prove together, and which time to
+//! sign with.
 //!
 //! Everything here is in whole milliseconds. An offset is how far the endpoint's clock is ahead of this host's; a negative one
 //! means that it is behind.
@@ -8,175 +9,182 @@ use jiff::Timestamp;
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 
-/// An answer that took longer than this says too little: its `Date` could be from any moment on the way. AWS's SDKs trust 15
-/// minutes, for clients that hold on for as long; no timeout here does.
-const LONGEST_ROUND_TRIP: i64 = MINUTE;
+/// A response that took longer than this is ignored, because its `Date` may be from any time on the way. AWS's SDKs accept 15
+/// minutes, for clients that wait as long; no timeout of countersign allows that.
+const MAX_ROUND_TRIP: i64 = MINUTE;
 
-/// From here on requests are signed with the endpoint's time. Endpoints allow 5 to 15 minutes; less than this is what `Date`'s
-/// whole seconds, a slow network and ordinary drift explain, and the host's own clock is then the better one.
-pub const MATTERS: i64 = 10 * SECOND;
+/// From this offset on, requests are signed with the endpoint's time. Endpoints accept 5 to 15 minutes. A smaller offset can be
+/// explained by the whole seconds of `Date`, a slow network and ordinary drift, and then the host's own clock is the better one.
+pub const MIN_FOLLOWED: i64 = 10 * SECOND;
 
-/// An endpoint that is followed is followed down to here, so that one at the limit does not change sides with every answer.
-const CEASES_TO_MATTER: i64 = MATTERS / 2;
+/// The host's clock is used again when the offset is below this. It is less than [`MIN_FOLLOWED`], so that an offset near that limit
+/// does not switch clocks with every response.
+const MIN_STILL_FOLLOWED: i64 = MIN_FOLLOWED / 2;
 
-/// An endpoint further off than this is not followed: it is more likely wrong than we are, and a signature made for a day that
-/// has yet to come could be used on that day by whoever has read it.
-pub const LIMIT: i64 = 24 * 60 * MINUTE;
+/// A larger offset is not followed: the endpoint is more likely wrong than the host, and whoever reads a signature made for a later
+/// day could use it on that day.
+pub const MAX_FOLLOWED: i64 = 24 * 60 * MINUTE;
 
-/// From here on the time explains a signature that is refused without saying why (AWS's SDKs draw the same line).
+/// From this offset on, the time explains a refused signature even if the endpoint gives no reason (the same limit as in AWS's SDKs).
 pub const EXPLAINS_A_REFUSAL: i64 = 4 * MINUTE;
 
-/// The host's two clocks drift apart by far less between two answers. What moves them further is somebody who sets the wall
-/// clock, or a suspended machine, whose monotonic clock stands still.
+/// The host's wall clock and monotonic clock drift apart by far less than this between two responses. A larger change means that the
+/// wall clock was set, or that the machine was suspended, which stops the monotonic clock.
 const CLOCK_WAS_SET: i64 = SECOND;
 
-/// Reading two clocks one after the other gives this much more or less; it does not make a new estimate.
+/// Because the two clocks are read one after the other, their difference varies by this much without meaning anything.
 const JITTER: i64 = 20;
 
-/// A followed offset is announced again when it has moved by this much.
-const WORTH_SAYING: i64 = MINUTE;
+/// A followed offset is logged again when it has changed by this much.
+const WORTH_LOGGING: i64 = MINUTE;
 
-/// Both clocks of this host, read together.
+/// Both clocks of this host, read together, in the resolution of this file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// What it believes the time to be.
+pub struct HostClocks {
+    /// The wall clock.
     pub wall: Timestamp,
-    /// Milliseconds since some fixed moment, on the clock that nobody sets.
+    /// Milliseconds since some fixed time, on the clock that cannot be set.
     pub monotonic: i64,
 }
 
-impl Reading {
-    /// What the wall clock is ahead of the monotonic one: changes only when it is set.
-    fn set_to(self) -> i64 {
+impl HostClocks {
+    /// How far the wall clock is ahead of the monotonic clock. It changes only when the wall clock is set.
+    fn wall_setting(self) -> i64 {
         self.wall.as_millisecond().saturating_sub(self.monotonic)
     }
 
-    fn wall_ahead_by(self, milliseconds: i64) -> Timestamp {
+    fn wall_plus(self, milliseconds: i64) -> Timestamp {
         Timestamp::from_millisecond(self.wall.as_millisecond().saturating_add(milliseconds)).unwrap_or(self.wall)
     }
 }
 
-/// What one answer proves: the endpoint's clock read `date` at some moment between sending and receiving, so the offset lies
+/// What one response proves: the endpoint's clock read `date` at some time between sending and receiving, so the offset lies
 /// between two bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sighting {
+pub struct OffsetBounds {
     least: i64,
     most: i64,
-    set_to: i64,
+    /// [`HostClocks::wall_setting`] when the response was received.
+    wall_setting: i64,
 }
 
-impl Sighting {
-    /// From an answer's `Date`. The middle of the bounds is the date, plus the half second that it lacks on average, less the
-    /// middle between sending and receiving (RFC 5905 section 8). `None` when the answer took longer than a minute.
+impl OffsetBounds {
+    /// From a response's `Date`. The middle of the bounds is the date, plus the half second that it lacks on average, less the
+    /// middle between sending and receiving (RFC 5905 section 8). `None` when the response took longer than a minute.
     #[must_use]
-    pub fn new(sent: Reading, received: Reading, date: Timestamp) -> Option<Self> {
-        let took = received.monotonic.saturating_sub(sent.monotonic);
-        if !(0..=LONGEST_ROUND_TRIP).contains(&took) {
+    pub fn new(sent: HostClocks, received: HostClocks, date: Timestamp) -> Option<Self> {
+        let round_trip = received.monotonic.saturating_sub(sent.monotonic);
+        if !(0..=MAX_ROUND_TRIP).contains(&round_trip) {
             return None;
         }
-        // the moment of sending on the wall clock as it is set now, should it have been set on the way
+        // both bounds refer to the wall clock as it is set now, should it have been set while the response was on the way
         let (date, now) = (date.as_millisecond(), received.wall.as_millisecond());
         let least = date.saturating_sub(now);
-        Some(Self { least, most: least.saturating_add(took).saturating_add(SECOND - 1), set_to: received.set_to() })
+        let most = least.saturating_add(round_trip).saturating_add(SECOND - 1);
+        Some(Self { least, most, wall_setting: received.wall_setting() })
     }
 }
 
 /// What an offset means for signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Too small to matter: the host's clock is used.
+pub enum Agreement {
+    /// The clocks agree well enough: the host's clock is used.
     Agrees,
-    /// Large enough to matter: the endpoint's clock is used.
-    Off,
-    /// Beyond [`LIMIT`]: the host's clock is used, and requests will be refused.
+    /// The offset is large enough to matter: the endpoint's clock is used.
+    Differs,
+    /// The offset is above [`MAX_FOLLOWED`]: the host's clock is used, and requests will be refused.
     TooFar,
 }
 
-/// What is known of an endpoint's clock.
+/// What is known about an endpoint's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
-    seen: Sighting,
-    standing: Standing,
-    announced: i64,
+    bounds: OffsetBounds,
+    agreement: Agreement,
+    /// The offset that was logged last.
+    logged: i64,
 }
 
 impl Estimate {
-    /// Takes in one more answer. As long as answers agree, the offset lies within the bounds of all of them, which smooths
-    /// what network and whole seconds do to each; one that contradicts the others means that a clock was set, and counts alone.
+    /// Takes in one more response. As long as responses agree, the offset lies within the bounds of all of them, which smooths
+    /// the errors of network and whole seconds. A response that contradicts the others means that a clock was set; from then on
+    /// only that response counts.
     #[must_use]
-    pub fn learn(before: Option<&Self>, seen: Sighting) -> Self {
-        let (was, announced) = before.map_or((Standing::Agrees, 0), |before| (before.standing, before.announced));
-        let agreeing = before.filter(|before| !was_set(before.seen.set_to, seen.set_to));
-        let both = agreeing.map(|before| Sighting {
-            least: before.seen.least.max(seen.least),
-            most: before.seen.most.min(seen.most),
-            set_to: if before.seen.set_to.abs_diff(seen.set_to) > JITTER.unsigned_abs() {
-                seen.set_to
+    pub fn learn(before: Option<&Self>, bounds: OffsetBounds) -> Self {
+        let (was, logged) = before.map_or((Agreement::Agrees, 0), |before| (before.agreement, before.logged));
+        let comparable = before.filter(|before| !was_set(before.bounds.wall_setting, bounds.wall_setting));
+        let both = comparable.map(|before| OffsetBounds {
+            least: before.bounds.least.max(bounds.least),
+            most: before.bounds.most.min(bounds.most),
+            wall_setting: if before.bounds.wall_setting.abs_diff(bounds.wall_setting) > JITTER.unsigned_abs() {
+                bounds.wall_setting
             } else {
-                before.seen.set_to
+                before.bounds.wall_setting
             },
         });
-        let seen = both.filter(|both| both.least <= both.most).unwrap_or(seen);
-        let standing = standing(middle(seen), was);
-        let learned = Self { seen, standing, announced };
-        if learned.announces(was) { Self { announced: learned.offset(), ..learned } } else { learned }
+        let bounds = both.filter(|both| both.least <= both.most).unwrap_or(bounds);
+        let learned = Self { bounds, agreement: agreement(middle(bounds), was), logged };
+        if learned.is_worth_logging(was) { Self { logged: learned.offset(), ..learned } } else { learned }
     }
 
     /// The best guess, in milliseconds.
     #[must_use]
     pub const fn offset(&self) -> i64 {
-        middle(self.seen)
+        middle(self.bounds)
     }
 
-    /// What it means for signing.
+    /// What the offset means for signing.
     #[must_use]
-    pub const fn standing(&self) -> Standing {
-        self.standing
+    pub const fn agreement(&self) -> Agreement {
+        self.agreement
     }
 
-    /// Whether this host's clock was set since the last answer: the offset is then no longer known.
+    /// Whether this host's clock was set since the last response. The offset is then no longer known.
     #[must_use]
-    pub fn is_outdated(&self, now: Reading) -> bool {
-        was_set(self.seen.set_to, now.set_to())
+    pub fn is_outdated(&self, now: HostClocks) -> bool {
+        was_set(self.bounds.wall_setting, now.wall_setting())
     }
 
-    /// Whether this estimate, made from `before`, is news for a log: the standing is another one, or the offset moved far.
+    /// Whether this estimate, which was made from `before`, should be logged: its agreement is another one, or the offset has
+    /// changed by more than a minute.
     #[must_use]
     pub fn is_news_after(&self, before: Option<&Self>) -> bool {
-        let (was, announced) = before.map_or((Standing::Agrees, 0), |before| (before.standing, before.announced));
-        self.standing != was || self.announced != announced
+        let (was, logged) = before.map_or((Agreement::Agrees, 0), |before| (before.agreement, before.logged));
+        self.agreement != was || self.logged != logged
     }
 
-    fn announces(&self, was: Standing) -> bool {
-        match self.standing {
-            Standing::Agrees => self.standing != was,
-            Standing::Off | Standing::TooFar => {
-                self.standing != was || self.offset().abs_diff(self.announced) >= WORTH_SAYING.unsigned_abs()
+    fn is_worth_logging(&self, was: Agreement) -> bool {
+        match self.agreement {
+            Agreement::Agrees => self.agreement != was,
+            Agreement::Differs | Agreement::TooFar => {
+                self.agreement != was || self.offset().abs_diff(self.logged) >= WORTH_LOGGING.unsigned_abs()
             }
         }
     }
 }
 
-/// Which time to sign with.
+/// The time to sign with.
 #[must_use]
-pub fn signing_time(known: Option<&Estimate>, now: Reading) -> Timestamp {
+pub fn signing_time(known: Option<&Estimate>, now: HostClocks) -> Timestamp {
     match known {
-        Some(known) if known.standing == Standing::Off && !known.is_outdated(now) => now.wall_ahead_by(known.offset()),
+        Some(known) if known.agreement == Agreement::Differs && !known.is_outdated(now) => {
+            now.wall_plus(known.offset())
+        }
         Some(_) | None => now.wall,
     }
 }
 
-/// An error code by which an endpoint refuses a request before it carries it out, perhaps because of its time.
+/// What an error code says about a request that was refused before it was carried out, perhaps because of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeRefusal {
-    /// The code says that it was the time.
+    /// The code says that the time is the reason.
     Certain,
-    /// The code says that the signature is refused, which some endpoints also say of the time.
+    /// The code says that the signature is refused, which some endpoints also say when the time is the reason.
     Possible,
 }
 
 impl TimeRefusal {
-    /// Reads a code as AWS's Query services (Common Errors), S3, EC2 and their relatives write it.
+    /// Classifies a code of AWS's Query services (Common Errors), S3, EC2 and their relatives.
     #[must_use]
     pub fn of(code: &str) -> Option<Self> {
         match code.strip_prefix("Client.").unwrap_or(code) {
@@ -187,46 +195,47 @@ impl TimeRefusal {
     }
 }
 
-/// How far the endpoint's clock was ahead of the time that a request was signed with, in milliseconds. `sent` is when it was
-/// sent, `signed` the time in it.
+/// How far the endpoint's clock was ahead of the time that a request was signed with, in milliseconds. `sent` is when the request
+/// was sent, `signed` the time in it.
 #[must_use]
-pub fn apart(known: &Estimate, sent: Reading, signed: Timestamp) -> i64 {
-    // on the wall clock as it was set when the answer came
-    let endpoint = sent.monotonic.saturating_add(known.seen.set_to).saturating_add(known.offset());
+pub fn offset_when_signed(known: &Estimate, sent: HostClocks, signed: Timestamp) -> i64 {
+    // on the wall clock as it was set when the response came
+    let endpoint = sent.monotonic.saturating_add(known.bounds.wall_setting).saturating_add(known.offset());
     endpoint.saturating_sub(signed.as_millisecond())
 }
 
-/// Whether a refused request is worth signing again: the endpoint's time was so far from the one it was signed with that this
-/// explains the refusal, and is near enough to be followed.
+/// Whether signing a refused request again may help: the endpoint's time was so far from the time of signing that this explains
+/// the refusal, and is close enough to be followed.
 #[must_use]
-pub fn explains(known: &Estimate, refusal: TimeRefusal, sent: Reading, signed: Timestamp) -> bool {
+pub fn explains(known: &Estimate, refusal: TimeRefusal, sent: HostClocks, signed: Timestamp) -> bool {
     let least = match refusal {
-        TimeRefusal::Certain => MATTERS,
+        TimeRefusal::Certain => MIN_FOLLOWED,
         TimeRefusal::Possible => EXPLAINS_A_REFUSAL,
     };
-    known.standing != Standing::TooFar && apart(known, sent, signed).unsigned_abs() >= least.unsigned_abs()
+    let offset = offset_when_signed(known, sent, signed);
+    known.agreement != Agreement::TooFar && offset.unsigned_abs() >= least.unsigned_abs()
 }
 
-const fn middle(seen: Sighting) -> i64 {
-    seen.least.saturating_add(seen.most.saturating_sub(seen.least) / 2)
+const fn middle(bounds: OffsetBounds) -> i64 {
+    bounds.least.saturating_add(bounds.most.saturating_sub(bounds.least) / 2)
 }
 
 const fn was_set(before: i64, now: i64) -> bool {
     before.abs_diff(now) > CLOCK_WAS_SET.unsigned_abs()
 }
 
-const fn standing(offset: i64, was: Standing) -> Standing {
-    let from = match was {
-        Standing::Agrees => MATTERS,
-        Standing::Off | Standing::TooFar => CEASES_TO_MATTER,
+const fn agreement(offset: i64, was: Agreement) -> Agreement {
+    let least_followed = match was {
+        Agreement::Agrees => MIN_FOLLOWED,
+        Agreement::Differs | Agreement::TooFar => MIN_STILL_FOLLOWED,
     };
-    let apart = offset.unsigned_abs();
-    if apart > LIMIT.unsigned_abs() {
-        Standing::TooFar
-    } else if apart >= from.unsigned_abs() {
-        Standing::Off
+    let distance = offset.unsigned_abs();
+    if distance > MAX_FOLLOWED.unsigned_abs() {
+        Agreement::TooFar
+    } else if distance >= least_followed.unsigned_abs() {
+        Agreement::Differs
     } else {
-        Standing::Agrees
+        Agreement::Agrees
     }
 }
 

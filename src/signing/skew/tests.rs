@@ -1,4 +1,4 @@
-//! What answers prove of an endpoint's clock: AWS's own cases, tables, and properties.
+//! What responses prove about an endpoint's clock: AWS's own cases, tables, and properties.
 
 #![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
 
@@ -10,27 +10,27 @@ use super::*;
 
 const HOUR: i64 = 60 * MINUTE;
 
-fn reading(monotonic: i64, wall_ahead: i64) -> Reading {
+fn reading(monotonic: i64, wall_ahead: i64) -> HostClocks {
     const BEGAN: i64 = 1_767_225_600_000; // 2026-01-01T00:00:00Z
-    Reading { wall: Timestamp::from_millisecond(BEGAN + monotonic + wall_ahead).unwrap(), monotonic }
+    HostClocks { wall: Timestamp::from_millisecond(BEGAN + monotonic + wall_ahead).unwrap(), monotonic }
 }
 
 /// An endpoint `offset` ahead of the host writes a date halfway through an exchange of `took` that begins at `sent`.
-fn sighting(sent: i64, took: i64, offset: i64) -> Sighting {
+fn bounds(sent: i64, took: i64, offset: i64) -> OffsetBounds {
     let halfway = reading(sent + took / 2, 0).wall.as_millisecond() + offset;
     let date = Timestamp::from_second(halfway.div_euclid(SECOND)).unwrap();
-    Sighting::new(reading(sent, 0), reading(sent + took, 0), date).unwrap()
+    OffsetBounds::new(reading(sent, 0), reading(sent + took, 0), date).unwrap()
 }
 
 fn learn(offsets: &[i64]) -> Option<Estimate> {
-    let answers = offsets.iter().zip(0..);
-    answers.fold(None, |known, (offset, at)| Some(Estimate::learn(known.as_ref(), sighting(at * MINUTE, 40, *offset))))
+    let responses = offsets.iter().zip(0..);
+    responses.fold(None, |known, (offset, at)| Some(Estimate::learn(known.as_ref(), bounds(at * MINUTE, 40, *offset))))
 }
 
-/// `aws-runtime`'s cases: every answer and what an SDK makes of it. Ours differ by the fraction of a second that `Date` lacks,
-/// and by not following what does not matter.
+/// The cases of `aws-runtime`: responses, and the skew that an SDK derives from each. Our results may differ by the fraction of a
+/// second that `Date` lacks, and by offsets that are too small to be followed.
 #[test]
-fn the_cases_of_awss_own_sdks_come_out_alike() {
+fn the_cases_of_awss_own_sdks_give_the_same_results() {
     let text = include_str!("../../../tests/vectors/clock-skew.json");
     let suite: Value = serde_json::from_str(text).unwrap();
     let cases = suite["tests"].as_array().unwrap();
@@ -40,8 +40,8 @@ fn the_cases_of_awss_own_sdks_come_out_alike() {
         for operation in case["operations"].as_array().unwrap() {
             let initial = operation["initialClientSkew"].as_i64().unwrap() * SECOND;
             if known.is_none() && initial != 0 {
-                let set_to = at(&operation["attempts"][0]["clientTimeAtSend"]).set_to();
-                known = Some(Estimate::learn(None, Sighting { least: initial, most: initial, set_to }));
+                let wall_setting = at(&operation["attempts"][0]["clientTimeAtSend"]).wall_setting();
+                known = Some(Estimate::learn(None, OffsetBounds { least: initial, most: initial, wall_setting }));
             }
             known = operate(operation, known, &case["description"]);
         }
@@ -58,7 +58,7 @@ fn operate(operation: &Value, mut known: Option<Estimate>, name: &Value) -> Opti
 
         let headers = &attempt["response"]["headers"];
         let date = headers["Date"].as_str().filter(|_| headers["Age"].is_null());
-        let seen = date.and_then(|date| Sighting::new(sent, received, http_date(date)));
+        let seen = date.and_then(|date| OffsetBounds::new(sent, received, http_date(date)));
         known = seen.map(|seen| Estimate::learn(known.as_ref(), seen)).or(known);
         let refusal = attempt["response"]["errorCode"].as_str().and_then(TimeRefusal::of);
         let repeated =
@@ -75,9 +75,9 @@ fn operate(operation: &Value, mut known: Option<Estimate>, name: &Value) -> Opti
     known
 }
 
-fn at(time: &Value) -> Reading {
+fn at(time: &Value) -> HostClocks {
     let wall: Timestamp = time.as_str().unwrap().parse().unwrap();
-    Reading { wall, monotonic: wall.as_millisecond() - 1_767_000_000_000 }
+    HostClocks { wall, monotonic: wall.as_millisecond() - 1_767_000_000_000 }
 }
 
 fn http_date(text: &str) -> Timestamp {
@@ -86,44 +86,44 @@ fn http_date(text: &str) -> Timestamp {
 
 #[test]
 fn a_small_offset_does_not_matter_a_large_one_is_followed_and_a_huge_one_is_not() {
-    for (offset, standing) in [
-        (0, Standing::Agrees),
-        (9 * SECOND, Standing::Agrees),
-        (-9 * SECOND, Standing::Agrees),
-        (11 * SECOND, Standing::Off),
-        (-11 * SECOND, Standing::Off),
-        (23 * HOUR, Standing::Off),
-        (-23 * HOUR, Standing::Off),
-        (25 * HOUR, Standing::TooFar),
-        (-25 * HOUR, Standing::TooFar),
-        (-56 * 365 * 24 * HOUR, Standing::TooFar),
+    for (offset, agreement) in [
+        (0, Agreement::Agrees),
+        (9 * SECOND, Agreement::Agrees),
+        (-9 * SECOND, Agreement::Agrees),
+        (11 * SECOND, Agreement::Differs),
+        (-11 * SECOND, Agreement::Differs),
+        (23 * HOUR, Agreement::Differs),
+        (-23 * HOUR, Agreement::Differs),
+        (25 * HOUR, Agreement::TooFar),
+        (-25 * HOUR, Agreement::TooFar),
+        (-56 * 365 * 24 * HOUR, Agreement::TooFar),
     ] {
         let known = learn(&[offset]).unwrap();
-        assert_eq!(known.standing(), standing, "{offset}");
+        assert_eq!(known.agreement(), agreement, "{offset}");
         let now = reading(MINUTE, 0);
         let moved = signing_time(Some(&known), now).as_millisecond() - now.wall.as_millisecond();
-        let expected = if standing == Standing::Off { offset } else { 0 };
+        let expected = if agreement == Agreement::Differs { offset } else { 0 };
         assert!(moved.abs_diff(expected) < 1000, "{offset}: {moved}");
     }
 }
 
 #[test]
-fn an_offset_at_the_limit_does_not_change_sides_with_every_answer() {
-    let standings = |offsets: &[i64]| learn(offsets).unwrap().standing();
-    assert_eq!(standings(&[8 * SECOND]), Standing::Agrees);
-    assert_eq!(standings(&[12 * SECOND, 8 * SECOND]), Standing::Off);
-    assert_eq!(standings(&[12 * SECOND, 8 * SECOND, 3 * SECOND]), Standing::Agrees);
+fn an_offset_near_the_limit_does_not_switch_clocks_with_every_response() {
+    let agreements = |offsets: &[i64]| learn(offsets).unwrap().agreement();
+    assert_eq!(agreements(&[8 * SECOND]), Agreement::Agrees);
+    assert_eq!(agreements(&[12 * SECOND, 8 * SECOND]), Agreement::Differs);
+    assert_eq!(agreements(&[12 * SECOND, 8 * SECOND, 3 * SECOND]), Agreement::Agrees);
 }
 
 #[test]
-fn the_log_hears_of_a_change_once() {
+fn a_change_is_logged_once() {
     let mut known = None;
     let news: Vec<bool> =
         [0, HOUR, HOUR + 20 * SECOND, HOUR + 40 * SECOND, HOUR + 90 * SECOND, HOUR + 90 * SECOND, 0, 0]
             .into_iter()
             .zip(0..)
             .map(|(offset, at)| {
-                let next = Estimate::learn(known.as_ref(), sighting(at * MINUTE, 40, offset));
+                let next = Estimate::learn(known.as_ref(), bounds(at * MINUTE, 40, offset));
                 let news = next.is_news_after(known.as_ref());
                 known = Some(next);
                 news
@@ -133,32 +133,32 @@ fn the_log_hears_of_a_change_once() {
 }
 
 #[test]
-fn an_answer_that_was_long_on_the_way_proves_nothing() {
+fn a_response_that_took_too_long_proves_nothing() {
     let date = reading(0, HOUR).wall;
     for (took, counts) in [(0, true), (MINUTE, true), (MINUTE + 1, false), (-1, false)] {
-        assert_eq!(Sighting::new(reading(0, 0), reading(took, 0), date).is_some(), counts, "{took}");
+        assert_eq!(OffsetBounds::new(reading(0, 0), reading(took, 0), date).is_some(), counts, "{took}");
     }
 }
 
 #[test]
-fn setting_the_hosts_clock_voids_what_was_known() {
+fn setting_the_hosts_clock_discards_the_estimate() {
     let known = learn(&[2 * HOUR]).unwrap();
-    // somebody corrects the host: the offset must not be added to the right time
+    // an operator corrects the host's clock: the offset must not be added to the correct time
     let corrected = reading(MINUTE, 2 * HOUR);
     assert!(known.is_outdated(corrected) && !known.is_outdated(reading(MINUTE, 900)));
     assert_eq!(signing_time(Some(&known), corrected), corrected.wall);
-    // and the next answer counts alone
+    // from now on only the next response counts
     let date = corrected.wall;
-    let seen = Sighting::new(corrected, Reading { monotonic: MINUTE + 40, ..corrected }, date).unwrap();
+    let seen = OffsetBounds::new(corrected, HostClocks { monotonic: MINUTE + 40, ..corrected }, date).unwrap();
     let known = Estimate::learn(Some(&known), seen);
-    assert_eq!((known.standing(), known.is_outdated(corrected)), (Standing::Agrees, false));
+    assert_eq!((known.agreement(), known.is_outdated(corrected)), (Agreement::Agrees, false));
 }
 
 #[test]
 fn a_clock_that_is_set_during_an_exchange_spoils_neither_offset_nor_repetition() {
     let (sent, received) = (reading(0, 0), reading(40, 3 * HOUR));
     let date = reading(0, HOUR).wall;
-    let known = Estimate::learn(None, Sighting::new(sent, received, date).unwrap());
+    let known = Estimate::learn(None, OffsetBounds::new(sent, received, date).unwrap());
     assert!(known.offset().abs_diff(-2 * HOUR) < 1000);
     assert!(explains(&known, TimeRefusal::Certain, sent, sent.wall), "it was signed an hour early");
     let signed_rightly = reading(0, HOUR).wall;
@@ -182,13 +182,13 @@ fn a_refusal_is_explained_by_the_time_the_request_was_signed_with() {
     ] {
         let known = learn(&[offset]).unwrap();
         let sent = reading(0, 0);
-        let signed = sent.wall_ahead_by(applied);
+        let signed = sent.wall_plus(applied);
         assert_eq!(explains(&known, refusal, sent, signed), explained, "{offset} {applied} {refusal:?}");
     }
 }
 
 #[test]
-fn codes_that_may_speak_of_the_time_are_told_apart() {
+fn error_codes_are_classified_by_what_they_say_about_the_time() {
     for (code, refusal) in [
         ("RequestExpired", Some(TimeRefusal::Certain)),
         ("Client.RequestExpired", Some(TimeRefusal::Certain)),
@@ -204,41 +204,41 @@ fn codes_that_may_speak_of_the_time_are_told_apart() {
 }
 
 proptest! {
-    /// The bounds hold the truth however long the way was and wherever on it the date was written.
+    /// The bounds contain the true offset, however long the round trip was and whenever during it the date was written.
     #[test]
-    fn the_truth_lies_within_the_bounds(
-        offset in -LIMIT..LIMIT, took in 0..MINUTE, written in 0.0..1.0, sent in 0..1_000_000_i64
+    fn the_true_offset_lies_within_the_bounds(
+        offset in -MAX_FOLLOWED..MAX_FOLLOWED, took in 0..MINUTE, written in 0.0..1.0, sent in 0..1_000_000_i64
     ) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
         let on_the_way = (took as f64 * written) as i64;
         let date = reading(sent + on_the_way, offset).wall.as_millisecond().div_euclid(SECOND);
         let date = Timestamp::from_second(date).unwrap();
-        let seen = Sighting::new(reading(sent, 0), reading(sent + took, 0), date).unwrap();
+        let seen = OffsetBounds::new(reading(sent, 0), reading(sent + took, 0), date).unwrap();
         prop_assert!(seen.least <= offset && offset <= seen.most, "{seen:?}");
         prop_assert!(middle(seen).abs_diff(offset) <= (took.unsigned_abs() + 1000) / 2 + 1);
     }
 
-    /// More answers never make it worse, and many make it better than one `Date` can be.
+    /// Further responses never widen the bounds, and together they are more exact than one `Date` can be.
     #[test]
-    fn answers_together_are_at_least_as_exact_as_the_best_of_them(
-        offset in -LIMIT..LIMIT, sent in proptest::collection::vec(0..100_000_i64, 1..30)
+    fn responses_together_are_at_least_as_exact_as_the_best_of_them(
+        offset in -MAX_FOLLOWED..MAX_FOLLOWED, sent in proptest::collection::vec(0..100_000_i64, 1..30)
     ) {
         let mut known: Option<Estimate> = None;
         for sent in sent {
-            let next = Estimate::learn(known.as_ref(), sighting(sent, 40, offset));
-            let width = |known: &Estimate| known.seen.most - known.seen.least;
+            let next = Estimate::learn(known.as_ref(), bounds(sent, 40, offset));
+            let width = |known: &Estimate| known.bounds.most - known.bounds.least;
             prop_assert!(known.is_none_or(|known| width(&next) <= width(&known)));
-            prop_assert!(next.seen.least <= offset && offset <= next.seen.most);
+            prop_assert!(next.bounds.least <= offset && offset <= next.bounds.most);
             known = Some(next);
         }
     }
 
-    /// Nothing an endpoint or a clock says makes the arithmetic fail.
+    /// No date of an endpoint and no clock makes the arithmetic overflow.
     #[test]
-    fn no_time_is_too_strange(wall in any::<i64>(), date in any::<i64>(), sent in any::<i64>(), received in any::<i64>()) {
+    fn no_time_causes_an_overflow(wall in any::<i64>(), date in any::<i64>(), sent in any::<i64>(), received in any::<i64>()) {
         let time = |ms: i64| Timestamp::from_millisecond(ms % 253_402_207_200_000).unwrap();
-        let [sent, received] = [sent, received].map(|monotonic| Reading { wall: time(wall), monotonic });
-        if let Some(seen) = Sighting::new(sent, received, time(date)) {
+        let [sent, received] = [sent, received].map(|monotonic| HostClocks { wall: time(wall), monotonic });
+        if let Some(seen) = OffsetBounds::new(sent, received, time(date)) {
             let known = Estimate::learn(None, seen);
             let _any = (signing_time(Some(&known), received), explains(&known, TimeRefusal::Certain, sent, sent.wall));
         }
