@@ -1,4 +1,4 @@
-//! Who may call a listener, and who of them is calling now.
+//! Authenticates the sender of a request against the clients that may call a listener.
 
 use std::ptr;
 use std::sync::Arc;
@@ -12,39 +12,39 @@ use super::identity::ClientIdentity;
 /// Who may call a listener.
 #[derive(Debug, Clone)]
 pub enum Callers {
-    /// `any_local = true`: whoever can connect.
+    /// `any_local = true`: everybody who can connect.
     AnyLocal,
-    /// `authenticate = [...]`: the clients that the configuration names, by these methods and no others.
+    /// `authenticate = [...]`: the configured clients, identified by these methods and no others.
     Clients {
-        /// The methods that count.
+        /// The accepted methods.
         methods: Vec<Method>,
-        /// The clients.
+        /// All configured clients.
         clients: Arc<Clients>,
     },
 }
 
-/// Why nobody in particular is calling.
+/// Why the sender of a request is not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum AuthenticationError {
-    /// The request carries no credential that counts here. A user or group that is no client's is not a credential the
-    /// caller presented, and ends here too.
+    /// The request carries no credential that the listener accepts. A user or group that belongs to no client counts as no
+    /// credential, because the sender did not choose to present it.
     #[error("the request carries no credential by which this listener knows a client")]
     MissingCredential,
-    /// A credential was presented that is no client's, or the evidence names two clients: then one of the two is not what
-    /// it seems, and neither is believed.
+    /// A presented credential belongs to no client, or the evidence identifies two clients. In the second case one of the two
+    /// identities must be wrong, so neither is trusted.
     #[error("the credential of the request is not that of one known client")]
     UnknownCredential,
-    /// A token was presented that may be a client's, and the keys to verify it with have not been fetched yet.
+    /// A presented token may be valid, but the keys to verify it have not been fetched yet.
     #[error("the token of the request cannot be verified yet: the keys of its issuer are not here")]
     KeysMissing,
 }
 
 impl Callers {
-    /// Who is calling. It is asked for every request, before its body is read.
+    /// Identifies the client that sent a request, before the body of the request is read.
     ///
-    /// All evidence that counts and names a client must name the same one. A token or certificate that was presented must
-    /// be known, even where a user id names a client: a wrong password is not mended by a right one. One bearer token serves
-    /// two methods, of which it must satisfy one.
+    /// All accepted evidence must identify the same client. A presented token or certificate must be known even when a user id
+    /// already identifies a client: valid evidence does not excuse an invalid credential. A bearer token is checked by two
+    /// methods, and must satisfy one of them.
     ///
     /// # Errors
     /// [`AuthenticationError`].
@@ -55,7 +55,7 @@ impl Callers {
         }
     }
 
-    /// Whether the `Authorization` field counts here.
+    /// Whether the `Authorization` field is evaluated.
     #[must_use]
     pub fn read_authorization(&self) -> bool {
         match self {
@@ -73,12 +73,12 @@ fn identify<'c>(
     evidence: &Evidence<'_>,
 ) -> Result<ClientIdentity<'c>, AuthenticationError> {
     let mut identified: Option<(&Client, Method)> = None;
-    let mut certificate = Credential::when(evidence.spiffe_id.is_some() || !evidence.dns_names.is_empty());
-    let mut bearer = Credential::when(evidence.bearer_token.is_some() || evidence.service_account.is_some());
+    let mut certificate = Credential::new(evidence.spiffe_id.is_some() || !evidence.dns_names.is_empty());
+    let mut bearer = Credential::new(evidence.bearer_token.is_some() || evidence.service_account.is_some());
     for &method in methods {
-        let mut named = None;
-        for client in clients.by(method, evidence) {
-            named = Some(client);
+        let mut found = None;
+        for client in clients.identified_by(method, evidence) {
+            found = Some(client);
             match identified {
                 None => identified = Some((client, method)),
                 Some((first, _)) if ptr::eq(first, client) => {}
@@ -87,8 +87,8 @@ fn identify<'c>(
         }
         match method {
             Method::UnixPeer | Method::LoopbackOwner => {}
-            Method::Mtls => certificate.judge(named),
-            Method::BearerToken | Method::ServiceAccount => bearer.judge(named),
+            Method::Mtls => certificate.note(found),
+            Method::BearerToken | Method::ServiceAccount => bearer.note(found),
         }
     }
     if certificate == Credential::Unknown || bearer == Credential::Unknown {
@@ -98,29 +98,28 @@ fn identify<'c>(
     Ok(ClientIdentity::Named { client, method })
 }
 
-/// What became of a credential that callers present themselves.
+/// The state of a credential that the sender presents: a certificate or a bearer token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Credential {
-    /// There is none.
     Absent,
-    /// No method that counts has looked at it yet.
-    Unjudged,
-    /// It is no client's, as far as methods have looked.
+    /// No accepted method has checked it yet.
+    Unchecked,
+    /// No method that has checked it found a client.
     Unknown,
-    /// It is a client's.
     Known,
 }
 
 impl Credential {
-    const fn when(presented: bool) -> Self {
-        if presented { Self::Unjudged } else { Self::Absent }
+    const fn new(is_presented: bool) -> Self {
+        if is_presented { Self::Unchecked } else { Self::Absent }
     }
 
-    const fn judge(&mut self, named: Option<&Client>) {
-        *self = match (*self, named) {
+    /// Takes the result of one method's check.
+    const fn note(&mut self, found: Option<&Client>) {
+        *self = match (*self, found) {
             (Self::Absent, _) => Self::Absent,
-            (Self::Known, _) | (Self::Unjudged | Self::Unknown, Some(_)) => Self::Known,
-            (Self::Unjudged | Self::Unknown, None) => Self::Unknown,
+            (Self::Known, _) | (Self::Unchecked | Self::Unknown, Some(_)) => Self::Known,
+            (Self::Unchecked | Self::Unknown, None) => Self::Unknown,
         };
     }
 }

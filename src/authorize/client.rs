@@ -1,4 +1,4 @@
-//! Clients by name: what identifies each, what it may do, and how often.
+//! Configured clients: what identifies each, what it may call, and how often.
 
 use subtle::ConditionallySelectable as _;
 
@@ -11,51 +11,51 @@ use crate::query::QueryForm;
 /// A client that the configuration names.
 #[derive(Debug)]
 pub struct Client {
-    /// Its name, in logs and in the audit.
+    /// The name in logs and in the audit.
     pub name: String,
     /// What identifies it.
     pub identifiers: Identifiers,
-    /// What it may do: nothing, as long as no rule allows something.
+    /// What it may call. Without a rule that allows a call, nothing.
     pub rules: Vec<Rule>,
-    /// What becomes of calls that its rules do not allow.
+    /// What happens to calls that the rules do not allow.
     pub mode: Mode,
-    /// How often it may call; without a limit, as often as it likes.
+    /// How often it may call. `None`: without a limit.
     pub rate: Option<RateLimit>,
 }
 
-/// What identifies a client. Any one of them is enough: they are other words for the same client, not factors.
+/// What identifies a client. One match is enough: these are alternatives, not factors of one authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifiers {
-    /// Users, of Unix peers and of the owners of loopback connections.
+    /// User ids of Unix peers, and of the owners of loopback connections.
     pub uids: Vec<u32>,
-    /// Groups of Unix peers.
+    /// Group ids of Unix peers.
     pub gids: Vec<u32>,
-    /// SPIFFE ids in certificates.
+    /// SPIFFE ids in client certificates.
     pub spiffe_ids: Vec<String>,
-    /// DNS names in certificates, in lower case.
+    /// DNS names in client certificates, in lower case.
     pub dns_names: Vec<String>,
-    /// Digests of bearer tokens; several while one is being replaced.
+    /// Digests of bearer tokens. There are several while a token is being replaced.
     pub tokens: Vec<TokenDigest>,
     /// Kubernetes service accounts, as `namespace/name`.
     pub service_accounts: Vec<String>,
 }
 
-/// What becomes of calls that a client's rules do not allow.
+/// What happens to calls that a client's rules do not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// They are refused.
     Enforce,
-    /// They pass and are recorded, so that rules can be written from what is used.
+    /// They pass and are recorded, so that rules can be derived from actual use.
     Record,
 }
 
 impl Mode {
-    /// What the configuration calls them.
+    /// The names in the configuration.
     pub const WORDS: [(&'static str, Self); 2] = [("enforce", Self::Enforce), ("record", Self::Record)];
 }
 
 impl Identifiers {
-    /// Whether a listener with this method can identify the client.
+    /// Whether the client can be identified by this method.
     #[must_use]
     pub const fn include(&self, method: Method) -> bool {
         match method {
@@ -68,12 +68,12 @@ impl Identifiers {
     }
 }
 
-/// All clients of a configuration, shared by all workers.
+/// All configured clients, shared by all workers.
 #[derive(Debug)]
 pub struct Clients(Vec<Client>);
 
 impl Client {
-    /// What the rules say about a call, whatever the mode.
+    /// What the rules say about a call, in either mode.
     #[must_use]
     pub fn judge(&self, route: &str, form: &QueryForm<'_>) -> Verdict {
         judge(&self.rules, route, form)
@@ -82,12 +82,12 @@ impl Client {
     /// Counts a call against the client's rate.
     ///
     /// # Errors
-    /// [`Throttled`].
+    /// [`Throttled`] when the rate is exceeded.
     pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
         self.rate.as_ref().map_or(Ok(()), |rate| rate.try_take(now_nanos))
     }
 
-    fn is_named_by(&self, method: Method, evidence: &Evidence<'_>) -> bool {
+    fn is_identified_by(&self, method: Method, evidence: &Evidence<'_>) -> bool {
         let Identifiers { uids, gids, spiffe_ids, dns_names, tokens: _, service_accounts } = &self.identifiers;
         match method {
             Method::UnixPeer => {
@@ -105,40 +105,45 @@ impl Client {
             Method::ServiceAccount => {
                 evidence.service_account.is_some_and(|account| service_accounts.iter().any(|known| known == account))
             }
-            // compared over all clients at once, in `Clients::by_token`
+            // `Clients::by_token` compares the tokens of all clients at once
             Method::BearerToken => false,
         }
     }
 }
 
 impl Clients {
-    /// Clients whose names and identifiers are unique, as the configuration's reader sees to.
+    /// The names and identifiers of `clients` must be unique, which the configuration checks.
     #[must_use]
     pub const fn new(clients: Vec<Client>) -> Self {
         Self(clients)
     }
 
-    /// All of them.
+    /// Iterates over all clients.
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
         self.0.iter()
     }
 
-    /// The client of this name.
+    /// The client with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Client> {
         self.0.iter().find(|client| client.name == name)
     }
 
-    /// The clients that the evidence of one method names: more than one when, say, a user is one client and its group another.
-    pub(super) fn by<'c>(&'c self, method: Method, evidence: &Evidence<'_>) -> impl Iterator<Item = &'c Client> {
+    /// The clients that the evidence for one method identifies. There are several when, for instance, a user id belongs to one
+    /// client and a group id to another.
+    pub(super) fn identified_by<'c>(
+        &'c self,
+        method: Method,
+        evidence: &Evidence<'_>,
+    ) -> impl Iterator<Item = &'c Client> {
         let by_token = match method {
             Method::BearerToken => evidence.bearer_token.and_then(|token| self.by_token(token)),
             Method::UnixPeer | Method::LoopbackOwner | Method::Mtls | Method::ServiceAccount => None,
         };
-        self.0.iter().filter(move |client| client.is_named_by(method, evidence)).chain(by_token)
+        self.0.iter().filter(move |client| client.is_identified_by(method, evidence)).chain(by_token)
     }
 
-    /// Every digest of every client is compared, and which of them matched does not show in the time taken.
+    /// Compares every digest of every client, so that the time taken does not tell which one matched.
     fn by_token(&self, token: &[u8]) -> Option<&Client> {
         let presented = TokenDigest::of(token);
         let mut found = u64::MAX;

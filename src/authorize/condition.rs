@@ -4,33 +4,32 @@ use std::fmt;
 
 use crate::query::Parameters;
 
-/// One parameter, and what is asked of it. Names are compared exactly; the members of a list (`JobIds.member.1`) are
-/// parameters of their own.
+/// A test of one parameter. Names are compared exactly; each member of a list (`JobIds.member.1`) is a parameter of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// The decoded name.
+    /// The parameter's decoded name.
     pub parameter: String,
-    /// What is asked.
+    /// What is tested.
     pub test: Test,
 }
 
-/// What a condition asks. A parameter that is not there has no value: it equals nothing, not even the empty text.
+/// What a condition tests. A parameter that is absent has no value: it equals nothing, not even the empty text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
-    /// It has this value.
+    /// The parameter has this value.
     Equals(String),
-    /// Its value begins so.
+    /// The value begins with this text.
     Prefix(String),
-    /// It has one of these values.
+    /// The parameter has one of these values.
     OneOf(Vec<String>),
-    /// It is not there.
+    /// The parameter is absent.
     Absent,
-    /// It is there, whatever its value.
+    /// The parameter is present, with any value.
     Present,
 }
 
 impl Condition {
-    /// Whether the parameters, as they will be sent, meet this condition.
+    /// Whether the parameters that will be sent satisfy the condition.
     #[must_use]
     pub fn holds(&self, parameters: &Parameters<'_>) -> bool {
         let value = parameters.get(&self.parameter);
@@ -45,7 +44,7 @@ impl Condition {
 }
 
 impl fmt::Display for Condition {
-    /// The values shown are those of the configuration, never a client's.
+    /// Shows values from the configuration, never a client's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.parameter;
         match &self.test {

@@ -1,43 +1,43 @@
-//! What is known about whoever sent a request, as plain facts, and the methods by which a listener lets them count.
+//! What is known about the sender of a request, and the methods by which a listener evaluates it.
 
 use std::fmt;
 
-/// The facts of one request. The empty value proves nothing, which is why this type may have a default.
+/// What is known about the sender of one request. The empty value proves nothing, which is why this type may have a default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Evidence<'a> {
-    /// The user at the other end of a Unix socket.
+    /// The user id of a Unix socket's peer.
     pub uid: Option<u32>,
-    /// The group at the other end of a Unix socket.
+    /// The group id of a Unix socket's peer.
     pub gid: Option<u32>,
-    /// The user that owns the other end of a loopback TCP connection.
+    /// The id of the user who owns the other end of a loopback TCP connection.
     pub owner_uid: Option<u32>,
     /// The SPIFFE id in a verified client certificate.
     pub spiffe_id: Option<&'a str>,
     /// The DNS names in a verified client certificate.
     pub dns_names: &'a [String],
-    /// What the one `Authorization: Bearer` field holds. A secret: it is digested and compared, and goes nowhere else.
+    /// The token of the only `Authorization: Bearer` field. It is a secret: it is hashed and compared, and used for nothing else.
     pub bearer_token: Option<&'a [u8]>,
     /// The service account of a verified token, as `namespace/name`.
     pub service_account: Option<&'a str>,
 }
 
-/// A way to tell who is calling. A listener lists those that count; evidence of any other is not looked at.
+/// A method of authentication. Each listener lists the methods it accepts, and ignores evidence for any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// User or group of a Unix peer.
+    /// By the user or group of a Unix peer.
     UnixPeer,
-    /// User that owns the other end of a loopback TCP connection.
+    /// By the user who owns the other end of a loopback TCP connection.
     LoopbackOwner,
-    /// A client certificate.
+    /// By a client certificate.
     Mtls,
-    /// A bearer token.
+    /// By a bearer token.
     BearerToken,
-    /// A Kubernetes service-account token.
+    /// By a Kubernetes service-account token.
     ServiceAccount,
 }
 
 impl Method {
-    /// What the configuration calls them.
+    /// The names in the configuration.
     pub const WORDS: [(&'static str, Self); 5] = [
         (Self::UnixPeer.as_str(), Self::UnixPeer),
         (Self::LoopbackOwner.as_str(), Self::LoopbackOwner),
@@ -46,7 +46,7 @@ impl Method {
         (Self::ServiceAccount.as_str(), Self::ServiceAccount),
     ];
 
-    /// The word in the configuration, in logs and in the audit.
+    /// The name in the configuration, in logs and in the audit.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

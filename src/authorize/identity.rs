@@ -1,4 +1,4 @@
-//! Who is calling, once a listener's evidence has been judged.
+//! The identity of an authenticated client.
 
 use super::client::Client;
 use super::evidence::Method;
@@ -7,19 +7,19 @@ use super::rate::Throttled;
 /// An authenticated client.
 #[derive(Debug, Clone, Copy)]
 pub enum ClientIdentity<'c> {
-    /// Whoever can connect to a listener that says `any_local = true`.
+    /// Any process that can connect to a listener with `any_local = true`.
     AnyLocal,
-    /// A client that the configuration names.
+    /// A configured client.
     Named {
         /// The client, with its rules.
         client: &'c Client,
-        /// How it was identified; when several ways agree, the first that the listener lists.
+        /// How it was identified. When several methods agree, the first that the listener lists.
         method: Method,
     },
 }
 
 impl ClientIdentity<'_> {
-    /// The client's name, in log and audit.
+    /// The client's name in log and audit.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -28,7 +28,7 @@ impl ClientIdentity<'_> {
         }
     }
 
-    /// How the client was identified, in a word for log and audit.
+    /// The method by which the client was identified, for log and audit.
     #[must_use]
     pub const fn identified_by(&self) -> &'static str {
         match self {
@@ -37,10 +37,10 @@ impl ClientIdentity<'_> {
         }
     }
 
-    /// Counts a call against the client's rate. Whoever has no name has no rate: the limits of route and listener hold.
+    /// Counts a call against the client's rate. Clients without a name have no rate; the limits of route and listener apply.
     ///
     /// # Errors
-    /// [`Throttled`].
+    /// [`Throttled`] when the rate is exceeded.
     pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
         match self {
             Self::AnyLocal => Ok(()),

@@ -1,7 +1,7 @@
-//! Who may do what, pure: evidence, clients, rules, and the proof that the policy said yes.
+//! Authentication and authorization, pure: evidence, clients, rules, and the proof that the policy allowed a call.
 //!
-//! A request passes here twice. Before its body is read, [`Callers::authenticate`] says who sent it; once its form is
-//! parsed, [`Policy::authorize`] says whether this client may have it signed. Nothing here reads a clock, a socket or a
+//! A request is checked twice. Before its body is read, [`Callers::authenticate`] identifies the client; once its form is
+//! parsed, [`Policy::authorize`] decides whether this client may have it signed. Nothing here reads a clock, a socket or a
 //! file: evidence and time are arguments.
 
 pub mod callers;
@@ -21,7 +21,7 @@ pub use client::{Client, Clients, Identifiers, Mode};
 pub use condition::{Condition, Test};
 pub use evidence::{Evidence, Method};
 pub use identity::ClientIdentity;
-pub use observed_calls::Learned;
+pub use observed_calls::ObservedCalls;
 pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern};
 pub use policy::{Authorized, Decision, Denied, Policy};
 pub use rate::{RateLimit, Throttled};

@@ -1,22 +1,22 @@
-//! What clients were seen to call, and the least-privilege rules that would let them.
+//! Collects the calls that clients were seen to make, and suggests the least-privilege rules that allow them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::query::Action;
 
-/// Most kinds of calls that are remembered: clients choose Actions, and memory must not be theirs to fill.
-const MOST_CALLS: usize = 10_000;
-/// Most parameter names remembered of one kind of call. They are comments in what is suggested, no rules.
-const MOST_PARAMETERS: usize = 40;
-/// Most characters shown of a parameter's name.
-const LONGEST_NAME: usize = 64;
+/// How many different calls are kept. Clients choose the Actions, so without a limit they could fill the memory.
+const MAX_CALLS: usize = 10_000;
+/// How many parameter names are kept for each call. They appear in comments of the suggestion, not in rules.
+const MAX_PARAMETERS: usize = 40;
+/// How many characters of a parameter's name are shown.
+const MAX_NAME: usize = 64;
 
-/// The kinds of calls seen, and how often. Values of parameters never come here.
+/// The different calls that were seen, and how often. Values of parameters are never kept.
 #[derive(Debug, Default)]
-pub struct Learned {
-    calls: BTreeMap<Call, Use>,
-    overflow: u64,
+pub struct ObservedCalls {
+    calls: BTreeMap<Call, Usage>,
+    dropped: u64,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,14 +27,14 @@ struct Call {
 }
 
 #[derive(Debug, Default)]
-struct Use {
+struct Usage {
     count: u64,
     parameters: BTreeSet<String>,
 }
 
-impl Learned {
-    /// Remembers a call. Names of client and route are those of the configuration.
-    pub fn remember<'p>(
+impl ObservedCalls {
+    /// Adds a call. `client` and `route` are names from the configuration.
+    pub fn add<'p>(
         &mut self,
         client: &str,
         route: &str,
@@ -42,53 +42,54 @@ impl Learned {
         parameters: impl IntoIterator<Item = &'p str>,
     ) {
         let call = Call { client: client.to_owned(), route: route.to_owned(), action: action.as_str().to_owned() };
-        if self.calls.len() >= MOST_CALLS && !self.calls.contains_key(&call) {
-            self.overflow = self.overflow.saturating_add(1);
+        if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
+            self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let seen = self.calls.entry(call).or_default();
-        seen.count = seen.count.saturating_add(1);
+        let usage = self.calls.entry(call).or_default();
+        usage.count = usage.count.saturating_add(1);
         for name in parameters {
-            if seen.parameters.len() >= MOST_PARAMETERS {
+            if usage.parameters.len() >= MAX_PARAMETERS {
                 break;
             }
-            seen.parameters.insert(name.chars().take(LONGEST_NAME).flat_map(char::escape_default).collect());
+            usage.parameters.insert(name.chars().take(MAX_NAME).flat_map(char::escape_default).collect());
         }
     }
 
-    /// Whether nothing was seen.
+    /// Whether no call was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// Calls that were not remembered, because there were too many kinds.
+    /// How many calls were dropped because there were too many different ones.
     #[must_use]
-    pub const fn overflow(&self) -> u64 {
-        self.overflow
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
-    /// For each client one rule that allows what was seen and no more, as tables that can be appended to the configuration.
+    /// One rule for each client, which allows the calls that were seen and no others, as TOML that can be appended to the
+    /// configuration.
     #[must_use]
-    pub fn suggest(&self) -> String {
+    pub fn suggest_rules(&self) -> String {
         let mut text = String::new();
         let mut clients: Vec<&str> = self.calls.keys().map(|call| call.client.as_str()).collect();
         clients.dedup();
         for client in clients {
-            self.suggest_for(client, &mut text);
+            self.suggest_rule(client, &mut text);
         }
         text
     }
 
-    fn suggest_for(&self, client: &str, text: &mut String) {
+    fn suggest_rule(&self, client: &str, text: &mut String) {
         if !text.is_empty() {
             text.push('\n');
         }
         let _infallible = writeln!(text, "[[client.{client}.rule]]\neffect = \"allow\"\nactions = [");
-        for (call, seen) in self.calls.iter().filter(|(call, _)| call.client == client) {
-            let _infallible = write!(text, "  \"{}:{}\", # {}", call.route, call.action, times(seen.count));
-            // every call has these two
-            let names: Vec<&str> = seen
+        for (call, usage) in self.calls.iter().filter(|(call, _)| call.client == client) {
+            let _infallible = write!(text, "  \"{}:{}\", # {}", call.route, call.action, times(usage.count));
+            // every call has these two, so naming them would tell nothing
+            let names: Vec<&str> = usage
                 .parameters
                 .iter()
                 .map(String::as_str)
@@ -116,15 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_suggested_and_no_more() {
-        let mut learned = Learned::default();
-        assert!(learned.is_empty() && learned.suggest().is_empty());
-        learned.remember("b", "ie", &action("ListJobs"), ["Action", "Version"]);
-        learned.remember("a", "ie", &action("GetStatus"), ["Action", "JobId"]);
-        learned.remember("a", "ie", &action("GetStatus"), ["Action", "Version", "A\nB"]);
-        learned.remember("a", "sdb", &action("Select"), []);
+    fn rules_are_suggested_for_what_was_seen_and_nothing_more() {
+        let mut observed = ObservedCalls::default();
+        assert!(observed.is_empty() && observed.suggest_rules().is_empty());
+        observed.add("b", "ie", &action("ListJobs"), ["Action", "Version"]);
+        observed.add("a", "ie", &action("GetStatus"), ["Action", "JobId"]);
+        observed.add("a", "ie", &action("GetStatus"), ["Action", "Version", "A\nB"]);
+        observed.add("a", "sdb", &action("Select"), []);
         assert_eq!(
-            learned.suggest(),
+            observed.suggest_rules(),
             "[[client.a.rule]]\neffect = \"allow\"\nactions = [\n  \"ie:GetStatus\", # 2 times, with A\\nB, JobId\n  \
              \"sdb:Select\", # once\n]\n\n\
              [[client.b.rule]]\neffect = \"allow\"\nactions = [\n  \"ie:ListJobs\", # once\n]\n"
@@ -133,13 +134,13 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_whatever_clients_call() {
-        let mut learned = Learned::default();
-        for number in 0..MOST_CALLS + 5 {
-            learned.remember("a", "ie", &action(&format!("A{number}")), []);
+        let mut observed = ObservedCalls::default();
+        for number in 0..MAX_CALLS + 5 {
+            observed.add("a", "ie", &action(&format!("A{number}")), []);
         }
         let names: Vec<String> = (0..1000).map(|number| format!("P{number}")).collect();
-        learned.remember("a", "ie", &action("A0"), names.iter().map(String::as_str));
-        assert_eq!((learned.calls.len(), learned.overflow()), (MOST_CALLS, 5));
-        assert!(learned.calls.values().all(|seen| seen.parameters.len() <= MOST_PARAMETERS));
+        observed.add("a", "ie", &action("A0"), names.iter().map(String::as_str));
+        assert_eq!((observed.calls.len(), observed.dropped()), (MAX_CALLS, 5));
+        assert!(observed.calls.values().all(|usage| usage.parameters.len() <= MAX_PARAMETERS));
     }
 }

@@ -1,20 +1,20 @@
-//! Patterns over Actions and routes: exact, or a prefix spelled with one trailing `*`.
+//! Patterns for Actions and routes: an exact name, or a prefix followed by `*`.
 
 use std::fmt;
 
 use crate::query::Action;
 
-/// Matches Actions. There is no other wildcard: what a pattern allows must be obvious to whoever approves it.
+/// Matches Actions. There are no other wildcards: people who approve a pattern must see at once what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionPattern {
     /// This Action.
     Exact(String),
-    /// Every Action that begins so.
+    /// Every Action that begins with this text.
     Prefix(String),
 }
 
 impl ActionPattern {
-    /// Reads `GetStatus`, `Get*` or `*`; `None` when what stands before the `*` is not an Action or the start of one.
+    /// Parses `GetStatus`, `Get*` or `*`; `None` when the text without its `*` cannot be an Action or the beginning of one.
     #[must_use]
     pub fn parse(pattern: &str) -> Option<Self> {
         let action = |text| Action::parse(text).map(|action| action.as_str().to_owned());
@@ -44,21 +44,21 @@ impl fmt::Display for ActionPattern {
     }
 }
 
-/// The route's half of a pattern.
+/// Matches routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoutePattern {
-    /// `*`: every route, those yet to be configured included.
+    /// `*`: every route, also those that are configured later.
     Any,
-    /// The route of this name.
+    /// The route with this name.
     Named(String),
 }
 
 /// Matches an Action on a route: `importexport:List*`, `importexport:*`, `*:Get*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteActionPattern {
-    /// On which route.
+    /// The part before the colon.
     pub route: RoutePattern,
-    /// Which Actions.
+    /// The part after the colon.
     pub action: ActionPattern,
 }
 

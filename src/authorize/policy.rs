@@ -1,4 +1,4 @@
-//! The decision whether a client may call an Action. Only here is an [`Authorized`] made.
+//! Decides whether a client may call an Action. Only this file makes an [`Authorized`].
 
 use thiserror::Error;
 
@@ -7,52 +7,52 @@ use super::identity::ClientIdentity;
 use super::rule::{RuleId, Verdict};
 use crate::query::QueryForm;
 
-/// What decides on one listener. It must fit who may call there: the rules of a client on one, none on the other.
+/// What decides on the calls of one listener. It corresponds to the listener's [`super::Callers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// `any_local = true`: no client is named, every local process may call every Action.
+    /// `any_local = true`: clients are not identified, and every local process may call every Action.
     AnyLocal,
-    /// Clients are named: each may do what its rules allow, and nothing else.
+    /// Each client may call what its rules allow, and nothing else.
     ByClient,
 }
 
-/// A form that the policy let pass. Owning it is the permission to have it signed: what the policy saw is what is sent.
+/// A form that the policy allowed. Signing needs this value, so that the form which is sent is the one which the policy saw.
 #[derive(Debug)]
 pub struct Authorized<'a> {
     form: QueryForm<'a>,
     decision: Decision,
 }
 
-/// Why a form may pass.
+/// Why the policy allowed a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// The listener lets any local process call.
+    /// Any local process may call the listener.
     AnyLocal,
     /// This rule allows it.
     Allowed(RuleId),
-    /// The client is in record mode. Its rules deny the call, by this one or because none allows it.
+    /// The client is in record mode, and its rules deny the call: this rule, or `None` because no rule allows it.
     Recorded(Option<RuleId>),
 }
 
-/// The policy said no. The rule is one of the client's own table.
+/// Why the policy denied a form. Rules are those of the client's own table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Denied {
-    /// A rule denies it.
+    /// This rule denies it.
     #[error("the rule {0} of this client denies this call")]
     ByRule(RuleId),
     /// No rule allows it.
     #[error("no rule of this client allows this call")]
     NoRule,
-    /// Who calls and what decides do not fit together: a bug, and no reason to let a call pass.
+    /// The kind of identity does not correspond to the kind of policy. This is a bug in countersign, and must not allow a call.
     #[error("this client may not call here")]
-    Misplaced,
+    WrongPolicy,
 }
 
 impl Policy {
-    /// Decides on the route called `route`, and hands the form on only when the answer is yes.
+    /// Decides on a call on the route called `route`, and passes the form on only when it is allowed.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] says why it is not.
     pub fn authorize<'a>(
         &self,
         client: &ClientIdentity<'_>,
@@ -69,7 +69,7 @@ impl Policy {
                 (Verdict::NoRule, Mode::Enforce) => return Err(Denied::NoRule),
             },
             (Self::AnyLocal, ClientIdentity::Named { .. }) | (Self::ByClient, ClientIdentity::AnyLocal) => {
-                return Err(Denied::Misplaced);
+                return Err(Denied::WrongPolicy);
             }
         };
         Ok(Authorized { form, decision })
@@ -83,7 +83,7 @@ impl<'a> Authorized<'a> {
         &self.form
     }
 
-    /// Why it may pass.
+    /// Why it was allowed.
     #[must_use]
     pub const fn decision(&self) -> Decision {
         self.decision
@@ -91,7 +91,7 @@ impl<'a> Authorized<'a> {
 }
 
 impl Decision {
-    /// The word in log and audit. A refusal's is [`Denied::WORD`].
+    /// The name in log and audit. That of a denial is [`Denied::WORD`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -101,7 +101,7 @@ impl Decision {
         }
     }
 
-    /// The rule that decided, when one did.
+    /// The rule that decided, if any.
     #[must_use]
     pub const fn rule(self) -> Option<RuleId> {
         match self {
@@ -113,15 +113,15 @@ impl Decision {
 }
 
 impl Denied {
-    /// The word in log and audit.
+    /// The name in log and audit.
     pub const WORD: &'static str = "deny";
 
-    /// The rule that decided, when one did.
+    /// The rule that decided, if any.
     #[must_use]
     pub const fn rule(self) -> Option<RuleId> {
         match self {
             Self::ByRule(rule) => Some(rule),
-            Self::NoRule | Self::Misplaced => None,
+            Self::NoRule | Self::WrongPolicy => None,
         }
     }
 }
@@ -203,8 +203,8 @@ mod tests {
     fn a_policy_that_does_not_fit_the_client_denies() {
         let form = || QueryForm::parse(b"Action=GetStatus", FormLimits::DEFAULT).unwrap();
         let stranger = Policy::ByClient.authorize(&ClientIdentity::AnyLocal, "ie", form());
-        assert_eq!(stranger.unwrap_err(), Denied::Misplaced);
+        assert_eq!(stranger.unwrap_err(), Denied::WrongPolicy);
         let named = Policy::AnyLocal.authorize(&named(&client(Mode::Record)), "ie", form());
-        assert_eq!(named.unwrap_err(), Denied::Misplaced);
+        assert_eq!(named.unwrap_err(), Denied::WrongPolicy);
     }
 }

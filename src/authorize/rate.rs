@@ -1,4 +1,4 @@
-//! How often a client may call: a token bucket in one atomic number, shared by all workers.
+//! Limits how often a client may call: a token bucket in one atomic number, shared by all workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A token bucket, kept as the time at which it will be full again (the "generic cell rate algorithm"): one number
+/// A token bucket, stored as the time at which it will be full again (the "generic cell rate algorithm"). This is one number
 /// instead of a count and a time, so that taking a token is one compare-and-swap and never waits for another worker.
 #[derive(Debug)]
 pub struct RateLimit {
-    /// Nanoseconds in which one token drips in.
+    /// Nanoseconds until one token is added.
     interval: u64,
-    /// How far ahead of its rate a client may be: a bucket's worth of intervals, less the one it takes.
+    /// How many nanoseconds a client may be ahead of its rate: the size of the bucket less one, in intervals.
     tolerance: u64,
     full_at: Arc<AtomicU64>,
 }
 
-/// A client calls more often than it may.
+/// A client exceeds its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-// AWS's own words: SDKs and people know them
+// AWS's own message, which SDKs and people recognise
 #[error("Rate exceeded")]
 pub struct Throttled {
-    /// When there will be a token again.
+    /// The time until the next token.
     pub retry_after: Duration,
 }
 
 impl RateLimit {
-    /// `calls` in each `period`, and up to `burst` at once. None of them is zero in a configuration; here zero counts as
-    /// the least there is.
+    /// `calls` in each `period`, and up to `burst` at once. The configuration refuses zero for any of them; here zero counts as
+    /// the smallest possible value.
     #[must_use]
     pub fn new(calls: u32, period: Duration, burst: u32) -> Self {
         let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
@@ -37,8 +37,8 @@ impl RateLimit {
         Self { interval, tolerance, full_at: Arc::default() }
     }
 
-    /// Goes on with the level of `before` when that was the same limit, for a configuration that was read again: nobody gets a
-    /// full bucket by it.
+    /// Keeps the fill level of `before` if its limit was the same, so that reloading the configuration does not fill a client's
+    /// bucket.
     #[must_use]
     pub fn continuing(self, before: &Self) -> Self {
         if (self.interval, self.tolerance) == (before.interval, before.tolerance) {
@@ -47,12 +47,12 @@ impl RateLimit {
         self
     }
 
-    /// Takes a token at `now_nanos`, on a clock that does not go back and is the same for all workers.
+    /// Takes a token at `now_nanos`, read from a monotonic clock that all workers share.
     ///
     /// # Errors
-    /// [`Throttled`]: there is none. A refused call takes nothing, so a client that keeps calling is still served at its rate.
+    /// [`Throttled`] when there is none. A refused call takes no token, so a client that keeps calling is still served at its rate.
     pub fn try_take(&self, now_nanos: u64) -> Result<(), Throttled> {
-        // Relaxed: the number guards nothing but itself
+        // Relaxed is enough: no other memory depends on this number
         let mut full_at = self.full_at.load(Ordering::Relaxed);
         loop {
             let earliest = full_at.saturating_sub(self.tolerance);

@@ -1,4 +1,4 @@
-//! Rules, and the one decision over all rules of a client: deny wins, and what no rule allows is denied.
+//! Rules, and the decision over all rules of a client: deny wins, and a call that no rule allows is denied.
 
 use std::fmt;
 
@@ -8,43 +8,43 @@ use super::condition::Condition;
 use super::pattern::RouteActionPattern;
 use crate::query::QueryForm;
 
-/// What a rule that applies does.
+/// The effect of a rule on the calls it applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Allows, unless another rule denies.
+    /// Allows them, unless another rule denies.
     Allow,
-    /// Denies, whatever other rules say.
+    /// Denies them, even if another rule allows.
     Deny,
 }
 
 impl Effect {
-    /// What the configuration calls them.
+    /// The names in the configuration.
     pub const WORDS: [(&'static str, Self); 2] = [("allow", Self::Allow), ("deny", Self::Deny)];
 }
 
 /// One rule of a client. It applies when a pattern matches and every condition holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Where it stands in the client's table.
+    /// Its position in the client's table.
     pub id: RuleId,
-    /// What it does.
+    /// Allow or deny.
     pub effect: Effect,
-    /// To which calls; none: to no call.
+    /// The calls it is for. Without a pattern, no call.
     pub patterns: Vec<RouteActionPattern>,
-    /// Under which conditions; none: always.
+    /// The conditions, all of which must hold. Without a condition, always.
     pub conditions: Vec<Condition>,
 }
 
-/// The place of a rule in its client's table, as audit and messages name it: `allow[2]`, `rule[1]`.
+/// The position of a rule in its client's table, as audit and messages show it: `allow[2]`, `rule[1]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleId {
-    /// Which list.
+    /// The list.
     pub list: RuleList,
-    /// Which item, from 1.
+    /// The number of the item, from 1.
     pub number: usize,
 }
 
-/// The lists that rules stand in.
+/// The lists of rules in a client's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleList {
     /// `allow = [...]`
@@ -56,7 +56,7 @@ pub enum RuleList {
 }
 
 impl RuleId {
-    /// Its text, for every call that a rule decides.
+    /// The position as text. It is made for every call that a rule decides, hence without the machinery of format strings.
     #[must_use]
     pub fn name(self) -> SmolStr {
         let list = match self.list {
@@ -74,19 +74,19 @@ impl fmt::Display for RuleId {
     }
 }
 
-/// What the rules of a client say about a call.
+/// The decision of a client's rules on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// This rule allows it, and none denies it.
+    /// This rule allows it, and no rule denies it.
     Allow(RuleId),
     /// This rule denies it.
     Deny(RuleId),
-    /// No rule speaks of it.
+    /// No rule applies to it.
     NoRule,
 }
 
 impl Rule {
-    /// Whether the rule speaks of this call.
+    /// Whether the rule applies to this call.
     #[must_use]
     pub fn applies(&self, route: &str, form: &QueryForm<'_>) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(route, form.action()))
@@ -95,7 +95,7 @@ impl Rule {
 }
 
 impl fmt::Display for Rule {
-    /// To which calls it applies, and when.
+    /// The patterns and conditions.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, pattern) in self.patterns.iter().enumerate() {
             write!(f, "{}{pattern}", if nth == 0 { "" } else { ", " })?;
@@ -107,7 +107,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Decides over all rules; their order does not matter to the decision, only to which of several is named.
+/// Decides over all rules. Their order does not change the decision, only which of several rules is named.
 #[must_use]
 pub fn judge(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Verdict {
     let mut verdict = Verdict::NoRule;

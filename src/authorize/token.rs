@@ -1,11 +1,11 @@
-//! Bearer tokens, of which only digests are kept, compared without telling by time how near a guess was.
+//! Digests of bearer tokens, compared in constant time. The tokens themselves are not kept.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-/// The SHA-256 of a token. Without salt: a token is random, and long enough that it cannot be guessed from its digest.
+/// The SHA-256 of a token. It needs no salt: a token is random, and too long to be guessed from its digest.
 #[derive(Clone)]
 pub struct TokenDigest([u8; Self::LENGTH]);
 
@@ -25,9 +25,9 @@ impl TokenDigest {
         Self(Sha256::digest(token).into())
     }
 
-    /// Whether both are the same, in constant time.
+    /// Compares in constant time.
     pub(super) fn matches(&self, other: &Self) -> Choice {
-        // eight bytes at a time: `subtle` takes a list one by one
+        // eight bytes at a time, since `subtle` compares slices byte by byte
         let (ours, theirs) = (self.0.as_chunks().0, other.0.as_chunks().0);
         ours.iter().zip(theirs).fold(Choice::from(1), |same, (ours, theirs)| {
             same & u64::from_ne_bytes(*ours).ct_eq(&u64::from_ne_bytes(*theirs))

@@ -112,7 +112,7 @@ impl ExchangeError {
             Self::Throttled(throttled) => throttling(*throttled, self.to_string()),
             Self::Body(error) => body(error, self.to_string()),
             Self::Form(error) => form(error, self.to_string()),
-            Self::Denied(Denied::ByRule(_) | Denied::NoRule | Denied::Misplaced) => {
+            Self::Denied(Denied::ByRule(_) | Denied::NoRule | Denied::WrongPolicy) => {
                 refused(StatusCode::FORBIDDEN, "AccessDenied", Persistence::KeepAlive, self.to_string())
             }
             Self::Key(KeyUnavailable::NotLoaded | KeyUnavailable::Expired) => {

@@ -3,30 +3,21 @@
 use std::fmt;
 
 use smol_str::SmolStr;
-use thiserror::Error;
 
 /// The value of `Action`: 1 to 128 ASCII letters and digits, as every AWS Query API names its operations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Action(SmolStr);
 
-/// The text is not an [`Action`]. The message completes a sentence that begins with the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("is not an Action: write 1 to {} letters and digits", Action::MAX_LENGTH)]
-pub struct NotAnAction;
-
 impl Action {
     /// Longest name, in bytes.
     pub const MAX_LENGTH: usize = 128;
 
-    /// Parses a name. Lookalikes (with a space, a NUL, full-width letters) are refused here, so that no two readers can disagree
-    /// about which operation is meant.
-    ///
-    /// # Errors
-    /// [`NotAnAction`] for any other character, an empty text and one that is too long.
-    pub fn parse(text: &str) -> Result<Self, NotAnAction> {
+    /// Parses a name; `None` when it has another character, or is empty or too long. Lookalikes (with a space, a NUL, full-width
+    /// letters) are refused here, so that no two readers can disagree about which operation is meant.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let is_action = is_plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH;
-        if is_action { Ok(Self(text.into())) } else { Err(NotAnAction) }
+        (is_plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.into()))
     }
 
     /// The name as text.

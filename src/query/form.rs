@@ -33,7 +33,7 @@ impl<'a> QueryForm<'a> {
         }
         let action = match parameters.get("Action") {
             None | Some("") => return Err(FormError::MissingAction),
-            Some(name) => Action::parse(name).map_err(|_| FormError::InvalidAction)?,
+            Some(name) => Action::parse(name).ok_or(FormError::InvalidAction)?,
         };
         Ok(Self { action, parameters })
     }

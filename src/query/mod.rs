@@ -16,7 +16,7 @@ pub mod reserved;
 mod scan;
 mod spans;
 
-pub use action::{Action, NotAnAction};
+pub use action::Action;
 pub use document::{ErrorDialect, ErrorDocument, ErrorType};
 pub use endpoint_error::EndpointError;
 pub use form::QueryForm;

@@ -190,7 +190,7 @@ async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
 /// Action, and some of them send it; Signature Version 2 does not cover it in a POST, so it may say nothing else.
 fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operation, Refusal> {
     let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
-    let action = Action::parse(name).map_err(|_| FormError::InvalidAction)?;
+    let action = Action::parse(name).ok_or(FormError::InvalidAction)?;
     let operation = Operation::named(&action)?;
     match query {
         None | Some("") => Ok(operation),

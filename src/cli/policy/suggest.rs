@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::record::{RecordLine, RecordedDecision};
-use crate::authorize::Learned;
+use crate::authorize::ObservedCalls;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::config::settings::Settings;
@@ -39,34 +39,34 @@ struct PassedOver {
 /// Runs the command: rules on standard output, what they leave out on standard error.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
-    let (learned, passed_over) = learn(&arguments.record, &settings)?;
+    let (observed, passed_over) = learn(&arguments.record, &settings)?;
     let notes = [
         (passed_over.denied, "calls were refused, and nothing is suggested for them"),
         (passed_over.nameless, "calls came from listeners with `any_local = true`, where no client has a name"),
         (passed_over.foreign, "calls were of clients or routes that this configuration does not have"),
         (passed_over.undecided, "requests were refused before it came to a decision"),
-        (learned.overflow(), "calls were of more kinds than are remembered"),
+        (observed.dropped(), "calls were of more kinds than are remembered"),
     ];
     for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
         eprintln!("countersign: {count} {note}");
     }
-    if learned.is_empty() {
+    if observed.is_empty() {
         return Err(Failure::new(ExitCode::Negative, "nothing was recorded that a rule could be suggested for"));
     }
     println!(
         "# From what was recorded: the least that allows it. Append it to the configuration, take broader `allow`"
     );
     println!("# lines of these clients out, and end record mode with mode = \"enforce\".");
-    print!("{}", learned.suggest());
+    print!("{}", observed.suggest_rules());
     Ok(())
 }
 
-fn learn(path: &Path, settings: &Settings) -> Result<(Learned, PassedOver), Failure> {
+fn learn(path: &Path, settings: &Settings) -> Result<(ObservedCalls, PassedOver), Failure> {
     let cannot = |error: &dyn std::fmt::Display| {
         Failure::new(ExitCode::Data, format!("{}: cannot be read: {error}", path.display()))
     };
     let mut reader = BufReader::new(File::open(path).map_err(|error| cannot(&error))?);
-    let (mut learned, mut passed_over) = (Learned::default(), PassedOver::default());
+    let (mut observed, mut passed_over) = (ObservedCalls::default(), PassedOver::default());
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
@@ -83,12 +83,12 @@ fn learn(path: &Path, settings: &Settings) -> Result<(Learned, PassedOver), Fail
             let message = format!("{}:{number}:{column}: is not a line of the audit", path.display());
             Failure::new(ExitCode::Data, message)
         })?;
-        take(&record, settings, &mut learned, &mut passed_over);
+        take(&record, settings, &mut observed, &mut passed_over);
     }
-    Ok((learned, passed_over))
+    Ok((observed, passed_over))
 }
 
-fn take(record: &RecordLine, settings: &Settings, learned: &mut Learned, passed_over: &mut PassedOver) {
+fn take(record: &RecordLine, settings: &Settings, observed: &mut ObservedCalls, passed_over: &mut PassedOver) {
     let passed = match record.decision {
         None => &mut passed_over.undecided,
         Some(RecordedDecision::Deny) => &mut passed_over.denied,
@@ -97,10 +97,10 @@ fn take(record: &RecordLine, settings: &Settings, learned: &mut Learned, passed_
             // only names of this configuration are printed: the file may hold anything
             let client = settings.clients.iter().find(|known| Some(known.name.as_str()) == record.client.as_deref());
             let route = settings.routes.iter().find(|known| Some(known.name.as_str()) == record.route.as_deref());
-            let action = record.action.as_deref().and_then(|action| Action::parse(action).ok());
+            let action = record.action.as_deref().and_then(Action::parse);
             if let (Some(client), Some(route), Some(action)) = (client, route, action) {
                 let parameters = record.parameters.iter().map(String::as_str);
-                learned.remember(client.name.as_str(), route.name.as_str(), &action, parameters);
+                observed.add(client.name.as_str(), route.name.as_str(), &action, parameters);
                 return;
             }
             &mut passed_over.foreign
