@@ -62,7 +62,7 @@
 //! | [`telemetry`] | log, metrics, audit, the record of an exchange | |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `telemetry` |
-//! | [`config`] | text to settings | `query`, `authorize`, `credentials`, `signing`, `downstream`, `telemetry` |
+//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `telemetry`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock` |

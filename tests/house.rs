@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("admin", &["downstream", "telemetry"]),
     ("authorize", &["query"]),
     ("clock", &[]),
-    ("config", &["authorize", "credentials", "downstream", "query", "signing", "telemetry"]),
+    ("config", &["authorize", "credentials", "downstream", "query", "signing", "telemetry", "upstream"]),
     ("confine", &[]),
     ("credentials", &["directories", "secret_file"]),
     ("directories", &["secret_file"]),

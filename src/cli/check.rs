@@ -10,11 +10,12 @@ use crate::app::capacity;
 use crate::app::serve::key_reports;
 use crate::clock;
 use crate::config::settings::{
-    self, Callers, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport, Trust,
+    self, Callers, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
 use crate::confine;
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::{Target, WhenFull};
+use crate::upstream::tls::Roots;
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -125,8 +126,8 @@ fn print_route(route: &Route) {
         println!("  chosen by path: {}", route.path);
     }
     match &route.endpoint.transport {
-        Transport::Tls { trust: Trust::Platform } => println!("  tls: verified against the platform's roots"),
-        Transport::Tls { trust: Trust::File(path) } => println!("  tls: verified against {}", path.display()),
+        Transport::Tls { trust: Roots::Platform } => println!("  tls: verified against the platform's roots"),
+        Transport::Tls { trust: Roots::File(path) } => println!("  tls: verified against {}", path.display()),
         Transport::Plaintext => println!("  tls: none, plain HTTP"),
     }
 }

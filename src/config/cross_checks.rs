@@ -5,10 +5,9 @@ use crate::authorize::Identifiers;
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
-use crate::config::settings::{
-    Admin, Callers, Client, ListenAddress, Listener, Name, Process, Route, ServedRoutes, UnixSocket,
-};
+use crate::config::settings::{Admin, Callers, Client, ListenAddress, Listener, Name, Process, Route, ServedRoutes};
 use crate::config::tree::key_path::KeyPath;
+use crate::downstream::unix_socket::UnixSocket;
 
 /// Reports clashes between tables that are each in order. `clients` are all of them, or none when one has faults of its own:
 /// a listener it was for is not said to have no client then.

@@ -29,10 +29,12 @@ pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome, Waiting};
 pub use store::{KeyStore, LoadError, LoadErrorKind, StoreError};
 #[cfg(feature = "aws")]
 pub use stores::aws;
+pub use stores::aws_key::{AwsKey, AwsSource};
 pub use stores::file_source::{FileSource, FileSourceError};
 #[cfg(feature = "pkcs11")]
 pub use stores::pkcs11;
 pub use stores::plain::PlainFile;
 pub use stores::sealed::{SealedError, SealedFile};
+pub use stores::token_location::{ReadableSecret, TokenAddress};
 pub use stores::{plugin, process, sealed};
 pub use watch::{Clock, KeyKeeper, KeyWatcher, Report, WatchError, WatchedKey};

@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 
 use super::error::BuildError;
-use crate::config::settings::{self, Transport, Trust};
+use crate::config::settings::{self, Transport};
 use crate::upstream::tls::{self, Roots, RootsError};
 use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
 
@@ -49,8 +49,8 @@ pub(crate) fn destination(
 ) -> Result<Arc<Destination>, BuildError> {
     let roots = match &route.endpoint.transport {
         Transport::Plaintext => None,
-        Transport::Tls { trust: Trust::Platform } => Some(platform.get()),
-        Transport::Tls { trust: Trust::File(path) } => Some(tls::load(&Roots::File(path.clone()))),
+        Transport::Tls { trust: Roots::Platform } => Some(platform.get()),
+        Transport::Tls { trust: file @ Roots::File(_) } => Some(tls::load(file)),
     };
     let no_roots = |source| BuildError::Roots { name: route.name.clone(), source };
     let roots = roots.transpose().map_err(no_roots)?;

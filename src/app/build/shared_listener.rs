@@ -8,7 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::authorize::Method;
-use crate::config::settings::{self, Callers, Endpoint, Exposure, Listener, TokenKeys, Transport, Trust, UnixSocket};
+use crate::config::settings::{self, Callers, Endpoint, Exposure, Listener, TokenKeys, Transport};
 use crate::downstream::inherited::{InheritedError, InheritedSockets};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
@@ -16,7 +16,6 @@ use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Vers
 use crate::downstream::unix_socket::{self, SocketPath, UnixSocketError};
 use crate::downstream::{JwksError, ListenAddress, ListenerSocket, OwnerLookup, listener, loopback};
 use crate::fetch::{FetchError, Location, Source};
-use crate::upstream::tls::Roots;
 
 /// What the workers share of one listener.
 pub(crate) struct SharedListener {
@@ -173,8 +172,7 @@ fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
         path: endpoint.path.clone(),
         roots: match &endpoint.transport {
             Transport::Plaintext => None,
-            Transport::Tls { trust: Trust::Platform } => Some(Roots::Platform),
-            Transport::Tls { trust: Trust::File(path) } => Some(Roots::File(path.clone())),
+            Transport::Tls { trust } => Some(trust.clone()),
         },
         token_file,
     }
@@ -206,7 +204,7 @@ pub(crate) fn bind(
     match &listener.address {
         settings::ListenAddress::Tcp(address) => bind_tcp(*address, workers),
         settings::ListenAddress::Unix(socket) => {
-            let (bound, path) = unix_socket::bind(&unix_settings(socket))?;
+            let (bound, path) = unix_socket::bind(socket)?;
             let address = ListenAddress::Unix(Some(path.path().to_owned()));
             let sockets = ListenerSocket::Unix(bound).share(workers).map_err(BindError::Share)?;
             Ok(BoundListener { sockets, address, path: Some(path) })
@@ -252,17 +250,6 @@ fn refuse_exposed(address: &ListenAddress, exposure: Exposure) -> Result<(), Bin
             Err(BindError::Exposed(*address))
         }
         (ListenAddress::Tcp(_) | ListenAddress::Unix(_), _) => Ok(()),
-    }
-}
-
-fn unix_settings(socket: &UnixSocket) -> unix_socket::UnixSocket {
-    unix_socket::UnixSocket {
-        path: socket.path.clone(),
-        mode: socket.mode,
-        group: socket.group.as_ref().map(|group| match group {
-            settings::Group::Id(id) => unix_socket::Group::Id(*id),
-            settings::Group::Name(name) => unix_socket::Group::Name(name.clone()),
-        }),
     }
 }
 

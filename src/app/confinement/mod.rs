@@ -7,10 +7,11 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::app::build::shared_listener::authenticates_by;
 use crate::authorize::Method;
-use crate::config::settings::{Endpoint, ListenAddress, Listener, Route, Settings, TokenKeys, Transport, Trust};
+use crate::config::settings::{Endpoint, ListenAddress, Listener, Route, Settings, TokenKeys, Transport};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
+use crate::upstream::tls::Roots;
 
 /// DNS, when an answer is too long for a datagram.
 pub(crate) const DNS: u16 = 53;
@@ -99,8 +100,8 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
         Some(TokenKeys::Url { endpoint, token_file }) => {
             files.extend(token_file.as_deref());
             match &endpoint.transport {
-                Transport::Tls { trust: Trust::File(path) } => files.push(path),
-                Transport::Tls { trust: Trust::Platform } | Transport::Plaintext => {}
+                Transport::Tls { trust: Roots::File(path) } => files.push(path),
+                Transport::Tls { trust: Roots::Platform } | Transport::Plaintext => {}
             }
         }
     }
@@ -117,8 +118,8 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
 /// The file of an endpoint's roots.
 fn ca_file(route: &Route) -> Option<&Path> {
     match &route.endpoint.transport {
-        Transport::Tls { trust: Trust::File(path) } => Some(path),
-        Transport::Tls { trust: Trust::Platform } | Transport::Plaintext => None,
+        Transport::Tls { trust: Roots::File(path) } => Some(path),
+        Transport::Tls { trust: Roots::Platform } | Transport::Plaintext => None,
     }
 }
 
@@ -307,7 +308,7 @@ mod tests {
             let mut listener = settings("https://[::1]/").listeners.remove(0);
             let path = directory.path().join(name);
             listener.address =
-                ListenAddress::Unix(crate::config::settings::UnixSocket { path, mode: 0o600, group: None });
+                ListenAddress::Unix(crate::downstream::unix_socket::UnixSocket { path, mode: 0o600, group: None });
             listener
         };
         let listeners = [listener("a"), listener("b")];

@@ -9,8 +9,9 @@ use super::source::Source;
 use crate::app::build::graph::Graph;
 use crate::app::build::key_stores::{key_files, needs_process};
 use crate::app::confinement::{DNS, confinement, directories_of, is_resolver_file};
-use crate::config::settings::{Listener, Settings, Transport, Trust};
+use crate::config::settings::{Listener, Settings, Transport};
 use crate::confine::{AbstractSockets, Confinement, Netlink};
+use crate::upstream::tls::Roots;
 
 /// What the process has kept of its rights.
 #[derive(Debug, Clone)]
@@ -53,7 +54,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
         }
     }
     for route in &new.routes {
-        let platform = Transport::Tls { trust: Trust::Platform };
+        let platform = Transport::Tls { trust: Roots::Platform };
         if route.endpoint.transport == platform && !current.platform.are_loaded() {
             add(
                 format!("route.{}", route.name),

@@ -7,10 +7,8 @@ use clap::Args;
 use super::identity_option::IdentityOption;
 use super::output::print;
 use super::secret_input::{self, Parts, Wanted};
-use crate::app::build::key_stores::pkcs11::address;
 use crate::cli::exit::{ExitCode, Failure};
-use crate::config::settings::TokenUri;
-use crate::config::token_uri;
+use crate::config::token_uri::{self, TokenUri};
 use crate::confine;
 use crate::credentials::pkcs11::{self, KeyFacts, KeyType, ReadableSecret, TokenKey};
 use crate::credentials::{AccessKeyId, Credentials, SealedFile, document};
@@ -69,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let key = TokenKey {
         module: absolute(&arguments.module),
-        address: address(&arguments.uri),
+        address: arguments.uri.address.clone(),
         pin,
         sessions: 1,
         max_message: 0,

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::config::reading::value::{Given, shown};
-use crate::config::settings::{ListenAddress, UnixSocket};
+use crate::config::settings::ListenAddress;
+use crate::downstream::unix_socket::UnixSocket;
 
 /// Longest path of a Unix socket, in bytes (`sun_path` less its closing NUL).
 const LONGEST_SOCKET_PATH: usize = 107;

@@ -3,7 +3,16 @@
 use std::path::PathBuf;
 
 use crate::config::reading::value::shown;
-use crate::config::settings::TokenUri;
+use crate::credentials::TokenAddress;
+
+/// What a PKCS#11 URI says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenUri {
+    /// Which token, and which key in it.
+    pub address: TokenAddress,
+    /// `pin-source`, a file.
+    pub pin_source: Option<PathBuf>,
+}
 
 /// Reads a URI such as `pkcs11:token=countersign;object=main?pin-source=file:/etc/countersign/pin`.
 ///
@@ -19,34 +28,35 @@ pub fn parse(text: &str) -> Result<TokenUri, String> {
     };
     let mut uri = TokenUri::default();
     for attribute in path.split(';').filter(|attribute| !attribute.is_empty()) {
-        read_path_attribute(&mut uri, attribute)?;
+        read_path_attribute(&mut uri.address, attribute)?;
     }
     for attribute in query.into_iter().flat_map(|query| query.split('&')) {
         read_query_attribute(&mut uri, attribute)?;
     }
-    if uri.object.is_none() && uri.id.is_none() {
+    let TokenAddress { token, serial, slot, object, id, .. } = &uri.address;
+    if object.is_none() && id.is_none() {
         return Err("does not say which key: add object=LABEL or id=%01".to_owned());
     }
-    if [&uri.token, &uri.serial].iter().all(|part| part.is_none()) && uri.slot.is_none() {
+    if token.is_none() && serial.is_none() && slot.is_none() {
         return Err("does not say which token: add token=LABEL or serial=NUMBER".to_owned());
     }
     Ok(uri)
 }
 
-fn read_path_attribute(uri: &mut TokenUri, attribute: &str) -> Result<(), String> {
+fn read_path_attribute(address: &mut TokenAddress, attribute: &str) -> Result<(), String> {
     let (name, value) = split(attribute)?;
     let bytes = decode(name, value, b":[]@!$'()*+,=&")?;
     let text = || String::from_utf8(bytes.clone()).map_err(|_| format!("`{name}` is not UTF-8 when decoded"));
     match name {
-        "token" => set(name, &mut uri.token, text()?),
-        "manufacturer" => set(name, &mut uri.manufacturer, text()?),
-        "model" => set(name, &mut uri.model, text()?),
-        "serial" => set(name, &mut uri.serial, text()?),
-        "object" => set(name, &mut uri.object, text()?),
-        "id" => set(name, &mut uri.id, bytes),
+        "token" => set(name, &mut address.token, text()?),
+        "manufacturer" => set(name, &mut address.manufacturer, text()?),
+        "model" => set(name, &mut address.model, text()?),
+        "serial" => set(name, &mut address.serial, text()?),
+        "object" => set(name, &mut address.object, text()?),
+        "id" => set(name, &mut address.id, bytes),
         "slot-id" => {
             let number = text()?.parse().map_err(|_| "`slot-id` is not a number".to_owned())?;
-            set(name, &mut uri.slot, number)
+            set(name, &mut address.slot, number)
         }
         // the only type that computes a MAC
         "type" if value == "secret-key" => Ok(()),
@@ -131,7 +141,7 @@ mod tests {
             "pkcs11:token=The%20Software%20PKCS%2311%20Softtoken;manufacturer=Snake%20Oil,%20Inc.;model=1.0;serial=4a;\
              slot-id=3;object=my-key%C3%A9;type=secret-key;id=%69%00%ff?pin-source=file:/etc/token_pin",
         );
-        let expected = TokenUri {
+        let address = TokenAddress {
             token: Some("The Software PKCS#11 Softtoken".into()),
             manufacturer: Some("Snake Oil, Inc.".into()),
             model: Some("1.0".into()),
@@ -139,8 +149,8 @@ mod tests {
             slot: Some(3),
             object: Some("my-keyé".into()),
             id: Some(vec![b'i', 0, 0xff]),
-            pin_source: Some("/etc/token_pin".into()),
         };
+        let expected = TokenUri { address, pin_source: Some("/etc/token_pin".into()) };
         assert_eq!(uri, Ok(expected));
         assert!(parse("pkcs11:serial=1;id=%01?pin-source=file:///etc/pin").is_ok());
     }

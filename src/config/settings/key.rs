@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Name;
-use crate::credentials::FileSource;
+use crate::credentials::{AccessKeyId, AwsKey, FileSource, ReadableSecret, TokenAddress};
 
 /// One `[key.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum KeyStore {
     /// `kind = "pkcs11"`: a key in a token.
     Pkcs11(Box<Pkcs11Store>),
     /// `kind = "aws"`: where AWS's own tools find a key.
-    Aws(AwsStore),
+    Aws(AwsKey),
 }
 
 /// What belongs to `kind = "process"`.
@@ -52,49 +52,15 @@ pub struct ProcessStore {
     pub refresh: Duration,
 }
 
-/// What belongs to `kind = "aws"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AwsStore {
-    /// `source`: which place, and no other.
-    pub source: AwsSource,
-    /// `profile`: instead of what `AWS_PROFILE` says.
-    pub profile: Option<String>,
-    /// `role`: the ARN of a role that is assumed with what the source gives.
-    pub role: Option<String>,
-    /// `region`: of the AWS services that are asked, instead of what `AWS_REGION` or the profile says.
-    pub region: Option<String>,
-    /// `timeout`, default `"30s"`: how long the source may take.
-    pub timeout: Duration,
-    /// `refresh`, default `"1h"`: how often it is asked again at least; sooner when the key expires sooner.
-    pub refresh: Duration,
-}
-
-/// The values of `source`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AwsSource {
-    /// `"environment"`: `AWS_ACCESS_KEY_ID` and its neighbours.
-    Environment,
-    /// `"profile"`: a profile, and whatever it refers to.
-    Profile,
-    /// `"web-identity"`: a token's file and a role, as EKS sets them.
-    WebIdentity,
-    /// `"container"`: the endpoint that ECS and EKS pod identity name.
-    Container,
-    /// `"instance"`: the metadata service of EC2, version 2.
-    Instance,
-    /// `"default"`: the first of all these that has a key.
-    Default,
-}
-
 /// What belongs to `kind = "pkcs11"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pkcs11Store {
     /// `access_key_id`: the public id of the key, which a token does not know.
-    pub access_key_id: String,
+    pub access_key_id: AccessKeyId,
     /// `module`: the token's library.
     pub module: PathBuf,
     /// `uri`: which token, which key.
-    pub uri: TokenUri,
+    pub address: TokenAddress,
     /// `pin_file`, `pin_credential` or the URI's `pin-source`.
     pub pin: FileSource,
     /// `environment`: the variables that the library sees of those countersign was started with; by default none.
@@ -109,34 +75,4 @@ pub struct Pkcs11Store {
     pub max_message: usize,
     /// `danger_readable_secret`.
     pub readable: ReadableSecret,
-}
-
-/// A PKCS#11 URI (RFC 7512): the attributes that are looked at, decoded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenUri {
-    /// `token`: its label.
-    pub token: Option<String>,
-    /// `manufacturer`, of the token.
-    pub manufacturer: Option<String>,
-    /// `model`, of the token.
-    pub model: Option<String>,
-    /// `serial`, of the token.
-    pub serial: Option<String>,
-    /// `slot-id`.
-    pub slot: Option<u64>,
-    /// `object`: the key's label.
-    pub object: Option<String>,
-    /// `id`, of the key.
-    pub id: Option<Vec<u8>>,
-    /// `pin-source`, a file.
-    pub pin_source: Option<PathBuf>,
-}
-
-/// Whether a key is used whose secret the token would tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadableSecret {
-    /// No.
-    Refuse,
-    /// `danger_readable_secret = true`.
-    DangerAllow,
 }

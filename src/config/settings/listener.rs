@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Endpoint, Name};
 use crate::authorize::Method;
 use crate::downstream::TokenAlgorithm;
+use crate::downstream::unix_socket::UnixSocket;
 
 /// One `[listener.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,26 +59,6 @@ impl fmt::Display for ListenAddress {
             Self::Inherited { name } => write!(f, "systemd:{name}"),
         }
     }
-}
-
-/// A socket in the file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnixSocket {
-    /// An absolute path.
-    pub path: PathBuf,
-    /// `mode`, default `"0660"`: the permission bits.
-    pub mode: u32,
-    /// `group`: the group it belongs to; without it, that of the process.
-    pub group: Option<Group>,
-}
-
-/// `group`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Group {
-    /// By number.
-    Id(u32),
-    /// By name.
-    Name(String),
 }
 
 /// Who may call a listener. There is no default: a listener that does not say is refused.

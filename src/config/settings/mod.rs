@@ -9,7 +9,6 @@ mod listener;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::authorize::ActionPattern;
@@ -18,12 +17,13 @@ use crate::signing::authority::is_loopback;
 use crate::signing::{ClockSource, Scheme, SignatureMethod};
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::{Target, WhenFull};
+use crate::upstream::tls::Roots;
 
 pub use client::{Client, Rate};
-pub use key::{AwsSource, AwsStore, Key, KeyStore, Pkcs11Store, ProcessStore, ReadableSecret, TokenUri};
+pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{
-    Callers, ClientAuthority, Exposure, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, ServedRoutes,
-    ServiceAccount, TokenKeys, UnixSocket,
+    Callers, ClientAuthority, Exposure, ListenAddress, Listener, ListenerLimits, ListenerTls, ServedRoutes,
+    ServiceAccount, TokenKeys,
 };
 
 use crate::query::FormLimits;
@@ -169,19 +169,10 @@ pub enum Transport {
     /// `https`: TLS 1.2 or 1.3, the certificate verified against `trust` and the endpoint's host name.
     Tls {
         /// `ca_file`.
-        trust: Trust,
+        trust: Roots,
     },
     /// `http`: to a loopback address, or anywhere with `danger_plaintext = true`.
     Plaintext,
-}
-
-/// The roots that an endpoint's certificate must lead to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
-    /// The platform's.
-    Platform,
-    /// `ca_file`: the certificates of this PEM file, and no others.
-    File(PathBuf),
 }
 
 /// `[route.NAME.profile]`: the switches of one cloud's dialect.

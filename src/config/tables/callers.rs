@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn mode_and_group_are_for_unix_sockets() {
-        use crate::config::settings::{Group, UnixSocket};
+        use crate::downstream::unix_socket::{Group, UnixSocket};
         let socket = |lines: &str| match read(&format!("address = \"unix:/s\"\nany_local = true\n{lines}")).address {
             ListenAddress::Unix(UnixSocket { mode, group, .. }) => (mode, group),
             other @ (ListenAddress::Tcp(_) | ListenAddress::Inherited { .. }) => panic!("{other}"),

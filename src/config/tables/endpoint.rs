@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, file, flag, text};
-use crate::config::settings::{Endpoint, Transport, Trust};
+use crate::config::settings::{Endpoint, Transport};
 use crate::signing::authority::is_loopback;
 use crate::signing::{EndpointUrl, Scheme};
+use crate::upstream::tls::Roots;
 
 /// What `danger_plaintext` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
     });
     let (url, ca_file, danger) = (url?, ca_file?, danger?);
     let transport = match url.scheme {
-        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Trust::Platform, Trust::File) },
+        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Roots::Platform, Roots::File) },
         Scheme::Http => plaintext(table, &url, ca_file.as_deref(), danger)?,
     };
     Some(Endpoint { transport, host: url.host, port: url.port, path: url.path })
@@ -38,7 +39,7 @@ pub(crate) fn read_keys(table: &mut Table<'_>, ca_file: Option<PathBuf>) -> Opti
         return Some(None);
     };
     let transport = match url.scheme {
-        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Trust::Platform, Trust::File) },
+        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Roots::Platform, Roots::File) },
         Scheme::Http if !is_loopback(&url.host) => {
             let why = "over http whoever is on the way could put keys of their own in";
             table.fault("jwks_url", format!("`{}` is not this machine, and {why}: write https", url.host));

@@ -10,11 +10,11 @@ use crate::config::reading::quantity::{count, duration};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, name, text};
 use crate::config::settings::{
-    Callers, Group, ListenAddress, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount,
-    UnixSocket,
+    Callers, ListenAddress, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount,
 };
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
+use crate::downstream::unix_socket::{Group, UnixSocket};
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
 /// Owner and group may connect.

@@ -87,7 +87,8 @@ fn claim(given: &Given<'_>) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::config::sample::{faults, settings};
-    use crate::config::settings::{Transport, Trust};
+    use crate::config::settings::Transport;
+    use crate::upstream::tls::Roots;
 
     fn with(lines: &str) -> String {
         format!(
@@ -116,7 +117,7 @@ mod tests {
                      jwks_ca_file = \"/ca.crt\"\njwks_token_file = \"/token\"";
         let TokenKeys::Url { endpoint, token_file } = keys(lines) else { panic!("a URL") };
         assert_eq!(endpoint.url(), "https://kubernetes.default.svc/openid/v1/jwks");
-        assert_eq!(endpoint.transport, Transport::Tls { trust: Trust::File("/ca.crt".into()) });
+        assert_eq!(endpoint.transport, Transport::Tls { trust: Roots::File("/ca.crt".into()) });
         assert_eq!(token_file, Some("/token".into()));
         let TokenKeys::Url { endpoint, token_file } = keys("jwks_url = \"http://127.0.0.1:8001/keys\"") else {
             panic!("a URL")

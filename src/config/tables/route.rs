@@ -129,7 +129,8 @@ fn owned(words: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::config::sample::{LEAST, fault, faults, route};
-    use crate::config::settings::{Transport, Trust};
+    use crate::config::settings::Transport;
+    use crate::upstream::tls::Roots;
 
     const SECOND_KEY: &str = "[key.other]\nfile = \"a\"\nidentity_credential = \"b\"\n";
 
@@ -153,7 +154,7 @@ mod tests {
         let read = route("");
         assert_eq!(read.name.as_str(), "ie");
         assert_eq!(read.key.as_str(), "main");
-        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::Platform });
+        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Roots::Platform });
         assert_eq!(read.endpoint.authority(), "importexport.amazonaws.com");
         assert!(read.hosts.is_empty() && read.forward_headers.is_empty());
         assert_eq!(read.path, "/");
@@ -183,7 +184,7 @@ mod tests {
              timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
         );
         assert_eq!((read.path.as_str(), read.key.as_str()), ("/ie", "main"));
-        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Trust::File("/ca.pem".into()) });
+        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Roots::File("/ca.pem".into()) });
         assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
         assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], ClockSource::Host));

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod aws_key;
 pub mod file_source;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
@@ -9,3 +10,4 @@ pub mod plain;
 pub mod plugin;
 pub mod process;
 pub mod sealed;
+pub mod token_location;

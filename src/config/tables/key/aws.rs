@@ -5,26 +5,18 @@ use std::time::Duration;
 use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, shown, text};
-use crate::config::settings::{AwsSource, AwsStore, KeyStore};
+use crate::config::settings::KeyStore;
+use crate::credentials::{AwsKey, AwsSource};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const REFRESH: Duration = Duration::from_secs(3600);
 const LONGEST: usize = 2048;
 
-const SOURCES: &[(&str, AwsSource)] = &[
-    ("environment", AwsSource::Environment),
-    ("profile", AwsSource::Profile),
-    ("web-identity", AwsSource::WebIdentity),
-    ("container", AwsSource::Container),
-    ("instance", AwsSource::Instance),
-    ("default", AwsSource::Default),
-];
-
 /// Reads what belongs to the kind.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
     const WHY: &str = "say where the key is, so that no other is taken in its place: \"environment\", \"profile\", \
                        \"web-identity\", \"container\", \"instance\", or \"default\", the first of these that has one";
-    let source = table.required("source", WHY, choice(SOURCES));
+    let source = table.required("source", WHY, choice(&AwsSource::WORDS));
     let profile = table.get("profile", None, |given| word(given, "a profile").map(Some));
     let role = table.get("role", None, |given| role(given).map(Some));
     let region = table.get("region", None, |given| region(given).map(Some));
@@ -41,7 +33,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
             table.fault("profile", message);
             None
         }
-        (AwsSource::Profile | AwsSource::Default, _) | (_, None) => Some(KeyStore::Aws(AwsStore {
+        (AwsSource::Profile | AwsSource::Default, _) | (_, None) => Some(KeyStore::Aws(AwsKey {
             source,
             profile,
             role: role?,
@@ -93,7 +85,7 @@ mod tests {
     #[test]
     fn a_source_is_said_and_the_rest_may_be() {
         let store = |lines| settings(&with(lines)).keys.remove(0).store;
-        let least = AwsStore {
+        let least = AwsKey {
             source: AwsSource::WebIdentity,
             profile: None,
             role: None,
@@ -104,7 +96,7 @@ mod tests {
         assert_eq!(store("source = \"web-identity\""), KeyStore::Aws(least));
         let all = "source = \"profile\"\nprofile = \"ops\"\nrole = \"arn:aws:iam::123456789012:role/a\"\n\
                    region = \"eu-central-1\"\ntimeout = \"5s\"\nrefresh = \"1m\"";
-        let expected = AwsStore {
+        let expected = AwsKey {
             source: AwsSource::Profile,
             profile: Some("ops".into()),
             role: Some("arn:aws:iam::123456789012:role/a".into()),

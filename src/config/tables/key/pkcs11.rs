@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::environment;
 use super::source;
-use crate::config::grammar::token_uri;
+use crate::config::grammar::token_uri::{self, TokenUri};
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, file, flag, shown, text};
-use crate::config::settings::{KeyStore, Pkcs11Store, ReadableSecret, TokenUri};
-use crate::credentials::FileSource;
+use crate::config::settings::{KeyStore, Pkcs11Store};
+use crate::credentials::{AccessKeyId, FileSource, ReadableSecret};
 
 const SESSIONS: usize = 2;
 const QUEUE: usize = 256;
@@ -36,7 +36,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
     Some(KeyStore::Pkcs11(Box::new(Pkcs11Store {
         access_key_id: access_key_id?,
         module: module?,
-        uri: uri?,
+        address: uri?.address,
         pin: pin?,
         environment: environment?,
         sessions: sessions?,
@@ -66,13 +66,12 @@ fn pin(table: &mut Table<'_>, uri: Option<&TokenUri>) -> Option<FileSource> {
     }
 }
 
-/// As [`crate::config`] knows no live type, the rule stands here too: 1 to 256 bytes without control characters.
-fn access_key_id(given: &Given<'_>) -> Result<String, String> {
+fn access_key_id(given: &Given<'_>) -> Result<AccessKeyId, String> {
     let id = text(given)?;
-    if id.is_empty() || id.len() > 256 || id.chars().any(char::is_control) {
-        return Err(format!("{} is not 1 to 256 bytes of text without control characters", shown(id)));
-    }
-    Ok(id.to_owned())
+    AccessKeyId::parse(id).ok_or_else(|| {
+        let longest = AccessKeyId::MAX_LENGTH;
+        format!("{} is not 1 to {longest} bytes of text without control characters", shown(id))
+    })
 }
 
 #[cfg(test)]

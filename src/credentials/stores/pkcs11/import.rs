@@ -5,11 +5,11 @@ use cryptoki::session::Session;
 use zeroize::Zeroize as _;
 
 use super::error::{TokenError, call};
-use super::location::{KeyType, ReadableSecret, TokenAddress, TokenKey};
 use super::module;
 use super::open::{self, KeyFacts, PROBE};
 use crate::credentials::secret::SecretAccessKey;
 use crate::credentials::signing_key::SigningKey;
+use crate::credentials::stores::token_location::{KeyType, ReadableSecret, TokenAddress, TokenKey};
 
 /// Makes a key in the token that signs, and does nothing else: no reading, no wrapping, no changing. That it signs as the secret
 /// does is proven before this returns; a key that does not is removed again.

@@ -12,10 +12,10 @@ use cryptoki::session::Session;
 use thiserror::Error;
 
 use super::error::{TokenError, call, is_loss};
-use super::location::TokenKey;
 use super::module;
 use super::open::{self, KeyFacts, Opened};
 use crate::credentials::signing_key::{Mac, SignatureMethod};
+use crate::credentials::stores::token_location::TokenKey;
 
 /// The wait before another try after one that failed; each one that follows is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);

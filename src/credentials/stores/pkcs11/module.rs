@@ -7,7 +7,7 @@ use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::slot::{Slot, TokenInfo};
 
 use super::error::{TokenError, call};
-use super::location::TokenAddress;
+use crate::credentials::stores::token_location::TokenAddress;
 
 /// Loads the library, which stays for the life of the process: many cannot be unloaded.
 ///

@@ -9,10 +9,10 @@ use cryptoki::slot::{Slot, TokenInfo};
 use serde::{Deserialize, Serialize};
 
 use super::error::{TokenError, call, is_gone, is_unsupported};
-use super::location::{ReadableSecret, TokenAddress, TokenKey, hex};
 use super::module::find_token;
 use super::pin;
 use crate::credentials::signing_key::{Mac, SignatureMethod};
+use crate::credentials::stores::token_location::{ReadableSecret, TokenAddress, TokenKey, hex};
 
 /// What a key signs to show that it does.
 pub(super) const PROBE: &[u8] = b"countersign: does this key sign?";

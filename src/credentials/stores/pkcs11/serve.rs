@@ -13,11 +13,11 @@ use zeroize::Zeroizing;
 
 use super::error::TokenError;
 use super::keeper::{Keeper, Seat, Unsigned};
-use super::location::TokenKey;
 use super::message::{self, Answer, REQUEST_HEAD, Reply, Request};
 use super::store::Loaded;
 use crate::credentials::agent::Fetch;
 use crate::credentials::store::{LoadError, LoadErrorKind, StoreError, in_one_line};
+use crate::credentials::stores::token_location::TokenKey;
 
 /// The store of an agent whose key is in a token: says what is known of the key (`Loaded`, as JSON), and signs on standard output.
 pub struct TokenAgent {

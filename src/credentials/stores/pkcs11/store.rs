@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::link::{Presence, TokenLink};
-use super::location::TokenKey;
 use super::open::KeyFacts;
 use crate::credentials::access_key::{AccessKeyId, ActiveKey};
 use crate::credentials::agent::{Agent, AgentError, Order, packet_sockets};
 use crate::credentials::signer::{AnswerSlot, RemoteLimits, RemoteSigner, SigningError, SigningQueue, SigningRequest};
 use crate::credentials::signing_key::SignatureMethod;
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
+use crate::credentials::stores::token_location::TokenKey;
 
 /// A key in a token.
 pub struct TokenStore {

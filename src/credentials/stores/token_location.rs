@@ -120,6 +120,6 @@ fn escape(text: &[u8]) -> impl fmt::Display {
     percent_encode(text, UNRESERVED)
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
