@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 type Property = fn(&[u8]);
 
-const TARGETS: [(&str, Property); 9] = [
+const TARGETS: [(&str, Property); 10] = [
     ("config", properties::config),
     ("diagnose", properties::diagnose),
+    ("differential", properties::differential),
     ("document", properties::document),
     ("form", properties::form),
     ("head", properties::head),
@@ -78,6 +80,42 @@ fn two_readers_agree_on_every_form_and_on_what_is_sent() {
 #[test]
 fn whatever_a_client_sends_answers_are_well_formed_and_what_leaves_is_signed() {
     replay("head");
+}
+
+#[test]
+fn our_server_and_hypers_read_the_same_requests() {
+    replay("differential");
+}
+
+#[test]
+fn twenty_thousand_seeded_streams_are_read_as_hyper_reads_them() {
+    const THREADS: u64 = 4;
+    thread::scope(|scope| {
+        for first in 0..THREADS {
+            scope.spawn(move || {
+                for seed in (first..20_000).step_by(THREADS as usize) {
+                    assert!(catch_unwind(|| properties::seeded(seed)).is_ok(), "seed {seed} fails");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_pause_at_any_place_of_a_stream_changes_nothing() {
+    for seed in 0..20 {
+        assert!(catch_unwind(|| properties::paused_everywhere(seed)).is_ok(), "seed {seed} fails");
+    }
+}
+
+#[test]
+fn where_our_server_is_stricter_than_hypers_is_listed_and_true() {
+    for properties::Stricter { fault, example, reason } in properties::STRICTER {
+        assert_eq!(properties::refusal(example.as_bytes()), (Some(*fault), true), "{example:?} ({reason})");
+    }
+    for (example, reason) in properties::STRICTER_BODIES {
+        assert_eq!(properties::refusal(example.as_bytes()), (None, true), "{example:?} ({reason})");
+    }
 }
 
 #[test]
