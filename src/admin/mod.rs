@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::Full;
 
-use crate::downstream::stream::ExchangeGuard;
+use crate::downstream::server::ExchangeGuard;
 use crate::downstream::{Handler, HeadFault, PeerEvidence, Reply, RequestBody, RequestHead};
 use crate::telemetry::metrics::MEDIA_TYPE;
 

@@ -8,10 +8,9 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::connection::Handler;
 use super::drain::Drain;
 use super::greeting::greet;
-use super::service::Current;
+use super::server::{Current, Handler};
 use super::socket::bound::{Bound, Stranger};
 
 /// How long to wait after an accept that failed for want of descriptors or memory: a retry at once would spin.

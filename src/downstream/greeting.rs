@@ -11,16 +11,14 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection::{Handler, Lifetime, serve};
 use super::drain::Drain;
 use super::peer::certificate::{self, CertificateError};
 use super::peer::evidence::{PeerEvidence, PeerFacts};
 use super::peer::loopback;
 use super::peer::tls::ReloadableTls;
-use super::service::{Current, Service};
+use super::server::{Clocks, Current, Handler, Lifetime, Service, serve};
 use super::socket::bound::{OwnerLookup, Stranger};
 use super::socket::listener::{Security, tls_on_unix_socket};
-use super::stream::Clocks;
 
 /// From accept to the end of the TLS handshake. A client needs two round trips; one that is slower holds a place of those
 /// who are not.

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::fault::{Fault, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
 use super::notice;
-use crate::downstream::stream::ExchangeGuard;
+use crate::downstream::server::ExchangeGuard;
 use crate::downstream::{Permit, Reply};
 use crate::http1::{Fields, Persistence};
 use crate::query::{ErrorDialect, ErrorDocument, document};

@@ -37,7 +37,7 @@ mod tests {
 
     use super::*;
     use crate::downstream::listener::Security;
-    use crate::downstream::stream::{Clocks, ExchangeGuard};
+    use crate::downstream::server::{Clocks, ExchangeGuard};
     use crate::downstream::{
         Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Reply,
         RequestBody, RequestHead, Service, accept,

@@ -26,7 +26,7 @@ use crate::clock;
 use crate::config::settings::Name;
 use crate::credentials::WatchedKey;
 use crate::downstream::listener::Security;
-use crate::downstream::stream::Clocks;
+use crate::downstream::server::Clocks;
 use crate::downstream::unix_socket::SocketPath;
 use crate::downstream::{self, Capacity, Current, Drain, Limits, ListenAddress, ListenerSocket, OwnerLookup, Service};
 use crate::downstream::{accept, listener};

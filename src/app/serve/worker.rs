@@ -18,7 +18,7 @@ use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
 use crate::config::settings::{self, Name, ServedRoutes};
-use crate::downstream::stream::Clocks;
+use crate::downstream::server::Clocks;
 use crate::downstream::{BodyLimits, Current, Drain, Limits, ListenAddress, ListenerSocket, Service, accept};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
 use crate::signing::{Profile, SigningTarget};

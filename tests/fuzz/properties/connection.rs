@@ -10,9 +10,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use countersign::clock;
-use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security as ListenerSecurity;
-use countersign::downstream::stream::ExchangeGuard;
+use countersign::downstream::server::ExchangeGuard;
+use countersign::downstream::server::{Lifetime, serve};
 use countersign::downstream::{
     Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, PeerFacts,
     Reply, RequestBody, RequestHead, Service,

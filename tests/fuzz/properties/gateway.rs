@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use countersign::authorize::{Callers, Policy};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
-use countersign::downstream::stream::{Clocks, Socket};
+use countersign::downstream::server::{Clocks, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity};
 use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes};
 use countersign::query::{ErrorDialect, FormLimits};

@@ -9,8 +9,8 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::time::Duration;
 
-use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security;
+use countersign::downstream::server::{Lifetime, serve};
 use countersign::downstream::{Capacity, Current, Drain, Limits, OwnerLookup, PeerFacts, Service};
 use countersign::proxy::Proxy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, WriteHalf};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::downstream::listener::Security;
-use countersign::downstream::stream::{Clocks, ExchangeGuard};
+use countersign::downstream::server::{Clocks, ExchangeGuard};
 use countersign::downstream::{
     Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
     RequestHead, Service, accept,

@@ -11,8 +11,8 @@ use http_body_util::BodyExt as _;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::budget::{ByteBudget, Held, NoMemory};
 use super::request_body::{BrokenBody, RequestBody};
+use crate::downstream::budget::{ByteBudget, Held, NoMemory};
 
 /// How large a body may be and how long it may take.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub enum BodyError {
     /// The client left, or closed its half, before the end.
     #[error("the body broke off")]
     Cut(#[source] BrokenBody),
-    /// Its chunks are no chunks, or more than chunks may be.
+    /// Its chunks are framed wrongly, or have more than chunks may have.
     #[error("the body is framed wrongly")]
     Broken(#[source] BrokenBody),
 }
@@ -104,5 +104,8 @@ async fn collect(mut body: RequestBody, limit: usize, held: &mut Held) -> Result
 }
 
 fn broken_off(error: BrokenBody) -> BodyError {
-    if error.is_framing() { BodyError::Broken(error) } else { BodyError::Cut(error) }
+    match error {
+        BrokenBody::Framing(_) => BodyError::Broken(error),
+        BrokenBody::Socket(_) => BodyError::Cut(error),
+    }
 }

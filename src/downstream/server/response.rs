@@ -1,4 +1,4 @@
-//! Writing an answer: head and first piece together when both are there, and no more read of the rest than the client takes.
+//! Writing a response: head and first piece together when both are there, and no more read of the rest than the client takes.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -11,39 +11,46 @@ use http_body::Body;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::AsyncWrite as _;
 
-use super::message::Reply;
-use super::shared_stream::SharedStream;
-use super::stream::Socket;
+use super::client_socket::Socket;
+use super::handler::Reply;
+use super::incoming::Incoming;
 use crate::clock;
-use crate::http1::outgoing_response::{Asked, BodyAsked, asked_persistence, write_field, write_head};
-use crate::http1::{MOST_COPIED, Persistence, ResponseFraming, Version};
+use crate::http1::outgoing_response::{
+    Asked, LAST_CHUNK, asked_persistence, write_chunk_size, write_field, write_head,
+};
+use crate::http1::{MOST_COPIED, Persistence, ResponseFraming};
 
 thread_local! {
-    /// Memory for what is written at once, head and small pieces: an answer that waits for nobody leaves it to the next one.
-    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// Memory for what is written at once, head and small pieces: a response that waits for nobody leaves it to the next one.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Writes `reply` to its end.
+/// Writes `reply` to its end. Returns what becomes of the connection, of which the client wants `wanted`.
 ///
 /// # Errors
-/// The client is gone or does not read; or the answer breaks off, which the client has to see.
-pub(super) async fn answer<S, B>(
-    stream: &SharedStream<S>,
+/// The client is gone or does not read; or the response breaks off, which the client has to see.
+pub(super) async fn respond<S, B>(
+    incoming: &Incoming<S>,
     reply: Reply<B>,
-    after: Persistence,
+    asked: Asked,
+    wanted: Persistence,
 ) -> io::Result<Persistence>
 where
     S: Socket,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
 {
     let Reply { status, fields, body } = reply;
-    let says = asked_persistence(&fields);
-    // a body that was not read, and has not come as a whole either, would be taken for the next request
-    let after = if says == Persistence::KeepAlive && stream.skip_body() { after } else { Persistence::Close };
-    let asked = Asked { version: Version::Http11, body: BodyAsked::Yes };
     let framing = ResponseFraming::of(status, body.size_hint().exact(), asked);
-    let mut unwritten = Unwritten { before: ROOM.take(), ..Unwritten::default() };
-    write_head(status, &fields, framing, asked.version, after, write_date, &mut unwritten.before);
+    let all = [wanted, asked_persistence(&fields), framing.persistence()];
+    // a body that was not read, and has not come as a whole either, would be taken for the next request
+    let persistence = if all.contains(&Persistence::Close) || !incoming.skip_body() {
+        Persistence::Close
+    } else {
+        Persistence::KeepAlive
+    };
+    let mut unwritten = Unwritten { before: SPARE.take(), ..Unwritten::default() };
+    unwritten.before.extend_from_slice(incoming.unfinished_interim());
+    write_head(status, &fields, framing, asked.version, persistence, write_date, &mut unwritten.before);
     let mut body = pin!(body);
     let mut left = framing.length();
     while left != Some(0) {
@@ -51,8 +58,8 @@ where
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
             Poll::Pending => {
                 // nothing more for now: what there is goes out, and the client is watched
-                ready!(unwritten.poll_write(stream, cx))?;
-                stream.poll_while_waiting(cx, |_| Poll::Pending)
+                ready!(unwritten.poll_write(incoming, cx))?;
+                incoming.poll_while_waiting(cx, |_| Poll::Pending)
             }
         });
         let Some(frame) = next.await? else { break };
@@ -60,30 +67,37 @@ where
             Ok(frame) => frame,
             Err(error) => {
                 // what came before the break is the client's
-                poll_fn(|cx| unwritten.poll_write(stream, cx)).await?;
-                return Err(io::Error::other(error));
+                poll_fn(|cx| unwritten.poll_write(incoming, cx)).await?;
+                return Err(cut(incoming, error));
             }
         };
-        // trailers are not passed on: a client that can take them is hyper's
+        // trailers are not passed on
         let Ok(piece) = frame.into_data() else { continue };
         if piece.is_empty() {
             continue; // an empty chunk would be the last
         }
-        match &mut left {
-            Some(left) => *left = rest_of(*left, &piece)?,
-            None => unwritten.begin_chunk(&piece),
+        if let Some(left) = &mut left {
+            *left = rest_of(*left, &piece).ok_or_else(|| cut(incoming, "the body is longer than announced"))?;
+        } else if framing == ResponseFraming::Chunked {
+            unwritten.begin_chunk(&piece);
         }
         unwritten.add(piece);
-        poll_fn(|cx| unwritten.poll_room(stream, cx)).await?;
+        poll_fn(|cx| unwritten.poll_room(incoming, cx)).await?;
     }
     match left {
         Some(0) => {}
-        Some(_) => return Err(io::Error::other("the body is shorter than announced")),
-        None => unwritten.before.extend_from_slice(b"0\r\n\r\n"),
+        Some(_) => return Err(cut(incoming, "the body is shorter than announced")),
+        None if framing == ResponseFraming::Chunked => unwritten.before.extend_from_slice(LAST_CHUNK),
+        None => {}
     }
-    poll_fn(|cx| unwritten.poll_write(stream, cx)).await?;
-    ROOM.set(unwritten.before);
-    Ok(after)
+    poll_fn(|cx| unwritten.poll_write(incoming, cx)).await?;
+    SPARE.set(unwritten.before);
+    Ok(persistence)
+}
+
+fn cut<S: Socket>(incoming: &Incoming<S>, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    incoming.stream().cut();
+    io::Error::other(error)
 }
 
 /// RFC 9110 section 6.6.1. The text is made once a second.
@@ -97,16 +111,15 @@ fn write_date(out: &mut Vec<u8>) {
             *second = now.as_second();
             *text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap_or_default();
         }
-        // a clock that is beyond what can be written is none
+        // a date that cannot be written, such as one of a year beyond 9999, is left out
         if !text.is_empty() {
             write_field(b"date", text.as_bytes(), out);
         }
     });
 }
 
-fn rest_of(left: u64, piece: &Bytes) -> io::Result<u64> {
-    let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-    left.checked_sub(length).ok_or_else(|| io::Error::other("the body is longer than announced"))
+fn rest_of(left: u64, piece: &Bytes) -> Option<u64> {
+    left.checked_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX))
 }
 
 /// What is to be written, in this order.
@@ -123,7 +136,7 @@ struct Unwritten {
 
 impl Unwritten {
     fn begin_chunk(&mut self, piece: &Bytes) {
-        self.before.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        write_chunk_size(piece.len(), &mut self.before);
         self.behind = b"\r\n";
     }
 
@@ -137,17 +150,17 @@ impl Unwritten {
         self.before.extend_from_slice(std::mem::take(&mut self.behind));
     }
 
-    /// Makes room for another piece.
-    fn poll_room<S: Socket>(&mut self, stream: &SharedStream<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Makes place for another piece.
+    fn poll_room<S: Socket>(&mut self, incoming: &Incoming<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.piece.is_empty() && self.before.len() < MOST_COPIED {
             return Poll::Ready(Ok(()));
         }
-        self.poll_write(stream, cx)
+        self.poll_write(incoming, cx)
     }
 
     /// Writes everything.
-    fn poll_write<S: Socket>(&mut self, stream: &SharedStream<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut stream = stream.borrow();
+    fn poll_write<S: Socket>(&mut self, incoming: &Incoming<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut stream = incoming.stream();
         loop {
             let before = self.before.get(self.done..).unwrap_or_default();
             let slices = [IoSlice::new(before), IoSlice::new(&self.piece), IoSlice::new(self.behind)];

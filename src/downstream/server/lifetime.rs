@@ -1,4 +1,4 @@
-//! When a connection takes its last request: the process drains, or what the client proved has to be proved again.
+//! Which request of a connection is the last: the process drains, or what the client proved has to be proved again.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -9,16 +9,24 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::connection::Lifetime;
-use super::drain::Drain;
-use super::stream::ExchangeMarker;
+use super::exchange_guard::SharedPhase;
+use crate::downstream::Drain;
+
+/// How long a connection may go on.
+#[derive(Debug, Clone, Copy)]
+pub enum Lifetime {
+    /// As long as both sides like: what it proved when it began cannot be withdrawn.
+    Unlimited,
+    /// So long; then the exchange under way is the last, and the client has to prove again who it is.
+    AtMost(Duration),
+}
 
 /// How long a connection on which nothing happens is kept after a drain has begun. A client in the middle of its work, or one
 /// that has just connected, has its next request on the way; it is answered, with `Connection: close`.
 const LAST_CALL: Duration = Duration::from_millis(250);
 
 /// Says when the request that is under way is the last of its connection.
-pub(super) struct Ending {
+pub(super) struct LastRequest {
     over: Pin<Box<dyn Future<Output = ()>>>,
     is_over: bool,
     /// Whether `over` knows whom to wake.
@@ -28,15 +36,15 @@ pub(super) struct Ending {
     until: Option<Instant>,
 }
 
-impl Ending {
+impl LastRequest {
     /// With the drain, or at the end of the connection's lifetime.
-    pub(super) fn of(drain: &Drain, lifetime: Lifetime, exchanges: &ExchangeMarker) -> Self {
+    pub(super) fn of(drain: &Drain, lifetime: Lifetime, phase: &SharedPhase) -> Self {
         let until = match lifetime {
             Lifetime::Unlimited => None,
             Lifetime::AtMost(lifetime) => Instant::now().checked_add(lifetime),
         };
         let draining = Rc::<Cell<bool>>::default();
-        let last_call = last_call(drain.clone(), Rc::clone(&draining), exchanges.clone());
+        let last_call = last_call(drain.clone(), Rc::clone(&draining), phase.clone());
         let over: Pin<Box<dyn Future<Output = ()>>> = match until {
             None => Box::pin(last_call),
             Some(until) => Box::pin(async move {
@@ -49,8 +57,8 @@ impl Ending {
     /// Whether it is so now; wakes the task when it becomes so.
     pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         // asked twice for each request: what waits already is left alone while nothing can have come of it
-        let may_be = |ending: &Self| {
-            ending.draining.get() || ending.drain.is_news() || ending.until.is_some_and(|until| until <= Instant::now())
+        let may_be = |last: &Self| {
+            last.draining.get() || last.drain.is_news() || last.until.is_some_and(|until| until <= Instant::now())
         };
         if !self.is_over && (!self.asked || may_be(self)) {
             self.asked = true;
@@ -61,10 +69,10 @@ impl Ending {
 }
 
 /// Waits for the drain, and then for a request to have come or for that time to be over.
-async fn last_call(drain: Drain, draining: Rc<Cell<bool>>, exchanges: ExchangeMarker) {
+async fn last_call(drain: Drain, draining: Rc<Cell<bool>>, phase: SharedPhase) {
     drain.begun().await;
     draining.set(true);
-    let called = poll_fn(|_| if exchanges.is_idle() { Poll::Pending } else { Poll::Ready(()) });
+    let called = poll_fn(|_| if phase.is_idle() { Poll::Pending } else { Poll::Ready(()) });
     // no wake-up of its own: what a request wakes is the connection, which is polled together with this
     let _either = timeout(LAST_CALL, called).await;
 }

@@ -3,10 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::capacity::Capacity;
-use super::connection::Limits;
-use super::drain::Drain;
-use super::socket::listener::Security;
+use super::limits::Limits;
+use crate::downstream::listener::Security;
+use crate::downstream::{Capacity, Drain};
 
 /// Everything about a listener but its socket, in one worker.
 pub struct Service<H> {

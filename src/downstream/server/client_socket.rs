@@ -1,0 +1,95 @@
+//! What carries a client's bytes: TCP, TLS on TCP, or a Unix socket.
+
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+/// What is known of the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Nothing says that it has closed anything.
+    Open,
+    /// It will send nothing more. Whether it is gone or still reads cannot be told.
+    HalfClosed,
+    /// It takes nothing more: it has reset the connection, or closed it altogether.
+    Gone,
+}
+
+/// What carries a client's bytes.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// Pending as long as there is nothing to read, where that can be known without trying.
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    /// What is known of the other end, whatever waits to be read.
+    fn peer(&self) -> Peer {
+        Peer::Open
+    }
+
+    /// Makes the close that follows look like a failure to the other end, and throws away what it has not taken yet.
+    fn reset_on_close(&self);
+}
+
+impl Socket for TcpStream {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(drop)
+    }
+
+    fn peer(&self) -> Peer {
+        look_at(self)
+    }
+
+    fn reset_on_close(&self) {
+        // should it fail, the close is an ordinary one, and the framing alone says that the response was cut
+        let _best_effort = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn peer(&self) -> Peer {
+        look_at(self.get_ref().0)
+    }
+
+    fn reset_on_close(&self) {
+        self.get_ref().0.reset_on_close();
+    }
+}
+
+impl Socket for UnixStream {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(drop)
+    }
+
+    fn peer(&self) -> Peer {
+        look_at(self)
+    }
+
+    /// Unix sockets know no reset: only the framing says that the response was cut.
+    fn reset_on_close(&self) {}
+}
+
+/// Asks the kernel. A TCP socket hangs up when it was reset, a Unix socket when the other end was closed; a FIN, or the other
+/// end's shutdown for writing, is the end of what it sends.
+fn look_at(socket: impl AsFd) -> Peer {
+    let mut looked = [PollFd::new(&socket, PollFlags::RDHUP)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut looked, Some(&at_once)).is_err() {
+        return Peer::Open;
+    }
+    let [looked] = &looked;
+    let seen = looked.revents();
+    if seen.intersects(PollFlags::HUP | PollFlags::ERR) {
+        Peer::Gone
+    } else if seen.contains(PollFlags::RDHUP) {
+        Peer::HalfClosed
+    } else {
+        Peer::Open
+    }
+}

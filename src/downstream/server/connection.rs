@@ -1,0 +1,100 @@
+//! One client connection: requests are read, handled and answered by one task, one after the other, until either side has had
+//! enough or the process drains. A small request costs one read, and a small response one write.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::client_socket::Socket;
+use super::handler::Handler;
+use super::incoming::{Begin, Incoming};
+use super::lifetime::{LastRequest, Lifetime};
+use super::limits::Clocks;
+use super::request_body::RequestBody;
+use super::response::respond;
+use super::service::Current;
+use super::stream::ClientStream;
+use crate::downstream::{Drain, PeerEvidence};
+use crate::http1::outgoing_response::{Asked, BodyAsked};
+use crate::http1::{HeadFault, Persistence, RequestHead};
+
+/// What every exchange on a connection needs.
+struct Connection<S: Socket, H> {
+    incoming: Rc<Incoming<S>>,
+    peer: Rc<PeerEvidence>,
+    current: Rc<Current<H>>,
+    last: LastRequest,
+}
+
+/// Serves one connection to its end. What is wrong with a client's head is the handler's to answer; errors of its socket concern
+/// nobody else: they end the connection and are not reported further.
+pub async fn serve<S, H>(
+    io: S,
+    peer: Rc<PeerEvidence>,
+    clocks: Clocks,
+    lifetime: Lifetime,
+    current: Rc<Current<H>>,
+    drain: Drain,
+) where
+    S: Socket + 'static,
+    H: Handler,
+{
+    let stream = ClientStream::new(io, clocks);
+    let last = LastRequest::of(&drain, lifetime, stream.phase());
+    let mut connection = Connection { incoming: Rc::new(Incoming::new(stream)), peer, current, last };
+    let served = connection.serve_requests().await;
+    // whatever ended it: bytes that nobody has read must not take the last response from the client
+    let closed = poll_fn(|cx| connection.incoming.poll_close(cx)).await;
+    if let Err(error) = served.and(closed) {
+        tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
+    }
+}
+
+impl<S, H> Connection<S, H>
+where
+    S: Socket + 'static,
+    H: Handler,
+{
+    async fn serve_requests(&mut self) -> io::Result<()> {
+        loop {
+            let begin = {
+                let (incoming, last) = (&self.incoming, &mut self.last);
+                poll_fn(|cx| incoming.poll_begin(cx, last)).await?
+            };
+            // boxed: most connections have no exchange, and need no memory for one then
+            let persistence = match begin {
+                Begin::Request(head) => Box::pin(self.exchange(head)).await?,
+                Begin::Refused(fault, asked) => Box::pin(self.refuse(fault, asked)).await?,
+                Begin::Nothing => return Ok(()),
+            };
+            if persistence == Persistence::Close {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn exchange(&mut self, head: RequestHead) -> io::Result<Persistence> {
+        let service = self.current.load();
+        let body = if head.method() == "HEAD" { BodyAsked::No } else { BodyAsked::Yes };
+        let (asked, wanted) = (Asked { version: head.version(), body }, head.persistence());
+        let body = RequestBody::new(Rc::<Incoming<S>>::clone(&self.incoming));
+        let exchange = self.incoming.stream().phase().begin();
+        let reply = {
+            let mut handling = pin!(service.handler.handle(Rc::clone(&self.peer), exchange, head, body));
+            poll_fn(|cx| self.incoming.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?
+        };
+        // asked before the response is written, which then says so
+        let is_last = poll_fn(|cx| Poll::Ready(self.last.is_over(cx))).await;
+        respond(&self.incoming, reply, asked, if is_last { Persistence::Close } else { wanted }).await
+    }
+
+    /// Nothing behind a head that is refused is ever looked at.
+    async fn refuse(&mut self, fault: HeadFault, asked: Asked) -> io::Result<Persistence> {
+        let service = self.current.load();
+        let exchange = self.incoming.stream().phase().begin();
+        let reply = service.handler.refuse(Rc::clone(&self.peer), exchange, fault);
+        respond(&self.incoming, reply, asked, Persistence::Close).await
+    }
+}

@@ -1,0 +1,69 @@
+//! What a connection is waiting for, as it is known to the connection and to the exchange that is under way on it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// What the connection is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// For the first byte of a request, and the clock has yet to be set: an exchange has just ended.
+    Rest,
+    /// For the first byte of a request: `idle_timeout` runs.
+    Idle,
+    /// For the rest of a head: `head_timeout` runs.
+    Head,
+    /// For us. The exchange has deadlines of its own.
+    Exchange,
+    /// For nothing any more: a response broke off midway.
+    Cut,
+}
+
+/// The phase of one connection. Cheap to clone; stays on the connection's thread.
+#[derive(Debug, Clone)]
+pub(super) struct SharedPhase(Rc<Cell<Phase>>);
+
+/// An exchange under way; its drop makes the connection idle again.
+#[derive(Debug)]
+pub struct ExchangeGuard(SharedPhase);
+
+impl SharedPhase {
+    /// Of a fresh connection.
+    pub(super) fn new() -> Self {
+        Self(Rc::new(Cell::new(Phase::Idle)))
+    }
+
+    pub(super) fn get(&self) -> Phase {
+        self.0.get()
+    }
+
+    pub(super) fn set(&self, phase: Phase) {
+        self.0.set(phase);
+    }
+
+    /// Begins an exchange: the clocks of the connection stop until the guard is dropped.
+    pub(super) fn begin(&self) -> ExchangeGuard {
+        self.set(Phase::Exchange);
+        ExchangeGuard(self.clone())
+    }
+
+    /// Whether nothing of a request has come since the last response.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.get(), Phase::Rest | Phase::Idle)
+    }
+}
+
+impl ExchangeGuard {
+    /// The response broke off midway: the connection is to end in a way that nobody takes for the response's end. A client of
+    /// HTTP/1.0 knows no other sign of it.
+    pub fn cut(&self) {
+        self.0.set(Phase::Cut);
+    }
+}
+
+impl Drop for ExchangeGuard {
+    fn drop(&mut self) {
+        if self.0.get() != Phase::Cut {
+            self.0.set(Phase::Rest);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The limits of a listener's connections.
+
+use std::time::Duration;
+
+/// The limits of a listener's connections.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Timeouts between and within heads.
+    pub clocks: Clocks,
+    /// Connections at once, over all workers.
+    pub connections: usize,
+}
+
+/// The clocks of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Clocks {
+    /// From the first byte of a request to the end of its head.
+    pub head_timeout: Duration,
+    /// A connection without a request; also how long a client may refuse to take a byte of a response.
+    pub idle_timeout: Duration,
+}

@@ -1,0 +1,32 @@
+//! The one server towards clients: HTTP/1.1 and HTTP/1.0 on one connection, one request at a time, within limits.
+//!
+//! `connection` has the loop: await a request, have a [`Handler`] answer it, write the response, and close so that the client
+//! sees it. `incoming` reads heads and bodies, and notices when a client is gone while its response is awaited; the `stream` below it has
+//! the clocks of the connection, and the [`Socket`] below that carries the bytes. The handler reads a
+//! [`RequestBody`], most easily by [`body::read`]; `response` writes what it replies. `lifetime` says which request is the last.
+
+pub mod body;
+mod client_socket;
+mod connection;
+mod exchange_guard;
+mod handler;
+mod incoming;
+mod lifetime;
+mod limits;
+mod request_body;
+mod response;
+mod service;
+mod stream;
+
+pub use body::{BodyError, BodyLimits};
+pub use client_socket::{Peer, Socket};
+pub use connection::serve;
+pub use exchange_guard::ExchangeGuard;
+pub use handler::{Handler, Reply};
+pub use lifetime::Lifetime;
+pub use limits::{Clocks, Limits};
+pub use request_body::{BrokenBody, RequestBody};
+pub use service::{Current, Service};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! A client's byte stream with the clocks that HTTP framing alone does not give it, and an end that does not lose responses.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::client_socket::{Peer, Socket};
+use super::exchange_guard::{Phase, SharedPhase};
+use super::limits::Clocks;
+use crate::clock::Deadline;
+
+/// How long a client that has closed its half of the connection is taken to be still there while nothing is sent to it. It
+/// cannot be told from one that is gone until something is: a client that is gone answers that with a reset.
+const HALF_CLOSED: Duration = Duration::from_secs(3);
+
+/// How often the kernel is asked whether a client is gone of which nothing more is read.
+const LOOKS: Duration = Duration::from_millis(500);
+
+/// How long, and over how many bytes, a closing connection reads on so that the kernel does not answer unread bytes with a
+/// reset, which would take our last response from the client.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// A client's connection.
+pub(super) struct ClientStream<S: Socket> {
+    io: S,
+    phase: SharedPhase,
+    clocks: Clocks,
+    deadline: Deadline,
+    writing: Writing,
+    watch: Option<Box<Watch>>,
+    lingered: Option<usize>,
+}
+
+/// What the last attempt to write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Nothing has been written since somebody last looked.
+    Quiet,
+    /// Something has.
+    Moving,
+    /// The client does not read.
+    Stalled,
+}
+
+/// Looks at a client from which nothing more is read while its response is awaited.
+struct Watch {
+    next_look: Pin<Box<Sleep>>,
+    /// When a client that has closed its half has to have been sent something.
+    patience: Option<Instant>,
+}
+
+impl<S: Socket> ClientStream<S> {
+    /// Wraps a fresh connection, which is idle.
+    pub(super) fn new(io: S, clocks: Clocks) -> Self {
+        let deadline = Deadline::at(from_now(clocks.head_timeout)); // a new connection has no reason to wait
+        let (phase, writing) = (SharedPhase::new(), Writing::Quiet);
+        Self { io, phase, clocks, deadline, writing, watch: None, lingered: None }
+    }
+
+    /// What the connection is waiting for.
+    pub(super) const fn phase(&self) -> &SharedPhase {
+        &self.phase
+    }
+
+    /// The response broke off midway: the connection ends in a way that nobody takes for the response's end.
+    pub(super) fn cut(&self) {
+        self.phase.set(Phase::Cut);
+    }
+
+    /// Runs the clock of a connection on which no request has come as a whole, and of whose next head something has come or not.
+    /// Ready when the time is over.
+    pub(super) fn poll_clock(&mut self, in_head: bool, cx: &mut Context<'_>) -> Poll<()> {
+        match self.phase.get() {
+            Phase::Exchange | Phase::Cut => return Poll::Pending,
+            Phase::Rest | Phase::Idle if in_head => self.enter(Phase::Head, self.clocks.head_timeout),
+            Phase::Rest => self.enter(Phase::Idle, self.clocks.idle_timeout),
+            Phase::Idle | Phase::Head => {}
+        }
+        self.deadline.poll(cx)
+    }
+
+    fn enter(&mut self, phase: Phase, timeout: Duration) {
+        self.phase.set(phase);
+        self.deadline.set(from_now(timeout));
+    }
+
+    /// Pending while there is nothing to read, where that can be known without trying: cheaper than to read.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.io.poll_readable(cx)
+    }
+
+    /// The client has said all it will while its response is awaited: it may still be reading. Ready when it is gone.
+    pub(super) fn poll_half_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let watch = self.watch.get_or_insert_with(Watch::begin);
+        if watch.patience.is_none() {
+            watch.patience = Some(from_now(HALF_CLOSED));
+            // a Unix socket knows at once
+            if self.io.peer() == Peer::Gone {
+                return Poll::Ready(io::ErrorKind::ConnectionReset.into());
+            }
+        }
+        self.poll_gone(cx)
+    }
+
+    /// Whether nothing more is read of what the client sends while its response is awaited.
+    pub(super) const fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Waits for the client to be gone, without reading what it may have sent.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let watch = self.watch.get_or_insert_with(Watch::begin);
+        loop {
+            ready!(watch.next_look.as_mut().poll(cx));
+            match self.io.peer() {
+                Peer::Gone => return Poll::Ready(io::ErrorKind::ConnectionReset.into()),
+                Peer::HalfClosed => {
+                    watch.patience.get_or_insert_with(|| from_now(HALF_CLOSED));
+                }
+                Peer::Open => {}
+            }
+            if watch.patience.is_some_and(|end| end <= Instant::now()) {
+                match self.writing {
+                    Writing::Moving => self.writing = Writing::Quiet,
+                    Writing::Stalled => {}
+                    Writing::Quiet => return Poll::Ready(io::ErrorKind::ConnectionAborted.into()),
+                }
+                watch.patience = Some(from_now(HALF_CLOSED));
+            }
+            let next = from_now(LOOKS);
+            watch.next_look.as_mut().reset(watch.patience.map_or(next, |end| end.min(next)));
+        }
+    }
+
+    /// Ends the watch: whatever the client sends is read again.
+    pub(super) fn end_watch(&mut self) {
+        self.watch = None;
+    }
+
+    /// A write that makes no progress for `idle_timeout` ends the connection: a client that stops reading may not hold an
+    /// exchange for ever, nor the kernel's memory for what it does not read.
+    fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.writing = Writing::Moving;
+            return written;
+        }
+        if self.writing != Writing::Stalled {
+            self.writing = Writing::Stalled;
+            self.deadline.set(from_now(self.clocks.idle_timeout));
+        }
+        ready!(self.deadline.poll(cx));
+        self.cut();
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
+    }
+
+    /// Closes our half, then reads on until the client closes its half, a second is over or 256 KiB have come.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.phase.get() == Phase::Cut {
+            return Poll::Ready(Ok(())); // an end in order is what must not be seen
+        }
+        if self.lingered.is_none() {
+            self.deadline.set(from_now(LINGER));
+            self.lingered = Some(0);
+        }
+        if let Poll::Ready(closed) = Pin::new(&mut self.io).poll_shutdown(cx) {
+            closed?;
+        }
+        let mut sink = [0; 4096];
+        while self.lingered.is_some_and(|bytes| bytes < LINGER_BYTES) {
+            let mut buf = ReadBuf::new(&mut sink);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if buf.filled().is_empty() => break,
+                Poll::Ready(Ok(())) => {
+                    self.lingered = self.lingered.map(|bytes| bytes.saturating_add(buf.filled().len()));
+                }
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => {
+                    ready!(self.deadline.poll(cx));
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Watch {
+    fn begin() -> Box<Self> {
+        Box::new(Self { next_look: Box::pin(sleep(LOOKS)), patience: None })
+    }
+}
+
+impl<S: Socket> Drop for ClientStream<S> {
+    fn drop(&mut self) {
+        if self.phase.get() == Phase::Cut {
+            self.io.reset_on_close();
+        }
+    }
+}
+
+impl<S: Socket> AsyncRead for ClientStream<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<S: Socket> AsyncWrite for ClientStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.watch_write(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.watch_write(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_ready() && self.writing != Writing::Stalled {
+            return flushed; // there may have been nothing to flush: that is no progress
+        }
+        self.watch_write(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_close(cx)
+    }
+}
+
+fn from_now(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now)
+}
