@@ -6,9 +6,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::settings::Settings;
 
-/// What one open client connection takes at most, in bytes: what hyper has read (16 KiB), a head and one read of as much that are
-/// kept from it until the head is judged (`downstream::tap`; a buffer that grows may be twice what is in it), hyper's state and ours.
-const CONNECTION: usize = (16 + 2 * (16 + 16) + 16) * 1024;
+/// What one open client connection takes at most, in bytes: what is read at once and not taken yet (64 KiB,
+/// `downstream::server`), TLS's own buffers (16 KiB), and the state of both (16 KiB).
+const CONNECTION: usize = (64 + 16 + 16) * 1024;
 /// What one exchange takes beside its form: heads both ways, the connection to the endpoint, a piece of the answer.
 const EXCHANGE: usize = 64 * 1024;
 /// A form is there as it came, decoded, and as it is signed and sent, where every byte may be escaped with three.

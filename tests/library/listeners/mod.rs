@@ -3,6 +3,7 @@
 //! Some of these tests let another user connect, for which they have to run as root. They say so when they do not.
 
 mod inherited;
+mod leaving;
 mod loopback;
 mod plain;
 mod serving;

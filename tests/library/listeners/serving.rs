@@ -55,20 +55,33 @@ fn reply(status: StatusCode, text: String) -> Reply<Full<Bytes>> {
 /// Serving until it is dropped.
 pub(crate) struct Served {
     _drain: watch::Sender<bool>,
+    /// Those of its connections.
+    pub(crate) places: Capacity,
 }
 
 /// Serves `socket` on a thread of its own.
 pub(crate) fn serve(socket: ListenerSocket, security: Security) -> Served {
+    serve_by(socket, security, || Echo)
+}
+
+/// The same, with another handler.
+pub(crate) fn serve_by<H: Handler>(
+    socket: ListenerSocket,
+    security: Security,
+    handler: impl FnOnce() -> H + Send + 'static,
+) -> Served {
     let (drain, signal) = watch::channel(false);
+    let all = Capacity::new(LIMITS.connections);
+    let places = all.clone();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         LocalSet::new().block_on(&runtime, async {
             let bound = socket.into_bound(&security).unwrap();
             let drain = Drain::new(signal);
             let current = Current::new(Service {
-                handler: Rc::new(Echo),
+                handler: Rc::new(handler()),
                 limits: LIMITS,
-                places: Capacity::new(LIMITS.connections),
+                places,
                 security,
                 drain: drain.clone(),
             });
@@ -76,7 +89,7 @@ pub(crate) fn serve(socket: ListenerSocket, security: Security) -> Served {
             Ok::<_, Infallible>(())
         })
     });
-    Served { _drain: drain }
+    Served { _drain: drain, places: all }
 }
 
 /// Sends `bytes` and returns all that comes until the server closes; a reset counts as its end.
