@@ -160,7 +160,8 @@ impl Server {
         match &self.at {
             At::Tcp(address) => Box::new(patient(TcpStream::connect(address).unwrap())),
             At::Tls(address, site) => {
-                let identity = site.clients.issue(7, rcgen::ExtendedKeyUsagePurpose::ClientAuth, vec![dns("a.example")]);
+                let identity =
+                    site.clients.issue(7, rcgen::ExtendedKeyUsagePurpose::ClientAuth, vec![dns("a.example")]);
                 let config = Arc::new(site.client(Some(&identity)).0);
                 let connection = ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
                 Box::new(StreamOwned::new(connection, patient(TcpStream::connect(address).unwrap())))
