@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            #[allow(clippy::print_stderr)] // the last word of the process
+            #[allow(clippy::print_stderr)] // the process ends here, so there is no log any more
             {
                 eprintln!("countersign: {}", failure.message);
             }

@@ -16,7 +16,7 @@ pub(super) fn posture(posture: Option<&Posture>) {
         return;
     };
     let Posture { landlock, seccomp } = posture;
-    if posture.is_whole() {
+    if posture.is_complete() {
         tracing::info!(%landlock, %seccomp, core_files = "none", "the process is confined");
     } else {
         tracing::warn!(%landlock, %seccomp, core_files = "none", "the process is confined in part: the system offers no more");

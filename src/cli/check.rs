@@ -191,7 +191,7 @@ fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) 
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;
     println!("posture: {posture}, no new privileges, no core files");
-    if !posture.is_whole() {
+    if !posture.is_complete() {
         println!("  WARNING the system offers no more than this");
     }
     println!("  may read: {}", joined(confinement.read.iter().map(|path| path.display())));

@@ -1,14 +1,14 @@
-//! A timer for what nearly always happens in time.
+//! A timer for deadlines that are nearly always postponed before they pass.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A moment to wait for, which is mostly put off before it comes.
+/// A deadline that is mostly postponed before it passes.
 ///
-/// Each exchange sets deadlines that nobody reaches. To put one off is only to note it: the runtime's timer runs for the earlier
-/// moment, and is set anew when that has come and was too early.
+/// Each exchange sets deadlines that nearly never pass. Postponing one only stores the new time. The runtime's timer
+/// keeps running for the earlier time, and is reset when it fires too early.
 #[derive(Debug)]
 pub struct Deadline {
     /// Never later than `at`.
@@ -17,13 +17,13 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// At this moment.
+    /// A deadline at this time.
     #[must_use]
     pub fn at(at: Instant) -> Self {
         Self { timer: Box::pin(sleep_until(at)), at }
     }
 
-    /// Sets it to another moment.
+    /// Moves the deadline to another time.
     pub fn set(&mut self, at: Instant) {
         self.at = at;
         if at < self.timer.deadline() {
@@ -31,7 +31,7 @@ impl Deadline {
         }
     }
 
-    /// Waits for it. The task may be woken once too early.
+    /// Waits for the deadline. The task may be woken once before it.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -53,19 +53,19 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn it_comes_when_it_was_set_to_last() {
+    fn a_deadline_passes_at_the_time_that_was_set_last() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let start = Instant::now();
             let at = |seconds| start + seconds * SECOND;
             let mut deadline = Deadline::at(at(10));
-            // put off before and while it is waited for, brought forward, set when it has come, and into the past
-            for (set_to, then_to, comes) in [(10, 30, 30), (90, 50, 50), (60, 70, 70), (71, 1, 70)] {
+            // postponed before and during the wait, brought forward, set when it has passed, and set to the past
+            for (set_to, then_to, passes) in [(10, 30, 30), (90, 50, 50), (60, 70, 70), (71, 1, 70)] {
                 deadline.set(at(set_to));
                 assert!(poll_fn(|cx| Poll::Ready(deadline.poll(cx))).await.is_pending());
                 deadline.set(at(then_to));
                 poll_fn(|cx| deadline.poll(cx)).await;
-                assert_eq!(start.elapsed().as_secs(), comes);
+                assert_eq!(start.elapsed().as_secs(), passes);
             }
         });
     }

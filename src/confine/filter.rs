@@ -1,9 +1,9 @@
-//! The filter of system calls: two programs for the kernel, of which the stricter answer counts.
+//! The system-call filter: two seccomp programs for the kernel, of which the stricter result counts.
 //!
-//! The first allows the calls of `calls` and answers all others with "not implemented" (ENOSYS). That is what a C library
-//! expects of an older kernel, so a newer library that tries newer calls first falls back to those on the list. The second
-//! answers what nobody here ever needs with "not permitted" (EPERM), among it calls of the first list with arguments that
-//! are not ours. Nothing is killed: a refusal ends one exchange, not the process.
+//! The first program allows the calls listed in `calls` and answers all others with "not implemented" (ENOSYS). C
+//! libraries expect this of an older kernel: a newer library that tries newer calls first falls back to those on the
+//! list. The second program answers calls that countersign never needs with "not permitted" (EPERM), including listed
+//! calls with unexpected arguments. No call kills the process, so that a refused call ends one exchange only.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,25 @@ use seccompiler::{
     TargetArch, apply_filter_all_threads,
 };
 
-use super::calls::{ALLOWED, ALLOWED_OF_OLD, REFUSED, REFUSED_OF_OLD, REMOVING, REMOVING_OF_OLD};
+use super::calls::{ALLOWED, ALLOWED_LEGACY, REFUSED, REFUSED_LEGACY, REMOVE, REMOVE_LEGACY};
 use super::{Confinement, Enforcement, Netlink, Spawn};
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Terminal and non-blocking switches that the standard library and tokio make.
+/// The terminal and non-blocking requests that the standard library and tokio use.
 const IOCTLS: [u64; 5] = [libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
 
-/// Names of threads, and of memory since glibc 2.37. Not PR_SET_DUMPABLE: what was turned off stays off.
+/// For names of threads, and of memory since glibc 2.37. Without PR_SET_DUMPABLE, so that dumps cannot be turned on
+/// again.
 const PRCTLS: [libc::c_int; 4] = [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_GET_DUMPABLE, libc::PR_SET_VMA];
 
 /// Loads the filter into every thread of the process.
 pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, Error> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
-        return Ok(Enforcement::NotSupported(format!("no filter for {}", std::env::consts::ARCH)));
+        return Ok(Enforcement::NotSupported(format!(
+            "there is no filter for the architecture {}",
+            std::env::consts::ARCH
+        )));
     };
     for program in programs(confinement, arch)? {
         match apply_filter_all_threads(&program) {
@@ -38,7 +42,8 @@ pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, Error> {
     Ok(Enforcement::Fully)
 }
 
-/// In the order of loading: of two refusals the later one's number is seen.
+/// The programs in the order in which they are loaded. When both refuse a call, the caller sees the error of the later
+/// one.
 fn programs(confinement: &Confinement, arch: TargetArch) -> Result<Vec<BpfProgram>, Error> {
     let refusing = program(refused(confinement)?, SeccompAction::Allow, errno(libc::EPERM), arch)?;
     Ok(match confinement.spawn {
@@ -55,22 +60,22 @@ fn errno(number: libc::c_int) -> SeccompAction {
     SeccompAction::Errno(number.unsigned_abs())
 }
 
-/// A call without rules is one whatever its arguments.
+/// A call with an empty list of rules matches with any arguments.
 fn allowed(confinement: &Confinement) -> Rules {
-    let removing: [&[i64]; 2] = if confinement.remove.is_empty() { [&[], &[]] } else { [REMOVING, REMOVING_OF_OLD] };
-    let always = ALLOWED.iter().chain(ALLOWED_OF_OLD);
+    let removing: [&[i64]; 2] = if confinement.remove.is_empty() { [&[], &[]] } else { [REMOVE, REMOVE_LEGACY] };
+    let always = ALLOWED.iter().chain(ALLOWED_LEGACY);
     always.chain(removing.into_iter().flatten()).map(|call| (*call, Vec::new())).collect()
 }
 
 fn refused(confinement: &Confinement) -> Result<Rules, Error> {
-    let mut rules: Rules = REFUSED.iter().chain(REFUSED_OF_OLD).map(|call| (*call, Vec::new())).collect();
+    let mut rules: Rules = REFUSED.iter().chain(REFUSED_LEGACY).map(|call| (*call, Vec::new())).collect();
     match confinement.spawn {
         Spawn::Deny => {
             rules.extend([libc::SYS_execve, libc::SYS_execveat].map(|call| (call, Vec::new())));
-            // a thread, not a process
+            // only threads may be made, no processes
             let flag = u64::try_from(libc::CLONE_THREAD).unwrap_or(u64::MAX);
             rules.insert(libc::SYS_clone, vec![rule(&[(0, SeccompCmpOp::MaskedEq(flag), 0)])?]);
-            // signals go to ourselves alone: abort, and panics that end in one
+            // only to this process: abort, which some panics end in, sends itself a signal
             rules.insert(libc::SYS_tgkill, vec![rule(&[(0, SeccompCmpOp::Ne, u64::from(std::process::id()))])?]);
             rules.insert(libc::SYS_ioctl, vec![none_of(1, IOCTLS)?]);
             rules.insert(libc::SYS_prctl, vec![none_of(0, PRCTLS.map(widened))?]);
@@ -85,24 +90,26 @@ fn refused(confinement: &Confinement) -> Result<Rules, Error> {
     if confinement.bind.is_empty() {
         rules.insert(libc::SYS_listen, Vec::new());
     }
-    // memory is never both writable and code, nor becomes code: libraries that the C library loads are mapped as such
+    // memory must not be writable and executable, nor become executable later; libraries that are loaded are mapped as
+    // executable
     let writable_code = widened(libc::PROT_WRITE | libc::PROT_EXEC);
     let code = widened(libc::PROT_EXEC);
     rules.insert(libc::SYS_mmap, vec![rule(&[(2, SeccompCmpOp::MaskedEq(writable_code), writable_code)])?]);
     rules.insert(libc::SYS_mprotect, vec![rule(&[(2, SeccompCmpOp::MaskedEq(code), code)])?]);
-    // limits may be read, not set
+    // resource limits may be read, but not set
     let new_limit = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
     rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![new_limit])?]);
     Ok(rules)
 }
 
-/// Matches when argument `index` is none of `values`.
+/// Matches when argument `index` is not among `values`.
 fn none_of(index: u8, values: impl IntoIterator<Item = u64>) -> Result<SeccompRule, Error> {
     let conditions: Vec<_> = values.into_iter().map(|value| (index, SeccompCmpOp::Ne, value)).collect();
     rule(&conditions)
 }
 
-/// Matches when all conditions do. Of each argument the kernel looks at 32 bits, so the filter does.
+/// Matches when all conditions match. The kernel uses 32 bits of each of these arguments, so the filter compares 32
+/// bits.
 fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, Error> {
     let conditions: Result<Vec<_>, _> = conditions
         .iter()
@@ -119,7 +126,7 @@ fn widened(number: libc::c_int) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    // an interpreter of ten lines for numbers of our own making
+    // the interpreter below calculates with small numbers only
     #![allow(clippy::arithmetic_side_effects)]
 
     use super::super::AbstractSockets;
@@ -127,10 +134,10 @@ mod tests {
 
     const ALLOW: u32 = 0x7fff_0000;
     const ERRNO: u32 = 0x0005_0000;
-    /// What the kernel writes before the arguments: number, architecture, instruction pointer.
+    /// The length of what the kernel puts before the arguments: number, architecture, instruction pointer.
     const HEADER: usize = 16;
 
-    /// The answer of one program, as the kernel's interpreter would give it.
+    /// The result of one program, as the kernel's interpreter would compute it.
     fn run(program: &BpfProgram, call: i64, arguments: &[u64]) -> u32 {
         let arch: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
         let mut data = [0_u8; HEADER + 6 * 8];
@@ -157,7 +164,7 @@ mod tests {
         }
     }
 
-    /// What becomes of a call: the error, or none.
+    /// The error that a call gets, if any.
     fn answer(confinement: &Confinement, call: i64, arguments: &[u64]) -> Option<i32> {
         let arch = TargetArch::try_from(std::env::consts::ARCH).unwrap();
         let mut refused = None;
@@ -184,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_daily_calls_pass() {
+    fn calls_of_normal_operation_are_allowed() {
         let thread = widened(libc::CLONE_THREAD | libc::CLONE_VM);
         let calls: [(i64, &[u64]); 9] = [
             (libc::SYS_read, &[]),
@@ -231,8 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_c_library_tries_first_does_not_exist() {
-        // glibc takes clone when clone3 is missing; any other error would end in no thread at all
+    fn calls_that_a_newer_c_library_tries_first_are_not_implemented() {
+        // glibc falls back to clone when clone3 is not implemented; after any other error it would not make a thread at
+        // all
         for call in [libc::SYS_clone3, libc::SYS_openat2, 9999] {
             assert_eq!(answer(&strict(), call, &[]), Some(libc::ENOSYS), "{call}");
         }
@@ -240,7 +248,7 @@ mod tests {
 
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn the_numbers_of_the_x32_interface_lead_nowhere() {
+    fn calls_of_the_x32_interface_are_not_implemented() {
         assert_eq!(answer(&strict(), libc::SYS_execve | 0x4000_0000, &[]), Some(libc::ENOSYS));
     }
 
@@ -252,21 +260,21 @@ mod tests {
     }
 
     #[test]
-    fn netlink_and_listening_are_there_for_those_who_ask() {
+    fn netlink_and_listening_are_allowed_on_request() {
         let netlink = Confinement { netlink: Netlink::Allow, bind: vec![1], ..strict() };
         assert_eq!(answer(&netlink, libc::SYS_socket, &[widened(libc::AF_NETLINK)]), None);
         assert_eq!(answer(&netlink, libc::SYS_listen, &[]), None);
     }
 
     #[test]
-    fn files_are_removed_by_those_who_have_some_to_remove() {
+    fn removing_files_is_allowed_on_request() {
         let removing = Confinement { remove: vec!["/run/countersign".into()], ..strict() };
         assert_eq!(answer(&removing, libc::SYS_unlinkat, &[]), None);
         assert_eq!(answer(&strict(), libc::SYS_unlinkat, &[]), Some(libc::ENOSYS));
     }
 
     #[test]
-    fn programs_that_may_be_started_are_still_kept_from_others() {
+    fn where_programs_may_be_started_dangerous_calls_are_still_refused() {
         let spawning = Confinement { spawn: Spawn::Allow, ..strict() };
         for call in [libc::SYS_execve, libc::SYS_clone, libc::SYS_clone3, libc::SYS_unlinkat] {
             assert_eq!(answer(&spawning, call, &[]), None, "{call}");

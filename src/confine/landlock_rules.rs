@@ -1,4 +1,4 @@
-//! Which files may be opened and which ports used: the rules given to Landlock.
+//! The Landlock rules: which files may be opened and which ports may be used.
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, Ruleset, RulesetAttr as _,
@@ -7,11 +7,12 @@ use landlock::{
 
 use super::{AbstractSockets, Confinement, Enforcement, Spawn};
 
-/// The newest version whose rights are asked for, of Linux 6.15. A newer kernel could refuse more (sockets with a path since
-/// 7.1, UDP since 7.2), and would then refuse what nobody tested: the service manager's socket, the journal's, name servers.
+/// The newest version of Landlock that is used, of Linux 6.15. Newer kernels can restrict more (Unix sockets with a
+/// path since 7.1, UDP since 7.2). Those restrictions are untested: they would concern the sockets of the service
+/// manager and the journal, and name servers.
 const NEWEST: ABI = ABI::V7;
 
-/// Restricts the calling thread as far as the kernel knows how to.
+/// Restricts the calling thread as far as the kernel supports it.
 pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetError> {
     let Confinement { read, write, remove, connect, bind, netlink: _, abstract_sockets, spawn } = confinement;
     let scopes = match abstract_sockets {
@@ -27,7 +28,7 @@ pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetErr
         .scope(scopes)?
         .create()?
         .add_rules(path_beneath_rules(read, AccessFs::ReadFile))?
-        // no right to truncate or remove: what was written stays
+        // without the rights to truncate and to remove, so that what was written stays
         .add_rules(path_beneath_rules(write, AccessFs::WriteFile | AccessFs::MakeReg))?
         .add_rules(path_beneath_rules(remove, AccessFs::RemoveFile))?
         .add_rules(port_rules(connect, AccessNet::ConnectTcp))?
@@ -40,7 +41,7 @@ pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetErr
     })
 }
 
-/// Every right that is refused where no rule grants it.
+/// The rights that are refused unless a rule grants them.
 fn handled(spawn: Spawn) -> BitFlags<AccessFs> {
     let all = AccessFs::from_all(NEWEST);
     match spawn {
@@ -49,19 +50,27 @@ fn handled(spawn: Spawn) -> BitFlags<AccessFs> {
     }
 }
 
-/// What the running kernel cannot do, in words.
+/// Why the running kernel does not support everything.
 fn missing(status: LandlockStatus) -> String {
     match status {
-        LandlockStatus::NotEnabled => "this kernel was started without it: see lsm= on its command line".to_owned(),
+        LandlockStatus::NotEnabled => {
+            "Landlock is disabled in this kernel: add it to lsm= on the kernel's command line".to_owned()
+        }
         LandlockStatus::NotImplemented => {
-            "the kernel is older than 5.13 or built without it, or a sandbox around us forbids its system calls"
+            "the kernel is older than 5.13 or built without Landlock, or a sandbox around this process blocks it"
                 .to_owned()
         }
         LandlockStatus::Available { effective_abi, .. } if effective_abi < ABI::V4 => {
-            format!("version {effective_abi}: files only; ports need Linux 6.7, signals and abstract sockets 6.12")
+            format!(
+                "Landlock version {effective_abi} restricts files only; ports need Linux 6.7, signals and abstract \
+                 sockets 6.12"
+            )
         }
         LandlockStatus::Available { effective_abi, .. } => {
-            format!("version {effective_abi}: files and ports; signals and abstract sockets need Linux 6.12")
+            format!(
+                "Landlock version {effective_abi} restricts files and ports; signals and abstract sockets need \
+                 Linux 6.12"
+            )
         }
     }
 }

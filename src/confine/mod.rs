@@ -1,8 +1,9 @@
-//! What the process gives up before it serves: files, ports and system calls it does not need, core files, new privileges.
+//! Confines the process before it serves: it gives up the files, ports and system calls it does not need, core files
+//! and new privileges.
 //!
-//! Two mechanisms of Linux that need no privilege and cannot be undone: Landlock (which files may be opened, which TCP ports
-//! connected to or bound, `landlock_rules`) and seccomp (which system calls may be made, `filter` and `calls`). Landlock binds
-//! the calling thread and every thread it starts later, so [`apply`] wants to be called while there is only one.
+//! It uses two mechanisms of Linux that need no privilege and cannot be undone: Landlock, which restricts files and TCP
+//! ports (`landlock_rules`), and seccomp, which restricts system calls (`filter` and `calls`). Landlock applies to the
+//! calling thread and the threads that it starts later, so [`apply`] must be called while there is only one thread.
 
 mod calls;
 mod filter;
@@ -17,69 +18,70 @@ use thiserror::Error;
 
 pub use privacy::keep_private;
 
-/// What the process still needs. All else is refused.
+/// What the process still needs. Everything else is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confinement {
-    /// Files, and directories whose files, may be read. What does not exist is passed over. A file is a file: one that takes
-    /// its name later is another; name the directory where that happens.
+    /// Files that may be read, and directories whose files may be read. Missing ones are ignored. A file that later
+    /// replaces a listed one under the same name is not covered: where that happens, list the directory.
     pub read: Vec<PathBuf>,
-    /// Directories in which files may be made and written.
+    /// Directories in which files may be created and written.
     pub write: Vec<PathBuf>,
-    /// Directories out of which files may be removed. Landlock knows no single files here: the right to remove is the
-    /// directory's.
+    /// Directories from which files may be removed. Landlock cannot restrict this to single files, because the right to
+    /// remove belongs to the directory.
     pub remove: Vec<PathBuf>,
-    /// TCP ports, of any address, that may be connected to. Landlock knows no addresses, and UDP only since Linux 7.2.
+    /// TCP ports to which connections may be made, at any address. Landlock cannot restrict addresses, and UDP only
+    /// since Linux 7.2.
     pub connect: Vec<u16>,
-    /// TCP ports that may be bound. With none, no socket can listen that does not yet.
+    /// TCP ports that may be bound. Without any, no further socket can be made to listen.
     pub bind: Vec<u16>,
-    /// Asking the kernel about network interfaces and the owners of sockets.
+    /// Whether the kernel may be asked about network interfaces and the owners of sockets.
     pub netlink: Netlink,
-    /// Connecting to abstract Unix sockets that others made.
+    /// Whether connections to abstract Unix sockets of other processes are allowed.
     pub abstract_sockets: AbstractSockets,
-    /// Starting programs.
+    /// Whether programs may be started.
     pub spawn: Spawn,
 }
 
-/// Sockets of the family `AF_NETLINK`.
+/// Whether sockets of the family `AF_NETLINK` are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Netlink {
-    /// None; the C library does without.
+    /// Not allowed. The C library works without them.
     Deny,
-    /// Any.
+    /// Allowed.
     Allow,
 }
 
-/// Abstract Unix sockets, which no file permission guards.
+/// Which abstract Unix sockets may be connected to. File permissions do not protect them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AbstractSockets {
-    /// Only those the process made itself.
+    /// Only those of the process itself.
     Deny,
-    /// Any: the service manager listens on one.
+    /// Any, because the service manager may listen on one.
     Allow,
 }
 
-/// Other programs.
+/// Whether programs may be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spawn {
-    /// None are started; processes cannot be made, only threads.
+    /// No. The process can make threads, but no processes.
     Deny,
-    /// They may be started, and are confined likewise. What calls a program of somebody else's makes nobody knows, so there
-    /// is no list of those allowed then, only one of those refused.
+    /// Yes, and they are confined likewise. It is not known which system calls such a program makes, so there is only a
+    /// list of refused calls then, and no list of allowed ones.
     Allow,
 }
 
-/// How far a mechanism is in force.
+/// How far a mechanism is enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enforcement {
-    /// All of it.
+    /// Completely.
     Fully,
-    /// Part of it: the kernel is older than the rest. Says what is missing.
+    /// In part, because the kernel is too old for the rest. Says what is missing.
     Partially(String),
     /// Not at all, and why.
     NotSupported(String),
 }
 
-/// What is in force.
+/// What is enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posture {
     /// Files and ports.
@@ -89,9 +91,9 @@ pub struct Posture {
 }
 
 impl Posture {
-    /// Whether everything that was asked for is in force.
+    /// Whether everything is enforced.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.landlock == Enforcement::Fully && self.seccomp == Enforcement::Fully
     }
 }
@@ -112,30 +114,30 @@ impl fmt::Display for Posture {
     }
 }
 
-/// Why the process cannot be confined although the kernel could.
+/// Why the process cannot be confined although the kernel supports it.
 #[derive(Debug, Error)]
 pub enum ConfineError {
-    /// Threads that run already would stay free.
-    #[error("{0} threads run already, and would not be confined: a bug in countersign")]
+    /// Threads that already run would not be confined.
+    #[error("{0} threads are already running and would not be confined: this is a bug in countersign")]
     Threads(usize),
-    /// No core files, not dumpable.
+    /// Core files or the dumpable flag.
     #[error("cannot turn core dumps off")]
     Private(#[source] io::Error),
-    /// No new privileges.
-    #[error("cannot give up new privileges")]
+    /// The `no_new_privs` flag.
+    #[error("cannot give up the right to gain privileges (no_new_privs)")]
     Privileges(#[source] io::Error),
-    /// The rules for files and ports.
+    /// Landlock.
     #[error("cannot restrict files and ports (Landlock)")]
     Landlock(#[source] Box<landlock::RulesetError>),
-    /// The filter of system calls.
+    /// seccomp.
     #[error("cannot restrict system calls (seccomp)")]
     Seccomp(#[source] Box<seccompiler::Error>),
 }
 
-/// Confines the process, which must not have started a thread yet. For good: there is no way back.
+/// Confines the process, which must not have started a thread yet. This cannot be undone.
 ///
 /// # Errors
-/// [`ConfineError`]. That the kernel knows less than was asked for is no error, it is in the [`Posture`].
+/// [`ConfineError`]. A kernel that supports less than was asked for is not an error; the [`Posture`] says so.
 pub fn apply(confinement: &Confinement) -> Result<Posture, ConfineError> {
     match threads() {
         0 | 1 => apply_to_thread(confinement),
@@ -143,21 +145,21 @@ pub fn apply(confinement: &Confinement) -> Result<Posture, ConfineError> {
     }
 }
 
-/// Confines the calling thread and all it will start. Of the threads that run already, the filter of system calls binds all
-/// and the rules for files and ports none: a service wants [`apply`].
+/// Confines the calling thread and all threads that it starts later. The system-call filter also applies to threads
+/// that already run; the rules for files and ports do not. A service must use [`apply`].
 ///
 /// # Errors
 /// As for [`apply`].
 pub fn apply_to_thread(confinement: &Confinement) -> Result<Posture, ConfineError> {
-    // a set-user-id program, if one could be started, would not get its user; and both mechanisms ask for it
+    // both mechanisms require it; and a set-user-id program, if one could be started, would not run as another user
     rustix::thread::set_no_new_privs(true).map_err(|error| ConfineError::Privileges(error.into()))?;
-    // in this order: the filter refuses the system calls of the other
+    // in this order, because the filter refuses the system calls of Landlock
     let landlock = landlock_rules::apply(confinement).map_err(|error| ConfineError::Landlock(Box::new(error)))?;
     let seccomp = filter::apply(confinement).map_err(|error| ConfineError::Seccomp(Box::new(error)))?;
     Ok(Posture { landlock, seccomp })
 }
 
-/// The threads of this process; where /proc is not there to say, the caller is trusted.
+/// How many threads the process has. Without /proc it is not known, and the caller is trusted to have started none.
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
 }

@@ -1,12 +1,13 @@
-//! No core file, no memory that others of our own user may read, and the best memory for secrets that the system has.
+//! Turns core files off, hides the process's memory from other processes of its user, and prepares the memory for
+//! secrets.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use super::ConfineError;
 
-/// Turns core files off and makes the process not dumpable: `/proc/PID/mem` and `ptrace` are then refused to all but root.
-/// Makes the place for secrets too (`secret_memory`), which could not be made once the process is confined. Call it before the
-/// first secret is read.
+/// Turns core files off and makes the process not dumpable, so that only root can use `/proc/PID/mem` and `ptrace` on
+/// it. Allocates the memory for secrets too (`secret_memory`), because that is no longer possible once the process is
+/// confined. Call it before the first secret is read.
 ///
 /// # Errors
 /// [`ConfineError::Private`].

@@ -140,12 +140,12 @@ fn what_is_not_listed_is_refused_and_what_is_listed_works() {
 }
 
 #[test]
-fn a_posture_is_whole_only_when_both_are_fully_enforced() {
+fn a_posture_is_complete_only_when_both_are_fully_enforced() {
     let posture = countersign::confine::Posture {
         landlock: Enforcement::Partially("version 3".to_owned()),
         seccomp: Enforcement::Fully,
     };
-    assert!(!posture.is_whole());
+    assert!(!posture.is_complete());
     assert_eq!(posture.to_string(), "landlock partially enforced (version 3), seccomp fully enforced");
 }
 
