@@ -1,9 +1,10 @@
-//! One decision of the policy, by how many rules a client has.
+//! The time of one decision of the policy, by the number of rules that a client has.
 //!
-//! `cargo bench --bench policy`. Only the last rule speaks of the call, and all of them have to be looked at anyway: deny wins.
-//! What reading the form costs, to compare with, is in `--bench sign`.
+//! `cargo bench --bench policy`. Only the last rule speaks of the call, and all of them have to be looked at anyway:
+//! deny wins. What reading the form costs, to compare with, is in `--bench sign`.
 
-#![allow(clippy::unwrap_used, missing_docs)] // a benchmark fails by panicking; criterion's macros write undocumented items
+// a benchmark fails by panicking, and criterion's macros generate undocumented items
+#![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code)] // shared with other benchmarks
 mod subject;

@@ -1,9 +1,10 @@
 //! The steps of signing a form, by its size and by the number of its parameters: what each costs, and how it grows.
 //!
-//! `cargo bench --bench sign`. The bare HMAC of the same string is there to compare with: it is the mathematics, the rest is the
-//! protocol.
+//! `cargo bench --bench sign`. The bare HMAC of the same string is there to compare with: it is the mathematics, the
+//! rest is the protocol.
 
-#![allow(clippy::unwrap_used, missing_docs)] // a benchmark fails by panicking; criterion's macros write undocumented items
+// a benchmark fails by panicking, and criterion's macros generate undocumented items
+#![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code)] // shared with other benchmarks
 mod subject;

@@ -14,7 +14,7 @@ use super::inputs;
 use super::verify::print;
 use crate::credentials::AccessKeyId;
 use crate::query::{EndpointError, FormLimits, Parameters};
-use crate::signing::diagnose::{Evidence, Refusal, diagnose, refusal};
+use crate::signing::diagnose::{Mismatch, RefusalClass, classify, diagnose};
 use crate::signing::skew::{EXPLAINS_A_REFUSAL, TimeRefusal};
 use crate::signing::verify::SignatureClaim;
 use crate::signing::{RequestTimestamp, SigningTarget};
@@ -45,7 +45,7 @@ pub struct Arguments {
 
 /// What there is to say.
 struct Finding {
-    cause: Refusal,
+    cause: RefusalClass,
     lines: Vec<String>,
 }
 
@@ -69,8 +69,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
 
     let finding = if let Some(line) = clocks_apart(&parameters, &answer, &error) {
-        Finding { cause: Refusal::Clock, lines: vec![line, format!("do:  {}", Refusal::Clock.remedy())] }
-    } else if Refusal::is_meant_by(&error.code) {
+        Finding { cause: RefusalClass::Clock, lines: vec![line, format!("do:  {}", RefusalClass::Clock.remedy())] }
+    } else if RefusalClass::is_meant_by(&error.code) {
         compared(&claim, &target, &request, &error)?
     } else {
         let code: String = error.code.chars().take(64).flat_map(char::escape_default).collect();
@@ -79,15 +79,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     print(&format!("refused: {}", finding.cause.as_str()), &finding.lines)?;
     match finding.cause {
-        Refusal::Unknown => Err(Failure::new(ExitCode::Negative, "the cause is not found")),
-        Refusal::Clock
-        | Refusal::Method
-        | Refusal::Host
-        | Refusal::Path
-        | Refusal::Parameters
-        | Refusal::Order
-        | Refusal::Encoding
-        | Refusal::Key => Ok(()),
+        RefusalClass::Unknown => Err(Failure::new(ExitCode::Negative, "the cause is not found")),
+        RefusalClass::Clock
+        | RefusalClass::Method
+        | RefusalClass::Host
+        | RefusalClass::Path
+        | RefusalClass::Parameters
+        | RefusalClass::Order
+        | RefusalClass::Encoding
+        | RefusalClass::Key => Ok(()),
     }
 }
 
@@ -141,19 +141,19 @@ fn compared(
     error: &EndpointError,
 ) -> Result<Finding, Failure> {
     let canonical = claim.string_to_sign(target);
-    let (cause, differences) = refusal(&String::from_utf8_lossy(&canonical), error);
+    let (cause, differences) = classify(&String::from_utf8_lossy(&canonical), error);
     let mut lines: Vec<String> =
         differences.iter().map(|difference| format!("why: the endpoint has {difference}")).collect();
     let about_the_key = match cause {
-        Refusal::Key => "why: the endpoint would have signed what this request has to be signed as",
-        Refusal::Unknown => "why: the endpoint does not say what it would have signed",
-        Refusal::Clock
-        | Refusal::Method
-        | Refusal::Host
-        | Refusal::Path
-        | Refusal::Parameters
-        | Refusal::Order
-        | Refusal::Encoding => {
+        RefusalClass::Key => "why: the endpoint would have signed what this request has to be signed as",
+        RefusalClass::Unknown => "why: the endpoint does not say what it would have signed",
+        RefusalClass::Clock
+        | RefusalClass::Method
+        | RefusalClass::Host
+        | RefusalClass::Path
+        | RefusalClass::Parameters
+        | RefusalClass::Order
+        | RefusalClass::Encoding => {
             lines.push(format!("do:  {}", cause.remedy()));
             return Ok(Finding { cause, lines });
         }
@@ -178,12 +178,12 @@ fn with_the_secret(
         return Ok(Finding { cause, lines });
     };
     if key.signing_key().verifies(claim.method, &claim.string_to_sign(target), &claim.tag) {
-        cause = Refusal::Key;
+        cause = RefusalClass::Key;
         lines.push("why: the signature is right for the secret access key in AWS_SECRET_ACCESS_KEY".to_owned());
         lines.push(format!("do:  {}", cause.remedy()));
         return Ok(Finding { cause, lines });
     }
-    let causes = diagnose(&Evidence {
+    let causes = diagnose(&Mismatch {
         claim,
         target,
         key: key.signing_key(),
@@ -191,7 +191,7 @@ fn with_the_secret(
         other_hosts: &[],
         other_paths: &[],
     });
-    if let Some(found) = causes.first().and_then(Refusal::of) {
+    if let Some(found) = causes.first().and_then(RefusalClass::of) {
         cause = found;
     }
     lines.extend(causes.iter().flat_map(|cause| [format!("why: {cause}"), format!("do:  {}", cause.remedy())]));

@@ -10,7 +10,7 @@ use super::sign::{cannot_write, timestamp};
 use crate::clock;
 use crate::credentials::{AccessKeyId, HeldKey};
 use crate::query::{FormLimits, Parameters};
-use crate::signing::diagnose::{Evidence, diagnose};
+use crate::signing::diagnose::{Mismatch, diagnose};
 use crate::signing::url::UrlError;
 use crate::signing::verify::{SignatureClaim, VerifyError};
 use crate::signing::{RequestTimestamp, SigningTarget};
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return refuse(&problems, &["the signature itself matches".to_owned()]);
     }
     let endpoints = || std::iter::once(&arguments.endpoint).chain(&arguments.suspect);
-    let causes = diagnose(&Evidence {
+    let causes = diagnose(&Mismatch {
         claim: &claim,
         target: &arguments.endpoint.target,
         key: key.signing_key(),

@@ -8,7 +8,7 @@ use super::attempt::Attempt;
 use super::route::Route;
 use crate::authorize::Authorized;
 use crate::query::EndpointError;
-use crate::signing::diagnose::{Refusal, refusal};
+use crate::signing::diagnose::{RefusalClass, classify};
 use crate::signing::skew::TimeRefusal;
 use crate::signing::{RequestTimestamp, prepare};
 use crate::telemetry::ExchangeRecord;
@@ -46,17 +46,17 @@ pub(super) fn diagnose(
     record: &ExchangeRecord,
 ) {
     let blames_the_time = TimeRefusal::of(&error.code) == Some(TimeRefusal::Certain);
-    if !blames_the_time && !Refusal::is_meant_by(&error.code) {
+    if !blames_the_time && !RefusalClass::is_meant_by(&error.code) {
         return;
     }
     let is_far_off = || route.clock.is_far_from(attempt.sent.for_skew(), attempt.signing_time);
     let (cause, differences) = if blames_the_time || is_far_off() {
-        (Refusal::Clock, Vec::new())
+        (RefusalClass::Clock, Vec::new())
     } else {
         // the same key and time give the same string to sign again
         let timestamp = RequestTimestamp::at(attempt.signing_time);
         let unsealed = prepare(allowed, &attempt.key, &route.target, route.profile, &timestamp);
-        refusal(&String::from_utf8_lossy(unsealed.string_to_sign()), error)
+        classify(&String::from_utf8_lossy(unsealed.string_to_sign()), error)
     };
     route.metrics.count_refusal(cause.as_str());
     let differs: Vec<String> = differences.iter().map(ToString::to_string).collect();

@@ -1,48 +1,51 @@
-//! `host[:port]`, as it stands in URLs and `Host` headers.
+//! `host[:port]`, as in URLs and `Host` headers.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
-/// Longest host name in bytes (RFC 1035 section 2.3.4, less the length octets).
+/// Longest host name in bytes (RFC 1035 section 2.3.4, without the length octets).
 const LONGEST_NAME: usize = 253;
 /// Longest label of a host name in bytes (RFC 1035 section 2.3.4).
 const LONGEST_LABEL: usize = 63;
 
-/// A host and perhaps a port.
+/// A host with an optional port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authority<'t> {
-    /// A name or an address; IPv6 in brackets.
+    /// A name or an IP address; IPv6 in brackets.
     pub host: &'t str,
-    /// The port, when the text names one.
+    /// The port, if the text has one.
     pub port: Option<u16>,
 }
 
-/// Why a text is not an authority. Messages show the host at most: what else was written there may be a password.
+/// Why a text is not an authority. Messages show no more than the host, because the rest may be a password. They
+/// complete a sentence that begins with the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthorityError {
-    /// A bracket is open at the end.
+    /// There is a `[` without a `]`.
     #[error("has a `[` without a `]`")]
     OpenBracket,
-    /// A zone (`%eth0`) is refused too: it means something on this machine only.
+    /// The brackets have no IPv6 address in them. A zone (`%eth0`) is refused too, because it has a meaning on one
+    /// machine only.
     #[error("has no IPv6 address in its brackets")]
     BracketedHost,
-    /// The text goes on after the bracket, and not with a port.
+    /// After the `]` there is something other than a port.
     #[error("has something other than a port after the `]`")]
     AfterBracket,
-    /// Several colons outside of brackets.
+    /// There are several colons outside brackets.
     #[error("has an IPv6 address without brackets: write [::1]")]
     BareIpv6,
     /// The port is not a number from 1 to 65535.
     #[error("has no port from 1 to 65535 after the `:`")]
     Port,
-    /// An internationalized name that is not encoded.
+    /// The host is an internationalized name that is not encoded.
     #[error("has a host with characters beyond ASCII: write its `xn--` form")]
     NotAscii,
-    /// Neither a name of letters, digits, `-`, `_` and dots in lower case nor an address.
+    /// The host is neither an address nor a name of lower-case letters, digits, `-`, `_` and dots.
     #[error("has no valid host name")]
     HostName,
-    /// Resolvers disagree on what `127.1`, `0x7f.1` and `2130706433` are: a trap for the loopback rule.
+    /// The host looks like a number. Resolvers disagree about `127.1`, `0x7f.1` and `2130706433`, so whether they are
+    /// loopback is unclear.
     #[error("has the host `{0}`, which is neither a name nor an IPv4 address of four numbers")]
     NumericHost(String),
 }
@@ -74,8 +77,8 @@ impl<'t> Authority<'t> {
     }
 }
 
-/// Whether a host is on this machine, by its text alone: a name that merely resolves to a loopback address today does
-/// not count, except `localhost`.
+/// Whether a host is on this machine, by its text alone. A name that only resolves to a loopback address does not
+/// count, except `localhost`.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     host == "localhost"
@@ -88,7 +91,7 @@ fn bracketed(host: &str) -> Option<&str> {
 }
 
 fn parse_port(text: &str) -> Result<u16, AuthorityError> {
-    // `parse` alone would take `+443`
+    // `parse` alone would accept `+443`
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|port| digits && *port != 0).ok_or(AuthorityError::Port)
 }
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_authority_is_a_host_and_perhaps_a_port() {
+    fn an_authority_is_a_host_with_an_optional_port() {
         for (text, host, port) in [
             ("example.com", "example.com", None),
             ("example.com.", "example.com.", None),
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_authority_is_refused() {
+    fn anything_but_an_authority_is_refused() {
         for text in [
             "",
             ":80",
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_a_matter_of_the_text() {
+    fn only_the_text_decides_what_is_loopback() {
         for host in ["localhost", "127.0.0.1", "127.255.255.254", "[::1]", "[0:0:0:0:0:0:0:1]"] {
             assert!(is_loopback(host), "{host}");
         }

@@ -1,7 +1,7 @@
 //! Signatures, pure: from an authorized form to a signed request, with one type for each stage.
 //!
-//! `Authorized -> Unsealed -> SignedRequest`: [`prepare`] writes the canonical query string and the string to sign, the owner of
-//! the key computes the MAC, and [`Unsealed::seal`] adds it. Time is an argument.
+//! `Authorized -> Unsealed -> SignedRequest`: [`prepare`] writes the canonical query string and the string to sign, the
+//! owner of the key computes the MAC, and [`Unsealed::seal`] adds it. Time is an argument.
 
 pub mod authority;
 mod clock_source;

@@ -12,8 +12,8 @@ pub struct SigningTarget {
 }
 
 impl SigningTarget {
-    /// Parses an endpoint's URL. The host is lower-cased and keeps a trailing dot, the scheme's default port is left out, and the
-    /// path keeps its bytes.
+    /// Parses an endpoint's URL. The host is lower-cased and keeps a trailing dot, the scheme's default port is left
+    /// out, and the path keeps its bytes.
     ///
     /// # Errors
     /// A [`UrlError`] that names the invalid part.

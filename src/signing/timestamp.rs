@@ -1,4 +1,5 @@
-//! The `Timestamp` parameter: ISO 8601 in UTC with milliseconds when we write it, and unchanged when it is given as text.
+//! The `Timestamp` parameter: ISO 8601 in UTC with milliseconds when we write it, and unchanged when it is given as
+//! text.
 
 use std::fmt;
 
@@ -33,8 +34,8 @@ impl RequestTimestamp {
         Self { text, instant: now }
     }
 
-    /// Keeps `text` unchanged if it is an ISO 8601 date and time; `None` otherwise. A time without an offset is taken for UTC, as
-    /// in the examples of AWS's guides of 2009 to 2011.
+    /// Keeps `text` unchanged if it is an ISO 8601 date and time; `None` otherwise. A time without an offset is taken
+    /// for UTC, as in the examples of AWS's guides of 2009 to 2011.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let instant = text.parse().or_else(|_| parse_as_utc(text)).ok()?;

@@ -1,4 +1,4 @@
-//! The URL of an endpoint: read once, for the configuration and for the commands that sign and verify.
+//! Parses the URL of an endpoint, for the configuration and for the commands that sign and verify.
 
 use thiserror::Error;
 
@@ -7,27 +7,28 @@ use super::authority::{Authority, AuthorityError};
 /// An endpoint's URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointUrl {
-    /// Before `://`.
+    /// The part before `://`.
     pub scheme: Scheme,
     /// Host name (lower case) or IP address (IPv6 in brackets); a trailing dot stays.
     pub host: String,
-    /// The port, the scheme's default when the URL names none.
+    /// The port; the scheme's default if the URL has none.
     pub port: u16,
-    /// The path byte for byte, since it is signed: a URL library would normalize it. `/` when empty.
+    /// The path with its bytes unchanged, because it is signed and a URL library would normalize it. `/` if the URL has
+    /// none.
     pub path: String,
 }
 
-/// How an endpoint is spoken to.
+/// The protocol of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// In clear.
+    /// HTTP without TLS.
     Http,
-    /// Over TLS.
+    /// HTTP over TLS.
     Https,
 }
 
 impl Scheme {
-    /// The word before `://`.
+    /// The name before `://`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,7 +37,7 @@ impl Scheme {
         }
     }
 
-    /// The port that a URL does not have to name.
+    /// The port of a URL that names none.
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
@@ -52,37 +53,38 @@ impl Scheme {
     }
 }
 
-/// Why a URL is not an endpoint's. Messages show none of it but its host: it may hold a password or a signature.
+/// Why a URL cannot be an endpoint. Messages show no more than the host, because the rest may be a password or a
+/// signature. They complete a sentence that begins with the URL.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UrlError {
     /// There is no `://`.
     #[error("is not an absolute URL: write e.g. \"https://importexport.amazonaws.com/\"")]
     Relative,
-    /// Neither `http://` nor `https://`.
+    /// The scheme is neither `http` nor `https`.
     #[error("begins with a scheme other than https or http")]
     Scheme,
-    /// A `#`, which no request line can carry.
+    /// There is a `#`, which cannot be sent on a request line.
     #[error("has a fragment (`#...`), which is never sent: remove it")]
     Fragment,
-    /// A `?`: a POST is signed without a query string.
+    /// There is a `?`. A POST is signed without a query string.
     #[error("has a query string (`?...`): requests are forms, and nothing else is signed; remove it")]
     Query,
-    /// A user name or password, which belong in no configuration.
+    /// There is a user name or password.
     #[error("has user info (`...@`): keys go into a sealed file; remove it")]
     UserInfo,
-    /// The host or the port.
+    /// The host or the port is invalid.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// A character that RFC 3986 section 3.3 wants escaped: two programs would not write it alike on the request line.
+    /// The path has a character that RFC 3986 section 3.3 requires to be escaped. Programs differ in how they send it.
     #[error("has {0:?} in its path: percent-encode it")]
     Path(char),
 }
 
 impl EndpointUrl {
-    /// Reads an endpoint's URL. The host is lower-cased and keeps a trailing dot, the path keeps its bytes.
+    /// Parses an endpoint's URL. The host is lower-cased and keeps a trailing dot, the path keeps its bytes.
     ///
     /// # Errors
-    /// [`UrlError`], which says which part cannot be used.
+    /// A [`UrlError`] that names the invalid part.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Relative)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -102,7 +104,7 @@ impl EndpointUrl {
         }
         let authority = authority.to_ascii_lowercase();
         let authority = Authority::parse(&authority)?;
-        if let Some(wrong) = path.chars().find(|c| !stands_in_path(*c)) {
+        if let Some(wrong) = path.chars().find(|c| !is_path_character(*c)) {
             return Err(UrlError::Path(wrong));
         }
         Ok(Self {
@@ -121,7 +123,7 @@ impl EndpointUrl {
 }
 
 /// RFC 3986 section 3.3: `pchar`, the `%` of its escapes, and `/`.
-fn stands_in_path(c: char) -> bool {
+fn is_path_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c)
 }
 

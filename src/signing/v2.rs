@@ -15,8 +15,8 @@ use crate::query::{CanonicalParameter, percent};
 
 /// A request that is complete except for its signature.
 ///
-/// One buffer holds `POST\n` host `\n` path `\n` canonical query string. All of it is the string to sign, and from `body_at` on
-/// it is the future body. Since both are the same bytes, what is signed and what is sent cannot differ.
+/// One buffer holds `POST\n` host `\n` path `\n` canonical query string. All of it is the string to sign, and from
+/// `body_at` on it is the future body. Since both are the same bytes, what is signed and what is sent cannot differ.
 pub struct Unsealed {
     buffer: Vec<u8>,
     body_at: usize,
@@ -71,8 +71,8 @@ struct QueryWriter<'f, Form: Iterator<Item = CanonicalParameter<'f>>> {
 }
 
 impl<'f, Form: Iterator<Item = CanonicalParameter<'f>>> QueryWriter<'f, Form> {
-    /// Writes the parameters of the form that come before `name`, then `name=`. The form must have no parameter of this name, and
-    /// the name needs no escape. The caller appends the encoded value.
+    /// Writes the parameters of the form that come before `name`, then `name=`. The form must have no parameter of this
+    /// name, and the name needs no escape. The caller appends the encoded value.
     fn add(&mut self, name: &str) -> &mut Vec<u8> {
         self.write_form_while(|parameter| parameter.is_before(name));
         self.separate();
@@ -95,7 +95,8 @@ impl<'f, Form: Iterator<Item = CanonicalParameter<'f>>> QueryWriter<'f, Form> {
     }
 }
 
-/// Begins the buffer. Its capacity leaves 50 % for the escapes in form, id and token, so that ordinary forms need one allocation.
+/// Begins the buffer. Its capacity leaves 50 % for the escapes in form, id and token, so that ordinary forms need one
+/// allocation.
 fn string_to_sign_head(target: &SigningTarget, lengths: [usize; 3]) -> Vec<u8> {
     const OTHER_PARAMETERS: usize = 224;
     let raw = lengths.into_iter().fold(0, usize::saturating_add);

@@ -220,7 +220,7 @@ fn each_way_to_sign_wrongly_is_named() {
     let host = "importexport.amazonaws.com";
     for (sent, signed, cause) in [
         (QUERY, format!("GET\n{host}\n/\n{QUERY}"), "it was made for a GET request, and this is a POST"),
-        (QUERY, format!("POST\n{host}:443\n/\n{QUERY}"), "with the port that goes without saying"),
+        (QUERY, format!("POST\n{host}:443\n/\n{QUERY}"), "with the scheme's default port"),
         (QUERY, format!("POST\n{host}\n\n{QUERY}"), "it was made with an empty path instead of `/`"),
         (QUERY, format!("POST\n{host}\n/\n{}", QUERY.replace("%20", "+")), "spaces were signed as `+`"),
         (QUERY, format!("POST\n{host}\n/\n{}", QUERY.replace("a%20b", "a%2Bb")), "a `+` was signed, but sent without"),

@@ -1,4 +1,4 @@
-//! What can be wrong with a signature, as closed sets, each with a sentence for a person and what to do about it.
+//! The mistakes that a diagnosis can find in a signature, each with a description and a remedy.
 
 use std::fmt;
 
@@ -6,42 +6,42 @@ use super::encoding::Encoding;
 use crate::credentials::SignatureMethod;
 use crate::query::ShownName;
 
-/// One way in which what was signed differs from what the verifier was sent.
+/// One difference between what was signed and what the verifier received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// The string to sign begins with `GET`.
     MethodGet,
-    /// Signed for another host.
+    /// It was signed for another host.
     Host {
-        /// The host line of what was signed.
+        /// The host line of the string that was signed.
         signed_for: String,
-        /// What kind of difference it is.
+        /// The kind of difference.
         difference: HostDifference,
     },
-    /// Signed for another path.
+    /// It was signed for another path.
     Path {
-        /// The path line of what was signed.
+        /// The path line of the string that was signed.
         signed_for: String,
-        /// What kind of difference it is.
+        /// The kind of difference.
         difference: PathDifference,
     },
-    /// `SignatureMethod` names one MAC, the other was computed. The length of the signature proves it.
+    /// `SignatureMethod` names one MAC, and the length of the signature shows that the other was computed.
     OtherMac {
         /// The MAC that was computed.
         used: SignatureMethod,
     },
     /// The parameters were signed in another order.
     Order(Order),
-    /// The parameters were signed in another spelling.
+    /// The parameters were signed in another encoding.
     Encoding(Encoding),
-    /// Verifies without this parameter: it was added, or its name changed, after signing.
+    /// The signature matches without this parameter, so it was added or renamed after signing.
     Parameter {
-        /// Which one.
+        /// The parameter's name.
         name: ShownName,
     },
     /// `SecurityToken` was added after signing.
     SecurityTokenNotSigned,
-    /// Parameters whose value is empty were sent, but not signed.
+    /// Parameters with an empty value were sent, but not signed.
     EmptyValuesNotSigned,
     /// An empty `Signature` parameter was part of what was signed.
     SignatureIncluded,
@@ -49,56 +49,56 @@ pub enum Cause {
     TimestampRewritten,
     /// `Signature` holds hexadecimal digits.
     SignatureInHex,
-    /// `Signature` is as long as no MAC of this version is: cut off, or not a MAC.
+    /// No MAC of this signature version has the length of `Signature`: it is cut off, or it is not a MAC.
     SignatureLength {
-        /// Its decoded length.
+        /// The decoded length.
         bytes: usize,
     },
-    /// Nothing (else) that usually goes wrong explains it: the secret key is another one, or a value was changed after
-    /// signing. A MAC cannot tell these apart.
+    /// No common mistake explains the mismatch: the secret key is another one, or a value was changed after signing. A
+    /// MAC cannot distinguish these two.
     WrongKeyOrValue,
 }
 
-/// How a host that was signed differs from the one that verifies.
+/// How the host that was signed differs from the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostDifference {
-    /// It has the default port that the `Host` header leaves out.
+    /// It has the scheme's default port, which the `Host` header leaves out.
     WithPort,
     /// It lacks the port that the `Host` header has.
     WithoutPort,
-    /// Upper case.
+    /// It is not in lower case.
     Case,
     /// Only one of the two ends in a dot.
     TrailingDot,
-    /// The region's label is missing, or one too many.
+    /// The label of the region is missing, or should not be there.
     Region,
-    /// Another host altogether.
+    /// It is an unrelated host.
     Other,
 }
 
-/// How a path that was signed differs from the one that verifies.
+/// How the path that was signed differs from the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathDifference {
-    /// Nothing was signed where `/` belongs.
+    /// It is empty instead of `/`.
     Empty,
     /// Only one of the two ends in a slash.
     TrailingSlash,
-    /// The same path, percent-encoded or decoded.
+    /// It is the same path, percent-encoded or decoded.
     Escaping,
-    /// Another path altogether.
+    /// It is an unrelated path.
     Other,
 }
 
-/// An order of parameters that is not that of the names' bytes.
+/// An order of parameters other than by the bytes of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Upper and lower case counted as equal, as Signature Version 1 did.
+    /// Upper and lower case were treated as equal, as in Signature Version 1.
     CaseInsensitive,
     /// The names were compared after encoding.
     EncodedNames,
-    /// `name=value` was compared as one string, in which `=` comes after digits, `-` and `.`.
+    /// Each `name=value` was compared as one string, in which `=` comes after digits, `-` and `.`.
     WholePairs,
-    /// Not sorted: as they were sent.
+    /// They were not sorted, but left in the order in which they were sent.
     AsSent,
 }
 
@@ -129,7 +129,8 @@ impl fmt::Display for Cause {
                 "the Signature has {bytes} bytes once decoded, and a MAC has 32 (HmacSHA256) or 20 (HmacSHA1)"
             ),
             Self::WrongKeyOrValue => f.write_str(
-                "no usual mistake explains it: the secret access key is another one, or a value was changed after signing",
+                "no usual mistake explains it: the secret access key is another one, or a value was changed after \
+                 signing",
             ),
         }
     }
@@ -137,7 +138,7 @@ impl fmt::Display for Cause {
 
 fn write_host(f: &mut fmt::Formatter<'_>, host: &str, difference: HostDifference) -> fmt::Result {
     match difference {
-        HostDifference::WithPort => write!(f, "it was made for host `{host}`, with the port that goes without saying"),
+        HostDifference::WithPort => write!(f, "it was made for host `{host}`, with the scheme's default port"),
         HostDifference::WithoutPort => write!(f, "it was made for host `{host}`, without the port"),
         HostDifference::Case => write!(f, "it was made for host `{host}`, not in lower case"),
         HostDifference::TrailingDot => write!(f, "it was made for host `{host}`, which differs by its trailing dot"),
@@ -156,7 +157,7 @@ fn write_path(f: &mut fmt::Formatter<'_>, path: &str, difference: PathDifference
 }
 
 impl Cause {
-    /// What the author of the signing program should do.
+    /// What the author of the signing program should change.
     #[must_use]
     pub const fn remedy(&self) -> &'static str {
         match self {
@@ -186,8 +187,8 @@ impl Cause {
             Self::SignatureInHex => "write the MAC in base64",
             Self::SignatureLength { .. } => "send the whole MAC, in base64, percent-encoded",
             Self::WrongKeyOrValue => {
-                "check that the secret access key belongs to the AWSAccessKeyId of the request, and compare the two strings \
-                 to sign byte by byte"
+                "check that the secret access key belongs to the AWSAccessKeyId of the request, and compare the two \
+                 strings to sign byte by byte"
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What an endpoint says it would have signed, beside what was signed: which part of the two strings differs, without a value.
+//! Compares the string that an endpoint says it would have signed with the one that was signed, and names what differs,
+//! without values.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,36 +9,36 @@ use percent_encoding::percent_decode_str;
 
 use super::cause::{Cause, HostDifference, Order, PathDifference};
 use super::encoding::Encoding;
-use super::{Sent, Written, joined, request_line};
-use crate::query::EndpointError;
-use crate::query::ShownName;
+use super::request_line;
+use super::rewrite::{Rewritten, SentParameter, join, sent_parameters};
+use crate::query::{EndpointError, ShownName};
 use crate::signing::target::SigningTarget;
 
-/// Most parameters that are named one by one.
-const MOST_NAMED: usize = 8;
+/// How many parameters are named at most; the others are counted.
+const MAX_NAMED: usize = 8;
 
-/// Longest query string that is written in all usual spellings, in bytes.
-const LONGEST_TRIED: usize = 64 * 1024;
+/// Longest query string, in bytes, for which all common mistakes are tried.
+const MAX_TRIED: usize = 64 * 1024;
 
 /// One difference between what was signed and what the endpoint would have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
     /// The first line: GET or POST.
     Method,
-    /// The host. The spelling is that of what was signed.
+    /// The host, and how the one that was signed differs from the expected one.
     Host(HostDifference),
     /// The path, likewise.
     Path(PathDifference),
-    /// Parameters that one of the two does not have, or has with another value.
+    /// Parameters that only one of the two strings has, or that have another value.
     Parameters(Vec<ShownName>),
-    /// The same parameters in another order; which one, when it is a usual one.
+    /// The same parameters in another order, and which order it is, if it is a common one.
     Order(Option<Order>),
-    /// The same values in another spelling; which one, when it is a usual one, and of which parameters.
+    /// The same values in another encoding: which encoding it is, if it is a common one, and of which parameters.
     Encoding(Option<Encoding>, Vec<ShownName>),
 }
 
-/// The string to sign in an endpoint's refusal. AWS's services write it into the message, S3 and its relatives into an element
-/// of its own. `None` when there is none, or it is one of another signature version.
+/// The string to sign in an endpoint's error. AWS's services put it into the message, S3 and its relatives into a
+/// separate element. `None` when there is none, or when it belongs to another signature version.
 #[must_use]
 pub fn echoed(error: &EndpointError) -> Option<&str> {
     const INTRODUCTIONS: [&str; 3] = [
@@ -50,7 +51,7 @@ pub fn echoed(error: &EndpointError) -> Option<&str> {
     candidates.map(str::trim).find(|text| Lines::of(text).is_some())
 }
 
-/// In quotation marks, or up to an empty line.
+/// The text in quotation marks at the beginning of `rest`, or the text up to an empty line.
 fn quoted(rest: &str) -> &str {
     let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':');
     match rest.strip_prefix('\'') {
@@ -76,8 +77,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Everything in which the two differ, in the order of the string. Empty: they are equal, so the secret keys are not. `None` when
-/// one of them is no string to sign of Signature Version 2.
+/// All differences, in the order of the string. If there is none, the strings are equal, and it is the secret keys that
+/// differ. `None` when one of the two is not a string to sign of Signature Version 2.
 #[must_use]
 pub fn differences(signed: &str, expected: &str) -> Option<Vec<Difference>> {
     let (signed, expected) = (Lines::of(signed)?, Lines::of(expected)?);
@@ -107,7 +108,7 @@ pub fn differences(signed: &str, expected: &str) -> Option<Vec<Difference>> {
     Some(found)
 }
 
-/// One parameter as it stands in a query string.
+/// One parameter as the query string has it.
 struct Pair<'a> {
     name: Cow<'a, str>,
     raw: &'a str,
@@ -129,51 +130,51 @@ fn query_differences(signed: &str, expected: &str) -> Vec<Difference> {
             Some(_) | None => other_contents.push(ShownName::of(&pair.name)),
         }
     }
-    let strange = theirs.iter().filter(|their| unmatched.contains_key(&*their.name));
-    other_contents.extend(strange.map(|their| ShownName::of(&their.name)));
+    let only_theirs = theirs.iter().filter(|their| unmatched.contains_key(&*their.name));
+    other_contents.extend(only_theirs.map(|their| ShownName::of(&their.name)));
     let same_order = ours.iter().map(|pair| &pair.name).eq(theirs.iter().map(|pair| &pair.name));
-    let usual = if other_contents.is_empty() { usual_spelling(signed, expected) } else { None };
+    let mistake = if other_contents.is_empty() { common_mistake(signed, expected) } else { None };
 
     let mut found = Vec::new();
     if !same_order && other_contents.is_empty() {
-        found.push(Difference::Order(usual.and_then(|(order, _)| order)));
+        found.push(Difference::Order(mistake.and_then(|(order, _)| order)));
     }
     if !other_contents.is_empty() {
         found.push(Difference::Parameters(other_contents));
     }
     if !other_spelling.is_empty() || found.is_empty() {
-        found.push(Difference::Encoding(usual.and_then(|(_, encoding)| encoding), other_spelling));
+        found.push(Difference::Encoding(mistake.and_then(|(_, encoding)| encoding), other_spelling));
     }
     found
 }
 
-/// Which of the usual mistakes turns the one string into the other. Long strings are not tried: it would take some hundred times
-/// as long as signing them.
-fn usual_spelling(signed: &str, expected: &str) -> Option<(Option<Order>, Option<Encoding>)> {
+/// The common mistake that turns one string into the other, if any. Long strings are not tried, since this takes some
+/// hundred times as long as signing them.
+fn common_mistake(signed: &str, expected: &str) -> Option<(Option<Order>, Option<Encoding>)> {
     const ORDERS: [Option<Order>; 4] =
         [None, Some(Order::CaseInsensitive), Some(Order::EncodedNames), Some(Order::WholePairs)];
-    if signed.len() > LONGEST_TRIED {
+    if signed.len() > MAX_TRIED {
         return None;
     }
-    let sent: Vec<Sent<'_>> = super::as_sent(signed.as_bytes());
+    let sent: Vec<SentParameter<'_>> = sent_parameters(signed.as_bytes());
     let encodings = std::iter::once(None).chain(Encoding::ALL.map(Some));
     for encoding in encodings {
-        let written: Vec<Written<'_>> = sent.iter().map(|pair| Written::new(pair, encoding)).collect();
-        if let Some(order) = ORDERS.into_iter().find(|order| joined(&written, *order) == expected.as_bytes()) {
+        let written: Vec<Rewritten<'_>> = sent.iter().map(|parameter| Rewritten::new(parameter, encoding)).collect();
+        if let Some(order) = ORDERS.into_iter().find(|order| join(&written, *order) == expected.as_bytes()) {
             return Some((order, encoding));
         }
     }
     None
 }
 
-/// Whether two spellings mean the same, in at least one reading of `+`.
+/// Whether two encodings mean the same value, with `+` as a space or as itself.
 fn same_value(one: &str, other: &str) -> bool {
     let form = |text: &str| form_urlencoded::parse(text.as_bytes()).into_owned().collect::<Vec<_>>();
     form(one) == form(other) || percent_decode_str(one).eq(percent_decode_str(other))
 }
 
 impl fmt::Display for Difference {
-    /// What differs. Names stand here, values never.
+    /// Describes the difference with names of parameters, never with values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Method => f.write_str("another HTTP method"),
@@ -208,9 +209,9 @@ impl fmt::Display for Difference {
 }
 
 fn write_names(f: &mut fmt::Formatter<'_>, what: &str, names: &[ShownName]) -> fmt::Result {
-    let shown: Vec<String> = names.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    let shown: Vec<String> = names.iter().take(MAX_NAMED).map(ToString::to_string).collect();
     write!(f, "{what} {}", shown.join(", "))?;
-    match names.len().checked_sub(MOST_NAMED) {
+    match names.len().checked_sub(MAX_NAMED) {
         Some(more) if more > 0 => write!(f, " and {more} more"),
         Some(_) | None => Ok(()),
     }

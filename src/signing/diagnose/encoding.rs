@@ -1,4 +1,4 @@
-//! The spellings of parameters that programs sign by mistake: what URL libraries write instead of RFC 3986.
+//! The encodings that programs sign by mistake: what URL libraries write instead of RFC 3986.
 
 use std::borrow::Cow;
 
@@ -6,55 +6,55 @@ use percent_encoding::percent_decode_str;
 
 use crate::query::percent;
 
-/// A spelling that is not that of Signature Version 2.
+/// An encoding of parameters other than that of Signature Version 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// A space as `+`.
+    /// A space is written as `+`.
     PlusForSpace,
-    /// `~` as `%7E`.
+    /// `~` is written as `%7E`.
     TildeEscaped,
-    /// `*` left alone.
+    /// `*` is not escaped.
     AsteriskLiteral,
-    /// The URL standard's form serializer, and Java's `URLEncoder`: `+`, `%7E`, `*` left alone.
+    /// The URL standard's form serializer, and Java's `URLEncoder`: `+`, `%7E`, and `*` not escaped.
     FormUrlencoded,
     /// PHP's `urlencode` and older `quote_plus`: `+`, `%7E`.
     PlusAndTilde,
-    /// JavaScript's `encodeURIComponent`: `!*'()` left alone.
+    /// JavaScript's `encodeURIComponent`: `!*'()` are not escaped.
     UriComponent,
-    /// JavaScript's `encodeURI`: everything left alone that may stand in a whole URI.
+    /// JavaScript's `encodeURI`: no character is escaped that a complete URI may have.
     WholeUri,
-    /// `/` left alone.
+    /// `/` is not escaped.
     SlashLiteral,
-    /// Python 2's `quote`: `/` left alone, `%7E`.
+    /// Python 2's `quote`: `%7E`, and `/` not escaped.
     SlashAndTilde,
-    /// `:` left alone.
+    /// `:` is not escaped.
     ColonLiteral,
-    /// Lower-case hexadecimal digits.
+    /// Escapes have lower-case hexadecimal digits.
     LowerHex,
-    /// .NET's `UrlEncode`: lower-case digits, `+`, `!*()` left alone.
+    /// .NET's `UrlEncode`: lower-case digits, `+`, and `!*()` not escaped.
     LowerHexForm,
-    /// Nothing escaped.
+    /// Nothing is escaped.
     Unescaped,
-    /// Escapes of ISO 8859-1 instead of UTF-8.
+    /// Escapes stand for ISO 8859-1 instead of UTF-8.
     Latin1,
-    /// Escaped twice for signing, once for sending.
+    /// Names and values were escaped twice for signing, once for sending.
     SignedDoubleEncoded,
-    /// Escaped once for signing, twice for sending.
+    /// Names and values were escaped once for signing, twice for sending.
     SentDoubleEncoded,
-    /// The bytes of the body as they are.
+    /// The bytes of the body were signed unchanged.
     AsSent,
     /// A `+` was signed, and sent as `+`, which a form reads as a space.
     PlusSentLiterally,
     /// Line feeds were signed, and sent as carriage return and line feed.
     LineFeedSigned,
-    /// Carriage return and line feed was signed, and sent as a line feed.
+    /// Carriage returns with line feeds were signed, and sent as line feeds.
     CarriageReturnSigned,
-    /// An empty value without its `=`.
+    /// The `=` of an empty value was left out.
     EqualsLeftOut,
 }
 
 impl Encoding {
-    /// All of them, the narrow ones before those that include them.
+    /// All encodings, each before those that include it.
     pub(super) const ALL: [Self; 21] = [
         Self::PlusForSpace,
         Self::TildeEscaped,
@@ -79,8 +79,8 @@ impl Encoding {
         Self::EqualsLeftOut,
     ];
 
-    /// Writes a decoded name or value. [`Self::AsSent`] and [`Self::EqualsLeftOut`] concern whole pairs and write texts as
-    /// they should be.
+    /// Encodes a decoded name or value. [`Self::AsSent`] and [`Self::EqualsLeftOut`] differ in whole pairs only, and
+    /// encode names and values correctly.
     pub(super) fn write(self, text: &str) -> String {
         match self {
             Self::PlusForSpace => escape(text, "-_.~", "+", upper),
@@ -106,7 +106,7 @@ impl Encoding {
         }
     }
 
-    /// What is wrong, as a sentence.
+    /// Describes the mistake.
     pub(super) const fn sentence(self) -> &'static str {
         match self {
             Self::PlusForSpace => "spaces were signed as `+`",
@@ -133,7 +133,7 @@ impl Encoding {
         }
     }
 
-    /// What to do about it.
+    /// How to mend it.
     pub(super) const fn remedy(self) -> &'static str {
         match self {
             Self::PlusForSpace
@@ -177,7 +177,7 @@ fn push_escape(byte: u8, case: fn(char) -> char, out: &mut String) {
     out.extend(digits.map(case));
 }
 
-/// `A-Za-z0-9` and the characters of `literal` stay, a space becomes `space`, every other byte an escape in this case.
+/// Keeps `A-Za-z0-9` and the characters of `literal`, writes `space` for a space, and an escape for every other byte.
 fn escape(text: &str, literal: &str, space: &str, case: fn(char) -> char) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -205,7 +205,7 @@ fn latin1(text: &str) -> String {
     out
 }
 
-/// What a second decoding gives; the text itself when that is no UTF-8.
+/// Decodes a decoded text once more; returns the text itself when the result is not UTF-8.
 fn decoded_again(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8().unwrap_or(Cow::Borrowed(text))
 }

@@ -1,34 +1,34 @@
-//! Why an endpoint refuses a signature, as one of a few classes that a metric can count, each with what to do about it.
+//! Classifies an endpoint's refusal of a signature, into few enough classes for a metric, each with a remedy.
 
 use super::cause::Cause;
 use super::echo::{Difference, differences, echoed};
 use crate::query::EndpointError;
 
-/// The class of a refused signature.
+/// Why an endpoint refuses a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// The request's time is too far from the endpoint's.
+pub enum RefusalClass {
+    /// The request's time differs too much from the endpoint's.
     Clock,
     /// The endpoint saw another HTTP method.
     Method,
-    /// The endpoint signs for another host.
+    /// The endpoint expects another host.
     Host,
-    /// The endpoint signs for another path.
+    /// The endpoint expects another path.
     Path,
     /// The endpoint saw other parameters, or other values.
     Parameters,
-    /// The endpoint sorts the parameters in another way.
+    /// The endpoint sorts the parameters differently.
     Order,
-    /// The endpoint encodes the parameters in another way.
+    /// The endpoint encodes the parameters differently.
     Encoding,
-    /// Both sign the same string, and come to different signatures: with different secrets.
+    /// Both sign the same string and get different signatures, so their secret keys differ.
     Key,
     /// The endpoint does not say what it would have signed.
     Unknown,
 }
 
-impl Refusal {
-    /// All of them.
+impl RefusalClass {
+    /// All classes.
     pub const ALL: [Self; 9] = [
         Self::Clock,
         Self::Method,
@@ -48,7 +48,7 @@ impl Refusal {
         matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure")
     }
 
-    /// The class of what a signer did wrong; `None` when that is not known.
+    /// The class of a signer's mistake; `None` when the mistake is not known.
     #[must_use]
     pub const fn of(cause: &Cause) -> Option<Self> {
         Some(match cause {
@@ -68,7 +68,7 @@ impl Refusal {
         })
     }
 
-    /// Its name in metrics and logs.
+    /// The name in metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,46 +84,48 @@ impl Refusal {
         }
     }
 
-    /// What to do about it, for whoever runs the signer.
+    /// What the operator of the signer should do.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Clock => "set the clock of the host that signs",
-            Self::Method => "look for what turns POST into another method between here and the endpoint",
+            Self::Method => "look for a proxy between here and the endpoint that turns POST into another method",
             Self::Host => {
-                "sign for the host by which the endpoint knows itself, or have whatever stands between keep the Host header"
+                "sign for the host that the endpoint expects, or make the proxies before it keep the Host header"
             }
             Self::Path => {
-                "sign for the path by which the endpoint knows itself, or have whatever stands between keep the path"
+                "sign for the path that the endpoint expects, or make the proxies before the endpoint keep the path"
             }
-            Self::Parameters => "look for what changes the form between here and the endpoint",
-            Self::Order => "sort by the bytes of the names; an endpoint that sorts otherwise has a dialect of its own",
+            Self::Parameters => "look for a proxy between here and the endpoint that changes the form",
+            Self::Order => {
+                "sort by the bytes of the names; an endpoint that sorts differently has a dialect of its own"
+            }
             Self::Encoding => {
-                "percent-encode all but A-Z a-z 0-9 - _ . ~, a space as %20; an endpoint that encodes otherwise has a dialect \
-                 of its own"
+                "percent-encode all but A-Z a-z 0-9 - _ . ~, a space as %20; an endpoint that encodes differently has \
+                 a dialect of its own"
             }
             Self::Key => "check that the secret access key is the one that belongs to the access key id, and is active",
             Self::Unknown => {
-                "check the secret access key first, then the host of the endpoint; `countersign explain` compares a captured \
-                 request and answer"
+                "check the secret access key first, then the host of the endpoint; `countersign explain` compares a \
+                 captured request and answer"
             }
         }
     }
 }
 
-/// Why `error` refuses what was signed: the class, and every difference found.
+/// Why `error` refuses the string to sign `signed`: the class, and every difference that was found.
 #[must_use]
-pub fn refusal(signed: &str, error: &EndpointError) -> (Refusal, Vec<Difference>) {
+pub fn classify(signed: &str, error: &EndpointError) -> (RefusalClass, Vec<Difference>) {
     let Some(differences) = echoed(error).and_then(|expected| differences(signed, expected)) else {
-        return (Refusal::Unknown, Vec::new());
+        return (RefusalClass::Unknown, Vec::new());
     };
-    let class = differences.first().map_or(Refusal::Key, |first| match first {
-        Difference::Method => Refusal::Method,
-        Difference::Host(_) => Refusal::Host,
-        Difference::Path(_) => Refusal::Path,
-        Difference::Parameters(_) => Refusal::Parameters,
-        Difference::Order(_) => Refusal::Order,
-        Difference::Encoding(..) => Refusal::Encoding,
+    let class = differences.first().map_or(RefusalClass::Key, |first| match first {
+        Difference::Method => RefusalClass::Method,
+        Difference::Host(_) => RefusalClass::Host,
+        Difference::Path(_) => RefusalClass::Path,
+        Difference::Parameters(_) => RefusalClass::Parameters,
+        Difference::Order(_) => RefusalClass::Order,
+        Difference::Encoding(..) => RefusalClass::Encoding,
     });
     (class, differences)
 }
@@ -140,51 +142,51 @@ mod tests {
 
     fn saying(expected: &str) -> EndpointError {
         let message = format!(
-            "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String for this \
-             request should have been\n'{expected}'\n\nThe String-to-Sign should have been\n'sixteen'\n"
+            "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String \
+             for this request should have been\n'{expected}'\n\nThe String-to-Sign should have been\n'sixteen'\n"
         );
         EndpointError { code: "SignatureDoesNotMatch".to_owned(), message, string_to_sign: None }
     }
 
     #[track_caller]
-    fn found(from: &str, to: &str) -> (Refusal, String) {
+    fn found(from: &str, to: &str) -> (RefusalClass, String) {
         assert!(SIGNED.contains(from));
-        let (class, differences) = refusal(SIGNED, &saying(&SIGNED.replace(from, to)));
+        let (class, differences) = classify(SIGNED, &saying(&SIGNED.replace(from, to)));
         (class, differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
     #[test]
     fn each_part_of_the_string_is_named_when_it_differs() {
         for (from, to, class, said) in [
-            ("Version", "Version", Refusal::Key, ""),
-            ("POST", "GET", Refusal::Method, "another HTTP method"),
-            ("sdb.example", "sdb.internal", Refusal::Host, "another host"),
-            ("sdb.example", "sdb.example:8443", Refusal::Host, "a host with a port that was not signed"),
-            ("sdb.example", "SDB.EXAMPLE", Refusal::Host, "a host in other letter case"),
-            ("\n/\n", "\n/v1\n", Refusal::Path, "another path"),
-            ("\n/\n", "\n\n", Refusal::Path, "a path that differs by its last slash"),
-            ("=Put", "=Get", Refusal::Parameters, "other contents of 'Action'"),
-            ("&Version=2009-04-15", "", Refusal::Parameters, "other contents of 'Version'"),
-            ("&Version", "&User=x&Version", Refusal::Parameters, "other contents of 'User'"),
+            ("Version", "Version", RefusalClass::Key, ""),
+            ("POST", "GET", RefusalClass::Method, "another HTTP method"),
+            ("sdb.example", "sdb.internal", RefusalClass::Host, "another host"),
+            ("sdb.example", "sdb.example:8443", RefusalClass::Host, "a host with a port that was not signed"),
+            ("sdb.example", "SDB.EXAMPLE", RefusalClass::Host, "a host in other letter case"),
+            ("\n/\n", "\n/v1\n", RefusalClass::Path, "another path"),
+            ("\n/\n", "\n\n", RefusalClass::Path, "a path that differs by its last slash"),
+            ("=Put", "=Get", RefusalClass::Parameters, "other contents of 'Action'"),
+            ("&Version=2009-04-15", "", RefusalClass::Parameters, "other contents of 'Version'"),
+            ("&Version", "&User=x&Version", RefusalClass::Parameters, "other contents of 'User'"),
             (
                 "Action=Put&Version=2009-04-15",
                 "Version=2009-04-15&Action=Put",
-                Refusal::Order,
+                RefusalClass::Order,
                 "parameters in another order",
             ),
             (
                 "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=Put",
                 "Action=Put&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE",
-                Refusal::Order,
+                RefusalClass::Order,
                 "parameters sorted without regard to case",
             ),
             (
                 "a%20b~%2Ac",
                 "a+b~%2Ac",
-                Refusal::Encoding,
+                RefusalClass::Encoding,
                 "another percent-encoding of 'A.1' (spaces were signed as `+` there)",
             ),
-            ("~", "%7e", Refusal::Encoding, "another percent-encoding of 'A.1'"),
+            ("~", "%7e", RefusalClass::Encoding, "another percent-encoding of 'A.1'"),
         ] {
             assert_eq!(found(from, to), (class, said.to_owned()), "{from} {to}");
         }
@@ -193,12 +195,12 @@ mod tests {
     #[test]
     fn every_difference_is_named_and_the_first_gives_the_class() {
         let expected = SIGNED.replace("sdb.example", "x.example").replace("=Put", "=Get");
-        let (class, differences) = refusal(SIGNED, &saying(&expected));
-        assert_eq!((class, differences.len()), (Refusal::Host, 2));
+        let (class, differences) = classify(SIGNED, &saying(&expected));
+        assert_eq!((class, differences.len()), (RefusalClass::Host, 2));
     }
 
     #[test]
-    fn the_string_is_found_wherever_an_endpoint_puts_it() {
+    fn the_string_is_found_in_every_form_that_endpoints_use() {
         let with = |message: &str, string_to_sign: Option<&str>| EndpointError {
             code: "SignatureDoesNotMatch".to_owned(),
             message: message.to_owned(),
@@ -211,31 +213,31 @@ mod tests {
             with(&format!("The Canonical String for this request should have been\n{SIGNED}\n\nmore"), None),
             with(&format!("server string to sign is: {}", SIGNED.replace('\n', "\r\n")), None),
         ] {
-            assert_eq!(refusal(SIGNED, &error).0, Refusal::Key, "{}", error.message);
+            assert_eq!(classify(SIGNED, &error).0, RefusalClass::Key, "{}", error.message);
         }
         let version_4 =
             "The Canonical String for this request should have been\n'POST\n/\n\nhost:sqs.example\n\nhost\ne3b0'";
         for error in [with("no match", None), with(version_4, None), with("x", Some("GET\n\n\nTue, 01 Jun 2010\n/b/"))]
         {
-            assert_eq!(refusal(SIGNED, &error), (Refusal::Unknown, Vec::new()));
+            assert_eq!(classify(SIGNED, &error), (RefusalClass::Unknown, Vec::new()));
         }
     }
 
     #[test]
     fn many_names_are_counted_not_listed() {
         let many: String = (0..20).fold(String::new(), |all, n| all + &format!("&N{n}=v"));
-        let (_, differences) = refusal(&format!("{SIGNED}{many}"), &saying(SIGNED));
+        let (_, differences) = classify(&format!("{SIGNED}{many}"), &saying(SIGNED));
         assert!(differences[0].to_string().ends_with("'N7' and 12 more"), "{}", differences[0]);
     }
 
     proptest! {
-        /// No value is ever shown, whatever the endpoint wrote in its place.
+        /// No value is shown, whatever the endpoint wrote instead of it.
         #[test]
         fn no_value_is_shown(value in "[a-z]{12,20}", other in "\\PC{0,20}", at in 0..4_usize) {
             let marked = format!("{SIGNED}&Z={}", percent::encode(&value));
             let mut lines: Vec<&str> = marked.split('\n').collect();
             lines[at] = &other;
-            let (_, differences) = refusal(&marked, &saying(&lines.join("\n")));
+            let (_, differences) = classify(&marked, &saying(&lines.join("\n")));
             for difference in differences {
                 prop_assert!(!difference.to_string().contains(&value), "{difference}");
             }

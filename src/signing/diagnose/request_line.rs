@@ -1,4 +1,4 @@
-//! The hosts and paths a signer may have taken for those of the request.
+//! The hosts and paths that a signer may have signed by mistake.
 
 use percent_encoding::percent_decode_str;
 
@@ -6,16 +6,16 @@ use super::cause::{Cause, HostDifference, PathDifference};
 use crate::query::percent;
 use crate::signing::target::SigningTarget;
 
-/// Of the other hosts and paths that a caller offers, at most this many of each are tried.
+/// How many of the other hosts, and of the other paths, are tried at most.
 const MAX_OTHERS: usize = 16;
 
-/// The region that old SDKs take when none is configured.
+/// The region that old SDKs use when none is configured.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// A line of the string to sign, and what is wrong with it; `None` for the right one.
+/// A line of the string to sign, and the mistake in it; `None` for the right line.
 pub(super) type Candidate = (String, Option<Cause>);
 
-/// The target's host first, then what is signed for it by mistake, then `others`.
+/// The target's host first, then common mistakes for it, then `others`.
 pub(super) fn hosts(target: &SigningTarget, others: &[&str]) -> Vec<Candidate> {
     let host = target.host.as_str();
     let (name, port) = split_port(host);
@@ -41,7 +41,7 @@ pub(super) fn hosts(target: &SigningTarget, others: &[&str]) -> Vec<Candidate> {
     std::iter::once((host.to_owned(), None)).chain(wrong).collect()
 }
 
-/// The name, and the port with its colon.
+/// Splits a host into its name, and its port with the colon.
 fn split_port(host: &str) -> (&str, &str) {
     match host.rfind(':') {
         Some(colon) if !host.ends_with(']') => host.split_at(colon),
@@ -50,7 +50,7 @@ fn split_port(host: &str) -> (&str, &str) {
 }
 
 /// `service.amazonaws.com` with a region, or `service.REGION.amazonaws.com` and `REGION.service.amazonaws.com` without:
-/// AWS has answered under several of these names, and SDKs differ in which they sign.
+/// AWS has used several of these names for one service, and SDKs differ in which one they sign.
 fn other_regions(name: &str) -> Vec<String> {
     const DOMAIN: &str = "amazonaws.com";
     let Some(labels) = name.strip_suffix(DOMAIN).and_then(|rest| rest.strip_suffix('.')) else { return Vec::new() };
@@ -65,7 +65,7 @@ fn other_regions(name: &str) -> Vec<String> {
     }
 }
 
-/// The target's path first, then what is signed for it by mistake, then `others`.
+/// The target's path first, then common mistakes for it, then `others`.
 pub(super) fn paths(target: &SigningTarget, others: &[&str]) -> Vec<Candidate> {
     let path = target.path.as_str();
     let mut guesses = vec![(String::new(), PathDifference::Empty)];

@@ -1,11 +1,11 @@
-//! Each mistake made by hand: the string to sign is written out as a careless signer would write it.
+//! Each mistake is made by hand: the string to sign is written out as a careless signer would write it.
 
 use super::*;
 use crate::credentials::SecretAccessKey;
 use crate::query::{FormLimits, Parameters, percent};
 use proptest::prelude::*;
 
-/// What precedes and follows the parameters of a case, in canonical order.
+/// The parameters before and after those of a case, in canonical order.
 const HEAD: &str = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=CreateJob";
 const TAIL: &str =
     "SignatureMethod=HmacSHA256&SignatureVersion=2&Timestamp=2011-06-20T22%3A30%3A59.556Z&Version=2010-06-01";
@@ -24,7 +24,7 @@ struct Case<'a> {
     others: &'a [&'a str],
 }
 
-/// `sent` arrives with the signature of the case; what is found wrong with it.
+/// The causes that are found when `sent` arrives with the signature of the case.
 fn diagnosed(sent: &str, case: &Case<'_>) -> Vec<Cause> {
     let sent = format!("{sent}&Signature={}", percent::encode(&case.signature));
     let parameters = Parameters::parse(sent.as_bytes(), FormLimits::DEFAULT).unwrap();
@@ -32,7 +32,7 @@ fn diagnosed(sent: &str, case: &Case<'_>) -> Vec<Cause> {
     let target = SigningTarget::from_url(case.url).unwrap();
     assert!(!key().verifies(claim.method, &claim.string_to_sign(&target), &claim.tag), "{sent} should not verify");
     let key = key();
-    diagnose(&Evidence {
+    diagnose(&Mismatch {
         claim: &claim,
         target: &target,
         key: &key,
@@ -42,13 +42,13 @@ fn diagnosed(sent: &str, case: &Case<'_>) -> Vec<Cause> {
     })
 }
 
-/// The same parameters are sent and signed; the lines before them differ.
+/// The same parameters are sent and signed, and the lines before them differ.
 fn with_lines(url: &str, lines: &str, others: &[&str]) -> Vec<Cause> {
     let query = format!("{HEAD}&{TAIL}");
     diagnosed(&query, &Case { url, signature: sha256(&format!("{lines}\n{query}")), others })
 }
 
-/// `sent` and `signed` stand between head and tail; all else is right.
+/// `sent` and `signed` are put between head and tail; everything else is right.
 fn with_parameters(sent: &str, signed: &str) -> Vec<Cause> {
     with_queries(&format!("{HEAD}&{sent}&{TAIL}"), &format!("{HEAD}&{signed}&{TAIL}"))
 }
@@ -167,7 +167,7 @@ fn another_encoding_is_recognised() {
         ("B=&C=1", "B&C=1", Encoding::EqualsLeftOut),
         ("B=%2f%2F", "B=%2f%2F", Encoding::AsSent),
     ] {
-        // the tail's `:` is spelled like the rest
+        // the `:` in the tail is encoded like the rest
         let colon = match signed {
             "B=%2f%c3%a9" | "B=%2f+(" => "%3a",
             "B=https://a?b&c" => ":",
@@ -281,7 +281,10 @@ fn every_cause_has_a_sentence_and_a_remedy_without_line_ends() {
 proptest! {
     #[test]
     fn whatever_was_signed_a_diagnosis_is_made(
-        name in "[^\\x00-\\x1f\\x7f-\\u{9f}]{0,5}", value in any::<String>(), url_path in "[a-z%/=0-9]{0,8}", tag in any::<[u8; 32]>(),
+        name in "[^\\x00-\\x1f\\x7f-\\u{9f}]{0,5}",
+        value in any::<String>(),
+        url_path in "[a-z%/=0-9]{0,8}",
+        tag in any::<[u8; 32]>(),
     ) {
         prop_assume!(!["AWSAccessKeyId", "Action", "Signature", "Expires", "Version"].contains(&name.as_str()));
         let sent = format!("{HEAD}&{}={}&{TAIL}", percent::encode(&name), percent::encode(&value));

@@ -1,35 +1,37 @@
-//! Compares the endpoint's clock with this host's, pure: what one response proves, what several prove together, and which time to
-//! sign with.
+//! Compares the endpoint's clock with this host's, pure: what one response proves, what several prove together, and
+//! which time to sign with.
 //!
-//! Everything here is in whole milliseconds. An offset is how far the endpoint's clock is ahead of this host's; a negative one
-//! means that it is behind.
+//! Everything here is in whole milliseconds. An offset is how far the endpoint's clock is ahead of this host's; a
+//! negative one means that it is behind.
 
 use jiff::Timestamp;
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 
-/// A response that took longer than this is ignored, because its `Date` may be from any time on the way. AWS's SDKs accept 15
-/// minutes, for clients that wait as long; no timeout of countersign allows that.
+/// A response that took longer than this is ignored, because its `Date` may be from any time on the way. AWS's SDKs
+/// accept 15 minutes, for clients that wait as long; no timeout of countersign allows that.
 const MAX_ROUND_TRIP: i64 = MINUTE;
 
-/// From this offset on, requests are signed with the endpoint's time. Endpoints accept 5 to 15 minutes. A smaller offset can be
-/// explained by the whole seconds of `Date`, a slow network and ordinary drift, and then the host's own clock is the better one.
+/// From this offset on, requests are signed with the endpoint's time. Endpoints accept 5 to 15 minutes. A smaller
+/// offset can be explained by the whole seconds of `Date`, a slow network and ordinary drift, and then the host's own
+/// clock is the better one.
 pub const MIN_FOLLOWED: i64 = 10 * SECOND;
 
-/// The host's clock is used again when the offset is below this. It is less than [`MIN_FOLLOWED`], so that an offset near that limit
-/// does not switch clocks with every response.
+/// The host's clock is used again when the offset is below this. It is less than [`MIN_FOLLOWED`], so that an offset
+/// near that limit does not switch clocks with every response.
 const MIN_STILL_FOLLOWED: i64 = MIN_FOLLOWED / 2;
 
-/// A larger offset is not followed: the endpoint is more likely wrong than the host, and whoever reads a signature made for a later
-/// day could use it on that day.
+/// A larger offset is not followed: the endpoint is more likely wrong than the host, and whoever reads a signature made
+/// for a later day could use it on that day.
 pub const MAX_FOLLOWED: i64 = 24 * 60 * MINUTE;
 
-/// From this offset on, the time explains a refused signature even if the endpoint gives no reason (the same limit as in AWS's SDKs).
+/// From this offset on, the time explains a refused signature even if the endpoint gives no reason (the same limit as
+/// in AWS's SDKs).
 pub const EXPLAINS_A_REFUSAL: i64 = 4 * MINUTE;
 
-/// The host's wall clock and monotonic clock drift apart by far less than this between two responses. A larger change means that the
-/// wall clock was set, or that the machine was suspended, which stops the monotonic clock.
+/// The host's wall clock and monotonic clock drift apart by far less than this between two responses. A larger change
+/// means that the wall clock was set, or that the machine was suspended, which stops the monotonic clock.
 const CLOCK_WAS_SET: i64 = SECOND;
 
 /// Because the two clocks are read one after the other, their difference varies by this much without meaning anything.
@@ -58,8 +60,8 @@ impl HostClocks {
     }
 }
 
-/// What one response proves: the endpoint's clock read `date` at some time between sending and receiving, so the offset lies
-/// between two bounds.
+/// What one response proves: the endpoint's clock read `date` at some time between sending and receiving, so the offset
+/// lies between two bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OffsetBounds {
     least: i64,
@@ -69,15 +71,17 @@ pub struct OffsetBounds {
 }
 
 impl OffsetBounds {
-    /// From a response's `Date`. The middle of the bounds is the date, plus the half second that it lacks on average, less the
-    /// middle between sending and receiving (RFC 5905 section 8). `None` when the response took longer than a minute.
+    /// From a response's `Date`. The middle of the bounds is the date, plus the half second that it lacks on average,
+    /// less the middle between sending and receiving (RFC 5905 section 8). `None` when the response took longer than a
+    /// minute.
     #[must_use]
     pub fn new(sent: HostClocks, received: HostClocks, date: Timestamp) -> Option<Self> {
         let round_trip = received.monotonic.saturating_sub(sent.monotonic);
         if !(0..=MAX_ROUND_TRIP).contains(&round_trip) {
             return None;
         }
-        // both bounds refer to the wall clock as it is set now, should it have been set while the response was on the way
+        // both bounds refer to the wall clock as it is set now, should it have been set while the response was on the
+        // way
         let (date, now) = (date.as_millisecond(), received.wall.as_millisecond());
         let least = date.saturating_sub(now);
         let most = least.saturating_add(round_trip).saturating_add(SECOND - 1);
@@ -106,9 +110,9 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Takes in one more response. As long as responses agree, the offset lies within the bounds of all of them, which smooths
-    /// the errors of network and whole seconds. A response that contradicts the others means that a clock was set; from then on
-    /// only that response counts.
+    /// Takes in one more response. As long as responses agree, the offset lies within the bounds of all of them, which
+    /// smooths the errors of network and whole seconds. A response that contradicts the others means that a clock was
+    /// set; from then on only that response counts.
     #[must_use]
     pub fn learn(before: Option<&Self>, bounds: OffsetBounds) -> Self {
         let (was, logged) = before.map_or((Agreement::Agrees, 0), |before| (before.agreement, before.logged));
@@ -145,8 +149,8 @@ impl Estimate {
         was_set(self.bounds.wall_setting, now.wall_setting())
     }
 
-    /// Whether this estimate, which was made from `before`, should be logged: its agreement is another one, or the offset has
-    /// changed by more than a minute.
+    /// Whether this estimate, which was made from `before`, should be logged: its agreement is another one, or the
+    /// offset has changed by more than a minute.
     #[must_use]
     pub fn is_news_after(&self, before: Option<&Self>) -> bool {
         let (was, logged) = before.map_or((Agreement::Agrees, 0), |before| (before.agreement, before.logged));
@@ -195,8 +199,8 @@ impl TimeRefusal {
     }
 }
 
-/// How far the endpoint's clock was ahead of the time that a request was signed with, in milliseconds. `sent` is when the request
-/// was sent, `signed` the time in it.
+/// How far the endpoint's clock was ahead of the time that a request was signed with, in milliseconds. `sent` is when
+/// the request was sent, `signed` the time in it.
 #[must_use]
 pub fn offset_when_signed(known: &Estimate, sent: HostClocks, signed: Timestamp) -> i64 {
     // on the wall clock as it was set when the response came
@@ -204,8 +208,8 @@ pub fn offset_when_signed(known: &Estimate, sent: HostClocks, signed: Timestamp)
     endpoint.saturating_sub(signed.as_millisecond())
 }
 
-/// Whether signing a refused request again may help: the endpoint's time was so far from the time of signing that this explains
-/// the refusal, and is close enough to be followed.
+/// Whether signing a refused request again may help: the endpoint's time was so far from the time of signing that this
+/// explains the refusal, and is close enough to be followed.
 #[must_use]
 pub fn explains(known: &Estimate, refusal: TimeRefusal, sent: HostClocks, signed: Timestamp) -> bool {
     let least = match refusal {

@@ -27,8 +27,8 @@ fn learn(offsets: &[i64]) -> Option<Estimate> {
     responses.fold(None, |known, (offset, at)| Some(Estimate::learn(known.as_ref(), bounds(at * MINUTE, 40, *offset))))
 }
 
-/// The cases of `aws-runtime`: responses, and the skew that an SDK derives from each. Our results may differ by the fraction of a
-/// second that `Date` lacks, and by offsets that are too small to be followed.
+/// The cases of `aws-runtime`: responses, and the skew that an SDK derives from each. Our results may differ by the
+/// fraction of a second that `Date` lacks, and by offsets that are too small to be followed.
 #[test]
 fn the_cases_of_awss_own_sdks_give_the_same_results() {
     let text = include_str!("../../../tests/vectors/clock-skew.json");
@@ -235,7 +235,9 @@ proptest! {
 
     /// No date of an endpoint and no clock makes the arithmetic overflow.
     #[test]
-    fn no_time_causes_an_overflow(wall in any::<i64>(), date in any::<i64>(), sent in any::<i64>(), received in any::<i64>()) {
+    fn no_time_causes_an_overflow(
+        wall in any::<i64>(), date in any::<i64>(), sent in any::<i64>(), received in any::<i64>()
+    ) {
         let time = |ms: i64| Timestamp::from_millisecond(ms % 253_402_207_200_000).unwrap();
         let [sent, received] = [sent, received].map(|monotonic| HostClocks { wall: time(wall), monotonic });
         if let Some(seen) = OffsetBounds::new(sent, received, time(date)) {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::query::{FormLimits, Parameters, percent};
-use countersign::signing::diagnose::{Cause, Evidence, diagnose as search};
+use countersign::signing::diagnose::{Cause, Mismatch, diagnose as search};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{SignatureMethod, SigningTarget};
 
@@ -41,7 +41,7 @@ pub fn diagnose(input: &[u8]) {
     let Ok(claim) = SignatureClaim::read(&parameters) else { return };
     let others: Vec<&str> = std::str::from_utf8(form).map(|text| text.split('.').collect()).unwrap_or_default();
     let (target, key, sent) = (&target, key.signing_key(), sent.as_slice());
-    let causes = search(&Evidence { claim: &claim, target, key, sent, other_hosts: &others, other_paths: &others });
+    let causes = search(&Mismatch { claim: &claim, target, key, sent, other_hosts: &others, other_paths: &others });
     if key.verifies(claim.method, &claim.string_to_sign(target), &claim.tag) {
         return; // nothing is wrong, and nobody would have asked
     }
