@@ -26,12 +26,12 @@ pub enum Callers {
 /// Why the sender of a request is not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum AuthenticationError {
-    /// The request carries no credential that the listener accepts. A user or group that belongs to no client counts as no
-    /// credential, because the sender did not choose to present it.
+    /// The request carries no credential that the listener accepts. A user or group that belongs to no client counts as
+    /// no credential, because the sender did not choose to present it.
     #[error("the request carries no credential by which this listener knows a client")]
     MissingCredential,
-    /// A presented credential belongs to no client, or the evidence identifies two clients. In the second case one of the two
-    /// identities must be wrong, so neither is trusted.
+    /// A presented credential belongs to no client, or the evidence identifies two clients. In the second case one of
+    /// the two identities must be wrong, so neither is trusted.
     #[error("the credential of the request is not that of one known client")]
     UnknownCredential,
     /// A presented token may be valid, but the keys to verify it have not been fetched yet.
@@ -42,9 +42,9 @@ pub enum AuthenticationError {
 impl Callers {
     /// Identifies the client that sent a request, before the body of the request is read.
     ///
-    /// All accepted evidence must identify the same client. A presented token or certificate must be known even when a user id
-    /// already identifies a client: valid evidence does not excuse an invalid credential. A bearer token is checked by two
-    /// methods, and must satisfy one of them.
+    /// All accepted evidence must identify the same client. A presented token or certificate must be known even when a
+    /// user id already identifies a client: valid evidence does not excuse an invalid credential. A bearer token is
+    /// checked by two methods, and must satisfy one of them.
     ///
     /// # Errors
     /// [`AuthenticationError`].

@@ -129,8 +129,8 @@ impl Clients {
         self.0.iter().find(|client| client.name == name)
     }
 
-    /// The clients that the evidence for one method identifies. There are several when, for instance, a user id belongs to one
-    /// client and a group id to another.
+    /// The clients that the evidence for one method identifies. There are several when, for instance, a user id belongs
+    /// to one client and a group id to another.
     pub(super) fn identified_by<'c>(
         &'c self,
         method: Method,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// What is known about the sender of one request. The empty value proves nothing, which is why this type may have a default.
+/// What is known about the sender of one request. The empty value proves nothing, which is why this type may have a
+/// default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Evidence<'a> {
     /// The user id of a Unix socket's peer.
@@ -15,7 +16,8 @@ pub struct Evidence<'a> {
     pub spiffe_id: Option<&'a str>,
     /// The DNS names in a verified client certificate.
     pub dns_names: &'a [String],
-    /// The token of the only `Authorization: Bearer` field. It is a secret: it is hashed and compared, and used for nothing else.
+    /// The token of the only `Authorization: Bearer` field. It is a secret: it is hashed and compared, and used for
+    /// nothing else.
     pub bearer_token: Option<&'a [u8]>,
     /// The service account of a verified token, as `namespace/name`.
     pub service_account: Option<&'a str>,

@@ -37,7 +37,8 @@ impl ClientIdentity<'_> {
         }
     }
 
-    /// Counts a call against the client's rate. Clients without a name have no rate; the limits of route and listener apply.
+    /// Counts a call against the client's rate. Clients without a name have no rate; the limits of route and listener
+    /// apply.
     ///
     /// # Errors
     /// [`Throttled`] when the rate is exceeded.

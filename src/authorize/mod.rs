@@ -1,8 +1,8 @@
 //! Authentication and authorization, pure: evidence, clients, rules, and the proof that the policy allowed a call.
 //!
-//! A request is checked twice. Before its body is read, [`Callers::authenticate`] identifies the client; once its form is
-//! parsed, [`Policy::authorize`] decides whether this client may have it signed. Nothing here reads a clock, a socket or a
-//! file: evidence and time are arguments.
+//! A request is checked twice. Before its body is read, [`Callers::authenticate`] identifies the client; once its form
+//! is parsed, [`Policy::authorize`] decides whether this client may have it signed. Nothing here reads a clock, a
+//! socket or a file: evidence and time are arguments.
 
 pub mod callers;
 pub mod client;

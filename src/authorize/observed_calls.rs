@@ -68,8 +68,8 @@ impl ObservedCalls {
         self.dropped
     }
 
-    /// One rule for each client, which allows the calls that were seen and no others, as TOML that can be appended to the
-    /// configuration.
+    /// One rule for each client, which allows the calls that were seen and no others, as TOML that can be appended to
+    /// the configuration.
     #[must_use]
     pub fn suggest_rules(&self) -> String {
         let mut text = String::new();

@@ -14,7 +14,8 @@ pub enum ActionPattern {
 }
 
 impl ActionPattern {
-    /// Parses `GetStatus`, `Get*` or `*`; `None` when the text without its `*` cannot be an Action or the beginning of one.
+    /// Parses `GetStatus`, `Get*` or `*`; `None` when the text without its `*` cannot be an Action or the beginning of
+    /// one.
     #[must_use]
     pub fn parse(pattern: &str) -> Option<Self> {
         let action = |text| Action::parse(text).map(|action| action.as_str().to_owned());

@@ -16,7 +16,8 @@ pub enum Policy {
     ByClient,
 }
 
-/// A form that the policy allowed. Signing needs this value, so that the form which is sent is the one which the policy saw.
+/// A form that the policy allowed. Signing needs this value, so that the form which is sent is the one which the policy
+/// saw.
 #[derive(Debug)]
 pub struct Authorized<'a> {
     form: QueryForm<'a>,
@@ -43,7 +44,8 @@ pub enum Denied {
     /// No rule allows it.
     #[error("no rule of this client allows this call")]
     NoRule,
-    /// The kind of identity does not correspond to the kind of policy. This is a bug in countersign, and must not allow a call.
+    /// The kind of identity does not correspond to the kind of policy. This is a bug in countersign, and must not allow
+    /// a call.
     #[error("this client may not call here")]
     WrongPolicy,
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A token bucket, stored as the time at which it will be full again (the "generic cell rate algorithm"). This is one number
-/// instead of a count and a time, so that taking a token is one compare-and-swap and never waits for another worker.
+/// A token bucket, stored as the time at which it will be full again (the "generic cell rate algorithm"). This is one
+/// number instead of a count and a time, so that taking a token is one compare-and-swap and never waits for another
+/// worker.
 #[derive(Debug)]
 pub struct RateLimit {
     /// Nanoseconds until one token is added.
@@ -27,8 +28,8 @@ pub struct Throttled {
 }
 
 impl RateLimit {
-    /// `calls` in each `period`, and up to `burst` at once. The configuration refuses zero for any of them; here zero counts as
-    /// the smallest possible value.
+    /// `calls` in each `period`, and up to `burst` at once. The configuration refuses zero for any of them; here zero
+    /// counts as the smallest possible value.
     #[must_use]
     pub fn new(calls: u32, period: Duration, burst: u32) -> Self {
         let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
@@ -37,8 +38,8 @@ impl RateLimit {
         Self { interval, tolerance, full_at: Arc::default() }
     }
 
-    /// Keeps the fill level of `before` if its limit was the same, so that reloading the configuration does not fill a client's
-    /// bucket.
+    /// Keeps the fill level of `before` if its limit was the same, so that reloading the configuration does not fill a
+    /// client's bucket.
     #[must_use]
     pub fn continuing(self, before: &Self) -> Self {
         if (self.interval, self.tolerance) == (before.interval, before.tolerance) {
@@ -50,7 +51,8 @@ impl RateLimit {
     /// Takes a token at `now_nanos`, read from a monotonic clock that all workers share.
     ///
     /// # Errors
-    /// [`Throttled`] when there is none. A refused call takes no token, so a client that keeps calling is still served at its rate.
+    /// [`Throttled`] when there is none. A refused call takes no token, so a client that keeps calling is still served
+    /// at its rate.
     pub fn try_take(&self, now_nanos: u64) -> Result<(), Throttled> {
         // Relaxed is enough: no other memory depends on this number
         let mut full_at = self.full_at.load(Ordering::Relaxed);

@@ -56,7 +56,8 @@ pub enum RuleList {
 }
 
 impl RuleId {
-    /// The position as text. It is made for every call that a rule decides, hence without the machinery of format strings.
+    /// The position as text. It is made for every call that a rule decides, hence without the machinery of format
+    /// strings.
     #[must_use]
     pub fn name(self) -> SmolStr {
         let list = match self.list {

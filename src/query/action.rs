@@ -12,8 +12,8 @@ impl Action {
     /// Longest name, in bytes.
     pub const MAX_LENGTH: usize = 128;
 
-    /// Parses a name; `None` when it has another character, or is empty or too long. Lookalikes (with a space, a NUL, full-width
-    /// letters) are refused here, so that no two readers can disagree about which operation is meant.
+    /// Parses a name; `None` when it has another character, or is empty or too long. Lookalikes (with a space, a NUL,
+    /// full-width letters) are refused here, so that no two readers can disagree about which operation is meant.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());

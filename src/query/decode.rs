@@ -1,11 +1,13 @@
-//! Reads the text of a form: borrows it when it is canonical already, which costs one pass and no copy, and decodes it otherwise.
+//! Reads the text of a form: borrows it when it is canonical already, which costs one pass and no copy, and decodes it
+//! otherwise.
 
 use super::form_error::FormError;
 use super::spans::{FormText, Span, SpanCollector};
 use super::{percent, scan};
 
-/// Reads `body` as the URL standard's form parser does, but for two things, which are errors: a `%` without two hexadecimal
-/// digits after it, and text that is not UTF-8 once decoded. Keeps at most `max` parameters and ignores the others.
+/// Reads `body` as the URL standard's form parser does, but for two things, which are errors: a `%` without two
+/// hexadecimal digits after it, and text that is not UTF-8 once decoded. Keeps at most `max` parameters and ignores the
+/// others.
 pub(super) fn decode(body: &[u8], max: usize) -> Result<(FormText<'_>, Vec<Span>), FormError> {
     if let Some(spans) = canonical_spans(body, max) {
         return Ok((FormText::Canonical(body), spans));
@@ -31,7 +33,8 @@ fn canonical_spans(body: &[u8], max: usize) -> Option<Vec<Span>> {
     collector.finish(body.len()).then_some(collector.spans)
 }
 
-/// The decoded bytes, which need not be UTF-8, and the parameters in them. The error is the offset of an invalid escape.
+/// The decoded bytes, which need not be UTF-8, and the parameters in them. The error is the offset of an invalid
+/// escape.
 fn decode_copy(body: &[u8], max: usize) -> Result<(Vec<u8>, Vec<Span>), usize> {
     let mut text = Vec::with_capacity(body.len().saturating_add(scan::COPIED_AT_ONCE));
     let mut collector = SpanCollector::new(max);

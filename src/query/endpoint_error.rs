@@ -1,4 +1,5 @@
-//! Parses an endpoint's error document: the code, the message, and the string that the endpoint says it would have signed.
+//! Parses an endpoint's error document: the code, the message, and the string that the endpoint says it would have
+//! signed.
 
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
@@ -9,15 +10,16 @@ use quick_xml::events::Event;
 pub struct EndpointError {
     /// The text of `<Code>`.
     pub code: String,
-    /// The text of `<Message>`. It may contain a string to sign with the value of every parameter, so it must not be logged.
+    /// The text of `<Message>`. It may contain a string to sign with the value of every parameter, so it must not be
+    /// logged.
     pub message: String,
     /// The text of `<StringToSign>`, which S3 and its relatives add. It must not be logged either.
     pub string_to_sign: Option<String>,
 }
 
 impl EndpointError {
-    /// Parses a complete document in either dialect (see [`super::ErrorDialect`]), and takes the first error when there are
-    /// several. `None` when the document is not well-formed XML or has no code.
+    /// Parses a complete document in either dialect (see [`super::ErrorDialect`]), and takes the first error when there
+    /// are several. `None` when the document is not well-formed XML or has no code.
     #[must_use]
     pub fn read(document: &[u8]) -> Option<Self> {
         let mut reader = Reader::from_str(std::str::from_utf8(document).ok()?);
@@ -79,8 +81,9 @@ mod tests {
     #[test]
     fn real_documents_are_read() {
         // SQS: with an XML declaration, a namespace and an element that Import/Export does not have
-        let sqs = "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"http://queue.amazonaws.com/doc/2011-10-01/\">\n  <Error>\n    \
-                   <Type>Sender</Type>\n    <Code>SignatureDoesNotMatch</Code>\n    <Message>line\n&#39;two&#39;</Message>\n    \
+        let sqs = "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"http://queue.amazonaws.com/doc/2011-10-01/\">\n  \
+                   <Error>\n    <Type>Sender</Type>\n    <Code>SignatureDoesNotMatch</Code>\n    \
+                   <Message>line\n&#39;two&#39;</Message>\n    \
                    <Detail/>\n  </Error>\n  <RequestId>16f6e910</RequestId>\n</ErrorResponse>\n";
         assert_eq!(read(sqs), Some(("SignatureDoesNotMatch".to_owned(), "line\n'two'".to_owned())));
         let s3 = "<Error><Code>SignatureDoesNotMatch</Code><Message>m</Message><StringToSign>POST\nh\n/\na=b&amp;c=d\
@@ -108,7 +111,10 @@ mod tests {
     proptest! {
         /// An endpoint may send anything: no document may cause a panic.
         #[test]
-        fn no_document_causes_a_panic(bytes in any::<Vec<u8>>(), text in "(<|>|/|Code|Message|a|&|;|lt|#|x|!|\\[|\\]|-|\\?|CDATA|\"|'|=| |\n){0,60}") {
+        fn no_document_causes_a_panic(
+            bytes in any::<Vec<u8>>(),
+            text in "(<|>|/|Code|Message|a|&|;|lt|#|x|!|\\[|\\]|-|\\?|CDATA|\"|'|=| |\n){0,60}",
+        ) {
             let _any = (EndpointError::read(&bytes), EndpointError::read(text.as_bytes()));
             let inside = format!("<Error><Code>c</Code><Message>{text}</Message></Error>");
             let _any = EndpointError::read(inside.as_bytes());

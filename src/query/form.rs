@@ -1,4 +1,5 @@
-//! The form a client sent, reduced to what may be signed: its parameters without those of the client's own authentication.
+//! The form a client sent, reduced to what may be signed: its parameters without those of the client's own
+//! authentication.
 
 use super::action::Action;
 use super::form_error::{FormError, ShownName};

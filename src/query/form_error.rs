@@ -39,7 +39,8 @@ pub enum FormError {
     InvalidAction,
 }
 
-/// A parameter name in the form in which messages show it: at most 64 characters, control and non-ASCII characters escaped.
+/// A parameter name in the form in which messages show it: at most 64 characters, control and non-ASCII characters
+/// escaped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShownName(String);
 

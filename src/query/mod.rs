@@ -1,7 +1,7 @@
 //! The AWS Query protocol, pure: parameters, forms, percent encoding, error documents.
 //!
-//! Nothing here reads a clock, a file or a socket. Source: the "Making Query Requests" chapters of the AWS service guides
-//! of 2008 to 2012, and the URL standard's `application/x-www-form-urlencoded` parser.
+//! Nothing here reads a clock, a file or a socket. Source: the "Making Query Requests" chapters of the AWS service
+//! guides of 2008 to 2012, and the URL standard's `application/x-www-form-urlencoded` parser.
 
 pub mod action;
 mod decode;

@@ -10,13 +10,14 @@ use super::limits::FormLimits;
 use super::percent;
 use super::spans::{FormText, Span};
 
-/// The parameters of one request: unique, sorted by the bytes of their decoded names. Borrows the form where its encoding is the
-/// one that is signed.
+/// The parameters of one request: unique, sorted by the bytes of their decoded names. Borrows the form where its
+/// encoding is the one that is signed.
 #[derive(Clone)]
 pub struct Parameters<'a> {
     text: FormText<'a>,
     sorted: Vec<Span>,
-    /// Decoded values, by the index of their parameter. Each is decoded when it is first asked for, since most never are.
+    /// Decoded values, by the index of their parameter. Each is decoded when it is first asked for, since most never
+    /// are.
     decoded: OnceCell<Vec<OnceCell<Box<str>>>>,
 }
 
@@ -32,8 +33,8 @@ fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 impl<'a> Parameters<'a> {
-    /// Parses a form body: `&` separates parameters, the first `=` ends a name, `+` is a space. Nothing between two `&` is not a
-    /// parameter.
+    /// Parses a form body: `&` separates parameters, the first `=` ends a name, `+` is a space. Nothing between two `&`
+    /// is not a parameter.
     ///
     /// # Errors
     /// Invalid escapes, invalid UTF-8, control characters in a name, a name that appears twice, too many parameters.
@@ -81,8 +82,8 @@ impl<'a> Parameters<'a> {
         self.sorted.iter().enumerate().map(|(at, span)| (span.name(&self.text), self.value(at, span)))
     }
 
-    /// All parameters, in canonical order, with the values of those in `wanted` and an empty text for all others, whose values are
-    /// not decoded.
+    /// All parameters, in canonical order, with the values of those in `wanted` and an empty text for all others, whose
+    /// values are not decoded.
     pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, &str)> {
         self.sorted.iter().enumerate().map(|(at, span)| {
             let name = span.name(&self.text);
@@ -218,8 +219,8 @@ mod tests {
         assert_eq!(Parameters::parse(b"a=\xc3%a9", LIMITS).unwrap().get("a"), Some("\u{e9}"), "escaped or not");
     }
 
-    /// The parameters that the URL standard's parser reads, or why the form is refused: one pass over the form for each reason,
-    /// in the order in which the reasons are checked.
+    /// The parameters that the URL standard's parser reads, or why the form is refused: one pass over the form for each
+    /// reason, in the order in which the reasons are checked.
     fn by_the_standard(body: &[u8], limit: usize) -> Result<Vec<(String, String)>, FormError> {
         for (offset, _) in body.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
             let digits = body.iter().skip(offset).skip(1).take(2).filter(|digit| digit.is_ascii_hexdigit());
@@ -246,9 +247,10 @@ mod tests {
 
     /// A form of random pieces: delimiters, valid and invalid escapes, and runs longer than a block of the scanner.
     fn body() -> impl Strategy<Value = Vec<u8>> {
+        const PIECES: [&str; 14] =
+            ["&", "=", "+", "%", "%41", "%3d", "%26", "%C3%A9", "%e9", "%0a", "%7f", "%c2%85", "*", ","];
         let piece = prop_oneof![
-            4 => prop::sample::select(&["&", "=", "+", "%", "%41", "%3d", "%26", "%C3%A9", "%e9", "%0a", "%7f", "%c2%85", "*", ","])
-                .prop_map(|piece| piece.as_bytes().to_vec()),
+            4 => prop::sample::select(&PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
             2 => "[a-zA-Z0-9._~/:-]{0,20}".prop_map(String::into_bytes),
             2 => "[a-zA-Z0-9._~+-]{0,90}".prop_map(String::into_bytes),
             1 => any::<u8>().prop_map(|byte| format!("%{byte:02X}").into_bytes()),
@@ -259,7 +261,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2000), ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(2000)))]
 
         #[test]
         fn what_is_signed_is_what_was_read_as_another_encoder_writes_it(body in body()) {

@@ -7,13 +7,13 @@ pub enum Reservation {
     Free,
     /// An authentication parameter. It is dropped, because SDKs that are configured with placeholder keys send it.
     Authentication,
-    /// An authentication parameter, `Action` or `Version` in another case. It is refused, because the endpoint may take it for
-    /// the real one although we would not.
+    /// An authentication parameter, `Action` or `Version` in another case. It is refused, because the endpoint may take
+    /// it for the real one although we would not.
     Disguised,
 }
 
-/// The reserved names, in their exact case, and what they mean: the parameters of Signature Versions 0 to 2 ("Common Parameters"
-/// in every AWS Query API reference), and the two that decide what is called.
+/// The reserved names, in their exact case, and what they mean: the parameters of Signature Versions 0 to 2 ("Common
+/// Parameters" in every AWS Query API reference), and the two that decide what is called.
 const RESERVED: [(&str, Reservation); 9] = [
     ("Action", Reservation::Free),
     ("Version", Reservation::Free),

@@ -14,8 +14,8 @@ pub(super) const COPIED_AT_ONCE: usize = 32;
 /// Stands for the bytes after the end of the text. No caller looks for it, and it is not a hexadecimal digit.
 const PADDING: u8 = b'_';
 
-/// Calls `found` for every byte for which `is_wanted` is true, in order, with its offset and with three bytes: itself and the
-/// two after it. Stops at the first error of `found`.
+/// Calls `found` for every byte for which `is_wanted` is true, in order, with its offset and with three bytes: itself
+/// and the two after it. Stops at the first error of `found`.
 pub(super) fn for_each_match<E>(
     text: &[u8],
     is_wanted: impl Fn(u8) -> bool,
@@ -48,8 +48,8 @@ pub(super) fn for_each_match<E>(
 /// Appends `text[start..end]` to `out`.
 pub(super) fn append_range(start: usize, end: usize, text: &[u8], out: &mut Vec<u8>) {
     let count = end.wrapping_sub(start);
-    // Ranges between two matches are short. Copying 32 bytes, which takes two stores, and truncating is faster than a copy of
-    // variable length.
+    // Ranges between two matches are short. Copying 32 bytes, which takes two stores, and truncating is faster than a
+    // copy of variable length.
     match text.get(start..).and_then(<[u8]>::first_chunk::<COPIED_AT_ONCE>) {
         Some(chunk) if count <= COPIED_AT_ONCE => {
             let end = out.len().wrapping_add(count);

@@ -7,11 +7,12 @@ use super::{percent, scan};
 /// The text that the spans of a form refer to.
 #[derive(Debug, Clone)]
 pub(super) enum FormText<'a> {
-    /// The client's own bytes, which are canonical but for three things: the parameters are in the client's order, a space may
-    /// be a `+`, and a parameter without a value may lack its `=`. No name contains an escape, and every value decodes to ASCII.
+    /// The client's own bytes, which are canonical but for three things: the parameters are in the client's order, a
+    /// space may be a `+`, and a parameter without a value may lack its `=`. No name contains an escape, and every
+    /// value decodes to ASCII.
     Canonical(&'a [u8]),
-    /// Decoded text. It keeps the `&` and `=` between parameters: without them, the bytes of two neighbours that are not valid
-    /// UTF-8 by themselves could form one valid character together.
+    /// Decoded text. It keeps the `&` and `=` between parameters: without them, the bytes of two neighbours that are
+    /// not valid UTF-8 by themselves could form one valid character together.
     Decoded(String),
 }
 
@@ -112,8 +113,8 @@ impl SpanCollector {
         self.equals.is_none()
     }
 
-    /// Takes the byte at offset `at`: a `=` ends a name, a `&` ends a parameter. False when the byte ends nothing, and when it
-    /// would end a name that has an escape or a `+`.
+    /// Takes the byte at offset `at`: a `=` ends a name, a `&` ends a parameter. False when the byte ends nothing, and
+    /// when it would end a name that has an escape or a `+`.
     ///
     /// Not inlined: inside the callers' loops its branches would spoil the prediction of the frequent ones.
     #[inline(never)]
