@@ -37,8 +37,8 @@
 //! - What is sent is the canonical query string that was signed (the same bytes of the same buffer) plus `&Signature=`.
 //!   The client's framing, encoding, trailers and path are never forwarded. Differences between parsers end here.
 //!
-//! Whatever fails is an [`proxy::fault::ExchangeError`]. One exhaustive `match` makes a [`proxy::fault::Fault`] of it
-//! (status, code, who is to blame, message), and [`proxy::answer::refuse`] writes it in the dialect of the route. The
+//! Whatever fails is an `proxy::fault::ExchangeError`. One exhaustive `match` makes a `proxy::fault::Fault` of it
+//! (status, code, who is to blame, message), and `proxy::answer::refuse` writes it in the dialect of the route. The
 //! outer `handle` never fails.
 //!
 //! # The rooms, and who may use whom
@@ -59,13 +59,14 @@
 //! | [`upstream`] | towards endpoints: names, TLS, pool, attempts, responses | `http1`, `signing`, `clock` |
 //! | [`fetch`] | one document over HTTPS, bounded in size and time | `secret_file`, `upstream` |
 //! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `secret_file`, `clock` |
-//! | [`telemetry`] | log, metrics, audit, the record of an exchange | |
-//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
+//! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
+//! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults` |
+//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `telemetry` |
 //! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `telemetry`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |
-//! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock` |
+//! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock`, `faults`, `http1` |
 //! | [`app`] | builds, starts, reloads and drains the live program | everything |
 //! | [`cli`] | the command line: one file per command | everything |
 //!
@@ -126,6 +127,7 @@ pub mod confine;
 pub mod credentials;
 pub mod directories;
 pub mod downstream;
+pub mod faults;
 pub mod fetch;
 pub mod http1;
 pub mod proxy;

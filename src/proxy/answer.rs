@@ -1,4 +1,4 @@
-//! The answer to a client: a relayed body or a document of our own, and the bookkeeping that ends with it.
+//! The response to a client: a relayed body or an error document of our own, and the record that ends with it.
 
 use std::fmt::Write as _;
 use std::pin::Pin;
@@ -10,19 +10,19 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::fault::{Fault, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
-use super::notice;
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::{Permit, Reply};
+use crate::faults;
 use crate::http1::{Fields, Persistence};
 use crate::query::{ErrorDialect, ErrorDocument, document};
 use crate::telemetry::{ExchangeRecord, Outcome};
 use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
 
-/// The body of every answer. Its drop is the end of the exchange: the record is written then.
+/// The body of every response. Dropping it ends the exchange and writes its record.
 pub struct Answer {
     content: Content,
     record: Box<ExchangeRecord>,
-    _place: Option<Permit>,
+    _permit: Option<Permit>,
     exchange: ExchangeGuard,
 }
 
@@ -32,20 +32,20 @@ enum Content {
 }
 
 impl Answer {
-    /// Relays the endpoint's answer.
+    /// Relays the endpoint's response.
     #[must_use]
-    pub fn relayed(
+    pub(super) fn relayed(
         body: Box<AnswerBody>,
         mut record: Box<ExchangeRecord>,
-        place: Permit,
+        permit: Permit,
         exchange: ExchangeGuard,
     ) -> Self {
         record.write_audit(Outcome::answered(record.status.unwrap_or_default()));
-        Self { content: Content::Relayed(body), record, _place: Some(place), exchange }
+        Self { content: Content::Relayed(body), record, _permit: Some(permit), exchange }
     }
 
     fn document(document: String, record: Box<ExchangeRecord>, exchange: ExchangeGuard) -> Self {
-        Self { content: Content::Document(Some(document.into())), record, _place: None, exchange }
+        Self { content: Content::Document(Some(document.into())), record, _permit: None, exchange }
     }
 
     fn note(&mut self, frame: &Frame<Bytes>) {
@@ -55,7 +55,7 @@ impl Answer {
 }
 
 /// Writes a fault as the client's SDK expects an error.
-pub fn refuse(
+pub(super) fn refuse(
     fault: &Fault,
     dialect: ErrorDialect,
     mut record: Box<ExchangeRecord>,
@@ -125,7 +125,7 @@ impl Body for Answer {
             Poll::Ready(Some(Err(error))) => {
                 this.exchange.cut();
                 this.record.outcome = Outcome::Cut;
-                this.record.notice = Some(notice::CUT);
+                this.record.log_reason = Some(faults::endpoint::RESPONSE_CUT);
                 this.record.error = Some(crate::telemetry::record::causes(error));
             }
             Poll::Ready(None) | Poll::Pending => {}
@@ -151,7 +151,7 @@ impl Body for Answer {
 }
 
 impl Drop for Answer {
-    /// The last moment at which it is known whether the client got all of the endpoint's answer.
+    /// This is the last point at which it is known whether the client got all of the endpoint's response.
     fn drop(&mut self) {
         if let Content::Relayed(body) = &self.content
             && body.is_complete()

@@ -9,25 +9,25 @@ use crate::signing::skew::HostClocks;
 
 /// The time by the monotonic clock and by the wall clock, read together.
 #[derive(Debug, Clone, Copy)]
-pub struct ClockReading {
+pub(crate) struct ClockReading {
     /// The monotonic clock, which nobody sets.
-    pub instant: Instant,
+    pub(crate) instant: Instant,
     /// The wall clock, which an operator or NTP may set.
-    pub wall: Timestamp,
+    pub(crate) wall: Timestamp,
     /// `instant` as a number, see [`clock::nanos_at`].
-    pub nanos: u64,
+    pub(crate) nanos: u64,
 }
 
 impl ClockReading {
     /// Reads the wall clock for `instant`, which is now or a few microseconds ago. A clock that was set is followed at once.
     #[must_use]
-    pub fn at(instant: Instant) -> Self {
+    pub(crate) fn at(instant: Instant) -> Self {
         Self { instant, wall: clock::now(), nanos: clock::nanos_at(instant.into_std()) }
     }
 
     /// The reading at a later `instant`, computed on the assumption that the wall clock was not set in between.
     #[must_use]
-    pub fn later(self, instant: Instant) -> Self {
+    pub(crate) fn later(self, instant: Instant) -> Self {
         let since = instant.saturating_duration_since(self.instant);
         let Some(wall) = clock::after(self.wall, since) else { return Self::at(instant) };
         Self { instant, wall, nanos: self.nanos.saturating_add(since.subsec_nanos().into()) }
@@ -35,7 +35,7 @@ impl ClockReading {
 
     /// This reading as the estimate of the endpoint's clock skew takes it: in milliseconds.
     #[must_use]
-    pub fn for_skew(self) -> HostClocks {
+    pub(crate) fn for_skew(self) -> HostClocks {
         HostClocks { wall: self.wall, monotonic: i64::try_from(self.nanos / 1_000_000).unwrap_or(i64::MAX) }
     }
 }

@@ -1,4 +1,4 @@
-//! A panic in one exchange: answered like any other failure, counted, and of no consequence to the others.
+//! A panic in one exchange is answered and counted like any other failure, and does not affect other exchanges.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,8 +9,8 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::fault::ExchangeError;
 
-/// Runs an exchange; a panic in it becomes an error, and counts. Nothing it shares with other exchanges is left half changed by
-/// one: counters are atomic, pools hold whole connections.
+/// Runs an exchange. A panic becomes an error and is counted. It leaves nothing half changed that other exchanges share: counters
+/// are atomic, and pools hold complete connections only.
 pub(super) fn contained<T>(
     mut exchange: Pin<&mut impl Future<Output = Result<T, ExchangeError>>>,
     panics: &Counter,
@@ -46,7 +46,7 @@ mod tests {
     use crate::query::ErrorDialect;
     use crate::telemetry::{ExchangeRecord, Metrics};
 
-    /// What a client sent, as it may stand in a panic's text.
+    /// A client's data, which a panic's text may hold.
     const DATA: &str = "JobId=SECRETJOB";
 
     /// Panics on `/panic`, after a wait or at once; waits for `go` on `/wait`; and has no route for anything.
@@ -57,7 +57,7 @@ mod tests {
     }
 
     impl Fragile {
-        async fn exchange(&self, path: &str) -> Result<(), ExchangeError> {
+        async fn run(&self, path: &str) -> Result<(), ExchangeError> {
             match path {
                 "/panic" => panic!("{DATA}"),
                 "/panic-later" => {
@@ -85,7 +85,7 @@ mod tests {
             _: RequestBody,
         ) -> Reply<Answer> {
             let record = ExchangeRecord::begin(Rc::new(Metrics::new().listener("fragile")), peer);
-            let fragile = pin!(self.exchange(head.path()));
+            let fragile = pin!(self.run(head.path()));
             let failed = contained(fragile, &self.panics).await.unwrap_err();
             refuse(&failed.fault(), ErrorDialect::Query, record, exchange)
         }

@@ -1,4 +1,4 @@
-//! From a connection and a head to the evidence that authentication judges.
+//! Collects the evidence of who a client is from its connection and its head, and has it authenticated.
 
 use jiff::Timestamp;
 
@@ -7,12 +7,13 @@ use crate::downstream::service_account::{TokenError, Verifier};
 use crate::downstream::{PeerEvidence, PeerFacts};
 use crate::http1::Fields;
 
-/// Who sent this request. Asked for each one: a connection may carry requests of several clients behind one proxy.
+/// Identifies the client of one request. Each request is authenticated, since a connection of a proxy before us may carry requests of
+/// several clients.
 ///
 /// # Errors
-/// [`AuthenticationError`]; also when `Authorization` counts here and is there more than once, since whoever checks the other
-/// one would see another client.
-pub fn authenticate<'c>(
+/// [`AuthenticationError`]; also when the listener reads `Authorization` and the request has more than one, since another program
+/// might read the other one and see another client.
+pub(super) fn authenticate<'c>(
     callers: &'c Callers,
     service_accounts: Option<&Verifier>,
     now: Timestamp,
@@ -20,7 +21,7 @@ pub fn authenticate<'c>(
     fields: &Fields,
 ) -> Result<ClientIdentity<'c>, AuthenticationError> {
     let mut evidence = match peer.facts() {
-        // an address proves nothing: another process may have it in a moment
+        // an address proves nothing: another process may have it a moment later
         PeerFacts::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
         PeerFacts::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
         PeerFacts::Tls { address: _, spiffe_id, dns_names } => {
@@ -38,15 +39,15 @@ pub fn authenticate<'c>(
         tracing::debug!(%error, "not a service account's token");
     }
     evidence.service_account = account.as_ref().and_then(|account| account.as_deref().ok());
-    // a token that is not a service account's may still be a client's own
+    // a token that is not a service account's may still be one that is configured for a client
     callers.authenticate(&evidence).map_err(|error| match account {
         Some(Err(TokenError::NoKeys)) => AuthenticationError::KeysMissing,
         Some(_) | None => error,
     })
 }
 
-/// The token of the one `Authorization` field, when its scheme is `Bearer` (RFC 6750 section 2.1). Other schemes are what SDKs
-/// with placeholder keys send: no credential of ours, dropped like all of the client's own authentication.
+/// The token of the only `Authorization` field, if its scheme is `Bearer` (RFC 6750 section 2.1). SDKs with placeholder keys send
+/// other schemes: these are no credential for countersign, and are dropped like all of the client's own authentication.
 fn bearer_token(fields: &Fields) -> Result<Option<&[u8]>, AuthenticationError> {
     let mut values = fields.all("authorization");
     let first = values.next();

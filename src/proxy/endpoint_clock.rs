@@ -1,4 +1,4 @@
-//! A route's knowledge of its endpoint's clock, shared by all workers: learnt from answers, told to log and metrics, used to sign.
+//! What a route knows of its endpoint's clock, shared by all workers: learnt from responses, logged, counted, and used to sign.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use crate::signing::skew::{
 };
 use crate::telemetry::RouteMetrics;
 
-/// What a cache adds to an answer that it may have kept for a while.
+/// Fields that a cache adds to a response which it may have kept for a while.
 const SIGNS_OF_A_CACHE: [&str; 3] = ["age", "via", "x-cache"];
 
-/// What the connection to the endpoint says about the `Date` in its answers.
+/// Whether the `Date` of a response can be trusted, by the connection to the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateEvidence {
-    /// It is the endpoint's own: TLS was verified, or the answer has not left this machine.
+    /// The endpoint wrote it: TLS was verified, or the response has not left this machine.
     Authentic,
-    /// Whoever is on the way can have written it.
+    /// Anyone on the network path may have written it.
     Forgeable,
 }
 
-/// What is known of one endpoint's clock.
+/// The estimate of one endpoint's clock.
 pub struct EndpointClock {
     route: Arc<str>,
     follow: ClockSource,
@@ -37,19 +37,19 @@ pub struct EndpointClock {
 }
 
 impl EndpointClock {
-    /// Nothing is known yet.
+    /// A clock of which nothing is known yet.
     #[must_use]
     pub fn new(route: &str, follow: ClockSource, evidence: DateEvidence, metrics: RouteMetrics) -> Self {
         Self { route: route.into(), follow, evidence, known: ArcSwapOption::empty(), metrics }
     }
 
-    /// Takes over what `before` has learnt of the same endpoint.
+    /// Adopts what `before` has learnt of the same endpoint.
     #[must_use]
     pub fn knowing_what(self, before: &Self) -> Self {
         Self { known: ArcSwapOption::new(before.known.load_full()), ..self }
     }
 
-    /// Which time to sign with at `now`.
+    /// The time to sign with at `now`.
     #[must_use]
     pub fn signing_time(&self, now: HostClocks) -> Timestamp {
         match self.follow {
@@ -58,17 +58,17 @@ impl EndpointClock {
         }
     }
 
-    /// Learns from the head of an answer.
+    /// Learns from the fields of a response.
     pub fn observe(&self, sent: HostClocks, received: HostClocks, fields: &Fields) {
         if self.evidence == DateEvidence::Forgeable {
             return;
         }
         let Some(seen) = date(fields).and_then(|date| OffsetBounds::new(sent, received, date)) else { return };
-        // most answers teach nothing new, and then nothing is written that other workers read
+        // most responses teach nothing new: then nothing is written that other workers read
         if self.known.load().as_deref().is_some_and(|known| Estimate::learn(Some(known), seen) == *known) {
             return;
         }
-        // asked last: nearly all answers are done with by now
+        // checked last, since nearly all responses have returned by now
         if SIGNS_OF_A_CACHE.iter().any(|name| fields.contain(name)) {
             return;
         }
@@ -81,14 +81,14 @@ impl EndpointClock {
         let Some(learned) = learned.filter(|learned| before.as_deref() != Some(learned)) else { return };
         self.metrics.set_clock_offset(seconds(learned.offset()));
         if let Some(before) = before.as_deref().filter(|before| before.is_outdated(received)) {
-            self.tell_of_a_set_clock(before, &learned);
+            self.log_set_clock(before, &learned);
         }
         if learned.is_news_after(before.as_deref()) {
-            self.tell(&learned);
+            self.log_news(&learned);
         }
     }
 
-    /// Whether a refused request is to be signed again with what is known now.
+    /// Whether a refused request should be signed again with what is known now.
     #[must_use]
     pub fn explains(&self, refusal: TimeRefusal, sent: HostClocks, signed: Timestamp) -> bool {
         let known = self.known.load();
@@ -106,7 +106,7 @@ impl EndpointClock {
         known.as_deref().is_some_and(off)
     }
 
-    fn tell(&self, learned: &Estimate) {
+    fn log_news(&self, learned: &Estimate) {
         let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
         match (learned.agreement(), self.follow) {
             (Agreement::Differs, ClockSource::Endpoint) => tracing::warn!(
@@ -131,7 +131,7 @@ impl EndpointClock {
         }
     }
 
-    fn tell_of_a_set_clock(&self, before: &Estimate, learned: &Estimate) {
+    fn log_set_clock(&self, before: &Estimate, learned: &Estimate) {
         let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
         let skew_seconds_before = seconds(before.offset());
         tracing::warn!(
@@ -141,11 +141,11 @@ impl EndpointClock {
     }
 }
 
-/// The `Date` of an answer, if it is one in the form that RFC 9110 section 5.6.7 prefers.
+/// The `Date` of a response, if it is in the format that RFC 9110 section 5.6.7 prefers.
 fn date(fields: &Fields) -> Option<Timestamp> {
     const LENGTH: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
     thread_local! {
-        /// What was read last: for a second, answers have the same.
+        /// The last one that was parsed: responses of the same second have the same text.
         static LAST: Cell<Option<([u8; LENGTH], Timestamp)>> = const { Cell::new(None) };
     }
     let text: [u8; LENGTH] = fields.only("date")?.try_into().ok()?;

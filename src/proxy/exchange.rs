@@ -1,4 +1,4 @@
-//! The street: every request walks it from top to bottom, each step taking what the step before made.
+//! The steps of an exchange: every request passes them from top to bottom, and each step consumes what the one before made.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -27,31 +27,31 @@ use crate::telemetry::record::causes;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 use crate::upstream::Sent;
 
-/// One listener's view of the world, in one worker.
+/// What one listener serves, in one worker.
 pub struct Proxy {
     /// The listener's name and counters.
     pub listener: Rc<ListenerMetrics>,
-    /// Under which names it may be called.
+    /// The names under which it may be called.
     pub names: OwnNames,
-    /// By whom.
+    /// The clients that may call it.
     pub callers: Callers,
-    /// Whose service accounts' tokens are believed.
+    /// Verifies tokens of service accounts, where the listener accepts them.
     pub service_accounts: Option<Arc<Verifier>>,
-    /// A header field that every request must carry, when one is required.
+    /// The header field that every request must have, if the listener requires one.
     pub required_header: Option<HeaderName>,
-    /// What it serves.
+    /// The routes it serves.
     pub routes: Routes,
-    /// Memory for bodies, of which there is one for the whole process.
+    /// Memory for bodies, shared by the whole process.
     pub bodies: ByteBudget,
-    /// Panics, of which there should be none.
+    /// Counts panics of exchanges.
     pub panics: Counter,
-    /// Where decisions are recorded.
+    /// The audit of decisions.
     pub audit: AuditLog,
 }
 
 impl Proxy {
-    /// The way of a request. What is learnt on it goes into `record`, for log and metrics.
-    async fn exchange(
+    /// Takes a request through all steps. What is learnt on the way goes into `record`, for log, metrics and audit.
+    async fn run(
         &self,
         peer: &PeerEvidence,
         head: RequestHead,
@@ -61,36 +61,36 @@ impl Proxy {
         let target = head::target(&head)?;
         let route = self.routes.select(&target)?;
         record.route = Some(Rc::clone(&route.metrics));
-        record.audited()?;
+        record.check_audit()?;
         head::admit(&head, target.host, &route.hosts, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
-        // nothing has been waited for since the record began
+        // the record began a few microseconds ago: nothing has been awaited since
         let now = ClockReading::at(record.started);
         let client =
             credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
         note_client(&client, record);
         client.take(now.nanos)?;
 
-        let place = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
-        // held until the request is sent: it is in memory for so long, decoded and signed
+        let permit = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
+        // held until the request is sent: decoded and signed, it stays in memory that long
         let (bytes, _held) = body::read(body, route.body_limits, &self.bodies).await?;
         record.received = bytes.len();
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.note_action(form.action().as_str());
-        record.note(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
+        record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
         let allowed = route.policy.authorize(&client, &route.name, form);
         note_decision(&allowed, record);
         let allowed = allowed?;
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
-        drop(head); // nothing of it is needed while the endpoint is waited for
+        drop(head); // not needed any more, and waiting for the endpoint may take long
         let sent = deliver(route, &allowed, &forwarded, now, record).await?;
-        Ok((sent, place))
+        Ok((sent, permit))
     }
 
     fn fail(&self, error: &ExchangeError, mut record: Box<ExchangeRecord>, exchange: ExchangeGuard) -> Reply<Answer> {
         record.error = Some(causes(error));
-        record.notice = Some(error.notice());
+        record.log_reason = Some(error.log_reason());
         let dialect = self.dialect(&record);
         refuse(&error.fault(), dialect, record, exchange)
     }
@@ -104,7 +104,7 @@ impl Proxy {
 impl Handler for Proxy {
     type Body = Answer;
 
-    /// Walks the street and turns whatever happens into an answer; a panic ends in one too, and touches no other exchange.
+    /// Handles a request and turns whatever happens into a response. A panic ends in one too, and affects no other exchange.
     async fn handle(
         &self,
         peer: Rc<PeerEvidence>,
@@ -115,15 +115,15 @@ impl Handler for Proxy {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
         let outcome = {
-            let exchange = pin!(self.exchange(&peer, head, body, &mut record));
-            contained(exchange, &self.panics).await
+            let running = pin!(self.run(&peer, head, body, &mut record));
+            contained(running, &self.panics).await
         };
         match outcome {
-            Ok((sent, place)) => {
+            Ok((sent, permit)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
                 record.status = Some(status.as_u16());
                 headers::relay(&mut fields, record.request_id.as_bytes());
-                Reply { status, fields, body: Answer::relayed(body, record, place, exchange) }
+                Reply { status, fields, body: Answer::relayed(body, record, permit, exchange) }
             }
             Err(error) => self.fail(&error, record, exchange),
         }
@@ -150,7 +150,7 @@ fn note_decision(decided: &Result<Authorized<'_>, Denied>, record: &mut Exchange
     record.rule = rule.map(RuleId::name);
 }
 
-/// The policy's word for what it decided, as the audit's.
+/// The policy's decision as the audit names it.
 const fn recorded(decision: Decision) -> audit::Decision {
     match decision {
         Decision::AnyLocal => audit::Decision::AnyLocal,

@@ -1,4 +1,4 @@
-//! What may go wrong in an exchange, and the one table that turns it into an answer.
+//! What may go wrong in an exchange: each error has its row in [`crate::faults`], which turns it into a response and a log line.
 
 use http::StatusCode;
 use thiserror::Error;
@@ -7,22 +7,23 @@ use super::head::HeadError;
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault};
+use crate::faults::{self, Fate, FaultClass, LogReason};
 use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
 use crate::upstream::{Delivery, Repetition, SendError};
 
-/// Why an exchange has no answer from the endpoint.
+/// Why the client gets no response of the endpoint.
 #[derive(Debug, Error)]
-pub enum ExchangeError {
-    /// What came is not read as a request.
+pub(crate) enum ExchangeError {
+    /// The bytes from the client are not a well-formed head.
     #[error(transparent)]
     Malformed(#[from] HeadFault),
-    /// The head is refused.
+    /// The head is well-formed, and no request that this listener serves.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// Nobody we know is calling.
+    /// The client is not identified.
     #[error(transparent)]
     Unauthenticated(#[from] AuthenticationError),
     /// The client calls more often than it may.
@@ -34,22 +35,22 @@ pub enum ExchangeError {
     /// The form is refused.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// The policy says no.
+    /// The policy does not allow the call.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// There is no key to sign with.
     #[error(transparent)]
     Key(#[from] KeyUnavailable),
-    /// There is one, and it did not sign.
+    /// The key did not sign.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// What cannot be audited is not done.
+    /// The audit line has no place, and the exchange must not go on without.
     #[error(transparent)]
     Audit(#[from] AuditUnavailable),
-    /// Too many exchanges under way.
+    /// The route has as many exchanges in progress as it may.
     #[error("too many requests are under way on this route")]
     Overloaded,
-    /// No answer came from the endpoint.
+    /// The endpoint did not respond.
     #[error(transparent)]
     Upstream(UpstreamError),
     /// A bug: an exchange panicked.
@@ -57,42 +58,38 @@ pub enum ExchangeError {
     Panicked,
 }
 
-/// No answer came, to an Action that may or may not be repeated.
+/// The endpoint did not respond to an Action that may or may not be repeated.
 #[derive(Debug, Error)]
 #[error("{source}")]
-pub struct UpstreamError {
-    /// What happened.
-    pub source: SendError,
+pub(crate) struct UpstreamError {
+    pub(crate) source: SendError,
     /// Whether the route lists the Action as safe to repeat.
-    pub repetition: Repetition,
+    pub(crate) repetition: Repetition,
 }
 
-/// An answer of our own.
+/// A response of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// HTTP status.
-    pub status: StatusCode,
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
     /// AWS's error code, or one that begins with `Proxy`.
-    pub code: &'static str,
-    /// Whose fault it is.
-    pub blame: ErrorType,
-    /// For the person who reads it.
-    pub message: String,
-    /// Keep or close the connection.
-    pub persistence: Persistence,
+    pub(crate) code: &'static str,
+    pub(crate) blame: ErrorType,
+    /// What the client may know, for a person to read.
+    pub(crate) message: String,
+    pub(crate) persistence: Persistence,
     /// Whether the endpoint may have received the request.
-    pub delivery: Delivery,
+    pub(crate) delivery: Delivery,
     /// The error type of RFC 9209 section 2.3.
-    pub proxy_status: &'static str,
-    /// How it is counted.
-    pub outcome: Outcome,
+    pub(crate) proxy_status: &'static str,
+    /// How the exchange is counted.
+    pub(crate) outcome: Outcome,
     /// Whether and when the client is invited to try again.
-    pub retry: Retry,
+    pub(crate) retry: Retry,
 }
 
 /// What `Retry-After` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// Nothing.
     Unmentioned,
     /// In a few seconds, spread so that not all come back at once.
@@ -102,214 +99,205 @@ pub enum Retry {
 }
 
 impl ExchangeError {
-    /// The answer to this error.
+    /// The response to this error.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
+        let class = self.class();
+        let is_unsafe = match self {
+            Self::Upstream(error) => error.repetition == Repetition::Unsafe,
+            Self::Malformed(_)
+            | Self::Head(_)
+            | Self::Unauthenticated(_)
+            | Self::Throttled(_)
+            | Self::Body(_)
+            | Self::Form(_)
+            | Self::Denied(_)
+            | Self::Key(_)
+            | Self::Signing(_)
+            | Self::Audit(_)
+            | Self::Overloaded
+            | Self::Panicked => false,
+        };
+        let status = class.status_if_unsafe.filter(|_| is_unsafe).unwrap_or(class.status);
+        let (blame, delivery, outcome) = match class.fate {
+            Fate::Refused => (ErrorType::Sender, Delivery::NotSent, Outcome::Refused),
+            Fate::Unavailable => (ErrorType::Receiver, Delivery::NotSent, Outcome::Unavailable),
+            Fate::Unknown => (ErrorType::Receiver, Delivery::MaybeSent, Outcome::Unknown),
+        };
+        Fault {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code: class.code,
+            blame,
+            message: self.message(class.fate, is_unsafe),
+            persistence: class.persistence,
+            delivery,
+            proxy_status: class.proxy_status,
+            outcome,
+            retry: self.retry(status),
+        }
+    }
+
+    /// What the log calls this, and at which level.
+    #[must_use]
+    pub(crate) fn log_reason(&self) -> LogReason {
+        self.class().log
+    }
+
+    /// The row of this error.
+    fn class(&self) -> FaultClass {
+        use faults::service;
         match self {
-            Self::Malformed(fault) => malformed(*fault, self.to_string()),
-            Self::Head(error) => head(*error, self.to_string()),
-            Self::Unauthenticated(error) => unauthenticated(*error, self.to_string()),
-            Self::Throttled(throttled) => throttling(*throttled, self.to_string()),
-            Self::Body(error) => body(error, self.to_string()),
-            Self::Form(error) => form(error, self.to_string()),
-            Self::Denied(Denied::ByRule(_) | Denied::NoRule | Denied::WrongPolicy) => {
-                refused(StatusCode::FORBIDDEN, "AccessDenied", Persistence::KeepAlive, self.to_string())
+            Self::Malformed(fault) => malformed(*fault),
+            Self::Head(error) => head(*error),
+            Self::Unauthenticated(error) => unauthenticated(*error),
+            Self::Throttled(_) => faults::client::THROTTLED,
+            Self::Body(error) => body(error),
+            Self::Form(error) => faults::form::class_of(error),
+            Self::Denied(Denied::ByRule(_) | Denied::NoRule | Denied::WrongPolicy) => faults::client::DENIED,
+            Self::Key(KeyUnavailable::NotLoaded) => service::KEY_NOT_LOADED,
+            Self::Key(KeyUnavailable::Expired) => service::KEY_EXPIRED,
+            Self::Signing(error) => signing(*error),
+            Self::Audit(AuditUnavailable) => service::AUDIT_UNAVAILABLE,
+            Self::Overloaded => service::OVERLOADED,
+            Self::Upstream(error) => upstream(&error.source),
+            Self::Panicked => service::PANIC,
+        }
+    }
+
+    fn message(&self, fate: Fate, is_unsafe: bool) -> String {
+        if matches!(self, Self::Panicked) {
+            return "countersign failed; its log says more under this request id".to_owned();
+        }
+        match fate {
+            Fate::Refused => self.to_string(),
+            Fate::Unavailable => format!("{self}; the request was not sent"),
+            Fate::Unknown if is_unsafe => {
+                format!("{self}; the Action may have been carried out: find out before you repeat it")
             }
-            Self::Key(KeyUnavailable::NotLoaded | KeyUnavailable::Expired) => {
-                unavailable(Persistence::KeepAlive, format!("{self}; the request was not sent"))
+            Fate::Unknown => self.to_string(),
+        }
+    }
+
+    fn retry(&self, status: u16) -> Retry {
+        match self {
+            Self::Throttled(throttled) => Retry::After(throttled.retry_after.as_secs().saturating_add(1)),
+            Self::Malformed(_)
+            | Self::Head(_)
+            | Self::Unauthenticated(_)
+            | Self::Body(_)
+            | Self::Form(_)
+            | Self::Denied(_)
+            | Self::Key(_)
+            | Self::Signing(_)
+            | Self::Audit(_)
+            | Self::Overloaded
+            | Self::Upstream(_)
+            | Self::Panicked => {
+                if status == 503 {
+                    Retry::Soon
+                } else {
+                    Retry::Unmentioned
+                }
             }
-            Self::Signing(error) => signing(*error, self.to_string()),
-            Self::Audit(AuditUnavailable) => {
-                let message = format!("{self}; the request was not sent");
-                Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::Close, message) }
-            }
-            Self::Overloaded => unavailable(Persistence::Close, format!("{self}; the request was not sent")),
-            Self::Upstream(error) => upstream(error, self.to_string()),
-            Self::Panicked => Fault {
-                status: StatusCode::INTERNAL_SERVER_ERROR,
-                code: "InternalFailure",
-                blame: ErrorType::Receiver,
-                message: "countersign failed; its log says more under this request id".to_owned(),
-                persistence: Persistence::Close,
-                delivery: Delivery::MaybeSent,
-                proxy_status: "proxy_internal_error",
-                outcome: Outcome::Unknown,
-                retry: Retry::Unmentioned,
-            },
         }
     }
 }
 
-/// The caller's fault, found before anything was sent.
-fn refused(status: StatusCode, code: &'static str, persistence: Persistence, message: String) -> Fault {
-    let proxy_status = if status == StatusCode::FORBIDDEN { "http_request_denied" } else { "http_request_error" };
-    let (blame, delivery) = (ErrorType::Sender, Delivery::NotSent);
-    let (outcome, retry) = (Outcome::Refused, Retry::Unmentioned);
-    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome, retry }
-}
-
-fn unauthenticated(error: AuthenticationError, message: String) -> Fault {
-    let code = match error {
-        AuthenticationError::MissingCredential => "MissingAuthenticationToken",
-        AuthenticationError::UnknownCredential => "InvalidClientTokenId",
-        // ours to mend: on a 403 an SDK would give up
-        AuthenticationError::KeysMissing => {
-            return Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::Close, message) };
-        }
-    };
-    refused(StatusCode::FORBIDDEN, code, Persistence::Close, message)
-}
-
-/// AWS's Query services say `Throttling` with status 400, and SDKs look for that pair: botocore's `_retry.json` names both,
-/// older ones know no 429, and on a 503 some would count the endpoint as down.
-fn throttling(throttled: Throttled, message: String) -> Fault {
-    let seconds = throttled.retry_after.as_secs().saturating_add(1);
-    let fault = refused(StatusCode::BAD_REQUEST, "Throttling", Persistence::Close, message);
-    Fault { proxy_status: "http_request_denied", retry: Retry::After(seconds), ..fault }
-}
-
-fn unavailable(persistence: Persistence, message: String) -> Fault {
-    Fault {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        code: "ServiceUnavailable",
-        blame: ErrorType::Receiver,
-        message,
-        persistence,
-        delivery: Delivery::NotSent,
-        proxy_status: "connection_limit_reached",
-        outcome: Outcome::Unavailable,
-        retry: Retry::Soon,
+const fn malformed(fault: HeadFault) -> FaultClass {
+    use faults::head;
+    match fault {
+        HeadFault::RequestLine => head::REQUEST_LINE,
+        HeadFault::Version => head::VERSION,
+        HeadFault::Target => head::TARGET,
+        HeadFault::Connect => head::CONNECT,
+        HeadFault::Path => head::PATH,
+        HeadFault::LineEnd => head::LINE_END,
+        HeadFault::Folded => head::FOLDED,
+        HeadFault::FieldName => head::FIELD_NAME,
+        HeadFault::FieldValue => head::FIELD_VALUE,
+        HeadFault::TooLarge => head::TOO_LARGE,
+        HeadFault::TooManyFields => head::TOO_MANY_FIELDS,
+        HeadFault::TooSlow => head::TOO_SLOW,
+        HeadFault::TwoFramings => head::TWO_FRAMINGS,
+        HeadFault::Length => head::LENGTH,
+        HeadFault::DuplicateLength => head::DUPLICATE_LENGTH,
+        HeadFault::TransferCoding => head::TRANSFER_CODING,
+        HeadFault::CodingInHttp10 => head::CODING_IN_HTTP_1_0,
+        HeadFault::DisguisedFraming => head::DISGUISED_FRAMING,
     }
 }
 
-fn signing(error: SigningError, message: String) -> Fault {
+const fn head(error: HeadError) -> FaultClass {
+    use faults::head;
     match error {
-        SigningError::Busy | SigningError::Late(_) | SigningError::Away => {
-            let message = format!("{message}; the request was not sent");
-            Fault { proxy_status: "proxy_internal_error", ..unavailable(Persistence::KeepAlive, message) }
-        }
-        SigningError::TooLong { .. } => {
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            refused(status, "ProxyRequestTooLarge", Persistence::KeepAlive, message)
-        }
-        SigningError::Unsupported(_) | SigningError::Failed => Fault {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            code: "InternalFailure",
-            proxy_status: "proxy_internal_error",
-            retry: Retry::Unmentioned,
-            ..unavailable(Persistence::KeepAlive, format!("{message}; the request was not sent"))
-        },
+        HeadError::RouteNotFound => head::ROUTE_NOT_FOUND,
+        HeadError::Method => head::METHOD,
+        HeadError::MediaType => head::MEDIA_TYPE,
+        HeadError::ContentEncoding => head::CONTENT_ENCODING,
+        HeadError::WebPage => head::WEB_PAGE,
+        HeadError::ForeignHost => head::FOREIGN_HOST,
+        HeadError::Host => head::HOST,
+        HeadError::QueryString => head::QUERY_STRING,
+        HeadError::LengthRequired => head::LENGTH_REQUIRED,
+        HeadError::Expectation => head::EXPECTATION,
+        HeadError::RequiredHeader => head::REQUIRED_HEADER,
+        HeadError::Loop => head::LOOP,
     }
 }
 
-/// No route is known yet, so these are in the dialect of most.
-fn malformed(fault: HeadFault, message: String) -> Fault {
-    let (status, code) = match fault {
-        HeadFault::Connect => (StatusCode::METHOD_NOT_ALLOWED, "ProxyMethodNotAllowed"),
-        HeadFault::Version => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "ProxyMalformedRequest"),
-        HeadFault::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "ProxyMalformedRequest"),
-        HeadFault::TooLarge | HeadFault::TooManyFields => {
-            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "ProxyRequestTooLarge")
-        }
-        HeadFault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
-        HeadFault::RequestLine
-        | HeadFault::Target
-        | HeadFault::Path
-        | HeadFault::LineEnd
-        | HeadFault::Folded
-        | HeadFault::FieldName
-        | HeadFault::FieldValue
-        | HeadFault::TwoFramings
-        | HeadFault::Length
-        | HeadFault::DuplicateLength
-        | HeadFault::CodingInHttp10
-        | HeadFault::DisguisedFraming => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
-    };
-    refused(status, code, Persistence::Close, message)
+const fn unauthenticated(error: AuthenticationError) -> FaultClass {
+    match error {
+        AuthenticationError::MissingCredential => faults::client::MISSING_CREDENTIAL,
+        AuthenticationError::UnknownCredential => faults::client::UNKNOWN_CREDENTIAL,
+        AuthenticationError::KeysMissing => faults::client::KEYS_MISSING,
+    }
 }
 
-fn head(error: HeadError, message: String) -> Fault {
-    let (status, code) = match error {
-        HeadError::RouteNotFound => (StatusCode::NOT_FOUND, "ProxyRouteNotFound"),
-        HeadError::Method => (StatusCode::METHOD_NOT_ALLOWED, "ProxyMethodNotAllowed"),
-        HeadError::MediaType | HeadError::ContentEncoding => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "ProxyUnsupportedMediaType")
-        }
-        HeadError::WebPage | HeadError::ForeignHost | HeadError::RequiredHeader => {
-            (StatusCode::FORBIDDEN, "AccessDenied")
-        }
-        HeadError::QueryString => (StatusCode::BAD_REQUEST, "InvalidQueryParameter"),
-        HeadError::Host => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
-        HeadError::LengthRequired => (StatusCode::LENGTH_REQUIRED, "ProxyMalformedRequest"),
-        HeadError::Expectation => (StatusCode::EXPECTATION_FAILED, "ProxyExpectationFailed"),
-        HeadError::Loop => (StatusCode::LOOP_DETECTED, "ProxyLoopDetected"),
-    };
-    refused(status, code, Persistence::Close, message)
+const fn body(error: &BodyError) -> FaultClass {
+    match error {
+        BodyError::TooLarge { .. } => faults::form::BODY_TOO_LARGE,
+        BodyError::TooSlow { .. } => faults::form::BODY_TOO_SLOW,
+        BodyError::NoMemory(_) => faults::form::NO_MEMORY,
+        BodyError::Cut(_) => faults::form::BODY_CUT,
+        BodyError::Broken(_) => faults::form::BODY_MISFRAMED,
+    }
 }
 
-fn body(error: &BodyError, message: String) -> Fault {
-    let (status, code) = match error {
-        BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ProxyRequestTooLarge"),
-        BodyError::NoMemory(_) => {
-            return unavailable(Persistence::Close, format!("{message}; the request was not sent"));
-        }
-        BodyError::TooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
-        BodyError::Cut(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "ProxyMalformedRequest"),
-    };
-    refused(status, code, Persistence::Close, message)
+const fn signing(error: SigningError) -> FaultClass {
+    use faults::service;
+    match error {
+        SigningError::Busy => service::SIGNER_BUSY,
+        SigningError::Late(_) => service::SIGNER_LATE,
+        SigningError::Away => service::SIGNER_AWAY,
+        SigningError::TooLong { .. } => service::STRING_TO_SIGN_TOO_LONG,
+        SigningError::Unsupported(_) => service::SIGNATURE_METHOD,
+        SigningError::Failed => service::SIGNER_FAILED,
+    }
 }
 
-fn form(error: &FormError, message: String) -> Fault {
-    let code = match error {
-        FormError::BadEscape { .. } | FormError::NotUtf8 => "MalformedQueryString",
-        FormError::TooMany { .. } | FormError::Duplicate(_) | FormError::ControlInName(_) | FormError::Disguised(_) => {
-            "InvalidQueryParameter"
-        }
-        FormError::MissingAction => "MissingAction",
-        FormError::InvalidAction => "InvalidAction",
-    };
-    refused(StatusCode::BAD_REQUEST, code, Persistence::KeepAlive, message)
-}
-
-fn upstream(error: &UpstreamError, message: String) -> Fault {
-    let timed_out = |late: bool| if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
-    let unreachable = "ProxyUpstreamUnreachable";
-    let (status, code, proxy_status) = match &error.source {
-        SendError::Down(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "destination_unavailable"),
-        SendError::Resolve(_) => (StatusCode::BAD_GATEWAY, unreachable, "dns_error"),
-        SendError::Connect(_) => (StatusCode::BAD_GATEWAY, unreachable, "connection_refused"),
-        SendError::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, unreachable, "connection_timeout"),
-        SendError::HandshakeCut(_) | SendError::NeverSent(_) => {
-            (StatusCode::BAD_GATEWAY, unreachable, "connection_terminated")
-        }
-        SendError::Certificate(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_certificate_error"),
-        SendError::Tls(_) => (StatusCode::BAD_GATEWAY, "ProxyUpstreamUntrusted", "tls_protocol_error"),
-        SendError::AnswerTimeout => (timed_out(true), "ProxyOutcomeUnknown", "http_response_timeout"),
-        SendError::BrokenOff(_) => (timed_out(false), "ProxyOutcomeUnknown", "http_response_incomplete"),
-        SendError::Garbled(_) | SendError::BadAnswer(_) => {
-            (timed_out(false), "ProxyOutcomeUnknown", "http_protocol_error")
-        }
-    };
-    let delivery = error.source.delivery();
-    let (status, message, outcome) = match (delivery, error.repetition) {
-        (Delivery::NotSent, _) => (status, format!("{message}; the request was not sent"), Outcome::Unavailable),
-        (Delivery::MaybeSent, Repetition::Safe) => (status, message, Outcome::Unknown),
-        // AWS SDKs repeat every 500, 502, 503 and 504, CreateJob included: this status they do not
-        (Delivery::MaybeSent, Repetition::Unsafe) => (
-            StatusCode::CONFLICT,
-            format!("{message}; the Action may have been carried out: find out before you repeat it"),
-            Outcome::Unknown,
-        ),
-    };
-    let (blame, persistence) = (ErrorType::Receiver, Persistence::KeepAlive);
-    let retry = if status == StatusCode::SERVICE_UNAVAILABLE { Retry::Soon } else { Retry::Unmentioned };
-    Fault { status, code, blame, message, persistence, delivery, proxy_status, outcome, retry }
+const fn upstream(error: &SendError) -> FaultClass {
+    use faults::endpoint;
+    match error {
+        SendError::Down(_) => endpoint::DOWN,
+        SendError::Resolve(_) => endpoint::RESOLVE,
+        SendError::Connect(_) => endpoint::CONNECT,
+        SendError::ConnectTimeout => endpoint::CONNECT_TIMEOUT,
+        SendError::HandshakeCut(_) => endpoint::HANDSHAKE_CUT,
+        SendError::NeverSent(_) => endpoint::NEVER_SENT,
+        SendError::Certificate(_) => endpoint::CERTIFICATE,
+        SendError::Tls(_) => endpoint::TLS,
+        SendError::AnswerTimeout => endpoint::RESPONSE_TIMEOUT,
+        SendError::BrokenOff(_) => endpoint::BROKEN_OFF,
+        SendError::Garbled(_) => endpoint::NOT_HTTP,
+        SendError::BadAnswer(_) => endpoint::UNUSABLE_RESPONSE,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::credentials::SignatureMethod;
+    use crate::faults::Severity;
     use std::io;
 
     fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {
@@ -392,5 +380,28 @@ mod tests {
         }
         assert_eq!(ExchangeError::Overloaded.fault().persistence, Persistence::Close);
         assert_eq!(ExchangeError::Form(FormError::MissingAction).fault().persistence, Persistence::KeepAlive);
+    }
+
+    #[test]
+    fn what_only_an_attack_or_a_misconfiguration_does_is_a_warning_and_a_mistake_is_not() {
+        let severity = |error: ExchangeError| error.log_reason().severity;
+        for error in [
+            ExchangeError::Malformed(HeadFault::TwoFramings),
+            ExchangeError::Head(HeadError::WebPage),
+            ExchangeError::Head(HeadError::ForeignHost),
+            ExchangeError::Unauthenticated(AuthenticationError::UnknownCredential),
+            ExchangeError::Denied(Denied::NoRule),
+        ] {
+            assert_eq!(severity(error), Severity::Warn);
+        }
+        for error in [
+            ExchangeError::Malformed(HeadFault::TooSlow),
+            ExchangeError::Head(HeadError::Method),
+            ExchangeError::Form(FormError::MissingAction),
+            ExchangeError::Overloaded,
+        ] {
+            assert_eq!(severity(error), Severity::Info);
+        }
+        assert_eq!(severity(ExchangeError::Panicked), Severity::Error);
     }
 }

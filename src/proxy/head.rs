@@ -1,5 +1,5 @@
-//! What a request's head must be before anything else is looked at: a form POST, meant for us, not from a web page. That it is
-//! framed plainly, and its target a path, has been seen to before (`http1::request_head`).
+//! Checks of a request's head before its body is read: a form POST, for one of our names, not from a web page. The grammar of the head
+//! and the framing of the body have been checked before (`http1::request_head`).
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::upstream::client::VIA_COUNTERSIGN;
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum HeadError {
+pub(crate) enum HeadError {
     /// No route for this host and path.
     #[error("no route is configured for this Host and path")]
     RouteNotFound,
@@ -25,10 +25,10 @@ pub enum HeadError {
     /// Compressed or otherwise encoded.
     #[error("a Content-Encoding is not allowed")]
     ContentEncoding,
-    /// Sent by a web page.
+    /// A web page sent the request.
     #[error("requests from web pages are not allowed")]
     WebPage,
-    /// `Host` names somebody else.
+    /// `Host` is not one of the listener's names.
     #[error(
         "the Host is not one of this listener's names; add it to the listener's or the route's `hosts` if it should be"
     )]
@@ -39,49 +39,49 @@ pub enum HeadError {
     /// A `?` in the request target.
     #[error("a query string is not allowed: parameters belong into the body")]
     QueryString,
-    /// Neither `Content-Length` nor `Transfer-Encoding`: what follows the head would be taken for the next request.
+    /// Neither `Content-Length` nor `Transfer-Encoding`: the body would be taken for the next request.
     #[error("the request must say how long its body is, by Content-Length or Transfer-Encoding: chunked")]
     LengthRequired,
-    /// An expectation nobody defined.
+    /// `Expect` has another value than `100-continue`.
     #[error("the only expectation supported is 100-continue")]
     Expectation,
-    /// Without the header field that the listener requires of every request.
+    /// The header field that the listener requires is missing.
     #[error("the request lacks a header that this listener requires")]
     RequiredHeader,
-    /// The request has passed through a countersign before.
+    /// The request has passed through countersign before.
     #[error("the request has passed through countersign before: an endpoint points back to a listener")]
     Loop,
 }
 
 /// A `Host` value, compared without regard to case.
 #[derive(Debug, Clone, Copy)]
-pub struct HostName<'a>(&'a [u8]);
+pub(crate) struct HostName<'a>(&'a [u8]);
 
 impl HostName<'_> {
     /// Whether this is `name`, which is in lower case.
     #[must_use]
-    pub fn is(self, name: &str) -> bool {
+    pub(super) fn is(self, name: &str) -> bool {
         same_name(self.0, name)
     }
 }
 
 /// The part of a head that chooses a route.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestTarget<'a> {
-    /// From the `Host` field.
-    pub host: HostName<'a>,
+pub(crate) struct RequestTarget<'a> {
+    /// The value of the `Host` field.
+    pub(super) host: HostName<'a>,
     /// The path on the request line.
-    pub path: &'a str,
+    pub(super) path: &'a str,
 }
 
-/// The names under which a listener may be called. A page that resolves its own name to our address (DNS rebinding) cannot
-/// choose one of these.
+/// The names under which a listener may be called. A web page that lets its own name resolve to our address (DNS rebinding) cannot
+/// send one of these as its `Host`.
 #[derive(Debug, Clone)]
 pub struct OwnNames(Names);
 
 #[derive(Debug, Clone)]
 enum Names {
-    /// A Unix socket: no page and no name leads there.
+    /// A Unix socket, which no web page reaches.
     Any,
     Tcp {
         exact: Vec<String>,
@@ -128,31 +128,31 @@ impl OwnNames {
     }
 }
 
-/// Reads what chooses a route.
+/// Reads the host and the path, which choose a route.
 ///
 /// # Errors
 /// A head without exactly one readable `Host`.
-pub fn target(head: &RequestHead) -> Result<RequestTarget<'_>, HeadError> {
+pub(super) fn target(head: &RequestHead) -> Result<RequestTarget<'_>, HeadError> {
     let host = head.fields().only("host").filter(|host| host.is_ascii()).ok_or(HeadError::Host)?;
     Ok(RequestTarget { host: HostName(host), path: head.path() })
 }
 
-/// Looks for the field that the listener requires, whatever its value: a form of a web page cannot set one.
+/// Checks that the request has the field that the listener requires, with any value: a web page's form cannot set it.
 ///
 /// # Errors
 /// [`HeadError::RequiredHeader`].
-pub fn require(head: &RequestHead, field: Option<&HeaderName>) -> Result<(), HeadError> {
+pub(super) fn require(head: &RequestHead, field: Option<&HeaderName>) -> Result<(), HeadError> {
     match field {
         Some(field) if !head.fields().contain(field.as_str()) => Err(HeadError::RequiredHeader),
         Some(_) | None => Ok(()),
     }
 }
 
-/// Admits a head to a route whose own `hosts` are `own`, or says what is wrong with it. Nothing of the body has been read yet.
+/// Checks a head for a route whose `hosts` are `own`. Nothing of the body has been read yet.
 ///
 /// # Errors
-/// The first fault found, the gravest first: who sent it, what it is.
-pub fn admit(head: &RequestHead, host: HostName<'_>, own: &[String], names: &OwnNames) -> Result<(), HeadError> {
+/// The first fault found. Who sent the request is checked before what it is.
+pub(super) fn admit(head: &RequestHead, host: HostName<'_>, own: &[String], names: &OwnNames) -> Result<(), HeadError> {
     let fields = head.fields();
     if !names.admit(host) && !own.iter().any(|name| host.is(name)) {
         return Err(HeadError::ForeignHost);
@@ -178,7 +178,7 @@ pub fn admit(head: &RequestHead, host: HostName<'_>, own: &[String], names: &Own
     if fields.contain("content-encoding") {
         return Err(HeadError::ContentEncoding);
     }
-    // nearly all clients write it without a parameter
+    // the common case first: no parameters
     let is_form = |value: &[u8]| value.eq_ignore_ascii_case(FORM.as_bytes()) || text(value).is_some_and(is_utf8_form);
     if fields.only("content-type").is_some_and(is_form) { Ok(()) } else { Err(HeadError::MediaType) }
 }
@@ -189,7 +189,7 @@ fn text(value: &[u8]) -> Option<&str> {
 }
 
 fn names_us(via: &[u8]) -> bool {
-    // we write nothing beyond ASCII
+    // our own entry is ASCII
     via.is_ascii() && via.split(|byte| *byte == b',').any(|hop| hop.trim_ascii() == VIA_COUNTERSIGN.as_bytes())
 }
 

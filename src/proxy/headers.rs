@@ -1,18 +1,103 @@
-//! Header fields on their way through: a listed few up, all but the hop-by-hop ones down.
+//! Header fields that pass through: those that a route lists towards the endpoint, all but the hop-by-hop ones towards the client.
 
 use http::HeaderName;
 
 use crate::http1::{Fields, NameSet, same_name};
 
-/// Says, on answers of our own, whether the endpoint may have received the request.
+/// On responses of our own: whether the endpoint may have received the request.
 pub const SENT: &str = "x-proxy-sent";
-/// Carries the request id to the client.
+/// The request ID, which the log line has too.
 pub const REQUEST_ID: &str = "countersign-request-id";
 /// RFC 9209.
 pub const PROXY_STATUS: &str = "proxy-status";
 
-/// RFC 9110 section 7.6.1, and `Content-Length`, which is written anew from what the body is known to be.
-const HOP_BY_HOP: NameSet = NameSet::of(&[
+/// A header field that countersign writes on responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenField {
+    /// Its name in lower case.
+    pub name: &'static str,
+    /// On which responses it is written.
+    pub on: WrittenOn,
+    /// What happens to a field of this name in the endpoint's response.
+    pub of_endpoint: EndpointsField,
+    /// What it says, for the reference.
+    pub meaning: &'static str,
+}
+
+/// On which responses a field is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenOn {
+    /// Every response.
+    Every,
+    /// Responses of our own, some or all.
+    Own,
+    /// Not applicable to one kind: the connection writes it where the body's framing needs it.
+    Framing,
+}
+
+/// What happens to the endpoint's field of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointsField {
+    /// It is passed on.
+    Passed,
+    /// It is dropped, so that nobody can forge ours.
+    Dropped,
+}
+
+/// Every header field that countersign writes on responses: the one list, which tests of both languages iterate.
+pub const WRITTEN: [WrittenField; 10] = [
+    written(REQUEST_ID, WrittenOn::Every, EndpointsField::Dropped, "the ID of the request in log and audit"),
+    written(
+        "date",
+        WrittenOn::Every,
+        EndpointsField::Passed,
+        "when the response was made, if the endpoint did not say",
+    ),
+    written(
+        SENT,
+        WrittenOn::Own,
+        EndpointsField::Dropped,
+        "`yes` if the endpoint may have received the request, else `no`",
+    ),
+    written(
+        PROXY_STATUS,
+        WrittenOn::Own,
+        EndpointsField::Dropped,
+        "the error type of RFC 9209, and the code in `details`",
+    ),
+    written("content-type", WrittenOn::Own, EndpointsField::Passed, "`text/xml;charset=utf-8`"),
+    written("retry-after", WrittenOn::Own, EndpointsField::Passed, "with 503 and `Throttling`: seconds to wait"),
+    written("allow", WrittenOn::Own, EndpointsField::Passed, "with 405: `POST`"),
+    written("connection", WrittenOn::Framing, EndpointsField::Dropped, "`close` when the connection ends"),
+    written("content-length", WrittenOn::Framing, EndpointsField::Dropped, "the length of the body"),
+    written("transfer-encoding", WrittenOn::Framing, EndpointsField::Dropped, "`chunked` for a body of unknown length"),
+];
+
+const fn written(
+    name: &'static str,
+    on: WrittenOn,
+    of_endpoint: EndpointsField,
+    meaning: &'static str,
+) -> WrittenField {
+    WrittenField { name, on, of_endpoint, meaning }
+}
+
+/// Fields of the endpoint's response that are not passed on beside those of [`WRITTEN`]: for one hop only (RFC 9110 section 7.6.1), or
+/// an invitation to call the endpoint past countersign.
+pub const NEVER_PASSED: [&str; 8] = [
+    "alt-svc",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+];
+
+/// What [`relay`] drops, in the form that is searched fastest; a test compares it with the two lists.
+const DROPPED: NameSet = NameSet::of(&[
+    "alt-svc",
     "connection",
     "content-length",
     "keep-alive",
@@ -23,12 +108,12 @@ const HOP_BY_HOP: NameSet = NameSet::of(&[
     "trailer",
     "transfer-encoding",
     "upgrade",
+    PROXY_STATUS,
+    REQUEST_ID,
+    SENT,
 ]);
 
-/// Fields that only we may set, or that would tell a browser or client to bypass us.
-const NOT_THE_ENDPOINTS: NameSet = NameSet::of(&["alt-svc", PROXY_STATUS, REQUEST_ID, SENT]);
-
-/// Answers meant for any web page on the endpoint's side are not meant for any web page on ours.
+/// The endpoint's permissions for web pages (CORS) do not hold for countersign, which serves no web page.
 const FOR_WEB_PAGES: &[u8] = b"access-control-";
 
 /// The fields among `listed` that the client sent, without those that its `Connection` fields claim for this hop.
@@ -43,24 +128,22 @@ pub fn forwarded(fields: &Fields, listed: &[HeaderName]) -> Fields {
     forwarded
 }
 
-/// The endpoint's answer as the client may see it: end-to-end fields only, our request id.
+/// Makes the fields of the endpoint's response those of the client's: drops what is for one hop only, and adds our request ID.
 pub fn relay(fields: &mut Fields, request_id: &[u8]) {
-    // these two claim no field that is not for this hop anyway
+    // the usual values name no field, so nothing has to be compared with them
     let is_plain = |value: &[u8]| same_name(value, "keep-alive") || same_name(value, "close");
     let claimed = (!fields.all("connection").all(is_plain)).then(|| fields.clone());
     let is_claimed = |name: &[u8]| claimed.as_ref().is_some_and(|fields| is_claimed(fields, name));
-    fields.retain(|name| !is_for_this_hop(name) && !is_claimed(name));
+    fields.retain(|name| !is_dropped(name) && !is_claimed(name));
     fields.push(REQUEST_ID, request_id);
 }
 
-fn is_for_this_hop(name: &[u8]) -> bool {
+fn is_dropped(name: &[u8]) -> bool {
     let start = name.get(..FOR_WEB_PAGES.len());
-    HOP_BY_HOP.contains(name)
-        || NOT_THE_ENDPOINTS.contains(name)
-        || start.is_some_and(|start| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
+    DROPPED.contains(name) || start.is_some_and(|start| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
 }
 
-/// Whether any `Connection` field has this name in it. One that has something else in it claims its names all the same.
+/// Whether any `Connection` field lists this name. A value with bytes beyond ASCII still lists its names.
 fn is_claimed(fields: &Fields, name: &[u8]) -> bool {
     let elements = fields.all("connection").flat_map(|value| value.split(|byte| *byte == b','));
     elements.map(<[u8]>::trim_ascii).any(|element| element.eq_ignore_ascii_case(name))
@@ -68,6 +151,8 @@ fn is_claimed(fields: &Fields, name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn fields(list: &[(&str, &str)]) -> Fields {
@@ -97,6 +182,38 @@ mod tests {
         relay(&mut answer, b"id");
         assert_eq!(names(&answer), ["x-three", "content-type", "content-type", "countersign-request-id"]);
         assert_eq!(answer.only("countersign-request-id"), Some(&b"id"[..]));
+    }
+
+    #[test]
+    fn a_field_of_ours_is_passed_on_or_dropped_as_the_list_says() {
+        for WrittenField { name, of_endpoint, .. } in WRITTEN.into_iter().filter(|field| field.name != REQUEST_ID) {
+            let mut sent = fields(&[(name, "theirs")]);
+            relay(&mut sent, b"id");
+            assert_eq!(sent.contain(name), of_endpoint == EndpointsField::Passed, "{name}");
+        }
+        for name in NEVER_PASSED {
+            let mut sent = fields(&[(name, "theirs")]);
+            relay(&mut sent, b"id");
+            assert_eq!(names(&sent), [REQUEST_ID], "{name}");
+        }
+    }
+
+    #[test]
+    fn the_fields_of_responses_are_in_the_reference() {
+        let mut table = String::from("| header field | on | the endpoint's own | meaning |\n|---|---|---|---|\n");
+        for WrittenField { name, on, of_endpoint, meaning } in WRITTEN {
+            let on = match on {
+                WrittenOn::Every => "every response",
+                WrittenOn::Own => "responses of countersign",
+                WrittenOn::Framing => "as the body needs it",
+            };
+            let of_endpoint = match of_endpoint {
+                EndpointsField::Passed => "passed on",
+                EndpointsField::Dropped => "dropped",
+            };
+            writeln!(table, "| `{name}` | {on} | {of_endpoint} | {meaning} |").unwrap();
+        }
+        crate::telemetry::reference_page::check("docs/reference/protocol.md", "response fields", &table);
     }
 
     #[test]

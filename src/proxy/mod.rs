@@ -1,21 +1,20 @@
-//! One exchange, from a client's request to the endpoint's answer. Start reading at [`exchange`].
+//! One exchange, from a client's request to the endpoint's response. Start reading at `exchange`.
 
 pub mod answer;
 mod attempt;
-pub mod clock_reading;
+mod clock_reading;
 mod containment;
-pub mod credential;
+mod credential;
 mod deliver;
-pub mod endpoint_clock;
+mod endpoint_clock;
 mod endpoint_refusal;
-pub mod exchange;
-pub mod fault;
-pub mod head;
+mod exchange;
+mod fault;
+mod head;
 pub mod headers;
-mod notice;
-pub mod route;
+mod route;
 
-pub use clock_reading::ClockReading;
+pub(crate) use clock_reading::ClockReading;
 pub use endpoint_clock::{DateEvidence, EndpointClock};
 pub use exchange::Proxy;
 pub use head::OwnNames;

@@ -1,4 +1,4 @@
-//! Routes: what belongs together to call one endpoint, and which of them a request chooses.
+//! Routes: everything that is needed to call one endpoint, and the choice of the route for a request.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,17 +23,17 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// The path prefix that chooses this route: `/`, or without a slash at its end.
     pub path: String,
-    /// What the client may do here.
+    /// What clients may call.
     pub policy: Policy,
     /// The key that signs.
     pub key: Arc<KeySlot>,
     /// How requests are signed.
     pub profile: Profile,
-    /// With whose time.
+    /// The endpoint's clock, and whether requests are signed with its time.
     pub clock: Arc<EndpointClock>,
-    /// For which host and path they are signed.
+    /// The host and path that requests are signed for.
     pub target: SigningTarget,
-    /// How our own errors are written.
+    /// The format of our own error documents.
     pub dialect: ErrorDialect,
     /// Request header fields that are passed on.
     pub forward_headers: Vec<HeaderName>,
@@ -41,15 +41,15 @@ pub struct Route {
     pub safe_to_repeat: Vec<ActionPattern>,
     /// Parameters whose values the audit shows.
     pub audit_values: Vec<String>,
-    /// Size and time of a form.
+    /// The limits of a body's size and time.
     pub body_limits: BodyLimits,
-    /// Number of parameters.
+    /// The limits of a form.
     pub form_limits: FormLimits,
-    /// Exchanges at once, over all workers.
+    /// How many exchanges may be in progress, over all workers.
     pub in_flight: Capacity,
-    /// The way to the endpoint, the same one for all listeners of a worker.
+    /// The client of the endpoint, shared by all listeners of a worker.
     pub upstream: Rc<Client>,
-    /// Counters.
+    /// The metrics of the route.
     pub metrics: Rc<RouteMetrics>,
 }
 
@@ -57,18 +57,18 @@ pub struct Route {
 pub struct Routes(Vec<Rc<Route>>);
 
 impl Routes {
-    /// Routes in any order.
+    /// The order of `routes` does not matter.
     #[must_use]
     pub const fn new(routes: Vec<Rc<Route>>) -> Self {
         Self(routes)
     }
 
-    /// The route for a request's host and path, or none: there is no default. A route that lists the host goes before one
-    /// that lists no hosts, a longer path before a shorter one.
+    /// Selects the route for a request's host and path; there is no default. A route that lists the host is preferred to one that
+    /// lists no hosts, a longer path to a shorter one.
     ///
     /// # Errors
     /// [`HeadError::RouteNotFound`].
-    pub fn select(&self, target: &RequestTarget<'_>) -> Result<&Rc<Route>, HeadError> {
+    pub(super) fn select(&self, target: &RequestTarget<'_>) -> Result<&Rc<Route>, HeadError> {
         self.0
             .iter()
             .filter(|route| route.hosts.is_empty() || route.hosts.iter().any(|host| target.host.is(host)))
@@ -79,13 +79,13 @@ impl Routes {
 
     /// The route of this name.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Route> {
+    pub(super) fn named(&self, name: &str) -> Option<&Route> {
         self.0.iter().find(|route| &*route.name == name).map(AsRef::as_ref)
     }
 }
 
-/// The path is the prefix itself, with or without a slash. What might follow is refused, not passed on: the path that is
-/// signed comes from the configuration alone.
+/// Whether the path is the prefix itself, with or without a slash at its end. A longer path is refused, not passed on: the path that
+/// is signed comes from the configuration alone.
 fn path_chooses(prefix: &str, path: &str) -> bool {
     let without_slash = || path.strip_suffix('/').is_some_and(|path| path == prefix);
     path == prefix || (prefix != "/" && without_slash())

@@ -24,6 +24,7 @@ use super::operations::{Caller, Operation};
 use super::pacing::Paced;
 use super::refusal::Refusal;
 use crate::clock;
+use crate::http1::Persistence;
 use crate::query::{Action, FormError, FormLimits, Parameters};
 use crate::signing::SigningTarget;
 
@@ -157,7 +158,8 @@ fn refuse(refusal: &Refusal, request_id: &str) -> Response<Paced> {
     if *refusal == Refusal::Method {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
-    if refusal.leaves_body_unread() {
+    // the rest of the request may still arrive, so the connection cannot be used again
+    if refusal.class().persistence == Persistence::Close {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -1,14 +1,12 @@
-//! Why the endpoint refuses a request, with the code and status the service gives for it.
+//! Why the sandbox refuses a request; the row of [`crate::faults::sandbox`] gives the service's status and code for it.
 
 use thiserror::Error;
 
+use crate::faults::{self, FaultClass, sandbox};
 use crate::query::FormError;
 use crate::signing::verify::VerifyError;
 
 /// A refusal. Messages name parameters and manifest fields, never their values.
-///
-/// The codes of the service itself end in `Exception`: that is what the SDKs' models compare with, although the developer
-/// guide's prose drops the ending.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// The signature or what belongs to it.
@@ -97,90 +95,59 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status of the answer.
+    /// The status of the response.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        match self {
-            Self::Authentication(error) => authentication(error).0,
-            Self::Method => 405,
-            Self::MediaType => 415,
-            Self::TooLarge => 413,
-            Self::TooSlow => 408,
-            Self::ForeignManifest => 403,
-            Self::Form(_)
-            | Self::Version
-            | Self::UnknownAction
-            | Self::QueryString
-            | Self::MissingParameter(_)
-            | Self::InvalidParameter { .. }
-            | Self::UnknownJob
-            | Self::CanceledJob
-            | Self::UnchangeableJobType
-            | Self::MalformedManifest { .. }
-            | Self::MissingManifestField(_)
-            | Self::InvalidManifestField { .. }
-            | Self::InvalidFileSystem
-            | Self::InvalidAddress { .. }
-            | Self::BrokenBody => 400,
-        }
+        self.class().status
     }
 
     /// The text of `<Code>`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Authentication(error) => authentication(error).1,
-            Self::Form(error) => match error {
-                FormError::BadEscape { .. } | FormError::NotUtf8 => "MalformedQueryString",
-                FormError::TooMany { .. }
-                | FormError::Duplicate(_)
-                | FormError::ControlInName(_)
-                | FormError::Disguised(_) => "InvalidQueryParameter",
-                FormError::MissingAction => "MissingAction",
-                FormError::InvalidAction => "InvalidAction",
-            },
-            Self::Version => "InvalidParameterValue",
-            Self::UnknownAction => "InvalidAction",
-            Self::QueryString => "InvalidQueryParameter",
-            Self::MissingParameter(_) => "MissingParameterException",
-            Self::InvalidParameter { .. } => "InvalidParameterException",
-            Self::UnknownJob => "InvalidJobIdException",
-            Self::CanceledJob => "CanceledJobIdException",
-            Self::UnchangeableJobType => "UnableToUpdateJobIdException",
-            Self::ForeignManifest => "InvalidAccessKeyIdException",
-            Self::MalformedManifest { .. } => "MalformedManifestException",
-            Self::MissingManifestField(_) => "MissingManifestFieldException",
-            Self::InvalidManifestField { .. } => "InvalidManifestFieldException",
-            Self::InvalidFileSystem => "InvalidFileSystemException",
-            Self::InvalidAddress { .. } => "InvalidAddressException",
-            Self::Method => "MethodNotAllowed",
-            Self::MediaType => "UnsupportedMediaType",
-            Self::TooLarge => "RequestEntityTooLarge",
-            Self::TooSlow => "RequestTimeout",
-            Self::BrokenBody => "IncompleteBody",
-        }
+        self.class().code
     }
 
-    /// Whether the rest of the request may still be on its way, so that the connection cannot be used again.
+    /// The row of this refusal.
     #[must_use]
-    pub const fn leaves_body_unread(&self) -> bool {
-        matches!(self, Self::Method | Self::MediaType | Self::TooLarge | Self::TooSlow)
+    pub(super) const fn class(&self) -> FaultClass {
+        match self {
+            Self::Authentication(error) => authentication(error),
+            Self::Form(error) => faults::form::class_of(error),
+            Self::Version => sandbox::VERSION,
+            Self::UnknownAction => sandbox::UNKNOWN_ACTION,
+            Self::QueryString => sandbox::QUERY_STRING,
+            Self::MissingParameter(_) => sandbox::MISSING_PARAMETER,
+            Self::InvalidParameter { .. } => sandbox::INVALID_PARAMETER,
+            Self::UnknownJob => sandbox::UNKNOWN_JOB,
+            Self::CanceledJob => sandbox::CANCELED_JOB,
+            Self::UnchangeableJobType => sandbox::UNCHANGEABLE_JOB_TYPE,
+            Self::ForeignManifest => sandbox::FOREIGN_MANIFEST,
+            Self::MalformedManifest { .. } => sandbox::MALFORMED_MANIFEST,
+            Self::MissingManifestField(_) => sandbox::MISSING_MANIFEST_FIELD,
+            Self::InvalidManifestField { .. } => sandbox::INVALID_MANIFEST_FIELD,
+            Self::InvalidFileSystem => sandbox::INVALID_FILE_SYSTEM,
+            Self::InvalidAddress { .. } => sandbox::INVALID_ADDRESS,
+            Self::Method => sandbox::METHOD,
+            Self::MediaType => sandbox::MEDIA_TYPE,
+            Self::TooLarge => sandbox::TOO_LARGE,
+            Self::TooSlow => sandbox::TOO_SLOW,
+            Self::BrokenBody => sandbox::BROKEN_BODY,
+        }
     }
 }
 
-/// Status and code of AWS's "Common Errors" page for each way a signature can fail.
-const fn authentication(error: &VerifyError) -> (u16, &'static str) {
+const fn authentication(error: &VerifyError) -> FaultClass {
     match error {
-        VerifyError::NotSigned => (403, "MissingAuthenticationToken"),
+        VerifyError::NotSigned => sandbox::NOT_SIGNED,
         VerifyError::Missing(_)
         | VerifyError::TwoTimes
         | VerifyError::Version
         | VerifyError::Method
         | VerifyError::NotATime(_)
-        | VerifyError::NotBase64 => (400, "IncompleteSignature"),
-        VerifyError::UnknownKey | VerifyError::WrongToken => (403, "InvalidClientTokenId"),
-        VerifyError::Expired { .. } => (400, "RequestExpired"),
-        VerifyError::Mismatch => (403, "SignatureDoesNotMatch"),
+        | VerifyError::NotBase64 => sandbox::INCOMPLETE_SIGNATURE,
+        VerifyError::UnknownKey | VerifyError::WrongToken => sandbox::UNKNOWN_KEY,
+        VerifyError::Expired { .. } => sandbox::REQUEST_EXPIRED,
+        VerifyError::Mismatch => sandbox::SIGNATURE_MISMATCH,
     }
 }
 

@@ -1,27 +1,27 @@
-//! How exchanges end, in the words of metrics, log and audit.
+//! How exchanges end, as metrics, log and audit name it.
 
 use std::fmt;
 
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
-/// How an exchange ended, as metrics and logs group it.
+/// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// The endpoint answered with 2xx, and the answer was passed on whole.
+pub(crate) enum Outcome {
+    /// The endpoint responded with 2xx, and the response was passed on whole.
     Answered2xx,
     /// The same with 3xx.
     Answered3xx,
     /// The same with 4xx.
     Answered4xx,
-    /// The same with 5xx, or an unusual status.
+    /// The same with 5xx, or a status outside of these classes.
     Answered5xx,
-    /// Refused by us; the endpoint never saw it.
+    /// Refused by countersign; the endpoint never saw the request.
     Refused,
-    /// Not sent: no key, no capacity, no connection.
+    /// Not sent: no key, no capacity, or no connection.
     Unavailable,
-    /// Sent, and no answer came.
+    /// Sent, and no response came.
     Unknown,
-    /// The answer broke off midway.
+    /// The response broke off midway.
     Cut,
     /// The client left before the end.
     Abandoned,
@@ -29,7 +29,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of declaration.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Answered2xx,
         Self::Answered3xx,
         Self::Answered4xx,
@@ -45,9 +45,8 @@ impl Outcome {
         self as usize
     }
 
-    /// The word in metrics and logs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Answered2xx => "answered_2xx",
             Self::Answered3xx => "answered_3xx",
@@ -61,9 +60,9 @@ impl Outcome {
         }
     }
 
-    /// The outcome of an answer that was passed on whole.
+    /// The outcome of a response that was passed on whole.
     #[must_use]
-    pub const fn answered(status: u16) -> Self {
+    pub(crate) const fn answered(status: u16) -> Self {
         match status {
             200..300 => Self::Answered2xx,
             300..400 => Self::Answered3xx,

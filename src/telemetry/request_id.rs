@@ -1,32 +1,31 @@
-//! The id that ties a client's answer, our log and our metrics' exemplars together.
+//! The ID that the client's response, the log line and the audit line of an exchange share.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// A random UUID, in the form AWS's request ids have. Kept as its text, which is all that anybody wants of it.
+/// A random UUID, in the form of AWS's request IDs. It is kept as text, since nothing needs its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId([u8; 36]);
+pub(crate) struct RequestId([u8; 36]);
 
 impl RequestId {
-    /// A new id.
+    /// Makes a new ID.
     #[must_use]
-    pub fn random() -> Self {
+    pub(crate) fn random() -> Self {
         let mut text = [0; 36];
         Uuid::new_v4().as_hyphenated().encode_lower(&mut text);
         Self(text)
     }
 
-    /// Its text, of ASCII.
+    /// The text as ASCII bytes.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Its text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        // it is ASCII
+    pub(crate) fn as_str(&self) -> &str {
+        // never empty in fact: the bytes are ASCII
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! The text of a line: what it says, how long it may be, and that it stays one line.
+//! The text of an audit line: its fields, its greatest length, and the escapes that keep it one line.
 
 use std::fmt::Write as _;
 
@@ -7,28 +7,27 @@ use serde::Serialize;
 
 use crate::telemetry::outcome::Outcome;
 
-/// The most that is kept of one text, in bytes; an Action, a client's name and the like are far shorter.
+/// The longest text of one field, in bytes. Actions, names of clients and the like are far shorter.
 const LONGEST_TEXT: usize = 256;
-/// The most that is kept of all parameters' names, and of all values, in bytes.
+/// The greatest length of all parameters' names together, and of all values, in bytes.
 const LONGEST_LIST: usize = 2048;
 
 /// What was decided about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// A rule lets this client call this Action.
+pub(crate) enum Decision {
+    /// A rule allows this client to call this Action.
     Allow,
-    /// A rule forbids it, or none allows it, or it came to no decision: what is not allowed is denied.
+    /// A rule forbids the call, no rule allows it, or the request was refused before the policy was asked.
     Deny,
-    /// Allowed because rules are only being recorded.
+    /// Allowed, because the client's policy only records what it would decide.
     Recorded,
-    /// The listener lets every local process call everything.
+    /// Allowed, because the listener lets every local process call everything.
     AnyLocal,
 }
 
 impl Decision {
-    /// The word in the line.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
             Self::Deny => "deny",
@@ -38,64 +37,57 @@ impl Decision {
     }
 }
 
-/// What a line says, beside the time. `None` is written as `null`.
-pub struct Entry<'a> {
-    /// The id in the log and in the client's answer.
-    pub request_id: &'a str,
-    /// The listener's name.
-    pub listener: &'a str,
-    /// Who called.
-    pub client: Option<&'a str>,
-    /// By what that is known.
-    pub identified_by: Option<&'a str>,
-    /// The route's name.
-    pub route: Option<&'a str>,
-    /// The Action.
-    pub action: Option<&'a str>,
-    /// The id of the key that signed.
-    pub key_id: Option<&'a str>,
-    /// The rule that decided.
-    pub rule: Option<&'a str>,
-    /// What it decided.
-    pub decision: Decision,
-    /// How the exchange ended, as far as known when the answer's head was passed on.
-    pub outcome: Outcome,
-    /// The status of the answer.
-    pub status: Option<u16>,
-    /// Names and chosen values of parameters.
-    pub noted: &'a Noted,
+/// The fields of a line except the time. `None` is written as `null`.
+pub(crate) struct Entry<'a> {
+    /// The ID that the log and the client's response have too.
+    pub(crate) request_id: &'a str,
+    pub(crate) listener: &'a str,
+    /// The client's name.
+    pub(crate) client: Option<&'a str>,
+    /// How the client was identified.
+    pub(crate) identified_by: Option<&'a str>,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) action: Option<&'a str>,
+    pub(crate) key_id: Option<&'a str>,
+    pub(crate) rule: Option<&'a str>,
+    pub(crate) decision: Decision,
+    /// How the exchange ended, as far as known when the head of the response was passed on.
+    pub(crate) outcome: Outcome,
+    /// The status of the response.
+    pub(crate) status: Option<u16>,
+    pub(crate) parameters: &'a FormSummary,
 }
 
-/// What is noted of a form: every parameter's name, and the values that the route asks for.
+/// What the audit keeps of a form: the name of every parameter, and the values that the route's `audit_values` ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Noted {
+pub(crate) struct FormSummary {
     names: Vec<String>,
     values: Vec<(String, String)>,
     omitted: usize,
 }
 
-impl Noted {
-    /// Notes names, and the values of those in `wanted`. What is beyond the limits is counted, not kept.
-    pub fn form<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)>, wanted: &[String]) -> Self {
-        let mut noted = Self::default();
+impl FormSummary {
+    /// Takes the names, and the values of those in `wanted`. Names beyond the limit are counted instead.
+    pub(crate) fn of<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)>, wanted: &[String]) -> Self {
+        let mut summary = Self::default();
         let (mut names, mut values) = (0_usize, 0_usize);
         for (name, value) in parameters {
             if wanted.iter().any(|wanted| wanted == name) {
                 let value = cut(value);
                 values = values.saturating_add(value.len());
                 if values <= LONGEST_LIST {
-                    noted.values.push((name.to_owned(), value));
+                    summary.values.push((name.to_owned(), value));
                 }
             }
             let name = cut(name);
             names = names.saturating_add(name.len());
             if names <= LONGEST_LIST {
-                noted.names.push(name);
+                summary.names.push(name);
             } else {
-                noted.omitted = noted.omitted.saturating_add(1);
+                summary.omitted = summary.omitted.saturating_add(1);
             }
         }
-        noted
+        summary
     }
 }
 
@@ -119,14 +111,14 @@ struct Line<'a> {
     values: serde_json::Map<String, serde_json::Value>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's way of asking
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde calls
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// The line, with its end.
+/// The line with its newline.
 pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
-    let Noted { names, values, omitted } = entry.noted;
+    let FormSummary { names, values, omitted } = entry.parameters;
     let line = Line {
         time: format!("{time:.3}"),
         request_id: entry.request_id,
@@ -150,8 +142,9 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// JSON escapes control characters below U+0020 only. Others (CSI, line separators, marks that turn the direction of text) can
-/// still forge what a reader sees; they stand within strings, where an escape means the same.
+/// Escapes all characters beyond ASCII, and DEL. JSON itself escapes control characters below U+0020 only; others (CSI, line
+/// separators, marks that turn the direction of text) could still forge what a reader sees. They can only be inside of strings,
+/// where an escape means the same.
 fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -166,7 +159,7 @@ fn ascii(json: &str) -> String {
     text
 }
 
-/// The start of a text that is too long.
+/// Shortens a text that is too long.
 fn cut(text: &str) -> String {
     if text.len() <= LONGEST_TEXT {
         return text.to_owned();
@@ -179,7 +172,7 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn rendered(client: &str, noted: &Noted) -> String {
+    fn rendered(client: &str, noted: &FormSummary) -> String {
         let entry = Entry {
             request_id: "id",
             listener: "local",
@@ -192,7 +185,7 @@ mod tests {
             decision: Decision::Allow,
             outcome: Outcome::Answered2xx,
             status: Some(200),
-            noted,
+            parameters: noted,
         };
         String::from_utf8(render(&entry, Timestamp::UNIX_EPOCH)).unwrap()
     }
@@ -200,15 +193,19 @@ mod tests {
     #[test]
     fn a_line_has_its_fields_in_order_and_values_only_where_asked_for() {
         let form = [("Action", "GetStatus"), ("JobId", "J"), ("Manifest", "private")];
-        let noted = Noted::form(form.into_iter(), &["JobId".to_owned()]);
-        let expected = r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","client":"c","identified_by":"uid","route":"ie","action":"GetStatus","key_id":null,"rule":null,"decision":"allow","outcome":"answered_2xx","status":200,"parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#;
+        let noted = FormSummary::of(form.into_iter(), &["JobId".to_owned()]);
+        let expected = concat!(
+            r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","client":"c","identified_by":"uid","#,
+            r#""route":"ie","action":"GetStatus","key_id":null,"rule":null,"decision":"allow","outcome":"answered_2xx","#,
+            r#""status":200,"parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#
+        );
         assert_eq!(rendered("c", &noted), format!("{expected}\n"));
     }
 
     #[test]
     fn whatever_is_in_a_field_stays_on_its_line_and_in_its_place() {
         let hostile = "a\r\n\u{1b}[2J\u{7f}\u{9b}31m\u{2028}\u{202e}\",\"decision\":\"allow\u{1f511}";
-        let noted = Noted::form([(hostile, hostile)].into_iter(), &[hostile.to_owned()]);
+        let noted = FormSummary::of([(hostile, hostile)].into_iter(), &[hostile.to_owned()]);
         let line = rendered(hostile, &noted);
         assert!(line.trim_end_matches('\n').bytes().all(|byte| (b' '..0x7f).contains(&byte)), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -219,7 +216,7 @@ mod tests {
     #[test]
     fn a_line_is_short_however_long_the_form_is() {
         let names: Vec<String> = (0..1000).map(|n| format!("{n:0>300}")).collect();
-        let noted = Noted::form(names.iter().map(|name| (name.as_str(), name.as_str())), &names);
+        let noted = FormSummary::of(names.iter().map(|name| (name.as_str(), name.as_str())), &names);
         let line = rendered(&"é".repeat(10_000), &noted);
         assert!(line.len() < 8192, "{}", line.len());
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();

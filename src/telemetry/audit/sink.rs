@@ -13,10 +13,10 @@ use super::Target;
 const JOURNAL: &str = "/run/systemd/journal/socket";
 const SYSLOG: &str = "/dev/log";
 
-/// A daemon that takes nothing for this long counts as failed.
+/// A daemon that accepts nothing for this long counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Only we may read the audit; who rotates it may make a file with other permissions.
+/// Only this user may read the audit. A program that rotates it may create the next file with other permissions.
 const MODE: u32 = 0o600;
 
 pub(super) enum Sink {
@@ -28,7 +28,7 @@ pub(super) enum Sink {
 pub(super) struct Stream {
     path: Option<PathBuf>,
     file: Option<File>,
-    /// How much of the current line is written: a disk may fill up in the middle of it, and the rest belongs behind.
+    /// How many bytes of the current line are written: a disk may fill up in the middle of it, and the rest is to follow.
     done: usize,
 }
 
@@ -38,12 +38,12 @@ pub(super) struct Datagrams {
     socket: Option<UnixDatagram>,
 }
 
-/// What stands before a line.
+/// What a daemon's protocol puts before a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     /// `KEY=value` lines, <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
     Journal,
-    /// RFC 3164 without the time, which would be local time of an unknown zone: the daemon adds its own, the line has ours.
+    /// RFC 3164 without the time, which would be local time of an unknown zone. The daemon adds its own; the line has ours.
     Syslog,
 }
 
@@ -63,7 +63,7 @@ impl Sink {
             Target::File(path) => {
                 Ok(Self::Stream(Stream { file: Some(open(path)?), path: Some(path.clone()), done: 0 }))
             }
-            // a descriptor of our own, without the buffer of std's
+            // a duplicate of the descriptor, to write without the buffer of `std::io::Stdout`
             Target::Stdout => {
                 let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
                 Ok(Self::Stream(Stream { file: Some(file), path: None, done: 0 }))
@@ -73,7 +73,7 @@ impl Sink {
         }
     }
 
-    /// Writes a line, or what was not yet written of it.
+    /// Writes a line, or the rest of one that was written in part.
     pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
         match self {
             Self::Stream(stream) => stream.write(line),
@@ -81,7 +81,7 @@ impl Sink {
         }
     }
 
-    /// Lets go of a file, to open the one that has its name now.
+    /// Closes the file, so that the next line opens the one that has its name then.
     pub(super) fn reopen(&mut self) {
         match self {
             Self::Stream(stream) if stream.path.is_some() => stream.file = None,
@@ -89,7 +89,7 @@ impl Sink {
         }
     }
 
-    /// The same when another file, or none, has the name.
+    /// Closes the file if another file, or none, has its name.
     pub(super) fn follow(&mut self) {
         match self {
             Self::Stream(stream) => {
@@ -109,7 +109,7 @@ impl Stream {
         let file = match (&mut self.file, &self.path) {
             (Some(file), _) => file,
             (None, Some(path)) => {
-                // a new file begins with a whole line
+                // a new file begins with a complete line
                 self.done = 0;
                 self.file.insert(open(path)?)
             }
@@ -128,7 +128,7 @@ impl Stream {
     }
 }
 
-/// Appends; never through a symlink, and never waiting for the reader of a FIFO.
+/// Opens for appending, never through a symlink, and without waiting for the reader of a FIFO.
 fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -161,7 +161,7 @@ impl Datagrams {
             Some(socket) => socket,
             None => connect(&self.path)?,
         };
-        // a daemon that was restarted has another socket: the next attempt connects to it
+        // on an error the socket is dropped: a daemon that was restarted has another one, to which the next attempt connects
         socket.send(&message)?;
         self.socket = Some(socket);
         Ok(())

@@ -16,7 +16,7 @@ fn start(path: &Path, when_full: WhenFull) -> (AuditLog, AuditWriter, Counter) {
     (log, writer, lost)
 }
 
-fn entry<'a>(action: &'a str, noted: &'a Noted) -> Entry<'a> {
+fn entry<'a>(action: &'a str, noted: &'a FormSummary) -> Entry<'a> {
     Entry {
         request_id: "id",
         listener: "local",
@@ -29,13 +29,13 @@ fn entry<'a>(action: &'a str, noted: &'a Noted) -> Entry<'a> {
         decision: Decision::Deny,
         outcome: Outcome::Refused,
         status: Some(403),
-        noted,
+        parameters: noted,
     }
 }
 
 fn write(log: &AuditLog, action: &str) {
-    let Audited::Place(place) = log.reserve() else { panic!("no place for {action}") };
-    place.write(&entry(action, &Noted::default()));
+    let Reservation::Reserved(place) = log.reserve() else { panic!("no place for {action}") };
+    place.write(&entry(action, &FormSummary::default()));
 }
 
 fn wait(what: &str, condition: impl Fn() -> bool) {
@@ -94,7 +94,7 @@ fn a_full_disk_refuses_exchanges_until_the_line_is_written_after_all() {
     let (log, writer, lost) = start(Path::new("/dev/full"), WhenFull::Refuse);
     write(&log, "unwritten");
     wait("refusal", || log.is_refusing());
-    assert!(matches!(log.reserve(), Audited::Refused));
+    assert!(matches!(log.reserve(), Reservation::Refused));
     assert_eq!(lost.get(), 1);
     assert_eq!(writer.finish(PATIENCE), 1, "the line that could not be written is left");
 
@@ -107,33 +107,33 @@ fn a_full_disk_refuses_exchanges_until_the_line_is_written_after_all() {
     fs::remove_file(&path).unwrap();
     wait("recovery", || !log.is_refusing());
     assert_eq!(actions(&path), ["late"]);
-    assert!(matches!(log.reserve(), Audited::Place(_)));
+    assert!(matches!(log.reserve(), Reservation::Reserved(_)));
     assert_eq!(writer.finish(PATIENCE), 0);
 }
 
 #[test]
 fn dropping_fills_the_queue_before_it_loses_and_counts() {
     let (log, writer, lost) = start(Path::new("/dev/full"), WhenFull::Drop);
-    for n in 0..PLACES {
+    for n in 0..QUEUE_CAPACITY {
         write(&log, &n.to_string());
     }
     assert!(!log.is_refusing());
     for _ in 0..3 {
-        assert!(matches!(log.reserve(), Audited::Unwritten));
+        assert!(matches!(log.reserve(), Reservation::NotNeeded));
     }
     assert_eq!(lost.get(), 3);
-    assert_eq!(writer.finish(PATIENCE), PLACES);
+    assert_eq!(writer.finish(PATIENCE), QUEUE_CAPACITY);
 }
 
 #[test]
 fn a_place_that_is_not_used_is_given_back() {
     let directory = tempfile::tempdir().unwrap();
     let (log, writer, _) = start(&directory.path().join("audit"), WhenFull::Refuse);
-    for _ in 0..PLACES {
-        assert!(matches!(log.reserve(), Audited::Place(_)));
+    for _ in 0..QUEUE_CAPACITY {
+        assert!(matches!(log.reserve(), Reservation::Reserved(_)));
     }
-    let held: Vec<_> = (0..PLACES).map(|_| log.reserve()).collect();
-    assert!(matches!(log.reserve(), Audited::Refused));
+    let held: Vec<_> = (0..QUEUE_CAPACITY).map(|_| log.reserve()).collect();
+    assert!(matches!(log.reserve(), Reservation::Refused));
     drop(held);
     assert_eq!(writer.finish(PATIENCE), 0);
 }

@@ -1,4 +1,4 @@
-//! The thread that writes: one line after the other, each until it is written.
+//! The thread that writes audit lines one after the other, each as often as it takes.
 
 use std::io;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use super::Shared;
 use super::sink::Sink;
 
-/// How often a target that failed is tried again, and one without work is looked after.
+/// How often a target that failed is tried again, and a file is checked for rotation while there is nothing to write.
 const PACE: Duration = Duration::from_secs(1);
 
 pub(super) enum Message {
     Line(Vec<u8>),
-    /// Everything before this is to be written, and nothing after.
+    /// The thread ends after the lines before this message.
     End,
 }
 
-/// The writing thread. Ends with [`AuditWriter::finish`], or with the process.
-pub struct AuditWriter {
+/// The handle of the thread. The thread ends with [`AuditWriter::finish`], or with the process.
+pub(crate) struct AuditWriter {
     shared: Arc<Shared>,
     lines: SyncSender<Message>,
     ended: Receiver<()>,
@@ -38,20 +38,20 @@ impl AuditWriter {
         let work = Work { sink, shared: Arc::clone(&shared), inbox };
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
             work.run();
-            // nobody waits for the end of a process that is gone
+            // fails only when `finish` has stopped waiting
             let _waiting = end.send(());
         })?;
         Ok(Self { shared, lines, ended, thread })
     }
 
-    /// Has a file opened anew (SIGHUP), within a second.
-    pub fn reopen(&self) {
+    /// Has the file opened again within a second (SIGHUP).
+    pub(crate) fn reopen(&self) {
         self.shared.reopen.store(true, Ordering::Relaxed);
     }
 
-    /// Writes what is queued, waiting at most `limit`, and says how many lines are left then.
+    /// Waits at most `limit` until the queue is written, and returns how many lines are left.
     #[must_use]
-    pub fn finish(self, limit: Duration) -> usize {
+    pub(crate) fn finish(self, limit: Duration) -> usize {
         let _room_or_stopping = self.lines.try_send(Message::End);
         self.shared.stopping.store(true, Ordering::Relaxed);
         if self.ended.recv_timeout(limit).is_ok() {
@@ -69,7 +69,7 @@ struct Work {
 
 enum Written {
     Yes,
-    /// The process ends, and the target still fails.
+    /// The process ends while the target still fails.
     GivenUp,
 }
 
@@ -82,15 +82,15 @@ impl Work {
                     Written::GivenUp => return,
                 },
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return,
-                // a file that was moved away is let go even when there is nothing to write
-                Err(RecvTimeoutError::Timeout) => self.tend(),
+                // a file that was moved away is closed even when there is nothing to write
+                Err(RecvTimeoutError::Timeout) => self.follow_rotation(),
             }
         }
     }
 
     fn write(&mut self, line: &[u8]) -> Written {
         loop {
-            self.tend();
+            self.follow_rotation();
             match self.sink.write(line) {
                 Ok(()) => {
                     if self.shared.failing.swap(false, Ordering::Relaxed) {
@@ -100,7 +100,12 @@ impl Work {
                 }
                 Err(error) => {
                     if !self.shared.failing.swap(true, Ordering::Relaxed) {
-                        tracing::error!(%error, when_full = ?self.shared.when_full, "the audit cannot be written; trying again every second");
+                        let when_full = self.shared.when_full;
+                        tracing::error!(
+                            %error,
+                            ?when_full,
+                            "the audit cannot be written; trying again every second"
+                        );
                     }
                 }
             }
@@ -111,7 +116,7 @@ impl Work {
         }
     }
 
-    fn tend(&mut self) {
+    fn follow_rotation(&mut self) {
         if self.shared.reopen.swap(false, Ordering::Relaxed) {
             self.sink.reopen();
         }

@@ -1,8 +1,8 @@
-//! The log for machines: each event as one JSON object in a line.
+//! The JSON log: each event is one object in a line.
 //!
-//! The format is that of `tracing_subscriber`'s own JSON lines with flattened fields. Those are written piece by piece through
-//! layers of adapters, which was a quarter of the instructions of a request; these are written straight into the line that is
-//! handed to the [`Outlet`].
+//! The format is that of `tracing_subscriber`'s JSON lines with flattened fields. The library writes them piece by piece through
+//! layers of adapters, which took a quarter of the instructions of a request. This layer writes straight into the line that is handed
+//! to the [`Outlet`].
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,25 +17,25 @@ use tracing_subscriber::layer::Context;
 use super::line::Line;
 use super::outlet::Outlet;
 
-/// Writes events as lines.
+/// The layer that writes events as lines.
 pub(in crate::telemetry) struct JsonLines {
     outlet: Outlet,
     wall: fn(Instant) -> Timestamp,
 }
 
 thread_local! {
-    /// The last line of this thread: the next one is written over it.
+    /// The last line of this thread. The next one reuses its memory.
     static LAST: Cell<Option<Box<Line>>> = const { Cell::new(None) };
 }
 
 impl JsonLines {
-    /// Into `outlet`, with the time that `wall` gives for a moment.
+    /// Writes to `outlet`; `wall` gives the wall-clock time of an instant.
     pub(in crate::telemetry) const fn new(outlet: Outlet, wall: fn(Instant) -> Timestamp) -> Self {
         Self { outlet, wall }
     }
 
-    /// Has `members` write the line of what would be an event, past the half of its instructions that an event takes to carry its
-    /// fields here. Whether it is enabled is asked before. `false` when this is not how events are logged: then nothing is written.
+    /// Has `members` write a line without an event, if the thread's subscriber logs through this layer; else returns `false` and
+    /// writes nothing. The caller has asked whether such an event is enabled. `record::log_line` says what this saves.
     pub(in crate::telemetry) fn write_directly(
         at: Instant,
         level: Level,
@@ -49,7 +49,7 @@ impl JsonLines {
     }
 
     fn write(&self, at: Instant, level: Level, target: &str, members: impl FnOnce(&mut Line)) {
-        // taken: a field that logs something itself when it is shown finds another line here. A thread that is ending has none
+        // taken out, so that a field whose `Debug` logs something itself finds no line here; a thread that is ending has none
         let mut line = LAST.try_with(Cell::take).ok().flatten().unwrap_or_default();
         line.begin((self.wall)(at), level);
         members(&mut line);

@@ -1,4 +1,4 @@
-//! One line of the log for machines, as it is written: a JSON object that begins with the time and the level.
+//! One line of the JSON log while it is written: an object that begins with the time and the level.
 
 use std::fmt;
 
@@ -8,69 +8,69 @@ use tracing::Level;
 
 use crate::telemetry::request_id::RequestId;
 
-/// A line. What is written over it keeps its memory, and what all lines of one second begin with.
+/// A line that is written again and again: it keeps its memory, and the beginning that all lines of one second have.
 #[derive(Default)]
 pub(in crate::telemetry) struct Line {
-    /// The line, and room for more behind its end: pieces are copied into their places, which takes fewer instructions than to
-    /// have a `Vec` grow by each.
-    room: Vec<u8>,
+    /// The line, and spare bytes behind its end: pieces are copied to where they belong, which takes fewer instructions than growing
+    /// a `Vec` by each.
+    buffer: Vec<u8>,
     end: usize,
-    /// Which second it is of, in Unix time.
+    /// The second of the line's time, in Unix time.
     second: Option<i64>,
-    /// Where the part ends that all lines of this second have.
+    /// Where the beginning ends that all lines of this second have.
     beginning: usize,
 }
 
-/// What a member of the object may be.
+/// A value that a member of the object can have.
 pub(in crate::telemetry) trait Value {
-    /// Writes it behind `before`; neither, when there is none.
+    /// Writes `before` and the value, or nothing at all for `None`.
     fn write(self, before: &str, line: &mut Line);
 }
 
 impl Line {
-    /// All of it.
+    /// The complete line.
     pub(in crate::telemetry) fn text(&self) -> &[u8] {
-        self.room.get(..self.end).unwrap_or_default()
+        self.buffer.get(..self.end).unwrap_or_default()
     }
 
-    /// Begins a new one.
+    /// Begins a new line.
     pub(in crate::telemetry) fn begin(&mut self, now: Timestamp, level: Level) {
         self.begin_with_time(now);
         self.put([b"\",\"level\":\"", word(level).as_bytes(), b"\""]);
     }
 
-    /// Adds a member; `before` is its name in quotes, with comma and colon. Always inlined, with what it calls: it is a name of
-    /// known length then, which takes two moves, and not a call.
+    /// Adds a member; `before` is its name in quotes, with comma and colon. Always inlined, with what it calls: the length of the name
+    /// is then known, and copying it takes two moves instead of a call.
     #[inline(always)]
     pub(in crate::telemetry) fn member(&mut self, before: &'static str, value: impl Value) {
         value.write(before, self);
     }
 
-    /// Adds a member whose name comes without quotes. Names stand in a source, as identifiers: there is nothing to escape.
+    /// Adds a member whose name comes without quotes. Names are identifiers of the source, so nothing has to be escaped.
     pub(in crate::telemetry) fn named(&mut self, name: &str, value: impl Value) {
         self.put([b",\"", name.as_bytes(), b"\":"]);
         value.write("", self);
     }
 
-    /// Adds a member that is the text of `value`.
+    /// Adds a member with the `Debug` text of `value`.
     pub(in crate::telemetry) fn shown(&mut self, name: &str, value: &dyn fmt::Debug) {
         self.named(name, format!("{value:?}").as_str());
     }
 
-    /// Ends it with its target: a path of a source, with nothing to escape.
+    /// Ends the line with its target, a path of the source in which nothing has to be escaped.
     pub(in crate::telemetry) fn end(&mut self, target: &str) {
         self.put([b",\"target\":\"", target.as_bytes(), b"\"}\n"]);
     }
 
-    /// The time is to the microsecond.
+    /// Begins with the time, to the microsecond.
     fn begin_with_time(&mut self, now: Timestamp) {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
         let (second, nanos) = (now.as_second(), now.subsec_nanosecond());
-        // before 1970 both count backwards
-        let is_usual = nanos >= 0;
-        if is_usual && self.second == Some(second) {
+        // before 1970 both numbers are negative, and such a line is printed in full
+        let counts_up = nanos >= 0;
+        if counts_up && self.second == Some(second) {
             self.end = self.beginning;
-            // a million more, for the zeros in front
+            // a million is added, so that leading zeros are printed
             let mut digits = itoa::Buffer::new();
             let digits = digits.format((nanos / 1000).saturating_add(1_000_000));
             self.put([digits.strip_prefix('1').unwrap_or_default().as_bytes(), b"Z"]);
@@ -79,10 +79,10 @@ impl Line {
         self.end = 0;
         self.put([b"{\"timestamp\":\"", PRINTER.timestamp_to_string(&now).as_bytes()]);
         self.beginning = self.end.saturating_sub("000000Z".len());
-        self.second = is_usual.then_some(second);
+        self.second = counts_up.then_some(second);
     }
 
-    /// Writes pieces, one behind the other.
+    /// Appends pieces.
     #[inline(always)]
     fn put<const PIECES: usize>(&mut self, pieces: [&[u8]; PIECES]) {
         while !self.has_taken(pieces) {
@@ -90,15 +90,17 @@ impl Line {
         }
     }
 
-    /// Whether there was room for all of them.
+    /// Appends pieces if the buffer has room for all of them.
     #[inline(always)]
     fn has_taken<const PIECES: usize>(&mut self, pieces: [&[u8]; PIECES]) -> bool {
         let size = pieces.iter().map(|piece| piece.len()).sum();
-        let Some(mut room) = self.room.get_mut(self.end..).and_then(|room| room.get_mut(..size)) else { return false };
+        let Some(mut spare) = self.buffer.get_mut(self.end..).and_then(|spare| spare.get_mut(..size)) else {
+            return false;
+        };
         for piece in pieces {
-            let Some((place, rest)) = room.split_at_mut_checked(piece.len()) else { return false };
-            place.copy_from_slice(piece);
-            room = rest;
+            let Some((first, rest)) = spare.split_at_mut_checked(piece.len()) else { return false };
+            first.copy_from_slice(piece);
+            spare = rest;
         }
         self.end = self.end.saturating_add(size);
         true
@@ -106,10 +108,10 @@ impl Line {
 
     #[cold]
     fn grow(&mut self) {
-        self.room.resize(self.room.len().saturating_mul(2).max(1024), 0);
+        self.buffer.resize(self.buffer.len().saturating_mul(2).max(1024), 0);
     }
 
-    /// A text as it stands in JSON: RFC 8259 section 7.
+    /// Appends a text with the escapes of JSON: RFC 8259 section 7.
     #[cold]
     fn put_escaped(&mut self, before: &str, text: &str) {
         let quoted = serde_json::to_string(text).unwrap_or_default();
@@ -139,7 +141,7 @@ impl Value for &str {
 }
 
 impl Value for RequestId {
-    /// Of digits, letters and dashes: nothing is to be escaped.
+    /// A request ID has digits, letters and dashes only, so nothing has to be escaped.
     #[inline(always)]
     fn write(self, before: &str, line: &mut Line) {
         line.put([before.as_bytes(), b"\"", self.as_bytes(), b"\""]);
@@ -166,7 +168,7 @@ impl Value for bool {
 }
 
 impl Value for f64 {
-    /// JSON has no other number: what is none is null.
+    /// JSON has no NaN and no infinity: they are written as `null`.
     fn write(self, before: &str, line: &mut Line) {
         line.put([before.as_bytes(), serde_json::to_string(&self).unwrap_or_default().as_bytes()]);
     }
@@ -181,7 +183,7 @@ impl<V: Value> Value for Option<V> {
     }
 }
 
-/// Whether nothing has to be escaped. Bytes are looked at many at once, the last ones together with some before them.
+/// Whether nothing has to be escaped. Bytes are compared 16, 8 or 4 at a time; the last comparison overlaps the one before.
 fn is_plain(text: &[u8]) -> bool {
     fn by_ends<const N: usize>(text: &[u8]) -> Option<bool> {
         Some(are_plain(text.first_chunk::<N>()?) & are_plain(text.last_chunk::<N>()?))

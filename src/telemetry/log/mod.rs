@@ -23,9 +23,9 @@ use outlet::Outlet;
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Readable; coloured on a terminal.
+    /// For people; coloured on a terminal.
     Human,
-    /// One JSON object.
+    /// One JSON object per line.
     Json,
 }
 
@@ -37,18 +37,18 @@ impl LogFormat {
 /// The log could not be set up.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// `log.level` is not a filter.
+    /// `log.level` is not a valid filter.
     #[error("log.level is not a tracing filter (try \"info\" or \"warn,countersign=debug\")")]
     Filter(#[source] tracing_subscriber::filter::ParseError),
-    /// Somebody else has set one up before.
+    /// A log was set up before.
     #[error("the log is set up already")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
-    /// No thread to be had for it.
+    /// The system refuses a thread.
     #[error("cannot start the thread that writes the log")]
     Thread(#[source] io::Error),
 }
 
-/// Holds the log's end: its drop waits, for at most a second, until the lines written so far have left the process.
+/// Dropping this waits, for at most a second, until the lines written so far have left the process.
 pub struct LastLines(Outlet);
 
 impl Drop for LastLines {
@@ -57,7 +57,7 @@ impl Drop for LastLines {
     }
 }
 
-/// Whether `filter` can be used.
+/// Checks that `filter` is valid.
 ///
 /// # Errors
 /// [`LogError::Filter`].
@@ -65,11 +65,11 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
     EnvFilter::try_new(filter).map(drop).map_err(LogError::Filter)
 }
 
-/// Directs the process's events to standard error. No level shows a secret: secrets have no `Debug`. A reader that stalls
-/// or leaves costs lines, never exchanges.
+/// Writes the process's events to standard error. No level shows a secret, since secrets have no `Debug`. A reader that stalls or
+/// leaves costs log lines, never exchanges.
 ///
 /// # Errors
-/// An unusable filter, no thread, or a second call.
+/// The filter is not valid, the system refuses a thread, or the log was set up before.
 pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestamp) -> Result<LastLines, LogError> {
     let filter = EnvFilter::try_new(filter).map_err(LogError::Filter)?;
     let outlet = Outlet::start(io::stderr()).map_err(LogError::Thread)?;

@@ -1,4 +1,4 @@
-//! Where log lines leave the process: through a thread of their own, so that whoever reads them slowly holds up no exchange.
+//! How log lines leave the process: through a thread of their own, so that a slow reader delays no exchange.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,37 +10,37 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::queue::{Queues, Taken, locked};
 
-/// Room that is kept between two batches.
+/// Bytes of memory that are kept between two batches.
 const KEPT: usize = 256 * 1024;
 
-/// How long lines gather after some have been written. A line by itself is written at once; under load, one wake-up and one write
-/// are for many.
+/// How long the thread pauses after a write. A single line is written at once; under load, one wake-up and one write serve the many
+/// lines of a pause.
 const GATHERED: Duration = Duration::from_millis(5);
 
-/// How long the end of the process waits for its last lines to be read.
+/// How long the process waits at its end until its last lines are read.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Takes lines without ever waiting for their reader; those for which there is no room are counted and dropped.
+/// Accepts lines without ever waiting for their reader. Lines that do not fit the queue are dropped and counted.
 #[derive(Clone)]
 pub(in crate::telemetry) struct Outlet(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     queues: Queues,
-    /// The thread that writes, and whether it waits for a line.
+    /// The thread that writes, and whether it is waiting for a line.
     writer: OnceLock<Thread>,
     is_awaited: AtomicBool,
-    /// Bytes that have left so far.
+    /// Bytes written so far.
     written: Mutex<usize>,
     progress: Condvar,
 }
 
 impl Outlet {
-    /// Starts the thread that writes to `sink`, for as long as the process lives. What `sink` refuses is gone: a log has nobody to
-    /// complain to.
+    /// Starts the thread that writes to `sink` until the process ends. Lines that `sink` refuses are lost, since there is no other place
+    /// to report that to.
     ///
     /// # Errors
-    /// No thread to be had.
+    /// The system refuses a thread.
     pub(in crate::telemetry) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let ours = Arc::clone(&shared);
@@ -49,10 +49,10 @@ impl Outlet {
         Ok(Self(shared))
     }
 
-    /// Takes a line, with its end, of a moment that has just been.
+    /// Accepts a line with its newline; `at` is when the event happened.
     pub(in crate::telemetry) fn put(&self, line: &[u8], at: Instant) {
         self.0.queues.put(line, at);
-        // whoever had the queue's lock first, either this is seen here or the line there
+        // the queue's lock orders the two threads: either this thread sees the flag, or the writer sees the line
         if self.0.is_awaited.load(Ordering::Relaxed) {
             self.0.writer.get().into_iter().for_each(Thread::unpark);
         }
@@ -62,7 +62,7 @@ impl Outlet {
     pub(in crate::telemetry) fn flush(&self) {
         let accepted = self.0.queues.accepted();
         let is_behind = |written: &mut usize| *written < accepted;
-        // whether it was enough makes no difference: nothing more can be done
+        // the result does not matter: nothing more can be done when time is up
         let _waited = self.0.progress.wait_timeout_while(locked(&self.0.written), PATIENCE, is_behind);
     }
 }
@@ -74,8 +74,12 @@ impl Shared {
             let now = Instant::now();
             let lost = self.queues.take(&mut taken);
             if lost > 0 {
-                // into our own queue, behind what is lost
-                tracing::warn!(target: "countersign::log", lost, "log lines were lost: they are not read as fast as they are written");
+                // this line goes through the same queue, which has room again
+                tracing::warn!(
+                    target: "countersign::log",
+                    lost,
+                    "log lines were lost: they are not read as fast as they are written"
+                );
             }
             taken.merge(now, &mut batch);
             if batch.is_empty() && taken.is_empty() {
@@ -94,7 +98,7 @@ impl Shared {
     fn await_line(&self) {
         self.is_awaited.store(true, Ordering::Relaxed);
         if self.queues.are_empty() {
-            thread::park(); // and looks again, whatever ended it
+            thread::park(); // may return early, which the caller's loop allows for
         }
         self.is_awaited.store(false, Ordering::Relaxed);
     }
@@ -107,7 +111,7 @@ impl Shared {
 }
 
 impl Write for Outlet {
-    /// Takes `line` whole: the formatter hands over one event at a time.
+    /// Accepts all of `line`: the formatter writes one complete event at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.put(line, Instant::now());
         Ok(line.len())

@@ -1,10 +1,10 @@
-//! What the log says of a panic: where, and of its text only what stands in the program.
+//! The log line of a panic: its location, and its text only if that is a literal of the program.
 
 use std::any::Any;
 use std::panic::{PanicHookInfo, set_hook};
 
-/// Has panics written to the log, as one line each. A text that was put together when it happened is left out, since a client's
-/// data may be part of it; the standard hook would print it.
+/// Writes each panic to the log as one line. A text that was formatted at run time is left out, since it may hold a client's data;
+/// the standard hook would print it.
 pub(super) fn log_panics() {
     set_hook(Box::new(write));
 }
@@ -16,7 +16,7 @@ fn write(panic: &PanicHookInfo<'_>) {
     tracing::error!(target: "countersign::bug", location, thread = thread.name(), text, "a bug in countersign: a panic");
 }
 
-/// A literal is the program's own.
+/// The text of a panic, if it is a literal of the program.
 fn shown(payload: &(dyn Any + Send)) -> &str {
     payload.downcast_ref::<&'static str>().copied().unwrap_or("(not shown: it may hold what a client sent)")
 }

@@ -1,4 +1,4 @@
-//! Lines on their way out: one queue for each thread that writes some, put in order when they leave.
+//! Queues of log lines: one for each thread that logs, merged by time when the lines leave.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use crate::telemetry::thread_slot::{CacheLine, SLOTS, slot};
 
-/// Bytes of a thread's lines that may wait for the reader: some 4000 lines, or what a worker writes in 50 ms at its limit.
+/// Bytes of a thread's lines that may wait for the reader: about 4,000 lines, which a worker writes in 50 ms at full load.
 pub(super) const ROOM: usize = 2 * 1024 * 1024;
 
-/// The queues. Workers share no lock: the other who takes a queue's is the thread that writes, now and then.
+/// The queues. Workers share no lock; only the thread that writes takes the lock of each queue now and then.
 #[derive(Default)]
 pub(super) struct Queues([CacheLine<Mutex<Queue>>; SLOTS]);
 
@@ -17,28 +17,28 @@ pub(super) struct Queues([CacheLine<Mutex<Queue>>; SLOTS]);
 struct Queue {
     lines: Lines,
     lost: u64,
-    /// Bytes that were taken in so far.
+    /// Bytes accepted so far.
     accepted: usize,
 }
 
-/// Lines of one thread, in their order.
+/// Lines of one thread, in order.
 #[derive(Default)]
 struct Lines {
     text: Vec<u8>,
-    /// Each one's moment, and where it ends.
+    /// When each line was logged, and where it ends in `text`.
     ends: Vec<(Instant, usize)>,
 }
 
-/// What has been taken out of the queues and is not written yet.
+/// Lines that were taken out of the queues and are not written yet.
 #[derive(Default)]
 pub(super) struct Taken([Lines; SLOTS]);
 
 impl Queues {
-    /// Puts in a line of this thread, with its end, and with the moment by which it has its place among those of other threads. One for
-    /// which there is no room is counted and dropped.
+    /// Adds a line of this thread, with its newline; `at` orders it among the lines of other threads. A line that does not fit is
+    /// dropped and counted.
     pub(super) fn put(&self, line: &[u8], at: Instant) {
         let Some(CacheLine(queue)) = self.0.get(slot()) else { return };
-        // held for a copy or a swap, never while something is written
+        // the lock is held for a copy or a swap, never during a write to the sink
         let mut queue = locked(queue);
         if queue.lines.text.len().saturating_add(line.len()) > ROOM {
             queue.lost = queue.lost.saturating_add(1);
@@ -50,17 +50,17 @@ impl Queues {
         queue.accepted = queue.accepted.saturating_add(line.len());
     }
 
-    /// Bytes that were taken in so far.
+    /// Bytes accepted so far.
     pub(super) fn accepted(&self) -> usize {
         self.0.iter().map(|CacheLine(queue)| locked(queue).accepted).fold(0, usize::saturating_add)
     }
 
-    /// Whether nothing is in them.
+    /// Whether no line is waiting.
     pub(super) fn are_empty(&self) -> bool {
         self.0.iter().all(|CacheLine(queue)| locked(queue).lines.text.is_empty())
     }
 
-    /// Takes out what is in them. Returns how many lines had no room.
+    /// Moves all lines to `taken`. Returns how many lines were dropped since the last call.
     pub(super) fn take(&self, taken: &mut Taken) -> u64 {
         let taken = self.0.iter().zip(&mut taken.0).map(|(CacheLine(queue), taken)| {
             let mut queue = locked(queue);
@@ -76,8 +76,8 @@ impl Queues {
 }
 
 impl Taken {
-    /// Moves lines into `batch`, those of all threads in the order in which they were put in. Lines put in after `end` stay: another
-    /// thread may have put in one before them, into a queue that had been emptied already.
+    /// Moves the lines of all threads into `batch`, ordered by time. Lines logged after `end` stay: another thread may have added an
+    /// earlier one to a queue that had been emptied already.
     pub(super) fn merge(&mut self, end: Instant, batch: &mut Vec<u8>) {
         let mut rests = self.0.each_ref().map(|lines| (lines.ends.as_slice(), 0_usize));
         let first = |rest: &(&[(Instant, usize)], usize)| rest.0.first().map(|(at, _)| *at).filter(|at| *at <= end);
@@ -95,16 +95,16 @@ impl Taken {
         }
     }
 
-    /// Whether nothing is left.
+    /// Whether no line is left.
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|lines| lines.text.is_empty())
     }
 
-    /// Gives back memory beyond so many bytes for each thread: only a reader that stalled makes more necessary.
+    /// Frees memory beyond this many bytes for each thread: only a reader that stalled makes more necessary.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         for lines in &mut self.0 {
             lines.text.shrink_to(bytes);
-            lines.ends.shrink_to(bytes >> 6); // hardly a line has less than 64
+            lines.ends.shrink_to(bytes >> 6); // hardly any line has less than 64 bytes
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Counters and histograms that every worker writes in a place of its own, and whoever reads them adds up: no lock, and no line
-//! of memory that two processors take from each other at each request.
+//! Counters and histograms with a shard for each thread, which a reader adds up: no lock, and no cache line that moves between
+//! processors at each request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 
 use crate::telemetry::thread_slot::{CacheLine, SLOTS, slot};
 
-/// What a counter counts, by shard.
+/// The value of a counter, in shards.
 #[derive(Debug, Default)]
 pub(super) struct Sharded([CacheLine<AtomicU64>; SLOTS]);
 
@@ -21,7 +21,7 @@ impl Atomic<u64> for Sharded {
         self.inc_by(1)
     }
 
-    /// What it was in the place of this thread: not worth a sum that nobody reads.
+    /// Returns the earlier value of this thread's shard: nobody reads it, so a sum over all shards would be wasted.
     fn inc_by(&self, by: u64) -> u64 {
         self.0.get(slot()).map_or(0, |number| number.0.fetch_add(by, Ordering::Relaxed))
     }
@@ -37,7 +37,7 @@ pub(super) struct Durations<const BUCKETS: usize>(Arc<Observed<BUCKETS>>);
 
 #[derive(Debug)]
 struct Observed<const BUCKETS: usize> {
-    /// Upper bounds, in nanoseconds, ascending; behind the last one there is no bound.
+    /// Upper bounds in nanoseconds, ascending. Longer durations count as `beyond`.
     bounds: [u64; BUCKETS],
     shards: [CacheLine<Shard<BUCKETS>>; SLOTS],
 }
@@ -60,13 +60,13 @@ impl<const BUCKETS: usize> Default for Shard<BUCKETS> {
 }
 
 impl<const BUCKETS: usize> Durations<BUCKETS> {
-    /// With these upper bounds in microseconds, ascending.
+    /// A histogram with these upper bounds in microseconds, ascending.
     pub(super) fn new(bounds: [u64; BUCKETS]) -> Self {
         let bounds = bounds.map(|bound| nanos(Duration::from_micros(bound)));
         Self(Arc::new(Observed { bounds, shards: Default::default() }))
     }
 
-    /// Counts one.
+    /// Counts a duration.
     pub(super) fn observe(&self, duration: Duration) {
         let Some(CacheLine(shard)) = self.0.shards.get(slot()) else { return };
         let nanos = nanos(duration);

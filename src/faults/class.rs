@@ -1,0 +1,138 @@
+//! What a row says of an error, and how a row is written.
+
+use crate::http1::Persistence;
+
+/// How much a log line deserves to be looked at: the level it is logged at.
+///
+/// A warning is what a client or an endpoint that works as intended does not cause, and what an operator should look into: a call
+/// that is not allowed, a request that two parsers could read differently, an endpoint that breaks off. Mistakes and limits are
+/// `Info`. Every such line was caused by a request, so a flood of refusals is a flood of lines. It neither delays exchanges nor fills
+/// memory, since the log's queue is bounded and counts the lines it drops; how much disk the lines may take is for their reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// An operator has to act: the endpoint is not trusted, or there is a bug.
+    Error,
+    /// An operator should look into it: an attack, a misconfiguration, a failing endpoint.
+    Warn,
+    /// Normal operation, refusals of honest mistakes included.
+    Info,
+}
+
+/// What the log says of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogReason {
+    /// The level of the line.
+    pub severity: Severity,
+    /// The field `reason`, one of a fixed set: `browser`, `form.dup`.
+    pub reason: &'static str,
+}
+
+/// What became of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Refused for what the client sent or is; the endpoint never saw it.
+    Refused,
+    /// Not sent, and not for anything the client did.
+    Unavailable,
+    /// The endpoint may have received it.
+    Unknown,
+}
+
+/// One row: everything about an error that does not depend on the single request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FaultClass {
+    /// HTTP status.
+    pub status: u16,
+    /// The status instead, when the request may have been carried out and its Action must not be repeated unasked.
+    pub status_if_unsafe: Option<u16>,
+    /// AWS's error code, or one that begins with `Proxy`.
+    pub code: &'static str,
+    /// How it is logged.
+    pub log: LogReason,
+    /// What became of the request.
+    pub fate: Fate,
+    /// What becomes of the client's connection. It is closed where the body was not read: what follows the head is then not a request.
+    pub persistence: Persistence,
+    /// The error type of RFC 9209 section 2.3.
+    pub proxy_status: &'static str,
+    /// What happened, a sentence for the reference.
+    pub cause: &'static str,
+    /// What to do about it, a sentence for the reference.
+    pub remedy: &'static str,
+}
+
+impl FaultClass {
+    /// Refused for what the client sent or is. The connection is closed.
+    pub(super) const fn refused(
+        status: u16,
+        code: &'static str,
+        log: LogReason,
+        cause: &'static str,
+        remedy: &'static str,
+    ) -> Self {
+        let proxy_status = if status == 403 { "http_request_denied" } else { "http_request_error" };
+        let (fate, persistence) = (Fate::Refused, Persistence::Close);
+        Self { status, status_if_unsafe: None, code, log, fate, persistence, proxy_status, cause, remedy }
+    }
+
+    /// Not sent, and not for anything the client did. The connection is kept.
+    pub(super) const fn unavailable(
+        status: u16,
+        code: &'static str,
+        log: LogReason,
+        cause: &'static str,
+        remedy: &'static str,
+    ) -> Self {
+        let fate = Fate::Unavailable;
+        Self { fate, proxy_status: "proxy_internal_error", ..Self::refused(status, code, log, cause, remedy) }
+            .keeping_the_connection()
+    }
+
+    /// Perhaps sent, without a usable response. The connection is kept.
+    ///
+    /// AWS SDKs repeat every 500, 502, 503 and 504, CreateJob included. They do not repeat 409, which is what the client gets unless
+    /// the route lists the Action as safe to repeat.
+    pub(super) const fn unknown(status: u16, log: LogReason, cause: &'static str, remedy: &'static str) -> Self {
+        let class = Self::refused(status, "ProxyOutcomeUnknown", log, cause, remedy).keeping_the_connection();
+        Self { fate: Fate::Unknown, status_if_unsafe: Some(409), ..class }
+    }
+
+    pub(super) const fn keeping_the_connection(self) -> Self {
+        Self { persistence: Persistence::KeepAlive, ..self }
+    }
+
+    pub(super) const fn closing_the_connection(self) -> Self {
+        Self { persistence: Persistence::Close, ..self }
+    }
+
+    pub(super) const fn proxy_status(self, proxy_status: &'static str) -> Self {
+        Self { proxy_status, ..self }
+    }
+}
+
+pub(super) const fn error(reason: &'static str) -> LogReason {
+    LogReason { severity: Severity::Error, reason }
+}
+
+pub(super) const fn warn(reason: &'static str) -> LogReason {
+    LogReason { severity: Severity::Warn, reason }
+}
+
+pub(super) const fn info(reason: &'static str) -> LogReason {
+    LogReason { severity: Severity::Info, reason }
+}
+
+/// Defines the rows of one group, and the list of them, which therefore lacks none.
+macro_rules! rows {
+    ($(
+        $name:ident = $kind:ident($($value:expr),+; $cause:literal; $remedy:literal)$(.$change:ident($($by:expr)?))*;
+    )*) => {
+        $(
+            #[doc = $cause]
+            pub const $name: FaultClass = FaultClass::$kind($($value),+, $cause, $remedy)$(.$change($($by)?))*;
+        )*
+        /// Every row of this group.
+        pub const ALL: &[FaultClass] = &[$($name),*];
+    };
+}
+pub(super) use rows;

@@ -1,0 +1,26 @@
+//! Requests that are refused for who sends them: not identified, not allowed, or too many.
+
+use super::class::{FaultClass, info, rows, warn};
+
+rows! {
+    MISSING_CREDENTIAL = refused(403, "MissingAuthenticationToken", warn("client.denied");
+        "The client has no credential that this listener accepts.";
+        "Have the client send its token, use its certificate, or run as a user that a client of the listener names.");
+    UNKNOWN_CREDENTIAL = refused(403, "InvalidClientTokenId", warn("client.denied");
+        "The client's credential is not the one of a configured client.";
+        "Compare the token, certificate name or user with the `[client.NAME]` tables that the listener lists.");
+    KEYS_MISSING = unavailable(503, "ServiceUnavailable", warn("client.denied");
+        "The keys of the listener's token issuer have not been fetched yet.";
+        "Look in the log for why they cannot be fetched. `/readyz` says when they are there.")
+        .closing_the_connection();
+    // AWS's Query services say `Throttling` with status 400, and SDKs look for that pair: botocore's `_retry.json` names both,
+    // older SDKs do not know 429, and on a 503 some would count the endpoint as down
+    THROTTLED = refused(400, "Throttling", info("client.throttled");
+        "The client calls more often than it may.";
+        "Wait as `Retry-After` says, or raise the client's `rate`.")
+        .proxy_status("http_request_denied");
+    DENIED = refused(403, "AccessDenied", warn("policy");
+        "The client's rules do not allow this Action.";
+        "`countersign policy explain` names the rule that decides; add an `allow` rule if the call should pass.")
+        .keeping_the_connection();
+}

@@ -1,0 +1,72 @@
+//! Requests that are refused for their body: it did not arrive, or it is not a form that can be read in one way only.
+
+use super::class::{FaultClass, info, rows, warn};
+use crate::query::FormError;
+
+const PARAMETER: &str = "InvalidQueryParameter";
+
+rows! {
+    BODY_TOO_LARGE = refused(413, "ProxyRequestTooLarge", info("body.size");
+        "The body is larger than the route allows.";
+        "Send less, or raise the route's `body` limit.");
+    BODY_TOO_SLOW = refused(408, "RequestTimeout", info("body.slow");
+        "The body did not arrive in time.";
+        "Look for a slow network, or raise the listener's `body_timeout`.");
+    NO_MEMORY = unavailable(503, "ServiceUnavailable", info("overload");
+        "The requests in progress hold all the memory for bodies.";
+        "Try again as `Retry-After` says. If it happens often, raise `process.bodies`.")
+        .closing_the_connection().proxy_status("connection_limit_reached");
+    BODY_CUT = refused(400, "ProxyMalformedRequest", info("client_abort");
+        "The client left before its body was complete.";
+        "Look at the client's timeouts.");
+    BODY_MISFRAMED = refused(400, "ProxyMalformedRequest", warn("framing");
+        "The chunks of the body are malformed.";
+        "Mend the client. If it is not yours, treat the request as an attempt to smuggle another one.");
+    BAD_ESCAPE = refused(400, "MalformedQueryString", info("form.encoding");
+        "A `%` in the form is not followed by two hexadecimal digits.";
+        "Encode the form as the URL standard says.")
+        .keeping_the_connection();
+    NOT_UTF_8 = refused(400, "MalformedQueryString", info("form.encoding");
+        "The decoded form is not valid UTF-8.";
+        "Encode names and values in UTF-8.")
+        .keeping_the_connection();
+    TOO_MANY_PARAMETERS = refused(400, PARAMETER, info("form.size");
+        "The form has more parameters than the route allows.";
+        "Send fewer, or raise the route's `parameters` limit.")
+        .keeping_the_connection();
+    DUPLICATE = refused(400, PARAMETER, warn("form.dup");
+        "A parameter appears more than once.";
+        "Send it once. Two parsers would each take another value.")
+        .keeping_the_connection();
+    CONTROL_IN_NAME = refused(400, PARAMETER, warn("form.name");
+        "The name of a parameter has a control character.";
+        "Remove the control character.")
+        .keeping_the_connection();
+    DISGUISED = refused(400, PARAMETER, warn("form.reserved");
+        "The name of a parameter differs from a reserved one, like `Signature`, only by case.";
+        "Remove the parameter: countersign adds those that belong to the signature.")
+        .keeping_the_connection();
+    MISSING_ACTION = refused(400, "MissingAction", info("form.action");
+        "The form has no Action.";
+        "Send the parameter `Action`.")
+        .keeping_the_connection();
+    INVALID_ACTION = refused(400, "InvalidAction", info("form.action");
+        "The Action is not the name of an operation.";
+        "Send 1 to 128 ASCII letters and digits.")
+        .keeping_the_connection();
+}
+
+/// The row of a form that cannot be read, by the proxy and by the sandbox.
+#[must_use]
+pub const fn class_of(error: &FormError) -> FaultClass {
+    match error {
+        FormError::BadEscape { .. } => BAD_ESCAPE,
+        FormError::NotUtf8 => NOT_UTF_8,
+        FormError::TooMany { .. } => TOO_MANY_PARAMETERS,
+        FormError::Duplicate(_) => DUPLICATE,
+        FormError::ControlInName(_) => CONTROL_IN_NAME,
+        FormError::Disguised(_) => DISGUISED,
+        FormError::MissingAction => MISSING_ACTION,
+        FormError::InvalidAction => INVALID_ACTION,
+    }
+}

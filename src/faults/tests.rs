@@ -1,0 +1,69 @@
+//! The page of the reference that lists every row, and what all rows have in common.
+
+use std::fmt::Write as _;
+
+use super::*;
+use crate::telemetry::reference_page;
+
+const GROUPS: [(&str, &[FaultClass]); 5] = [
+    ("The request's head", head::ALL),
+    ("The client", client::ALL),
+    ("The body and the form", form::ALL),
+    ("countersign itself", service::ALL),
+    ("The endpoint", endpoint::ALL),
+];
+
+fn status(class: &FaultClass) -> String {
+    match class.status_if_unsafe {
+        Some(status) => format!("{status}, or {} if safe to repeat", class.status),
+        None => class.status.to_string(),
+    }
+}
+
+fn level(class: &FaultClass) -> &'static str {
+    match class.log.severity {
+        Severity::Error => "error",
+        Severity::Warn => "warn",
+        Severity::Info => "info",
+    }
+}
+
+#[test]
+fn every_error_is_in_the_reference() {
+    let mut page = String::new();
+    for (title, rows) in GROUPS {
+        write!(page, "## {title}\n\n| what happened | status | code | `reason`, level | what to do |\n").unwrap();
+        page.push_str("|---|---|---|---|---|\n");
+        for row in rows {
+            let FaultClass { code, cause, remedy, log, .. } = row;
+            let (status, reason, level) = (status(row), log.reason, level(row));
+            writeln!(page, "| {cause} | {status} | `{code}` | `{reason}`, {level} | {remedy} |").unwrap();
+        }
+        page.push('\n');
+    }
+    reference_page::check("docs/reference/errors.md", "errors", &page);
+    let mut page = String::from("| what happened | status | code | what to do |\n|---|---|---|---|\n");
+    for row in sandbox::ALL {
+        writeln!(page, "| {} | {} | `{}` | {} |", row.cause, row.status, row.code, row.remedy).unwrap();
+    }
+    reference_page::check("docs/reference/errors.md", "sandbox errors", &page);
+}
+
+#[test]
+fn every_row_has_what_a_reader_needs() {
+    for row in GROUPS.iter().flat_map(|(_, rows)| *rows).chain(sandbox::ALL) {
+        assert!((400..600).contains(&row.status), "{row:?}");
+        for sentence in [row.cause, row.remedy] {
+            assert!(sentence.ends_with('.') && !sentence.contains('|'), "{sentence:?} is a sentence in a table");
+        }
+        assert!(row.code.chars().all(|c| c.is_ascii_alphanumeric()), "{row:?}");
+    }
+}
+
+#[test]
+fn no_sdk_repeats_an_action_that_may_have_been_carried_out_unless_it_is_safe() {
+    for row in endpoint::ALL {
+        let expected = (row.fate == Fate::Unknown).then_some(409);
+        assert_eq!(row.status_if_unsafe, expected, "{row:?}");
+    }
+}

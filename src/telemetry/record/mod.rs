@@ -1,0 +1,199 @@
+//! The record of one exchange: filled in step by step, counted once and written as one log line when the exchange is over.
+
+mod log_line;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use smol_str::SmolStr;
+use tokio::time::Instant;
+
+use super::audit::{AuditUnavailable, Decision, Entry, FormSummary, Reservation};
+pub(crate) use super::error_chain::causes;
+use super::metrics::{Counted, KnownAction, ListenerMetrics, RouteMetrics};
+use super::outcome::Outcome;
+use super::request_id::RequestId;
+use crate::faults::LogReason;
+
+/// What is known of an exchange so far. Dropping it writes it: however an exchange ends, it has exactly one line.
+pub(crate) struct ExchangeRecord {
+    /// The client gets this ID too.
+    pub(crate) request_id: RequestId,
+    pub(crate) listener: Rc<ListenerMetrics>,
+    /// What the connection says of the client, for the log: an address or a UID.
+    pub(crate) peer: Rc<dyn AsRef<str>>,
+    /// The route, once one is chosen.
+    pub(crate) route: Option<Rc<RouteMetrics>>,
+    /// The client's name, once it is authenticated.
+    pub(crate) client: Option<SmolStr>,
+    /// How the client was identified, once it is authenticated.
+    pub(crate) identified_by: Option<&'static str>,
+    /// The decision; the audit counts `None` as a denial.
+    pub(crate) decision: Option<Decision>,
+    /// The rule that decided, if one did.
+    pub(crate) rule: Option<SmolStr>,
+    /// The reserved place of the audit line.
+    pub(crate) audit: Reservation,
+    parameters: FormSummary,
+    action: Option<CalledAction>,
+    /// How often a signed request was handed over to be sent.
+    pub(crate) attempts: u32,
+    /// The ID of the key that signed.
+    pub(crate) key_id: Option<SmolStr>,
+    /// The status of the response.
+    pub(crate) status: Option<u16>,
+    /// Our own error code, when the response is ours.
+    pub(crate) code: Option<&'static str>,
+    /// The error with its causes, for the log only.
+    pub(crate) error: Option<String>,
+    /// How the log calls the error, and at which level.
+    pub(crate) log_reason: Option<LogReason>,
+    /// How the exchange ended; `Abandoned` until something else is known.
+    pub(crate) outcome: Outcome,
+    /// Body bytes from the client.
+    pub(crate) received: usize,
+    /// Body bytes to the client.
+    pub(crate) returned: u64,
+    /// Time to canonicalise and sign.
+    pub(crate) sign: Option<Duration>,
+    /// Time from the signed request to the head of the response.
+    pub(crate) first_byte: Option<Duration>,
+    /// When the exchange began.
+    pub(crate) started: Instant,
+}
+
+enum CalledAction {
+    /// An Action that the route's configuration names.
+    Known(KnownAction),
+    /// Any other, by its name.
+    Other(SmolStr),
+}
+
+impl CalledAction {
+    const fn known(&self) -> Option<KnownAction> {
+        match self {
+            Self::Known(known) => Some(*known),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl ExchangeRecord {
+    /// Begins a record. It is boxed, since it has 600 bytes and moves between functions often.
+    #[must_use]
+    pub(crate) fn begin(listener: Rc<ListenerMetrics>, peer: Rc<dyn AsRef<str>>) -> Box<Self> {
+        Box::new(Self {
+            request_id: RequestId::random(),
+            listener,
+            peer,
+            route: None,
+            client: None,
+            identified_by: None,
+            rule: None,
+            decision: None,
+            audit: Reservation::NotNeeded,
+            parameters: FormSummary::default(),
+            action: None,
+            attempts: 0,
+            key_id: None,
+            status: None,
+            code: None,
+            error: None,
+            log_reason: None,
+            outcome: Outcome::Abandoned,
+            received: 0,
+            returned: 0,
+            sign: None,
+            first_byte: None,
+            started: Instant::now(),
+        })
+    }
+
+    /// Whether the exchange may go on as far as the audit is concerned.
+    ///
+    /// # Errors
+    /// The audit has no place for its line, and `when_full` is `refuse`.
+    pub(crate) fn check_audit(&self) -> Result<(), AuditUnavailable> {
+        match self.audit {
+            Reservation::NotNeeded | Reservation::Reserved(_) => Ok(()),
+            Reservation::Refused => Err(AuditUnavailable),
+        }
+    }
+
+    /// Notes which Action is called, once the route is known.
+    pub(crate) fn note_action(&mut self, name: &str) {
+        let known = self.route.as_ref().and_then(|route| route.known_action(name));
+        self.action = Some(known.map_or_else(|| CalledAction::Other(name.into()), CalledAction::Known));
+    }
+
+    /// Notes the names of a form's parameters for the audit, and the values of those in `wanted`.
+    pub(crate) fn note_parameters<'p>(
+        &mut self,
+        parameters: impl Iterator<Item = (&'p str, &'p str)>,
+        wanted: &[String],
+    ) {
+        match self.audit {
+            Reservation::Reserved(_) => self.parameters = FormSummary::of(parameters, wanted),
+            Reservation::NotNeeded | Reservation::Refused => {}
+        }
+    }
+
+    /// Writes the audit line, once: before the response is passed on, which may still break off after that (the log says so).
+    pub(crate) fn write_audit(&mut self, outcome: Outcome) {
+        let audit = std::mem::replace(&mut self.audit, Reservation::NotNeeded);
+        let Reservation::Reserved(place) = audit else { return };
+        place.write(&Entry {
+            request_id: self.request_id.as_str(),
+            listener: self.listener.name(),
+            client: self.client.as_deref(),
+            identified_by: self.identified_by,
+            route: self.route.as_ref().map(|route| route.name()),
+            action: self.called_action(),
+            key_id: self.key_id.as_deref(),
+            rule: self.rule.as_deref(),
+            decision: self.decision.unwrap_or(Decision::Deny),
+            outcome,
+            status: self.status,
+            parameters: &self.parameters,
+        });
+    }
+
+    fn count(&self) {
+        let Some(metrics) = &self.route else {
+            self.listener.count_unrouted(self.code.unwrap_or("none"));
+            return;
+        };
+        metrics.count(&Counted {
+            action: self.action.as_ref().and_then(CalledAction::known),
+            outcome: self.outcome,
+            received: u64::try_from(self.received).unwrap_or(u64::MAX),
+            returned: self.returned,
+            repeats: u64::from(self.attempts.saturating_sub(1)),
+            sign: self.sign,
+            first_byte: self.first_byte,
+        });
+    }
+
+    /// The Action for the log. A name that the configuration does not have is a client's text, and is shown as `other`.
+    fn shown_action(&self) -> Option<&str> {
+        let (route, action) = (self.route.as_ref()?, self.action.as_ref()?);
+        Some(route.action_name(action.known()))
+    }
+
+    /// The Action for the audit: the name that the client sent.
+    fn called_action(&self) -> Option<&str> {
+        match self.action.as_ref()? {
+            CalledAction::Known(known) => Some(self.route.as_ref()?.action_name(Some(*known))),
+            CalledAction::Other(name) => Some(name),
+        }
+    }
+}
+
+impl Drop for ExchangeRecord {
+    fn drop(&mut self) {
+        // an exchange that has no response yet: the client left
+        self.write_audit(self.outcome);
+        self.count();
+        log_line::log(self);
+    }
+}
