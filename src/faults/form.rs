@@ -21,7 +21,7 @@ rows! {
         "Look at the client's timeouts.");
     BODY_MISFRAMED = refused(400, "ProxyMalformedRequest", warn("framing");
         "The chunks of the body are malformed.";
-        "Mend the client. If it is not yours, treat the request as an attempt to smuggle another one.");
+        "Fix the client. If it is not yours, treat the request as an attempt to smuggle another one.");
     BAD_ESCAPE = refused(400, "MalformedQueryString", info("form.encoding");
         "A `%` in the form is not followed by two hexadecimal digits.";
         "Encode the form as the URL standard says.")

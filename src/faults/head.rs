@@ -23,13 +23,13 @@ rows! {
         "Escape the path as RFC 3986 says.");
     LINE_END = refused(400, MALFORMED, warn("framing");
         "A line of the head does not end in CRLF, or has a CR or LF inside.";
-        "Mend the client. If it is not yours, treat the request as an attempt to smuggle another one.");
+        "Fix the client. If it is not yours, treat the request as an attempt to smuggle another one.");
     FOLDED = refused(400, MALFORMED, warn("framing");
         "A header field continues on a second line.";
         "Send each header field on one line.");
     FIELD_NAME = refused(400, MALFORMED, warn("framing");
         "The name of a header field is not a token that a colon follows directly.";
-        "Mend the name of the field.");
+        "Fix the name of the field.");
     FIELD_VALUE = refused(400, MALFORMED, warn("framing");
         "The value of a header field has a control character.";
         "Remove the control character.");
@@ -47,7 +47,7 @@ rows! {
         "Send one of them. If the client is not yours, treat the request as an attempt to smuggle another one.");
     LENGTH = refused(400, MALFORMED, info("length");
         "The Content-Length is not a number.";
-        "Mend the client.");
+        "Fix the client.");
     DUPLICATE_LENGTH = refused(400, MALFORMED, warn("framing");
         "The request has more than one Content-Length.";
         "Send one. If the client is not yours, treat the request as an attempt to smuggle another one.");

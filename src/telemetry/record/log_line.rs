@@ -76,15 +76,19 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use jiff::Timestamp;
     use tracing::{Event, Subscriber};
     use tracing_subscriber::layer::{Context, Layered, SubscriberExt as _};
     use tracing_subscriber::{EnvFilter, Layer, Registry};
 
     use super::*;
+    use crate::faults::LogReason;
     use crate::telemetry::log::memory::Memory;
     use crate::telemetry::log::outlet::Outlet;
     use crate::telemetry::metrics::Metrics;
+    use crate::telemetry::outcome::Outcome;
 
     /// Lets nobody see what it holds, so that every line comes as an event.
     struct Hidden(JsonLines);
