@@ -10,7 +10,7 @@
 //!
 //! # The life of a request
 //!
-//! `Proxy::exchange` in [`proxy::exchange`] walks a request through the rooms from top to bottom. Each step takes what
+//! `Proxy::run` in `proxy/exchange.rs` walks a request through the rooms from top to bottom. Each step takes what
 //! the step before made, so that the compiler keeps the order.
 //!
 //! ```text
