@@ -1,4 +1,5 @@
-//! Health, readiness and metrics, on a listener of their own: reachable when the proxy's are full, and never beside keys.
+//! Health, readiness and metrics, on a listener of their own: reachable when the listeners of the proxy are full, and
+//! without access to keys.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,12 +12,12 @@ use crate::downstream::server::ExchangeGuard;
 use crate::downstream::{Handler, HeadFault, PeerEvidence, Reply, RequestBody, RequestHead};
 use crate::telemetry::metrics::MEDIA_TYPE;
 
-/// What the admin listener reports of the rest of the process.
+/// What the admin listener reports of the process.
 pub trait Status: Send + Sync {
-    /// Why the process is not ready, one reason per line of the answer; empty when it is.
+    /// Why the process is not ready, one reason per line of the response; empty if it is ready.
     fn not_ready(&self) -> Vec<String>;
 
-    /// What is the matter although the process is ready, one thing per line; empty when all is well.
+    /// What is wrong although the process is ready, one problem per line; empty if all is well.
     fn degraded(&self) -> Vec<String>;
 
     /// The metrics as they are now, in the OpenMetrics text format.
@@ -42,7 +43,7 @@ impl Admin {
             return reply;
         }
         match path {
-            // answering at all is being alive: a process that should be restarted does not get here
+            // a process that should be restarted does not get here
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
             "/metrics" => text(StatusCode::OK, MEDIA_TYPE, self.status.metrics()),

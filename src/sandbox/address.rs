@@ -3,7 +3,7 @@
 use super::manifest_text::Fields;
 use super::refusal::Refusal;
 
-/// The parts an address cannot do without (developer guide, "returnAddress"; `company`, `street2` and `street3` are free).
+/// The parts that an address must have (developer guide, "returnAddress"; `company`, `street2` and `street3` are optional).
 const REQUIRED: [&str; 7] = ["name", "street1", "city", "stateOrProvince", "postalCode", "country", "phoneNumber"];
 
 /// Every part, in the order a label prints them.
@@ -20,7 +20,7 @@ pub const PARTS: [&str; 10] = [
     "phoneNumber",
 ];
 
-/// An address that something can be sent to.
+/// An address with all parts that a label needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     parts: Vec<(&'static str, String)>,
@@ -30,7 +30,7 @@ impl Address {
     /// Takes the known parts of `fields`; unknown ones are ignored.
     ///
     /// # Errors
-    /// `missing(part)` when a required part is missing or empty, [`Refusal::InvalidAddress`] when one cannot be right.
+    /// `missing(part)` if a required part is missing or empty, [`Refusal::InvalidAddress`] if one cannot be right.
     pub fn from_fields(fields: &Fields, missing: impl Fn(&'static str) -> Refusal) -> Result<Self, Refusal> {
         Self::from_parts(|part| fields.iter().find(|(name, _)| name == part).map(|(_, value)| value.as_str()), missing)
     }
@@ -57,14 +57,14 @@ impl Address {
         Ok(Self { parts })
     }
 
-    /// One part.
+    /// The value of one part.
     #[must_use]
     pub fn get(&self, part: &str) -> Option<&str> {
         self.parts.iter().find(|(name, _)| *name == part).map(|(_, value)| value.as_str())
     }
 }
 
-/// No carrier's database is asked: this catches fields that changed places.
+/// A rough check that finds exchanged fields. No carrier's database is asked.
 fn check(part: &'static str, value: &str) -> Result<(), Refusal> {
     let invalid = |expected| Err(Refusal::InvalidAddress { field: part, expected });
     match part {

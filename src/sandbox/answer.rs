@@ -1,4 +1,4 @@
-//! The XML of the service's answers.
+//! The XML of the service's responses.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use super::refusal::Refusal;
 use crate::query::document::MEDIA_TYPE;
 use crate::query::{ErrorDialect, ErrorDocument, ErrorType};
 
-/// The namespace of the service's answers, as its API reference (2010-06-03) prints them.
+/// The namespace of the service's responses, from its API reference (2010-06-03).
 const NAMESPACE: &str = "http://importexport.amazonaws.com/";
 
-/// The media type of every answer, errors included.
+/// The media type of every response, errors included.
 pub const CONTENT_TYPE: &str = MEDIA_TYPE;
 
 /// The elements inside a `<...Result>`, in the order they are added.
@@ -20,7 +20,7 @@ pub const CONTENT_TYPE: &str = MEDIA_TYPE;
 pub struct Elements(String);
 
 impl Elements {
-    /// None yet.
+    /// No elements yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -54,7 +54,7 @@ impl Elements {
         self
     }
 
-    /// Puts the elements into the answer of `operation`.
+    /// Puts the elements into the response of `operation`.
     #[must_use]
     pub fn into_document(self, operation: Operation, request_id: &str) -> String {
         let operation = operation.name();
@@ -75,7 +75,7 @@ pub fn refusal_document(refusal: &Refusal, request_id: &str) -> String {
         .to_xml(ErrorDialect::Query)
 }
 
-/// A carriage return is escaped too: a reader would turn it into a line feed (XML 1.0 section 2.11), and a manifest comes
+/// Escapes a carriage return too: a reader would turn it into a line feed (XML 1.0 section 2.11), and a manifest must come
 /// back as it was sent.
 fn escaped(text: &str) -> String {
     escape(text).replace('\r', "&#13;")

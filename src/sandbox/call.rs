@@ -3,8 +3,7 @@
 use super::refusal::Refusal;
 use crate::query::Parameters;
 
-/// The API versions served: that of the API reference, and that of the model SDKs carry. They differ in nothing that is
-/// sent.
+/// The API versions that are served: that of the API reference, and that of the SDKs' model. What is sent is the same.
 pub const VERSIONS: [&str; 2] = ["2010-06-03", "2010-06-01"];
 
 /// What an operation was called with.
@@ -25,7 +24,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A parameter; an empty one counts as absent, as SDKs send what was set to nothing.
+    /// A parameter. An empty one counts as absent, since SDKs send parameters that were set to an empty string.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<&'a str> {
         self.parameters.get(name).filter(|value| !value.is_empty())
@@ -39,8 +38,8 @@ impl<'a> Call<'a> {
         self.optional(name).ok_or(Refusal::MissingParameter(name))
     }
 
-    /// The values of `name.member.1`, `name.member.2` and so on, or of `name.1`, `name.2` as the oldest clients write lists.
-    /// Ends at the first number that is missing.
+    /// The values of `name.member.1`, `name.member.2` and so on, or of `name.1`, `name.2`, as the oldest clients write
+    /// lists. Ends at the first number that is missing.
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<&'a str> {
         let numbered = |separator: &str| {

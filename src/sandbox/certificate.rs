@@ -1,4 +1,4 @@
-//! The endpoint's TLS identity: read from files, or issued on the spot by an authority made for the purpose.
+//! The endpoint's TLS identity: read from files, or issued at start by an authority made for the purpose.
 
 use std::sync::Arc;
 
@@ -13,33 +13,34 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
-/// How long certificates made here are valid: long enough for any test run, and short of the 825 days some platforms allow.
+/// How long certificates made here are valid: long enough for any test run, and less than the 825 days that some platforms
+/// allow.
 const VALIDITY: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-/// Clocks of clients may run behind ours.
+/// How far the clocks of clients may be behind.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(24);
 
 /// Why there is no certificate.
 #[derive(Debug, Error)]
 pub enum CertificateError {
-    /// None could be made, most often for a name that is none.
+    /// No certificate could be made, most often because a name is not valid.
     #[error("cannot make a certificate")]
     Make(#[source] rcgen::Error),
-    /// The file holds no certificate that can be read.
+    /// A certificate in the file cannot be read.
     #[error("cannot read a PEM certificate")]
     Chain(#[source] rustls::pki_types::pem::Error),
-    /// The file is empty of certificates.
+    /// The file has no certificate.
     #[error("there is no PEM certificate")]
     NoCertificate,
-    /// The file holds no private key that can be read.
+    /// The private key in the file cannot be read.
     #[error("cannot read a PEM private key")]
     Key(#[source] rustls::pki_types::pem::Error),
-    /// Certificate and key cannot be served.
+    /// The certificate and the key cannot be used together.
     #[error("the certificate and its key cannot be used")]
     Unusable(#[source] rustls::Error),
 }
 
-/// A certificate authority that lives as long as this value: its key is in no file and goes with it.
+/// A certificate authority that exists as long as this value: its key is in no file.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -90,7 +91,7 @@ impl Identity {
     /// Reads PEM: the chain, leaf first, and the key.
     ///
     /// # Errors
-    /// What is wrong with either, or that they do not belong together.
+    /// The certificate or the key cannot be read, or they do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         let chain: Vec<CertificateDer<'static>> =
             CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(CertificateError::Chain)?;
@@ -101,7 +102,7 @@ impl Identity {
     }
 
     fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, CertificateError> {
-        // the provider is named: a process-wide default could be another library's choice
+        // the provider is named, since another library could choose the default of the process
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))

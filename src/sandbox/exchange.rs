@@ -1,4 +1,4 @@
-//! One request and its answer: read the form, verify it, carry it out, tell the observer.
+//! One request and its response: reads the form, verifies it, carries it out, and tells the observer.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -28,27 +28,27 @@ use crate::http1::Persistence;
 use crate::query::{Action, FormError, FormLimits, Parameters};
 use crate::signing::SigningTarget;
 
-/// Longest form, in bytes.
+/// The longest form, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
 /// How long a form may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most parameters of a form.
+/// How many parameters a form may have.
 const LIMITS: FormLimits = FormLimits::DEFAULT;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What all requests share.
+/// What all requests share: keys, jobs, and who observes.
 pub struct Endpoint {
     keyring: Keyring,
-    /// By access key id. Only ids of the keyring come in, which bounds it.
+    /// By access key ID. Only IDs of the keyring get in, so the map is bounded.
     accounts: Mutex<HashMap<String, Jobs>>,
     pause: Option<Duration>,
     observer: Option<Observer>,
 }
 
-/// A request, once read.
+/// A request that was read.
 struct Received {
     target: SigningTarget,
     query: Option<String>,
@@ -64,7 +64,7 @@ impl Endpoint {
         Self { keyring, accounts: Mutex::new(HashMap::new()), pause, observer }
     }
 
-    /// Answers a request; there is always an answer.
+    /// Responds to a request; refusals are responses too.
     ///
     /// # Errors
     /// None.
@@ -86,13 +86,13 @@ impl Endpoint {
         Ok(self.respond(outcome, &request_id))
     }
 
-    /// Everything between reading and answering; `seed` is random.
+    /// Everything between reading a request and responding; `seed` is random.
     fn judge(&self, received: &Received, now: Timestamp, seed: u128) -> (Verification, Outcome) {
         let parameters = match Parameters::parse(&received.body, LIMITS) {
             Ok(parameters) => parameters,
             Err(error) => return (Verification::NotReached, Err(error.into())),
         };
-        // as AWS does: who calls comes before what is called
+        // AWS also checks who calls before what is called
         let key = match self.keyring.verify(&parameters, &received.target, now) {
             Ok(key) => key,
             Err(error) => return (Verification::Refused(error.clone()), Err(error.into())),
@@ -134,7 +134,7 @@ impl Endpoint {
             Ok((operation, elements)) => {
                 let document = elements.into_document(operation, request_id);
                 Response::new(match operation {
-                    // the two whose answers are long, as they carry the signature file and the manifest
+                    // the two whose responses are long, as they have the signature file and the manifest
                     Operation::CreateJob | Operation::GetStatus => Paced::in_pieces(document, self.pause),
                     Operation::UpdateJob | Operation::CancelJob | Operation::ListJobs | Operation::GetShippingLabel => {
                         Paced::whole(document)
@@ -165,7 +165,7 @@ fn refuse(refusal: &Refusal, request_id: &str) -> Response<Paced> {
     response
 }
 
-/// Host and path as received; the host in lower case, as it is signed.
+/// Host and path as received; the host in lower case, as it was signed.
 fn target(head: &Parts) -> SigningTarget {
     let host = head.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     SigningTarget { host: host.to_ascii_lowercase(), path: head.uri.path().to_owned() }
@@ -188,8 +188,8 @@ async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
     }
 }
 
-/// The operation that Action names. The SDKs' model of this service has every request line end in `?Operation=` and the
-/// Action, and some of them send it; Signature Version 2 does not cover it in a POST, so it may say nothing else.
+/// The operation that Action names. In the SDKs' model of this service every request line ends in `?Operation=` and the
+/// Action, and some SDKs send it. Signature Version 2 does not cover it in a POST, so it may say nothing else.
 fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operation, Refusal> {
     let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
     let action = Action::parse(name).ok_or(FormError::InvalidAction)?;

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::manifest::Manifest;
 use super::refusal::Refusal;
 
-/// Most jobs kept for one access key; the oldest go first.
+/// How many jobs are kept for one access key; the oldest are dropped.
 pub const MOST_JOBS: usize = 10_000;
 
-/// Most bytes of manifests kept for one access key; the oldest jobs go first.
+/// How many bytes of manifests are kept for one access key; the oldest jobs are dropped.
 pub const MOST_MANIFEST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Import or export.
@@ -39,14 +39,14 @@ impl JobType {
     }
 }
 
-/// What has become of a job.
+/// The stage of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     /// Created; the device has not been sent.
     Pending,
     /// A shipping label was made, with this tracking number.
     Labelled(String),
-    /// Cancelled, for good.
+    /// Cancelled, which is final.
     Canceled,
 }
 
@@ -55,9 +55,9 @@ pub enum Stage {
 pub struct Order {
     /// Import or export.
     pub job_type: JobType,
-    /// The manifest as it was sent.
+    /// The manifest as sent.
     pub manifest_text: String,
-    /// What was understood of it.
+    /// The manifest as read.
     pub manifest: Manifest,
     /// See [`super::signature_file::signature`].
     pub signature: String,
@@ -70,9 +70,9 @@ pub struct Job {
     pub id: String,
     /// When it was created.
     pub created: Timestamp,
-    /// What it is to do.
+    /// What the job is to do.
     pub order: Order,
-    /// Where it stands.
+    /// The stage of the job.
     pub stage: Stage,
 }
 
@@ -93,7 +93,7 @@ pub struct Page<'a> {
 }
 
 impl Jobs {
-    /// Makes a job of `order` and returns its id, which comes from `seed`; the caller draws that at random.
+    /// Creates a job for `order` and returns its ID, which is derived from `seed`, a random number.
     pub fn create(&mut self, order: Order, seed: u128, now: Timestamp) -> String {
         let id = self.unused_id(seed);
         self.manifest_bytes = self.manifest_bytes.saturating_add(order.manifest_text.len());
@@ -105,13 +105,13 @@ impl Jobs {
     /// A job that was not cancelled.
     ///
     /// # Errors
-    /// [`Refusal::UnknownJob`] (never made here, made under another key, or forgotten), [`Refusal::CanceledJob`].
+    /// [`Refusal::UnknownJob`] (never created, created under another key, or dropped), [`Refusal::CanceledJob`].
     pub fn active(&self, id: &str) -> Result<&Job, Refusal> {
         let job = self.by_age.iter().find(|job| job.id == id).ok_or(Refusal::UnknownJob)?;
         if job.stage == Stage::Canceled { Err(Refusal::CanceledJob) } else { Ok(job) }
     }
 
-    /// Replaces what a job is to do.
+    /// Replaces the order of a job.
     ///
     /// # Errors
     /// As [`Self::active`], and [`Refusal::UnchangeableJobType`].
@@ -128,7 +128,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Puts a job at another stage.
+    /// Sets the stage of a job.
     ///
     /// # Errors
     /// As [`Self::active`].
@@ -137,10 +137,10 @@ impl Jobs {
         Ok(())
     }
 
-    /// The jobs made before the one called `marker`, or all of them, at most `most`, newest first.
+    /// The jobs created before the job `marker`, or all of them, newest first, at most `most`.
     ///
     /// # Errors
-    /// [`Refusal::InvalidParameter`] when no job is called `marker`.
+    /// [`Refusal::InvalidParameter`] if there is no job `marker`.
     pub fn page(&self, marker: Option<&str>, most: usize) -> Result<Page<'_>, Refusal> {
         let newest_first = || self.by_age.iter().rev();
         let skipped = match marker {
@@ -160,7 +160,7 @@ impl Jobs {
         if job.stage == Stage::Canceled { Err(Refusal::CanceledJob) } else { Ok(job) }
     }
 
-    /// Keeps at least the newest job, however long its manifest: it has just been answered for.
+    /// Keeps at least the newest job, however long its manifest is: the client is about to get its ID.
     fn forget_oldest(&mut self) {
         while self.by_age.len() > 1 && (self.by_age.len() > MOST_JOBS || self.manifest_bytes > MOST_MANIFEST_BYTES) {
             if let Some(oldest) = self.by_age.pop_front() {
@@ -169,7 +169,7 @@ impl Jobs {
         }
     }
 
-    /// Ends, since there are 3000 times as many ids as jobs.
+    /// This loop ends, since there are 3,000 times as many IDs as jobs.
     fn unused_id(&self, seed: u128) -> String {
         let mut seed = seed;
         loop {
@@ -182,7 +182,7 @@ impl Jobs {
     }
 }
 
-/// The lowest 25 bits as five base 32 digits (RFC 4648's alphabet has no 0, 1, 8 and 9, which look like letters on labels).
+/// The lowest 25 bits as five base 32 digits. RFC 4648's alphabet lacks 0, 1, 8 and 9, which look like letters on labels.
 fn id_from(seed: u128) -> String {
     (0..5_u32)
         .map(|digit| match (seed >> digit.saturating_mul(5)) & 31 {

@@ -7,11 +7,11 @@ use crate::query::Parameters;
 use crate::signing::SigningTarget;
 use crate::signing::verify::{SignatureClaim, VerifyError};
 
-/// The keys, each id once.
+/// The keys; no two have the same ID.
 pub struct Keyring(Vec<HeldKey>);
 
 impl Keyring {
-    /// Takes the keys; `None` when two have the same id.
+    /// Takes the keys; `None` if two have the same ID.
     #[must_use]
     pub fn new(keys: Vec<HeldKey>) -> Option<Self> {
         let twice =
@@ -21,7 +21,7 @@ impl Keyring {
 
     /// The key that signed `parameters` for `target`.
     ///
-    /// A key past its expiration is treated as one that is not known.
+    /// A key that has expired counts as unknown.
     ///
     /// # Errors
     /// Any [`VerifyError`].

@@ -1,11 +1,11 @@
-//! What a manifest must say before a job is made of it (developer guide, "Manifest File Options Reference").
+//! What a manifest must say before a job is created from it (developer guide, "Manifest File Options Reference").
 
 use super::address::Address;
 use super::jobs::JobType;
 use super::manifest_text::{Fields, ManifestText, Value};
 use super::refusal::Refusal;
 
-/// The options of the guide, so that a misspelt one is warned of.
+/// The options of the guide. Another one is probably misspelt, and the response warns of it.
 const KNOWN: [&str; 29] = [
     "acl",
     "accessKeyId",
@@ -38,10 +38,10 @@ const KNOWN: [&str; 29] = [
     "trueCryptPassword",
 ];
 
-/// Longest key of an object in S3, which a log's name becomes.
+/// The longest key of an object in S3; the name of a log becomes one.
 const LONGEST_KEY: usize = 1024;
 
-/// What the service keeps of a manifest that passed.
+/// What the service keeps of a valid manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The bucket for the log: `logBucket`, or an import's `bucket`.
@@ -50,12 +50,12 @@ pub struct Manifest {
     pub log_prefix: String,
     /// `returnAddress`.
     pub return_address: Address,
-    /// Options the guide does not know; ignored.
+    /// Options that the guide does not have. They are ignored.
     pub unknown: Vec<String>,
 }
 
 impl Manifest {
-    /// Checks `text` for a job of `job_type` whose request `access_key_id` signed.
+    /// Checks `text` for a job of `job_type` that a request signed by `access_key_id` creates.
     ///
     /// # Errors
     /// The refusals about manifests, fields in the order of the guide's tables: one at a time, as the service does.
@@ -92,7 +92,7 @@ impl Manifest {
     }
 }
 
-/// The end of a log's key, which always follows the prefix.
+/// The end of a log's key, which follows the prefix.
 #[must_use]
 pub fn log_name(job_type: JobType, job_id: &str) -> String {
     match job_type {

@@ -1,24 +1,24 @@
-//! Reads the text of a manifest: the part of YAML that the developer guide's manifests use, and no more.
+//! Reads the text of a manifest, in the part of YAML that the manifests of the developer guide use.
 //!
 //! That part: `name: value` lines; under a name without a value, indented `name: value` lines, or `- name: value` items
 //! each with further lines below. The space after the colon may be missing, as it is in the guide's own examples.
-//! Comments, blank lines, a leading `---` and quotes around values are understood. Deeper nesting, flow style, anchors
-//! and block scalars are refused rather than guessed at.
+//! Comments, blank lines, a leading `---` and quotes around values are accepted. Deeper nesting, flow style, anchors
+//! and block scalars are refused.
 
 use super::answer::is_xml_character;
 use super::refusal::Refusal;
 
-/// Most lines of a manifest: many times what the guide's longest examples have, and few enough that looking for repeated
-/// names one by one costs nothing.
+/// How many lines a manifest may have: many times as many as the guide's longest examples, and few enough that comparing
+/// every name with every other costs nothing.
 pub const MOST_LINES: usize = 2000;
 
 /// Name and value pairs, in the order written.
 pub type Fields = Vec<(String, String)>;
 
-/// What stands under one name.
+/// The value of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// `name: value`; empty when nothing follows at all.
+    /// `name: value`; empty if nothing follows.
     Scalar(String),
     /// Indented lines.
     Mapping(Fields),

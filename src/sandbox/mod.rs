@@ -1,12 +1,12 @@
 //! An AWS Import/Export endpoint to develop and test against: it verifies Signature Version 2 and keeps its jobs in memory.
 //!
-//! Life of a request: [`server`] accepts it, [`exchange`] reads the form and has [`keyring`] verify its signature,
-//! [`operations`] carries it out on the caller's [`jobs`], [`answer`] writes the XML, and [`pacing`] sends it. What the
-//! endpoint received is told to an observer.
+//! The life of a request: [`server`] accepts it, [`exchange`] reads the form and has [`keyring`] verify its signature,
+//! [`operations`] carries it out on the caller's [`jobs`], [`answer`] writes the XML, and [`pacing`] sends it. An
+//! observer is told what the endpoint received.
 //!
 //! Modelled on the AWS Import/Export API reference (API version 2010-06-03), its developer guide for manifests, and the
-//! 2010-06-01 model that SDKs carry. Only `server` and `exchange` know the time, the network and chance; everything below
-//! them is told.
+//! 2010-06-01 model in the SDKs. Only `server` and `exchange` use the clock, the network and random numbers; the rest
+//! gets them as arguments.
 
 pub mod address;
 pub mod answer;

@@ -1,40 +1,40 @@
-//! What the endpoint saw of a request, for whoever wants to print or check it.
+//! What the endpoint saw of a request, for programs that print or check it.
 
 use jiff::Timestamp;
 
 use super::refusal::Refusal;
 use crate::signing::verify::VerifyError;
 
-/// Called for each request before its answer is sent, on the endpoint's own thread.
+/// Called for each request before its response is sent, on the endpoint's own thread.
 pub type Observer = Box<dyn Fn(&Observation) + Send + Sync>;
 
-/// What came of the signature.
+/// The result of verifying the signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verification {
-    /// It was not looked at: the request is no form, or one that cannot be read.
+    /// The signature was not checked: the request is not a form, or not one that can be read.
     NotReached,
-    /// It verifies.
+    /// The signature is valid.
     Verified,
-    /// It does not.
+    /// The signature is refused.
     Refused(VerifyError),
 }
 
-/// One request and what came of it.
+/// One request and its result.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// When the whole form had arrived.
+    /// When the form had arrived.
     pub time: Timestamp,
-    /// The `Host` header, empty when there is none.
+    /// The `Host` header, empty if there is none.
     pub host: String,
     /// The path, as received.
     pub path: String,
     /// The parameters, decoded, in the order received; at most as many as the endpoint accepts.
     pub parameters: Vec<(String, String)>,
-    /// Whether it was signed by a key the endpoint knows.
+    /// Whether it was signed by a key that the endpoint knows.
     pub verification: Verification,
-    /// Why it was not served.
+    /// Why it was refused, if it was.
     pub refusal: Option<Refusal>,
-    /// The id in the answer.
+    /// The request ID in the response.
     pub request_id: String,
 }
 
@@ -45,7 +45,7 @@ impl Observation {
         self.parameters.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.refusal.as_ref().map_or(200, Refusal::status)

@@ -12,29 +12,29 @@ use super::signature_file;
 use crate::credentials::HeldKey;
 use crate::query::{Action, percent};
 
-/// Most jobs on one page; also how many there are when `MaxJobs` does not say.
+/// How many jobs a page may have, and has if `MaxJobs` is not given.
 pub const MOST_LISTED: usize = 1000;
 
 /// A host that cannot exist (RFC 2606), for links to documents that do not.
 const DOCUMENTS: &str = "https://importexport.example";
 
-/// Where devices would be sent.
+/// The address that devices would be sent to.
 const SHIPPING_ADDRESS: &str = "AWS Import/Export\nJOBID TTTT\n2646 Rainier Ave South Suite 1060\nSeattle, WA 98144";
 
-/// What may be called.
+/// The operations of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Checks a manifest and makes a job of it.
+    /// Checks a manifest and creates a job.
     CreateJob,
     /// Replaces a job's manifest.
     UpdateJob,
     /// Cancels a job.
     CancelJob,
-    /// Says where a job stands.
+    /// Describes a job and its stage.
     GetStatus,
     /// Lists jobs, newest first.
     ListJobs,
-    /// Makes a prepaid label for the way to AWS.
+    /// Creates a prepaid label for sending devices to AWS.
     GetShippingLabel,
 }
 
@@ -42,7 +42,7 @@ impl Operation {
     const ALL: [Self; 6] =
         [Self::CreateJob, Self::UpdateJob, Self::CancelJob, Self::GetStatus, Self::ListJobs, Self::GetShippingLabel];
 
-    /// Every name.
+    /// The names of all operations.
     pub const NAMES: [&'static str; 6] =
         ["CreateJob", "UpdateJob", "CancelJob", "GetStatus", "ListJobs", "GetShippingLabel"];
 
@@ -83,15 +83,15 @@ impl Operation {
     }
 }
 
-/// Who calls, and what an operation cannot know by itself.
+/// The caller of an operation, the time, and a random number.
 pub struct Caller<'a> {
     /// The key that signed.
     pub key: &'a HeldKey,
-    /// Its jobs.
+    /// The jobs of this key.
     pub jobs: &'a mut Jobs,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// A random number, for the id of a new job.
+    /// A random number, from which the ID of a new job is derived.
     pub seed: u128,
 }
 
@@ -187,7 +187,7 @@ fn list_jobs(call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elements, Refus
     Ok(Elements::new().list("Jobs", jobs).text("IsTruncated", is_truncated))
 }
 
-/// Without an address of its own the label is made for the return address of the first job.
+/// Without an address in the request, the label has the return address of the first job.
 fn get_shipping_label(call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elements, Refusal> {
     let ids = call.list("jobIds");
     let Some(first) = ids.first() else {
@@ -212,7 +212,7 @@ fn get_shipping_label(call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elemen
         .text("Warning", "This label comes from a sandbox: nothing can be shipped with it."))
 }
 
-/// Reads and checks JobType and Manifest. `ManifestAddendum` is, in the reference's words, for internal use: it is ignored.
+/// Reads and checks JobType and Manifest. `ManifestAddendum` is for internal use, says the API reference, and is ignored.
 fn order(call: &Call<'_>, key: &HeldKey) -> Result<Order, Refusal> {
     const NAME: &str = "JobType";
     let job_type = JobType::parse(call.required(NAME)?)
@@ -264,7 +264,7 @@ mod tests {
             Self { key, jobs: Jobs::default(), seed: 0 }
         }
 
-        /// The answer's document, or the refusal.
+        /// The document of the response, or the refusal.
         fn call(&mut self, operation: Operation, form: &str) -> Result<String, Refusal> {
             let body = format!("Version=2010-06-03&{form}");
             let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();

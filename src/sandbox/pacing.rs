@@ -1,4 +1,4 @@
-//! The body of an answer: in one piece, or in several with a pause between, so that streaming can be seen.
+//! The body of a response: sent in one piece, or in several with pauses, so that streaming can be observed.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 /// How many pieces a document is cut into.
 const PIECES: usize = 4;
 
-/// A document on its way out.
+/// A document that is being sent.
 pub struct Paced {
     pieces: VecDeque<Bytes>,
     pause: Option<Duration>,
@@ -22,13 +22,13 @@ pub struct Paced {
 }
 
 impl Paced {
-    /// Sent at once, with a Content-Length.
+    /// A document that is sent at once, with a Content-Length.
     #[must_use]
     pub fn whole(document: String) -> Self {
         Self { pieces: VecDeque::from([Bytes::from(document)]), pause: None, sleep: None }
     }
 
-    /// Sent in four chunks, without a Content-Length, with `pause` between them.
+    /// A document that is sent in four chunks, without a Content-Length, with `pause` between them.
     #[must_use]
     pub fn in_pieces(document: String, pause: Option<Duration>) -> Self {
         let mut rest = Bytes::from(document);

@@ -9,7 +9,7 @@ use crate::signing::verify::VerifyError;
 /// A refusal. Messages name parameters and manifest fields, never their values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// The signature or what belongs to it.
+    /// The signature is refused.
     #[error(transparent)]
     Authentication(#[from] VerifyError),
     /// The form cannot be read.
@@ -21,13 +21,13 @@ pub enum Refusal {
     /// No operation has this name.
     #[error("the Action is not one of {known}", known = super::operations::Operation::NAMES.join(", "))]
     UnknownAction,
-    /// Some SDKs repeat the Action as `?Operation=`; anything else does not belong there.
+    /// Some SDKs repeat the Action as `?Operation=`; the query string may say nothing else.
     #[error("the query string may only repeat the Action, as Operation")]
     QueryString,
-    /// A parameter the operation needs.
+    /// A parameter that the operation needs is missing.
     #[error("parameter {0} is required")]
     MissingParameter(&'static str),
-    /// A parameter with a value it cannot have.
+    /// A parameter has a value that it cannot have.
     #[error("parameter {name} must be {expected}")]
     InvalidParameter {
         /// Its name.
@@ -55,10 +55,10 @@ pub enum Refusal {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A field the manifest needs.
+    /// A field that the manifest needs is missing.
     #[error("the manifest has no {0}")]
     MissingManifestField(&'static str),
-    /// A field with a value it cannot have.
+    /// A field has a value that it cannot have.
     #[error("the manifest's {field} must be {expected}")]
     InvalidManifestField {
         /// Its name.
@@ -69,10 +69,10 @@ pub enum Refusal {
     /// An export names a file system that the service cannot write.
     #[error("the manifest's fileSystem must be NTFS or EXT4")]
     InvalidFileSystem,
-    /// An address nothing can be sent to.
+    /// Nothing can be sent to the address.
     #[error("the address is not valid: {field} must be {expected}")]
     InvalidAddress {
-        /// The part at fault.
+        /// The part that is wrong.
         field: &'static str,
         /// What it may be.
         expected: &'static str,

@@ -1,4 +1,4 @@
-//! Accepting connections, plain or TLS, on a thread of the endpoint's own.
+//! The endpoint's server: accepts connections, plain or TLS, on a thread of its own.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,21 +23,21 @@ use super::keyring::Keyring;
 use super::observation::Observer;
 use crate::credentials::HeldKey;
 
-/// Most connections at a time; more wait in the listener's queue.
+/// How many connections are served at a time; more wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 256;
 
-/// How long a TLS handshake may take, and a request's head, and a connection without one.
+/// How long a TLS handshake and a request's head may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long answers under way may take once the endpoint is told to stop.
+/// How long responses in progress may take once the endpoint is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// After an accept that failed: most often there are no descriptors left, and trying at once would only spin.
+/// The pause after an accept that failed. Most often no descriptors are left, and trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How connections are protected.
 pub enum Transport {
-    /// Not at all.
+    /// No protection: plain HTTP.
     Plain,
     /// TLS 1.2 or 1.3.
     Tls(Identity),
@@ -45,7 +45,7 @@ pub enum Transport {
 
 /// What to serve, and where.
 pub struct Configuration {
-    /// Where to listen; port 0 lets the system choose.
+    /// The address to listen on; port 0 lets the system choose.
     pub address: SocketAddr,
     /// How connections are protected.
     pub transport: Transport,
@@ -55,21 +55,21 @@ pub struct Configuration {
     pub pacing: Option<Duration>,
 }
 
-/// Why the endpoint does not run.
+/// Why the endpoint does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("cannot listen on {address}")]
     Listen {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// Two keys with one id: which is meant could not be told.
+    /// Two keys have the same ID, so a request would not say which of them signed it.
     #[error("two keys have the same access key id")]
     DuplicateKey,
-    /// The system refuses a thread or what its event loop needs.
+    /// The system refuses a thread, or what its event loop needs.
     #[error("cannot start a thread for the endpoint")]
     Thread(#[source] io::Error),
 }
@@ -81,7 +81,7 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the endpoint. It listens when this returns; async code may call this too, it takes about a millisecond.
+/// Starts the endpoint. It is listening when this returns. The call takes about a millisecond, so async code may make it too.
 ///
 /// # Errors
 /// [`StartError`].
@@ -97,7 +97,7 @@ pub fn start(configuration: Configuration, observer: Option<Observer>) -> Result
     let (stop, stopping) = watch::channel(());
     let (ready, started) = mpsc::channel();
     let serve = move || {
-        // made here, so that `start` can be called from within another runtime
+        // built on the new thread, so that `start` can be called from within another runtime
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return drop(ready.send(Err(error))),
@@ -125,13 +125,13 @@ fn listen(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)
 }
 
 impl Running {
-    /// Where it listens, with the real port.
+    /// The address it listens on, with the real port.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops listening, lets answers under way finish for up to two seconds, and returns when all is closed: it blocks.
+    /// Stops listening, lets responses in progress finish for up to two seconds, and blocks until everything is closed.
     /// Dropping does the same.
     pub fn stop(self) {
         drop(self);
@@ -142,7 +142,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // an error would be a panic of the endpoint's thread, which has been printed already
+            // an error means that the endpoint's thread panicked, which has been printed already
             let _panicked = thread.join();
         }
     }
@@ -178,7 +178,7 @@ async fn connection(
     endpoint: Arc<Endpoint>,
     stopping: watch::Receiver<()>,
 ) {
-    // pieces are small and paused between: they must not wait for one another
+    // pieces are small and sent with pauses, so the kernel must not wait to join them
     let _best_effort = stream.set_nodelay(true);
     match acceptor {
         None => converse(stream, &endpoint, stopping).await,
@@ -208,6 +208,6 @@ async fn converse(
             connection.await
         }
     };
-    // a client that breaks off is its own affair
+    // a client that breaks off is no error of the endpoint
     drop(ended);
 }

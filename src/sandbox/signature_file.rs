@@ -1,11 +1,11 @@
-//! The SIGNATURE file that goes onto an import device, so that the service knows whose device it unpacks.
+//! The SIGNATURE file on an import device, by which the service knows whose device it is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::credentials::{SignatureMethod, SigningKey};
 
-/// The signature of a manifest: base64 of its HMAC-SHA1 under the access key that made the job.
+/// The signature of a manifest: base64 of its HMAC-SHA1 with the access key that created the job.
 #[must_use]
 pub fn signature(manifest: &str, key: &SigningKey) -> String {
     STANDARD.encode(key.mac(SignatureMethod::HmacSha1, manifest.as_bytes()).as_bytes())
