@@ -4,10 +4,11 @@ use crate::http1::Persistence;
 
 /// How much a log line deserves to be looked at: the level it is logged at.
 ///
-/// A warning is what a client or an endpoint that works as intended does not cause, and what an operator should look into: a call
-/// that is not allowed, a request that two parsers could read differently, an endpoint that breaks off. Mistakes and limits are
-/// `Info`. Every such line was caused by a request, so a flood of refusals is a flood of lines. It neither delays exchanges nor fills
-/// memory, since the log's queue is bounded and counts the lines it drops; how much disk the lines may take is for their reader.
+/// A warning is what a client or an endpoint that works as intended does not cause, and what an operator should look
+/// into: a call that is not allowed, a request that two parsers could read differently, an endpoint that breaks off.
+/// Mistakes and limits are `Info`. Every such line was caused by a request, so a flood of refusals is a flood of
+/// lines. It neither delays exchanges nor fills memory, since the log's queue is bounded and counts the lines it
+/// drops; how much disk the lines may take is for their reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// An operator has to act: the endpoint is not trusted, or there is a bug.
@@ -51,7 +52,8 @@ pub struct FaultClass {
     pub log: LogReason,
     /// What became of the request.
     pub fate: Fate,
-    /// What becomes of the client's connection. It is closed where the body was not read: what follows the head is then not a request.
+    /// What becomes of the client's connection. It is closed where the body was not read: what follows the head is
+    /// then not a request.
     pub persistence: Persistence,
     /// The error type of RFC 9209 section 2.3.
     pub proxy_status: &'static str,
@@ -90,8 +92,8 @@ impl FaultClass {
 
     /// Perhaps sent, without a usable response. The connection is kept.
     ///
-    /// AWS SDKs repeat every 500, 502, 503 and 504, CreateJob included. They do not repeat 409, which is what the client gets unless
-    /// the route lists the Action as safe to repeat.
+    /// AWS SDKs repeat every 500, 502, 503 and 504, CreateJob included. They do not repeat 409, which is what the
+    /// client gets unless the route lists the Action as safe to repeat.
     pub(super) const fn unknown(status: u16, log: LogReason, cause: &'static str, remedy: &'static str) -> Self {
         let class = Self::refused(status, "ProxyOutcomeUnknown", log, cause, remedy).keeping_the_connection();
         Self { fate: Fate::Unknown, status_if_unsafe: Some(409), ..class }

@@ -13,8 +13,8 @@ rows! {
         "The keys of the listener's token issuer have not been fetched yet.";
         "Look in the log for why they cannot be fetched. `/readyz` says when they are there.")
         .closing_the_connection();
-    // AWS's Query services say `Throttling` with status 400, and SDKs look for that pair: botocore's `_retry.json` names both,
-    // older SDKs do not know 429, and on a 503 some would count the endpoint as down
+    // AWS's Query services say `Throttling` with status 400, and SDKs look for that pair: botocore's `_retry.json`
+    // names both, older SDKs do not know 429, and on a 503 some would count the endpoint as down
     THROTTLED = refused(400, "Throttling", info("client.throttled");
         "The client calls more often than it may.";
         "Wait as `Retry-After` says, or raise the client's `rate`.")

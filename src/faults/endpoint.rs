@@ -56,5 +56,6 @@ rows! {
         .proxy_status("http_protocol_error");
 }
 
-/// How the log calls a response that breaks off midway. The client has the endpoint's status by then, so there is no row for it.
+/// How the log calls a response that breaks off midway. The client has the endpoint's status by then, so there is no
+/// row for it.
 pub const RESPONSE_CUT: LogReason = warn("upstream.cut");

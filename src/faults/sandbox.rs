@@ -1,7 +1,7 @@
 //! Requests that the sandbox refuses, with the statuses and codes of the service it stands for.
 //!
-//! The service's own codes end in `Exception`: that is what the SDKs' models compare with, although the developer guide's prose
-//! drops the ending. Statuses and codes of signatures are those of AWS's page "Common Errors".
+//! The service's own codes end in `Exception`: that is what the SDKs' models compare with, although the developer
+//! guide's prose drops the ending. Statuses and codes of signatures are those of AWS's page "Common Errors".
 
 use super::class::{FaultClass, info, rows};
 

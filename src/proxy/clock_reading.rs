@@ -1,5 +1,5 @@
-//! One reading of both clocks of this host. An exchange reads the clocks a few times, not at every use of the time: what happens
-//! within a few microseconds counts as simultaneous.
+//! One reading of both clocks of this host. An exchange reads the clocks a few times, not at every use of the time:
+//! what happens within a few microseconds counts as simultaneous.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -19,7 +19,8 @@ pub(crate) struct ClockReading {
 }
 
 impl ClockReading {
-    /// Reads the wall clock for `instant`, which is now or a few microseconds ago. A clock that was set is followed at once.
+    /// Reads the wall clock for `instant`, which is now or a few microseconds ago. A clock that was set is followed
+    /// at once.
     #[must_use]
     pub(crate) fn at(instant: Instant) -> Self {
         Self { instant, wall: clock::now(), nanos: clock::nanos_at(instant.into_std()) }

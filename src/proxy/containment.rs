@@ -9,8 +9,8 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::fault::ExchangeError;
 
-/// Runs an exchange. A panic becomes an error and is counted. It leaves nothing half changed that other exchanges share: counters
-/// are atomic, and pools hold complete connections only.
+/// Runs an exchange. A panic becomes an error and is counted. It leaves nothing half changed that other exchanges
+/// share: counters are atomic, and pools hold complete connections only.
 pub(super) fn contained<T>(
     mut exchange: Pin<&mut impl Future<Output = Result<T, ExchangeError>>>,
     panics: &Counter,

@@ -7,12 +7,12 @@ use crate::downstream::service_account::{TokenError, Verifier};
 use crate::downstream::{PeerEvidence, PeerFacts};
 use crate::http1::Fields;
 
-/// Identifies the client of one request. Each request is authenticated, since a connection of a proxy before us may carry requests of
-/// several clients.
+/// Identifies the client of one request. Each request is authenticated, since a connection of a proxy before us may
+/// carry requests of several clients.
 ///
 /// # Errors
-/// [`AuthenticationError`]; also when the listener reads `Authorization` and the request has more than one, since another program
-/// might read the other one and see another client.
+/// [`AuthenticationError`]; also when the listener reads `Authorization` and the request has more than one, since another
+/// program might read the other one and see another client.
 pub(super) fn authenticate<'c>(
     callers: &'c Callers,
     service_accounts: Option<&Verifier>,
@@ -46,8 +46,9 @@ pub(super) fn authenticate<'c>(
     })
 }
 
-/// The token of the only `Authorization` field, if its scheme is `Bearer` (RFC 6750 section 2.1). SDKs with placeholder keys send
-/// other schemes: these are no credential for countersign, and are dropped like all of the client's own authentication.
+/// The token of the only `Authorization` field, if its scheme is `Bearer` (RFC 6750 section 2.1). SDKs with
+/// placeholder keys send other schemes: these are no credential for countersign, and are dropped like all of the
+/// client's own authentication.
 fn bearer_token(fields: &Fields) -> Result<Option<&[u8]>, AuthenticationError> {
     let mut values = fields.all("authorization");
     let first = values.next();

@@ -1,4 +1,5 @@
-//! What a route knows of its endpoint's clock, shared by all workers: learnt from responses, logged, counted, and used to sign.
+//! What a route knows of its endpoint's clock, shared by all workers: learnt from responses, logged, counted, and
+//! used to sign.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -111,18 +112,18 @@ impl EndpointClock {
         match (learned.agreement(), self.follow) {
             (Agreement::Differs, ClockSource::Endpoint) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
-                "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative): requests are signed with \
-                 the endpoint's time; set this host's clock"
+                "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative): requests are \
+                 signed with the endpoint's time; set this host's clock"
             ),
             (Agreement::Differs, ClockSource::Host) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
-                "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative), and `clock = \"host\"`: \
-                 the endpoint may refuse requests; set this host's clock"
+                "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative), and \
+                 `clock = \"host\"`: the endpoint may refuse requests; set this host's clock"
             ),
             (Agreement::TooFar, ClockSource::Endpoint | ClockSource::Host) => tracing::warn!(
                 target: "countersign::clock", route, skew_seconds,
-                "the endpoint's clock is more than 24 hours off this host's, which is not followed: the endpoint will refuse \
-                 requests; set this host's clock"
+                "the endpoint's clock is more than 24 hours off this host's, which is not followed: the endpoint will \
+                 refuse requests; set this host's clock"
             ),
             (Agreement::Agrees, ClockSource::Endpoint | ClockSource::Host) => tracing::info!(
                 target: "countersign::clock", route, skew_seconds,

@@ -1,4 +1,5 @@
-//! What an endpoint's refusal means for a signed request: its timestamp, so that signing anew helps, or another fault of the signature.
+//! What an endpoint's refusal means for a signed request: its timestamp, so that signing anew helps, or another fault
+//! of the signature.
 
 use std::time::Duration;
 
@@ -14,14 +15,15 @@ use crate::signing::{RequestTimestamp, prepare};
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::Sent;
 
-/// The longest response body, in bytes, that is held back to be read. Error documents have a few hundred bytes, and one that
-/// repeats the string to sign is little longer than the form.
+/// The longest response body, in bytes, that is held back to be read. Error documents have a few hundred bytes, and
+/// one that repeats the string to sign is little longer than the form.
 const LONGEST: usize = 64 * 1024;
 
 /// How long a response is held back. One that arrives more slowly is passed on as it arrives.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Reads the error document of a response that blames the request (4xx), if the document is short. The client still gets all of it.
+/// Reads the error document of a response that blames the request (4xx), if the document is short. The client still
+/// gets all of it.
 pub(super) async fn read_error(sent: &mut Sent) -> Option<EndpointError> {
     if !sent.status.is_client_error() {
         return None;
@@ -30,8 +32,8 @@ pub(super) async fn read_error(sent: &mut Sent) -> Option<EndpointError> {
     EndpointError::read(&document)
 }
 
-/// Whether a request was refused for the timestamp it was signed with, and would be accepted with the endpoint's time. Such a
-/// request was not carried out: endpoints check the timestamp before they look at the Action.
+/// Whether a request was refused for the timestamp it was signed with, and would be accepted with the endpoint's
+/// time. Such a request was not carried out: endpoints check the timestamp before they look at the Action.
 pub(super) fn is_for_the_timestamp(route: &Route, attempt: &Attempt, error: &EndpointError) -> bool {
     TimeRefusal::of(&error.code)
         .is_some_and(|refusal| route.clock.explains(refusal, attempt.sent.for_skew(), attempt.signing_time))

@@ -1,4 +1,5 @@
-//! The steps of an exchange: every request passes them from top to bottom, and each step consumes what the one before made.
+//! The steps of an exchange: every request passes them from top to bottom, and each step consumes what the one before
+//! made.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -104,7 +105,8 @@ impl Proxy {
 impl Handler for Proxy {
     type Body = Answer;
 
-    /// Handles a request and turns whatever happens into a response. A panic ends in one too, and affects no other exchange.
+    /// Handles a request and turns whatever happens into a response. A panic ends in one too, and affects no other
+    /// exchange.
     async fn handle(
         &self,
         peer: Rc<PeerEvidence>,

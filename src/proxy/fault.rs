@@ -1,4 +1,5 @@
-//! What may go wrong in an exchange: each error has its row in [`crate::faults`], which turns it into a response and a log line.
+//! What may go wrong in an exchange: each error has its row in [`crate::faults`], which turns it into a response and
+//! a log line.
 
 use http::StatusCode;
 use thiserror::Error;

@@ -1,5 +1,5 @@
-//! Checks of a request's head before its body is read: a form POST, for one of our names, not from a web page. The grammar of the head
-//! and the framing of the body have been checked before (`http1::request_head`).
+//! Checks of a request's head before its body is read: a form POST, for one of our names, not from a web page. The
+//! grammar of the head and the framing of the body have been checked before (`http1::request_head`).
 
 use std::net::SocketAddr;
 
@@ -74,8 +74,8 @@ pub(crate) struct RequestTarget<'a> {
     pub(super) path: &'a str,
 }
 
-/// The names under which a listener may be called. A web page that lets its own name resolve to our address (DNS rebinding) cannot
-/// send one of these as its `Host`.
+/// The names under which a listener may be called. A web page that lets its own name resolve to our address (DNS
+/// rebinding) cannot send one of these as its `Host`.
 #[derive(Debug, Clone)]
 pub struct OwnNames(Names);
 
@@ -90,8 +90,8 @@ enum Names {
 }
 
 impl OwnNames {
-    /// The listener's address, `localhost` with its port when that reaches it, and the configured `extra` names (lower case).
-    /// A listener on the unspecified address answers to every IP address literal with its port.
+    /// The listener's address, `localhost` with its port when that reaches it, and the configured `extra` names
+    /// (lower case). A listener on the unspecified address answers to every IP address literal with its port.
     #[must_use]
     pub fn new(address: SocketAddr, extra: &[String]) -> Self {
         let port = address.port();

@@ -1,4 +1,5 @@
-//! Header fields that pass through: those that a route lists towards the endpoint, all but the hop-by-hop ones towards the client.
+//! Header fields that pass through: those that a route lists towards the endpoint, all but the hop-by-hop ones
+//! towards the client.
 
 use http::HeaderName;
 
@@ -82,8 +83,8 @@ const fn written(
     WrittenField { name, on, of_endpoint, meaning }
 }
 
-/// Fields of the endpoint's response that are not passed on beside those of [`WRITTEN`]: for one hop only (RFC 9110 section 7.6.1), or
-/// an invitation to call the endpoint past countersign.
+/// Fields of the endpoint's response that are not passed on beside those of [`WRITTEN`]: for one hop only (RFC 9110
+/// section 7.6.1), or an invitation to call the endpoint past countersign.
 pub const NEVER_PASSED: [&str; 8] = [
     "alt-svc",
     "keep-alive",
@@ -128,7 +129,8 @@ pub fn forwarded(fields: &Fields, listed: &[HeaderName]) -> Fields {
     forwarded
 }
 
-/// Makes the fields of the endpoint's response those of the client's: drops what is for one hop only, and adds our request ID.
+/// Makes the fields of the endpoint's response those of the client's: drops what is for one hop only, and adds our
+/// request ID.
 pub fn relay(fields: &mut Fields, request_id: &[u8]) {
     // the usual values name no field, so nothing has to be compared with them
     let is_plain = |value: &[u8]| same_name(value, "keep-alive") || same_name(value, "close");

@@ -63,8 +63,8 @@ impl Routes {
         Self(routes)
     }
 
-    /// Selects the route for a request's host and path; there is no default. A route that lists the host is preferred to one that
-    /// lists no hosts, a longer path to a shorter one.
+    /// Selects the route for a request's host and path; there is no default. A route that lists the host is preferred
+    /// to one that lists no hosts, a longer path to a shorter one.
     ///
     /// # Errors
     /// [`HeadError::RouteNotFound`].
@@ -84,8 +84,8 @@ impl Routes {
     }
 }
 
-/// Whether the path is the prefix itself, with or without a slash at its end. A longer path is refused, not passed on: the path that
-/// is signed comes from the configuration alone.
+/// Whether the path is the prefix itself, with or without a slash at its end. A longer path is refused, not passed
+/// on: the path that is signed comes from the configuration alone.
 fn path_chooses(prefix: &str, path: &str) -> bool {
     let without_slash = || path.strip_suffix('/').is_some_and(|path| path == prefix);
     path == prefix || (prefix != "/" && without_slash())

@@ -3,7 +3,8 @@
 use super::manifest_text::Fields;
 use super::refusal::Refusal;
 
-/// The parts that an address must have (developer guide, "returnAddress"; `company`, `street2` and `street3` are optional).
+/// The parts that an address must have (developer guide, "returnAddress"; `company`, `street2` and `street3` are
+/// optional).
 const REQUIRED: [&str; 7] = ["name", "street1", "city", "stateOrProvince", "postalCode", "country", "phoneNumber"];
 
 /// Every part, in the order a label prints them.

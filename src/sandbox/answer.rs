@@ -75,8 +75,8 @@ pub fn refusal_document(refusal: &Refusal, request_id: &str) -> String {
         .to_xml(ErrorDialect::Query)
 }
 
-/// Escapes a carriage return too: a reader would turn it into a line feed (XML 1.0 section 2.11), and a manifest must come
-/// back as it was sent.
+/// Escapes a carriage return too: a reader would turn it into a line feed (XML 1.0 section 2.11), and a manifest must
+/// come back as it was sent.
 fn escaped(text: &str) -> String {
     escape(text).replace('\r', "&#13;")
 }

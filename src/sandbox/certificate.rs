@@ -13,8 +13,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
-/// How long certificates made here are valid: long enough for any test run, and less than the 825 days that some platforms
-/// allow.
+/// How long certificates made here are valid: long enough for any test run, and less than the 825 days that some
+/// platforms allow.
 const VALIDITY: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// How far the clocks of clients may be behind.

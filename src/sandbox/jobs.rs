@@ -182,7 +182,8 @@ impl Jobs {
     }
 }
 
-/// The lowest 25 bits as five base 32 digits. RFC 4648's alphabet lacks 0, 1, 8 and 9, which look like letters on labels.
+/// The lowest 25 bits as five base 32 digits. RFC 4648's alphabet lacks 0, 1, 8 and 9, which look like letters on
+/// labels.
 fn id_from(seed: u128) -> String {
     (0..5_u32)
         .map(|digit| match (seed >> digit.saturating_mul(5)) & 31 {

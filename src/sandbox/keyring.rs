@@ -66,7 +66,8 @@ mod tests {
         let target = SigningTarget { host: "localhost".to_owned(), path: "/".to_owned() };
         for id in ["AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"] {
             let body = format!(
-                "AWSAccessKeyId={id}&SignatureVersion=2&SignatureMethod=HmacSHA256&Timestamp=2011-06-20T22:30:59Z&Signature=AAAA"
+                "AWSAccessKeyId={id}&SignatureVersion=2&SignatureMethod=HmacSHA256&\
+                 Timestamp=2011-06-20T22:30:59Z&Signature=AAAA"
             );
             let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
             let now = "2011-06-20T22:30:59Z".parse().unwrap();

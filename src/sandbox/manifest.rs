@@ -150,7 +150,8 @@ fn bucket_name<'a>(field: &'static str, name: &'a str) -> Result<&'a str, Refusa
     }
 }
 
-/// Prefix and log name together must fit an S3 key; the job ids of the service have five characters, those here no more.
+/// Prefix and log name together must fit an S3 key; the job ids of the service have five characters, those here no
+/// more.
 fn log_prefix(text: &ManifestText) -> Result<String, Refusal> {
     const FIELD: &str = "logPrefix";
     let prefix = optional(text, FIELD)?.unwrap_or_default();

@@ -8,8 +8,8 @@
 use super::answer::is_xml_character;
 use super::refusal::Refusal;
 
-/// How many lines a manifest may have: many times as many as the guide's longest examples, and few enough that comparing
-/// every name with every other costs nothing.
+/// How many lines a manifest may have: many times as many as the guide's longest examples, and few enough that
+/// comparing every name with every other costs nothing.
 pub const MOST_LINES: usize = 2000;
 
 /// Name and value pairs, in the order written.
@@ -172,8 +172,9 @@ mod tests {
 
     #[test]
     fn values_mappings_and_lists_are_read() {
-        let text = "---\n# an export\nmanifestVersion:2.0\ndeviceId: \"HD: 001\" # sticker\nreturnAddress:\n    name: Jane Roe\n    \
-                    street1: 123 Any Street #4\noperations:\n- exportBucket: one\n  prefix: 'images/'\n\n  - exportBucket:two\nnote: # none\n";
+        let text = "---\n# an export\nmanifestVersion:2.0\ndeviceId: \"HD: 001\" # sticker\n\
+                    returnAddress:\n    name: Jane Roe\n    street1: 123 Any Street #4\n\
+                    operations:\n- exportBucket: one\n  prefix: 'images/'\n\n  - exportBucket:two\nnote: # none\n";
         let manifest = ManifestText::parse(text).unwrap();
         assert_eq!(manifest.get("manifestVersion"), Some(&Value::Scalar("2.0".to_owned())));
         assert_eq!(manifest.get("deviceId"), Some(&Value::Scalar("HD: 001".to_owned())));
@@ -211,7 +212,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_is_read_or_refused_and_what_is_read_has_each_name_once(
-            text in "([a-c]{1,2}: ?[a-z\"'#{]{0,3}|  ?[a-c]:x?|- [a-c]:|#|---|\\PC{0,8})(\r?\n([a-c]{1,2}:|  [a-c]: x|- [a-c]: y|\t|)){0,6}")
+            text in "([a-c]{1,2}: ?[a-z\"'#{]{0,3}|  ?[a-c]:x?|- [a-c]:|#|---|\\PC{0,8})\
+                     (\r?\n([a-c]{1,2}:|  [a-c]: x|- [a-c]: y|\t|)){0,6}")
         {
             if let Ok(manifest) = ManifestText::parse(&text) {
                 let mut names: Vec<_> = manifest.names().collect();

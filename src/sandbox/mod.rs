@@ -1,4 +1,5 @@
-//! An AWS Import/Export endpoint to develop and test against: it verifies Signature Version 2 and keeps its jobs in memory.
+//! An AWS Import/Export endpoint to develop and test against: it verifies Signature Version 2 and keeps its jobs in
+//! memory.
 //!
 //! The life of a request: [`server`] accepts it, [`exchange`] reads the form and has [`keyring`] verify its signature,
 //! [`operations`] carries it out on the caller's [`jobs`], [`answer`] writes the XML, and [`pacing`] sends it. An

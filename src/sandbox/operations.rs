@@ -212,7 +212,8 @@ fn get_shipping_label(call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elemen
         .text("Warning", "This label comes from a sandbox: nothing can be shipped with it."))
 }
 
-/// Reads and checks JobType and Manifest. `ManifestAddendum` is for internal use, says the API reference, and is ignored.
+/// Reads and checks JobType and Manifest. `ManifestAddendum` is for internal use, says the API reference, and is
+/// ignored.
 fn order(call: &Call<'_>, key: &HeldKey) -> Result<Order, Refusal> {
     const NAME: &str = "JobType";
     let job_type = JobType::parse(call.required(NAME)?)

@@ -81,7 +81,8 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the endpoint. It is listening when this returns. The call takes about a millisecond, so async code may make it too.
+/// Starts the endpoint. It is listening when this returns. The call takes about a millisecond, so async code may make
+/// it too.
 ///
 /// # Errors
 /// [`StartError`].

@@ -1,4 +1,5 @@
-//! What operators see of the process: log, metrics, audit, and the record of each exchange that feeds them. Uses no other room.
+//! What operators see of the process: log, metrics, audit, and the record of each exchange that feeds them. Uses no
+//! other room.
 
 pub mod audit;
 mod error_chain;

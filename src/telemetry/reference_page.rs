@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Compares the part of `page` between its markers `<!-- generated: NAME -->` and `<!-- end -->` with `generated`. With the variable
-/// `COUNTERSIGN_WRITE_PAGES` set, it writes that part instead.
+/// Compares the part of `page` between its markers `<!-- generated: NAME -->` and `<!-- end -->` with `generated`.
+/// With the variable `COUNTERSIGN_WRITE_PAGES` set, it writes that part instead.
 pub(crate) fn check(page: &str, name: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));

@@ -142,9 +142,9 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Escapes all characters beyond ASCII, and DEL. JSON itself escapes control characters below U+0020 only; others (CSI, line
-/// separators, marks that turn the direction of text) could still forge what a reader sees. They can only be inside of strings,
-/// where an escape means the same.
+/// Escapes all characters beyond ASCII, and DEL. JSON itself escapes control characters below U+0020 only; others
+/// (CSI, line separators, marks that turn the direction of text) could still forge what a reader sees. They can only
+/// be inside of strings, where an escape means the same.
 fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -195,9 +195,9 @@ mod tests {
         let form = [("Action", "GetStatus"), ("JobId", "J"), ("Manifest", "private")];
         let noted = FormSummary::of(form.into_iter(), &["JobId".to_owned()]);
         let expected = concat!(
-            r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","client":"c","identified_by":"uid","#,
-            r#""route":"ie","action":"GetStatus","key_id":null,"rule":null,"decision":"allow","outcome":"answered_2xx","#,
-            r#""status":200,"parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#
+            r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","client":"c","#,
+            r#""identified_by":"uid","route":"ie","action":"GetStatus","key_id":null,"rule":null,"#,
+            r#""decision":"allow","outcome":"answered_2xx","status":200,"parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#
         );
         assert_eq!(rendered("c", &noted), format!("{expected}\n"));
     }

@@ -1,10 +1,11 @@
 //! The audit: one JSON line per decision, on a target of its own, and what happens when a line cannot be written.
 //!
-//! An exchange reserves a place in a bounded queue before anything is sent ([`AuditLog::reserve`]), so that its line always fits, and
-//! puts the line there before the response is passed on. A separate thread (`writer`) writes to the target (`sink`); exchanges
-//! never wait for it. A line that cannot be written is tried again every second. Until it is written, [`WhenFull::Refuse`] refuses
-//! all further requests; [`WhenFull::Drop`] fills the queue first, and then drops lines and counts them. Lines are not synced to
-//! the disk: those of the last seconds before a power cut may be missing.
+//! An exchange reserves a place in a bounded queue before anything is sent ([`AuditLog::reserve`]), so that its line
+//! always fits, and puts the line there before the response is passed on. A separate thread (`writer`) writes to the
+//! target (`sink`); exchanges never wait for it. A line that cannot be written is tried again every second. Until it
+//! is written, [`WhenFull::Refuse`] refuses all further requests; [`WhenFull::Drop`] fills the queue first, and then
+//! drops lines and counts them. Lines are not synced to the disk: those of the last seconds before a power cut may be
+//! missing.
 
 mod line;
 mod sink;
@@ -25,13 +26,15 @@ use sink::Sink;
 pub(crate) use writer::AuditWriter;
 use writer::Message;
 
-/// Exchanges in progress and lines not yet written, together. A line has at most about 8 KiB, so this is 32 MiB at worst.
+/// Exchanges in progress and lines not yet written, together. A line has at most about 8 KiB, so this is 32 MiB at
+/// worst.
 const QUEUE_CAPACITY: usize = 4096;
 
 /// Where the lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Appended to this file, which is created with mode 0600. It is opened again on SIGHUP and when another file has its name.
+    /// Appended to this file, which is created with mode 0600. It is opened again on SIGHUP and when another file has
+    /// its name.
     File(PathBuf),
     /// Standard output, where nothing else is written.
     Stdout,

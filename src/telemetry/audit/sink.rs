@@ -28,7 +28,8 @@ pub(super) enum Sink {
 pub(super) struct Stream {
     path: Option<PathBuf>,
     file: Option<File>,
-    /// How many bytes of the current line are written: a disk may fill up in the middle of it, and the rest is to follow.
+    /// How many bytes of the current line are written: a disk may fill up in the middle of it, and the rest is to
+    /// follow.
     done: usize,
 }
 
@@ -43,7 +44,8 @@ pub(super) struct Datagrams {
 enum Framing {
     /// `KEY=value` lines, <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
     Journal,
-    /// RFC 3164 without the time, which would be local time of an unknown zone. The daemon adds its own; the line has ours.
+    /// RFC 3164 without the time, which would be local time of an unknown zone. The daemon adds its own; the line has
+    /// ours.
     Syslog,
 }
 
@@ -161,7 +163,8 @@ impl Datagrams {
             Some(socket) => socket,
             None => connect(&self.path)?,
         };
-        // on an error the socket is dropped: a daemon that was restarted has another one, to which the next attempt connects
+        // on an error the socket is dropped: a daemon that was restarted has another one, to which the next attempt
+        // connects
         socket.send(&message)?;
         self.socket = Some(socket);
         Ok(())

@@ -1,8 +1,8 @@
 //! The JSON log: each event is one object in a line.
 //!
-//! The format is that of `tracing_subscriber`'s JSON lines with flattened fields. The library writes them piece by piece through
-//! layers of adapters, which took a quarter of the instructions of a request. This layer writes straight into the line that is handed
-//! to the [`Outlet`].
+//! The format is that of `tracing_subscriber`'s JSON lines with flattened fields. The library writes them piece by
+//! piece through layers of adapters, which took a quarter of the instructions of a request. This layer writes
+//! straight into the line that is handed to the [`Outlet`].
 
 use std::cell::Cell;
 use std::fmt;
@@ -34,8 +34,9 @@ impl JsonLines {
         Self { outlet, wall }
     }
 
-    /// Has `members` write a line without an event, if the thread's subscriber logs through this layer; else returns `false` and
-    /// writes nothing. The caller has asked whether such an event is enabled. `record::log_line` says what this saves.
+    /// Has `members` write a line without an event, if the thread's subscriber logs through this layer; else returns
+    /// `false` and writes nothing. The caller has asked whether such an event is enabled. `record::log_line` says
+    /// what this saves.
     pub(in crate::telemetry) fn write_directly(
         at: Instant,
         level: Level,
@@ -49,7 +50,8 @@ impl JsonLines {
     }
 
     fn write(&self, at: Instant, level: Level, target: &str, members: impl FnOnce(&mut Line)) {
-        // taken out, so that a field whose `Debug` logs something itself finds no line here; a thread that is ending has none
+        // taken out, so that a field whose `Debug` logs something itself finds no line here; a thread that is ending
+        // has none
         let mut line = LAST.try_with(Cell::take).ok().flatten().unwrap_or_default();
         line.begin((self.wall)(at), level);
         members(&mut line);
@@ -103,8 +105,10 @@ mod tests {
 
     fn events() {
         let error = io::Error::other("a \"quoted\"\nline \\ \u{7f}\u{1}é");
-        tracing::info!(target: "countersign::exchange", text = "a\"b\\c\td", count = 7_u64, below = -3_i64, yes = true, "exchange");
-        tracing::warn!(part = 0.25_f64, none = f64::NAN, %error, absent = None::<&str>, present = Some("x"), "{} and {:?}", 1, "é\n");
+        let (text, below) = ("a\"b\\c\td", -3_i64);
+        tracing::info!(target: "countersign::exchange", text, count = 7_u64, below, yes = true, "exchange");
+        let (absent, present) = (None::<&str>, Some("x"));
+        tracing::warn!(part = 0.25_f64, none = f64::NAN, %error, absent, present, "{} and {:?}", 1, "é\n");
         tracing::error!(debug = ?Some("a\u{0}"), r#type = "keyword");
         tracing::debug!("only words");
         // special characters at every place of texts of every length, and none

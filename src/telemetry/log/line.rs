@@ -11,8 +11,8 @@ use crate::telemetry::request_id::RequestId;
 /// A line that is written again and again: it keeps its memory, and the beginning that all lines of one second have.
 #[derive(Default)]
 pub(in crate::telemetry) struct Line {
-    /// The line, and spare bytes behind its end: pieces are copied to where they belong, which takes fewer instructions than growing
-    /// a `Vec` by each.
+    /// The line, and spare bytes behind its end: pieces are copied to where they belong, which takes fewer
+    /// instructions than growing a `Vec` by each.
     buffer: Vec<u8>,
     end: usize,
     /// The second of the line's time, in Unix time.
@@ -39,14 +39,15 @@ impl Line {
         self.put([b"\",\"level\":\"", word(level).as_bytes(), b"\""]);
     }
 
-    /// Adds a member; `before` is its name in quotes, with comma and colon. Always inlined, with what it calls: the length of the name
-    /// is then known, and copying it takes two moves instead of a call.
+    /// Adds a member; `before` is its name in quotes, with comma and colon. Always inlined, with what it calls: the
+    /// length of the name is then known, and copying it takes two moves instead of a call.
     #[inline(always)]
     pub(in crate::telemetry) fn member(&mut self, before: &'static str, value: impl Value) {
         value.write(before, self);
     }
 
-    /// Adds a member whose name comes without quotes. Names are identifiers of the source, so nothing has to be escaped.
+    /// Adds a member whose name comes without quotes. Names are identifiers of the source, so nothing has to be
+    /// escaped.
     pub(in crate::telemetry) fn named(&mut self, name: &str, value: impl Value) {
         self.put([b",\"", name.as_bytes(), b"\":"]);
         value.write("", self);
@@ -183,7 +184,8 @@ impl<V: Value> Value for Option<V> {
     }
 }
 
-/// Whether nothing has to be escaped. Bytes are compared 16, 8 or 4 at a time; the last comparison overlaps the one before.
+/// Whether nothing has to be escaped. Bytes are compared 16, 8 or 4 at a time; the last comparison overlaps the one
+/// before.
 fn is_plain(text: &[u8]) -> bool {
     fn by_ends<const N: usize>(text: &[u8]) -> Option<bool> {
         Some(are_plain(text.first_chunk::<N>()?) & are_plain(text.last_chunk::<N>()?))

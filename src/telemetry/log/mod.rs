@@ -65,8 +65,8 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
     EnvFilter::try_new(filter).map(drop).map_err(LogError::Filter)
 }
 
-/// Writes the process's events to standard error. No level shows a secret, since secrets have no `Debug`. A reader that stalls or
-/// leaves costs log lines, never exchanges.
+/// Writes the process's events to standard error. No level shows a secret, since secrets have no `Debug`. A reader
+/// that stalls or leaves costs log lines, never exchanges.
 ///
 /// # Errors
 /// The filter is not valid, the system refuses a thread, or the log was set up before.

@@ -13,8 +13,8 @@ use super::queue::{Queues, Taken, locked};
 /// Bytes of memory that are kept between two batches.
 const KEPT: usize = 256 * 1024;
 
-/// How long the thread pauses after a write. A single line is written at once; under load, one wake-up and one write serve the many
-/// lines of a pause.
+/// How long the thread pauses after a write. A single line is written at once; under load, one wake-up and one write
+/// serve the many lines of a pause.
 const GATHERED: Duration = Duration::from_millis(5);
 
 /// How long the process waits at its end until its last lines are read.
@@ -36,8 +36,8 @@ struct Shared {
 }
 
 impl Outlet {
-    /// Starts the thread that writes to `sink` until the process ends. Lines that `sink` refuses are lost, since there is no other place
-    /// to report that to.
+    /// Starts the thread that writes to `sink` until the process ends. Lines that `sink` refuses are lost, since
+    /// there is no other place to report that to.
     ///
     /// # Errors
     /// The system refuses a thread.

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::panic::{PanicHookInfo, set_hook};
 
-/// Writes each panic to the log as one line. A text that was formatted at run time is left out, since it may hold a client's data;
-/// the standard hook would print it.
+/// Writes each panic to the log as one line. A text that was formatted at run time is left out, since it may hold a
+/// client's data; the standard hook would print it.
 pub(super) fn log_panics() {
     set_hook(Box::new(write));
 }
@@ -13,7 +13,8 @@ fn write(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     let thread = std::thread::current();
     let text = shown(panic.payload());
-    tracing::error!(target: "countersign::bug", location, thread = thread.name(), text, "a bug in countersign: a panic");
+    let thread = thread.name();
+    tracing::error!(target: "countersign::bug", location, thread, text, "a bug in countersign: a panic");
 }
 
 /// The text of a panic, if it is a literal of the program.

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use crate::telemetry::thread_slot::{CacheLine, SLOTS, slot};
 
-/// Bytes of a thread's lines that may wait for the reader: about 4,000 lines, which a worker writes in 50 ms at full load.
+/// Bytes of a thread's lines that may wait for the reader: about 4,000 lines, which a worker writes in 50 ms at full
+/// load.
 pub(super) const ROOM: usize = 2 * 1024 * 1024;
 
 /// The queues. Workers share no lock; only the thread that writes takes the lock of each queue now and then.
@@ -34,8 +35,8 @@ struct Lines {
 pub(super) struct Taken([Lines; SLOTS]);
 
 impl Queues {
-    /// Adds a line of this thread, with its newline; `at` orders it among the lines of other threads. A line that does not fit is
-    /// dropped and counted.
+    /// Adds a line of this thread, with its newline; `at` orders it among the lines of other threads. A line that
+    /// does not fit is dropped and counted.
     pub(super) fn put(&self, line: &[u8], at: Instant) {
         let Some(CacheLine(queue)) = self.0.get(slot()) else { return };
         // the lock is held for a copy or a swap, never during a write to the sink
@@ -76,8 +77,8 @@ impl Queues {
 }
 
 impl Taken {
-    /// Moves the lines of all threads into `batch`, ordered by time. Lines logged after `end` stay: another thread may have added an
-    /// earlier one to a queue that had been emptied already.
+    /// Moves the lines of all threads into `batch`, ordered by time. Lines logged after `end` stay: another thread
+    /// may have added an earlier one to a queue that had been emptied already.
     pub(super) fn merge(&mut self, end: Instant, batch: &mut Vec<u8>) {
         let mut rests = self.0.each_ref().map(|lines| (lines.ends.as_slice(), 0_usize));
         let first = |rest: &(&[(Instant, usize)], usize)| rest.0.first().map(|(at, _)| *at).filter(|at| *at <= end);

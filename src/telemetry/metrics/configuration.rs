@@ -63,8 +63,8 @@ impl ConfigurationMetrics {
         }
     }
 
-    /// Notes that the configuration which was read last is served: the `generation`th since the start, from a file with this
-    /// digest.
+    /// Notes that the configuration which was read last is served: the `generation`th since the start, from a file
+    /// with this digest.
     pub(crate) fn is_served(&self, generation: u64, sha256: Option<&str>) {
         self.last_reload_ok.set(1);
         self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));

@@ -1,7 +1,8 @@
 //! Prometheus metrics. Every label value comes from the configuration or from an enum here, never from a client.
 //!
-//! Each group has a file: it registers its metrics and lends them as one value. What the process counts as it happens is apart from
-//! what is read elsewhere at each scrape ([`Snapshot`]). A test writes `docs/reference/metrics.md` from the registered metrics.
+//! Each group has a file: it registers its metrics and lends them as one value. What the process counts as it happens
+//! is apart from what is read elsewhere at each scrape ([`Snapshot`]). A test writes `docs/reference/metrics.md` from
+//! the registered metrics.
 
 mod configuration;
 mod keys;

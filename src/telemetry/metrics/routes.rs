@@ -1,4 +1,5 @@
-//! Metrics of routes: how exchanges end, how long signing and the endpoint take, bytes, repetitions and refused signatures.
+//! Metrics of routes: how exchanges end, how long signing and the endpoint take, bytes, repetitions and refused
+//! signatures.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -198,8 +199,8 @@ impl RouteMetrics {
         self.known_actions.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok().map(KnownAction)
     }
 
-    /// The name of an Action in metrics and logs, or `other` for one that the configuration does not name: such a name is a
-    /// client's text like any other value.
+    /// The name of an Action in metrics and logs, or `other` for one that the configuration does not name: such a
+    /// name is a client's text like any other value.
     pub(in crate::telemetry) fn action_name(&self, action: Option<KnownAction>) -> &str {
         self.known(action).map_or("other", |(name, _)| name)
     }

@@ -1,5 +1,5 @@
-//! Counters and histograms with a shard for each thread, which a reader adds up: no lock, and no cache line that moves between
-//! processors at each request.
+//! Counters and histograms with a shard for each thread, which a reader adds up: no lock, and no cache line that
+//! moves between processors at each request.
 
 use std::fmt;
 use std::sync::Arc;

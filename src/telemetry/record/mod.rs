@@ -1,4 +1,5 @@
-//! The record of one exchange: filled in step by step, counted once and written as one log line when the exchange is over.
+//! The record of one exchange: filled in step by step, counted once and written as one log line when the exchange is
+//! over.
 
 mod log_line;
 
@@ -138,7 +139,8 @@ impl ExchangeRecord {
         }
     }
 
-    /// Writes the audit line, once: before the response is passed on, which may still break off after that (the log says so).
+    /// Writes the audit line, once: before the response is passed on, which may still break off after that (the log
+    /// says so).
     pub(crate) fn write_audit(&mut self, outcome: Outcome) {
         let audit = std::mem::replace(&mut self.audit, Reservation::NotNeeded);
         let Reservation::Reserved(place) = audit else { return };
