@@ -45,7 +45,7 @@ pub struct FaultClass {
     /// HTTP status.
     pub status: u16,
     /// The status instead, when the request may have been carried out and its Action must not be repeated unasked.
-    pub status_if_unsafe: Option<u16>,
+    pub unrepeatable_status: Option<u16>,
     /// AWS's error code, or one that begins with `Proxy`.
     pub code: &'static str,
     /// How it is logged.
@@ -74,7 +74,7 @@ impl FaultClass {
     ) -> Self {
         let proxy_status = if status == 403 { "http_request_denied" } else { "http_request_error" };
         let (fate, persistence) = (Fate::Refused, Persistence::Close);
-        Self { status, status_if_unsafe: None, code, log, fate, persistence, proxy_status, cause, remedy }
+        Self { status, unrepeatable_status: None, code, log, fate, persistence, proxy_status, cause, remedy }
     }
 
     /// Not sent, and not for anything the client did. The connection is kept.
@@ -96,7 +96,7 @@ impl FaultClass {
     /// client gets unless the route lists the Action as safe to repeat.
     pub(super) const fn unknown(status: u16, log: LogReason, cause: &'static str, remedy: &'static str) -> Self {
         let class = Self::refused(status, "ProxyOutcomeUnknown", log, cause, remedy).keeping_the_connection();
-        Self { fate: Fate::Unknown, status_if_unsafe: Some(409), ..class }
+        Self { fate: Fate::Unknown, unrepeatable_status: Some(409), ..class }
     }
 
     pub(super) const fn keeping_the_connection(self) -> Self {

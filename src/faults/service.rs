@@ -50,6 +50,6 @@ impl FaultClass {
     /// The status stays 500 whatever the Action: what was sent before the panic is not known.
     const fn panicked(log: super::LogReason, cause: &'static str, remedy: &'static str) -> Self {
         let class = Self::unknown(500, log, cause, remedy).closing_the_connection();
-        Self { code: FAILURE, status_if_unsafe: None, proxy_status: "proxy_internal_error", ..class }
+        Self { code: FAILURE, unrepeatable_status: None, proxy_status: "proxy_internal_error", ..class }
     }
 }

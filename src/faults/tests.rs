@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[FaultClass]); 5] = [
 ];
 
 fn status(class: &FaultClass) -> String {
-    match class.status_if_unsafe {
+    match class.unrepeatable_status {
         Some(status) => format!("{status}, or {} if safe to repeat", class.status),
         None => class.status.to_string(),
     }
@@ -64,6 +64,6 @@ fn every_row_has_what_a_reader_needs() {
 fn no_sdk_repeats_an_action_that_may_have_been_carried_out_unless_it_is_safe() {
     for row in endpoint::ALL {
         let expected = (row.fate == Fate::Unknown).then_some(409);
-        assert_eq!(row.status_if_unsafe, expected, "{row:?}");
+        assert_eq!(row.unrepeatable_status, expected, "{row:?}");
     }
 }

@@ -104,7 +104,7 @@ impl ExchangeError {
     #[must_use]
     pub(crate) fn fault(&self) -> Fault {
         let class = self.class();
-        let is_unsafe = match self {
+        let is_unrepeatable = match self {
             Self::Upstream(error) => error.repetition == Repetition::Unsafe,
             Self::Malformed(_)
             | Self::Head(_)
@@ -119,7 +119,7 @@ impl ExchangeError {
             | Self::Overloaded
             | Self::Panicked => false,
         };
-        let status = class.status_if_unsafe.filter(|_| is_unsafe).unwrap_or(class.status);
+        let status = class.unrepeatable_status.filter(|_| is_unrepeatable).unwrap_or(class.status);
         let (blame, delivery, outcome) = match class.fate {
             Fate::Refused => (ErrorType::Sender, Delivery::NotSent, Outcome::Refused),
             Fate::Unavailable => (ErrorType::Receiver, Delivery::NotSent, Outcome::Unavailable),
@@ -129,7 +129,7 @@ impl ExchangeError {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code: class.code,
             blame,
-            message: self.message(class.fate, is_unsafe),
+            message: self.message(class.fate, is_unrepeatable),
             persistence: class.persistence,
             delivery,
             proxy_status: class.proxy_status,
@@ -165,14 +165,14 @@ impl ExchangeError {
         }
     }
 
-    fn message(&self, fate: Fate, is_unsafe: bool) -> String {
+    fn message(&self, fate: Fate, is_unrepeatable: bool) -> String {
         if matches!(self, Self::Panicked) {
             return "countersign failed; its log says more under this request id".to_owned();
         }
         match fate {
             Fate::Refused => self.to_string(),
             Fate::Unavailable => format!("{self}; the request was not sent"),
-            Fate::Unknown if is_unsafe => {
+            Fate::Unknown if is_unrepeatable => {
                 format!("{self}; the Action may have been carried out: find out before you repeat it")
             }
             Fate::Unknown => self.to_string(),

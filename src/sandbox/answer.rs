@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::refusal::Refusal;
 use crate::query::document::MEDIA_TYPE;
 use crate::query::{ErrorDialect, ErrorDocument, ErrorType};
@@ -13,22 +13,22 @@ use crate::query::{ErrorDialect, ErrorDocument, ErrorType};
 const NAMESPACE: &str = "http://importexport.amazonaws.com/";
 
 /// The media type of every response, errors included.
-pub const CONTENT_TYPE: &str = MEDIA_TYPE;
+pub(super) const CONTENT_TYPE: &str = MEDIA_TYPE;
 
 /// The elements inside a `<...Result>`, in the order they are added.
 #[derive(Debug, Default)]
-pub struct Elements(String);
+pub(super) struct Elements(String);
 
 impl Elements {
     /// No elements yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::default()
     }
 
     /// Adds `<name>text</name>`.
     #[must_use]
-    pub fn text(mut self, name: &str, text: impl AsRef<str>) -> Self {
+    pub(super) fn text(mut self, name: &str, text: impl AsRef<str>) -> Self {
         let text = escaped(text.as_ref());
         let _infallible = write!(self.0, "<{name}>{text}</{name}>");
         self
@@ -36,7 +36,7 @@ impl Elements {
 
     /// Adds `<name>text</name>` when there is a text.
     #[must_use]
-    pub fn optional(self, name: &str, text: Option<impl AsRef<str>>) -> Self {
+    pub(super) fn optional(self, name: &str, text: Option<impl AsRef<str>>) -> Self {
         match text {
             Some(text) => self.text(name, text),
             None => self,
@@ -45,7 +45,7 @@ impl Elements {
 
     /// Adds `<name>` with one `<member>` per item.
     #[must_use]
-    pub fn list(mut self, name: &str, members: impl IntoIterator<Item = Self>) -> Self {
+    pub(super) fn list(mut self, name: &str, members: impl IntoIterator<Item = Self>) -> Self {
         let _infallible = write!(self.0, "<{name}>");
         for member in members {
             let _infallible = write!(self.0, "<member>{}</member>", member.0);
@@ -56,7 +56,7 @@ impl Elements {
 
     /// Puts the elements into the response of `operation`.
     #[must_use]
-    pub fn into_document(self, operation: Operation, request_id: &str) -> String {
+    pub(super) fn into_document(self, operation: Operation, request_id: &str) -> String {
         let operation = operation.name();
         format!(
             "<{operation}Response xmlns=\"{NAMESPACE}\"><{operation}Result>{}</{operation}Result>\
@@ -69,7 +69,7 @@ impl Elements {
 
 /// The document of a refusal.
 #[must_use]
-pub fn refusal_document(refusal: &Refusal, request_id: &str) -> String {
+pub(super) fn refusal_document(refusal: &Refusal, request_id: &str) -> String {
     let message = refusal.to_string();
     ErrorDocument { error_type: ErrorType::Sender, code: refusal.code(), message: &message, request_id }
         .to_xml(ErrorDialect::Query)
@@ -83,7 +83,7 @@ fn escaped(text: &str) -> String {
 
 /// Whether XML 1.0 (section 2.2) can carry `character`, escaped or not.
 #[must_use]
-pub const fn is_xml_character(character: char) -> bool {
+pub(super) const fn is_xml_character(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 

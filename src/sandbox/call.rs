@@ -4,11 +4,11 @@ use super::refusal::Refusal;
 use crate::query::Parameters;
 
 /// The API versions that are served: that of the API reference, and that of the SDKs' model. What is sent is the same.
-pub const VERSIONS: [&str; 2] = ["2010-06-03", "2010-06-01"];
+pub(super) const VERSIONS: [&str; 2] = ["2010-06-03", "2010-06-01"];
 
 /// What an operation was called with.
 #[derive(Clone, Copy)]
-pub struct Call<'a> {
+pub(super) struct Call<'a> {
     parameters: &'a Parameters<'a>,
 }
 
@@ -17,7 +17,7 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// [`Refusal::Version`].
-    pub fn new(parameters: &'a Parameters<'a>) -> Result<Self, Refusal> {
+    pub(super) fn new(parameters: &'a Parameters<'a>) -> Result<Self, Refusal> {
         match parameters.get("Version") {
             Some(version) if VERSIONS.contains(&version) => Ok(Self { parameters }),
             Some(_) | None => Err(Refusal::Version),
@@ -26,7 +26,7 @@ impl<'a> Call<'a> {
 
     /// A parameter. An empty one counts as absent, since SDKs send parameters that were set to an empty string.
     #[must_use]
-    pub fn optional(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn optional(&self, name: &str) -> Option<&'a str> {
         self.parameters.get(name).filter(|value| !value.is_empty())
     }
 
@@ -34,14 +34,14 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// [`Refusal::MissingParameter`].
-    pub fn required(&self, name: &'static str) -> Result<&'a str, Refusal> {
+    pub(super) fn required(&self, name: &'static str) -> Result<&'a str, Refusal> {
         self.optional(name).ok_or(Refusal::MissingParameter(name))
     }
 
     /// The values of `name.member.1`, `name.member.2` and so on, or of `name.1`, `name.2`, as the oldest clients write
     /// lists. Ends at the first number that is missing.
     #[must_use]
-    pub fn list(&self, name: &str) -> Vec<&'a str> {
+    pub(super) fn list(&self, name: &str) -> Vec<&'a str> {
         let numbered = |separator: &str| {
             (1_usize..).map_while(|number| self.optional(&format!("{name}{separator}{number}"))).collect::<Vec<_>>()
         };
@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
 
 /// What `ValidateOnly` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(super) enum Mode {
     /// Check the manifest, change nothing.
     ValidateOnly,
     /// Check the manifest and act on it.
@@ -64,7 +64,7 @@ impl Mode {
     ///
     /// # Errors
     /// [`Refusal::MissingParameter`], or [`Refusal::InvalidParameter`] for anything but `true` and `false`.
-    pub fn read(call: &Call<'_>) -> Result<Self, Refusal> {
+    pub(super) fn read(call: &Call<'_>) -> Result<Self, Refusal> {
         const NAME: &str = "ValidateOnly";
         let value = call.required(NAME)?;
         if value.eq_ignore_ascii_case("true") {

@@ -19,8 +19,10 @@ use super::answer::{self, Elements};
 use super::call::Call;
 use super::jobs::Jobs;
 use super::keyring::Keyring;
+use super::limits::{BODY_LIMIT, BODY_TIMEOUT};
 use super::observation::{Observation, Observer, Verification};
-use super::operations::{Caller, Operation};
+use super::operation::Operation;
+use super::operations::{self, Caller};
 use super::pacing::Paced;
 use super::refusal::Refusal;
 use crate::clock;
@@ -28,19 +30,13 @@ use crate::http1::Persistence;
 use crate::query::{Action, FormError, FormLimits, Parameters};
 use crate::signing::SigningTarget;
 
-/// The longest form, in bytes.
-pub const BODY_LIMIT: usize = 1024 * 1024;
-
-/// How long a form may take to arrive.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How many parameters a form may have.
 const LIMITS: FormLimits = FormLimits::DEFAULT;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What all requests share: keys, jobs, and who observes.
-pub struct Endpoint {
+pub(super) struct Endpoint {
     keyring: Keyring,
     /// By access key ID. Only IDs of the keyring get in, so the map is bounded.
     accounts: Mutex<HashMap<String, Jobs>>,
@@ -60,7 +56,7 @@ type Outcome = Result<(Operation, Elements), Refusal>;
 impl Endpoint {
     /// An endpoint without jobs.
     #[must_use]
-    pub fn new(keyring: Keyring, pause: Option<Duration>, observer: Option<Observer>) -> Self {
+    pub(super) fn new(keyring: Keyring, pause: Option<Duration>, observer: Option<Observer>) -> Self {
         Self { keyring, accounts: Mutex::new(HashMap::new()), pause, observer }
     }
 
@@ -68,7 +64,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// None.
-    pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
         let (head, body) = request.into_parts();
         let read = read(&head, body).await;
         let received = Received {
@@ -102,7 +98,7 @@ impl Endpoint {
             let call = Call::new(&parameters)?;
             let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = accounts.entry(key.id().as_str().to_owned()).or_default();
-            let elements = operation.perform(&call, &mut Caller { key, jobs, now, seed })?;
+            let elements = operations::perform(operation, &call, &mut Caller { key, jobs, now, seed })?;
             Ok((operation, elements))
         };
         (Verification::Verified, outcome())
@@ -193,7 +189,7 @@ async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
 fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operation, Refusal> {
     let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
     let action = Action::parse(name).ok_or(FormError::InvalidAction)?;
-    let operation = Operation::named(&action)?;
+    let operation = operations::named(&action)?;
     match query {
         None | Some("") => Ok(operation),
         Some(query) if query.strip_prefix("Operation=") == Some(operation.name()) => Ok(operation),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+pub use super::job_type::JobType;
 use super::manifest::Manifest;
 use super::refusal::Refusal;
 
@@ -12,32 +13,6 @@ pub const MOST_JOBS: usize = 10_000;
 
 /// How many bytes of manifests are kept for one access key; the oldest jobs are dropped.
 pub const MOST_MANIFEST_BYTES: usize = 64 * 1024 * 1024;
-
-/// Import or export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobType {
-    /// From a device into S3.
-    Import,
-    /// From S3 onto a device.
-    Export,
-}
-
-impl JobType {
-    /// Reads `text`; case does not matter, as the AWS CLI's own example says `import`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Import, Self::Export].into_iter().find(|job_type| job_type.as_str().eq_ignore_ascii_case(text))
-    }
-
-    /// The name as the service writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Import => "Import",
-            Self::Export => "Export",
-        }
-    }
-}
 
 /// The stage of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,12 +8,12 @@ use crate::signing::SigningTarget;
 use crate::signing::verify::{SignatureClaim, VerifyError};
 
 /// The keys; no two have the same ID.
-pub struct Keyring(Vec<HeldKey>);
+pub(super) struct Keyring(Vec<HeldKey>);
 
 impl Keyring {
     /// Takes the keys; `None` if two have the same ID.
     #[must_use]
-    pub fn new(keys: Vec<HeldKey>) -> Option<Self> {
+    pub(super) fn new(keys: Vec<HeldKey>) -> Option<Self> {
         let twice =
             keys.iter().enumerate().any(|(index, key)| keys.iter().skip(index).skip(1).any(|k| k.id() == key.id()));
         (!twice).then_some(Self(keys))
@@ -25,7 +25,7 @@ impl Keyring {
     ///
     /// # Errors
     /// Any [`VerifyError`].
-    pub fn verify(
+    pub(super) fn verify(
         &self,
         parameters: &Parameters<'_>,
         target: &SigningTarget,

@@ -1,7 +1,7 @@
 //! What a manifest must say before a job is created from it (developer guide, "Manifest File Options Reference").
 
 use super::address::Address;
-use super::jobs::JobType;
+use super::job_type::JobType;
 use super::manifest_text::{Fields, ManifestText, Value};
 use super::refusal::Refusal;
 

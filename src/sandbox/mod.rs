@@ -1,8 +1,8 @@
 //! An AWS Import/Export endpoint to develop and test against: it verifies Signature Version 2 and keeps its jobs in
 //! memory.
 //!
-//! The life of a request: [`server`] accepts it, [`exchange`] reads the form and has [`keyring`] verify its signature,
-//! [`operations`] carries it out on the caller's [`jobs`], [`answer`] writes the XML, and [`pacing`] sends it. An
+//! The life of a request: `server` accepts it, `exchange` reads the form and has `keyring` verify its signature,
+//! `operations` carries it out on the caller's `jobs`, `answer` writes the XML, and `pacing` sends it. An
 //! observer is told what the endpoint received.
 //!
 //! Modelled on the AWS Import/Export API reference (API version 2010-06-03), its developer guide for manifests, and the
@@ -10,20 +10,23 @@
 //! gets them as arguments.
 
 pub mod address;
-pub mod answer;
-pub mod call;
-pub mod certificate;
-pub mod exchange;
+mod answer;
+mod call;
+mod certificate;
+mod exchange;
+mod job_type;
 pub mod jobs;
-pub mod keyring;
+mod keyring;
+mod limits;
 pub mod manifest;
 pub mod manifest_text;
-pub mod observation;
-pub mod operations;
-pub mod pacing;
-pub mod refusal;
-pub mod server;
-pub mod signature_file;
+mod observation;
+mod operation;
+mod operations;
+mod pacing;
+mod refusal;
+mod server;
+mod signature_file;
 
 pub use certificate::{Authority, Identity};
 pub use observation::{Observation, Observer, Verification};

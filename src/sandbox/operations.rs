@@ -5,15 +5,17 @@ use jiff::Timestamp;
 use super::address::Address;
 use super::answer::Elements;
 use super::call::{Call, Mode};
-use super::jobs::{Job, JobType, Jobs, Order, Stage};
+use super::job_type::JobType;
+use super::jobs::{Job, Jobs, Order, Stage};
 use super::manifest::{Manifest, log_name};
+use super::operation::Operation;
 use super::refusal::Refusal;
 use super::signature_file;
 use crate::credentials::HeldKey;
 use crate::query::{Action, percent};
 
 /// How many jobs a page may have, and has if `MaxJobs` is not given.
-pub const MOST_LISTED: usize = 1000;
+pub(super) const MOST_LISTED: usize = 1000;
 
 /// A host that cannot exist (RFC 2606), for links to documents that do not.
 const DOCUMENTS: &str = "https://importexport.example";
@@ -21,78 +23,39 @@ const DOCUMENTS: &str = "https://importexport.example";
 /// The address that devices would be sent to.
 const SHIPPING_ADDRESS: &str = "AWS Import/Export\nJOBID TTTT\n2646 Rainier Ave South Suite 1060\nSeattle, WA 98144";
 
-/// The operations of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Checks a manifest and creates a job.
-    CreateJob,
-    /// Replaces a job's manifest.
-    UpdateJob,
-    /// Cancels a job.
-    CancelJob,
-    /// Describes a job and its stage.
-    GetStatus,
-    /// Lists jobs, newest first.
-    ListJobs,
-    /// Creates a prepaid label for sending devices to AWS.
-    GetShippingLabel,
+/// The operation that `action` names.
+///
+/// # Errors
+/// [`Refusal::UnknownAction`].
+pub(super) fn named(action: &Action) -> Result<Operation, Refusal> {
+    Operation::named(action.as_str()).ok_or(Refusal::UnknownAction)
 }
 
-impl Operation {
-    const ALL: [Self; 6] =
-        [Self::CreateJob, Self::UpdateJob, Self::CancelJob, Self::GetStatus, Self::ListJobs, Self::GetShippingLabel];
-
-    /// The names of all operations.
-    pub const NAMES: [&'static str; 6] =
-        ["CreateJob", "UpdateJob", "CancelJob", "GetStatus", "ListJobs", "GetShippingLabel"];
-
-    /// The operation that `action` names.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownAction`].
-    pub fn named(action: &Action) -> Result<Self, Refusal> {
-        Self::ALL.into_iter().find(|operation| operation.name() == action.as_str()).ok_or(Refusal::UnknownAction)
-    }
-
-    /// The value of `Action`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CreateJob => "CreateJob",
-            Self::UpdateJob => "UpdateJob",
-            Self::CancelJob => "CancelJob",
-            Self::GetStatus => "GetStatus",
-            Self::ListJobs => "ListJobs",
-            Self::GetShippingLabel => "GetShippingLabel",
-        }
-    }
-
-    /// Carries the operation out.
-    ///
-    /// # Errors
-    /// The [`Refusal`]s about parameters, jobs, manifests and addresses.
-    pub fn perform(self, call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elements, Refusal> {
-        match self {
-            Self::CreateJob => create_job(call, caller),
-            Self::UpdateJob => update_job(call, caller),
-            Self::CancelJob => cancel_job(call, caller),
-            Self::GetStatus => get_status(call, caller),
-            Self::ListJobs => list_jobs(call, caller),
-            Self::GetShippingLabel => get_shipping_label(call, caller),
-        }
+/// Carries an operation out.
+///
+/// # Errors
+/// The [`Refusal`]s about parameters, jobs, manifests and addresses.
+pub(super) fn perform(operation: Operation, call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elements, Refusal> {
+    match operation {
+        Operation::CreateJob => create_job(call, caller),
+        Operation::UpdateJob => update_job(call, caller),
+        Operation::CancelJob => cancel_job(call, caller),
+        Operation::GetStatus => get_status(call, caller),
+        Operation::ListJobs => list_jobs(call, caller),
+        Operation::GetShippingLabel => get_shipping_label(call, caller),
     }
 }
 
 /// The caller of an operation, the time, and a random number.
-pub struct Caller<'a> {
+pub(super) struct Caller<'a> {
     /// The key that signed.
-    pub key: &'a HeldKey,
+    pub(super) key: &'a HeldKey,
     /// The jobs of this key.
-    pub jobs: &'a mut Jobs,
+    pub(super) jobs: &'a mut Jobs,
     /// The current time.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
     /// A random number, from which the ID of a new job is derived.
-    pub seed: u128,
+    pub(super) seed: u128,
 }
 
 fn create_job(call: &Call<'_>, caller: &mut Caller<'_>) -> Result<Elements, Refusal> {
@@ -292,9 +255,10 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_operations() {
-        assert_eq!(Operation::ALL.map(Operation::name), Operation::NAMES);
-        assert_eq!(Operation::named(&Action::parse("GetStatus").unwrap()), Ok(Operation::GetStatus));
-        assert_eq!(Operation::named(&Action::parse("getstatus").unwrap()), Err(Refusal::UnknownAction));
+        let names = ["CreateJob", "UpdateJob", "CancelJob", "GetStatus", "ListJobs", "GetShippingLabel"];
+        assert_eq!(Operation::names(), names);
+        assert_eq!(named(&Action::parse("GetStatus").unwrap()), Ok(Operation::GetStatus));
+        assert_eq!(named(&Action::parse("getstatus").unwrap()), Err(Refusal::UnknownAction));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 const PIECES: usize = 4;
 
 /// A document that is being sent.
-pub struct Paced {
+pub(super) struct Paced {
     pieces: VecDeque<Bytes>,
     pause: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -24,13 +24,13 @@ pub struct Paced {
 impl Paced {
     /// A document that is sent at once, with a Content-Length.
     #[must_use]
-    pub fn whole(document: String) -> Self {
+    pub(super) fn whole(document: String) -> Self {
         Self { pieces: VecDeque::from([Bytes::from(document)]), pause: None, sleep: None }
     }
 
     /// A document that is sent in four chunks, without a Content-Length, with `pause` between them.
     #[must_use]
-    pub fn in_pieces(document: String, pause: Option<Duration>) -> Self {
+    pub(super) fn in_pieces(document: String, pause: Option<Duration>) -> Self {
         let mut rest = Bytes::from(document);
         let size = rest.len().div_ceil(PIECES).max(1);
         let mut pieces = VecDeque::new();

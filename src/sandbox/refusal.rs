@@ -19,7 +19,7 @@ pub enum Refusal {
     #[error("Version must be 2010-06-03 or 2010-06-01")]
     Version,
     /// No operation has this name.
-    #[error("the Action is not one of {known}", known = super::operations::Operation::NAMES.join(", "))]
+    #[error("the Action is not one of {known}", known = super::operation::Operation::names().join(", "))]
     UnknownAction,
     /// Some SDKs repeat the Action as `?Operation=`; the query string may say nothing else.
     #[error("the query string may only repeat the Action, as Operation")]
@@ -83,11 +83,11 @@ pub enum Refusal {
     /// Not a form.
     #[error("Content-Type must be application/x-www-form-urlencoded")]
     MediaType,
-    /// Longer than [`super::exchange::BODY_LIMIT`].
+    /// Longer than 1 MiB.
     #[error("the form is longer than 1 MiB")]
     TooLarge,
     /// The body did not arrive in time.
-    #[error("the form did not arrive within {} seconds", super::exchange::BODY_TIMEOUT.as_secs())]
+    #[error("the form did not arrive within {} seconds", super::limits::BODY_TIMEOUT.as_secs())]
     TooSlow,
     /// The body broke off.
     #[error("the form did not arrive whole")]

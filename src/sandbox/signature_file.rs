@@ -7,13 +7,13 @@ use crate::credentials::{SignatureMethod, SigningKey};
 
 /// The signature of a manifest: base64 of its HMAC-SHA1 with the access key that created the job.
 #[must_use]
-pub fn signature(manifest: &str, key: &SigningKey) -> String {
+pub(super) fn signature(manifest: &str, key: &SigningKey) -> String {
     STANDARD.encode(key.mac(SignatureMethod::HmacSha1, manifest.as_bytes()).as_bytes())
 }
 
 /// The file's contents, line by line as the API reference prints them, with a line feed after the last.
 #[must_use]
-pub fn contents(job_id: &str, signature: &str) -> String {
+pub(super) fn contents(job_id: &str, signature: &str) -> String {
     format!("version:2.0\nsigningMethod:HmacSHA1\njobId:{job_id}\nsignature:{signature}\n")
 }
 
