@@ -235,8 +235,7 @@ mod tests {
             let now = "2011-06-20T22:30:59Z".parse().unwrap();
             let mut caller = Caller { key: &self.key, jobs: &mut self.jobs, now, seed: self.seed };
             self.seed = self.seed.wrapping_add(1);
-            operation
-                .perform(&Call::new(&parameters)?, &mut caller)
+            perform(operation, &Call::new(&parameters)?, &mut caller)
                 .map(|elements| elements.into_document(operation, "r-1"))
         }
 
