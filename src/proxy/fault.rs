@@ -318,6 +318,29 @@ mod tests {
     }
 
     #[test]
+    fn the_row_of_an_endpoints_failure_says_of_delivery_what_the_failure_says() {
+        let io = || io::Error::from(io::ErrorKind::ConnectionReset);
+        for source in [
+            SendError::Down(crate::upstream::Outage::Unreachable),
+            SendError::Resolve(std::sync::Arc::new(io())),
+            SendError::Connect(io()),
+            SendError::ConnectTimeout,
+            SendError::Certificate(io()),
+            SendError::Tls(io()),
+            SendError::HandshakeCut(io()),
+            SendError::NeverSent(io()),
+            SendError::AnswerTimeout,
+            SendError::BrokenOff(io()),
+            SendError::Garbled(crate::http1::response_head::NotHttp::TooLarge),
+            SendError::BadAnswer("x"),
+        ] {
+            let delivery = source.delivery();
+            let fault = ExchangeError::Upstream(UpstreamError { source, repetition: Repetition::Unsafe }).fault();
+            assert_eq!(fault.delivery, delivery, "{}", fault.message);
+        }
+    }
+
+    #[test]
     fn what_was_not_sent_says_so_whatever_the_action() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         for repetition in [Repetition::Safe, Repetition::Unsafe] {
