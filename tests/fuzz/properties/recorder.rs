@@ -7,9 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use countersign::downstream::connection::{Lifetime, serve};
 use countersign::downstream::listener::Security;
-use countersign::downstream::stream::ExchangeGuard;
+use countersign::downstream::server::{ExchangeGuard, Lifetime, serve};
 use countersign::downstream::{
     BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, Limits, OwnerLookup, PeerEvidence, PeerFacts,
     Reply, RequestBody, RequestHead, Service, body,
