@@ -18,5 +18,6 @@ pub(crate) mod serve;
 
 pub use build::error::BuildError;
 pub use build::graph::Graph;
+pub use serve::bound::Bound;
 pub use serve::error::StartError;
-pub use serve::running::{Bound, Drained, Running};
+pub use serve::running::{Drained, Running};

@@ -27,12 +27,13 @@ pub(super) fn posture(posture: Option<&Posture>) {
 pub(super) fn serving(running: &Running) {
     let graph = running.graph();
     let settings = graph.settings();
-    for (listener, address) in settings.listeners.iter().zip(running.addresses()) {
-        let callers = match &listener.callers {
+    for (name, listener) in &graph.listeners {
+        let Some(address) = running.address(name) else { continue };
+        let callers = match &listener.settings.callers {
             Callers::AnyLocal => "any_local: whoever can connect may call",
             Callers::Clients(_) => "named clients may call",
         };
-        tracing::info!(listener = %listener.name, %address, callers, "listening");
+        tracing::info!(listener = %name, %address, callers, "listening");
     }
     for route in &settings.routes {
         tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
@@ -42,7 +43,7 @@ pub(super) fn serving(running: &Running) {
         tracing::info!(%address, "admin listening");
     }
     dangers(settings);
-    keys(settings, &graph);
+    keys(&graph);
 }
 
 /// What makes a configuration less safe.
@@ -72,13 +73,13 @@ fn dangers(settings: &Settings) {
     }
 }
 
-fn keys(settings: &Settings, graph: &Graph) {
-    for (key, slot) in settings.keys.iter().zip(graph.keys()) {
+fn keys(graph: &Graph) {
+    for slot in graph.keys() {
         match slot.current(crate::clock::now()) {
-            Ok(active) => key_reports::in_use(key.name.as_str(), &active, "key loaded"),
+            Ok(active) => key_reports::in_use(slot.name(), &active, "key loaded"),
             Err(error) => {
                 let cause = slot.trouble().map(|trouble| trouble.to_string());
-                tracing::warn!(key = %key.name, %error, cause, "no usable key: requests are answered with 503");
+                tracing::warn!(key = slot.name(), %error, cause, "no usable key: requests are answered with 503");
             }
         }
     }

@@ -42,8 +42,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     for route in &settings.routes {
         print_route(route);
     }
-    for (key, watched) in settings.keys.iter().zip(&keys) {
-        print_key(key.name.as_str(), watched);
+    for key in &keys {
+        print_key(key);
     }
     match &settings.admin {
         Some(admin) => println!("admin: http://{}/livez /readyz /metrics", admin.address),
@@ -137,8 +137,8 @@ fn is_loaded(key: &WatchedKey) -> bool {
     key.slot.generation() > 0 || (key.slot.has_proof() && key.slot.trouble().is_none())
 }
 
-fn print_key(name: &str, key: &WatchedKey) {
-    println!("key {name}: {}", key.store.describe());
+fn print_key(key: &WatchedKey) {
+    println!("key {}: {}", key.slot.name(), key.store.describe());
     if key.slot.has_proof() && is_loaded(key) {
         println!("  is used once the endpoint has answered the probe of its routes");
         return;

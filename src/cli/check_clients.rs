@@ -7,7 +7,8 @@ use crate::config::settings::{Callers, Settings};
 /// Prints every client with what identifies it and its rules, wildcards as they are.
 pub(super) fn print(settings: &Settings) {
     let live = clients(settings, None);
-    for (client, live) in settings.clients.iter().zip(live.iter()) {
+    for client in &settings.clients {
+        let Some(live) = live.named(client.name.as_str()) else { continue };
         println!("client {}: identified by {}", client.name, identifiers(&client.identifiers).join(", "));
         if let Some(rate) = client.rate {
             println!("  rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst);

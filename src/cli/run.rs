@@ -85,7 +85,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
         }
     };
     match drained {
-        Drained::Whole => {
+        Drained::Completely => {
             tracing::info!("drained");
             Ok(())
         }

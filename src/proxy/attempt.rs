@@ -35,7 +35,7 @@ pub(super) async fn sign(
     let signing_time = route.clock.signing_time(now.for_skew());
     let key = route.key.current(signing_time)?;
     record.key_id = Some(key.id().as_str().into());
-    let unsealed = prepare(allowed, &key, &route.target, route.profile, &RequestTimestamp::at(signing_time));
+    let unsealed = prepare(allowed, &key, route.upstream.target(), route.profile, &RequestTimestamp::at(signing_time));
     let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
     let request = unsealed.seal(&mac);
     let sent = now.later(Instant::now());

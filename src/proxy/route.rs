@@ -11,7 +11,7 @@ use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
 use crate::downstream::{BodyLimits, Capacity};
 use crate::query::{ErrorDialect, FormLimits};
-use crate::signing::{Profile, SigningTarget};
+use crate::signing::Profile;
 use crate::telemetry::RouteMetrics;
 use crate::upstream::Client;
 
@@ -31,8 +31,6 @@ pub struct Route {
     pub profile: Profile,
     /// The endpoint's clock, and whether requests are signed with its time.
     pub clock: Arc<EndpointClock>,
-    /// The host and path that requests are signed for.
-    pub target: SigningTarget,
     /// The format of our own error documents.
     pub dialect: ErrorDialect,
     /// Request header fields that are passed on.

@@ -215,9 +215,7 @@ mod tests {
     use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SignatureMethod};
     use crate::query::{FormLimits, QueryForm};
     use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
-    use crate::upstream::client::Timeouts;
-    use crate::upstream::pool::Pool;
-    use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
+    use crate::upstream::{BreakerLimits, CallSettings, Destination, EndpointSettings, PoolLimits, Timeouts, Trust};
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::sync::Arc;
@@ -247,12 +245,21 @@ mod tests {
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let port = listener.local_addr().unwrap().port();
-            let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
             let target = SigningTarget { host: "127.0.0.1".to_owned(), path: "/".to_owned() };
-            let timeouts = Timeouts { connect: SECOND, first_byte: SECOND, idle: SECOND };
-            let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: SECOND });
-            let pool = Pool::new(8, SECOND);
-            let client = Client::new(endpoint, &target, timeouts, pool.clone(), Arc::new(breaker)).unwrap();
+            let settings = CallSettings {
+                endpoint: EndpointSettings {
+                    host: "127.0.0.1".to_owned(),
+                    port,
+                    trust: Trust::Plaintext,
+                    target: target.clone(),
+                },
+                timeouts: Timeouts { connect: SECOND, first_byte: SECOND, idle: SECOND },
+                pool: PoolLimits { connections: 8, idle_timeout: SECOND },
+                breaker: BreakerLimits { failures: 0, longest_pause: SECOND },
+            };
+            let destination = Arc::new(Destination::new("importexport", settings, None).unwrap());
+            let client = Client::new(&destination).unwrap();
+            let pool = client.pool.clone();
             pool.put(client.connect(Instant::now().checked_add(SECOND).unwrap()).await.unwrap(), None, Instant::now());
             let mut pooled = Some(listener.accept().unwrap().0);
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// When a route's breaker opens, and how long it stays open.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerLimits {
     /// Failures in a row that open it; 0: it never opens.
     pub failures: usize,
@@ -42,8 +42,14 @@ impl fmt::Display for Outage {
 /// The breaker of one route, shared by all workers. A certificate that is not trusted does not open it, nor do answers of any
 /// status or connections that break off: such an endpoint answers quickly, and perhaps only one call is to blame.
 pub struct Breaker {
-    route: String,
     limits: BreakerLimits,
+    endpoint: Arc<EndpointHealth>,
+}
+
+/// What is known of one endpoint, however it is called.
+struct EndpointHealth {
+    /// The route's name in the log.
+    route: String,
     /// Whether there is anything to look at: while all is well, nobody takes the lock.
     troubled: AtomicBool,
     state: Mutex<State>,
@@ -80,28 +86,49 @@ impl Breaker {
     /// A closed one. `route` is its name in the log.
     #[must_use]
     pub fn new(route: &str, limits: BreakerLimits) -> Self {
-        Self { route: route.to_owned(), limits, troubled: AtomicBool::new(false), state: Mutex::default() }
+        let (route, troubled, state) = (route.to_owned(), AtomicBool::new(false), Mutex::default());
+        Self { limits, endpoint: Arc::new(EndpointHealth { route, troubled, state }) }
+    }
+
+    /// A breaker for the same endpoint with other limits: an endpoint that is down stays down, and is tried again after the
+    /// new longest pause at the latest. Calls of either breaker count for both.
+    #[must_use]
+    pub fn with_limits(&self, limits: BreakerLimits, now: Instant) -> Self {
+        if let Some(down) = &mut self.endpoint.state().down {
+            down.until = down.until.min(now.checked_add(limits.longest_pause).unwrap_or(down.until));
+        }
+        Self { limits, endpoint: Arc::clone(&self.endpoint) }
     }
 
     /// Why calls are refused now, if they are.
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
-        self.state().down.as_ref().map(|down| down.outage)
+        let down = |state: &State| state.down.as_ref().map(|down| down.outage);
+        if self.limits.never_opens() { None } else { down(&self.endpoint.state()) }
     }
 
     /// How often it has opened.
     #[must_use]
     pub fn outages(&self) -> u64 {
-        self.state().outages
+        self.endpoint.state().outages
     }
 
     /// Lets a call pass, or says why not.
     pub(super) fn admit(&self, now: Instant) -> Result<Leave<'_>, Outage> {
-        let kind = if self.troubled.load(Ordering::Relaxed) { self.state().admit(now)? } else { Kind::Ordinary };
+        let troubled = self.endpoint.troubled.load(Ordering::Relaxed) && !self.limits.never_opens();
+        let kind = if troubled { self.endpoint.state().admit(now)? } else { Kind::Ordinary };
         Ok(Leave { breaker: self, kind })
     }
+}
 
-    /// What is kept here is whole after every statement: a panic of another worker leaves nothing half done.
+impl BreakerLimits {
+    const fn never_opens(&self) -> bool {
+        self.failures == 0
+    }
+}
+
+impl EndpointHealth {
+    /// The state is consistent after every statement: a panic of another worker leaves nothing half done.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,37 +192,37 @@ impl State {
 impl Leave<'_> {
     /// A new connection was made: an endpoint that could not be reached is back. One that was silent has yet to answer.
     pub(super) fn connected(&mut self) {
-        if !self.breaker.troubled.load(Ordering::Relaxed) {
+        if !self.breaker.endpoint.troubled.load(Ordering::Relaxed) {
             return;
         }
-        let mut state = self.breaker.state();
+        let mut state = self.breaker.endpoint.state();
         if state.down.as_ref().is_some_and(|down| down.outage == Outage::Unreachable) {
             self.kind = Kind::Ordinary;
             let recovered = state.recover();
             drop(state);
-            self.breaker.report_recovery(recovered);
+            self.breaker.endpoint.report_recovery(recovered);
         }
     }
 
     /// The head of an answer came.
     pub(super) fn answered(mut self) {
         self.kind = Kind::Ordinary;
-        if self.breaker.troubled.swap(false, Ordering::Relaxed) {
-            let recovered = self.breaker.state().recover();
-            self.breaker.report_recovery(recovered);
+        if self.breaker.endpoint.troubled.swap(false, Ordering::Relaxed) {
+            let recovered = self.breaker.endpoint.state().recover();
+            self.breaker.endpoint.report_recovery(recovered);
         }
     }
 
     /// No connection could be made, or no answer came in time.
     pub(super) fn failed(mut self, outage: Outage) {
-        let Breaker { route, limits, troubled, state: _ } = self.breaker;
+        let Breaker { limits, endpoint } = self.breaker;
         let kind = std::mem::replace(&mut self.kind, Kind::Ordinary);
         let pause = |attempts| spread(lengthened(attempts, limits.longest_pause));
-        let opened = self.breaker.state().fail(outage, kind, Instant::now(), limits.failures, pause);
-        troubled.store(true, Ordering::Relaxed);
+        let opened = self.breaker.endpoint.state().fail(outage, kind, Instant::now(), limits.failures, pause);
+        endpoint.troubled.store(true, Ordering::Relaxed);
         if opened {
             tracing::warn!(
-                route,
+                route = endpoint.route,
                 %outage,
                 "the endpoint is down: calls are answered with 503 at once until an attempt succeeds"
             );
@@ -207,7 +234,7 @@ impl Drop for Leave<'_> {
     /// The next call may probe.
     fn drop(&mut self) {
         if self.kind == Kind::Probe
-            && let Some(down) = &mut self.breaker.state().down
+            && let Some(down) = &mut self.breaker.endpoint.state().down
         {
             down.probing = false;
         }
@@ -268,6 +295,26 @@ mod tests {
         for _ in 0..1000 {
             breaker.admit(Instant::now()).ok().unwrap().failed(Outage::Unreachable);
         }
+    }
+
+    #[test]
+    fn other_limits_change_nothing_that_is_known_of_the_endpoint() {
+        let breaker = down_after_three(Outage::Unreachable);
+        let shorter = Duration::from_millis(1);
+        let now = Instant::now();
+        let impatient = breaker.with_limits(BreakerLimits { failures: 5, longest_pause: shorter }, now);
+        assert_eq!((impatient.outage(), impatient.outages()), (Some(Outage::Unreachable), 1));
+        let probe = impatient.admit(now.checked_add(shorter).unwrap());
+        probe.ok().unwrap().answered();
+        assert_eq!(breaker.outage(), None, "what one learns, the other knows");
+    }
+
+    #[test]
+    fn limits_that_never_open_it_end_an_outage_too() {
+        let breaker = down_after_three(Outage::Silent);
+        let tolerant = breaker.with_limits(BreakerLimits { failures: 0, ..LIMITS }, Instant::now());
+        assert_eq!(tolerant.outage(), None);
+        assert!(tolerant.admit(Instant::now()).is_ok());
     }
 
     #[test]

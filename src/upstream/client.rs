@@ -10,9 +10,10 @@ use super::answer::{AnswerBody, Home};
 use super::attempts::{Attempts, Repetition};
 use super::breaker::Breaker;
 use super::budget::Budget;
+use super::call_settings::{EndpointSettings, PoolLimits, Timeouts};
 use super::connection::Connection;
+use super::destination::Destination;
 use super::dial::addresses::Addresses;
-use super::dial::connect::Endpoint;
 use super::error::SendError;
 use super::pool::Pool;
 use super::request::Outgoing;
@@ -25,20 +26,9 @@ pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 /// How old the addresses of an endpoint may be to which connections are kept.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 
-/// The timeouts of a route.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// Name lookup, TCP and TLS together.
-    pub connect: Duration,
-    /// From the hand-over of the request to the end of the answer's head.
-    pub first_byte: Duration,
-    /// Between two pieces of the answer's body.
-    pub idle: Duration,
-}
-
 /// One worker's way to one endpoint.
 pub struct Client {
-    endpoint: Endpoint,
+    destination: Arc<Destination>,
     addresses: Addresses,
     template: RequestTemplate,
     pub(super) timeouts: Timeouts,
@@ -60,19 +50,42 @@ pub struct Sent {
 }
 
 impl Client {
-    /// A client for `endpoint`. `None` when host or path of `target` cannot stand in a request, which the configuration has
+    /// A client for `destination`. `None` when its Host or path cannot be written in a request, which the configuration has
     /// ruled out.
     #[must_use]
-    pub fn new(
-        endpoint: Endpoint,
-        target: &SigningTarget,
-        timeouts: Timeouts,
-        pool: Pool,
-        breaker: Arc<Breaker>,
-    ) -> Option<Self> {
-        let template = RequestTemplate::new(&target.host, &target.path, VIA_COUNTERSIGN)?;
-        let addresses = Addresses::of(&endpoint.host, endpoint.port);
-        Some(Self { endpoint, addresses, template, timeouts, pool, budget: Budget::full(), breaker })
+    pub fn new(destination: &Arc<Destination>) -> Option<Self> {
+        Self::with_pool(destination, destination.settings().pool)
+    }
+
+    /// A client that closes its connection after each call.
+    #[must_use]
+    pub fn without_pool(destination: &Arc<Destination>) -> Option<Self> {
+        Self::with_pool(destination, PoolLimits { connections: 0, idle_timeout: Duration::ZERO })
+    }
+
+    fn with_pool(destination: &Arc<Destination>, pool: PoolLimits) -> Option<Self> {
+        let EndpointSettings { host, port, trust: _, target } = &destination.settings().endpoint;
+        Some(Self {
+            template: RequestTemplate::new(&target.host, &target.path, VIA_COUNTERSIGN)?,
+            addresses: Addresses::of(host, *port),
+            timeouts: destination.settings().timeouts,
+            pool: Pool::new(pool.connections, pool.idle_timeout),
+            budget: Budget::full(),
+            breaker: Arc::clone(destination.breaker()),
+            destination: Arc::clone(destination),
+        })
+    }
+
+    /// Where it leads: a client serves for as long as this is the destination of its route.
+    #[must_use]
+    pub const fn destination(&self) -> &Arc<Destination> {
+        &self.destination
+    }
+
+    /// The Host and path that requests are sent to, and have to be signed for.
+    #[must_use]
+    pub fn target(&self) -> &SigningTarget {
+        self.destination.target()
     }
 
     /// Begins a call, which may take more than one attempt.
@@ -94,7 +107,7 @@ impl Client {
         if closed > 0 {
             tracing::info!(
                 target: "countersign::upstream",
-                endpoint = self.endpoint.host,
+                endpoint = self.destination.endpoint.host,
                 closed,
                 "the endpoint's name leads elsewhere: idle connections to its old addresses are closed"
             );
@@ -103,7 +116,7 @@ impl Client {
 
     /// Opens a connection before `deadline`.
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Box<Connection>, SendError> {
-        self.endpoint.connect(&self.addresses, deadline).await
+        self.destination.endpoint.connect(&self.addresses, deadline).await
     }
 
     /// Sends `request` on `connection`, once, and waits for the head of its answer.
@@ -140,7 +153,7 @@ fn kept_alive(fields: &Fields) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::{BreakerLimits, Security};
+    use crate::upstream::{BreakerLimits, CallSettings, Trust};
     use std::net::{SocketAddr, TcpListener};
 
     #[test]
@@ -168,14 +181,19 @@ mod tests {
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let [here, there] = [1, 2].map(|last| TcpListener::bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap());
             let [here_at, there_at] = [&here, &there].map(|listener| listener.local_addr().unwrap());
-            let endpoint =
-                Endpoint { host: "endpoint.example".to_owned(), port: here_at.port(), security: Security::Plaintext };
-            let target = SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() };
             let second = Duration::from_secs(1);
-            let timeouts = Timeouts { connect: second, first_byte: second, idle: second };
-            let limits = BreakerLimits { failures: 0, longest_pause: second };
-            let breaker = Arc::new(Breaker::new("importexport", limits));
-            let client = Client::new(endpoint, &target, timeouts, Pool::new(8, 60 * second), breaker).unwrap();
+            let settings = CallSettings {
+                endpoint: EndpointSettings {
+                    host: "endpoint.example".to_owned(),
+                    port: here_at.port(),
+                    trust: Trust::Plaintext,
+                    target: SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() },
+                },
+                timeouts: Timeouts { connect: second, first_byte: second, idle: second },
+                pool: PoolLimits { connections: 8, idle_timeout: 60 * second },
+                breaker: BreakerLimits { failures: 0, longest_pause: second },
+            };
+            let client = Client::new(&Arc::new(Destination::new("importexport", settings, None).unwrap())).unwrap();
 
             client.addresses.found(&[here_at]).await;
             let connection = client.connect(Instant::now() + second).await.unwrap();

@@ -1,27 +1,16 @@
-//! Where a route's requests go, shared by all workers: the same value for as long as nothing about it changes.
+//! From a route's settings to the destination of its requests: the one there was, while nothing about the calls changes.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::pki_types::ServerName;
 
 use super::error::BuildError;
-use crate::config::settings::{self, Transport};
+use crate::config::settings::{self, RouteLimits, RouteTimeouts, Transport};
+use crate::signing::SigningTarget;
 use crate::upstream::tls::{self, Roots, RootsError};
-use crate::upstream::{Breaker, BreakerLimits, Endpoint, Security};
-
-/// An endpoint with the roots that its certificate must lead to. A worker keeps its connections for as long as it is given the
-/// same destination.
-pub(crate) struct Destination {
-    pub(crate) endpoint: Endpoint,
-    /// What else decides whether connections made before may still be used.
-    settings: (settings::Endpoint, settings::RouteTimeouts, usize, usize),
-    /// What is known of it when it fails.
-    pub(crate) breaker: Arc<Breaker>,
-    /// Of an endpoint with TLS.
-    roots: Option<Arc<RootCertStore>>,
-}
+use crate::upstream::{
+    BreakerLimits, CallSettings, Destination, DestinationError, EndpointSettings, PoolLimits, Timeouts, Trust,
+};
 
 /// The platform's roots, once they have been read: a confined process cannot read them again.
 #[derive(Clone, Default)]
@@ -41,49 +30,111 @@ impl PlatformRoots {
     }
 }
 
-/// The destination of a route: the one there was `before` when it is the same, down to the contents of the CA file.
+/// The destination of a route. It is the one `before` when the route calls as before, down to the contents of the CA file:
+/// workers then keep their clients, and these their connections.
 pub(crate) fn destination(
     route: &settings::Route,
+    workers: usize,
     platform: &mut PlatformRoots,
     before: Option<&Arc<Destination>>,
 ) -> Result<Arc<Destination>, BuildError> {
-    let roots = match &route.endpoint.transport {
-        Transport::Plaintext => None,
-        Transport::Tls { trust: Roots::Platform } => Some(platform.get()),
-        Transport::Tls { trust: file @ Roots::File(_) } => Some(tls::load(file)),
+    let failed = |source: DestinationError| match source {
+        DestinationError::Roots(source) => BuildError::Roots { name: route.name.clone(), source },
+        DestinationError::HostName => BuildError::HostName { name: route.name.clone() },
     };
-    let no_roots = |source| BuildError::Roots { name: route.name.clone(), source };
-    let roots = roots.transpose().map_err(no_roots)?;
-    let settings = (route.endpoint.clone(), route.timeouts, route.limits.pool, route.limits.failures);
-    if let Some(before) = before.filter(|before| before.settings == settings && same(&before.roots, &roots)) {
-        return Ok(Arc::clone(before));
-    }
-    let host = route.endpoint.bare_host().to_owned();
-    let security = match &roots {
-        None => Security::Plaintext,
-        Some(roots) => {
-            let config = tls::client_config(Arc::clone(roots)).map_err(no_roots)?;
-            let name = server_name(&host).ok_or_else(|| BuildError::HostName { name: route.name.clone() })?;
-            Security::Tls(config, name)
+    let trust = trust(&route.endpoint.transport, platform).map_err(|error| failed(error.into()))?;
+    let settings = call_settings(route, trust, workers);
+    match before {
+        Some(before) if *before.settings() == settings => Ok(Arc::clone(before)),
+        Some(_) | None => {
+            let destination = Destination::new(route.name.as_str(), settings, before.map(AsRef::as_ref));
+            destination.map(Arc::new).map_err(failed)
         }
-    };
-    let endpoint = Endpoint { host, port: route.endpoint.port, security };
-    let limits = BreakerLimits { failures: route.limits.failures, longest_pause: route.timeouts.probe };
-    let breaker = Arc::new(Breaker::new(route.name.as_str(), limits));
-    Ok(Arc::new(Destination { endpoint, settings, breaker, roots }))
-}
-
-fn same(before: &Option<Arc<RootCertStore>>, now: &Option<Arc<RootCertStore>>) -> bool {
-    match (before, now) {
-        (None, None) => true,
-        (Some(before), Some(now)) => before.roots == now.roots,
-        (None, Some(_)) | (Some(_), None) => false,
     }
 }
 
-fn server_name(host: &str) -> Option<ServerName<'static>> {
-    match host.parse::<IpAddr>() {
-        Ok(address) => Some(ServerName::IpAddress(address.into())),
-        Err(_) => ServerName::try_from(host.to_owned()).ok(),
+fn trust(transport: &Transport, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
+    match transport {
+        Transport::Plaintext => Ok(Trust::Plaintext),
+        Transport::Tls { trust: settings::Trust::Platform } => platform.get().map(Trust::Roots),
+        Transport::Tls { trust: settings::Trust::File(path) } => {
+            tls::load(&Roots::File(path.clone())).map(Trust::Roots)
+        }
+    }
+}
+
+/// What of a route's settings its calls depend on. Every setting is named here, so that a new one does not compile until
+/// somebody decides whether a client that was made without it may still be used. Limits for the whole process are divided
+/// among its workers.
+fn call_settings(route: &settings::Route, trust: Trust, workers: usize) -> CallSettings {
+    // those of `_` are used by each exchange anew, or are a key's
+    let settings::Route {
+        name: _,
+        endpoint,
+        key: _,
+        probe: _,
+        hosts: _,
+        path: _,
+        profile: _,
+        clock: _,
+        forward_headers: _,
+        safe_to_repeat: _,
+        known_actions: _,
+        audit_values: _,
+        limits: RouteLimits { body: _, form: _, in_flight: _, pool, failures },
+        timeouts: RouteTimeouts { connect, first_byte, idle, pool_idle, probe },
+    } = route;
+    // `trust` was made of the transport
+    let settings::Endpoint { transport: _, host: _, port, path } = endpoint;
+    CallSettings {
+        endpoint: EndpointSettings {
+            host: endpoint.bare_host().to_owned(),
+            port: *port,
+            trust,
+            target: SigningTarget { host: endpoint.authority(), path: path.clone() },
+        },
+        timeouts: Timeouts { connect: *connect, first_byte: *first_byte, idle: *idle },
+        pool: PoolLimits { connections: pool.div_ceil(workers), idle_timeout: *pool_idle },
+        breaker: BreakerLimits { failures: *failures, longest_pause: *probe },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16, lines: &str, before: Option<&Arc<Destination>>) -> Arc<Destination> {
+        let text = format!(
+            "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"http://[::1]:{port}/\"\n{lines}\n\
+             [key.a]\nfile = \"k\"\nidentity_file = \"i\"\n"
+        );
+        let settings = crate::config::parse(&text, "f", []).unwrap();
+        destination(&settings.routes[0], 1, &mut PlatformRoots::default(), before).unwrap()
+    }
+
+    #[test]
+    fn connections_stay_only_while_the_whole_of_the_call_settings_is_equal() {
+        let before = at(1, "", None);
+        for line in ["path = \"/a\"", "limits.body = \"1 KiB\"", "limits.in_flight = 1", "clock = \"host\""] {
+            assert!(Arc::ptr_eq(&at(1, line, Some(&before)), &before), "{line}");
+        }
+        for line in [
+            "timeouts.connect = \"1s\"",
+            "timeouts.first_byte = \"1s\"",
+            "timeouts.idle = \"1s\"",
+            "timeouts.pool_idle = \"1s\"",
+            "timeouts.probe = \"1s\"",
+            "limits.pool = 1",
+            "limits.failures = 1",
+        ] {
+            assert!(!Arc::ptr_eq(&at(1, line, Some(&before)), &before), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_stays_the_same_however_it_is_called() {
+        let before = at(1, "", None);
+        assert!(at(1, "timeouts.idle = \"1s\"\nlimits.failures = 1", Some(&before)).is_same_endpoint(&before));
+        assert!(!at(2, "", Some(&before)).is_same_endpoint(&before));
     }
 }

@@ -1,47 +1,48 @@
-//! What all workers share: settings, keys, TLS configurations, counters. Everything here can be proven without serving.
+//! What all workers share: settings, routes, listeners, keys, clients, counters. It can be proved without serving.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::clients;
 use super::destination::PlatformRoots;
 use super::error::BuildError;
-use super::keys::{Missing, attach_probes, keys, prove};
-use super::shared_listener::{self, ListenerError, SharedListener};
-use super::shared_route::{SharedRoute, share_route};
+use super::proofs::{attach_probes, prove};
+use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
+use super::shared_listener::SharedListener;
+use super::shared_route::{RouteParts, SharedRoute};
 use crate::app::capacity::client_connections;
 use crate::authorize::Clients;
-use crate::config::settings::{self, Name, Settings};
+use crate::config::settings::{Name, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{EndpointState, Snapshot};
 
-/// The shared part of a running proxy.
+/// The shared part of a running proxy. Routes, listeners and keys have their own settings and are found by their names.
 pub struct Graph {
+    /// As they were read; what serves looks at the settings of the route, listener or key itself.
     pub(crate) settings: Settings,
-    pub(crate) routes: Vec<SharedRoute>,
-    pub(crate) keys: Vec<Arc<KeySlot>>,
+    pub(crate) routes: BTreeMap<Name, SharedRoute>,
+    pub(crate) listeners: BTreeMap<Name, SharedListener>,
+    keys: BTreeMap<Name, SharedKey>,
     pub(crate) clients: Arc<Clients>,
-    pub(crate) listeners: Vec<Arc<SharedListener>>,
-    pub(crate) connections: Vec<Capacity>,
     /// Places for client connections, over all listeners.
     descriptors: Capacity,
     /// Memory for forms, over all routes.
     pub(crate) bodies: ByteBudget,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) platform: PlatformRoots,
-    /// How many graphs have been served, this one included.
-    pub(crate) generation: u64,
-    /// Exchanges of routes that are configured no more.
+    platform: PlatformRoots,
+    generation: u64,
+    /// Exchanges of routes that are no longer configured.
     of_removed_routes: Vec<Capacity>,
 }
 
 impl Graph {
     /// Loads every key and every CA file. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
     ///
-    /// A key that is only not there just now (a file that an agent has yet to write, a program that failed) is none of the
-    /// errors: its slot is empty, and says why.
+    /// A key that is absent only at the moment (a file that an agent has yet to write, a program that failed) is not an error:
+    /// its slot is empty, and says why.
     ///
     /// # Errors
     /// Everything that is wrong, not only the first thing.
@@ -71,62 +72,44 @@ impl Graph {
         before: Option<&Self>,
     ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
         let mut errors = Vec::new();
-        let mut listeners = Vec::new();
-        for listener in &settings.listeners {
-            match share_listener(listener, before) {
-                Ok(listener) => listeners.push(listener),
-                Err(source) => {
-                    errors.push(BuildError::Listener { name: listener.name.clone(), source });
-                }
-            }
-        }
-        let missing = before.map_or(Missing::MayCome, |_| Missing::Fault);
-        let known = |key: &settings::Key| before.and_then(|before| before.same_key(key));
-        let (keys, new_keys) = keys(&settings, credentials_directory, missing, known, &mut errors);
+        let descriptors =
+            before.map_or_else(|| Capacity::new(client_connections()), |before| before.descriptors.clone());
+        let listeners = listeners(&settings, &descriptors, before, &mut errors);
+        let absent = before.map_or(AbsentKey::MayCome, |_| AbsentKey::IsAFault);
+        let known = before.map(|before| &before.keys);
+        let keys = LoadedKeys::load(&settings, credentials_directory, absent, known, &mut errors);
         let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
-        let mut platform = before.map(|before| before.platform.clone()).unwrap_or_default();
-        let mut routes = Vec::new();
-        for route in &settings.routes {
-            let before = before.and_then(|before| before.route(&route.name));
-            match share_route(route, &keys, &metrics, &mut platform, before) {
-                Ok(route) => routes.push(route),
-                // that a key which did not load is missing here too is no second fault
-                Err(BuildError::NoKey { .. }) if !errors.is_empty() => {}
-                Err(error) => errors.push(error),
-            }
-        }
+        let mut parts = RouteParts {
+            keys: &keys.all,
+            workers: settings.process.workers,
+            metrics: &metrics,
+            platform: before.map(|before| before.platform.clone()).unwrap_or_default(),
+        };
+        let routes = routes(&settings, &mut parts, before, &mut errors);
+        let platform = parts.platform;
         if !errors.is_empty() {
             return Err(errors);
         }
         if before.is_some() {
-            attach_probes(&settings, &routes, new_keys.iter().map(|key| &key.slot));
-            prove(&new_keys)?;
+            attach_probes(&routes, keys.new.iter().map(|key| &key.slot));
+            prove(&keys.new)?;
         }
-        attach_probes(&settings, &routes, &keys);
-        let descriptors =
-            before.map_or_else(|| Capacity::new(client_connections()), |before| before.descriptors.clone());
-        let connections =
-            settings.listeners.iter().map(|listener| connections(listener, &descriptors, before)).collect();
+        attach_probes(&routes, keys.all.values().map(|key| &key.slot));
         let bodies = settings.process.bodies;
-        let bodies = before.map_or_else(|| ByteBudget::new(bodies), |before| before.bodies.with_limit(bodies));
-        let clients = Arc::new(clients::clients(&settings, before.map(|before| &*before.clients)));
-        let generation = before.map_or(1, |before| before.generation.saturating_add(1));
-        let of_removed_routes = before.map(|before| before.removed_in(&settings)).unwrap_or_default();
         let graph = Self {
-            settings,
             routes,
-            keys,
-            clients,
             listeners,
-            connections,
+            keys: keys.all,
+            clients: Arc::new(clients::clients(&settings, before.map(|before| &*before.clients))),
             descriptors,
-            bodies,
+            bodies: before.map_or_else(|| ByteBudget::new(bodies), |before| before.bodies.with_limit(bodies)),
             metrics,
             platform,
-            generation,
-            of_removed_routes,
+            generation: before.map_or(1, |before| before.generation.saturating_add(1)),
+            of_removed_routes: before.map(|before| before.removed_in(&settings)).unwrap_or_default(),
+            settings,
         };
-        Ok((graph, new_keys))
+        Ok((graph, keys.new))
     }
 
     /// The settings the graph was built from.
@@ -135,103 +118,92 @@ impl Graph {
         &self.settings
     }
 
-    /// The keys, in the order of the settings.
-    #[must_use]
-    pub fn keys(&self) -> &[Arc<KeySlot>] {
-        &self.keys
-    }
-
-    /// The clients that the configuration names.
-    #[must_use]
-    pub fn clients(&self) -> &Clients {
-        &self.clients
+    /// The keys, in order of their names.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &KeySlot> {
+        self.keys.values().map(|key| &*key.slot)
     }
 
     /// The endpoints that count as down, each with its reason.
     pub(crate) fn endpoints_down(&self) -> impl Iterator<Item = String> {
-        let outages = self.settings.routes.iter().zip(&self.routes);
-        outages.filter_map(|(route, shared)| {
-            shared
-                .destination
-                .breaker
-                .outage()
-                .map(|outage| format!("route.{}: the endpoint is down: {outage}", route.name))
+        self.routes.iter().filter_map(|(name, route)| {
+            route.outage().map(|outage| format!("route.{name}: the endpoint is down: {outage}"))
         })
     }
 
-    /// What metrics show as it is now.
+    /// The metrics that are not counted as things happen, as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot<'_> {
-        let listeners = self.settings.listeners.iter().zip(&self.connections);
-        let endpoints = self.settings.routes.iter().zip(&self.routes).map(|(route, shared)| {
-            let breaker = &shared.destination.breaker;
-            let (down, outages) = (u8::from(breaker.outage().is_some()), breaker.outages());
-            EndpointState { route: route.name.as_str(), down, outages }
+        let listeners = self.listeners.iter();
+        let endpoints = self.routes.iter().map(|(name, route)| EndpointState {
+            route: name.as_str(),
+            down: u8::from(route.outage().is_some()),
+            outages: route.calls.destination.breaker().outages(),
         });
         Snapshot {
-            connections: listeners.map(|(listener, places)| (listener.name.as_str(), places.taken())).collect(),
+            connections: listeners.map(|(name, listener)| (name.as_str(), listener.connections.taken())).collect(),
             endpoints: endpoints.collect(),
             bodies_held: self.bodies.used(),
         }
     }
 
     /// Exchanges under way on all routes.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        let routes = self.routes.iter().map(|route| &route.in_flight);
+    pub(crate) fn in_flight(&self) -> usize {
+        let routes = self.routes.values().map(|route| &route.in_flight);
         routes.chain(&self.of_removed_routes).map(Capacity::taken).sum()
     }
 
     /// How many graphs have been served, this one included.
-    #[must_use]
-    pub const fn generation(&self) -> u64 {
+    pub(crate) const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Each listener with what the workers share of it.
-    pub(crate) fn listeners(&self) -> impl Iterator<Item = (&settings::Listener, &Arc<SharedListener>)> {
-        self.settings.listeners.iter().zip(&self.listeners)
-    }
-
-    /// The places for connections of a listener.
-    pub(crate) fn places(&self, listener: &Name) -> Capacity {
-        let mut all = self.settings.listeners.iter().zip(&self.connections);
-        // a listener that is not configured has none
-        all.find(|(known, _)| known.name == *listener).map_or_else(|| Capacity::new(0), |(_, places)| places.clone())
-    }
-
-    fn route(&self, name: &Name) -> Option<&SharedRoute> {
-        self.settings.routes.iter().zip(&self.routes).find(|(route, _)| route.name == *name).map(|(_, shared)| shared)
-    }
-
-    /// The slot of a key that is configured as it was; it is watched already.
-    fn same_key(&self, key: &settings::Key) -> Option<Arc<KeySlot>> {
-        self.settings.keys.iter().zip(&self.keys).find(|(known, _)| *known == key).map(|(_, slot)| Arc::clone(slot))
+    /// Whether endpoints can be verified against the platform's roots: they are read when a route first needs them.
+    pub(crate) const fn has_platform_roots(&self) -> bool {
+        self.platform.are_loaded()
     }
 
     /// What is counted of routes that `settings` does not have, and is not over.
     fn removed_in(&self, settings: &Settings) -> Vec<Capacity> {
         let stays = |name: &Name| settings.routes.iter().any(|route| route.name == *name);
-        let removed = self.settings.routes.iter().zip(&self.routes).filter(|(route, _)| !stays(&route.name));
-        let all = removed.map(|(_, shared)| &shared.in_flight).chain(&self.of_removed_routes);
+        let removed = self.routes.values().filter(|route| !stays(&route.settings.name));
+        let all = removed.map(|route| &route.in_flight).chain(&self.of_removed_routes);
         all.filter(|in_flight| in_flight.taken() > 0).cloned().collect()
     }
 }
 
-/// Certificates and token keys, those there were when they are configured as they were: their own watcher keeps them fresh.
-fn share_listener(
-    listener: &settings::Listener,
+fn listeners(
+    settings: &Settings,
+    descriptors: &Capacity,
     before: Option<&Graph>,
-) -> Result<Arc<SharedListener>, Box<ListenerError>> {
-    let known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.listeners));
-    match known.into_iter().find(|(known, _)| shared_listener::share_alike(known, listener)) {
-        Some((_, shared)) => Ok(Arc::clone(shared)),
-        None => shared_listener::share(listener).map(Arc::new).map_err(Box::new),
+    errors: &mut Vec<BuildError>,
+) -> BTreeMap<Name, SharedListener> {
+    let mut all = BTreeMap::new();
+    for listener in &settings.listeners {
+        let before = before.and_then(|before| before.listeners.get(&listener.name));
+        match SharedListener::build(listener, descriptors, before) {
+            Ok(shared) => drop(all.insert(listener.name.clone(), shared)),
+            Err(source) => {
+                errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) });
+            }
+        }
     }
+    all
 }
 
-fn connections(listener: &settings::Listener, descriptors: &Capacity, before: Option<&Graph>) -> Capacity {
-    let limit = listener.limits.connections;
-    let mut known = before.into_iter().flat_map(|before| before.settings.listeners.iter().zip(&before.connections));
-    let known = known.find(|(known, _)| known.name == listener.name);
-    known.map_or_else(|| Capacity::new(limit).within(descriptors), |(_, places)| places.with_limit(limit))
+fn routes(
+    settings: &Settings,
+    parts: &mut RouteParts<'_>,
+    before: Option<&Graph>,
+    errors: &mut Vec<BuildError>,
+) -> BTreeMap<Name, SharedRoute> {
+    let mut all = BTreeMap::new();
+    for route in &settings.routes {
+        let before = before.and_then(|before| before.routes.get(&route.name));
+        match SharedRoute::build(route, parts, before) {
+            Ok(shared) => drop(all.insert(route.name.clone(), shared)),
+            // a key that did not load is missing here too, which is not a second fault
+            Err(BuildError::NoKey { .. }) if !errors.is_empty() => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    all
 }

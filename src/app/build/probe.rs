@@ -1,7 +1,6 @@
 //! Proving a new key by the harmless call that a route names, to the route's endpoint and the way a client's call goes.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,18 +9,14 @@ use http_body_util::{BodyExt as _, Collected, Limited};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
-use super::destination::Destination;
-use super::shared_route::SharedRoute;
+use super::shared_route::{EndpointCalls, SharedRoute};
 use crate::authorize::{ClientIdentity, Policy};
-use crate::config::settings;
 use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::http1::Fields;
-use crate::proxy::{ClockReading, EndpointClock};
+use crate::proxy::ClockReading;
 use crate::query::{FormLimits, QueryForm};
-use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
+use crate::signing::{RequestTimestamp, prepare};
 use crate::telemetry::record::causes;
-use crate::upstream::client::Timeouts;
-use crate::upstream::pool::Pool;
 use crate::upstream::{Client, Repetition, Sent};
 
 /// However slowly an answer comes.
@@ -44,26 +39,14 @@ impl Probes {
 pub(crate) struct Probe {
     route: String,
     form: String,
-    target: SigningTarget,
-    profile: Profile,
-    timeouts: Timeouts,
-    destination: Arc<Destination>,
-    clock: Arc<EndpointClock>,
+    calls: EndpointCalls,
 }
 
 impl Probe {
     /// The probe of `route`, when it has one.
-    pub(crate) fn of(route: &settings::Route, shared: &SharedRoute) -> Option<Self> {
-        let settings::RouteTimeouts { connect, first_byte, idle, pool_idle: _, probe: _ } = route.timeouts;
-        Some(Self {
-            route: route.name.to_string(),
-            form: route.probe.clone()?,
-            target: SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() },
-            profile: Profile { signature_method: route.profile.signature_method },
-            timeouts: Timeouts { connect, first_byte, idle },
-            destination: Arc::clone(&shared.destination),
-            clock: Arc::clone(&shared.clock),
-        })
+    pub(crate) fn of(route: &SharedRoute) -> Option<Self> {
+        let (route, calls) = (&route.settings, route.calls.clone());
+        Some(Self { route: route.name.to_string(), form: route.probe.clone()?, calls })
     }
 
     async fn prove(&self, key: &ActiveKey) -> Result<(), Unproven> {
@@ -85,31 +68,19 @@ impl Probe {
         // nobody called: it is the configuration itself that wants this form to be signed
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
         let allowed = allowed.map_err(|error| causes(&error))?;
-        let pool = Pool::new(0, Duration::ZERO);
-        let client = Client::new(
-            self.destination.endpoint.clone(),
-            &self.target,
-            self.timeouts,
-            pool,
-            Arc::clone(&self.destination.breaker),
-        );
-        let client = client.ok_or_else(|| "has no place to go to".to_owned())?;
+        let EndpointCalls { profile, clock, destination } = &self.calls;
+        let client = Client::without_pool(destination).ok_or_else(|| "has no place to go to".to_owned())?;
         let mut attempts = client.call(Repetition::Safe);
         loop {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
             let sent_at = ClockReading::at(Instant::now()).for_skew();
-            let unsealed = prepare(
-                &allowed,
-                key,
-                &self.target,
-                self.profile,
-                &RequestTimestamp::at(self.clock.signing_time(sent_at)),
-            );
+            let time = RequestTimestamp::at(clock.signing_time(sent_at));
+            let unsealed = prepare(&allowed, key, client.target(), *profile, &time);
             let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
             let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
             if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
                 // a clock that is off is known from now on: the next probe will do better
-                self.clock.observe(sent_at, ClockReading::at(Instant::now()).for_skew(), &fields);
+                clock.observe(sent_at, ClockReading::at(Instant::now()).for_skew(), &fields);
                 let body = Limited::new(body, READ).collect().await;
                 // the status decides; without a body there is only less to tell
                 return Ok((status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));

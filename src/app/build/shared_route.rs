@@ -1,52 +1,80 @@
-//! One route as all workers share it.
+//! Routes, as all workers share them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::destination::{Destination, PlatformRoots, destination};
+use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
+use super::shared_key::SharedKey;
 use crate::clock;
 use crate::config::settings::{Name, Route};
 use crate::credentials::{KeySlot, LoadError, LoadErrorKind, SignatureMethod, StoreError};
 use crate::downstream::Capacity;
 use crate::proxy::{DateEvidence, EndpointClock};
+use crate::signing::Profile;
 use crate::telemetry::{Metrics, RouteMetrics};
+use crate::upstream::{Destination, Outage};
 
-/// What the workers share of one route.
+/// One route as all workers share it.
 pub(crate) struct SharedRoute {
+    pub(crate) settings: Route,
     pub(crate) key: Arc<KeySlot>,
-    pub(crate) destination: Arc<Destination>,
+    pub(crate) calls: EndpointCalls,
     pub(crate) in_flight: Capacity,
-    pub(crate) clock: Arc<EndpointClock>,
     pub(crate) metrics: RouteMetrics,
 }
 
-/// Shares what belongs to `route`: what there was `before` of it goes on as far as it is configured as it was.
-///
-/// # Errors
-/// The route has no key, or one that does not compute what it asks for; no trusted roots; no host.
-pub(crate) fn share_route(
-    route: &Route,
-    keys: &[Arc<KeySlot>],
-    metrics: &Metrics,
-    platform: &mut PlatformRoots,
-    before: Option<&SharedRoute>,
-) -> Result<SharedRoute, BuildError> {
-    let key = keys.iter().find(|key| key.name() == route.key.as_str());
-    let key = Arc::clone(key.ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?);
-    check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
-    let limit = route.limits.in_flight;
-    let metrics = metrics.route(route.name.as_str(), &route.known_actions);
-    let destination = destination(route, platform, before.map(|before| &before.destination))?;
-    let same = before.filter(|before| Arc::ptr_eq(&before.destination, &destination));
-    Ok(SharedRoute {
-        key,
-        in_flight: before.map_or_else(|| Capacity::new(limit), |before| before.in_flight.with_limit(limit)),
-        clock: Arc::new(endpoint_clock(route, &metrics, same.map(|same| &*same.clock))),
-        destination,
-        metrics,
-    })
+/// How a route's requests are signed and where they go. Clients' calls and probes are made from the same value. There is no
+/// key in it: a key's own probes have it.
+#[derive(Clone)]
+pub(crate) struct EndpointCalls {
+    pub(crate) profile: Profile,
+    pub(crate) clock: Arc<EndpointClock>,
+    pub(crate) destination: Arc<Destination>,
+}
+
+/// What the routes of a graph have in common while they are built.
+pub(crate) struct RouteParts<'g> {
+    pub(crate) keys: &'g BTreeMap<Name, SharedKey>,
+    pub(crate) workers: usize,
+    pub(crate) metrics: &'g Metrics,
+    pub(crate) platform: PlatformRoots,
+}
+
+impl SharedRoute {
+    /// Brings `route` to life. What there was `before` of it goes on as far as it is configured as it was.
+    ///
+    /// # Errors
+    /// The route has no key, or one that does not compute what it asks for; no trusted roots; no host.
+    pub(crate) fn build(route: &Route, parts: &mut RouteParts<'_>, before: Option<&Self>) -> Result<Self, BuildError> {
+        let key = parts.keys.get(&route.key).ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?;
+        let key = Arc::clone(&key.slot);
+        check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
+        let limit = route.limits.in_flight;
+        let metrics = parts.metrics.route(route.name.as_str(), &route.known_actions);
+        let known = before.map(|before| &before.calls.destination);
+        let destination = destination(route, parts.workers, &mut parts.platform, known)?;
+        let same = before.filter(|before| before.calls.destination.is_same_endpoint(&destination));
+        let clock = endpoint_clock(route, &metrics, same.map(|same| &*same.calls.clock));
+        Ok(Self {
+            settings: route.clone(),
+            key,
+            calls: EndpointCalls {
+                profile: Profile { signature_method: route.profile.signature_method },
+                clock: Arc::new(clock),
+                destination,
+            },
+            in_flight: before.map_or_else(|| Capacity::new(limit), |before| before.in_flight.with_limit(limit)),
+            metrics,
+        })
+    }
+
+    /// Why calls are refused now, if they are.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        self.calls.destination.breaker().outage()
+    }
 }
 
 /// A clock that was known stays known while the endpoint is the same.

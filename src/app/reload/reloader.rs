@@ -26,7 +26,7 @@ const ADOPTION: Duration = Duration::from_secs(10);
 
 /// What becomes of a configuration that is read again.
 #[derive(Clone, Copy)]
-pub enum ReloadEvent<'a> {
+pub(crate) enum ReloadEvent<'a> {
     /// It is being proved.
     Begun,
     /// Every worker serves it.
@@ -40,7 +40,7 @@ pub(crate) type Report = Box<dyn Fn(ReloadEvent<'_>) + Send>;
 
 /// Why a configuration is not used. Nothing of it is.
 #[derive(Debug, Error)]
-pub enum ReloadError {
+pub(crate) enum ReloadError {
     /// It has faults, or cannot be read.
     #[error("the configuration cannot be used\n{0}")]
     Configuration(ConfigError),
@@ -82,7 +82,7 @@ impl Reloader {
         let directory = watch(&source, signals.clone());
         let seen = source.served.clone().unwrap_or_default();
         let current = serving.current();
-        current.metrics.configuration.is_served(current.generation, source.served.as_deref());
+        current.metrics.configuration.is_served(current.generation(), source.served.as_deref());
         let round = Round { serving, source, granted, report, inbox, _directory: directory, seen };
         thread::Builder::new().name("reload".to_owned()).spawn(move || round.run())?;
         Ok(Self { signals })
@@ -168,14 +168,14 @@ impl Round {
         self.seen.clone_from(&fingerprint);
         if signal != Signal::Asked && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
             // only comments have changed, or a refused change was undone
-            current.metrics.configuration.is_served(current.generation, self.digest());
+            current.metrics.configuration.is_served(current.generation(), self.digest());
             tracing::info!("the configuration file says what is in use");
             return;
         }
         (self.report)(ReloadEvent::Begun);
         match self.attempt(settings.map_err(ReloadError::Configuration)) {
             Ok(graph) => {
-                graph.metrics.configuration.is_served(graph.generation, self.digest());
+                graph.metrics.configuration.is_served(graph.generation(), self.digest());
                 graph.metrics.configuration.count_reload();
                 (self.report)(ReloadEvent::InUse(&graph));
             }
@@ -213,7 +213,7 @@ impl Round {
         let mut missing = graph.settings.process.workers;
         while missing > 0 {
             match adopted.recv_timeout(ADOPTION.saturating_sub(begun.elapsed())) {
-                Ok(generation) if generation == graph.generation => missing = missing.saturating_sub(1),
+                Ok(generation) if generation == graph.generation() => missing = missing.saturating_sub(1),
                 Ok(_earlier) => {}
                 Err(_elapsed_or_gone) => {
                     tracing::error!(missing, "workers have not begun with the new configuration");

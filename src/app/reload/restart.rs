@@ -15,7 +15,7 @@ use crate::upstream::tls::Roots;
 
 /// What the process has kept of its rights.
 #[derive(Debug, Clone)]
-pub enum Granted {
+pub(crate) enum Granted {
     /// All of them.
     Everything,
     /// These.
@@ -25,11 +25,11 @@ pub enum Granted {
 /// One thing that only a new process can do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{at}: {why}")]
-pub struct NeedsRestart {
+pub(crate) struct NeedsRestart {
     /// The key of the configuration.
-    pub at: String,
+    pub(crate) at: String,
     /// Why it takes effect only at a start.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// Everything about `new` that `current` cannot become.
@@ -55,7 +55,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
     }
     for route in &new.routes {
         let platform = Transport::Tls { trust: Roots::Platform };
-        if route.endpoint.transport == platform && !current.platform.are_loaded() {
+        if route.endpoint.transport == platform && !current.has_platform_roots() {
             add(
                 format!("route.{}", route.name),
                 "the platform's root certificates were not read at the start".to_owned(),

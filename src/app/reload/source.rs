@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(crate) struct Source {
     /// The file, if there is one; the environment is laid over it.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// The digest of the text that is served already, see [`crate::config::Text::sha256`].
-    pub served: Option<String>,
+    pub(crate) served: Option<String>,
     /// systemd's `$CREDENTIALS_DIRECTORY`.
-    pub credentials_directory: Option<PathBuf>,
+    pub(crate) credentials_directory: Option<PathBuf>,
 }

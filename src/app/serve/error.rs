@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::app::build::shared_listener::BindError;
+use super::sockets::BindError;
 use crate::credentials::WatchError;
 use crate::telemetry::audit::AuditError;
 

@@ -1,9 +1,14 @@
 //! Serving a graph: workers, the admin listener, and the threads that keep keys and certificates fresh.
 
+mod admin;
+pub(crate) mod bound;
 pub(crate) mod error;
 pub(crate) mod key_reports;
+mod live_route;
 mod refresh;
+mod route_clients;
 pub(crate) mod running;
 pub(crate) mod serving;
+mod sockets;
 mod token_keys;
 mod worker;

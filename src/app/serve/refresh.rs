@@ -35,12 +35,12 @@ impl Refresher {
     pub(crate) fn start(graph: &Graph) -> io::Result<Self> {
         let mut all: Vec<(String, Refreshed)> = Vec::new();
         let mut fetched = Vec::new();
-        for (listener, shared) in graph.settings.listeners.iter().zip(&graph.listeners) {
-            let name = listener.name.to_string();
-            if let Security::Tls(tls) = &shared.security {
+        for (name, listener) in &graph.listeners {
+            let name = name.to_string();
+            if let Security::Tls(tls) = &listener.authentication.security {
                 all.push((name.clone(), Refreshed::Tls(Arc::clone(tls))));
             }
-            if let Some(ServiceAccounts { verifier, keys }) = &shared.service_accounts {
+            if let Some(ServiceAccounts { verifier, keys }) = &listener.authentication.service_accounts {
                 let verifier = Arc::clone(verifier);
                 match keys {
                     KeysFrom::File(path) => all.push((name, Refreshed::Tokens(verifier, path.clone()))),

@@ -1,4 +1,4 @@
-//! What a running proxy stands on beside its workers, and what a reload exchanges: the graph, the watchers of keys and files.
+//! What a proxy serves beside its workers, and what a reload replaces: the graph, the watchers of keys and files.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
@@ -22,7 +22,7 @@ pub(crate) struct Serving {
     keys: Mutex<BTreeMap<String, KeyWatcher>>,
     refresher: Mutex<Refresher>,
     /// Removed with their listeners.
-    paths: Mutex<Vec<(Name, SocketPath)>>,
+    paths: Mutex<BTreeMap<Name, SocketPath>>,
     /// Hears of every worker that serves a graph.
     pub(crate) adopted: Mutex<Receiver<u64>>,
 }
@@ -32,11 +32,11 @@ impl Serving {
     pub(crate) fn begin(
         graph: Arc<Graph>,
         keys: Vec<WatchedKey>,
-        paths: Vec<(Name, SocketPath)>,
+        paths: BTreeMap<Name, SocketPath>,
         adopted: Receiver<u64>,
     ) -> Result<Self, StartError> {
         let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;
-        graph.metrics.configuration.is_served(graph.generation, None);
+        graph.metrics.configuration.is_served(graph.generation(), None);
         let mut watchers = BTreeMap::new();
         for key in keys {
             let name = key.slot.name().to_owned();
@@ -80,7 +80,7 @@ impl Serving {
         let mut watchers = lock(&self.keys);
         let is_new = |name: &str| keys.iter().any(|key| key.slot.name() == name);
         watchers.retain(|name, _| {
-            let stays = graph.keys().iter().any(|slot| slot.name() == name) && !is_new(name);
+            let stays = graph.keys().any(|slot| slot.name() == name) && !is_new(name);
             if !stays {
                 graph.metrics.keys.set_expiry(name, None);
             }
@@ -99,7 +99,7 @@ impl Serving {
             Ok(refresher) => *lock(&self.refresher) = refresher,
             Err(error) => tracing::error!(%error, "certificates that are new are not refreshed"),
         }
-        lock(&self.paths).retain(|(name, _)| graph.settings.listeners.iter().any(|listener| listener.name == *name));
+        lock(&self.paths).retain(|name, _| graph.listeners.contains_key(name));
     }
 }
 

@@ -97,7 +97,7 @@ fn succeeded(reply: &Reply) -> Result<&str, Failure> {
 
 fn ended(drained: Drained) -> Result<(), Failure> {
     match drained {
-        Drained::Whole => Ok(()),
+        Drained::Completely => Ok(()),
         Drained::Cut => Err(Failure::new(ExitCode::Negative, "an exchange was cut off at the end")),
     }
 }

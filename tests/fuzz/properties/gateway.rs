@@ -16,10 +16,9 @@ use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Ro
 use countersign::query::{ErrorDialect, FormLimits};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
 use countersign::telemetry::{AuditLog, Metrics};
-use countersign::upstream::client::Timeouts;
-use countersign::upstream::connect::Security;
-use countersign::upstream::pool::Pool;
-use countersign::upstream::{Breaker, BreakerLimits, Client, Endpoint};
+use countersign::upstream::{
+    BreakerLimits, CallSettings, Client, Destination, EndpointSettings, PoolLimits, Timeouts, Trust,
+};
 use http::HeaderName;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
@@ -38,12 +37,16 @@ pub(super) const CLOCKS: Clocks = Clocks { head_timeout: AGES, idle_timeout: AGE
 pub(super) fn proxy(port: u16) -> Proxy {
     let key = Arc::new(KeySlot::new("main"));
     key.refresh(&FixedKey).unwrap();
-    let (target, metrics) = (target(), Metrics::new().route("importexport", &[]));
+    let metrics = Metrics::new().route("importexport", &[]);
     let clock = EndpointClock::new("importexport", ClockSource::Endpoint, DateEvidence::Authentic, metrics.clone());
-    let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, security: Security::Plaintext };
-    let timeouts = Timeouts { connect: AGES, first_byte: AGES, idle: AGES };
-    let breaker = Breaker::new("importexport", BreakerLimits { failures: 0, longest_pause: AGES });
-    let upstream = Client::new(endpoint, &target, timeouts, Pool::new(4, AGES), Arc::new(breaker)).unwrap();
+    let settings = CallSettings {
+        endpoint: EndpointSettings { host: "127.0.0.1".to_owned(), port, trust: Trust::Plaintext, target: target() },
+        timeouts: Timeouts { connect: AGES, first_byte: AGES, idle: AGES },
+        pool: PoolLimits { connections: 4, idle_timeout: AGES },
+        breaker: BreakerLimits { failures: 0, longest_pause: AGES },
+    };
+    let destination = Arc::new(Destination::new("importexport", settings, None).unwrap());
+    let upstream = Client::new(&destination).unwrap();
     let route = Route {
         name: "importexport".into(),
         hosts: Vec::new(),
@@ -52,7 +55,6 @@ pub(super) fn proxy(port: u16) -> Proxy {
         key,
         profile: Profile { signature_method: SignatureMethod::HmacSha256 },
         clock: Arc::new(clock),
-        target,
         dialect: ErrorDialect::Query,
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
         safe_to_repeat: Vec::new(),

@@ -1,0 +1,108 @@
+//! Keys, as all workers share them: loaded where they are new, as they were where nothing about them changed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::BuildError;
+use super::key_stores::key_store;
+use crate::config::settings::{Key, Name, Settings};
+use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
+use crate::secret_file::directory_of;
+use crate::telemetry::record::causes;
+
+/// One key as all workers share it.
+pub(crate) struct SharedKey {
+    pub(crate) settings: Key,
+    pub(crate) slot: Arc<KeySlot>,
+}
+
+/// All keys of a graph.
+pub(crate) struct LoadedKeys {
+    pub(crate) all: BTreeMap<Name, SharedKey>,
+    /// Those that no graph had before, with the stores they are loaded from.
+    pub(crate) new: Vec<WatchedKey>,
+}
+
+/// What it means that a store has no key at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AbsentKey {
+    /// At a start: the key may come later, and its requests are answered with 503 until then.
+    MayCome,
+    /// On a reload: a fault, since the configuration that is served has its keys.
+    IsAFault,
+}
+
+/// Whether a key has to be proven before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequiredProof {
+    None,
+    Probe,
+}
+
+impl LoadedKeys {
+    /// Loads the keys of `settings`, except those that the graph `before` has with the same settings: they are watched already.
+    pub(crate) fn load(
+        settings: &Settings,
+        credentials_directory: Option<&Path>,
+        absent: AbsentKey,
+        before: Option<&BTreeMap<Name, SharedKey>>,
+        errors: &mut Vec<BuildError>,
+    ) -> Self {
+        let (mut all, mut new) = (BTreeMap::new(), Vec::new());
+        for key in &settings.keys {
+            let known = before.and_then(|before| before.get(&key.name)).filter(|known| known.settings == *key);
+            let slot = match known {
+                Some(known) => Arc::clone(&known.slot),
+                None => match load_key(key, credentials_directory, absent, required_proof(settings, key)) {
+                    Ok(watched) => {
+                        let slot = Arc::clone(&watched.slot);
+                        new.push(watched);
+                        slot
+                    }
+                    Err(source) => {
+                        errors.push(BuildError::Key { name: key.name.clone(), source });
+                        continue;
+                    }
+                },
+            };
+            all.insert(key.name.clone(), SharedKey { settings: key.clone(), slot });
+        }
+        Self { all, new }
+    }
+}
+
+fn required_proof(settings: &Settings, key: &Key) -> RequiredProof {
+    let probed = settings.routes.iter().any(|route| route.key == key.name && route.probe.is_some());
+    if probed { RequiredProof::Probe } else { RequiredProof::None }
+}
+
+fn load_key(
+    key: &Key,
+    credentials_directory: Option<&Path>,
+    absent: AbsentKey,
+    proof: RequiredProof,
+) -> Result<WatchedKey, LoadError> {
+    let store = key_store(key, credentials_directory)?;
+    let slot = Arc::new(KeySlot::new(key.name.as_str()));
+    let loaded = match proof {
+        RequiredProof::None => slot.refresh(store.as_ref()).map(drop),
+        // nothing is called before the process is confined: the key's own thread begins with the proof
+        RequiredProof::Probe => store.load().map(drop),
+    };
+    let may_come = |error: &LoadError| {
+        absent == AbsentKey::MayCome && error.kind() == LoadErrorKind::Unavailable && can_come(store.as_ref())
+    };
+    match loaded {
+        Ok(()) => {}
+        Err(error) if may_come(&error) => slot.set_trouble(Some(causes(&error))),
+        Err(error) => return Err(error),
+    }
+    Ok(WatchedKey { slot, store })
+}
+
+/// Whether an absent key can be loaded later. A directory that does not exist when the process confines itself cannot be read
+/// afterwards.
+fn can_come(store: &dyn KeyStore) -> bool {
+    store.watched().iter().all(|file| directory_of(file).is_dir())
+}

@@ -1,0 +1,123 @@
+//! From a graph to a proxy at work: bind every socket, then start every thread.
+
+use std::io;
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use tokio::sync::{mpsc, watch};
+
+use super::admin::{self, ProcessStatus};
+use super::error::StartError;
+use super::running::Running;
+use super::serving::Serving;
+use super::sockets::{BoundListener, unused};
+use super::worker::{self, Work};
+use crate::app::build::graph::Graph;
+use crate::clock;
+use crate::credentials::WatchedKey;
+use crate::downstream::Drain;
+use crate::telemetry::AuditLog;
+use crate::telemetry::audit::{AuditWriter, OpenedAudit};
+
+/// A proxy with every socket it needs and not one thread: here the process can still give up what it no longer needs, for
+/// all threads to come.
+pub struct Bound {
+    graph: Arc<Graph>,
+    listeners: Vec<BoundListener>,
+    unused_sockets: Vec<String>,
+    admin: Option<TcpListener>,
+    audit: Option<OpenedAudit>,
+}
+
+impl Bound {
+    /// Opens the audit's target and binds every listener.
+    ///
+    /// # Errors
+    /// [`StartError::Audit`] and [`StartError::Bind`].
+    pub fn bind(graph: Graph) -> Result<Self, StartError> {
+        let audit = graph.settings.audit.target.as_ref();
+        let audit = audit.map(OpenedAudit::open).transpose().map_err(StartError::Audit)?;
+        let (mut listeners, mut inherited) = (Vec::new(), None);
+        for listener in graph.listeners.values().map(|listener| &listener.settings) {
+            let bound = BoundListener::bind(listener, graph.settings.process.workers, &mut inherited);
+            let failed = |source| StartError::Bind { table: format!("listener.{}", listener.name), source };
+            listeners.push(bound.map_err(failed)?);
+        }
+        let unused_sockets = unused(&graph.settings.listeners, inherited);
+        let admin = graph.settings.admin.as_ref().map(|admin| admin::bind(admin.address)).transpose()?.flatten();
+        Ok(Self { graph: Arc::new(graph), listeners, unused_sockets, admin, audit })
+    }
+
+    /// The graph that will be served.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The names of sockets that the service manager has handed over and no listener takes.
+    pub(crate) fn unused_sockets(&self) -> &[String] {
+        &self.unused_sockets
+    }
+
+    /// Starts the workers, the admin thread and the key watcher.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing serves then.
+    pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
+        let Self { graph, mut listeners, unused_sockets: _, admin: admin_socket, audit } = self;
+        let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
+        let draining = Arc::new(AtomicBool::new(false));
+        let (drain, drain_signal) = watch::channel(false);
+        let (admin_drain, admin_signal) = watch::channel(false);
+        let (adopted, adoptions) = std::sync::mpsc::channel();
+        let paths = listeners.iter_mut().filter_map(BoundListener::take_path).collect();
+        let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
+        let (audit, audit_writer) = start_audit(&graph, audit)?;
+        if let Some(socket) = admin_socket {
+            let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
+            let status = ProcessStatus { serving, draining, audit };
+            spawn("admin", move || admin::serve(socket, Arc::new(status), Drain::new(admin_signal)))?;
+        }
+        let (ends, worker_ends) = mpsc::unbounded_channel();
+        for number in 0..graph.settings.process.workers {
+            let work = Work {
+                graphs: serving.graphs(),
+                sockets: listeners.iter_mut().filter_map(BoundListener::take_share).collect(),
+                audit: audit.clone(),
+                drain: Drain::new(drain_signal.clone()),
+                adopted: adopted.clone(),
+            };
+            let ends = ends.clone();
+            spawn(&format!("worker-{number}"), move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| worker::run(work)));
+                // no receiver: nobody waits for the end of a worker any more
+                let _sent = ends.send(ended.unwrap_or_else(|_| Err(io::Error::other("a worker panicked"))));
+            })?;
+        }
+        Ok(Running {
+            serving,
+            reloader: None,
+            addresses: listeners.into_iter().map(|listener| (listener.name, listener.address)).collect(),
+            admin,
+            draining,
+            drain,
+            _admin_drain: admin_drain,
+            worker_ends,
+            audit_writer,
+        })
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(StartError::Thread)
+}
+
+fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, Option<AuditWriter>), StartError> {
+    let Some(opened) = opened else { return Ok((AuditLog::off(), None)) };
+    let when_full = graph.settings.audit.when_full;
+    let (log, writer) =
+        opened.start(when_full, graph.metrics.process.audit_lost(), clock::now).map_err(StartError::Thread)?;
+    Ok((log, Some(writer)))
+}

@@ -1,0 +1,74 @@
+//! What one listener of one worker serves: its routes, each with the worker's client.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::HeaderName;
+
+use super::route_clients::RouteClients;
+use crate::app::build::clients;
+use crate::app::build::graph::Graph;
+use crate::app::build::shared_listener::SharedListener;
+use crate::app::build::shared_route::SharedRoute;
+use crate::config::settings::{self, ServedRoutes};
+use crate::downstream::{BodyLimits, ListenAddress};
+use crate::proxy::{OwnNames, Proxy, Route, Routes};
+use crate::telemetry::AuditLog;
+use crate::upstream::Client;
+
+/// What a listener serves on `address`.
+pub(super) fn proxy(
+    graph: &Graph,
+    listener: &SharedListener,
+    address: &ListenAddress,
+    clients: &RouteClients,
+    audit: &AuditLog,
+) -> Proxy {
+    let settings = &listener.settings;
+    let served = |route: &&SharedRoute| match &settings.routes {
+        ServedRoutes::All => true,
+        ServedRoutes::Named(names) => names.contains(&route.settings.name),
+    };
+    let live = |route: &SharedRoute| {
+        let client = clients.get(&route.settings.name)?;
+        Some(Rc::new(live_route(route, settings, client)))
+    };
+    let accounts = listener.authentication.service_accounts.as_ref();
+    Proxy {
+        listener: Rc::new(graph.metrics.listener(settings.name.as_str())),
+        names: match address {
+            ListenAddress::Tcp(address) => OwnNames::new(*address, &settings.hosts),
+            ListenAddress::Unix(_) => OwnNames::any(),
+        },
+        callers: clients::callers(&settings.callers, &graph.clients),
+        service_accounts: accounts.map(|accounts| Arc::clone(&accounts.verifier)),
+        required_header: settings.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
+        routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect()),
+        bodies: graph.bodies.clone(),
+        panics: graph.metrics.process.panics(),
+        audit: audit.clone(),
+    }
+}
+
+/// A route of one listener in one worker.
+fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Client>) -> Route {
+    let settings = &route.settings;
+    Route {
+        name: settings.name.as_str().into(),
+        hosts: settings.hosts.clone(),
+        path: settings.path.clone(),
+        policy: clients::policy(&listener.callers),
+        key: Arc::clone(&route.key),
+        profile: route.calls.profile,
+        clock: Arc::clone(&route.calls.clock),
+        dialect: settings.profile.errors,
+        forward_headers: settings.forward_headers.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect(),
+        safe_to_repeat: settings.safe_to_repeat.clone(),
+        audit_values: settings.audit_values.clone(),
+        body_limits: BodyLimits { bytes: settings.limits.body, deadline: listener.limits.body_timeout },
+        form_limits: settings.limits.form,
+        in_flight: route.in_flight.clone(),
+        upstream: Rc::clone(client),
+        metrics: Rc::new(route.metrics.clone()),
+    }
+}

@@ -1,0 +1,88 @@
+//! Everything that calling an endpoint depends on, as values that can be compared.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+
+use super::breaker::BreakerLimits;
+use crate::signing::SigningTarget;
+
+/// How one endpoint is called. A [`Client`](super::Client) is made from these settings and from no other, and may be kept
+/// for as long as they are equal as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallSettings {
+    /// Which endpoint is called.
+    pub endpoint: EndpointSettings,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// How many idle connections are kept.
+    pub pool: PoolLimits,
+    /// When calls are no longer tried.
+    pub breaker: BreakerLimits,
+}
+
+/// Which endpoint is called. While these settings are equal it is the same endpoint, and what is known of it (that it is
+/// down, that its clock is off) stays true, however it is called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointSettings {
+    /// Host name or address to connect to, IPv6 without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How the endpoint proves that it is the one.
+    pub trust: Trust,
+    /// The Host and path of its requests.
+    pub target: SigningTarget,
+}
+
+/// How an endpoint proves that it is the one.
+#[derive(Clone)]
+pub enum Trust {
+    /// Not at all: loopback, or allowed explicitly.
+    Plaintext,
+    /// By TLS, with a certificate that leads to one of these roots.
+    Roots(Arc<RootCertStore>),
+}
+
+impl PartialEq for Trust {
+    /// Compares the roots themselves: a CA file that was replaced has another name for the same store, or the same name for
+    /// another.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Plaintext, Self::Plaintext) => true,
+            (Self::Roots(one), Self::Roots(other)) => Arc::ptr_eq(one, other) || one.roots == other.roots,
+            (Self::Plaintext, Self::Roots(_)) | (Self::Roots(_), Self::Plaintext) => false,
+        }
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plaintext => f.write_str("Plaintext"),
+            Self::Roots(store) => write!(f, "Roots({})", store.roots.len()),
+        }
+    }
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name lookup, TCP and TLS together.
+    pub connect: Duration,
+    /// From the hand-over of the request to the end of the response's head.
+    pub first_byte: Duration,
+    /// Between two pieces of the response's body.
+    pub idle: Duration,
+}
+
+/// The idle connections that one client keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// At most so many.
+    pub connections: usize,
+    /// How long each may be unused.
+    pub idle_timeout: Duration,
+}

@@ -1,0 +1,91 @@
+//! Where a route's requests go, shared by the clients of all workers: call settings brought to life.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::breaker::Breaker;
+use super::call_settings::{CallSettings, EndpointSettings, Trust};
+use super::dial::connect::{Endpoint, Security};
+use super::dial::tls::{self, RootsError};
+use crate::signing::SigningTarget;
+
+/// An endpoint, how it is called, and what is known of it when it fails.
+pub struct Destination {
+    settings: CallSettings,
+    pub(super) endpoint: Endpoint,
+    breaker: Arc<Breaker>,
+}
+
+/// Why an endpoint cannot be called.
+#[derive(Debug, Error)]
+pub enum DestinationError {
+    /// The roots cannot be used.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// No certificate can be verified for the host.
+    #[error("the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
+    HostName,
+}
+
+impl Destination {
+    /// The destination with these settings; `route` is its name in the log. What `before` knows of the same endpoint stays
+    /// known, however differently it is called.
+    ///
+    /// # Errors
+    /// [`DestinationError`].
+    pub fn new(route: &str, settings: CallSettings, before: Option<&Self>) -> Result<Self, DestinationError> {
+        let endpoint = connectable(&settings.endpoint)?;
+        let breaker = match before.filter(|before| before.settings.endpoint == settings.endpoint) {
+            Some(before) => before.breaker.with_limits(settings.breaker, Instant::now()),
+            None => Breaker::new(route, settings.breaker),
+        };
+        Ok(Self { settings, endpoint, breaker: Arc::new(breaker) })
+    }
+
+    /// How it is called. Connections that were made before may be used while these settings are equal as a whole.
+    #[must_use]
+    pub const fn settings(&self) -> &CallSettings {
+        &self.settings
+    }
+
+    /// The Host and path of its requests: what is signed, and what is sent.
+    #[must_use]
+    pub const fn target(&self) -> &SigningTarget {
+        &self.settings.endpoint.target
+    }
+
+    /// Whether both lead to the same endpoint, so that what is known of it holds for both.
+    #[must_use]
+    pub fn is_same_endpoint(&self, other: &Self) -> bool {
+        self.settings.endpoint == other.settings.endpoint
+    }
+
+    /// What is known of the endpoint when it fails.
+    #[must_use]
+    pub const fn breaker(&self) -> &Arc<Breaker> {
+        &self.breaker
+    }
+}
+
+fn connectable(settings: &EndpointSettings) -> Result<Endpoint, DestinationError> {
+    let EndpointSettings { host, port, trust, target: _ } = settings;
+    let security = match trust {
+        Trust::Plaintext => Security::Plaintext,
+        Trust::Roots(roots) => {
+            let name = server_name(host).ok_or(DestinationError::HostName)?;
+            Security::Tls(tls::client_config(Arc::clone(roots))?, name)
+        }
+    };
+    Ok(Endpoint { host: host.clone(), port: *port, security })
+}
+
+fn server_name(host: &str) -> Option<ServerName<'static>> {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Some(ServerName::IpAddress(address.into())),
+        Err(_) => ServerName::try_from(host.to_owned()).ok(),
+    }
+}
