@@ -70,7 +70,7 @@ fn endpoint_ahead(hours: i64) -> Endpoint {
 fn an_endpoint_that_is_down_stays_down_when_a_timeout_changes() {
     const DOWN: &str = r#"countersign_endpoint_down{route="importexport"}"#;
     let (_held, address) = refusing();
-    let setup = Setup::to_url(&format!("http://{address}/"));
+    let setup = Setup::to_url(&format!("http://{address}/")).process("workers = 1\ndanger_unconfined = true");
     let proxy = setup.clone().start();
     eventually("the outage", || (proxy.post(CREATE).status == 503).then_some(()));
     reload(&proxy, &setup.clone().route("timeouts.first_byte = \"29s\""));
