@@ -1,4 +1,4 @@
-//! What the process may hold at once: descriptors from the system, and the worst case in memory that its limits add up to.
+//! What the process may hold at once: file descriptors, and the most memory that its limits add up to.
 
 use std::fmt;
 
@@ -9,19 +9,22 @@ use crate::config::settings::Settings;
 /// What one open client connection takes at most, in bytes: what is read at once and not taken yet (64 KiB,
 /// `downstream::server`), TLS's own buffers (16 KiB), and the state of both (16 KiB).
 const CONNECTION: usize = (64 + 16 + 16) * 1024;
-/// What one exchange takes beside its form: heads both ways, the connection to the endpoint, a piece of the answer.
+/// What one exchange takes beside its form, in bytes: heads of request and response, the connection to the endpoint, a
+/// piece of the response.
 const EXCHANGE: usize = 64 * 1024;
-/// A form is there as it came, decoded, and as it is signed and sent, where every byte may be escaped with three.
+/// How often a form is in memory: as received, decoded, and as signed and sent, where each byte may be escaped by
+/// three.
 const COPIES: usize = 5;
-/// Descriptors beside connections: the admin listener's 64, sockets to listen on, timers, files that are watched and read.
+/// Descriptors other than those of connections: the admin listener's 64, listening sockets, timers, watched and read
+/// files.
 const OTHERS: usize = 128;
 
-/// Raises the number of descriptors that this process may have to what it is allowed to raise it to: shells and service managers
-/// give 1024 for the sake of programs that call select(2). Before the process is confined, which forbids it.
+/// Raises the process's limit of descriptors as far as it may: shells and service managers set it to 1024 for the sake
+/// of programs that call select(2). To be called before the process is confined, which forbids it.
 pub(crate) fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        // what cannot be raised is told by `shortage`
+        // `shortage` reports a limit that could not be raised
         let _raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
 }
@@ -31,14 +34,13 @@ fn descriptors() -> usize {
     getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// How many client connections there may be at once, over all listeners: half the descriptors, so that there is one for the
-/// endpoint's side of each, and health and metrics are reachable whatever clients do.
+/// How many client connections there may be at once, over all listeners: half the descriptors, so that each has one for
+/// its connection to the endpoint, and health and metrics stay reachable whatever clients do.
 pub(crate) fn client_connections() -> usize {
     descriptors() / 2
 }
 
-/// Where the configuration allows more than the system, in words; `None` when it does not.
-#[must_use]
+/// A message when the configuration allows more than the limit of descriptors does.
 pub(crate) fn shortage(settings: &Settings) -> Option<String> {
     let clients: usize =
         settings.listeners.iter().map(|listener| listener.limits.connections).fold(0, usize::saturating_add);
@@ -51,8 +53,9 @@ pub(crate) fn shortage(settings: &Settings) -> Option<String> {
     let needed = clients.max(upstream).saturating_mul(2);
     (clients > half || upstream > half).then(|| {
         format!(
-            "this process may have {descriptors} descriptors, and serves {half} client connections at once at most; for the \
-             configured {clients}, and {upstream} of its own, raise the limit to {needed} (LimitNOFILE= of the unit, ulimit -n)"
+            "this process may have {descriptors} descriptors, and serves {half} client connections at once at most; \
+             for the configured {clients}, and {upstream} of its own, raise the limit to {needed} \
+             (LimitNOFILE= of the unit, ulimit -n)"
         )
     })
 }
@@ -66,7 +69,6 @@ pub(crate) struct WorstCase {
 }
 
 /// Adds up the limits.
-#[must_use]
 pub(crate) fn worst_case(settings: &Settings) -> WorstCase {
     let connections = settings.listeners.iter().map(|listener| listener.limits.connections);
     let connections = connections.fold(0, usize::saturating_add).min(client_connections());
@@ -100,7 +102,8 @@ mod tests {
 
     fn settings(limits: &str) -> Settings {
         let text = format!(
-            "[listener.a]\nany_local = true\nlimits.connections = 16\n[route.a]\nendpoint = \"http://[::1]/\"\n{limits}\n\
+            "[listener.a]\nany_local = true\nlimits.connections = 16\n\
+             [route.a]\nendpoint = \"http://[::1]/\"\n{limits}\n\
              [key.a]\nfile = \"k\"\nidentity_file = \"i\"\n[process]\nbodies = \"16 MiB\"\n"
         );
         crate::config::parse(&text, "f", []).unwrap()

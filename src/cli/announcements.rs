@@ -1,4 +1,4 @@
-//! What `countersign run` says of itself: to whoever reads the log, and to the service manager.
+//! What `countersign run` reports about itself, in the log and to the service manager.
 
 use sd_notify::NotifyState;
 
@@ -9,7 +9,7 @@ use crate::authorize::Mode;
 use crate::config::settings::{Callers, Exposure, Settings};
 use crate::confine::Posture;
 
-/// Says what of its rights the process has given up.
+/// Logs which rights the process has given up.
 pub(super) fn posture(posture: Option<&Posture>) {
     let Some(posture) = posture else {
         tracing::warn!("danger_unconfined: whoever takes this process over has all the rights of its user");
@@ -19,11 +19,14 @@ pub(super) fn posture(posture: Option<&Posture>) {
     if posture.is_complete() {
         tracing::info!(%landlock, %seccomp, core_files = "none", "the process is confined");
     } else {
-        tracing::warn!(%landlock, %seccomp, core_files = "none", "the process is confined in part: the system offers no more");
+        tracing::warn!(
+            %landlock, %seccomp, core_files = "none",
+            "the process is confined in part: the system offers no more"
+        );
     }
 }
 
-/// Says what is served.
+/// Logs what is served.
 pub(super) fn serving(running: &Running) {
     let graph = running.graph();
     let settings = graph.settings();
@@ -46,17 +49,23 @@ pub(super) fn serving(running: &Running) {
     keys(&graph);
 }
 
-/// What makes a configuration less safe.
+/// Warns of everything that makes a configuration less safe.
 fn dangers(settings: &Settings) {
     for listener in &settings.listeners {
         let address = &listener.address;
         match listener.exposure {
             Exposure::Loopback | Exposure::Authenticated => {}
             Exposure::DangerCleartextTokens => {
-                tracing::warn!(listener = %listener.name, %address, "danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
+                tracing::warn!(
+                    listener = %listener.name, %address,
+                    "danger_cleartext_tokens: whoever is on the way can read the tokens of clients"
+                );
             }
             Exposure::DangerBeyondLoopback => {
-                tracing::warn!(listener = %listener.name, %address, "danger_beyond_loopback: whoever reaches this address may have requests signed");
+                tracing::warn!(
+                    listener = %listener.name, %address,
+                    "danger_beyond_loopback: whoever reaches this address may have requests signed"
+                );
             }
         }
     }
@@ -64,7 +73,10 @@ fn dangers(settings: &Settings) {
         tracing::warn!("{shortage}");
     }
     for client in settings.clients.iter().filter(|client| client.mode == Mode::Record) {
-        tracing::warn!(client = %client.name, "mode = \"record\": this client may call everything, whatever its rules say");
+        tracing::warn!(
+            client = %client.name,
+            "mode = \"record\": this client may call everything, whatever its rules say"
+        );
     }
     for route in &settings.routes {
         if !route.endpoint.is_authentic() {
@@ -85,8 +97,8 @@ fn keys(graph: &Graph) {
     }
 }
 
-/// Says what becomes of a reload. The manager is told that a reload has begun and when (`Type=notify-reload` waits for the word after it),
-/// and that it is over, whatever came of it: what was served before is served still.
+/// Reports a reload. The service manager is told that it has begun and when (`Type=notify-reload` waits for the message
+/// after that), and that it is over, whatever its result: something is served in either case.
 pub(super) fn reload(event: ReloadEvent<'_>) {
     match event {
         ReloadEvent::Begun => match NotifyState::monotonic_usec_now() {
@@ -99,13 +111,16 @@ pub(super) fn reload(event: ReloadEvent<'_>) {
             notify_systemd(&[NotifyState::Ready, NotifyState::Status("serving")]);
         }
         ReloadEvent::Refused(error) => {
-            tracing::error!(%error, "the configuration was read again and is not used: what was served before stays in use");
+            tracing::error!(
+                %error,
+                "the configuration was read again and is not used: what was served before stays in use"
+            );
             notify_systemd(&[NotifyState::Ready, NotifyState::Status("the last reload was refused: see the log")]);
         }
     }
 }
 
-/// Not under systemd, this does nothing; a manager that does not listen is no reason to stop.
+/// Does nothing without systemd. A service manager that cannot be notified is not a reason to stop.
 pub(super) fn notify_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");

@@ -1,17 +1,17 @@
 //! A captured HTTP message: as it was on the wire, as `curl -v` prints it, or its body alone.
 
-/// What a capture holds of one message.
+/// One captured message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Capture {
-    /// Request line or status line; none when there is only a body.
+    /// Request line or status line; `None` when there is only a body.
     pub(super) first_line: Option<String>,
     fields: Vec<(String, String)>,
-    /// Everything behind the head.
+    /// Everything after the head.
     pub(super) body: Vec<u8>,
 }
 
 impl Capture {
-    /// Reads any of the three. Never fails: what has no head is a body.
+    /// Reads any of the three. Never fails: bytes without a head are a body.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let mut rest = bytes;
         let first_line = loop {
@@ -46,13 +46,13 @@ impl Capture {
         self.fields.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The body of a form: without the line end that a shell or an editor adds.
+    /// The body of a form, without the line end that a shell or an editor adds.
     pub(super) fn form(&self) -> &[u8] {
         let body = self.body.strip_suffix(b"\n").unwrap_or(&self.body);
         body.strip_suffix(b"\r").unwrap_or(body)
     }
 
-    /// From the first `<` to the last `>`: chunk sizes and what `curl` prints behind are left out.
+    /// From the first `<` to the last `>`, without chunk sizes and what `curl` prints after the body.
     pub(super) fn document(&self) -> &[u8] {
         let position = |wanted: u8| self.body.iter().position(|byte| *byte == wanted);
         let end = self.body.iter().rposition(|byte| *byte == b'>').and_then(|end| end.checked_add(1));
@@ -79,7 +79,7 @@ fn is_first_line(line: &str) -> bool {
     line.starts_with("HTTP/") || (line.contains(' ') && last.starts_with("HTTP/"))
 }
 
-/// What `curl -v` says of itself: `* Connected`, `{ [5 bytes data]`.
+/// Messages of `curl -v` itself: `* Connected`, `{ [5 bytes data]`.
 fn is_commentary(line: &str) -> bool {
     line.is_empty() || line.starts_with("* ") || line.starts_with("{ ") || line.starts_with("} ")
 }

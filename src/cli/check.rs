@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::live;
+use super::output::print_line;
 use crate::app::capacity;
 use crate::app::serve::key_reports;
 use crate::clock;
@@ -19,7 +20,7 @@ use crate::upstream::tls::Roots;
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -28,8 +29,8 @@ pub struct Arguments {
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever `run` would refuse to start with, but for an address in use.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// Everything that `run` would refuse to start with, except an address in use.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
     crate::telemetry::log::check_filter(&settings.log.level)
         .map_err(|error| Failure::because(super::exit::ExitCode::Configuration, &error))?;
@@ -46,17 +47,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         print_key(key);
     }
     match &settings.admin {
-        Some(admin) => println!("admin: http://{}/livez /readyz /metrics", admin.address),
-        None => println!("admin: none; add [admin] for health and metrics"),
+        Some(admin) => print_line!("admin: http://{}/livez /readyz /metrics", admin.address),
+        None => print_line!("admin: none; add [admin] for health and metrics"),
     }
     print_audit(settings);
-    println!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
+    print_line!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_capacity(settings);
-    print_idle_parts(settings);
+    print_unused(settings);
     print_posture(settings, arguments.config.as_deref(), &keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| !is_loaded(key)).collect();
     if missing.is_empty() {
-        println!("ok");
+        print_line!("ok");
         return Ok(());
     }
     let messages = missing.iter().filter_map(|key| key_reports::unusable(&key.slot)).collect::<Vec<_>>().join("\n");
@@ -64,11 +65,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn print_listener(listener: &Listener) {
-    println!("listener {}: {}", listener.name, listener.address);
+    print_line!("listener {}: {}", listener.name, listener.address);
     match &listener.callers {
-        Callers::AnyLocal => println!("  callers: any_local, whoever can connect may call"),
+        Callers::AnyLocal => print_line!("  callers: any_local, whoever can connect may call"),
         Callers::Clients(methods) => {
-            println!("  callers: clients, by {}", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "));
+            print_line!("  callers: clients, by {}", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "));
         }
     }
     if let Some(tls) = &listener.tls {
@@ -79,36 +80,36 @@ fn print_listener(listener: &Listener) {
             TokenKeys::File(path) => path.display().to_string(),
             TokenKeys::Url { endpoint, .. } => format!("{}, not asked now", endpoint.url()),
         };
-        println!("  service accounts: issuer {}, audience {}, keys from {keys}", tokens.issuer, tokens.audience);
+        print_line!("  service accounts: issuer {}, audience {}, keys from {keys}", tokens.issuer, tokens.audience);
     }
     if let Some(header) = &listener.required_header {
-        println!("  requires: the header {header}");
+        print_line!("  requires: the header {header}");
     }
     match &listener.routes {
-        ServedRoutes::All => println!("  routes: all"),
+        ServedRoutes::All => print_line!("  routes: all"),
         ServedRoutes::Named(names) => {
-            println!("  routes: {}", names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+            print_line!("  routes: {}", names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         }
     }
     match listener.exposure {
         Exposure::Loopback => {}
-        Exposure::Authenticated => println!("  reach: beyond this machine, over TLS"),
+        Exposure::Authenticated => print_line!("  reach: beyond this machine, over TLS"),
         Exposure::DangerCleartextTokens => {
-            println!("  DANGER danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
+            print_line!("  DANGER danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
         }
         Exposure::DangerBeyondLoopback => {
-            println!("  DANGER danger_beyond_loopback: whoever reaches this address may have requests signed");
+            print_line!("  DANGER danger_beyond_loopback: whoever reaches this address may have requests signed");
         }
     }
 }
 
 fn print_listener_tls(tls: &ListenerTls) {
-    println!("  tls: {}, key {}", tls.certificate.display(), tls.private_key.display());
+    print_line!("  tls: {}, key {}", tls.certificate.display(), tls.private_key.display());
     if let Some(clients) = &tls.clients {
         let lists: Vec<_> = clients.revocation_lists.iter().map(|path| path.display().to_string()).collect();
         let revoked =
             if lists.is_empty() { "none is revoked".to_owned() } else { format!("revoked: {}", lists.join(", ")) };
-        println!(
+        print_line!(
             "  client certificates: of {}, {revoked}, asked again after {:?}",
             clients.ca.display(),
             tls.session_lifetime
@@ -117,45 +118,45 @@ fn print_listener_tls(tls: &ListenerTls) {
 }
 
 fn print_route(route: &Route) {
-    println!("route {}: {}", route.name, route.endpoint.url());
-    println!("  key: {}, {}", route.key, route.profile.signature_method.as_str());
+    print_line!("route {}: {}", route.name, route.endpoint.url());
+    print_line!("  key: {}, {}", route.key, route.profile.signature_method.as_str());
     if !route.hosts.is_empty() {
-        println!("  chosen by Host: {}", route.hosts.join(", "));
+        print_line!("  chosen by Host: {}", route.hosts.join(", "));
     }
     if route.path != "/" {
-        println!("  chosen by path: {}", route.path);
+        print_line!("  chosen by path: {}", route.path);
     }
     match &route.endpoint.transport {
-        Transport::Tls { trust: Roots::Platform } => println!("  tls: verified against the platform's roots"),
-        Transport::Tls { trust: Roots::File(path) } => println!("  tls: verified against {}", path.display()),
-        Transport::Plaintext => println!("  tls: none, plain HTTP"),
+        Transport::Tls { trust: Roots::Platform } => print_line!("  tls: verified against the platform's roots"),
+        Transport::Tls { trust: Roots::File(path) } => print_line!("  tls: verified against {}", path.display()),
+        Transport::Plaintext => print_line!("  tls: none, plain HTTP"),
     }
 }
 
-/// Whether the store gave a key; one that has to be proven first is not current yet.
+/// Whether the store has loaded a key. One that has to be proven first is not in use yet.
 fn is_loaded(key: &WatchedKey) -> bool {
     key.slot.generation() > 0 || (key.slot.has_proof() && key.slot.trouble().is_none())
 }
 
 fn print_key(key: &WatchedKey) {
-    println!("key {}: {}", key.slot.name(), key.store.describe());
+    print_line!("key {}: {}", key.slot.name(), key.store.describe());
     if key.slot.has_proof() && is_loaded(key) {
-        println!("  is used once the endpoint has answered the probe of its routes");
+        print_line!("  is used once the endpoint has answered the probe of its routes");
         return;
     }
     match key.slot.current(clock::now()) {
         Ok(key) => {
             let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
-            println!("  id: {}, {expiry}", key.id());
+            print_line!("  id: {}, {expiry}", key.id());
         }
-        Err(error) => println!("  WARNING {error}: requests would be answered with 503 until it is"),
+        Err(error) => print_line!("  WARNING {error}: requests would be answered with 503 until it is"),
     }
 }
 
 fn print_audit(settings: &Settings) {
     let target = match &settings.audit.target {
         None => {
-            println!("audit: off");
+            print_line!("audit: off");
             return;
         }
         Some(Target::File(path)) => path.display().to_string(),
@@ -164,25 +165,25 @@ fn print_audit(settings: &Settings) {
         Some(Target::Syslog) => "syslog".to_owned(),
     };
     match settings.audit.when_full {
-        WhenFull::Refuse => println!("audit: {target}; calls are refused while it cannot be written"),
-        WhenFull::Drop => println!("audit: {target}; lines that cannot be written are lost and counted"),
+        WhenFull::Refuse => print_line!("audit: {target}; calls are refused while it cannot be written"),
+        WhenFull::Drop => print_line!("audit: {target}; lines that cannot be written are lost and counted"),
     }
 }
 
 fn print_capacity(settings: &Settings) {
     capacity::raise_descriptors();
-    println!("memory that clients can have used: at most {}", capacity::worst_case(settings));
+    print_line!("memory that clients can have used: at most {}", capacity::worst_case(settings));
     if let Some(shortage) = capacity::shortage(settings) {
-        println!("  WARNING {shortage}");
+        print_line!("  WARNING {shortage}");
     }
 }
 
-/// Confines this very process, as `run` would, so that what is printed is what is in force here and not what ought to be.
+/// Confines this process as `run` would, to print the rules that are really in force on this system.
 fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Result<(), Failure> {
     match settings.process.confinement {
         settings::Confinement::Confined => {}
         settings::Confinement::DangerUnconfined => {
-            println!("posture: DANGER danger_unconfined: the process keeps all the rights of its user");
+            print_line!("posture: DANGER danger_unconfined: the process keeps all the rights of its user");
             return Ok(());
         }
     }
@@ -190,16 +191,16 @@ fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) 
     let system = |error| Failure::because(super::exit::ExitCode::System, &error);
     confine::keep_private().map_err(system)?;
     let posture = confine::apply(&confinement).map_err(system)?;
-    println!("posture: {posture}, no new privileges, no core files");
+    print_line!("posture: {posture}, no new privileges, no core files");
     if !posture.is_complete() {
-        println!("  WARNING the system offers no more than this");
+        print_line!("  WARNING the system offers no more than this");
     }
-    println!("  may read: {}", joined(confinement.read.iter().map(|path| path.display())));
-    println!("  may write: {}", joined(confinement.write.iter().map(|path| path.display())));
+    print_line!("  may read: {}", joined(confinement.read.iter().map(|path| path.display())));
+    print_line!("  may write: {}", joined(confinement.write.iter().map(|path| path.display())));
     if !confinement.remove.is_empty() {
-        println!("  may remove from: {}", joined(confinement.remove.iter().map(|path| path.display())));
+        print_line!("  may remove from: {}", joined(confinement.remove.iter().map(|path| path.display())));
     }
-    println!("  may connect to ports: {}", joined(&confinement.connect));
+    print_line!("  may connect to ports: {}", joined(&confinement.connect));
     Ok(())
 }
 
@@ -208,20 +209,20 @@ fn joined(items: impl IntoIterator<Item: std::fmt::Display>) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
-/// What is configured and would never be used is most often a mistake.
-fn print_idle_parts(settings: &Settings) {
+/// Warns of routes and keys that are configured and never used: usually a mistake.
+fn print_unused(settings: &Settings) {
     for route in &settings.routes {
         let served = settings.listeners.iter().any(|listener| match &listener.routes {
             ServedRoutes::All => true,
             ServedRoutes::Named(names) => names.contains(&route.name),
         });
         if !served {
-            println!("WARNING route {}: no listener serves it", route.name);
+            print_line!("WARNING route {}: no listener serves it", route.name);
         }
     }
     for key in &settings.keys {
         if !settings.routes.iter().any(|route| route.key == key.name) {
-            println!("WARNING key {}: no route uses it", key.name);
+            print_line!("WARNING key {}: no route uses it", key.name);
         }
     }
 }

@@ -1,28 +1,29 @@
-//! The part of `countersign check` that says who may do what.
+//! The part of `countersign check` that prints which client may call what.
 
+use super::output::print_line;
 use crate::app::build::clients::clients;
 use crate::authorize::{Client, Effect, Identifiers, Mode, Rule};
 use crate::config::settings::{Callers, Settings};
 
-/// Prints every client with what identifies it and its rules, wildcards as they are.
+/// Prints every client with its identifiers and its rules.
 pub(super) fn print(settings: &Settings) {
     let live = clients(settings, None);
     for client in &settings.clients {
         let Some(live) = live.named(client.name.as_str()) else { continue };
-        println!("client {}: identified by {}", client.name, identifiers(&client.identifiers).join(", "));
+        print_line!("client {}: identified by {}", client.name, identifiers(&client.identifiers).join(", "));
         if let Some(rate) = client.rate {
-            println!("  rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst);
+            print_line!("  rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst);
         }
         print_rules(live);
         match client.mode {
             Mode::Enforce if !live.rules.iter().any(|rule| rule.effect == Effect::Allow) => {
-                println!("  WARNING nothing is allowed: every call of this client is refused");
+                print_line!("  WARNING nothing is allowed: every call of this client is refused");
             }
             Mode::Enforce => {}
-            Mode::Record => println!("  WARNING mode record: every call passes, whatever the rules say"),
+            Mode::Record => print_line!("  WARNING mode record: every call passes, whatever the rules say"),
         }
         if !settings.listeners.iter().any(|listener| serves(&listener.callers, &client.identifiers)) {
-            println!("  WARNING no listener can identify it: none has such a method in `authenticate`");
+            print_line!("  WARNING no listener can identify it: none has such a method in `authenticate`");
         }
     }
 }
@@ -56,11 +57,11 @@ fn identifiers(identifiers: &Identifiers) -> Vec<String> {
 
 fn print_rules(client: &Client) {
     for rule in &client.rules {
-        println!("  {}: {}", rule.id, words(rule));
+        print_line!("  {}: {}", rule.id, described(rule));
     }
 }
 
-fn words(rule: &Rule) -> String {
+fn described(rule: &Rule) -> String {
     let effect = match rule.effect {
         Effect::Allow => "allow",
         Effect::Deny => "deny",

@@ -1,4 +1,4 @@
-//! How the process ends: named exit codes (BSD's sysexits.h, which systemd prints by name) and the message that goes along.
+//! How the process ends: exit codes (BSD's sysexits.h, which systemd prints by name) and messages.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use crate::telemetry::record::causes;
 /// Why the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
-    /// 1: the command did its work and the answer is no (`verify`, `demo --once`, a drain that had to cut).
+    /// 1: the command worked and its result is negative (`verify`, `demo --once`, a drain that cut exchanges off).
     Negative,
     /// 65, EX_DATAERR: what was read from standard input or a file cannot be used.
     Data,
@@ -24,7 +24,7 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
-    /// The number given to the system.
+    /// The number for the system.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -55,7 +55,7 @@ impl Failure {
         Self { code, message: message.into() }
     }
 
-    /// A failure that prints `error` and its causes, one after the other.
+    /// A failure whose message is `error` with its causes.
     #[must_use]
     pub fn because(code: ExitCode, error: &dyn Error) -> Self {
         Self { code, message: causes(error) }

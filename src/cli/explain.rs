@@ -1,4 +1,4 @@
-//! `countersign explain`: why an endpoint refused a captured request, from the request and the answer.
+//! `countersign explain`: finds out from a captured request and its response why the endpoint refused it.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,19 +19,19 @@ use crate::signing::skew::{EXPLAINS_A_REFUSAL, TimeRefusal};
 use crate::signing::verify::SignatureClaim;
 use crate::signing::{RequestTimestamp, SigningTarget};
 
-/// The most that is read of a file, in bytes.
+/// The most that is read of a file, in bytes: the largest form that a route can be configured to take.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Arguments of `countersign explain`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A capture is an HTTP message as it was on the wire or as `curl -v` prints it, or the body alone (a request's body needs --endpoint). \
-What is printed has names of parameters, and none of their values.
+A capture is an HTTP message as it was on the wire or as `curl -v` prints it, or the body alone (a request's body \
+needs --endpoint). What is printed has names of parameters, and none of their values.
 
 When AWS_SECRET_ACCESS_KEY is set, the signature of the request is checked with it as well.
 
 Exit code 0: the cause is found; 1: it is not, or the answer is no refusal of a signature; 65: a file cannot be used.")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The signed request
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
@@ -43,18 +43,18 @@ pub struct Arguments {
     endpoint: Option<SigningTarget>,
 }
 
-/// What there is to say.
+/// The result, and the lines that explain it.
 struct Finding {
     cause: RefusalClass,
     lines: Vec<String>,
 }
 
-/// Explains the answer.
+/// Explains the response.
 ///
 /// # Errors
-/// [`ExitCode::Negative`] when the cause is not found, [`ExitCode::Data`] when a file is not what it should be,
+/// [`ExitCode::Negative`] when the cause is not found, [`ExitCode::Data`] when a file cannot be used,
 /// [`ExitCode::Configuration`] when the secret in the environment is unusable.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let request = Capture::read(&file(&arguments.request)?);
     let answer = Capture::read(&file(&arguments.answer)?);
     let error = EndpointError::read(answer.document()).ok_or_else(|| {
@@ -113,7 +113,8 @@ fn captured_target(request: &Capture) -> Result<SigningTarget, String> {
     SigningTarget::from_url(&format!("https://{host}{path}")).map_err(|error| error.to_string())
 }
 
-/// What to say when the time is the reason: the code says so, or the answer's `Date` is far from the request's time.
+/// The line to print when the request's time is the reason: the error code says so, or the response's `Date` is far
+/// from it.
 fn clocks_apart(parameters: &Parameters<'_>, answer: &Capture, error: &EndpointError) -> Option<String> {
     let refusal = TimeRefusal::of(&error.code)?;
     let date = answer.field("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
@@ -133,7 +134,7 @@ fn clocks_apart(parameters: &Parameters<'_>, answer: &Capture, error: &EndpointE
     }
 }
 
-/// The two strings beside each other, and the signature when the secret is at hand.
+/// Compares our string to sign with the endpoint's, and checks the signature when the secret is known.
 fn compared(
     claim: &SignatureClaim<'_>,
     target: &SigningTarget,
@@ -162,7 +163,7 @@ fn compared(
     with_the_secret(Finding { cause, lines }, claim, target, request)
 }
 
-/// Says more where only the secret can tell: whether the signature itself is right.
+/// Adds whether the signature itself is right, which takes the secret.
 fn with_the_secret(
     Finding { mut cause, mut lines }: Finding,
     claim: &SignatureClaim<'_>,

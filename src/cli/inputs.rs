@@ -1,4 +1,5 @@
-//! What `sign` and `verify` read beside their arguments: the form on standard input, secrets from the environment.
+//! What `sign`, `verify` and `explain` read beside their arguments: the form from standard input, secrets from the
+//! environment.
 
 use std::convert::Infallible;
 use std::env::VarError;
@@ -14,13 +15,13 @@ use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, Ses
 /// The most that is read from standard input, in bytes: the largest body a route can be configured to take.
 const MAX_FORM: u64 = 16 * 1024 * 1024;
 
-/// Where every AWS tool looks for the secret; an argument would show it to all who may list processes.
+/// The variable that every AWS tool reads the secret from. Everybody who may list processes could read an argument.
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
-/// Likewise, for temporary credentials.
+/// The same for the token of temporary credentials.
 const TOKEN: &str = "AWS_SESSION_TOKEN";
 
-/// Reads standard input. One line end at its end is the shell's, not the form's.
+/// Reads a form from standard input, without the line end that a shell adds.
 pub(super) fn form() -> Result<Vec<u8>, Failure> {
     let mut form = Vec::new();
     std::io::stdin()
@@ -43,7 +44,7 @@ pub(super) fn form() -> Result<Vec<u8>, Failure> {
     Ok(form)
 }
 
-/// A key that signs, its secret from the environment.
+/// A key whose secret is in the environment.
 pub(super) fn key(access_key_id: AccessKeyId, token: Option<&TokenText>) -> Result<HeldKey, Failure> {
     Ok(HeldKey::new(Credentials {
         access_key_id,
@@ -53,7 +54,7 @@ pub(super) fn key(access_key_id: AccessKeyId, token: Option<&TokenText>) -> Resu
     }))
 }
 
-/// Likewise, if there is a secret in the environment.
+/// The same, or `None` when no secret is in the environment.
 pub(super) fn optional_key(access_key_id: AccessKeyId) -> Result<Option<HeldKey>, Failure> {
     match variable(SECRET)? {
         Some(_) => key(access_key_id, None).map(Some),
@@ -79,7 +80,7 @@ fn session_token(given: Option<&TokenText>) -> Result<Option<SessionToken>, Fail
     text.map(|text| SessionToken::new(&text).ok_or_else(|| unprintable(source))).transpose()
 }
 
-/// An environment variable; set to nothing it counts as not set, as for other AWS tools.
+/// An environment variable. An empty one counts as not set, as for other AWS tools.
 fn variable(name: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     match std::env::var(name) {
         Ok(text) => Ok(Some(Zeroizing::new(text)).filter(|text| !text.is_empty())),

@@ -1,4 +1,4 @@
-//! `countersign key-agent`: the process of a key store that needs one of its own. Started by countersign, not by people.
+//! `countersign key-agent`: the process of a key store that needs one of its own. It is started by countersign.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,17 +10,17 @@ use super::exit::{ExitCode, Failure};
 use crate::confine;
 use crate::credentials::agent::{self, ORDER, ServeError};
 
-/// Serves its order on standard input, which is a socket, until that is closed.
+/// Serves the key store on standard input, which is a socket, until that is closed.
 ///
 /// # Errors
-/// Started by hand; a system that refuses what every process may have.
-pub fn run() -> Result<(), Failure> {
+/// There is no order, which only happens when this is started by hand; or the system refuses a request.
+pub(crate) fn run() -> Result<(), Failure> {
     confine::keep_private().map_err(|error| system(&error))?;
-    // besides the end of the socket, for when we are waiting for a program just then
+    // the end of the socket is not noticed while this process waits for a program
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system(&error))?;
     let order = std::env::var(ORDER).map_err(|_| system(&ServeError::NotOrdered))?;
-    // service managers signal every process of a service, and the key may be needed until the last request is served: a
-    // handler that does nothing, which programs do not inherit
+    // Service managers signal every process of a service, but the key may be needed until the last request is served.
+    // So signals are handled and have no effect; programs that are started do not inherit the handlers.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let runtime = runtime.map_err(|error| system(&error))?;
     let _handlers = runtime.block_on(async { ignore_signals() }).map_err(|error| system(&error))?;

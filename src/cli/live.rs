@@ -1,4 +1,4 @@
-//! From a command's arguments to settings and a live graph, with failures that carry the right exit code.
+//! What several commands do with a configuration: read it, build its graph, sign. Failures have the right exit code.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::telemetry::log::{self, LastLines};
 ///
 /// # Errors
 /// 78 with every fault.
-pub fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
+pub(crate) fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
     settings_and_digest(file).map(|(settings, _)| settings)
 }
 
@@ -23,17 +23,17 @@ pub fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
 ///
 /// # Errors
 /// 78 with every fault.
-pub fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Option<String>), Failure> {
+pub(crate) fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Option<String>), Failure> {
     let read =
         config::Text::read(file).and_then(|text| Ok((text.settings(config::process_environment())?, text.sha256())));
     read.map_err(|error| Failure::new(ExitCode::Configuration, format!("the configuration cannot be used\n{error}")))
 }
 
-/// Sets up the log. What is returned is to be kept until the end.
+/// Sets up the log. The returned value has to be kept until the process ends.
 ///
 /// # Errors
-/// 78 when the level is no filter.
-pub fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
+/// 78 when the level is not a valid filter.
+pub(crate) fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
     log::initialise(settings.log.format, &settings.log.level, clock::at)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))
 }
@@ -41,8 +41,9 @@ pub fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
 /// Loads keys and certificates.
 ///
 /// # Errors
-/// Everything that is wrong, with the exit code of the gravest: 77 permissions, 78 configuration, 69 key store.
-pub fn graph(settings: Settings) -> Result<(Graph, Vec<WatchedKey>), Failure> {
+/// Everything that is wrong, with the exit code of the most severe fault: 77 permissions, 78 configuration, 69 key
+/// store.
+pub(crate) fn graph(settings: Settings) -> Result<(Graph, Vec<WatchedKey>), Failure> {
     Graph::build(settings, credentials_directory().as_deref()).map_err(|errors| build_failure(&errors))
 }
 
@@ -60,16 +61,15 @@ fn build_failure(errors: &[BuildError]) -> Failure {
     Failure::new(code, messages.join("\n"))
 }
 
-/// systemd's directory of credentials, when the process has one.
-#[must_use]
-pub fn credentials_directory() -> Option<PathBuf> {
+/// systemd's directory of credentials, if there is one.
+pub(crate) fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty())
 }
 
-/// What the process needs once it serves.
-#[must_use]
-pub fn confinement(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Confinement {
-    // an address that begins with @ is abstract; where we may not connect to it, the manager never hears that we are ready
+/// The rights that the process needs while it serves.
+pub(crate) fn confinement(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Confinement {
+    // An address that begins with @ is abstract. Without the right to connect to it, the service manager would never
+    // learn that we are ready.
     let notify = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
     let abstract_sockets = match notify.as_encoded_bytes().first() {
         Some(b'@') => AbstractSockets::Allow,
@@ -78,11 +78,11 @@ pub fn confinement(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]
     app::confinement::confinement(settings, file, keys, abstract_sockets)
 }
 
-/// Has one message signed, from a command that has no runtime. Waits as long as the key's signer may take.
+/// Signs one message, in a command that has no runtime. Waits as long as the key's signer may take.
 ///
 /// # Errors
 /// 69 when the key's signer does not sign.
-pub fn mac(key: &ActiveKey, method: SignatureMethod, message: &[u8]) -> Result<Mac, Failure> {
+pub(crate) fn mac(key: &ActiveKey, method: SignatureMethod, message: &[u8]) -> Result<Mac, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     let mac = runtime.block_on(key.mac(method, message));

@@ -1,26 +1,24 @@
 //! The command line: one file per command.
 
-// a command line's job is to print
-#![allow(clippy::print_stdout, clippy::print_stderr)]
-
 mod announcements;
 mod capture;
-pub mod check;
+mod check;
 mod check_clients;
-pub mod demo;
-pub mod errand;
+mod demo;
 pub mod exit;
-pub mod explain;
+mod explain;
+mod fetch_key;
 mod inputs;
-pub mod key_agent;
-pub mod keys;
-pub mod live;
-pub mod policy;
-pub mod run;
-pub mod sandbox;
+mod key_agent;
+mod keys;
+mod live;
+mod output;
+mod policy;
+mod run;
+mod sandbox;
 mod sandbox_keys;
-pub mod sign;
-pub mod verify;
+mod sign;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -63,10 +61,10 @@ enum Command {
     /// Ask one of AWS's sources for its key, for the agent that started it
     #[cfg(feature = "aws")]
     #[command(hide = true)]
-    AwsKey(errand::Arguments),
+    AwsKey(fetch_key::Arguments),
     /// Open a sealed key with an age plugin, for the agent that started it
     #[command(hide = true)]
-    PluginKey(errand::Arguments),
+    PluginKey(fetch_key::Arguments),
 }
 
 impl Cli {
@@ -87,8 +85,8 @@ impl Cli {
             Command::Keys(arguments) => keys::run(&arguments),
             Command::KeyAgent => key_agent::run(),
             #[cfg(feature = "aws")]
-            Command::AwsKey(arguments) => errand::run(&arguments, aws::obtain),
-            Command::PluginKey(arguments) => errand::run(&arguments, plugin::obtain),
+            Command::AwsKey(arguments) => fetch_key::run(&arguments, aws::obtain),
+            Command::PluginKey(arguments) => fetch_key::run(&arguments, plugin::obtain),
         }
     }
 }

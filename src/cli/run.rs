@@ -1,4 +1,4 @@
-//! `countersign run`: the service, from its configuration to its last exchange.
+//! `countersign run`: the service, from reading its configuration to the end of its drain.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign run`.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -28,8 +28,8 @@ pub struct Arguments {
 /// Serves until SIGTERM or SIGINT, then drains.
 ///
 /// # Errors
-/// A configuration, key or address that cannot be used; a drain that had to cut exchanges off.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// A configuration, key or address cannot be used; or the drain had to cut exchanges off.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (settings, served) = live::settings_and_digest(arguments.config.as_deref())?;
     capacity::raise_descriptors();
     // before the first secret is read
@@ -46,7 +46,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     let mut signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
-    // the runtime we are in has no thread of its own: all threads start after this, the log's included, and are confined
+    // this runtime has no other threads: all of them, the log's included, start after this line and are confined
     let posture = confine_for_good(bound.graph().settings(), &confinement)?;
     let _last_lines = live::initialise_log(bound.graph().settings())?;
     announcements::posture(posture.as_ref());
@@ -61,13 +61,13 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     announcements::notify_systemd(&[NotifyState::Ready]);
     let drain_limit = loop {
         tokio::select! {
-            wish = signals.next() => match wish {
-                Wish::Stop(name) => {
+            request = signals.next() => match request {
+                Request::Stop(name) => {
                     let limit = running.graph().settings().process.drain;
                     tracing::info!(signal = name, ?limit, "draining: no new connections, exchanges under way may end");
                     break limit;
                 }
-                Wish::Refresh => {
+                Request::Refresh => {
                     tracing::info!("SIGHUP: reading the configuration and the keys again, opening the audit anew");
                     running.refresh();
                     running.reopen_audit();
@@ -108,7 +108,7 @@ fn confine_for_good(settings: &Settings, confinement: &Confinement) -> Result<Op
     }
 }
 
-/// Handlers are installed before anything listens; as PID 1 there would be no default action otherwise.
+/// The signals of the service. They are handled before anything listens: for PID 1 they have no default action.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -116,7 +116,7 @@ struct Signals {
 }
 
 /// What a signal asks for.
-enum Wish {
+enum Request {
     Stop(&'static str),
     Refresh,
 }
@@ -131,17 +131,17 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Wish {
+    async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
-            _ = self.hangup.recv() => Wish::Refresh,
+            _ = self.terminate.recv() => Request::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Request::Stop("SIGINT"),
+            _ = self.hangup.recv() => Request::Refresh,
         }
     }
 
     async fn stop(&mut self) -> &'static str {
         loop {
-            if let Wish::Stop(name) = self.next().await {
+            if let Request::Stop(name) = self.next().await {
                 return name;
             }
         }

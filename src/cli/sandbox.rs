@@ -1,4 +1,4 @@
-//! `countersign sandbox`: serve an AWS Import/Export endpoint until SIGINT or SIGTERM.
+//! `countersign sandbox`: serves an AWS Import/Export endpoint until SIGINT or SIGTERM.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,7 @@ use crate::signing::RequestTimestamp;
 
 /// Arguments of `countersign sandbox`.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
@@ -52,27 +52,27 @@ pub struct Arguments {
 
 /// What clients need to trust the endpoint.
 enum Trust {
-    /// Nothing: there is no TLS.
+    /// Nothing: the endpoint does not use TLS.
     None,
-    /// Whatever the given certificate leads to.
-    Own,
-    /// The authority that was made, in the file named.
-    Made(PathBuf),
-    /// The same in a file that goes when the process does.
-    MadeForNow(NamedTempFile),
+    /// The authority of the given certificate.
+    Given,
+    /// The generated authority, in this file.
+    Generated(PathBuf),
+    /// The generated authority, in a file that is removed when the process ends.
+    Temporary(NamedTempFile),
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Keys or certificates that cannot be used ([`ExitCode::Data`]), an address that cannot be had ([`ExitCode::System`]).
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// Keys or certificates cannot be used ([`ExitCode::Data`]); the address cannot be bound ([`ExitCode::System`]).
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (keys, source) = sandbox_keys::gather(arguments.access_key_id.as_deref(), &arguments.credentials)?;
     let ids: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
     let (transport, trust) = transport(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| system(&e))?;
     runtime.block_on(async {
-        // before the address is printed: whoever reads it may send a signal at once
+        // before the address is printed: its reader may send a signal at once
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
         let configuration = Configuration { address: arguments.listen, transport, keys, pacing: None };
@@ -98,7 +98,7 @@ fn transport(arguments: &Arguments) -> Result<(Transport, Trust), Failure> {
     let unusable = |error| Failure::because(ExitCode::Data, &error);
     if let (Some(chain), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
         let identity = Identity::from_pem(&read(chain)?, &read(key)?).map_err(unusable)?;
-        return Ok((Transport::Tls(identity), Trust::Own));
+        return Ok((Transport::Tls(identity), Trust::Given));
     }
     let authority = Authority::generate(clock::now()).map_err(unusable)?;
     let address = arguments.listen.ip().to_string();
@@ -115,11 +115,11 @@ fn transport(arguments: &Arguments) -> Result<(Transport, Trust), Failure> {
 fn publish(authority: &Authority, path: Option<&Path>) -> Result<Trust, std::io::Error> {
     if let Some(path) = path {
         std::fs::write(path, authority.pem())?;
-        return Ok(Trust::Made(std::path::absolute(path)?));
+        return Ok(Trust::Generated(std::path::absolute(path)?));
     }
     let mut file = tempfile::Builder::new().prefix("countersign-sandbox-ca-").suffix(".pem").tempfile()?;
     file.write_all(authority.pem().as_bytes())?;
-    Ok(Trust::MadeForNow(file))
+    Ok(Trust::Temporary(file))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -131,7 +131,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 fn announce(running: &Running, trust: &Trust, ids: &[String], source: &str) -> std::io::Result<()> {
     let scheme = match trust {
         Trust::None => "http",
-        Trust::Own | Trust::Made(_) | Trust::MadeForNow(_) => "https",
+        Trust::Given | Trust::Generated(_) | Trust::Temporary(_) => "https",
     };
     let url = format!("{scheme}://{}", reachable(running.address()));
     let mut out = std::io::stdout().lock();
@@ -139,9 +139,9 @@ fn announce(running: &Running, trust: &Trust, ids: &[String], source: &str) -> s
     writeln!(out, "access key {} ({source})", ids.join(", "))?;
     writeln!(out, "\n# for a route of countersign's configuration:\nendpoint = {}", quoted(&url))?;
     match trust {
-        Trust::None | Trust::Own => {}
-        Trust::Made(path) => writeln!(out, "ca_file = {}", quoted(&path.display().to_string()))?,
-        Trust::MadeForNow(file) => {
+        Trust::None | Trust::Given => {}
+        Trust::Generated(path) => writeln!(out, "ca_file = {}", quoted(&path.display().to_string()))?,
+        Trust::Temporary(file) => {
             let path = quoted(&file.path().display().to_string());
             writeln!(out, "ca_file = {path} # goes when the sandbox does; --ca-out keeps it")?;
         }
@@ -149,7 +149,7 @@ fn announce(running: &Running, trust: &Trust, ids: &[String], source: &str) -> s
     out.flush()
 }
 
-/// Where a client on this machine finds a listener: the unspecified address is none to connect to.
+/// The address for clients on this machine: nothing can connect to the unspecified address.
 fn reachable(address: SocketAddr) -> String {
     let port = address.port();
     match address.ip() {
@@ -170,11 +170,11 @@ fn log(seen: &Observation) {
     let [action, id] = ["Action", "AWSAccessKeyId"].map(|name| shown(seen.parameter(name)));
     let status = seen.status();
     let refusal = seen.refusal.as_ref().map(|refusal| format!(" {}: {refusal}", refusal.code())).unwrap_or_default();
-    // a standard error that is gone must not take the request with it
+    // a closed standard error must not fail the request
     let _best_effort = writeln!(std::io::stderr(), "{time} {action} {id} {status}{refusal}");
 }
 
-/// Text from a client, without anything a terminal or another line of the log could be made of.
+/// Text of a client, escaped: it must neither control a terminal nor imitate a line of the log.
 fn shown(text: Option<&str>) -> String {
     let text = text.filter(|text| !text.is_empty()).unwrap_or("-");
     text.chars().take(64).flat_map(char::escape_default).map(|c| if c == ' ' { '_' } else { c }).collect()

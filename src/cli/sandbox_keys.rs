@@ -1,4 +1,4 @@
-//! The access keys `countersign sandbox` accepts: from the environment, from files, or AWS's documented example.
+//! The access keys that `countersign sandbox` accepts: from the environment, from files, or AWS's documented example.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::exit::{ExitCode, Failure};
 use crate::credentials::document;
 use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken};
 
-/// The example key of AWS's own documentation: it opens nothing.
+/// The example key of AWS's documentation, which no endpoint accepts.
 pub(super) const EXAMPLE_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(super) const EXAMPLE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
@@ -16,10 +16,10 @@ pub(super) const EXAMPLE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE
 const SECRET_VARIABLE: &str = "AWS_SECRET_ACCESS_KEY";
 const TOKEN_VARIABLE: &str = "AWS_SESSION_TOKEN";
 
-/// Longest credentials file, in bytes: room for the longest secret and token.
+/// The longest credentials file, in bytes: enough for the longest secret and token.
 const FILE_LIMIT: u64 = 64 * 1024;
 
-/// The keys, and where they come from in a few words.
+/// The keys, and a description of where they come from.
 ///
 /// # Errors
 /// [`ExitCode::Data`] when a key is incomplete or cannot be read.
@@ -46,7 +46,7 @@ fn data(message: impl Into<String>) -> Failure {
     Failure::new(ExitCode::Data, message)
 }
 
-/// A problem's text says which member is wrong, never what it holds.
+/// The error says which member of the JSON is wrong, never its value.
 fn from_file(path: &Path) -> Result<HeldKey, String> {
     let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if length > FILE_LIMIT {

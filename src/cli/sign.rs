@@ -1,4 +1,4 @@
-//! `countersign sign`: an unsigned form in, the signed form out, nothing sent.
+//! `countersign sign`: reads an unsigned form and prints the signed form. Nothing is sent.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use clap::Args;
 use super::exit::{ExitCode, Failure};
 use super::inputs::{self, TokenText};
 use super::live;
+use super::output::print;
 use crate::app::build::key_stores::key_store;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;
@@ -23,7 +24,7 @@ The secret access key is read from the environment variable AWS_SECRET_ACCESS_KE
 
   echo 'Action=ListJobs&Version=2010-06-01' | countersign sign \\
     --endpoint https://importexport.amazonaws.com --access-key-id AKIAIOSFODNN7EXAMPLE")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The endpoint that is to verify the form
     #[arg(long, value_name = "URL", value_parser = SigningTarget::from_url)]
     #[arg(required_unless_present = "config", conflicts_with = "config")]
@@ -52,7 +53,7 @@ pub struct Arguments {
     explain: bool,
 }
 
-/// Who signs, for whom, and how.
+/// Everything that a signature depends on, beside the form and the time.
 struct Signer {
     target: SigningTarget,
     profile: Profile,
@@ -63,29 +64,29 @@ struct Signer {
 /// Signs the form on standard input.
 ///
 /// # Errors
-/// A form that cannot be signed ([`ExitCode::Data`]); a secret or configuration that is missing or unusable
-/// ([`ExitCode::Configuration`]); a signer that does not answer ([`ExitCode::KeyStoreUnavailable`]).
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// The form cannot be signed ([`ExitCode::Data`]); a secret or configuration is missing or unusable
+/// ([`ExitCode::Configuration`]); the signer does not sign ([`ExitCode::KeyStoreUnavailable`]).
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let signer = match arguments.config.as_ref().zip(arguments.route.as_ref()) {
         Some((file, route)) => from_configuration(file, route)?,
         None => from_arguments(arguments)?,
     };
     let body = inputs::form()?;
     let form = QueryForm::parse(&body, signer.limits).map_err(|error| Failure::because(ExitCode::Data, &error))?;
-    // whoever runs this command has the key: there is nobody to keep from an Action
+    // the user of this command has the key: no Action has to be refused
     let allowed = Policy::AnyLocal
         .authorize(&ClientIdentity::AnyLocal, "", form)
         .map_err(|denied| Failure::because(ExitCode::Data, &denied))?;
     let timestamp = arguments.timestamp.clone().unwrap_or_else(|| RequestTimestamp::at(clock::now()));
     let unsealed = prepare(&allowed, &signer.key, &signer.target, signer.profile, &timestamp);
     if arguments.explain {
-        explain(&unsealed).map_err(|error| cannot_write(&error))?;
+        explain(&unsealed)
+            .map_err(|error| Failure::new(ExitCode::System, format!("standard error cannot be written: {error}")))?;
     }
     let mac = live::mac(&signer.key, unsealed.method(), unsealed.string_to_sign())?;
     let mut line = unsealed.seal(&mac).into_body().to_vec();
     line.push(b'\n');
-    let mut output = std::io::stdout().lock();
-    output.write_all(&line).and_then(|()| output.flush()).map_err(|error| cannot_write(&error))
+    print(&line)
 }
 
 fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
@@ -101,7 +102,7 @@ fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
     })
 }
 
-/// The endpoint, dialect and key of a configured route; the key comes from its store, as it would for `run`.
+/// The endpoint, profile and key of a configured route; the key is loaded from its store as for `run`.
 fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
     let settings = live::settings(Some(file))?;
     let known = |what: &str| {
@@ -128,10 +129,6 @@ fn explain(unsealed: &Unsealed) -> std::io::Result<()> {
         output.write_all(b"\n\n")?;
     }
     Ok(())
-}
-
-pub(super) fn cannot_write(error: &std::io::Error) -> Failure {
-    Failure::new(ExitCode::System, format!("the output cannot be written: {error}"))
 }
 
 fn access_key_id(text: &str) -> Result<AccessKeyId, &'static str> {

@@ -1,12 +1,11 @@
-//! `countersign verify`: whether a signed form verifies, and if not, why, and what to do about it.
-
-use std::io::Write as _;
+//! `countersign verify`: whether a signed form verifies, and if not, why and what to do.
 
 use clap::Args;
 
 use super::exit::{ExitCode, Failure};
 use super::inputs;
-use super::sign::{cannot_write, timestamp};
+use super::output;
+use super::sign::timestamp;
 use crate::clock;
 use crate::credentials::{AccessKeyId, HeldKey};
 use crate::query::{FormLimits, Parameters};
@@ -22,7 +21,7 @@ The secret access key is read from the environment variable AWS_SECRET_ACCESS_KE
 credentials from AWS_SESSION_TOKEN.
 
 Exit code 0: the form verifies; 1: it does not; 65: it cannot be read.")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The endpoint to which the form is sent
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     endpoint: Endpoint,
@@ -34,7 +33,7 @@ pub struct Arguments {
     suspect: Vec<Endpoint>,
 }
 
-/// An endpoint, and its host in the spelling of the argument, which a careless signer would have signed.
+/// An endpoint, and its host as the argument spells it: a signer may have signed that by mistake.
 #[derive(Debug, Clone)]
 struct Endpoint {
     target: SigningTarget,
@@ -50,9 +49,9 @@ fn endpoint(url: &str) -> Result<Endpoint, UrlError> {
 /// Judges the form on standard input.
 ///
 /// # Errors
-/// [`ExitCode::Negative`] when it does not verify, [`ExitCode::Data`] when it is no form, [`ExitCode::Configuration`] when
-/// the secret is missing or unusable.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// [`ExitCode::Negative`] when it does not verify, [`ExitCode::Data`] when it is not a form,
+/// [`ExitCode::Configuration`] when the secret is missing or unusable.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let body = inputs::form()?;
     let parameters =
         Parameters::parse(&body, FormLimits::DEFAULT).map_err(|error| Failure::because(ExitCode::Data, &error))?;
@@ -85,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     refuse(&problems, &lines)
 }
 
-/// Everything that is wrong, where a verifier would stop at the first.
+/// Everything that is wrong; an endpoint reports only the first fault.
 fn problems(claim: &SignatureClaim<'_>, key: &HeldKey, arguments: &Arguments) -> Vec<VerifyError> {
     let target = &arguments.endpoint.target;
     let now = arguments.at.as_ref().map_or_else(clock::now, RequestTimestamp::instant);
@@ -123,11 +122,10 @@ pub(super) fn print(verdict: &str, lines: &[String]) -> Result<(), Failure> {
         text.push_str(line);
         text.push('\n');
     }
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|error| cannot_write(&error))
+    output::print(text.as_bytes())
 }
 
-/// What to do; `None` where the causes say it.
+/// What to do; `None` where [`diagnose`] says it.
 const fn remedy(problem: &VerifyError) -> Option<&'static str> {
     Some(match problem {
         VerifyError::NotSigned => "sign it first: countersign sign",

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use crate::harness::{Endpoint, FORM, ID, Proxy, SECRET, Setup, Vault, program, started_by};
@@ -161,4 +161,14 @@ fn a_socket_of_the_service_manager_that_no_listener_takes_is_warned_of() {
     let line = proxy.log.json("the warning", |line| line["name"] == "web");
     assert_eq!(line["level"], "WARN");
     proxy.post(FORM).expect(200);
+}
+
+#[test]
+fn a_check_whose_reader_has_left_ends_with_its_exit_code_and_without_a_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child =
+        Setup::to(&Endpoint::obliging()).command("check").stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    assert!(status.success() && stderr.is_empty(), "{status}: {}", String::from_utf8_lossy(&stderr));
 }

@@ -1,4 +1,4 @@
-//! Clients and callers, from the words of the configuration to those of the policy.
+//! Clients and callers, from the settings to the policy.
 
 use std::sync::Arc;
 
@@ -7,15 +7,14 @@ use crate::authorize::{
 };
 use crate::config::settings;
 
-/// The clients of a configuration. Their rates are counted over all that share the value, and go on from those `before` them.
-#[must_use]
+/// The clients of a configuration. Their rates are counted over all workers, and continue those of the same clients
+/// `before`.
 pub(crate) fn clients(settings: &settings::Settings, before: Option<&Clients>) -> Clients {
     let known = |name: &settings::Name| before.and_then(|clients| clients.named(name.as_str()));
     Clients::new(settings.clients.iter().map(|settings| client(settings, known(&settings.name))).collect())
 }
 
 /// Who may call a listener.
-#[must_use]
 pub(crate) fn callers(callers: &settings::Callers, clients: &Arc<Clients>) -> Callers {
     match callers {
         settings::Callers::AnyLocal => Callers::AnyLocal,
@@ -25,8 +24,7 @@ pub(crate) fn callers(callers: &settings::Callers, clients: &Arc<Clients>) -> Ca
     }
 }
 
-/// What decides on a listener.
-#[must_use]
+/// What decides about calls to a listener.
 pub(crate) const fn policy(callers: &settings::Callers) -> Policy {
     match callers {
         settings::Callers::AnyLocal => Policy::AnyLocal,

@@ -1,4 +1,4 @@
-//! From a route's settings to the destination of its requests: the one there was, while nothing about the calls changes.
+//! From a route's settings to the destination of its requests, which is kept while nothing about the calls changes.
 
 use std::sync::Arc;
 
@@ -30,8 +30,8 @@ impl PlatformRoots {
     }
 }
 
-/// The destination of a route. It is the one `before` when the route calls as before, down to the contents of the CA file:
-/// workers then keep their clients, and these their connections.
+/// The destination of a route. It is the one `before` when nothing about its calls has changed, down to the contents of
+/// the CA file; workers then keep their clients, and the clients their connections.
 pub(crate) fn destination(
     route: &settings::Route,
     workers: usize,
@@ -56,18 +56,16 @@ pub(crate) fn destination(
 fn trust(transport: &Transport, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
     match transport {
         Transport::Plaintext => Ok(Trust::Plaintext),
-        Transport::Tls { trust: settings::Trust::Platform } => platform.get().map(Trust::Roots),
-        Transport::Tls { trust: settings::Trust::File(path) } => {
-            tls::load(&Roots::File(path.clone())).map(Trust::Roots)
-        }
+        Transport::Tls { trust: Roots::Platform } => platform.get().map(Trust::Roots),
+        Transport::Tls { trust: file @ Roots::File(_) } => tls::load(file).map(Trust::Roots),
     }
 }
 
-/// What of a route's settings its calls depend on. Every setting is named here, so that a new one does not compile until
-/// somebody decides whether a client that was made without it may still be used. Limits for the whole process are divided
-/// among its workers.
+/// The settings of a route that its calls depend on. Every setting is named here, so that a new one does not compile
+/// until somebody decides whether a client that was made without it may still be used. Limits for the whole process are
+/// divided among its workers.
 fn call_settings(route: &settings::Route, trust: Trust, workers: usize) -> CallSettings {
-    // those of `_` are used by each exchange anew, or are a key's
+    // `_`: used anew by each exchange, or by the key
     let settings::Route {
         name: _,
         endpoint,

@@ -1,4 +1,4 @@
-//! Why settings cannot be brought to life, each fault with its place in the configuration.
+//! Why a graph cannot be built, each fault with its place in the configuration.
 
 use thiserror::Error;
 
@@ -7,10 +7,10 @@ use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
 use crate::upstream::tls::RootsError;
 
-/// Why settings cannot be brought to life.
+/// Why a graph cannot be built from settings.
 #[derive(Debug, Error)]
 pub enum BuildError {
-    /// A key cannot be had.
+    /// A key cannot be loaded.
     #[error("key.{name}")]
     Key {
         /// The key's name.
@@ -40,7 +40,7 @@ pub enum BuildError {
         /// Why not.
         source: Box<ListenerError>,
     },
-    /// A route without its key: the configuration's reader lets none pass.
+    /// A route without its key, which the configuration's reader refuses.
     #[error("route.{name}: its key is not configured")]
     NoKey {
         /// The route's name.
@@ -49,7 +49,7 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// What to do about it, as for a key store: permissions, availability, or the configuration itself.
+    /// What has to be mended, as for a key store: permissions, availability, or the configuration itself.
     #[must_use]
     pub fn kind(&self) -> LoadErrorKind {
         match self {

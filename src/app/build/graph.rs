@@ -1,4 +1,4 @@
-//! What all workers share: settings, routes, listeners, keys, clients, counters. It can be proved without serving.
+//! What all workers share: settings, routes, listeners, keys, clients, counters. It can be checked without serving.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::telemetry::metrics::{EndpointState, Snapshot};
 
 /// The shared part of a running proxy. Routes, listeners and keys have their own settings and are found by their names.
 pub struct Graph {
-    /// As they were read; what serves looks at the settings of the route, listener or key itself.
+    /// As read from the configuration. What serves uses the settings of the route, listener or key itself.
     pub(crate) settings: Settings,
     pub(crate) routes: BTreeMap<Name, SharedRoute>,
     pub(crate) listeners: BTreeMap<Name, SharedListener>,
@@ -41,8 +41,8 @@ pub struct Graph {
 impl Graph {
     /// Loads every key and every CA file. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
     ///
-    /// A key that is absent only at the moment (a file that an agent has yet to write, a program that failed) is not an error:
-    /// its slot is empty, and says why.
+    /// A key that is only absent at the moment (a file that an agent has yet to write, a program that failed) is not an
+    /// error: its slot is empty, and says why.
     ///
     /// # Errors
     /// Everything that is wrong, not only the first thing.
@@ -53,8 +53,8 @@ impl Graph {
         Self::build_after(settings, credentials_directory, None)
     }
 
-    /// The successor of this graph. What is configured as it was goes on: keys, destinations, listeners' certificates, counters,
-    /// the levels of rates. CA files are read again. The keys returned are those that are new.
+    /// The successor of this graph. Whatever is configured as before is kept: keys, destinations, listeners'
+    /// certificates, counters, the levels of rates. CA files are read again. The keys returned are those that are new.
     ///
     /// # Errors
     /// As for [`Self::build`].
@@ -161,7 +161,7 @@ impl Graph {
         self.platform.are_loaded()
     }
 
-    /// What is counted of routes that `settings` does not have, and is not over.
+    /// The exchanges under way on routes that `settings` does not have.
     fn removed_in(&self, settings: &Settings) -> Vec<Capacity> {
         let stays = |name: &Name| settings.routes.iter().any(|route| route.name == *name);
         let removed = self.routes.values().filter(|route| !stays(&route.settings.name));

@@ -1,4 +1,4 @@
-//! From settings to what all workers share: routes, listeners, keys, clients. Everything here can be proven without serving.
+//! From settings to what all workers share: routes, listeners, keys, clients. All of it can be checked without serving.
 
 pub(crate) mod clients;
 pub(crate) mod destination;

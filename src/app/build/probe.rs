@@ -1,4 +1,4 @@
-//! Proving a new key by the harmless call that a route names, to the route's endpoint and the way a client's call goes.
+//! Proves a new key with the harmless call that a route names. It goes to the route's endpoint as a client's call does.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::signing::{RequestTimestamp, prepare};
 use crate::telemetry::record::causes;
 use crate::upstream::{Client, Repetition, Sent};
 
-/// However slowly an answer comes.
+/// The longest that a probe may take, however slowly the response comes.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Where the code of an error stands: in the first bytes.
+/// How much of a response is read, in bytes. The code of an error is in the first of them.
 const READ: usize = 64 * 1024;
 
 /// The probes of all routes that a key signs for, one at least.
@@ -62,14 +62,14 @@ impl Probe {
         Err(failed(format!("was answered with {}{code}", status.as_u16())))
     }
 
-    /// Makes the call; what keeps it from an answer is told in words.
+    /// Makes the call. The error is a message that says why there was no response.
     async fn call(&self, key: &ActiveKey) -> Result<(StatusCode, Bytes), String> {
         let form = QueryForm::parse(self.form.as_bytes(), FormLimits::DEFAULT).map_err(|e| causes(&e))?;
-        // nobody called: it is the configuration itself that wants this form to be signed
+        // there is no client: the configuration itself asks for this form to be signed
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
         let allowed = allowed.map_err(|error| causes(&error))?;
         let EndpointCalls { profile, clock, destination } = &self.calls;
-        let client = Client::without_pool(destination).ok_or_else(|| "has no place to go to".to_owned())?;
+        let client = Client::without_pool(destination).ok_or_else(|| "cannot be written as a request".to_owned())?;
         let mut attempts = client.call(Repetition::Safe);
         loop {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
@@ -79,10 +79,10 @@ impl Probe {
             let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
             let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
             if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
-                // a clock that is off is known from now on: the next probe will do better
+                // a clock that is off is known from now on, and the next probe has the right time
                 clock.observe(sent_at, ClockReading::at(Instant::now()).for_skew(), &fields);
                 let body = Limited::new(body, READ).collect().await;
-                // the status decides; without a body there is only less to tell
+                // the status decides; a body that was cut only leaves out the code
                 return Ok((status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));
             }
         }

@@ -21,7 +21,7 @@ pub(crate) fn attach_probes<'k>(
     }
 }
 
-/// Proves the keys that a reload brings, while those there were still serve.
+/// Proves the keys that are new in a reload, while the previous ones still sign.
 pub(crate) fn prove(keys: &[WatchedKey]) -> Result<(), Vec<BuildError>> {
     let mut errors = Vec::new();
     for key in keys.iter().filter(|key| key.slot.has_proof()) {

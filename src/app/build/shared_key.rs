@@ -1,4 +1,4 @@
-//! Keys, as all workers share them: loaded where they are new, as they were where nothing about them changed.
+//! Keys as all workers share them: loaded when they are new or have changed, kept otherwise.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,7 +41,8 @@ enum RequiredProof {
 }
 
 impl LoadedKeys {
-    /// Loads the keys of `settings`, except those that the graph `before` has with the same settings: they are watched already.
+    /// Loads the keys of `settings`, except those that are in `before` with the same settings: they are watched
+    /// already.
     pub(crate) fn load(
         settings: &Settings,
         credentials_directory: Option<&Path>,
@@ -87,7 +88,7 @@ fn load_key(
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
     let loaded = match proof {
         RequiredProof::None => slot.refresh(store.as_ref()).map(drop),
-        // nothing is called before the process is confined: the key's own thread begins with the proof
+        // no endpoint is called before the process is confined: the thread of the key begins with the proof
         RequiredProof::Probe => store.load().map(drop),
     };
     let may_come = |error: &LoadError| {
@@ -101,8 +102,8 @@ fn load_key(
     Ok(WatchedKey { slot, store })
 }
 
-/// Whether an absent key can be loaded later. A directory that does not exist when the process confines itself cannot be read
-/// afterwards.
+/// Whether an absent key can be loaded later. A directory that does not exist when the process confines itself cannot
+/// be read afterwards.
 fn can_come(store: &dyn KeyStore) -> bool {
     store.watched().iter().all(|file| directory_of(file).is_dir())
 }

@@ -1,4 +1,4 @@
-//! Listeners, as all workers share them: how they know their clients, and how many connections they take.
+//! Listeners as all workers share them: how they authenticate clients, and how many connections they accept.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(crate) struct SharedListener {
     pub(crate) connections: Capacity,
 }
 
-/// How a listener knows who its clients are.
+/// How a listener finds out who its clients are.
 pub(crate) struct Authentication {
     settings: AuthenticationSettings,
     pub(crate) security: Security,
@@ -37,7 +37,7 @@ struct AuthenticationSettings {
     owners: OwnerLookup,
 }
 
-/// How a listener knows service accounts.
+/// How a listener authenticates service accounts.
 pub(crate) struct ServiceAccounts {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) keys: KeysFrom,
@@ -45,13 +45,13 @@ pub(crate) struct ServiceAccounts {
 
 /// Where the keys of a token issuer come from.
 pub(crate) enum KeysFrom {
-    /// A file, which has been read.
+    /// A file, which has been read already.
     File(PathBuf),
-    /// A server, which has not been asked yet: it may be away for a moment, and is no reason not to start.
+    /// A server, which has not been asked yet: that it is unreachable at the moment must not prevent a start.
     Server {
         /// The URL, for the log.
         url: String,
-        /// What it takes to ask it.
+        /// The means to ask it.
         source: Arc<Source>,
     },
 }
@@ -59,31 +59,31 @@ pub(crate) enum KeysFrom {
 /// Why a listener cannot do what it is configured to.
 #[derive(Debug, Error)]
 pub enum ListenerError {
-    /// Its certificates.
+    /// Its certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The keys of its token issuer.
+    /// The keys of its token issuer cannot be used.
     #[error(transparent)]
     Tokens(#[from] JwksError),
-    /// What it takes to fetch them.
+    /// They cannot be fetched with what is configured for it.
     #[error("{url}")]
     Fetch {
         /// The URL.
         url: String,
-        /// What is the matter.
+        /// Why not.
         source: FetchError,
     },
-    /// The kernel does not say who owns a loopback connection.
+    /// The kernel cannot be asked who owns a loopback connection.
     #[error(
-        "`loopback-owner` needs the kernel's socket diagnostics (NETLINK_SOCK_DIAG), which cannot be asked; under systemd, add \
-         AF_NETLINK to RestrictAddressFamilies="
+        "`loopback-owner` needs the kernel's socket diagnostics (NETLINK_SOCK_DIAG), which cannot be asked; under \
+         systemd, add AF_NETLINK to RestrictAddressFamilies="
     )]
     Owner(#[source] io::Error),
 }
 
 impl SharedListener {
-    /// Brings `listener` to life. What there was `before` of it goes on as far as it is configured as it was: the certificates and
-    /// token keys that are loaded, which have their own watcher, and the connections that are open.
+    /// Builds what workers share of `listener`. As far as it is configured as `before`, it is kept: certificates and
+    /// token keys, which have their own watcher, and open connections.
     pub(crate) fn build(
         listener: &Listener,
         descriptors: &Capacity,
@@ -109,10 +109,10 @@ impl SharedListener {
 }
 
 impl AuthenticationSettings {
-    /// Every setting is named here, so that a new one does not compile until somebody decides whether certificates and token keys
-    /// that were loaded without it may still be used.
+    /// Every setting is named here, so that a new one does not compile until somebody decides whether certificates and
+    /// token keys that were loaded without it may still be used.
     fn of(listener: &Listener) -> Self {
-        // those of `_` are used by each connection or request anew, or need a restart
+        // `_`: used anew by each connection or request, or changed only by a restart
         let Listener {
             name: _,
             address: _,
@@ -148,7 +148,7 @@ impl Authentication {
 }
 
 impl ListenerError {
-    /// Whether somebody has to change an owner or permissions.
+    /// Whether the owner or permissions of a file have to be changed.
     pub(crate) fn is_permissions(&self) -> bool {
         match self {
             Self::Tls(TlsError::Pem(error)) | Self::Tokens(JwksError::File(error)) => error.is_permissions(),

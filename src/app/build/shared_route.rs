@@ -1,4 +1,4 @@
-//! Routes, as all workers share them.
+//! Routes as all workers share them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub(crate) struct SharedRoute {
     pub(crate) metrics: RouteMetrics,
 }
 
-/// How a route's requests are signed and where they go. Clients' calls and probes are made from the same value. There is no
-/// key in it: a key's own probes have it.
+/// How a route's requests are signed and where they go, for clients' calls and for probes. It does not contain the key,
+/// because a key owns its probes.
 #[derive(Clone)]
 pub(crate) struct EndpointCalls {
     pub(crate) profile: Profile,
@@ -35,7 +35,7 @@ pub(crate) struct EndpointCalls {
     pub(crate) destination: Arc<Destination>,
 }
 
-/// What the routes of a graph have in common while they are built.
+/// What the routes of a graph are built from, beside their settings.
 pub(crate) struct RouteParts<'g> {
     pub(crate) keys: &'g BTreeMap<Name, SharedKey>,
     pub(crate) workers: usize,
@@ -44,10 +44,10 @@ pub(crate) struct RouteParts<'g> {
 }
 
 impl SharedRoute {
-    /// Brings `route` to life. What there was `before` of it goes on as far as it is configured as it was.
+    /// Builds what workers share of `route`. As far as it is configured as `before`, it is kept.
     ///
     /// # Errors
-    /// The route has no key, or one that does not compute what it asks for; no trusted roots; no host.
+    /// The route has no key, or its key does not compute the signature method; its roots or its host cannot be used.
     pub(crate) fn build(route: &Route, parts: &mut RouteParts<'_>, before: Option<&Self>) -> Result<Self, BuildError> {
         let key = parts.keys.get(&route.key).ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?;
         let key = Arc::clone(&key.slot);
@@ -77,7 +77,7 @@ impl SharedRoute {
     }
 }
 
-/// A clock that was known stays known while the endpoint is the same.
+/// What was learnt `before` of the endpoint's clock stays known: it is the same endpoint.
 fn endpoint_clock(route: &Route, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
     let evidence = if route.endpoint.is_authentic() { DateEvidence::Authentic } else { DateEvidence::Forgeable };
     let clock = EndpointClock::new(route.name.as_str(), route.clock, evidence, metrics.clone());
@@ -87,7 +87,7 @@ fn endpoint_clock(route: &Route, metrics: &RouteMetrics, before: Option<&Endpoin
     }
 }
 
-/// A route asks for a MAC that its key, as its token made it, is not for.
+/// A route asks for a signature method that its key in a token does not allow.
 #[derive(Debug, Error)]
 #[error("it does not compute {}, which `profile.signature_method` of route.{route} asks for", .method.as_str())]
 struct WrongMethod {
@@ -101,10 +101,7 @@ impl StoreError for WrongMethod {
     }
 }
 
-/// Whether a route's key, if there is one already, computes what the route asks for.
-///
-/// # Errors
-/// It does not.
+/// Refuses a key that is loaded and does not compute the route's signature method.
 fn check_method(route: &Route, key: &KeySlot) -> Result<(), LoadError> {
     let method = route.profile.signature_method;
     match key.current(clock::now()) {

@@ -1,4 +1,4 @@
-//! Replacing the configuration of a process that serves, as far as the rights it kept allow.
+//! Replaces the configuration of a process that serves, as far as the rights that it kept allow.
 
 pub(crate) mod reloader;
 pub(crate) mod restart;

@@ -1,4 +1,5 @@
-//! The thread that reads the configuration again when it changes or SIGHUP asks, proves all of it, and only then has it served.
+//! The thread that reads the configuration again, after a change or SIGHUP, and serves it only when all of it can be
+//! used.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError};
@@ -16,35 +17,36 @@ use crate::config::{self, ConfigError, Text};
 use crate::directories::Directories;
 use crate::telemetry::record::causes;
 
-/// Quiet time after an event: a file being replaced makes several. And how long a directory that is never quiet is waited for.
+/// How long nothing must have happened after an event: replacing a file makes several.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// How long to wait for that in a directory where something happens all the time.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two looks when nothing happens: network file systems do not notify.
+/// How often the file is read when nothing happens: network file systems do not notify.
 const POLL: Duration = Duration::from_secs(30);
 /// How long the workers may take to begin with a new graph. They need some microseconds.
 const ADOPTION: Duration = Duration::from_secs(10);
 
-/// What becomes of a configuration that is read again.
+/// What becomes of a configuration that was read again.
 #[derive(Clone, Copy)]
 pub(crate) enum ReloadEvent<'a> {
-    /// It is being proved.
+    /// It is being built.
     Begun,
     /// Every worker serves it.
     InUse(&'a Graph),
-    /// It is not used, and what was served still is.
+    /// It is not used; the one before is still served.
     Refused(&'a ReloadError),
 }
 
 /// Told of every reload, on the reloading thread.
 pub(crate) type Report = Box<dyn Fn(ReloadEvent<'_>) + Send>;
 
-/// Why a configuration is not used. Nothing of it is.
+/// Why a configuration is not used, not even in part.
 #[derive(Debug, Error)]
 pub(crate) enum ReloadError {
     /// It has faults, or cannot be read.
     #[error("the configuration cannot be used\n{0}")]
     Configuration(ConfigError),
-    /// A process that runs cannot do what it asks for.
+    /// The process no longer has the rights for it.
     #[error("a restart is needed, since a process that serves has given up what this takes:\n{}", lines(.0))]
     Restart(Vec<NeedsRestart>),
     /// A key, a CA file or a certificate cannot be used.
@@ -58,10 +60,10 @@ fn lines(reasons: &[NeedsRestart]) -> String {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signal {
-    /// Something has happened in the file's directory.
-    Stirred,
-    /// SIGHUP: whatever the file says, it is to be proved and used again, for the files it names.
-    Asked,
+    /// Something has happened in the file's directory, or the time for a look has come.
+    Changed,
+    /// SIGHUP: the configuration is built again even if it is the same, for the sake of the files it names.
+    Requested,
     Stop,
 }
 
@@ -71,7 +73,7 @@ pub(crate) struct Reloader {
 }
 
 impl Reloader {
-    /// Starts the thread. It looks at once, so that nothing is missed that changed since the caller read the file.
+    /// Starts the thread. It reads the file at once, so that no change since the caller read it is missed.
     pub(crate) fn start(
         serving: Arc<Serving>,
         source: Source,
@@ -83,14 +85,14 @@ impl Reloader {
         let seen = source.served.clone().unwrap_or_default();
         let current = serving.current();
         current.metrics.configuration.is_served(current.generation(), source.served.as_deref());
-        let round = Round { serving, source, granted, report, inbox, _directory: directory, seen };
-        thread::Builder::new().name("reload".to_owned()).spawn(move || round.run())?;
+        let thread_state = ReloadThread { serving, source, granted, report, inbox, _directory: directory, seen };
+        thread::Builder::new().name("reload".to_owned()).spawn(move || thread_state.run())?;
         Ok(Self { signals })
     }
 
-    /// Has the configuration proved and used again (SIGHUP). Does not wait for it.
+    /// Has the configuration read and built again (SIGHUP). Does not wait for it.
     pub(crate) fn poke(&self) {
-        let _ended = self.signals.send(Signal::Asked);
+        let _ended = self.signals.send(Signal::Requested);
     }
 }
 
@@ -100,11 +102,11 @@ impl Drop for Reloader {
     }
 }
 
-/// Without a watch, a change is found by the poll.
+/// Watches the directory of the file. Where that fails, polling finds changes.
 fn watch(source: &Source, signals: Sender<Signal>) -> Option<Directories> {
     let file = source.file.as_deref()?;
     let changed = move || {
-        let _ended = signals.send(Signal::Stirred);
+        let _ended = signals.send(Signal::Changed);
     };
     let armed = Directories::of([file], changed).and_then(|mut directory| {
         directory.arm()?;
@@ -112,61 +114,65 @@ fn watch(source: &Source, signals: Sender<Signal>) -> Option<Directories> {
     });
     armed
         .inspect_err(|error| {
-            tracing::warn!(%error, "the configuration's directory cannot be watched: it is looked at every half minute");
+            tracing::warn!(
+                %error,
+                "the configuration's directory cannot be watched: it is looked at every half minute"
+            );
         })
         .ok()
 }
 
-/// What the thread owns.
-struct Round {
+/// The state of the thread.
+struct ReloadThread {
     serving: Arc<Serving>,
     source: Source,
     granted: Granted,
     report: Report,
     inbox: Receiver<Signal>,
     _directory: Option<Directories>,
-    /// The text that was looked at last, or why there was none: what was refused is not refused again every half minute.
+    /// The digest of the text that was read last, or why it could not be read. A configuration that was refused is not
+    /// tried again every half minute.
     seen: String,
 }
 
-impl Round {
+impl ReloadThread {
     fn run(mut self) {
-        let mut signal = Signal::Stirred;
+        let mut signal = Signal::Changed;
         while signal != Signal::Stop {
-            self.look(signal);
+            self.read_again(signal);
             signal = match self.inbox.recv_timeout(POLL) {
-                Ok(Signal::Stirred) => self.settle(),
-                Ok(Signal::Asked) => Signal::Asked,
+                Ok(Signal::Changed) => self.settle(),
+                Ok(Signal::Requested) => Signal::Requested,
                 Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => Signal::Stop,
-                Err(RecvTimeoutError::Timeout) => Signal::Stirred,
+                Err(RecvTimeoutError::Timeout) => Signal::Changed,
             };
         }
     }
 
-    /// Waits until nothing has happened for a while.
+    /// Waits until nothing has happened for a while, and says what to do then.
     fn settle(&self) -> Signal {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             match self.inbox.recv_timeout(DEBOUNCE) {
-                Ok(Signal::Stirred) => {}
-                Ok(Signal::Asked) => return Signal::Asked, // whoever asks has finished writing
+                Ok(Signal::Changed) => {}
+                Ok(Signal::Requested) => return Signal::Requested, // whoever sends SIGHUP has finished writing
                 Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Signal::Stop,
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }
-        Signal::Stirred
+        Signal::Changed
     }
 
-    fn look(&mut self, signal: Signal) {
+    fn read_again(&mut self, signal: Signal) {
         let text = Text::read(self.source.file.as_deref());
         let fingerprint = text.as_ref().map_or_else(ToString::to_string, |text| text.sha256().unwrap_or_default());
-        if signal != Signal::Asked && self.seen == fingerprint {
+        if signal != Signal::Requested && self.seen == fingerprint {
             return;
         }
         let settings = text.and_then(|text| text.settings(config::process_environment()));
         let current = self.serving.current();
         self.seen.clone_from(&fingerprint);
-        if signal != Signal::Asked && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
+        if signal != Signal::Requested && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
             // only comments have changed, or a refused change was undone
             current.metrics.configuration.is_served(current.generation(), self.digest());
             tracing::info!("the configuration file says what is in use");
@@ -186,7 +192,7 @@ impl Round {
         }
     }
 
-    /// The digest of the file that was looked at last, where there is one.
+    /// The digest of the file that was read last, if there is a file.
     fn digest(&self) -> Option<&str> {
         self.source.file.as_ref().map(|_| self.seen.as_str())
     }
@@ -206,7 +212,7 @@ impl Round {
         Ok(graph)
     }
 
-    /// From here on no request is judged by the graph there was, but those that are under way.
+    /// After this, only requests that have begun before are judged by the previous graph.
     fn wait_for_workers(&self, graph: &Graph) {
         let adopted = self.serving.adopted.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! What a configuration asks for that a process which serves can do no more, each with where it stands.
+//! What a configuration asks for that a serving process can no longer do, each with its place in the configuration.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,12 +8,14 @@ use thiserror::Error;
 use super::source::Source;
 use crate::app::build::graph::Graph;
 use crate::app::build::key_stores::{key_files, needs_process};
-use crate::app::confinement::{DNS, confinement, directories_of, is_resolver_file};
+use crate::app::confinement::paths::directories_of;
+use crate::app::confinement::resolver::is_resolver_file;
+use crate::app::confinement::{DNS, confinement};
 use crate::config::settings::{Listener, Settings, Transport};
 use crate::confine::{AbstractSockets, Confinement, Netlink};
 use crate::upstream::tls::Roots;
 
-/// What the process has kept of its rights.
+/// The rights that the process has kept.
 #[derive(Debug, Clone)]
 pub(crate) enum Granted {
     /// All of them.
@@ -32,7 +34,7 @@ pub(crate) struct NeedsRestart {
     pub(crate) why: String,
 }
 
-/// Everything about `new` that `current` cannot become.
+/// Everything in `new` that a process that serves `current` can only do after a restart.
 pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, source: &Source) -> Vec<NeedsRestart> {
     let old = current.settings();
     let mut reasons = Vec::new();
@@ -50,7 +52,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
     for listener in &new.listeners {
         match old.listeners.iter().find(|known| known.name == listener.name) {
             None => add(format!("listener.{}", listener.name), "is new, and nothing can be bound any more".to_owned()),
-            Some(known) => moved(known, listener, &mut add),
+            Some(known) => changed_address(known, listener, &mut add),
         }
     }
     for route in &new.routes {
@@ -69,8 +71,8 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
     reasons
 }
 
-/// Where a listener's socket would have to change.
-fn moved(known: &Listener, listener: &Listener, add: &mut impl FnMut(String, String)) {
+/// Why a listener's socket would have to be made anew.
+fn changed_address(known: &Listener, listener: &Listener, add: &mut impl FnMut(String, String)) {
     if known.address == listener.address {
         return;
     }
@@ -83,7 +85,7 @@ fn moved(known: &Listener, listener: &Listener, add: &mut impl FnMut(String, Str
     add(format!("listener.{}.address", listener.name), why);
 }
 
-/// What is not among the rights that were kept.
+/// What `new` needs beyond the rights that were kept.
 fn beyond(
     old: &Settings,
     new: &Settings,
@@ -112,7 +114,7 @@ fn beyond(
         add(path.display().to_string(), "files there can be read no more".to_owned());
     }
     for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
-        // one whose place cannot be told does not load either, and that is said with more words
+        // a key whose files cannot be located does not load either, which is reported in more detail
         let files = key_files(key, source.credentials_directory.as_deref()).unwrap_or_default();
         let directories: BTreeSet<_> = files.iter().flat_map(|file| directories_of(file)).collect();
         for directory in directories.iter().filter(|path| !can_be_read(path)) {

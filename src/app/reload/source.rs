@@ -1,8 +1,7 @@
-//! Where a running proxy has its configuration from.
+//! Where the configuration of a running proxy comes from.
 
 use std::path::PathBuf;
 
-/// Where the configuration comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// The file, if there is one; the environment is laid over it.

@@ -1,4 +1,4 @@
-//! The admin listener: its thread, and what it says of the process.
+//! The admin listener: its thread, and what it reports about the process.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::downstream::server::Clocks;
 use crate::downstream::{Bound, Capacity, Current, Drain, Limits, OwnerLookup, Service, accept};
 use crate::telemetry::AuditLog;
 
-/// The admin listener's limits: a few probes and scrapers, each quick.
+/// The admin listener serves a few probes and scrapers, each of which is quick.
 const ADMIN_LIMITS: Limits = Limits {
     clocks: Clocks { head_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(60) },
     connections: 64,
 };
 
-/// What the admin listener shows.
+/// The source of what the admin listener reports.
 pub(super) struct ProcessStatus {
     pub(super) serving: Arc<Serving>,
     pub(super) draining: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! From a graph to a proxy at work: bind every socket, then start every thread.
+//! From a graph to a proxy that serves: binds every socket, then starts every thread.
 
 use std::io;
 use std::net::TcpListener;
@@ -22,8 +22,8 @@ use crate::downstream::Drain;
 use crate::telemetry::AuditLog;
 use crate::telemetry::audit::{AuditWriter, OpenedAudit};
 
-/// A proxy with every socket it needs and not one thread: here the process can still give up what it no longer needs, for
-/// all threads to come.
+/// A proxy that has every socket it needs and no thread yet. Rights that the process gives up now are given up for all
+/// threads that it starts later.
 pub struct Bound {
     graph: Arc<Graph>,
     listeners: Vec<BoundListener>,

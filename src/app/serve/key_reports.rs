@@ -1,4 +1,4 @@
-//! What becomes of looks at keys: lines in the log, metrics, and what readiness says.
+//! How the loading of keys is reported: in the log, in metrics and in readiness.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(crate) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, 
     for key in &keys {
         publish(&metrics, &key.slot);
     }
-    let report: Report = Arc::new(move |slot, looked| report(&metrics, slot, looked));
+    let report: Report = Arc::new(move |slot, outcome| report(&metrics, slot, outcome));
     let watcher = KeyWatcher::start(keys, &report, clock::now)?;
     if let Some(error) = watcher.blind() {
         tracing::warn!(error = causes(error), "key files are polled");
@@ -25,7 +25,7 @@ pub(crate) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, 
     Ok(watcher)
 }
 
-/// Says which key is in use, when it ends and how its memory is kept; warns when that may be swapped.
+/// Logs which key is in use, when it expires and how its memory is protected; warns when it may be swapped.
 pub(crate) fn in_use(name: &str, key: &ActiveKey, message: &str) {
     let expires = key.expiration().map(|expiration| expiration.to_string());
     let memory = key.protection();
@@ -60,16 +60,16 @@ pub(crate) fn unusable(slot: &KeySlot) -> Option<String> {
     })
 }
 
-/// What is the matter with the store of a key that is usable all the same.
+/// What is wrong with the store of a key that is still usable.
 #[must_use]
 pub(crate) fn degraded(slot: &KeySlot) -> Option<String> {
     let trouble = slot.trouble().filter(|_| unusable(slot).is_none())?;
     Some(format!("key.{}: the last good key is in use: {trouble}", slot.name()))
 }
 
-fn report(metrics: &Metrics, slot: &KeySlot, looked: Result<RefreshOutcome, LoadError>) {
+fn report(metrics: &Metrics, slot: &KeySlot, outcome: Result<RefreshOutcome, LoadError>) {
     let key = slot.name();
-    let (result, trouble) = match looked {
+    let (result, trouble) = match outcome {
         Ok(RefreshOutcome::Unchanged) => (LoadResult::Unchanged, None),
         Ok(RefreshOutcome::Changed) => {
             if let Ok(active) = slot.current(clock::now()) {

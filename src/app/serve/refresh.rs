@@ -1,4 +1,4 @@
-//! The thread that keeps listeners' certificates and token keys as fresh as their files, and the one that fetches token keys.
+//! The thread that reads listeners' certificates and token keys again when their files change.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,23 +15,23 @@ use crate::downstream::service_account::Verifier;
 use crate::downstream::tls::{ReloadableTls, Reloaded};
 use crate::telemetry::record::causes;
 
-/// Between two looks. The files are a few KiB, and whoever renews a certificate does it hours before the old one ends.
+/// How often the files are read. They are a few KiB, and certificates are renewed hours before the old ones expire.
 const POLL: Duration = Duration::from_secs(10);
 
-/// Asks for a look before its time; the thread ends when it is dropped.
+/// Lets the threads be asked to read at once. They end when it is dropped.
 pub(crate) struct Refresher {
     files: Option<Sender<()>>,
     fetcher: Option<KeyFetcher>,
 }
 
-/// One thing to look at.
+/// What is read again.
 enum Refreshed {
     Tls(Arc<ReloadableTls>),
     Tokens(Arc<Verifier>, PathBuf),
 }
 
 impl Refresher {
-    /// Starts the threads, if there is anything to look at or to fetch.
+    /// Starts the thread that reads files, if there are any, and the one that fetches token keys, if any are fetched.
     pub(crate) fn start(graph: &Graph) -> io::Result<Self> {
         let mut all: Vec<(String, Refreshed)> = Vec::new();
         let mut fetched = Vec::new();
@@ -56,14 +56,14 @@ impl Refresher {
             return Ok(Self { files: None, fetcher });
         }
         let (pokes, inbox) = channel();
-        thread::Builder::new().name("certificates".to_owned()).spawn(move || look(&all, &inbox))?;
+        thread::Builder::new().name("certificates".to_owned()).spawn(move || watch(&all, &inbox))?;
         Ok(Self { files: Some(pokes), fetcher })
     }
 
-    /// Has everything looked at and fetched soon (SIGHUP).
+    /// Has everything read and fetched soon (SIGHUP).
     pub(crate) fn poke(&self) {
         if let Some(files) = &self.files {
-            // the other end is there until this value is dropped
+            // the thread lives until this value is dropped
             let _sent = files.send(());
         }
         if let Some(fetcher) = &self.fetcher {
@@ -72,7 +72,7 @@ impl Refresher {
     }
 }
 
-fn look(all: &[(String, Refreshed)], inbox: &Receiver<()>) {
+fn watch(all: &[(String, Refreshed)], inbox: &Receiver<()>) {
     loop {
         match inbox.recv_timeout(POLL) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}

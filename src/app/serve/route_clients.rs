@@ -12,7 +12,7 @@ use crate::app::build::graph::Graph;
 use crate::config::settings::Name;
 use crate::upstream::Client;
 
-/// How often idle connections to endpoints are looked through.
+/// How often idle connections to endpoints are checked.
 const POOL_SWEEP: Duration = Duration::from_secs(5);
 
 /// The clients, by the names of their routes.

@@ -1,4 +1,4 @@
-//! A proxy at work: what it is asked while it serves, and its end.
+//! A proxy that serves: what can be asked of it, and how it ends.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,7 +32,7 @@ pub enum Drained {
     Cut,
 }
 
-/// A proxy at work. Dropping it without [`Self::drain`] leaves its threads to the end of the process.
+/// A proxy that serves. When it is dropped without [`Self::drain`], its threads run until the process ends.
 pub struct Running {
     pub(super) serving: Arc<Serving>,
     pub(super) reloader: Option<Reloader>,
@@ -51,7 +51,7 @@ impl Running {
         self.addresses.get(listener)
     }
 
-    /// The first TCP address among them, for whoever runs a proxy in its own process.
+    /// The first TCP address of its listeners, for programs that run a proxy in their own process.
     #[must_use]
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.addresses.values().find_map(|address| match address {
@@ -70,8 +70,8 @@ impl Running {
         self.serving.current()
     }
 
-    /// Reads the configuration again from now on, when it changes and with [`Self::refresh`], and serves what can be proved.
-    /// `granted` is what the process has kept of its rights.
+    /// From now on reads the configuration again, when it changes and on [`Self::refresh`], and serves it if all of it
+    /// can be used. `granted` are the rights that the process has kept.
     ///
     /// # Errors
     /// [`StartError::Thread`].
@@ -81,7 +81,7 @@ impl Running {
         Ok(())
     }
 
-    /// Has every key store asked again, listeners' certificates looked at, and the configuration read.
+    /// Has every key loaded, the listeners' certificates and the configuration read again.
     pub(crate) fn refresh(&self) {
         self.serving.refresh();
         if let Some(reloader) = &self.reloader {
@@ -89,14 +89,14 @@ impl Running {
         }
     }
 
-    /// Has the audit's file opened anew, for whoever moved it away.
+    /// Has the audit's file opened anew, after it was renamed for rotation.
     pub(crate) fn reopen_audit(&self) {
         if let Some(writer) = &self.audit_writer {
             writer.reopen();
         }
     }
 
-    /// Waits for a worker to end although no drain has begun, which only a bug or a system out of resources can cause.
+    /// Waits for a worker to end before a drain has begun: a bug, or a system out of resources.
     pub(crate) async fn worker_lost(&mut self) -> io::Error {
         match self.worker_ends.recv().await {
             Some(Err(error)) => error,
@@ -104,7 +104,7 @@ impl Running {
         }
     }
 
-    /// Says no to readiness, closes the listeners, and waits for exchanges under way, at most `limit` long.
+    /// Reports that it is not ready, closes the listeners, and waits for exchanges under way, at most `limit` long.
     pub async fn drain(&mut self, limit: Duration) -> Drained {
         self.reloader = None;
         self.draining.store(true, Ordering::Relaxed);

@@ -15,15 +15,15 @@ use crate::credentials::{KeyWatcher, WatchedKey};
 use crate::downstream::unix_socket::SocketPath;
 use crate::telemetry::record::causes;
 
-/// The parts that change with the configuration.
+/// Everything outside the workers that changes with the configuration.
 pub(crate) struct Serving {
     graphs: watch::Sender<Arc<Graph>>,
-    /// One for each key, so that they come and go with the configuration.
+    /// By the names of the keys: one for each, so that they come and go with the configuration.
     keys: Mutex<BTreeMap<String, KeyWatcher>>,
     refresher: Mutex<Refresher>,
     /// Removed with their listeners.
     paths: Mutex<BTreeMap<Name, SocketPath>>,
-    /// Hears of every worker that serves a graph.
+    /// Receives a graph's generation from every worker that serves it.
     pub(crate) adopted: Mutex<Receiver<u64>>,
 }
 
@@ -56,7 +56,7 @@ impl Serving {
         Arc::clone(&self.graphs.borrow())
     }
 
-    /// The graph that is served, and those to come.
+    /// The graph that is served now and after each reload.
     pub(crate) fn graphs(&self) -> watch::Receiver<Arc<Graph>> {
         self.graphs.subscribe()
     }
@@ -69,12 +69,13 @@ impl Serving {
         lock(&self.refresher).poke();
     }
 
-    /// Removes the sockets in the file system. At the end: what shares this value with threads that never end is never dropped.
+    /// Removes the sockets in the file system, at the end: threads that never end share this value, so it is never
+    /// dropped.
     pub(crate) fn remove_sockets(&self) {
         lock(&self.paths).clear();
     }
 
-    /// Has `graph` served, in which `keys` are new. May wait for a key store that is being asked.
+    /// Has `graph` served, in which `keys` are new. May wait for a key store that is loading its key.
     pub(crate) fn adopt(&self, graph: &Arc<Graph>, keys: Vec<WatchedKey>) {
         self.graphs.send_replace(Arc::clone(graph));
         let mut watchers = lock(&self.keys);
@@ -103,7 +104,7 @@ impl Serving {
     }
 }
 
-/// A panic while it was held left nothing half done that matters here.
+/// A panic of a thread that held the lock leaves nothing inconsistent here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -29,21 +29,21 @@ pub(crate) struct WorkerSocket {
 /// Why a listener has no socket.
 #[derive(Debug, Error)]
 pub enum BindError {
-    /// A TCP address.
+    /// A TCP address cannot be bound.
     #[error("cannot listen on {address}")]
     Tcp {
         /// The address.
         address: SocketAddr,
-        /// What the system says: in use, not permitted, not ours.
+        /// The system's reason: in use, not permitted, not an address of this host.
         source: io::Error,
     },
-    /// A Unix socket.
+    /// A Unix socket cannot be made.
     #[error(transparent)]
     Unix(#[from] UnixSocketError),
-    /// A socket of the service manager.
+    /// A socket of the service manager cannot be taken over.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
-    /// A socket of the service manager that more can reach than the configuration allows.
+    /// A socket of the service manager can be reached from further away than the configuration allows.
     #[error(
         "the inherited socket listens on {0}, beyond loopback: let clients authenticate over TLS, or set \
          `danger_beyond_loopback = true`"
@@ -91,7 +91,7 @@ impl BoundListener {
         self.path.take().map(|path| (self.name.clone(), path))
     }
 
-    /// The socket of one more worker: there are as many as workers.
+    /// The socket for one more worker: there are as many as workers.
     pub(crate) fn take_share(&mut self) -> Option<WorkerSocket> {
         let (listener, address) = (self.name.clone(), self.address.clone());
         self.shares.pop().map(|socket| WorkerSocket { listener, address, socket })
@@ -99,8 +99,7 @@ impl BoundListener {
 }
 
 impl BindError {
-    /// Whether somebody has to change permissions.
-    #[must_use]
+    /// Whether the process lacks a permission.
     pub fn is_denied(&self) -> bool {
         match self {
             Self::Tcp { source, .. } | Self::Share(source) => source.kind() == io::ErrorKind::PermissionDenied,
@@ -131,7 +130,7 @@ fn share(socket: ListenerSocket, workers: usize) -> Result<Vec<ListenerSocket>, 
     socket.share(workers).map_err(BindError::Share)
 }
 
-/// Only now is it known what the service manager has bound.
+/// Which address the service manager has bound is known only now.
 fn refuse_exposed(address: &ListenAddress, exposure: Exposure) -> Result<(), BindError> {
     match (address, exposure) {
         (ListenAddress::Tcp(address), Exposure::Loopback) if !address.ip().to_canonical().is_loopback() => {

@@ -1,4 +1,5 @@
-//! The thread that fetches the keys of token issuers: when it starts, every few minutes, and soon when a token names another key.
+//! The thread that fetches the keys of token issuers: at its start, every few minutes, and soon after a token names an
+//! unknown key.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -22,15 +23,15 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::LoadResult;
 use crate::telemetry::record::causes;
 
-/// Between two fetches that went well. A key that was withdrawn is believed for as long.
+/// The time between two successful fetches. A key that was withdrawn is trusted that much longer.
 const PERIOD: Duration = Duration::from_secs(300);
 
-/// After the first failure, and after many; it doubles in between.
+/// The pause after the first failure. It doubles with each further one, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// From the end of one fetch to the next that tokens with unknown keys can bring about. Whoever can reach the listener can send
-/// such tokens, and it is not for them to say how often a server is asked.
+/// The time from one fetch to the next that a token with an unknown key can cause. Whoever can reach the listener can
+/// send such tokens, and must not decide how often the issuer is asked.
 const COOLDOWN: Duration = Duration::from_secs(10);
 
 /// A verifier, and where its keys come from.
@@ -42,12 +43,12 @@ pub(crate) struct FetchedKeys {
     pub(crate) url: String,
 }
 
-/// Asks for a fetch before its time; the thread ends when it is dropped.
+/// Lets the thread be asked to fetch at once. It ends when this is dropped.
 pub(crate) struct KeyFetcher {
     pokes: watch::Sender<()>,
 }
 
-/// Why the keys are the ones they were.
+/// Why the keys were not replaced.
 #[derive(Debug, Error)]
 enum KeysError {
     #[error(transparent)]
@@ -82,7 +83,7 @@ fn serve(runtime: &Runtime, all: Vec<FetchedKeys>, metrics: &Arc<Metrics>, poked
             let (metrics, poked) = (Arc::clone(metrics), poked.clone());
             tasks.spawn(async move { keep(&keys, &metrics, poked).await });
         }
-        // a fetch that is under way ends here too: a successor's must not be followed by ours
+        // a fetch under way is cancelled too: it must not end after one of our successor and replace newer keys
         let mut end = poked.clone();
         while end.changed().await.is_ok() {}
         tasks.shutdown().await;
@@ -133,7 +134,7 @@ fn report(keys: &FetchedKeys, metrics: &Metrics, fetched: Result<Reloaded, KeysE
     metrics.listeners.count_token_key_load(listener, result);
 }
 
-/// How long to wait after so many failures in a row.
+/// How long to wait for the next fetch after so many failures in a row.
 fn pause(failures: u32) -> Duration {
     match failures.checked_sub(1) {
         None => PERIOD,
@@ -141,9 +142,9 @@ fn pause(failures: u32) -> Duration {
     }
 }
 
-/// Between nine and eleven tenths of `pause`, so that those who started together do not ask together.
+/// 90 to 110 % of `pause`, so that processes that were started together do not ask together.
 fn spread(pause: Duration) -> Duration {
-    // seeded by the system; nothing depends on how random it is
+    // seeded by the system; nothing depends on the quality of the randomness
     let share = f64::from(u16::try_from(RandomState::new().hash_one(()) % 1000).unwrap_or_default()) / 1000.0;
     pause.mul_f64(share.mul_add(0.2, 0.9))
 }
@@ -153,12 +154,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_are_repeated_ever_more_slowly() {
+    fn pauses_double_after_each_failure_up_to_a_minute() {
         assert_eq!([0, 1, 2, 3, 6, 7, 8, u32::MAX].map(|n| pause(n).as_secs()), [300, 1, 2, 4, 32, 60, 60, 60]);
     }
 
     #[test]
-    fn nobody_asks_at_the_same_moment_and_everybody_in_time() {
+    fn fetches_of_many_processes_are_spread_around_the_period() {
         let all: Vec<_> = (0..1000).map(|_| spread(PERIOD).as_secs()).collect();
         assert!(all.iter().all(|seconds| (270..=330).contains(seconds)));
         assert!(all.iter().any(|seconds| *seconds != all[0]));

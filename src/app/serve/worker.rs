@@ -19,24 +19,23 @@ use crate::downstream::{Current, Drain, Limits, ListenAddress, Service, accept};
 use crate::proxy::Proxy;
 use crate::telemetry::AuditLog;
 
-/// What a worker is given.
+/// What a worker needs.
 pub(crate) struct Work {
     /// The graph to serve, now and after every reload.
     pub(crate) graphs: watch::Receiver<Arc<Graph>>,
     /// One for each listener of the first graph.
     pub(crate) sockets: Vec<WorkerSocket>,
-    /// Where decisions are recorded.
     pub(crate) audit: AuditLog,
-    /// The end of it all.
+    /// Ends the worker.
     pub(crate) drain: Drain,
-    /// Told the generation of each graph that is served from then on.
+    /// Receives the generation of each graph as soon as this worker serves it.
     pub(crate) adopted: mpsc::Sender<u64>,
 }
 
 /// Serves until the drain is over.
 ///
 /// # Errors
-/// The runtime cannot be made, or a socket not be registered with it: the system is out of descriptors.
+/// The runtime cannot be made, or a socket cannot be registered with it: the system is out of descriptors.
 pub(crate) fn run(work: Work) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
@@ -47,7 +46,7 @@ pub(crate) fn run(work: Work) -> io::Result<()> {
             tokio::select! {
                 changed = graphs.changed() => {
                     if changed.is_err() {
-                        break; // nobody is left who could drain us
+                        break; // what could begin a drain is gone
                     }
                     let graph = Arc::clone(&graphs.borrow_and_update());
                     worker.adopt(&graph);
@@ -66,11 +65,11 @@ pub(crate) fn run(work: Work) -> io::Result<()> {
 struct Worker {
     audit: AuditLog,
     clients: RouteClients,
-    listeners: Vec<Listening>,
+    listeners: Vec<ServedListener>,
 }
 
-/// A listener at work. Its drop ends it.
-struct Listening {
+/// A listener that serves. Dropping it closes its socket, and its connections after the exchange they are in.
+struct ServedListener {
     name: Name,
     address: ListenAddress,
     current: Rc<Current<Proxy>>,
@@ -90,12 +89,12 @@ impl Worker {
             let current = Current::new(self.service(graph, shared, &address, Drain::new(drain)));
             let (stop, drain) = watch::channel(false);
             accepting.spawn_local(accept(socket, Rc::clone(&current), Drain::new(drain)));
-            self.listeners.push(Listening { name: listener, address, current, _accepting: stop, connections });
+            self.listeners.push(ServedListener { name: listener, address, current, _accepting: stop, connections });
         }
         Ok(accepting)
     }
 
-    /// Serves `graph` from now on: connections that are open from their next request. Does not wait, and cannot fail.
+    /// Serves `graph` from now on; open connections do so from their next request. Does not wait, and cannot fail.
     fn adopt(&mut self, graph: &Graph) {
         self.clients = route_clients(graph, &self.clients);
         for mut listening in std::mem::take(&mut self.listeners) {
@@ -108,7 +107,8 @@ impl Worker {
             let drain = if before.security.is_same(&shared.authentication.security) {
                 before.drain.clone()
             } else {
-                listening.connections = fresh; // the drop of the old one ends what began under other terms
+                // dropping the old sender ends the connections that began with other security
+                listening.connections = fresh;
                 Drain::new(signal)
             };
             let service = self.service(graph, shared, &listening.address, drain);

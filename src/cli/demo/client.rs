@@ -1,4 +1,4 @@
-//! The client of the demonstration: a program that holds no key and knows no signature.
+//! The client of the demonstration, which has no key and does not sign.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::cli::exit::{ExitCode, Failure};
 /// The media type the reference client sends.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded;charset=utf-8";
 
-/// An answer, and when each piece of it came.
+/// A response, with the time at which each piece of it arrived.
 pub(super) struct Reply {
     pub(super) status: u16,
     /// Pieces with the time since the request was sent.
@@ -25,7 +25,7 @@ pub(super) struct Reply {
     pub(super) text: String,
 }
 
-/// Posts a form and reads the answer as it comes.
+/// Posts a form and reads the response as it arrives.
 pub(super) async fn post(address: SocketAddr, form: &str) -> Result<Reply, Failure> {
     let stream = TcpStream::connect(address).await.map_err(|e| broken(&e))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;

@@ -1,8 +1,8 @@
-//! `countersign demo`: the whole program at work on throw-away keys, readable at a glance.
+//! `countersign demo`: shows proxy and sandbox at work, with throw-away keys.
 
 mod client;
+mod setup;
 mod show;
-mod stage;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -10,62 +10,64 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{ExitCode, Failure};
+use super::output::print_line;
 use crate::app::Drained;
 use crate::query::percent;
 use crate::sandbox::{Observation, Verification};
 use client::Reply;
-use stage::Stage;
+use setup::Setup;
 
 /// Arguments of `countersign demo`.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Exit after the demonstration instead of serving on; 0 only if every step succeeded
     #[arg(long)]
     once: bool,
 }
 
-/// How long the endpoint may take to tell what it received: it has answered by then.
+/// How long to wait for the sandbox to report what it received. It has responded already.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the demonstration.
 ///
 /// # Errors
-/// [`ExitCode::Negative`] when a step did not turn out as it should, [`ExitCode::System`] when it could not be set up.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// [`ExitCode::Negative`] when a step fails, [`ExitCode::System`] when the demonstration cannot be set up.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     runtime.block_on(async {
-        let mut interrupts = stage::Interrupts::new()?;
-        let (stage, received) = Stage::set()?;
-        show::setting(&stage);
-        let job = demonstrate(&stage, &received).await?;
+        let mut interrupts = setup::Interrupts::new()?;
+        let (demo, received) = Setup::start()?;
+        show::setting(&demo);
+        let job = demonstrate(&demo, &received).await?;
         if !arguments.once {
-            show::invitation(&stage, &job);
+            show::invitation(&demo, &job);
             let printing = std::thread::spawn(move || received.iter().for_each(|seen| show::line(&seen)));
             interrupts.next().await;
-            println!("\nstopping");
-            let drained = stage.strike().await;
-            let _ended_with_the_stage = printing.join();
+            print_line!("\nstopping");
+            let drained = demo.stop().await;
+            let _ended_with_the_sandbox = printing.join();
             return ended(drained);
         }
-        ended(stage.strike().await)
+        ended(demo.stop().await)
     })
 }
 
-/// Creates a job, then asks for its status: the reference request, shown from all three sides. Returns the job's id.
-async fn demonstrate(stage: &Stage, received: &Receiver<Observation>) -> Result<String, Failure> {
-    let manifest = percent::encode(stage::MANIFEST);
+/// Creates a job, then asks for its status and shows this request as client, proxy and endpoint see it. Returns the
+/// job's id.
+async fn demonstrate(demo: &Setup, received: &Receiver<Observation>) -> Result<String, Failure> {
+    let manifest = percent::encode(setup::MANIFEST);
     let create = format!("Action=CreateJob&JobType=Import&ValidateOnly=false&Manifest={manifest}&Version=2010-06-03");
-    let created = client::post(stage.address, &create).await?;
+    let created = client::post(demo.address, &create).await?;
     expect_verified(received)?;
     let job = succeeded(&created)?.to_owned();
-    println!("A job to ask for: CreateJob went the same way and gave JobId {job}.\n");
+    print_line!("A job to ask for: CreateJob went the same way and gave JobId {job}.\n");
 
     let form = format!("Action=GetStatus&JobId={job}&Version=2010-06-03");
-    show::sent(stage.address, &form);
-    let reply = client::post(stage.address, &form).await?;
+    show::sent(demo.address, &form);
+    let reply = client::post(demo.address, &form).await?;
     let seen = expect_verified(received)?;
-    show::received(&stage.endpoint, &seen, &form);
+    show::received(&demo.endpoint, &seen, &form);
     show::reply(&reply);
     succeeded(&reply)?;
     if reply.pieces.len() < 2 {

@@ -3,60 +3,62 @@
 use std::net::SocketAddr;
 
 use super::client::{FORM, Reply};
-use super::stage::Stage;
+use super::setup::Setup;
+use crate::cli::output::print_line;
 use crate::sandbox::{Observation, Verification};
 
 /// What was set up, in three lines.
-pub(super) fn setting(stage: &Stage) {
-    if stage.is_elsewhere() {
-        println!("Port 8021 is in use here: the proxy listens on {} instead.\n", stage.address);
+pub(super) fn setting(demo: &Setup) {
+    if demo.is_elsewhere() {
+        print_line!("Port 8021 is in use here: the proxy listens on {} instead.\n", demo.address);
     }
-    println!(
+    print_line!(
         "client, without keys  ->  countersign, http://{}/  ->  sandbox endpoint, {}",
-        stage.address, stage.endpoint
+        demo.address,
+        demo.endpoint
     );
-    println!("The key (AWS's documented example) is sealed in {}/main.age.\n", stage.directory.path().display());
+    print_line!("The key (AWS's documented example) is sealed in {}/main.age.\n", demo.directory.path().display());
 }
 
 /// The client's side.
 pub(super) fn sent(address: SocketAddr, form: &str) {
-    println!("1. What the client sent: no key, no signature\n");
-    println!("    POST / HTTP/1.1");
-    println!("    Host: {address}");
-    println!("    Content-Type: {FORM}\n");
-    println!("    {form}\n");
+    print_line!("1. What the client sent: no key, no signature\n");
+    print_line!("    POST / HTTP/1.1");
+    print_line!("    Host: {address}");
+    print_line!("    Content-Type: {FORM}\n");
+    print_line!("    {form}\n");
 }
 
 /// The endpoint's side: what the client sent, and with `+` what countersign added.
 pub(super) fn received(endpoint: &str, seen: &Observation, form: &str) {
-    println!("2. What the endpoint received, over TLS, as {endpoint}\n");
+    print_line!("2. What the endpoint received, over TLS, as {endpoint}\n");
     for (name, value) in &seen.parameters {
         let added = if form.split('&').any(|pair| pair.split('=').next() == Some(name)) { ' ' } else { '+' };
-        println!("  {added} {name:<17} {value}");
+        print_line!("  {added} {name:<17} {value}");
     }
-    println!("\n    The endpoint computed the signature for itself: it verified.\n");
+    print_line!("\n    The endpoint computed the signature for itself: it verified.\n");
 }
 
 /// The answer, piece by piece.
 pub(super) fn reply(reply: &Reply) {
-    println!("3. The answer, as it streamed back: status {}, {} pieces\n", reply.status, reply.pieces.len());
+    print_line!("3. The answer, as it streamed back: status {}, {} pieces\n", reply.status, reply.pieces.len());
     for (time, piece) in &reply.pieces {
         // a line for each element: the service sends most of them without a break
         let lines = piece.trim_end().replace("><", ">\n<").replace('\n', "\n                  ");
-        println!("    after {:>3} ms  {lines}", time.as_millis());
+        print_line!("    after {:>3} ms  {lines}", time.as_millis());
     }
-    println!();
+    print_line!("");
 }
 
 /// Lines to paste.
-pub(super) fn invitation(stage: &Stage, job: &str) {
-    let url = format!("http://{}/", stage.address);
-    println!("Still serving. Paste these into another terminal; Ctrl-C ends it.\n");
-    println!("  # signed and answered");
-    println!("  curl -s {url} -d 'Action=ListJobs&Version=2010-06-03'");
-    println!("  curl -s {url} -d 'Action=GetStatus&JobId={job}&Version=2010-06-03'");
-    println!("  # refused: one name, two values");
-    println!("  curl -s {url} -d 'Action=GetStatus&Action=CancelJob&JobId={job}&Version=2010-06-03'\n");
+pub(super) fn invitation(demo: &Setup, job: &str) {
+    let url = format!("http://{}/", demo.address);
+    print_line!("Still serving. Paste these into another terminal; Ctrl-C ends it.\n");
+    print_line!("  # signed and answered");
+    print_line!("  curl -s {url} -d 'Action=ListJobs&Version=2010-06-03'");
+    print_line!("  curl -s {url} -d 'Action=GetStatus&JobId={job}&Version=2010-06-03'");
+    print_line!("  # refused: one name, two values");
+    print_line!("  curl -s {url} -d 'Action=GetStatus&Action=CancelJob&JobId={job}&Version=2010-06-03'\n");
 }
 
 /// One line for each further request that reaches the endpoint.
@@ -67,5 +69,5 @@ pub(super) fn line(seen: &Observation) {
         Verification::Refused(error) => error.to_string(),
     };
     let action: String = seen.parameter("Action").unwrap_or("-").escape_default().take(64).collect();
-    println!("endpoint: {action}, {verdict}, status {}", seen.status());
+    print_line!("endpoint: {action}, {verdict}, status {}", seen.status());
 }

@@ -1,4 +1,4 @@
-//! Which exit code goes with what can go wrong with keys.
+//! The exit codes of errors about keys.
 
 use std::io;
 
@@ -54,7 +54,7 @@ impl From<SealError> for Failure {
     }
 }
 
-/// What could not be written, and why; `advice` is what to do when the file is there already.
+/// Why a file could not be written; `advice` is what to do when it exists already.
 pub(super) fn not_written(error: &WriteError, advice: &str) -> Failure {
     match error {
         WriteError::Exists(_) => Failure::new(ExitCode::System, format!("{error}: {advice}")),

@@ -1,4 +1,4 @@
-//! `--identity` and `--identity-credential`: where the identity that opens sealed keys is.
+//! `--identity` and `--identity-credential`: the place of the identity that opens sealed keys.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::FileSource;
 
-/// The two options; a command says itself whether one of them must be there.
+/// The two options. Whether one of them is required depends on the command.
 #[derive(Debug, Args)]
 pub(super) struct IdentityOption {
     /// The identity's file
@@ -26,7 +26,7 @@ impl IdentityOption {
     /// The identity's path, when one of the options was given.
     ///
     /// # Errors
-    /// 65 or 69: a credential that systemd did not give us.
+    /// 65 or 69: systemd did not pass this credential to us.
     pub(super) fn path(&self) -> Result<Option<PathBuf>, Failure> {
         let source = match (&self.identity, &self.identity_credential) {
             (Some(path), _) => FileSource::Path(path.clone()),
@@ -36,10 +36,11 @@ impl IdentityOption {
         let directory = env::var_os("CREDENTIALS_DIRECTORY");
         Ok(Some(source.locate(directory.as_deref().map(Path::new))?))
     }
-    /// The identity's path, for commands that cannot do without.
+
+    /// The identity's path, for commands that need it.
     ///
     /// # Errors
-    /// As [`Self::path`]; and when neither option was given, which clap refuses before.
+    /// As for [`Self::path`]; and when neither option was given, which clap refuses before.
     pub(super) fn required_path(&self) -> Result<PathBuf, Failure> {
         self.path()?.ok_or_else(|| {
             Failure::new(ExitCode::Data, "give the identity: --identity FILE or --identity-credential NAME")

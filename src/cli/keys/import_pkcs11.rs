@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::identity_option::IdentityOption;
-use super::output::print;
 use super::secret_input::{self, Parts, Wanted};
 use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::output::print;
 use crate::config::token_uri::{self, TokenUri};
 use crate::confine;
 use crate::credentials::pkcs11::{self, KeyFacts, KeyType, ReadableSecret, TokenKey};
@@ -49,7 +49,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    // the library is given the secret: should it crash, no core file may have it
+    // the library gets the secret, which must not be in a core file should it crash
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let pin = match (&arguments.pin_file, &arguments.uri.pin_source) {
         (Some(path), None) | (None, Some(path)) => absolute(path),
@@ -90,8 +90,9 @@ fn credentials(arguments: &Arguments) -> Result<Credentials, Failure> {
 
 fn report(key: &TokenKey, id: &AccessKeyId, facts: &KeyFacts) -> String {
     format!(
-        "imported {id} as {address}; it signs as the secret does, with {methods}\n\nto use it:\n\n[key.main]\nkind = \"pkcs11\"\n\
-         module = {module:?}\nuri = \"{uri}\"\npin_file = {pin:?}\naccess_key_id = {id:?}\n",
+        "imported {id} as {address}; it signs as the secret does, with {methods}\n\nto use it:\n\n\
+         [key.main]\nkind = \"pkcs11\"\nmodule = {module:?}\nuri = \"{uri}\"\n\
+         pin_file = {pin:?}\naccess_key_id = {id:?}\n",
         address = key.address,
         methods = facts.methods.join(" and "),
         module = key.module,
@@ -101,7 +102,7 @@ fn report(key: &TokenKey, id: &AccessKeyId, facts: &KeyFacts) -> String {
     )
 }
 
-/// Where the configuration will be is not known: a path that is shown means the same everywhere.
+/// The lines that are printed may be used in a configuration anywhere: paths in them are absolute.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

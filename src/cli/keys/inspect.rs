@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
+use super::expiry::expiry;
 use super::identity_option::IdentityOption;
 use super::opening::open;
-use super::output::{expiry, print};
 use crate::cli::exit::Failure;
+use crate::cli::output::print;
 use crate::clock;
 
 /// Arguments of `countersign keys inspect`.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::expiry::expiry;
 use super::identity_option::IdentityOption;
 use super::opening::open;
-use super::output::{expiry, print};
 use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::output::print;
 use crate::clock;
 use crate::credentials::Identities;
 use crate::credentials::sealed::is_sealed;
@@ -25,11 +26,11 @@ pub(super) struct Arguments {
     identity: IdentityOption,
 }
 
-/// Runs the command. A file that cannot be opened is a line of the list, not a failure: that is what one lists for.
+/// Runs the command. A file that cannot be opened is a line of the list and not a failure: users look for it there.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let identity = arguments.identity.path()?;
     if let Some(path) = &identity {
-        drop(Identities::read(path)?); // once and for all, not with every line
+        drop(Identities::read(path)?); // so that an unusable identity is reported once, not on every line
     }
     let files = files(&arguments.directory)?;
     let now = clock::now();
@@ -43,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print(text.as_bytes())
 }
 
-/// The directory's files in order of name. Hidden ones are left out: Kubernetes' `..data`, our own temporary names.
+/// The directory's files in order of their names, without hidden ones: Kubernetes' `..data`, our own temporary files.
 fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut files: Vec<PathBuf> = entries
@@ -63,7 +64,7 @@ fn name(file: &Path) -> String {
     printable(&file.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Whoever may name a file here may not send control sequences to the reader's terminal.
+/// Replaces control characters: the name of a file must not change the reader's terminal.
 fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

@@ -1,6 +1,9 @@
-//! `countersign keys`: identities, sealed keys, and a test for keys of every kind. A secret comes from a prompt or standard input, never from an argument, which
-//! every process on the machine can read.
+//! `countersign keys`: identities, sealed keys, and a test for keys of every kind.
+//!
+//! A secret is read from a prompt or standard input, never from an argument, which every process on the machine can
+//! read.
 
+mod expiry;
 mod failures;
 mod identity_option;
 #[cfg(feature = "pkcs11")]
@@ -9,7 +12,6 @@ mod inspect;
 mod list;
 mod new_identity;
 mod opening;
-mod output;
 mod recipients;
 mod reseal;
 mod seal;
@@ -22,7 +24,7 @@ use super::exit::Failure;
 
 /// Arguments of `countersign keys`.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -41,7 +43,7 @@ enum Command {
     Reseal(reseal::Arguments),
     /// Have configured keys of any kind sign a probe, and say which store answered, how fast, and when the key expires
     Test(test::Arguments),
-    /// Put an access key into a PKCS#11 token, which signs with it and never tells it
+    /// Put an access key into a PKCS#11 token, which signs with it and never reveals it
     #[cfg(feature = "pkcs11")]
     ImportPkcs11(import_pkcs11::Arguments),
 }
@@ -50,7 +52,7 @@ enum Command {
 ///
 /// # Errors
 /// 65 for input that is no key, 69 for a key that cannot be had, 71 for one that cannot be written, 77 for permissions.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::NewIdentity(arguments) => new_identity::run(arguments),
         Command::Seal(arguments) => seal::run(arguments),

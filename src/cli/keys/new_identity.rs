@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failures::not_written;
-use super::output::print;
 use crate::cli::exit::Failure;
+use crate::cli::output::print;
 use crate::clock;
 use crate::credentials::Identities;
 use crate::credentials::seal::{Existing, write_secret_file};
@@ -14,13 +14,13 @@ use crate::credentials::seal::{Existing, write_secret_file};
 /// Arguments of `countersign keys new-identity`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Write the identity to this file (mode 600) and print only its public key; without it the identity goes to standard
-    /// output, to be piped, say, to `systemd-creds encrypt`
+    /// Write the identity to this file (mode 600) and print only its public key; without it the identity goes to
+    /// standard output, to be piped, say, to `systemd-creds encrypt`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-/// Runs the command. There is no `--force`: with an identity goes every key that is sealed to it alone.
+/// Runs the command. There is no `--force`: without its identity, a sealed key is lost.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let identity = Identities::generate();
     let file = identity.to_file(clock::now());

@@ -1,4 +1,4 @@
-//! Opening a sealed file for a person, as `run` would, but without an agent: this process is there for this one time anyway.
+//! Opens a sealed file for a command, in this process: unlike `run`, a command needs no agent.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::credentials::identity::names_plugin;
 use crate::credentials::plugin::PluginKey;
 use crate::credentials::{Credentials, LoadError, SealedError, SealedFile, document};
 
-/// There may be a touch to wait for.
+/// How long an age plugin may take: it may wait for the user to touch a device.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the file holds. An age plugin is looked for in our own PATH, and has our environment.
+/// The content of the file. An age plugin is found by our own PATH and gets our environment.
 ///
 /// # Errors
-/// As when a configured key is loaded.
+/// As for loading a configured key.
 pub(super) fn open_document(file: &Path, identity: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
     if !names_plugin(identity) {
         return Ok(SealedFile::new(file.to_owned(), identity.to_owned()).open_document()?);
@@ -25,10 +25,10 @@ pub(super) fn open_document(file: &Path, identity: &Path) -> Result<Zeroizing<Ve
     PluginKey { file: absolute(file), identity: absolute(identity), timeout: TIMEOUT }.fetch()
 }
 
-/// The access key in it.
+/// The access key in the file.
 ///
 /// # Errors
-/// As [`open_document`]; and when it is none.
+/// As for [`open_document`]; and when the content is not an access key.
 pub(super) fn open(file: &Path, identity: &Path) -> Result<Credentials, LoadError> {
     let json = open_document(file, identity)?;
     Ok(document::parse(&json).map_err(|source| SealedError::Document { path: file.to_owned(), source })?)

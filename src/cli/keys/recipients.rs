@@ -1,4 +1,4 @@
-//! Whom a key is sealed to: `--recipient`, and the identity's own public keys.
+//! The recipients that a key is sealed to: `--recipient`, and the public keys of the identity.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::{Identities, Recipient};
 
-/// Parses `--recipient`s. They come as plain text, not through a clap parser, whose message would repeat the value: the
-/// likeliest mistake is to give the identity instead.
+/// Parses `--recipient`s. Clap does not parse them, because its message would repeat the value, and the likeliest
+/// mistake is to give the identity instead.
 ///
 /// # Errors
-/// 65, with which of them it is.
+/// 65, with the number of the bad one.
 pub(super) fn parse(texts: &[String]) -> Result<Vec<Recipient>, Failure> {
     texts.iter().zip(1_usize..).map(|(text, number)| parse_one(text.trim(), number)).collect()
 }
@@ -25,8 +25,8 @@ fn parse_one(text: &str, number: usize) -> Result<Recipient, Failure> {
             )
         } else if begins("AGE-SECRET-KEY-") {
             format!(
-                "recipient {number} is not a public key but an identity, and now in the shell's history: make a new one with \
-                 `countersign keys new-identity`, and give the age1... that it prints"
+                "recipient {number} is not a public key but an identity, and now in the shell's history: make a new \
+                 one with `countersign keys new-identity`, and give the age1... that it prints"
             )
         } else {
             format!("recipient {number} is not an age public key (age1... or age1NAME1...; SSH keys are not supported)")
@@ -38,7 +38,7 @@ fn parse_one(text: &str, number: usize) -> Result<Recipient, Failure> {
 /// The public keys of an identity file.
 ///
 /// # Errors
-/// What is wrong with the identity.
+/// The identity cannot be used.
 pub(super) fn of_identity(path: &Path) -> Result<Vec<Recipient>, Failure> {
     Ok(Identities::read(path)?.recipients())
 }

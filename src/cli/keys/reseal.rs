@@ -7,9 +7,9 @@ use clap::{ArgGroup, Args};
 use super::failures::not_written;
 use super::identity_option::IdentityOption;
 use super::opening::open_document;
-use super::output::print;
 use super::recipients;
 use crate::cli::exit::Failure;
+use crate::cli::output::print;
 use crate::credentials::seal::{Existing, seal, write_secret_file};
 
 /// Arguments of `countersign keys reseal`.

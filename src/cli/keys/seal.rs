@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::failures::not_written;
 use super::identity_option::IdentityOption;
-use super::output::print;
 use super::recipients;
 use super::secret_input::{self, Parts, Wanted};
 use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::output::print;
 use crate::credentials::document;
 use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
 
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let out = &arguments.out;
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     if existing == Existing::Refuse && out.symlink_metadata().is_ok() {
-        // before anybody has typed a secret; the write itself makes sure
+        // before the user types a secret; the write checks it again
         return Err(not_written(&WriteError::Exists(out.clone()), ADVICE));
     }
     let mut recipients = recipients::parse(&arguments.recipient)?;
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let key = secret_input::read_document(wanted(arguments)?)?;
     let sealed = seal(&key, &recipients)?;
     write_secret_file(out, &sealed, existing).map_err(|error| not_written(&error, ADVICE))?;
-    // what was sealed has just been read as this
+    // `read_document` has parsed it already
     let id = document::parse(&key).map_or_else(|_| String::new(), |key| key.access_key_id.to_string());
     print(format!("sealed {id} in {} to\n{}", out.display(), recipients::listing(&recipients)).as_bytes())
 }

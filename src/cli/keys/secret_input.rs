@@ -1,4 +1,4 @@
-//! Reading an access key from a person or a pipe.
+//! Reads an access key from the terminal or standard input.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -12,7 +12,7 @@ use crate::credentials::document::{self, MAX_DOCUMENT};
 use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
 use crate::secret_file::read_bounded;
 
-/// What is read beside the secret.
+/// What is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parts {
     /// A long-lived key.
@@ -21,17 +21,16 @@ pub(super) enum Parts {
     SecretAndToken,
 }
 
-/// What the command line says of the key: its public side.
+/// What the command line says about the key, all of it public.
 pub(super) struct Wanted {
-    /// The id; without one, standard input is JSON, and a person is asked.
+    /// The id. Without it, standard input has to be JSON, and at a terminal the user is asked.
     pub(super) access_key_id: Option<AccessKeyId>,
-    /// What is to be read.
     pub(super) parts: Parts,
-    /// When the key stops working.
+    /// When the key expires.
     pub(super) expiration: Option<Timestamp>,
 }
 
-/// The id that `--access-key-id` gives. It is not shown when it is none: a secret in the wrong place would be, too.
+/// Parses `--access-key-id`. A message about it does not repeat the value, which may be a secret in the wrong place.
 ///
 /// # Errors
 /// 65.
@@ -47,7 +46,8 @@ pub(super) fn access_key_id(given: Option<&str>) -> Result<Option<AccessKeyId>, 
     }
 }
 
-/// AWS's secrets are 40 characters of base64; its ids are shorter and upper case. Two swapped arguments are the usual slip.
+/// AWS's secrets are 40 characters of base64; its ids are shorter and upper case. Two swapped arguments are the usual
+/// slip.
 fn looks_like_a_secret(id: &str) -> bool {
     id.len() == 40
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
@@ -58,7 +58,7 @@ fn looks_like_a_secret(id: &str) -> bool {
 /// Reads the key, as the JSON to be sealed.
 ///
 /// # Errors
-/// 65: what was read is no access key.
+/// 65: what was read is not an access key.
 pub(super) fn read_document(wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if io::stdin().is_terminal() {
         return ask(wanted);
@@ -85,7 +85,7 @@ fn unusable(what: &str) -> Failure {
     Failure::new(ExitCode::Data, format!("standard input {what}"))
 }
 
-/// Standard input, past the standard library's buffer, which is never wiped.
+/// Reads standard input without the standard library's buffer, which is not wiped.
 fn read_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
     let read = io::stdin().as_fd().try_clone_to_owned().and_then(|stdin| read_bounded(File::from(stdin), MAX_DOCUMENT));
     match read {
@@ -143,7 +143,7 @@ fn assemble(
     Ok(document::write(&Credentials { access_key_id, secret_access_key, session_token, expiration }))
 }
 
-/// Asks a person, who does not see what they type of the secrets.
+/// Asks the user. Secrets are not shown while they are typed.
 fn ask(wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let id = match wanted.access_key_id {
         Some(id) => id,
@@ -170,7 +170,7 @@ fn hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(not_asked)
 }
 
-// by value: it is a closure's whole job in `map_err`
+// by value, as `map_err` passes it
 #[allow(clippy::needless_pass_by_value)]
 fn not_asked(error: io::Error) -> Failure {
     Failure::new(

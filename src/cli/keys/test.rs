@@ -1,19 +1,20 @@
-//! `countersign keys test`: has configured keys sign something, and says who answered and how fast.
+//! `countersign keys test`: has configured keys sign something, and prints which store signed and how fast.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 
-use super::output::{expiry, print};
+use super::expiry::expiry;
 use crate::app::build::key_stores::key_store;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
+use crate::cli::output::print;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::SignatureMethod;
 use crate::{clock, confine};
 
-/// What is signed. It is no string to sign of any request: it does not begin with a method and a line break.
+/// What is signed. It cannot be the string to sign of a request, which begins with a method and a line break.
 const PROBE: &[u8] = b"countersign keys test";
 
 /// Arguments of `countersign keys test`.
@@ -31,7 +32,7 @@ fn name(text: &str) -> Result<Name, String> {
     Name::parse(text).ok_or_else(|| "not a name: 1 to 64 of a-z, 0-9, `_` and `-`".to_owned())
 }
 
-/// Runs the command. Each key is asked as `run` would ask it, in a process of its own where the store needs one.
+/// Runs the command. Keys are loaded as `run` loads them, in a process of their own where a store needs one.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
@@ -70,7 +71,7 @@ fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How the routes of a key want it to sign; one that has no route, in the usual way.
+/// The signature methods of a key's routes; without a route, the default one.
 fn methods(key: &Key, settings: &Settings) -> Vec<SignatureMethod> {
     let routes = settings.routes.iter().filter(|route| route.key == key.name);
     let mut methods = Vec::new();

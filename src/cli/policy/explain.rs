@@ -1,4 +1,4 @@
-//! `countersign policy explain`: would this call pass, and which rule says so?
+//! `countersign policy explain`: whether a call would be allowed, and which rule decides.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use crate::app::build::clients::clients;
 use crate::authorize::{Mode, RuleId, Verdict};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
+use crate::cli::output::print_line;
 use crate::config::settings::Settings;
 use crate::query::{FormLimits, QueryForm, percent};
 
@@ -32,7 +33,8 @@ pub(super) struct Arguments {
     parameters: Vec<String>,
 }
 
-/// Runs the command. The rules are asked, whatever the mode: "may it?" has the answer that holds once they are enforced.
+/// Runs the command. The rules decide whatever the client's mode is: the result is the one that holds once they are
+/// enforced.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
     let route = route(&settings, arguments.route.as_deref())?;
@@ -48,9 +50,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let of = |id: RuleId| client.rules.iter().find(|rule| rule.id == id).map(ToString::to_string).unwrap_or_default();
     let verdict = client.judge(route, &form);
     match verdict {
-        Verdict::Allow(id) => println!("allow {call}: {id} of client {}: {}", client.name, of(id)),
-        Verdict::Deny(id) => println!("deny {call}: {id} of client {}: {}", client.name, of(id)),
-        Verdict::NoRule => println!("deny {call}: no rule of client {} allows it", client.name),
+        Verdict::Allow(id) => print_line!("allow {call}: {id} of client {}: {}", client.name, of(id)),
+        Verdict::Deny(id) => print_line!("deny {call}: {id} of client {}: {}", client.name, of(id)),
+        Verdict::NoRule => print_line!("deny {call}: no rule of client {} allows it", client.name),
     }
     match verdict {
         Verdict::Allow(_) => Ok(()),
@@ -82,7 +84,7 @@ fn unknown(what: &str, wanted: &str, known: &[&str]) -> Failure {
     Failure::new(ExitCode::Data, format!("{wanted:?} names no {what} of the configuration: {known}"))
 }
 
-/// The call as a client would send it, to be read as a client's is.
+/// The call as a client would send it, so that it is parsed like a client's.
 fn body(arguments: &Arguments) -> Result<String, Failure> {
     let mut body = format!("Action={}", percent::encode(&arguments.action));
     for parameter in &arguments.parameters {

@@ -1,7 +1,7 @@
 //! `countersign policy`: what clients may do, explained, and rules suggested from what they did.
 
 mod explain;
-pub mod record;
+pub(crate) mod record;
 mod suggest;
 
 use clap::{Args, Subcommand};
@@ -10,7 +10,7 @@ use super::exit::Failure;
 
 /// Arguments of `countersign policy`.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -27,7 +27,7 @@ enum Command {
 ///
 /// # Errors
 /// See the subcommands.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Suggest(arguments) => suggest::run(arguments),

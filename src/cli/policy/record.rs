@@ -1,32 +1,32 @@
-//! The lines that decisions are recorded in, as `countersign policy suggest` reads them.
+//! The lines of the audit, as far as `countersign policy suggest` reads them.
 
 use serde::Deserialize;
 
-/// One decision: a JSON object on a line of its own. The audit writes these names; of them only those below are read here,
-/// and all others (`time`, `request_id`, `listener`, `identified_by`, `key_id`, `rule`, `outcome`, `status`) are passed over.
+/// One decision: a JSON object on one line. Its other fields (`time`, `request_id`, `listener`, `identified_by`,
+/// `key_id`, `rule`, `outcome`, `status`) are not needed here.
 #[derive(Debug, Deserialize)]
-pub struct RecordLine {
-    /// The client's name; `any-local` where nobody has one. Absent when nobody was authenticated.
+pub(crate) struct RecordLine {
+    /// The client's name; `any-local` on a listener without clients. Absent when no client was authenticated.
     #[serde(default)]
-    pub client: Option<String>,
+    pub(crate) client: Option<String>,
     /// The route's name. Absent when none was chosen.
     #[serde(default)]
-    pub route: Option<String>,
+    pub(crate) route: Option<String>,
     /// The Action. Absent when the form was refused.
     #[serde(default)]
-    pub action: Option<String>,
+    pub(crate) action: Option<String>,
     /// The names of the parameters, never their values.
     #[serde(default)]
-    pub parameters: Vec<String>,
-    /// `allow`, `deny`, `recorded` or `any_local`. Absent when it did not come to a decision.
+    pub(crate) parameters: Vec<String>,
+    /// `allow`, `deny`, `recorded` or `any_local`. Absent when the request was refused before a decision.
     #[serde(default)]
-    pub decision: Option<RecordedDecision>,
+    pub(crate) decision: Option<RecordedDecision>,
 }
 
 /// `decision`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RecordedDecision {
+pub(crate) enum RecordedDecision {
     /// A rule allowed the call.
     Allow,
     /// The rules refused it.
@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_line_of_the_audit_is_read() {
-        let line = r#"{"time":"2026-01-01T00:00:00Z","request_id":"r","listener":"local","client":"a","identified_by":"token",
+        let line = r#"{"time":"2026-01-01T00:00:00Z","request_id":"r","listener":"local","client":"a",
+            "identified_by":"token",
             "route":"ie","action":"GetStatus","key_id":"AKIAIOSFODNN7EXAMPLE","rule":null,"decision":"recorded",
             "outcome":"answered_2xx","status":200,"parameters":["Action","JobId"]}"#;
         let read: RecordLine = serde_json::from_str(line).unwrap();

@@ -1,7 +1,7 @@
-//! `countersign policy suggest`: from what was recorded to the least rules that allow it.
+//! `countersign policy suggest`: prints the least rules that allow what was recorded.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,10 +10,11 @@ use super::record::{RecordLine, RecordedDecision};
 use crate::authorize::ObservedCalls;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
+use crate::cli::output::print;
 use crate::config::settings::Settings;
 use crate::query::Action;
 
-/// Longest line, in bytes: that of a call with every parameter name there may be, and some.
+/// The longest line that is read, in bytes: enough for a call with the most parameters that a form may have.
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// Arguments of `countersign policy suggest`.
@@ -27,7 +28,7 @@ pub(super) struct Arguments {
     record: PathBuf,
 }
 
-/// Lines that were read and suggest nothing.
+/// How many lines no rule is suggested for, by the reason.
 #[derive(Debug, Default)]
 struct PassedOver {
     denied: u64,
@@ -36,7 +37,7 @@ struct PassedOver {
     undecided: u64,
 }
 
-/// Runs the command: rules on standard output, what they leave out on standard error.
+/// Runs the command: prints rules on standard output, and on standard error what they do not cover.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
     let (observed, passed_over) = learn(&arguments.record, &settings)?;
@@ -48,17 +49,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (observed.dropped(), "calls were of more kinds than are remembered"),
     ];
     for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
-        eprintln!("countersign: {count} {note}");
+        let _standard_error_may_be_closed = writeln!(io::stderr(), "countersign: {count} {note}");
     }
     if observed.is_empty() {
         return Err(Failure::new(ExitCode::Negative, "nothing was recorded that a rule could be suggested for"));
     }
-    println!(
-        "# From what was recorded: the least that allows it. Append it to the configuration, take broader `allow`"
-    );
-    println!("# lines of these clients out, and end record mode with mode = \"enforce\".");
-    print!("{}", observed.suggest_rules());
-    Ok(())
+    let heading = "# From what was recorded: the least that allows it. Append it to the configuration, take broader `allow`\n\
+                   # lines of these clients out, and end record mode with mode = \"enforce\".\n";
+    print(format!("{heading}{}", observed.suggest_rules()).as_bytes())
 }
 
 fn learn(path: &Path, settings: &Settings) -> Result<(ObservedCalls, PassedOver), Failure> {

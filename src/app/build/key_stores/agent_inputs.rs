@@ -1,14 +1,14 @@
-//! What an agent is told besides its order: paths that mean the same to it, and variables of ours.
+//! What an agent is given beside its order: absolute paths, and some of our environment variables.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// An agent works in another directory than ours.
+/// The working directory of an agent is another than ours.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Those of our variables that an agent sees.
+/// The environment variables of these names, as far as they are set.
 pub(super) fn passed_on(names: &[String]) -> Vec<(OsString, OsString)> {
     names.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
 }

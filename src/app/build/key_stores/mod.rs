@@ -6,7 +6,7 @@ mod aws;
 #[cfg(not(feature = "aws"))]
 #[path = "no_aws.rs"]
 mod aws;
-// its test, in a build that has no other use for it
+// only for its test: this build does not use it
 #[cfg(all(test, feature = "aws"))]
 mod no_aws;
 #[cfg(feature = "pkcs11")]
@@ -27,7 +27,7 @@ use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, Pla
 
 /// The store that a `[key.NAME]` describes. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
 ///
-/// For a store that needs a process of its own this starts the process: call it once for each key, before the program confines
+/// This starts the process of a store that needs one of its own: call it once for each key, before the program confines
 /// itself.
 ///
 /// # Errors
@@ -58,7 +58,7 @@ pub(crate) fn key_files(key: &Key, credentials_directory: Option<&Path>) -> Resu
     })
 }
 
-/// Whether a key comes from a process that is started for it.
+/// Whether a process has to be started for a key.
 pub(crate) fn needs_process(key: &Key, credentials_directory: Option<&Path>) -> bool {
     match &key.store {
         settings::KeyStore::Sealed { identity, .. } => {
@@ -69,7 +69,7 @@ pub(crate) fn needs_process(key: &Key, credentials_directory: Option<&Path>) -> 
     }
 }
 
-/// A native identity opens its file here; one that an age plugin has, in an agent.
+/// A native identity opens the file in this process; an agent opens it with an identity of an age plugin.
 fn sealed_store(
     file: &Path,
     identity: PathBuf,
@@ -87,7 +87,7 @@ fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
     let ProcessStore { command, environment, timeout, refresh } = store;
     let (path, arguments) = match command.split_first() {
         Some((path, arguments)) => (path.clone(), arguments.to_vec()),
-        // the configuration's reader lets none pass
+        // the configuration's reader refuses an empty command
         None => (String::new(), Vec::new()),
     };
     let program = Program { path, arguments, timeout: *timeout, refresh: *refresh };

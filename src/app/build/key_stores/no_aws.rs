@@ -2,7 +2,7 @@
 
 use crate::credentials::{AgentError, AwsKey, KeyStore, LoadError, LoadErrorKind};
 
-/// Says so.
+/// Refuses such a key.
 pub(super) fn store(_key: &AwsKey) -> Result<Box<dyn KeyStore>, LoadError> {
     let text = "this countersign was built without the feature `aws`, which kind = \"aws\" needs: build it with \
                 `cargo build --release --features aws`";
@@ -22,7 +22,7 @@ mod tests {
         let (timeout, refresh) = (Duration::from_secs(30), Duration::from_secs(3600));
         let configured = AwsKey { source: AwsSource::Default, profile, role, region, timeout, refresh };
         let error = store(&configured).err().unwrap();
-        // it does not come by itself: neither `check` nor the start succeeds
+        // waiting does not help: neither `check` nor a start succeeds
         assert_eq!(error.kind(), LoadErrorKind::Invalid);
         let text = error.to_string();
         assert!(text.contains("without the feature `aws`") && text.contains("--features aws"), "{text}");

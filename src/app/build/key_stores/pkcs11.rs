@@ -7,7 +7,7 @@ use crate::config::settings::{Name, Pkcs11Store};
 use crate::credentials::pkcs11::{TokenKey, TokenStore};
 use crate::credentials::{KeyStore, LoadError};
 
-/// Starts the store's agent.
+/// Starts the agent of the store.
 pub(super) fn store(name: &Name, store: &Pkcs11Store, pin: &Path) -> Result<Box<dyn KeyStore>, LoadError> {
     let key = TokenKey {
         module: absolute(&store.module),

@@ -1,4 +1,4 @@
-//! `countersign aws-key` and `plugin-key`: a process that gets a key once. Started by countersign, not by people.
+//! `countersign aws-key` and `plugin-key`: loads a key once, for the agent that starts this process.
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -15,16 +15,16 @@ use crate::credentials::agent::errand;
 
 /// Arguments of either command.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// What to get, as JSON
     order: String,
 }
 
-/// Prints the key's JSON that `obtain` gives, or what is the matter, in the words that who started us reads.
+/// Prints the key's JSON that `obtain` returns, or its error, in the form that the agent reads.
 ///
 /// # Errors
-/// Started by hand; a system that refuses what every process may have.
-pub fn run<O: DeserializeOwned, E: StoreError>(
+/// The order is not valid, which only happens when this is started by hand; or the system refuses a request.
+pub(crate) fn run<O: DeserializeOwned, E: StoreError>(
     arguments: &Arguments,
     obtain: impl FnOnce(&O) -> Result<Zeroizing<Vec<u8>>, E>,
 ) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub fn run<O: DeserializeOwned, E: StoreError>(
     print(&errand::answer(obtain(&order))).map_err(|error| system(&error))
 }
 
-/// Past the buffer of standard output, which nobody wipes.
+/// Writes to standard output without its buffer, which is not wiped.
 fn print(bytes: &[u8]) -> io::Result<()> {
     let mut output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
     output.write_all(bytes)

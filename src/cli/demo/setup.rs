@@ -1,4 +1,4 @@
-//! What the demonstration needs: a directory with fresh keys, the sandbox over TLS, the proxy in front of it.
+//! What the demonstration needs: a directory with new keys, the sandbox with TLS, the proxy in front of it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc::{self, Receiver};
@@ -15,16 +15,16 @@ use crate::credentials::{HeldKey, Identities, document};
 use crate::sandbox::{self, Authority, Configuration, Observation, Transport};
 use crate::{clock, config};
 
-/// Where the proxy listens unless somebody else does.
-const USUAL_PORT: u16 = 8021;
+/// Where the proxy listens, unless the port is in use.
+const DEFAULT_PORT: u16 = 8021;
 
 /// Between two pieces of an answer, so that streaming can be seen.
 const PACING: Duration = Duration::from_millis(150);
 
-/// How long the end may take.
+/// How long requests under way may take when the demonstration ends.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// What is shipped, in the words of the Import/Export developer guide.
+/// A manifest like those in the Import/Export developer guide.
 pub(super) const MANIFEST: &str = "\
 manifestVersion: 2.0
 deviceId: HD-0001
@@ -42,8 +42,8 @@ returnAddress:
     country: USA
 ";
 
-/// Everything that runs; the directory goes with it.
-pub(super) struct Stage {
+/// Everything that runs. Dropping it removes the directory.
+pub(super) struct Setup {
     /// The proxy's address.
     pub(super) address: SocketAddr,
     /// The endpoint's URL.
@@ -54,9 +54,9 @@ pub(super) struct Stage {
     sandbox: sandbox::Running,
 }
 
-impl Stage {
-    /// Makes and starts everything, and returns with it what the endpoint receives.
-    pub(super) fn set() -> Result<(Self, Receiver<Observation>), Failure> {
+impl Setup {
+    /// Starts everything. The receiver gets every request that the sandbox receives.
+    pub(super) fn start() -> Result<(Self, Receiver<Observation>), Failure> {
         let directory = tempfile::Builder::new().prefix("countersign-demo-").tempdir().map_err(|e| system(&e))?;
         let key = make_keys(&directory)?;
         let authority = Authority::generate(clock::now()).map_err(|e| system(&e))?;
@@ -71,8 +71,8 @@ impl Stage {
             pacing: Some(PACING),
         };
         let observer = Box::new(move |observation: &Observation| {
-            // nobody looks any more: the demonstration is over
-            let _looked_at = seen.send(observation.clone());
+            // no receiver: the demonstration is over
+            let _received = seen.send(observation.clone());
         });
         let sandbox = sandbox::start(configuration, Some(observer)).map_err(|e| system(&e))?;
         let endpoint = format!("https://{}/", sandbox.address());
@@ -81,20 +81,20 @@ impl Stage {
         Ok((Self { address, endpoint, directory, proxy, sandbox }, received))
     }
 
-    /// Whether somebody else has the usual port.
+    /// Whether the proxy listens on another port than the default one.
     pub(super) fn is_elsewhere(&self) -> bool {
-        self.address.port() != USUAL_PORT
+        self.address.port() != DEFAULT_PORT
     }
 
-    /// Ends everything; the observer's channel closes with the sandbox.
-    pub(super) async fn strike(mut self) -> Drained {
+    /// Stops everything; the receiver of requests closes with the sandbox.
+    pub(super) async fn stop(mut self) -> Drained {
         let drained = self.proxy.drain(DRAIN).await;
         self.sandbox.stop();
         drained
     }
 }
 
-/// A fresh identity, and AWS's documented example key sealed to it. The same key is what the sandbox accepts.
+/// Makes an identity and seals AWS's documented example key to it. The sandbox accepts the same key.
 fn make_keys(directory: &TempDir) -> Result<HeldKey, Failure> {
     let json = format!(r#"{{"Version":1,"AccessKeyId":"{EXAMPLE_ID}","SecretAccessKey":"{EXAMPLE_SECRET}"}}"#);
     let identities = Identities::generate();
@@ -106,8 +106,8 @@ fn make_keys(directory: &TempDir) -> Result<HeldKey, Failure> {
 }
 
 fn start_proxy(directory: &TempDir, endpoint: &str) -> Result<Running, Failure> {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL_PORT));
-    let port = if TcpListener::bind(usual).is_ok() { USUAL_PORT } else { 0 };
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+    let port = if TcpListener::bind(default).is_ok() { DEFAULT_PORT } else { 0 };
     let path = |name: &str| toml::Value::from(directory.path().join(name).display().to_string());
     let text = format!(
         "[listener.demo]\naddress = \"127.0.0.1:{port}\"\nany_local = true\n\
@@ -126,7 +126,7 @@ fn start_proxy(directory: &TempDir, endpoint: &str) -> Result<Running, Failure> 
     Bound::bind(graph).and_then(|bound| bound.start(keys)).map_err(|e| system(&e))
 }
 
-/// SIGINT and SIGTERM, handled from the start: whoever sends one early wants a clean end too.
+/// SIGINT and SIGTERM. They are handled from the start, so that an early one ends the demonstration cleanly too.
 pub(super) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
