@@ -30,7 +30,7 @@ needs --endpoint). What is printed has names of parameters, and none of their va
 
 When AWS_SECRET_ACCESS_KEY is set, the signature of the request is checked with it as well.
 
-Exit code 0: the cause is found; 1: it is not, or the answer is no refusal of a signature; 65: a file cannot be used.")]
+Exit code 0: the cause is found; 1: it is not, or the answer does not refuse a signature; 65: a file cannot be used.")]
 pub(crate) struct Arguments {
     /// The signed request
     #[arg(long, value_name = "FILE")]
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         compared(&claim, &target, &request, &error)?
     } else {
         let code: String = error.code.chars().take(64).flat_map(char::escape_default).collect();
-        print(&format!("no refusal of a signature: the endpoint says `{code}`"), &[])?;
+        print(&format!("not a refused signature: the endpoint says `{code}`"), &[])?;
         return Err(Failure::new(ExitCode::Negative, "the answer says nothing about a signature"));
     };
     print(&format!("refused: {}", finding.cause.as_str()), &finding.lines)?;
@@ -129,7 +129,7 @@ fn clocks_apart(parameters: &Parameters<'_>, answer: &Capture, error: &EndpointE
             if apart.is_negative() { "ahead of" } else { "behind" }
         )),
         (TimeRefusal::Certain | TimeRefusal::Possible, None) => {
-            Some("why: the endpoint says that it was the request's time; its own it does not tell".to_owned())
+            Some("why: the endpoint refused the request for its time, and does not say its own".to_owned())
         }
     }
 }

@@ -143,7 +143,7 @@ fn announce(running: &Running, trust: &Trust, ids: &[String], source: &str) -> s
         Trust::Generated(path) => writeln!(out, "ca_file = {}", quoted(&path.display().to_string()))?,
         Trust::Temporary(file) => {
             let path = quoted(&file.path().display().to_string());
-            writeln!(out, "ca_file = {path} # goes when the sandbox does; --ca-out keeps it")?;
+            writeln!(out, "ca_file = {path} # removed when the sandbox ends; --ca-out keeps it")?;
         }
     }
     out.flush()

@@ -129,7 +129,7 @@ fn a_clock_that_is_off_is_told_by_code_and_by_date() {
         ("Mon, 20 Jun 2011 21:30:50 GMT", "RequestExpired", "clock", "60 minutes ahead of the endpoint's clock"),
         ("Mon, 20 Jun 2011 22:36:00 GMT", "AuthFailure", "clock", "5 minutes behind the endpoint's clock"),
         ("Mon, 20 Jun 2011 22:33:00 GMT", "AuthFailure", "unknown", "does not say what it would have signed"),
-        ("", "RequestExpired", "clock", "its own it does not tell"),
+        ("", "RequestExpired", "clock", "does not say its own"),
     ] {
         let told = explain(&request(&form), &answer(date, code, "no"), &[], &[]);
         assert!(

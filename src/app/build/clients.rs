@@ -44,15 +44,17 @@ fn client(client: &settings::Client, before: Option<&Client>) -> Client {
 
 /// Every item of `allow` and `deny` is a rule of its own, so that audit and `explain` can name it.
 fn rules(client: &settings::Client) -> Vec<Rule> {
-    let listed = |list, effect| {
-        move |(number, pattern): (usize, &RouteActionPattern)| Rule {
-            id: RuleId { list, number },
-            effect,
-            patterns: vec![pattern.clone()],
-            conditions: Vec::new(),
-        }
-    };
-    let allow = (1..).zip(&client.allow).map(listed(RuleList::Allow, Effect::Allow));
-    let deny = (1..).zip(&client.deny).map(listed(RuleList::Deny, Effect::Deny));
+    let allow = listed(RuleList::Allow, Effect::Allow, &client.allow);
+    let deny = listed(RuleList::Deny, Effect::Deny, &client.deny);
     allow.chain(deny).chain(client.rules.iter().cloned()).collect()
+}
+
+fn listed(list: RuleList, effect: Effect, patterns: &[RouteActionPattern]) -> impl Iterator<Item = Rule> {
+    patterns.iter().enumerate().map(move |(index, pattern)| Rule {
+        // people count from 1
+        id: RuleId { list, number: index.saturating_add(1) },
+        effect,
+        patterns: vec![pattern.clone()],
+        conditions: Vec::new(),
+    })
 }

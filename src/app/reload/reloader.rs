@@ -175,7 +175,7 @@ impl ReloadThread {
         if signal != Signal::Requested && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
             // only comments have changed, or a refused change was undone
             current.metrics.configuration.is_served(current.generation(), self.digest());
-            tracing::info!("the configuration file says what is in use");
+            tracing::info!("the configuration file was changed, and its configuration is the one in use");
             return;
         }
         (self.report)(ReloadEvent::Begun);

@@ -12,7 +12,7 @@ use crate::credentials::{Identities, Recipient};
 /// # Errors
 /// 65, with the number of the bad one.
 pub(super) fn parse(texts: &[String]) -> Result<Vec<Recipient>, Failure> {
-    texts.iter().zip(1_usize..).map(|(text, number)| parse_one(text.trim(), number)).collect()
+    texts.iter().enumerate().map(|(index, text)| parse_one(text.trim(), index.saturating_add(1))).collect()
 }
 
 fn parse_one(text: &str, number: usize) -> Result<Recipient, Failure> {

@@ -89,7 +89,7 @@ fn body(arguments: &Arguments) -> Result<String, Failure> {
     let mut body = format!("Action={}", percent::encode(&arguments.action));
     for parameter in &arguments.parameters {
         let (name, value) = parameter.split_once('=').ok_or_else(|| {
-            Failure::new(ExitCode::Data, format!("{parameter:?} is no parameter: write it as NAME=VALUE"))
+            Failure::new(ExitCode::Data, format!("{parameter:?} is not a parameter: write it as NAME=VALUE"))
         })?;
         let _infallible = write!(body, "&{}={}", percent::encode(name), percent::encode(value));
     }
