@@ -10,7 +10,7 @@ import pytest
 PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs/operations/sizing.md"
 COLUMNS = ["expected", "workers", "connections", "in_flight", "bodies", "memory", "descriptors"]
 # what the program takes beside what clients can make it use
-PROGRAM = 10  # MiB
+PROGRAM = 32  # MiB
 
 CONFIGURATION = """
 [listener.local]
