@@ -1,4 +1,4 @@
-"""The README's five minutes: its blocks are run as a reader would run them, one after the other in an empty directory.
+"""The five minutes of the README: the blocks are run as a reader would run them, one after the other in an empty directory.
 
 They are written for the usual ports. Here these may be taken, so free ones stand in for them, in the blocks' text and,
 where the blocks rely on a default, on the sandbox's command line and in the proxy's environment.
@@ -14,16 +14,15 @@ import subprocess
 import sys
 import time
 
+import documents
 import pytest
 from importexport import SECRET
 
-README = pathlib.Path(__file__).resolve().parents[3] / "README.md"
 HEADING = "five minutes"
 PROXY, ADMIN, SANDBOX = 8021, 8022, 8443
 TIMEOUT = 60  # seconds
 STOP_TIMEOUT = 20
 
-SHELL = {"bash", "sh", "shell"}
 BLOCK_ENDS = "--- block {} ends ---"
 
 # What a reader does by reading on: the next block is pasted when what the last one started is there.
@@ -39,25 +38,9 @@ STARTS = {"countersign sandbox": SANDBOX, "countersign run": PROXY}
 PYTHON_BEFORE = "import boto3, botocore, botocore.config\n"
 
 
-def section():
-    """The lines below the heading, up to the next heading as high. A `#` in a block is a comment."""
-    level, fenced, lines = None, False, []
-    for line in README.read_text().splitlines():
-        fenced ^= line.startswith("```")
-        heading = None if fenced else re.match(r"(#+) (.*)", line)
-        if heading and level and len(heading[1]) <= level:
-            break
-        if heading and not level and HEADING in heading[2].lower():
-            level = len(heading[1])
-        elif level:
-            lines.append(line)
-    assert lines, f"README.md has no section whose heading says {HEADING!r}"
-    return "\n".join(lines)
-
-
 def blocks(*languages):
-    found = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", section())
-    return [text for language, text in found if language in languages]
+    """The blocks of the section, in whichever document it is."""
+    return [block.text for block in documents.section(HEADING) if block.language in languages]
 
 
 def free_ports(count):
@@ -98,7 +81,7 @@ class Walk:
 
     def script(self):
         parts = ["set -euo pipefail"]
-        for number, block in enumerate(blocks(*SHELL)):
+        for number, block in enumerate(blocks(*documents.SHELL)):
             block = re.sub(r"countersign sandbox\b(?!.*--listen)", f"\\g<0> --listen 127.0.0.1:{SANDBOX}", block)
             parts.append(self.moved(block))
             parts += [WAIT.format(port=self.ports[port]) for command, port in STARTS.items() if command in block]
@@ -120,7 +103,7 @@ class Walk:
 
     def output_of(self, number):
         """What a block printed, by its place; negative ones count from the end."""
-        names = [BLOCK_ENDS.format(number) for number in range(len(blocks(*SHELL)))]
+        names = [BLOCK_ENDS.format(number) for number in range(len(blocks(*documents.SHELL)))]
         parts = re.split("|".join(map(re.escape, names)), self.output)
         return parts[:-1][number]
 
@@ -162,9 +145,9 @@ def walk(countersign_bin, tmp_path_factory):
 
 
 def test_the_section_starts_an_endpoint_and_the_proxy_and_asks_with_curl():
-    text = "\n".join(blocks(*SHELL))
+    text = "\n".join(blocks(*documents.SHELL))
     assert re.search(r"(?m)^countersign sandbox.*&$", text) and re.search(r"(?m)^countersign run.*&$", text)
-    assert "curl" in blocks(*SHELL)[-1]
+    assert "curl" in blocks(*documents.SHELL)[-1]
     urls = re.findall(r"https?://[^/\s\"']+", text.replace("https://importexport.amazonaws.com", ""))
     assert urls and all(re.fullmatch(r"https?://(127\.0\.0\.1|localhost):\d+", url) for url in urls), urls
 
