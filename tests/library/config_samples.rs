@@ -270,6 +270,18 @@ fn the_reference_names_every_key() {
 }
 
 #[test]
+fn every_key_in_the_reference_has_a_comment_of_its_own() {
+    let reference = text("reference.toml");
+    let is_key = |line: &str| {
+        let line = line.strip_prefix("# e.g. ").or(line.strip_prefix('#')).unwrap_or(line);
+        line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+    };
+    for (before, line) in reference.lines().zip(reference.lines().skip(1)).filter(|(_, line)| is_key(line)) {
+        assert!(before.starts_with("# ") && !before.starts_with("# e.g. "), "no comment says what this is: {line}");
+    }
+}
+
+#[test]
 fn the_examples_in_the_reference_are_keys() {
     let reference = text("reference.toml");
     let (default_tables, _) = reference.split_once("# TLS towards clients").unwrap();
