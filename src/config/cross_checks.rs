@@ -1,5 +1,4 @@
-//! The rules that concern more than one table: references, addresses used twice, and routes that cannot
-//! be told apart.
+//! The rules that concern more than one table: references, addresses used twice, and routes that cannot be told apart.
 
 use crate::authorize::Identifiers;
 use crate::config::reading::hints::nearest;
@@ -9,8 +8,8 @@ use crate::config::settings::{Admin, Callers, Client, ListenAddress, Listener, N
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
 
-/// Reports clashes between tables that are each in order. `clients` are all of them, or none when one has faults of its own:
-/// a listener it was for is not said to have no client then.
+/// Reports conflicts between tables that have no faults of their own. `clients` is `None` when a client has such a
+/// fault: its listener would be said to have no client.
 pub(crate) fn check(
     report: &Report<'_>,
     listeners: &[Listener],
@@ -34,7 +33,7 @@ pub(crate) fn check(
     }
 }
 
-/// A form that could never be held.
+/// Reports limits of forms that the memory for all forms could never hold.
 pub(crate) fn bodies(report: &Report<'_>, routes: &[Route], process: &Process) {
     for route in routes.iter().filter(|route| route.limits.body > process.bodies) {
         let path = KeyPath::of(["route", route.name.as_str(), "limits", "body"]);
@@ -65,7 +64,7 @@ fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>)
     let mut all: Vec<(KeyPath, ListenAddress)> = listeners.iter().map(named).collect();
     all.extend(admin.map(|admin| (KeyPath::of(["admin", "address"]), ListenAddress::Tcp(admin.address))));
     for (nth, (path, address)) in all.iter().enumerate() {
-        // with port 0 each gets one of its own
+        // with port 0 each gets a port of its own
         let taken = all.iter().take(nth).find(|(_, other)| same_address(other, address));
         if let Some((other, _)) = taken {
             report.value(path, format!("`{address}` is the address of `{other}` too: each needs one of its own"));
@@ -84,7 +83,7 @@ fn same_address(one: &ListenAddress, other: &ListenAddress) -> bool {
     }
 }
 
-/// What identifies two clients identifies none.
+/// Reports what identifies two clients: it would identify neither.
 fn identifiers(report: &Report<'_>, clients: &[Client]) {
     for (nth, second) in clients.iter().enumerate() {
         for first in clients.iter().take(nth) {
@@ -98,7 +97,7 @@ fn identifiers(report: &Report<'_>, clients: &[Client]) {
     }
 }
 
-/// The keys under which both have the same.
+/// The keys under which both have a value in common.
 fn shared(first: &Identifiers, second: &Identifiers) -> Vec<&'static str> {
     fn meet<T: PartialEq>(one: &[T], other: &[T]) -> bool {
         one.iter().any(|item| other.contains(item))
@@ -114,7 +113,7 @@ fn shared(first: &Identifiers, second: &Identifiers) -> Vec<&'static str> {
     all.into_iter().filter(|(_, meet)| *meet).map(|(key, _)| key).collect()
 }
 
-/// A listener whose methods identify no client at all.
+/// Reports a listener whose methods identify no client at all.
 fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
     let methods = match &listener.callers {
         Callers::AnyLocal => return,
@@ -140,7 +139,7 @@ fn serves(listener: &Listener, route: &Route) -> bool {
     }
 }
 
-/// A route with hosts goes before one for any host, so these two differ.
+/// Whether two routes would choose the same requests. A route with hosts goes before one for any host, so those differ.
 fn ambiguous(first: &Route, second: &Route) -> bool {
     let any_host = first.hosts.is_empty() && second.hosts.is_empty();
     first.path == second.path && (any_host || first.hosts.iter().any(|host| second.hosts.contains(host)))

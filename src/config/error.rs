@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 /// A configuration that cannot be used. It prints one line per fault, and their number when there are several.
 ///
-/// Messages may show values, but never that of an unknown key: somebody may have put a secret there.
+/// Messages may show values, but never the value of an unknown key: it may be a secret in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     faults: Vec<Fault>,
@@ -77,7 +77,7 @@ pub enum Place {
         /// The column, from 1, in characters.
         column: usize,
     },
-    /// The environment as a whole: no variable of it says what is needed.
+    /// The environment as a whole: no variable sets what is needed.
     Environment,
     /// One environment variable.
     Variable {
@@ -140,7 +140,8 @@ mod tests {
         let text = ConfigError::new(vec![variable, fault(3), fault(2)]).to_string();
         assert_eq!(
             text,
-            "countersign.toml:2:8: log.level: wrong\ncountersign.toml:3:8: log.level: wrong\nA: bad\n3 faults in the configuration"
+            "countersign.toml:2:8: log.level: wrong\ncountersign.toml:3:8: log.level: wrong\nA: bad\n\
+             3 faults in the configuration"
         );
     }
 }

@@ -15,7 +15,7 @@ use crate::config::tables::{client, key, listener, process, route};
 use crate::config::tree::variables::{is_ours, pick};
 use crate::config::tree::{FileText, Tree};
 
-/// Longest configuration file, in bytes: what is longer is something else (a log, `/dev/zero`).
+/// Longest configuration file, in bytes. A longer file is something else (a log, `/dev/zero`).
 const LONGEST_FILE: u64 = 1 << 20;
 
 /// Loads the file, when there is one, and lays `COUNTERSIGN__...` variables over it (`COUNTERSIGN__LOG__LEVEL` sets
@@ -78,8 +78,8 @@ pub fn parse(
 
 /// The variables of this process that [`load`] looks at.
 ///
-/// `std::env::vars` would panic on any variable that is not Unicode. Here such characters become U+FFFD in ours, which
-/// no key accepts or no file is called.
+/// `std::env::vars` would panic on any variable that is not Unicode. Here such bytes become U+FFFD, which no key
+/// accepts and which is in the name of no file.
 #[must_use]
 pub fn process_environment() -> Vec<(String, String)> {
     let lossy = std::env::vars_os()
@@ -128,10 +128,10 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     );
     let keys = root.named(
         "key",
-        "say which key signs with `[key.NAME]`, `file` and `identity_file`, or the variables COUNTERSIGN__KEY__MAIN__FILE \
-         and COUNTERSIGN__KEY__MAIN__IDENTITY_FILE",
+        "say which key signs with `[key.NAME]`, `file` and `identity_file`, or the variables \
+         COUNTERSIGN__KEY__MAIN__FILE and COUNTERSIGN__KEY__MAIN__IDENTITY_FILE",
     );
-    // names count even where the table has faults: a reference to such a table is no fault of its own
+    // a table with faults still has a name: a reference to it is not another fault
     let (route_names, key_names) = (names(&routes), names(&keys));
     let counts = (listeners.len(), clients.len(), routes.len(), keys.len());
     let admin = root.has("admin");
@@ -312,14 +312,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_text_is_refused_without_a_panic(text in any::<String>(), name in any::<String>(), value in any::<String>()) {
+        fn arbitrary_text_is_refused_without_a_panic(
+            text in any::<String>(), name in any::<String>(), value in any::<String>()
+        ) {
             let variables = [(format!("COUNTERSIGN__{name}"), value)];
             prop_assert!(parse(&text, "f", variables).is_err());
         }
 
         #[test]
         fn text_that_is_nearly_toml_does_not_panic(
-            text in r#"(\[\[?(listener|route|key|log)(\.[a-z"]{1,3})?\]\]?|[a-z_]{1,9}|endpoint|any_local|=|"|\{|\}|\[|\]|,|\.|'|#|[0-9]{1,3}|true|\n| ){0,40}"#
+            text in concat!(
+                r#"(\[\[?(listener|route|key|log)(\.[a-z"]{1,3})?\]\]?|[a-z_]{1,9}|endpoint|any_local|=|"|"#,
+                r"\{|\}|\[|\]|,|\.|'|#|[0-9]{1,3}|true|\n| ){0,40}"
+            )
         ) {
             prop_assert!(parse(&text, "f", []).is_err());
         }

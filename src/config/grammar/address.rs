@@ -9,15 +9,15 @@ use crate::downstream::unix_socket::UnixSocket;
 /// Longest path of a Unix socket, in bytes (`sun_path` less its closing NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Where clients connect: an IP address and port, `unix:/path`, or `systemd:NAME`. The mode and group of a Unix socket stand
-/// in keys of their own.
+/// Where clients connect: an IP address and port, `unix:/path`, or `systemd:NAME`. The mode and group of a Unix socket
+/// are read from keys of their own.
 pub(crate) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
     let text = given.as_text().unwrap_or_default();
     if let Some(path) = text.strip_prefix("unix:") {
         let usable = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
         if !usable || path.len() > LONGEST_SOCKET_PATH {
             return Err(format!(
-                "{} is no Unix socket: write an absolute path of at most {LONGEST_SOCKET_PATH} bytes, e.g. \
+                "{} is not a Unix socket: write an absolute path of at most {LONGEST_SOCKET_PATH} bytes, e.g. \
                  \"unix:/run/countersign/socket\"",
                 shown(text)
             ));
@@ -25,11 +25,11 @@ pub(crate) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
         return Ok(ListenAddress::Unix(UnixSocket { path: path.into(), mode: 0, group: None }));
     }
     if let Some(name) = text.strip_prefix("systemd:") {
-        // what systemd takes for a FileDescriptorName=: it separates them by colons
+        // systemd separates the names by colons
         let plain = name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
         if name.is_empty() || name.len() > 255 || !plain {
             return Err(format!(
-                "{} is no inherited socket: write \"systemd:\" and its FileDescriptorName=",
+                "{} is not an inherited socket: write \"systemd:\" and its FileDescriptorName=",
                 shown(text)
             ));
         }
@@ -38,7 +38,7 @@ pub(crate) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
     socket(given).map(ListenAddress::Tcp)
 }
 
-/// An address to listen on: an IP address and a port. Names are refused: what one resolves to may change.
+/// An address to listen on: an IP address and a port. Host names are refused, because what they resolve to may change.
 pub(crate) fn socket(given: &Given<'_>) -> Result<SocketAddr, String> {
     let text = match given {
         Given::Text(text) | Given::Variable(text) => *text,

@@ -5,12 +5,12 @@ use crate::config::reading::quantity::count;
 use crate::config::reading::value::{Given, shown, text};
 use crate::signing::authority::Authority;
 
-/// One less than the largest number: that one means "no change" to the kernel and is nobody's id.
+/// One less than the largest number, which means "no change" to the kernel and is not an id.
 const LARGEST_ID: usize = 4_294_967_294;
-/// The SHA-256 of nothing at all, as a slip of the shell makes it.
+/// How the SHA-256 of an empty text begins, which a mistake in the shell command produces.
 const DIGEST_OF_NOTHING: [u8; 4] = [0xe3, 0xb0, 0xc4, 0x42];
 
-/// The number of a user or group. Names are refused: what one stands for is decided elsewhere, and may change.
+/// The number of a user or group. Names are refused, because the id that they stand for may change.
 pub(crate) fn id(given: &Given<'_>) -> Result<u32, String> {
     let number = count(0..=LARGEST_ID)(given)?;
     u32::try_from(number).map_err(|_| format!("{} is too large", given.shown()))
@@ -50,8 +50,8 @@ pub(crate) fn dns(given: &Given<'_>) -> Result<String, String> {
 
 /// The SHA-256 of a bearer token, as `sha256sum` prints it. Never shown: it may be the token itself.
 pub(crate) fn token_digest(given: &Given<'_>) -> Result<TokenDigest, String> {
-    const HOW: &str = "write the 64 hexadecimal digits that `printf %s \"$TOKEN\" | sha256sum` prints; the token itself never \
-                       stands here";
+    const HOW: &str = "write the 64 hexadecimal digits that `printf %s \"$TOKEN\" | sha256sum` prints; the token \
+                       itself never stands here";
     let text = text(given).map_err(|_| format!("is not a text: {HOW}"))?;
     let mut digest = [0; 32];
     if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {

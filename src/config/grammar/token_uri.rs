@@ -1,4 +1,4 @@
-//! PKCS#11 URIs (RFC 7512), read strictly: an attribute that would not be looked at is refused, not ignored.
+//! PKCS#11 URIs (RFC 7512), read strictly: an attribute that would have no effect is refused, not ignored.
 
 use std::path::PathBuf;
 

@@ -1,12 +1,12 @@
-//! What to say about a key that is not known: it was renamed, it is called otherwise here, it is near a known one, or
-//! it looks like a secret.
+//! What to say about an unknown key: it was renamed, it has another name here, it is close to a known key, or it looks
+//! like a secret.
 
 use crate::config::tree::key_path::KeyPath;
 
 /// Keys of earlier versions: pattern of the old path, and the new name. Entries stay for good.
 const RENAMED: &[(&str, &str)] = &[];
 
-/// What other proxies call our keys, and our keys in the wrong table.
+/// Our keys as other proxies call them, or in the wrong table.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("listeners", "[listener.NAME]"),
     ("routes", "[route.NAME]"),
@@ -72,8 +72,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("process.unconfined", "danger_unconfined"),
 ];
 
-/// The message for an unknown key `key` at `path`, in a table that knows the keys `known`. `below` are the names of
-/// the keys inside it, when it is a table. The value is deliberately not given to this function.
+/// The message for the unknown key `key` at `path`, in a table that has the keys `known`. `below` are the names of the
+/// keys inside it, when it is a table. The value is deliberately not passed to this function.
 pub(crate) fn unknown(path: &KeyPath, key: &str, below: &[&str], known: &[&str]) -> String {
     if let Some(message) = renamed(RENAMED, path, key) {
         return message;
@@ -93,9 +93,9 @@ pub(crate) fn unknown(path: &KeyPath, key: &str, below: &[&str], known: &[&str])
     }
 }
 
-/// The candidate that is at most a slip or two away from `word`.
+/// The candidate that is within a few typing errors of `word`.
 pub(crate) fn nearest<'k>(word: &str, candidates: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // longer words are no slips, and the distance takes time
+    // longer words are not typing errors, and computing the distance takes time
     const LONGEST: usize = 64;
     let word = word.get(..LONGEST).unwrap_or(word).to_ascii_lowercase();
     let near = candidates.into_iter().map(|candidate| (distance(&word, candidate), candidate));
@@ -123,7 +123,7 @@ fn secret_looking(key: &str) -> bool {
     WORDS.iter().any(|word| plain.contains(word))
 }
 
-/// The number of slips from `a` to `b`: bytes left out, added, replaced, or swapped with the next.
+/// The number of typing errors between `a` and `b`: bytes left out, added, replaced, or swapped with the next.
 fn distance(a: &str, b: &str) -> usize {
     let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -132,7 +132,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut left = row.first().map_or(usize::MAX, |first| first.saturating_add(1));
         let mut next = vec![left];
         let mut before_y = None;
-        // diagonal and up: the row before; far: the one before that, two to the left
+        // `diagonal` and `up` are of the row before; `far` is of the row before that, two columns to the left
         let columns = b.bytes().zip(row.iter().zip(row.iter().skip(1)));
         for (column, (y, (diagonal, up))) in columns.enumerate() {
             let mut best = left.min(*up).saturating_add(1).min(diagonal.saturating_add(usize::from(x != y)));

@@ -1,14 +1,14 @@
-//! Durations, sizes and counts: numbers that say their unit.
+//! Durations, sizes and counts. Durations and sizes have a unit.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::reading::value::Given;
 
-/// Above this a duration is more likely a slip of the finger than a wish.
+/// A longer duration is more likely a typing error.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// A duration: a whole number and `ms`, `s`, `m` or `h`; more than nothing, at most an hour.
+/// A duration: a whole number and `ms`, `s`, `m` or `h`; more than zero, at most an hour.
 pub(crate) fn duration(given: &Given<'_>) -> Result<Duration, String> {
     let (number, unit) = split(given).ok_or_else(|| {
         format!(
@@ -94,7 +94,7 @@ fn split<'v>(given: &Given<'v>) -> Option<(u64, &'v str)> {
     if number.is_empty() {
         return None;
     }
-    // more digits than a u64 has are far beyond every limit
+    // a number that does not fit into a u64 is beyond every limit
     Some((number.parse().unwrap_or(u64::MAX), unit))
 }
 

@@ -1,4 +1,4 @@
-//! The list that faults are collected in while a configuration is read.
+//! The report: every fault that is found while a configuration is read.
 
 use std::cell::RefCell;
 
@@ -25,7 +25,7 @@ impl<'t> Report<'t> {
         self.push(self.tree.place_of(path), path, message.into());
     }
 
-    /// A key that is required and not there.
+    /// A key that is required and absent.
     pub(crate) fn missing(&self, path: &KeyPath, why: &str) {
         let place = self.tree.place_of(path);
         let hint =
@@ -44,7 +44,7 @@ impl<'t> Report<'t> {
         self.faults.borrow_mut().push(Fault { place: place.clone(), path: path.to_string(), message });
     }
 
-    /// What was found.
+    /// The faults.
     pub(crate) fn into_faults(self) -> Vec<Fault> {
         self.faults.into_inner()
     }

@@ -1,4 +1,4 @@
-//! A cursor on one table: it hands out values, collects faults, and knows which keys nobody asked for.
+//! A cursor on one table: it hands out values, reports faults, and knows which keys no reader asked for.
 
 use crate::config::reading::hints;
 use crate::config::reading::report::Report;
@@ -7,8 +7,8 @@ use crate::config::settings::Name;
 use crate::config::tree::key_path::KeyPath;
 use crate::config::tree::node::Entries;
 
-/// One table of the configuration, there or not. Getters return `None` when they have reported a fault, so that a
-/// reader asks for every key first and gives up (`?`) only after [`Table::finish`].
+/// One table of the configuration, which may be absent. Getters return `None` when they have reported a fault, so that
+/// a reader asks for every key first and gives up (`?`) only after [`Table::finish`].
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Table<'l> {
@@ -82,8 +82,8 @@ impl<'l> Table<'l> {
         }
     }
 
-    /// The list at `key` (in a variable: separated by commas), which must be there and may say a thing twice. `written` says
-    /// how it is written.
+    /// The list at `key` (in a variable: separated by commas), which must be there and may have an item twice.
+    /// `written` shows how the list is written.
     pub(crate) fn sequence<T>(
         &mut self,
         key: &'static str,
@@ -128,8 +128,8 @@ impl<'l> Table<'l> {
         (list.len() == items.len()).then_some(list)
     }
 
-    /// The tables in the list at `key`, in their order. `written` says how one is written. Variables cannot set them: a name
-    /// has no place for the number of an item.
+    /// The tables in the list at `key`, in their order. `written` shows how one is written. Variables cannot set them,
+    /// because their names have no place for the number of an item.
     pub(crate) fn tables(&mut self, key: &'static str, written: &str) -> Vec<Table<'l>> {
         let given = self.given(key);
         let path = self.path.join(key);
@@ -169,8 +169,8 @@ impl<'l> Table<'l> {
         Table { report: self.report, path: self.path.join(key), entries, known: Vec::new() }
     }
 
-    /// The tables in the table at `key`, in order of name, of which there must be one at least. One whose name is not
-    /// a [`Name`] comes without, to be read for its faults only.
+    /// The tables in the table at `key`, in order of name; at least one must be there. A table whose name is not valid
+    /// comes with `None`, and is read only for its faults.
     pub(crate) fn named(&mut self, key: &'static str, why: &str) -> Vec<(Option<Name>, Table<'l>)> {
         let tables = self.named_if_any(key);
         let absent = self
@@ -183,7 +183,7 @@ impl<'l> Table<'l> {
         tables
     }
 
-    /// Like [`Self::named`], of which there may be none.
+    /// Like [`Self::named`], but none has to be there.
     pub(crate) fn named_if_any(&mut self, key: &'static str) -> Vec<(Option<Name>, Table<'l>)> {
         let entries = match self.given(key) {
             None => return Vec::new(),
@@ -222,7 +222,7 @@ impl<'l> Table<'l> {
         self.report.missing(&self.path.join(key), why);
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that no reader asked for.
     pub(crate) fn finish(self) {
         for (key, entry) in self.entries.into_iter().flatten() {
             if self.known.contains(&key.as_str()) {
@@ -250,7 +250,7 @@ fn items<'l>(given: &Given<'l>) -> Option<Vec<Given<'l>>> {
     }
 }
 
-/// The value is not shown: at the place of a table it is as good as that of an unknown key.
+/// The value is not shown: like that of an unknown key, it may be a secret in the wrong place.
 fn not_a_table(given: &Given<'_>, header: &str) -> String {
     match given {
         Given::List(_) => format!("is a list: write it as a table, `[{header}]` with single brackets"),

@@ -1,4 +1,4 @@
-//! One value as it was given, and the strict readings of it that are not numbers, names or addresses.
+//! One value as it was given, and how texts, flags, files, words and names are read from it.
 
 use std::path::PathBuf;
 
@@ -72,7 +72,7 @@ impl<'v> Given<'v> {
     }
 }
 
-/// A text as a message shows it: on one line, not too long, and not at all when it may be a secret in the wrong place.
+/// A text as a message shows it: on one line, shortened, and not at all when it may be a secret in the wrong place.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 80;
     if may_be_secret(text) {
@@ -133,7 +133,7 @@ pub(crate) fn file(given: &Given<'_>) -> Result<PathBuf, String> {
     Ok(PathBuf::from(path))
 }
 
-/// One of a few words.
+/// One of a fixed set of words.
 pub(crate) fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Given<'_>) -> Result<T, String> {
     move |given| {
         let found = given.as_text().and_then(|text| words.iter().find(|(word, _)| *word == text));

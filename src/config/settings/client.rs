@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Name;
+use super::name::Name;
 use crate::authorize::{Identifiers, Mode, RouteActionPattern, Rule};
 
 /// One `[client.NAME]`.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Name;
+use super::name::Name;
 use crate::credentials::{AccessKeyId, AwsKey, FileSource, ReadableSecret, TokenAddress};
 
 /// One `[key.NAME]`.

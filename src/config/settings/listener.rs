@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Endpoint, Name};
+use super::name::Name;
+use super::route::Endpoint;
 use crate::authorize::Method;
 use crate::downstream::TokenAlgorithm;
 use crate::downstream::unix_socket::UnixSocket;
@@ -28,9 +29,9 @@ pub struct Listener {
     pub routes: ServedRoutes,
     /// How far the listener may reach, and what was set to allow it.
     pub exposure: Exposure,
-    /// `tls.*`: without the table, clients speak plain HTTP.
+    /// `tls.*`; `None`: clients speak plain HTTP.
     pub tls: Option<ListenerTls>,
-    /// `service_account.*`: there when `authenticate` lists `service-account`.
+    /// `service_account.*`; present exactly when `authenticate` lists `service-account`.
     pub service_account: Option<ServiceAccount>,
     /// `limits.*` of the listener.
     pub limits: ListenerLimits,
@@ -43,10 +44,10 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// `unix:/path`, and who may connect to it.
     Unix(UnixSocket),
-    /// `systemd:NAME`: a socket that the service manager has bound, by its `FileDescriptorName=`. Whether it is a loopback or
-    /// Unix socket is not known before start: [`Exposure`] says what it may be.
+    /// `systemd:NAME`: a socket that the service manager has bound. Whether it is a loopback or Unix socket is known
+    /// only at the start: [`Exposure`] says what it may be.
     Inherited {
-        /// The name.
+        /// Its `FileDescriptorName=`.
         name: String,
     },
 }
@@ -66,7 +67,8 @@ impl fmt::Display for ListenAddress {
 pub enum Callers {
     /// `any_local = true`: whoever can connect.
     AnyLocal,
-    /// `authenticate = [...]`: the clients of `[client.NAME]`, by these methods. At least one, each once, in the order given.
+    /// `authenticate = [...]`: the clients of `[client.NAME]`, by these methods. At least one, each once, in the order
+    /// given.
     Clients(Vec<Method>),
 }
 
@@ -99,13 +101,14 @@ pub struct ListenerTls {
     pub certificate: PathBuf,
     /// `private_key`: PEM file that only countersign may read.
     pub private_key: PathBuf,
-    /// `client_ca` and `crl`: there when `authenticate` lists `mtls`.
+    /// `client_ca` and `crl`; present exactly when `authenticate` lists `mtls`.
     pub clients: Option<ClientAuthority>,
-    /// `session_lifetime`, default `"10m"`: how long a connection may go on before the client has to prove again who it is.
+    /// `session_lifetime`, default `"10m"`: how long a connection may last before the client has to prove again who it
+    /// is.
     pub session_lifetime: Duration,
 }
 
-/// Whose client certificates are believed.
+/// Whose client certificates are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAuthority {
     /// `client_ca`: PEM file of the authorities.
@@ -114,14 +117,14 @@ pub struct ClientAuthority {
     pub revocation_lists: Vec<PathBuf>,
 }
 
-/// `[listener.NAME.service_account]`: which tokens are believed.
+/// `[listener.NAME.service_account]`: which tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAccount {
     /// `issuer`: the `iss` claim, exactly.
     pub issuer: String,
     /// `audience`: what the `aud` claim must contain.
     pub audience: String,
-    /// `algorithm`: the only one accepted, whatever a token's head says.
+    /// `algorithm`: the only one accepted, whatever the header of a token says.
     pub algorithm: TokenAlgorithm,
     /// `jwks_file` or `jwks_url`: where the issuer's public keys are.
     pub keys: TokenKeys,

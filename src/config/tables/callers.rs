@@ -1,23 +1,23 @@
-//! Who may call a listener, and whether that fits where it listens: no stranger beyond loopback, no token in clear, no method
-//! that cannot work there.
+//! Who may call a listener, and whether that fits its address: beyond loopback clients must authenticate, tokens must
+//! not cross the network in clear, and every method must be able to work there.
 
 use crate::authorize::Method;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag};
 use crate::config::settings::{Callers, Exposure, ListenAddress, ListenerTls, ServiceAccount};
 
-/// What the `danger_` lines of a listener say.
+/// The value of a `danger_` key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Danger {
     Off,
     On,
 }
 
-/// There is no default on purpose: "everyone on this machine" must be a decision.
+/// There is deliberately no default: "every process on this machine" must be a decision.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<Callers> {
-    const WHY: &str = "a listener must say who may call it: `authenticate = [\"token\"]` (or another method) the clients in \
-                       `[client.NAME]`; `any_local = true` every process that can connect, that is any on this machine or in \
-                       this pod";
+    const WHY: &str = "a listener must say who may call it: `authenticate = [\"token\"]` (or another method) the \
+                       clients in `[client.NAME]`; `any_local = true` every process that can connect, that is any on \
+                       this machine or in this pod";
     let any_local = table.get("any_local", None, |given| flag(given).map(Some));
     let methods = table.list("authenticate", Vec::new(), |text| choice(&Method::WORDS)(&Given::Text(text)));
     match (any_local?, table.has("authenticate")) {
@@ -45,7 +45,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<Callers> {
     }
 }
 
-/// Whether the methods can work on this address, with what the tables of the listener say.
+/// Reports methods that cannot work on this address, and tables that belong to no method.
 pub(crate) fn check_methods(
     table: &Table<'_>,
     methods: &[Method],
@@ -56,7 +56,8 @@ pub(crate) fn check_methods(
     for method in methods {
         let fault = match (method, address) {
             (Method::UnixPeer, ListenAddress::Tcp(_)) => Some(
-                "`unix-peer` needs a Unix socket: write `address = \"unix:/...\"`; on loopback, `loopback-owner` tells users",
+                "`unix-peer` needs a Unix socket: write `address = \"unix:/...\"`; on loopback, `loopback-owner` tells \
+                 users",
             ),
             (Method::LoopbackOwner, ListenAddress::Unix(_) | ListenAddress::Inherited { .. }) => {
                 Some("`loopback-owner` needs a loopback address of TCP; on a Unix socket, `unix-peer` tells users")
@@ -68,7 +69,8 @@ pub(crate) fn check_methods(
                 Some("`mtls` needs `tls.certificate`, `tls.private_key`, and `tls.client_ca` for those of clients")
             }
             (Method::ServiceAccount, _) if service_account.is_none() => Some(
-                "`service-account` needs `[listener.NAME.service_account]` with `issuer`, `audience`, `algorithm` and `jwks_file`",
+                "`service-account` needs `[listener.NAME.service_account]` with `issuer`, `audience`, `algorithm` and \
+                 `jwks_file`",
             ),
             (Method::UnixPeer, ListenAddress::Unix(_) | ListenAddress::Inherited { .. })
             | (Method::LoopbackOwner, ListenAddress::Tcp(_))
@@ -109,7 +111,7 @@ pub(crate) fn exposure(
     if is_local(address) {
         return Some(Exposure::Loopback);
     }
-    // known at start only, when the socket is there
+    // an inherited socket is known only at the start
     let unknown = matches!(address, ListenAddress::Inherited { .. });
     let token = |method: &Method| matches!(method, Method::BearerToken | Method::ServiceAccount);
     match callers {
@@ -123,8 +125,9 @@ pub(crate) fn exposure(
             table.fault(
                 "address",
                 format!(
-                    "`{address}` is beyond loopback: whoever reaches it could have requests signed; listen on 127.0.0.1, \
-                     name who may call with `authenticate`, or set `danger_beyond_loopback = true` on this listener"
+                    "`{address}` is beyond loopback: whoever reaches it could have requests signed; listen on \
+                     127.0.0.1, name who may call with `authenticate`, or set `danger_beyond_loopback = true` on this \
+                     listener"
                 ),
             );
             None
@@ -134,12 +137,13 @@ pub(crate) fn exposure(
                 "address",
                 format!(
                     "`{address}` is beyond loopback, and bearer tokens would cross the network in clear: add \
-                     `[listener.NAME.tls]`, listen on 127.0.0.1, or set `danger_cleartext_tokens = true` on this listener"
+                     `[listener.NAME.tls]`, listen on 127.0.0.1, or set `danger_cleartext_tokens = true` on this \
+                     listener"
                 ),
             );
             None
         }
-        // each of these methods has been refused here already
+        // the remaining methods cannot work beyond loopback: `check_methods` reports them
         Callers::Clients(_) => None,
     }
 }

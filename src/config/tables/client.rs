@@ -10,7 +10,7 @@ use crate::config::reading::value::{Given, choice, text};
 use crate::config::settings::{Client, Name, Rate};
 use crate::config::tables::rules;
 
-/// More is as good as no limit.
+/// A higher rate is as good as no limit.
 const MOST_CALLS: usize = 1_000_000;
 
 /// Reads a client; `routes` are the names of all routes.

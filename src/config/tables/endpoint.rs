@@ -32,8 +32,10 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
     Some(Endpoint { transport, host: url.host, port: url.port, path: url.path })
 }
 
-/// Reads `jwks_url`. Outside: without fault; inside: there at all. What comes from it are public keys, but whoever can put
-/// others in their place makes tokens: there is no switch that allows plain HTTP beyond loopback.
+/// Reads `jwks_url`: `None` when a fault was reported, `Some(None)` when the key is absent.
+///
+/// What comes from it are public keys, but whoever can replace them can make tokens. There is therefore no switch that
+/// allows plain HTTP beyond loopback.
 pub(crate) fn read_keys(table: &mut Table<'_>, ca_file: Option<PathBuf>) -> Option<Option<Endpoint>> {
     let Some(url) = table.get("jwks_url", None, |given| url(given).map(Some))? else {
         return Some(None);

@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::cross_checks::reference;
-use crate::config::grammar;
-use crate::config::grammar::address;
+use crate::config::grammar::{address, header, identifier, route_choice};
 use crate::config::reading::quantity::{count, duration};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, name, text};
@@ -17,9 +16,9 @@ use crate::config::tables::listener_tls;
 use crate::downstream::unix_socket::{Group, UnixSocket};
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
-/// Owner and group may connect.
+/// The owner and the group may connect.
 const SOCKET_MODE: u32 = 0o660;
-/// More is a slip of the finger: descriptors run out long before.
+/// A larger number is a typing error: file descriptors run out long before.
 const MOST_CONNECTIONS: usize = 1_000_000;
 
 /// Reads a listener; `routes` are the names of all routes.
@@ -36,8 +35,8 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
         };
         callers::check_methods(&table, methods, address, tls.as_ref(), service_account.as_ref());
     }
-    let hosts = table.list("hosts", Vec::new(), grammar::host);
-    let required_header = table.get("required_header", None, |given| grammar::required_header(text(given)?).map(Some));
+    let hosts = table.list("hosts", Vec::new(), route_choice::host);
+    let required_header = table.get("required_header", None, |given| header::required_header(text(given)?).map(Some));
     let served = served_routes(&mut table, routes);
     let limits = limits(table.section("limits"));
     table.finish();
@@ -55,7 +54,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
     })
 }
 
-/// The address, and for a Unix socket who may connect to it.
+/// The address, and for a Unix socket its mode and group.
 fn listen_address(table: &mut Table<'_>) -> Option<ListenAddress> {
     let address = table.get("address", ListenAddress::Tcp(ADDRESS), address::listen);
     let mode = table.get("mode", SOCKET_MODE, permissions);
@@ -76,9 +75,9 @@ fn listen_address(table: &mut Table<'_>) -> Option<ListenAddress> {
     }
 }
 
-/// Permission bits, in octal as `chmod` takes them.
+/// Permission bits in octal, as for `chmod`.
 fn permissions(given: &Given<'_>) -> Result<u32, String> {
-    let wrong = || format!("{} is no mode: write e.g. \"0660\", in quotes", given.shown());
+    let wrong = || format!("{} is not a mode: write e.g. \"0660\", in quotes", given.shown());
     let text = given.as_text().ok_or_else(wrong)?;
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
@@ -87,11 +86,11 @@ fn permissions(given: &Given<'_>) -> Result<u32, String> {
 
 /// The group of a socket, by number or name.
 fn group(given: &Given<'_>) -> Result<Group, String> {
-    let wrong = || format!("{} is no group: write its name, or its number without quotes", given.shown());
+    let wrong = || format!("{} is not a group: write its name, or its number without quotes", given.shown());
     let digits = given.as_text().is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
     match given {
-        Given::Integer(_) => crate::config::grammar::identifier::id(given).map(Group::Id),
-        Given::Variable(_) if digits => crate::config::grammar::identifier::id(given).map(Group::Id),
+        Given::Integer(_) => identifier::id(given).map(Group::Id),
+        Given::Variable(_) if digits => identifier::id(given).map(Group::Id),
         Given::Text(name) | Given::Variable(name) => {
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
             let named = !digits && (1..=32).contains(&name.len()) && name.bytes().all(plain);
@@ -101,14 +100,14 @@ fn group(given: &Given<'_>) -> Result<Group, String> {
     }
 }
 
-/// Outside: without fault; inside: there at all.
+/// `None` when a fault was reported, `Some(None)` when the table is absent.
 fn tls(table: &mut Table<'_>) -> Option<Option<ListenerTls>> {
     let there = table.has("tls");
     let below = table.section("tls");
     if there { listener_tls::tls(below).map(Some) } else { Some(None) }
 }
 
-/// Outside: without fault; inside: there at all.
+/// `None` when a fault was reported, `Some(None)` when the table is absent.
 fn service_account(table: &mut Table<'_>) -> Option<Option<ServiceAccount>> {
     let there = table.has("service_account");
     let below = table.section("service_account");
@@ -173,8 +172,9 @@ mod tests {
     #[test]
     fn every_line_of_a_listener_is_read() {
         let read = listener(
-            "address = \"[::]:80\"\ndanger_beyond_loopback = true\nhosts = [\"ie.internal\"]\nrequired_header = \"x-asked-by\"\nroutes = [\"ie\"]\n\
-             limits.head_timeout = \"1s\"\nlimits.body_timeout = \"2s\"\nlimits.idle_timeout = \"3s\"\nlimits.connections = 4",
+            "address = \"[::]:80\"\ndanger_beyond_loopback = true\nhosts = [\"ie.internal\"]\n\
+             required_header = \"x-asked-by\"\nroutes = [\"ie\"]\nlimits.head_timeout = \"1s\"\n\
+             limits.body_timeout = \"2s\"\nlimits.idle_timeout = \"3s\"\nlimits.connections = 4",
         );
         assert_eq!(read.address.to_string(), "[::]:80");
         assert_eq!(read.exposure, Exposure::DangerBeyondLoopback);

@@ -1,4 +1,4 @@
-//! `[listener.NAME.tls]` and `[listener.NAME.service_account]`: what it takes to believe certificates and tokens.
+//! `[listener.NAME.tls]` and `[listener.NAME.service_account]`: what certificates and tokens are verified with.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::config::settings::{ClientAuthority, ListenerTls, ServiceAccount, Toke
 use crate::config::tables::endpoint;
 use crate::downstream::TokenAlgorithm;
 
-/// Reads `[listener.NAME.tls]`, which is there.
+/// Reads `[listener.NAME.tls]`.
 pub(crate) fn tls(mut table: Table<'_>) -> Option<ListenerTls> {
     let certificate = table.required("certificate", "name the PEM file with the certificate chain", file);
     let private_key = table.required("private_key", "name the PEM file with the private key", file);
@@ -31,7 +31,7 @@ pub(crate) fn tls(mut table: Table<'_>) -> Option<ListenerTls> {
     })
 }
 
-/// Reads `[listener.NAME.service_account]`, which is there.
+/// Reads `[listener.NAME.service_account]`.
 pub(crate) fn service_account(mut table: Table<'_>) -> Option<ServiceAccount> {
     let issuer = table.required("issuer", "name the issuer of the tokens, as their `iss` claim has it", claim);
     let audience = table.required("audience", "name the audience that tokens for countersign are made for", claim);
@@ -45,7 +45,7 @@ pub(crate) fn service_account(mut table: Table<'_>) -> Option<ServiceAccount> {
     Some(ServiceAccount { issuer: issuer?, audience: audience?, algorithm: algorithm?, keys: keys? })
 }
 
-/// Reads `jwks_file`, or `jwks_url` and what belongs to it.
+/// Reads `jwks_file`, or `jwks_url` with its CA and token files.
 fn token_keys(table: &mut Table<'_>) -> Option<TokenKeys> {
     let from_file = table.get("jwks_file", None, |given| file(given).map(Some));
     let ca_file = table.get("jwks_ca_file", None, |given| file(given).map(Some));

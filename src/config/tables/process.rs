@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::grammar;
-use crate::config::grammar::address;
+use crate::config::grammar::{address, log_filter};
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, shown, text};
@@ -15,7 +14,7 @@ use crate::telemetry::audit::{Target, WhenFull};
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
 const MOST_WORKERS: usize = 256;
-/// Enough for the default 256 exchanges of 256 KiB.
+/// Enough for the default of 256 exchanges with 256 KiB each.
 const BODIES: usize = 64 << 20;
 const MOST_BODIES: usize = 64 << 30;
 
@@ -43,7 +42,7 @@ fn audit_target(given: &Given<'_>) -> Result<Option<Target>, String> {
         "syslog" => return Ok(Some(Target::Syslog)),
         _ => {}
     }
-    // from wherever the service is started, it is the same file
+    // a relative path would depend on the directory that the service is started in
     let path = text.strip_prefix("file:").map(PathBuf::from);
     path.filter(|path| path.is_absolute() && path.file_name().is_some() && !text.contains('\0') && !text.ends_with('/'))
         .map(|path| Some(Target::File(path)))
@@ -59,7 +58,7 @@ fn audit_target(given: &Given<'_>) -> Result<Option<Target>, String> {
 /// Reads `[log]`.
 pub(crate) fn log(mut table: Table<'_>) -> Option<Log> {
     let format = table.get("format", LogFormat::Human, choice(&LogFormat::WORDS));
-    let level = table.get("level", "info".to_owned(), |given| grammar::log_filter(text(given)?));
+    let level = table.get("level", "info".to_owned(), |given| log_filter::log_filter(text(given)?));
     table.finish();
     Some(Log { format: format?, level: level? })
 }

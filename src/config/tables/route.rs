@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::authorize::ActionPattern;
 use crate::config::cross_checks::reference;
-use crate::config::grammar;
+use crate::config::grammar::{call, header, route_choice};
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{choice, name, text};
@@ -18,25 +18,25 @@ const IMPORT_EXPORT: [&str; 6] = ["CreateJob", "UpdateJob", "CancelJob", "GetSta
 /// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
 const LARGEST_BODY: usize = 16 << 20;
 const MOST_PARAMETERS: usize = 100_000;
-/// More is a slip of the finger: descriptors run out long before.
+/// A larger number is a typing error: file descriptors run out long before.
 const MOST_CONNECTIONS: usize = 1_000_000;
-/// An endpoint that fails more often without a break is down by any measure.
+/// An endpoint that fails more often in a row is down in any case.
 const MOST_FAILURES: usize = 1000;
 
 /// Reads a route; `keys` are the names of all keys.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) -> Option<Route> {
     let endpoint = endpoint::read(&mut table);
     let key = signing_key(&mut table, keys);
-    let hosts = table.list("hosts", Vec::new(), grammar::host);
-    let path = table.get("path", "/".to_owned(), |given| grammar::path_prefix(text(given)?));
+    let hosts = table.list("hosts", Vec::new(), route_choice::host);
+    let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
     let profile = profile(table.section("profile"));
     let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
-    let forward_headers = table.list("forward_headers", Vec::new(), grammar::forwarded_header);
-    let safe_to_repeat = table.list("safe_to_repeat", reads(), grammar::action_pattern);
-    let known_actions = table
-        .list("known_actions", owned(&IMPORT_EXPORT), |text| grammar::action(text).map(|action| action.to_string()));
+    let forward_headers = table.list("forward_headers", Vec::new(), header::forwarded_header);
+    let safe_to_repeat = table.list("safe_to_repeat", reads(), call::action_pattern);
+    let known_actions =
+        table.list("known_actions", owned(&IMPORT_EXPORT), |text| call::action(text).map(|action| action.to_string()));
     let probe = probe(&mut table, safe_to_repeat.as_deref());
-    let audit_values = table.list("audit_values", Vec::new(), grammar::parameter);
+    let audit_values = table.list("audit_values", Vec::new(), call::parameter);
     let limits = limits(table.section("limits"));
     let timeouts = timeouts(table.section("timeouts"));
     table.finish();
@@ -63,7 +63,7 @@ fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
     match (named, keys) {
         (Some(named), _) => Some(named),
         (None, [only]) => Some(only.clone()),
-        // that there is no key is reported where keys are read
+        // a configuration without keys is reported where keys are read
         (None, []) => None,
         (None, _) => {
             table.missing("key", "there are several keys: name the one that signs");
@@ -74,8 +74,8 @@ fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
 
 /// An Action, or a form with one, that only reads.
 fn probe(table: &mut Table<'_>, reads: Option<&[ActionPattern]>) -> Option<Option<String>> {
-    let form = table.get("probe", None, |given| grammar::probe(text(given)?).map(Some))?;
-    let Some(grammar::Probe { action, form }) = form else { return Some(None) };
+    let form = table.get("probe", None, |given| call::probe(text(given)?).map(Some))?;
+    let Some(call::Probe { action, form }) = form else { return Some(None) };
     if reads?.iter().any(|pattern| pattern.matches(&action)) {
         return Some(Some(form));
     }

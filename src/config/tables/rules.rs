@@ -47,7 +47,7 @@ fn rule(id: RuleId, mut table: Table<'_>, routes: &[Name]) -> Option<Rule> {
     let count = when.len();
     let conditions: Vec<Condition> = when.into_iter().filter_map(condition).collect();
     table.finish();
-    // a rule without one of its conditions would be another rule
+    // a rule that lost one of its conditions would apply to more calls
     (conditions.len() == count).then_some(())?;
     Some(Rule { id, effect: effect?, patterns: patterns.filter(|patterns| !patterns.is_empty())?, conditions })
 }

@@ -1,4 +1,4 @@
-//! `environment`: which variables a process of a key store sees of those countersign was started with.
+//! `environment`: the variables that the process of a key store gets, of those countersign was started with.
 
 use crate::config::reading::value::shown;
 
@@ -12,7 +12,7 @@ pub(crate) fn variable(name: &str) -> Result<String, String> {
     if name.is_empty() || !named {
         return Err(format!("{} is not the name of a variable", shown(name)));
     }
-    // they change what every program does that is started, ours among them
+    // they change what every started program does, and countersign itself
     if name.starts_with("LD_") || name.starts_with("COUNTERSIGN_") {
         return Err(format!("{} is never passed on: set it in a script that starts the program", shown(name)));
     }

@@ -32,7 +32,7 @@ const KINDS: &[(&str, Kind)] = &[
 
 /// Reads a key.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>) -> Option<Key> {
-    // without its kind nobody can say which of the other keys are right
+    // when the kind is wrong, it is not known which of the other keys are right
     let store = match table.get("kind", Kind::Sealed, choice(KINDS))? {
         Kind::Sealed => sealed::read(&mut table),
         Kind::File => file::read(&mut table),

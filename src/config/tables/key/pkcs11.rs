@@ -1,4 +1,4 @@
-//! `kind = "pkcs11"`: a key in a token (HSM, TPM), which signs with it and never tells it.
+//! `kind = "pkcs11"`: a key in a token (HSM, TPM), which signs with the key and does not reveal it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const QUEUE: usize = 256;
 const DEADLINE: Duration = Duration::from_secs(2);
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// A packet goes to the agent in one piece, so it must fit into a socket's buffer as systems have it by default.
+/// A request goes to the agent as one packet, which must fit into a socket's buffer of the default size.
 const LONGEST_MESSAGE: usize = 128 * 1024;
 
 /// Reads what belongs to the kind.

@@ -8,7 +8,7 @@ use crate::config::reading::table::Table;
 use crate::config::reading::value::shown;
 use crate::config::settings::{KeyStore, ProcessStore};
 
-/// As long as the AWS CLI waits for single sign-on, and then some.
+/// Longer than the AWS CLI waits for single sign-on.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const REFRESH: Duration = Duration::from_secs(3600);
 const MOST_ARGUMENTS: usize = 256;
@@ -38,7 +38,7 @@ fn command(table: &mut Table<'_>) -> Option<Vec<String>> {
     })?;
     match words.first() {
         None => table.fault("command", format!("is empty: {WRITTEN}")),
-        // the program is started with next to no environment, so there is no PATH to look it up in
+        // the program is started without PATH, so a name could not be looked up
         Some(program) if !program.starts_with('/') => {
             table.fault("command", format!("{} is not an absolute path: {WRITTEN}", shown(program)));
         }

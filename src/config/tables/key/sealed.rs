@@ -8,7 +8,7 @@ use crate::config::reading::table::Table;
 use crate::config::reading::value::file;
 use crate::config::settings::KeyStore;
 
-/// Hardware answers within a second or two; there may be a touch to wait for.
+/// Hardware answers within a second or two, but may wait for a touch.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads what belongs to the kind.
@@ -20,7 +20,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
         "identity_credential",
         "name the file with the age identity that opens the key",
     );
-    // an identity file says itself whether there is a plugin, and it is not read here
+    // only the identity file says whether there is a plugin, and it is not read here
     let environment = table.list("environment", Vec::new(), environment::variable);
     let timeout = table.get("timeout", TIMEOUT, duration);
     Some(KeyStore::Sealed { file: sealed?, identity: identity?, environment: environment?, timeout: timeout? })

@@ -1,10 +1,10 @@
-//! A file that holds a secret, by its path or by the name of the systemd credential it is.
+//! A file that holds a secret: by its path, or by the name of a systemd credential.
 
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, file, shown, text};
 use crate::credentials::FileSource;
 
-/// Reads the one line of two that is there; `why` completes the message when neither is.
+/// Reads the path or the credential, of which exactly one must be given; `why` completes the message when neither is.
 pub(crate) fn read(
     table: &mut Table<'_>,
     path_key: &'static str,
@@ -28,7 +28,7 @@ pub(crate) fn read(
     }
 }
 
-/// The name of a systemd credential: a plain file name, so that it cannot lead out of the credentials directory.
+/// The name of a systemd credential: the name of one file, so that it cannot lead out of the credentials directory.
 fn credential(given: &Given<'_>) -> Result<String, String> {
     let name = text(given)?;
     let plain = name.bytes().all(|b| b.is_ascii_graphic() && b != b'/');

@@ -1,0 +1,146 @@
+//! The names of request headers: those that may be passed on, and one that every request must have.
+
+use crate::config::reading::value::shown;
+
+/// The name of a request header that may be passed on.
+pub(crate) fn forwarded_header(text: &str) -> Result<String, String> {
+    let token = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9') || b"!#$%&'*+-.^_`|~".contains(&b);
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(format!("{} has capitals: write it in lower case", shown(text)));
+    }
+    if text.is_empty() || !text.bytes().all(token) {
+        return Err(format!("{} is not the name of a header", shown(text)));
+    }
+    match never_forwarded(text) {
+        Some(why) => Err(format!("{} is never passed on: {why}", shown(text))),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// The name of a header that every request must have: one that a web page's form cannot make a browser send.
+pub(crate) fn required_header(text: &str) -> Result<String, String> {
+    const ORDINARY: [&str; 14] = [
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "connection",
+        "content-language",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "origin",
+        "referer",
+        "te",
+        "transfer-encoding",
+        "user-agent",
+    ];
+    let token = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    if text.is_empty() || !text.bytes().all(token) {
+        return Err(format!("{} is not the name of a header in lower case", shown(text)));
+    }
+    if ORDINARY.contains(&text) || text.starts_with("sec-") {
+        return Err(format!(
+            "{} proves nothing: browsers send it too; choose another, e.g. \"x-requested-by\"",
+            shown(text)
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Why a header is never passed on, whatever the configuration says.
+fn never_forwarded(name: &str) -> Option<&'static str> {
+    const CREDENTIALS: &str = "it carries the client's credentials, or may";
+    const FRAMING: &str = "it belongs to the connection or the body, and both are made anew";
+    const ORIGIN: &str = "it says where the client is and came from, which is not the endpoint's business";
+    const EXACT: &[(&str, &str)] = &[
+        ("authorization", CREDENTIALS),
+        ("cookie", CREDENTIALS),
+        ("x-api-key", CREDENTIALS),
+        ("host", FRAMING),
+        ("connection", FRAMING),
+        ("keep-alive", FRAMING),
+        ("te", FRAMING),
+        ("trailer", FRAMING),
+        ("transfer-encoding", FRAMING),
+        ("upgrade", FRAMING),
+        ("http2-settings", FRAMING),
+        ("expect", FRAMING),
+        ("forwarded", ORIGIN),
+        ("via", ORIGIN),
+        ("origin", ORIGIN),
+        ("referer", ORIGIN),
+    ];
+    const PREFIXES: &[(&str, &str)] = &[
+        ("x-amz-", CREDENTIALS),
+        // OpenStack's tokens
+        ("x-auth-", CREDENTIALS),
+        // `proxy-authorization` included
+        ("proxy-", FRAMING),
+        ("content-", FRAMING),
+        ("x-forwarded-", ORIGIN),
+        ("sec-", ORIGIN),
+    ];
+    let exact = EXACT.iter().find(|(known, _)| *known == name);
+    let prefix = PREFIXES.iter().find(|(start, _)| name.starts_with(start));
+    exact.or(prefix).map(|(_, why)| *why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_required_header_is_one_that_browsers_do_not_send_by_themselves() {
+        assert_eq!(required_header("x-requested-by"), Ok("x-requested-by".to_owned()));
+        for wrong in ["", "X-Requested-By", "a b", "content-type", "sec-fetch-site", "user-agent"] {
+            assert!(required_header(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ordinary_headers_may_be_passed_on() {
+        for good in ["x-request-id", "traceparent", "user-agent", "accept"] {
+            assert_eq!(forwarded_header(good), Ok(good.to_owned()));
+        }
+    }
+
+    #[test]
+    fn credentials_framing_and_origin_headers_are_refused() {
+        for name in [
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "host",
+            "content-type",
+            "content-length",
+            "x-amz-security-token",
+            "x-auth-token",
+            "x-api-key",
+            "x-forwarded-for",
+            "forwarded",
+            "via",
+            "connection",
+            "keep-alive",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "expect",
+            "proxy-connection",
+            "origin",
+            "referer",
+            "sec-fetch-site",
+        ] {
+            assert!(forwarded_header(name).unwrap_err().contains("is never passed on"), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_name_is_refused() {
+        assert!(forwarded_header("X-Request-Id").unwrap_err().contains("lower case"));
+        for name in ["", "a b", "a:", "é", "a\r\nb"] {
+            assert!(forwarded_header(name).unwrap_err().contains("is not the name of a header"), "{name}");
+        }
+    }
+}

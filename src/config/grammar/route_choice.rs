@@ -1,0 +1,87 @@
+//! What chooses a route: `Host` values and path prefixes.
+
+use crate::config::reading::value::shown;
+use crate::signing::authority::Authority;
+
+/// A `Host` value: lower case, with the port unless it is 80.
+pub(crate) fn host(text: &str) -> Result<String, String> {
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(format!("{} has capitals: write it in lower case", shown(text)));
+    }
+    if text.contains('*') {
+        return Err(format!("{} is a pattern: hosts are compared exactly, list each one", shown(text)));
+    }
+    if text.contains('/') {
+        return Err(format!("{} is not a host: write `name` or `name:port`, without scheme and path", shown(text)));
+    }
+    let parsed = Authority::parse(text).map_err(|why| format!("{} {why}", shown(text)))?;
+    if parsed.port == Some(80) {
+        return Err(format!(
+            "{} names the default port, which clients leave out: write \"{}\"",
+            shown(text),
+            parsed.host
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// The path prefix that chooses a route.
+pub(crate) fn path_prefix(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') {
+        return Err(format!("{} does not start with `/`", shown(text)));
+    }
+    if text.len() > 1 && text.ends_with('/') {
+        let fix = text.trim_end_matches('/');
+        let fix = if fix.is_empty() { "/" } else { fix };
+        return Err(format!("{} ends with `/`: write \"{fix}\", which stands for both", shown(text)));
+    }
+    if text.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'?' | b'#' | b'%')) {
+        return Err(format!(
+            "{} is not a plain path: spaces, `?`, `#`, `%` and characters beyond ASCII have no place in it",
+            shown(text)
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_exact_lower_case_and_without_port_80() {
+        for good in ["ie.internal", "ie.internal:8021", "[::1]:8021", "10.0.0.1"] {
+            assert_eq!(host(good), Ok(good.to_owned()));
+        }
+        for (text, why) in [
+            ("IE.internal", "lower case"),
+            ("*.internal", "is a pattern"),
+            ("http://ie", "without scheme"),
+            ("ie:80", "write \"ie\""),
+            ("ie:0", "no port"),
+            ("", "no valid host name"),
+        ] {
+            assert!(host(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn path_prefixes_start_with_a_slash_and_do_not_end_with_one() {
+        for good in ["/", "/ie", "/a/b.c~"] {
+            assert_eq!(path_prefix(good), Ok(good.to_owned()));
+        }
+        for (text, why) in [
+            ("", "does not start"),
+            ("ie", "does not start"),
+            ("/ie/", "write \"/ie\""),
+            ("//", "write \"/\""),
+            ("/a b", "plain path"),
+            ("/a?b", "plain path"),
+            ("/a#b", "plain path"),
+            ("/a%20b", "plain path"),
+            ("/é", "plain path"),
+        ] {
+            assert!(path_prefix(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+}

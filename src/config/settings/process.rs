@@ -1,0 +1,54 @@
+//! `[admin]`, `[audit]`, `[log]` and `[process]` as the program uses them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::telemetry::LogFormat;
+use crate::telemetry::audit::{Target, WhenFull};
+
+/// `[admin]`: `/livez`, `/readyz`, `/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// `address`, default `127.0.0.1:8022`. Any address: what it serves is not secret, and the kubelet calls the pod's.
+    pub address: SocketAddr,
+}
+
+/// `[audit]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// `target`; `None` for `"off"`, the default.
+    pub target: Option<Target>,
+    /// `when_full`, default `"refuse"`.
+    pub when_full: WhenFull,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// `format`: `"human"` (default) or `"json"`.
+    pub format: LogFormat,
+    /// `level`: a tracing-subscriber filter, default `"info"`.
+    pub level: String,
+}
+
+/// `[process]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// `workers`, default: one per processor, 1 to 256. Each is a thread with its own runtime, listeners and pools.
+    pub workers: usize,
+    /// `drain`, default `"25s"`: how long exchanges that have begun may take after SIGTERM.
+    pub drain: Duration,
+    /// `bodies`, default `"64 MiB"`: bytes of clients' forms held at once, over all workers and routes.
+    pub bodies: usize,
+    /// Whether `danger_unconfined` was set.
+    pub confinement: Confinement,
+}
+
+/// Whether the process gives up the rights that it does not need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// It gives them up before it serves.
+    Confined,
+    /// `danger_unconfined = true`: it keeps them, and so does an attacker who takes the process over.
+    DangerUnconfined,
+}

@@ -1,0 +1,148 @@
+//! `[route.NAME]` as the program uses it.
+
+use std::time::Duration;
+
+use super::name::Name;
+use crate::authorize::ActionPattern;
+use crate::query::ErrorDialect;
+use crate::signing::authority::is_loopback;
+use crate::signing::{ClockSource, Scheme, SignatureMethod};
+use crate::upstream::tls::Roots;
+
+/// One `[route.NAME]`: an endpoint and how to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The table's name; it appears in logs and metrics.
+    pub name: Name,
+    /// `endpoint`: where signed requests go.
+    pub endpoint: Endpoint,
+    /// `key`: the name of the key that signs; may be left out when exactly one key is configured.
+    pub key: Name,
+    /// `probe`: a form that only reads, as it is sent; a new key is used once the endpoint has answered it with a 2xx.
+    pub probe: Option<String>,
+    /// `hosts`: `Host` values (lower case, with the port unless it is 80) that choose this route. Empty: any host that
+    /// the listener accepts.
+    pub hosts: Vec<String>,
+    /// `path`, default `/`: the path prefix that chooses this route. It starts with `/`, and ends with one only when it
+    /// is `/`.
+    pub path: String,
+    /// `profile.*`: the dialect of the endpoint.
+    pub profile: Profile,
+    /// `clock`, default `endpoint`: whose time requests are signed with when the two clocks differ by 10 seconds or
+    /// more.
+    pub clock: ClockSource,
+    /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Headers that hold
+    /// credentials, frame the body or belong to one connection are refused here.
+    pub forward_headers: Vec<String>,
+    /// `safe_to_repeat`: Actions that only read, exact or with one trailing `*`. Default `Get*`, `List*`, `Describe*`.
+    pub safe_to_repeat: Vec<ActionPattern>,
+    /// `known_actions`: the Actions named in metrics; all others count as `other`. Default: those of AWS Import/Export.
+    pub known_actions: Vec<String>,
+    /// `audit_values`: parameters whose values stand in the audit; by default none, names only.
+    pub audit_values: Vec<String>,
+    /// `limits.*` of the route.
+    pub limits: RouteLimits,
+    /// `timeouts.*` of the route.
+    pub timeouts: RouteTimeouts,
+}
+
+/// Where signed requests go: parsed from `endpoint`, an absolute URL without user info, query or fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `https`, or `http` where allowed.
+    pub transport: Transport,
+    /// Host name (lower case) or IP address (IPv6 in brackets), as it stands in the URL; a trailing dot stays.
+    pub host: String,
+    /// The port, the scheme's default when the URL has none.
+    pub port: u16,
+    /// The path as written; `/` when empty.
+    pub path: String,
+}
+
+impl Endpoint {
+    /// The host as a resolver or certificate knows it: the brackets around an IPv6 address belong to the URL.
+    #[must_use]
+    pub fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Whether its responses are known to come from it: TLS is verified, or nothing leaves this machine.
+    #[must_use]
+    pub fn is_authentic(&self) -> bool {
+        match self.transport {
+            Transport::Tls { .. } => true,
+            Transport::Plaintext => is_loopback(&self.host),
+        }
+    }
+
+    /// The URL that it was read from, normalized.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme().as_str(), self.authority(), self.path)
+    }
+
+    /// The value of the `Host` header: the port is left out when it is the scheme's default.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.scheme().authority(&self.host, self.port)
+    }
+
+    const fn scheme(&self) -> Scheme {
+        match self.transport {
+            Transport::Tls { .. } => Scheme::Https,
+            Transport::Plaintext => Scheme::Http,
+        }
+    }
+}
+
+/// How the connection to an endpoint is protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// `https`: TLS 1.2 or 1.3, the certificate verified against `trust` and the endpoint's host name.
+    Tls {
+        /// `ca_file`.
+        trust: Roots,
+    },
+    /// `http`: to a loopback address, or anywhere with `danger_plaintext = true`.
+    Plaintext,
+}
+
+/// `[route.NAME.profile]`: the switches of one cloud's dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// `signature_method`: `"HmacSHA256"` (default) or `"HmacSHA1"`.
+    pub signature_method: SignatureMethod,
+    /// `errors`: `"query"` (default) or `"ec2"`, the form of the errors countersign itself answers.
+    pub errors: ErrorDialect,
+}
+
+/// `[route.NAME.limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteLimits {
+    /// `body`, default `"256 KiB"`, at most `"16 MiB"`: the client's form, in bytes as sent.
+    pub body: usize,
+    /// `parameters`, default [`FormLimits::DEFAULT`].
+    pub form: FormLimits,
+    /// `in_flight`, default 256: exchanges at once, over all workers.
+    pub in_flight: usize,
+    /// `pool`, default 64: idle connections kept to the endpoint, over all workers.
+    pub pool: usize,
+    /// `failures`, default 5: failures in a row (no connection, no response in time) after which calls are answered
+    /// with 503 at once until an attempt succeeds, 0 to 1000; 0: never.
+    pub failures: usize,
+}
+
+/// `[route.NAME.timeouts]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// `connect`, default `"5s"`: name lookup, TCP and TLS together.
+    pub connect: Duration,
+    /// `first_byte`, default `"30s"`: from the first byte sent to the end of the response's head.
+    pub first_byte: Duration,
+    /// `idle`, default `"30s"`: between two pieces of the response's body.
+    pub idle: Duration,
+    /// `pool_idle`, default `"15s"`: how long an unused connection is kept; keep it below the endpoint's own limit.
+    pub pool_idle: Duration,
+    /// `probe`, default `"2s"`: while the endpoint is down, the longest pause between two attempts to reach it.
+    pub probe: Duration,
+}
