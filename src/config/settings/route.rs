@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::name::Name;
 use crate::authorize::ActionPattern;
-use crate::query::ErrorDialect;
+use crate::query::{ErrorDialect, FormLimits};
 use crate::signing::authority::is_loopback;
 use crate::signing::{ClockSource, Scheme, SignatureMethod};
 use crate::upstream::tls::Roots;

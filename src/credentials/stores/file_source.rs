@@ -30,6 +30,13 @@ pub enum FileSourceError {
 }
 
 impl FileSource {
+    /// Under this name among systemd's credentials; `None` when it is not the name of one file, which would lead out of their
+    /// directory.
+    #[must_use]
+    pub fn systemd_credential(name: &str) -> Option<Self> {
+        is_credential_name(name).then(|| Self::SystemdCredential(name.to_owned()))
+    }
+
     /// The path to read. `credentials_directory` is the value of `$CREDENTIALS_DIRECTORY`: this module reads no environment.
     ///
     /// # Errors
@@ -37,16 +44,19 @@ impl FileSource {
     pub fn locate(&self, credentials_directory: Option<&Path>) -> Result<PathBuf, FileSourceError> {
         match (self, credentials_directory) {
             (Self::Path(path), _) => Ok(path.clone()),
-            // systemd's own rule for names (credential_name_valid): one path component
-            (Self::SystemdCredential(name), _) if name.contains('/') || matches!(name.as_str(), "" | "." | "..") => {
-                Err(FileSourceError::CredentialName)
-            }
+            (Self::SystemdCredential(name), _) if !is_credential_name(name) => Err(FileSourceError::CredentialName),
             (Self::SystemdCredential(name), Some(directory)) => Ok(directory.join(name)),
             (Self::SystemdCredential(name), None) => {
                 Err(FileSourceError::NoCredentialsDirectory { name: name.clone() })
             }
         }
     }
+}
+
+/// systemd's own rule (`credential_name_valid`): one path component of printable ASCII, at most 255 bytes.
+fn is_credential_name(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    plain && !matches!(name, "" | "." | "..") && name.len() <= 255
 }
 
 #[cfg(test)]
@@ -61,7 +71,7 @@ mod tests {
             named("identity").locate(directory).unwrap(),
             Path::new("/run/credentials/countersign.service/identity")
         );
-        for name in ["", ".", "..", "../../etc/shadow", "a/b"] {
+        for name in ["", ".", "..", "../../etc/shadow", "a/b", "a b"] {
             assert_eq!(named(name).locate(directory), Err(FileSourceError::CredentialName), "{name}");
         }
         let message = named("identity").locate(None).unwrap_err().to_string();

@@ -12,10 +12,10 @@ pub(crate) fn read(
     why: &str,
 ) -> Option<FileSource> {
     let path = table.get(path_key, None, |given| file(given).map(Some));
-    let name = table.get(credential_key, None, |given| credential(given).map(Some));
-    match (path?, name?) {
+    let credential = table.get(credential_key, None, |given| self::credential(given).map(Some));
+    match (path?, credential?) {
         (Some(path), None) => Some(FileSource::Path(path)),
-        (None, Some(name)) => Some(FileSource::SystemdCredential(name)),
+        (None, Some(credential)) => Some(credential),
         (Some(_), Some(_)) => {
             table
                 .fault(credential_key, format!("`{path_key}` is given too, and there is one file: remove one of them"));
@@ -28,16 +28,12 @@ pub(crate) fn read(
     }
 }
 
-/// The name of a systemd credential: the name of one file, so that it cannot lead out of the credentials directory.
-fn credential(given: &Given<'_>) -> Result<String, String> {
+fn credential(given: &Given<'_>) -> Result<FileSource, String> {
     let name = text(given)?;
-    let plain = name.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-    if plain && !matches!(name, "" | "." | "..") && name.len() <= 255 {
-        Ok(name.to_owned())
-    } else {
-        Err(format!(
+    FileSource::systemd_credential(name).ok_or_else(|| {
+        format!(
             "{} is not the name of a credential: write the part before the `:` in LoadCredential=, without `/`",
             shown(name)
-        ))
-    }
+        )
+    })
 }
