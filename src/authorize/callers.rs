@@ -5,22 +5,16 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::admission::Admission;
 use super::client::{Client, Clients};
 use super::evidence::{Evidence, Method};
 use super::identity::ClientIdentity;
 
-/// Who may call a listener.
+/// Who may call a listener, with the clients that are configured.
 #[derive(Debug, Clone)]
-pub enum Callers {
-    /// `any_local = true`: everybody who can connect.
-    AnyLocal,
-    /// `authenticate = [...]`: the configured clients, identified by these methods and no others.
-    Clients {
-        /// The accepted methods.
-        methods: Vec<Method>,
-        /// All configured clients.
-        clients: Arc<Clients>,
-    },
+pub struct Callers {
+    admission: Admission,
+    clients: Arc<Clients>,
 }
 
 /// Why the sender of a request is not authenticated.
@@ -40,6 +34,12 @@ pub enum AuthenticationError {
 }
 
 impl Callers {
+    /// The callers that a listener admits, among `clients`.
+    #[must_use]
+    pub const fn new(admission: Admission, clients: Arc<Clients>) -> Self {
+        Self { admission, clients }
+    }
+
     /// Identifies the client that sent a request, before the body of the request is read.
     ///
     /// All accepted evidence must identify the same client. A presented token or certificate must be known even when a
@@ -49,21 +49,16 @@ impl Callers {
     /// # Errors
     /// [`AuthenticationError`].
     pub fn authenticate(&self, evidence: &Evidence<'_>) -> Result<ClientIdentity<'_>, AuthenticationError> {
-        match self {
-            Self::AnyLocal => Ok(ClientIdentity::AnyLocal),
-            Self::Clients { methods, clients } => identify(methods, clients, evidence),
+        match &self.admission {
+            Admission::AnyLocal => Ok(ClientIdentity::AnyLocal),
+            Admission::Clients(methods) => identify(methods, &self.clients, evidence),
         }
     }
 
     /// Whether the `Authorization` field is evaluated.
     #[must_use]
     pub fn read_authorization(&self) -> bool {
-        match self {
-            Self::AnyLocal => false,
-            Self::Clients { methods, .. } => {
-                methods.iter().any(|method| matches!(method, Method::BearerToken | Method::ServiceAccount))
-            }
-        }
+        [Method::BearerToken, Method::ServiceAccount].into_iter().any(|method| self.admission.accepts(method))
     }
 }
 
@@ -160,7 +155,7 @@ mod tests {
                 is.tokens = vec![TokenDigest::of(b"both")];
             }),
         ]);
-        Callers::Clients { methods: methods.to_vec(), clients: Arc::new(clients) }
+        Callers::new(Admission::Clients(methods.to_vec()), Arc::new(clients))
     }
 
     fn who(methods: &[Method], evidence: Evidence<'_>) -> Result<String, AuthenticationError> {
@@ -241,7 +236,8 @@ mod tests {
 
     #[test]
     fn any_local_asks_for_nothing() {
-        let identity = Callers::AnyLocal.authenticate(&token(b"whatever")).unwrap();
+        let anybody = Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new())));
+        let identity = anybody.authenticate(&token(b"whatever")).unwrap();
         assert_eq!((identity.name(), identity.identified_by()), ("any-local", "any-local"));
     }
 }

@@ -4,6 +4,7 @@
 //! is parsed, [`Policy::authorize`] decides whether this client may have it signed. Nothing here reads a clock, a
 //! socket or a file: evidence and time are arguments.
 
+pub mod admission;
 pub mod callers;
 pub mod client;
 pub mod condition;
@@ -16,6 +17,7 @@ pub mod rate;
 pub mod rule;
 pub mod token;
 
+pub use admission::Admission;
 pub use callers::{AuthenticationError, Callers};
 pub use client::{Client, Clients, Identifiers, Mode};
 pub use condition::{Condition, Test};

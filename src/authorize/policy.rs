@@ -7,7 +7,7 @@ use super::identity::ClientIdentity;
 use super::rule::{RuleId, Verdict};
 use crate::query::QueryForm;
 
-/// What decides on the calls of one listener. It corresponds to the listener's [`super::Callers`].
+/// What decides on the calls of one listener. It follows from the listener's [`super::Admission`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     /// `any_local = true`: clients are not identified, and every local process may call every Action.

@@ -5,8 +5,8 @@ use sd_notify::NotifyState;
 use crate::app::reload::reloader::ReloadEvent;
 use crate::app::serve::key_reports;
 use crate::app::{Graph, Running, capacity};
-use crate::authorize::Mode;
-use crate::config::settings::{Callers, Exposure, Settings};
+use crate::authorize::{Admission, Mode};
+use crate::config::settings::{Exposure, Settings};
 use crate::confine::Posture;
 
 /// Logs which rights the process has given up.
@@ -33,8 +33,8 @@ pub(super) fn serving(running: &Running) {
     for (name, listener) in &graph.listeners {
         let Some(address) = running.address(name) else { continue };
         let callers = match &listener.settings.callers {
-            Callers::AnyLocal => "any_local: whoever can connect may call",
-            Callers::Clients(_) => "named clients may call",
+            Admission::AnyLocal => "any_local: whoever can connect may call",
+            Admission::Clients(_) => "named clients may call",
         };
         tracing::info!(listener = %name, %address, callers, "listening");
     }

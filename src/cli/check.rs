@@ -9,9 +9,10 @@ use super::live;
 use super::output::print_line;
 use crate::app::capacity;
 use crate::app::serve::key_reports;
+use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    self, Callers, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+    self, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
 use crate::confine;
 use crate::credentials::WatchedKey;
@@ -67,8 +68,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn print_listener(listener: &Listener) {
     print_line!("listener {}: {}", listener.name, listener.address);
     match &listener.callers {
-        Callers::AnyLocal => print_line!("  callers: any_local, whoever can connect may call"),
-        Callers::Clients(methods) => {
+        Admission::AnyLocal => print_line!("  callers: any_local, whoever can connect may call"),
+        Admission::Clients(methods) => {
             print_line!("  callers: clients, by {}", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "));
         }
     }

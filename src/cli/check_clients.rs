@@ -2,8 +2,8 @@
 
 use super::output::print_line;
 use crate::app::build::clients::clients;
-use crate::authorize::{Client, Effect, Identifiers, Mode, Rule};
-use crate::config::settings::{Callers, Settings};
+use crate::authorize::{Admission, Client, Effect, Identifiers, Mode, Rule};
+use crate::config::settings::Settings;
 
 /// Prints every client with its identifiers and its rules.
 pub(super) fn print(settings: &Settings) {
@@ -28,10 +28,10 @@ pub(super) fn print(settings: &Settings) {
     }
 }
 
-fn serves(callers: &Callers, identifiers: &Identifiers) -> bool {
+fn serves(callers: &Admission, identifiers: &Identifiers) -> bool {
     match callers {
-        Callers::AnyLocal => false,
-        Callers::Clients(methods) => methods.iter().any(|method| identifiers.include(*method)),
+        Admission::AnyLocal => false,
+        Admission::Clients(methods) => methods.iter().any(|method| identifiers.include(*method)),
     }
 }
 

@@ -1,10 +1,10 @@
 //! The rules that concern more than one table: references, addresses used twice, and routes that cannot be told apart.
 
-use crate::authorize::Identifiers;
+use crate::authorize::{Admission, Identifiers};
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
-use crate::config::settings::{Admin, Callers, Client, ListenAddress, Listener, Name, Process, Route, ServedRoutes};
+use crate::config::settings::{Admin, Client, ListenAddress, Listener, Name, Process, Route, ServedRoutes};
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
 
@@ -116,8 +116,8 @@ fn shared(first: &Identifiers, second: &Identifiers) -> Vec<&'static str> {
 /// Reports a listener whose methods identify no client at all.
 fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
     let methods = match &listener.callers {
-        Callers::AnyLocal => return,
-        Callers::Clients(methods) => methods,
+        Admission::AnyLocal => return,
+        Admission::Clients(methods) => methods,
     };
     let known = clients.iter().any(|client| methods.iter().any(|method| client.identifiers.include(*method)));
     if !known {

@@ -1,10 +1,6 @@
-//! Clients and callers, from the settings to the policy.
+//! The clients of a configuration, with their rules and rates.
 
-use std::sync::Arc;
-
-use crate::authorize::{
-    Callers, Client, Clients, Effect, Policy, RateLimit, RouteActionPattern, Rule, RuleId, RuleList,
-};
+use crate::authorize::{Client, Clients, Effect, RateLimit, RouteActionPattern, Rule, RuleId, RuleList};
 use crate::config::settings;
 
 /// The clients of a configuration. Their rates are counted over all workers, and continue those of the same clients
@@ -12,24 +8,6 @@ use crate::config::settings;
 pub(crate) fn clients(settings: &settings::Settings, before: Option<&Clients>) -> Clients {
     let known = |name: &settings::Name| before.and_then(|clients| clients.named(name.as_str()));
     Clients::new(settings.clients.iter().map(|settings| client(settings, known(&settings.name))).collect())
-}
-
-/// Who may call a listener.
-pub(crate) fn callers(callers: &settings::Callers, clients: &Arc<Clients>) -> Callers {
-    match callers {
-        settings::Callers::AnyLocal => Callers::AnyLocal,
-        settings::Callers::Clients(methods) => {
-            Callers::Clients { methods: methods.clone(), clients: Arc::clone(clients) }
-        }
-    }
-}
-
-/// What decides about calls to a listener.
-pub(crate) const fn policy(callers: &settings::Callers) -> Policy {
-    match callers {
-        settings::Callers::AnyLocal => Policy::AnyLocal,
-        settings::Callers::Clients(_) => Policy::ByClient,
-    }
 }
 
 fn client(client: &settings::Client, before: Option<&Client>) -> Client {

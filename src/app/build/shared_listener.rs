@@ -7,7 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::authorize::Method;
-use crate::config::settings::{self, Callers, Endpoint, Listener, ListenerTls, TokenKeys, Transport};
+use crate::config::settings::{self, Endpoint, Listener, ListenerTls, TokenKeys, Transport};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
@@ -125,8 +125,7 @@ impl AuthenticationSettings {
             service_account,
             limits: _,
         } = listener;
-        let owners =
-            if authenticates_by(listener, Method::LoopbackOwner) { OwnerLookup::Ask } else { OwnerLookup::Skip };
+        let owners = if listener.callers.accepts(Method::LoopbackOwner) { OwnerLookup::Ask } else { OwnerLookup::Skip };
         Self { tls: tls.clone(), service_account: service_account.clone(), owners }
     }
 }
@@ -187,14 +186,6 @@ fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
             Transport::Tls { trust } => Some(trust.clone()),
         },
         token_file,
-    }
-}
-
-/// Whether a listener lists `method`.
-pub(crate) fn authenticates_by(listener: &Listener, method: Method) -> bool {
-    match &listener.callers {
-        Callers::AnyLocal => false,
-        Callers::Clients(methods) => methods.contains(&method),
     }
 }
 

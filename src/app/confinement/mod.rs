@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
-use crate::app::build::shared_listener::authenticates_by;
 use crate::authorize::Method;
 use crate::config::settings::{Endpoint, ListenAddress, Listener, Route, Settings, TokenKeys, Transport};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
@@ -36,7 +35,7 @@ pub(crate) fn confinement(
     let user = User::current();
     let public_files = file.into_iter().chain(settings.routes.iter().filter_map(ca_file));
     read.extend(public_files.flat_map(|file| directories_of_public(file, user)));
-    let asks_for_owners = settings.listeners.iter().any(|l| authenticates_by(l, Method::LoopbackOwner));
+    let asks_for_owners = settings.listeners.iter().any(|l| l.callers.accepts(Method::LoopbackOwner));
     let mut connect: BTreeSet<u16> = endpoints(settings).map(|endpoint| endpoint.port).collect();
     if endpoints(settings).any(is_name) {
         connect.insert(DNS);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http::header::HeaderName;
 
 use super::route_clients::RouteClients;
-use crate::app::build::clients;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
+use crate::authorize::Callers;
 use crate::config::settings::{self, ServedRoutes};
 use crate::downstream::{BodyLimits, ListenAddress};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
@@ -40,7 +40,7 @@ pub(super) fn proxy(
             ListenAddress::Tcp(address) => OwnNames::new(*address, &settings.hosts),
             ListenAddress::Unix(_) => OwnNames::any(),
         },
-        callers: clients::callers(&settings.callers, &graph.clients),
+        callers: Callers::new(settings.callers.clone(), Arc::clone(&graph.clients)),
         service_accounts: accounts.map(|accounts| Arc::clone(&accounts.verifier)),
         required_header: settings.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect()),
@@ -57,7 +57,7 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Cl
         name: settings.name.as_str().into(),
         hosts: settings.hosts.clone(),
         path: settings.path.clone(),
-        policy: clients::policy(&listener.callers),
+        policy: listener.callers.policy(),
         key: Arc::clone(&route.key),
         profile: route.calls.profile,
         clock: Arc::clone(&route.calls.clock),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::name::Name;
 use super::route::Endpoint;
-use crate::authorize::Method;
+use crate::authorize::Admission;
 use crate::downstream::TokenAlgorithm;
 use crate::downstream::unix_socket::UnixSocket;
 
@@ -19,7 +19,7 @@ pub struct Listener {
     /// `address`, default `127.0.0.1:8021`.
     pub address: ListenAddress,
     /// `any_local` or `authenticate`: who may call.
-    pub callers: Callers,
+    pub callers: Admission,
     /// `hosts`: further `Host` values (exact, with the port unless it is 80) clients may use for this listener, beside
     /// its own address, `localhost:PORT` and the routes' `hosts`. Lower case.
     pub hosts: Vec<String>,
@@ -60,16 +60,6 @@ impl fmt::Display for ListenAddress {
             Self::Inherited { name } => write!(f, "systemd:{name}"),
         }
     }
-}
-
-/// Who may call a listener. There is no default: a listener that does not say is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Callers {
-    /// `any_local = true`: whoever can connect.
-    AnyLocal,
-    /// `authenticate = [...]`: the clients of `[client.NAME]`, by these methods. At least one, each once, in the order
-    /// given.
-    Clients(Vec<Method>),
 }
 
 /// Which routes a listener serves.

@@ -1,10 +1,10 @@
 //! Who may call a listener, and whether that fits its address: beyond loopback clients must authenticate, tokens must
 //! not cross the network in clear, and every method must be able to work there.
 
-use crate::authorize::Method;
+use crate::authorize::{Admission, Method};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag};
-use crate::config::settings::{Callers, Exposure, ListenAddress, ListenerTls, ServiceAccount};
+use crate::config::settings::{Exposure, ListenAddress, ListenerTls, ServiceAccount};
 
 /// The value of a `danger_` key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,14 @@ enum Danger {
 }
 
 /// There is deliberately no default: "every process on this machine" must be a decision.
-pub(crate) fn read(table: &mut Table<'_>) -> Option<Callers> {
+pub(crate) fn read(table: &mut Table<'_>) -> Option<Admission> {
     const WHY: &str = "a listener must say who may call it: `authenticate = [\"token\"]` (or another method) the \
                        clients in `[client.NAME]`; `any_local = true` every process that can connect, that is any on \
                        this machine or in this pod";
     let any_local = table.get("any_local", None, |given| flag(given).map(Some));
     let methods = table.list("authenticate", Vec::new(), |text| choice(&Method::WORDS)(&Given::Text(text)));
     match (any_local?, table.has("authenticate")) {
-        (Some(true), false) => Some(Callers::AnyLocal),
+        (Some(true), false) => Some(Admission::AnyLocal),
         (Some(true), true) => {
             table.fault("authenticate", "`any_local = true` lets in whoever can connect: remove one of the two");
             None
@@ -32,7 +32,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<Callers> {
                 table.fault("authenticate", format!("nobody may call this listener: {WHY}; or remove the listener"));
                 return None;
             }
-            Some(Callers::Clients(methods))
+            Some(Admission::Clients(methods))
         }
         (Some(false), false) => {
             table.fault("any_local", format!("nobody may call this listener: {WHY}; or remove the listener"));
@@ -100,7 +100,7 @@ pub(crate) fn check_methods(
 /// How far the listener may reach.
 pub(crate) fn exposure(
     table: &mut Table<'_>,
-    callers: Option<&Callers>,
+    callers: Option<&Admission>,
     address: Option<&ListenAddress>,
     tls: Option<&ListenerTls>,
 ) -> Option<Exposure> {
@@ -115,13 +115,13 @@ pub(crate) fn exposure(
     let unknown = matches!(address, ListenAddress::Inherited { .. });
     let token = |method: &Method| matches!(method, Method::BearerToken | Method::ServiceAccount);
     match callers {
-        Callers::AnyLocal if anywhere == Danger::On => Some(Exposure::DangerBeyondLoopback),
-        Callers::Clients(_) if tls.is_some() => Some(Exposure::Authenticated),
-        Callers::Clients(methods) if methods.iter().any(token) && cleartext == Danger::On => {
+        Admission::AnyLocal if anywhere == Danger::On => Some(Exposure::DangerBeyondLoopback),
+        Admission::Clients(_) if tls.is_some() => Some(Exposure::Authenticated),
+        Admission::Clients(methods) if methods.iter().any(token) && cleartext == Danger::On => {
             Some(Exposure::DangerCleartextTokens)
         }
-        Callers::AnyLocal | Callers::Clients(_) if unknown => Some(Exposure::Loopback),
-        Callers::AnyLocal => {
+        Admission::AnyLocal | Admission::Clients(_) if unknown => Some(Exposure::Loopback),
+        Admission::AnyLocal => {
             table.fault(
                 "address",
                 format!(
@@ -132,7 +132,7 @@ pub(crate) fn exposure(
             );
             None
         }
-        Callers::Clients(methods) if methods.iter().any(token) => {
+        Admission::Clients(methods) if methods.iter().any(token) => {
             table.fault(
                 "address",
                 format!(
@@ -144,7 +144,7 @@ pub(crate) fn exposure(
             None
         }
         // the remaining methods cannot work beyond loopback: `check_methods` reports them
-        Callers::Clients(_) => None,
+        Admission::Clients(_) => None,
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
     fn a_listener_authenticates_or_lets_anyone_call_and_not_both() {
         let both = ["mtls", "token"].map(|word| format!("\"{word}\"")).join(", ");
         let callers = read(&format!("authenticate = [{both}]\n{MTLS}")).callers;
-        assert_eq!(callers, Callers::Clients(vec![Method::Mtls, Method::BearerToken]));
+        assert_eq!(callers, Admission::Clients(vec![Method::Mtls, Method::BearerToken]));
         read("authenticate = [\"token\"]\nany_local = false");
         assert!(fault("authenticate = [\"token\"]\nany_local = true").contains("remove one of the two"));
         assert!(fault("authenticate = []").contains("nobody may call"));

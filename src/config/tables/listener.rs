@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::authorize::Admission;
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{address, header, identifier, route_choice};
 use crate::config::reading::quantity::{count, duration};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, name, text};
 use crate::config::settings::{
-    Callers, ListenAddress, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount,
+    ListenAddress, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount,
 };
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
@@ -30,8 +31,8 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
     let exposure = callers::exposure(&mut table, who.as_ref(), address.as_ref(), tls.as_ref().and_then(Option::as_ref));
     if let (Some(who), Some(address), Some(tls), Some(service_account)) = (&who, &address, &tls, &service_account) {
         let methods = match who {
-            Callers::AnyLocal => &[],
-            Callers::Clients(methods) => methods.as_slice(),
+            Admission::AnyLocal => &[],
+            Admission::Clients(methods) => methods.as_slice(),
         };
         callers::check_methods(&table, methods, address, tls.as_ref(), service_account.as_ref());
     }
@@ -157,7 +158,7 @@ mod tests {
         let expected = Listener {
             name: Name::parse("local").unwrap(),
             address: ListenAddress::Tcp("127.0.0.1:8021".parse().unwrap()),
-            callers: Callers::AnyLocal,
+            callers: Admission::AnyLocal,
             hosts: Vec::new(),
             required_header: None,
             routes: ServedRoutes::All,

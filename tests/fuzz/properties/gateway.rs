@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use countersign::authorize::{Callers, Policy};
+use countersign::authorize::{Admission, Callers, Clients, Policy};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity};
@@ -68,7 +68,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
     Proxy {
         listener: Rc::new(Metrics::new().listener("fuzzed")),
         names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
-        callers: Callers::AnyLocal,
+        callers: Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new()))),
         service_accounts: None,
         required_header: None,
         bodies: ByteBudget::new(64 * 1024),
