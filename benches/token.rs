@@ -16,6 +16,7 @@ use countersign::credentials::pkcs11::{
     Keeper, KeyType, ReadableSecret, Seat, TokenAddress, TokenKey, TokenStore, import,
 };
 use countersign::credentials::seal::{Existing, write_secret_file};
+use countersign::credentials::stores::ordered;
 use countersign::credentials::{AccessKeyId, ActiveKey, KeyStore as _, SecretAccessKey, SignatureMethod, SigningKey};
 use criterion::Criterion;
 
@@ -30,7 +31,7 @@ fn main() {
     // the agent is this very program
     if std::env::args().nth(1).as_deref() == Some("key-agent") {
         let socket = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
-        return agent::serve(&std::env::var(ORDER).unwrap(), socket).unwrap();
+        return agent::serve(&std::env::var(ORDER).unwrap(), ordered, socket).unwrap();
     }
     match std::env::var_os(DIRECTORY) {
         Some(directory) => measure(Path::new(&directory)),

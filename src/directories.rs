@@ -1,5 +1,5 @@
-//! Changes of files, noticed in the directories that they are in: one that is replaced, or led elsewhere by a link, is no longer
-//! the file that was watched.
+//! Notices that files change, by watching their directories: a watch on the file itself is lost when the file is replaced or a
+//! symlink is changed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,11 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// Those of `files`. `changed` is called for whatever may have changed one of them, on a thread of its own, once armed.
+    /// The directories of `files`. Once armed, `changed` is called, on its own thread, for every event that may have changed one of
+    /// the files.
     ///
     /// # Errors
-    /// The system notifies nobody (on Linux: the limits on inotify).
+    /// The system cannot notify us (on Linux: the limits on inotify).
     pub fn of<'f>(
         files: impl IntoIterator<Item = &'f Path>,
         mut changed: impl FnMut() + Send + 'static,
@@ -33,10 +34,10 @@ impl Directories {
         Ok(Self { watcher, paths: files.into_iter().map(directory_of).collect() })
     }
 
-    /// Watches each directory, again if need be: one that was replaced has to be watched anew.
+    /// Watches each directory. Call it again later: a directory that was replaced must be watched anew.
     ///
     /// # Errors
-    /// What failed first; the other directories are watched.
+    /// The first error; the other directories are watched.
     pub fn arm(&mut self) -> Result<(), notify::Error> {
         let mut outcome = Ok(());
         for path in &self.paths {
@@ -47,8 +48,9 @@ impl Directories {
     }
 }
 
-/// Reading is reported too: acting on it, we would be woken by ourselves for ever. So is each write, and a log beside the files
-/// would wake us all the time: a file counts as changed when whoever wrote it closes it, puts it in its place or leads there.
+/// The system also reports reads: reacting to those, we would wake ourselves for ever. It reports each write as well, and a log file
+/// in the same directory would wake us all the time. So a file counts as changed when it is closed after writing, moved, linked
+/// or removed.
 const fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,

@@ -54,16 +54,18 @@
 //! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
 //! | `secret_memory` | memory that no other process can read: a package of its own | |
 //! | [`directories`] | noticing that files change | `secret_file` |
-//! | [`credentials`] | access keys: secret types, key stores, the current key, refresh | `secret_file`, `directories` |
+//! | [`credentials`] | access keys: secret types, key stores, the current key, refresh | `secret_file`, `directories`, `error_chain`, `fetch`, `trust` |
 //! | [`signing`] | signatures: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
-//! | [`upstream`] | towards endpoints: names, TLS, pool, attempts, responses | `http1`, `signing`, `clock` |
-//! | [`fetch`] | one document over HTTPS, bounded in size and time | `secret_file`, `upstream` |
+//! | [`upstream`] | towards endpoints: names, TLS, pool, attempts, responses | `http1`, `signing`, `clock`, `trust` |
+//! | [`error_chain`] | an error and its causes as one line | |
+//! | [`trust`] | trust anchors, and TLS towards other servers | |
+//! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `secret_file`, `trust` |
 //! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `secret_file`, `clock` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
 //! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults` |
-//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
+//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `telemetry` |
-//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `telemetry`, `upstream` |
+//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `telemetry`, `trust` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock`, `faults`, `http1` |
@@ -127,6 +129,7 @@ pub mod confine;
 pub mod credentials;
 pub mod directories;
 pub mod downstream;
+pub mod error_chain;
 pub mod faults;
 pub mod fetch;
 pub mod http1;
@@ -136,4 +139,5 @@ pub mod sandbox;
 pub mod secret_file;
 pub mod signing;
 pub mod telemetry;
+pub mod trust;
 pub mod upstream;

@@ -11,13 +11,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("admin", &["downstream", "telemetry"]),
     ("authorize", &["query"]),
     ("clock", &[]),
-    ("config", &["authorize", "credentials", "downstream", "query", "signing", "telemetry", "upstream"]),
+    ("config", &["authorize", "credentials", "downstream", "query", "signing", "telemetry", "trust"]),
     ("confine", &[]),
-    ("credentials", &["directories", "secret_file"]),
+    ("credentials", &["directories", "error_chain", "fetch", "secret_file", "trust"]),
     ("directories", &["secret_file"]),
     ("downstream", &["clock", "http1", "secret_file"]),
+    ("error_chain", &[]),
     ("faults", &["http1", "query"]),
-    ("fetch", &["secret_file", "upstream"]),
+    ("fetch", &["secret_file", "trust"]),
     ("http1", &[]),
     (
         "proxy",
@@ -26,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "credentials",
             "downstream",
+            "error_chain",
             "faults",
             "http1",
             "query",
@@ -40,7 +42,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret_file", &[]),
     ("signing", &["authorize", "credentials", "query"]),
     ("telemetry", &["faults"]),
-    ("upstream", &["clock", "http1", "signing"]),
+    ("trust", &[]),
+    ("upstream", &["clock", "http1", "signing", "trust"]),
 ];
 const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
 

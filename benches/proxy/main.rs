@@ -249,7 +249,7 @@ fn tls(directory: &Path) -> Arc<ServerConfig> {
         .signed_by(&key, &authority)
         .unwrap();
     std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
-    let provider = countersign::upstream::tls::provider();
+    let provider = countersign::trust::provider();
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     Arc::new(config.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap())

@@ -17,7 +17,7 @@ use crate::config::settings::{
 use crate::confine;
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::{Target, WhenFull};
-use crate::upstream::tls::Roots;
+use crate::trust::Roots;
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::telemetry::record::causes;
+use crate::error_chain::causes;
 
 /// Why the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use crate::confine;
 use crate::credentials::agent::{self, ORDER, ServeError};
+use crate::credentials::stores::ordered;
 
 /// Serves the key store on standard input, which is a socket, until that is closed.
 ///
@@ -25,7 +26,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| system(&error))?;
     let _handlers = runtime.block_on(async { ignore_signals() }).map_err(|error| system(&error))?;
     let socket = io::stdin().as_fd().try_clone_to_owned().map_err(|error| system(&error))?;
-    agent::serve(&order, socket).map_err(|error| system(&error))
+    agent::serve(&order, ordered, socket).map_err(|error| system(&error))
 }
 
 fn ignore_signals() -> io::Result<[tokio::signal::unix::Signal; 3]> {

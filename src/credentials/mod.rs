@@ -6,6 +6,7 @@ pub mod access_key;
 pub mod agent;
 pub mod document;
 pub mod identity;
+mod program;
 pub mod proof;
 mod schedule;
 pub mod seal;
@@ -15,11 +16,12 @@ pub mod signing_key;
 pub mod slot;
 pub mod stack;
 pub mod store;
+pub mod store_kind;
 pub mod stores;
 pub mod watch;
 
 pub use access_key::{AccessKeyId, ActiveKey, Credentials, HeldKey};
-pub use agent::{AgentError, AgentStore, Order};
+pub use agent::{AgentError, AgentStore};
 pub use identity::{Identities, Recipient};
 pub use proof::{Proof, Unproven};
 pub use secret::{SecretAccessKey, SessionToken};
@@ -27,6 +29,7 @@ pub use signer::{AnswerSlot, RemoteLimits, RemoteSigner, Signer, SigningError, S
 pub use signing_key::{Mac, SignatureMethod, SigningKey};
 pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome, Waiting};
 pub use store::{KeyStore, LoadError, LoadErrorKind, StoreError};
+pub use store_kind::StoreKind;
 #[cfg(feature = "aws")]
 pub use stores::aws;
 pub use stores::aws_key::{AwsKey, AwsSource};

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::document::{self, DocumentError, MAX_DOCUMENT};
 use super::identity::Recipient;
-use super::stores::plugin;
+use super::stores::plugin::{self, RecipientError};
 use crate::secret_file::{MAX_SIZE, directory_of};
 
 /// Why a key is not sealed.
@@ -29,15 +29,12 @@ pub enum SealError {
     /// The file would be larger than can be opened again.
     #[error("the sealed file would be larger than {MAX_SIZE} bytes: fewer recipients")]
     TooManyRecipients,
-    /// A recipient's plugin is not installed.
-    #[error("the program {0} is in no directory of PATH: install the age plugin to seal to its recipients")]
-    NoPlugin(String),
+    /// The recipients' plugins cannot be used.
+    #[error(transparent)]
+    Recipients(#[from] RecipientError),
     /// A plugin does not do it.
     #[error("the age plugin does not encrypt to its recipients: {0}")]
     Plugin(String),
-    /// The key of the file would be shown.
-    #[error("AGEDEBUG is set, with which age shows the keys of files on standard error: unset it")]
-    Debugged,
     /// The age library refused.
     #[error("age cannot encrypt to these recipients")]
     Encrypt(#[source] age::EncryptError),

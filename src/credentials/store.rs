@@ -115,14 +115,3 @@ impl StoreError for FileSourceError {
         }
     }
 }
-
-/// An error and its causes: on the other side of an agent's socket there is only the text.
-pub(super) fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}

@@ -1,4 +1,4 @@
-//! Accepting connections: bounded, patient when the system runs out of descriptors, and ended by a drain.
+//! Accepting connections: at most so many at once, with a pause when the system runs out of descriptors, until a drain begins.
 
 use std::io;
 use std::rc::Rc;
@@ -9,52 +9,53 @@ use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use super::drain::Drain;
-use super::greeting::greet;
+use super::handshake::serve_authenticated;
 use super::server::{Current, Handler};
-use super::socket::bound::{Bound, Stranger};
+use super::socket::bound::{Accepted, Bound};
 
-/// How long to wait after an accept that failed for want of descriptors or memory: a retry at once would spin.
+/// How long to wait after an accept failed because descriptors or memory ran out. An immediate retry would spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long connections are still accepted after a drain has begun: those that the kernel has agreed to for us already would be
-/// reset otherwise, with the requests they bring.
+/// How long connections are still accepted after a drain has begun. The kernel has completed handshakes that we have not accepted
+/// yet; closing the socket at once would reset those connections and lose their requests.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 
-/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. Connections end
-/// with the drain of the service they began under.
+/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. A connection
+/// ends with the drain of the service under which it began.
 pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain: Drain) {
     // each connection holds a sender: the channel closes when the last one has ended
     let (alive, mut ended) = mpsc::channel::<()>(1);
     tokio::select! {
-        () = welcome_all(&listener, &current, &alive) => {}
+        () = accept_all(&listener, &current, &alive) => {}
         () = drain.begun() => {}
     }
-    let _over = timeout(LAST_CONNECTIONS, welcome_all(&listener, &current, &alive)).await;
+    let _over = timeout(LAST_CONNECTIONS, accept_all(&listener, &current, &alive)).await;
     drop(listener); // the port is free for a successor while the last exchanges end
     drop(alive);
     while ended.recv().await.is_some() {}
 }
 
-/// Does not end.
-async fn welcome_all<H: Handler>(listener: &Bound, current: &Rc<Current<H>>, alive: &mpsc::Sender<()>) {
+/// Runs until it is dropped.
+async fn accept_all<H: Handler>(listener: &Bound, current: &Rc<Current<H>>, alive: &mpsc::Sender<()>) {
     loop {
         match listener.accept().await {
-            Ok(stranger) => welcome(stranger, current, alive),
+            Ok(accepted) => serve_accepted(accepted, current, alive),
             Err(error) => pause_after(&error).await,
         }
     }
 }
 
-fn welcome<H: Handler>(stranger: Stranger, current: &Rc<Current<H>>, alive: &mpsc::Sender<()>) {
+fn serve_accepted<H: Handler>(accepted: Accepted, current: &Rc<Current<H>>, alive: &mpsc::Sender<()>) {
     let service = current.load();
     let Some(place) = service.places.take() else {
-        tracing::warn!(target: "countersign::connection", limit = service.places.limit(), "too many client connections: one was closed at once");
+        let limit = service.places.limit();
+        tracing::warn!(target: "countersign::connection", limit, "too many client connections: one was closed at once");
         return;
     };
     let (current, alive) = (Rc::clone(current), alive.clone());
     spawn_local(async move {
         let _held = (place, alive);
-        if let Err(error) = greet(stranger, &service, current).await {
+        if let Err(error) = serve_authenticated(accepted, &service, current).await {
             tracing::debug!(target: "countersign::connection", %error, "client connection refused");
         }
     });
@@ -62,7 +63,7 @@ fn welcome<H: Handler>(stranger: Stranger, current: &Rc<Current<H>>, alive: &mps
 
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    // EMFILE, ENFILE, ENOBUFS, ENOMEM have no stable ErrorKind; whatever is not the one connection's own fault waits
+    // EMFILE, ENFILE, ENOBUFS and ENOMEM have no stable ErrorKind, so every error waits but those of a single connection
     if ![ConnectionAborted, ConnectionReset, Interrupted].contains(&error.kind()) {
         tracing::warn!(target: "countersign::connection", %error, "cannot accept connections, trying again");
         sleep(EXHAUSTED_PAUSE).await;

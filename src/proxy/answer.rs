@@ -126,7 +126,7 @@ impl Body for Answer {
                 this.exchange.cut();
                 this.record.outcome = Outcome::Cut;
                 this.record.log_reason = Some(faults::endpoint::RESPONSE_CUT);
-                this.record.error = Some(crate::telemetry::record::causes(error));
+                this.record.error = Some(crate::error_chain::causes(error));
             }
             Poll::Ready(None) | Poll::Pending => {}
         }

@@ -22,9 +22,9 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, Ru
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, Reply, RequestBody, RequestHead, body};
+use crate::error_chain::causes;
 use crate::query::{ErrorDialect, QueryForm};
 use crate::telemetry::audit;
-use crate::telemetry::record::causes;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 use crate::upstream::Sent;
 

@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 /// Reads `source` to its end; `None` when it holds more than `limit` bytes.
 ///
-/// A `Vec` that grows leaves copies of the secret behind in freed memory; this one is as long as it may ever get from the start.
+/// A growing `Vec` would leave copies of the secret in freed memory, so this one has its final capacity from the start.
 ///
 /// # Errors
-/// What `source` says.
+/// The error of `source`.
 pub fn read_bounded(mut source: impl Read, limit: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let mut buffer = Zeroizing::new(vec![0; limit.saturating_add(1)]);
     let mut filled = 0_usize;

@@ -37,7 +37,7 @@ pub enum GuardError {
     /// There is no such file.
     #[error("{0} does not exist")]
     Missing(PathBuf),
-    /// The system refused to open it.
+    /// This user may not open it.
     #[error("{path} may not be read by this user (uid {user}): {remedy}")]
     Denied {
         /// The file.
@@ -50,7 +50,7 @@ pub enum GuardError {
     /// A directory, FIFO, socket or device.
     #[error("{0} is not a regular file")]
     NotRegular(PathBuf),
-    /// Group or others have rights.
+    /// The group or others may read or write it.
     #[error("{path} is open to others (mode {mode:04o}): {remedy}")]
     OpenToOthers {
         /// The file.
@@ -60,7 +60,7 @@ pub enum GuardError {
         /// What to do.
         remedy: String,
     },
-    /// Somebody else's file.
+    /// It belongs to another user.
     #[error("{path} belongs to uid {owner}, which is neither root nor this user: chown {user} {path}")]
     ForeignOwner {
         /// The file.
@@ -70,7 +70,7 @@ pub enum GuardError {
         /// Our effective user.
         user: u32,
     },
-    /// Somebody else's symlink.
+    /// The symlink belongs to another user.
     #[error(
         "{path} is a symlink that belongs to uid {owner}, who could point it elsewhere: give the path of the file itself"
     )]
@@ -80,7 +80,7 @@ pub enum GuardError {
         /// Who owns it.
         owner: u32,
     },
-    /// Symlink upon symlink.
+    /// The chain of symlinks is too long.
     #[error("{0} leads through more than {MAX_LINKS} symlinks: give the path of the file itself")]
     TooManyLinks(PathBuf),
     /// Everybody may rename files in the directory.
@@ -124,7 +124,7 @@ impl GuardError {
 /// Reads a file that holds a secret.
 ///
 /// # Errors
-/// [`GuardError`]: it is not there, or not kept as a secret should be.
+/// [`GuardError`]: it is missing, or others can read or replace it.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, GuardError> {
     let (path, descriptor) = open(path.to_owned())?;
     let file = File::from(descriptor);
@@ -133,9 +133,9 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, GuardError> {
     read_bounded(file, MAX_SIZE).map_err(failed)?.ok_or(GuardError::TooLarge(path))
 }
 
-/// Opens `path`, and says where it led.
+/// Opens `path`, and returns it with the path to which its symlinks lead.
 fn open(mut path: PathBuf) -> Result<(PathBuf, OwnedFd), GuardError> {
-    // NOFOLLOW: each link is looked at before it is followed. NONBLOCK: opening a FIFO would wait for its writer.
+    // NOFOLLOW: each link is checked before it is followed. NONBLOCK: opening a FIFO would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     for _ in 0..=MAX_LINKS {
         let Some(name) = path.file_name() else {
@@ -160,7 +160,7 @@ pub fn directory_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Opens a directory of which not everybody may change the entries.
+/// Opens a directory, unless everybody may rename its files.
 fn open_directory(path: &Path) -> Result<OwnedFd, GuardError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = File::from(openat(CWD, path, flags, Mode::empty()).map_err(|error| refused(path, error))?);
@@ -172,7 +172,7 @@ fn open_directory(path: &Path) -> Result<OwnedFd, GuardError> {
     Ok(directory.into())
 }
 
-/// Where the symlink `name` in `directory` leads. The link that is looked at is the one that is read.
+/// The target of the symlink `name` in `directory`. The check and the read use the same descriptor.
 fn follow(directory: &OwnedFd, path: &Path, name: &OsStr) -> Result<PathBuf, GuardError> {
     let failed = |error| refused(path, error);
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -1,19 +1,19 @@
 //! Memory for secrets: out of reach of other processes, swap, core files and children, and wiped when it is dropped.
 //!
-//! A package of its own because it is the one place of countersign with `unsafe` code: countersign itself forbids it. What is
-//! unsafe is small. `pool` makes the system call `memfd_secret`, which no crate offers safely, and maps pages of its file;
+//! This is a package of its own because it is the only place in countersign with `unsafe` code; countersign itself forbids it. The
+//! unsafe part is small. `pool` makes the system call `memfd_secret`, which no crate offers safely, and maps pages of its file;
 //! [`SecretBox`] puts a value into a mapping and lends it; [`wipe_registers`] is a few instructions. All else is `memmap2`.
 //!
-//! Memory comes from the best of these that the system gives, and [`Protection`] says which one it was:
+//! Memory is of the best of these kinds that the system offers, and [`Protection`] says which:
 //!
 //! 1. `memfd_secret` (Linux 5.14; before 6.5 only with `secretmem.enable=1`): pages that are taken out of the kernel's own
 //!    mappings. Neither `/proc/PID/mem` nor `process_vm_readv` nor `ptrace` reads them, not even for root; they are never
 //!    swapped nor dumped. While such memory is in use the machine does not hibernate.
 //! 2. Anonymous memory, locked: never swapped nor dumped. Root can read it, as can the same user where the process is dumpable.
-//! 3. The same, not locked, where `RLIMIT_MEMLOCK` leaves no room (each secret takes one page, a long one a few): as 2, but it may
-//!    be swapped.
+//! 3. Anonymous memory, not locked, where `RLIMIT_MEMLOCK` is too low (each secret takes one page, a long one a few): as 2, but it
+//!    may be swapped.
 //!
-//! None of them is inherited by a process that is forked.
+//! A forked process inherits none of them.
 //!
 //! `cargo +nightly miri test` runs the tests under Miri, on memory of the second kind.
 
@@ -26,7 +26,7 @@ use std::marker::PhantomData;
 use region::Region;
 pub use registers::wipe_registers;
 
-/// How well the memory is kept from others; the best first.
+/// How well memory is protected from other processes; the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protection {
     /// No other process can read it, and it is neither swapped nor dumped.
@@ -49,15 +49,15 @@ impl Protection {
     }
 }
 
-/// Makes the file from which all memory of the first kind is taken, unless it was made before.
+/// Makes the file from which all memory of the first kind is taken, if that has not been done.
 ///
-/// The first secret does the same. A process that confines itself calls this before: what comes later then needs no system
-/// call but `mmap`, `munmap`, `mlock` and `madvise`.
+/// The first secret does the same. A process that confines itself calls this first: afterwards secrets need no other system calls
+/// than `mmap`, `munmap`, `mlock` and `madvise`.
 pub fn prepare() {
     pool::prepare();
 }
 
-/// One value in memory of its own. It must own no other memory, which would lie elsewhere.
+/// One value in memory of its own. The value must not own other memory, which would not be protected.
 ///
 /// Derives nothing. The value is dropped, and its memory overwritten, when this is dropped.
 pub struct SecretBox<T> {
@@ -69,9 +69,9 @@ impl<T> SecretBox<T> {
     /// What a mapping is aligned to at least, on every processor.
     const PAGE: usize = 4096;
 
-    /// Moves a value into memory of its own. The move leaves a copy on the stack, which is the caller's to overwrite.
+    /// Moves a value into memory of its own. The move leaves a copy on the stack, which the caller must overwrite.
     ///
-    /// Aborts when there is no memory at all, like every allocation.
+    /// Aborts if there is no memory, like every allocation.
     #[must_use]
     pub fn new(value: T) -> Self {
         const { assert!(align_of::<T>() <= Self::PAGE && size_of::<T>() > 0) }
@@ -87,11 +87,11 @@ impl<T> SecretBox<T> {
     #[must_use]
     pub fn expose_secret(&self) -> &T {
         let place: *const T = self.region.pointer().cast();
-        // SAFETY: `new` wrote a T here, and it stays until drop; `self` is borrowed as long as what is returned.
+        // SAFETY: `new` wrote a T here, and it stays until drop; `self` is borrowed for as long as the reference is.
         unsafe { &*place }
     }
 
-    /// How well the value is kept.
+    /// How well the value is protected.
     #[must_use]
     pub const fn protection(&self) -> Protection {
         self.region.protection()
@@ -101,8 +101,8 @@ impl<T> SecretBox<T> {
 impl<T> Drop for SecretBox<T> {
     fn drop(&mut self) {
         let place: *mut T = self.region.pointer().cast();
-        // SAFETY: `new` wrote a T here, it is dropped nowhere else, and `self` is borrowed by nobody else. The memory goes
-        // after this, with `region`.
+        // SAFETY: `new` wrote a T here, it is dropped nowhere else, and nobody else borrows `self`. The memory is unmapped
+        // afterwards, with `region`.
         unsafe { place.drop_in_place() };
     }
 }
@@ -114,12 +114,12 @@ pub struct SecretBytes {
 }
 
 impl SecretBytes {
-    /// Copies bytes into memory of their own. The original stays, and is the caller's to overwrite.
+    /// Copies bytes into memory of their own. The original stays, and the caller must overwrite it.
     ///
-    /// Aborts when there is no memory at all, like every allocation.
+    /// Aborts if there is no memory, like every allocation.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        // there is no mapping of no bytes
+        // a mapping cannot be empty
         let region = Region::new(bytes.len().max(1));
         // SAFETY: the mapping is as long as `bytes`, new, and nothing else refers to it.
         unsafe { region.pointer().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
@@ -129,12 +129,12 @@ impl SecretBytes {
     /// Lends the bytes. The name is long so that `grep expose_secret` finds every use.
     #[must_use]
     pub fn expose_secret(&self) -> &[u8] {
-        // SAFETY: the mapping is this long, and nothing writes to it from `new` until drop; `self` is borrowed as long as what
-        // is returned.
+        // SAFETY: the mapping is this long, and nothing writes to it from `new` until drop; `self` is borrowed for as long as the
+        // slice is.
         unsafe { std::slice::from_raw_parts(self.region.pointer(), self.length) }
     }
 
-    /// How well the bytes are kept.
+    /// How well the bytes are protected.
     #[must_use]
     pub const fn protection(&self) -> Protection {
         self.region.protection()

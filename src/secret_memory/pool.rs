@@ -1,7 +1,7 @@
 //! The file of `memfd_secret`, made once, of which every secret takes a slot.
 //!
-//! One file for all, made before the process confines itself: its size could not be set later, since a process that may set the
-//! size of a file could cut off the audit. Its pages cost nothing until they are written.
+//! One file serves all secrets. It is made before the process confines itself: its size could not be set later, since a process that
+//! may set the size of files could truncate the audit. Its pages cost nothing until they are written.
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -11,8 +11,8 @@ use memmap2::{MmapMut, MmapOptions};
 /// The longest secret, in bytes. A multiple of every size that pages have.
 pub(super) const SLOT_LENGTH: usize = 64 * 1024;
 
-/// How many secrets there may be at once; those beyond are kept in locked memory. A key takes one, and one more for its session
-/// token; for as long as requests go on that began with it, an old key keeps its own.
+/// How many secrets fit at once; further ones are kept in locked memory. A key takes one slot, and a second one for its session
+/// token. An old key keeps its slots until the requests that use it have ended.
 const SLOTS: usize = 512;
 
 const FILE_LENGTH: u64 = (SLOT_LENGTH * SLOTS) as u64;
@@ -24,18 +24,18 @@ struct Pool {
     taken: Mutex<[bool; SLOTS]>,
 }
 
-/// A slot that nobody else has, until it is dropped.
+/// A slot that belongs to its holder until it is dropped.
 pub(super) struct Slot {
     index: usize,
     pool: &'static Pool,
 }
 
-/// Makes the file, unless it was tried before.
+/// Makes the file, if that has not been tried.
 pub(super) fn prepare() {
     let _pool = pool();
 }
 
-/// Maps a slot that nobody else has; `None` when there is no memory of this kind.
+/// Maps a free slot; `None` if there is no memory of this kind.
 pub(super) fn map(length: usize) -> Option<(MmapMut, Slot)> {
     let slot = pool()?.take(length)?;
     let offset = u64::try_from(slot.index.checked_mul(SLOT_LENGTH)?).ok()?;

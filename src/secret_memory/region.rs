@@ -1,4 +1,5 @@
-//! One mapping that holds one secret: the best that the system gives, never dumped nor inherited, overwritten before it goes.
+//! One mapping that holds one secret: of the best kind that the system offers, never dumped nor inherited, overwritten before it is
+//! unmapped.
 
 use std::alloc::{Layout, handle_alloc_error};
 
@@ -8,9 +9,9 @@ use zeroize::Zeroize as _;
 use super::Protection;
 use super::pool::{self, Slot};
 
-/// Memory of its own, as long as was asked for.
+/// A mapping of the requested length.
 pub(super) struct Region {
-    // in this order: the slot is free for others only once it is mapped here no more
+    // in this order: the slot must not be free for others while it is mapped here
     map: MmapRaw,
     _slot: Option<Slot>,
     protection: Protection,
@@ -29,7 +30,7 @@ impl Region {
         let Ok(map) = MmapMut::map_anon(length) else {
             handle_alloc_error(Layout::new::<[u8; pool::SLOT_LENGTH]>());
         };
-        // Miri knows mmap, but not this
+        // Miri supports mmap, but not madvise
         let locked = !cfg!(miri) && map.lock().is_ok();
         Self::advised(map, None, if locked { Protection::Locked } else { Protection::Unlocked })
     }
@@ -43,7 +44,7 @@ impl Region {
         Self { map: map.into(), _slot: slot, protection }
     }
 
-    /// Where it begins. Of no reference, so that who is given it may lend what lies there in any way.
+    /// Where it begins: a raw pointer, so that the caller decides how to borrow what lies there.
     pub(super) fn pointer(&self) -> *mut u8 {
         self.map.as_mut_ptr()
     }
@@ -55,8 +56,8 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: all of the mapping, which is there until after this; whoever was lent part of it has given it back, since
-        // the owner of this is being dropped.
+        // SAFETY: this is the whole mapping, which stays until after this; nobody borrows any of it, since its owner is being
+        // dropped.
         let bytes = unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr(), self.map.len()) };
         bytes.zeroize();
     }

@@ -1,11 +1,11 @@
-//! What secrets leave in the processor's vector registers, where copies and hashes pass through.
+//! Overwrites the processor's vector registers, in which copies and hashes leave parts of secrets.
 //!
-//! Nothing overwrites them but their next use, and until then a compiler may store what it finds there as the value of memory
-//! that has none yet (the unused part of an enum, say), and the kernel stores all of them on the stack for a signal handler.
+//! Only their next use overwrites them. Until then a compiler may store their contents as the value of uninitialised memory (such
+//! as the unused part of an enum), and the kernel stores all of them on the stack for a signal handler.
 
 /// Overwrites the vector registers.
 ///
-/// Call it after the stack was overwritten: that goes through registers, too.
+/// Call it after overwriting the stack, which uses these registers, too.
 #[inline(never)]
 pub fn wipe_registers() {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -74,8 +74,8 @@ mod aarch64 {
     use std::arch::asm;
 
     pub(super) fn wipe() {
-        // SAFETY: every aarch64 with a C library has these, and they overwrite the registers that are named and nothing else; the
-        // lower halves of v8 to v15 are the caller's, and are saved as such.
+        // SAFETY: every aarch64 with a C library has these, and they overwrite only the registers that are named; the lower
+        // halves of v8 to v15 belong to the caller, and are saved as such.
         unsafe {
             asm!("movi v0.2d, #0", "movi v1.2d, #0", "movi v2.2d, #0", "movi v3.2d, #0", "movi v4.2d, #0", "movi v5.2d, #0",
                 "movi v6.2d, #0", "movi v7.2d, #0", "movi v8.2d, #0", "movi v9.2d, #0", "movi v10.2d, #0", "movi v11.2d, #0",

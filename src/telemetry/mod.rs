@@ -2,7 +2,6 @@
 //! other room.
 
 pub mod audit;
-mod error_chain;
 pub mod log;
 pub mod metrics;
 mod outcome;

@@ -1,4 +1,5 @@
-//! One call on its way: attempt after attempt, as far as that is safe, paid for and in time. Each needs a request of its own.
+//! The attempts of one call: it is repeated while that is safe, the budget pays for it and there is time. Each attempt needs a
+//! newly signed request.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -6,42 +7,42 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::breaker::Leave;
+use super::breaker::CallInProgress;
 use super::client::{Client, Sent};
 use super::connection::Connection;
 use super::error::{Delivery, SendError};
 use crate::http1::Fields;
 use crate::signing::SignedRequest;
 
-/// Pooled connections that may end between the look at them and the first byte. There are never more of them than the pool
-/// holds, and each costs no packet, so that they cost no budget either; then a new one is made.
+/// How many pooled connections may turn out to be closed when the first byte is written. Trying one costs no packet, so it costs
+/// no budget either; after these, a new connection is made.
 const STALE: u8 = 4;
-/// How often one call is repeated at all, connecting included.
+/// How often one call is repeated in all, attempts to connect included.
 const REPEATS: u8 = 2;
-/// Between two attempts to connect: an endpoint that restarts is away for a moment.
+/// The pause between two attempts to connect: an endpoint that restarts is briefly unreachable.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether an Action may be carried out twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repetition {
-    /// It only reads.
+    /// The Action only reads.
     Safe,
-    /// It may change something each time.
+    /// The Action may change something each time.
     Unsafe,
 }
 
-/// The attempts of one call. What was sent is gone: [`Self::send`] takes the request and gives none back.
+/// The attempts of one call. [`Self::send`] consumes the request, so that the same signature cannot be sent twice.
 pub struct Attempts<'c> {
     client: &'c Client,
     repetition: Repetition,
-    /// When the head of an answer has to be here, whichever attempt it answers; from the first byte on.
+    /// When the head of a response must have come, whichever attempt it belongs to. Set when the first byte is sent.
     answer_by: Option<Instant>,
-    /// Pooled connections that may still turn out to be stale.
+    /// How many more pooled connections may turn out to be closed.
     stale_left: u8,
     repeats_left: u8,
-    /// The breaker's, until it is told how the call went.
-    leave: Option<Leave<'c>>,
-    /// Why it is not known whether the endpoint has carried out the call: an attempt that was sent and not answered.
+    /// The breaker's record of this call, until its outcome is known.
+    leave: Option<CallInProgress<'c>>,
+    /// Why it is unknown whether the endpoint has carried out the call: an attempt was sent and not answered.
     doubt: Option<SendError>,
 }
 
@@ -66,8 +67,8 @@ impl Ready {
         self.since
     }
 
-    /// Whether it still can be sent on: a key in a token or at a service takes its time to sign. What an endpoint says on a new
-    /// connection is taken for its answer.
+    /// Whether it can still be used: a key in a token or at a service takes time to sign. Bytes that an endpoint sends on a new
+    /// connection are taken for its response.
     fn is_fit(&mut self) -> bool {
         match self.origin {
             Origin::Pool => self.connection.is_fit(),
@@ -82,10 +83,10 @@ impl<'c> Attempts<'c> {
         Self { client, repetition, answer_by: None, stale_left: STALE, repeats_left: REPEATS, leave: None, doubt: None }
     }
 
-    /// A connection to send on, pooled or new. It comes before the signature, which is then as fresh as it can be.
+    /// A connection to send on, pooled or new. Get it before signing, so that the signature is as fresh as possible.
     ///
     /// # Errors
-    /// The endpoint cannot be reached, or an attempt before this one was sent and its fate is unknown.
+    /// The endpoint cannot be reached, or an earlier attempt was sent and its outcome is unknown.
     pub async fn connection(&mut self) -> Result<Ready, SendError> {
         let now = Instant::now();
         if self.leave.is_none() {
@@ -99,12 +100,12 @@ impl<'c> Attempts<'c> {
         {
             return Ok(Ready { connection, origin: Origin::Pool, since: now });
         }
-        // in a box: few calls need a new connection, and each would have room for the making of one
+        // boxed: few calls need a new connection, and the future that makes one is large
         let connected = Box::pin(self.connect()).await;
         match connected.as_ref().err().and_then(SendError::outage) {
             Some(outage) => self.leave.take().into_iter().for_each(|leave| leave.failed(outage)),
-            // a certificate that is not trusted has at least been shown
-            None => self.leave.iter_mut().for_each(Leave::connected),
+            // an endpoint that shows an untrusted certificate is reachable
+            None => self.leave.iter_mut().for_each(CallInProgress::connected),
         }
         match connected {
             Ok(connection) => Ok(Ready { connection, origin: Origin::New, since: Instant::now() }),
@@ -128,12 +129,13 @@ impl<'c> Attempts<'c> {
         }
     }
 
-    /// Sends `request`, as of `now`, with the extra header fields that a route passes on. Breaks with the endpoint's answer when its head is
-    /// here; continues when there is none and the call may be tried again, with another connection and a request signed anew.
+    /// Sends `request`, as of `now`, with the extra header fields that a route passes on. Breaks with the endpoint's response when
+    /// its head has come; continues when there is none and the call may be tried again, with another connection and a newly signed
+    /// request.
     ///
     /// # Errors
-    /// No answer, and no further attempt is allowed; `delivery` of the error says whether the endpoint may have received the
-    /// call in any of them.
+    /// There is no response, and no further attempt is allowed; `delivery` of the error says whether the endpoint may have
+    /// received the call in any attempt.
     pub async fn send(
         &mut self,
         mut ready: Ready,
@@ -151,7 +153,7 @@ impl<'c> Attempts<'c> {
         };
         let error = match sent {
             Ok(sent) => {
-                self.leave.take().into_iter().for_each(Leave::answered);
+                self.leave.take().into_iter().for_each(CallInProgress::answered);
                 return Ok(ControlFlow::Break(sent));
             }
             Err(error) => error,
@@ -167,7 +169,7 @@ impl<'c> Attempts<'c> {
             Delivery::NotSent if self.pay() => Ok(ControlFlow::Continue(())),
             Delivery::MaybeSent if error.may_pass() && self.is_safe_once_more() && self.pay() => {
                 self.doubt = Some(error);
-                // the others were opened when that one was, and may fare like it
+                // the other pooled connections are as old as this one, and may be closed too
                 self.stale_left = 0;
                 Ok(ControlFlow::Continue(()))
             }
@@ -175,13 +177,13 @@ impl<'c> Attempts<'c> {
         }
     }
 
-    /// Why it is not known whether the call was carried out, for whoever gives up between two attempts.
+    /// Why it is unknown whether the call was carried out. For a caller that gives up between two attempts.
     #[must_use]
     pub fn doubt(&mut self) -> Option<SendError> {
         self.doubt.take()
     }
 
-    /// One repeat and no more of what may have arrived, and only while an answer could still be in time.
+    /// Allows one repeat of a call that may have arrived, and only while a response could still come in time.
     fn is_safe_once_more(&self) -> bool {
         let in_time = self.answer_by.is_some_and(|by| Instant::now() < by);
         self.repetition == Repetition::Safe && self.doubt.is_none() && in_time
@@ -193,7 +195,7 @@ impl<'c> Attempts<'c> {
         self.client.budget.spend()
     }
 
-    /// What happened to an earlier attempt says more about the call than why the last one could not be made.
+    /// The outcome of an earlier attempt says more about the call than why the last one could not be made.
     fn give_up(&mut self, error: SendError) -> SendError {
         match error.delivery() {
             Delivery::NotSent => self.doubt.take().unwrap_or(error),
@@ -201,7 +203,7 @@ impl<'c> Attempts<'c> {
         }
     }
 
-    /// The end of a step that begins `now` and may take `limit`, and no longer than the call as a whole.
+    /// The deadline of a step that begins `now` and may take `limit`, but not longer than the whole call.
     fn by(&self, now: Instant, limit: Duration) -> Instant {
         let by = now.checked_add(limit).unwrap_or(now);
         self.answer_by.map_or(by, |last| by.min(last))

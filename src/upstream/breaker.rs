@@ -1,5 +1,5 @@
-//! What keeps an endpoint that is down from taking its clients with it: after some failures in a row calls are refused at once,
-//! but for one at a time that finds out whether it is back.
+//! The circuit breaker of a route: after some failures in a row, calls are refused at once, except for one at a time that finds out
+//! whether the endpoint is back.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -21,7 +21,7 @@ pub struct BreakerLimits {
     pub longest_pause: Duration,
 }
 
-/// What an endpoint does that is down.
+/// How an endpoint is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
     /// No connection to it can be had.
@@ -39,8 +39,8 @@ impl fmt::Display for Outage {
     }
 }
 
-/// The breaker of one route, shared by all workers. A certificate that is not trusted does not open it, nor do answers of any
-/// status or connections that break off: such an endpoint answers quickly, and perhaps only one call is to blame.
+/// The breaker of one route, shared by all workers. An untrusted certificate does not open it, nor does a response of any status
+/// or a connection that breaks off: such an endpoint reacts quickly, and perhaps only one call causes the failure.
 pub struct Breaker {
     limits: BreakerLimits,
     endpoint: Arc<EndpointHealth>,
@@ -50,7 +50,7 @@ pub struct Breaker {
 struct EndpointHealth {
     /// The route's name in the log.
     route: String,
-    /// Whether there is anything to look at: while all is well, nobody takes the lock.
+    /// Whether there have been failures: until then nobody takes the lock.
     troubled: AtomicBool,
     state: Mutex<State>,
 }
@@ -70,8 +70,9 @@ struct Down {
     probing: bool,
 }
 
-/// Leave for one call, which says how it went. Without a word (the client left), nothing is learnt from it.
-pub(super) struct Leave<'b> {
+/// One call that the breaker has let pass, which reports its outcome. If it is dropped without one (the client left), it counts
+/// neither as success nor as failure.
+pub(super) struct CallInProgress<'b> {
     breaker: &'b Breaker,
     kind: Kind,
 }
@@ -113,11 +114,11 @@ impl Breaker {
         self.endpoint.state().outages
     }
 
-    /// Lets a call pass, or says why not.
-    pub(super) fn admit(&self, now: Instant) -> Result<Leave<'_>, Outage> {
+    /// Lets a call pass, or says why it is refused.
+    pub(super) fn admit(&self, now: Instant) -> Result<CallInProgress<'_>, Outage> {
         let troubled = self.endpoint.troubled.load(Ordering::Relaxed) && !self.limits.never_opens();
         let kind = if troubled { self.endpoint.state().admit(now)? } else { Kind::Ordinary };
-        Ok(Leave { breaker: self, kind })
+        Ok(CallInProgress { breaker: self, kind })
     }
 }
 
@@ -152,7 +153,7 @@ impl State {
         }
     }
 
-    /// Notes a failure; `pause` gives the pause after so many attempts. Says whether the endpoint is down from now on.
+    /// Records a failure; `pause` gives the pause after a number of attempts. Returns whether the endpoint is down from now on.
     fn fail(
         &mut self,
         outage: Outage,
@@ -168,7 +169,7 @@ impl State {
                 *down = Down { outage, until: until(attempts), attempts, probing: false };
                 false
             }
-            // sent before the endpoint went down: nothing new
+            // this call was sent before the endpoint went down
             (Some(_), Kind::Ordinary) => false,
             (None, Kind::Ordinary | Kind::Probe) => {
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
@@ -189,8 +190,8 @@ impl State {
     }
 }
 
-impl Leave<'_> {
-    /// A new connection was made: an endpoint that could not be reached is back. One that was silent has yet to answer.
+impl CallInProgress<'_> {
+    /// A new connection was made: an unreachable endpoint is back. A silent one has yet to respond.
     pub(super) fn connected(&mut self) {
         if !self.breaker.endpoint.troubled.load(Ordering::Relaxed) {
             return;
@@ -204,7 +205,7 @@ impl Leave<'_> {
         }
     }
 
-    /// The head of an answer came.
+    /// The head of a response came.
     pub(super) fn answered(mut self) {
         self.kind = Kind::Ordinary;
         if self.breaker.endpoint.troubled.swap(false, Ordering::Relaxed) {
@@ -213,7 +214,7 @@ impl Leave<'_> {
         }
     }
 
-    /// No connection could be made, or no answer came in time.
+    /// No connection could be made, or no response came in time.
     pub(super) fn failed(mut self, outage: Outage) {
         let Breaker { limits, endpoint } = self.breaker;
         let kind = std::mem::replace(&mut self.kind, Kind::Ordinary);
@@ -230,8 +231,8 @@ impl Leave<'_> {
     }
 }
 
-impl Drop for Leave<'_> {
-    /// The next call may probe.
+impl Drop for CallInProgress<'_> {
+    /// Lets the next call probe the endpoint.
     fn drop(&mut self) {
         if self.kind == Kind::Probe
             && let Some(down) = &mut self.breaker.endpoint.state().down
@@ -246,8 +247,8 @@ fn lengthened(attempts: u32, longest: Duration) -> Duration {
     FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempts)).min(longest)
 }
 
-/// Between half of `pause` and all of it, so that those who began to wait at the same time do not come back at the same time.
-/// The randomness is that of the standard library's hash maps.
+/// A random time between half of `pause` and `pause`, so that processes that began to wait together do not return together. The
+/// randomness comes from the standard library's hash maps.
 fn spread(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let part = f64::from(u32::try_from(random % 1024).unwrap_or_default()) / 1024.0;

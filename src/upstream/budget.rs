@@ -1,27 +1,28 @@
-//! How much may be sent again: a share of what is sent at all, so that repeats never become a storm of their own.
+//! The retry budget: repeats are limited to a share of all requests, so that they cannot overload an endpoint.
 
 use std::cell::Cell;
 
-/// What one repeat costs, in what one request brings in: at most a fifth of the traffic is repeats, as in linkerd's budgets.
+/// The price of a repeat; each request earns 1. So at most a fifth of the traffic is repeats, as in linkerd's budgets.
 const PRICE: u32 = 5;
-/// Saved up in quiet times: twenty repeats at once.
+/// The most that is saved up: twenty repeats at once.
 const MOST: u32 = 100;
 
-/// A worker's allowance for one route. It is counted in requests and not by a clock: what is rarely called needs few repeats.
+/// A worker's allowance for one route. It is earned by requests and not by time: an endpoint that is rarely called needs few
+/// repeats.
 pub(super) struct Budget(Cell<u32>);
 
 impl Budget {
-    /// A full one.
+    /// A budget with all that can be saved up.
     pub(super) const fn full() -> Self {
         Self(Cell::new(MOST))
     }
 
-    /// A request came from a client.
+    /// Earns for a client's request.
     pub(super) fn earn(&self) {
         self.0.set(self.0.get().saturating_add(1).min(MOST));
     }
 
-    /// Pays for a repeat, or says that there is not enough.
+    /// Pays for a repeat; `false` if the budget is too low.
     #[must_use]
     pub(super) fn spend(&self) -> bool {
         let left = self.0.get().checked_sub(PRICE);

@@ -1,4 +1,4 @@
-//! One worker's way to one endpoint, and the one place where a signed request becomes bytes on a connection.
+//! One worker's client for one endpoint: the only place where a signed request is written to a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,13 @@ use super::request::Outgoing;
 use crate::http1::{Fields, Persistence, RequestTemplate, ResponseHead};
 use crate::signing::{SignedRequest, SigningTarget};
 
-/// Names us to endpoints, and to ourselves should a request come back (see `proxy::head`).
+/// The `Via` value that names us to endpoints, and by which `proxy::head` recognises a request that comes back to us.
 pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 
-/// How old the addresses of an endpoint may be to which connections are kept.
+/// How old a name lookup may be by which idle connections are kept or closed.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 
-/// One worker's way to one endpoint.
+/// One worker's client for one endpoint.
 pub struct Client {
     destination: Arc<Destination>,
     addresses: Addresses,
@@ -37,7 +37,7 @@ pub struct Client {
     pub(super) breaker: Arc<Breaker>,
 }
 
-/// An answer's head, with its body still to come.
+/// The head of a response, and its body, which is still to be read.
 pub struct Sent {
     /// Its status.
     pub status: StatusCode,
@@ -45,7 +45,7 @@ pub struct Sent {
     pub fields: Fields,
     /// The body, still to be read.
     pub body: Box<AnswerBody>,
-    /// When the head of the answer was complete.
+    /// When the head was complete.
     pub answered_at: Instant,
 }
 
@@ -94,14 +94,14 @@ impl Client {
         Attempts::begin(self, repetition)
     }
 
-    /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer leads to. To
-    /// be called every few seconds.
+    /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer has. Call it
+    /// every few seconds.
     pub async fn tend(&self) {
         self.pool.close_expired();
         if self.pool.is_empty() {
             return;
         }
-        // while the name cannot be looked up, what is connected and verified stays good
+        // while the name cannot be looked up, verified connections are kept
         let Ok(addresses) = self.addresses.lookup(LOOKED_UP_AGAIN).await else { return };
         let closed = self.pool.keep_only(&addresses);
         if closed > 0 {
@@ -140,8 +140,8 @@ impl Client {
     }
 }
 
-/// `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less a second for the way: how long the endpoint keeps the
-/// connection when nothing is sent on it.
+/// How long the endpoint keeps an idle connection: `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less one second for
+/// the time on the network.
 fn kept_alive(fields: &Fields) -> Option<Duration> {
     let values = fields.all("keep-alive").filter_map(|value| std::str::from_utf8(value).ok());
     let parameters = values.flat_map(|value| value.split(',')).filter_map(|parameter| parameter.split_once('='));

@@ -1,17 +1,15 @@
 //! Where a route's requests go, shared by the clients of all workers: call settings brought to life.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::breaker::Breaker;
 use super::call_settings::{CallSettings, EndpointSettings, Trust};
 use super::dial::connect::{Endpoint, Security};
-use super::dial::tls::{self, RootsError};
 use crate::signing::SigningTarget;
+use crate::trust::{self, RootsError, server_name};
 
 /// An endpoint, how it is called, and what is known of it when it fails.
 pub struct Destination {
@@ -77,15 +75,8 @@ fn connectable(settings: &EndpointSettings) -> Result<Endpoint, DestinationError
         Trust::Plaintext => Security::Plaintext,
         Trust::Roots(roots) => {
             let name = server_name(host).ok_or(DestinationError::HostName)?;
-            Security::Tls(tls::client_config(Arc::clone(roots))?, name)
+            Security::Tls(trust::client_config(Arc::clone(roots))?, name)
         }
     };
     Ok(Endpoint { host: host.clone(), port: *port, security })
-}
-
-fn server_name(host: &str) -> Option<ServerName<'static>> {
-    match host.parse::<IpAddr>() {
-        Ok(address) => Some(ServerName::IpAddress(address.into())),
-        Err(_) => ServerName::try_from(host.to_owned()).ok(),
-    }
 }

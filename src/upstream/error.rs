@@ -1,4 +1,4 @@
-//! Why no answer came from the endpoint, and what that says about the request.
+//! Why no response came from the endpoint, and whether the endpoint may have received the request.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::http1::response_head::NotHttp;
 pub enum Delivery {
     /// Not a byte of it was written: repeating it is safe.
     NotSent,
-    /// Some of it may have been written: the Action may have been carried out.
+    /// Part of it may have been written: the Action may have been carried out.
     MaybeSent,
 }
 
-/// No usable answer.
+/// Why there is no usable response.
 #[derive(Debug, Error)]
 pub enum SendError {
-    /// Not tried: the breaker is open.
+    /// The call was not tried: the breaker is open.
     #[error("the endpoint is down: {0}")]
     Down(Outage),
     /// The endpoint's name has no address.
@@ -36,7 +36,7 @@ pub enum SendError {
     /// The certificate does not lead to a trusted root, is not for this name, or not valid now.
     #[error("the endpoint's certificate is not trusted")]
     Certificate(#[source] io::Error),
-    /// The endpoint speaks no TLS, none that we speak, or refuses ours.
+    /// The endpoint does not speak TLS, or no version or cipher that we support.
     #[error("the endpoint's TLS handshake failed")]
     Tls(#[source] io::Error),
     /// The connection ended before TLS was established.
@@ -45,16 +45,16 @@ pub enum SendError {
     /// The connection was gone before anything was written on it.
     #[error("the connection to the endpoint ended before anything was written on it")]
     NeverSent(#[source] io::Error),
-    /// Sent, and no head of an answer in time.
+    /// The request was sent, and the head of the response did not come in time.
     #[error("the endpoint did not answer in time")]
     AnswerTimeout,
-    /// Sent, and the connection ended before the head of an answer was complete.
+    /// The request was sent, and the connection ended before the head of the response was complete.
     #[error("the endpoint broke off before it answered")]
     BrokenOff(#[source] io::Error),
-    /// Sent, and what came back is not HTTP, or more of it than a head may have.
+    /// The request was sent, and the response is not HTTP, or its head is too large.
     #[error("the endpoint's answer is not HTTP")]
     Garbled(#[source] NotHttp),
-    /// An answer that cannot be passed on without doubt about where it ends.
+    /// The response cannot be passed on, since it is ambiguous where it ends.
     #[error("the endpoint's answer is not usable HTTP: {0}")]
     BadAnswer(&'static str),
 }
@@ -85,7 +85,7 @@ impl SendError {
         }
     }
 
-    /// This error, of a request of which the kernel has taken no byte.
+    /// The same error for a request of which no byte was written.
     #[must_use]
     pub(super) fn before_sending(self) -> Self {
         match self {
@@ -104,8 +104,8 @@ impl SendError {
         }
     }
 
-    /// Whether the next attempt may well end otherwise. What an endpoint says, and a certificate that is not trusted, stay the
-    /// same; and when time is up, none is left.
+    /// Whether another attempt may succeed. It will not after an endpoint's own response or an untrusted certificate, nor when the
+    /// time is up.
     #[must_use]
     pub(super) const fn may_pass(&self) -> bool {
         match self {
@@ -122,7 +122,7 @@ impl SendError {
         }
     }
 
-    /// What this failure to connect or to get an answer says of the endpoint as a whole; nothing, when it reacted.
+    /// How the endpoint as a whole is down, by this failure; `None` if it reacted.
     #[must_use]
     pub(super) const fn outage(&self) -> Option<Outage> {
         match self {

@@ -1,13 +1,13 @@
-//! The endpoint's side: connecting, TLS, pooled connections, sending a signed request at most once, streaming the answer.
+//! The endpoint's side: connecting, TLS, pooled connections, sending a signed request at most once, streaming the response.
 //!
-//! HTTP/1.1 is spoken here by a client of our own, of as much as one POST needs: `request` writes, [`crate::http1`] judges what
-//! comes back and finds the end of the body, `connection` does both at once on one socket. With hyper's client a connection is a task with more than 10 KB, an exchange
-//! goes through a channel to that task and back, and costs reads that find nothing and a wake-up by eventfd; here it is one
-//! look at the socket, one write and one read, in the task that waits for it. And whether a byte of a request was written is
-//! known here by construction.
+//! The HTTP/1.1 client is our own, and has what one POST needs: `request` writes, [`crate::http1`] checks the response and finds the
+//! end of its body, and `connection` does both at once on one socket. In hyper's client a connection is a task with more than
+//! 10 KB, an exchange goes through a channel to that task and back, and costs reads that find nothing and a wake-up by eventfd.
+//! Here an exchange is one check of the socket, one write and one read, in the task that waits for it; and whether a byte of a
+//! request was written is known by construction.
 //!
-//! Each worker has a [`Client`] per route, with connections of its own. Workers share one thing, the [`Breaker`] of a route, whose
-//! lock nobody takes while all is well.
+//! Each worker has a [`Client`] per route, with its own connections. Workers share only the [`Breaker`] of a route, whose lock
+//! nobody takes while there are no failures.
 
 pub mod answer;
 pub mod attempts;
@@ -29,6 +29,6 @@ pub use breaker::{Breaker, BreakerLimits, Outage};
 pub use call_settings::{CallSettings, EndpointSettings, PoolLimits, Timeouts, Trust};
 pub use client::{Client, Sent};
 pub use destination::{Destination, DestinationError};
+pub use dial::connect;
 pub use dial::connect::{Endpoint, Security};
-pub use dial::{connect, tls};
 pub use error::{Delivery, SendError};

@@ -1,4 +1,4 @@
-//! Idle connections to one endpoint, kept by one worker: the most recently used first, none beyond its time.
+//! One worker's idle connections to one endpoint: the most recently used is taken first, and expired ones are closed.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ pub struct Pool {
 
 struct Idle {
     connection: Box<Connection>,
-    /// The end of its time.
+    /// When it expires.
     until: Instant,
 }
 
@@ -32,8 +32,8 @@ impl Pool {
         Self { idle: Rc::default(), limit, idle_timeout }
     }
 
-    /// Takes the connection used last, so that the others grow old and are closed when load falls. One whose time is over at
-    /// `now`, that the endpoint has closed, or sent something on that nobody asked for, is dropped and the next one looked at.
+    /// Takes the connection used last, so that the others expire when load falls. A connection that has expired by `now`, that
+    /// the endpoint has closed, or on which it has sent something unasked, is dropped, and the next one is tried.
     #[must_use]
     pub fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
@@ -45,12 +45,12 @@ impl Pool {
         None
     }
 
-    /// Gives a connection back `now`, after its answer was read to the end; it may wait for `keep` at most, and no longer than any
-    /// other. One too many is dropped.
+    /// Returns a connection to the pool `now`, after its response was read to the end. It expires after `keep`, or the pool's idle
+    /// timeout if that is shorter. A connection that exceeds the limit is dropped.
     pub fn put(&self, mut connection: Box<Connection>, keep: Option<Duration>, now: Instant) {
         let keep = keep.unwrap_or(self.idle_timeout).min(self.idle_timeout);
         let mut idle = self.idle.borrow_mut();
-        // those that were used longest ago; whatever is not over in this order is closed by `close_expired`
+        // the ones used longest ago; `close_expired` closes those that expire out of order
         while idle.front().is_some_and(|idle| idle.until <= now) {
             idle.pop_front();
         }
@@ -67,7 +67,7 @@ impl Pool {
         self.idle.borrow().is_empty()
     }
 
-    /// Drops the connections that lead elsewhere than to `addresses`, and says how many they were.
+    /// Drops the connections to other addresses than `addresses`, and returns how many they were.
     pub fn keep_only(&self, addresses: &[SocketAddr]) -> usize {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
@@ -75,8 +75,8 @@ impl Pool {
         before.saturating_sub(idle.len())
     }
 
-    /// Drops what nobody used in time, and what the endpoint has closed. Called by a timer of the worker, so that an idle proxy
-    /// holds nothing: it looks at every connection.
+    /// Drops the connections that have expired, and those that the endpoint has closed. A timer of the worker calls it, so that an
+    /// idle proxy holds no connection.
     pub fn close_expired(&self) {
         let now = Instant::now();
         self.idle.borrow_mut().retain_mut(|idle| now < idle.until && idle.connection.is_fit());

@@ -1,5 +1,4 @@
-//! A TCP connection that is watched while it carries HTTP, with TLS or without: how much left on it, and whether it is still
-//! fit to use.
+//! A TCP connection to an endpoint, with TLS or without, that knows how many bytes were written and whether it can still be used.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A TCP connection, and what is known of it.
+/// A TCP connection that counts what is written.
 pub(super) struct Watched {
     tcp: TcpStream,
     written: u64,
@@ -23,8 +22,8 @@ impl Watched {
         Self { tcp, written: 0, refused: false }
     }
 
-    /// What waits to be read, as of the runtime's last look at all sockets: the kernel is asked about this one only when the runtime
-    /// knows of something. Nobody reads from a connection while it is idle.
+    /// Whether something can be read, as of the runtime's last poll of all sockets: the kernel is asked about this one only when
+    /// the runtime has seen an event. Nobody reads from a connection while it is idle.
     fn look(&self) -> Look {
         let mut peeked = [0_u8; 1];
         let peek = || Ok(recv(&self.tcp, &mut peeked[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?);
@@ -37,9 +36,9 @@ impl Watched {
         }
     }
 
-    /// An endpoint may answer and close before it has read all of a request. Its answer is then still to be read, and an error
-    /// about the rest of the request must not go before it: from the first refusal on, what is written goes nowhere, and the
-    /// reading side decides. The kernel tells of a reset only once, so that its end is never taken for an end in order.
+    /// An endpoint may respond and close before it has read the whole request. Its response must then still be read, and an error
+    /// from writing the rest of the request must not hide it: after the first refused write, further bytes are discarded, and the
+    /// reading side decides. The kernel reports a reset only once, so the end of such a connection never counts as an orderly end.
     fn after_writing(&mut self, wrote: io::Result<usize>, offered: usize) -> io::Result<usize> {
         match wrote {
             Ok(bytes) => {
@@ -107,7 +106,7 @@ impl AsyncWrite for Watched {
 pub(super) enum Look {
     /// Nothing.
     Quiet,
-    /// It has sent something, which may be more than a word between TLS and TLS.
+    /// It has sent something, which may be application data.
     Spoken,
     /// It has closed the connection, or reset it.
     Ended,
@@ -120,8 +119,8 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Bytes that the kernel has taken so far. While this number stands still, nothing was sent: what the kernel refused it
-    /// did not keep, and what TLS holds back is not sent.
+    /// How many bytes the kernel has taken so far. While this number does not change, nothing was sent: the kernel keeps nothing
+    /// that it refused, and what TLS buffers is not sent.
     pub(super) fn written(&self) -> u64 {
         match self {
             Self::Tls(tls) => tls.get_ref().0.written,
@@ -138,13 +137,13 @@ impl Socket {
     }
 }
 
-/// TLS itself may speak at any time: a session ticket or a new key is taken in, and asks for no answer.
+/// TLS itself may send messages at any time: session tickets and key updates are processed, and need no response.
 fn look_into(tls: &mut TlsStream<Watched>) -> Look {
     let mut look = tls.get_ref().0.look();
     if look == Look::Spoken {
         let (mut byte, mut nobody) = ([0; 1], Context::from_waker(Waker::noop()));
         if Pin::new(&mut *tls).poll_read(&mut nobody, &mut ReadBuf::new(&mut byte)).is_ready() {
-            return Look::Ended; // or spoken: a byte of it is gone, so that nothing more can be read
+            return Look::Ended; // a byte of application data may be lost now, so the connection cannot be used
         }
         look = tls.get_ref().0.look();
     }
@@ -209,7 +208,7 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::dial::tls::{client_config, provider};
+    use crate::trust::{client_config, provider};
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
     use std::io::{Read as _, Write as _};

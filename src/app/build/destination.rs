@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use super::error::BuildError;
 use crate::config::settings::{self, RouteLimits, RouteTimeouts, Transport};
 use crate::signing::SigningTarget;
-use crate::upstream::tls::{self, Roots, RootsError};
+use crate::trust::{self, Roots, RootsError};
 use crate::upstream::{
     BreakerLimits, CallSettings, Destination, DestinationError, EndpointSettings, PoolLimits, Timeouts, Trust,
 };
@@ -25,7 +25,7 @@ impl PlatformRoots {
     fn get(&mut self) -> Result<Arc<RootCertStore>, RootsError> {
         match &self.0 {
             Some(roots) => Ok(Arc::clone(roots)),
-            None => Ok(Arc::clone(self.0.insert(tls::load(&Roots::Platform)?))),
+            None => Ok(Arc::clone(self.0.insert(trust::load(&Roots::Platform)?))),
         }
     }
 }
@@ -42,7 +42,7 @@ pub(crate) fn destination(
         DestinationError::Roots(source) => BuildError::Roots { name: route.name.clone(), source },
         DestinationError::HostName => BuildError::HostName { name: route.name.clone() },
     };
-    let trust = trust(&route.endpoint.transport, platform).map_err(|error| failed(error.into()))?;
+    let trust = trust_of(&route.endpoint.transport, platform).map_err(|error| failed(error.into()))?;
     let settings = call_settings(route, trust, workers);
     match before {
         Some(before) if *before.settings() == settings => Ok(Arc::clone(before)),
@@ -53,11 +53,11 @@ pub(crate) fn destination(
     }
 }
 
-fn trust(transport: &Transport, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
+fn trust_of(transport: &Transport, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
     match transport {
         Transport::Plaintext => Ok(Trust::Plaintext),
         Transport::Tls { trust: Roots::Platform } => platform.get().map(Trust::Roots),
-        Transport::Tls { trust: file @ Roots::File(_) } => tls::load(file).map(Trust::Roots),
+        Transport::Tls { trust: file @ Roots::File(_) } => trust::load(file).map(Trust::Roots),
     }
 }
 

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::shared_listener::ListenerError;
 use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
-use crate::upstream::tls::RootsError;
+use crate::trust::RootsError;
 
 /// Why a graph cannot be built from settings.
 #[derive(Debug, Error)]

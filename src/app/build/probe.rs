@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout};
 use super::shared_route::{EndpointCalls, SharedRoute};
 use crate::authorize::{ClientIdentity, Policy};
 use crate::credentials::{ActiveKey, Proof, Unproven};
+use crate::error_chain::causes;
 use crate::http1::Fields;
 use crate::proxy::ClockReading;
 use crate::query::{FormLimits, QueryForm};
 use crate::signing::{RequestTimestamp, prepare};
-use crate::telemetry::record::causes;
 use crate::upstream::{Client, Repetition, Sent};
 
 /// The longest that a probe may take, however slowly the response comes.

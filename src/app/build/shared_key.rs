@@ -8,8 +8,8 @@ use super::error::BuildError;
 use super::key_stores::key_store;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
+use crate::error_chain::causes;
 use crate::secret_file::directory_of;
-use crate::telemetry::record::causes;
 
 /// One key as all workers share it.
 pub(crate) struct SharedKey {

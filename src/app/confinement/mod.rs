@@ -14,7 +14,7 @@ use crate::config::settings::{Endpoint, ListenAddress, Listener, Route, Settings
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
-use crate::upstream::tls::Roots;
+use crate::trust::Roots;
 
 /// The TCP port of DNS, for responses that are too long for a datagram.
 pub(crate) const DNS: u16 = 53;

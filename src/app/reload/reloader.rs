@@ -15,7 +15,7 @@ use crate::app::build::graph::Graph;
 use crate::app::serve::serving::Serving;
 use crate::config::{self, ConfigError, Text};
 use crate::directories::Directories;
-use crate::telemetry::record::causes;
+use crate::error_chain::causes;
 
 /// How long nothing must have happened after an event: replacing a file makes several.
 const DEBOUNCE: Duration = Duration::from_millis(100);

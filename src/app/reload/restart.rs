@@ -13,7 +13,7 @@ use crate::app::confinement::resolver::is_resolver_file;
 use crate::app::confinement::{DNS, confinement};
 use crate::config::settings::{Listener, Settings, Transport};
 use crate::confine::{AbstractSockets, Confinement, Netlink};
-use crate::upstream::tls::Roots;
+use crate::trust::Roots;
 
 /// The rights that the process has kept.
 #[derive(Debug, Clone)]

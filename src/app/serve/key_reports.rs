@@ -7,9 +7,9 @@ use crate::clock;
 use crate::credentials::{
     ActiveKey, KeySlot, KeyWatcher, LoadError, Protection, RefreshOutcome, Report, SigningError, WatchError, WatchedKey,
 };
+use crate::error_chain::causes;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::LoadResult;
-use crate::telemetry::record::causes;
 
 /// Keeps `keys` fresh from now on.
 pub(crate) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, WatchError> {

@@ -13,7 +13,7 @@ use crate::app::build::shared_listener::{KeysFrom, ServiceAccounts};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::tls::{ReloadableTls, Reloaded};
-use crate::telemetry::record::causes;
+use crate::error_chain::causes;
 
 /// How often the files are read. They are a few KiB, and certificates are renewed hours before the old ones expire.
 const POLL: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use crate::app::build::graph::Graph;
 use crate::config::settings::Name;
 use crate::credentials::{KeyWatcher, WatchedKey};
 use crate::downstream::unix_socket::SocketPath;
-use crate::telemetry::record::causes;
+use crate::error_chain::causes;
 
 /// Everything outside the workers that changes with the configuration.
 pub(crate) struct Serving {

@@ -18,10 +18,10 @@ use tokio::time::sleep;
 use crate::downstream::JwksError;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::tls::Reloaded;
+use crate::error_chain::causes;
 use crate::fetch::{FetchError, Source};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::LoadResult;
-use crate::telemetry::record::causes;
 
 /// The time between two successful fetches. A key that was withdrawn is trusted that much longer.
 const PERIOD: Duration = Duration::from_secs(300);

@@ -7,7 +7,7 @@ use crate::authorize::ActionPattern;
 use crate::query::{ErrorDialect, FormLimits};
 use crate::signing::authority::is_loopback;
 use crate::signing::{ClockSource, Scheme, SignatureMethod};
-use crate::upstream::tls::Roots;
+use crate::trust::Roots;
 
 /// One `[route.NAME]`: an endpoint and how to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]

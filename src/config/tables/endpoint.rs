@@ -7,7 +7,7 @@ use crate::config::reading::value::{Given, file, flag, text};
 use crate::config::settings::{Endpoint, Transport};
 use crate::signing::authority::is_loopback;
 use crate::signing::{EndpointUrl, Scheme};
-use crate::upstream::tls::Roots;
+use crate::trust::Roots;
 
 /// What `danger_plaintext` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::config::sample::{faults, settings};
     use crate::config::settings::Transport;
-    use crate::upstream::tls::Roots;
+    use crate::trust::Roots;
 
     fn with(lines: &str) -> String {
         format!(

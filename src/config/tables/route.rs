@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::config::sample::{LEAST, fault, faults, route};
     use crate::config::settings::Transport;
-    use crate::upstream::tls::Roots;
+    use crate::trust::Roots;
 
     const SECOND_KEY: &str = "[key.other]\nfile = \"a\"\nidentity_credential = \"b\"\n";
 

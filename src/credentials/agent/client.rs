@@ -14,9 +14,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::ORDER;
 use super::message::{Answer, Reply, Request};
-use super::order::Order;
+use super::order::{ORDER, RemoteStore};
 use crate::credentials::access_key::{ActiveKey, HeldKey};
 use crate::credentials::document::{self, DocumentError};
 use crate::credentials::stack::burn_stack;
@@ -24,6 +23,9 @@ use crate::credentials::store::{KeyStore, LoadError, LoadErrorKind, StoreError};
 
 /// Our own executable, even when it was replaced or removed since it was started.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
+
+/// How much longer an agent is awaited than its store may take, so that the store's own error arrives.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// Why an agent gives no key.
 #[derive(Debug, Error)]
@@ -71,7 +73,7 @@ impl StoreError for AgentError {
 
 /// A process that is a key store, and ends when this is dropped.
 pub struct Agent {
-    order: Order,
+    store: Box<dyn RemoteStore>,
     link: Mutex<Link>,
 }
 
@@ -89,15 +91,20 @@ impl Agent {
     ///
     /// # Errors
     /// [`AgentError::Start`].
-    pub fn start(order: Order, environment: Vec<(OsString, OsString)>, output: Stdio) -> Result<Self, AgentError> {
-        let json = serde_json::to_string(&order).map_err(|error| AgentError::Start(error.into()))?;
+    pub fn start(
+        store: impl RemoteStore + 'static,
+        environment: Vec<(OsString, OsString)>,
+        output: Stdio,
+    ) -> Result<Self, AgentError> {
+        let order = store.order().and_then(|order| order.write());
+        let order = order.map_err(|error| AgentError::Start(io::Error::other(error)))?;
         let (socket, theirs) = packet_sockets()?;
         let child = Command::new(OURSELVES)
             .arg0("countersign")
             .arg("key-agent")
             .env_clear()
             .envs(environment)
-            .env(ORDER, json)
+            .env(ORDER, order)
             // in the background of a terminal: an interrupt is for the parent, which may need the key to the end
             .process_group(0)
             .current_dir("/")
@@ -106,13 +113,13 @@ impl Agent {
             .spawn();
         // it ends when the socket closes, and is init's when we end before it: nobody waits for it
         let _unwatched = child.map_err(AgentError::Start)?;
-        Ok(Self { order, link: Mutex::new(Link { socket, asked: 0 }) })
+        Ok(Self { store: Box::new(store), link: Mutex::new(Link { socket, asked: 0 }) })
     }
 
     /// What the agent's store is.
     #[must_use]
-    pub const fn order(&self) -> &Order {
-        &self.order
+    pub fn store(&self) -> &dyn RemoteStore {
+        self.store.as_ref()
     }
 
     /// Asks the agent's store. Blocks, as long as the store may take.
@@ -120,8 +127,9 @@ impl Agent {
     /// # Errors
     /// Any [`AgentError`] but [`AgentError::Start`] and [`AgentError::Document`].
     pub fn ask(&self) -> Result<Zeroizing<Vec<u8>>, AgentError> {
+        let patience = self.store.longest_load().saturating_add(MARGIN);
         // a panic under the lock leaves a number that was not answered, which is no harm
-        self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(self.order.patience())
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(patience)
     }
 }
 
@@ -139,14 +147,17 @@ impl AgentStore {
     ///
     /// # Errors
     /// [`AgentError::Start`].
-    pub fn start(order: Order, environment: Vec<(OsString, OsString)>) -> Result<Self, AgentError> {
-        Agent::start(order, environment, Stdio::null()).map(Self)
+    pub fn start(
+        store: impl RemoteStore + 'static,
+        environment: Vec<(OsString, OsString)>,
+    ) -> Result<Self, AgentError> {
+        Agent::start(store, environment, Stdio::null()).map(Self)
     }
 
     #[inline(never)]
     fn load_unburned(&self) -> Result<ActiveKey, AgentError> {
         let json = self.0.ask()?;
-        let store = || self.0.order.describe();
+        let store = || self.0.store.describe();
         let credentials = document::parse(&json).map_err(|source| AgentError::Document { store: store(), source })?;
         Ok(HeldKey::new(credentials).into())
     }
@@ -185,14 +196,14 @@ impl KeyStore for AgentStore {
     }
 
     fn watched(&self) -> Vec<PathBuf> {
-        self.0.order.watched()
+        self.0.store.watched()
     }
 
     fn poll(&self) -> Duration {
-        self.0.order.poll()
+        self.0.store.poll()
     }
 
     fn describe(&self) -> String {
-        self.0.order.describe()
+        self.0.store.describe()
     }
 }

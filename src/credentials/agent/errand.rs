@@ -10,8 +10,9 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::client::{AgentError, OURSELVES};
-use crate::credentials::store::{LoadErrorKind, StoreError, in_one_line};
-use crate::credentials::stores::process::{ProcessError, Program};
+use crate::credentials::program::{ProcessError, Program};
+use crate::credentials::store::{LoadErrorKind, StoreError};
+use crate::error_chain::causes;
 
 /// Why an errand brings no key.
 pub(in crate::credentials) enum ErrandError {
@@ -62,7 +63,7 @@ pub fn answer(obtained: Result<Zeroizing<Vec<u8>>, impl StoreError>) -> Zeroizin
     };
     match obtained {
         Ok(json) => tagged(KEY, &json),
-        Err(error) => tagged(tag(error.kind()), in_one_line(&error).as_bytes()),
+        Err(error) => tagged(tag(error.kind()), causes(&error).as_bytes()),
     }
 }
 

@@ -14,12 +14,9 @@
 mod client;
 pub mod errand;
 mod message;
-mod order;
+pub(in crate::credentials) mod order;
 mod serve;
 
 pub use client::{Agent, AgentError, AgentStore, packet_sockets};
-pub use order::Order;
+pub use order::{ORDER, Order, OrderError, RemoteStore};
 pub use serve::{Fetch, ServeError, serve};
-
-/// The variable in which an agent finds its order.
-pub const ORDER: &str = "COUNTERSIGN_KEY_AGENT";

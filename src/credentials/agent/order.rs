@@ -3,92 +3,82 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use super::serve::Fetch;
-#[cfg(feature = "aws")]
-use crate::credentials::stores::aws::AwsKey;
-#[cfg(feature = "pkcs11")]
-use crate::credentials::stores::pkcs11::{TokenAgent, TokenKey};
-use crate::credentials::stores::plugin::PluginKey;
-use crate::credentials::stores::process::Program;
+use crate::credentials::store_kind::StoreKind;
+
+/// The variable in which an agent finds its order.
+pub const ORDER: &str = "COUNTERSIGN_KEY_AGENT";
 
 /// Which store an agent is. Goes to it as JSON; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
-    /// A program that prints the key.
-    Process(Program),
-    /// A sealed key that an age plugin opens.
-    Plugin(PluginKey),
-    /// A key that one of AWS's sources has.
-    #[cfg(feature = "aws")]
-    Aws(AwsKey),
-    /// A key in a token. Its agent signs as well, on standard output, which is a socket too.
-    #[cfg(feature = "pkcs11")]
-    Token(TokenKey),
+pub struct Order {
+    kind: StoreKind,
+    settings: serde_json::Value,
+}
+
+/// An order that cannot be written, or is not one.
+#[derive(Debug, Error)]
+pub enum OrderError {
+    /// Not the JSON of an order, or of the settings of its store.
+    #[error("the settings of a key store cannot be passed to its agent")]
+    Settings(#[from] serde_json::Error),
+    /// Another kind of store.
+    #[error("a key store of the kind {0} has no agent in this build")]
+    NoAgent(StoreKind),
 }
 
 impl Order {
-    /// Makes the store, in its agent.
-    #[must_use]
-    pub fn store(self) -> Box<dyn Fetch> {
-        match self {
-            Self::Process(program) => Box::new(program),
-            Self::Plugin(key) => Box::new(key),
-            #[cfg(feature = "aws")]
-            Self::Aws(key) => Box::new(key),
-            #[cfg(feature = "pkcs11")]
-            Self::Token(key) => Box::new(TokenAgent::new(key)),
-        }
+    /// Orders a store of this kind, made from `settings`.
+    ///
+    /// # Errors
+    /// The settings cannot be written as JSON: a path that is not UTF-8.
+    pub fn new(kind: StoreKind, settings: &impl Serialize) -> Result<Self, OrderError> {
+        Ok(Self { kind, settings: serde_json::to_value(settings)? })
     }
 
-    /// How long the agent may take to answer: more than its store ever takes, so that its own error arrives.
-    pub(super) fn patience(&self) -> Duration {
-        const BETWEEN_US: Duration = Duration::from_secs(5);
-        match self {
-            Self::Process(program) => program.timeout.saturating_add(BETWEEN_US),
-            Self::Plugin(key) => key.timeout.saturating_add(BETWEEN_US),
-            #[cfg(feature = "aws")]
-            Self::Aws(key) => key.timeout.saturating_add(BETWEEN_US),
-            // as long as a module that reaches its token over a network may try
-            #[cfg(feature = "pkcs11")]
-            Self::Token(_) => Duration::from_secs(30),
-        }
+    /// The kind of store.
+    #[must_use]
+    pub const fn kind(&self) -> StoreKind {
+        self.kind
     }
+
+    /// What the store is made from.
+    ///
+    /// # Errors
+    /// These are not the settings of such a store.
+    pub fn settings<T: DeserializeOwned>(self) -> Result<T, OrderError> {
+        Ok(serde_json::from_value(self.settings)?)
+    }
+
+    pub(super) fn read(json: &str) -> Result<Self, OrderError> {
+        Ok(serde_json::from_str(json)?)
+    }
+
+    pub(super) fn write(&self) -> Result<String, OrderError> {
+        Ok(serde_json::to_string(self)?)
+    }
+}
+
+/// A store that runs in an agent, as the process that asks it knows it.
+pub trait RemoteStore: Send + Sync {
+    /// The order that has an agent be this store.
+    ///
+    /// # Errors
+    /// [`OrderError`].
+    fn order(&self) -> Result<Order, OrderError>;
+
+    /// The longest time that one load may take in the agent; the agent's answer is awaited a little longer.
+    fn longest_load(&self) -> Duration;
 
     /// As [`crate::credentials::KeyStore::watched`].
-    pub(super) fn watched(&self) -> Vec<PathBuf> {
-        match self {
-            Self::Process(_) => Vec::new(),
-            Self::Plugin(key) => vec![key.file.clone(), key.identity.clone()],
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => Vec::new(),
-            #[cfg(feature = "pkcs11")]
-            Self::Token(_) => Vec::new(),
-        }
-    }
+    fn watched(&self) -> Vec<PathBuf>;
 
     /// As [`crate::credentials::KeyStore::poll`].
-    pub(super) const fn poll(&self) -> Duration {
-        match self {
-            Self::Process(program) => program.refresh,
-            Self::Plugin(_) => crate::credentials::store::FILE_POLL,
-            #[cfg(feature = "aws")]
-            Self::Aws(key) => key.refresh,
-            #[cfg(feature = "pkcs11")]
-            Self::Token(_) => crate::credentials::store::FILE_POLL,
-        }
-    }
+    fn poll(&self) -> Duration;
 
     /// As [`crate::credentials::KeyStore::describe`].
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Process(program) => program.describe(),
-            Self::Plugin(key) => key.describe(),
-            #[cfg(feature = "aws")]
-            Self::Aws(key) => key.describe(),
-            #[cfg(feature = "pkcs11")]
-            Self::Token(key) => format!("{}, through {}", key.address, key.module.display()),
-        }
-    }
+    fn describe(&self) -> String;
 }

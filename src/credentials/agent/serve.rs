@@ -8,10 +8,11 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::message::{Answer, Reply, Request};
-use super::order::Order;
+use super::order::{Order, OrderError};
 use crate::credentials::document::MAX_DOCUMENT;
 use crate::credentials::stack::burn_stack;
-use crate::credentials::store::{LoadError, LoadErrorKind, in_one_line};
+use crate::credentials::store::{LoadError, LoadErrorKind};
+use crate::error_chain::causes;
 
 /// A store as its agent runs it.
 pub trait Fetch {
@@ -33,13 +34,16 @@ pub enum ServeError {
     Socket(#[from] io::Error),
 }
 
-/// Serves `order` (as JSON) on `socket` until the other end is closed.
+/// Serves the store that `make` makes of `order` (as JSON) on `socket`, until the other end is closed.
 ///
 /// # Errors
 /// [`ServeError`].
-pub fn serve(order: &str, socket: impl AsFd) -> Result<(), ServeError> {
-    let order: Order = serde_json::from_str(order).map_err(|_not_ours| ServeError::NotOrdered)?;
-    let mut store = order.store();
+pub fn serve(
+    order: &str,
+    make: impl FnOnce(Order) -> Result<Box<dyn Fetch>, OrderError>,
+    socket: impl AsFd,
+) -> Result<(), ServeError> {
+    let mut store = Order::read(order).and_then(make).map_err(|_not_ours| ServeError::NotOrdered)?;
     while let Some(request) = Request::receive(&socket)? {
         let answer = answer(store.as_mut());
         burn_stack();
@@ -55,7 +59,7 @@ fn answer(store: &mut dyn Fetch) -> Answer {
     match fetched {
         Ok(Ok(json)) if json.len() <= MAX_DOCUMENT => Answer::Document(json),
         Ok(Ok(_)) => failed(LoadErrorKind::Invalid, format!("more than {MAX_DOCUMENT} bytes; no access key has")),
-        Ok(Err(error)) => failed(error.kind(), in_one_line(&error)),
+        Ok(Err(error)) => failed(error.kind(), causes(&error)),
         Err(_panic) => failed(LoadErrorKind::Unavailable, "a bug in countersign: the agent panicked".to_owned()),
     }
 }

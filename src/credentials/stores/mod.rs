@@ -1,5 +1,7 @@
 //! The key stores, one file or folder each: what they need, what they give and what may be wrong with them.
 
+mod ordered;
+
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod aws_key;
@@ -11,3 +13,5 @@ pub mod plugin;
 pub mod process;
 pub mod sealed;
 pub mod token_location;
+
+pub use ordered::ordered;

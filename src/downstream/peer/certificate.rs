@@ -13,7 +13,7 @@ pub struct Names {
     pub dns_names: Vec<String>,
 }
 
-/// Why a certificate that a trusted authority signed names nobody all the same.
+/// Why a certificate from a trusted authority identifies nobody.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CertificateError {
     /// It cannot be parsed, although it was verified: a bug.
@@ -22,15 +22,15 @@ pub enum CertificateError {
     /// X509-SVID, section 2: an SVID must contain exactly one URI, and validators must reject those with more.
     #[error("it has a SPIFFE ID and {} more", if *.0 == 1 { "one URI".to_owned() } else { format!("{} URIs", .0) })]
     SeveralUris(usize),
-    /// The scheme is SPIFFE's, the rest is not.
+    /// The scheme is `spiffe`, but the rest is not a SPIFFE ID.
     #[error("its URI is no SPIFFE ID, although it begins like one")]
     Malformed,
 }
 
-/// The names in `certificate`. URIs that are not SPIFFE IDs are of no interest, as long as no SPIFFE ID is beside them.
+/// The names in `certificate`. URIs that are not SPIFFE IDs are ignored, unless there is a SPIFFE ID beside them.
 ///
 /// # Errors
-/// [`CertificateError`]. Whoever holds such a certificate is to be refused, even if a DNS name in it is known.
+/// [`CertificateError`]. The client must be refused, even if a DNS name in its certificate is known.
 pub fn names(certificate: &CertificateDer<'_>) -> Result<Names, CertificateError> {
     let certificate = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::Unreadable)?;
     let uris: Vec<&str> = certificate.valid_uri_names().collect();

@@ -17,17 +17,17 @@ pub enum PeerFacts {
     Tcp {
         /// The peer's address, as the kernel reports it.
         address: SocketAddr,
-        /// The uid of the process that opened the other end, on listeners that ask ([`super::loopback`]). `None` is no
-        /// evidence: not asked, not loopback, or the kernel gave no certain answer.
+        /// The uid of the process that opened the other end, on listeners that ask ([`super::loopback`]). `None` proves
+        /// nothing: it was not asked for, the peer is not on loopback, or the kernel gave no certain answer.
         owner: Option<u32>,
     },
     /// A Unix socket: what the kernel noted when the peer called `connect`.
     Unix {
         /// The peer's effective user.
         uid: u32,
-        /// The peer's effective group. Its supplementary groups are not told.
+        /// The peer's effective group. The kernel does not report supplementary groups here.
         gid: u32,
-        /// For logs only: a process may end and its number be given to another. `None` from outside our PID namespace.
+        /// For logs only: the number may be reused after the process has ended. `None` from outside our PID namespace.
         pid: Option<i32>,
     },
     /// TLS on TCP. Without client certificates on the listener, there are no names.
@@ -42,7 +42,7 @@ pub enum PeerFacts {
 }
 
 impl PeerEvidence {
-    /// The facts.
+    /// The facts, by the kind of connection.
     #[must_use]
     pub const fn facts(&self) -> &PeerFacts {
         &self.facts

@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::pem::PemError;
 
-/// The algorithms that API servers sign with. One is configured; tokens have no choice. All of them are public-key
-/// signatures: with a symmetric one, whoever can verify tokens can make them.
+/// The algorithms that API servers sign with. One is configured; a token cannot choose another. All of them are public-key
+/// signatures: with a symmetric algorithm, whoever can verify tokens could also make them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenAlgorithm {
     /// RSA (PKCS#1 v1.5) with SHA-256: what most clusters use.
@@ -63,7 +63,7 @@ pub enum JwksError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] PemError),
-    /// It is no JWKS.
+    /// It is not a JWKS document.
     #[error("{origin} is no JWKS document")]
     Format {
         /// Where it comes from.
@@ -71,7 +71,7 @@ pub enum JwksError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// Two keys with one id: which of them is meant cannot be told.
+    /// Two keys have the same id, so a token could mean either.
     #[error("{origin} has two keys with the kid {id:?}")]
     Twice {
         /// Where it comes from.
@@ -79,7 +79,7 @@ pub enum JwksError {
         /// The id.
         id: String,
     },
-    /// A key whose numbers are none.
+    /// A key's numbers cannot be decoded.
     #[error("the key with the kid {id:?} in {origin} cannot be used")]
     Key {
         /// Where it comes from.
@@ -112,7 +112,7 @@ impl Jwks {
         self.0.is_empty()
     }
 
-    /// Keys of other kinds, and those without an id, are passed over: a document may serve several purposes.
+    /// Ignores keys of other kinds and keys without an id: a document may serve several purposes.
     pub(super) fn parse(origin: &str, document: &[u8], algorithm: TokenAlgorithm) -> Result<Self, JwksError> {
         let set: JwkSet = serde_json::from_slice(document)
             .map_err(|source| JwksError::Format { origin: origin.to_owned(), source })?;

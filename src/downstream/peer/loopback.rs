@@ -1,12 +1,12 @@
-//! Who owns the other end of a loopback TCP connection: the kernel's socket diagnostics tell it.
+//! Finds who owns the other end of a loopback TCP connection, with the kernel's socket diagnostics.
 //!
-//! For clients that cannot use Unix sockets, whose credentials are simpler and are to be preferred. The uid is that of the
-//! process which made the client's socket; whoever is handed the descriptor later speaks in its name, as with files.
+//! For clients that cannot use Unix sockets, which are simpler and preferable. The uid is that of the process that made the
+//! client's socket; a process that is given the descriptor later acts in the name of the first, as with files.
 //!
 //! The answer has to be about *this* connection. A client could send a request, reset its connection, and wait for another
 //! user's program to come from the same port. So the other end must be `ESTABLISHED` between exactly our two addresses, and
-//! *afterwards* our own end, known by its cookie, must still be: while it is, nobody else can have completed a handshake on
-//! that pair. Whatever else is found (a socket half closed, in `TIME_WAIT`, the listener itself) is no evidence.
+//! *afterwards* our own end, identified by its cookie, must still be so: while it is, nobody else can have completed a handshake
+//! on that pair. Any other result (a half-closed socket, one in `TIME_WAIT`, the listener itself) proves nothing.
 //!
 //! Under systemd, `RestrictAddressFamilies=` must allow `AF_NETLINK`. No privilege is needed.
 
@@ -31,15 +31,15 @@ const NO_COOKIE: u64 = u64::MAX;
 /// A request: a header of 16 bytes and `struct inet_diag_req_v2`.
 const REQUEST_LENGTH: u32 = 72;
 
-/// What the kernel writes for users that do not exist in our user namespace: it stands for any of them. (The number can be
-/// set by `kernel.overflowuid`; nobody does.)
+/// What the kernel writes for users that do not exist in our user namespace: it stands for all of them. (The number can be
+/// changed with `kernel.overflowuid`, which is hardly ever done.)
 const OVERFLOW_UID: u32 = 65534;
 
-/// Whether the kernel answers such questions here at all. To be asked once at start: later every failure is merely "no
-/// evidence".
+/// Checks whether the kernel answers such questions here at all. Ask once at start: later, a failure only means that there is no
+/// evidence.
 ///
 /// # Errors
-/// What the kernel says: the address family is forbidden to us, or the kernel was built without `CONFIG_INET_DIAG`.
+/// The kernel's error: the address family is forbidden to us, or the kernel was built without `CONFIG_INET_DIAG`.
 pub fn available() -> io::Result<()> {
     let nowhere = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 0);
     match Diagnostics::open()?.ask(nowhere, nowhere, NO_COOKIE) {
@@ -99,7 +99,7 @@ impl Diagnostics {
     fn ask(&self, local: SocketAddr, remote: SocketAddr, cookie: u64) -> io::Result<Answer> {
         send(&self.0, &request(local, remote, cookie), SendFlags::empty())?;
         let mut buffer = [0; 1024];
-        // the answer is made before `send` returns: waiting would be for one that does not come
+        // the kernel answers before `send` returns, so there is nothing to wait for
         let (received, _) = recv(&self.0, &mut buffer, RecvFlags::DONTWAIT)?;
         let answer = buffer.get(..received).unwrap_or_default();
         Answer::read(answer).unwrap_or_else(|| Err(io::Error::other("the kernel's answer cannot be understood")))
@@ -159,7 +159,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// `None` for what is no answer of the kernel's; an error where the kernel says there is one.
+    /// `None` if this is not an answer of the kernel; an error if the kernel reports one.
     fn read(mut message: &[u8]) -> Option<io::Result<Self>> {
         let _length = take::<4>(&mut message)?;
         let kind = u16::from_ne_bytes(take(&mut message)?);

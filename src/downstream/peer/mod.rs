@@ -1,4 +1,4 @@
-//! What is known of the other end of a connection before its first request: the kernel's word, certificates, tokens.
+//! What is known of the other end of a connection before its first request: what the kernel says, certificates, tokens.
 
 pub mod certificate;
 pub mod evidence;

@@ -1,4 +1,4 @@
-//! PEM files of a TLS listener: read within bounds, every item in them usable, the key kept from others.
+//! PEM files of a TLS listener: limited in size, every item usable, the key readable by us only.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -44,7 +44,7 @@ pub enum PemError {
     /// More than 8 MiB.
     #[error("{} is larger than {MAX_SIZE} bytes", .0.display())]
     TooLarge(PathBuf),
-    /// A private key that is not there, or not kept as a secret should be.
+    /// A private key that is missing, or whose file others can read or replace.
     #[error(transparent)]
     Secret(#[from] GuardError),
     /// It is not PEM.
@@ -55,7 +55,7 @@ pub enum PemError {
         /// What is wrong.
         source: pem_format::Error,
     },
-    /// It is PEM, but of something else.
+    /// It is PEM, but holds no such item.
     #[error("{} holds no {}", .path.display(), match .item {
         Item::Certificate => "certificate (BEGIN CERTIFICATE)",
         Item::Key => "unencrypted private key (BEGIN PRIVATE KEY)",
@@ -81,12 +81,12 @@ impl PemError {
     }
 }
 
-/// Reads a file that anybody may know.
+/// Reads a file that is not secret.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PemError> {
     read_from(&open(path)?, path)
 }
 
-/// Reads a file that holds a key, under the rules of every file that holds a secret.
+/// Reads a file that holds a key, under the rules for every file that holds a secret.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> {
     Ok(secret_file::read(path)?)
 }

@@ -1,10 +1,9 @@
 //! Kubernetes service-account tokens: a JWT that says which pod identity calls, verified with the cluster's public keys.
 //!
-//! Everything that a token could choose is fixed by the configuration instead: one issuer, one audience, one algorithm, keys
-//! from one place. What is not checked is whether the token's pod still exists. Only the API server knows, and asking it for each
-//! token (TokenReview) would make every call wait for it, and fail with it; an answer that is remembered for a minute would be as
-//! stale as a token that lives for ten. Tokens should therefore be short-lived (`expirationSeconds` of a projected volume), and
-//! have this proxy as their only audience.
+//! The configuration fixes everything that a token could choose: one issuer, one audience, one algorithm, keys from one source.
+//! Whether the token's pod still exists is not checked. Only the API server knows, and asking it about each token (TokenReview)
+//! would make every call wait for it, and fail when it fails; a cached answer would be stale as well. Tokens should therefore be
+//! short-lived (`expirationSeconds` of a projected volume), and have this proxy as their only audience.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -21,13 +20,13 @@ use super::jwks::{Jwks, JwksError, TokenAlgorithm};
 use super::pem;
 use super::tls::Reloaded;
 
-/// How far the cluster's clock and ours may be apart, in seconds.
+/// How far the cluster's clock and ours may differ, in seconds.
 const LEEWAY: i64 = 30;
 
 /// The longest token looked at, in bytes. Real ones have about 1,500.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
-/// Which tokens are believed.
+/// Which tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSettings {
     /// `iss`: the cluster's `--service-account-issuer`.
@@ -38,22 +37,22 @@ pub struct TokenSettings {
     pub algorithm: TokenAlgorithm,
 }
 
-/// Why a token is not believed. Nothing here repeats anything of the token.
+/// Why a token is refused. No message repeats anything from the token.
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
 pub enum TokenError {
-    /// Not a JWT in compact form, or claims that are not what they have to be.
+    /// It is not a JWT in compact form, or a claim is missing or of the wrong type.
     #[error("the token is no JWT with exp, iss, aud and sub")]
     Malformed,
-    /// Too long to be looked at.
+    /// It is longer than any real token.
     #[error("the token is longer than {LONGEST_TOKEN} bytes")]
     TooLong,
-    /// Another algorithm than the configured one. (`none` is no algorithm at all, and so malformed.)
+    /// It uses another algorithm than the configured one. (`none` is not an algorithm, and counts as malformed.)
     #[error("the token is signed with another algorithm than the configured one")]
     Algorithm,
-    /// RFC 7515, section 4.1.11: extensions that must be understood, of which we understand none.
+    /// It requires extensions (RFC 7515 section 4.1.11), of which we support none.
     #[error("the token demands extensions (crit)")]
     Extensions,
-    /// It may be good: there are no keys yet to tell with.
+    /// It may be valid: the keys to verify it have not been loaded yet.
     #[error("the keys of the token's issuer are not here yet")]
     NoKeys,
     /// No `kid`, or one that is not in the JWKS.
@@ -81,7 +80,7 @@ pub enum TokenError {
 
 #[derive(Deserialize)]
 struct Claims {
-    /// One, as RFC 7519 has it; the library would also take a list that contains ours.
+    /// A single string, as RFC 7519 says; the library would also accept a list that contains ours.
     #[serde(rename = "iss")]
     _issuer: String,
     exp: i64,
@@ -94,7 +93,7 @@ pub struct Verifier {
     settings: TokenSettings,
     validation: Validation,
     keys: ArcSwap<Jwks>,
-    /// The document that `keys` was made from. Locked for a whole reload, so that two cannot overtake each other.
+    /// The document that `keys` was made from. Locked during a whole reload, so that reloads happen one after the other.
     document: Mutex<Vec<u8>>,
     missed: Notify,
 }
@@ -107,15 +106,15 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[&settings.issuer]);
         validation.set_audience(&[&settings.audience]);
-        validation.validate_exp = false; // by us: the library asks the clock, we are told the time
+        validation.validate_exp = false; // done below: the library reads the clock, and we are given the time
         let keys = ArcSwap::from_pointee(Jwks::none());
         Self { settings, validation, keys, document: Mutex::default(), missed: Notify::new() }
     }
 
-    /// Uses the keys in the JWKS `document` from now on, unless it is the one they come from. `origin` names it in errors.
+    /// Uses the keys in the JWKS `document` from now on, unless they come from it already. `origin` names it in errors.
     ///
     /// # Errors
-    /// [`JwksError`]: it holds no key for the algorithm. The keys there were stay in use.
+    /// [`JwksError`]: it holds no key for the algorithm. The previous keys stay in use.
     pub fn adopt(&self, document: &[u8], origin: &str) -> Result<Reloaded, JwksError> {
         let mut current = self.document.lock().unwrap_or_else(PoisonError::into_inner);
         if *current == document {
@@ -140,13 +139,13 @@ impl Verifier {
         !self.keys.load().is_empty()
     }
 
-    /// Waits until a token names a key that is not here, or returns at once if that has happened since the last time. Anyone
-    /// can send such tokens: whoever fetches keys because of them has to see to it that they do so seldom.
+    /// Waits until a token names a key that is not loaded, or returns at once if that has happened since the last call. Anybody
+    /// can send such tokens: the caller must limit how often it fetches keys because of them.
     pub async fn missed(&self) {
         self.missed.notified().await;
     }
 
-    /// Whose `token` it is, as `namespace/name`.
+    /// Verifies `token`, and returns its service account as `namespace/name`.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -154,7 +153,7 @@ impl Verifier {
         if token.len() > LONGEST_TOKEN {
             return Err(TokenError::TooLong);
         }
-        // a header whose `alg` is unknown to the library (`none` among others) does not parse
+        // a header with an `alg` that the library does not know (such as `none`) does not parse
         let header = decode_header(token).map_err(|error| reason(error.kind()))?;
         if header.alg != self.settings.algorithm.as_jwa() {
             return Err(TokenError::Algorithm);
@@ -184,8 +183,7 @@ impl Verifier {
     }
 }
 
-/// The library's words for what is wrong, as ours. Its list is open, so that this match cannot be exhaustive; what it adds is
-/// refused like what is malformed.
+/// Translates the library's error. Its enum may grow, so this match cannot be exhaustive: a new variant counts as malformed.
 #[allow(clippy::wildcard_enum_match_arm)]
 fn reason(kind: &ErrorKind) -> TokenError {
     match kind {

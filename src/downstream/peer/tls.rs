@@ -1,8 +1,8 @@
 //! TLS towards clients: 1.3 and 1.2, client certificates and their revocation, reloaded when the files change.
 //!
-//! Sessions are never resumed. A resumed session brings back the identity of the handshake before without looking at the
-//! certificate again: one that has been revoked or has expired would go on for as long as tickets live. A full handshake
-//! costs a fraction of a millisecond, and clients keep their connections. For the same reason a connection has a lifetime.
+//! Sessions are never resumed. A resumed session keeps the identity of the earlier handshake and does not check the certificate
+//! again: a revoked or expired certificate would be accepted for as long as tickets live. A full handshake costs a fraction of a
+//! millisecond, and clients keep their connections. For the same reason a connection has a maximum lifetime.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ pub enum Versions {
 /// Which clients the handshake lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clients {
-    /// All: TLS for secrecy only. Who they are, they have to prove in another way.
+    /// All of them: TLS only encrypts. Clients must be identified in another way.
     Anonymous,
     /// Those with a certificate of one of these authorities, for the purpose of client authentication.
     Verified {
@@ -42,28 +42,28 @@ pub enum Clients {
     },
 }
 
-/// What a TLS listener is made of.
+/// The settings of a TLS listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// PEM: our certificate first, then those between it and the root.
+    /// PEM: our certificate first, then the intermediate ones.
     pub certificate_file: PathBuf,
-    /// PEM: its key, which others must not be able to read.
+    /// PEM: its key, readable by us only.
     pub key_file: PathBuf,
     /// Who is let in.
     pub clients: Clients,
-    /// By which protocol.
+    /// The versions of TLS.
     pub versions: Versions,
-    /// How long a connection may go on before the client has to prove again who it is.
+    /// How long a connection may last before the client has to authenticate again.
     pub session_lifetime: Duration,
 }
 
-/// Why a TLS listener cannot be served as it is configured.
+/// Why a TLS listener cannot be served as configured.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file cannot be used.
     #[error(transparent)]
     Pem(#[from] PemError),
-    /// The key does not belong to the certificate, or is of no kind we can use.
+    /// The key does not belong to the certificate, or is of an unsupported kind.
     #[error("the certificate in {} and the key in {} cannot be used together", .certificate.display(), .key.display())]
     KeyPair {
         /// `certificate_file`.
@@ -81,7 +81,7 @@ pub enum TlsError {
         /// Why not.
         source: rustls::Error,
     },
-    /// Authorities and revocation lists make no verifier.
+    /// No verifier can be made from the authorities and revocation lists.
     #[error("the authorities for clients or their revocation lists cannot be used")]
     Verifier(#[source] VerifierBuilderError),
     /// The cryptography library refuses the protocol versions: a bug.
@@ -89,12 +89,12 @@ pub enum TlsError {
     Versions(#[source] rustls::Error),
 }
 
-/// How a reload went that went well.
+/// The outcome of a reload without errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reloaded {
-    /// The files are what they were.
+    /// The files have not changed.
     Unchanged,
-    /// New connections are served with the new files. Those there are keep what they agreed on, up to their lifetime.
+    /// New connections use the new files. Existing connections go on unchanged, up to their lifetime.
     Changed,
 }
 
@@ -102,7 +102,8 @@ pub enum Reloaded {
 pub struct ReloadableTls {
     settings: TlsSettings,
     current: ArcSwap<ServerConfig>,
-    /// Of the files that `current` was made from. Locked for a whole reload, so that two cannot overtake each other.
+    /// The digest of the files that `current` was made from. Locked during a whole reload, so that reloads happen one after the
+    /// other.
     fingerprint: Mutex<Fingerprint>,
 }
 
@@ -119,12 +120,12 @@ impl ReloadableTls {
         Ok(Self { fingerprint: Mutex::new(files.fingerprint()), current, settings })
     }
 
-    /// Reads every file again, and uses them from now on if they have changed and fit together. To be called when one of
+    /// Reads every file again, and uses the new contents if they have changed and fit together. Call it when one of
     /// [`Self::watched`] may have changed, and every half minute anyway.
     ///
     /// # Errors
-    /// [`TlsError`]; the configuration that worked stays in use. That is also what comes of a look between the replacement
-    /// of a certificate and that of its key: the next look finds both.
+    /// [`TlsError`]; the previous configuration stays in use. This also happens between the replacement of a certificate and
+    /// that of its key: the next reload finds both.
     pub fn reload(&self) -> Result<Reloaded, TlsError> {
         let mut fingerprint = self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
         let files = Files::read(&self.settings)?;
@@ -136,7 +137,7 @@ impl ReloadableTls {
         Ok(Reloaded::Changed)
     }
 
-    /// The files that matter. Their directories are to be watched: such files are replaced, not written to.
+    /// The files to watch. Watch their directories: such files are replaced, not written to.
     #[must_use]
     pub fn watched(&self) -> Vec<PathBuf> {
         let mut paths = vec![self.settings.certificate_file.clone(), self.settings.key_file.clone()];
@@ -160,7 +161,7 @@ impl ReloadableTls {
     }
 }
 
-/// The bytes of every file, read once, so that what is compared is what is used.
+/// The bytes of every file, read once, so that the bytes that are compared are the ones that are used.
 struct Files {
     certificate: Vec<u8>,
     key: zeroize::Zeroizing<Vec<u8>>,
@@ -184,7 +185,7 @@ impl Files {
     fn fingerprint(&self) -> Fingerprint {
         let files = [self.certificate.as_slice(), self.key.as_slice()];
         let files = files.into_iter().chain(self.authorities.as_deref()).chain(self.crls.iter().map(Vec::as_slice));
-        // the digest of digests: where one file ends and the next begins matters
+        // a digest of digests, so that moving bytes from one file to the next changes it
         let mut whole = Sha256::new();
         for file in files {
             whole.update(Sha256::digest(file));
@@ -234,7 +235,7 @@ impl Files {
         let revocable = !crls.is_empty();
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).with_crls(crls);
-        // authorities are few and known by file: one that is not to be trusted any more is taken out of `ca_file`
+        // the authorities are few and listed in a file: to revoke one, remove it from `ca_file`
         let verifier = verifier.only_check_end_entity_revocation().enforce_revocation_expiration();
         let verifier = if revocable { verifier } else { verifier.allow_unknown_revocation_status() };
         verifier.build().map_err(TlsError::Verifier)

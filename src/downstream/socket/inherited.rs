@@ -11,21 +11,21 @@ use thiserror::Error;
 
 use super::listener::ListenerSocket;
 
-/// Why an inherited socket cannot be had.
+/// Why an inherited socket cannot be used.
 #[derive(Debug, Error)]
 pub enum InheritedError {
-    /// `LISTEN_FDS` and its companions make no sense.
+    /// `LISTEN_FDS` and its companion variables contradict each other.
     #[error("LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES do not describe sockets handed to this process")]
     Environment(#[source] io::Error),
-    /// None has the name.
+    /// No socket has this name.
     #[error("no socket named {name:?} was handed to this process; {}", given(.names))]
     Missing {
         /// The name.
         name: String,
-        /// Those there are.
+        /// The names that there are.
         names: Vec<String>,
     },
-    /// Several have it.
+    /// Several sockets have this name.
     #[error(
         "{count} sockets are named {name:?}: give each unit with one ListenStream= a FileDescriptorName= of its own"
     )]
@@ -35,13 +35,13 @@ pub enum InheritedError {
         /// How many.
         count: usize,
     },
-    /// It has been taken.
+    /// Another listener uses it.
     #[error("the socket named {0:?} is used by another listener already")]
     Taken(String),
-    /// A datagram socket, a FIFO, a file.
+    /// It is a datagram socket, a FIFO or a file.
     #[error("{0:?} is neither a TCP nor a Unix stream socket: write ListenStream= in its unit")]
     WrongKind(String),
-    /// A socket on which nobody listens: a connection (`Accept=yes`), or one that was only bound.
+    /// The socket does not listen: it is a connection (`Accept=yes`), or was only bound.
     #[error("{0:?} is not a listening socket: write Accept=no in its unit")]
     NotListening(String),
     /// Anything else the system said.
@@ -61,16 +61,16 @@ fn given(names: &[String]) -> String {
 /// The sockets that were handed to this process.
 pub struct InheritedSockets {
     sockets: ListenFd,
-    /// The places in `sockets` by name.
+    /// Indices into `sockets`, by name.
     places: BTreeMap<String, Vec<usize>>,
 }
 
 impl InheritedSockets {
-    /// Takes them from the environment. To be called once, and before there are other threads: `LISTEN_FDS` and
-    /// `LISTEN_PID` are removed from it, so that no child believes they are its own.
+    /// Takes the sockets from the environment. Call it once, before there are other threads: it removes `LISTEN_FDS` and
+    /// `LISTEN_PID`, so that no child process takes the sockets for its own.
     ///
     /// # Errors
-    /// [`InheritedError::Environment`]. To have been handed nothing is none.
+    /// [`InheritedError::Environment`]. Having inherited no socket is not an error.
     pub fn from_environment() -> Result<Self, InheritedError> {
         let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         // sd-notify knows the names and closes all of them on exec; listenfd makes sockets of them without unsafe code here
@@ -83,7 +83,7 @@ impl InheritedSockets {
         Ok(Self { sockets, places })
     }
 
-    /// The names there are, taken or not: one that the configuration does not mention is worth a warning.
+    /// All names, taken or not. One that the configuration does not mention is worth a warning.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
     }
@@ -119,7 +119,7 @@ impl InheritedSockets {
         Ok(socket)
     }
 
-    /// An error is that of a descriptor of the wrong kind; it stays where it is then.
+    /// An error means that the descriptor is of another kind; it then stays available.
     fn take_stream(&mut self, place: usize) -> io::Result<Option<ListenerSocket>> {
         let tcp: io::Result<Option<TcpListener>> = self.sockets.take_tcp_listener(place);
         if let Ok(socket) = tcp {

@@ -1,8 +1,8 @@
 //! Listening sockets, one for every worker.
 //!
-//! On a TCP port that we bind ourselves, each worker's socket has a queue of its own (`SO_REUSEPORT`), and the kernel spreads
-//! connections over them. Of a Unix socket or one that was handed to us there is only one queue; every worker has a
-//! descriptor for it, and who is free takes the next.
+//! On a TCP port that we bind ourselves, each worker's socket has its own queue (`SO_REUSEPORT`), and the kernel spreads the
+//! connections over them. A Unix socket, or one that we inherit, has only one queue: every worker has a descriptor for it, and
+//! whichever worker is free accepts the next connection.
 
 use std::fmt;
 use std::io;
@@ -16,26 +16,26 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::bound::{Bound, OwnerLookup};
 use crate::downstream::peer::tls::ReloadableTls;
 
-/// One worker's listening socket, before it is part of a runtime. It does not block.
+/// One worker's listening socket, not yet registered with a runtime. It is non-blocking.
 #[derive(Debug)]
 pub enum ListenerSocket {
-    /// TCP.
+    /// A TCP socket.
     Tcp(TcpListener),
-    /// Unix.
+    /// A Unix socket.
     Unix(UnixListener),
 }
 
-/// What is spoken on a TCP connection before HTTP, and what is asked about it.
+/// Whether a listener speaks TLS, and whether it asks the kernel about its peers.
 #[derive(Clone)]
 pub enum Security {
-    /// Nothing; the kernel may be asked who owns the other end.
+    /// No TLS; the kernel may be asked who owns the other end.
     Plain(OwnerLookup),
-    /// TLS. Not on Unix sockets, whose evidence is better.
+    /// TLS. Not on Unix sockets, where the kernel gives better evidence.
     Tls(Arc<ReloadableTls>),
 }
 
 impl Security {
-    /// Whether connections that began under one may go on under the other.
+    /// Whether connections that began under one setting may go on under the other.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -46,12 +46,12 @@ impl Security {
     }
 }
 
-/// Where a listener really listens.
+/// The address that a listener is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
     /// TCP, with the port the kernel chose.
     Tcp(SocketAddr),
-    /// A Unix socket's path; `None` for an inherited one without.
+    /// A Unix socket's path; `None` for an inherited socket without one.
     Unix(Option<PathBuf>),
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for ListenAddress {
 }
 
 impl ListenerSocket {
-    /// A socket for each of `workers`: this one and clones of it, which share its queue.
+    /// One socket per worker: this one and clones of it, which share its queue.
     ///
     /// # Errors
     /// The system is out of descriptors.
@@ -82,11 +82,11 @@ impl ListenerSocket {
         Ok(shares)
     }
 
-    /// Where it listens, as the kernel says. Of a Unix socket that we have bound it says the name under which the socket was
-    /// made: [`super::unix_socket::SocketPath`] knows better.
+    /// The address, as the kernel has it. For a Unix socket that we have bound this is the temporary name under which it was made:
+    /// ask [`super::unix_socket::SocketPath`] instead.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn address(&self) -> io::Result<ListenAddress> {
         match self {
             Self::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
@@ -111,18 +111,18 @@ impl ListenerSocket {
     }
 }
 
-/// The configuration rules it out.
+/// Cannot happen: the configuration refuses such a listener.
 pub(in crate::downstream) fn tls_on_unix_socket() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "TLS is for TCP listeners")
 }
 
-/// Connections the kernel may hold for a worker that has not accepted them yet.
+/// How many connections the kernel may queue for a worker that has not accepted them yet.
 const BACKLOG: i32 = 1024;
 
 /// Binds `workers` TCP sockets to `address` with `SO_REUSEPORT`. With port 0 the kernel chooses once, for all of them.
 ///
 /// # Errors
-/// What the kernel says, of the first socket that could not be bound: the port in use, or not permitted.
+/// The kernel's error for the first socket that could not be bound: the port is in use, or not permitted.
 pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
     refuse_if_in_use(address)?;
     let first = bind_one(address)?;
@@ -134,8 +134,8 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
     Ok(listeners)
 }
 
-/// With `SO_REUSEPORT`, a second process of the same user could be given every other connection of a port that a first one
-/// serves, in silence. So the port must be free for a plain bind first.
+/// With `SO_REUSEPORT`, the kernel would let a second process of the same user bind a port that is in use, and silently give it
+/// half of the connections. So the port must first be free for a plain bind.
 fn refuse_if_in_use(address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 {
         return Ok(());
@@ -146,7 +146,7 @@ fn refuse_if_in_use(address: SocketAddr) -> io::Result<()> {
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?; // `[::]` means IPv6; who wants both says both
+        socket.set_only_v6(true)?; // `[::]` means IPv6 only; to serve both families, configure both addresses
     }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;

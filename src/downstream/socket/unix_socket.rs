@@ -1,7 +1,7 @@
-//! Unix sockets: bound so that at no moment anybody can connect who shall not, and removed when they are done with.
+//! Unix sockets: never open to the wrong users, not even while they are made, and removed at the end.
 //!
-//! The socket is made in a directory of its own that nobody else can enter, given its group and mode there, and only then
-//! renamed to its place. (The umask would do for the mode, but it is the whole process's, and does nothing for the group.)
+//! The socket is made in a temporary directory that nobody else can enter, gets its group and mode there, and is then renamed
+//! into place. (The umask could set the mode, but it belongs to the whole process, and does not set the group.)
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, Permissions};
@@ -28,9 +28,9 @@ pub enum Group {
 /// A Unix socket to be bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// Where; absolute. The directory must exist.
+    /// Its absolute path. The directory must exist.
     pub path: PathBuf,
-    /// Permission bits. To connect, one needs the right to write.
+    /// Permission bits. A client needs write permission to connect.
     pub mode: u32,
     /// Its group, if not the one of this process.
     pub group: Option<Group>,
@@ -39,7 +39,7 @@ pub struct UnixSocket {
 /// Why a Unix socket cannot be bound.
 #[derive(Debug, Error)]
 pub enum UnixSocketError {
-    /// Everybody may rename what is in the directory, and put a socket of their own in our place.
+    /// Everybody may rename files in the directory, and so replace our socket with theirs.
     #[error("everybody may replace files in {} (mode {mode:04o}): choose another directory, or chmod o-w it", .path.display())]
     LooseDirectory {
         /// The directory.
@@ -55,13 +55,13 @@ pub enum UnixSocketError {
         /// Whose it is.
         owner: u32,
     },
-    /// Somebody listens there: most likely we do, in another process.
+    /// Another process listens there, most likely another countersign.
     #[error("a process listens on {} already", .0.display())]
     InUse(PathBuf),
-    /// Something that is not a socket, and not ours to remove.
+    /// A file that is not a socket: we do not remove it.
     #[error("{} exists and is not a socket: remove it, or choose another path", .0.display())]
     NotASocket(PathBuf),
-    /// Socket addresses are short.
+    /// The path is longer than a socket address can be.
     #[error("{} is too long for a Unix socket (at most 107 bytes)", .0.display())]
     TooLong(PathBuf),
     /// No such group.
@@ -79,11 +79,11 @@ pub enum UnixSocketError {
     },
 }
 
-/// A socket's place in the file system. Its drop removes the socket, unless a successor has put its own there.
+/// A socket's path in the file system. Dropping it removes the socket, unless a successor has put its own socket there.
 #[derive(Debug)]
 pub struct SocketPath {
     path: PathBuf,
-    /// The socket's inode. As long as it is open, no other file can be given the same number.
+    /// The socket's inode, held open so that no other file can get the same number.
     inode: File,
 }
 
@@ -100,13 +100,13 @@ impl Drop for SocketPath {
         let (found, ours) = (fs::symlink_metadata(&self.path), self.inode.metadata());
         let same = |found: &Metadata, ours: &Metadata| found.dev() == ours.dev() && found.ino() == ours.ino();
         if found.is_ok_and(|found| ours.is_ok_and(|ours| same(&found, &ours))) {
-            // what cannot be removed is found to be stale by whoever comes next
+            // if the removal fails, the next process that binds here finds the socket stale
             let _removed = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Binds `socket`. The path is removed when the second half of the answer is dropped.
+/// Binds `socket`. Dropping the returned [`SocketPath`] removes it from the file system.
 ///
 /// # Errors
 /// [`UnixSocketError`].
@@ -132,7 +132,7 @@ pub fn bind(socket: &UnixSocket) -> Result<(UnixListener, SocketPath), UnixSocke
     fs::set_permissions(&made, Permissions::from_mode(socket.mode & 0o777)).map_err(failed("set the mode of", path))?;
     let inode = openat(CWD, &made, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
     let inode = File::from(inode.map_err(|error| failed("look at", path)(error.into()))?);
-    // never over something that has come meanwhile
+    // never replaces a file that has appeared in the meantime
     renameat_with(CWD, &made, CWD, path, RenameFlags::NOREPLACE)
         .map_err(|error| failed("put a socket at", path)(error.into()))?;
     listener.set_nonblocking(true).map_err(failed("use", path))?;
@@ -146,7 +146,7 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Group members who may write in the directory are trusted with that: whoever set the group meant them.
+/// Group members who may write in the directory are trusted: whoever set the group meant them to.
 fn check_directory(path: &Path) -> Result<(), UnixSocketError> {
     let failed = |source| UnixSocketError::Io { attempt: "look at", path: path.to_owned(), source };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -172,10 +172,10 @@ fn make_way(path: &Path) -> Result<(), UnixSocketError> {
         Err(error) => return Err(failed("look at", error)),
     }
     match connect_at_once(path) {
-        // nobody has it open: it belonged to a process that was killed
+        // no process has it open: it was left behind by one that was killed
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // a queue that is full (EAGAIN) is somebody's, too
+        // a full queue (EAGAIN) belongs to a running process, too
         Ok(_) => return Err(UnixSocketError::InUse(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             return Err(UnixSocketError::InUse(path.to_owned()));
@@ -185,7 +185,7 @@ fn make_way(path: &Path) -> Result<(), UnixSocketError> {
     fs::remove_file(path).map_err(|error| failed("remove the abandoned socket", error))
 }
 
-/// Connects without waiting for room in the queue of a process that may hang.
+/// Connects without waiting: the process that listens may hang with a full queue.
 fn connect_at_once(path: &Path) -> io::Result<UnixStream> {
     let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

@@ -10,7 +10,6 @@ use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::audit::{AuditUnavailable, Decision, Entry, FormSummary, Reservation};
-pub(crate) use super::error_chain::causes;
 use super::metrics::{Counted, KnownAction, ListenerMetrics, RouteMetrics};
 use super::outcome::Outcome;
 use super::request_id::RequestId;

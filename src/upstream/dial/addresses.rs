@@ -1,4 +1,4 @@
-//! Where an endpoint's name leads: asked when a connection is made, once for all who need one, and never kept for long.
+//! The addresses of an endpoint's name: looked up when a connection is made, once for all who wait, and kept for a few seconds.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,8 +12,8 @@ use tokio::net::lookup_host;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long an answer serves the connections that follow. The system's resolver tells no time to live, so that this is short:
-/// long enough for a burst of connections, shorter than what anyone waits for when a name is changed.
+/// How long a lookup is reused. The system's resolver does not tell the time to live, so this is short: long enough for a burst of
+/// connections, shorter than anybody waits when a name has changed.
 const KEPT: Duration = Duration::from_secs(5);
 /// For how long an address that failed, or was slower than another, is tried after the others.
 const AVOIDED: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ const AVOIDED: Duration = Duration::from_secs(60);
 pub(in crate::upstream) struct Addresses {
     host: String,
     port: u16,
-    /// Whoever holds it asks; those who wait for it take what was answered meanwhile.
+    /// The task that holds the lock does the lookup; those that wait for the lock use its result.
     latest: Mutex<Option<Lookup>>,
     avoided: RefCell<HashMap<SocketAddr, Instant>>,
 }
@@ -33,7 +33,7 @@ struct Lookup {
 }
 
 impl Addresses {
-    /// Of `host`, which may be an address itself, IPv6 without brackets.
+    /// The addresses of `host`, which may be an address itself, IPv6 without brackets.
     pub(in crate::upstream) fn of(host: &str, port: u16) -> Self {
         Self { host: host.to_owned(), port, latest: Mutex::default(), avoided: RefCell::default() }
     }
@@ -62,7 +62,7 @@ impl Addresses {
         let asked = Instant::now();
         let mut latest = self.latest.lock().await;
         if let Some(lookup) = &*latest {
-            // a failure is the answer only to those who waited for it
+            // a failure is reported only to the tasks that waited for this lookup
             let fresh = lookup.found.is_ok() && asked.saturating_duration_since(lookup.at) < age;
             if fresh || lookup.at > asked {
                 return lookup.found.clone();

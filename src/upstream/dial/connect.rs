@@ -1,5 +1,4 @@
-//! The way to a connection: name lookup, TCP, TLS. Nothing of a request is written before the certificate is
-//! verified.
+//! Making a connection: name lookup, TCP, TLS. Nothing of a request is written before the certificate is verified.
 
 use std::io;
 use std::sync::Arc;
@@ -71,7 +70,7 @@ impl Endpoint {
     }
 }
 
-/// What TLS says of the other side stays as it is; a connection that broke off may be better the next time.
+/// A TLS error would repeat itself; a connection that broke off may succeed the next time.
 fn tls_error(error: io::Error) -> SendError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => SendError::Certificate(error),

@@ -1,4 +1,4 @@
-//! Which of several addresses to connect to: the first that answers, each begun a little after the one before (RFC 8305).
+//! Connecting to the fastest of several addresses ("happy eyeballs", RFC 8305): attempts begin one after the other, a little apart.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,10 +10,10 @@ use tokio::time::sleep;
 
 /// RFC 8305 section 5, "Connection Attempt Delay".
 const STAGGER: Duration = Duration::from_millis(250);
-/// More than these are not tried for one connection. A name may have hundreds.
+/// The most addresses tried for one connection. A name may have hundreds.
 const MOST: usize = 8;
 
-/// How a race ended.
+/// The result of a race.
 pub(in crate::upstream) struct Won<T> {
     pub(in crate::upstream) stream: T,
     pub(in crate::upstream) address: SocketAddr,
@@ -92,8 +92,8 @@ mod tests {
     const C: &str = "192.0.2.1:443";
     const D: &str = "192.0.2.2:443";
 
-    /// Races with addresses that accept or refuse after so many milliseconds, on a paused clock. Gives the winner, how long it
-    /// took, and when each attempt was begun.
+    /// Races between addresses that accept or refuse after so many milliseconds, on a paused clock. Returns the winner, how long
+    /// it took, and when each attempt began.
     fn raced(of: &[(&'static str, u64, bool)]) -> (Result<&'static str, String>, u128, Vec<(&'static str, u128)>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let local = tokio::task::LocalSet::new();

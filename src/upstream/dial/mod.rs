@@ -3,4 +3,3 @@
 pub(in crate::upstream) mod addresses;
 pub mod connect;
 mod eyeballs;
-pub mod tls;

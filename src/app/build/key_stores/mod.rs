@@ -23,7 +23,7 @@ use crate::config::settings::{self, Key, ProcessStore};
 use crate::credentials::identity::names_plugin;
 use crate::credentials::plugin::{self, PluginKey};
 use crate::credentials::process::Program;
-use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, Order, PlainFile, SealedFile};
+use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, PlainFile, SealedFile};
 
 /// The store that a `[key.NAME]` describes. `credentials_directory` is systemd's `$CREDENTIALS_DIRECTORY`.
 ///
@@ -80,7 +80,7 @@ fn sealed_store(
         return Ok(Box::new(SealedFile::new(file.to_owned(), identity)));
     }
     let key = PluginKey { file: absolute(file), identity: absolute(&identity), timeout };
-    Ok(Box::new(AgentStore::start(Order::Plugin(key), plugin::environment(passed_on(environment)))?))
+    Ok(Box::new(AgentStore::start(key, plugin::environment(passed_on(environment)))?))
 }
 
 fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
@@ -91,5 +91,5 @@ fn process_store(store: &ProcessStore) -> Result<AgentStore, LoadError> {
         None => (String::new(), Vec::new()),
     };
     let program = Program { path, arguments, timeout: *timeout, refresh: *refresh };
-    Ok(AgentStore::start(Order::Process(program), passed_on(environment))?)
+    Ok(AgentStore::start(program, passed_on(environment))?)
 }

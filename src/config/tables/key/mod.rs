@@ -11,34 +11,18 @@ mod source;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::choice;
 use crate::config::settings::{Key, Name};
-
-/// The values of `kind`.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Sealed,
-    File,
-    Process,
-    Pkcs11,
-    Aws,
-}
-
-const KINDS: &[(&str, Kind)] = &[
-    ("sealed", Kind::Sealed),
-    ("file", Kind::File),
-    ("process", Kind::Process),
-    ("aws", Kind::Aws),
-    ("pkcs11", Kind::Pkcs11),
-];
+use crate::credentials::StoreKind;
 
 /// Reads a key.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>) -> Option<Key> {
     // when the kind is wrong, it is not known which of the other keys are right
-    let store = match table.get("kind", Kind::Sealed, choice(KINDS))? {
-        Kind::Sealed => sealed::read(&mut table),
-        Kind::File => file::read(&mut table),
-        Kind::Process => process::read(&mut table),
-        Kind::Aws => aws::read(&mut table),
-        Kind::Pkcs11 => pkcs11::read(&mut table),
+    let kinds = StoreKind::ALL.map(|kind| (kind.as_str(), kind));
+    let store = match table.get("kind", StoreKind::Sealed, choice(&kinds))? {
+        StoreKind::Sealed => sealed::read(&mut table),
+        StoreKind::File => file::read(&mut table),
+        StoreKind::Process => process::read(&mut table),
+        StoreKind::Aws => aws::read(&mut table),
+        StoreKind::Pkcs11 => pkcs11::read(&mut table),
     };
     table.finish();
     Some(Key { name: called?, store: store? })

@@ -3,7 +3,6 @@
 //! Theirs would bring HTTP/2 along. A source is asked once in many minutes: there is nothing to keep connections for.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,29 +17,21 @@ use aws_smithy_types::body::SdkBody;
 use http::header::{CONNECTION, HOST};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Uri};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
+
+use crate::fetch::client::{RequestError, Security, send};
+use crate::trust::{RootsError, client_config, server_name};
 
 /// The variable by which AWS's tools are told of a file of authorities.
 pub(super) const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
 /// The longest answer, in bytes; those with credentials have some 2000.
 const MAX_ANSWER: usize = 256 * 1024;
-
-/// Of an answer's head.
-const MAX_HEAD: usize = 16 * 1024;
-const MAX_FIELDS: usize = 64;
 
 /// What a request may take when AWS's crates do not say: the whole of it has a limit besides.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -62,7 +53,7 @@ pub(super) enum HttpError {
     NoCertificate(PathBuf),
     /// The library.
     #[error(transparent)]
-    Tls(#[from] rustls::Error),
+    Tls(#[from] RootsError),
 }
 
 fn bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {
@@ -97,12 +88,7 @@ impl Http {
         if let Some(path) = ca_bundle.filter(|_| added == 0) {
             return Err(HttpError::NoCertificate(path.to_owned()));
         }
-        let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { tls: Arc::new(tls) })
+        Ok(Self { tls: client_config(Arc::new(roots))? })
     }
 }
 
@@ -122,19 +108,16 @@ impl HttpConnector for Connector {
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let (target, request) = addressed(request)?;
-            let late = |what: &str| ConnectorError::timeout(format!("{} {what}", target.host).into());
+            let host = target.host.clone();
+            let late = |what: &str| ConnectorError::timeout(format!("{host} {what}").into());
             let unreached = |error: io::Error| ConnectorError::io(error.into());
-            let tcp = timeout(connect, TcpStream::connect((target.host.as_str(), target.port))).await;
+            let tcp = timeout(connect, TcpStream::connect((host.as_str(), target.port))).await;
             let tcp = tcp.map_err(|_late| late("does not accept a connection"))?.map_err(unreached)?;
-            let exchange = async {
-                match target.secure {
-                    None => exchange(tcp, request).await,
-                    Some(name) => {
-                        exchange(TlsConnector::from(tls).connect(name, tcp).await.map_err(unreached)?, request).await
-                    }
-                }
-            };
-            timeout(answer, exchange).await.map_err(|_late| late("does not answer"))?
+            let security = target.secure.map_or(Security::Plaintext, |name| Security::Tls(tls, name));
+            let exchange = async { send(tcp, security, request).await?.read(MAX_ANSWER).await };
+            let response = timeout(answer, exchange).await.map_err(|_late| late("does not answer"))?;
+            let response = response.map_err(connector_error)?.map(SdkBody::from);
+            HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
 }
@@ -154,10 +137,7 @@ fn addressed(mut request: Request<SdkBody>) -> Result<(Target, Request<SdkBody>)
     let uri = request.uri();
     let host = uri.host().ok_or_else(wrong)?.trim_start_matches('[').trim_end_matches(']').to_owned();
     let secure = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTPS => Some(match host.parse::<IpAddr>() {
-            Ok(address) => ServerName::IpAddress(address.into()),
-            Err(_) => ServerName::try_from(host.clone()).map_err(|_| wrong())?,
-        }),
+        Some(scheme) if *scheme == Scheme::HTTPS => Some(server_name(&host).ok_or_else(wrong)?),
         Some(scheme) if *scheme == Scheme::HTTP => None,
         Some(_) | None => return Err(wrong()),
     };
@@ -177,22 +157,10 @@ fn addressed(mut request: Request<SdkBody>) -> Result<(Target, Request<SdkBody>)
     Ok((Target { host, port, secure }, request))
 }
 
-async fn exchange<S>(stream: S, request: Request<SdkBody>) -> Result<HttpResponse, ConnectorError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let broken = |error: hyper::Error| ConnectorError::io(error.into());
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_FIELDS)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    // ends with this function, whatever is under way; what breaks shows on our side of it
-    let mut driver = JoinSet::new();
-    driver.spawn(async move { connection.await.unwrap_or_default() });
-    let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-    let whole = Limited::new(body, MAX_ANSWER).collect().await.map_err(ConnectorError::io)?;
-    let answer = http::Response::from_parts(head, SdkBody::from(whole.to_bytes()));
-    HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+fn connector_error(error: RequestError) -> ConnectorError {
+    match error {
+        RequestError::Tls(error) => ConnectorError::io(error.into()),
+        RequestError::Broken(error) => ConnectorError::io(error.into()),
+        RequestError::TooLarge(_) => ConnectorError::io(error.into()),
+    }
 }

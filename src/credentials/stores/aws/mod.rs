@@ -9,14 +9,16 @@
 mod http;
 mod source;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::credentials::agent::Fetch;
 use crate::credentials::agent::errand::{self, ErrandError};
+use crate::credentials::agent::{Fetch, Order, OrderError, RemoteStore};
 use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
+use crate::credentials::store_kind::StoreKind;
 
 pub use super::aws_key::{AwsKey, AwsSource};
 pub use source::obtain;
@@ -96,6 +98,28 @@ impl StoreError for AwsError {
 #[must_use]
 pub fn sees(variable: &str) -> bool {
     variable.starts_with("AWS_") || VARIABLES.contains(&variable)
+}
+
+impl RemoteStore for AwsKey {
+    fn order(&self) -> Result<Order, OrderError> {
+        Order::new(StoreKind::Aws, self)
+    }
+
+    fn longest_load(&self) -> Duration {
+        self.timeout
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn poll(&self) -> Duration {
+        self.refresh
+    }
+
+    fn describe(&self) -> String {
+        Self::describe(self)
+    }
 }
 
 impl Fetch for AwsKey {

@@ -24,9 +24,10 @@ use super::http::{CA_BUNDLE, Http};
 use super::{AwsError, AwsKey, AwsSource};
 use crate::credentials::access_key::{AccessKeyId, Credentials};
 use crate::credentials::document;
+use crate::credentials::program::redaction::hide;
 use crate::credentials::secret::{SecretAccessKey, SessionToken};
 use crate::credentials::store::LoadErrorKind;
-use crate::credentials::stores::process::hide;
+use crate::error_chain::causes;
 
 /// What AWS's logs call the sessions of an assumed role.
 const SESSION_NAME: &str = "countersign";
@@ -167,17 +168,7 @@ const fn wanted(source: AwsSource) -> (&'static str, LoadErrorKind) {
 
 /// An error of AWS's crates and its causes, in one line. A profile may run a program, whose standard error may be in it.
 fn told(key: &AwsKey, error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let level = error.to_string();
-        // some levels repeat the ones below
-        if !text.contains(&level) {
-            text = format!("{text}: {level}");
-        }
-        cause = error.source();
-    }
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text: String = causes(error).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match key.source {
         AwsSource::Profile | AwsSource::Default => hide(&text),
         AwsSource::Environment | AwsSource::WebIdentity | AwsSource::Container | AwsSource::Instance => text,

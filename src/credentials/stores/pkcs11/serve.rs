@@ -16,8 +16,9 @@ use super::keeper::{Keeper, Seat, Unsigned};
 use super::message::{self, Answer, REQUEST_HEAD, Reply, Request};
 use super::store::Loaded;
 use crate::credentials::agent::Fetch;
-use crate::credentials::store::{LoadError, LoadErrorKind, StoreError, in_one_line};
+use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
 use crate::credentials::stores::token_location::TokenKey;
+use crate::error_chain::causes;
 
 /// The store of an agent whose key is in a token: says what is known of the key (`Loaded`, as JSON), and signs on standard output.
 pub struct TokenAgent {
@@ -60,7 +61,7 @@ impl Fetch for TokenAgent {
         }
         let loaded = match self.keeper.load() {
             Ok(facts) => Loaded::Ready(facts),
-            Err(error) if error.is_final() => Loaded::Final(in_one_line(&error)),
+            Err(error) if error.is_final() => Loaded::Final(causes(&error)),
             Err(error) => return Err(AgentTokenError::Token(error).into()),
         };
         let json = serde_json::to_vec(&loaded).map_err(|error| AgentTokenError::Threads(error.into()))?;
@@ -109,8 +110,8 @@ fn answer(keeper: &Keeper, seat: &mut Seat, request: &Request<'_>) -> Answer {
     let signed = catch_unwind(AssertUnwindSafe(|| keeper.sign(seat, request.method, request.message)));
     match signed {
         Ok(Ok(mac)) => Answer::Signed(mac),
-        Ok(Err(error @ (Unsigned::Away(_) | Unsigned::Lost(_)))) => Answer::Away(in_one_line(&error)),
-        Ok(Err(error @ Unsigned::Failed(_))) => Answer::Failed(in_one_line(&error)),
+        Ok(Err(error @ (Unsigned::Away(_) | Unsigned::Lost(_)))) => Answer::Away(causes(&error)),
+        Ok(Err(error @ Unsigned::Failed(_))) => Answer::Failed(causes(&error)),
         Err(_panic) => {
             *seat = Seat::default();
             Answer::Failed("a bug in countersign: the signer panicked".to_owned())

@@ -13,11 +13,15 @@ use thiserror::Error;
 use super::link::{Presence, TokenLink};
 use super::open::KeyFacts;
 use crate::credentials::access_key::{AccessKeyId, ActiveKey};
-use crate::credentials::agent::{Agent, AgentError, Order, packet_sockets};
+use crate::credentials::agent::{Agent, AgentError, Order, OrderError, RemoteStore, packet_sockets};
 use crate::credentials::signer::{AnswerSlot, RemoteLimits, RemoteSigner, SigningError, SigningQueue, SigningRequest};
 use crate::credentials::signing_key::SignatureMethod;
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
+use crate::credentials::store_kind::StoreKind;
 use crate::credentials::stores::token_location::TokenKey;
+
+/// How long a library that reaches its token over a network may try.
+const LONGEST_LOAD: Duration = Duration::from_secs(25);
 
 /// A key in a token.
 pub struct TokenStore {
@@ -95,7 +99,7 @@ impl TokenStore {
         environment: Vec<(OsString, OsString)>,
     ) -> Result<Self, AgentError> {
         let (ours, theirs) = packet_sockets()?;
-        let agent = Agent::start(Order::Token(key.clone()), environment, Stdio::from(theirs))?;
+        let agent = Agent::start(key.clone(), environment, Stdio::from(theirs))?;
         let queue = Arc::new(AgentQueue { agent, link: TokenLink::new(name, ours, queue) });
         Ok(Self { queue, id, key, deadline, refused: AtomicBool::new(false) })
     }
@@ -115,6 +119,28 @@ impl TokenStore {
                 Err(TokenStoreError::Final(text).into())
             }
         }
+    }
+}
+
+impl RemoteStore for TokenKey {
+    fn order(&self) -> Result<Order, OrderError> {
+        Order::new(StoreKind::Pkcs11, self)
+    }
+
+    fn longest_load(&self) -> Duration {
+        LONGEST_LOAD
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn poll(&self) -> Duration {
+        FILE_POLL
+    }
+
+    fn describe(&self) -> String {
+        format!("{}, through {}", self.address, self.module.display())
     }
 }
 
@@ -139,6 +165,6 @@ impl KeyStore for TokenStore {
     }
 
     fn describe(&self) -> String {
-        self.queue.agent.order().describe()
+        self.key.describe()
     }
 }

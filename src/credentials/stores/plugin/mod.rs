@@ -18,13 +18,15 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::credentials::agent::Fetch;
 use crate::credentials::agent::errand::{self, ErrandError};
-use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
+use crate::credentials::agent::{Fetch, Order, OrderError, RemoteStore};
+use crate::credentials::store::{FILE_POLL, LoadError, LoadErrorKind, StoreError};
+use crate::credentials::store_kind::StoreKind;
 use crate::credentials::stores::sealed::SealedError;
 
 pub use open::obtain;
 pub(in crate::credentials) use open::told;
+pub use recipients::RecipientError;
 pub(in crate::credentials) use recipients::wrappers;
 
 /// Where plugins are looked for, and what they may start themselves, unless `PATH` is passed on.
@@ -158,10 +160,24 @@ impl StoreError for PluginError {
     }
 }
 
-impl PluginKey {
-    /// In words.
-    #[must_use]
-    pub fn describe(&self) -> String {
+impl RemoteStore for PluginKey {
+    fn order(&self) -> Result<Order, OrderError> {
+        Order::new(StoreKind::Sealed, self)
+    }
+
+    fn longest_load(&self) -> Duration {
+        self.timeout
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        vec![self.file.clone(), self.identity.clone()]
+    }
+
+    fn poll(&self) -> Duration {
+        FILE_POLL
+    }
+
+    fn describe(&self) -> String {
         format!("{}, opened with {} through an age plugin", self.file.display(), self.identity.display())
     }
 }

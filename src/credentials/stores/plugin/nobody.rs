@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use age::Callbacks;
 use age::secrecy::SecretString;
 
-use crate::credentials::stores::process::fit_to_be_seen;
+use crate::credentials::program::redaction::redacted;
 
 /// Answers no question, and remembers the first.
 #[derive(Clone, Default)]
@@ -22,14 +22,14 @@ impl Nobody {
 
     fn note(&self, question: &str) {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.get_or_insert_with(|| fit_to_be_seen(question));
+        asked.get_or_insert_with(|| redacted(question));
     }
 }
 
 impl Callbacks for Nobody {
     fn display_message(&self, message: &str) {
         // for a person at `keys seal`; of a plugin that is killed the last line is told. Nothing to do where it cannot be written
-        let _unseen = writeln!(std::io::stderr(), "{}", fit_to_be_seen(message));
+        let _unseen = writeln!(std::io::stderr(), "{}", redacted(message));
     }
 
     fn confirm(&self, message: &str, _yes: &str, _no: Option<&str>) -> Option<bool> {

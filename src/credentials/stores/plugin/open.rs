@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::nobody::Nobody;
 use super::{PluginError, PluginKey, program};
 use crate::credentials::identity::Identities;
-use crate::credentials::stores::process::fit_to_be_seen;
+use crate::credentials::program::redaction::redacted;
 use crate::credentials::stores::sealed::{OpenError, SealedError, decrypt, decryptor, explain, open_stream};
 use crate::secret_file;
 
@@ -115,5 +115,5 @@ fn refused(error: &DecryptError, program: String, key: &PluginKey) -> Option<Plu
 
 /// What a plugin says is the matter.
 pub(in crate::credentials) fn told(errors: &[impl fmt::Display]) -> String {
-    errors.iter().map(|error| fit_to_be_seen(&error.to_string())).collect::<Vec<_>>().join("; ")
+    errors.iter().map(|error| redacted(&error.to_string())).collect::<Vec<_>>().join("; ")
 }

@@ -4,13 +4,27 @@ use std::env;
 
 use age::plugin::{Identity, Recipient as PluginRecipient, RecipientPluginV1, ResolveError};
 
+use thiserror::Error;
+
 use super::nobody::Nobody;
 use crate::credentials::identity::Recipient;
-use crate::credentials::seal::SealError;
-use crate::credentials::stores::process::AGEDEBUG;
+use crate::credentials::program::AGEDEBUG;
+
+/// Why nothing is sealed to the recipients of a plugin.
+#[derive(Debug, Error)]
+pub enum RecipientError {
+    /// A recipient's plugin is not installed.
+    #[error("the program {0} is in no directory of PATH: install the age plugin to seal to its recipients")]
+    NoPlugin(String),
+    /// The key of the file would be shown.
+    #[error("AGEDEBUG is set, with which age shows the keys of files on standard error: unset it")]
+    Debugged,
+}
 
 /// What wraps a file's key, for all of `recipients`: each native one, and each plugin for all that are its own.
-pub(in crate::credentials) fn wrappers(recipients: &[Recipient]) -> Result<Vec<Box<dyn age::Recipient>>, SealError> {
+pub(in crate::credentials) fn wrappers(
+    recipients: &[Recipient],
+) -> Result<Vec<Box<dyn age::Recipient>>, RecipientError> {
     let mut wrappers: Vec<Box<dyn age::Recipient>> = Vec::new();
     let (mut public, mut identities): (Vec<PluginRecipient>, Vec<Identity>) = (Vec::new(), Vec::new());
     let mut names: Vec<&str> = Vec::new();
@@ -34,7 +48,7 @@ pub(in crate::credentials) fn wrappers(recipients: &[Recipient]) -> Result<Vec<B
         }
     }
     if !names.is_empty() && env::var_os(AGEDEBUG).is_some() {
-        return Err(SealError::Debugged);
+        return Err(RecipientError::Debugged);
     }
     for name in names {
         let plugin = RecipientPluginV1::new(name, &public, &identities, Nobody::default());
@@ -43,11 +57,11 @@ pub(in crate::credentials) fn wrappers(recipients: &[Recipient]) -> Result<Vec<B
     Ok(wrappers)
 }
 
-fn unresolved(error: &ResolveError) -> SealError {
+fn unresolved(error: &ResolveError) -> RecipientError {
     match error {
-        ResolveError::MissingPlugin { binary_name } => SealError::NoPlugin(binary_name.clone()),
-        ResolveError::InvalidPluginName { name } => SealError::NoPlugin(super::program(name)),
+        ResolveError::MissingPlugin { binary_name } => RecipientError::NoPlugin(binary_name.clone()),
+        ResolveError::InvalidPluginName { name } => RecipientError::NoPlugin(super::program(name)),
         // the enum is open
-        _ => SealError::NoPlugin(super::program("")),
+        _ => RecipientError::NoPlugin(super::program("")),
     }
 }

@@ -1,13 +1,15 @@
-//! An error and everything that caused it, in one line of text.
+//! An error and its causes as one line of text.
 
-/// The messages of an error and its causes, joined by colons.
+use std::error::Error;
+
+/// The error and its causes, outermost first, with `: ` between them.
 #[must_use]
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let shown = error.to_string();
-        // a transparent error repeats the message of its source
+        // some errors repeat the text of their cause
         if !text.ends_with(&shown) {
             text.push_str(": ");
             text.push_str(&shown);

@@ -1,12 +1,13 @@
-//! TLS towards endpoints: 1.2 and 1.3, certificates verified against the platform's roots or a given file, no exceptions.
+//! TLS towards other servers: 1.2 and 1.3, certificates verified against the platform's roots or a given file, no exceptions.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
@@ -79,6 +80,16 @@ pub fn client_config(store: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, Roo
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The name that a server's certificate must be for. `host` is a DNS name or an address, IPv6 without brackets; `None` is
+/// neither.
+#[must_use]
+pub fn server_name(host: &str) -> Option<ServerName<'static>> {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Some(ServerName::IpAddress(address.into())),
+        Err(_) => ServerName::try_from(host.to_owned()).ok(),
+    }
 }
 
 fn platform_roots() -> Result<RootCertStore, RootsError> {

@@ -1,35 +1,26 @@
 //! One document over HTTPS: a GET that is bounded in size and time, follows no redirect, and shows a token of ours if need be.
 //!
-//! It is for what the process needs beside its exchanges, such as the public keys of a token issuer. Certificates and token are
-//! read anew for each document: who issues them replaces them while we run. It has connections of its own: those of `upstream`
-//! carry signed requests and nothing else.
+//! Certificates and token are read anew for each document: who issues them replaces them while we run.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderValue, Request, StatusCode, Uri};
+use http_body_util::Empty;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
+use super::client::{RequestError, Security, send};
 use crate::secret_file::{self, GuardError};
-use crate::upstream::tls::{self, Roots, RootsError};
+use crate::trust::{self, Roots, RootsError};
 
 /// The longest document taken, in bytes. A key set has some 400 for each key.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
@@ -37,11 +28,7 @@ pub const MAX_DOCUMENT: usize = 256 * 1024;
 /// For all of it: name lookup, connection, request and answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Of an answer's head.
-const MAX_HEAD: usize = 16 * 1024;
-const MAX_FIELDS: usize = 64;
-
-const WANTED: HeaderValue = HeaderValue::from_static("application/json, application/jwk-set+json");
+const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, application/jwk-set+json");
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")));
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -98,12 +85,9 @@ pub enum FetchError {
     /// Its name has no address, or no address accepts a connection.
     #[error("the server cannot be reached")]
     Connect(#[source] io::Error),
-    /// Nothing was asked for on the connection.
-    #[error("the server's TLS handshake failed")]
-    Tls(#[source] io::Error),
-    /// The answer, or its end.
-    #[error("the server broke off")]
-    Broken(#[source] hyper::Error),
+    /// TLS, the response, or its end.
+    #[error(transparent)]
+    Request(RequestError),
     /// All of it took too long.
     #[error("the document was not there within {} s", LIMIT.as_secs())]
     Late,
@@ -121,6 +105,15 @@ pub enum FetchError {
     TooLarge,
 }
 
+impl From<RequestError> for FetchError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::TooLarge(_) => Self::TooLarge,
+            RequestError::Tls(_) | RequestError::Broken(_) => Self::Request(error),
+        }
+    }
+}
+
 impl FetchError {
     /// Whether somebody has to change the owner or permissions of a file.
     #[must_use]
@@ -131,8 +124,7 @@ impl FetchError {
             | Self::Roots(_)
             | Self::NoToken(_)
             | Self::Connect(_)
-            | Self::Tls(_)
-            | Self::Broken(_)
+            | Self::Request(_)
             | Self::Late
             | Self::Redirect(_)
             | Self::Denied(_)
@@ -153,7 +145,7 @@ impl Source {
         let trust = match &location.roots {
             None => Trust::Anybody,
             Some(roots) => {
-                let (config, name) = (tls::client_config(tls::load(roots)?)?, server_name(&location.host)?);
+                let (config, name) = (trust::client_config(trust::load(roots)?)?, server_name(&location.host)?);
                 match roots {
                     Roots::Platform => Trust::Platform(config, name),
                     Roots::File(path) => Trust::File(path.clone(), name),
@@ -173,37 +165,17 @@ impl Source {
     }
 
     async fn get_unbounded(&self) -> Result<Bytes, FetchError> {
-        let (config, name) = match &self.trust {
-            Trust::Anybody => return self.ask(self.connect().await?).await,
-            Trust::Platform(config, name) => (Arc::clone(config), name),
-            Trust::File(path, name) => (tls::client_config(tls::load(&Roots::File(path.clone()))?)?, name),
+        let security = match &self.trust {
+            Trust::Anybody => Security::Plaintext,
+            Trust::Platform(config, name) => Security::Tls(Arc::clone(config), name.clone()),
+            Trust::File(path, name) => {
+                Security::Tls(trust::client_config(trust::load(&Roots::File(path.clone()))?)?, name.clone())
+            }
         };
-        let tcp = self.connect().await?;
-        self.ask(TlsConnector::from(config).connect(name.clone(), tcp).await.map_err(FetchError::Tls)?).await
-    }
-
-    async fn connect(&self) -> Result<TcpStream, FetchError> {
-        TcpStream::connect((self.location.host.as_str(), self.location.port)).await.map_err(FetchError::Connect)
-    }
-
-    /// Asks on a connection whose other end is known.
-    async fn ask<S>(&self, stream: S) -> Result<Bytes, FetchError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let request = self.request()?;
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_FIELDS)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(FetchError::Broken)?;
-        // ends with this function, whatever is under way; what breaks shows on our side of it
-        let mut driver = JoinSet::new();
-        driver.spawn(async move { connection.await.unwrap_or_default() });
-        let answer = sender.send_request(request).await.map_err(FetchError::Broken)?;
-        check(answer.status())?;
-        whole(answer).await
+        let tcp = TcpStream::connect((self.location.host.as_str(), self.location.port)).await;
+        let response = send(tcp.map_err(FetchError::Connect)?, security, self.request()?).await?;
+        check(response.status())?;
+        Ok(response.read(MAX_DOCUMENT).await?.into_body())
     }
 
     fn request(&self) -> Result<Request<Empty<Bytes>>, FetchError> {
@@ -211,7 +183,7 @@ impl Source {
         *request.uri_mut() = self.path.clone();
         let headers = request.headers_mut();
         headers.insert(HOST, self.authority.clone());
-        headers.insert(ACCEPT, WANTED);
+        headers.insert(ACCEPT, ACCEPTED);
         headers.insert(USER_AGENT, OURSELVES);
         headers.insert(CONNECTION, CLOSE);
         if let Some(path) = &self.location.token_file {
@@ -222,10 +194,7 @@ impl Source {
 }
 
 fn server_name(host: &str) -> Result<ServerName<'static>, FetchError> {
-    match host.parse::<IpAddr>() {
-        Ok(address) => Ok(ServerName::IpAddress(address.into())),
-        Err(_) => ServerName::try_from(host.to_owned()).map_err(|_| FetchError::Location),
-    }
+    trust::server_name(host).ok_or(FetchError::Location)
 }
 
 /// The token in a file. hyper's buffers, through which it goes, are not wiped: let it be a short-lived one.
@@ -248,23 +217,4 @@ fn check(status: StatusCode) -> Result<(), FetchError> {
         redirect if redirect.is_redirection() => Err(FetchError::Redirect(status)),
         _other => Err(FetchError::Status(status)),
     }
-}
-
-async fn whole(answer: Response<Incoming>) -> Result<Bytes, FetchError> {
-    let mut body = answer.into_body();
-    // what is announced is not waited for
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > MAX_DOCUMENT {
-        return Err(FetchError::TooLarge);
-    }
-    let mut document = Vec::with_capacity(announced);
-    while let Some(frame) = body.frame().await {
-        // trailers tell us nothing
-        let Ok(piece) = frame.map_err(FetchError::Broken)?.into_data() else { continue };
-        if document.len().saturating_add(piece.len()) > MAX_DOCUMENT {
-            return Err(FetchError::TooLarge);
-        }
-        document.extend_from_slice(&piece);
-    }
-    Ok(document.into())
 }

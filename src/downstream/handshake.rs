@@ -1,4 +1,4 @@
-//! The first moments of a connection: what it proves is gathered, TLS agreed on, and only then HTTP spoken.
+//! What happens on a connection before HTTP: the TLS handshake, and gathering the evidence of who the peer is.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,39 +17,39 @@ use super::peer::evidence::{PeerEvidence, PeerFacts};
 use super::peer::loopback;
 use super::peer::tls::ReloadableTls;
 use super::server::{Clocks, Current, Handler, Lifetime, Service, serve};
-use super::socket::bound::{OwnerLookup, Stranger};
+use super::socket::bound::{Accepted, OwnerLookup};
 use super::socket::listener::{Security, tls_on_unix_socket};
 
-/// From accept to the end of the TLS handshake. A client needs two round trips; one that is slower holds a place of those
-/// who are not.
+/// From accept to the end of the TLS handshake. A client needs two round trips; a slower one would hold a connection that others
+/// could use.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a connection ended before its first request.
 #[derive(Debug, Error)]
-pub(super) enum GreetingError {
-    /// The socket is gone already, or the kernel does not say who is at its other end.
+pub(super) enum HandshakeError {
+    /// The socket is already closed, or the kernel does not say who is at its other end.
     #[error("nothing is known of the peer: {0}")]
     Socket(#[source] io::Error),
-    /// No TLS, no or the wrong certificate, a revoked one.
+    /// The client did not speak TLS, or its certificate is missing, wrong or revoked.
     #[error("the TLS handshake failed: {0}")]
     Handshake(#[source] io::Error),
-    /// No end of the handshake within [`HANDSHAKE_TIMEOUT`].
+    /// The handshake did not end within [`HANDSHAKE_TIMEOUT`].
     #[error("the TLS handshake took more than {HANDSHAKE_TIMEOUT:?}")]
     Slow,
-    /// A verified certificate whose names are not to be trusted.
+    /// The certificate was verified, but its names cannot be trusted.
     #[error("the client certificate cannot identify anybody: {0}")]
     Certificate(#[source] CertificateError),
 }
 
-/// Gets to know `stranger` as `service` wants it, then serves its connection to the end.
-pub(super) async fn greet<H: Handler>(
-    stranger: Stranger,
+/// Gathers the evidence that `service` wants of a connection, then serves the connection to its end.
+pub(super) async fn serve_authenticated<H: Handler>(
+    accepted: Accepted,
     service: &Service<H>,
     current: Rc<Current<H>>,
-) -> Result<(), GreetingError> {
+) -> Result<(), HandshakeError> {
     let (clocks, drain) = (service.limits.clocks, service.drain.clone());
-    match (stranger, &service.security) {
-        (Stranger::Tcp { stream, address }, Security::Plain(owner)) => {
+    match (accepted, &service.security) {
+        (Accepted::Tcp { stream, address }, Security::Plain(owner)) => {
             set_nodelay(&stream)?;
             let owner = match owner {
                 OwnerLookup::Ask => loopback::owner(&stream),
@@ -58,31 +58,31 @@ pub(super) async fn greet<H: Handler>(
             let peer = Rc::new(PeerFacts::Tcp { address, owner }.into());
             serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
         }
-        (Stranger::Unix(stream), Security::Plain(_nothing_to_ask)) => {
+        (Accepted::Unix(stream), Security::Plain(_nothing_to_ask)) => {
             let peer = Rc::new(credentials(&stream)?);
             serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
         }
-        (Stranger::Unix(_), Security::Tls(_)) => return Err(GreetingError::Socket(tls_on_unix_socket())),
-        // in a box, or every plain connection would have room for it
-        (Stranger::Tcp { stream, address }, Security::Tls(tls)) => {
-            Box::pin(greet_tls(stream, address, tls, clocks, current, drain)).await?;
+        (Accepted::Unix(_), Security::Tls(_)) => return Err(HandshakeError::Socket(tls_on_unix_socket())),
+        // boxed, so that plain connections do not reserve memory for a TLS handshake
+        (Accepted::Tcp { stream, address }, Security::Tls(tls)) => {
+            Box::pin(serve_tls(stream, address, tls, clocks, current, drain)).await?;
         }
     }
     Ok(())
 }
 
-async fn greet_tls<H: Handler>(
+async fn serve_tls<H: Handler>(
     stream: TcpStream,
     address: SocketAddr,
     tls: &ReloadableTls,
     clocks: Clocks,
     current: Rc<Current<H>>,
     drain: Drain,
-) -> Result<(), GreetingError> {
+) -> Result<(), HandshakeError> {
     set_nodelay(&stream)?;
     let stream = handshake(stream, tls).await?;
     let names = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-        Some(leaf) => certificate::names(leaf).map_err(GreetingError::Certificate)?,
+        Some(leaf) => certificate::names(leaf).map_err(HandshakeError::Certificate)?,
         None => certificate::Names::default(),
     };
     let certificate::Names { spiffe_id, dns_names } = names;
@@ -92,21 +92,21 @@ async fn greet_tls<H: Handler>(
     Ok(())
 }
 
-/// Answers are written whole: waiting for more (Nagle) only adds delay.
-fn set_nodelay(stream: &TcpStream) -> Result<(), GreetingError> {
-    stream.set_nodelay(true).map_err(GreetingError::Socket)
+/// Responses are written whole, so that waiting for more data (Nagle) would only add delay.
+fn set_nodelay(stream: &TcpStream) -> Result<(), HandshakeError> {
+    stream.set_nodelay(true).map_err(HandshakeError::Socket)
 }
 
-fn credentials(stream: &UnixStream) -> Result<PeerEvidence, GreetingError> {
-    let peer = stream.peer_cred().map_err(GreetingError::Socket)?;
+fn credentials(stream: &UnixStream) -> Result<PeerEvidence, HandshakeError> {
+    let peer = stream.peer_cred().map_err(HandshakeError::Socket)?;
     // the kernel writes 0 for a process that our PID namespace cannot see
     let pid = peer.pid().filter(|pid| *pid > 0);
     Ok(PeerFacts::Unix { uid: peer.uid(), gid: peer.gid(), pid }.into())
 }
 
-async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<TcpStream>, GreetingError> {
+async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<TcpStream>, HandshakeError> {
     match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(stream)).await {
-        Ok(agreed) => agreed.map_err(GreetingError::Handshake),
-        Err(_elapsed) => Err(GreetingError::Slow),
+        Ok(agreed) => agreed.map_err(HandshakeError::Handshake),
+        Err(_elapsed) => Err(HandshakeError::Slow),
     }
 }
