@@ -4,18 +4,18 @@
 //! is parsed, [`Policy::authorize`] decides whether this client may have it signed. Nothing here reads a clock, a
 //! socket or a file: evidence and time are arguments.
 
-pub mod admission;
-pub mod callers;
-pub mod client;
-pub mod condition;
-pub mod evidence;
-pub mod identity;
-pub mod observed_calls;
-pub mod pattern;
-pub mod policy;
-pub mod rate;
-pub mod rule;
-pub mod token;
+mod admission;
+mod callers;
+mod client;
+mod condition;
+mod evidence;
+mod identity;
+mod observed_calls;
+mod pattern;
+mod policy;
+mod rate;
+mod rule;
+mod token;
 
 pub use admission::Admission;
 pub use callers::{AuthenticationError, Callers};
@@ -27,5 +27,5 @@ pub use observed_calls::ObservedCalls;
 pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern};
 pub use policy::{Authorized, Decision, Denied, Policy};
 pub use rate::{RateLimit, Throttled};
-pub use rule::{Effect, Rule, RuleId, RuleList, Verdict};
+pub use rule::{Effect, Rule, RuleId, RuleList, Verdict, judge};
 pub use token::TokenDigest;

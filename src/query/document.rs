@@ -37,7 +37,7 @@ impl ErrorType {
 }
 
 /// The media type of an error document.
-pub const MEDIA_TYPE: &str = "text/xml;charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "text/xml;charset=utf-8";
 
 /// One error, ready to be written in either dialect.
 #[derive(Debug, Clone, Copy)]

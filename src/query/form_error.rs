@@ -28,7 +28,7 @@ pub enum FormError {
     /// A name contains a control character.
     #[error("the name of parameter {0} has a control character")]
     ControlInName(ShownName),
-    /// A reserved name in another case ([`super::reserved::Reservation::Disguised`]).
+    /// A name that belongs to authentication, `Action` or `Version`, in another case.
     #[error("parameter {0} differs from a reserved name only by case")]
     Disguised(ShownName),
     /// No `Action`, or an empty one.

@@ -3,16 +3,16 @@
 //! Nothing here reads a clock, a file or a socket. Source: the "Making Query Requests" chapters of the AWS service
 //! guides of 2008 to 2012, and the URL standard's `application/x-www-form-urlencoded` parser.
 
-pub mod action;
+mod action;
 mod decode;
-pub mod document;
-pub mod endpoint_error;
-pub mod form;
-pub mod form_error;
-pub mod limits;
-pub mod parameters;
+pub(crate) mod document;
+mod endpoint_error;
+mod form;
+mod form_error;
+mod limits;
+mod parameters;
 pub mod percent;
-pub mod reserved;
+pub(crate) mod reserved;
 mod scan;
 mod spans;
 

@@ -6,12 +6,12 @@
 pub mod authority;
 mod clock_source;
 pub mod diagnose;
-pub mod profile;
+mod profile;
 pub mod skew;
-pub mod target;
-pub mod timestamp;
+mod target;
+mod timestamp;
 pub mod url;
-pub mod v2;
+mod v2;
 pub mod verify;
 
 pub use crate::credentials::SignatureMethod;

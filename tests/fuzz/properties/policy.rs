@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign::authorize::{
-    ActionPattern, Condition, Effect, RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test, Verdict, rule,
+    ActionPattern, Condition, Effect, RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test, Verdict, judge,
 };
 use countersign::query::QueryForm;
 
@@ -30,7 +30,7 @@ pub fn policy(input: &[u8]) {
 }
 
 fn decision(rules: &[Rule], form: &QueryForm<'_>) -> bool {
-    match rule::judge(rules, ROUTE, form) {
+    match judge(rules, ROUTE, form) {
         Verdict::Allow(_) => true,
         Verdict::Deny(_) | Verdict::NoRule => false,
     }
