@@ -50,8 +50,8 @@ pub(crate) fn required_header(text: &str) -> Result<String, String> {
 
 /// Why a header is never passed on, whatever the configuration says.
 fn never_forwarded(name: &str) -> Option<&'static str> {
-    const CREDENTIALS: &str = "it carries the client's credentials, or may";
-    const FRAMING: &str = "it belongs to the connection or the body, and both are made anew";
+    const CREDENTIALS: &str = "it holds, or may hold, the client's credentials";
+    const FRAMING: &str = "it belongs to the client's connection or body, and countersign makes both anew";
     const ORIGIN: &str = "it says where the client is and came from, which is not the endpoint's business";
     const EXACT: &[(&str, &str)] = &[
         ("authorization", CREDENTIALS),

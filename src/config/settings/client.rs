@@ -12,7 +12,7 @@ pub struct Client {
     pub name: Name,
     /// What identifies it: one thing at least, and none that identifies another client too.
     pub identifiers: Identifiers,
-    /// `mode`, default `"enforce"`.
+    /// `mode`.
     pub mode: Mode,
     /// `rate` and `burst`: without them, no limit.
     pub rate: Option<Rate>,
@@ -31,6 +31,6 @@ pub struct Rate {
     pub calls: u32,
     /// A second or a minute.
     pub period: Duration,
-    /// `burst`, default `calls`: calls that may come at once after a quiet time.
+    /// `burst`: calls that may come at once after a quiet time.
     pub burst: u32,
 }

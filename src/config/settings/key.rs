@@ -26,7 +26,7 @@ pub enum KeyStore {
         identity: FileSource,
         /// `environment`: the variables that an age plugin sees of those countersign was started with; by default none.
         environment: Vec<String>,
-        /// `timeout`, default `"30s"`: how long an age plugin may take; then it is killed.
+        /// `timeout`: how long an age plugin may take; then it is killed.
         timeout: Duration,
     },
     /// `kind = "file"`: the key's JSON as it stands, in `file` or `credential`.
@@ -46,9 +46,9 @@ pub struct ProcessStore {
     pub command: Vec<String>,
     /// `environment`: the variables it sees of those countersign was started with; by default none.
     pub environment: Vec<String>,
-    /// `timeout`, default `"30s"`: how long it may take; then it is killed, and all it started.
+    /// `timeout`: how long it may take; then it is killed, and all it started.
     pub timeout: Duration,
-    /// `refresh`, default `"1h"`: how often it is asked again at least; sooner when what it printed expires sooner.
+    /// `refresh`: how often it is asked again at least; sooner when what it printed expires sooner.
     pub refresh: Duration,
 }
 
@@ -65,13 +65,13 @@ pub struct Pkcs11Store {
     pub pin: FileSource,
     /// `environment`: the variables that the library sees of those countersign was started with; by default none.
     pub environment: Vec<String>,
-    /// `sessions`, 1 to 8, default 2: how many signatures are made at a time.
+    /// `sessions`: how many signatures are made at a time.
     pub sessions: usize,
-    /// `queue`, default 256: how many requests may wait for a signature.
+    /// `queue`: how many requests may wait for a signature.
     pub queue: usize,
-    /// `deadline`, default `"2s"`: how long a request may wait for its signature.
+    /// `deadline`: how long a request may wait for its signature.
     pub deadline: Duration,
-    /// `max_message`, default `"64 KiB"`: the longest string to sign that the device takes.
+    /// `max_message`: the longest string to sign that the device takes.
     pub max_message: usize,
     /// `danger_readable_secret`.
     pub readable: ReadableSecret,

@@ -16,7 +16,7 @@ use crate::downstream::unix_socket::UnixSocket;
 pub struct Listener {
     /// The table's name; it appears in logs and metrics.
     pub name: Name,
-    /// `address`, default `127.0.0.1:8021`.
+    /// `address`.
     pub address: ListenAddress,
     /// `any_local` or `authenticate`: who may call.
     pub callers: Admission,
@@ -93,8 +93,7 @@ pub struct ListenerTls {
     pub private_key: PathBuf,
     /// `client_ca` and `crl`; present exactly when `authenticate` lists `mtls`.
     pub clients: Option<ClientAuthority>,
-    /// `session_lifetime`, default `"10m"`: how long a connection may last before the client has to prove again who it
-    /// is.
+    /// `session_lifetime`: how long a connection may last before the client has to prove again who it is.
     pub session_lifetime: Duration,
 }
 
@@ -137,12 +136,12 @@ pub enum TokenKeys {
 /// `[listener.NAME.limits]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenerLimits {
-    /// `head_timeout`, default `"10s"`: from the first byte of a request to the end of its head.
+    /// `head_timeout`: from the first byte of a request to the end of its head.
     pub head_timeout: Duration,
-    /// `body_timeout`, default `"30s"`: from the end of the head to the end of the body.
+    /// `body_timeout`: from the end of the head to the end of the body.
     pub body_timeout: Duration,
-    /// `idle_timeout`, default `"60s"`: a keep-alive connection without a request.
+    /// `idle_timeout`: how long a connection without a request is kept.
     pub idle_timeout: Duration,
-    /// `connections`, default 4096: client connections at once, over all workers.
+    /// `connections`: client connections at once, over all workers.
     pub connections: usize,
 }

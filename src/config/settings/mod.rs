@@ -2,7 +2,8 @@
 //!
 //! Nothing here is live (no socket, no key, no signer): `app` builds the running graph from these values. The types are
 //! strict, so that a [`Settings`] that exists can be served, as far as text alone can tell. Values that other rooms
-//! know too (modes, patterns, methods, dialects) have the type of that room.
+//! know too (modes, patterns, methods, dialects) have the type of that room. `config/reference.toml` has every key with
+//! its default; tests compare it with the readers in `tables`.
 
 mod client;
 mod key;

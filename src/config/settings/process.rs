@@ -9,7 +9,7 @@ use crate::telemetry::audit::{Target, WhenFull};
 /// `[admin]`: `/livez`, `/readyz`, `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// `address`, default `127.0.0.1:8022`. Any address: what it serves is not secret, and the kubelet calls the pod's.
+    /// `address`. Any address: what it serves is not secret, and the kubelet calls the pod's.
     pub address: SocketAddr,
 }
 
@@ -18,7 +18,7 @@ pub struct Admin {
 pub struct Audit {
     /// `target`; `None` for `"off"`, the default.
     pub target: Option<Target>,
-    /// `when_full`, default `"refuse"`.
+    /// `when_full`.
     pub when_full: WhenFull,
 }
 
@@ -36,9 +36,9 @@ pub struct Log {
 pub struct Process {
     /// `workers`, default: one per processor, 1 to 256. Each is a thread with its own runtime, listeners and pools.
     pub workers: usize,
-    /// `drain`, default `"25s"`: how long exchanges that have begun may take after SIGTERM.
+    /// `drain`: how long exchanges that have begun may take after SIGTERM.
     pub drain: Duration,
-    /// `bodies`, default `"64 MiB"`: bytes of clients' forms held at once, over all workers and routes.
+    /// `bodies`: bytes of clients' forms held at once, over all workers and routes.
     pub bodies: usize,
     /// Whether `danger_unconfined` was set.
     pub confinement: Confinement,

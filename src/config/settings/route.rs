@@ -23,13 +23,11 @@ pub struct Route {
     /// `hosts`: `Host` values (lower case, with the port unless it is 80) that choose this route. Empty: any host that
     /// the listener accepts.
     pub hosts: Vec<String>,
-    /// `path`, default `/`: the path prefix that chooses this route. It starts with `/`, and ends with one only when it
-    /// is `/`.
+    /// `path`: the path prefix that chooses this route. It starts with `/`, and ends with one only when it is `/`.
     pub path: String,
     /// `profile.*`: the dialect of the endpoint.
     pub profile: Profile,
-    /// `clock`, default `endpoint`: whose time requests are signed with when the two clocks differ by 10 seconds or
-    /// more.
+    /// `clock`: whose time requests are signed with when the two clocks differ by 10 seconds or more.
     pub clock: ClockSource,
     /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Headers that hold
     /// credentials, frame the body or belong to one connection are refused here.
@@ -119,30 +117,30 @@ pub struct Profile {
 /// `[route.NAME.limits]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteLimits {
-    /// `body`, default `"256 KiB"`, at most `"16 MiB"`: the client's form, in bytes as sent.
+    /// `body`: the client's form, in bytes as sent.
     pub body: usize,
-    /// `parameters`, default [`FormLimits::DEFAULT`].
+    /// `parameters`.
     pub form: FormLimits,
-    /// `in_flight`, default 256: exchanges at once, over all workers.
+    /// `in_flight`: exchanges at once, over all workers.
     pub in_flight: usize,
-    /// `pool`, default 64: idle connections kept to the endpoint, over all workers.
+    /// `pool`: idle connections kept to the endpoint, over all workers.
     pub pool: usize,
-    /// `failures`, default 5: failures in a row (no connection, no response in time) after which calls are answered
-    /// with 503 at once until an attempt succeeds, 0 to 1000; 0: never.
+    /// `failures`: failures in a row (no connection, no response in time) after which calls are answered with 503 at
+    /// once until an attempt succeeds; 0: never.
     pub failures: usize,
 }
 
 /// `[route.NAME.timeouts]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteTimeouts {
-    /// `connect`, default `"5s"`: name lookup, TCP and TLS together.
+    /// `connect`: name lookup, TCP and TLS together.
     pub connect: Duration,
-    /// `first_byte`, default `"30s"`: from the first byte sent to the end of the response's head.
+    /// `first_byte`: from the first byte sent to the end of the response's head.
     pub first_byte: Duration,
-    /// `idle`, default `"30s"`: between two pieces of the response's body.
+    /// `idle`: between two pieces of the response's body.
     pub idle: Duration,
-    /// `pool_idle`, default `"15s"`: how long an unused connection is kept; keep it below the endpoint's own limit.
+    /// `pool_idle`: how long an unused connection is kept; keep it below the endpoint's own limit.
     pub pool_idle: Duration,
-    /// `probe`, default `"2s"`: while the endpoint is down, the longest pause between two attempts to reach it.
+    /// `probe`: while the endpoint is down, the longest pause between two attempts to reach it.
     pub probe: Duration,
 }
