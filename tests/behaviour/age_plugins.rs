@@ -1,4 +1,5 @@
-//! Sealed keys that an age plugin opens, a program in a process of its own: what it does well, and everything else it may do.
+//! Sealed keys that an age plugin opens, a program in a process of its own: what it does well, and everything else it
+//! may do.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! Endpoints whose clock is off: their time is learnt from their answers, and what they refuse for its time is sent once more.
+//! Endpoints whose clock is off: their time is learnt from their answers, and what they refuse for its time is sent
+//! once more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -101,7 +101,8 @@ fn slowloris_in_head_and_body_is_cut_and_holds_up_nobody() {
 #[test]
 fn ten_thousand_idle_connections_are_kept_in_bounded_memory_and_hold_up_nobody() {
     let descriptors = many_descriptors();
-    // where the system allows no more than 20,000 descriptors, a few less: half of them are for clients, and some call besides
+    // where the system allows no more than 20,000 descriptors, a few less: half of them are for clients, and some call
+    // besides
     let count = 10_000.min(descriptors / 2 - 100);
     let endpoint = Endpoint::obliging();
     let proxy = Setup::to(&endpoint).listener("limits.connections = 15000").process("workers = 2").start();

@@ -1,5 +1,5 @@
-//! Endpoints by name: several addresses, dead ones among them, names that are not there yet and names that move. The program
-//! runs in a mount namespace with a hosts file of the test's own, and nobody to ask beside it.
+//! Endpoints by name: several addresses, dead ones among them, names that are not there yet and names that move. The
+//! program runs in a mount namespace with a hosts file of the test's own, and nobody to ask beside it.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};

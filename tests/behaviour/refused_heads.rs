@@ -29,7 +29,8 @@ impl Fixture {
         assert_eq!(client.until_closed(), b"", "what lies behind a refused request is no request");
     }
 
-    /// Raw bytes that are no request by HTTP's own rules: answered like every other refusal, logged at `level`, and closed.
+    /// Raw bytes that are no request by HTTP's own rules: answered like every other refusal, logged at `level`, and
+    /// closed.
     #[track_caller]
     fn malformed(&self, bytes: &[u8], status: u16, level: &str) {
         let mut client = self.proxy.connect();

@@ -1,4 +1,5 @@
-//! What a reload makes of the settings of a route: each new value is in use, and what is known of an endpoint stays known.
+//! What a reload makes of the settings of a route: each new value is in use, and what is known of an endpoint stays
+//! known.
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,5 @@
-//! The race that every pool of connections runs: the endpoint closes a connection in the very moment in which it is used again.
-//! Hit on purpose, thousands of times, with an endpoint that notes whatever arrives, read or not.
+//! The race that every pool of connections runs: the endpoint closes a connection in the very moment in which it is
+//! used again. Hit on purpose, thousands of times, with an endpoint that notes whatever arrives, read or not.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -128,7 +128,8 @@ trait Duplex: std::io::Read + std::io::Write {}
 
 impl<T: std::io::Read + std::io::Write> Duplex for T {}
 
-/// From none to a third of a millisecond, a little longer each time: it sweeps over the time in which the next request comes.
+/// From none to a third of a millisecond, a little longer each time: it sweeps over the time in which the next request
+/// comes.
 fn a_moment(turn: u64) {
     let until = Instant::now() + Duration::from_micros(turn * 7 % 330);
     while Instant::now() < until {

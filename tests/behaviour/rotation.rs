@@ -1,5 +1,5 @@
-//! Keys that change again and again under load, in every kind of store whose key can be changed from here: the endpoint verifies
-//! every signature, and refuses the old key as soon as it is withdrawn.
+//! Keys that change again and again under load, in every kind of store whose key can be changed from here: the endpoint
+//! verifies every signature, and refuses the old key as soon as it is withdrawn.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Answers stream: the first piece before the last exists, memory flat whatever the size, and the endpoint waits for the client.
+//! Answers stream: the first piece before the last exists, memory flat whatever the size, and the endpoint waits for
+//! the client.
 
 use std::net::TcpStream;
 use std::sync::{Mutex, mpsc};

@@ -144,7 +144,8 @@ fn without_a_ca_file_a_private_authority_is_not_trusted() {
     assert_eq!(endpoint.requests().len(), 0);
 }
 
-/// An endpoint that answers the first flight of a handshake with `bytes` and closes. Tells what it heard on every connection.
+/// An endpoint that answers the first flight of a handshake with `bytes` and closes. Tells what it heard on every
+/// connection.
 fn retorting(bytes: &'static [u8]) -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());

@@ -83,7 +83,8 @@ impl Vault {
     }
 }
 
-/// What is sealed, printed or mounted: the JSON of a credential_process. `more` is further JSON, beginning with a comma.
+/// What is sealed, printed or mounted: the JSON of a credential_process. `more` is further JSON, beginning with a
+/// comma.
 pub fn document(id: &str, secret: &str, more: &str) -> String {
     format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}"{more}}}"#)
 }

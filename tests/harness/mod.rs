@@ -1,4 +1,5 @@
-//! What stands around the program in these tests: keys, configuration, clients, and endpoints that do what a test wants.
+//! What stands around the program in these tests: keys, configuration, clients, and endpoints that do what a test
+//! wants.
 
 #![allow(dead_code, unused_imports)] // each test program uses its part
 

@@ -12,7 +12,8 @@ use super::log::Log;
 use super::wire::Head;
 use super::{Answer, Client, Draft, Ending, Endpoint, ID, Running, SECRET, Vault, program};
 
-/// A configuration in the making: listener `local`, route `importexport`, key `main`, one worker, a JSON log, an admin listener.
+/// A configuration in the making: listener `local`, route `importexport`, key `main`, one worker, a JSON log, an admin
+/// listener.
 #[derive(Clone)]
 pub struct Setup {
     endpoint: String,
@@ -252,8 +253,8 @@ impl Proxy {
         line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
-    /// How many lines there are of which `which` holds, among all that were logged before: lines leave in their order, so that
-    /// the one of another request tells when they are here.
+    /// How many lines there are of which `which` holds, among all that were logged before: lines leave in their order,
+    /// so that the one of another request tells when they are here.
     #[track_caller]
     pub fn logged(&self, which: impl Fn(&str) -> bool) -> usize {
         let refused = self.connect().call(&Draft::form("").path("/nowhere"));

@@ -62,8 +62,8 @@ impl Drop for Running {
     }
 }
 
-/// Starts a program that may just have been copied: it is busy for as long as a process that was forked meanwhile has it open
-/// for writing.
+/// Starts a program that may just have been copied: it is busy for as long as a process that was forked meanwhile has
+/// it open for writing.
 #[track_caller]
 fn spawn(command: &mut Command) -> Child {
     loop {

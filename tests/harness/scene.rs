@@ -18,7 +18,8 @@ use super::{Answer, Client, Draft, ID, OTHER_ID, OTHER_SECRET, Running, SECRET, 
 pub const KEY: (&str, &str) = (ID, SECRET);
 /// A key that the sandbox does not know.
 pub const OTHER_KEY: (&str, &str) = (OTHER_ID, OTHER_SECRET);
-/// The user that the proxy runs as when root runs the tests; `/proc` of a process that can be dumped would belong to it.
+/// The user that the proxy runs as when root runs the tests; `/proc` of a process that can be dumped would belong to
+/// it.
 pub const USER: u32 = 65532;
 
 /// A sandbox to call, and a proxy in front of it that reads its key from `keys/..data/main.age`.

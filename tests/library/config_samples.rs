@@ -295,8 +295,8 @@ fn the_examples_in_the_reference_are_keys() {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),
         };
-        // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call; a
-        // mode and group are for Unix sockets
+        // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call;
+        // a mode and group are for Unix sockets
         let alone = ["identity_credential", "authenticate", "mode", "group"].iter().any(|key| line.starts_with(key));
         assert!(faults.is_empty() || alone, "{line}: {faults}");
         assert!(!faults.contains("unknown key"), "{line}: {faults}");

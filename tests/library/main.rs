@@ -1,4 +1,5 @@
-//! The library as other programs use it: published vectors, samples, seeds of the fuzz targets, sockets, memory, rights.
+//! The library as other programs use it: published vectors, samples, seeds of the fuzz targets, sockets, memory,
+//! rights.
 
 #![allow(
     clippy::unwrap_used,

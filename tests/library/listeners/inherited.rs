@@ -17,8 +17,8 @@ use crate::harness::own_process;
 /// Set for the process that is handed sockets: the names it is to take, with commas between.
 const TAKE: &str = "TEST_TAKE_SOCKETS";
 
-/// In the tests' own process there are none. In the process that systemd-socket-activate starts, which is this test alone in
-/// the same program, the sockets are taken and served.
+/// In the tests' own process there are none. In the process that systemd-socket-activate starts, which is this test
+/// alone in the same program, the sockets are taken and served.
 #[test]
 fn a_process_takes_the_sockets_it_was_handed_and_no_others() {
     let mut inherited = InheritedSockets::from_environment().unwrap();

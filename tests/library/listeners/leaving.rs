@@ -1,4 +1,5 @@
-//! How connections end: clients that leave while their response is awaited, and responses that must not be lost to a reset.
+//! How connections end: clients that leave while their response is awaited, and responses that must not be lost to a
+//! reset.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,6 +1,8 @@
-"""A chaos run: the real program between clients that count and an endpoint that fails, while keys and configuration change.
+"""A chaos run: the real program between clients that count and an endpoint that fails, while keys and configuration
+change.
 
-`tests/outside/chaos/run` calls it for as long as one likes; `test_chaos.py` for a short while in every run of the tests.
+`tests/outside/chaos/run` calls it for as long as one likes; `test_chaos.py` for a short while in every run of the
+tests.
 """
 
 import asyncio

@@ -121,7 +121,8 @@ class Caller:
         self._drop()
 
     async def _call(self, call_id, message):
-        """A kept connection that ends instead of answering is a loss: countersign closes none that it has not announced."""
+        """A kept connection that ends instead of answering is a loss: countersign closes none that it has not
+        announced."""
         try:
             async with asyncio.timeout(PATIENCE):
                 if self._connection is None:
@@ -204,9 +205,9 @@ class Hostile(Caller):
         connection.reset()
 
     async def _trickle(self, connection):
-        """A request in small pieces that comes to its end, or to that of countersign's patience: on a busy machine the pieces
-        may take longer than a request may. Then there is an answer that says so, which a client that goes on writing may
-        lose to a reset: it counts as refused, and must not have reached the endpoint."""
+        """A request in small pieces that comes to its end, or to that of countersign's patience: on a busy machine the
+        pieces may take longer than a request may. Then there is an answer that says so, which a client that goes on
+        writing may lose to a reset: it counts as refused, and must not have reached the endpoint."""
         call_id, message = self.next_call()
         step = 1 + len(message) // 20
         whole = False

@@ -108,7 +108,8 @@ def no_settings_of_this_machine():
 
 @pytest.fixture(scope="module")
 def start_countersign(countersign_bin):
-    """Starts `countersign ARGUMENT...`, by the command `through` if there is one; all are stopped at the end of the module."""
+    """Starts `countersign ARGUMENT...`, by the command `through` if there is one; all are stopped at the end of the
+    module."""
     started = []
 
     def start(*arguments, environment=None, through=()):

@@ -1,4 +1,5 @@
-"""Tokens of SoftHSM, each in a directory of its own, behind a module that notes logins and fails on request (pkcs11_shim.c)."""
+"""Tokens of SoftHSM, each in a directory of its own, behind a module that notes logins and fails on request
+(pkcs11_shim.c)."""
 
 import os
 import pathlib

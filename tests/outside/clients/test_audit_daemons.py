@@ -1,4 +1,5 @@
-"""The audit's lines in the daemons that keep logs: a real rsyslogd and a real systemd-journald, each alone in a mount namespace."""
+"""The audit's lines in the daemons that keep logs: a real rsyslogd and a real systemd-journald, each alone in a mount
+namespace."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""Keys where AWS's own tools find them, from endpoints on the loopback interface: STS, container, instance, single sign-on.
+"""Keys where AWS's own tools find them, from endpoints on the loopback interface: STS, container, instance, single
+sign-on.
 
 What is signed with them is verified with botocore's implementation. Needs a program with the feature `aws`.
 """
@@ -28,7 +29,8 @@ def later(**difference):
 
 
 class Cloud:
-    """All of AWS's endpoints at one address; keeps what it was asked. `tls` is a server's context; without one it is in the clear."""
+    """All of AWS's endpoints at one address; keeps what it was asked. `tls` is a server's context; without one it is in
+    the clear."""
 
     def __init__(self, tls=None):
         self.asked = []
@@ -128,7 +130,8 @@ def lasting(tmp_path_factory):
 
 @pytest.fixture
 def run(proxy, tmp_path):
-    """Starts a proxy with a key of the kind `aws`. Its variables are `variables`, and files of AWS's that are not there."""
+    """Starts a proxy with a key of the kind `aws`. Its variables are `variables`, and files of AWS's that are not
+    there."""
 
     def run(endpoint, lines, **variables):
         elsewhere = {

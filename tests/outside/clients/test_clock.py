@@ -1,5 +1,5 @@
-"""Hosts and endpoints whose clock is wrong, made so by libfaketime: boto3 through the proxy to the sandbox, which refuses what
-is 15 minutes off."""
+"""Hosts and endpoints whose clock is wrong, made so by libfaketime: boto3 through the proxy to the sandbox, which
+refuses what is 15 minutes off."""
 
 import glob
 import json
@@ -8,7 +8,8 @@ import pytest
 from importexport import IMPORT, unsigned_client
 
 HOURS = 3600
-# set by the time of a file, read again at every call; the monotonic clock stays what it is, as on a host whose clock is set
+# set by the time of a file, read again at every call; the monotonic clock stays what it is, as on a host whose clock is
+# set
 PRELOAD = "/usr/$LIB/faketime/libfaketimeMT.so.1"
 UNCONFINED = "\n[process]\nworkers = 2\ndanger_unconfined = true\n"
 

@@ -1,4 +1,5 @@
-"""The keys of service-account tokens, fetched from a server: what is asked, and what becomes of clients while it misbehaves."""
+"""The keys of service-account tokens, fetched from a server: what is asked, and what becomes of clients while it
+misbehaves."""
 
 import json
 import os

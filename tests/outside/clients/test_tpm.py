@@ -1,4 +1,5 @@
-"""A key in a TPM: swtpm for the chip, tpm2-abrmd to share it, tpm2-pkcs11 for the library, the built program for the rest.
+"""A key in a TPM: swtpm for the chip, tpm2-abrmd to share it, tpm2-pkcs11 for the library, the built program for the
+rest.
 
 A TPM is not SoftHSM: a key is bound to one MAC, messages are short, and signatures take milliseconds.
 """

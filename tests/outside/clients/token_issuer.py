@@ -1,4 +1,5 @@
-"""A cluster's issuer of service-account tokens, made with openssl: its keys as a JWKS document, and tokens of any claims."""
+"""A cluster's issuer of service-account tokens, made with openssl: its keys as a JWKS document, and tokens of any
+claims."""
 
 import base64
 import json

@@ -1,4 +1,5 @@
-"""The header fields that countersign writes on responses, as the reference lists them; a Rust test holds the page to the code."""
+"""The header fields that countersign writes on responses, as the reference lists them; a Rust test holds the page to
+the code."""
 
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def written_fields() -> dict[str, tuple[str, str]]:
 
 
 def forgeable() -> set[str]:
-    """Fields that only countersign may set, and that an endpoint could forge without breaking the response's framing."""
+    """Fields that only countersign may set, and that an endpoint could forge without breaking the response's framing.
+    """
     return {name for name, (on, of_endpoint) in written_fields().items()
             if of_endpoint == "dropped" and on != "as the body needs it"}

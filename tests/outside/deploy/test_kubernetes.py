@@ -1,4 +1,5 @@
-"""The Kubernetes manifests: the real schemas, the ties between their parts, and the mounts as the kubelet makes them."""
+"""The Kubernetes manifests: the real schemas, the ties between their parts, and the mounts as the kubelet makes them.
+"""
 
 import copy
 import os
@@ -138,7 +139,8 @@ def test_the_pod_has_no_token_and_no_foreign_variables():
 
 
 def test_the_worst_case_fits_the_memory_limit():
-    """Connections of 96 KiB, as `countersign check` counts them, exchanges of 64 KiB, their forms five times, and 32 MiB for the program itself."""
+    """Connections of 96 KiB, as `countersign check` counts them, exchanges of 64 KiB, their forms five times, and 32
+    MiB for the program itself."""
     limits = CONFIG["route"]["importexport"]["limits"]
     connections = CONFIG["listener"]["local"]["limits"]["connections"]
     forms = min(limits["in_flight"] * mib(limits["body"]), mib(CONFIG["process"]["bodies"]))

@@ -125,7 +125,8 @@ def page(reference):
 
 
 def general(rules):
-    """The last block of comments before the first section holds for all keys; a line that ends a sentence ends an item."""
+    """The last block of comments before the first section holds for all keys; a line that ends a sentence ends an item.
+    """
     block = rules.strip().split("\n#\n")[-1]
     text = "- " + re.sub(r"\n# ", " ", re.sub(r"\.\n# ", ".\n- ", block.removeprefix("# ")))
     return "## Values, names and sources\n\n" + escaped(text) + "\n\n"

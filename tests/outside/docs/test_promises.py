@@ -21,7 +21,8 @@ def names_in_the_tree():
 
 
 def named(text):
-    """What a page names as a test: in backticks, a sentence of at least four words in snake case, or a file of tests."""
+    """What a page names as a test: in backticks, a sentence of at least four words in snake case, or a file of tests.
+    """
     return set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){3,}|test_\w+\.py)`", text))
 
 

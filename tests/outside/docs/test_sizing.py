@@ -1,4 +1,5 @@
-"""The sizes that docs/operations/sizing.md recommends are enough for the worst case that the program computes from them."""
+"""The sizes that docs/operations/sizing.md recommends are enough for the worst case that the program computes from
+them."""
 
 import pathlib
 import re

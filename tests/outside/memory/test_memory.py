@@ -1,4 +1,5 @@
-"""No copy of a secret is left in the running service: its memory is read, as an attacker with root or a core file would."""
+"""No copy of a secret is left in the running service: its memory is read, as an attacker with root or a core file
+would."""
 
 import contextlib
 import errno
@@ -211,7 +212,8 @@ def test_a_loaded_key_leaves_no_trace_nor_does_the_one_before(start, place, stor
 
 
 def outside_of_its_place(found, kind):
-    """What was found elsewhere than where it is kept. memfd_secret cannot be read: there it must not be found at all."""
+    """What was found elsewhere than where it is kept. memfd_secret cannot be read: there it must not be found at all.
+    """
     return [line for line in found if not (kind != "memfd_secret" and line.endswith("not dumped, not inherited)"))]
 
 
