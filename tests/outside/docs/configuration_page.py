@@ -55,7 +55,7 @@ def second_column(mark, value, is_example_table):
     code = "`" + value.replace("|", "\\|") + "`"
     if is_example_table:
         return code
-    return {"#": code, "# e.g. ": f"none (example: {code})", None: f"required (example: {code})"}[mark]
+    return {"#": code, "# e.g. ": f"example: {code}", None: f"required; example: {code}"}[mark]
 
 
 class Page:
