@@ -1,5 +1,5 @@
-//! The circuit breaker of a route: after some failures in a row, calls are refused at once, except for one at a time that finds out
-//! whether the endpoint is back.
+//! The circuit breaker of a route: after some failures in a row, calls are refused at once, except for one at a time
+//! that finds out whether the endpoint is back.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The first pause after an endpoint went down. Each failed attempt to reach it doubles it, up to the limit of the route.
+/// The first pause after an endpoint went down. Each failed attempt to reach it doubles it, up to the limit of the
+/// route.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// When a route's breaker opens, and how long it stays open.
@@ -39,8 +40,9 @@ impl fmt::Display for Outage {
     }
 }
 
-/// The breaker of one route, shared by all workers. An untrusted certificate does not open it, nor does a response of any status
-/// or a connection that breaks off: such an endpoint reacts quickly, and perhaps only one call causes the failure.
+/// The breaker of one route, shared by all workers. An untrusted certificate does not open it, nor does a response of
+/// any status or a connection that breaks off: such an endpoint reacts quickly, and perhaps only one call causes the
+/// failure.
 pub struct Breaker {
     limits: BreakerLimits,
     endpoint: Arc<EndpointHealth>,
@@ -64,14 +66,17 @@ struct State {
 
 struct Down {
     outage: Outage,
-    until: Instant,
+    /// When the last attempt failed.
+    since: Instant,
+    /// How long to wait since then before the next attempt.
+    pause: Duration,
     /// Failed attempts to reach the endpoint since it went down.
     attempts: u32,
     probing: bool,
 }
 
-/// One call that the breaker has let pass, which reports its outcome. If it is dropped without one (the client left), it counts
-/// neither as success nor as failure.
+/// One call that the breaker has let pass, which reports its outcome. If it is dropped without one (the client left),
+/// it counts neither as success nor as failure.
 pub(super) struct CallInProgress<'b> {
     breaker: &'b Breaker,
     kind: Kind,
@@ -91,13 +96,10 @@ impl Breaker {
         Self { limits, endpoint: Arc::new(EndpointHealth { route, troubled, state }) }
     }
 
-    /// A breaker for the same endpoint with other limits: an endpoint that is down stays down, and is tried again after the
-    /// new longest pause at the latest. Calls of either breaker count for both.
+    /// A breaker for the same endpoint with other limits: an endpoint that is down stays down. Calls of either breaker
+    /// count for both, and each has its own limits.
     #[must_use]
-    pub fn with_limits(&self, limits: BreakerLimits, now: Instant) -> Self {
-        if let Some(down) = &mut self.endpoint.state().down {
-            down.until = down.until.min(now.checked_add(limits.longest_pause).unwrap_or(down.until));
-        }
+    pub fn with_limits(&self, limits: BreakerLimits) -> Self {
         Self { limits, endpoint: Arc::clone(&self.endpoint) }
     }
 
@@ -117,7 +119,7 @@ impl Breaker {
     /// Lets a call pass, or says why it is refused.
     pub(super) fn admit(&self, now: Instant) -> Result<CallInProgress<'_>, Outage> {
         let troubled = self.endpoint.troubled.load(Ordering::Relaxed) && !self.limits.never_opens();
-        let kind = if troubled { self.endpoint.state().admit(now)? } else { Kind::Ordinary };
+        let kind = if troubled { self.endpoint.state().admit(now, self.limits.longest_pause)? } else { Kind::Ordinary };
         Ok(CallInProgress { breaker: self, kind })
     }
 }
@@ -142,10 +144,11 @@ impl EndpointHealth {
 }
 
 impl State {
-    fn admit(&mut self, now: Instant) -> Result<Kind, Outage> {
+    /// `longest` also holds for a pause that began when the longest pause was another one.
+    fn admit(&mut self, now: Instant, longest: Duration) -> Result<Kind, Outage> {
         match &mut self.down {
             None => Ok(Kind::Ordinary),
-            Some(down) if down.probing || now < down.until => Err(down.outage),
+            Some(down) if down.probing || down.is_paused(now, longest) => Err(down.outage),
             Some(down) => {
                 down.probing = true;
                 Ok(Kind::Probe)
@@ -153,7 +156,8 @@ impl State {
         }
     }
 
-    /// Records a failure; `pause` gives the pause after a number of attempts. Returns whether the endpoint is down from now on.
+    /// Records a failure; `pause` gives the pause after a number of attempts. Returns whether the endpoint is down from
+    /// now on.
     fn fail(
         &mut self,
         outage: Outage,
@@ -162,11 +166,10 @@ impl State {
         limit: usize,
         pause: impl Fn(u32) -> Duration,
     ) -> bool {
-        let until = |attempts| now.checked_add(pause(attempts)).unwrap_or(now);
+        let down = |attempts| Down { outage, since: now, pause: pause(attempts), attempts, probing: false };
         match (&mut self.down, kind) {
-            (Some(down), Kind::Probe) => {
-                let attempts = down.attempts.saturating_add(1);
-                *down = Down { outage, until: until(attempts), attempts, probing: false };
+            (Some(before), Kind::Probe) => {
+                *before = down(before.attempts.saturating_add(1));
                 false
             }
             // this call was sent before the endpoint went down
@@ -175,7 +178,7 @@ impl State {
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 let opens = limit > 0 && self.failures_in_a_row >= limit;
                 if opens {
-                    self.down = Some(Down { outage, until: until(0), attempts: 0, probing: false });
+                    self.down = Some(down(0));
                     self.outages = self.outages.saturating_add(1);
                 }
                 opens
@@ -187,6 +190,12 @@ impl State {
     fn recover(&mut self) -> Option<Outage> {
         self.failures_in_a_row = 0;
         self.down.take().map(|down| down.outage)
+    }
+}
+
+impl Down {
+    fn is_paused(&self, now: Instant, longest: Duration) -> bool {
+        self.since.checked_add(self.pause.min(longest)).is_some_and(|until| now < until)
     }
 }
 
@@ -247,8 +256,8 @@ fn lengthened(attempts: u32, longest: Duration) -> Duration {
     FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempts)).min(longest)
 }
 
-/// A random time between half of `pause` and `pause`, so that processes that began to wait together do not return together. The
-/// randomness comes from the standard library's hash maps.
+/// A random time between half of `pause` and `pause`, so that processes that began to wait together do not return
+/// together. The randomness comes from the standard library's hash maps.
 fn spread(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let part = f64::from(u32::try_from(random % 1024).unwrap_or_default()) / 1024.0;
@@ -303,7 +312,7 @@ mod tests {
         let breaker = down_after_three(Outage::Unreachable);
         let shorter = Duration::from_millis(1);
         let now = Instant::now();
-        let impatient = breaker.with_limits(BreakerLimits { failures: 5, longest_pause: shorter }, now);
+        let impatient = breaker.with_limits(BreakerLimits { failures: 5, longest_pause: shorter });
         assert_eq!((impatient.outage(), impatient.outages()), (Some(Outage::Unreachable), 1));
         let probe = impatient.admit(now.checked_add(shorter).unwrap());
         probe.ok().unwrap().answered();
@@ -313,7 +322,7 @@ mod tests {
     #[test]
     fn limits_that_never_open_it_end_an_outage_too() {
         let breaker = down_after_three(Outage::Silent);
-        let tolerant = breaker.with_limits(BreakerLimits { failures: 0, ..LIMITS }, Instant::now());
+        let tolerant = breaker.with_limits(BreakerLimits { failures: 0, ..LIMITS });
         assert_eq!(tolerant.outage(), None);
         assert!(tolerant.admit(Instant::now()).is_ok());
     }

@@ -9,8 +9,8 @@ use rustls::RootCertStore;
 use super::breaker::BreakerLimits;
 use crate::signing::SigningTarget;
 
-/// How one endpoint is called. A [`Client`](super::Client) is made from these settings and from no other, and may be kept
-/// for as long as they are equal as a whole.
+/// How one endpoint is called. A [`Client`](super::Client) is made from these settings and from no other, and may be
+/// kept for as long as they are equal as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallSettings {
     /// Which endpoint is called.
@@ -23,8 +23,8 @@ pub struct CallSettings {
     pub breaker: BreakerLimits,
 }
 
-/// Which endpoint is called. While these settings are equal it is the same endpoint, and what is known of it (that it is
-/// down, that its clock is off) stays true, however it is called.
+/// Which endpoint is called. While these settings are equal it is the same endpoint, and what is known of it (that it
+/// is down, that its clock is off) stays true, however it is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointSettings {
     /// Host name or address to connect to, IPv6 without brackets.
@@ -47,8 +47,7 @@ pub enum Trust {
 }
 
 impl PartialEq for Trust {
-    /// Compares the roots themselves: a CA file that was replaced has another name for the same store, or the same name for
-    /// another.
+    /// Compares the roots themselves: a CA file may be replaced under its name, and two files may hold the same roots.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Plaintext, Self::Plaintext) => true,

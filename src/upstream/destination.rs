@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::time::Instant;
 
 use super::breaker::Breaker;
 use super::call_settings::{CallSettings, EndpointSettings, Trust};
@@ -30,15 +29,15 @@ pub enum DestinationError {
 }
 
 impl Destination {
-    /// The destination with these settings; `route` is its name in the log. What `before` knows of the same endpoint stays
-    /// known, however differently it is called.
+    /// The destination with these settings; `route` is its name in the log. What `before` knows of the same endpoint
+    /// stays known, however differently it is called.
     ///
     /// # Errors
     /// [`DestinationError`].
     pub fn new(route: &str, settings: CallSettings, before: Option<&Self>) -> Result<Self, DestinationError> {
         let endpoint = connectable(&settings.endpoint)?;
         let breaker = match before.filter(|before| before.settings.endpoint == settings.endpoint) {
-            Some(before) => before.breaker.with_limits(settings.breaker, Instant::now()),
+            Some(before) => before.breaker.with_limits(settings.breaker),
             None => Breaker::new(route, settings.breaker),
         };
         Ok(Self { settings, endpoint, breaker: Arc::new(breaker) })

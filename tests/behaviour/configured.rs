@@ -167,8 +167,8 @@ fn a_socket_of_the_service_manager_that_no_listener_takes_is_warned_of() {
 fn a_check_whose_reader_has_left_ends_with_its_exit_code_and_without_a_panic() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let child =
-        Setup::to(&Endpoint::obliging()).command("check").stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let setup = Setup::to(&Endpoint::obliging());
+    let child = setup.command("check").stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
     assert!(status.success() && stderr.is_empty(), "{status}: {}", String::from_utf8_lossy(&stderr));
 }

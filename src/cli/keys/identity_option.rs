@@ -1,11 +1,11 @@
 //! `--identity` and `--identity-credential`: the place of the identity that opens sealed keys.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::live;
 use crate::credentials::FileSource;
 
 /// The two options. Whether one of them is required depends on the command.
@@ -33,8 +33,7 @@ impl IdentityOption {
             (None, Some(name)) => FileSource::SystemdCredential(name.clone()),
             (None, None) => return Ok(None),
         };
-        let directory = env::var_os("CREDENTIALS_DIRECTORY");
-        Ok(Some(source.locate(directory.as_deref().map(Path::new))?))
+        Ok(Some(source.locate(live::credentials_directory().as_deref())?))
     }
 
     /// The identity's path, for commands that need it.

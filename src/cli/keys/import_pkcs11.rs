@@ -1,11 +1,12 @@
 //! `countersign keys import-pkcs11`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::identity_option::IdentityOption;
 use super::secret_input::{self, Parts, Wanted};
+use crate::app::build::key_stores::agent_inputs::absolute;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::output::print;
 use crate::config::token_uri::{self, TokenUri};
@@ -100,11 +101,6 @@ fn report(key: &TokenKey, id: &AccessKeyId, facts: &KeyFacts) -> String {
         pin = key.pin,
         id = id.as_str(),
     )
-}
-
-/// The lines that are printed may be used in a configuration anywhere: paths in them are absolute.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn bad(message: &str) -> Failure {

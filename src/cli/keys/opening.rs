@@ -1,10 +1,11 @@
 //! Opens a sealed file for a command, in this process: unlike `run`, a command needs no agent.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::app::build::key_stores::agent_inputs::absolute;
 use crate::credentials::agent::Fetch as _;
 use crate::credentials::identity::names_plugin;
 use crate::credentials::plugin::PluginKey;
@@ -21,7 +22,6 @@ pub(super) fn open_document(file: &Path, identity: &Path) -> Result<Zeroizing<Ve
     if !names_plugin(identity) {
         return Ok(SealedFile::new(file.to_owned(), identity.to_owned()).open_document()?);
     }
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
     PluginKey { file: absolute(file), identity: absolute(identity), timeout: TIMEOUT }.fetch()
 }
 

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The working directory of an agent is another than ours.
-pub(super) fn absolute(path: &Path) -> PathBuf {
+/// A path that means the same in every working directory: that of an agent is another than ours.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

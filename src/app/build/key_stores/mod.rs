@@ -1,6 +1,6 @@
 //! From a `[key.NAME]` to its live store.
 
-mod agent_inputs;
+pub(crate) mod agent_inputs;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(not(feature = "aws"))]
