@@ -4,7 +4,7 @@ use crate::authorize::{Admission, Identifiers};
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
-use crate::config::settings::{Admin, Client, ListenAddress, Listener, Name, Process, Route, ServedRoutes};
+use crate::config::settings::{Admin, Client, ListenOn, Listener, Name, Process, Route, ServedRoutes};
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
 
@@ -61,8 +61,8 @@ pub(crate) fn reference(wanted: Name, names: &[Name], what: &str) -> Result<Name
 
 fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>) {
     let named = |l: &Listener| (KeyPath::of(["listener", l.name.as_str(), "address"]), l.address.clone());
-    let mut all: Vec<(KeyPath, ListenAddress)> = listeners.iter().map(named).collect();
-    all.extend(admin.map(|admin| (KeyPath::of(["admin", "address"]), ListenAddress::Tcp(admin.address))));
+    let mut all: Vec<(KeyPath, ListenOn)> = listeners.iter().map(named).collect();
+    all.extend(admin.map(|admin| (KeyPath::of(["admin", "address"]), ListenOn::Tcp(admin.address))));
     for (nth, (path, address)) in all.iter().enumerate() {
         // with port 0 each gets a port of its own
         let taken = all.iter().take(nth).find(|(_, other)| same_address(other, address));
@@ -72,14 +72,12 @@ fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>)
     }
 }
 
-fn same_address(one: &ListenAddress, other: &ListenAddress) -> bool {
+fn same_address(one: &ListenOn, other: &ListenOn) -> bool {
     match (one, other) {
-        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => one == other && one.port() != 0,
-        (ListenAddress::Unix(UnixSocket { path: one, .. }), ListenAddress::Unix(UnixSocket { path: other, .. })) => {
-            one == other
-        }
-        (ListenAddress::Inherited { name: one }, ListenAddress::Inherited { name: other }) => one == other,
-        (ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited { .. }, _) => false,
+        (ListenOn::Tcp(one), ListenOn::Tcp(other)) => one == other && one.port() != 0,
+        (ListenOn::Unix(UnixSocket { path: one, .. }), ListenOn::Unix(UnixSocket { path: other, .. })) => one == other,
+        (ListenOn::Inherited { name: one }, ListenOn::Inherited { name: other }) => one == other,
+        (ListenOn::Tcp(_) | ListenOn::Unix(_) | ListenOn::Inherited { .. }, _) => false,
     }
 }
 

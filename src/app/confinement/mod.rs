@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
-use crate::config::settings::{Endpoint, ListenAddress, Listener, Route, Settings, TokenKeys, Transport};
+use crate::config::settings::{Endpoint, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
 use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
@@ -62,8 +62,8 @@ pub(crate) fn confinement(
 /// holds for a whole directory, so a socket in a shared one (/run, /tmp) stays behind, and the next start replaces it.
 fn socket_directories(listeners: &[Listener]) -> Vec<PathBuf> {
     let sockets = listeners.iter().filter_map(|listener| match &listener.address {
-        ListenAddress::Unix(socket) => Some(socket.path.as_path()),
-        ListenAddress::Tcp(_) | ListenAddress::Inherited { .. } => None,
+        ListenOn::Unix(socket) => Some(socket.path.as_path()),
+        ListenOn::Tcp(_) | ListenOn::Inherited { .. } => None,
     });
     let sockets: BTreeSet<&Path> = sockets.collect();
     let directories: BTreeSet<&Path> = sockets.iter().filter_map(|socket| socket.parent()).collect();
@@ -184,7 +184,7 @@ mod tests {
             let mut listener = settings("https://[::1]/").listeners.remove(0);
             let path = directory.path().join(name);
             listener.address =
-                ListenAddress::Unix(crate::downstream::unix_socket::UnixSocket { path, mode: 0o600, group: None });
+                ListenOn::Unix(crate::downstream::unix_socket::UnixSocket { path, mode: 0o600, group: None });
             listener
         };
         let listeners = [listener("a"), listener("b")];

@@ -62,17 +62,17 @@ impl BoundListener {
         inherited: &mut Option<InheritedSockets>,
     ) -> Result<Self, BindError> {
         let (shares, address, path) = match &listener.address {
-            settings::ListenAddress::Tcp(address) => {
+            settings::ListenOn::Tcp(address) => {
                 let shares = bind_tcp(*address, workers)?;
                 let chosen = shares.first().and_then(|socket| socket.address().ok());
                 (shares, chosen.unwrap_or(ListenAddress::Tcp(*address)), None)
             }
-            settings::ListenAddress::Unix(socket) => {
+            settings::ListenOn::Unix(socket) => {
                 let (bound, path) = unix_socket::bind(socket)?;
                 let address = ListenAddress::Unix(Some(path.path().to_owned()));
                 (share(ListenerSocket::Unix(bound), workers)?, address, Some(path))
             }
-            settings::ListenAddress::Inherited { name } => {
+            settings::ListenOn::Inherited { name } => {
                 let all = match inherited {
                     Some(all) => all,
                     None => inherited.insert(InheritedSockets::from_environment()?),
@@ -114,8 +114,8 @@ pub(crate) fn unused(listeners: &[Listener], inherited: Option<InheritedSockets>
     let Some(sockets) = inherited.or_else(handed_over) else { return Vec::new() };
     let used = |socket: &str| {
         listeners.iter().any(|listener| match &listener.address {
-            settings::ListenAddress::Inherited { name } => name == socket,
-            settings::ListenAddress::Tcp(_) | settings::ListenAddress::Unix(_) => false,
+            settings::ListenOn::Inherited { name } => name == socket,
+            settings::ListenOn::Tcp(_) | settings::ListenOn::Unix(_) => false,
         })
     };
     sockets.names().filter(|name| !used(name)).map(str::to_owned).collect()

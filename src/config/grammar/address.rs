@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::reading::value::{Given, shown};
-use crate::config::settings::ListenAddress;
+use crate::config::settings::ListenOn;
 use crate::downstream::unix_socket::UnixSocket;
 
 /// Longest path of a Unix socket, in bytes (`sun_path` less its closing NUL).
@@ -11,7 +11,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Where clients connect: an IP address and port, `unix:/path`, or `systemd:NAME`. The mode and group of a Unix socket
 /// are read from keys of their own.
-pub(crate) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
+pub(crate) fn listen(given: &Given<'_>) -> Result<ListenOn, String> {
     let text = given.as_text().unwrap_or_default();
     if let Some(path) = text.strip_prefix("unix:") {
         let usable = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
@@ -22,7 +22,7 @@ pub(crate) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
                 shown(text)
             ));
         }
-        return Ok(ListenAddress::Unix(UnixSocket { path: path.into(), mode: 0, group: None }));
+        return Ok(ListenOn::Unix(UnixSocket { path: path.into(), mode: 0, group: None }));
     }
     if let Some(name) = text.strip_prefix("systemd:") {
         // systemd separates the names by colons
@@ -33,9 +33,9 @@ pub(crate) fn listen(given: &Given<'_>) -> Result<ListenAddress, String> {
                 shown(text)
             ));
         }
-        return Ok(ListenAddress::Inherited { name: name.to_owned() });
+        return Ok(ListenOn::Inherited { name: name.to_owned() });
     }
-    socket(given).map(ListenAddress::Tcp)
+    socket(given).map(ListenOn::Tcp)
 }
 
 /// An address to listen on: an IP address and a port. Host names are refused, because what they resolve to may change.

@@ -17,7 +17,7 @@ pub struct Listener {
     /// The table's name; it appears in logs and metrics.
     pub name: Name,
     /// `address`.
-    pub address: ListenAddress,
+    pub address: ListenOn,
     /// `any_local` or `authenticate`: who may call.
     pub callers: Admission,
     /// `hosts`: further `Host` values (exact, with the port unless it is 80) clients may use for this listener, beside
@@ -37,9 +37,9 @@ pub struct Listener {
     pub limits: ListenerLimits,
 }
 
-/// Where clients connect.
+/// Where a listener is to listen. The address that it really has is known once its socket is bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListenAddress {
+pub enum ListenOn {
     /// `IP:PORT`; port 0 takes any free one.
     Tcp(SocketAddr),
     /// `unix:/path`, and who may connect to it.
@@ -52,7 +52,7 @@ pub enum ListenAddress {
     },
 }
 
-impl fmt::Display for ListenAddress {
+impl fmt::Display for ListenOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),

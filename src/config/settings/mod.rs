@@ -15,8 +15,7 @@ mod route;
 pub use client::{Client, Rate};
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{
-    ClientAuthority, Exposure, ListenAddress, Listener, ListenerLimits, ListenerTls, ServedRoutes, ServiceAccount,
-    TokenKeys,
+    ClientAuthority, Exposure, ListenOn, Listener, ListenerLimits, ListenerTls, ServedRoutes, ServiceAccount, TokenKeys,
 };
 pub use name::Name;
 pub use process::{Admin, Audit, Confinement, Log, Process};

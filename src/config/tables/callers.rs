@@ -4,7 +4,7 @@
 use crate::authorize::{Admission, Method};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag};
-use crate::config::settings::{Exposure, ListenAddress, ListenerTls, ServiceAccount};
+use crate::config::settings::{Exposure, ListenOn, ListenerTls, ServiceAccount};
 
 /// The value of a `danger_` key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,20 +49,20 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<Admission> {
 pub(crate) fn check_methods(
     table: &Table<'_>,
     methods: &[Method],
-    address: &ListenAddress,
+    address: &ListenOn,
     tls: Option<&ListenerTls>,
     service_account: Option<&ServiceAccount>,
 ) {
     for method in methods {
         let fault = match (method, address) {
-            (Method::UnixPeer, ListenAddress::Tcp(_)) => Some(
+            (Method::UnixPeer, ListenOn::Tcp(_)) => Some(
                 "`unix-peer` needs a Unix socket: write `address = \"unix:/...\"`; on loopback, `loopback-owner` tells \
                  users",
             ),
-            (Method::LoopbackOwner, ListenAddress::Unix(_) | ListenAddress::Inherited { .. }) => {
+            (Method::LoopbackOwner, ListenOn::Unix(_) | ListenOn::Inherited { .. }) => {
                 Some("`loopback-owner` needs a loopback address of TCP; on a Unix socket, `unix-peer` tells users")
             }
-            (Method::LoopbackOwner, ListenAddress::Tcp(_)) if !is_local(address) => Some(
+            (Method::LoopbackOwner, ListenOn::Tcp(_)) if !is_local(address) => Some(
                 "`loopback-owner` needs a loopback address: who owns a socket on another machine is not known here",
             ),
             (Method::Mtls, _) if tls.is_none_or(|tls| tls.clients.is_none()) => {
@@ -72,8 +72,8 @@ pub(crate) fn check_methods(
                 "`service-account` needs `[listener.NAME.service_account]` with `issuer`, `audience`, `algorithm` and \
                  `jwks_file`",
             ),
-            (Method::UnixPeer, ListenAddress::Unix(_) | ListenAddress::Inherited { .. })
-            | (Method::LoopbackOwner, ListenAddress::Tcp(_))
+            (Method::UnixPeer, ListenOn::Unix(_) | ListenOn::Inherited { .. })
+            | (Method::LoopbackOwner, ListenOn::Tcp(_))
             | (Method::Mtls | Method::BearerToken | Method::ServiceAccount, _) => None,
         };
         if let Some(fault) = fault {
@@ -92,7 +92,7 @@ pub(crate) fn check_methods(
             "`service_account` is given, and its tokens do not count: add \"service-account\", or remove the table",
         );
     }
-    if tls.is_some() && matches!(address, ListenAddress::Unix(_)) {
+    if tls.is_some() && matches!(address, ListenOn::Unix(_)) {
         table.fault("tls", "a Unix socket has nobody on the way: remove the table");
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn check_methods(
 pub(crate) fn exposure(
     table: &mut Table<'_>,
     callers: Option<&Admission>,
-    address: Option<&ListenAddress>,
+    address: Option<&ListenOn>,
     tls: Option<&ListenerTls>,
 ) -> Option<Exposure> {
     let read = |given: &Given<'_>| flag(given).map(|danger| if danger { Danger::On } else { Danger::Off });
@@ -112,7 +112,7 @@ pub(crate) fn exposure(
         return Some(Exposure::Loopback);
     }
     // an inherited socket is known only at the start
-    let unknown = matches!(address, ListenAddress::Inherited { .. });
+    let unknown = matches!(address, ListenOn::Inherited { .. });
     let token = |method: &Method| matches!(method, Method::BearerToken | Method::ServiceAccount);
     match callers {
         Admission::AnyLocal if anywhere == Danger::On => Some(Exposure::DangerBeyondLoopback),
@@ -148,11 +148,11 @@ pub(crate) fn exposure(
     }
 }
 
-fn is_local(address: &ListenAddress) -> bool {
+fn is_local(address: &ListenOn) -> bool {
     match address {
-        ListenAddress::Tcp(address) => address.ip().to_canonical().is_loopback(),
-        ListenAddress::Unix(_) => true,
-        ListenAddress::Inherited { .. } => false,
+        ListenOn::Tcp(address) => address.ip().to_canonical().is_loopback(),
+        ListenOn::Unix(_) => true,
+        ListenOn::Inherited { .. } => false,
     }
 }
 
@@ -246,8 +246,8 @@ mod tests {
     fn mode_and_group_are_for_unix_sockets() {
         use crate::downstream::unix_socket::{Group, UnixSocket};
         let socket = |lines: &str| match read(&format!("address = \"unix:/s\"\nany_local = true\n{lines}")).address {
-            ListenAddress::Unix(UnixSocket { mode, group, .. }) => (mode, group),
-            other @ (ListenAddress::Tcp(_) | ListenAddress::Inherited { .. }) => panic!("{other}"),
+            ListenOn::Unix(UnixSocket { mode, group, .. }) => (mode, group),
+            other @ (ListenOn::Tcp(_) | ListenOn::Inherited { .. }) => panic!("{other}"),
         };
         assert_eq!(socket(""), (0o660, None));
         assert_eq!(socket("mode = \"0600\"\ngroup = 5"), (0o600, Some(Group::Id(5))));

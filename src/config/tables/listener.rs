@@ -9,9 +9,7 @@ use crate::config::grammar::{address, header, identifier, route_choice};
 use crate::config::reading::quantity::{count, duration};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, name, text};
-use crate::config::settings::{
-    ListenAddress, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount,
-};
+use crate::config::settings::{ListenOn, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount};
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
 use crate::downstream::unix_socket::{Group, UnixSocket};
@@ -56,15 +54,15 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
 }
 
 /// The address, and for a Unix socket its mode and group.
-fn listen_address(table: &mut Table<'_>) -> Option<ListenAddress> {
-    let address = table.get("address", ListenAddress::Tcp(ADDRESS), address::listen);
+fn listen_address(table: &mut Table<'_>) -> Option<ListenOn> {
+    let address = table.get("address", ListenOn::Tcp(ADDRESS), address::listen);
     let mode = table.get("mode", SOCKET_MODE, permissions);
     let group = table.get("group", None, |given| group(given).map(Some));
     match address? {
-        ListenAddress::Unix(UnixSocket { path, .. }) => {
-            Some(ListenAddress::Unix(UnixSocket { path, mode: mode?, group: group? }))
+        ListenOn::Unix(UnixSocket { path, .. }) => {
+            Some(ListenOn::Unix(UnixSocket { path, mode: mode?, group: group? }))
         }
-        other @ (ListenAddress::Tcp(_) | ListenAddress::Inherited { .. }) => {
+        other @ (ListenOn::Tcp(_) | ListenOn::Inherited { .. }) => {
             for key in ["mode", "group"] {
                 if table.has(key) {
                     table
@@ -157,7 +155,7 @@ mod tests {
         };
         let expected = Listener {
             name: Name::parse("local").unwrap(),
-            address: ListenAddress::Tcp("127.0.0.1:8021".parse().unwrap()),
+            address: ListenOn::Tcp("127.0.0.1:8021".parse().unwrap()),
             callers: Admission::AnyLocal,
             hosts: Vec::new(),
             required_header: None,
