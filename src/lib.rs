@@ -37,9 +37,9 @@
 //! - What is sent is the canonical query string that was signed (the same bytes of the same buffer) plus `&Signature=`.
 //!   The client's framing, encoding, trailers and path are never forwarded. Differences between parsers end here.
 //!
-//! Whatever fails is an `proxy::fault::ExchangeError`. One exhaustive `match` makes a `proxy::fault::Fault` of it
-//! (status, code, who is to blame, message), and `proxy::answer::refuse` writes it in the dialect of the route. The
-//! outer `handle` never fails.
+//! Whatever fails is a `proxy::fault::ExchangeError`. Each error has its row in [`faults`] (status, code, level and
+//! reason of the log line, what to do), which one exhaustive `match` finds, and `proxy::answer::refuse` writes the
+//! response in the dialect of the route. The outer `handle` never fails.
 //!
 //! # The rooms, and who may use whom
 //!
