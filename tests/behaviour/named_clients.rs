@@ -186,7 +186,7 @@ fn a_client_over_its_rate_is_throttled_and_others_are_not() {
     let seconds: u64 = answer.head.field("retry-after").unwrap().parse().unwrap();
     assert!((50..=60).contains(&seconds), "{answer:?}");
     assert_eq!(answer.head.field("x-proxy-sent"), Some("no"));
-    assert_eq!(answer.element("Message"), "rate exceeded");
+    assert_eq!(answer.element("Message"), "Rate exceeded");
 }
 
 #[test]
