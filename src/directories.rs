@@ -1,5 +1,5 @@
-//! Notices that files change, by watching their directories: a watch on the file itself is lost when the file is replaced or a
-//! symlink is changed.
+//! Notices that files change, by watching their directories: a watch on the file itself is lost when the file is
+//! replaced or a symlink is changed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// The directories of `files`. Once armed, `changed` is called, on its own thread, for every event that may have changed one of
-    /// the files.
+    /// The directories of `files`. Once armed, `changed` is called, on its own thread, for every event that may have
+    /// changed one of the files.
     ///
     /// # Errors
     /// The system cannot notify us (on Linux: the limits on inotify).
@@ -48,9 +48,9 @@ impl Directories {
     }
 }
 
-/// The system also reports reads: reacting to those, we would wake ourselves for ever. It reports each write as well, and a log file
-/// in the same directory would wake us all the time. So a file counts as changed when it is closed after writing, moved, linked
-/// or removed.
+/// The system also reports reads: reacting to those, we would wake ourselves for ever. It reports each write as well,
+/// and a log file in the same directory would wake us all the time. So a file counts as changed when it is closed after
+/// writing, moved, linked or removed.
 const fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,

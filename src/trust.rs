@@ -1,4 +1,5 @@
-//! TLS towards other servers: 1.2 and 1.3, certificates verified against the platform's roots or a given file, no exceptions.
+//! TLS towards other servers: 1.2 and 1.3, certificates verified against the platform's roots or a given file, no
+//! exceptions.
 
 use std::io;
 use std::net::IpAddr;
@@ -82,8 +83,8 @@ pub fn client_config(store: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, Roo
     Ok(Arc::new(config))
 }
 
-/// The name that a server's certificate must be for. `host` is a DNS name or an address, IPv6 without brackets; `None` is
-/// neither.
+/// The name that a server's certificate must be for. `host` is a DNS name or an address, IPv6 without brackets; `None`
+/// is neither.
 #[must_use]
 pub fn server_name(host: &str) -> Option<ServerName<'static>> {
     match host.parse::<IpAddr>() {

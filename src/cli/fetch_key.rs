@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::exit::{ExitCode, Failure};
 use crate::confine;
 use crate::credentials::StoreError;
-use crate::credentials::agent::errand;
+use crate::credentials::agent::one_shot;
 
 /// Arguments of either command.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(crate) fn run<O: DeserializeOwned, E: StoreError>(
     confine::keep_private().map_err(|error| system(&error))?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system(&error))?;
     let order: O = serde_json::from_str(&arguments.order).map_err(|error| system(&error))?;
-    print(&errand::answer(obtain(&order))).map_err(|error| system(&error))
+    print(&one_shot::answer(obtain(&order))).map_err(|error| system(&error))
 }
 
 /// Writes to standard output without its buffer, which is not wiped.

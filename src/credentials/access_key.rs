@@ -1,4 +1,4 @@
-//! An access key: its id, what belongs to it, and the form of it that signs.
+//! An access key: its id, its credentials, and the form that signs.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ use super::signing_key::{Mac, SignatureMethod, SigningKey};
 
 /// The public half of an access key: 1 to 256 bytes of text without control characters.
 ///
-/// AWS's own are 16 to 128 of `A-Z a-z 0-9 _` (IAM reference), but other clouds let people choose theirs freely.
+/// AWS's own ids are 16 to 128 characters of `A-Z a-z 0-9 _` (IAM reference), but other clouds let people choose them
+/// freely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKeyId(String);
 
@@ -51,7 +52,7 @@ pub struct Credentials {
     pub expiration: Option<Timestamp>,
 }
 
-/// An access key ready to sign: what a store loads, and a route signs with. Where its secret is, nobody needs to know.
+/// An access key ready to sign: a store loads it, and a route signs with it, wherever its secret is kept.
 pub struct ActiveKey<S = Signer> {
     id: AccessKeyId,
     session_token: Option<SessionToken>,
@@ -59,8 +60,7 @@ pub struct ActiveKey<S = Signer> {
     signing_key: S,
 }
 
-/// An access key that this process can compute with: it verifies as well. The secret itself is gone: only the keyed HMAC
-/// state remains.
+/// An access key whose HMAC state is in this process, so that it verifies as well. The secret itself is not kept.
 pub type HeldKey = ActiveKey<SigningKey>;
 
 impl HeldKey {
@@ -87,7 +87,7 @@ impl ActiveKey {
         Self { id, session_token: None, expiration: None, signing_key: Signer::Remote(signer) }
     }
 
-    /// The MAC of `message`: at once when the secret is in this process.
+    /// The MAC of `message`: computed at once if the key is in this process.
     ///
     /// # Errors
     /// [`SigningError`].
@@ -95,7 +95,8 @@ impl ActiveKey {
         self.signing_key.mac(method, message).await
     }
 
-    /// How well the memory of what is secret here is kept from others, the worse of key and token; `None` when both are elsewhere.
+    /// How well the memory of key and session token is protected, the worse of the two; `None` if neither is in this
+    /// process.
     #[must_use]
     pub fn protection(&self) -> Option<Protection> {
         let key = self.signing_key.held().map(SigningKey::protection);

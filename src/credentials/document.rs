@@ -1,4 +1,4 @@
-//! The JSON inside a sealed key: what an AWS `credential_process` prints, so that `age -d` is one.
+//! The JSON of an access key, as an AWS `credential_process` prints it, so that `age -d` of a sealed key is one.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>: `Version` (1), `AccessKeyId`,
 //! `SecretAccessKey`, and for temporary credentials `SessionToken` and `Expiration` (RFC 3339). Fields beyond these are
@@ -13,11 +13,11 @@ use zeroize::Zeroizing;
 use super::access_key::{AccessKeyId, Credentials};
 use super::secret::{MAX_SECRET_LENGTH, SecretAccessKey, SessionToken};
 
-/// The longest document, in bytes: two secrets as long as they may get, and the rest. Sealed it stays below what
-/// [`crate::secret_file::MAX_SIZE`] lets in again.
+/// The longest document, in bytes: two secrets of the greatest length, and the rest. Sealed, it is smaller than
+/// [`crate::secret_file::MAX_SIZE`], so that it can be read again.
 pub const MAX_DOCUMENT: usize = 2 * MAX_SECRET_LENGTH + 4 * 1024;
 
-/// Why a document is no access key. Names fields, lines and columns, never a value.
+/// Why a document is not an access key. Names fields, lines and columns, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
     /// Not JSON.
@@ -45,21 +45,22 @@ pub enum DocumentError {
     /// Another version.
     #[error("Version is not 1, the only one there is")]
     Version,
-    /// An id no cloud would issue.
+    /// An id that no cloud would issue.
     #[error("AccessKeyId is not 1 to 256 bytes of text without control characters")]
     AccessKeyId,
     /// Empty, too long, or not printable ASCII.
     #[error(
-        "{0} is empty, longer than {MAX_SECRET_LENGTH} bytes, or has a character that is not printable ASCII (a stray newline?)"
+        "{0} is empty, longer than {MAX_SECRET_LENGTH} bytes, or has a character that \
+         is not printable ASCII (a stray newline?)"
     )]
     Secret(&'static str),
-    /// Not a time.
+    /// The expiration is not a time.
     #[error("Expiration is not a time like 2026-11-22T21:00:00Z (RFC 3339)")]
     Expiration,
 }
 
-/// The fields as they stand in the text. Raw, because serde_json decodes a string with escapes through a buffer of its own,
-/// which it does not wipe, and because its messages about wrong types show the value.
+/// The fields as they are in the text. Raw, because serde_json decodes strings with escapes through a buffer that it
+/// does not wipe, and because its messages about wrong types show the value.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Fields<'a> {
@@ -155,7 +156,7 @@ fn string(field: &'static str, raw: &RawValue) -> Result<Zeroizing<String>, Docu
     let mut decoded = Zeroizing::new(String::with_capacity(text.len()));
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
-        // the text is valid JSON: what stands behind a backslash is one of eight characters, or `u` and four digits
+        // the text is valid JSON: a backslash is followed by one of eight characters, or by `u` and four digits
         let itself = if character == '\\' { unescape(&mut rest) } else { Some(character) };
         decoded.push(itself.ok_or(DocumentError::Secret(field))?);
     }
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn a_document_with_all_fields_and_some_unknown_ones_is_read() {
         let json = format!(
-            r#"{{"Version":1,"AccountId":"123456789012","AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"{SECRET}",
+            r#"{{"Version":1,"A":"1","AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"{SECRET}",
                 "SessionToken":"token/with+all=of it".."#
         );
         assert!(matches!(error(&json), DocumentError::NotJson { line: 2, .. }));

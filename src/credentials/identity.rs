@@ -1,8 +1,8 @@
 //! age identities, which open sealed keys, and recipients, which keys are sealed to.
 //!
-//! Native X25519 ones, and those of age plugins, which are programs that a process that faces the network does not start: see
-//! [`super::plugin`]. SSH keys would bring in an `rsa` crate with an open advisory; passphrases cost 256 MiB and most of a second
-//! each time.
+//! Supported are native X25519 identities, and those of age plugins, which are programs that the network-facing process
+//! does not start: see [`super::plugin`]. SSH keys would need the `rsa` crate, which has an open advisory; a passphrase
+//! costs 256 MiB and most of a second each time.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub enum IdentityError {
         /// Which line, from 1.
         line: usize,
     },
-    /// `age -p` was applied to it.
+    /// It is encrypted with a passphrase (`age -p`).
     #[error("{0} is protected by a passphrase, which nobody is there to type: give the identity itself, mode 600")]
     Passphrase(PathBuf),
     /// An SSH private key.
@@ -39,12 +39,12 @@ pub enum IdentityError {
          `countersign keys new-identity`"
     )]
     Ssh(PathBuf),
-    /// A plugin's identity has come where none was.
+    /// It now names a plugin, and did not when countersign was started.
     #[error(
         "{0} names an age plugin now, whose process is started with countersign: restart countersign to have it opened"
     )]
     NewPlugin(PathBuf),
-    /// Nothing but comments.
+    /// It contains only comments.
     #[error("{0} holds no identity: make one with `countersign keys new-identity`")]
     Empty(PathBuf),
 }
@@ -60,16 +60,17 @@ impl StoreError for IdentityError {
     }
 }
 
-/// Identities from one file, at least one; several while keys move from an old one to a new one.
+/// The identities in one file: at least one, and several while keys move from an old identity to a new one.
 pub struct Identities {
     native: Vec<x25519::Identity>,
     plugins: Vec<plugin::Identity>,
 }
 
-/// How a plugin's identity begins.
+/// The prefix of a plugin's identity.
 const PLUGIN: &[u8] = b"AGE-PLUGIN-";
 
-/// Whether an identity file names an age plugin. One that cannot be read does not: who reads it next says what is wrong with it.
+/// Whether an identity file names an age plugin. `false` for a file that cannot be read: reading it next reports the
+/// error.
 #[must_use]
 pub fn names_plugin(path: &Path) -> bool {
     secret_file::read(path).is_ok_and(|text| lines(&text).any(|(line, _)| line.starts_with(PLUGIN)))
@@ -119,14 +120,14 @@ impl Identities {
         Ok(identities)
     }
 
-    /// Whom to seal to, for these identities to open it.
+    /// The recipients to seal to, so that these identities can open it.
     #[must_use]
     pub fn recipients(&self) -> Vec<Recipient> {
         let native = self.native.iter().map(|identity| Recipient::Native(identity.to_public()));
         native.chain(self.plugins.iter().cloned().map(Recipient::OfPluginIdentity)).collect()
     }
 
-    /// An identity file, as `age-keygen` writes it, of what [`Self::generate`] has made.
+    /// An identity file as `age-keygen` writes it, for an identity that [`Self::generate`] has made.
     #[must_use]
     pub fn to_file(&self, created: Timestamp) -> Zeroizing<Vec<u8>> {
         // reserved once: growing would leave copies. A line of either sort has less than 100 bytes.
@@ -151,7 +152,7 @@ impl Identities {
     }
 }
 
-/// The lines that say something, each with its number.
+/// The lines that are neither empty nor comments, with their numbers.
 fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).zip(1_usize..);
     lines.filter(|(line, _)| !line.is_empty() && !line.starts_with(b"#"))
@@ -168,14 +169,14 @@ fn not_an_identity(line: &[u8], path: &Path, number: usize) -> IdentityError {
     }
 }
 
-/// Whom something is sealed to.
+/// A recipient that a key is sealed to.
 #[derive(Clone)]
 pub enum Recipient {
     /// The public half of a native identity: `age1...`.
     Native(x25519::Recipient),
-    /// What a plugin calls one of its identities in public: `age1NAME1...`.
+    /// The public name of a plugin's identity: `age1NAME1...`.
     Plugin(plugin::Recipient),
-    /// An identity of a plugin's, which knows itself whom to seal to.
+    /// A plugin's identity: the plugin knows its recipient.
     OfPluginIdentity(plugin::Identity),
 }
 

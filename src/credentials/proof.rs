@@ -1,4 +1,4 @@
-//! Proving a key before it is used: a harmless call to the endpoint, made by whoever can make calls.
+//! Proving a new key before it is used, by a harmless call to the endpoint.
 
 use thiserror::Error;
 
@@ -6,15 +6,15 @@ use super::access_key::ActiveKey;
 
 /// Proves keys.
 pub trait Proof: Send + Sync {
-    /// Uses `key` for a harmless call. Blocks until that is answered.
+    /// Makes a harmless call with `key`. Blocks until the response.
     ///
     /// # Errors
-    /// [`Unproven`]: it is not good yet, or nobody can tell.
+    /// [`Unproven`]: the endpoint does not accept it yet, or could not be asked.
     fn prove(&self, key: &ActiveKey) -> Result<(), Unproven>;
 }
 
-/// What kept a key from being proven. It is loaded and proven again later: new keys of AWS take a while until every endpoint
-/// knows them.
+/// Why a key was not proven. It is loaded and proven again later: it takes a while until every endpoint knows a new AWS
+/// key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct Unproven(String);

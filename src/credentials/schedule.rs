@@ -1,21 +1,22 @@
-//! When a key store is asked again: ahead of the key's end, seldom while all is well, and soon, then less soon, after a failure.
+//! When a key store is asked again: before the key expires, at long intervals otherwise, and with exponential backoff
+//! after failures.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The usual time by which a key is renewed ahead of its end; a short-lived one is renewed half-way, a long-lived one when a
-/// fifth of its time is left.
+/// How long before its expiration a key is normally renewed. A short-lived key is renewed half-way, a long-lived one
+/// when a fifth of its time is left.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 
-/// The shortest time between two looks that nothing asked for.
+/// The shortest time between two scheduled loads.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The longest time until a failing store is asked again.
 const LONGEST_RETRY: Duration = Duration::from_secs(5 * 60);
 
-/// How long to wait after a look that went well. `left` is the time until the key ends.
+/// How long to wait after a successful load. `left` is the time until the key expires.
 pub(super) fn after_success(poll: Duration, left: Option<Duration>) -> Duration {
     let Some(left) = left else { return scattered(poll) };
     let part = |divisor| left.checked_div(divisor).unwrap_or_default();
@@ -23,18 +24,18 @@ pub(super) fn after_success(poll: Duration, left: Option<Duration>) -> Duration 
     scattered(poll.min(left.saturating_sub(ahead)).max(SHORTEST))
 }
 
-/// How long to wait after the `failures`th failure in a row, when the first is followed by `first`.
+/// How long to wait after the given number of failures in a row, if `first` is the wait after the first.
 pub(super) fn after_failure(first: Duration, poll: Duration, failures: u32) -> Duration {
     let doubled = first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
     scattered(doubled.min(poll).min(LONGEST_RETRY).max(first))
 }
 
-/// The time from `now` to `end`, when there is an end; none when it is past.
+/// The time from `now` to `end`, if there is an end; zero when it is past.
 pub(super) fn left(end: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     end.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// A tenth less at most, so that many instances that started together do not ask together for ever.
+/// Shortens a wait by up to a tenth, so that instances that started together do not keep loading at the same time.
 fn scattered(wait: Duration) -> Duration {
     let random = RandomState::new().hash_one(0_u8) & 0xff;
     let part = u32::try_from(random).unwrap_or_default();

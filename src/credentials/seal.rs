@@ -1,4 +1,4 @@
-//! Sealing: encrypting an access key to recipients, and putting secret files on disk whole or not at all.
+//! Sealing: encrypting an access key to recipients, and writing secret files atomically.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -20,10 +20,10 @@ use crate::secret_file::{MAX_SIZE, directory_of};
 /// Why a key is not sealed.
 #[derive(Debug, Error)]
 pub enum SealError {
-    /// What is to be sealed is no access key.
+    /// The document is not an access key.
     #[error("this is not an access key in the JSON of credential_process")]
     Document(#[from] DocumentError),
-    /// More than can be opened again.
+    /// The document is longer than can be opened again.
     #[error("this is longer than {MAX_DOCUMENT} bytes; no access key is")]
     TooLarge,
     /// The file would be larger than can be opened again.
@@ -32,7 +32,7 @@ pub enum SealError {
     /// The recipients' plugins cannot be used.
     #[error(transparent)]
     Recipients(#[from] RecipientError),
-    /// A plugin does not do it.
+    /// A plugin failed.
     #[error("the age plugin does not encrypt to its recipients: {0}")]
     Plugin(String),
     /// The age library refused.
@@ -43,7 +43,7 @@ pub enum SealError {
 /// Why a file is not written.
 #[derive(Debug, Error)]
 pub enum WriteError {
-    /// There is one, and it was not to be replaced.
+    /// It exists, and must not be replaced.
     #[error("{0} exists")]
     Exists(PathBuf),
     /// What the system said.
@@ -59,13 +59,13 @@ pub enum WriteError {
 /// What to do about a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it, and fail.
+    /// Keep it, and fail.
     Refuse,
     /// Replace it.
     Replace,
 }
 
-/// Encrypts `document` to all of `recipients`, armored. The document is checked first: what cannot be loaded is not sealed.
+/// Encrypts `document` to all of `recipients`, armored. A document that could not be loaded is not sealed.
 ///
 /// # Errors
 /// [`SealError`].
@@ -92,15 +92,15 @@ fn encrypt(encryptor: Encryptor, document: &[u8]) -> io::Result<Vec<u8>> {
     stream.finish()?.finish()
 }
 
-/// Writes a file that only we may read (mode 0600 from its creation, whatever the umask): under another name in the same
-/// directory, synced, then renamed into place, the directory synced. Whoever reads `path` sees the old file or the new one.
-/// There is no backup: an old key in `key~` is a key nobody looks after.
+/// Writes a file that only we may read (mode 0600 from its creation, whatever the umask): under a temporary name in the
+/// same directory, synced, then renamed into place, with the directory synced. A reader of `path` sees the old file or
+/// the new one. No backup is kept: an old key in `key~` would be forgotten.
 ///
-/// A file that is replaced hands on its owner and group, so that a service that could read it still can; and the group's
-/// right to read where [`crate::secret_file`] accepts it.
+/// The new file keeps the owner and group of the one that it replaces, so that a service that could read it still can;
+/// and the group's right to read where [`crate::secret_file`] accepts it.
 ///
 /// # Errors
-/// [`WriteError`]. After one, `path` is as it was.
+/// [`WriteError`]; `path` is then unchanged.
 pub fn write_secret_file(path: &Path, contents: &[u8], existing: Existing) -> Result<(), WriteError> {
     let failed = |source: io::Error| WriteError::Io { path: path.to_owned(), source };
     let directory = directory_of(path);

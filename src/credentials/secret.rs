@@ -11,8 +11,8 @@ pub const MAX_SECRET_LENGTH: usize = 16 * 1024;
 pub struct SecretAccessKey(Zeroizing<Vec<u8>>);
 
 impl SecretAccessKey {
-    /// Copies the secret into memory that is wiped on drop; `None` when it is empty, longer than [`MAX_SECRET_LENGTH`], or
-    /// has bytes no access key has (anything but printable ASCII: a stray newline is the usual accident).
+    /// Copies the secret into memory that is wiped on drop; `None` if it is empty, longer than [`MAX_SECRET_LENGTH`],
+    /// or not printable ASCII (most often because of a stray newline).
     #[must_use]
     pub fn new(secret: &[u8]) -> Option<Self> {
         printable(secret).then(|| Self(Zeroizing::new(secret.to_vec())))
@@ -25,13 +25,14 @@ impl SecretAccessKey {
     }
 }
 
-/// The token that belongs to temporary credentials; sent to the endpoint as `SecurityToken`, shown to nobody else.
+/// The token of temporary credentials; sent to the endpoint as `SecurityToken`, shown to nobody else.
 ///
-/// At rest it lies in memory that no other process can read ([`SecretBytes`]); requests that are sent have it in their body.
+/// It is kept in memory that no other process can read ([`SecretBytes`]); requests that are sent have it in their body.
 pub struct SessionToken(SecretBytes);
 
 impl SessionToken {
-    /// Copies the token into memory of its own, which is wiped on drop; `None` under the same rules as [`SecretAccessKey::new`].
+    /// Copies the token into memory of its own, which is wiped on drop; `None` under the same rules as
+    /// [`SecretAccessKey::new`].
     #[must_use]
     pub fn new(token: &str) -> Option<Self> {
         printable(token.as_bytes()).then(|| Self(SecretBytes::new(token.as_bytes())))
@@ -40,11 +41,11 @@ impl SessionToken {
     /// Lends the token's text.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
-        // it is printable ASCII: `new` has looked, and nobody has written to it since
+        // `new` has checked that it is printable ASCII
         std::str::from_utf8(self.0.expose_secret()).unwrap_or_default()
     }
 
-    /// How well its memory is kept from others.
+    /// How well its memory is protected.
     #[must_use]
     pub const fn protection(&self) -> Protection {
         self.0.protection()

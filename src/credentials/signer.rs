@@ -1,4 +1,4 @@
-//! What signs with an active key: the secret in this process, or somebody who keeps it from us and is asked.
+//! What signs with an active key: a key in this process, or a remote signer that keeps the secret and is asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,13 @@ pub enum Signer {
 /// Why there is no signature. In every case the request has not been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SigningError {
-    /// As many requests wait for the signer as may.
+    /// The queue of the signer is full.
     #[error("the signer has more requests than it may queue")]
     Busy,
     /// The signer took longer than the key's `deadline`.
     #[error("the signer did not answer within {}", Milliseconds(.0))]
     Late(Duration),
-    /// The signer is gone, and may come back: a process that ended, a token that was taken out.
+    /// The signer is away, and may come back: its process has ended, or its token was removed.
     #[error("the signer is not there")]
     Away,
     /// The string to sign is longer than the device takes.
@@ -38,7 +38,7 @@ pub enum SigningError {
     /// The key is made for another MAC.
     #[error("the key does not compute {}", .0.as_str())]
     Unsupported(SignatureMethod),
-    /// The device has the key and did not sign; its own words are in the log, not here.
+    /// The device has the key and did not sign. The log has its own message.
     #[error("the device that signs requests failed")]
     Failed,
 }
@@ -46,7 +46,7 @@ pub enum SigningError {
 /// One message to sign.
 #[derive(Clone, Copy)]
 pub struct SigningRequest<'a> {
-    /// With what.
+    /// The MAC to compute.
     pub method: SignatureMethod,
     /// The whole message.
     pub message: &'a [u8],
@@ -54,22 +54,22 @@ pub struct SigningRequest<'a> {
     pub patience: Duration,
 }
 
-/// Where an answer is awaited. Closed when nobody waits any more.
+/// Where the answer is sent. Closed when nobody waits any more.
 pub type AnswerSlot = oneshot::Sender<Result<Mac, SigningError>>;
 
-/// Whoever holds the secret, seen from here: a bounded queue.
+/// A bounded queue of requests to whatever holds the secret.
 pub trait SigningQueue: Send + Sync {
-    /// Puts a request into the queue and returns at once. An answer that is dropped is one of [`SigningError::Away`].
+    /// Puts a request into the queue and returns at once. Dropping `answer` means [`SigningError::Away`].
     ///
     /// # Errors
-    /// [`SigningError::Busy`] when the queue is full, [`SigningError::Away`] when nobody is at its other end.
+    /// [`SigningError::Busy`] if the queue is full, [`SigningError::Away`] if its other end is closed.
     fn ask(&self, request: SigningRequest<'_>, answer: AnswerSlot) -> Result<(), SigningError>;
 
-    /// Whether the signer is gone, as far as is known without asking it.
+    /// Whether the signer is away, as far as is known without asking it.
     fn is_away(&self) -> bool;
 }
 
-/// The way to a key that is kept elsewhere: a queue, and how long an answer may take.
+/// A key that is kept elsewhere: its queue, and how long an answer may take.
 pub struct RemoteSigner {
     queue: Arc<dyn SigningQueue>,
     key: Arc<str>,
@@ -77,10 +77,10 @@ pub struct RemoteSigner {
     limits: RemoteLimits,
 }
 
-/// What a remote signer is asked at most.
+/// The limits of a remote signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoteLimits {
-    /// From the question to its answer, the time in the queue included.
+    /// From request to answer, including the time in the queue.
     pub deadline: Duration,
     /// The longest message, in bytes.
     pub message: usize,
@@ -94,7 +94,7 @@ impl Signer {
     pub async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
         match self {
             Self::Held(key) => Ok(key.mac(method, message)),
-            // boxed, so that a future over a held key does not carry the room of a timer and a channel
+            // boxed, so that the future of a held key is not as large as a timer and a channel
             Self::Remote(remote) => Box::pin(remote.mac(method, message)).await,
         }
     }
@@ -108,7 +108,7 @@ impl Signer {
         }
     }
 
-    /// Whether this computes `method`: a device may have made a key for one MAC alone.
+    /// Whether this computes `method`: a device may restrict a key to one MAC.
     #[must_use]
     pub fn computes(&self, method: SignatureMethod) -> bool {
         match self {
@@ -117,7 +117,7 @@ impl Signer {
         }
     }
 
-    /// Whether this signs only with somebody's help, and that somebody is gone.
+    /// Whether this is a remote signer that is away.
     #[must_use]
     pub fn is_away(&self) -> bool {
         match self {
@@ -126,7 +126,7 @@ impl Signer {
         }
     }
 
-    /// Whether both sign alike, as far as can be told without asking anybody.
+    /// Whether both have the same key, as far as is known without asking a device.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -138,8 +138,8 @@ impl Signer {
 }
 
 impl RemoteSigner {
-    /// A signer behind `queue`. `key` says which key it is among all that a signer may have had: the object in a token, say;
-    /// `methods` are the MACs that it computes.
+    /// A signer behind `queue`. `key` says which key it is among all that a signer may have had: the object in a token,
+    /// say; `methods` are the MACs that it computes.
     #[must_use]
     pub fn new(queue: Arc<dyn SigningQueue>, key: &str, methods: Vec<SignatureMethod>, limits: RemoteLimits) -> Self {
         Self { queue, key: key.into(), methods, limits }
@@ -156,7 +156,7 @@ impl RemoteSigner {
         let (answer, answered) = oneshot::channel();
         let patience = self.limits.deadline;
         self.queue.ask(SigningRequest { method, message, patience }, answer)?;
-        // an answer that was dropped is a signer that ended with our request in its hands
+        // a dropped answer means that the signer ended while it had our request
         let answered = timeout(patience, answered).await.map_err(|_elapsed| SigningError::Late(patience))?;
         answered.unwrap_or(Err(SigningError::Away))
     }
@@ -169,7 +169,7 @@ impl RemoteSigner {
     }
 }
 
-/// Neither key knows its secret any more: they are the same when one accepts the other's MAC.
+/// Neither key keeps its secret: they are the same if one accepts the other's MAC.
 fn signs_alike(ours: &SigningKey, theirs: &SigningKey) -> bool {
     const PROBE: &[u8] = b"countersign: is this the same key?";
     let mac = theirs.mac(SignatureMethod::HmacSha256, PROBE);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_future_of_a_held_key_has_no_room_for_a_timer() {
+    fn the_future_of_a_held_key_is_too_small_for_a_timer() {
         let signer = Signer::Held(held(b"Jefe"));
         assert!(size_of_val(&signer.mac(METHOD, b"message")) <= 64);
     }

@@ -1,4 +1,4 @@
-//! The keyed HMAC state that signs: all that stays in memory of a secret access key.
+//! The keyed HMAC state that signs: the only part of a secret access key that stays in memory.
 
 use hmac::digest::{FixedOutputReset, Output};
 use hmac::{HmacReset, KeyInit};
@@ -20,7 +20,7 @@ pub enum SignatureMethod {
 }
 
 impl SignatureMethod {
-    /// What the configuration calls them.
+    /// Their names in the configuration.
     pub const WORDS: [(&'static str, Self); 2] =
         [(Self::HmacSha256.as_str(), Self::HmacSha256), (Self::HmacSha1.as_str(), Self::HmacSha1)];
 
@@ -53,11 +53,11 @@ impl Mac {
     }
 }
 
-/// Computes signatures with one secret access key. Derives nothing; what it holds lies in memory of its own, where no other
-/// process can read it ([`SecretBox`]), and is wiped on drop.
+/// Computes signatures with one secret access key. Derives nothing; its state is in memory that no other process can
+/// read ([`SecretBox`]), and is wiped on drop.
 pub struct SigningKey(SecretBox<States>);
 
-/// Whoever has these can sign, though not tell the secret.
+/// Whoever has these states can sign, but cannot derive the secret.
 struct States {
     sha256: HmacReset<Sha256>,
     sha1: HmacReset<Sha1>,
@@ -86,7 +86,7 @@ impl SigningKey {
         self.mac(method, message).as_bytes().ct_eq(tag).into()
     }
 
-    /// How well its memory is kept from others.
+    /// How well its memory is protected.
     #[must_use]
     pub const fn protection(&self) -> Protection {
         self.0.protection()
@@ -100,7 +100,8 @@ impl SigningKey {
 }
 
 impl States {
-    /// Of a copy, which stays on the stack for the caller to overwrite: as good as the key, and a worker's stack is not locked.
+    /// Works on a copy of the state, which stays on the stack until the caller overwrites it: it is as valuable as the
+    /// key, and a worker's stack is not locked.
     #[inline(never)]
     fn mac(&self, method: SignatureMethod, message: &[u8]) -> Mac {
         match method {
@@ -112,12 +113,12 @@ impl States {
 
 fn finish<M: hmac::Mac + FixedOutputReset>(mut state: M, message: &[u8]) -> Output<M> {
     hmac::Mac::update(&mut state, message);
-    // not `finalize`, which moves the state, and does not wipe what it moved from
+    // not `finalize`, which moves the state and does not wipe its old place
     state.finalize_fixed_reset()
 }
 
-/// The state after `secret`, run once and reset: a fresh one carries an uninitialised block buffer that may hold what its
-/// constructor left on the stack, which is the key XOR opad. Running it overwrites that block.
+/// The state after `secret`, run once and reset. A fresh state has an uninitialised block buffer that may hold what its
+/// constructor left on the stack, which is the key XOR opad; running it overwrites that block.
 fn scrubbed<M: hmac::Mac + KeyInit + FixedOutputReset>(secret: &[u8]) -> M {
     #[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 section 3); the Result is the trait's
     let mut state = <M as KeyInit>::new_from_slice(secret).expect("any key length");

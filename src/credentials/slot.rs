@@ -1,4 +1,4 @@
-//! The key that is current: read without a lock by every request, replaced by whoever refreshes it.
+//! The current key: every request reads it without a lock, and a refresh replaces it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,29 +15,29 @@ use super::store::{KeyStore, LoadError, LoadErrorKind, StoreError};
 /// Why there is no key to sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyUnavailable {
-    /// None was ever loaded.
+    /// No key was ever loaded.
     #[error("the key is not loaded")]
     NotLoaded,
-    /// It has expired, and nothing newer came.
+    /// It has expired, and no newer key was loaded.
     #[error("the key has expired")]
     Expired,
 }
 
-/// What a refresh that succeeded brought.
+/// The outcome of a successful refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefreshOutcome {
-    /// The store gave the key we have.
+    /// The store has the same key.
     Unchanged,
-    /// The store gave another key, which is current from now on.
+    /// The store has another key, which is current from now on.
     Changed,
-    /// The store gave another key, which is not used; what was current still is.
+    /// The store has another key, which is not used yet; the previous key stays current.
     Waiting(Waiting),
 }
 
 /// Why a key that was loaded is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Waiting {
-    /// It has expired already, and the one in use has not.
+    /// It has expired, and the current one has not.
     #[error("the key in the store has expired already")]
     Expired,
     /// The endpoint has not accepted it yet.
@@ -87,7 +87,7 @@ impl KeySlot {
         self.generation.load(Ordering::Relaxed)
     }
 
-    /// The key to sign with at `now`. Never waits and never loads; an expired key is not given out.
+    /// The key to sign with at `now`. Never waits and never loads; an expired key is never returned.
     ///
     /// # Errors
     /// [`KeyUnavailable`].
@@ -96,40 +96,40 @@ impl KeySlot {
         if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(key) }
     }
 
-    /// Whether there is a key that has not expired at `now`; for those who will ask for it later.
+    /// Checks whether there is a key that has not expired at `now`.
     ///
     /// # Errors
     /// Why there is none.
     pub fn check(&self, now: Timestamp) -> Result<(), KeyUnavailable> {
-        // only borrowed: workers share the key's count, and would take its line of memory from each other
+        // only borrowed: a clone would write the reference count, whose cache line all workers share
         let key = self.current.load();
         let key = key.as_ref().ok_or(KeyUnavailable::NotLoaded)?;
         if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(()) }
     }
 
-    /// What is the matter with the store or the key it gives, since the last look; `None` when all is well. Without secrets.
+    /// Why the last load failed, or why its key is not used; `None` if it succeeded. Without secrets.
     #[must_use]
     pub fn trouble(&self) -> Option<Arc<String>> {
         self.trouble.load_full()
     }
 
-    /// Says what is the matter, or that nothing is.
+    /// Sets what [`Self::trouble`] returns.
     pub fn set_trouble(&self, trouble: Option<String>) {
         self.trouble.store(trouble.map(Arc::new));
     }
 
-    /// Says what a new key has to pass from now on before it is current.
+    /// Sets the proof that a new key must pass from now on before it becomes current.
     pub fn set_proof(&self, proof: Option<Box<dyn Proof>>) {
         self.proof.store(proof.map(Arc::new));
     }
 
-    /// Whether a new key has to pass anything.
+    /// Whether a new key must pass a proof.
     #[must_use]
     pub fn has_proof(&self) -> bool {
         self.proof.load().is_some()
     }
 
-    /// Asks the store for its key, and makes it current when it is another one. Blocks.
+    /// Loads the store's key, and makes it current if it is another one. Blocks.
     ///
     /// # Errors
     /// As for [`Self::renew`].
@@ -137,20 +137,20 @@ impl KeySlot {
         self.renew(store, Timestamp::MIN)
     }
 
-    /// Asks the store for its key, and makes it current when it is another one, has not expired, and passes its proof, if
-    /// there is any. Blocks.
+    /// Loads the store's key, and makes it current if it is another one, has not expired, and passes its proof, if
+    /// there is one. Blocks.
     ///
     /// Requests under way keep the key they began with; the old key is wiped when the last of them ends.
     ///
     /// # Errors
-    /// What the store says. The key there was stays current: a file that is just being written must not stop the service.
+    /// The store's error. The previous key stays current: a file that is being written must not stop the service.
     pub fn renew(&self, store: &dyn KeyStore, now: Timestamp) -> Result<RefreshOutcome, LoadError> {
         let new = store.load()?;
         if self.current.load().as_ref().is_some_and(|old| is_same(old, &new)) {
             return Ok(RefreshOutcome::Unchanged);
         }
         if new.is_expired(now) {
-            // one expired key is as good as another, and says more than none
+            // if both have expired, the newer one is kept, so that the error is about it
             if self.current(now).is_ok() {
                 return Ok(RefreshOutcome::Waiting(Waiting::Expired));
             }

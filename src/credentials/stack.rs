@@ -1,16 +1,16 @@
-//! Wiping what a secret leaves on the stack, and in registers.
+//! Wiping the parts of secrets that calls leave on the stack and in registers.
 
 use std::hint::black_box;
 
 use secret_memory::wipe_registers;
 use zeroize::Zeroize;
 
-/// What age and the parsers may have used of the stack, with room to spare: their deepest frames take some 64 KiB.
+/// More of the stack than age and the parsers use: their deepest frames take about 64 KiB.
 const BURNED: usize = 256 * 1024;
 
-/// Overwrites the part of the stack that calls made before this one have used and left as it was.
+/// Overwrites the part of the stack that earlier calls have used.
 ///
-/// Call it from the function that called the one which handled a secret, after that has returned.
+/// Call it after a function that handled a secret has returned, from the function that called it.
 #[inline(never)]
 pub fn burn_stack() {
     let mut frame = [0_u8; BURNED];
@@ -19,7 +19,7 @@ pub fn burn_stack() {
     wipe_registers();
 }
 
-/// The same for a MAC, whose frames are small, and so fast that it may follow each one.
+/// The same after computing a MAC, whose frames are small: fast enough to follow each one.
 #[inline(never)]
 pub fn burn_frames() {
     black_box(&mut [0_u64; 256]);

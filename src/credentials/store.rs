@@ -1,7 +1,8 @@
-//! What a key store is: something that can be asked for its key, again and again.
+//! The trait of key stores, and their errors.
 //!
-//! A store is one file of this module, with an error enum of its own that says through [`StoreError`] what to do about it. One
-//! that must run programs, load libraries or reach other networks is served by a process of its own: see [`super::agent`].
+//! Each store is a file or folder of [`super::stores`], with an error enum of its own that says through [`StoreError`]
+//! how to react. A store that must run programs, load libraries or reach other networks runs in a process of its own:
+//! see [`super::agent`].
 
 use std::error::Error;
 use std::fmt;
@@ -14,50 +15,50 @@ use crate::secret_file::GuardError;
 
 /// Where an access key is kept.
 ///
-/// All of it may block (files, other processes): call it from a thread of its own, never on the way of a request.
+/// Every method may block (files, other processes): call it from a thread of its own, never while serving a request.
 pub trait KeyStore: Send + Sync {
-    /// Reads the key as it is now. A key that has expired is loaded like any other; using it is refused elsewhere.
+    /// Reads the current key. An expired key is loaded like any other; [`super::KeySlot`] refuses to use it.
     ///
     /// # Errors
     /// [`LoadError`]: there is no usable key now.
     fn load(&self) -> Result<ActiveKey, LoadError>;
 
-    /// The files whose change means a new key; with none, only time does. It is their directories that are watched: a file
-    /// replaced by rename, or behind a symlink that is swapped, never changes itself.
+    /// The files whose change may mean a new key; if there are none, the store is only polled. Their directories are
+    /// watched: a file that is replaced by a rename, or behind a symlink that is swapped, does not change itself.
     fn watched(&self) -> Vec<PathBuf>;
 
-    /// The longest time between two looks when nothing says that the key has changed.
+    /// The longest time between two loads.
     fn poll(&self) -> Duration;
 
-    /// What and where the store is, in words, for `check` and logs. Without secrets.
+    /// A description of the store for `check` and logs. Without secrets.
     fn describe(&self) -> String;
 }
 
-/// How often files are looked at: network file systems do not notify, and a directory that is itself replaced takes its watch
-/// with it.
+/// How often files are read in any case: network file systems do not notify, and the watch on a directory ends when the
+/// directory is replaced.
 pub const FILE_POLL: Duration = Duration::from_secs(30);
 
 /// A store's own error.
 pub trait StoreError: Error + Send + Sync + 'static {
-    /// What to do about it.
+    /// How to react.
     fn kind(&self) -> LoadErrorKind;
 }
 
-/// Why a store has no key to give: the store's own error, shown as if it stood here, and what to do about it.
+/// Why a store could not load its key: the store's own error, and how to react.
 #[derive(Debug)]
 pub struct LoadError {
     kind: LoadErrorKind,
     error: Box<dyn Error + Send + Sync>,
 }
 
-/// What to do about a [`LoadError`].
+/// How to react to a [`LoadError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadErrorKind {
-    /// Ours or a file's permissions: somebody has to change them.
+    /// Our user or a file's permissions must be changed.
     Permissions,
-    /// Not there (yet), or not readable just now: it may come without anybody's doing.
+    /// Nothing, for now: the key is missing or cannot be read at the moment, and may come by itself.
     Unavailable,
-    /// There, and of no use.
+    /// The key or its configuration must be changed: it is there, but not valid.
     Invalid,
 }
 
@@ -110,7 +111,7 @@ impl StoreError for GuardError {
 impl StoreError for FileSourceError {
     fn kind(&self) -> LoadErrorKind {
         match self {
-            // it will not come while the process runs, nor will another name
+            // neither changes while the process runs
             Self::NoCredentialsDirectory { .. } | Self::CredentialName => LoadErrorKind::Invalid,
         }
     }

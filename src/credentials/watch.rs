@@ -1,6 +1,6 @@
-//! The threads that keep keys fresh, one for each key: it asks the store when a directory changes, when it is poked, ahead of the
-//! key's end, and every so often anyway. One key, one thread: a store is never asked twice at once, and a slow one holds up
-//! no other.
+//! The threads that refresh keys, one for each key. A thread loads the key when a watched directory changes, on SIGHUP,
+//! before the key expires, and at an interval in any case. With one thread per key, a store is never asked twice at the
+//! same time, and a slow store does not delay others.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -15,41 +15,41 @@ use super::slot::{KeySlot, RefreshOutcome};
 use super::store::{KeyStore, LoadError};
 use crate::directories::Directories;
 
-/// Told of every look at a key, on the watching thread: log it, count it, return soon.
+/// Called after every load of a key, on its thread: log it, count it, return soon.
 pub type Report = Arc<dyn Fn(&KeySlot, Result<RefreshOutcome, LoadError>) + Send + Sync>;
 
-/// What time it is.
+/// Reads the time.
 pub type Clock = fn() -> Timestamp;
 
 /// A key, and how it is refreshed.
 pub struct WatchedKey {
-    /// Where the key is current.
+    /// The slot that holds the current key.
     pub slot: Arc<KeySlot>,
-    /// Where it comes from.
+    /// The store that it is loaded from.
     pub store: Box<dyn KeyStore>,
 }
 
-/// Why changes are not noticed at once.
+/// Why changes of a key are not noticed at once.
 #[derive(Debug, Error)]
 pub enum WatchError {
-    /// No thread to be had: nothing is refreshed.
+    /// The thread cannot be started: nothing is refreshed.
     #[error("the thread that refreshes keys cannot be started")]
     Thread(#[source] std::io::Error),
-    /// No notification from the system (on Linux: the limits on inotify): changes are found by looking every half minute.
+    /// The system does not notify us (on Linux: the limits on inotify): changes are found by polling every half minute.
     #[error("directories cannot be watched for changes of keys: changes are found within half a minute")]
     Notify(#[source] notify::Error),
 }
 
-/// How long a thread waits for what.
+/// The intervals of a thread.
 #[derive(Clone, Copy)]
 struct Pace {
-    /// Quiet time after an event: a file being replaced makes several.
+    /// How long it waits for further events: replacing a file makes several.
     debounce: Duration,
-    /// The longest a look is put off, in a directory that is never quiet.
+    /// The longest that a load is put off, in a directory where events never stop.
     patience: Duration,
-    /// The time from a first failure to the next look.
+    /// The time from a first failure to the next load.
     retry: Duration,
-    /// The time between looks when nothing happens, instead of the store's own.
+    /// The time between loads when nothing happens, instead of the store's own.
     poll: Option<Duration>,
 }
 
@@ -66,10 +66,10 @@ enum Signal {
     Stop,
 }
 
-/// Keeps several keys fresh until it is dropped.
+/// Refreshes several keys until it is dropped.
 pub struct KeyWatcher(Vec<KeyKeeper>);
 
-/// Keeps one key fresh until it is dropped.
+/// Refreshes one key until it is dropped.
 pub struct KeyKeeper {
     signals: Sender<Signal>,
     blind: Option<WatchError>,
@@ -85,20 +85,20 @@ impl KeyWatcher {
         keepers.collect::<Result<_, _>>().map(Self)
     }
 
-    /// As [`KeyKeeper::blind`], of the first key that it is true of.
+    /// [`KeyKeeper::blind`] of the first key that has one.
     #[must_use]
     pub fn blind(&self) -> Option<&WatchError> {
         self.0.iter().find_map(KeyKeeper::blind)
     }
 
-    /// Has every key looked at soon (SIGHUP). Does not wait for it.
+    /// Has every key loaded soon (SIGHUP). Does not wait for it.
     pub fn poke(&self) {
         self.0.iter().for_each(KeyKeeper::poke);
     }
 }
 
 impl KeyKeeper {
-    /// Starts the thread. It looks at files at once, so that nothing is missed that changed since the caller loaded them.
+    /// Starts the thread. It reads files at once, so that it misses no change since the caller loaded them.
     ///
     /// # Errors
     /// [`WatchError::Thread`].
@@ -106,15 +106,15 @@ impl KeyKeeper {
         Self::start_at(PACE, key, report, clock)
     }
 
-    /// Why changes are only found by polling; `None` when the system notifies. Worth a warning in the log, no more.
+    /// Why changes are only found by polling; `None` if the system notifies us. Deserves a warning in the log.
     #[must_use]
     pub const fn blind(&self) -> Option<&WatchError> {
         self.blind.as_ref()
     }
 
-    /// Has the key looked at soon. Does not wait for it.
+    /// Has the key loaded soon. Does not wait for it.
     pub fn poke(&self) {
-        // the other end is there until drop
+        // the thread keeps the other end until drop
         let _sent = self.signals.send(Signal::Look);
     }
 
@@ -136,7 +136,7 @@ impl KeyKeeper {
 
 impl Drop for KeyKeeper {
     fn drop(&mut self) {
-        // not waited for: a store may take its time to answer
+        // the thread is not joined: its store may take long
         let _sent = self.signals.send(Signal::Stop);
     }
 }
@@ -175,7 +175,7 @@ impl Round {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    // what fails now is tried again next time, and until then the poll finds what it would have told
+                    // if watching fails, it is tried again next time; until then polling finds the changes
                     let _armed = self.directories.as_mut().map(Directories::arm);
                 }
                 Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -184,7 +184,7 @@ impl Round {
         }
     }
 
-    /// Files may have changed since the caller loaded them. A store that only time changes was asked just now.
+    /// Files may have changed since the caller loaded them. A store without files was asked just now.
     fn first_wait(&self) -> Duration {
         let WatchedKey { slot, store } = &self.key;
         let now = (self.clock)();
@@ -194,7 +194,7 @@ impl Round {
         }
     }
 
-    /// Asks the store, tells what became of it, and says how long to wait.
+    /// Loads the key, reports the outcome, and returns how long to wait.
     fn look(&mut self) -> Duration {
         let WatchedKey { slot, store } = &self.key;
         let outcome = slot.renew(store.as_ref(), (self.clock)());
@@ -247,7 +247,8 @@ mod tests {
     const FIRST: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     const SECOND: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY");
 
-    /// How long a test waits before it fails: below the poll, so that a notification that never came is not made up for.
+    /// How long a test waits before it fails: below the poll, so that a notification that never came is not made up
+    /// for.
     const GENEROUS: Duration = Duration::from_secs(25);
     /// Notifications alone.
     const NEVER_POLL: Pace = Pace { poll: Some(Duration::from_secs(3600)), retry: Duration::from_secs(3600), ..PACE };

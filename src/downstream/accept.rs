@@ -1,4 +1,5 @@
-//! Accepting connections: at most so many at once, with a pause when the system runs out of descriptors, until a drain begins.
+//! Accepting connections: at most so many at once, with a pause when the system runs out of descriptors, until a drain
+//! begins.
 
 use std::io;
 use std::rc::Rc;
@@ -16,12 +17,12 @@ use super::socket::bound::{Accepted, Bound};
 /// How long to wait after an accept failed because descriptors or memory ran out. An immediate retry would spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long connections are still accepted after a drain has begun. The kernel has completed handshakes that we have not accepted
-/// yet; closing the socket at once would reset those connections and lose their requests.
+/// How long connections are still accepted after a drain has begun. The kernel has completed handshakes that we have
+/// not accepted yet; closing the socket at once would reset those connections and lose their requests.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 
-/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. A connection
-/// ends with the drain of the service under which it began.
+/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. A
+/// connection ends with the drain of the service under which it began.
 pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain: Drain) {
     // each connection holds a sender: the channel closes when the last one has ended
     let (alive, mut ended) = mpsc::channel::<()>(1);
@@ -63,7 +64,8 @@ fn serve_accepted<H: Handler>(accepted: Accepted, current: &Rc<Current<H>>, aliv
 
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    // EMFILE, ENFILE, ENOBUFS and ENOMEM have no stable ErrorKind, so every error waits but those of a single connection
+    // EMFILE, ENFILE, ENOBUFS and ENOMEM have no stable ErrorKind, so every error waits but those of a single
+    // connection
     if ![ConnectionAborted, ConnectionReset, Interrupted].contains(&error.kind()) {
         tracing::warn!(target: "countersign::connection", %error, "cannot accept connections, trying again");
         sleep(EXHAUSTED_PAUSE).await;

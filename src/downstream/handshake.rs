@@ -20,8 +20,8 @@ use super::server::{Clocks, Current, Handler, Lifetime, Service, serve};
 use super::socket::bound::{Accepted, OwnerLookup};
 use super::socket::listener::{Security, tls_on_unix_socket};
 
-/// From accept to the end of the TLS handshake. A client needs two round trips; a slower one would hold a connection that others
-/// could use.
+/// From accept to the end of the TLS handshake. A client needs two round trips; a slower one would hold a connection
+/// that others could use.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a connection ended before its first request.

@@ -1,4 +1,5 @@
-//! One document over HTTPS: a GET that is bounded in size and time, follows no redirect, and shows a token of ours if need be.
+//! One document over HTTPS: a GET that is bounded in size and time, follows no redirect, and shows a token of ours if
+//! need be.
 //!
 //! Certificates and token are read anew for each document: who issues them replaces them while we run.
 

@@ -1,4 +1,5 @@
-//! HTTP requests that the process needs beside its exchanges: the public keys of a token issuer, keys from AWS's services.
+//! HTTP requests that the process needs beside its exchanges: the public keys of a token issuer, keys from AWS's
+//! services.
 //!
 //! They have connections of their own: those of `upstream` carry signed requests and nothing else.
 

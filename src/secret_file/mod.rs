@@ -1,10 +1,10 @@
-//! Opening a file that holds a secret (a sealed key, an identity, the key of a certificate, a token of our own): everything is
-//! checked on the open descriptor, and a file that others can read is refused.
+//! Opening a file that holds a secret (a sealed key, an identity, the key of a certificate, a token of our own):
+//! everything is checked on the open descriptor, and a file that others can read is refused.
 //!
 //! Two exceptions, both for files that only root could have put there:
 //! - a symlink is followed when root or we own the link itself (Kubernetes swaps `..data` in its volumes);
-//! - the group may read a file of root's whose group is root's or one of ours (Kubernetes gives secrets `root:fsGroup 0440`;
-//!   systemd lends credentials through an access list, which `stat` shows as 0440).
+//! - the group may read a file of root's whose group is root's or one of ours (Kubernetes gives secrets `root:fsGroup
+//!   0440`; systemd lends credentials through an access list, which `stat` shows as 0440).
 
 mod bounded;
 
@@ -24,8 +24,8 @@ use zeroize::Zeroizing;
 
 pub use bounded::read_bounded;
 
-/// The longest file read, in bytes. A sealed key has about 500, with the longest session token some 45,000; an RSA key of 16,384
-/// bits has 13,000.
+/// The longest file read, in bytes. A sealed key has about 500, with the longest session token some 45,000; an RSA key
+/// of 16,384 bits has 13,000.
 pub const MAX_SIZE: usize = 64 * 1024;
 
 /// The longest chain of symlinks followed in a file's last component. Kubernetes needs one.
@@ -72,7 +72,8 @@ pub enum GuardError {
     },
     /// The symlink belongs to another user.
     #[error(
-        "{path} is a symlink that belongs to uid {owner}, who could point it elsewhere: give the path of the file itself"
+        "{path} is a symlink that belongs to uid {owner}, who could point it elsewhere: give the path of the file \
+         itself"
     )]
     ForeignLink {
         /// The symlink.
@@ -326,7 +327,8 @@ mod tests {
         assert_eq!(**read(&path).unwrap(), *b"secret");
         fs::set_permissions(data.join("key.age"), Permissions::from_mode(0o644)).unwrap();
         assert!(message(&path).ends_with(
-            "..data/key.age is open to others (mode 0644): set defaultMode: 0400 on the volume in the pod's specification"
+            "..data/key.age is open to others (mode 0644): set defaultMode: 0400 on the volume in \
+             the pod's specification"
         ));
     }
 

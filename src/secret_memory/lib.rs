@@ -1,17 +1,19 @@
 //! Memory for secrets: out of reach of other processes, swap, core files and children, and wiped when it is dropped.
 //!
-//! This is a package of its own because it is the only place in countersign with `unsafe` code; countersign itself forbids it. The
-//! unsafe part is small. `pool` makes the system call `memfd_secret`, which no crate offers safely, and maps pages of its file;
-//! [`SecretBox`] puts a value into a mapping and lends it; [`wipe_registers`] is a few instructions. All else is `memmap2`.
+//! This is a package of its own because it is the only place in countersign with `unsafe` code; countersign itself
+//! forbids it. The unsafe part is small. `pool` makes the system call `memfd_secret`, which no crate offers safely, and
+//! maps pages of its file; [`SecretBox`] puts a value into a mapping and lends it; [`wipe_registers`] is a few
+//! instructions. All else is `memmap2`.
 //!
 //! Memory is of the best of these kinds that the system offers, and [`Protection`] says which:
 //!
-//! 1. `memfd_secret` (Linux 5.14; before 6.5 only with `secretmem.enable=1`): pages that are taken out of the kernel's own
-//!    mappings. Neither `/proc/PID/mem` nor `process_vm_readv` nor `ptrace` reads them, not even for root; they are never
-//!    swapped nor dumped. While such memory is in use the machine does not hibernate.
-//! 2. Anonymous memory, locked: never swapped nor dumped. Root can read it, as can the same user where the process is dumpable.
-//! 3. Anonymous memory, not locked, where `RLIMIT_MEMLOCK` is too low (each secret takes one page, a long one a few): as 2, but it
-//!    may be swapped.
+//! 1. `memfd_secret` (Linux 5.14; before 6.5 only with `secretmem.enable=1`): pages that are taken out of the kernel's
+//!    own mappings. Neither `/proc/PID/mem` nor `process_vm_readv` nor `ptrace` reads them, not even for root; they are
+//!    never swapped nor dumped. While such memory is in use the machine does not hibernate.
+//! 2. Anonymous memory, locked: never swapped nor dumped. Root can read it, as can the same user where the process is
+//!    dumpable.
+//! 3. Anonymous memory, not locked, where `RLIMIT_MEMLOCK` is too low (each secret takes one page, a long one a few):
+//!    as 2, but it may be swapped.
 //!
 //! A forked process inherits none of them.
 //!
@@ -51,8 +53,8 @@ impl Protection {
 
 /// Makes the file from which all memory of the first kind is taken, if that has not been done.
 ///
-/// The first secret does the same. A process that confines itself calls this first: afterwards secrets need no other system calls
-/// than `mmap`, `munmap`, `mlock` and `madvise`.
+/// The first secret does the same. A process that confines itself calls this first: afterwards secrets need no other
+/// system calls than `mmap`, `munmap`, `mlock` and `madvise`.
 pub fn prepare() {
     pool::prepare();
 }
@@ -101,8 +103,8 @@ impl<T> SecretBox<T> {
 impl<T> Drop for SecretBox<T> {
     fn drop(&mut self) {
         let place: *mut T = self.region.pointer().cast();
-        // SAFETY: `new` wrote a T here, it is dropped nowhere else, and nobody else borrows `self`. The memory is unmapped
-        // afterwards, with `region`.
+        // SAFETY: `new` wrote a T here, it is dropped nowhere else, and nobody else borrows `self`. The memory is
+        // unmapped afterwards, with `region`.
         unsafe { place.drop_in_place() };
     }
 }
@@ -129,8 +131,8 @@ impl SecretBytes {
     /// Lends the bytes. The name is long so that `grep expose_secret` finds every use.
     #[must_use]
     pub fn expose_secret(&self) -> &[u8] {
-        // SAFETY: the mapping is this long, and nothing writes to it from `new` until drop; `self` is borrowed for as long as the
-        // slice is.
+        // SAFETY: the mapping is this long, and nothing writes to it from `new` until drop; `self` is borrowed for as
+        // long as the slice is.
         unsafe { std::slice::from_raw_parts(self.region.pointer(), self.length) }
     }
 

@@ -1,7 +1,7 @@
 //! The file of `memfd_secret`, made once, of which every secret takes a slot.
 //!
-//! One file serves all secrets. It is made before the process confines itself: its size could not be set later, since a process that
-//! may set the size of files could truncate the audit. Its pages cost nothing until they are written.
+//! One file serves all secrets. It is made before the process confines itself: its size could not be set later, since a
+//! process that may set the size of files could truncate the audit. Its pages cost nothing until they are written.
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -11,8 +11,8 @@ use memmap2::{MmapMut, MmapOptions};
 /// The longest secret, in bytes. A multiple of every size that pages have.
 pub(super) const SLOT_LENGTH: usize = 64 * 1024;
 
-/// How many secrets fit at once; further ones are kept in locked memory. A key takes one slot, and a second one for its session
-/// token. An old key keeps its slots until the requests that use it have ended.
+/// How many secrets fit at once; further ones are kept in locked memory. A key takes one slot, and a second one for its
+/// session token. An old key keeps its slots until the requests that use it have ended.
 const SLOTS: usize = 512;
 
 const FILE_LENGTH: u64 = (SLOT_LENGTH * SLOTS) as u64;
@@ -39,9 +39,10 @@ pub(super) fn prepare() {
 pub(super) fn map(length: usize) -> Option<(MmapMut, Slot)> {
     let slot = pool()?.take(length)?;
     let offset = u64::try_from(slot.index.checked_mul(SLOT_LENGTH)?).ok()?;
-    // SAFETY: nobody else changes this part of the file. It has no name; its descriptor never leaves this module, nor is it
-    // inherited by a program that is started; its size cannot be changed a second time (memfd_secret(2)); and of each
-    // slot, which is as long as a mapping may be, there is one mapping at a time: the caller drops it before the slot.
+    // SAFETY: nobody else changes this part of the file. It has no name; its descriptor never leaves this module, nor
+    // is it inherited by a program that is started; its size cannot be changed a second time (memfd_secret(2)); and of
+    // each slot, which is as long as a mapping may be, there is one mapping at a time: the caller drops it before the
+    // slot.
     let map = unsafe { MmapOptions::new().offset(offset).len(length).map_mut(&slot.pool.file) };
     Some((map.ok()?, slot))
 }

@@ -1,5 +1,5 @@
-//! One mapping that holds one secret: of the best kind that the system offers, never dumped nor inherited, overwritten before it is
-//! unmapped.
+//! One mapping that holds one secret: of the best kind that the system offers, never dumped nor inherited, overwritten
+//! before it is unmapped.
 
 use std::alloc::{Layout, handle_alloc_error};
 
@@ -37,7 +37,8 @@ impl Region {
 
     fn advised(map: MmapMut, slot: Option<Slot>, protection: Protection) -> Self {
         if !cfg!(miri) {
-            // since Linux 2.6.16 and 3.4; where a sandbox forbids it, the process makes no core files and forks nothing either
+            // since Linux 2.6.16 and 3.4; where a sandbox forbids it, the process makes no core files and forks nothing
+            // either
             let _kept_out_of_dumps = map.advise(Advice::DontDump);
             let _kept_from_children = map.advise(Advice::DontFork);
         }
@@ -56,8 +57,8 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: this is the whole mapping, which stays until after this; nobody borrows any of it, since its owner is being
-        // dropped.
+        // SAFETY: this is the whole mapping, which stays until after this; nobody borrows any of it, since its owner is
+        // being dropped.
         let bytes = unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr(), self.map.len()) };
         bytes.zeroize();
     }

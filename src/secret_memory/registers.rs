@@ -1,7 +1,7 @@
 //! Overwrites the processor's vector registers, in which copies and hashes leave parts of secrets.
 //!
-//! Only their next use overwrites them. Until then a compiler may store their contents as the value of uninitialised memory (such
-//! as the unused part of an enum), and the kernel stores all of them on the stack for a signal handler.
+//! Only their next use overwrites them. Until then a compiler may store their contents as the value of uninitialised
+//! memory (such as the unused part of an enum), and the kernel stores all of them on the stack for a signal handler.
 
 /// Overwrites the vector registers.
 ///
@@ -23,9 +23,11 @@ mod x86_64 {
             upper();
         }
         if is_x86_feature_detected!("avx") {
-            // SAFETY: the processor has the instruction, which overwrites the registers that are named and nothing else.
+            // SAFETY: the processor has the instruction, which overwrites the registers that are named and nothing
+            // else.
             unsafe {
-                asm!("vzeroall", out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+                asm!("vzeroall", out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
+                     out("xmm5") _,
                     out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
                     out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
                     options(nomem, nostack, preserves_flags));
@@ -50,8 +52,8 @@ mod x86_64 {
         }
     }
 
-    /// The sixteen that AVX-512 adds, through which the C library copies where it can. What is written to their lowest part
-    /// clears the rest.
+    /// The sixteen that AVX-512 adds, through which the C library copies where it can. What is written to their lowest
+    /// part clears the rest.
     fn upper() {
         // SAFETY: the processor has the instructions, which overwrite the registers that are named and nothing else.
         unsafe {
@@ -74,11 +76,13 @@ mod aarch64 {
     use std::arch::asm;
 
     pub(super) fn wipe() {
-        // SAFETY: every aarch64 with a C library has these, and they overwrite only the registers that are named; the lower
-        // halves of v8 to v15 belong to the caller, and are saved as such.
+        // SAFETY: every aarch64 with a C library has these, and they overwrite only the registers that are named; the
+        // lower halves of v8 to v15 belong to the caller, and are saved as such.
         unsafe {
-            asm!("movi v0.2d, #0", "movi v1.2d, #0", "movi v2.2d, #0", "movi v3.2d, #0", "movi v4.2d, #0", "movi v5.2d, #0",
-                "movi v6.2d, #0", "movi v7.2d, #0", "movi v8.2d, #0", "movi v9.2d, #0", "movi v10.2d, #0", "movi v11.2d, #0",
+            asm!("movi v0.2d, #0", "movi v1.2d, #0", "movi v2.2d, #0", "movi v3.2d, #0", "movi v4.2d, #0",
+                 "movi v5.2d, #0",
+                "movi v6.2d, #0", "movi v7.2d, #0", "movi v8.2d, #0", "movi v9.2d, #0", "movi v10.2d, #0",
+                "movi v11.2d, #0",
                 "movi v12.2d, #0", "movi v13.2d, #0", "movi v14.2d, #0", "movi v15.2d, #0", "movi v16.2d, #0",
                 "movi v17.2d, #0", "movi v18.2d, #0", "movi v19.2d, #0", "movi v20.2d, #0", "movi v21.2d, #0",
                 "movi v22.2d, #0", "movi v23.2d, #0", "movi v24.2d, #0", "movi v25.2d, #0", "movi v26.2d, #0",

@@ -1,5 +1,5 @@
-//! The attempts of one call: it is repeated while that is safe, the budget pays for it and there is time. Each attempt needs a
-//! newly signed request.
+//! The attempts of one call: it is repeated while that is safe, the budget pays for it and there is time. Each attempt
+//! needs a newly signed request.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -14,8 +14,8 @@ use super::error::{Delivery, SendError};
 use crate::http1::Fields;
 use crate::signing::SignedRequest;
 
-/// How many pooled connections may turn out to be closed when the first byte is written. Trying one costs no packet, so it costs
-/// no budget either; after these, a new connection is made.
+/// How many pooled connections may turn out to be closed when the first byte is written. Trying one costs no packet, so
+/// it costs no budget either; after these, a new connection is made.
 const STALE: u8 = 4;
 /// How often one call is repeated in all, attempts to connect included.
 const REPEATS: u8 = 2;
@@ -67,8 +67,8 @@ impl Ready {
         self.since
     }
 
-    /// Whether it can still be used: a key in a token or at a service takes time to sign. Bytes that an endpoint sends on a new
-    /// connection are taken for its response.
+    /// Whether it can still be used: a key in a token or at a service takes time to sign. Bytes that an endpoint sends
+    /// on a new connection are taken for its response.
     fn is_fit(&mut self) -> bool {
         match self.origin {
             Origin::Pool => self.connection.is_fit(),
@@ -129,13 +129,13 @@ impl<'c> Attempts<'c> {
         }
     }
 
-    /// Sends `request`, as of `now`, with the extra header fields that a route passes on. Breaks with the endpoint's response when
-    /// its head has come; continues when there is none and the call may be tried again, with another connection and a newly signed
-    /// request.
+    /// Sends `request`, as of `now`, with the extra header fields that a route passes on. Breaks with the endpoint's
+    /// response when its head has come; continues when there is none and the call may be tried again, with another
+    /// connection and a newly signed request.
     ///
     /// # Errors
-    /// There is no response, and no further attempt is allowed; `delivery` of the error says whether the endpoint may have
-    /// received the call in any attempt.
+    /// There is no response, and no further attempt is allowed; `delivery` of the error says whether the endpoint may
+    /// have received the call in any attempt.
     pub async fn send(
         &mut self,
         mut ready: Ready,

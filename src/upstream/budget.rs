@@ -7,8 +7,8 @@ const PRICE: u32 = 5;
 /// The most that is saved up: twenty repeats at once.
 const MOST: u32 = 100;
 
-/// A worker's allowance for one route. It is earned by requests and not by time: an endpoint that is rarely called needs few
-/// repeats.
+/// A worker's allowance for one route. It is earned by requests and not by time: an endpoint that is rarely called
+/// needs few repeats.
 pub(super) struct Budget(Cell<u32>);
 
 impl Budget {

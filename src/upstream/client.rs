@@ -50,8 +50,8 @@ pub struct Sent {
 }
 
 impl Client {
-    /// A client for `destination`. `None` when its Host or path cannot be written in a request, which the configuration has
-    /// ruled out.
+    /// A client for `destination`. `None` when its Host or path cannot be written in a request, which the configuration
+    /// has ruled out.
     #[must_use]
     pub fn new(destination: &Arc<Destination>) -> Option<Self> {
         Self::with_pool(destination, destination.settings().pool)
@@ -94,8 +94,8 @@ impl Client {
         Attempts::begin(self, repetition)
     }
 
-    /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer has. Call it
-    /// every few seconds.
+    /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer has.
+    /// Call it every few seconds.
     pub async fn tend(&self) {
         self.pool.close_expired();
         if self.pool.is_empty() {
@@ -140,8 +140,8 @@ impl Client {
     }
 }
 
-/// How long the endpoint keeps an idle connection: `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less one second for
-/// the time on the network.
+/// How long the endpoint keeps an idle connection: `Keep-Alive: timeout=SECONDS` (RFC 2068 section 19.7.1.1), less one
+/// second for the time on the network.
 fn kept_alive(fields: &Fields) -> Option<Duration> {
     let values = fields.all("keep-alive").filter_map(|value| std::str::from_utf8(value).ok());
     let parameters = values.flat_map(|value| value.split(',')).filter_map(|parameter| parameter.split_once('='));

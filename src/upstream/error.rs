@@ -104,8 +104,8 @@ impl SendError {
         }
     }
 
-    /// Whether another attempt may succeed. It will not after an endpoint's own response or an untrusted certificate, nor when the
-    /// time is up.
+    /// Whether another attempt may succeed. It will not after an endpoint's own response or an untrusted certificate,
+    /// nor when the time is up.
     #[must_use]
     pub(super) const fn may_pass(&self) -> bool {
         match self {

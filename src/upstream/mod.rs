@@ -1,13 +1,14 @@
-//! The endpoint's side: connecting, TLS, pooled connections, sending a signed request at most once, streaming the response.
+//! The endpoint's side: connecting, TLS, pooled connections, sending a signed request at most once, streaming the
+//! response.
 //!
-//! The HTTP/1.1 client is our own, and has what one POST needs: `request` writes, [`crate::http1`] checks the response and finds the
-//! end of its body, and `connection` does both at once on one socket. In hyper's client a connection is a task with more than
-//! 10 KB, an exchange goes through a channel to that task and back, and costs reads that find nothing and a wake-up by eventfd.
-//! Here an exchange is one check of the socket, one write and one read, in the task that waits for it; and whether a byte of a
-//! request was written is known by construction.
+//! The HTTP/1.1 client is our own, and has what one POST needs: `request` writes, [`crate::http1`] checks the response
+//! and finds the end of its body, and `connection` does both at once on one socket. In hyper's client a connection is a
+//! task with more than 10 KB, an exchange goes through a channel to that task and back, and costs reads that find
+//! nothing and a wake-up by eventfd. Here an exchange is one check of the socket, one write and one read, in the task
+//! that waits for it; and whether a byte of a request was written is known by construction.
 //!
-//! Each worker has a [`Client`] per route, with its own connections. Workers share only the [`Breaker`] of a route, whose lock
-//! nobody takes while there are no failures.
+//! Each worker has a [`Client`] per route, with its own connections. Workers share only the [`Breaker`] of a route,
+//! whose lock nobody takes while there are no failures.
 
 pub mod answer;
 pub mod attempts;

@@ -32,8 +32,9 @@ impl Pool {
         Self { idle: Rc::default(), limit, idle_timeout }
     }
 
-    /// Takes the connection used last, so that the others expire when load falls. A connection that has expired by `now`, that
-    /// the endpoint has closed, or on which it has sent something unasked, is dropped, and the next one is tried.
+    /// Takes the connection used last, so that the others expire when load falls. A connection that has expired by
+    /// `now`, that the endpoint has closed, or on which it has sent something unasked, is dropped, and the next one is
+    /// tried.
     #[must_use]
     pub fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
@@ -45,8 +46,8 @@ impl Pool {
         None
     }
 
-    /// Returns a connection to the pool `now`, after its response was read to the end. It expires after `keep`, or the pool's idle
-    /// timeout if that is shorter. A connection that exceeds the limit is dropped.
+    /// Returns a connection to the pool `now`, after its response was read to the end. It expires after `keep`, or the
+    /// pool's idle timeout if that is shorter. A connection that exceeds the limit is dropped.
     pub fn put(&self, mut connection: Box<Connection>, keep: Option<Duration>, now: Instant) {
         let keep = keep.unwrap_or(self.idle_timeout).min(self.idle_timeout);
         let mut idle = self.idle.borrow_mut();
@@ -75,8 +76,8 @@ impl Pool {
         before.saturating_sub(idle.len())
     }
 
-    /// Drops the connections that have expired, and those that the endpoint has closed. A timer of the worker calls it, so that an
-    /// idle proxy holds no connection.
+    /// Drops the connections that have expired, and those that the endpoint has closed. A timer of the worker calls it,
+    /// so that an idle proxy holds no connection.
     pub fn close_expired(&self) {
         let now = Instant::now();
         self.idle.borrow_mut().retain_mut(|idle| now < idle.until && idle.connection.is_fit());

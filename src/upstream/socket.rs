@@ -1,4 +1,5 @@
-//! A TCP connection to an endpoint, with TLS or without, that knows how many bytes were written and whether it can still be used.
+//! A TCP connection to an endpoint, with TLS or without, that knows how many bytes were written and whether it can
+//! still be used.
 
 use std::io;
 use std::pin::Pin;
@@ -22,8 +23,8 @@ impl Watched {
         Self { tcp, written: 0, refused: false }
     }
 
-    /// Whether something can be read, as of the runtime's last poll of all sockets: the kernel is asked about this one only when
-    /// the runtime has seen an event. Nobody reads from a connection while it is idle.
+    /// Whether something can be read, as of the runtime's last poll of all sockets: the kernel is asked about this one
+    /// only when the runtime has seen an event. Nobody reads from a connection while it is idle.
     fn look(&self) -> Look {
         let mut peeked = [0_u8; 1];
         let peek = || Ok(recv(&self.tcp, &mut peeked[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?);
@@ -36,9 +37,10 @@ impl Watched {
         }
     }
 
-    /// An endpoint may respond and close before it has read the whole request. Its response must then still be read, and an error
-    /// from writing the rest of the request must not hide it: after the first refused write, further bytes are discarded, and the
-    /// reading side decides. The kernel reports a reset only once, so the end of such a connection never counts as an orderly end.
+    /// An endpoint may respond and close before it has read the whole request. Its response must then still be read,
+    /// and an error from writing the rest of the request must not hide it: after the first refused write, further bytes
+    /// are discarded, and the reading side decides. The kernel reports a reset only once, so the end of such a
+    /// connection never counts as an orderly end.
     fn after_writing(&mut self, wrote: io::Result<usize>, offered: usize) -> io::Result<usize> {
         match wrote {
             Ok(bytes) => {
@@ -119,8 +121,8 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// How many bytes the kernel has taken so far. While this number does not change, nothing was sent: the kernel keeps nothing
-    /// that it refused, and what TLS buffers is not sent.
+    /// How many bytes the kernel has taken so far. While this number does not change, nothing was sent: the kernel
+    /// keeps nothing that it refused, and what TLS buffers is not sent.
     pub(super) fn written(&self) -> u64 {
         match self {
             Self::Tls(tls) => tls.get_ref().0.written,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::config::settings::Settings;
 use countersign::config::{load, parse};
-use countersign::credentials::Identities;
+use countersign::credentials::{Identities, StoreKind};
 
 use crate::harness::plugin::{IDENTITY, Plugin};
 use crate::harness::{ID, Outcome, SECRET, document, program};
@@ -204,6 +204,17 @@ fn every_key_in_the_manual_that_needs_no_device_and_no_service_signs() {
         tested.push(kind);
     }
     assert_eq!(tested, ["sealed", "file", "process", "plugin", "sealed", "file", "process"]);
+}
+
+#[test]
+fn every_kind_of_key_store_is_in_the_reference_and_in_the_guide() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in ["config/reference.toml", "docs/guide/keys.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for kind in StoreKind::ALL {
+            assert!(text.contains(&format!("\"{kind}\"")), "{page} does not mention the kind {kind}");
+        }
+    }
 }
 
 #[test]

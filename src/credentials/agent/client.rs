@@ -1,4 +1,4 @@
-//! The parent's side: starts an agent, and asks it for its key as any other store is asked.
+//! The parent's side: starts an agent, and asks it for its key.
 
 use std::ffi::OsString;
 use std::io;
@@ -30,32 +30,32 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// Why an agent gives no key.
 #[derive(Debug, Error)]
 pub enum AgentError {
-    /// There is no agent.
+    /// The agent cannot be started.
     #[error("the process for the key cannot be started ({OURSELVES} key-agent)")]
     Start(#[source] io::Error),
-    /// It died, or was killed; nobody starts it again.
+    /// It has ended or was killed; it is not started again.
     #[error("the process for the key has ended: restart countersign to have it again")]
     Ended,
-    /// It does not answer.
+    /// It did not answer in time.
     #[error("the process for the key has not answered within {0:?}")]
     Silent(Duration),
-    /// What came is no answer.
+    /// Its answer cannot be received or read.
     #[error("the process for the key cannot be asked")]
     Socket(#[source] io::Error),
-    /// What the store itself says.
+    /// The store's own error.
     #[error("{text}")]
     Store {
-        /// What to do about it.
+        /// How to react.
         kind: LoadErrorKind,
         /// The error and its causes.
         text: String,
     },
-    /// What the store gave is no access key.
+    /// The store's answer is not an access key.
     #[error("{store} gives no access key")]
     Document {
-        /// The store, in words.
+        /// The description of the store.
         store: String,
-        /// What is the matter.
+        /// What is wrong with it.
         source: DocumentError,
     },
 }
@@ -65,19 +65,19 @@ impl StoreError for AgentError {
         match self {
             Self::Start(_) | Self::Silent(_) | Self::Socket(_) => LoadErrorKind::Unavailable,
             Self::Store { kind, .. } => *kind,
-            // it does not come back by itself
+            // neither changes by itself
             Self::Ended | Self::Document { .. } => LoadErrorKind::Invalid,
         }
     }
 }
 
-/// A process that is a key store, and ends when this is dropped.
+/// An agent process, which ends when this is dropped.
 pub struct Agent {
     store: Box<dyn RemoteStore>,
     link: Mutex<Link>,
 }
 
-/// A store whose process gives the key's JSON.
+/// A key store whose agent sends the key's JSON.
 pub struct AgentStore(Agent);
 
 struct Link {
@@ -86,8 +86,8 @@ struct Link {
 }
 
 impl Agent {
-    /// Starts the agent; its environment is `environment` and no more, its standard output `output`. What is wrong with its
-    /// store shows at the first load.
+    /// Starts the agent with exactly this `environment`, and `output` as its standard output. An error of its store
+    /// shows at the first load.
     ///
     /// # Errors
     /// [`AgentError::Start`].
@@ -105,13 +105,14 @@ impl Agent {
             .env_clear()
             .envs(environment)
             .env(ORDER, order)
-            // in the background of a terminal: an interrupt is for the parent, which may need the key to the end
+            // a process group of its own, so that Ctrl-C in a terminal reaches only the parent, which may need the key
+            // to the end
             .process_group(0)
             .current_dir("/")
             .stdin(Stdio::from(theirs))
             .stdout(output)
             .spawn();
-        // it ends when the socket closes, and is init's when we end before it: nobody waits for it
+        // nobody waits for it: it ends when the socket closes, and init reaps it if we end first
         let _unwatched = child.map_err(AgentError::Start)?;
         Ok(Self { store: Box::new(store), link: Mutex::new(Link { socket, asked: 0 }) })
     }
@@ -122,18 +123,18 @@ impl Agent {
         self.store.as_ref()
     }
 
-    /// Asks the agent's store. Blocks, as long as the store may take.
+    /// Asks the agent's store. Blocks for as long as the store may take.
     ///
     /// # Errors
     /// Any [`AgentError`] but [`AgentError::Start`] and [`AgentError::Document`].
     pub fn ask(&self) -> Result<Zeroizing<Vec<u8>>, AgentError> {
         let patience = self.store.longest_load().saturating_add(MARGIN);
-        // a panic under the lock leaves a number that was not answered, which is no harm
+        // a panic under the lock leaves a request without its answer, which is harmless
         self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(patience)
     }
 }
 
-/// Both ends of a socket that carries packets.
+/// Both ends of a packet socket.
 ///
 /// # Errors
 /// [`AgentError::Start`].
@@ -143,7 +144,7 @@ pub fn packet_sockets() -> Result<(OwnedFd, OwnedFd), AgentError> {
 }
 
 impl AgentStore {
-    /// Starts the agent, whose environment is `environment` and no more.
+    /// Starts the agent with exactly this `environment`.
     ///
     /// # Errors
     /// [`AgentError::Start`].
@@ -175,7 +176,7 @@ impl Link {
                 .map_err(|error| AgentError::Socket(error.into()))?;
             match Reply::receive(&self.socket) {
                 Ok(None) => return Err(AgentError::Ended),
-                // of a request we had given up
+                // the answer to a request that timed out
                 Ok(Some(reply)) if reply.number != self.asked => {}
                 Ok(Some(Reply { answer: Answer::Document(json), .. })) => return Ok(json),
                 Ok(Some(Reply { answer: Answer::Failed { kind, text }, .. })) => {

@@ -1,12 +1,12 @@
-//! What goes over the socket: one message per packet, so that half a message cannot be, even when a process dies in between.
+//! The messages of the agent's socket: one per packet, so that a message is never cut, even when a process dies.
 //!
 //! ```text
 //! request   number, u32 | 0
 //! reply     number, u32 | 0 | the key's JSON
-//!           number, u32 | 1 permissions, 2 unavailable, 3 invalid | what is the matter, UTF-8
+//!           number, u32 | 1 permissions, 2 unavailable, 3 invalid | the error, UTF-8
 //! ```
 //!
-//! Numbers are little-endian. A reply has its request's number: one that came too late for its request is told from the next.
+//! Numbers are little-endian. A reply has its request's number, so that a late reply is not taken for the next one.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -23,18 +23,18 @@ const LONGEST_TEXT: usize = 4096;
 
 const HEAD: usize = 5;
 
-/// Asks for the key as it is now.
+/// Asks for the current key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Request {
-    /// Counts up.
+    /// Increases with each request.
     pub(super) number: u32,
 }
 
-/// What a request is answered with.
+/// The content of a reply.
 pub(super) enum Answer {
     /// The key's JSON.
     Document(Zeroizing<Vec<u8>>),
-    /// There is none.
+    /// The load failed.
     Failed { kind: LoadErrorKind, text: String },
 }
 
@@ -112,7 +112,7 @@ fn split(packet: &[u8]) -> Option<(u32, u8, &[u8])> {
 
 fn send_packet(socket: impl AsFd, packet: &[u8]) -> io::Result<()> {
     loop {
-        // without a signal when the other end is gone
+        // without SIGPIPE if the other end is closed
         match send(&socket, packet, SendFlags::NOSIGNAL) {
             Ok(_whole) => return Ok(()),
             Err(Errno::INTR) => {}

@@ -1,4 +1,4 @@
-//! What an agent is told at its start, and never again: which store to be.
+//! The order that an agent is started with: which store to be.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use crate::credentials::store_kind::StoreKind;
 /// The variable in which an agent finds its order.
 pub const ORDER: &str = "COUNTERSIGN_KEY_AGENT";
 
-/// Which store an agent is. Goes to it as JSON; holds no secret.
+/// Which store an agent is to be. Passed to it as JSON; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     kind: StoreKind,
     settings: serde_json::Value,
 }
 
-/// An order that cannot be written, or is not one.
+/// Why an order cannot be written or read.
 #[derive(Debug, Error)]
 pub enum OrderError {
     /// Not the JSON of an order, or of the settings of its store.
     #[error("the settings of a key store cannot be passed to its agent")]
     Settings(#[from] serde_json::Error),
-    /// Another kind of store.
+    /// Stores of this kind have no agent, or not in this build.
     #[error("a key store of the kind {0} has no agent in this build")]
     NoAgent(StoreKind),
 }
 
 impl Order {
-    /// Orders a store of this kind, made from `settings`.
+    /// An order for a store of this kind with these settings.
     ///
     /// # Errors
     /// The settings cannot be written as JSON: a path that is not UTF-8.
@@ -45,7 +45,7 @@ impl Order {
         self.kind
     }
 
-    /// What the store is made from.
+    /// The settings of the store.
     ///
     /// # Errors
     /// These are not the settings of such a store.
@@ -62,15 +62,15 @@ impl Order {
     }
 }
 
-/// A store that runs in an agent, as the process that asks it knows it.
+/// A store that runs in an agent, as seen by the parent process.
 pub trait RemoteStore: Send + Sync {
-    /// The order that has an agent be this store.
+    /// The order that makes an agent this store.
     ///
     /// # Errors
     /// [`OrderError`].
     fn order(&self) -> Result<Order, OrderError>;
 
-    /// The longest time that one load may take in the agent; the agent's answer is awaited a little longer.
+    /// The longest time that one load may take in the agent. The parent waits a little longer for the answer.
     fn longest_load(&self) -> Duration;
 
     /// As [`crate::credentials::KeyStore::watched`].

@@ -1,4 +1,4 @@
-//! The agent's side: a loop that answers requests until there can be no more.
+//! The agent's side: a loop that answers requests until the socket is closed.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,16 +14,16 @@ use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{LoadError, LoadErrorKind};
 use crate::error_chain::causes;
 
-/// A store as its agent runs it.
+/// A store as seen by its agent.
 pub trait Fetch {
-    /// The key's JSON as it is now; see [`crate::credentials::document`].
+    /// The current key's JSON; see [`crate::credentials::document`].
     ///
     /// # Errors
-    /// [`LoadError`]: there is none now.
+    /// [`LoadError`]: there is no usable key now.
     fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError>;
 }
 
-/// Why an agent ends otherwise than with its parent.
+/// Why an agent ends before its parent.
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// It was not started by countersign.
@@ -54,7 +54,7 @@ pub fn serve(
 
 #[inline(never)]
 fn answer(store: &mut dyn Fetch) -> Answer {
-    // one load that panics is one answer: the next may do better
+    // a panic fails this load only: the next one may succeed
     let fetched = catch_unwind(AssertUnwindSafe(|| store.fetch()));
     match fetched {
         Ok(Ok(json)) if json.len() <= MAX_DOCUMENT => Answer::Document(json),

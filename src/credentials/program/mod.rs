@@ -1,8 +1,8 @@
-//! Running another program within limits: a time, a number of bytes, and nothing left running behind it.
+//! Runs another program with limits: a time, a number of bytes, and nothing left running afterwards.
 //!
-//! The program gets no input, the environment of the process that starts it, and a process group of its own, which is killed when
-//! its time is over. What it prints on standard error may be anything, a secret among it: of a program that failed the last
-//! line is told, and words as long as an access key's id are hidden ([`redaction`]).
+//! The program gets no input, the environment of the process that starts it, and a process group of its own, which is
+//! killed when its time is over. Its standard error may contain secrets: if it fails, only the last line is reported,
+//! and words as long as an access key id are hidden ([`redaction`]).
 
 mod output;
 pub(in crate::credentials) mod redaction;
@@ -23,7 +23,7 @@ use super::agent::order::ORDER;
 use super::document::MAX_DOCUMENT;
 use super::store::{LoadErrorKind, StoreError};
 
-/// With `plugin` in it, age and its plugins print the keys of files.
+/// A variable that makes age and its plugins print the keys of files, if it contains `plugin`.
 pub(in crate::credentials) const AGEDEBUG: &str = "AGEDEBUG";
 
 /// A program that prints an access key.
@@ -35,7 +35,7 @@ pub struct Program {
     pub arguments: Vec<String>,
     /// How long it may take.
     pub timeout: Duration,
-    /// How often it is asked again at least.
+    /// How often it is run again at least.
     pub refresh: Duration,
 }
 
@@ -57,23 +57,23 @@ pub enum ProcessError {
         program: String,
         /// The limit.
         limit: Duration,
-        /// As of one that failed: it may say what it waits for.
+        /// `: ` and the redacted last line on its standard error, which may say what it waits for, or nothing.
         told: String,
     },
-    /// It printed more than an access key.
+    /// It printed more than any access key has.
     #[error("{program} was killed: it printed more than {MAX_DOCUMENT} bytes, and no access key has as many")]
     TooMuch {
         /// Its path.
         program: String,
     },
-    /// It said that it failed.
+    /// It exited with an error.
     #[error("{program} failed ({status}){told}")]
     Failed {
         /// Its path.
         program: String,
         /// Its exit status, or the signal that ended it.
         status: String,
-        /// `: ` and the last line on its standard error, fit to be seen; or nothing.
+        /// `: ` and the redacted last line on its standard error, or nothing.
         told: String,
     },
     /// Watching it failed.
@@ -139,12 +139,12 @@ impl Program {
     }
 }
 
-/// A program that is killed, with all it started and that stayed in its group, and waited for.
+/// A running program. Dropping it kills its process group and waits for it.
 struct Running(Child);
 
 impl Running {
     fn end(&mut self) -> io::Result<std::process::ExitStatus> {
-        // before it is waited for: until then nobody else can have its number
+        // before waiting for it: until then its number cannot be reused
         if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
             let _none_left = kill_process_group(group, Signal::KILL);
         }

@@ -15,14 +15,14 @@ use crate::credentials::document::MAX_DOCUMENT;
 /// How much of standard error is kept, in bytes: the last of it.
 const KEPT: usize = 4096;
 
-/// How watching a program ended.
+/// Why reading has ended.
 pub(super) enum End {
     Exited,
     TimedOut,
     TooMuch,
 }
 
-/// What a program has printed. Both buffers are as long as they may ever get from the start: growing would leave copies.
+/// What a program has printed. Both buffers have their final capacity from the start: growing would leave copies.
 pub(super) struct Printed {
     pub(super) output: Zeroizing<Vec<u8>>,
     pub(super) errors: Zeroizing<Vec<u8>>,
@@ -36,7 +36,7 @@ impl Printed {
         }
     }
 
-    /// Reads both streams until the program has exited. One that something else holds open is not waited for.
+    /// Reads both streams until the program has exited. A stream that another process holds open is not waited for.
     pub(super) fn collect(&mut self, child: &mut Child, limit: Duration) -> io::Result<End> {
         let begun = Instant::now();
         let exit = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -71,7 +71,7 @@ impl Printed {
     }
 }
 
-/// A stream of a program, until its end.
+/// A stream of a program; `None` after its end.
 struct Stream<R>(Option<R>);
 
 impl<R: Read + AsFd> Stream<R> {
@@ -87,7 +87,7 @@ impl<R: Read + AsFd> Stream<R> {
         Some(PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
     }
 
-    /// Reads what is there. `kept` holds at most `limit` bytes, and at most what was reserved for it: older ones go.
+    /// Reads what is available. `kept` holds at most `limit` bytes and never grows: older bytes are dropped.
     fn read_into(&mut self, kept: &mut Zeroizing<Vec<u8>>, limit: usize) -> io::Result<()> {
         let mut piece = Zeroizing::new([0; KEPT]);
         while let Some(stream) = self.0.as_mut().filter(|_| kept.len() < limit) {

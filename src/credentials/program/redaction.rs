@@ -1,23 +1,23 @@
-//! What another program says, made fit for a log: one line, without what could be a secret.
+//! Makes the output of another program safe to log: one line, with everything hidden that could be a secret.
 
 /// The longest line that is shown, in characters.
 const LONGEST_SHOWN: usize = 200;
 
-/// An AWS access key id has 20 characters, everything secret has more.
+/// The shortest word that is hidden: an AWS access key id has 20 characters, and every secret is longer.
 const SHORTEST_HIDDEN: usize = 20;
 
-/// `: ` and the last line that is not empty, fit to be seen; or nothing.
+/// `: ` and the last line that is not empty, redacted; or nothing.
 pub(super) fn last_line(errors: &[u8]) -> String {
     let line = errors.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty());
     line.map_or_else(String::new, |line| format!(": {}", redacted(&String::from_utf8_lossy(line.trim_ascii()))))
 }
 
-/// What another program says, in one line, without what could be a secret.
+/// The text in one line, with everything hidden that could be a secret.
 pub(in crate::credentials) fn redacted(text: &str) -> String {
     hide(text).chars().take(LONGEST_SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// Puts something else in place of every run of characters that could be an id, a secret or a token.
+/// Replaces every run of characters that could be an id, a secret or a token.
 pub(in crate::credentials) fn hide(line: &str) -> String {
     let may_be_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-');
     let mut shown = String::with_capacity(line.len());

@@ -13,34 +13,36 @@ pub enum FileSource {
     SystemdCredential(String),
 }
 
-/// Why there is no path.
+/// Why a file has no path.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FileSourceError {
-    /// Not started by systemd with credentials.
+    /// systemd did not start us with credentials.
     #[error(
-        "$CREDENTIALS_DIRECTORY is not set: the unit needs LoadCredential={name}:/path or LoadCredentialEncrypted={name}:/path"
+        "$CREDENTIALS_DIRECTORY is not set: the unit needs \
+         LoadCredential={name}:/path or LoadCredentialEncrypted={name}:/path"
     )]
     NoCredentialsDirectory {
         /// The credential asked for.
         name: String,
     },
-    /// Not a file's name.
+    /// The name is not a file name.
     #[error("the name of a systemd credential is the name of one file, without a slash")]
     CredentialName,
 }
 
 impl FileSource {
-    /// Under this name among systemd's credentials; `None` when it is not the name of one file, which would lead out of their
-    /// directory.
+    /// Under this name among systemd's credentials; `None` when it is not the name of one file, which would lead out of
+    /// their directory.
     #[must_use]
     pub fn systemd_credential(name: &str) -> Option<Self> {
         is_credential_name(name).then(|| Self::SystemdCredential(name.to_owned()))
     }
 
-    /// The path to read. `credentials_directory` is the value of `$CREDENTIALS_DIRECTORY`: this module reads no environment.
+    /// The path to read. `credentials_directory` is the value of `$CREDENTIALS_DIRECTORY`: this module reads no
+    /// environment.
     ///
     /// # Errors
-    /// A credential is asked for outside a service that has any, or by a name that is none.
+    /// A credential is asked for where there are none, or by an invalid name.
     pub fn locate(&self, credentials_directory: Option<&Path>) -> Result<PathBuf, FileSourceError> {
         match (self, credentials_directory) {
             (Self::Path(path), _) => Ok(path.clone()),

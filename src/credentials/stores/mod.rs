@@ -1,4 +1,4 @@
-//! The key stores, one file or folder each: what they need, what they give and what may be wrong with them.
+//! The key stores, one file or folder each, with their settings and errors.
 
 mod ordered;
 

@@ -1,4 +1,4 @@
-//! From the order that an agent was started with to the store that it is.
+//! Makes the store that an agent was ordered to be.
 
 use super::plugin::PluginKey;
 use super::process::Program;
@@ -8,7 +8,7 @@ use crate::credentials::store_kind::StoreKind;
 /// Makes the store that is ordered.
 ///
 /// # Errors
-/// [`OrderError`]: a store that needs no agent, or that this build does not have, or other settings than such a store's.
+/// [`OrderError`]: a store without an agent, or one that this build does not have, or settings of another store.
 pub fn ordered(order: Order) -> Result<Box<dyn Fetch>, OrderError> {
     Ok(match order.kind() {
         StoreKind::Sealed => Box::new(order.settings::<PluginKey>()?),

@@ -1,4 +1,4 @@
-//! The key store for those who have a safe place already: the key's JSON as it stands, in a file that only we may read.
+//! The key store for a place that is safe already: the key's JSON, unencrypted, in a file that only we may read.
 //!
 //! The file is a Kubernetes or Docker secret, a systemd credential, or what a Vault or OpenBao agent renders.
 
@@ -13,21 +13,21 @@ use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
 use crate::secret_file::{self, GuardError};
 
-/// Why a plain file is no key.
+/// Why a plain file gives no key.
 #[derive(Debug, Error)]
 pub enum PlainError {
     /// The file itself.
     #[error("the key's file cannot be used")]
     File(#[source] GuardError),
-    /// An age file.
+    /// It is an age file.
     #[error("{0} is an age file: write kind = \"sealed\", and where its identity is")]
     Sealed(PathBuf),
-    /// It holds no access key.
+    /// It does not hold an access key.
     #[error("{path} does not hold an access key")]
     Document {
         /// The file.
         path: PathBuf,
-        /// What is the matter.
+        /// What is wrong with it.
         source: DocumentError,
     },
 }

@@ -1,7 +1,8 @@
 //! The key store that asks a program: AWS's `credential_process` convention, without a shell.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>: the program prints the JSON of
-//! [`crate::credentials::document`] and exits with 0. It runs in the store's agent, and sees the environment of that process.
+//! [`crate::credentials::document`] and exits with 0. It runs in the store's agent, and sees the environment of that
+//! process.
 
 use std::path::PathBuf;
 use std::time::Duration;

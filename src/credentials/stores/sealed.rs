@@ -25,20 +25,20 @@ pub enum SealedError {
     /// The identity that would open it.
     #[error("the identity cannot be used")]
     Identity(#[from] IdentityError),
-    /// File and identity do not come together.
+    /// The identity does not open the file.
     #[error("{path} cannot be opened")]
     Open {
         /// The sealed file.
         path: PathBuf,
-        /// What is the matter.
+        /// What is wrong with it.
         source: OpenError,
     },
-    /// It opened, and holds no access key.
+    /// It was opened, and does not hold an access key.
     #[error("{path} opens, but does not hold an access key")]
     Document {
         /// The sealed file.
         path: PathBuf,
-        /// What is the matter.
+        /// What is wrong with it.
         source: DocumentError,
     },
 }
@@ -56,26 +56,27 @@ impl StoreError for SealedError {
 /// Why an age file does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OpenError {
-    /// Something else altogether.
+    /// It is not an age file.
     #[error("it is not an age file: make one with `countersign keys seal`")]
     NotAge,
-    /// `age -p`.
+    /// It is encrypted with a passphrase (`age -p`).
     #[error(
-        "it is sealed with a passphrase, which nobody is there to type: seal it to a recipient with `countersign keys seal`"
+        "it is sealed with a passphrase, which nobody is there to type: seal it to a recipient with `countersign \
+         keys seal`"
     )]
     Passphrase,
-    /// Sealed to somebody else.
+    /// It is sealed to other recipients.
     #[error("the identity does not fit: it is sealed to other recipients")]
     OtherRecipient,
-    /// Cut short, half-written or altered.
+    /// It is cut short, half-written or altered.
     #[error("it is damaged: cut short, still being written, or altered since it was sealed")]
     Damaged,
-    /// More than any access key.
+    /// It is longer than any access key.
     #[error("it holds more than {MAX_DOCUMENT} bytes; no access key does")]
     TooLarge,
 }
 
-/// An access key in an age file (binary or armored), opened by native identities. For others see [`super::plugin`].
+/// An access key in an age file (binary or armored), opened by native identities. For plugins see [`super::plugin`].
 pub struct SealedFile {
     file: PathBuf,
     identity: PathBuf,
@@ -88,7 +89,8 @@ impl SealedFile {
         Self { file, identity }
     }
 
-    /// Opens the file and reads what it holds, for the command line: it has the secret in it. [`KeyStore::load`] leaves none.
+    /// Opens the file and reads the credentials, the secret included: for the command line. [`KeyStore::load`] keeps no
+    /// secret.
     ///
     /// # Errors
     /// [`SealedError`].
@@ -97,7 +99,7 @@ impl SealedFile {
             .map_err(|source| SealedError::Document { path: self.file.clone(), source })
     }
 
-    /// Opens the file: the JSON as it was sealed.
+    /// Opens the file and returns the JSON that was sealed.
     ///
     /// # Errors
     /// [`SealedError`].
@@ -140,7 +142,7 @@ pub fn looks_sealed(bytes: &[u8]) -> bool {
         || bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
 }
 
-/// Whether a file looks like an age file. It is read under the same rules as any other secret.
+/// Whether a file looks like an age file. It is read under the rules for every file that holds a secret.
 ///
 /// # Errors
 /// [`GuardError`].
@@ -163,13 +165,13 @@ pub(super) fn decryptor(sealed: &[u8]) -> Result<Decryptor<impl BufRead>, OpenEr
     if decryptor.is_scrypt() { Err(OpenError::Passphrase) } else { Ok(decryptor) }
 }
 
-/// Reads into a buffer of fixed size: `age::decrypt` returns a vector that grew, and left copies behind.
+/// Reads into a buffer of fixed size: `age::decrypt` returns a vector that grew, and so left copies behind.
 pub(super) fn open_stream(plaintext: impl Read) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    // the source is memory: an error is the stream's authentication, or its end before its last chunk
+    // the source is memory, so an error means that authentication failed or that the last chunk is missing
     read_bounded(plaintext, MAX_DOCUMENT).map_err(|_damaged| OpenError::Damaged)?.ok_or(OpenError::TooLarge)
 }
 
-/// What age says, in words of ours.
+/// Translates age's error.
 pub(super) fn explain(error: &DecryptError) -> OpenError {
     match error {
         DecryptError::NoMatchingKeys => OpenError::OtherRecipient,
@@ -179,9 +181,9 @@ pub(super) fn explain(error: &DecryptError) -> OpenError {
         | DecryptError::InvalidHeader
         | DecryptError::InvalidMac
         | DecryptError::Io(_) => OpenError::Damaged,
-        // they are told of where plugins are asked
+        // reported where plugins are used
         DecryptError::Plugin(_) | DecryptError::PluginResolve(_) => OpenError::OtherRecipient,
-        // the enum is open: whatever age adds, the file does not open
+        // the enum may grow; in any case the file cannot be opened
         _ => OpenError::Damaged,
     }
 }

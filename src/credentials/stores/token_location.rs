@@ -23,7 +23,8 @@ pub struct TokenKey {
     pub readable: ReadableSecret,
 }
 
-/// Which token and which object: the attributes of a PKCS#11 URI (RFC 7512) that choose them. Every one given must agree.
+/// Which token and which object: the attributes of a PKCS#11 URI (RFC 7512) that choose them. Every one given must
+/// agree.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenAddress {
     /// `token`: the token's label.

@@ -52,8 +52,8 @@ fn begins_like_spiffe(uri: &str) -> bool {
     uri.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:"))
 }
 
-/// `spiffe://trust-domain/path` as the SPIFFE-ID standard spells it. Strict, because a policy compares these byte for byte:
-/// no upper case in the trust domain, no port, no escapes, no empty or dot segments. A workload has a path.
+/// `spiffe://trust-domain/path` as the SPIFFE-ID standard spells it. Strict, because a policy compares these byte for
+/// byte: no upper case in the trust domain, no port, no escapes, no empty or dot segments. A workload has a path.
 fn is_spiffe_id(uri: &str) -> bool {
     const LONGEST: usize = 2048;
     const LONGEST_TRUST_DOMAIN: usize = 255;

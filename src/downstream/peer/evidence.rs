@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-/// Facts about the other end of a connection that its owner cannot choose freely. Gathered once per connection, before its
-/// first request; requests share them.
+/// Facts about the other end of a connection that its owner cannot choose freely. Gathered once per connection, before
+/// its first request; requests share them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerEvidence {
     facts: PeerFacts,

@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::pem::PemError;
 
-/// The algorithms that API servers sign with. One is configured; a token cannot choose another. All of them are public-key
-/// signatures: with a symmetric algorithm, whoever can verify tokens could also make them.
+/// The algorithms that API servers sign with. One is configured; a token cannot choose another. All of them are
+/// public-key signatures: with a symmetric algorithm, whoever can verify tokens could also make them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenAlgorithm {
     /// RSA (PKCS#1 v1.5) with SHA-256: what most clusters use.

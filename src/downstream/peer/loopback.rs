@@ -1,12 +1,13 @@
 //! Finds who owns the other end of a loopback TCP connection, with the kernel's socket diagnostics.
 //!
-//! For clients that cannot use Unix sockets, which are simpler and preferable. The uid is that of the process that made the
-//! client's socket; a process that is given the descriptor later acts in the name of the first, as with files.
+//! For clients that cannot use Unix sockets, which are simpler and preferable. The uid is that of the process that made
+//! the client's socket; a process that is given the descriptor later acts in the name of the first, as with files.
 //!
-//! The answer has to be about *this* connection. A client could send a request, reset its connection, and wait for another
-//! user's program to come from the same port. So the other end must be `ESTABLISHED` between exactly our two addresses, and
-//! *afterwards* our own end, identified by its cookie, must still be so: while it is, nobody else can have completed a handshake
-//! on that pair. Any other result (a half-closed socket, one in `TIME_WAIT`, the listener itself) proves nothing.
+//! The answer has to be about *this* connection. A client could send a request, reset its connection, and wait for
+//! another user's program to come from the same port. So the other end must be `ESTABLISHED` between exactly our two
+//! addresses, and *afterwards* our own end, identified by its cookie, must still be so: while it is, nobody else can
+//! have completed a handshake on that pair. Any other result (a half-closed socket, one in `TIME_WAIT`, the listener
+//! itself) proves nothing.
 //!
 //! Under systemd, `RestrictAddressFamilies=` must allow `AF_NETLINK`. No privilege is needed.
 
@@ -31,12 +32,12 @@ const NO_COOKIE: u64 = u64::MAX;
 /// A request: a header of 16 bytes and `struct inet_diag_req_v2`.
 const REQUEST_LENGTH: u32 = 72;
 
-/// What the kernel writes for users that do not exist in our user namespace: it stands for all of them. (The number can be
-/// changed with `kernel.overflowuid`, which is hardly ever done.)
+/// What the kernel writes for users that do not exist in our user namespace: it stands for all of them. (The number can
+/// be changed with `kernel.overflowuid`, which is hardly ever done.)
 const OVERFLOW_UID: u32 = 65534;
 
-/// Checks whether the kernel answers such questions here at all. Ask once at start: later, a failure only means that there is no
-/// evidence.
+/// Checks whether the kernel answers such questions here at all. Ask once at start: later, a failure only means that
+/// there is no evidence.
 ///
 /// # Errors
 /// The kernel's error: the address family is forbidden to us, or the kernel was built without `CONFIG_INET_DIAG`.
@@ -55,14 +56,19 @@ pub fn owner(stream: &TcpStream) -> Option<u32> {
     match ask(stream) {
         Ok(owner) => owner,
         Err(error) => {
-            tracing::debug!(target: "countersign::connection", %error, "the owner of a loopback connection cannot be told");
+            tracing::debug!(
+                target: "countersign::connection",
+                %error,
+                "the owner of a loopback connection cannot be told"
+            );
             None
         }
     }
 }
 
 fn ask(stream: &TcpStream) -> io::Result<Option<u32>> {
-    // a socket for both families shows IPv4 peers as v4-mapped; the kernel looks both up in one table, by the IPv4 address
+    // a socket for both families shows IPv4 peers as v4-mapped; the kernel looks both up in one table, by the IPv4
+    // address
     let ours = canonical(stream.local_addr()?);
     let theirs = canonical(stream.peer_addr()?);
     if !ours.ip().is_loopback() || !theirs.ip().is_loopback() {
@@ -177,8 +183,9 @@ impl Answer {
         Some(Ok(Self { family, state, pair, uid }))
     }
 
-    /// The kernel falls back to a listening socket when no connection fits: so the addresses are compared, too. A socket of
-    /// the other family, connected to a v4-mapped address, is shown with that family and the mapped addresses.
+    /// The kernel falls back to a listening socket when no connection fits: so the addresses are compared, too. A
+    /// socket of the other family, connected to a v4-mapped address, is shown with that family and the mapped
+    /// addresses.
     fn connects(&self, local: SocketAddr, remote: SocketAddr) -> bool {
         let shown_as = |local, remote| self.family == family(local) && self.pair.as_slice() == pair(local, remote);
         self.state == TCP_ESTABLISHED && (shown_as(local, remote) || shown_as(mapped(local), mapped(remote)))

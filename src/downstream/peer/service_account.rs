@@ -1,9 +1,11 @@
-//! Kubernetes service-account tokens: a JWT that says which pod identity calls, verified with the cluster's public keys.
+//! Kubernetes service-account tokens: a JWT that says which pod identity calls, verified with the cluster's public
+//! keys.
 //!
-//! The configuration fixes everything that a token could choose: one issuer, one audience, one algorithm, keys from one source.
-//! Whether the token's pod still exists is not checked. Only the API server knows, and asking it about each token (TokenReview)
-//! would make every call wait for it, and fail when it fails; a cached answer would be stale as well. Tokens should therefore be
-//! short-lived (`expirationSeconds` of a projected volume), and have this proxy as their only audience.
+//! The configuration fixes everything that a token could choose: one issuer, one audience, one algorithm, keys from one
+//! source. Whether the token's pod still exists is not checked. Only the API server knows, and asking it about each
+//! token (TokenReview) would make every call wait for it, and fail when it fails; a cached answer would be stale as
+//! well. Tokens should therefore be short-lived (`expirationSeconds` of a projected volume), and have this proxy as
+//! their only audience.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -93,7 +95,8 @@ pub struct Verifier {
     settings: TokenSettings,
     validation: Validation,
     keys: ArcSwap<Jwks>,
-    /// The document that `keys` was made from. Locked during a whole reload, so that reloads happen one after the other.
+    /// The document that `keys` was made from. Locked during a whole reload, so that reloads happen one after the
+    /// other.
     document: Mutex<Vec<u8>>,
     missed: Notify,
 }
@@ -139,8 +142,8 @@ impl Verifier {
         !self.keys.load().is_empty()
     }
 
-    /// Waits until a token names a key that is not loaded, or returns at once if that has happened since the last call. Anybody
-    /// can send such tokens: the caller must limit how often it fetches keys because of them.
+    /// Waits until a token names a key that is not loaded, or returns at once if that has happened since the last call.
+    /// Anybody can send such tokens: the caller must limit how often it fetches keys because of them.
     pub async fn missed(&self) {
         self.missed.notified().await;
     }
@@ -183,7 +186,8 @@ impl Verifier {
     }
 }
 
-/// Translates the library's error. Its enum may grow, so this match cannot be exhaustive: a new variant counts as malformed.
+/// Translates the library's error. Its enum may grow, so this match cannot be exhaustive: a new variant counts as
+/// malformed.
 #[allow(clippy::wildcard_enum_match_arm)]
 fn reason(kind: &ErrorKind) -> TokenError {
     match kind {
@@ -195,8 +199,8 @@ fn reason(kind: &ErrorKind) -> TokenError {
     }
 }
 
-/// `namespace/name` of `system:serviceaccount:namespace:name`. Both are DNS labels or names, as the API server has it: no
-/// slash or colon in them can make one account look like another.
+/// `namespace/name` of `system:serviceaccount:namespace:name`. Both are DNS labels or names, as the API server has it:
+/// no slash or colon in them can make one account look like another.
 fn service_account(subject: &str) -> Option<String> {
     let (namespace, name) = subject.strip_prefix("system:serviceaccount:")?.split_once(':')?;
     let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';

@@ -1,8 +1,9 @@
 //! TLS towards clients: 1.3 and 1.2, client certificates and their revocation, reloaded when the files change.
 //!
-//! Sessions are never resumed. A resumed session keeps the identity of the earlier handshake and does not check the certificate
-//! again: a revoked or expired certificate would be accepted for as long as tickets live. A full handshake costs a fraction of a
-//! millisecond, and clients keep their connections. For the same reason a connection has a maximum lifetime.
+//! Sessions are never resumed. A resumed session keeps the identity of the earlier handshake and does not check the
+//! certificate again: a revoked or expired certificate would be accepted for as long as tickets live. A full handshake
+//! costs a fraction of a millisecond, and clients keep their connections. For the same reason a connection has a
+//! maximum lifetime.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,8 +37,8 @@ pub enum Clients {
     Verified {
         /// PEM, one certificate or several.
         ca_file: PathBuf,
-        /// PEM, revocation lists. With none, nothing is revoked. With any, there must be one from the issuer of each client
-        /// certificate, and it must not have expired: otherwise the client is refused.
+        /// PEM, revocation lists. With none, nothing is revoked. With any, there must be one from the issuer of each
+        /// client certificate, and it must not have expired: otherwise the client is refused.
         crl_files: Vec<PathBuf>,
     },
 }
@@ -102,8 +103,8 @@ pub enum Reloaded {
 pub struct ReloadableTls {
     settings: TlsSettings,
     current: ArcSwap<ServerConfig>,
-    /// The digest of the files that `current` was made from. Locked during a whole reload, so that reloads happen one after the
-    /// other.
+    /// The digest of the files that `current` was made from. Locked during a whole reload, so that reloads happen one
+    /// after the other.
     fingerprint: Mutex<Fingerprint>,
 }
 
@@ -124,8 +125,8 @@ impl ReloadableTls {
     /// [`Self::watched`] may have changed, and every half minute anyway.
     ///
     /// # Errors
-    /// [`TlsError`]; the previous configuration stays in use. This also happens between the replacement of a certificate and
-    /// that of its key: the next reload finds both.
+    /// [`TlsError`]; the previous configuration stays in use. This also happens between the replacement of a
+    /// certificate and that of its key: the next reload finds both.
     pub fn reload(&self) -> Result<Reloaded, TlsError> {
         let mut fingerprint = self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
         let files = Files::read(&self.settings)?;
@@ -214,7 +215,8 @@ impl Files {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        config.require_ems = true; // RFC 7627: without it, TLS 1.2 does not bind the client's certificate to the session
+        // RFC 7627: without it, TLS 1.2 does not bind the client's certificate to the session
+        config.require_ems = true;
         Ok(Arc::new(config))
     }
 

@@ -66,14 +66,15 @@ pub struct InheritedSockets {
 }
 
 impl InheritedSockets {
-    /// Takes the sockets from the environment. Call it once, before there are other threads: it removes `LISTEN_FDS` and
-    /// `LISTEN_PID`, so that no child process takes the sockets for its own.
+    /// Takes the sockets from the environment. Call it once, before there are other threads: it removes `LISTEN_FDS`
+    /// and `LISTEN_PID`, so that no child process takes the sockets for its own.
     ///
     /// # Errors
     /// [`InheritedError::Environment`]. Having inherited no socket is not an error.
     pub fn from_environment() -> Result<Self, InheritedError> {
         let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        // sd-notify knows the names and closes all of them on exec; listenfd makes sockets of them without unsafe code here
+        // sd-notify knows the names and closes all of them on exec; listenfd makes sockets of them without unsafe code
+        // here
         let named = sd_notify::listen_fds_with_names().map_err(InheritedError::Environment)?;
         for (place, (_descriptor, name)) in named.enumerate() {
             places.entry(name).or_default().push(place);

@@ -1,8 +1,8 @@
 //! Listening sockets, one for every worker.
 //!
-//! On a TCP port that we bind ourselves, each worker's socket has its own queue (`SO_REUSEPORT`), and the kernel spreads the
-//! connections over them. A Unix socket, or one that we inherit, has only one queue: every worker has a descriptor for it, and
-//! whichever worker is free accepts the next connection.
+//! On a TCP port that we bind ourselves, each worker's socket has its own queue (`SO_REUSEPORT`), and the kernel
+//! spreads the connections over them. A Unix socket, or one that we inherit, has only one queue: every worker has a
+//! descriptor for it, and whichever worker is free accepts the next connection.
 
 use std::fmt;
 use std::io;
@@ -82,8 +82,8 @@ impl ListenerSocket {
         Ok(shares)
     }
 
-    /// The address, as the kernel has it. For a Unix socket that we have bound this is the temporary name under which it was made:
-    /// ask [`super::unix_socket::SocketPath`] instead.
+    /// The address, as the kernel has it. For a Unix socket that we have bound this is the temporary name under which
+    /// it was made: ask [`super::unix_socket::SocketPath`] instead.
     ///
     /// # Errors
     /// The kernel's error.
@@ -134,8 +134,8 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
     Ok(listeners)
 }
 
-/// With `SO_REUSEPORT`, the kernel would let a second process of the same user bind a port that is in use, and silently give it
-/// half of the connections. So the port must first be free for a plain bind.
+/// With `SO_REUSEPORT`, the kernel would let a second process of the same user bind a port that is in use, and silently
+/// give it half of the connections. So the port must first be free for a plain bind.
 fn refuse_if_in_use(address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Unix sockets: never open to the wrong users, not even while they are made, and removed at the end.
 //!
-//! The socket is made in a temporary directory that nobody else can enter, gets its group and mode there, and is then renamed
-//! into place. (The umask could set the mode, but it belongs to the whole process, and does not set the group.)
+//! The socket is made in a temporary directory that nobody else can enter, gets its group and mode there, and is then
+//! renamed into place. (The umask could set the mode, but it belongs to the whole process, and does not set the group.)
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, Permissions};
@@ -40,7 +40,10 @@ pub struct UnixSocket {
 #[derive(Debug, Error)]
 pub enum UnixSocketError {
     /// Everybody may rename files in the directory, and so replace our socket with theirs.
-    #[error("everybody may replace files in {} (mode {mode:04o}): choose another directory, or chmod o-w it", .path.display())]
+    #[error(
+        "everybody may replace files in {} (mode {mode:04o}): choose another directory, or chmod o-w it",
+        .path.display()
+    )]
     LooseDirectory {
         /// The directory.
         path: PathBuf,
@@ -48,7 +51,10 @@ pub enum UnixSocketError {
         mode: u32,
     },
     /// The directory's owner may do the same.
-    #[error("{} belongs to uid {owner}, which is neither root nor this user, and could replace the socket", .path.display())]
+    #[error(
+        "{} belongs to uid {owner}, which is neither root nor this user, and could replace the socket",
+        .path.display()
+    )]
     ForeignDirectory {
         /// The directory.
         path: PathBuf,
@@ -215,8 +221,8 @@ mod tests {
         UnixSocket { path: path.to_owned(), mode: 0o600, group: None }
     }
 
-    /// Other tests start processes, which have our descriptors, too, from their fork to their exec: for that moment a socket
-    /// that we closed is still alive.
+    /// Other tests start processes, which have our descriptors, too, from their fork to their exec: for that moment a
+    /// socket that we closed is still alive.
     fn bind_once_abandoned(path: &Path) -> (UnixListener, SocketPath) {
         for _ in 0..200 {
             match bind(&socket_at(path)) {

@@ -1,4 +1,5 @@
-//! The addresses of an endpoint's name: looked up when a connection is made, once for all who wait, and kept for a few seconds.
+//! The addresses of an endpoint's name: looked up when a connection is made, once for all who wait, and kept for a few
+//! seconds.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,8 +13,8 @@ use tokio::net::lookup_host;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long a lookup is reused. The system's resolver does not tell the time to live, so this is short: long enough for a burst of
-/// connections, shorter than anybody waits when a name has changed.
+/// How long a lookup is reused. The system's resolver does not tell the time to live, so this is short: long enough for
+/// a burst of connections, shorter than anybody waits when a name has changed.
 const KEPT: Duration = Duration::from_secs(5);
 /// For how long an address that failed, or was slower than another, is tried after the others.
 const AVOIDED: Duration = Duration::from_secs(60);

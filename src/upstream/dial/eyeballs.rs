@@ -1,4 +1,5 @@
-//! Connecting to the fastest of several addresses ("happy eyeballs", RFC 8305): attempts begin one after the other, a little apart.
+//! Connecting to the fastest of several addresses ("happy eyeballs", RFC 8305): attempts begin one after the other, a
+//! little apart.
 
 use std::collections::VecDeque;
 use std::io;
@@ -60,7 +61,8 @@ where
     }
 }
 
-/// RFC 8305 section 4: the order is the resolver's (RFC 6724), but the families take turns, beginning with that of the first.
+/// RFC 8305 section 4: the order is the resolver's (RFC 6724), but the families take turns, beginning with that of the
+/// first.
 fn by_turns(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
     let first_family = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, other): (Vec<SocketAddr>, Vec<SocketAddr>) =
@@ -92,8 +94,8 @@ mod tests {
     const C: &str = "192.0.2.1:443";
     const D: &str = "192.0.2.2:443";
 
-    /// Races between addresses that accept or refuse after so many milliseconds, on a paused clock. Returns the winner, how long
-    /// it took, and when each attempt began.
+    /// Races between addresses that accept or refuse after so many milliseconds, on a paused clock. Returns the winner,
+    /// how long it took, and when each attempt began.
     fn raced(of: &[(&'static str, u64, bool)]) -> (Result<&'static str, String>, u128, Vec<(&'static str, u128)>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let local = tokio::task::LocalSet::new();

@@ -1,8 +1,8 @@
 //! Our server and hyper's, given the same bytes: what ours serves, hyper reads in the same way, request by request.
 //!
-//! Both are behind a recorder that reads every body to its end and answers at once. Where ours refuses, it may be stricter than
-//! hyper, for the reasons that `stricter` lists. Everything is in memory and the clock is paused: it jumps when nothing else can
-//! happen, so a pause costs no time.
+//! Both are behind a recorder that reads every body to its end and answers at once. Where ours refuses, it may be
+//! stricter than hyper, for the reasons that `stricter` lists. Everything is in memory and the clock is paused: it
+//! jumps when nothing else can happen, so a pause costs no time.
 
 use std::mem::ManuallyDrop;
 
@@ -14,7 +14,8 @@ use super::stricter::STRICTER;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// The first two bytes say how the rest is sent. A third that is odd puts the seeded stream of the next four before what is left.
+/// The first two bytes say how the rest is sent. A third that is odd puts the seeded stream of the next four before
+/// what is left.
 pub fn differential(input: &[u8]) {
     let (how, rest) = input.split_at(input.len().min(2));
     let mut bytes = Vec::new();

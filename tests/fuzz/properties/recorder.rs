@@ -1,4 +1,5 @@
-//! Two servers towards the same client, ours and hyper's, each behind a recorder that reads every request to its end and answers it.
+//! Two servers towards the same client, ours and hyper's, each behind a recorder that reads every request to its end
+//! and answers it.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;

@@ -1,4 +1,5 @@
-//! What a server has written to a client: every answer by RFC 9112's grammar, in order, with the body that a client takes for its.
+//! What a server has written to a client: every answer by RFC 9112's grammar, in order, with the body that a client
+//! takes for its.
 
 use super::responses::find;
 

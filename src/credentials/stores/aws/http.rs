@@ -1,6 +1,7 @@
-//! The HTTP client of AWS's crates: HTTP/1.1, a connection for each request, no redirects, no proxies, bounded answers.
+//! The HTTP client that AWS's crates use here: HTTP/1.1, a connection for each request, no redirects, no proxies,
+//! bounded responses.
 //!
-//! Theirs would bring HTTP/2 along. A source is asked once in many minutes: there is nothing to keep connections for.
+//! Their own client would bring HTTP/2 along. A source is asked once in many minutes, so connections need not be kept.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,31 +28,31 @@ use tokio::time::timeout;
 use crate::fetch::client::{RequestError, Security, send};
 use crate::trust::{RootsError, client_config, server_name};
 
-/// The variable by which AWS's tools are told of a file of authorities.
+/// The variable that names a file of authorities to AWS's tools.
 pub(super) const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
-/// The longest answer, in bytes; those with credentials have some 2000.
+/// The longest response, in bytes; one with credentials has about 2000.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// What a request may take when AWS's crates do not say: the whole of it has a limit besides.
+/// The timeouts of a request if AWS's crates set none. The whole load has a limit as well.
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Why there is no client.
+/// Why the client cannot be made.
 #[derive(Debug, Error)]
 pub(super) enum HttpError {
-    /// The file of certificates.
+    /// The file of certificates cannot be read.
     #[error("{path}, which {CA_BUNDLE} names, is no file of PEM certificates that can be read: {source}")]
     Bundle {
         /// The file.
         path: PathBuf,
-        /// What is the matter.
+        /// What is wrong with it.
         source: pem::Error,
     },
-    /// It has none.
+    /// The file has no certificate.
     #[error("{0}, which {CA_BUNDLE} names, has no certificate of an authority")]
     NoCertificate(PathBuf),
-    /// The library.
+    /// The TLS library.
     #[error(transparent)]
     Tls(#[from] RootsError),
 }
@@ -75,8 +76,8 @@ struct Connector {
 }
 
 impl Http {
-    /// Trusts what `ca_bundle` names (a file of PEM certificates) and nothing else, as AWS's tools do; without it, the platform's
-    /// roots. That there are none of those shows when a certificate has to be verified.
+    /// Trusts only the authorities in `ca_bundle` (a file of PEM certificates), as AWS's tools do; without it, the
+    /// platform's roots. If the platform has none, that shows when a certificate must be verified.
     pub(super) fn new(ca_bundle: Option<&Path>) -> Result<Self, HttpError> {
         let certificates = match ca_bundle {
             None => rustls_native_certs::load_native_certs().certs,
@@ -127,11 +128,11 @@ struct Target {
     /// IPv6 without brackets.
     host: String,
     port: u16,
-    /// The name to verify; none for a connection in clear, which container and instance endpoints have.
+    /// The name to verify; `None` for an unencrypted connection, as to container and instance endpoints.
     secure: Option<ServerName<'static>>,
 }
 
-/// Takes the target out of a request's URI, and leaves what is sent there.
+/// Splits a request into its target and the request that is sent there.
 fn addressed(mut request: Request<SdkBody>) -> Result<(Target, Request<SdkBody>), ConnectorError> {
     let wrong = || ConnectorError::user("not a URL of http or https with a host".into());
     let uri = request.uri();

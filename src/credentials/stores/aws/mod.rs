@@ -1,10 +1,10 @@
-//! Keys from where AWS's own tools find them: environment, profiles (single sign-on, roles and programs included), web
-//! identity, container and instance endpoints, through AWS's crates.
+//! Keys from the sources of AWS's own tools, through AWS's crates: environment, profiles (with single sign-on, roles
+//! and programs), web identity, container and instance endpoints.
 //!
-//! A key names its source, and no other is asked in its place. The store's agent asks in a process of its own for each time
-//! (`countersign aws-key`), which ends with the answer: AWS's crates wipe what they keep, but not what came over the network,
-//! and what they left in memory is gone with the process. It has the agent's environment, which is `AWS_*`, `HOME` and where
-//! certificates are, and is killed, with all it started, when it takes too long.
+//! A key names its source, and no other source is asked instead. For each load, the store's agent starts a process
+//! (`countersign aws-key`) that ends with its answer: AWS's crates wipe what they keep, but not what came over the
+//! network, and that memory is gone with the process. It has the agent's environment (`AWS_*`, `HOME` and the paths of
+//! certificates), and is killed, together with all that it started, when it takes too long.
 
 mod http;
 mod source;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::credentials::agent::errand::{self, ErrandError};
+use crate::credentials::agent::one_shot::{self, OneShotError};
 use crate::credentials::agent::{Fetch, Order, OrderError, RemoteStore};
 use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
 use crate::credentials::store_kind::StoreKind;
@@ -23,61 +23,61 @@ use crate::credentials::store_kind::StoreKind;
 pub use super::aws_key::{AwsKey, AwsSource};
 pub use source::obtain;
 
-/// The time that a process needs besides the source, and then some.
+/// More time than the process needs beside the source.
 const BESIDES: Duration = Duration::from_secs(2);
 
-/// The variables beside `AWS_*` that AWS's tools and ours go by.
+/// The variables besides `AWS_*` that AWS's tools and ours use.
 const VARIABLES: [&str; 3] = ["HOME", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// Why a source gives no key.
 #[derive(Debug, Error)]
 pub enum AwsError {
-    /// Nothing says where it would be.
+    /// The source is not configured.
     #[error("nothing is set up for {source_name}: {hint}{told}")]
     NotSetUp {
-        /// The source, in words.
+        /// The description of the source.
         source_name: &'static str,
-        /// What it wants.
+        /// What to configure.
         hint: &'static str,
-        /// `: ` and what AWS's crate says; or nothing.
+        /// The message of AWS's crate in brackets, or nothing.
         told: String,
-        /// Whether it may come without anybody's doing.
+        /// How to react.
         kind: LoadErrorKind,
     },
-    /// What is set up cannot be used.
+    /// The configuration of the source cannot be used.
     #[error("{source_name} is not set up well: {told}")]
     SetUp {
-        /// The source, in words.
+        /// The description of the source.
         source_name: &'static str,
-        /// What AWS's crate says.
+        /// The message of AWS's crate.
         told: String,
     },
-    /// A role is assumed in a region.
+    /// A role must be assumed, and no region is configured.
     #[error("no region to assume a role in: set `region`, or AWS_REGION where countersign is started")]
     NoRegion,
-    /// It was asked, in vain.
+    /// The source was asked and failed.
     #[error("{source_name} gives no key: {told}")]
     Failed {
-        /// The source, in words.
+        /// The description of the source.
         source_name: &'static str,
-        /// What AWS's crate says.
+        /// The message of AWS's crate.
         told: String,
     },
-    /// It does not answer.
+    /// The source did not answer in time.
     #[error("{source_name} has not given a key within {limit:?} (timeout)")]
     Timeout {
-        /// The source, in words.
+        /// The description of the source.
         source_name: &'static str,
         /// The limit.
         limit: Duration,
     },
-    /// What it gave is no access key.
+    /// The source's answer is not an access key.
     #[error("{0} gives what is no access key: an id, secret, token or time that AWS would not issue")]
     NoKey(&'static str),
-    /// Our own side.
+    /// The process itself failed.
     #[error("the process that asks {source_name} cannot work: {told}")]
     System {
-        /// The source, in words.
+        /// The description of the source.
         source_name: &'static str,
         /// Why.
         told: String,
@@ -94,7 +94,7 @@ impl StoreError for AwsError {
     }
 }
 
-/// Whether an agent sees a variable of ours.
+/// Whether an agent gets this variable of our environment.
 #[must_use]
 pub fn sees(variable: &str) -> bool {
     variable.starts_with("AWS_") || VARIABLES.contains(&variable)
@@ -125,11 +125,11 @@ impl RemoteStore for AwsKey {
 impl Fetch for AwsKey {
     fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
         let source_name = self.source.describe();
-        errand::run("aws-key", self, self.timeout.saturating_add(BESIDES)).map_err(|error| match error {
-            ErrandError::Timeout(_) => AwsError::Timeout { source_name, limit: self.timeout }.into(),
-            ErrandError::TooMuch => AwsError::NoKey(source_name).into(),
-            ErrandError::System(told) => AwsError::System { source_name, told }.into(),
-            ErrandError::Refused(error) => error.into(),
+        one_shot::run("aws-key", self, self.timeout.saturating_add(BESIDES)).map_err(|error| match error {
+            OneShotError::Timeout(_) => AwsError::Timeout { source_name, limit: self.timeout }.into(),
+            OneShotError::TooMuch => AwsError::NoKey(source_name).into(),
+            OneShotError::System(told) => AwsError::System { source_name, told }.into(),
+            OneShotError::Refused(error) => error.into(),
         })
     }
 }

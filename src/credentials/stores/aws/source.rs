@@ -1,4 +1,4 @@
-//! Asks a source for its key, in the process that is there for this one time.
+//! Asks a source for its key, in the one-shot process.
 
 use std::env;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub fn obtain(key: &AwsKey) -> Result<Zeroizing<Vec<u8>>, AwsError> {
 
 async fn ask(key: &AwsKey, http: Http) -> Result<aws_credential_types::Credentials, AwsError> {
     let region = region(key).await;
-    // the web identity's own call is to a region, too
+    // the call for a web identity needs a region, too
     if region.is_none() && (key.role.is_some() || key.source == AwsSource::WebIdentity) {
         return Err(AwsError::NoRegion);
     }
@@ -62,7 +62,7 @@ async fn ask(key: &AwsKey, http: Http) -> Result<aws_credential_types::Credentia
     let Some(role) = &key.role else {
         return provider.provide_credentials().await.map_err(|error| refused(key, &error));
     };
-    // told apart from a refused role: nobody should look for a role's fault in the source
+    // reported apart from a refused role, so that nobody looks for the fault of a role in the source
     let given = provider.provide_credentials().await.map_err(|error| refused(key, &error))?;
     let mut config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
@@ -80,7 +80,7 @@ async fn ask(key: &AwsKey, http: Http) -> Result<aws_credential_types::Credentia
     })
 }
 
-/// Said, or of the environment, or of the profile; the instance is not asked for it.
+/// The region of the configuration, the environment or the profile. The instance is not asked for it.
 async fn region(key: &AwsKey) -> Option<Region> {
     if let Some(region) = &key.region {
         return Some(Region::new(region.clone()));
@@ -134,7 +134,7 @@ fn refused(key: &AwsKey, error: &CredentialsError) -> AwsError {
             AwsError::NotSetUp { source_name, hint, told: format!(" ({})", told(key, error)), kind }
         }
         CredentialsError::InvalidConfiguration(_) => AwsError::SetUp { source_name, told: told(key, error) },
-        // the last for what else there may be one day: the enum is not exhaustive
+        // the enum may grow
         CredentialsError::ProviderTimedOut(_)
         | CredentialsError::ProviderError(_)
         | CredentialsError::Unhandled(_)
@@ -142,7 +142,7 @@ fn refused(key: &AwsKey, error: &CredentialsError) -> AwsError {
     }
 }
 
-/// What a source wants, and whether it may come while we run: variables do not.
+/// What to configure for a source, and how to react if it is missing: variables do not change while we run.
 const fn wanted(source: AwsSource) -> (&'static str, LoadErrorKind) {
     match source {
         AwsSource::Environment => (
@@ -166,7 +166,8 @@ const fn wanted(source: AwsSource) -> (&'static str, LoadErrorKind) {
     }
 }
 
-/// An error of AWS's crates and its causes, in one line. A profile may run a program, whose standard error may be in it.
+/// An error of AWS's crates and its causes, in one line. A profile may run a program, and the error may quote its
+/// standard error.
 fn told(key: &AwsKey, error: &dyn std::error::Error) -> String {
     let text: String = causes(error).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match key.source {

@@ -1,4 +1,4 @@
-//! What can be wrong with a token and the key in it, and what follows from it.
+//! The errors of a token and its key, and how to react to them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::credentials::store::LoadErrorKind;
 use crate::secret_file::GuardError;
 
-/// What a token, or its library, said.
+/// The error code of a token or its library.
 #[derive(Debug)]
 pub struct Said(CryptokiError);
 
@@ -22,7 +22,8 @@ impl From<CryptokiError> for Said {
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CryptokiError::Pkcs11(said, function) = &self.0 else { return self.0.fmt(f) };
-        // the names of the specification can be looked up; cryptoki's own texts are whole paragraphs of it
+        // the names of the specification can be looked up; cryptoki's own texts are whole paragraphs of the
+        // specification
         let function = function.to_string();
         write!(f, "C_{} answers {said:?}", function.trim_start_matches("Function::"))
     }
@@ -33,18 +34,18 @@ impl std::error::Error for Said {}
 /// Why a token does not sign.
 #[derive(Debug, Error)]
 pub enum TokenError {
-    /// The library.
+    /// The library cannot be loaded.
     #[error("{module} cannot be loaded as a PKCS#11 module")]
     Module {
         /// Its path.
         module: PathBuf,
-        /// What is the matter.
+        /// The error.
         source: Said,
     },
-    /// Not there, or not yet.
+    /// There is no such token, or not yet.
     #[error("there is no token with {token} ({present} are there)")]
     NoToken {
-        /// What was looked for.
+        /// The address of the token or key.
         token: String,
         /// How many tokens the module has.
         present: usize,
@@ -52,75 +53,75 @@ pub enum TokenError {
     /// More than one.
     #[error("{count} tokens have {token}: add `serial` to the URI")]
     ManyTokens {
-        /// What was looked for.
+        /// The address of the token or key.
         token: String,
         /// How many.
         count: usize,
     },
-    /// The PIN's file.
+    /// The file of the PIN cannot be read.
     #[error("the PIN cannot be read")]
     PinFile(#[source] GuardError),
-    /// What is in it.
+    /// The file does not hold a PIN.
     #[error("{0} does not hold a PIN: one line of 1 to 255 bytes of text is expected")]
     NotAPin(PathBuf),
-    /// The token said no.
+    /// The token refused the PIN.
     #[error(
-        "the token refuses the PIN in {pin}. It will not be tried again before countersign is started anew, because tokens \
-         lock themselves after a few wrong PINs: correct the file first"
+        "the token refuses the PIN in {pin}. It will not be tried again before countersign is started anew, because \
+         tokens lock themselves after a few wrong PINs: correct the file first"
     )]
     WrongPin {
-        /// The PIN's file.
+        /// The file of the PIN cannot be read.
         pin: PathBuf,
-        /// The token's word.
+        /// The token's error code.
         source: Said,
     },
     /// A login failed in a way that may have counted as a wrong PIN.
     #[error(
-        "the token does not let us log in. It will not be asked again before countersign is started anew, in case it counts this \
-         as a wrong PIN"
+        "the token does not let us log in. It will not be asked again before countersign is started anew, in case it \
+         counts this as a wrong PIN"
     )]
     Login(#[source] Said),
-    /// Locked already.
+    /// The PIN is locked.
     #[error("the token has locked its PIN after too many wrong ones: its security officer can unlock it")]
     PinLocked,
-    /// One more wrong PIN locks it.
+    /// One more wrong PIN would lock it.
     #[error(
-        "the token would lock its PIN if it were wrong once more, so it is not tried: log in by hand once, for example with \
-         pkcs11-tool --login --list-objects"
+        "the token would lock its PIN if it were wrong once more, so it is not tried: log in by hand once, for \
+         example with pkcs11-tool --login --list-objects"
     )]
     LastTry,
-    /// No such object.
+    /// There is no such object.
     #[error("the token has no secret key with {object}: `countersign keys import-pkcs11` puts one there")]
     NoKey {
-        /// What was looked for.
+        /// The address of the token or key.
         object: String,
     },
     /// More than one.
     #[error("the token has {count} secret keys with {object}: say which by `id` or `object` in the URI, or remove one")]
     ManyKeys {
-        /// What was looked for.
+        /// The address of the token or key.
         object: String,
         /// How many.
         count: usize,
     },
-    /// The secret can be read.
+    /// The secret of the key can be read.
     #[error(
-        "the token tells the secret of the key with {object} to whoever has the PIN (CKA_SENSITIVE is false): import it anew, or \
-         accept that with danger_readable_secret = true"
+        "the token tells the secret of the key with {object} to whoever has the PIN (CKA_SENSITIVE is false): import \
+         it anew, or accept that with danger_readable_secret = true"
     )]
     Readable {
-        /// What was looked for.
+        /// The address of the token or key.
         object: String,
     },
-    /// It signs, but not with any MAC of Signature Version 2.
+    /// The key computes no MAC of Signature Version 2.
     #[error("the key with {object} computes neither HMAC-SHA256 nor HMAC-SHA1 for us")]
     NoMac {
-        /// What was looked for.
+        /// The address of the token or key.
         object: String,
-        /// What was said to HMAC-SHA256.
+        /// The token's error code for HMAC-SHA256.
         source: Said,
     },
-    /// It signs, and not rightly.
+    /// The key computes wrong MACs.
     #[error("the token computes {method} wrongly: {what}")]
     WrongMac {
         /// The MAC.
@@ -131,24 +132,24 @@ pub enum TokenError {
     /// There is a key with this label or id already.
     #[error("the token already has a secret key with {object}: choose another `object` and `id`, or remove it first")]
     Exists {
-        /// What was looked for.
+        /// The address of the token or key.
         object: String,
     },
-    /// It took the key, and computes something else with it.
+    /// It stored the key, and computes other MACs with it.
     #[error("the token took the key, and does not sign with it as it should: the object was removed again")]
     Unfaithful(#[source] Box<TokenError>),
-    /// Any other call that failed.
+    /// Any other call failed.
     #[error("{what}")]
     Call {
         /// What was tried.
         what: &'static str,
-        /// What is the matter.
+        /// The error.
         source: Said,
     },
 }
 
 impl TokenError {
-    /// What to do about it.
+    /// How to react.
     #[must_use]
     pub const fn kind(&self) -> LoadErrorKind {
         match self {
@@ -168,7 +169,7 @@ impl TokenError {
         }
     }
 
-    /// Whether nothing is to be tried again in this process: another try might be the one that locks the token.
+    /// Whether this process must not try again: another attempt might lock the token.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
@@ -195,7 +196,8 @@ pub(super) fn call(what: &'static str) -> impl FnOnce(CryptokiError) -> TokenErr
     move |said| TokenError::Call { what, source: said.into() }
 }
 
-/// Whether what a token said to a login means only that it is not there: anything else may have counted as a wrong PIN.
+/// Whether a token's answer to a login means only that the token is away. Any other answer may have counted as a wrong
+/// PIN.
 pub(super) fn is_gone(error: &CryptokiError) -> bool {
     matches!(
         error,
@@ -210,7 +212,7 @@ pub(super) fn is_gone(error: &CryptokiError) -> bool {
     )
 }
 
-/// Whether what a token said means that session, login or token is gone, and may come back.
+/// Whether the error means that the session, the login or the token is gone, and may come back.
 pub(super) fn is_loss(error: &CryptokiError) -> bool {
     is_gone(error)
         || matches!(
@@ -227,7 +229,7 @@ pub(super) fn is_loss(error: &CryptokiError) -> bool {
         )
 }
 
-/// Whether the token knows nothing of this MAC, or not for this key.
+/// Whether the token does not support this MAC, or not for this key.
 pub(super) fn is_unsupported(error: &CryptokiError) -> bool {
     matches!(
         error,

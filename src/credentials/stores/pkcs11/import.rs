@@ -1,4 +1,4 @@
-//! Putting a key into a token, such that it never comes out again.
+//! Importing a key into a token from which it cannot be read again.
 
 use cryptoki::object::{Attribute, KeyType as CryptokiKeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
@@ -11,8 +11,8 @@ use crate::credentials::secret::SecretAccessKey;
 use crate::credentials::signing_key::SigningKey;
 use crate::credentials::stores::token_location::{KeyType, ReadableSecret, TokenAddress, TokenKey};
 
-/// Makes a key in the token that signs, and does nothing else: no reading, no wrapping, no changing. That it signs as the secret
-/// does is proven before this returns; a key that does not is removed again.
+/// Makes a key in the token that can only sign: it cannot be read, wrapped or changed. Before this returns, the key is
+/// tested against the secret; a key that computes other MACs is removed again.
 ///
 /// # Errors
 /// [`TokenError`]; in particular [`TokenError::Exists`] for a key with the address's label or id.
@@ -32,7 +32,7 @@ pub fn import(key: &TokenKey, key_type: KeyType, secret: &SecretAccessKey) -> Re
     }
 }
 
-/// Neither label nor id may be there: a URI with one of them alone would mean two keys.
+/// Neither the label nor the id may exist: a URI with only one of them would mean two keys.
 fn refuse_existing(session: &Session, address: &TokenAddress) -> Result<(), TokenError> {
     let (label, id) = (address.object.as_deref(), address.id.as_deref());
     let same_label = label.map(|label| open::find_keys(session, Some(label), None)).transpose()?;
@@ -83,7 +83,7 @@ fn create(
     created.map_err(call("the token does not take the key"))
 }
 
-/// Finds the new key as `run` will, and has it sign what the secret signs.
+/// Finds the new key as `run` will, and compares its MAC with that of the secret.
 fn prove(
     session: &Session,
     object: ObjectHandle,

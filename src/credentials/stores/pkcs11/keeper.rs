@@ -1,4 +1,4 @@
-//! Who keeps a key open: logs in once, notices what is lost, and opens it again when that is safe.
+//! Keeps a key open: logs in once, notices a lost session or token, and opens the key again when that is safe.
 
 use std::mem;
 use std::path::Path;
@@ -17,11 +17,11 @@ use super::open::{self, KeyFacts, Opened};
 use crate::credentials::signing_key::{Mac, SignatureMethod};
 use crate::credentials::stores::token_location::TokenKey;
 
-/// The wait before another try after one that failed; each one that follows is twice as long.
+/// The wait after a failed attempt to open the key; it doubles with each further failure.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// After so long the losses before are forgotten.
+/// After this time, earlier losses no longer count.
 const STEADY: Duration = Duration::from_secs(60);
 
 /// Keeps one key of one token open, for any number of signing threads.
@@ -33,19 +33,19 @@ pub struct Keeper {
 struct Inner {
     module: Option<Pkcs11>,
     state: State,
-    /// How often the key was opened: what a thread has from before belongs to another login.
+    /// How often the key was opened. Sessions of an earlier generation belong to another login.
     generation: u64,
-    /// No try before then, on the way of a request.
+    /// No request tries to open the key before then.
     not_before: Instant,
     wait: Duration,
     opened_at: Instant,
 }
 
 enum State {
-    /// Not open, and why: nothing when it was never tried.
+    /// Not open, with the reason, or `None` if it was never tried.
     Closed(Option<Arc<TokenError>>),
     Open(Opened),
-    /// Nothing may be tried any more.
+    /// Closed for good: nothing may be tried any more.
     Final(Arc<TokenError>),
 }
 
@@ -65,10 +65,10 @@ pub enum Unsigned {
     /// The token is not there.
     #[error(transparent)]
     Away(Arc<TokenError>),
-    /// It was, until this message.
+    /// The token was lost while it signed this message.
     #[error(transparent)]
     Lost(Arc<TokenError>),
-    /// It is there and failed.
+    /// The token failed.
     #[error(transparent)]
     Failed(TokenError),
 }
@@ -92,11 +92,11 @@ impl Keeper {
     /// Opens the key, or makes sure that it is still the one that is open.
     ///
     /// # Errors
-    /// Why it cannot be had now; for good when [`TokenError::is_final`].
+    /// Why it cannot be opened now; for good if [`TokenError::is_final`].
     pub fn load(&self) -> Result<KeyFacts, Arc<TokenError>> {
         let mut inner = self.lock();
         if let State::Open(opened) = &inner.state
-            // another object under the same name is another key
+            // a new object of the same name is another key
             && !open::find_key(&opened.session, &self.key.address).is_ok_and(|object| object == opened.object)
         {
             inner.state = State::Closed(None);
@@ -107,7 +107,7 @@ impl Keeper {
         Ok(facts)
     }
 
-    /// Signs in the session of `seat`, which is taken first if need be. What is lost is opened again, once.
+    /// Signs in the session of `seat`, which is opened first if necessary. A lost key is opened again, once.
     ///
     /// # Errors
     /// [`Unsigned`].
@@ -129,7 +129,7 @@ impl Keeper {
             }
             Err(error) => error,
         };
-        // the operation may still be under way in this session, and would be in the way of the next
+        // the operation may still be active in this session, and would make the next one fail
         seat.0 = None;
         if is_loss(&error) {
             let error = Arc::new(not_signed(error));
@@ -140,7 +140,7 @@ impl Keeper {
         }
     }
 
-    /// The seat's session; a new one when its own is from before the key was opened last.
+    /// The seat's session; a new one if its own belongs to an earlier generation.
     fn take<'s>(&self, seat: &'s mut Seat) -> Result<&'s Seated, Unsigned> {
         let mut inner = self.lock();
         let current = seat.0.take().filter(|seated| inner.is_open() && seated.generation == inner.generation);
@@ -152,7 +152,7 @@ impl Keeper {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // every change of state is whole before anything can panic
+        // nothing can panic in the middle of a change of state
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,7 +162,7 @@ impl Inner {
         matches!(self.state, State::Open(_))
     }
 
-    /// A session for a thread. Does not try what was tried a moment ago.
+    /// A session for a thread. Does not repeat an attempt that has just failed.
     fn seat(&mut self, key: &TokenKey) -> Result<Seated, Unsigned> {
         if let State::Closed(Some(why)) = &self.state
             && Instant::now() < self.not_before
@@ -183,7 +183,7 @@ impl Inner {
         }
     }
 
-    /// The open key, opened if need be. Whoever takes it puts it back.
+    /// Takes the open key, opening it if necessary. The caller puts it back.
     fn take(&mut self, key: &TokenKey) -> Result<Opened, Arc<TokenError>> {
         match mem::replace(&mut self.state, State::Closed(None)) {
             State::Open(opened) => Ok(opened),
@@ -223,7 +223,7 @@ impl Inner {
         Ok(module)
     }
 
-    /// Notes that the login of `generation` is lost, unless another thread was faster.
+    /// Records that the login of `generation` is lost, unless another thread has done so.
     fn lose(&mut self, generation: u64, why: &Arc<TokenError>) {
         if self.generation != generation || !self.is_open() {
             return;
@@ -232,7 +232,7 @@ impl Inner {
         if self.opened_at.elapsed() > STEADY {
             self.wait = FIRST_WAIT;
         }
-        // the first loss is made good at once; a token that is lost again and again gets rest
+        // after the first loss the key is opened again at once; after repeated losses only after a pause
         let first = self.wait == FIRST_WAIT;
         self.put_off();
         if first {

@@ -1,4 +1,4 @@
-//! The asking side of the signing socket: requests go out from whichever thread has one, one thread takes the answers in.
+//! The parent's side of the signing socket: any thread sends requests, and one thread receives the answers.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,8 +16,8 @@ use crate::credentials::signer::{AnswerSlot, SigningError, SigningQueue, Signing
 /// The queue of a key in a token. The agent's signer threads end when it is dropped.
 pub struct TokenLink {
     shared: Arc<Shared>,
-    /// The thread that takes answers in is there. It is started by the first request, not before: by then the process has
-    /// confined itself, and with it every thread that starts.
+    /// Whether the thread that receives answers has been started. The first request starts it, when the process has
+    /// confined itself, so that the thread is confined as well.
     reading: AtomicBool,
 }
 
@@ -27,13 +27,13 @@ struct Shared {
     socket: OwnedFd,
     longest_queue: usize,
     waiting: Mutex<Waiting>,
-    /// What the last answer said of the token.
+    /// The presence of the token, by the last answer.
     away: AtomicBool,
-    /// The queue is given up here: that its other end goes is no loss.
+    /// Whether this side has closed the queue: that its other end closes is then expected.
     given_up: AtomicBool,
 }
 
-/// Requests that have no answer yet.
+/// Requests without an answer so far.
 #[derive(Default)]
 struct Waiting {
     next: u64,
@@ -51,7 +51,7 @@ impl TokenLink {
         Self { shared: Arc::new(shared), reading: AtomicBool::new(false) }
     }
 
-    /// Notes what was learnt of the token otherwise than by signing.
+    /// Records the presence of the token as found by a load.
     pub fn note(&self, presence: Presence) {
         self.shared.away.store(presence == Presence::Away, Ordering::Relaxed);
     }
@@ -76,9 +76,9 @@ impl TokenLink {
 /// Whether a token is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It signs.
+    /// The token signs.
     Present,
-    /// It does not.
+    /// It does not sign.
     Away,
 }
 
@@ -89,7 +89,7 @@ impl SigningQueue for TokenLink {
         let patience = u64::try_from(request.patience.as_nanos()).unwrap_or(u64::MAX);
         let until = message::now().saturating_add(patience);
         let packet = Request { number, until, method: request.method, message: request.message }.write();
-        // the kernel's buffer is a queue too, and waiting for room in it would hold the worker up
+        // the kernel's buffer is a queue, too: waiting for space in it would block the worker
         let sent = loop {
             match send(&self.shared.socket, &packet, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Err(Errno::INTR) => {}
@@ -113,7 +113,7 @@ impl SigningQueue for TokenLink {
 impl Drop for TokenLink {
     fn drop(&mut self) {
         self.shared.given_up.store(true, Ordering::Relaxed);
-        // wakes the thread that reads, which has the socket too
+        // wakes the receiving thread, which also has the socket
         let _closed = shutdown(&self.shared.socket, Shutdown::Both);
     }
 }
@@ -123,7 +123,7 @@ impl Waiting {
         if self.ended {
             return Err(SigningError::Away);
         }
-        // those that nobody waits for any more count too: the agent still has them
+        // requests that nobody waits for any more count as well: the agent still has them
         if self.answers.len() >= longest_queue {
             return Err(SigningError::Busy);
         }
@@ -154,7 +154,7 @@ impl Shared {
         }
         let mut waiting = self.lock();
         waiting.ended = true;
-        // whoever waits is told by the drop
+        // dropping them tells those who wait
         waiting.answers.clear();
         drop(waiting);
         if !self.given_up.load(Ordering::Relaxed) {
@@ -184,7 +184,7 @@ impl Shared {
             }
         };
         if let Some(waiting) = self.lock().answers.remove(&reply.number) {
-            // who does not wait any more has answered already
+            // an error means that nobody waits any more
             let _received = waiting.send(answer);
         }
     }

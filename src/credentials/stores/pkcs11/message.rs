@@ -1,9 +1,9 @@
-//! What goes over the signing socket: one message per packet.
+//! The messages of the signing socket, one per packet.
 //!
 //! ```text
-//! request   number, u64 | until when, u64 | 1 HmacSHA1, 2 HmacSHA256 | the message
+//! request   number, u64 | deadline, u64   | 1 HmacSHA1, 2 HmacSHA256 | the message
 //! reply     number, u64 | 0 | the MAC
-//!           number, u64 | 1 late, 2 away, 3 failed | what is the matter, UTF-8
+//!           number, u64 | 1 late, 2 away, 3 failed | the error, UTF-8
 //! ```
 //!
 //! Numbers are little-endian; times are nanoseconds of the system's monotonic clock, which all its processes share.
@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::credentials::signing_key::{Mac, SignatureMethod};
 
-/// What stands before a request's message.
+/// The length of a request without its message, in bytes.
 pub(super) const REQUEST_HEAD: usize = 17;
 
 /// The longest reply, in bytes.
@@ -31,18 +31,18 @@ pub(super) struct Request<'a> {
     pub(super) message: &'a [u8],
 }
 
-/// What became of a request.
+/// The outcome of a request.
 pub(super) enum Answer {
     Signed(Mac),
-    /// It came to its turn too late.
+    /// Its deadline passed in the queue.
     Late,
-    /// The token is not there.
+    /// The token is away.
     Away(String),
     /// The token failed.
     Failed(String),
 }
 
-/// What became of the request of this number.
+/// The outcome of the request with this number.
 pub(super) struct Reply {
     pub(super) number: u64,
     pub(super) answer: Answer,

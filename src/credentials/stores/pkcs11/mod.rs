@@ -1,19 +1,19 @@
 //! Keys in PKCS#11 tokens (HSM, TPM, smart card): the token computes the MAC, and nobody reads the secret.
 //!
-//! A token is spoken to through a library of its vendor, which may do as it likes with files, sockets and threads. It is therefore
-//! loaded in an agent ([`crate::credentials::agent`]), never in the process that faces the network:
+//! A token is accessed through a library of its vendor, which may use files, sockets and threads as it likes. It is
+//! therefore loaded in an agent ([`crate::credentials::agent`]), never in the process that faces the network:
 //!
 //! ```text
 //! worker --(request)--> socket --> signer thread, session --> token
 //! worker <-- reader <-- socket <-- signer thread
 //! ```
 //!
-//! Both sockets are packet sockets: the signer threads of an agent take requests from one and the same, so that the kernel is the
-//! queue, and a thread that waits for its token holds up no other. [`TokenLink`] is the side that asks, [`serve`] the one that
+//! The agent's signer threads all receive from the same packet socket, so that the kernel is the queue, and a thread
+//! that waits for its token does not delay the others. [`TokenLink`] is the side that asks, [`serve`] the side that
 //! answers.
 //!
-//! The rules of a token's PIN: it is tried once. Whatever the token says to it but yes, it is not tried again before
-//! countersign is started anew, because tokens lock themselves after a few wrong ones ([`TokenError::is_final`]).
+//! A PIN is tried once. If the token does anything but accept it, it is not tried again before countersign is
+//! restarted, because tokens lock themselves after a few wrong PINs ([`TokenError::is_final`]).
 
 mod error;
 mod import;

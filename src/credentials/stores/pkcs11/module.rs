@@ -9,7 +9,7 @@ use cryptoki::slot::{Slot, TokenInfo};
 use super::error::{TokenError, call};
 use crate::credentials::stores::token_location::TokenAddress;
 
-/// Loads the library, which stays for the life of the process: many cannot be unloaded.
+/// Loads the library for the life of the process: many libraries cannot be unloaded.
 ///
 /// # Errors
 /// [`TokenError::Module`].
@@ -20,7 +20,7 @@ pub(super) fn load(module: &Path) -> Result<Pkcs11, TokenError> {
     Ok(context)
 }
 
-/// Initialises the library; that it is initialised already is as good.
+/// Initialises the library, unless it is initialised already.
 pub(super) fn initialize(context: &Pkcs11) -> Result<(), CryptokiError> {
     match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
@@ -28,11 +28,11 @@ pub(super) fn initialize(context: &Pkcs11) -> Result<(), CryptokiError> {
     }
 }
 
-/// The one token that an address means.
+/// The only token that an address matches.
 pub(super) fn find_token(context: &Pkcs11, address: &TokenAddress) -> Result<(Slot, TokenInfo), TokenError> {
     let slots = context.get_slots_with_token().map_err(call("the tokens cannot be listed"))?;
     let present = slots.len();
-    // a token that cannot be looked at is another's trouble, unless no other is found
+    // an error with one token matters only if no other one matches
     let tokens = slots.into_iter().filter_map(|slot| context.get_token_info(slot).ok().map(|info| (slot, info)));
     let mut found: Vec<_> = tokens.filter(|(slot, info)| is_meant(address, *slot, info)).collect();
     let token = || address.token_in_words();

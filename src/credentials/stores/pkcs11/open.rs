@@ -1,4 +1,4 @@
-//! From an address to a key that is proven to sign: token, login, object, checks, self-test.
+//! Opens the key of an address and tests that it signs: token, login, object, checks, self-test.
 
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error as CryptokiError, RvError};
@@ -14,13 +14,13 @@ use super::pin;
 use crate::credentials::signing_key::{Mac, SignatureMethod};
 use crate::credentials::stores::token_location::{ReadableSecret, TokenAddress, TokenKey, hex};
 
-/// What a key signs to show that it does.
+/// The message that a key signs in its self-test.
 pub(super) const PROBE: &[u8] = b"countersign: does this key sign?";
 
 /// What is known of a key that is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyFacts {
-    /// The token's serial number, the object, and the beginning of a MAC: another key has another text.
+    /// The token's serial number, the object, and the beginning of a MAC: this text is different for every key.
     pub key: String,
     /// Which MACs it computes.
     pub methods: Vec<String>,
@@ -29,14 +29,14 @@ pub struct KeyFacts {
 /// A key in a token we are logged in to.
 pub(super) struct Opened {
     pub(super) context: Pkcs11,
-    /// The session that logged in. Login ends when a process has no session left, so this one is kept.
+    /// The session that logged in. It is kept, since the login ends with a process's last session.
     pub(super) session: Session,
     pub(super) slot: Slot,
     pub(super) object: ObjectHandle,
     pub(super) facts: KeyFacts,
 }
 
-/// Opens the key: once, from the beginning.
+/// Opens the key.
 pub(super) fn open(context: &Pkcs11, key: &TokenKey) -> Result<Opened, TokenError> {
     let (slot, info) = find_token(context, &key.address)?;
     let session = context.open_ro_session(slot).map_err(call("no session with the token can be opened"))?;
@@ -52,7 +52,7 @@ pub(super) fn open(context: &Pkcs11, key: &TokenKey) -> Result<Opened, TokenErro
 /// Logs in, unless the process is logged in already.
 ///
 /// # Errors
-/// Whatever the token answers but yes is final, unless it is plainly gone.
+/// Any error of the token is final, unless the token is clearly gone.
 pub(super) fn log_in(session: &Session, info: &TokenInfo, key: &TokenKey) -> Result<(), TokenError> {
     if info.user_pin_locked() {
         return Err(TokenError::PinLocked);
@@ -75,7 +75,7 @@ pub(super) fn log_in(session: &Session, info: &TokenInfo, key: &TokenKey) -> Res
     }
 }
 
-/// The one secret key that an address means.
+/// The only secret key that an address matches.
 pub(super) fn find_key(session: &Session, address: &TokenAddress) -> Result<ObjectHandle, TokenError> {
     let found = find_keys(session, address.object.as_deref(), address.id.as_deref())?;
     let object = || address.object_in_words();
@@ -98,8 +98,8 @@ pub(super) fn find_keys(
     session.find_objects(&template).map_err(call("the token's keys cannot be listed"))
 }
 
-/// The length of `CKA_VALUE` is asked for, never the value. What attributes say of sensitivity is not relied on: some tokens
-/// call a key extractable that nobody can read.
+/// Asks for the length of `CKA_VALUE`, never for the value. The attributes about sensitivity are not reliable: some
+/// tokens call a key extractable that nobody can read.
 pub(super) fn refuse_readable(
     session: &Session,
     object: ObjectHandle,
@@ -116,7 +116,7 @@ pub(super) struct Tested {
     pub(super) macs: Vec<(SignatureMethod, Mac)>,
 }
 
-/// Has the key sign, twice, with each MAC.
+/// Has the key sign twice with each MAC.
 pub(super) fn self_test(session: &Session, object: ObjectHandle, address: &TokenAddress) -> Result<Tested, TokenError> {
     let (mut macs, mut unsupported) = (Vec::new(), None);
     for method in [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1] {
@@ -133,7 +133,7 @@ pub(super) fn self_test(session: &Session, object: ObjectHandle, address: &Token
     }
 }
 
-/// The inner error says that the key knows nothing of this MAC.
+/// The inner error means that the key does not support this MAC.
 fn sign_twice(
     session: &Session,
     object: ObjectHandle,
@@ -154,14 +154,14 @@ fn sign_twice(
     }
 }
 
-/// What is known of a key that has been tested.
+/// The facts about a key that has passed its self-test.
 pub(super) fn facts(info: &TokenInfo, address: &TokenAddress, tested: &Tested) -> KeyFacts {
     let beginning = tested.macs.first().and_then(|(_, mac)| mac.as_bytes().get(..8)).unwrap_or_default();
     let key = format!("{} {} {}", info.serial_number(), address.object_in_words(), hex(beginning));
     KeyFacts { key, methods: tested.macs.iter().map(|(method, _)| method.as_str().to_owned()).collect() }
 }
 
-/// The MAC of `message`; `None` when it is none by its length.
+/// The MAC of `message`; `None` if its length is wrong.
 pub(super) fn sign(
     session: &Session,
     object: ObjectHandle,

@@ -1,4 +1,4 @@
-//! The PIN, from its file to the token.
+//! Reads the PIN of a token from its file.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(super) fn read(path: &Path) -> Result<AuthPin, TokenError> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = std::str::from_utf8(line).ok().filter(|text| !text.chars().any(char::is_control));
     let pin = text.filter(|text| !text.is_empty() && text.len() <= LONGEST);
-    // a box of exactly this size: a string that shrinks leaves a copy behind
+    // allocated with exactly this size: a string that shrinks leaves a copy behind
     pin.map(|pin| AuthPin::new(pin.into())).ok_or_else(|| TokenError::NotAPin(path.to_owned()))
 }
 

@@ -20,7 +20,8 @@ use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
 use crate::credentials::stores::token_location::TokenKey;
 use crate::error_chain::causes;
 
-/// The store of an agent whose key is in a token: says what is known of the key (`Loaded`, as JSON), and signs on standard output.
+/// The agent's store for a key in a token: a load returns the facts about the key (`Loaded`, as JSON). It signs on the
+/// socket that is its standard output.
 pub struct TokenAgent {
     keeper: Arc<Keeper>,
     signs: bool,
@@ -89,10 +90,10 @@ fn answer_requests(keeper: &Keeper, socket: &OwnedFd) {
         let length = match recv(socket, packet.as_mut_slice(), RecvFlags::TRUNC) {
             Ok((_, length)) if length > 0 => length,
             Err(Errno::INTR) => continue,
-            // the end, or as good as that
+            // the end of the socket, or an error after which it cannot be used
             Ok(_) | Err(_) => return,
         };
-        // nothing but our own program is at the other end: what it did not write, it does not miss
+        // our own program is at the other end: a malformed packet is not its own, and needs no answer
         let Some(request) = packet.get(..length).and_then(Request::read) else { continue };
         let reply = Reply { number: request.number, answer: answer(keeper, &mut seat, &request) };
         if send(socket, &reply.write(), SendFlags::NOSIGNAL).is_err() {
@@ -102,11 +103,11 @@ fn answer_requests(keeper: &Keeper, socket: &OwnedFd) {
 }
 
 fn answer(keeper: &Keeper, seat: &mut Seat, request: &Request<'_>) -> Answer {
-    // nobody waits for it any more, and others do
+    // nobody waits for this one any more, and others do
     if message::now() > request.until {
         return Answer::Late;
     }
-    // a panic is one answer, and may have left the session in the middle of something
+    // a panic fails this request only, but may have left an operation active in the session
     let signed = catch_unwind(AssertUnwindSafe(|| keeper.sign(seat, request.method, request.message)));
     match signed {
         Ok(Ok(mac)) => Answer::Signed(mac),

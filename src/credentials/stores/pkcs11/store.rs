@@ -1,4 +1,4 @@
-//! The key store: an agent that has the token, and the queue of what it is to sign.
+//! The key store: an agent that has the token, and the queue of its signing requests.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, S
 use crate::credentials::store_kind::StoreKind;
 use crate::credentials::stores::token_location::TokenKey;
 
-/// How long a library that reaches its token over a network may try.
+/// How long a load may take: a library may reach its token over a network.
 const LONGEST_LOAD: Duration = Duration::from_secs(25);
 
 /// A key in a token.
@@ -29,11 +29,11 @@ pub struct TokenStore {
     id: AccessKeyId,
     key: TokenKey,
     deadline: Duration,
-    /// Our own agent's login was refused; it says why as often as it is asked.
+    /// Whether our own agent's login was refused. It reports the reason at every load.
     refused: AtomicBool,
 }
 
-/// The queue, and the agent at its other end: whoever signs keeps both, even when the store is gone.
+/// The queue, and the agent at its other end. A signer keeps both alive, even when the store has been dropped.
 struct AgentQueue {
     agent: Agent,
     link: TokenLink,
@@ -49,22 +49,23 @@ impl SigningQueue for AgentQueue {
     }
 }
 
-/// What an agent answers.
+/// The agent's answer to a load.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Loaded {
     /// The key signs.
     Ready(KeyFacts),
-    /// Nothing is tried any more, and why.
+    /// It will not be tried again; holds the reason.
     Final(String),
 }
 
-/// Why a token gives no key, as far as its agent does not say so itself.
+/// Why a token gives no key, beside the errors of its agent.
 #[derive(Debug, Error)]
 enum TokenStoreError {
     #[error("{0}")]
     Final(String),
     #[error(
-        "the PIN in {} was refused for another key in this token, and is not tried again before countersign is started anew",
+        "the PIN in {} was refused for another key in this token, and is not tried again before countersign is \
+         started anew",
         .0.display()
     )]
     RefusedBefore(PathBuf),
@@ -81,16 +82,16 @@ impl StoreError for TokenStoreError {
     }
 }
 
-/// Library, token and PIN of every login that was refused since this process was started: each key has an agent of its own, and
-/// two keys in one token must not make two tries of one wrong PIN.
+/// Library, token and PIN of every login that was refused since this process was started. Each key has its own agent,
+/// and two keys in one token must not try the same wrong PIN twice.
 static REFUSED: Mutex<Vec<(PathBuf, String, PathBuf)>> = Mutex::new(Vec::new());
 
 impl TokenStore {
-    /// Starts the agent, with `environment` and no more: the PKCS#11 library may want variables of its own. `queue` is how many
-    /// requests may wait at most, `deadline` how long.
+    /// Starts the agent with exactly this `environment`: the PKCS#11 library may need variables of its own. At most
+    /// `queue` requests may wait, each for `deadline`.
     ///
     /// # Errors
-    /// [`AgentError::Start`]. What is wrong with the token shows at the first load.
+    /// [`AgentError::Start`]. An error of the token shows at the first load.
     pub fn start(
         name: &str,
         id: AccessKeyId,

@@ -1,12 +1,12 @@
-//! Sealed keys that an age plugin opens: a program (`age-plugin-NAME`) that has the identity, most often in hardware, and gives
-//! the file's key in exchange for what the file says of it. <https://c2sp.org/age-plugin>
+//! Sealed keys that an age plugin opens: a program (`age-plugin-NAME`) that has the identity, usually in hardware, and
+//! decrypts the file's key. <https://c2sp.org/age-plugin>
 //!
-//! The store's agent opens the file in a process of its own for each time (`countersign plugin-key`), which starts the plugin,
-//! and ends with the answer: what the age crate reads from a plugin goes through buffers that nobody wipes, and it waits for one
-//! for ever. The plugin sees a fixed `PATH` and the variables that the configuration lists, but never `AGEDEBUG`. A question that
-//! it has for a person is answered by nobody, and it is killed when it takes too long.
+//! For each load, the store's agent starts a process (`countersign plugin-key`) that runs the plugin, opens the file
+//! and ends with its answer: the age crate reads from plugins through buffers that are not wiped, and waits for a
+//! plugin for ever. The plugin sees a fixed `PATH` and the variables that the configuration lists, but never
+//! `AGEDEBUG`. Its questions are not answered, since no operator is present, and it is killed when it takes too long.
 
-mod nobody;
+mod no_operator;
 mod open;
 mod recipients;
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::credentials::agent::errand::{self, ErrandError};
+use crate::credentials::agent::one_shot::{self, OneShotError};
 use crate::credentials::agent::{Fetch, Order, OrderError, RemoteStore};
 use crate::credentials::store::{FILE_POLL, LoadError, LoadErrorKind, StoreError};
 use crate::credentials::store_kind::StoreKind;
@@ -29,7 +29,7 @@ pub(in crate::credentials) use open::told;
 pub use recipients::RecipientError;
 pub(in crate::credentials) use recipients::wrappers;
 
-/// Where plugins are looked for, and what they may start themselves, unless `PATH` is passed on.
+/// The `PATH` by which plugins are found, and which they get, unless `PATH` is passed on.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A sealed key whose identity file names a plugin.
@@ -46,32 +46,32 @@ pub struct PluginKey {
 /// Why a plugin gives no key.
 #[derive(Debug, Error)]
 pub enum PluginError {
-    /// What has nothing to do with plugins.
+    /// An error that is not about plugins.
     #[error(transparent)]
     Sealed(#[from] SealedError),
     /// It is not installed.
     #[error(
-        "the program {program}, which {identity} names, is in no directory of the PATH {path}: install it there, or have \
-         countersign's own PATH searched with `environment = [\"PATH\"]`"
+        "the program {program}, which {identity} names, is in no directory of the PATH {path}: install it there, or \
+         have countersign's own PATH searched with `environment = [\"PATH\"]`"
     )]
     Missing {
         /// `age-plugin-NAME`.
         program: String,
         /// The identity file.
         identity: PathBuf,
-        /// What was searched.
+        /// The `PATH` that was searched.
         path: String,
     },
-    /// A plugin's name that is none.
+    /// The identity names a plugin by an invalid name.
     #[error("{0} names an age plugin by what is no name")]
     NoName(PathBuf),
-    /// Every plugin works in a temporary directory.
+    /// There is no temporary directory, which every plugin needs.
     #[error(
         "there is no place for the temporary directory of an age plugin: mount one at /tmp, or pass TMPDIR on with \
          `environment`"
     )]
     NoPlace(#[source] std::io::Error),
-    /// Nobody is there to answer.
+    /// It asks a question, and no operator is present to answer.
     #[error(
         "{program} asks for something ({question}), and nobody is there to answer: use an identity that it opens \
          without a PIN, passphrase or confirmation"
@@ -79,17 +79,17 @@ pub enum PluginError {
     Asks {
         /// `age-plugin-NAME`.
         program: String,
-        /// The question, fit to be seen.
+        /// The question, redacted.
         question: String,
     },
-    /// It says why.
+    /// It refused, with a reason.
     #[error("{program} does not open {file}: {told}")]
     Refused {
         /// `age-plugin-NAME`.
         program: String,
         /// The sealed file.
         file: PathBuf,
-        /// What it says, fit to be seen.
+        /// The reason, redacted.
         told: String,
     },
     /// It ended without an answer.
@@ -100,38 +100,39 @@ pub enum PluginError {
         /// The sealed file.
         file: PathBuf,
     },
-    /// It speaks something else.
+    /// It does not follow the protocol of age plugins.
     #[error("{program} does not answer as an age plugin does (https://c2sp.org/age-plugin)")]
     Garbled {
         /// `age-plugin-NAME`.
         program: String,
     },
-    /// None of the identities is the file's.
+    /// None of the identities opens the file.
     #[error(
-        "{file} is opened by none of the identities in {identity}: it is sealed to others, or {programs} cannot be started"
+        "{file} is opened by none of the identities in {identity}: it is sealed to others, or {programs} cannot be \
+         started"
     )]
     NoneFits {
         /// The sealed file.
         file: PathBuf,
         /// The identity file.
         identity: PathBuf,
-        /// Those that were asked.
+        /// The plugins that were asked.
         programs: String,
     },
-    /// It was killed.
+    /// It took too long and was killed.
     #[error(
-        "{file} was not opened within {limit:?} (timeout), and the age plugin was killed: it may wait for its device, or \
-         to be touched{told}"
+        "{file} was not opened within {limit:?} (timeout), and the age plugin was killed: it may wait for its \
+         device, or to be touched{told}"
     )]
     Timeout {
         /// The sealed file.
         file: PathBuf,
         /// The limit.
         limit: Duration,
-        /// `: ` and what it said last, fit to be seen; or nothing.
+        /// `: ` and its last message, redacted, or nothing.
         told: String,
     },
-    /// Our own side.
+    /// The process itself failed.
     #[error("the process that opens {file} cannot work: {told}")]
     System {
         /// The sealed file.
@@ -185,11 +186,11 @@ impl RemoteStore for PluginKey {
 impl Fetch for PluginKey {
     fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
         let file = self.file.clone();
-        errand::run("plugin-key", self, self.timeout).map_err(|error| match error {
-            ErrandError::Timeout(told) => PluginError::Timeout { file, limit: self.timeout, told }.into(),
-            ErrandError::TooMuch => PluginError::System { file, told: "too long an answer".to_owned() }.into(),
-            ErrandError::System(told) => PluginError::System { file, told }.into(),
-            ErrandError::Refused(error) => error.into(),
+        one_shot::run("plugin-key", self, self.timeout).map_err(|error| match error {
+            OneShotError::Timeout(told) => PluginError::Timeout { file, limit: self.timeout, told }.into(),
+            OneShotError::TooMuch => PluginError::System { file, told: "too long an answer".to_owned() }.into(),
+            OneShotError::System(told) => PluginError::System { file, told }.into(),
+            OneShotError::Refused(error) => error.into(),
         })
     }
 }
@@ -197,12 +198,12 @@ impl Fetch for PluginKey {
 /// The environment of an agent that has plugins started: `passed_on`, and a `PATH` unless that has one.
 #[must_use]
 pub fn environment(passed_on: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
-    // of two with the same name the last counts
-    let usual = (OsString::from("PATH"), OsString::from(PATH));
-    std::iter::once(usual).chain(passed_on).collect()
+    // of two variables with the same name the last counts
+    let default = (OsString::from("PATH"), OsString::from(PATH));
+    std::iter::once(default).chain(passed_on).collect()
 }
 
-/// What a plugin's program is called.
+/// The file name of a plugin's program.
 fn program(name: &str) -> String {
     format!("age-plugin-{name}")
 }

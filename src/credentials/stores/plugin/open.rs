@@ -1,4 +1,4 @@
-//! Opens a sealed file with the plugins that its identity file names, in the process that is there for this one time.
+//! Opens a sealed file with the plugins that its identity file names, in the one-shot process.
 
 use std::env;
 use std::fmt;
@@ -10,7 +10,7 @@ use age::DecryptError;
 use age::plugin::{Identity, IdentityPluginV1, ResolveError};
 use zeroize::Zeroizing;
 
-use super::nobody::Nobody;
+use super::no_operator::NoOperator;
 use super::{PluginError, PluginKey, program};
 use crate::credentials::identity::Identities;
 use crate::credentials::program::redaction::redacted;
@@ -29,7 +29,7 @@ pub fn obtain(key: &PluginKey) -> Result<Zeroizing<Vec<u8>>, PluginError> {
         Err(OpenError::OtherRecipient) if !identities.of_plugins().is_empty() => {}
         Err(error) => return Err(not_opened(&key.file, error)),
     }
-    // the age crate would not tell
+    // checked here, because the age crate does not report this error
     drop(tempfile::tempdir().map_err(PluginError::NoPlace)?);
     let names = names(identities.of_plugins());
     let mut refused = None;
@@ -37,7 +37,7 @@ pub fn obtain(key: &PluginKey) -> Result<Zeroizing<Vec<u8>>, PluginError> {
         match ask(name, &identities, &sealed, key) {
             Ok(Some(document)) => return Ok(document),
             Ok(None) => {}
-            // another may open it; when none does, the first to say why is told of
+            // another plugin may open the file; if none does, the first error is reported
             Err(error) => refused = refused.or(Some(error)),
         }
     }
@@ -50,7 +50,7 @@ fn not_opened(file: &Path, source: OpenError) -> PluginError {
     SealedError::Open { path: file.to_owned(), source }.into()
 }
 
-/// Of each plugin once, in their order.
+/// The name of each plugin once, in order.
 fn names(identities: &[Identity]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for identity in identities {
@@ -61,20 +61,20 @@ fn names(identities: &[Identity]) -> Vec<&str> {
     names
 }
 
-/// What the plugin opens with all its identities; none when none is the file's.
+/// Opens the file with all identities of a plugin; `None` if none of them fits.
 fn ask(
     name: &str,
     identities: &Identities,
     sealed: &[u8],
     key: &PluginKey,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, PluginError> {
-    let nobody = Nobody::default();
-    let plugin = IdentityPluginV1::new(name, identities.of_plugins(), nobody.clone());
+    let operator = NoOperator::default();
+    let plugin = IdentityPluginV1::new(name, identities.of_plugins(), operator.clone());
     let plugin = plugin.map_err(|error| unresolved(error, &key.identity))?;
     let decryptor = decryptor(sealed).map_err(|error| not_opened(&key.file, error))?;
     match decryptor.decrypt(iter::once(&plugin as &dyn age::Identity)) {
         Ok(plaintext) => open_stream(plaintext).map(Some).map_err(|error| not_opened(&key.file, error)),
-        Err(error) => match (nobody.question(), refused(&error, program(name), key)) {
+        Err(error) => match (operator.question(), refused(&error, program(name), key)) {
             (Some(question), _) => Err(PluginError::Asks { program: program(name), question }),
             (None, Some(error)) => Err(error),
             (None, None) => Ok(None),
@@ -82,7 +82,7 @@ fn ask(
     }
 }
 
-/// A plugin that is not to be had.
+/// The error for a plugin that cannot be found.
 fn unresolved(error: ResolveError, identity: &Path) -> PluginError {
     let identity = identity.to_owned();
     match error {
@@ -91,12 +91,12 @@ fn unresolved(error: ResolveError, identity: &Path) -> PluginError {
             PluginError::Missing { program: binary_name, identity, path }
         }
         ResolveError::InvalidPluginName { .. } => PluginError::NoName(identity),
-        // the enum is open
+        // the enum may grow
         _ => PluginError::NoName(identity),
     }
 }
 
-/// Why a plugin did not open a file; nothing when the file is not its own.
+/// Why a plugin did not open a file; `None` if the file is not sealed to it.
 fn refused(error: &DecryptError, program: String, key: &PluginKey) -> Option<PluginError> {
     let file = key.file.clone();
     if let DecryptError::NoMatchingKeys = error {
@@ -105,7 +105,7 @@ fn refused(error: &DecryptError, program: String, key: &PluginKey) -> Option<Plu
     if let DecryptError::Plugin(errors) = error {
         return Some(PluginError::Refused { program, file, told: told(errors) });
     }
-    // the file is in memory: what could not be read or written is the plugin
+    // the file is in memory, so an I/O error is about the plugin
     if let DecryptError::Io(error) = error {
         let garbled = error.kind() == io::ErrorKind::InvalidData;
         return Some(if garbled { PluginError::Garbled { program } } else { PluginError::Ended { program, file } });
@@ -113,7 +113,7 @@ fn refused(error: &DecryptError, program: String, key: &PluginKey) -> Option<Plu
     Some(not_opened(&file, explain(error)))
 }
 
-/// What a plugin says is the matter.
+/// The errors that a plugin reports, redacted.
 pub(in crate::credentials) fn told(errors: &[impl fmt::Display]) -> String {
     errors.iter().map(|error| redacted(&error.to_string())).collect::<Vec<_>>().join("; ")
 }

@@ -1,4 +1,4 @@
-//! Sealing to what a plugin opens: the plugin itself wraps the file's key.
+//! Sealing to the recipients of plugins: the plugin itself wraps the file's key.
 
 use std::env;
 
@@ -6,22 +6,22 @@ use age::plugin::{Identity, Recipient as PluginRecipient, RecipientPluginV1, Res
 
 use thiserror::Error;
 
-use super::nobody::Nobody;
+use super::no_operator::NoOperator;
 use crate::credentials::identity::Recipient;
 use crate::credentials::program::AGEDEBUG;
 
-/// Why nothing is sealed to the recipients of a plugin.
+/// Why a key cannot be sealed to the recipients of a plugin.
 #[derive(Debug, Error)]
 pub enum RecipientError {
     /// A recipient's plugin is not installed.
     #[error("the program {0} is in no directory of PATH: install the age plugin to seal to its recipients")]
     NoPlugin(String),
-    /// The key of the file would be shown.
+    /// age would print the key of the file.
     #[error("AGEDEBUG is set, with which age shows the keys of files on standard error: unset it")]
     Debugged,
 }
 
-/// What wraps a file's key, for all of `recipients`: each native one, and each plugin for all that are its own.
+/// The wrappers of a file's key for all of `recipients`: one for each native recipient, and one for each plugin.
 pub(in crate::credentials) fn wrappers(
     recipients: &[Recipient],
 ) -> Result<Vec<Box<dyn age::Recipient>>, RecipientError> {
@@ -51,7 +51,7 @@ pub(in crate::credentials) fn wrappers(
         return Err(RecipientError::Debugged);
     }
     for name in names {
-        let plugin = RecipientPluginV1::new(name, &public, &identities, Nobody::default());
+        let plugin = RecipientPluginV1::new(name, &public, &identities, NoOperator::default());
         wrappers.push(Box::new(plugin.map_err(|error| unresolved(&error))?));
     }
     Ok(wrappers)
@@ -61,7 +61,7 @@ fn unresolved(error: &ResolveError) -> RecipientError {
     match error {
         ResolveError::MissingPlugin { binary_name } => RecipientError::NoPlugin(binary_name.clone()),
         ResolveError::InvalidPluginName { name } => RecipientError::NoPlugin(super::program(name)),
-        // the enum is open
+        // the enum may grow
         _ => RecipientError::NoPlugin(super::program("")),
     }
 }

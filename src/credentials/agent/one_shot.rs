@@ -1,8 +1,8 @@
-//! A process for one time that a store is asked: our own executable, started by the store's agent, which prints the key's JSON or
-//! what is the matter, and ends.
+//! A process for a single load: our own executable, started by the store's agent, which prints the key's JSON or an
+//! error, and ends.
 //!
-//! For what libraries have to be trusted with that do not wipe all they touch, or may hang: what they left in memory is gone with
-//! the process, and one that takes too long is killed with all it started.
+//! It is for libraries that do not wipe all memory that held secrets, or may hang: the memory is gone with the process,
+//! and a process that takes too long is killed together with all that it started.
 
 use std::time::Duration;
 
@@ -14,45 +14,45 @@ use crate::credentials::program::{ProcessError, Program};
 use crate::credentials::store::{LoadErrorKind, StoreError};
 use crate::error_chain::causes;
 
-/// Why an errand brings no key.
-pub(in crate::credentials) enum ErrandError {
-    /// It took too long, and was killed. With `: ` and the last line on its standard error, fit to be seen; or nothing.
+/// Why a one-shot process returns no key.
+pub(in crate::credentials) enum OneShotError {
+    /// It took too long, and was killed. Holds `: ` and the redacted last line of its standard error, or nothing.
     Timeout(String),
-    /// It printed more than an access key.
+    /// It printed more than any access key has.
     TooMuch,
-    /// It could not do its work: why.
+    /// The process itself failed; holds the reason.
     System(String),
-    /// What it says is the matter.
+    /// The store's error, as the process reports it.
     Refused(AgentError),
 }
 
-/// Has `command` of this executable do what `order` says.
+/// Runs `command` of this executable with `order` as its argument, and returns what was asked for.
 pub(in crate::credentials) fn run(
     command: &str,
     order: &impl Serialize,
     timeout: Duration,
-) -> Result<Zeroizing<Vec<u8>>, ErrandError> {
-    let order = serde_json::to_string(order).map_err(|error| ErrandError::System(error.to_string()))?;
+) -> Result<Zeroizing<Vec<u8>>, OneShotError> {
+    let order = serde_json::to_string(order).map_err(|error| OneShotError::System(error.to_string()))?;
     let program = Program {
         path: OURSELVES.to_owned(),
         arguments: vec![command.to_owned(), order],
         timeout,
-        // it is run once
+        // never used: it runs once
         refresh: timeout,
     };
     let printed = program.run().map_err(|error| match error {
-        ProcessError::Timeout { told, .. } => ErrandError::Timeout(told),
-        ProcessError::TooMuch { .. } => ErrandError::TooMuch,
+        ProcessError::Timeout { told, .. } => OneShotError::Timeout(told),
+        ProcessError::TooMuch { .. } => OneShotError::TooMuch,
         ProcessError::Start { source, .. } | ProcessError::System { source, .. } => {
-            ErrandError::System(source.to_string())
+            OneShotError::System(source.to_string())
         }
-        ProcessError::Failed { status, told, .. } => ErrandError::System(format!("{status}{told}")),
+        ProcessError::Failed { status, told, .. } => OneShotError::System(format!("{status}{told}")),
     })?;
     read(printed)
 }
 
-/// What the process prints, for who started it to read: what it was asked for, which may be no key at all, or what is the matter.
-/// The first byte says which, so that nothing secret is ever taken for an error, and shown.
+/// What the process prints for its parent: the result or an error. The first byte says which, so that a secret is never
+/// taken for an error and shown.
 pub fn answer(obtained: Result<Zeroizing<Vec<u8>>, impl StoreError>) -> Zeroizing<Vec<u8>> {
     let tagged = |tag: u8, bytes: &[u8]| {
         // reserved once: growing would leave copies
@@ -77,9 +77,9 @@ const fn tag(kind: LoadErrorKind) -> u8 {
     }
 }
 
-fn read(mut printed: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, ErrandError> {
+fn read(mut printed: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, OneShotError> {
     let Some((&first, text)) = printed.split_first() else {
-        return Err(ErrandError::System("it answered nothing".to_owned()));
+        return Err(OneShotError::System("it answered nothing".to_owned()));
     };
     if first == KEY {
         printed.remove(0);
@@ -87,9 +87,9 @@ fn read(mut printed: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, ErrandErr
     }
     let kinds = [LoadErrorKind::Permissions, LoadErrorKind::Unavailable, LoadErrorKind::Invalid];
     let Some(kind) = kinds.into_iter().find(|kind| tag(*kind) == first) else {
-        return Err(ErrandError::System("what it answered is no answer".to_owned()));
+        return Err(OneShotError::System("its answer is malformed".to_owned()));
     };
-    Err(ErrandError::Refused(AgentError::Store { kind, text: String::from_utf8_lossy(text).into_owned() }))
+    Err(OneShotError::Refused(AgentError::Store { kind, text: String::from_utf8_lossy(text).into_owned() }))
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
             (GuardError::NotRegular, LoadErrorKind::Invalid),
         ];
         for (error, kind) in cases {
-            let Err(ErrandError::Refused(read)) = read(answer(Err(error(path())))) else { panic!("a refusal") };
+            let Err(OneShotError::Refused(read)) = read(answer(Err(error(path())))) else { panic!("a refusal") };
             assert_eq!((read.kind(), read.to_string()), (kind, error(path()).to_string()));
         }
     }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_not_shown() {
         for printed in ["", "{\"MARKER\":1}", " MARKER"] {
-            let Err(ErrandError::System(text)) = read(Zeroizing::new(printed.as_bytes().to_vec())) else {
+            let Err(OneShotError::System(text)) = read(Zeroizing::new(printed.as_bytes().to_vec())) else {
                 panic!("our own fault")
             };
             assert!(!text.contains("MARKER"));

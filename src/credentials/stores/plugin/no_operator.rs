@@ -1,4 +1,4 @@
-//! Who sits before a plugin that has something to say or to ask: nobody.
+//! The callbacks of a plugin when no operator is present.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,14 +8,14 @@ use age::secrecy::SecretString;
 
 use crate::credentials::program::redaction::redacted;
 
-/// Answers no question, and remembers the first.
+/// Answers no question, and remembers the first one.
 #[derive(Clone, Default)]
-pub(super) struct Nobody {
+pub(super) struct NoOperator {
     asked: Arc<Mutex<Option<String>>>,
 }
 
-impl Nobody {
-    /// What was asked for, fit to be seen.
+impl NoOperator {
+    /// The first question, redacted.
     pub(super) fn question(&self) -> Option<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -26,9 +26,10 @@ impl Nobody {
     }
 }
 
-impl Callbacks for Nobody {
+impl Callbacks for NoOperator {
     fn display_message(&self, message: &str) {
-        // for a person at `keys seal`; of a plugin that is killed the last line is told. Nothing to do where it cannot be written
+        // for the operator of `keys seal`; the last line is also reported when a plugin is killed. A failed write is
+        // ignored
         let _unseen = writeln!(std::io::stderr(), "{}", redacted(message));
     }
 
