@@ -36,12 +36,12 @@ pub struct Attempts<'c> {
     client: &'c Client,
     repetition: Repetition,
     /// When the head of a response must have come, whichever attempt it belongs to. Set when the first byte is sent.
-    answer_by: Option<Instant>,
+    response_by: Option<Instant>,
     /// How many more pooled connections may turn out to be closed.
     stale_left: u8,
     repeats_left: u8,
     /// The breaker's record of this call, until its outcome is known.
-    leave: Option<CallInProgress<'c>>,
+    in_progress: Option<CallInProgress<'c>>,
     /// Why it is unknown whether the endpoint has carried out the call: an attempt was sent and not answered.
     doubt: Option<SendError>,
 }
@@ -77,21 +77,33 @@ impl Ready {
     }
 }
 
-impl<'c> Attempts<'c> {
-    pub(super) fn begin(client: &'c Client, repetition: Repetition) -> Self {
-        client.budget.earn();
-        Self { client, repetition, answer_by: None, stale_left: STALE, repeats_left: REPEATS, leave: None, doubt: None }
+impl Client {
+    /// Begins a call, which may take more than one attempt.
+    #[must_use]
+    pub fn call(&self, repetition: Repetition) -> Attempts<'_> {
+        self.budget.earn();
+        Attempts {
+            client: self,
+            repetition,
+            response_by: None,
+            stale_left: STALE,
+            repeats_left: REPEATS,
+            in_progress: None,
+            doubt: None,
+        }
     }
+}
 
+impl Attempts<'_> {
     /// A connection to send on, pooled or new. Get it before signing, so that the signature is as fresh as possible.
     ///
     /// # Errors
     /// The endpoint cannot be reached, or an earlier attempt was sent and its outcome is unknown.
     pub async fn connection(&mut self) -> Result<Ready, SendError> {
         let now = Instant::now();
-        if self.leave.is_none() {
+        if self.in_progress.is_none() {
             match self.client.breaker.admit(now) {
-                Ok(leave) => self.leave = Some(leave),
+                Ok(call) => self.in_progress = Some(call),
                 Err(outage) => return Err(self.give_up(SendError::Down(outage))),
             }
         }
@@ -103,9 +115,9 @@ impl<'c> Attempts<'c> {
         // boxed: few calls need a new connection, and the future that makes one is large
         let connected = Box::pin(self.connect()).await;
         match connected.as_ref().err().and_then(SendError::outage) {
-            Some(outage) => self.leave.take().into_iter().for_each(|leave| leave.failed(outage)),
+            Some(outage) => self.in_progress.take().into_iter().for_each(|call| call.failed(outage)),
             // an endpoint that shows an untrusted certificate is reachable
-            None => self.leave.iter_mut().for_each(CallInProgress::connected),
+            None => self.in_progress.iter_mut().for_each(CallInProgress::connected),
         }
         match connected {
             Ok(connection) => Ok(Ready { connection, origin: Origin::New, since: Instant::now() }),
@@ -144,22 +156,22 @@ impl<'c> Attempts<'c> {
         now: Instant,
     ) -> Result<ControlFlow<Sent>, SendError> {
         let by = self.by(now, self.client.timeouts.first_byte);
-        let answer_by = *self.answer_by.get_or_insert(by);
+        let response_by = *self.response_by.get_or_insert(by);
         let is_pooled = ready.origin == Origin::Pool;
         let sent = if ready.is_fit() {
-            self.client.exchange(ready.connection, request, forwarded, answer_by).await
+            self.client.exchange(ready.connection, request, forwarded, response_by).await
         } else {
             Err(SendError::NeverSent(io::ErrorKind::ConnectionAborted.into()))
         };
         let error = match sent {
             Ok(sent) => {
-                self.leave.take().into_iter().for_each(CallInProgress::answered);
+                self.in_progress.take().into_iter().for_each(CallInProgress::answered);
                 return Ok(ControlFlow::Break(sent));
             }
             Err(error) => error,
         };
         if let Some(outage) = error.outage() {
-            self.leave.take().into_iter().for_each(|leave| leave.failed(outage));
+            self.in_progress.take().into_iter().for_each(|call| call.failed(outage));
         }
         match error.delivery() {
             Delivery::NotSent if is_pooled => {
@@ -185,7 +197,7 @@ impl<'c> Attempts<'c> {
 
     /// Allows one repeat of a call that may have arrived, and only while a response could still come in time.
     fn is_safe_once_more(&self) -> bool {
-        let in_time = self.answer_by.is_some_and(|by| Instant::now() < by);
+        let in_time = self.response_by.is_some_and(|by| Instant::now() < by);
         self.repetition == Repetition::Safe && self.doubt.is_none() && in_time
     }
 
@@ -206,7 +218,7 @@ impl<'c> Attempts<'c> {
     /// The deadline of a step that begins `now` and may take `limit`, but not longer than the whole call.
     fn by(&self, now: Instant, limit: Duration) -> Instant {
         let by = now.checked_add(limit).unwrap_or(now);
-        self.answer_by.map_or(by, |last| by.min(last))
+        self.response_by.map_or(by, |last| by.min(last))
     }
 }
 

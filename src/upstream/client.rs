@@ -7,7 +7,6 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::answer::{AnswerBody, Home};
-use super::attempts::{Attempts, Repetition};
 use super::breaker::Breaker;
 use super::budget::Budget;
 use super::call_settings::{EndpointSettings, PoolLimits, Timeouts};
@@ -86,12 +85,6 @@ impl Client {
     #[must_use]
     pub fn target(&self) -> &SigningTarget {
         self.destination.target()
-    }
-
-    /// Begins a call, which may take more than one attempt.
-    #[must_use]
-    pub fn call(&self, repetition: Repetition) -> Attempts<'_> {
-        Attempts::begin(self, repetition)
     }
 
     /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer has.
