@@ -25,7 +25,8 @@ fn every_decision_is_one_line_with_values_only_where_the_route_asks_for_them() {
     scene.give_away();
     let path = scene.path("log/audit.jsonl");
     let target = format!(
-        "[audit]\ntarget = \"file:{}\"\n[route.other]\nendpoint = \"http://127.0.0.1:9\"\npath = \"/other\"\nkey = \"main\"\n\
+        "[audit]\ntarget = \"file:{}\"\n[route.other]\nendpoint = \"http://127.0.0.1:9\"\n\
+         path = \"/other\"\nkey = \"main\"\n\
          audit_values = [\"JobId\"]\n",
         path.display()
     );

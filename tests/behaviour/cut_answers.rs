@@ -145,7 +145,8 @@ fn an_answer_that_keeps_moving_is_not_cut_however_long_it_takes() {
         exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
         for _ in 0..40 {
             exchange.write(b".");
-            std::thread::sleep(std::time::Duration::from_millis(40)); // the pace of the endpoint: in all, three timeouts
+            // the pace of the endpoint: in all, three timeouts
+            std::thread::sleep(std::time::Duration::from_millis(40));
         }
         After::KeepOpen
     });

@@ -113,7 +113,8 @@ fn rules_decide_for_each_call_and_what_none_allows_is_denied() {
     let planner = client(
         "planner",
         "[[client.planner.rule]]\neffect = \"allow\"\nactions = [\"importexport:CreateJob\"]\n\
-         when = [{ parameter = \"ValidateOnly\", equals = \"true\" }, { parameter = \"JobType\", one_of = [\"Import\"] }]\n\
+         when = [{ parameter = \"ValidateOnly\", equals = \"true\" }, \
+         { parameter = \"JobType\", one_of = [\"Import\"] }]\n\
          [[client.planner.rule]]\neffect = \"deny\"\nactions = [\"*:*\"]\n\
          when = [{ parameter = \"ManifestAddendum\", absent = false }]",
     );

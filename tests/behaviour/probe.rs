@@ -44,7 +44,8 @@ fn a_new_key_is_used_when_the_endpoint_accepts_it_and_the_old_one_until_then() {
     let line = proxy
         .log
         .json("warning", |line| line["message"] == "the new key cannot be used yet; the last good one stays in use");
-    let why = "the key in the store is not proven: the probe of route.importexport was answered with 403 InvalidClientTokenId";
+    let why = "the key in the store is not proven: \
+        the probe of route.importexport was answered with 403 InvalidClientTokenId";
     assert_eq!(line["error"], why);
     for _ in 0..20 {
         proxy.post(FORM).expect(200);

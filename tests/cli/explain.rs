@@ -28,7 +28,8 @@ fn request(form: &str) -> String {
 fn answer(date: &str, code: &str, message: &str) -> String {
     let message = quick_xml::escape::escape(message);
     format!(
-        "HTTP/1.1 403 Forbidden\r\nDate: {date}\r\n\r\n<?xml version=\"1.0\"?>\n<Response><Errors><Error><Code>{code}</Code>\
+        "HTTP/1.1 403 Forbidden\r\nDate: {date}\r\n\r\n<?xml version=\"1.0\"?>\n<Response><Errors><Error>\
+         <Code>{code}</Code>\
          <Message>{message}</Message></Error></Errors><RequestID>1</RequestID></Response>"
     )
 }

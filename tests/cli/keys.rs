@@ -1,4 +1,4 @@
-//! `countersign keys` as its users meet it: the real program, its exit codes, its output; and Debian's `age` as the other side.
+//! `countersign keys` as a shell uses it: exit codes, output, files; and Debian's `age` as the other side.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -285,7 +285,8 @@ fn a_directory_is_listed_with_what_the_identity_opens() {
             "a.age          {ID}  never expires\n\
              long-name.age  {OTHER_ID}  expires 2999-01-01T00:00:00Z\n\
              notes.txt      not an age file\n\
-             open.age       the sealed key cannot be used: keys/open.age is open to others (mode 0604): chmod 600 keys/open.age\n"
+             open.age       the sealed key cannot be used: keys/open.age is open to others (mode 0604): \
+         chmod 600 keys/open.age\n"
         )
     );
     let unopened = place.keys(&["list", "keys"], "").succeeded();

@@ -1,4 +1,4 @@
-//! `countersign policy` and the part of `check` that is about clients: what rules decide, and rules from what was recorded.
+//! `countersign policy`, and what `check` prints of clients: what rules decide, and rules made from a record.
 
 use std::fs;
 

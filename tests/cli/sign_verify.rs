@@ -197,8 +197,8 @@ fn a_secret_that_is_missing_or_unusable_is_a_configuration_error_that_names_the_
 /// Amazon Elastic MapReduce Developer Guide, API version 2009-03-31, "Signing a request".
 #[test]
 fn the_worked_example_of_the_emr_guide_is_recognised_as_a_get() {
-    let form = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=DescribeJobFlows&SignatureMethod=HmacSHA256&SignatureVersion=2\
-        &Timestamp=2011-10-03T15%3A19%3A30&Version=2009-03-31\
+    let form = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=DescribeJobFlows&SignatureMethod=HmacSHA256\
+        &SignatureVersion=2&Timestamp=2011-10-03T15%3A19%3A30&Version=2009-03-31\
         &Signature=i91nKc4PWAt0JJIdXwz9HxZCJDdiy6cf%2FMj6vPxyYIs%3D";
     let arguments = ["--at", "2011-10-03T15:20:00Z"];
     let endpoint = "https://elasticmapreduce.amazonaws.com";

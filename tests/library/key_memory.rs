@@ -1,8 +1,8 @@
 //! A thread that has just loaded a key, or just signed with it, has left nothing of it behind: the memory of its
 //! process is read.
 //!
-//! `tests/outside/memory` looks at the whole service, where the next call may overwrite what the one before left on the stack. Here the
-//! thread stands still after the one call, so nothing covers up for it.
+//! `tests/outside/memory` looks at the whole service, where the next call may overwrite what the one before left on the
+//! stack. Here the thread makes no other call, so nothing is overwritten.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

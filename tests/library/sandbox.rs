@@ -91,7 +91,8 @@ impl Fixture {
 
 fn request(line: &str, host: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "{line}\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded;charset=utf-8\r\n\
+        "{line}\r\nHost: {host}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded;charset=utf-8\r\n\
          Content-Length: {}\r\n\r\n",
         body.len()
     );

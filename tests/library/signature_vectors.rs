@@ -138,7 +138,8 @@ fn the_worked_example_of_the_emr_guide_gives_its_published_signature() {
     let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
     let timestamp = RequestTimestamp::parse("2011-10-03T15:19:30").unwrap();
     let (string_to_sign, _) = sign(b"Action=DescribeJobFlows&Version=2009-03-31", &key, &target, profile, &timestamp);
-    let published = "GET\nelasticmapreduce.amazonaws.com\n/\nAWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=DescribeJobFlows\
+    let published = "GET\nelasticmapreduce.amazonaws.com\n/\nAWSAccessKeyId=AKIAIOSFODNN7EXAMPLE\
+        &Action=DescribeJobFlows\
         &SignatureMethod=HmacSHA256&SignatureVersion=2&Timestamp=2011-10-03T15%3A19%3A30&Version=2009-03-31";
     assert_eq!(string_to_sign.replacen("POST", "GET", 1), published);
     let mac = key.signing_key().mac(SignatureMethod::HmacSha256, published.as_bytes());

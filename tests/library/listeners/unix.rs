@@ -18,7 +18,8 @@ const GROUP: u32 = 4322;
 
 /// Connects again and again until it gets in.
 const INTRUDER: &str = "use Socket; $| = 1; print qq(ready\n); \
-    for (;;) { socket(S, AF_UNIX, SOCK_STREAM, 0); if (connect(S, pack_sockaddr_un($ARGV[0]))) { print qq(in\n); exit } }";
+    for (;;) { socket(S, AF_UNIX, SOCK_STREAM, 0); \
+    if (connect(S, pack_sockaddr_un($ARGV[0]))) { print qq(in\n); exit } }";
 
 /// A directory that every user may look into.
 fn open_directory() -> TempDir {

@@ -10,7 +10,7 @@ from chaos import GROWTH, chaos
 def main():
     parser = argparse.ArgumentParser(prog="tests/outside/chaos/run")
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--seed", type=int, default=None, help="the faults' order; shown, so that a run can be repeated")
+    parser.add_argument("--seed", type=int, help="the faults' order; shown, so that a run can be repeated")
     parser.add_argument("--binary", required=True)
     arguments = parser.parse_args()
     seed = int(time.time()) if arguments.seed is None else arguments.seed

@@ -162,7 +162,9 @@ class Hostile(Caller):
     """Misbehaves, each time in another way. Only the calls it makes whole may reach the endpoint."""
 
     async def run(self, stop):
-        ways = [self._cut_body, self._reset_body, self._half_head, self._garbage, self._leave, self._trickle, self._idle]
+        ways = [
+            self._cut_body, self._reset_body, self._half_head, self._garbage, self._leave, self._trickle, self._idle,
+        ]
         while not stop.is_set():
             way = self._random.choice(ways)
             self._ledger.inject(f"client: {way.__name__.strip('_').replace('_', ' ')}")

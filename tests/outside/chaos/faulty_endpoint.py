@@ -16,11 +16,15 @@ GRACE = 10
 LARGE = 1024 * 1024
 
 # faults that leave the answer whole
-WHOLE = ["slow", "large", "informational", "error_500", "error_503", "redirect", "answer_before_body", "close_after_answer"]
+WHOLE = [
+    "slow", "large", "informational", "error_500", "error_503", "redirect", "answer_before_body", "close_after_answer",
+]
 # faults that break an answer off which has begun
 CUTTING = ["short_body", "cut_chunk", "reset_in_body", "stall_in_body"]
 # faults that leave no answer
-SILENT = ["reset_before_answer", "close_before_answer", "stall", "drip", "garbage", "half_head", "huge_head", "two_lengths"]
+SILENT = [
+    "reset_before_answer", "close_before_answer", "stall", "drip", "garbage", "half_head", "huge_head", "two_lengths",
+]
 # faults before the request is read
 EARLY = ["reset_in_request", "reset_on_accept"]
 

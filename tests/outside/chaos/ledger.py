@@ -81,7 +81,8 @@ class Ledger:
                 case Outcome.ANSWERED | Outcome.CUT if not seen.whole:
                     found.append(f"{call_id}: {call.outcome.value}, and the endpoint never saw it")
                 case Outcome.REFUSED if seen.whole:
-                    found.append(f"{call_id}: told that it was not sent ({call.detail}), and the endpoint saw it: {seen}")
+                    told = f"told that it was not sent ({call.detail})"
+                    found.append(f"{call_id}: {told}, and the endpoint saw it: {seen}")
                 case Outcome.CROSSED:
                     found.append(f"{call_id}: {call.detail}")
                 case _:
@@ -95,13 +96,15 @@ class Ledger:
             (call.outcome, call.detail) for call in self.calls.values()
             if call.outcome in (Outcome.REFUSED, Outcome.UNKNOWN)
         )
-        rows = [("requests", len(self.calls)), ("received whole by the endpoint", sum(s.whole for s in self.receptions.values()))]
+        whole = sum(seen.whole for seen in self.receptions.values())
+        rows = [("requests", len(self.calls)), ("received whole by the endpoint", whole)]
         rows.append(("faults injected", sum(self.injected.values())))
         rows += [(f"  {fault}", count) for fault, count in sorted(self.injected.items())]
         for outcome in Outcome:
             rows.append((outcome.value, outcomes[outcome]))
             rows += [(f"  {what}", count) for (of, what), count in sorted(details.items(), key=str) if of is outcome]
-        rows += [("lost", len(self.lost)), ("duplicated", len(self.duplicated)), ("contradictions", len(self.contradictions()))]
+        rows += [("lost", len(self.lost)), ("duplicated", len(self.duplicated))]
+        rows += [("contradictions", len(self.contradictions()))]
         rows += leaks
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value:>10}" for name, value in rows)

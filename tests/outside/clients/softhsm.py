@@ -42,7 +42,8 @@ class Token:
         }
         self.pin_file = self.directory / "pin"
         self.write_pin(PIN)
-        done = self.call(["softhsm2-util", "--init-token", "--free", "--label", LABEL, "--pin", PIN, "--so-pin", "87654321"])
+        pins = ["--pin", PIN, "--so-pin", "87654321"]
+        done = self.call(["softhsm2-util", "--init-token", "--free", "--label", LABEL, *pins])
         assert done.returncode == 0, done.stderr
 
     def call(self, command, given=None):

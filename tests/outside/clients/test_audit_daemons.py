@@ -202,7 +202,9 @@ format = "json"
 def test_every_line_arrives_whole_and_once(daemon, audited):
     process, post = audited
     # lines with everything that frames could stumble over, and the longest there are
-    notes = ["", "%22%5C%0A%0D%00%1B", "%C3%A9%E2%82%AC%F0%9F%98%80", "MESSAGE%3Dforged%0APRIORITY%3D0", "%3C0%3Eforged%3A"]
+    notes = [
+        "", "%22%5C%0A%0D%00%1B", "%C3%A9%E2%82%AC%F0%9F%98%80", "MESSAGE%3Dforged%0APRIORITY%3D0", "%3C0%3Eforged%3A",
+    ]
     forms = [FORM, "Action=CancelJob&JobId=x&Version=2010-06-01", "A=%zz"]
     forms += [f"{FORM}&Note={note}" for note in notes]
     forms += [FORM + "".join(f"&Name.{'%22' * 50}.{number}=x" for number in range(90)) + "&Note=" + "%01" * 250]

@@ -86,7 +86,8 @@ class Cloud:
                 if headers["x-amz-sso_bearer_token"] != "the-sso-token":
                     return 401, "{}"
                 end = int(time.time()) + 3600
-                given = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "sessionToken": TOKEN, "expiration": end * 1000}
+                given = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "sessionToken": TOKEN}
+                given["expiration"] = end * 1000
                 return 200, json.dumps({"roleCredentials": given})
             case "POST", "AssumeRole" | "AssumeRoleWithWebIdentity" as action:
                 if form["RoleArn"] != ROLE:
@@ -95,7 +96,8 @@ class Cloud:
                 fields = "".join(f"<{name}>{text}</{name}>" for name, text in {**key, "SessionToken": TOKEN}.items())
                 user = f"<AssumedRoleUser><Arn>{ROLE}/x</Arn><AssumedRoleId>AROA:x</AssumedRoleId></AssumedRoleUser>"
                 result = f"<{action}Result><Credentials>{fields}</Credentials>{user}</{action}Result>"
-                return 200, f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">{result}</{action}Response>'
+                namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
+                return 200, f'<{action}Response xmlns="{namespace}">{result}</{action}Response>'
         return 404, ""
 
     @staticmethod
@@ -180,7 +182,8 @@ def test_a_key_of_a_profile(run, lasting, tmp_path):
 
 
 def test_a_program_of_a_profile_sees_neither_our_order_nor_our_variables(run, endpoint, tmp_path):
-    key = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "SessionToken": TOKEN, "Expiration": later(hours=1)}
+    key = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "SessionToken": TOKEN}
+    key["Expiration"] = later(hours=1)
     (tmp_path / "key.json").write_text(json.dumps(key))
     (tmp_path / "config").write_text(
         f"[profile ops]\ncredential_process = /bin/sh -c 'env > {tmp_path}/seen; cat {tmp_path}/key.json'\n"
@@ -194,7 +197,8 @@ def test_a_role_of_a_profile_is_assumed_with_the_key_of_another(run, endpoint, c
     (tmp_path / "credentials").write_text(
         f"[base]\naws_access_key_id = {PLACEHOLDER_ID}\naws_secret_access_key = {PLACEHOLDER_SECRET}\n"
     )
-    (tmp_path / "config").write_text(f"[profile ops]\nrole_arn = {ROLE}\nsource_profile = base\nregion = eu-central-1\n")
+    profile = f"[profile ops]\nrole_arn = {ROLE}\nsource_profile = base\nregion = eu-central-1\n"
+    (tmp_path / "config").write_text(profile)
     assert call(run(endpoint, 'source = "profile"\nprofile = "ops"', AWS_ENDPOINT_URL_STS=cloud.url)) == 200
     assert cloud.calls() == ["AssumeRole"]
     assert f"Credential={PLACEHOLDER_ID}/" in signature_of(cloud.asked[0])

@@ -1,4 +1,5 @@
-"""The five minutes of the README: the blocks are run as a reader would run them, one after the other in an empty directory.
+"""The five minutes of the README: the blocks are run as a reader would run them, one after the other in an empty
+directory.
 
 They are written for the usual ports. Here these may be taken, so free ones stand in for them, in the blocks' text and,
 where the blocks rely on a default, on the sandbox's command line and in the proxy's environment.

@@ -219,8 +219,8 @@ endpoint = "{sandbox}/"
 {seal()}
 """)
     activated = subprocess.Popen(
-        ["systemd-socket-activate", "--listen", str(path), "--fdname", "countersign", countersign_bin, "run", "--config",
-         str(configuration)],
+        ["systemd-socket-activate", "--listen", str(path), "--fdname", "countersign",
+         countersign_bin, "run", "--config", str(configuration)],
         stderr=subprocess.DEVNULL,
     )
     try:

@@ -114,121 +114,222 @@ any_local = true
 endpoint = "https://importexport.amazonaws.com"
 key = "main"
 {key or token.table(KEY_ID)}
-""") return token.call([countersign, "check", "--config", configuration])
+""")
+    return token.call([countersign, "check", "--config", configuration])
 
-def test_the_sample_configuration_passes_check(imported, countersign_bin): sample = pathlib.Path(__file__).parents[3] /
-"config" / "pkcs11.toml" # where the library and the PIN are is this machine's; all else is the sample's
-imported.environment["COUNTERSIGN__KEY__MAIN__MODULE"] = softhsm.module()
-imported.environment["COUNTERSIGN__KEY__MAIN__PIN_FILE"] = str(imported.pin_file) done = imported.call([countersign_bin,
-"check", "--config", sample]) assert (done.returncode, done.stderr) == (0, ""), done.stdout assert f"id: {KEY_ID}" in
-done.stdout and done.stdout.endswith("ok\n")
 
-def test_an_imported_key_signs_and_an_independent_implementation_agrees(imported, serve, upstream): proxy =
-serve(imported) before = len(upstream.received) with concurrent.futures.ThreadPoolExecutor(8) as clients: answers =
-list(clients.map(lambda n: post(proxy, f"Action=GetStatus&JobId=J{n}&Version=2010-06-03"), range(200))) assert {status
-for status, _ in answers} == {200} assert len(upstream.received) - before == 200 and upstream.complaints == [] assert
-proxy.ready()[0] == 200 # one login for all of it: of the program that imported, and of the agent assert imported.logins
-== 2
+def test_the_sample_configuration_passes_check(imported, countersign_bin):
+    sample = pathlib.Path(__file__).parents[3] / "config" / "pkcs11.toml"
+    # where the library and the PIN are is this machine's; all else is the sample's
+    imported.environment["COUNTERSIGN__KEY__MAIN__MODULE"] = softhsm.module()
+    imported.environment["COUNTERSIGN__KEY__MAIN__PIN_FILE"] = str(imported.pin_file)
+    done = imported.call([countersign_bin, "check", "--config", sample])
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert f"id: {KEY_ID}" in done.stdout and done.stdout.endswith("ok\n")
 
-def test_hmac_sha1_is_computed_in_the_token_too(imported, countersign_bin, tmp_path): configuration = tmp_path /
-"sign.toml" configuration.write_text(f"""\ [listener.local] address = "127.0.0.1:0" any_local = true [route.main]
-endpoint = "https://importexport.amazonaws.com" profile.signature_method = "HmacSHA1" {imported.table(KEY_ID)} """)
-time_and_key = ["--timestamp", "2011-06-20T22:30:59.556Z"] in_token = imported.call([countersign_bin, "sign",
-"--config", configuration, "--route", "main", *time_and_key], given="Action=ListJobs")
-imported.environment["AWS_SECRET_ACCESS_KEY"] = SECRET in_memory = imported.call([countersign_bin, "sign", "--endpoint",
-"https://importexport.amazonaws.com", "--access-key-id", KEY_ID, "--method", "HmacSHA1", *time_and_key],
-given="Action=ListJobs") assert in_token.returncode == 0, in_token.stderr assert in_token.stdout == in_memory.stdout and
-"HmacSHA1" in in_token.stdout
 
-def test_the_imported_object_signs_and_does_nothing_else(imported): listed = imported.pkcs11_tool("--login", "--pin",
-PIN, "--list-objects") assert "Secret Key Object" in listed.stdout and "main" in listed.stdout, listed.stdout [usage] =
-re.findall(r"Usage:\s+(.*)", listed.stdout) # older versions of the tool do not show `sign` for a secret key, and show
-`none` then assert usage.strip() in ("none", "sign"), listed.stdout assert re.search(r"Access:.*sensitive",
-listed.stdout), listed.stdout read = imported.pkcs11_tool("--login", "--pin", PIN, "--read-object", "--type", "secrkey",
-"--label", "main") assert SECRET not in read.stdout + read.stderr # to whoever has no PIN, it is not there assert
-"Secret Key Object" not in imported.pkcs11_tool("--list-objects").stdout
+def test_an_imported_key_signs_and_an_independent_implementation_agrees(imported, serve, upstream):
+    proxy = serve(imported)
+    before = len(upstream.received)
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        form = "Action=GetStatus&JobId=J{}&Version=2010-06-03"
+        answers = list(clients.map(lambda n: post(proxy, form.format(n)), range(200)))
+    assert {status for status, _ in answers} == {200}
+    assert len(upstream.received) - before == 200 and upstream.complaints == []
+    assert proxy.ready()[0] == 200
+    # one login for all of it: of the program that imported, and of the agent
+    assert imported.logins == 2
 
-@pytest.mark.parametrize("attributes", ["object=main", "object=main;id=%02", "object=other;id=%01"]) def
-test_an_import_replaces_no_key(imported, countersign_bin, attributes): again = imported.import_key(countersign_bin,
-document(), attributes) assert again.returncode == 65 assert "already has a secret key with" in again.stderr
 
-def test_a_sealed_key_is_imported_and_a_temporary_one_is_not(token, countersign_bin, tmp_path): identity, sealed =
-tmp_path / "identity", tmp_path / "main.age" for command, given in [(["new-identity", "--out", identity], ""), (["seal",
-"--identity", identity, "--out", sealed], document())]: assert token.call([countersign_bin, "keys", *command],
-given=given).returncode == 0 done = token.import_key(countersign_bin, None, "object=main", "--sealed", sealed,
-"--identity", identity) assert done.returncode == 0, done.stderr temporary = json.dumps({**json.loads(document()),
-"SessionToken": "token"}) refused = token.import_key(countersign_bin, temporary, "object=temporary") assert
-refused.returncode == 65 and "temporary" in refused.stderr
+def test_hmac_sha1_is_computed_in_the_token_too(imported, countersign_bin, tmp_path):
+    configuration = tmp_path / "sign.toml"
+    configuration.write_text(f"""\
+[listener.local]
+address = "127.0.0.1:0"
+any_local = true
+[route.main]
+endpoint = "https://importexport.amazonaws.com"
+profile.signature_method = "HmacSHA1"
+{imported.table(KEY_ID)}
+""")
+    time_and_key = ["--timestamp", "2011-06-20T22:30:59.556Z"]
+    in_token = imported.call([countersign_bin, "sign", "--config", configuration, "--route", "main", *time_and_key],
+                             given="Action=ListJobs")
+    imported.environment["AWS_SECRET_ACCESS_KEY"] = SECRET
+    in_memory = imported.call([countersign_bin, "sign", "--endpoint", "https://importexport.amazonaws.com",
+                               "--access-key-id", KEY_ID, "--method", "HmacSHA1", *time_and_key],
+                              given="Action=ListJobs")
+    assert in_token.returncode == 0, in_token.stderr
+    assert in_token.stdout == in_memory.stdout and "HmacSHA1" in in_token.stdout
+
+
+def test_the_imported_object_signs_and_does_nothing_else(imported):
+    listed = imported.pkcs11_tool("--login", "--pin", PIN, "--list-objects")
+    assert "Secret Key Object" in listed.stdout and "main" in listed.stdout, listed.stdout
+    [usage] = re.findall(r"Usage:\s+(.*)", listed.stdout)
+    # older versions of the tool do not show `sign` for a secret key, and show `none` then
+    assert usage.strip() in ("none", "sign"), listed.stdout
+    assert re.search(r"Access:.*sensitive", listed.stdout), listed.stdout
+    read = imported.pkcs11_tool("--login", "--pin", PIN, "--read-object", "--type", "secrkey", "--label", "main")
+    assert SECRET not in read.stdout + read.stderr
+    # to whoever has no PIN, it is not there
+    assert "Secret Key Object" not in imported.pkcs11_tool("--list-objects").stdout
+
+
+@pytest.mark.parametrize("attributes", ["object=main", "object=main;id=%02", "object=other;id=%01"])
+def test_an_import_replaces_no_key(imported, countersign_bin, attributes):
+    again = imported.import_key(countersign_bin, document(), attributes)
+    assert again.returncode == 65
+    assert "already has a secret key with" in again.stderr
+
+
+def test_a_sealed_key_is_imported_and_a_temporary_one_is_not(token, countersign_bin, tmp_path):
+    identity, sealed = tmp_path / "identity", tmp_path / "main.age"
+    for command, given in [(["new-identity", "--out", identity], ""),
+                           (["seal", "--identity", identity, "--out", sealed], document())]:
+        assert token.call([countersign_bin, "keys", *command], given=given).returncode == 0
+    done = token.import_key(countersign_bin, None, "object=main", "--sealed", sealed, "--identity", identity)
+    assert done.returncode == 0, done.stderr
+    temporary = json.dumps({**json.loads(document()), "SessionToken": "token"})
+    refused = token.import_key(countersign_bin, temporary, "object=temporary")
+    assert refused.returncode == 65 and "temporary" in refused.stderr
+
 
 def test_a_wrong_pin_is_tried_once_whatever_is_asked_afterwards(imported, countersign_bin, tmp_path):
-imported.write_pin("654321") before = imported.logins # two keys of one token, with the same PIN tables =
-imported.table(KEY_ID) + imported.table(KEY_ID, name="second") checked = check(imported, countersign_bin, tmp_path,
-tables) assert checked.returncode == 77, checked.stderr assert "refuses the PIN" in checked.stderr and "is not tried
-again" in checked.stderr assert "654321" not in checked.stderr assert imported.logins - before == 1 assert
-imported.wrong_pin_entered # the right one is still welcome imported.write_pin(PIN) assert check(imported,
-countersign_bin, tmp_path).returncode == 0
+    imported.write_pin("654321")
+    before = imported.logins
+    # two keys of one token, with the same PIN
+    tables = imported.table(KEY_ID) + imported.table(KEY_ID, name="second")
+    checked = check(imported, countersign_bin, tmp_path, tables)
+    assert checked.returncode == 77, checked.stderr
+    assert "refuses the PIN" in checked.stderr and "is not tried again" in checked.stderr
+    assert "654321" not in checked.stderr
+    assert imported.logins - before == 1
+    assert imported.wrong_pin_entered
+    # the right one is still welcome
+    imported.write_pin(PIN)
+    assert check(imported, countersign_bin, tmp_path).returncode == 0
 
-def test_a_wrong_pin_after_a_loss_is_tried_once_and_then_never_again(imported, serve): proxy = serve(imported,
-imported.table(KEY_ID, more="sessions = 1")) assert post(proxy)[0] == 200 before = imported.logins
-imported.write_pin("654321") # the token is taken out, with which the login ends, and put back
-imported.tell_shim("absent") assert post(proxy)[0] == 503 imported.untell_shim("absent") wait_until(lambda:
-post(proxy)[0] == 503 and imported.logins > before, "another login") assert {post(proxy)[0] for _ in range(20)} == {503}
-# what asks the stores again, at once proxy.process.child.send_signal(signal.SIGHUP) proxy.process.wait_for("no usable
-key.*refuses the PIN") assert imported.logins - before == 1 assert proxy.ready()[0] == 503
 
-def test_two_keys_with_one_label_are_refused_and_the_id_tells_them_apart(imported, countersign_bin, tmp_path): done =
-imported.pkcs11_tool("--login", "--pin", PIN, "--keygen", "--key-type", "AES:32", "--label", "main", "--id", "02")
-assert done.returncode == 0, done.stderr checked = check(imported, countersign_bin, tmp_path) assert checked.returncode
-== 69 and "2 secret keys with label `main`" in checked.stderr, checked.stderr assert check(imported, countersign_bin,
-tmp_path, imported.table(KEY_ID, "id=%01")).returncode == 0
+def test_a_wrong_pin_after_a_loss_is_tried_once_and_then_never_again(imported, serve):
+    proxy = serve(imported, imported.table(KEY_ID, more="sessions = 1"))
+    assert post(proxy)[0] == 200
+    before = imported.logins
+    imported.write_pin("654321")
+    # the token is taken out, with which the login ends, and put back
+    imported.tell_shim("absent")
+    assert post(proxy)[0] == 503
+    imported.untell_shim("absent")
+    wait_until(lambda: post(proxy)[0] == 503 and imported.logins > before, "another login")
+    assert {post(proxy)[0] for _ in range(20)} == {503}
+    # what asks the stores again, at once
+    proxy.process.child.send_signal(signal.SIGHUP)
+    proxy.process.wait_for("no usable key.*refuses the PIN")
+    assert imported.logins - before == 1
+    assert proxy.ready()[0] == 503
 
-def test_a_key_that_is_not_there_is_refused(imported, countersign_bin, tmp_path): checked = check(imported,
-countersign_bin, tmp_path, imported.table(KEY_ID, "object=other")) assert checked.returncode == 69 and "no secret key
-with label `other`" in checked.stderr, checked.stderr
 
-def test_a_key_whose_secret_can_be_read_is_refused_unless_that_is_accepted(token, countersign_bin, tmp_path): done =
-token.pkcs11_tool("--login", "--pin", PIN, "--keygen", "--key-type", "GENERIC:32", "--label", "main", "--extractable",
-"--usage-sign") assert done.returncode == 0, done.stderr checked = check(token, countersign_bin, tmp_path) assert
-checked.returncode == 69 and "danger_readable_secret" in checked.stderr, checked.stderr accepted = token.table(KEY_ID,
-more="danger_readable_secret = true") assert check(token, countersign_bin, tmp_path, accepted).returncode == 0
+def test_two_keys_with_one_label_are_refused_and_the_id_tells_them_apart(imported, countersign_bin, tmp_path):
+    made = ["--keygen", "--key-type", "AES:32", "--label", "main", "--id", "02"]
+    done = imported.pkcs11_tool("--login", "--pin", PIN, *made)
+    assert done.returncode == 0, done.stderr
+    checked = check(imported, countersign_bin, tmp_path)
+    assert checked.returncode == 69 and "2 secret keys with label `main`" in checked.stderr, checked.stderr
+    assert check(imported, countersign_bin, tmp_path, imported.table(KEY_ID, "id=%01")).returncode == 0
 
-@pytest.mark.parametrize("value", [SESSION_HANDLE_INVALID, USER_NOT_LOGGED_IN]) def
-test_a_session_that_is_lost_is_made_good_within_the_request(imported, serve, value): proxy = serve(imported) assert
-post(proxy)[0] == 200 imported.tell_shim("lose", value) assert post(proxy)[0] == 200 assert not (imported.directory /
-"lose").exists()
 
-def test_a_token_that_fails_is_an_internal_failure_and_not_sent(imported, serve, upstream): proxy = serve(imported)
-before = len(upstream.received) imported.tell_shim("lose", FUNCTION_FAILED) status, body = post(proxy) assert status ==
-500 and "InternalFailure" in body and "was not sent" in body assert len(upstream.received) == before assert
-post(proxy)[0] == 200
+def test_a_key_that_is_not_there_is_refused(imported, countersign_bin, tmp_path):
+    checked = check(imported, countersign_bin, tmp_path, imported.table(KEY_ID, "object=other"))
+    assert checked.returncode == 69 and "no secret key with label `other`" in checked.stderr, checked.stderr
 
-def test_a_token_that_is_taken_out_is_not_ready_and_is_used_again_when_it_is_back(imported, serve): proxy =
-serve(imported) assert post(proxy)[0] == 200 imported.tell_shim("absent") status, body = post(proxy) assert status ==
-503 and "ServiceUnavailable" in body code, text = proxy.ready() assert code == 503 and "key.main" in text
-imported.untell_shim("absent") wait_until(lambda: post(proxy)[0] == 200, "signing again") assert proxy.ready()[0] == 200
 
-def test_a_token_that_hangs_costs_its_callers_no_more_than_the_deadline(imported, serve): proxy = serve(imported,
-imported.table(KEY_ID, more='deadline = "300ms"\nqueue = 4\nsessions = 1')) assert post(proxy)[0] == 200
-imported.tell_shim("stall") with concurrent.futures.ThreadPoolExecutor(12) as clients: answers = list(clients.map(lambda
-_: post(proxy), range(12))) assert {status for status, _ in answers} == {503} said = {text for _, body in answers for
-text in ("300 ms", "may queue") if text in body} assert said == {"300 ms", "may queue"} imported.untell_shim("stall")
-wait_until(lambda: post(proxy)[0] == 200, "signing again")
+def test_a_key_whose_secret_can_be_read_is_refused_unless_that_is_accepted(token, countersign_bin, tmp_path):
+    done = token.pkcs11_tool("--login", "--pin", PIN, "--keygen", "--key-type", "GENERIC:32", "--label", "main",
+                             "--extractable", "--usage-sign")
+    assert done.returncode == 0, done.stderr
+    checked = check(token, countersign_bin, tmp_path)
+    assert checked.returncode == 69 and "danger_readable_secret" in checked.stderr, checked.stderr
+    accepted = token.table(KEY_ID, more="danger_readable_secret = true")
+    assert check(token, countersign_bin, tmp_path, accepted).returncode == 0
 
-def test_a_request_too_long_for_the_device_is_refused_and_the_connection_lives(imported, serve): proxy = serve(imported,
-imported.table(KEY_ID, more='max_message = "256 B"')) connection = http.client.HTTPConnection(proxy.host, proxy.port,
-timeout=PATIENCE) statuses = [] for form in [f"Action=ListJobs&Marker={'x' * 300}", "Action=L"]:
-connection.request("POST", "/", form, FORM) answer = connection.getresponse() statuses.append((answer.status,
-b"ProxyRequestTooLarge" in answer.read())) connection.close() assert statuses == [(413, True), (200, False)]
 
-def test_an_agent_that_is_killed_is_told_by_503_and_readiness(imported, serve): proxy = serve(imported) assert
-post(proxy)[0] == 200 os.kill(proxy.agent, signal.SIGKILL) wait_until(lambda: proxy.ready()[0] == 503, "not ready")
-status, body = post(proxy) assert status == 503 and "was not sent" in body assert "key.main" in proxy.ready()[1]
+@pytest.mark.parametrize("value", [SESSION_HANDLE_INVALID, USER_NOT_LOGGED_IN])
+def test_a_session_that_is_lost_is_made_good_within_the_request(imported, serve, value):
+    proxy = serve(imported)
+    assert post(proxy)[0] == 200
+    imported.tell_shim("lose", value)
+    assert post(proxy)[0] == 200
+    assert not (imported.directory / "lose").exists()
 
-def test_the_agent_ends_with_the_proxy(imported, serve): proxy = serve(imported) agent = proxy.agent
-proxy.process.child.kill() proxy.process.child.wait() wait_until(lambda: not
-pathlib.Path(f"/proc/{agent}/exe").exists(), "the agent's end")
 
-def memory(pid): """Everything a process has that can be written to."""
+def test_a_token_that_fails_is_an_internal_failure_and_not_sent(imported, serve, upstream):
+    proxy = serve(imported)
+    before = len(upstream.received)
+    imported.tell_shim("lose", FUNCTION_FAILED)
+    status, body = post(proxy)
+    assert status == 500 and "InternalFailure" in body and "was not sent" in body
+    assert len(upstream.received) == before
+    assert post(proxy)[0] == 200
+
+
+def test_a_token_that_is_taken_out_is_not_ready_and_is_used_again_when_it_is_back(imported, serve):
+    proxy = serve(imported)
+    assert post(proxy)[0] == 200
+    imported.tell_shim("absent")
+    status, body = post(proxy)
+    assert status == 503 and "ServiceUnavailable" in body
+    code, text = proxy.ready()
+    assert code == 503 and "key.main" in text
+    imported.untell_shim("absent")
+    wait_until(lambda: post(proxy)[0] == 200, "signing again")
+    assert proxy.ready()[0] == 200
+
+
+def test_a_token_that_hangs_costs_its_callers_no_more_than_the_deadline(imported, serve):
+    proxy = serve(imported, imported.table(KEY_ID, more='deadline = "300ms"\nqueue = 4\nsessions = 1'))
+    assert post(proxy)[0] == 200
+    imported.tell_shim("stall")
+    with concurrent.futures.ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(lambda _: post(proxy), range(12)))
+    assert {status for status, _ in answers} == {503}
+    said = {text for _, body in answers for text in ("300 ms", "may queue") if text in body}
+    assert said == {"300 ms", "may queue"}
+    imported.untell_shim("stall")
+    wait_until(lambda: post(proxy)[0] == 200, "signing again")
+
+
+def test_a_request_too_long_for_the_device_is_refused_and_the_connection_lives(imported, serve):
+    proxy = serve(imported, imported.table(KEY_ID, more='max_message = "256 B"'))
+    connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=PATIENCE)
+    statuses = []
+    for form in [f"Action=ListJobs&Marker={'x' * 300}", "Action=L"]:
+        connection.request("POST", "/", form, FORM)
+        answer = connection.getresponse()
+        statuses.append((answer.status, b"ProxyRequestTooLarge" in answer.read()))
+    connection.close()
+    assert statuses == [(413, True), (200, False)]
+
+
+def test_an_agent_that_is_killed_is_told_by_503_and_readiness(imported, serve):
+    proxy = serve(imported)
+    assert post(proxy)[0] == 200
+    os.kill(proxy.agent, signal.SIGKILL)
+    wait_until(lambda: proxy.ready()[0] == 503, "not ready")
+    status, body = post(proxy)
+    assert status == 503 and "was not sent" in body
+    assert "key.main" in proxy.ready()[1]
+
+
+def test_the_agent_ends_with_the_proxy(imported, serve):
+    proxy = serve(imported)
+    agent = proxy.agent
+    proxy.process.child.kill()
+    proxy.process.child.wait()
+    wait_until(lambda: not pathlib.Path(f"/proc/{agent}/exe").exists(), "the agent's end")
+
+
+def memory(pid):
+    """Everything a process has that can be written to."""
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as content:
         for line in maps:
             place, rights = line.split()[:2]

@@ -99,8 +99,8 @@ def tpm(tmp_path_factory):
         secret = directory / "secret"
         secret.write_text(SECRET)
         for words in (["init"], ["addtoken", "--pid=1", "--sopin=87654321", f"--userpin={PIN}", "--label=countersign"],
-                      ["import", "--label=countersign", f"--userpin={PIN}", "--key-label=main", "--algorithm=hmac:sha256",
-                       f"--privkey={secret}"]):
+                      ["import", "--label=countersign", f"--userpin={PIN}", "--key-label=main",
+                       "--algorithm=hmac:sha256", f"--privkey={secret}"]):
             done = call("tpm2_ptool", *words, f"--path={directory / 'store'}")
             assert done.returncode == 0, done.stderr
         yield environment

@@ -91,8 +91,8 @@ def let_read():
 
     def apply(path, uid, permissions):
         anyone = 0xFFFFFFFF
-        entries = [(0x01, permissions, anyone), (0x02, permissions, uid), (0x04, 0, anyone), (0x10, permissions, anyone),
-                   (0x20, 0, anyone)]
+        entries = [(0x01, permissions, anyone), (0x02, permissions, uid), (0x04, 0, anyone),
+                   (0x10, permissions, anyone), (0x20, 0, anyone)]
         value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
         os.setxattr(path, "system.posix_acl_access", value)
 

@@ -30,7 +30,7 @@ NOT_RUN = {
     "cargo test ": "tests/run runs it, with everything else",
     "countersign keys import-pkcs11 ": "clients/test_pkcs11.py imports with the paths of its own SoftHSM",
     "docker ": "there is no container engine here; deploy/test_image.py runs the collected root file system",
-    "install -m 0755 countersign /usr/bin/countersign": "installs on the machine; deploy/test_systemd.py checks the unit",
+    "install -m 0755 countersign /usr/bin/": "would install on this machine; deploy/test_systemd.py checks the unit",
     "kubectl ": "there is no cluster here; deploy/test_kubernetes.py checks the manifests and runs the container",
     "python3 tests/outside/docs/": "the tests beside this one compare the pages with what these programs write",
     "target/venv/bin/pytest ": "is how this test is run",

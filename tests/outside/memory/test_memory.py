@@ -112,8 +112,8 @@ class Service:
         with open(self.log, "wb") as log:
             self.child = subprocess.Popen(
                 [place / "countersign", "run", "--config", configuration], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, env={**os.environ, **store.environment}, preexec_fn=lambda: (KINDS[kind](), os.setgroups([]), os.setgid(SERVICE_UID),
-                                                os.setuid(SERVICE_UID)),
+                stderr=log, env={**os.environ, **store.environment},
+                preexec_fn=lambda: (KINDS[kind](), os.setgroups([]), os.setgid(SERVICE_UID), os.setuid(SERVICE_UID)),
             )  # fmt: skip
         self.address = self.wait_for(r'"message":"listening".*"address":"([^"]+)"')[1]
 

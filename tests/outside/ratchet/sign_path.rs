@@ -1,7 +1,7 @@
 //! A step of the sign path, again and again, with nothing around it: what the tests here count the instructions of.
 //!
-//! `sign_path STEP KIND AMOUNT TIMES`: STEP is `read` (parse and decide), `write` (the string to sign) or `sign` (both, the MAC
-//! and the seal); the form has AMOUNT bytes (KIND `bytes`) or AMOUNT parameters (KIND `parameters`).
+//! `sign_path STEP KIND AMOUNT TIMES`: STEP is `read` (parse and decide), `write` (the string to sign) or `sign` (both,
+//! the MAC and the seal); the form has AMOUNT bytes (KIND `bytes`) or AMOUNT parameters (KIND `parameters`).
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a benchmark fails by panicking
 
