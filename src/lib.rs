@@ -38,7 +38,7 @@
 //!   The client's framing, encoding, trailers and path are never forwarded. Differences between parsers end here.
 //!
 //! Whatever fails is a `proxy::fault::ExchangeError`. Each error has its row in [`faults`] (status, code, level and
-//! reason of the log line, what to do), which one exhaustive `match` finds, and `proxy::answer::refuse` writes the
+//! reason of the log line, what to do), which one exhaustive `match` finds, and `proxy::response::refuse` writes the
 //! response in the dialect of the route. The outer `handle` never fails.
 //!
 //! # The rooms, and who may use whom

@@ -36,7 +36,7 @@ impl Admin {
         Rc::new(Self { status })
     }
 
-    fn answer(&self, method: &str, path: &str) -> Reply<Full<Bytes>> {
+    fn respond(&self, method: &str, path: &str) -> Reply<Full<Bytes>> {
         if !["GET", "HEAD"].contains(&method) {
             let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
             reply.fields.push("allow", b"GET, HEAD");
@@ -72,7 +72,7 @@ impl Handler for Admin {
         head: RequestHead,
         _: RequestBody,
     ) -> Reply<Full<Bytes>> {
-        self.answer(head.method(), head.path())
+        self.respond(head.method(), head.path())
     }
 
     fn refuse(&self, _: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Reply<Full<Bytes>> {

@@ -42,7 +42,7 @@ mod tests {
         Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Reply,
         RequestBody, RequestHead, Service, accept,
     };
-    use crate::proxy::answer::{Answer, refuse};
+    use crate::proxy::response::{ResponseBody, refuse};
     use crate::query::ErrorDialect;
     use crate::telemetry::{ExchangeRecord, Metrics};
 
@@ -75,7 +75,7 @@ mod tests {
     }
 
     impl Handler for Fragile {
-        type Body = Answer;
+        type Body = ResponseBody;
 
         async fn handle(
             &self,
@@ -83,14 +83,14 @@ mod tests {
             exchange: ExchangeGuard,
             head: RequestHead,
             _: RequestBody,
-        ) -> Reply<Answer> {
+        ) -> Reply<ResponseBody> {
             let record = ExchangeRecord::begin(Rc::new(Metrics::new().listener("fragile")), peer);
             let fragile = pin!(self.run(head.path()));
             let failed = contained(fragile, &self.panics).await.unwrap_err();
             refuse(&failed.fault(), ErrorDialect::Query, record, exchange)
         }
 
-        fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Reply<Answer> {
+        fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
             panic!("{fault}")
         }
     }

@@ -9,7 +9,6 @@ use http::header::HeaderName;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::answer::{Answer, refuse};
 use super::clock_reading::ClockReading;
 use super::containment::contained;
 use super::credential;
@@ -17,6 +16,7 @@ use super::deliver::deliver;
 use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
+use super::response::{ResponseBody, refuse};
 use super::route::Routes;
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
 use crate::downstream::server::ExchangeGuard;
@@ -89,7 +89,12 @@ impl Proxy {
         Ok((sent, permit))
     }
 
-    fn fail(&self, error: &ExchangeError, mut record: Box<ExchangeRecord>, exchange: ExchangeGuard) -> Reply<Answer> {
+    fn fail(
+        &self,
+        error: &ExchangeError,
+        mut record: Box<ExchangeRecord>,
+        exchange: ExchangeGuard,
+    ) -> Reply<ResponseBody> {
         record.error = Some(causes(error));
         record.log_reason = Some(error.log_reason());
         let dialect = self.dialect(&record);
@@ -103,7 +108,7 @@ impl Proxy {
 }
 
 impl Handler for Proxy {
-    type Body = Answer;
+    type Body = ResponseBody;
 
     /// Handles a request and turns whatever happens into a response. A panic ends in one too, and affects no other
     /// exchange.
@@ -113,7 +118,7 @@ impl Handler for Proxy {
         exchange: ExchangeGuard,
         head: RequestHead,
         body: RequestBody,
-    ) -> Reply<Answer> {
+    ) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.reserve();
         let outcome = {
@@ -125,13 +130,13 @@ impl Handler for Proxy {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
                 record.status = Some(status.as_u16());
                 headers::relay(&mut fields, record.request_id.as_bytes());
-                Reply { status, fields, body: Answer::relayed(body, record, permit, exchange) }
+                Reply { status, fields, body: ResponseBody::relayed(body, record, permit, exchange) }
             }
             Err(error) => self.fail(&error, record, exchange),
         }
     }
 
-    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Answer> {
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
         record.audit = self.audit.reserve();
         self.fail(&fault.into(), record, exchange)

@@ -37,7 +37,7 @@ pub(crate) enum HeadError {
     #[error("the request must have exactly one Host")]
     Host,
     /// A `?` in the request target.
-    #[error("a query string is not allowed: parameters belong into the body")]
+    #[error("a query string is not allowed: parameters belong in the body")]
     QueryString,
     /// Neither `Content-Length` nor `Transfer-Encoding`: the body would be taken for the next request.
     #[error("the request must say how long its body is, by Content-Length or Transfer-Encoding: chunked")]

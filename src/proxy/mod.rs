@@ -1,6 +1,5 @@
 //! One exchange, from a client's request to the endpoint's response. Start reading at `exchange`.
 
-pub mod answer;
 mod attempt;
 mod clock_reading;
 mod containment;
@@ -12,10 +11,12 @@ mod exchange;
 mod fault;
 mod head;
 pub mod headers;
+mod response;
 mod route;
 
 pub(crate) use clock_reading::ClockReading;
 pub use endpoint_clock::{DateEvidence, EndpointClock};
 pub use exchange::Proxy;
 pub use head::OwnNames;
+pub use response::ResponseBody;
 pub use route::{Route, Routes};

@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::answer::{self, Elements};
 use super::call::Call;
 use super::jobs::Jobs;
 use super::keyring::Keyring;
@@ -25,6 +24,7 @@ use super::operation::Operation;
 use super::operations::{self, Caller};
 use super::pacing::Paced;
 use super::refusal::Refusal;
+use super::xml::{self, Elements};
 use crate::clock;
 use crate::http1::Persistence;
 use crate::query::{Action, FormError, FormLimits, Parameters};
@@ -64,7 +64,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// None.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
+    pub(super) async fn respond_to(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
         let (head, body) = request.into_parts();
         let read = read(&head, body).await;
         let received = Received {
@@ -79,7 +79,7 @@ impl Endpoint {
         };
         let request_id = id.to_string();
         self.observe(received, now, verification, &outcome, &request_id);
-        Ok(self.respond(outcome, &request_id))
+        Ok(self.response(outcome, &request_id))
     }
 
     /// Everything between reading a request and responding; `seed` is random.
@@ -125,7 +125,7 @@ impl Endpoint {
         });
     }
 
-    fn respond(&self, outcome: Outcome, request_id: &str) -> Response<Paced> {
+    fn response(&self, outcome: Outcome, request_id: &str) -> Response<Paced> {
         let mut response = match outcome {
             Ok((operation, elements)) => {
                 let document = elements.into_document(operation, request_id);
@@ -140,7 +140,7 @@ impl Endpoint {
             Err(refusal) => refuse(&refusal, request_id),
         };
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer::CONTENT_TYPE));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(xml::CONTENT_TYPE));
         if let Ok(request_id) = HeaderValue::from_str(request_id) {
             headers.insert(HeaderName::from_static("x-amzn-requestid"), request_id);
         }
@@ -149,7 +149,7 @@ impl Endpoint {
 }
 
 fn refuse(refusal: &Refusal, request_id: &str) -> Response<Paced> {
-    let mut response = Response::new(Paced::whole(answer::refusal_document(refusal, request_id)));
+    let mut response = Response::new(Paced::whole(xml::refusal_document(refusal, request_id)));
     *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
     if *refusal == Refusal::Method {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));

@@ -5,8 +5,8 @@
 //! Comments, blank lines, a leading `---` and quotes around values are accepted. Deeper nesting, flow style, anchors
 //! and block scalars are refused.
 
-use super::answer::is_xml_character;
 use super::refusal::Refusal;
+use super::xml::is_xml_character;
 
 /// How many lines a manifest may have: many times as many as the guide's longest examples, and few enough that
 /// comparing every name with every other costs nothing.

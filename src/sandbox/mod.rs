@@ -2,7 +2,7 @@
 //! memory.
 //!
 //! The life of a request: `server` accepts it, `exchange` reads the form and has `keyring` verify its signature,
-//! `operations` carries it out on the caller's `jobs`, `answer` writes the XML, and `pacing` sends it. An
+//! `operations` carries it out on the caller's `jobs`, `xml` writes the document, and `pacing` sends it. An
 //! observer is told what the endpoint received.
 //!
 //! Modelled on the AWS Import/Export API reference (API version 2010-06-03), its developer guide for manifests, and the
@@ -10,7 +10,6 @@
 //! gets them as arguments.
 
 pub mod address;
-mod answer;
 mod call;
 mod certificate;
 mod exchange;
@@ -27,6 +26,7 @@ mod pacing;
 mod refusal;
 mod server;
 mod signature_file;
+mod xml;
 
 pub use certificate::{Authority, Identity};
 pub use observation::{Observation, Observer, Verification};

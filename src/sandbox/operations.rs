@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::address::Address;
-use super::answer::Elements;
 use super::call::{Call, Mode};
 use super::job_type::JobType;
 use super::jobs::{Job, Jobs, Order, Stage};
@@ -11,6 +10,7 @@ use super::manifest::{Manifest, log_name};
 use super::operation::Operation;
 use super::refusal::Refusal;
 use super::signature_file;
+use super::xml::Elements;
 use crate::credentials::HeldKey;
 use crate::query::{Action, percent};
 

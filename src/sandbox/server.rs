@@ -51,7 +51,7 @@ pub struct Configuration {
     pub transport: Transport,
     /// The access keys that may call, each with jobs of its own.
     pub keys: Vec<HeldKey>,
-    /// The pause between the pieces of CreateJob's and GetStatus's answers.
+    /// The pause between the pieces of CreateJob's and GetStatus's responses.
     pub pacing: Option<Duration>,
 }
 
@@ -196,7 +196,7 @@ async fn converse(
     endpoint: &Arc<Endpoint>,
     mut stopping: watch::Receiver<()>,
 ) {
-    let service = service_fn(|request| endpoint.answer(request));
+    let service = service_fn(|request| endpoint.respond_to(request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -18,7 +18,7 @@ use countersign::downstream::{
     Reply, RequestBody, RequestHead, Service,
 };
 use countersign::proxy::Proxy;
-use countersign::proxy::answer::Answer;
+use countersign::proxy::ResponseBody;
 use countersign::query::{FormLimits, Parameters};
 use countersign::signing::verify::SignatureClaim;
 use http::{Method, Version};
@@ -201,7 +201,7 @@ struct Seen {
 }
 
 impl Handler for Witness {
-    type Body = Answer;
+    type Body = ResponseBody;
 
     async fn handle(
         &self,
@@ -209,7 +209,7 @@ impl Handler for Witness {
         exchange: ExchangeGuard,
         head: RequestHead,
         body: RequestBody,
-    ) -> Reply<Answer> {
+    ) -> Reply<ResponseBody> {
         let request = as_http(&head);
         assert_plain(&request);
         let lawful = is_lawful(&request, &NAMES);
@@ -225,7 +225,7 @@ impl Handler for Witness {
         reply
     }
 
-    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Answer> {
+    fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
         let reply = self.proxy.refuse(peer, exchange, fault);
         let passed = Some(!reply.fields.contain("x-proxy-sent"));
         let seen = Seen { method: None, lawful: false, may_close: true, passed_on: Vec::new(), passed };

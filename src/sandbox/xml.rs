@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_has_its_result_and_the_request_id() {
+    fn a_response_has_its_result_and_the_request_id() {
         let jobs = [Elements::new().text("JobId", "A"), Elements::new().text("JobId", "B")];
         let document = Elements::new()
             .list("Jobs", jobs)

@@ -19,7 +19,7 @@ use crate::telemetry::{ExchangeRecord, Outcome};
 use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
 
 /// The body of every response. Dropping it ends the exchange and writes its record.
-pub struct Answer {
+pub struct ResponseBody {
     content: Content,
     record: Box<ExchangeRecord>,
     _permit: Option<Permit>,
@@ -31,7 +31,7 @@ enum Content {
     Relayed(Box<AnswerBody>),
 }
 
-impl Answer {
+impl ResponseBody {
     /// Relays the endpoint's response.
     #[must_use]
     pub(super) fn relayed(
@@ -60,7 +60,7 @@ pub(super) fn refuse(
     dialect: ErrorDialect,
     mut record: Box<ExchangeRecord>,
     exchange: ExchangeGuard,
-) -> Reply<Answer> {
+) -> Reply<ResponseBody> {
     let request_id = record.request_id;
     let document = ErrorDocument {
         error_type: fault.blame,
@@ -100,7 +100,7 @@ pub(super) fn refuse(
     if fault.persistence == Persistence::Close {
         say("connection", "close");
     }
-    Reply { status: fault.status, fields, body: Answer::document(document, record, exchange) }
+    Reply { status: fault.status, fields, body: ResponseBody::document(document, record, exchange) }
 }
 
 /// RFC 9209: our name, the error type, and our code as its detail.
@@ -110,7 +110,7 @@ fn proxy_status(fault: &Fault) -> String {
     value
 }
 
-impl Body for Answer {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = AnswerError;
 
@@ -150,7 +150,7 @@ impl Body for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for ResponseBody {
     /// This is the last point at which it is known whether the client got all of the endpoint's response.
     fn drop(&mut self) {
         if let Content::Relayed(body) = &self.content
