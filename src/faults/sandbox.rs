@@ -22,7 +22,7 @@ rows! {
         "Set the clock.").keeping_the_connection();
     SIGNATURE_MISMATCH = refused(403, "SignatureDoesNotMatch", LOG;
         "The signature is another than the key gives.";
-        "Compare the secret access keys; `countersign verify` shows the string to sign.").keeping_the_connection();
+        "Compare the secret access keys; `countersign verify` says what differs.").keeping_the_connection();
     VERSION = refused(400, "InvalidParameterValue", LOG;
         "The Version is neither 2010-06-03 nor 2010-06-01.";
         "Send one of them.").keeping_the_connection();
