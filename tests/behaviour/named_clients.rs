@@ -31,7 +31,10 @@ impl Gateway {
     /// Status and code of the answer to a form with these fields, on a connection of its own.
     #[track_caller]
     fn send(&self, fields: &[(&str, &str)], form: &str) -> String {
-        summary(&self.proxy.call(&with(fields, form)))
+        let answer = self.proxy.call(&with(fields, form));
+        // the next call may be another worker's, and the lines of all calls are read in order
+        self.proxy.log.exchange(&answer.request_id());
+        summary(&answer)
     }
 
     /// Calls as the client whose token this is.
