@@ -17,8 +17,8 @@ const TARGET: &str = "countersign::exchange";
 
 /// Logs fields at one level, if an event of this level with these fields is wanted.
 ///
-/// A JSON line is written without an event. To begin, fill and drop a record takes 3,900 instructions this way, and
-/// 6,400 with an event that carries the 21 fields (callgrind, release build); a request takes about 34,000 besides
+/// A JSON line is written without an event. To begin, fill and drop a record takes 3,400 instructions this way, and
+/// 6,300 with an event that carries the 21 fields (callgrind, release build); a request takes about 34,000 besides
 /// hashing. A test compares the two forms byte by byte. In the brackets stands `%` where an event shows a value by its
 /// `Display`; a JSON line needs no such sign.
 macro_rules! log_at {
