@@ -7,6 +7,8 @@ proxy, byte for byte, and both directions are kept.
 import socket
 import threading
 
+from acceptor import Acceptor
+
 PATIENCE = 20  # seconds
 
 
@@ -34,7 +36,7 @@ class Conversation:
         return f"<{self.asked!r} -> {self.answered!r}>"
 
 
-class Tap:
+class Tap(Acceptor):
     """Listens from construction until `close`; `proxy` is told later, when it listens too."""
 
     def __init__(self, site):
@@ -42,22 +44,8 @@ class Tap:
         self.conversations = []
         self._site = site
         self._news = threading.Condition()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self):
-        self._socket.shutdown(socket.SHUT_RDWR)  # wakes up the thread in accept
-        self._socket.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._socket.accept()
-            except OSError:
-                return
-            client.settimeout(PATIENCE)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        super().__init__(PATIENCE)
+        self.open()
 
     def _serve(self, client):
         """A connection that is opened ahead of need, and never used, is no conversation."""

@@ -4,10 +4,9 @@ All else is a complaint: whatever a client made of its request, nothing of its h
 """
 
 import re
-import socket
-import threading
 import urllib.parse
 
+from acceptor import Acceptor
 from botocore.auth import SigV2Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -18,15 +17,15 @@ LONGEST_LINE = 65536
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 11\r\n\r\n<Response/>"
 
 
-class StrictRecorder:
+class StrictRecorder(Acceptor):
     """Listens from construction until `close`. `calls` has the parameters of every good request, in the order of
     arrival and without what signing added; `complaints` all else."""
 
     def __init__(self, key_id, secret):
         self.calls, self.complaints = [], []
         self._signer = SigV2Auth(Credentials(key_id, secret))
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.authority = "127.0.0.1:{}".format(self._socket.getsockname()[1])
+        super().__init__(PATIENCE)
+        self.authority = f"127.0.0.1:{self.port}"
         self._head = re.compile(
             rb"POST / HTTP/1\.1\r\n"
             rb"host: " + re.escape(self.authority.encode()) + rb"\r\n"
@@ -35,20 +34,7 @@ class StrictRecorder:
             rb"via: 1\.1 countersign\r\n"
             rb"\r\n"
         )
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self):
-        self._socket.shutdown(socket.SHUT_RDWR)  # wakes up the thread in accept
-        self._socket.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            connection.settimeout(PATIENCE)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        self.open()
 
     def _serve(self, connection):
         with connection, connection.makefile("rb") as stream:
