@@ -11,8 +11,8 @@ use crate::http1::Fields;
 /// carry requests of several clients.
 ///
 /// # Errors
-/// [`AuthenticationError`]; also when the listener reads `Authorization` and the request has more than one, since another
-/// program might read the other one and see another client.
+/// [`AuthenticationError`]; also when the listener reads `Authorization` and the request has more than one, since
+/// another program might read the other one and see another client.
 pub(super) fn authenticate<'c>(
     callers: &'c Callers,
     service_accounts: Option<&Verifier>,

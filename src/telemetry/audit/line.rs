@@ -197,7 +197,8 @@ mod tests {
         let expected = concat!(
             r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","client":"c","#,
             r#""identified_by":"uid","route":"ie","action":"GetStatus","key_id":null,"rule":null,"#,
-            r#""decision":"allow","outcome":"answered_2xx","status":200,"parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#
+            r#""decision":"allow","outcome":"answered_2xx","status":200,"#,
+            r#""parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#
         );
         assert_eq!(rendered("c", &noted), format!("{expected}\n"));
     }
