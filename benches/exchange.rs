@@ -1,7 +1,7 @@
 //! A whole exchange over loopback on one keep-alive connection: through the proxy, and straight to the same endpoint.
 //!
-//! `cargo bench --bench exchange`. The difference is what a client waits for having its request signed; it includes two more
-//! hops through the kernel, which any proxy costs.
+//! `cargo bench --bench exchange`. The difference is what a client waits for having its request signed; it includes two
+//! more hops through the kernel, which any proxy costs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)] // a benchmark fails by panicking
 
@@ -16,7 +16,8 @@ use countersign::credentials::seal::{Existing, seal, write_secret_file};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const FORM: &str = "Action=GetStatus&JobId=JOBID&Version=2010-06-03";
-const KEY: &[u8] = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
+const KEY: &[u8] = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
+    "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
 
 /// An endpoint that answers every request with 700 bytes and verifies nothing: it should not be what is measured.
 fn endpoint() -> SocketAddr {
@@ -67,7 +68,8 @@ fn proxy(endpoint: SocketAddr, directory: &std::path::Path, more: &str) -> Runni
     write_secret_file(&directory.join("identity"), &identity, Existing::Refuse).unwrap();
     write_secret_file(&directory.join("key.age"), &sealed, Existing::Refuse).unwrap();
     let text = format!(
-        "[listener.bench]\naddress = \"127.0.0.1:0\"\nany_local = true\n[route.importexport]\nendpoint = \"http://{endpoint}/\"\n\
+        "[listener.bench]\naddress = \"127.0.0.1:0\"\nany_local = true\n\
+         [route.importexport]\nendpoint = \"http://{endpoint}/\"\n\
          [key.main]\nfile = \"{0}/key.age\"\nidentity_file = \"{0}/identity\"\n[process]\nworkers = 1\n{more}",
         directory.display()
     );
@@ -88,7 +90,8 @@ impl Client {
         writer.set_nodelay(true).unwrap();
         let reader = BufReader::new(writer.try_clone().unwrap());
         let request = format!(
-            "POST / HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{FORM}",
+            "POST / HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{FORM}",
             FORM.len()
         );
         Self { writer, reader, request }

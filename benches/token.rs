@@ -1,6 +1,8 @@
-//! One signature from a key in memory, from a token in the same process, and from a token behind its agent, as `run` has it.
+//! One signature from a key in memory, from a token in the same process, and from a token behind its agent, as `run`
+//! has it.
 //!
-//! `cargo bench --bench token`; needs SoftHSM (Debian: softhsm2), which is the token. What a real device costs comes on top.
+//! `cargo bench --bench token`; needs SoftHSM (Debian: softhsm2), which is the token. What a real device costs comes on
+//! top.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a benchmark fails by panicking
 

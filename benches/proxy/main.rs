@@ -1,9 +1,9 @@
 //! countersign beside nginx and HAProxy: the same work, one processor each, in turn, several rounds.
 //!
-//! `cargo bench --bench proxy` takes about seven minutes; `-- --quick` less than one. `--json FILE` and `--svg FILE` write the
-//! figures and a plot. nginx's `proxy_pass`, which signs nothing and logs nothing, is 1; countersign authenticates the client
-//! by its token, decides, signs, forwards, writes a log line and counts. Wants nginx, haproxy, taskset and strace (Debian
-//! packages nginx, haproxy, util-linux, strace) and two processors with nothing else to do.
+//! `cargo bench --bench proxy` takes about seven minutes; `-- --quick` less than one. `--json FILE` and `--svg FILE`
+//! write the figures and a plot. nginx's `proxy_pass`, which signs nothing and logs nothing, is 1; countersign
+//! authenticates the client by its token, decides, signs, forwards, writes a log line and counts. Wants nginx, haproxy,
+//! taskset and strace (Debian packages nginx, haproxy, util-linux, strace) and two processors with nothing else to do.
 
 #![allow(
     clippy::unwrap_used,
@@ -148,8 +148,8 @@ impl Bench<'_> {
         }
     }
 
-    /// How long an answer takes at a rate far from a proxy's limit. What it would take without one is not subtracted: where both
-    /// processors sleep between requests, that is no less.
+    /// How long an answer takes at a rate far from a proxy's limit. What it would take without one is not subtracted:
+    /// where both processors sleep between requests, that is no less.
     fn latency(&self, report: &mut Report) {
         const RATE: u32 = 2000;
         for _ in 0..self.plan.rounds {
@@ -228,7 +228,8 @@ fn request(size: usize) -> Vec<u8> {
     }
     let form = format!("{fixed}{}", &escaped[..cut]);
     format!(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{form}",
         form.len()
     )

@@ -136,10 +136,12 @@ fn nginx(command: &mut Command, directory: &Path, address: SocketAddr, endpoint:
     };
     let text = format!(
         "worker_processes {workers}; pid {0}/pid; error_log {0}/error.log; events {{ worker_connections 15000; }}
-         http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {0}/body; proxy_temp_path {0}/proxy;
+         http {{ access_log off; keepalive_requests 1000000000;
+           client_body_temp_path {0}/body; proxy_temp_path {0}/proxy;
            fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; client_body_buffer_size 256k;
            upstream endpoint {{ server {1}; keepalive 128; keepalive_requests 1000000000; }}
-           server {{ listen {address} backlog=4096; location / {{ proxy_pass {scheme}://endpoint; proxy_http_version 1.1;
+           server {{ listen {address} backlog=4096; location / {{
+             proxy_pass {scheme}://endpoint; proxy_http_version 1.1;
              proxy_set_header Connection \"\"; proxy_max_temp_file_size 0; {tls} }} }} }}",
         directory.display(),
         endpoint.address,
@@ -152,8 +154,9 @@ fn nginx(command: &mut Command, directory: &Path, address: SocketAddr, endpoint:
 fn haproxy(command: &mut Command, directory: &Path, address: SocketAddr, endpoint: &Endpoint, workers: usize) {
     let tls = endpoint.ca.as_ref().map_or(String::new(), |ca| format!("ssl verify required ca-file {}", ca.display()));
     let text = format!(
-        "global\n nbthread {workers}\n maxconn 6000\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n \
-         http-reuse always\nfrontend in\n bind {address}\n default_backend out\nbackend out\n server endpoint {} {tls}\n",
+        "global\n nbthread {workers}\n maxconn 6000\ndefaults\n mode http\n timeout connect 5s\n \
+         timeout client 60s\n timeout server 60s\n http-reuse always\nfrontend in\n \
+         bind {address}\n default_backend out\nbackend out\n server endpoint {} {tls}\n",
         endpoint.address
     );
     let file = directory.join("haproxy.cfg");
@@ -172,15 +175,19 @@ fn countersign(command: &mut Command, directory: &Path, address: SocketAddr, end
     if !sealed.exists() {
         use countersign::credentials::seal::{Existing, seal, write_secret_file};
         let identities = countersign::credentials::Identities::generate();
-        let key = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
+        let key = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
+            "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
         write_secret_file(&identity, &identities.to_file(jiff::Timestamp::UNIX_EPOCH), Existing::Refuse).unwrap();
         write_secret_file(&sealed, &seal(key, &identities.recipients()).unwrap(), Existing::Refuse).unwrap();
     }
     let text = format!(
-        "[listener.bench]\naddress = \"{address}\"\nauthenticate = [\"token\"]\nhosts = [\"localhost\"]\n[listener.bench.limits]\nconnections = 6000\n\
-         [client.bench]\ntoken_sha256 = \"{TOKEN_SHA256}\"\nallow = [\"main:Get*\", \"main:List*\"]\ndeny = [\"main:CreateJob\"]\n\
+        "[listener.bench]\naddress = \"{address}\"\nauthenticate = [\"token\"]\nhosts = [\"localhost\"]\n\
+         [listener.bench.limits]\nconnections = 6000\n\
+         [client.bench]\ntoken_sha256 = \"{TOKEN_SHA256}\"\n\
+         allow = [\"main:Get*\", \"main:List*\"]\ndeny = [\"main:CreateJob\"]\n\
          [route.main]\nendpoint = \"{scheme}://{}/\"\n{ca}[route.main.limits]\nin_flight = 6000\npool = 128\n\
-         [key.main]\nfile = \"{}\"\nidentity_file = \"{}\"\n[admin]\naddress = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n\
+         [key.main]\nfile = \"{}\"\nidentity_file = \"{}\"\n\
+         [admin]\naddress = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n\
          [process]\nworkers = {workers}\n",
         endpoint.address,
         sealed.display(),

@@ -97,9 +97,14 @@ impl Report {
                     (ratio.min(2.2) * ONE, if peer == Peer::Countersign { "#b5462f" } else { "#8a9bad" });
                 writeln!(
                     bars,
-                    "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{what}, {}</text><rect x=\"{LEFT}\" y=\"{y}\" width=\"{width:.0}\" \
+                    "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{what}, {}</text>\
+                     <rect x=\"{LEFT}\" y=\"{y}\" width=\"{width:.0}\" \
                      height=\"14\" fill=\"{colour}\"/><text x=\"{:.0}\" y=\"{}\">{ratio:.2}</text>",
-                    LEFT - 8, y + 12, peer.name(), LEFT as f64 + width + 6.0, y + 12
+                    LEFT - 8,
+                    y + 12,
+                    peer.name(),
+                    LEFT as f64 + width + 6.0,
+                    y + 12
                 )
                 .unwrap();
                 y += ROW;
@@ -107,8 +112,10 @@ impl Report {
         }
         let one = LEFT as f64 + ONE;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"880\" height=\"{0}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-             <rect width=\"880\" height=\"{0}\" fill=\"white\"/>\n<text x=\"{one}\" y=\"20\" text-anchor=\"middle\">nginx = 1</text>\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"880\" height=\"{0}\" \
+             font-family=\"sans-serif\" font-size=\"12\">\n\
+             <rect width=\"880\" height=\"{0}\" fill=\"white\"/>\n\
+             <text x=\"{one}\" y=\"20\" text-anchor=\"middle\">nginx = 1</text>\n\
              <line x1=\"{one}\" y1=\"24\" x2=\"{one}\" y2=\"{y}\" stroke=\"black\"/>\n{bars}</svg>\n",
             y + 10
         )

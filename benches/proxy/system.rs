@@ -59,8 +59,9 @@ fn serving_threads(pids: &[u32]) -> Vec<u32> {
     if workers.is_empty() { threads } else { workers }
 }
 
-/// System calls of the threads of `pids` that serve requests, while `work` runs; `work` says what they are to be divided by.
-/// What other threads do goes by the clock, and would count many times over while strace slows all else down.
+/// System calls of the threads of `pids` that serve requests, while `work` runs; `work` says what they are to be
+/// divided by. What other threads do goes by the clock, and would count many times over while strace slows all else
+/// down.
 pub fn system_calls(pids: &[u32], work: impl FnOnce() -> u64) -> f64 {
     let threads = serving_threads(pids);
     let mut strace = Command::new("strace");

@@ -1,4 +1,5 @@
-//! Load and endpoint in one thread, on one epoll instance: whatever they cost, they cost it on a processor of their own.
+//! Load and endpoint in one thread, on one epoll instance: whatever they cost, they cost it on a processor of their
+//! own.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};

@@ -1,4 +1,5 @@
-//! What the benchmarks of the sign path work on: forms by size and by number of parameters, and one client, key and endpoint.
+//! What the benchmarks of the sign path work on: forms by size and by number of parameters, and one client, key and
+//! endpoint.
 
 use std::fmt::Write as _;
 

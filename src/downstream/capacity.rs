@@ -26,13 +26,14 @@ impl Capacity {
         Self { taken: Arc::default(), limit, shared: None }
     }
 
-    /// The same places, of which each takes one of `whole` too.
+    /// The same places, each of which also takes one of `all`.
     #[must_use]
-    pub fn within(self, whole: &Self) -> Self {
-        Self { shared: Some((Arc::clone(&whole.taken), whole.limit)), ..self }
+    pub fn within(self, all: &Self) -> Self {
+        Self { shared: Some((Arc::clone(&all.taken), all.limit)), ..self }
     }
 
-    /// The same places under another limit: those taken stay taken, and are more than the limit until enough are given back.
+    /// The same places under another limit: those taken stay taken, and are more than the limit until enough are given
+    /// back.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
         Self { limit, ..self.clone() }
@@ -44,7 +45,7 @@ impl Capacity {
         self.shared.as_ref().map_or(self.limit, |(_, limit)| self.limit.min(*limit))
     }
 
-    /// Takes a place, or says that there is none.
+    /// Takes a place; `None` when none is free.
     #[must_use]
     pub fn take(&self) -> Option<Permit> {
         // the permit exists before the check, so that its drop undoes the counts on either path

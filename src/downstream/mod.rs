@@ -2,9 +2,9 @@
 //!
 //! Knows HTTP framing and nothing of signing: what happens with a request is a [`Handler`]'s business.
 //!
-//! A [`socket`] is bound or inherited before there are workers; each worker makes a [`Bound`] of its share and [`accept()`]s from
-//! it. `handshake` gathers the [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks HTTP/1.1, by the grammar of
-//! [`crate::http1`].
+//! A [`socket`] is bound or inherited before there are workers; each worker makes a [`Bound`] of its share and
+//! [`accept()`]s from it. `handshake` gathers the [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks
+//! HTTP/1.1, by the grammar of [`crate::http1`].
 
 pub mod accept;
 pub mod budget;

@@ -1,5 +1,5 @@
-//! Chunked bodies, by RFC 9112 section 7.1 to the letter: which byte of one is what, and where it ends. One reader for both
-//! directions; what stands between chunks and behind them is bounded, and dropped.
+//! Chunked bodies, by RFC 9112 section 7.1 to the letter: which byte of one is what, and where it ends. One reader for
+//! both directions; what stands between chunks and behind them is bounded, and dropped.
 
 use thiserror::Error;
 

@@ -1,8 +1,8 @@
 //! The header fields of a message: one piece of text, and where in it each name and each value is.
 //!
-//! Both sides of the proxy hold the fields of nearly every message in this form: they are read once, looked at a few times and
-//! written again. In `http`'s map each name is parsed and hashed, and each value is a counted reference: that was a tenth of the
-//! instructions of an exchange, and a message has a dozen fields.
+//! Both sides of the proxy hold the fields of nearly every message in this form: they are read once, looked at a few
+//! times and written again. In `http`'s map each name is parsed and hashed, and each value is a counted reference: that
+//! was a tenth of the instructions of an exchange, and a message has a dozen fields.
 
 use std::ops::Range;
 
@@ -93,7 +93,8 @@ impl Fields {
         self.spans.len()
     }
 
-    /// Adds a field behind the others. A value that cannot stand in a field (RFC 9110 section 5.5) is left out with its name.
+    /// Adds a field behind the others. A value that cannot stand in a field (RFC 9110 section 5.5) is left out with its
+    /// name.
     pub fn push(&mut self, name: &str, value: &[u8]) {
         if is_value(value) {
             let name = self.add(name.as_bytes());

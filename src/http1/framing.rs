@@ -24,8 +24,8 @@ impl Framing {
         }
     }
 
-    /// Reads on, as far as the end of the next piece of data. When there is no data, all of `received` is skipped or the body is
-    /// over: bytes behind a body are not part of a step.
+    /// Reads on, as far as the end of the next piece of data. When there is no data, all of `received` is skipped or
+    /// the body is over: bytes behind a body are not part of a step.
     ///
     /// # Errors
     /// [`BadChunk`]: where the body ends cannot be known.

@@ -62,8 +62,8 @@ pub(super) const fn is_value_byte(byte: &u8) -> bool {
     (*byte == b'\t') | ((*byte >= b' ') & (*byte != 0x7f))
 }
 
-/// Whether a field's value may be this. Every byte is looked at, without an early return, so that the compiler can look at
-/// sixteen at once.
+/// Whether a field's value may be this. Every byte is looked at, without an early return, so that the compiler can look
+/// at sixteen at once.
 pub(super) fn is_value(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |good, byte| good & is_value_byte(byte))
 }

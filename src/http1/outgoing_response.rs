@@ -1,4 +1,5 @@
-//! The head of a response to a client as it is written: RFC 9112 section 4, and how the body behind it is framed (section 6).
+//! The head of a response to a client as it is written: RFC 9112 section 4, and how the body behind it is framed
+//! (section 6).
 
 use http::StatusCode;
 

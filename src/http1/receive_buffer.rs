@@ -1,13 +1,16 @@
 //! What has been received and not been taken yet, in memory that connections lend each other.
 //!
-//! A connection that waits has no memory of its own to read into: whoever reads borrows the one spare piece of its thread, and
-//! gives it back when all that was read has been taken.
+//! A connection that waits has no memory of its own to read into: whoever reads borrows the one spare piece of its
+//! thread, and gives it back when all that was read has been taken.
 
 use std::cell::Cell;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::MOST_COPIED;
+
+/// A larger piece of memory, in bytes, is not lent: a connection that has received a single byte would keep all of it.
+const MOST_SPARE: usize = 16 * 1024;
 
 thread_local! {
     /// Memory of a buffer that is empty, for the next connection that reads.
@@ -45,7 +48,8 @@ impl ReceiveBuffer {
         self.bytes.capacity().saturating_sub(self.bytes.len())
     }
 
-    /// The buffer with memory for `more` bytes at least, to be read into. To be followed by [`Self::rest`] when nothing came.
+    /// The buffer with memory for `more` bytes at least, to be read into. To be followed by [`Self::rest`] when nothing
+    /// came.
     pub fn space(&mut self, more: usize) -> &mut BytesMut {
         if self.bytes.capacity() == 0 {
             self.bytes = SPARE.take();
@@ -55,7 +59,8 @@ impl ReceiveBuffer {
         &mut self.bytes
     }
 
-    /// The same, with `all` bytes in one piece, the ones that are there included: exactly so many, when they have to be moved.
+    /// The same, with `all` bytes in one piece, the ones that are there included: exactly so many, when they have to be
+    /// moved.
     pub fn space_for_all(&mut self, all: usize) -> &mut BytesMut {
         if self.bytes.capacity() < all {
             let mut whole = BytesMut::with_capacity(all);
@@ -77,8 +82,8 @@ impl ReceiveBuffer {
         self.bytes.advance(count.min(self.bytes.len()));
     }
 
-    /// Takes so many bytes. Few are copied, which costs less than to share the memory; of many, the memory is theirs until they
-    /// are gone.
+    /// Takes so many bytes. Few are copied, which costs less than to share the memory; of many, the memory is theirs
+    /// until they are gone.
     #[must_use]
     pub fn take(&mut self, count: usize) -> Bytes {
         let count = count.min(self.bytes.len());
@@ -103,7 +108,7 @@ impl ReceiveBuffer {
 }
 
 fn give_back(mut bytes: BytesMut) {
-    if bytes.capacity() > 0 {
+    if (1..=MOST_SPARE).contains(&bytes.capacity()) {
         bytes.clear();
         SPARE.set(bytes);
     }

@@ -1,8 +1,8 @@
 //! The head of a request, judged to the letter: one reading of it, and of where its body ends.
 //!
-//! RFC 9112 lets parsers be lenient: a bare LF ends a line, `#` ends a path, and of two framings one is dropped in silence. That
-//! is harmless to what we send, which is written anew; but whoever stands before us may read the same bytes as two requests, or
-//! one as none. What passes here is read in one way by every parser.
+//! RFC 9112 lets parsers be lenient: a bare LF ends a line, `#` ends a path, and of two framings one is dropped in
+//! silence. That is harmless to what we send, which is written anew; but whoever stands before us may read the same
+//! bytes as two requests, or one as none. What passes here is read in one way by every parser.
 
 use std::ops::Range;
 
@@ -126,8 +126,8 @@ impl Default for RequestHeadReader {
 }
 
 impl RequestHeadReader {
-    /// Reads on. `bytes` is the head so far, from its first byte, and whatever has come behind it. `None` while the head is good
-    /// so far and not complete.
+    /// Reads on. `bytes` is the head so far, from its first byte, and whatever has come behind it. `None` while the
+    /// head is good so far and not complete.
     ///
     /// # Errors
     /// The first thing that is wrong with the head, as soon as it can be seen.

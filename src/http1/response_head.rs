@@ -1,4 +1,5 @@
-//! The head of a response: read off what has been received, judged, and nothing passed on that two readers may take differently.
+//! The head of a response: read off what has been received, judged, and nothing passed on that two readers may take
+//! differently.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -19,8 +20,8 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Most fields in the head of a response, and behind its body.
 const MAX_FIELDS: usize = 128;
 
-/// Most informational responses to one request, whatever time is left (RFC 9110 section 15.2 sets no limit). Endpoints send one,
-/// if any: `100 Continue`, which we do not ask for.
+/// Most informational responses to one request, whatever time is left (RFC 9110 section 15.2 sets no limit). Endpoints
+/// send one, if any: `100 Continue`, which we do not ask for.
 const MOST_INFORMATIONAL: usize = 20;
 
 /// What came back is not a response that every reader reads in the same way.
@@ -73,13 +74,14 @@ pub struct ResponseHead {
 #[derive(Default)]
 pub struct ResponseHeadReader {
     informational: usize,
-    /// So many bytes have been looked at and are no whole head: there is nothing to parse before its empty line has come.
+    /// So many bytes have been looked at and are no whole head: there is nothing to parse before its empty line has
+    /// come.
     partial: usize,
 }
 
 impl ResponseHeadReader {
-    /// The head, once all of it has been received, and what follows it; informational responses before it are skipped. `None`
-    /// leaves in `received` what there is of it.
+    /// The head, once all of it has been received, and what follows it; informational responses before it are skipped.
+    /// `None` leaves in `received` what there is of it.
     ///
     /// # Errors
     /// See [`BadResponse`].
@@ -269,8 +271,8 @@ mod tests {
     #[test]
     fn a_head_is_read_and_what_is_behind_it_kept_however_it_is_cut() {
         let sent = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n\
-                    HTTP/1.1 404 Not Here\r\nContent-Length: 4\r\nX-Twice: 1 \r\nx-twice:\t2\r\nX-Empty:\r\nX-Latin: \u{e9}\
-                    \r\n\r\nbodyHTTP/1.1";
+                    HTTP/1.1 404 Not Here\r\nContent-Length: 4\r\nX-Twice: 1 \r\nx-twice:\t2\r\nX-Empty:\r\n\
+                    X-Latin: \u{e9}\r\n\r\nbodyHTTP/1.1";
         for piece in 1..=sent.len() {
             let (head, behind) = read(sent.as_bytes(), piece).unwrap().unwrap();
             assert_eq!(head.status.as_u16(), 404, "{piece}");

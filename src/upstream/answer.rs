@@ -1,4 +1,5 @@
-//! The endpoint's answer as it arrives: streamed with back-pressure, cut when it stalls, and its connection kept when whole.
+//! The endpoint's answer as it arrives: streamed with back-pressure, cut when it stalls, and its connection kept when
+//! whole.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -67,8 +68,8 @@ impl Held {
 }
 
 impl AnswerBody {
-    /// The body behind a head, of which some has been `received` with it `now`. A connection without a home is closed when the
-    /// answer is over.
+    /// The body behind a head, of which some has been `received` with it `now`. A connection without a home is closed
+    /// when the answer is over.
     pub(super) fn new(
         framing: Framing,
         received: Bytes,
@@ -91,8 +92,8 @@ impl AnswerBody {
         self.is_end_stream()
     }
 
-    /// Reads the whole body if it has at most `limit` bytes, and gives a copy of it. Whether it does or not, and also when the
-    /// future is dropped half-way, nothing is lost: whoever reads the body gets all of it, in the same order.
+    /// Reads the whole body if it has at most `limit` bytes, and gives a copy of it. Whether it does or not, and also
+    /// when the future is dropped half-way, nothing is lost: whoever reads the body gets all of it, in the same order.
     pub async fn read_ahead(&mut self, limit: usize) -> Option<Bytes> {
         let announced = usize::try_from(self.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limit {
@@ -169,8 +170,8 @@ impl AnswerBody {
         }
     }
 
-    /// A connection goes back only from here: when its answer has come to its end and nothing behind it, and all of its request
-    /// is written. An endpoint may answer before it has read all of one.
+    /// A connection goes back only from here: when its answer has come to its end and nothing behind it, and all of its
+    /// request is written. An endpoint may answer before it has read all of one.
     fn give_back(&mut self, now: Instant) {
         if let (Some(connection), Some(home)) = (self.connection.take(), self.home.take())
             && connection.is_written()

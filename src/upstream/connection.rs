@@ -1,7 +1,8 @@
-//! HTTP/1.1 on one connection, one request at a time: it is written while the answer is read, in as few system calls as it takes.
+//! HTTP/1.1 on one connection, one request at a time: it is written while the answer is read, in as few system calls as
+//! it takes.
 //!
-//! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. Nor has a connection
-//! a buffer while nothing has come on it.
+//! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. Nor has a
+//! connection a buffer while nothing has come on it.
 
 use std::future::poll_fn;
 use std::io;
@@ -76,8 +77,8 @@ impl Connection {
         self.room = ROOM;
     }
 
-    /// Sends `request` and waits for the head of its answer, which comes with what was read behind it. The rest of the request
-    /// goes on being written while the body is read.
+    /// Sends `request` and waits for the head of its answer, which comes with what was read behind it. The rest of the
+    /// request goes on being written while the body is read.
     ///
     /// # Errors
     /// The request was not sent if the kernel has taken no byte since it was handed over: there is no other proof.

@@ -75,8 +75,8 @@ impl Socket for UnixStream {
     fn reset_on_close(&self) {}
 }
 
-/// Asks the kernel. A TCP socket hangs up when it was reset, a Unix socket when the other end was closed; a FIN, or the other
-/// end's shutdown for writing, is the end of what it sends.
+/// Asks the kernel. A TCP socket hangs up when it was reset, a Unix socket when the other end was closed; a FIN, or the
+/// other end's shutdown for writing, is the end of what it sends.
 fn look_at(socket: impl AsFd) -> Peer {
     let mut looked = [PollFd::new(&socket, PollFlags::RDHUP)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

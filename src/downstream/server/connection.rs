@@ -1,5 +1,5 @@
-//! One client connection: requests are read, handled and answered by one task, one after the other, until either side has had
-//! enough or the process drains. A small request costs one read, and a small response one write.
+//! One client connection: requests are read, handled and answered by one task, one after the other, until either side
+//! has had enough or the process drains. A small request costs one read, and a small response one write.
 
 use std::future::poll_fn;
 use std::io;
@@ -28,8 +28,8 @@ struct Connection<S: Socket, H> {
     last: LastRequest,
 }
 
-/// Serves one connection to its end. What is wrong with a client's head is the handler's to answer; errors of its socket concern
-/// nobody else: they end the connection and are not reported further.
+/// Serves one connection to its end. What is wrong with a client's head is the handler's to answer; errors of its
+/// socket concern nobody else: they end the connection and are not reported further.
 pub async fn serve<S, H>(
     io: S,
     peer: Rc<PeerEvidence>,

@@ -53,8 +53,8 @@ impl SharedPhase {
 }
 
 impl ExchangeGuard {
-    /// The response broke off midway: the connection is to end in a way that nobody takes for the response's end. A client of
-    /// HTTP/1.0 knows no other sign of it.
+    /// The response broke off midway: the connection is to end in a way that nobody takes for the response's end. A
+    /// client of HTTP/1.0 knows no other sign of it.
     pub fn cut(&self) {
         self.0.set(Phase::Cut);
     }

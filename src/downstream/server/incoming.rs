@@ -1,7 +1,8 @@
-//! What comes from a client: heads while requests are awaited, the body of the request that is being answered, and the news that
-//! the client is gone.
+//! What comes from a client: heads while requests are awaited, the body of the request that is being answered, and the
+//! news that the client is gone.
 //!
-//! Two read it who never read at once: the connection, which awaits requests, and the body of the one that is being answered.
+//! Two read it who never read at once: the connection, which awaits requests, and the body of the one that is being
+//! answered.
 
 use std::cell::{RefCell, RefMut};
 use std::io;
@@ -25,8 +26,8 @@ const READ: usize = 2 * 1024;
 /// Most of it for a connection whose last request was larger.
 const MOST_READ: usize = 64 * 1024;
 
-/// How much of the next requests is read while one is being answered. What lies beyond is left to the kernel, which then makes
-/// the client wait.
+/// How much of the next requests is read while one is being answered. What lies beyond is left to the kernel, which
+/// then makes the client wait.
 const READ_AHEAD: usize = MAX_REQUEST_HEAD;
 
 /// Most of a body in one piece. Whoever reads bodies has judged their length before, where that is announced.
@@ -102,7 +103,8 @@ impl<S: Socket> Incoming<S> {
         received.poll_gone(cx).map(Err)
     }
 
-    /// Skips what nobody wanted of the body. `false` when that has not come as a whole: what follows is not the next request.
+    /// Skips what nobody wanted of the body. `false` when that has not come as a whole: what follows is not the next
+    /// request.
     pub(super) fn skip_body(&self) -> bool {
         self.0.borrow_mut().skip_body()
     }
@@ -203,8 +205,8 @@ impl<S: Socket> Received<S> {
         read
     }
 
-    /// Waits for the client to be gone. What it sends meanwhile is read, up to a limit: a reset shows behind unread bytes only
-    /// when they have been read, and TLS shows nothing else.
+    /// Waits for the client to be gone. What it sends meanwhile is read, up to a limit: a reset shows behind unread
+    /// bytes only when they have been read, and TLS shows nothing else.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if self.stream.is_watched() {
             return self.stream.poll_gone(cx);

@@ -1,9 +1,10 @@
 //! The one server towards clients: HTTP/1.1 and HTTP/1.0 on one connection, one request at a time, within limits.
 //!
-//! `connection` has the loop: await a request, have a [`Handler`] answer it, write the response, and close so that the client
-//! sees it. `incoming` reads heads and bodies, and notices when a client is gone while its response is awaited; the `stream` below it has
-//! the clocks of the connection, and the [`Socket`] below that carries the bytes. The handler reads a
-//! [`RequestBody`], most easily by [`body::read`]; `response` writes what it replies. `lifetime` says which request is the last.
+//! `connection` has the loop: await a request, have a [`Handler`] answer it, write the response, and close so that the
+//! client sees it. `incoming` reads heads and bodies, and notices when a client is gone while its response is awaited;
+//! the `stream` below it has the clocks of the connection, and the [`Socket`] below that carries the bytes. The handler
+//! reads a [`RequestBody`], most easily by [`body::read`]; `response` writes what it replies. `lifetime` says which
+//! request is the last.
 
 pub mod body;
 mod client_socket;

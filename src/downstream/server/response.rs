@@ -1,4 +1,5 @@
-//! Writing a response: head and first piece together when both are there, and no more read of the rest than the client takes.
+//! Writing a response: head and first piece together when both are there, and no more read of the rest than the client
+//! takes.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -21,7 +22,8 @@ use crate::http1::outgoing_response::{
 use crate::http1::{MOST_COPIED, Persistence, ResponseFraming};
 
 thread_local! {
-    /// Memory for what is written at once, head and small pieces: a response that waits for nobody leaves it to the next one.
+    /// Memory for what is written at once, head and small pieces: a response that waits for nobody leaves it to the
+    /// next one.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 

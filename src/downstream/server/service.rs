@@ -21,8 +21,8 @@ pub struct Service<H> {
     pub drain: Drain,
 }
 
-/// The service that is current. A connection looks at the start of each request and keeps what it finds to the request's end,
-/// so that no request sees half of one configuration and half of another.
+/// The service that is current. A connection looks at the start of each request and keeps what it finds to the
+/// request's end, so that no request sees half of one configuration and half of another.
 pub struct Current<H>(RefCell<Rc<Service<H>>>);
 
 impl<H> Current<H> {

@@ -1,4 +1,5 @@
-//! A client's byte stream with the clocks that HTTP framing alone does not give it, and an end that does not lose responses.
+//! A client's byte stream with the clocks that HTTP framing alone does not give it, and an end that does not lose
+//! responses.
 
 use std::io;
 use std::pin::Pin;
@@ -13,15 +14,15 @@ use super::exchange_guard::{Phase, SharedPhase};
 use super::limits::Clocks;
 use crate::clock::Deadline;
 
-/// How long a client that has closed its half of the connection is taken to be still there while nothing is sent to it. It
-/// cannot be told from one that is gone until something is: a client that is gone answers that with a reset.
+/// How long a client that has closed its half of the connection is taken to be still there while nothing is sent to it.
+/// It cannot be told from one that is gone until something is: a client that is gone answers that with a reset.
 const HALF_CLOSED: Duration = Duration::from_secs(3);
 
 /// How often the kernel is asked whether a client is gone of which nothing more is read.
 const LOOKS: Duration = Duration::from_millis(500);
 
-/// How long, and over how many bytes, a closing connection reads on so that the kernel does not answer unread bytes with a
-/// reset, which would take our last response from the client.
+/// How long, and over how many bytes, a closing connection reads on so that the kernel does not answer unread bytes
+/// with a reset, which would take our last response from the client.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;
 
@@ -72,8 +73,8 @@ impl<S: Socket> ClientStream<S> {
         self.phase.set(Phase::Cut);
     }
 
-    /// Runs the clock of a connection on which no request has come as a whole, and of whose next head something has come or not.
-    /// Ready when the time is over.
+    /// Runs the clock of a connection on which no request has come as a whole, and of whose next head something has
+    /// come or not. Ready when the time is over.
     pub(super) fn poll_clock(&mut self, in_head: bool, cx: &mut Context<'_>) -> Poll<()> {
         match self.phase.get() {
             Phase::Exchange | Phase::Cut => return Poll::Pending,
@@ -142,8 +143,8 @@ impl<S: Socket> ClientStream<S> {
         self.watch = None;
     }
 
-    /// A write that makes no progress for `idle_timeout` ends the connection: a client that stops reading may not hold an
-    /// exchange for ever, nor the kernel's memory for what it does not read.
+    /// A write that makes no progress for `idle_timeout` ends the connection: a client that stops reading may not hold
+    /// an exchange for ever, nor the kernel's memory for what it does not read.
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.writing = Writing::Moving;

@@ -31,7 +31,8 @@ const CLOCKS: Clocks = Clocks { head_timeout: Duration::from_secs(10), idle_time
 const FORM: &str = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na=b";
 const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;x\r\na\r\n2 \r\n=b\r\n0\r\nX: y\r\n\r\n";
 
-/// Answers by the path: `/wait` never, `/unread` without reading the body, `/trickle` a byte every two seconds, others with the body.
+/// Answers by the path: `/wait` never, `/unread` without reading the body, `/trickle` a byte every two seconds, others
+/// with the body.
 struct Script;
 
 /// Pieces, with two seconds before each.

@@ -1,9 +1,11 @@
-//! Two readers of parameters that share no code with the program: one for what clients may send, one for what may leave.
+//! Two readers of parameters that share no code with the program: one for what clients may send, one for what may
+//! leave.
 
 /// Decoded names and values.
 pub(super) type Pairs = Vec<(String, String)>;
 
-/// Reads a form as the URL standard does, but refuses what that repairs; sorted by name. `None` for what must be refused.
+/// Reads a form as the URL standard does, but refuses what that repairs; sorted by name. `None` for what must be
+/// refused.
 pub(super) fn read_form(body: &[u8]) -> Option<Pairs> {
     let mut pairs = Pairs::new();
     for piece in body.split(|&byte| byte == b'&') {
@@ -23,8 +25,8 @@ pub(super) fn read_form(body: &[u8]) -> Option<Pairs> {
     if twice { None } else { Some(pairs) }
 }
 
-/// Reads a canonical query string with its `Signature` at the end, and fails on everything that is not exactly one: the pairs
-/// in the order written, without the signature, and the signature.
+/// Reads a canonical query string with its `Signature` at the end, and fails on everything that is not exactly one: the
+/// pairs in the order written, without the signature, and the signature.
 pub(super) fn read_signed(body: &[u8]) -> (Pairs, String) {
     let mut pairs: Pairs = body
         .split(|&byte| byte == b'&')

@@ -2,8 +2,8 @@
 
 use countersign::config::{ConfigError, Place, parse};
 
-/// A configuration is read, the same each time, or refused with faults that each say where and what. What stands behind the
-/// first NUL are variables, `NAME=value`, separated by NULs.
+/// A configuration is read, the same each time, or refused with faults that each say where and what. What stands behind
+/// the first NUL are variables, `NAME=value`, separated by NULs.
 pub fn config(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (text, variables) = text.split_once('\0').unwrap_or((&text, ""));

@@ -1,7 +1,9 @@
-//! Bytes of a client, through the real connection, head checks, form, signature and upstream, in one thread and no time.
+//! Bytes of a client, through the real connection, head checks, form, signature and upstream, in one thread and no
+//! time.
 //!
-//! The client's side is in memory. The endpoint is a real socket on loopback, since `upstream` knows no other; it keeps its
-//! connection over many inputs. The clock is paused: it jumps when nothing else can happen, so no timeout is ever waited for.
+//! The client's side is in memory. The endpoint is a real socket on loopback, since `upstream` knows no other; it keeps
+//! its connection over many inputs. The clock is paused: it jumps when nothing else can happen, so no timeout is ever
+//! waited for.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -41,8 +43,8 @@ const NAMES: [&str; 2] = [LISTENER, "localhost:8021"];
 /// Rounds in which nothing has happened, each with a look at the sockets, after which nothing will.
 const QUIET_ROUNDS: u32 = 12;
 
-/// Whatever comes in: answers are well formed, what passes is lawful, what is lawful is not refused for its head, what leaves is
-/// canonical and verifies, and the answers do not depend on how the bytes were cut.
+/// Whatever comes in: answers are well formed, what passes is lawful, what is lawful is not refused for its head, what
+/// leaves is canonical and verifies, and the answers do not depend on how the bytes were cut.
 pub fn head(input: &[u8]) {
     let whole = answers(input, usize::MAX);
     let piece = input.first().map_or(1, |&byte| usize::from(byte) % 16 + 1);

@@ -12,8 +12,8 @@ use super::keys::{active, target};
 /// Longer forms only take longer.
 const LONGEST: usize = 2048;
 
-/// The first byte chooses the signature, the rest is a form: any signature is diagnosed, and one that was made over the bytes as
-/// they were sent is explained.
+/// The first byte chooses the signature, the rest is a form: any signature is diagnosed, and one that was made over the
+/// bytes as they were sent is explained.
 pub fn diagnose(input: &[u8]) {
     let Some((&choice, form)) = input.split_first() else { return };
     if form.len() > LONGEST {

@@ -19,7 +19,8 @@ const NOW: &str = "2011-06-20T22:30:59.556Z";
 const AUTHENTICATION: [&str; 7] =
     ["AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp"];
 
-/// Two readers agree on every form; what is accepted leaves as those pairs with the signer's own, canonical and verifiable.
+/// Two readers agree on every form; what is accepted leaves as those pairs with the signer's own, canonical and
+/// verifiable.
 pub fn form(input: &[u8]) {
     one_form(input);
     // most inputs name no Action, and would end there

@@ -1,4 +1,5 @@
-//! The proxy whose connections are fuzzed: one listener, one route, one key, and timeouts that nothing reaches by itself.
+//! The proxy whose connections are fuzzed: one listener, one route, one key, and timeouts that nothing reaches by
+//! itself.
 
 use std::io;
 use std::path::PathBuf;

@@ -32,7 +32,8 @@ pub(super) fn assert_plain(request: &Request<()>) {
     }
 }
 
-/// Whether a head may be forwarded by a listener that is called by one of `names`, in lower case, with one route at `/`.
+/// Whether a head may be forwarded by a listener that is called by one of `names`, in lower case, with one route at
+/// `/`.
 pub(super) fn is_lawful(request: &Request<()>, names: &[&str]) -> bool {
     let headers = request.headers();
     let host = values(headers, "host");

@@ -1,11 +1,12 @@
-//! Where requests begin and end, read a second time: a head is what stands before an empty line, and each of its lines is good or not.
+//! Where requests begin and end, read a second time: a head is what stands before an empty line, and each of its lines
+//! is good or not.
 
 use super::responses::find;
 
 /// What a connection's bytes are.
 pub(super) struct Messages {
-    /// For each message whose head is complete, whether it must be refused for that head. None follows one that must, nor one
-    /// whose body does not end as it should.
+    /// For each message whose head is complete, whether it must be refused for that head. None follows one that must,
+    /// nor one whose body does not end as it should.
     pub(super) refused: Vec<bool>,
     /// Whether a head has begun behind these: what is wrong with it already may be refused already.
     pub(super) unfinished: bool,

@@ -1,7 +1,8 @@
-//! What must hold for any bytes at all, one function per fuzz target. The main package's tests replay the seeds through these.
+//! What must hold for any bytes at all, one function per fuzz target. The main package's tests replay the seeds through
+//! these.
 //!
-//! A property fails by panicking. What it compares with is written anew here, as plainly as can be, and shares no code with what
-//! it judges.
+//! A property fails by panicking. What it compares with is written anew here, as plainly as can be, and shares no code
+//! with what it judges.
 
 mod canonical;
 mod configuration;

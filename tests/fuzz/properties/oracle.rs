@@ -1,4 +1,5 @@
-//! hyper's client as a second opinion on what an endpoint answers: it is lenient where RFC 9112 lets it be, and so are we at most.
+//! hyper's client as a second opinion on what an endpoint answers: it is lenient where RFC 9112 lets it be, and so are
+//! we at most.
 
 use std::time::Duration;
 

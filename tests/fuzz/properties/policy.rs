@@ -11,8 +11,9 @@ use super::forms::LIMITS;
 
 const ROUTE: &str = "ie";
 
-/// Rules, one a line (`a` or `d`, a space, `ROUTE:ACTION`, then `NAME=VALUE`, `NAME^START`, `NAME!` or `NAME?` after more
-/// spaces), and behind the first NUL a form. The order of the rules decides nothing, and one more denial never allows.
+/// Rules, one a line (`a` or `d`, a space, `ROUTE:ACTION`, then `NAME=VALUE`, `NAME^START`, `NAME!` or `NAME?` after
+/// more spaces), and behind the first NUL a form. The order of the rules decides nothing, and one more denial never
+/// allows.
 pub fn policy(input: &[u8]) {
     let Some(nul) = input.iter().position(|&byte| byte == 0) else { return };
     let (rules, form) = (String::from_utf8_lossy(&input[..nul]), &input[nul + 1..]);

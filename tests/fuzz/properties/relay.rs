@@ -1,7 +1,7 @@
 //! Bytes of an endpoint, through the real upstream client and the real connection, to what the client is given.
 //!
-//! As in `connection`, the client's side is in memory, the endpoint is a socket on loopback, and the clock is paused. Each input
-//! has a proxy of its own, so that nothing is left of the one before.
+//! As in `connection`, the client's side is in memory, the endpoint is a socket on loopback, and the clock is paused.
+//! Each input has a proxy of its own, so that nothing is left of the one before.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -32,8 +32,9 @@ const QUIET_ROUNDS: u32 = 12;
 const INFORMATIONAL: usize = 19;
 const FIELDS: usize = 64;
 const FORM: &str = "Action=ListJobs&Version=2010-06-03";
-/// Whatever the endpoint answers: nothing panics, the client is given that very answer, a broken transfer or an error document of
-/// ours, fields for one hop stay on theirs, and the next exchange gets its own answer and nothing of this one.
+/// Whatever the endpoint answers: nothing panics, the client is given that very answer, a broken transfer or an error
+/// document of ours, fields for one hop stay on theirs, and the next exchange gets its own answer and nothing of this
+/// one.
 ///
 /// The first byte says how the rest, the answer, is sent: in pieces of which size, whether with pauses, and whether the
 /// connection ends behind it.

@@ -1,4 +1,5 @@
-//! A strict reader of what a server writes: one response after the other, each by RFC 9112's grammar, and nothing between them.
+//! A strict reader of what a server writes: one response after the other, each by RFC 9112's grammar, and nothing
+//! between them.
 
 /// One final response.
 #[derive(Debug)]
@@ -16,8 +17,8 @@ impl Answer {
         first
     }
 
-    /// Whether the connection ends with this answer. hyper adds `keep-alive` to a `close` when a client of HTTP/1.0 asked to
-    /// keep it alive, and closes all the same.
+    /// Whether the connection ends with this answer. hyper adds `keep-alive` to a `close` when a client of HTTP/1.0
+    /// asked to keep it alive, and closes all the same.
     pub(super) fn closes(&self) -> bool {
         self.field("connection").is_some_and(|value| value.split(", ").any(|token| token.eq_ignore_ascii_case("close")))
     }

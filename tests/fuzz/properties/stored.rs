@@ -11,8 +11,8 @@ use super::keys::KEY_ID;
 
 const FIELDS: [&str; 5] = ["Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
 
-/// A credential document that is read says the same to another JSON reader, and is read again after it was written; what is
-/// refused is refused with a sentence that holds nothing of it.
+/// A credential document that is read says the same to another JSON reader, and is read again after it was written;
+/// what is refused is refused with a sentence that holds nothing of it.
 pub fn document(input: &[u8]) {
     match credential::parse(input) {
         Ok(credentials) => {
