@@ -34,7 +34,9 @@ pub(super) struct ClientStream<S: Socket> {
     deadline: Deadline,
     writing: Writing,
     watch: Option<Box<Watch>>,
-    lingered: Option<usize>,
+    closing: Closing,
+    /// How much may still be thrown away.
+    linger_left: usize,
 }
 
 /// What the last attempt to write came to.
@@ -46,6 +48,17 @@ enum Writing {
     Moving,
     /// The client does not read.
     Stalled,
+}
+
+/// How far the connection has been closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// Nobody closes it.
+    No,
+    /// Our half is being closed: TLS may have to write first.
+    OurHalf,
+    /// Our half is closed, and what the client still sends is thrown away.
+    Lingering,
 }
 
 /// Looks at a client from which nothing more is read while its response is awaited.
@@ -60,7 +73,7 @@ impl<S: Socket> ClientStream<S> {
     pub(super) fn new(io: S, clocks: Clocks) -> Self {
         let deadline = Deadline::at(from_now(clocks.head_timeout)); // a new connection has no reason to wait
         let (phase, writing) = (SharedPhase::new(), Writing::Quiet);
-        Self { io, phase, clocks, deadline, writing, watch: None, lingered: None }
+        Self { io, phase, clocks, deadline, writing, watch: None, closing: Closing::No, linger_left: LINGER_BYTES }
     }
 
     /// What the connection is waiting for.
@@ -164,21 +177,22 @@ impl<S: Socket> ClientStream<S> {
         if self.phase.get() == Phase::Cut {
             return Poll::Ready(Ok(())); // an end in order is what must not be seen
         }
-        if self.lingered.is_none() {
+        if self.closing == Closing::No {
+            self.closing = Closing::OurHalf;
             self.deadline.set(from_now(LINGER));
-            self.lingered = Some(0);
         }
-        if let Poll::Ready(closed) = Pin::new(&mut self.io).poll_shutdown(cx) {
+        if self.closing == Closing::OurHalf
+            && let Poll::Ready(closed) = Pin::new(&mut self.io).poll_shutdown(cx)
+        {
+            self.closing = Closing::Lingering;
             closed?;
         }
         let mut sink = [0; 4096];
-        while self.lingered.is_some_and(|bytes| bytes < LINGER_BYTES) {
+        while self.linger_left > 0 {
             let mut buf = ReadBuf::new(&mut sink);
             match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if buf.filled().is_empty() => break,
-                Poll::Ready(Ok(())) => {
-                    self.lingered = self.lingered.map(|bytes| bytes.saturating_add(buf.filled().len()));
-                }
+                Poll::Ready(Ok(())) => self.linger_left = self.linger_left.saturating_sub(buf.filled().len()),
                 Poll::Ready(Err(_)) => break,
                 Poll::Pending => {
                     ready!(self.deadline.poll(cx));
