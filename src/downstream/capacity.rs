@@ -51,12 +51,12 @@ impl Capacity {
         // the permit exists before the check, so that its drop undoes the counts on either path
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
         let mut permit = Permit { taken: Arc::clone(&self.taken), shared: None };
-        let mut room = before < self.limit;
+        let mut is_free = before < self.limit;
         if let Some((taken, limit)) = &self.shared {
-            room &= taken.fetch_add(1, Ordering::Relaxed) < *limit;
+            is_free &= taken.fetch_add(1, Ordering::Relaxed) < *limit;
             permit.shared = Some(Arc::clone(taken));
         }
-        room.then_some(permit)
+        is_free.then_some(permit)
     }
 
     /// Places taken now.

@@ -1,5 +1,5 @@
-//! The endpoint's answer as it arrives: streamed with back-pressure, cut when it stalls, and its connection kept when
-//! whole.
+//! The body of an endpoint's response as it arrives: streamed with back-pressure, cut when it stalls. Its connection
+//! goes back to the pool when the response is complete.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -34,7 +34,7 @@ pub struct AnswerBody {
     framing: Framing,
     /// What was received and not yet taken.
     received: Bytes,
-    /// What was read ahead, in its order.
+    /// What was read ahead, in order.
     held: VecDeque<Held>,
     /// Until the answer has come to its end.
     connection: Option<Box<Connection>>,
@@ -53,7 +53,7 @@ pub(super) struct Home {
 /// A piece of what was read ahead.
 enum Held {
     Data(Bytes),
-    /// Gives way once.
+    /// Pending once, so that what lies before can be written.
     Pause,
     Broken(AnswerError),
 }
@@ -124,7 +124,7 @@ impl AnswerBody {
         let arrived = ready!(self.poll_piece(cx));
         self.waits = false;
         match arrived {
-            // what is behind an error is no part of the answer
+            // bytes behind an error are not part of the response
             Err(error) => {
                 (self.connection, self.received) = (None, Bytes::new());
                 Poll::Ready(Some(Err(error)))
@@ -182,7 +182,7 @@ impl AnswerBody {
     }
 }
 
-/// Lets what lies before be written to the client: a connection that ends with an error ends at once.
+/// Lets what lies before be written to the client: an error ends the client's connection at once.
 fn give_way<T>(cx: &Context<'_>) -> Poll<T> {
     cx.waker().wake_by_ref();
     Poll::Pending

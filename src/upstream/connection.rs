@@ -1,8 +1,8 @@
-//! HTTP/1.1 on one connection, one request at a time: it is written while the answer is read, in as few system calls as
-//! it takes.
+//! HTTP/1.1 on one connection to an endpoint, one request at a time. A request is written while its response is read,
+//! with as few system calls as possible.
 //!
-//! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. Nor has a
-//! connection a buffer while nothing has come on it.
+//! There is no task behind it: an idle connection does nothing, and whoever waits for an answer reads it. A connection
+//! on which nothing has come has no buffer.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,9 +20,10 @@ use super::socket::{Look, Socket};
 use crate::clock::Deadline;
 use crate::http1::{ReceiveBuffer, ResponseHead, ResponseHeadReader};
 
-/// Room for what is read at once: for most answers as a whole, and for the pieces of those that have filled it.
-const ROOM: usize = 8 * 1024;
-const MORE_ROOM: usize = 64 * 1024;
+/// Bytes that are read at once: enough for most responses as a whole.
+const READ: usize = 8 * 1024;
+/// The same, for a response that has filled the last read.
+const MORE_READ: usize = 64 * 1024;
 
 /// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
 pub struct Connection {
@@ -31,13 +32,13 @@ pub struct Connection {
     pub(super) address: SocketAddr,
     request: Outgoing,
     buffer: ReceiveBuffer,
-    /// How much room the next read has.
-    room: usize,
+    /// How many bytes the next read may take.
+    read_size: usize,
     clock: Deadline,
 }
 
 impl Connection {
-    /// On a socket that has carried nothing. In a box, since it passes through many hands.
+    /// On a socket that has carried nothing. Boxed, since it is moved often.
     pub(super) fn new(socket: Socket, address: SocketAddr) -> Box<Self> {
         let clock = Deadline::at(Instant::now());
         Box::new(Self {
@@ -45,7 +46,7 @@ impl Connection {
             address,
             request: Outgoing::none(),
             buffer: ReceiveBuffer::default(),
-            room: ROOM,
+            read_size: READ,
             clock,
         })
     }
@@ -74,7 +75,7 @@ impl Connection {
     /// To be idle from now on.
     pub(super) fn rest(&mut self) {
         self.buffer.rest();
-        self.room = ROOM;
+        self.read_size = READ;
     }
 
     /// Sends `request` and waits for the head of its answer, which comes with what was read behind it. The rest of the
@@ -144,14 +145,14 @@ impl Connection {
         if let Poll::Ready(wrote) = self.request.poll_write(&mut self.socket, cx) {
             wrote?;
         }
-        if self.buffer.spare() < ROOM {
-            let _more = self.buffer.space(self.room);
+        if self.buffer.spare() < READ {
+            let _more = self.buffer.space(self.read_size);
         }
-        let room = self.buffer.spare();
+        let offered = self.buffer.spare();
         let read = pin!(self.socket.read_buf(self.buffer.space(0))).poll(cx);
         self.buffer.rest();
         let read = ready!(read)?;
-        self.room = if read == room { MORE_ROOM } else { ROOM };
+        self.read_size = if read == offered { MORE_READ } else { READ };
         Poll::Ready(Ok(read))
     }
 }

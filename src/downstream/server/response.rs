@@ -84,7 +84,7 @@ where
             unwritten.begin_chunk(&piece);
         }
         unwritten.add(piece);
-        poll_fn(|cx| unwritten.poll_room(incoming, cx)).await?;
+        poll_fn(|cx| unwritten.poll_space(incoming, cx)).await?;
     }
     match left {
         Some(0) => {}
@@ -152,8 +152,8 @@ impl Unwritten {
         self.before.extend_from_slice(std::mem::take(&mut self.behind));
     }
 
-    /// Makes place for another piece.
-    fn poll_room<S: Socket>(&mut self, incoming: &Incoming<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Makes space for another piece.
+    fn poll_space<S: Socket>(&mut self, incoming: &Incoming<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.piece.is_empty() && self.before.len() < MOST_COPIED {
             return Poll::Ready(Ok(()));
         }
