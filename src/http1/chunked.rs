@@ -81,6 +81,8 @@ enum State {
     TrailerLf,
     LastLf,
     End,
+    /// Nothing: where the body ends cannot be known any more.
+    Bad,
 }
 
 impl ChunkedDecoder {
@@ -103,8 +105,16 @@ impl ChunkedDecoder {
         self.state == State::End
     }
 
-    /// See [`super::framing::Framing::step`].
+    /// See [`super::framing::Framing::step`]. A body in which something is wrong never comes to its end.
     pub(super) fn step(&mut self, received: &[u8]) -> Result<Step, BadChunk> {
+        let step = self.read_on(received);
+        if step.is_err() {
+            self.state = State::Bad;
+        }
+        step
+    }
+
+    fn read_on(&mut self, received: &[u8]) -> Result<Step, BadChunk> {
         let mut rest = received.iter();
         while !self.is_over() {
             let skip = received.len().saturating_sub(rest.len());
@@ -171,7 +181,8 @@ impl ChunkedDecoder {
                 | State::Trailer
                 | State::TrailerLf
                 | State::LastLf
-                | State::End,
+                | State::End
+                | State::Bad,
                 _,
             ) => return Err(BadChunk::Framing),
         };
@@ -283,6 +294,18 @@ mod tests {
             for piece in 1..=body.len() {
                 assert_eq!(decoded(body.as_bytes(), piece), Err(BadChunk::Trailers), "{trailer:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_bad_body_never_comes_to_its_end() {
+        for body in ["0\r\nnone\r\n\r\n", "0\r\n: b\r\n\r\n", "1\r\nab\r\n0\r\n\r\n"] {
+            let (mut chunks, mut rest) = (ChunkedDecoder::new(MOST_TRAILERS), body.as_bytes());
+            while !rest.is_empty() {
+                let used = chunks.step(&rest[..1]).map_or(1, |step| step.skip + step.data);
+                rest = &rest[used..];
+            }
+            assert!(!chunks.is_over() && chunks.step(b"\r\n").is_err(), "{body:?}");
         }
     }
 

@@ -116,8 +116,10 @@ pub fn write_head(
         ResponseFraming::Chunked => write_field(b"transfer-encoding", b"chunked", out),
     }
     match (persistence, version) {
-        (Persistence::Close, Version::Http10 | Version::Http11) => write_field(b"connection", b"close", out),
-        // to a client of HTTP/1.0, silence would be the end
+        (Persistence::Close, Version::Http11) => write_field(b"connection", b"close", out),
+        // to a client of HTTP/1.0, silence is the end
+        (Persistence::Close, Version::Http10) if asked_persistence(fields) == Persistence::KeepAlive => {}
+        (Persistence::Close, Version::Http10) => write_field(b"connection", b"close", out),
         (Persistence::KeepAlive, Version::Http10) => write_field(b"connection", b"keep-alive", out),
         (Persistence::KeepAlive, Version::Http11) => {}
     }
