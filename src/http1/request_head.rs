@@ -191,8 +191,8 @@ impl RequestHeadReader {
             Meaning::Expect if version == Version::Http11 && same_name(field.value, "100-continue") => {
                 self.expectation = Expectation::Continue;
             }
-            // other expectations are for the proxy to refuse
-            Meaning::Expect => {}
+            // another expectation takes the place of one before it; the proxy refuses it
+            Meaning::Expect => self.expectation = Expectation::Nothing,
             Meaning::Disguised => return Err(HeadFault::DisguisedFraming),
             Meaning::ContentLength if self.length.is_some() => return Err(HeadFault::DuplicateLength),
             Meaning::ContentLength => self.length = Some(number(field.value).ok_or(HeadFault::Length)?),
@@ -348,6 +348,7 @@ mod tests {
             ("HTTP/1.1\r\nExpect: 100-Continue", KeepAlive, Continue),
             ("HTTP/1.0\r\nExpect: 100-continue", Close, Nothing),
             ("HTTP/1.1\r\nExpect: 200-ok", KeepAlive, Nothing),
+            ("HTTP/1.1\r\nExpect: 100-continue\r\nExpect: 200-ok", KeepAlive, Nothing),
         ] {
             let request = head(&format!("POST / {rest}\r\nHost: a\r\n\r\n"));
             assert_eq!((request.head.persistence(), request.expectation), (persistence, expectation), "{rest}");
