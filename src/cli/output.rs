@@ -7,8 +7,8 @@ use std::os::fd::AsFd as _;
 
 use super::exit::{ExitCode, Failure};
 
-/// Prints a line of a command's result. When the reader has left (`countersign check | head`) the rest is not printed, and
-/// the command goes on to its exit code; the standard library's `println!` would panic.
+/// Prints a line of a command's result. When the reader has left (`countersign check | head`) the rest is not printed,
+/// and the command goes on to its exit code; the standard library's `println!` would panic.
 macro_rules! print_line {
     ($($argument:tt)*) => {
         $crate::cli::output::line(format_args!($($argument)*))

@@ -54,7 +54,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if observed.is_empty() {
         return Err(Failure::new(ExitCode::Negative, "nothing was recorded that a rule could be suggested for"));
     }
-    let heading = "# From what was recorded: the least that allows it. Append it to the configuration, take broader `allow`\n\
+    let heading = "# From what was recorded: the least that allows it. Append it to the configuration, take broader \
+        `allow`\n\
                    # lines of these clients out, and end record mode with mode = \"enforce\".\n";
     print(format!("{heading}{}", observed.suggest_rules()).as_bytes())
 }
