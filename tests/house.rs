@@ -371,6 +371,10 @@ fn pure_rooms_stay_pure() {
         for impure in IMPURE {
             // a crate or module shows by its `::`, a type by its name alone
             let is_type = impure.starts_with(char::is_uppercase);
+            // http1 uses the vocabulary of the crate `http`, which does nothing by itself
+            if *impure == "http" && source.room() == "http1" {
+                continue;
+            }
             let path = format!("{impure}::");
             let found = words.iter().find(|word| {
                 word.starts_with(&path) || word.contains(&format!("::{path}")) || (is_type && word.ends_with(impure))

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::fields::FieldSpan;
-use super::grammar::{ByteClass, GRAPHIC, PATH, TOKEN, is_value, is_value_byte};
+use super::grammar::{AUTHORITY, ByteClass, GRAPHIC, PATH, TOKEN, is_value, is_value_byte};
 use super::head_fault::HeadFault;
 use super::persistence::Version;
 
@@ -11,24 +11,32 @@ use super::persistence::Version;
 #[derive(Debug, Clone)]
 pub(super) struct RequestLine {
     pub(super) method: Range<usize>,
-    /// A path, and a query if there is one.
+    /// The host and port of a target in absolute form.
+    pub(super) authority: Option<Range<usize>>,
+    /// A path, and a query if there is one. Empty when a target in absolute form has none.
     pub(super) target: Range<usize>,
     pub(super) version: Version,
 }
 
-/// RFC 9112 section 3, with a path as its target. The line begins at `begin`.
+/// RFC 9112 section 3, with a target in origin form or in absolute form. The line begins at `begin`.
 pub(super) fn read_request_line(line: &[u8], begin: usize) -> Result<RequestLine, HeadFault> {
     let (method, rest) = split_at_space(line, TOKEN)?;
     let (target, rest) = split_at_space(rest, GRAPHIC)?;
-    check_target(method, target)?;
+    let before = check_target(method, target)?;
     let version = match rest {
         b"HTTP/1.1\r\n" => Version::Http11,
         b"HTTP/1.0\r\n" => Version::Http10,
         _ => return Err(version_fault(rest)),
     };
     let method = span(begin, method.len());
-    let target = span(method.end.saturating_add(1), target.len());
-    Ok(RequestLine { method, target, version })
+    let begin = method.end.saturating_add(1);
+    let path = begin.saturating_add(before.scheme).saturating_add(before.authority);
+    Ok(RequestLine {
+        method,
+        authority: (before.scheme > 0).then(|| span(begin.saturating_add(before.scheme), before.authority)),
+        target: path..begin.saturating_add(target.len()),
+        version,
+    })
 }
 
 fn version_fault(rest: &[u8]) -> HeadFault {
@@ -50,15 +58,32 @@ fn split_at_space(bytes: &[u8], class: ByteClass) -> Result<(&[u8], &[u8]), Head
     behind.map(|behind| (before, behind)).ok_or(HeadFault::RequestLine)
 }
 
-fn check_target(method: &[u8], target: &[u8]) -> Result<(), HeadFault> {
+/// The lengths of what stands before the path of a target in absolute form: none of it in origin form.
+struct BeforePath {
+    scheme: usize,
+    authority: usize,
+}
+
+fn check_target(method: &[u8], target: &[u8]) -> Result<BeforePath, HeadFault> {
     if method == b"CONNECT" {
         return Err(HeadFault::Connect);
     }
-    if !target.starts_with(b"/") {
-        return Err(HeadFault::Target);
-    }
+    let (before, path) = split_before_path(target).ok_or(HeadFault::Target)?;
     // a `?` passes here: the proxy refuses a query with an answer of its own
-    if PATH.split(target).1.is_empty() { Ok(()) } else { Err(HeadFault::Path) }
+    if PATH.split(path).1.is_empty() { Ok(before) } else { Err(HeadFault::Path) }
+}
+
+/// RFC 9112 section 3.2.2. User information, which RFC 9110 section 4.2.4 forbids, is not part of an authority here.
+fn split_before_path(target: &[u8]) -> Option<(BeforePath, &[u8])> {
+    if target.starts_with(b"/") {
+        return Some((BeforePath { scheme: 0, authority: 0 }, target));
+    }
+    let scheme = [&b"http://"[..], b"https://"]
+        .into_iter()
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))?;
+    let (authority, path) = AUTHORITY.split(target.get(scheme.len()..)?);
+    let is_whole = !authority.is_empty() && matches!(path.first(), None | Some(b'/' | b'?'));
+    is_whole.then_some((BeforePath { scheme: scheme.len(), authority: authority.len() }, path))
 }
 
 /// A header field.

@@ -23,6 +23,7 @@ const ORDINARY: usize = 12;
 /// What a request says before its body.
 pub struct RequestHead {
     method: SmolStr,
+    authority: Option<SmolStr>,
     target: SmolStr,
     version: Version,
     persistence: Persistence,
@@ -70,6 +71,12 @@ impl RequestHead {
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
+    }
+
+    /// The authority of a target in absolute form, which takes the place of the `Host` field (RFC 9112 section 3.2.2).
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     /// What is called: a path, and a query if there is one.
@@ -211,7 +218,8 @@ impl RequestHeadReader {
         let persistence = self.connection.persistence(line.version);
         let head = RequestHead {
             method: small_text(text, &line.method),
-            target: small_text(text, &line.target),
+            authority: line.authority.as_ref().map(|authority| small_text(text, authority)),
+            target: path_or_root(small_text(text, &line.target)),
             version: line.version,
             persistence,
             fields: Fields::of(text, std::mem::take(&mut self.fields)),
@@ -227,6 +235,11 @@ impl RequestHeadReader {
             (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
         }
     }
+}
+
+/// A target in absolute form without a path stands for the root (RFC 9110 section 4.2.3).
+fn path_or_root(target: SmolStr) -> SmolStr {
+    if target.starts_with('/') { target } else { format!("/{target}").into() }
 }
 
 /// Method and target are ASCII, by the grammar of the request line.
@@ -397,7 +410,14 @@ mod tests {
         for (line, fault) in [
             ("POST /#x HTTP/1.1", HeadFault::Path),
             ("POST /<x> HTTP/1.1", HeadFault::Path),
-            ("POST http://a/ HTTP/1.1", HeadFault::Target),
+            ("POST http:/a/ HTTP/1.1", HeadFault::Target),
+            ("POST http:///a HTTP/1.1", HeadFault::Target),
+            ("POST ftp://a/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a@b/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a%2e/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a\\b/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a/#x HTTP/1.1", HeadFault::Path),
+            ("POST http://a#x HTTP/1.1", HeadFault::Target),
             ("OPTIONS * HTTP/1.1", HeadFault::Target),
             ("CONNECT a:443 HTTP/1.1", HeadFault::Connect),
             ("POST / HTTP/2.0", HeadFault::Version),

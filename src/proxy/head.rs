@@ -68,7 +68,7 @@ impl HostName<'_> {
 /// The part of a head that chooses a route.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestTarget<'a> {
-    /// The value of the `Host` field.
+    /// The value of the `Host` field, or the authority of a target in absolute form.
     pub(super) host: HostName<'a>,
     /// The path on the request line.
     pub(super) path: &'a str,
@@ -131,9 +131,10 @@ impl OwnNames {
 /// Reads the host and the path, which choose a route.
 ///
 /// # Errors
-/// A head without exactly one readable `Host`.
+/// A head without exactly one readable `Host`, also where the target's authority takes its place.
 pub(super) fn target(head: &RequestHead) -> Result<RequestTarget<'_>, HeadError> {
-    let host = head.fields().only("host").filter(|host| host.is_ascii()).ok_or(HeadError::Host)?;
+    let field = head.fields().only("host").filter(|host| host.is_ascii()).ok_or(HeadError::Host)?;
+    let host = head.authority().map_or(field, str::as_bytes);
     Ok(RequestTarget { host: HostName(host), path: head.path() })
 }
 

@@ -150,12 +150,30 @@ fn a_request_has_exactly_one_host_and_names_a_path() {
     fixture.refused(&form().field("Host", ""), 400, "ProxyMalformedRequest");
     let twice = form().field("Host", &authority).field("Host", &authority);
     fixture.refused(&twice, 400, "ProxyMalformedRequest");
-    let absolute = form().line(&format!("POST http://{authority}/ HTTP/1.1"));
-    fixture.refused(&absolute, 400, "ProxyMalformedRequest");
-    fixture.refused(&form().line("POST http://example.com/ HTTP/1.1"), 400, "ProxyMalformedRequest");
+    for fields in [&[""][..], &[&authority, &authority]] {
+        let absolute = form().line(&format!("POST http://{authority}/ HTTP/1.1"));
+        let draft = fields.iter().fold(absolute, |draft, host| draft.field("Host", host));
+        fixture.refused(&draft, 400, "ProxyMalformedRequest");
+    }
     fixture.refused(&form().path("/?Action=ListJobs"), 400, "InvalidQueryParameter");
     fixture.refused(&form().path("/?"), 400, "InvalidQueryParameter");
     fixture.finish();
+}
+
+#[test]
+fn the_authority_of_a_target_in_absolute_form_takes_the_place_of_the_host() {
+    let fixture = Fixture::new();
+    let authority = fixture.proxy.address.to_string();
+    for target in [format!("http://{authority}/"), format!("HTTPS://{authority}"), format!("http://{authority}/")] {
+        fixture.proxy.call(&form().line(&format!("POST {target} HTTP/1.1"))).expect(200);
+    }
+    let other_host = form().instead("Host", "example.com");
+    fixture.proxy.call(&other_host.line(&format!("POST http://{authority}/ HTTP/1.1"))).expect(200);
+    assert_eq!(fixture.endpoint.requests().len(), 4);
+    fixture.refused(&form().line("POST http://example.com/ HTTP/1.1"), 403, "AccessDenied");
+    fixture.refused(&form().line(&format!("POST http://{authority}/?a=b HTTP/1.1")), 400, "InvalidQueryParameter");
+    fixture.refused(&form().line(&format!("POST http://{authority}/x HTTP/1.1")), 404, "ProxyRouteNotFound");
+    fixture.refused(&form().line(&format!("POST http://user@{authority}/ HTTP/1.1")), 400, "ProxyMalformedRequest");
 }
 
 #[test]

@@ -110,7 +110,8 @@ fn assert_served_alike(ours: &Outcome, hypers: &Outcome, bytes: &[u8], delivery:
     assert_eq!(ours.requests.len(), hypers.requests.len(), "{}", shown());
     let [our, their] = [ours, hypers].map(|outcome| outcome.read(&outcome.written));
     let refused_by_hyper = their.answers.len() > hypers.requests.len();
-    // whether a response says that the connection ends is left out: ours says so to HTTP/1.0, too, and hyper only closes
+    // whether a response says that the connection ends is left out: ours says so to HTTP/1.0, too, and hyper only
+    // closes
     let given =
         |answers: &[Given]| -> Vec<_> { answers.iter().map(|given| (given.status, given.body.clone())).collect() };
     let (our_given, their_given) = (given(&our.answers), given(&their.answers));

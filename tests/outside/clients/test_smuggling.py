@@ -240,7 +240,7 @@ LINES = [
           (b"POST /%0d%0aX:%20y HTTP/1.1", {404}), (b"POST /\rX HTTP/1.1", {400}), (b"POST \\ HTTP/1.1", {400, 404}),
           (b"POST x HTTP/1.1", {400, 404}), (b"POST //other.example/ HTTP/1.1", {400, 404}),
           (b"POST /../ HTTP/1.1", {404}),
-          (b"POST http://signer.example/ HTTP/1.1", {400}), (b"POST http://other.example/ HTTP/1.1", {400}),
+          (b"POST http://user@signer.example/ HTTP/1.1", {400}), (b"POST http://other.example/ HTTP/1.1", {403}),
           (b"POST file:///etc/passwd HTTP/1.1", {400, 404}), (b"CONNECT other.example:443 HTTP/1.1", {405}),
           (b"CONNECT / HTTP/1.1", {400, 405}), (b"POST /?Action=Smuggled HTTP/1.1", {400}),
           (b"POST /? HTTP/1.1", {400}),
