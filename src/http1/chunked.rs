@@ -238,7 +238,7 @@ mod tests {
                 }
             }
             assert!(received.is_empty() || chunks.is_over());
-            behind += received.len();
+            behind = received.len().saturating_add(behind);
         }
         assert!(chunks.is_over());
         Ok((data, behind))

@@ -51,7 +51,7 @@ impl Authority {
     /// Makes an authority whose certificates are valid from a day before `now` to a year after.
     ///
     /// # Errors
-    /// [`CertificateError::Make`].
+    /// `CertificateError::Make`.
     pub fn generate(now: Timestamp) -> Result<Self, CertificateError> {
         let key = KeyPair::generate().map_err(CertificateError::Make)?;
         let mut params = params(&[], "countersign sandbox CA", now)?;
@@ -70,7 +70,7 @@ impl Authority {
     /// Issues a server certificate for `names`: host names and IP addresses.
     ///
     /// # Errors
-    /// [`CertificateError::Make`] for a name that cannot be in a certificate.
+    /// `CertificateError::Make` for a name that cannot be in a certificate.
     pub fn issue(&self, names: &[&str]) -> Result<Identity, CertificateError> {
         let key = KeyPair::generate().map_err(CertificateError::Make)?;
         let mut params = params(names, "countersign sandbox", self.valid_at)?;

@@ -34,7 +34,7 @@ pub struct Order {
     pub manifest_text: String,
     /// The manifest as read.
     pub manifest: Manifest,
-    /// See [`super::signature_file::signature`].
+    /// See `signature_file::signature`.
     pub signature: String,
 }
 

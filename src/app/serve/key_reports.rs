@@ -80,6 +80,10 @@ fn report(metrics: &Metrics, slot: &KeySlot, outcome: Result<RefreshOutcome, Loa
         Ok(RefreshOutcome::Waiting(waiting)) => (LoadResult::Waiting, Some(causes(&waiting))),
         Err(error) => (LoadResult::Failed, Some(causes(&error))),
     };
+    // before the log tells: whoever reads it there may ask for readiness at once
+    slot.set_trouble(trouble.clone());
+    metrics.keys.count_load(key, result);
+    publish(metrics, slot);
     match (&trouble, unusable(slot)) {
         (None, _) => {}
         (Some(error), None) if result == LoadResult::Waiting => {
@@ -92,9 +96,6 @@ fn report(metrics: &Metrics, slot: &KeySlot, outcome: Result<RefreshOutcome, Loa
             tracing::error!(key, error, "there is no usable key: requests are answered with 503");
         }
     }
-    slot.set_trouble(trouble);
-    metrics.keys.count_load(key, result);
-    publish(metrics, slot);
 }
 
 fn publish(metrics: &Metrics, slot: &KeySlot) {

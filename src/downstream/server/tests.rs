@@ -49,7 +49,7 @@ impl http_body::Body for Trickle {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if let Some(pause) = &mut self.pause {
             std::task::ready!(pause.as_mut().poll(cx));
-            pause.as_mut().reset(Instant::now() + Duration::from_secs(2));
+            pause.as_mut().reset(Instant::now().checked_add(Duration::from_secs(2)).unwrap());
         }
         Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
     }

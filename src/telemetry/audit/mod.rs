@@ -1,6 +1,6 @@
 //! The audit: one JSON line per decision, on a target of its own, and what happens when a line cannot be written.
 //!
-//! An exchange reserves a place in a bounded queue before anything is sent ([`AuditLog::reserve`]), so that its line
+//! An exchange reserves a place in a bounded queue before anything is sent (`AuditLog::reserve`), so that its line
 //! always fits, and puts the line there before the response is passed on. A separate thread (`writer`) writes to the
 //! target (`sink`); exchanges never wait for it. A line that cannot be written is tried again every second. Until it
 //! is written, [`WhenFull::Refuse`] refuses all further requests; [`WhenFull::Drop`] fills the queue first, and then
@@ -111,7 +111,7 @@ enum LineState {
     HandedOver,
 }
 
-/// The result of [`AuditLog::reserve`].
+/// The result of `AuditLog::reserve`.
 pub(crate) enum Reservation {
     /// No line is to be written: there is no audit, or the line is counted as lost already.
     NotNeeded,
