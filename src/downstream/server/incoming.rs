@@ -132,7 +132,7 @@ impl<S: Socket> Received<S> {
                     Err(fault) => return Poll::Ready(Ok(self.refuse(fault))),
                 }
             }
-            let in_head = !self.buffer.is_empty();
+            let in_head = self.head_has_begun();
             match self.poll_read(cx) {
                 Poll::Ready(Ok(0)) if in_head => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Begin::Nothing)),
@@ -150,6 +150,11 @@ impl<S: Socket> Received<S> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// The empty line that some clients send behind a body begins no head: RFC 9112 section 2.2.
+    fn head_has_begun(&self) -> bool {
+        !matches!(self.buffer.as_slice(), b"" | b"\r" | b"\r\n")
     }
 
     /// The head that has come, when all of it has.

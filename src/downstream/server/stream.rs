@@ -112,7 +112,7 @@ impl<S: Socket> ClientStream<S> {
     pub(super) fn poll_half_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let watch = self.watch.get_or_insert_with(Watch::begin);
         if watch.patience.is_none() {
-            watch.patience = Some(from_now(HALF_CLOSED));
+            watch.begin_patience(&mut self.writing);
             // a Unix socket knows at once
             if self.io.peer() == Peer::Gone {
                 return Poll::Ready(io::ErrorKind::ConnectionReset.into());
@@ -133,10 +133,8 @@ impl<S: Socket> ClientStream<S> {
             ready!(watch.next_look.as_mut().poll(cx));
             match self.io.peer() {
                 Peer::Gone => return Poll::Ready(io::ErrorKind::ConnectionReset.into()),
-                Peer::HalfClosed => {
-                    watch.patience.get_or_insert_with(|| from_now(HALF_CLOSED));
-                }
-                Peer::Open => {}
+                Peer::HalfClosed if watch.patience.is_none() => watch.begin_patience(&mut self.writing),
+                Peer::HalfClosed | Peer::Open => {}
             }
             if watch.patience.is_some_and(|end| end <= Instant::now()) {
                 match self.writing {
@@ -207,6 +205,15 @@ impl<S: Socket> ClientStream<S> {
 impl Watch {
     fn begin() -> Box<Self> {
         Box::new(Self { next_look: Box::pin(sleep(LOOKS)), patience: None })
+    }
+
+    /// From now on the client has to be sent something now and then. What was sent before does not count.
+    fn begin_patience(&mut self, writing: &mut Writing) {
+        self.patience = Some(from_now(HALF_CLOSED));
+        match writing {
+            Writing::Moving => *writing = Writing::Quiet,
+            Writing::Quiet | Writing::Stalled => {}
+        }
     }
 }
 

@@ -322,6 +322,29 @@ fn a_client_that_closes_its_half_has_its_answer_while_it_moves() {
 }
 
 #[test]
+fn what_was_sent_before_a_client_closed_its_half_does_not_show_that_it_is_there() {
+    paused(async {
+        let started = Instant::now();
+        let sent = [FORM, "POST /wait HTTP/1.1\r\nContent-Length: 0\r\n\r\n"].concat();
+        assert_eq!(answers(&sent, 1000).await, ok("a=b"));
+        assert_eq!(started.elapsed().as_secs(), 3);
+    });
+}
+
+#[test]
+fn an_empty_line_behind_a_body_does_not_begin_a_head() {
+    paused(async {
+        for line in ["\r", "\r\n"] {
+            let mut client = connect(1 << 16);
+            client.write_all([FORM, line].concat().as_bytes()).await.unwrap();
+            let started = Instant::now();
+            assert_eq!(rest(&mut client).await, ok("a=b"));
+            assert_eq!(started.elapsed().as_secs(), 60, "the idle timeout, and no refusal");
+        }
+    });
+}
+
+#[test]
 fn a_connection_between_two_requests_may_wait_for_the_idle_timeout() {
     paused(async {
         let mut client = connect(1 << 16);
