@@ -1,4 +1,4 @@
-//! Accepting connections: at most so many at once, with a pause when the system runs out of descriptors, until a drain
+//! Accepting connections: up to a limit at once, with a pause when the system runs out of descriptors, until a drain
 //! begins.
 
 use std::io;
@@ -64,8 +64,8 @@ fn serve_accepted<H: Handler>(accepted: Accepted, current: &Rc<Current<H>>, aliv
 
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    // EMFILE, ENFILE, ENOBUFS and ENOMEM have no stable ErrorKind, so every error waits but those of a single
-    // connection
+    // EMFILE, ENFILE, ENOBUFS and ENOMEM have no stable ErrorKind, so every error causes a pause, except those of a
+    // single connection
     if ![ConnectionAborted, ConnectionReset, Interrupted].contains(&error.kind()) {
         tracing::warn!(target: "countersign::connection", %error, "cannot accept connections, trying again");
         sleep(EXHAUSTED_PAUSE).await;

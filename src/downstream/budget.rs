@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
-/// At most so many bytes at once. One atomic counter: nobody waits for it.
+/// A limit on the bytes held at once. One atomic counter, so taking bytes never waits.
 #[derive(Debug, Clone)]
 pub struct ByteBudget {
     used: Arc<AtomicUsize>,
@@ -31,7 +31,7 @@ impl ByteBudget {
         Self { used: Arc::default(), limit }
     }
 
-    /// The same budget under another limit: what is held stays held.
+    /// The same budget with another limit: what is held stays held.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
         Self { used: Arc::clone(&self.used), limit }
@@ -51,10 +51,10 @@ impl ByteBudget {
 }
 
 impl Held {
-    /// Holds `bytes` in all, if it held less.
+    /// Raises what is held to `bytes` in total, if it is less.
     ///
     /// # Errors
-    /// [`NoMemory`]; what was held is held still.
+    /// [`NoMemory`]; what was held stays held.
     pub fn at_least(&mut self, bytes: usize) -> Result<(), NoMemory> {
         let more = bytes.saturating_sub(self.bytes);
         let within = |used: usize| used.checked_add(more).filter(|used| *used <= self.budget.limit);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// At most so many at once. Atomic counters: taking and returning a place costs a few nanoseconds and never waits.
+/// A limited number of places. Atomic counters: taking and returning a place costs a few nanoseconds and never waits.
 #[derive(Debug, Clone)]
 pub struct Capacity {
     taken: Arc<AtomicUsize>,
@@ -32,8 +32,7 @@ impl Capacity {
         Self { shared: Some((Arc::clone(&all.taken), all.limit)), ..self }
     }
 
-    /// The same places under another limit: those taken stay taken, and are more than the limit until enough are given
-    /// back.
+    /// The same places with another limit: those taken stay taken, and may exceed it until enough are given back.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
         Self { limit, ..self.clone() }

@@ -1,8 +1,8 @@
-//! The process's wish to end, as those who serve connections see it.
+//! The signal that the process is about to end, as the code that serves connections sees it.
 
 use tokio::sync::watch;
 
-/// The process's wish to end, seen from a worker.
+/// The signal that the process drains, as a worker sees it.
 #[derive(Debug, Clone)]
 pub struct Drain {
     signal: watch::Receiver<bool>,
@@ -15,13 +15,13 @@ impl Drain {
         Self { signal }
     }
 
-    /// Whether it may have begun since this was made: cheap, and never wrong when it says no.
+    /// Whether the drain may have begun since this was made. Cheap; `false` is always right.
     #[must_use]
     pub(super) fn is_news(&self) -> bool {
         self.signal.has_changed().unwrap_or(true)
     }
 
-    /// Waits until the drain begins. A sender that is gone counts as the beginning.
+    /// Waits until the drain begins. A dropped sender counts as the beginning.
     pub async fn begun(&self) {
         let mut signal = self.signal.clone();
         let _begun_or_gone = signal.wait_for(|begun| *begun).await;

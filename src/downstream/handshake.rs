@@ -37,11 +37,11 @@ pub(super) enum HandshakeError {
     #[error("the TLS handshake took more than {HANDSHAKE_TIMEOUT:?}")]
     Slow,
     /// The certificate was verified, but its names cannot be trusted.
-    #[error("the client certificate cannot identify anybody: {0}")]
+    #[error("the client certificate cannot identify a client: {0}")]
     Certificate(#[source] CertificateError),
 }
 
-/// Gathers the evidence that `service` wants of a connection, then serves the connection to its end.
+/// Gathers the evidence about a connection that `service` requires, then serves the connection to its end.
 pub(super) async fn serve_authenticated<H: Handler>(
     accepted: Accepted,
     service: &Service<H>,

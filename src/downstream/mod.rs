@@ -1,6 +1,6 @@
 //! The client's side: listeners, accepting, peer evidence, HTTP, draining.
 //!
-//! Knows HTTP framing and nothing of signing: what happens with a request is a [`Handler`]'s business.
+//! This room knows HTTP framing and nothing of signing: a [`Handler`] decides what happens to a request.
 //!
 //! A [`socket`] is bound or inherited before there are workers; each worker makes a [`Bound`] of its share and
 //! [`accept()`]s from it. `handshake` gathers the [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks

@@ -1,26 +1,26 @@
-//! Chunked bodies, by RFC 9112 section 7.1 to the letter: which byte of one is what, and where it ends. One reader for
-//! both directions; what stands between chunks and behind them is bounded, and dropped.
+//! Chunked bodies, read strictly by RFC 9112 section 7.1: what each byte of a body is, and where the body ends. One
+//! reader for both directions; extensions and trailers are bounded, and dropped.
 
 use thiserror::Error;
 
 use super::grammar::{TOKEN, is_value_byte};
 use super::head_line::read_field;
 
-/// Most bytes of extensions in a body. Hardly anybody sends any.
+/// The most bytes of extensions in a body. Hardly any client sends extensions.
 const MAX_EXTENSIONS: usize = 16 * 1024;
-/// Most bytes of trailers behind a body.
+/// The most bytes of trailers after a body.
 const MAX_TRAILERS: usize = 16 * 1024;
 
-/// A body that is framed wrongly: where it ends cannot be known.
+/// The body is framed wrongly, so its end cannot be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BadChunk {
-    /// A byte that cannot stand where it stands.
+    /// A byte is not allowed at its position.
     #[error("the chunks of the body are framed wrongly")]
     Framing,
-    /// More extensions than anybody needs.
+    /// More extensions than any client needs.
     #[error("the chunks of the body have more than {MAX_EXTENSIONS} bytes of extensions")]
     Extensions,
-    /// More trailers than anybody needs, or lines that are not header fields.
+    /// More trailers than any client needs, or lines that are not header fields.
     #[error("the trailers behind the last chunk are more than {MAX_TRAILERS} bytes, too many, or not header fields")]
     Trailers,
 }
@@ -28,20 +28,20 @@ pub enum BadChunk {
 /// What the next received bytes of a body are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// So many are no data, and have been read.
+    /// This many bytes are not data, and have been read.
     pub skip: usize,
-    /// So many behind them are data.
+    /// This many bytes after them are data.
     pub data: usize,
 }
 
-/// What a byte of a body is that is not data.
+/// What kind of byte it is, if it is not data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// Of a size, or of the end of a line.
+    /// Part of a size, or of the end of a line.
     Framing,
-    /// Of an extension, or a blank before one.
+    /// Part of an extension, or a blank before one.
     Extension,
-    /// Of a trailer, with the end of its line.
+    /// Part of a trailer, or of the end of its line.
     Trailer,
 }
 
@@ -49,13 +49,13 @@ enum Part {
 #[derive(Debug)]
 pub struct ChunkedDecoder {
     state: State,
-    /// Of the size being read, then the bytes of the chunk still to come.
+    /// The size as far as it has been read, then the bytes of the chunk still to come.
     size: u64,
-    /// How many bytes of extensions have come.
+    /// How many bytes of extensions have been read.
     extensions: usize,
     /// The trailer that is being read.
     trailer: Vec<u8>,
-    /// How many bytes of trailers have come.
+    /// How many bytes of trailers have been read.
     trailers: usize,
     /// How many more trailers may come.
     fields_left: usize,
@@ -68,7 +68,7 @@ enum State {
     Size,
     /// More digits, or what ends them.
     Digits,
-    /// Blanks behind a size, which RFC 9112 tells receivers to bear with before an extension.
+    /// Blanks after a size, which RFC 9112 tells receivers to accept before an extension.
     Blank,
     Extension,
     SizeLf,
@@ -81,12 +81,12 @@ enum State {
     TrailerLf,
     LastLf,
     End,
-    /// Nothing: where the body ends cannot be known any more.
+    /// Nothing: the end of the body can no longer be found.
     Bad,
 }
 
 impl ChunkedDecoder {
-    /// Before the first byte of a body, behind which at most so many trailers may stand.
+    /// Before the first byte of a body, which this many trailers may follow at most.
     #[must_use]
     pub const fn new(most_trailers: usize) -> Self {
         Self {
@@ -99,13 +99,13 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Whether the body is over.
+    /// Whether the body has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.state == State::End
     }
 
-    /// See [`super::framing::Framing::step`]. A body in which something is wrong never comes to its end.
+    /// See [`super::framing::Framing::step`]. A malformed body never ends.
     pub(super) fn step(&mut self, received: &[u8]) -> Result<Step, BadChunk> {
         let step = self.read_on(received);
         if step.is_err() {
@@ -132,7 +132,7 @@ impl ChunkedDecoder {
         Ok(Step { skip: received.len().saturating_sub(rest.len()), data: 0 })
     }
 
-    /// How many of the next bytes are data, when so many have come. They count as read.
+    /// How many of the next bytes are data, given how many have been received. They count as read.
     fn take_data(&mut self, come: usize) -> usize {
         if self.state != State::Data {
             return 0;
@@ -163,7 +163,7 @@ impl ChunkedDecoder {
             (State::DataCr, b'\r') => (State::DataLf, Part::Framing),
             (State::DataLf, b'\n') => (State::Size, Part::Framing),
             (State::Trailers, b'\r') => (State::LastLf, Part::Framing),
-            // a name has to be there: some take a line that begins with a blank for more of the one before
+            // a name is required: some parsers treat a line that begins with a blank as part of the line before
             (State::Trailers, _) if is_value_byte(&byte) && !TOKEN.has(&byte) => return Err(BadChunk::Trailers),
             (State::Trailers, _) if TOKEN.has(&byte) => (State::Trailer, Part::Trailer),
             (State::Trailer, b'\r') => (State::TrailerLf, Part::Trailer),
@@ -202,7 +202,7 @@ impl ChunkedDecoder {
         if self.extensions > MAX_EXTENSIONS { Err(BadChunk::Extensions) } else { Ok(()) }
     }
 
-    /// A trailer has to be a header field, whatever it says: nobody is told.
+    /// A trailer must have the form of a header field. Its content is ignored.
     fn add_to_trailer(&mut self, byte: u8) -> Result<(), BadChunk> {
         self.trailers = self.trailers.saturating_add(1);
         if self.trailers > MAX_TRAILERS {

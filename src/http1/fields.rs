@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::grammar::is_value;
 
-/// Fields in the order in which they stand. A name may be there more than once, in any case.
+/// Fields in their original order. A name may occur more than once, in any letter case.
 #[derive(Debug, Clone, Default)]
 pub struct Fields {
     text: Vec<u8>,
@@ -24,14 +24,14 @@ pub struct FieldSpan {
     pub value: Range<usize>,
 }
 
-/// Names that are looked for together.
+/// Names that are searched for together.
 #[derive(Debug)]
 pub struct NameSet(&'static [&'static str]);
 
 /// Spare memory for a field that is added, in bytes.
 const SPARE: usize = 64;
 
-/// Whether `name` is this one, in any case.
+/// Whether `name` is this one, in any letter case.
 #[must_use]
 pub fn same_name(name: &[u8], other: &str) -> bool {
     // most names differ in their length
@@ -45,7 +45,7 @@ impl NameSet {
         Self(names)
     }
 
-    /// Whether `name` is one of them, in any case.
+    /// Whether `name` is one of them, in any letter case.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
         self.0.iter().any(|other| same_name(name, other))
@@ -53,7 +53,7 @@ impl NameSet {
 }
 
 impl Fields {
-    /// The fields at `spans` in `text`, which whoever found them has judged.
+    /// The fields at `spans` in `text`. The caller has checked them.
     #[must_use]
     pub fn of(text: &[u8], spans: Vec<FieldSpan>) -> Self {
         let mut owned = Vec::with_capacity(text.len().saturating_add(SPARE));
@@ -73,7 +73,7 @@ impl Fields {
         self.spans.iter().filter(called).map(|span| self.text(&span.value))
     }
 
-    /// The value of the one field called `name`; `None` when there is none, or another.
+    /// The value of the only field called `name`; `None` when there is none, or more than one.
     #[must_use]
     pub fn only(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.all(name);
@@ -93,8 +93,7 @@ impl Fields {
         self.spans.len()
     }
 
-    /// Adds a field behind the others. A value that cannot stand in a field (RFC 9110 section 5.5) is left out with its
-    /// name.
+    /// Adds a field after the others. A field whose value is not allowed (RFC 9110 section 5.5) is left out.
     pub fn push(&mut self, name: &str, value: &[u8]) {
         if is_value(value) {
             let name = self.add(name.as_bytes());

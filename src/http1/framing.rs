@@ -1,20 +1,20 @@
-//! How the end of a body that is received is known: RFC 9112 section 6, for both directions.
+//! How the end of a received body is found: RFC 9112 section 6, for both directions.
 
 use super::chunked::{BadChunk, ChunkedDecoder, Step};
 
-/// What frames a body, and how far it has come.
+/// What frames a body, and how much of it has been read.
 #[derive(Debug)]
 pub enum Framing {
-    /// So many bytes are still to come.
+    /// This many bytes are still to come.
     Length(u64),
     /// The chunks say where it ends. Boxed: most bodies have a length.
     Chunked(Box<ChunkedDecoder>),
-    /// The body ends with the connection. Only of responses.
+    /// The body ends with the connection. Only for responses.
     UntilClose,
 }
 
 impl Framing {
-    /// Whether the body is over.
+    /// Whether the body has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
         match self {
@@ -24,11 +24,11 @@ impl Framing {
         }
     }
 
-    /// Reads on, as far as the end of the next piece of data. When there is no data, all of `received` is skipped or
-    /// the body is over: bytes behind a body are not part of a step.
+    /// Reads on, up to the end of the next piece of data. When there is no data, all of `received` is skipped or the
+    /// body has ended: bytes after a body are not part of a step.
     ///
     /// # Errors
-    /// [`BadChunk`]: where the body ends cannot be known.
+    /// [`BadChunk`]: the end of the body cannot be found.
     pub fn step(&mut self, received: &[u8]) -> Result<Step, BadChunk> {
         let data = match self {
             Self::Chunked(chunks) => return chunks.step(received),
@@ -42,7 +42,7 @@ impl Framing {
         Ok(Step { skip: 0, data })
     }
 
-    /// Takes note that the connection has ended in order. Returns whether the body has ended, too.
+    /// Records that the connection was closed cleanly. Returns whether the body has ended too.
     pub fn end(&mut self) -> bool {
         if matches!(self, Self::UntilClose) {
             *self = Self::Length(0);

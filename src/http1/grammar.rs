@@ -1,4 +1,4 @@
-//! Which bytes may stand where in a head: RFC 9110 section 5, RFC 9112 section 3 and RFC 3986.
+//! Which bytes are allowed where in a head: RFC 9110 section 5, RFC 9112 section 3 and RFC 3986.
 
 /// A set of bytes, as a bit of [`CLASSES`].
 #[derive(Clone, Copy)]
@@ -10,7 +10,7 @@ pub(super) const TOKEN: ByteClass = ByteClass(1);
 pub(super) const PATH: ByteClass = ByteClass(2);
 /// The characters of host names, IP addresses and ports, a part of what RFC 3986 section 3.2 has.
 pub(super) const AUTHORITY: ByteClass = ByteClass(8);
-/// ASCII that can be seen.
+/// Visible ASCII.
 pub(super) const GRAPHIC: ByteClass = ByteClass(4);
 
 /// The classes of each byte.
@@ -48,12 +48,12 @@ impl ByteClass {
         CLASSES.get(usize::from(*byte)).is_some_and(|classes| classes & self.0 != 0)
     }
 
-    /// The bytes of this class that come first, and all from the first byte that is of another.
+    /// The leading bytes of this class, and the rest.
     pub(super) fn split(self, bytes: &[u8]) -> (&[u8], &[u8]) {
         bytes.split_at_checked(self.count(bytes)).unwrap_or((bytes, &[]))
     }
 
-    /// How many bytes of this class come first. Not inlined: on its own, the loop is half as long as where it is used.
+    /// How many leading bytes are of this class. Not inlined: on its own, the loop is half as long as where it is used.
     #[inline(never)]
     fn count(self, bytes: &[u8]) -> usize {
         bytes.iter().position(|byte| !self.has(byte)).unwrap_or(bytes.len())

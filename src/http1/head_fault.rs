@@ -2,12 +2,12 @@
 
 use thiserror::Error;
 
-/// Largest head of a request, in bytes with its empty line. Clients of this protocol send a few hundred bytes.
+/// The largest head of a request, in bytes, with its empty line. Clients of this protocol send a few hundred bytes.
 pub(crate) const MAX_REQUEST_HEAD: usize = 16 * 1024;
-/// Most fields in the head of a request. Clients of this protocol send a dozen.
+/// The most fields in the head of a request. Clients of this protocol send a dozen.
 pub(crate) const MAX_REQUEST_FIELDS: usize = 64;
 
-/// Why a head is refused before it is a request: no route and no method is known then.
+/// Why a head is refused before it is a request. At that point neither the route nor the method is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HeadFault {
     /// Not HTTP at all: TLS on a plain port, a PROXY protocol line, noise.
@@ -16,8 +16,8 @@ pub enum HeadFault {
     /// Another version; HTTP/2 is not spoken here.
     #[error("the only versions of HTTP spoken here are 1.1 and 1.0")]
     Version,
-    /// A whole URL, as sent to a forward proxy, or `*`.
-    #[error("the request target must be a path")]
+    /// Neither a path nor a URL of `http` or `https` with a plain authority: `*`, another scheme, user information.
+    #[error("the request target must be a path, or an http or https URL without user information")]
     Target,
     /// A tunnel is asked for.
     #[error("only POST is allowed")]
@@ -58,10 +58,10 @@ pub enum HeadFault {
     /// A transfer coding other than `chunked`, once.
     #[error("the only Transfer-Encoding allowed is chunked")]
     TransferCoding,
-    /// HTTP/1.0 knows no transfer codings: whoever reads the request next may ignore it.
+    /// HTTP/1.0 has no transfer codings: another parser may ignore the field.
     #[error("a Transfer-Encoding is not allowed in HTTP/1.0")]
     CodingInHttp10,
-    /// A field whose name another parser may take for one that frames the body.
+    /// A field whose name another parser may read as one that frames the body.
     #[error("a header field imitates Content-Length or Transfer-Encoding")]
     DisguisedFraming,
 }

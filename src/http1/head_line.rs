@@ -1,4 +1,4 @@
-//! One line of a head, to the letter: a line that is accepted here is read in the same way by every parser.
+//! One line of a head, read strictly: every parser reads a line that is accepted here in the same way.
 
 use std::ops::Range;
 
@@ -51,14 +51,14 @@ const fn span(start: usize, length: usize) -> Range<usize> {
     start..start.saturating_add(length)
 }
 
-/// One or more bytes of this class, and what stands behind the space that ends them.
+/// One or more bytes of this class, and what follows the space that ends them.
 fn split_at_space(bytes: &[u8], class: ByteClass) -> Result<(&[u8], &[u8]), HeadFault> {
     let (before, behind) = class.split(bytes);
     let behind = behind.strip_prefix(b" ").filter(|_| !before.is_empty());
     behind.map(|behind| (before, behind)).ok_or(HeadFault::RequestLine)
 }
 
-/// The lengths of what stands before the path of a target in absolute form: none of it in origin form.
+/// The lengths of what precedes the path of a target in absolute form; both are 0 in origin form.
 struct BeforePath {
     scheme: usize,
     authority: usize,
@@ -69,7 +69,7 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<BeforePath, HeadFault> {
         return Err(HeadFault::Connect);
     }
     let (before, path) = split_before_path(target).ok_or(HeadFault::Target)?;
-    // a `?` passes here: the proxy refuses a query with an answer of its own
+    // a `?` passes here: the proxy refuses a query with an error of its own
     if PATH.split(path).1.is_empty() { Ok(before) } else { Err(HeadFault::Path) }
 }
 

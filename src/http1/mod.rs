@@ -1,11 +1,11 @@
 //! The grammar of HTTP/1.1, once for both sides of the proxy: what is read, and what is written. No socket, no runtime,
 //! no clock.
 //!
-//! Requests are read by a grammar of ours ([`request_head`], line by line by `head_line`), to the letter: what passes
-//! is read in one way by every parser. Responses are read by httparse ([`response_head`]), since what endpoints send is
-//! not ours to choose. Both end where their [`framing`] says; [`chunked`] follows the chunks of either. What was
-//! received and not taken yet is in a [`receive_buffer`]. What is written is the head of a response to a client
-//! ([`outgoing_response`]) and that of a request to an endpoint ([`request_template`]).
+//! Requests are read by a strict grammar of our own ([`request_head`], line by line by `head_line`): every parser reads
+//! what passes in the same way. Responses are read by httparse ([`response_head`]), since we cannot choose what
+//! endpoints send. Both end where their [`framing`] says; [`chunked`] follows the chunks of either. Bytes that were
+//! received and not consumed yet are in a [`receive_buffer`]. Written here are the head of a response to a client
+//! ([`outgoing_response`]) and the head of a request to an endpoint ([`request_template`]).
 
 pub mod chunked;
 pub mod fields;
@@ -31,6 +31,5 @@ pub use request_head::{ReceivedRequest, RequestHead, RequestHeadReader};
 pub use request_template::RequestTemplate;
 pub use response_head::{BadResponse, ResponseHead, ResponseHeadReader};
 
-/// Pieces up to this size, in bytes, are copied: that costs less than to share them or to write them from where they
-/// are.
+/// Pieces up to this size, in bytes, are copied: that costs less than sharing them or writing them from their place.
 pub(crate) const MOST_COPIED: usize = 4 * 1024;

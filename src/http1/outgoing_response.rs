@@ -1,4 +1,4 @@
-//! The head of a response to a client as it is written: RFC 9112 section 4, and how the body behind it is framed
+//! The head of a response to a client as it is written: RFC 9112 section 4, and how the body after it is framed
 //! (section 6).
 
 use http::StatusCode;
@@ -11,9 +11,9 @@ use super::persistence::{ConnectionOptions, Persistence, Version};
 pub enum ResponseFraming {
     /// There is no body, whatever the response says.
     None,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
-    /// No bytes, since the request was a HEAD: to another request the body would have so many.
+    /// No bytes, since the request was a HEAD: the body of a response to GET would have this many.
     NoneOf(u64),
     /// Chunks.
     Chunked,
@@ -21,10 +21,10 @@ pub enum ResponseFraming {
     UntilClose,
 }
 
-/// What has to be known of a request to write its response.
+/// What writing a response requires to know about its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
-    /// The version that the client speaks: its response is of the same.
+    /// The client's HTTP version, which the response has too.
     pub version: Version,
     /// Whether a body may follow.
     pub body: BodyAsked,
@@ -33,14 +33,14 @@ pub struct Asked {
 /// Whether the response to a request may have a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyAsked {
-    /// It may.
+    /// It may have one.
     Yes,
-    /// It may not: the request is a HEAD.
+    /// It may not have one: the request is a HEAD.
     No,
 }
 
 impl ResponseFraming {
-    /// Of a body of so many bytes, when that is known, behind a response of this status (RFC 9110 section 6.4.1).
+    /// The framing of a body of this many bytes, if known, in a response of this status (RFC 9110 section 6.4.1).
     #[must_use]
     pub fn of(status: StatusCode, length: Option<u64>, asked: Asked) -> Self {
         match (status, length, asked) {
@@ -53,7 +53,7 @@ impl ResponseFraming {
         }
     }
 
-    /// How many bytes are written behind the head, when that is known.
+    /// How many bytes are written after the head, if that is known.
     #[must_use]
     pub const fn length(self) -> Option<u64> {
         match self {
@@ -63,7 +63,7 @@ impl ResponseFraming {
         }
     }
 
-    /// What becomes of the connection behind such a body, when it may otherwise go on.
+    /// What becomes of the connection after such a body, if nothing else ends it.
     #[must_use]
     pub const fn persistence(self) -> Persistence {
         match self {
@@ -81,7 +81,7 @@ pub fn asked_persistence(fields: &Fields) -> Persistence {
     options.persistence(Version::Http11)
 }
 
-/// These fields are the connection's to write.
+/// The connection writes these fields.
 const OF_THE_CONNECTION: NameSet = NameSet::of(&["connection", "content-length", "transfer-encoding"]);
 
 /// Writes the head to `out`. `date` writes a `Date` field to it, when the response has none.
@@ -100,7 +100,7 @@ pub fn write_head(
     });
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
-    // some clients insist on a reason
+    // some clients require a reason phrase
     out.extend_from_slice(status.canonical_reason().unwrap_or("<none>").as_bytes());
     out.extend_from_slice(b"\r\n");
     let mut is_dated = false;
@@ -117,7 +117,7 @@ pub fn write_head(
     }
     match (persistence, version) {
         (Persistence::Close, Version::Http11) => write_field(b"connection", b"close", out),
-        // to a client of HTTP/1.0, silence is the end
+        // for a client of HTTP/1.0, no field means that the connection ends
         (Persistence::Close, Version::Http10) if asked_persistence(fields) == Persistence::KeepAlive => {}
         (Persistence::Close, Version::Http10) => write_field(b"connection", b"close", out),
         (Persistence::KeepAlive, Version::Http10) => write_field(b"connection", b"keep-alive", out),
@@ -137,12 +137,12 @@ pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes what stands before a chunk of so many bytes; behind it stands CRLF.
+/// Writes the line before a chunk of this many bytes. A CRLF follows the chunk.
 pub fn write_chunk_size(size: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{size:x}\r\n").as_bytes());
 }
 
-/// What stands behind the last chunk, when there are no trailers.
+/// The last chunk and the end of the body, when there are no trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What a client that waits before it sends a body is told (RFC 9110 section 15.2.1).

@@ -1,8 +1,8 @@
-//! Whether a connection carries another message behind this one: RFC 9112 section 9.3.
+//! Whether a connection carries another message after this one: RFC 9112 section 9.3.
 
 use super::fields::same_name;
 
-/// The versions that are spoken.
+/// The supported versions of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// Connections end with their response, unless both sides say otherwise.
@@ -11,12 +11,12 @@ pub enum Version {
     Http11,
 }
 
-/// What becomes of the connection behind a message.
+/// What becomes of the connection after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persistence {
     /// The next request may follow.
     KeepAlive,
-    /// The connection ends: nothing that lies behind the message is looked at.
+    /// The connection ends: nothing after the message is read.
     Close,
 }
 
@@ -36,7 +36,7 @@ impl ConnectionOptions {
         }
     }
 
-    /// `close` is the last word, in whichever of the fields it stands.
+    /// `close` takes precedence, whichever of the fields has it.
     pub(super) const fn persistence(self, version: Version) -> Persistence {
         match version {
             Version::Http11 | Version::Http10 if self.close => Persistence::Close,

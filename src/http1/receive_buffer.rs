@@ -1,7 +1,7 @@
-//! What has been received and not been taken yet, in memory that connections lend each other.
+//! Bytes that have been received and not consumed yet, in memory that connections lend each other.
 //!
-//! A connection that waits has no memory of its own to read into: whoever reads borrows the one spare piece of its
-//! thread, and gives it back when all that was read has been taken.
+//! A waiting connection has no memory of its own to read into: a connection that reads borrows the one spare buffer of
+//! its thread, and gives it back when all that was read has been consumed.
 
 use std::cell::Cell;
 
@@ -42,7 +42,7 @@ impl ReceiveBuffer {
         self.bytes.is_empty()
     }
 
-    /// How many bytes fit behind what is in it.
+    /// How many more bytes fit.
     #[must_use]
     pub fn spare(&self) -> usize {
         self.bytes.capacity().saturating_sub(self.bytes.len())
@@ -59,8 +59,8 @@ impl ReceiveBuffer {
         &mut self.bytes
     }
 
-    /// The same, with `all` bytes in one piece, the ones that are there included: exactly so many, when they have to be
-    /// moved.
+    /// The same, with memory for `all` bytes in one piece, including those already in it: exactly as many, when they
+    /// have to be moved.
     pub fn space_for_all(&mut self, all: usize) -> &mut BytesMut {
         if self.bytes.capacity() < all {
             let mut whole = BytesMut::with_capacity(all);
@@ -77,13 +77,13 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Drops so many bytes.
+    /// Drops this many bytes.
     pub fn skip(&mut self, count: usize) {
         self.bytes.advance(count.min(self.bytes.len()));
     }
 
-    /// Takes so many bytes. Few are copied, which costs less than to share the memory; of many, the memory is theirs
-    /// until they are gone.
+    /// Takes this many bytes. A few are copied, which costs less than sharing the memory; a large piece keeps the
+    /// memory until it is dropped.
     #[must_use]
     pub fn take(&mut self, count: usize) -> Bytes {
         let count = count.min(self.bytes.len());

@@ -1,8 +1,8 @@
-//! The head of a request, judged to the letter: one reading of it, and of where its body ends.
+//! The head of a request, read strictly: there is only one way to read it, and to find where its body ends.
 //!
-//! RFC 9112 lets parsers be lenient: a bare LF ends a line, `#` ends a path, and of two framings one is dropped in
-//! silence. That is harmless to what we send, which is written anew; but whoever stands before us may read the same
-//! bytes as two requests, or one as none. What passes here is read in one way by every parser.
+//! RFC 9112 lets parsers be lenient: a bare LF ends a line, `#` ends a path, and of two framings one is silently
+//! dropped. That is harmless to what we send, which is written anew; but a proxy in front of us may read the same bytes
+//! as two requests, or as none. Every parser reads what passes here in the same way.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use super::head_fault::{HeadFault, MAX_REQUEST_FIELDS, MAX_REQUEST_HEAD};
 use super::head_line::{Field, RequestLine, read_field, read_request_line};
 use super::persistence::{ConnectionOptions, Persistence, Version};
 
-/// Memory is reserved for so many fields at first: most requests do not have more.
+/// Memory is reserved for this many fields at first: most requests do not have more.
 const ORDINARY: usize = 12;
 
 /// What a request says before its body.
@@ -33,7 +33,7 @@ pub struct RequestHead {
 /// Whether a client waits for an interim response before it sends the body: RFC 9110 section 10.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expectation {
-    /// It does not. Also a client of HTTP/1.0, of which the expectation has to be ignored.
+    /// It does not wait. Also for a client of HTTP/1.0, whose expectation must be ignored.
     Nothing,
     /// It waits for `100 Continue`.
     Continue,
@@ -43,15 +43,15 @@ pub enum Expectation {
 pub struct ReceivedRequest {
     /// The head.
     pub head: RequestHead,
-    /// Its length in bytes, with the empty line at its end.
+    /// Its length in bytes, including the empty line at its end.
     pub length: usize,
-    /// How the body behind it ends.
+    /// How the body after it ends.
     pub framing: Framing,
     /// Whether the client waits before it sends that body.
     pub expectation: Expectation,
 }
 
-/// Reads one head, however many pieces it comes in, line by line: the cuts change nothing.
+/// Reads one head line by line, in however many pieces it arrives.
 #[derive(Debug)]
 pub struct RequestHeadReader {
     /// Bytes of lines that have been read.
@@ -91,7 +91,7 @@ impl RequestHead {
         self.target.split_once('?').map_or(&*self.target, |(path, _query)| path)
     }
 
-    /// Whether a `?` stands behind the path.
+    /// Whether a `?` follows the path.
     #[must_use]
     pub fn has_query(&self) -> bool {
         self.target.contains('?')
@@ -133,8 +133,8 @@ impl Default for RequestHeadReader {
 }
 
 impl RequestHeadReader {
-    /// Reads on. `bytes` is the head so far, from its first byte, and whatever has come behind it. `None` while the
-    /// head is good so far and not complete.
+    /// Reads on. `bytes` is the head so far, from its first byte, and whatever follows it. `None` while the
+    /// head is correct so far and not complete.
     ///
     /// # Errors
     /// The first thing that is wrong with the head, as soon as it can be seen.
@@ -162,7 +162,7 @@ impl RequestHeadReader {
         if bytes.len() >= MAX_REQUEST_HEAD {
             return Err(HeadFault::TooLarge);
         }
-        // a client of another protocol, TLS above all, may wait for an answer to its first bytes
+        // a client of another protocol, TLS above all, may wait for a response to its first bytes
         match bytes.get(self.read..).and_then(<[u8]>::first) {
             Some(first) if self.line.is_none() && !TOKEN.has(first) && (*first != b'\r' || self.read > 0) => {
                 Err(HeadFault::RequestLine)
@@ -171,7 +171,7 @@ impl RequestHeadReader {
         }
     }
 
-    /// The next line with the LF at its end, if that has come.
+    /// The next line including the LF at its end, if that has been received.
     fn next_line<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
         let fresh = bytes.get(self.searched..)?;
         let Some(end) = memchr(b'\n', fresh) else {

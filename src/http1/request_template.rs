@@ -11,7 +11,7 @@ pub struct RequestTemplate {
 }
 
 impl RequestTemplate {
-    /// For form POSTs to `path` at `host`, sent by the proxy `via`. `None` when one of them cannot stand in a head.
+    /// For form POSTs to `path` at `host`, sent by the proxy `via`. `None` when one of them is not allowed in a head.
     #[must_use]
     pub fn new(host: &str, path: &str, via: &str) -> Option<Self> {
         let (host, via) = (HeaderValue::from_str(host).ok()?, HeaderValue::from_str(via).ok()?);
@@ -26,7 +26,7 @@ impl RequestTemplate {
         Some(Self { before_length: before_length.concat(), behind_length })
     }
 
-    /// The head before a body of `length` bytes, with memory for `more` bytes behind it.
+    /// The head before a body of `length` bytes, with memory for `more` bytes after it.
     #[must_use]
     pub fn head(&self, length: usize, more: usize, forwarded: &Fields) -> Vec<u8> {
         const LENGTH_AND_END: usize = 24;

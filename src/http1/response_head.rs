@@ -1,5 +1,4 @@
-//! The head of a response: read off what has been received, judged, and nothing passed on that two readers may take
-//! differently.
+//! The head of a response: parsed and checked, so that nothing is passed on that two readers could read differently.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -15,27 +14,27 @@ use super::framing::Framing;
 use super::persistence::{ConnectionOptions, Persistence, Version};
 use super::receive_buffer::ReceiveBuffer;
 
-/// Largest head of a response, in bytes with its empty line.
+/// The largest head of a response, in bytes, including its empty line.
 const MAX_HEAD: usize = 64 * 1024;
-/// Most fields in the head of a response, and behind its body.
+/// The most fields in the head of a response, and the most trailers after its body.
 const MAX_FIELDS: usize = 128;
 
-/// Most informational responses to one request, whatever time is left (RFC 9110 section 15.2 sets no limit). Endpoints
-/// send one, if any: `100 Continue`, which we do not ask for.
+/// The most informational responses to one request, whatever time is left (RFC 9110 section 15.2 sets no limit).
+/// Endpoints send one, if any: `100 Continue`, which we do not ask for.
 const MOST_INFORMATIONAL: usize = 20;
 
-/// What came back is not a response that every reader reads in the same way.
+/// The endpoint did not send a response that every reader reads in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BadResponse {
-    /// It is not HTTP/1.1, or more of it than a head may have.
+    /// It is not HTTP/1.1, or it exceeds a limit of heads.
     #[error(transparent)]
     NotHttp(#[from] NotHttp),
-    /// It is HTTP, and there is more than one way to read it, or it was not asked for.
+    /// It is HTTP, but there is more than one way to read it, or it was not requested.
     #[error("{0}")]
     Ambiguous(&'static str),
 }
 
-/// What came back is not HTTP/1.1, or more of it than a head may have.
+/// The endpoint did not send HTTP/1.1, or its head exceeds a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotHttp {
     /// Its grammar.
@@ -64,9 +63,9 @@ pub struct ResponseHead {
     pub status: StatusCode,
     /// Its fields.
     pub fields: Fields,
-    /// How the end of its body is known.
+    /// How the end of its body is found.
     pub framing: Framing,
-    /// Whether the connection may carry another request when this response is over.
+    /// Whether the connection may carry another request after this response.
     pub persistence: Persistence,
 }
 
@@ -74,14 +73,14 @@ pub struct ResponseHead {
 #[derive(Default)]
 pub struct ResponseHeadReader {
     informational: usize,
-    /// So many bytes have been looked at and are no whole head: there is nothing to parse before its empty line has
-    /// come.
+    /// How many bytes have been searched without finding the end of a head: nothing is parsed before its empty line has
+    /// been received.
     partial: usize,
 }
 
 impl ResponseHeadReader {
     /// The head, once all of it has been received, and what follows it; informational responses before it are skipped.
-    /// `None` leaves in `received` what there is of it.
+    /// With `None`, what has arrived of it stays in `received`.
     ///
     /// # Errors
     /// See [`BadResponse`].
@@ -114,7 +113,7 @@ impl ResponseHeadReader {
     }
 }
 
-/// Whether an empty line ends in the bytes from `new` on: as lenient as the parser is.
+/// Whether an empty line ends in the bytes from `new` on. This check is as lenient as the parser.
 fn has_empty_line(bytes: &[u8], new: usize) -> bool {
     let new = bytes.get(new.saturating_sub(2)..).unwrap_or_default();
     new.windows(2).any(|two| two == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n")
@@ -150,7 +149,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Parsed>, NotHttp> {
     Ok(Some(Parsed { status, version, fields: Fields::of(text, spans), length }))
 }
 
-/// Where in `text` this piece of it is.
+/// The position of this piece in `text`.
 fn span(text: &[u8], piece: &[u8]) -> Range<usize> {
     let start = piece.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     start..start.saturating_add(piece.len())
@@ -190,7 +189,7 @@ impl Parsed {
             return Err("it switches protocols, which was not asked for");
         }
         if self.status.as_u16() >= 600 {
-            // RFC 9110 section 15: clients take such a number in many ways
+            // RFC 9110 section 15: clients treat such a number in different ways
             return Err("its status is beyond those that exist");
         }
         if claims.lengths > 1 || claims.length.is_some_and(|length| length.contains(&b',')) {
@@ -226,7 +225,7 @@ impl Parsed {
     }
 }
 
-/// Digits and nothing else: `parse` would take a sign.
+/// Digits and nothing else: `parse` would accept a sign.
 fn digits(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?

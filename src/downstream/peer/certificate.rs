@@ -23,7 +23,7 @@ pub enum CertificateError {
     #[error("it has a SPIFFE ID and {} more", if *.0 == 1 { "one URI".to_owned() } else { format!("{} URIs", .0) })]
     SeveralUris(usize),
     /// The scheme is `spiffe`, but the rest is not a SPIFFE ID.
-    #[error("its URI is no SPIFFE ID, although it begins like one")]
+    #[error("its URI begins like a SPIFFE ID and is not one")]
     Malformed,
 }
 

@@ -43,7 +43,7 @@ pub struct TokenSettings {
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
 pub enum TokenError {
     /// It is not a JWT in compact form, or a claim is missing or of the wrong type.
-    #[error("the token is no JWT with exp, iss, aud and sub")]
+    #[error("the token is not a JWT with exp, iss, aud and sub")]
     Malformed,
     /// It is longer than any real token.
     #[error("the token is longer than {LONGEST_TOKEN} bytes")]
@@ -55,7 +55,7 @@ pub enum TokenError {
     #[error("the token demands extensions (crit)")]
     Extensions,
     /// It may be valid: the keys to verify it have not been loaded yet.
-    #[error("the keys of the token's issuer are not here yet")]
+    #[error("the keys of the token's issuer have not been loaded yet")]
     NoKeys,
     /// No `kid`, or one that is not in the JWKS.
     #[error("the token's key (kid) is not among the configured ones")]

@@ -24,7 +24,7 @@ use super::pem::{self, PemError};
 pub enum Versions {
     /// Only 1.3.
     Only13,
-    /// 1.3, and 1.2 with ephemeral keys and authenticated ciphers.
+    /// 1.3, and 1.2 with ephemeral keys and authenticated encryption.
     From12,
 }
 

@@ -17,7 +17,7 @@ use crate::downstream::budget::{ByteBudget, Held, NoMemory};
 /// How large a body may be and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
-    /// Most bytes, after the transfer coding is taken off.
+    /// The most bytes, not counting the transfer coding.
     pub bytes: usize,
     /// From the first to the last byte.
     pub deadline: Duration,
@@ -38,18 +38,18 @@ pub enum BodyError {
         /// The limit.
         deadline: Duration,
     },
-    /// Too much is held for others.
+    /// Other requests hold too much memory.
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
-    /// The client left, or closed its half, before the end.
+    /// The client left, or closed its sending side, before the end.
     #[error("the body broke off")]
     Cut(#[source] BrokenBody),
-    /// Its chunks are framed wrongly, or have more than chunks may have.
+    /// Its chunks are framed wrongly, or exceed a limit.
     #[error("the body is framed wrongly")]
     Broken(#[source] BrokenBody),
 }
 
-/// Reads the whole body, and holds memory for it: all that is announced before a byte is read, or what has come.
+/// Reads the whole body, and holds budget for it: the announced length before a byte is read, or what has arrived.
 ///
 /// # Errors
 /// See [`BodyError`]. An announced length over the limit is refused before a byte is read.
@@ -64,7 +64,7 @@ pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) ->
     let read = {
         let mut whole = pin!(collect(body, limits.bytes, &mut held));
         match poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
-            // as nearly always, it has come with its head: no clock needs to be set
+            // as nearly always, it arrived with its head: no timer is needed
             Poll::Ready(read) => Ok(read),
             Poll::Pending => timeout(limits.deadline, whole).await,
         }

@@ -15,9 +15,9 @@ use tokio_rustls::server::TlsStream;
 pub enum Peer {
     /// Nothing says that it has closed anything.
     Open,
-    /// It will send nothing more. Whether it is gone or still reads cannot be told.
+    /// It will send nothing more. It may be gone, or still read: the two cannot be distinguished.
     HalfClosed,
-    /// It takes nothing more: it has reset the connection, or closed it altogether.
+    /// It reads nothing more: it has reset the connection, or closed it completely.
     Gone,
 }
 
@@ -28,12 +28,12 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
         Poll::Ready(())
     }
 
-    /// What is known of the other end, whatever waits to be read.
+    /// What is known of the other end, even while there are unread bytes.
     fn peer(&self) -> Peer {
         Peer::Open
     }
 
-    /// Makes the close that follows look like a failure to the other end, and throws away what it has not taken yet.
+    /// Makes the close that follows look like a failure to the other end, and discards what it has not received yet.
     fn reset_on_close(&self);
 }
 
@@ -71,7 +71,7 @@ impl Socket for UnixStream {
         look_at(self)
     }
 
-    /// Unix sockets know no reset: only the framing says that the response was cut.
+    /// Unix sockets have no reset: only the framing shows that the response was cut.
     fn reset_on_close(&self) {}
 }
 

@@ -1,5 +1,5 @@
 //! One client connection: requests are read, handled and answered by one task, one after the other, until either side
-//! has had enough or the process drains. A small request costs one read, and a small response one write.
+//! ends the connection or the process drains. A small request costs one read, and a small response one write.
 
 use std::future::poll_fn;
 use std::io;
@@ -28,8 +28,8 @@ struct Connection<S: Socket, H> {
     last: LastRequest,
 }
 
-/// Serves one connection to its end. What is wrong with a client's head is the handler's to answer; errors of its
-/// socket concern nobody else: they end the connection and are not reported further.
+/// Serves one connection to its end. The handler responds to a malformed head. Errors of the socket end the connection,
+/// and are not reported further because they affect no other client.
 pub async fn serve<S, H>(
     io: S,
     peer: Rc<PeerEvidence>,
@@ -45,7 +45,7 @@ pub async fn serve<S, H>(
     let last = LastRequest::of(&drain, lifetime, stream.phase());
     let mut connection = Connection { incoming: Rc::new(Incoming::new(stream)), peer, current, last };
     let served = connection.serve_requests().await;
-    // whatever ended it: bytes that nobody has read must not take the last response from the client
+    // whatever ended it: unread bytes must not cost the client the last response
     let closed = poll_fn(|cx| connection.incoming.poll_close(cx)).await;
     if let Err(error) = served.and(closed) {
         tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
@@ -90,7 +90,7 @@ where
         respond(&self.incoming, reply, asked, if is_last { Persistence::Close } else { wanted }).await
     }
 
-    /// Nothing behind a head that is refused is ever looked at.
+    /// Nothing after a refused head is ever read.
     async fn refuse(&mut self, fault: HeadFault, asked: Asked) -> io::Result<Persistence> {
         let service = self.current.load();
         let exchange = self.incoming.stream().phase().begin();

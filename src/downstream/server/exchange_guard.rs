@@ -1,4 +1,4 @@
-//! What a connection is waiting for, as it is known to the connection and to the exchange that is under way on it.
+//! What a connection is waiting for: shared by the connection and the exchange that is under way on it.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,9 +12,9 @@ pub(super) enum Phase {
     Idle,
     /// For the rest of a head: `head_timeout` runs.
     Head,
-    /// For us. The exchange has deadlines of its own.
+    /// For countersign's response. The exchange has deadlines of its own.
     Exchange,
-    /// For nothing any more: a response broke off midway.
+    /// For nothing: a response broke off midway.
     Cut,
 }
 
@@ -46,15 +46,15 @@ impl SharedPhase {
         ExchangeGuard(self.clone())
     }
 
-    /// Whether nothing of a request has come since the last response.
+    /// Whether nothing of a request has arrived since the last response.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.get(), Phase::Rest | Phase::Idle)
     }
 }
 
 impl ExchangeGuard {
-    /// The response broke off midway: the connection is to end in a way that nobody takes for the response's end. A
-    /// client of HTTP/1.0 knows no other sign of it.
+    /// The response broke off midway: the connection must end in a way that cannot be mistaken for the response's end.
+    /// A client of HTTP/1.0 has no other sign of it.
     pub fn cut(&self) {
         self.0.set(Phase::Cut);
     }

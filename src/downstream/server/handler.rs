@@ -1,4 +1,4 @@
-//! What a connection asks of whoever answers its requests.
+//! The interface between a connection and the code that responds to its requests.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ pub trait Handler: 'static {
     /// The response's body.
     type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + 'static;
 
-    /// Answers a request. The guard belongs into the response's body: the exchange ends when both are dropped.
+    /// Responds to a request. The response's body must hold the guard: the exchange ends when both are dropped.
     fn handle(
         &self,
         peer: Rc<PeerEvidence>,
@@ -25,7 +25,7 @@ pub trait Handler: 'static {
         body: RequestBody,
     ) -> impl Future<Output = Reply<Self::Body>>;
 
-    /// Answers a head that is refused. The connection is closed behind the response, whatever that says.
+    /// Responds to a refused head. The connection is closed after the response, whatever its fields say.
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Self::Body>;
 }
 

@@ -1,8 +1,8 @@
-//! What comes from a client: heads while requests are awaited, the body of the request that is being answered, and the
-//! news that the client is gone.
+//! What comes from a client: heads while requests are awaited, the body of the request that is being served, and the
+//! detection of a client that is gone.
 //!
-//! Two read it who never read at once: the connection, which awaits requests, and the body of the one that is being
-//! answered.
+//! It has two readers, which never read at the same time: the connection, which awaits requests, and the body of the
+//! request that is being served.
 
 use std::cell::{RefCell, RefMut};
 use std::io;
@@ -23,14 +23,14 @@ use crate::http1::{Framing, HeadFault, ReceiveBuffer, ReceivedRequest, RequestHe
 
 /// Memory for what is read at once: for a request of the ordinary kind, head and form.
 const READ: usize = 2 * 1024;
-/// Most of it for a connection whose last request was larger.
+/// The most memory for a connection whose last request was larger.
 const MOST_READ: usize = 64 * 1024;
 
-/// How much of the next requests is read while one is being answered. What lies beyond is left to the kernel, which
-/// then makes the client wait.
+/// How many bytes of the next requests are read while one is being served. The rest stays with the kernel, which then
+/// makes the client wait.
 const READ_AHEAD: usize = MAX_REQUEST_HEAD;
 
-/// Most of a body in one piece. Whoever reads bodies has judged their length before, where that is announced.
+/// The most bytes of a body in one piece. An announced length has been checked before the body is read.
 const MOST_IN_ONE_PIECE: usize = 256 * 1024;
 
 /// See the module's page.
@@ -38,15 +38,15 @@ pub(super) struct Incoming<S: Socket>(RefCell<Received<S>>);
 
 struct Received<S: Socket> {
     stream: ClientStream<S>,
-    /// What has come and was not taken.
+    /// What has been received and not consumed.
     buffer: ReceiveBuffer,
     /// Has seen the beginning of a head that is not complete.
     head: Option<Box<RequestHeadReader>>,
-    /// What is left of the body of the request that is being answered, whether it has come or not.
+    /// What is left of the body of the request that is being served, received or not.
     body: Framing,
-    /// Whether somebody waits for more of that body, who will notice the end of the connection.
+    /// Whether a reader waits for more of that body, and so will notice the end of the connection.
     body_is_awaited: bool,
-    /// What of `100 Continue` is still to be written before the body is read.
+    /// The part of `100 Continue` that is still to be written before the body is read.
     interim: &'static [u8],
     /// How much is read at once when nothing has come.
     read: usize,
@@ -55,7 +55,7 @@ struct Received<S: Socket> {
 /// What there is to do on a connection.
 #[allow(clippy::large_enum_variant)] // it lives for an instant, on the stack
 pub(super) enum Begin {
-    /// To answer this request. Its body is the next thing on the connection.
+    /// To respond to this request. Its body is the next thing on the connection.
     Request(RequestHead),
     /// To refuse a head.
     Refused(HeadFault, Asked),
@@ -87,7 +87,7 @@ impl<S: Socket> Incoming<S> {
         self.0.borrow_mut().poll_begin(cx, last)
     }
 
-    /// Polls what a response is awaited from, and whether the client is gone: an error when it is.
+    /// Polls the future that produces the response, and whether the client is gone, which is an error.
     pub(super) fn poll_while_waiting<T>(
         &self,
         cx: &mut Context<'_>,
@@ -103,13 +103,13 @@ impl<S: Socket> Incoming<S> {
         received.poll_gone(cx).map(Err)
     }
 
-    /// Skips what nobody wanted of the body. `false` when that has not come as a whole: what follows is not the next
-    /// request.
+    /// Skips what was not read of the body. `false` when that has not been received completely: what follows is then
+    /// not the next request.
     pub(super) fn skip_body(&self) -> bool {
         self.0.borrow_mut().skip_body()
     }
 
-    /// What of an interim response has to stand before the next bytes that are written.
+    /// The part of an interim response that must be written before anything else.
     pub(super) fn unfinished_interim(&self) -> &'static [u8] {
         let interim = std::mem::take(&mut self.0.borrow_mut().interim);
         if interim.len() < CONTINUE.len() { interim } else { b"" }
@@ -152,12 +152,13 @@ impl<S: Socket> Received<S> {
         }
     }
 
-    /// The empty line that some clients send behind a body begins no head: RFC 9112 section 2.2.
+    /// Whether a head has begun. The empty line that some clients send after a body does not begin one (RFC 9112 section
+    /// 2.2).
     fn head_has_begun(&self) -> bool {
         !matches!(self.buffer.as_slice(), b"" | b"\r" | b"\r\n")
     }
 
-    /// The head that has come, when all of it has.
+    /// The head, once all of it has been received.
     fn read_head(&mut self) -> Result<Option<ReceivedRequest>, HeadFault> {
         match &mut self.head {
             Some(reader) => reader.read(self.buffer.as_slice()),
@@ -198,7 +199,7 @@ impl<S: Socket> Received<S> {
         Begin::Refused(fault, Asked { version: Version::Http11, body })
     }
 
-    /// Reads once, behind what has come. 0 is the end of the stream.
+    /// Reads once, appending to what has been received. 0 is the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let more = match (self.buffer.len(), self.buffer.spare()) {
             (0, _) => self.read,

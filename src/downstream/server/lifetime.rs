@@ -1,4 +1,4 @@
-//! Which request of a connection is the last: the process drains, or what the client proved has to be proved again.
+//! Which request of a connection is the last: when the process drains, or when the client has to authenticate again.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -15,9 +15,9 @@ use crate::downstream::Drain;
 /// How long a connection may go on.
 #[derive(Debug, Clone, Copy)]
 pub enum Lifetime {
-    /// As long as both sides like: what it proved when it began cannot be withdrawn.
+    /// Without a limit: what the client proved when it connected cannot be revoked.
     Unlimited,
-    /// So long; then the exchange under way is the last, and the client has to prove again who it is.
+    /// For this time; then the exchange under way is the last, and the client has to authenticate again.
     AtMost(Duration),
 }
 
@@ -29,7 +29,7 @@ const LAST_CALL: Duration = Duration::from_millis(250);
 pub(super) struct LastRequest {
     over: Pin<Box<dyn Future<Output = ()>>>,
     is_over: bool,
-    /// Whether `over` knows whom to wake.
+    /// Whether `over` has been polled, and so has a task to wake.
     asked: bool,
     drain: Drain,
     draining: Rc<Cell<bool>>,
@@ -54,7 +54,7 @@ impl LastRequest {
         Self { over, is_over: false, asked: false, drain: drain.clone(), draining, until }
     }
 
-    /// Whether it is so now; wakes the task when it becomes so.
+    /// Whether the request is the last; wakes the task when that changes.
     pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         // asked twice for each request: what waits already is left alone while nothing can have come of it
         let may_be = |last: &Self| {

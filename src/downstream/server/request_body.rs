@@ -16,17 +16,17 @@ pub struct RequestBody(Rc<dyn UnreadBody>);
 
 /// What is left of the body that is next on a connection.
 pub(super) trait UnreadBody {
-    /// Bytes that nobody has taken yet: at least so many, and at most so many, when that is known.
+    /// The least and, if known, the most bytes that have not been read yet.
     fn left(&self) -> (u64, Option<u64>);
 
-    /// The next of them; `None` when the body is over.
+    /// The next bytes; `None` when the body has ended.
     fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BrokenBody>>;
 }
 
-/// Why a body ends before its end.
+/// Why a body breaks off.
 #[derive(Debug, Error)]
 pub enum BrokenBody {
-    /// Where it ends cannot be known.
+    /// Its end cannot be found.
     #[error(transparent)]
     Framing(BadChunk),
     /// The connection has ended.

@@ -1,5 +1,5 @@
-//! Writing a response: head and first piece together when both are there, and no more read of the rest than the client
-//! takes.
+//! Writing a response: head and first piece together when both are available, and the rest read only as fast as the
+//! client takes it.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -27,10 +27,10 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Writes `reply` to its end. Returns what becomes of the connection, of which the client wants `wanted`.
+/// Writes all of `reply`. Returns what becomes of the connection; `wanted` is what the client asked for.
 ///
 /// # Errors
-/// The client is gone or does not read; or the response breaks off, which the client has to see.
+/// The client is gone or does not read; or the response breaks off, and the client must see that.
 pub(super) async fn respond<S, B>(
     incoming: &Incoming<S>,
     reply: Reply<B>,
@@ -44,7 +44,7 @@ where
     let Reply { status, fields, body } = reply;
     let framing = ResponseFraming::of(status, body.size_hint().exact(), asked);
     let all = [wanted, asked_persistence(&fields), framing.persistence()];
-    // a body that was not read, and has not come as a whole either, would be taken for the next request
+    // a body that was neither read nor received completely would be read as the next request
     let persistence = if all.contains(&Persistence::Close) || !incoming.skip_body() {
         Persistence::Close
     } else {
@@ -59,7 +59,7 @@ where
         let next = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
             Poll::Pending => {
-                // nothing more for now: what there is goes out, and the client is watched
+                // nothing more for now: write what there is, and watch the client
                 ready!(unwritten.poll_write(incoming, cx))?;
                 incoming.poll_while_waiting(cx, |_| Poll::Pending)
             }
@@ -68,7 +68,7 @@ where
         let frame = match frame {
             Ok(frame) => frame,
             Err(error) => {
-                // what came before the break is the client's
+                // the client gets what came before the break
                 poll_fn(|cx| unwritten.poll_write(incoming, cx)).await?;
                 return Err(cut(incoming, error));
             }

@@ -17,12 +17,12 @@ pub struct Service<H> {
     pub places: Capacity,
     /// What new connections speak before HTTP.
     pub security: Security,
-    /// Ends the connections that began under this service: what they proved then counts no more.
+    /// Ends the connections that began under this service, because what their clients proved no longer counts.
     pub drain: Drain,
 }
 
-/// The service that is current. A connection looks at the start of each request and keeps what it finds to the
-/// request's end, so that no request sees half of one configuration and half of another.
+/// The current service. A connection reads it at the start of each request and keeps it to the request's end,
+/// so that no request sees half of one configuration and half of another.
 pub struct Current<H>(RefCell<Rc<Service<H>>>);
 
 impl<H> Current<H> {
@@ -38,9 +38,9 @@ impl<H> Current<H> {
         Rc::clone(&self.0.borrow())
     }
 
-    /// Makes `service` current for new connections, and for the next request of those there are.
+    /// Makes `service` current for new connections, and for the next request of existing ones.
     pub fn replace(&self, service: Service<H>) {
-        // the old one is dropped after the borrow: what is dropped with it may look here
+        // the old service is dropped after the borrow, because dropping it may read the current one
         let _old = self.0.replace(Rc::new(service));
     }
 }

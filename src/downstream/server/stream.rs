@@ -1,4 +1,4 @@
-//! A client's byte stream with the clocks that HTTP framing alone does not give it, and an end that does not lose
+//! A client's byte stream with the timeouts that HTTP framing does not provide, and a close that does not lose
 //! responses.
 
 use std::io;
@@ -14,11 +14,11 @@ use super::exchange_guard::{Phase, SharedPhase};
 use super::limits::Clocks;
 use crate::clock::Deadline;
 
-/// How long a client that has closed its half of the connection is taken to be still there while nothing is sent to it.
-/// It cannot be told from one that is gone until something is: a client that is gone answers that with a reset.
+/// How long a client that has closed its sending side counts as present while nothing is sent to it. Until something is
+/// sent, it cannot be distinguished from a client that is gone, which responds with a reset.
 const HALF_CLOSED: Duration = Duration::from_secs(3);
 
-/// How often the kernel is asked whether a client is gone of which nothing more is read.
+/// How often the kernel is asked whether a client is gone, once nothing more is read from that client.
 const LOOKS: Duration = Duration::from_millis(500);
 
 /// How long, and over how many bytes, a closing connection reads on so that the kernel does not answer unread bytes
@@ -35,16 +35,16 @@ pub(super) struct ClientStream<S: Socket> {
     writing: Writing,
     watch: Option<Box<Watch>>,
     closing: Closing,
-    /// How much may still be thrown away.
+    /// How many more bytes may be discarded.
     linger_left: usize,
 }
 
-/// What the last attempt to write came to.
+/// The result of the last attempt to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writing {
-    /// Nothing has been written since somebody last looked.
+    /// Nothing has been written since the last look.
     Quiet,
-    /// Something has.
+    /// Something has been written.
     Moving,
     /// The client does not read.
     Stalled,
@@ -53,18 +53,18 @@ enum Writing {
 /// How far the connection has been closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Closing {
-    /// Nobody closes it.
+    /// It is not being closed.
     No,
     /// Our half is being closed: TLS may have to write first.
     OurHalf,
-    /// Our half is closed, and what the client still sends is thrown away.
+    /// Our half is closed, and what the client still sends is discarded.
     Lingering,
 }
 
 /// Looks at a client from which nothing more is read while its response is awaited.
 struct Watch {
     next_look: Pin<Box<Sleep>>,
-    /// When a client that has closed its half has to have been sent something.
+    /// By when something must have been sent to a client that has closed its sending side.
     patience: Option<Instant>,
 }
 
@@ -81,13 +81,13 @@ impl<S: Socket> ClientStream<S> {
         &self.phase
     }
 
-    /// The response broke off midway: the connection ends in a way that nobody takes for the response's end.
+    /// The response broke off midway: the connection ends in a way that cannot be mistaken for the response's end.
     pub(super) fn cut(&self) {
         self.phase.set(Phase::Cut);
     }
 
-    /// Runs the clock of a connection on which no request has come as a whole, and of whose next head something has
-    /// come or not. Ready when the time is over.
+    /// Runs the timeout of a connection that waits for a complete head; `in_head` says whether a part of it has been
+    /// received. Ready when the time is over.
     pub(super) fn poll_clock(&mut self, in_head: bool, cx: &mut Context<'_>) -> Poll<()> {
         match self.phase.get() {
             Phase::Exchange | Phase::Cut => return Poll::Pending,
@@ -108,7 +108,7 @@ impl<S: Socket> ClientStream<S> {
         self.io.poll_readable(cx)
     }
 
-    /// The client has said all it will while its response is awaited: it may still be reading. Ready when it is gone.
+    /// The client has closed its sending side while its response is awaited, and may still read. Ready when it is gone.
     pub(super) fn poll_half_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let watch = self.watch.get_or_insert_with(Watch::begin);
         if watch.patience.is_none() {
