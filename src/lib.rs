@@ -111,13 +111,14 @@
 //! 6. No `unwrap`, unchecked indexing or arithmetic on the path of a request. A panic ends one exchange, with a 500.
 //! 7. HTTP/1.1 only, on both sides.
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel
-//!    can enforce that. The process of a key store is not confined; it is told once which store to be, and hears
-//!    nothing of requests but what a token is to sign.
+//!    can enforce that. The process of a key store is not confined; it is told once which store to be, and gets
+//!    nothing of a request except the string that a token is to sign.
 //! 9. No request is judged, signed and sent by parts of two configurations. A configuration that cannot be proved as a
 //!    whole changes nothing.
-//! 10. With an audit, no request is signed that has no room for its line, unless `when_full = "drop"` says otherwise.
-//! 11. A request of which the kernel took a byte is sent again only when its Action only reads, once, signed anew. A
-//!     request that the endpoint refused for its time was not carried out: it is sent once more, whatever its Action.
+//! 10. With the audit on, a request is signed only if its line has a place in the queue, unless `when_full = "drop"`.
+//! 11. A request of which the kernel took a byte is sent again only when its route lists the Action as safe to repeat:
+//!     once, signed anew. A request that the endpoint refused for its time was not carried out: it is sent once
+//!     more, whatever its Action.
 
 pub mod admin;
 pub mod app;

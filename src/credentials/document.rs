@@ -43,7 +43,7 @@ pub enum DocumentError {
     #[error("{0} is not a string")]
     NotAString(&'static str),
     /// Another version.
-    #[error("Version is not 1, the only one there is")]
+    #[error("Version is not 1, the only version there is")]
     Version,
     /// An id that no cloud would issue.
     #[error("AccessKeyId is not 1 to 256 bytes of text without control characters")]

@@ -31,7 +31,7 @@ pub enum IdentityError {
         line: usize,
     },
     /// It is encrypted with a passphrase (`age -p`).
-    #[error("{0} is protected by a passphrase, which nobody is there to type: give the identity itself, mode 600")]
+    #[error("{0} is protected by a passphrase, which nobody can type here: give the identity itself, mode 600")]
     Passphrase(PathBuf),
     /// An SSH private key.
     #[error(
@@ -146,7 +146,7 @@ impl Identities {
         self.native.iter().map(|identity| identity as &dyn age::Identity)
     }
 
-    /// Those of plugins.
+    /// The identities of plugins.
     pub(super) fn of_plugins(&self) -> &[plugin::Identity] {
         &self.plugins
     }

@@ -27,13 +27,13 @@ pub enum SealError {
     #[error("this is longer than {MAX_DOCUMENT} bytes; no access key is")]
     TooLarge,
     /// The file would be larger than can be opened again.
-    #[error("the sealed file would be larger than {MAX_SIZE} bytes: fewer recipients")]
+    #[error("the sealed file would be larger than {MAX_SIZE} bytes: use fewer recipients")]
     TooManyRecipients,
     /// The recipients' plugins cannot be used.
     #[error(transparent)]
     Recipients(#[from] RecipientError),
     /// A plugin failed.
-    #[error("the age plugin does not encrypt to its recipients: {0}")]
+    #[error("the age plugin cannot encrypt to its recipients: {0}")]
     Plugin(String),
     /// The age library refused.
     #[error("age cannot encrypt to these recipients")]

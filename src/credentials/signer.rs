@@ -27,7 +27,7 @@ pub enum SigningError {
     #[error("the signer did not answer within {}", Milliseconds(.0))]
     Late(Duration),
     /// The signer is away, and may come back: its process has ended, or its token was removed.
-    #[error("the signer is not there")]
+    #[error("the signer is not available")]
     Away,
     /// The string to sign is longer than the device takes.
     #[error("the request is too long for the device that signs it: its string to sign has more than {limit} bytes")]

@@ -2,13 +2,13 @@
 
 use crate::http1::Persistence;
 
-/// How much a log line deserves to be looked at: the level it is logged at.
+/// How much attention a log line deserves: the level it is logged at.
 ///
-/// A warning is what a client or an endpoint that works as intended does not cause, and what an operator should look
+/// A warning is for what no client or endpoint causes that works as intended, and that an operator should look
 /// into: a call that is not allowed, a request that two parsers could read differently, an endpoint that breaks off.
 /// Mistakes and limits are `Info`. Every such line was caused by a request, so a flood of refusals is a flood of
 /// lines. It neither delays exchanges nor fills memory, since the log's queue is bounded and counts the lines it
-/// drops; how much disk the lines may take is for their reader.
+/// drops; the program that stores the lines has to limit how much disk they take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// An operator has to act: the endpoint is not trusted, or there is a bug.
@@ -124,7 +124,7 @@ pub(super) const fn info(reason: &'static str) -> LogReason {
     LogReason { severity: Severity::Info, reason }
 }
 
-/// Defines the rows of one group, and the list of them, which therefore lacks none.
+/// Defines the rows of one group, and the list of all of them.
 macro_rules! rows {
     ($(
         $name:ident = $kind:ident($($value:expr),+; $cause:literal; $remedy:literal)$(.$change:ident($($by:expr)?))*;

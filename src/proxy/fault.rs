@@ -15,13 +15,13 @@ use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
 use crate::upstream::{Delivery, Repetition, SendError};
 
-/// Why the client gets no response of the endpoint.
+/// Why the client gets no response from the endpoint.
 #[derive(Debug, Error)]
 pub(crate) enum ExchangeError {
     /// The bytes from the client are not a well-formed head.
     #[error(transparent)]
     Malformed(#[from] HeadFault),
-    /// The head is well-formed, and no request that this listener serves.
+    /// The head is well-formed, but this listener does not serve such a request.
     #[error(transparent)]
     Head(#[from] HeadError),
     /// The client is not identified.
@@ -45,7 +45,7 @@ pub(crate) enum ExchangeError {
     /// The key did not sign.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// The audit line has no place, and the exchange must not go on without.
+    /// The audit has no space for the line, and the exchange must not go on without it.
     #[error(transparent)]
     Audit(#[from] AuditUnavailable),
     /// The route has as many exchanges in progress as it may.

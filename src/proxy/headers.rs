@@ -129,7 +129,7 @@ pub fn forwarded(fields: &Fields, listed: &[HeaderName]) -> Fields {
     forwarded
 }
 
-/// Makes the fields of the endpoint's response those of the client's: drops what is for one hop only, and adds our
+/// Turns the fields of the endpoint's response into those for the client: drops what is for one hop only, and adds our
 /// request ID.
 pub fn relay(fields: &mut Fields, request_id: &[u8]) {
     // the usual values name no field, so nothing has to be compared with them

@@ -21,7 +21,7 @@ pub struct Route {
     pub name: Arc<str>,
     /// `Host` values that choose this route, lower case; empty: any.
     pub hosts: Vec<String>,
-    /// The path prefix that chooses this route: `/`, or without a slash at its end.
+    /// The path prefix that chooses this route: `/`, or a path without a slash at its end.
     pub path: String,
     /// What clients may call.
     pub policy: Policy,

@@ -1,10 +1,10 @@
 //! Opening a file that holds a secret (a sealed key, an identity, the key of a certificate, a token of our own):
 //! everything is checked on the open descriptor, and a file that others can read is refused.
 //!
-//! Two exceptions, both for files that only root could have put there:
+//! Two exceptions, for files that only root or our own user could have put there:
 //! - a symlink is followed when root or we own the link itself (Kubernetes swaps `..data` in its volumes);
-//! - the group may read a file of root's whose group is root's or one of ours (Kubernetes gives secrets `root:fsGroup
-//!   0440`; systemd lends credentials through an access list, which `stat` shows as 0440).
+//! - the group may read a file that root owns and whose group is root's or one of ours (Kubernetes gives secrets
+//!   `root:fsGroup 0440`; systemd lends credentials through an access list, which `stat` shows as 0440).
 
 mod bounded;
 

@@ -1,4 +1,4 @@
-//! From the text of a file to the tree: TOML, and where each key and value of it stands.
+//! From the text of a file to the tree: TOML, with the position of each key and value.
 
 use std::ops::Range;
 

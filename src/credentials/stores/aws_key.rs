@@ -13,9 +13,9 @@ pub struct AwsKey {
     pub profile: Option<String>,
     /// The ARN of a role that is assumed with what the source gives.
     pub role: Option<String>,
-    /// Of the services that are asked, instead of what `AWS_REGION` or the profile says.
+    /// The region of the services that are asked, instead of what `AWS_REGION` or the profile says.
     pub region: Option<String>,
-    /// For all of it.
+    /// The timeout of a whole load.
     pub timeout: Duration,
     /// How often the source is asked again at least.
     pub refresh: Duration,
@@ -24,7 +24,7 @@ pub struct AwsKey {
 /// Where a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AwsSource {
-    /// `AWS_ACCESS_KEY_ID` and its neighbours.
+    /// `AWS_ACCESS_KEY_ID` and its companions.
     Environment,
     /// A profile of AWS's files, whatever it refers to.
     Profile,

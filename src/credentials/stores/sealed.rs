@@ -61,7 +61,7 @@ pub enum OpenError {
     NotAge,
     /// It is encrypted with a passphrase (`age -p`).
     #[error(
-        "it is sealed with a passphrase, which nobody is there to type: seal it to a recipient with `countersign \
+        "it is sealed with a passphrase, which nobody can type here: seal it to a recipient with `countersign \
          keys seal`"
     )]
     Passphrase,

@@ -1,4 +1,4 @@
-//! The thread that writes audit lines one after the other, each as often as it takes.
+//! The thread that writes audit lines one after the other, and tries each again until it is written.
 
 use std::io;
 use std::sync::Arc;

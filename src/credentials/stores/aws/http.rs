@@ -42,7 +42,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 #[derive(Debug, Error)]
 pub(super) enum HttpError {
     /// The file of certificates cannot be read.
-    #[error("{path}, which {CA_BUNDLE} names, is no file of PEM certificates that can be read: {source}")]
+    #[error("{path}, which {CA_BUNDLE} names, is not a readable file of PEM certificates: {source}")]
     Bundle {
         /// The file.
         path: PathBuf,

@@ -45,7 +45,7 @@ pub enum AwsError {
         kind: LoadErrorKind,
     },
     /// The configuration of the source cannot be used.
-    #[error("{source_name} is not set up well: {told}")]
+    #[error("{source_name} is not set up correctly: {told}")]
     SetUp {
         /// The description of the source.
         source_name: &'static str,
@@ -72,7 +72,7 @@ pub enum AwsError {
         limit: Duration,
     },
     /// The source's answer is not an access key.
-    #[error("{0} gives what is no access key: an id, secret, token or time that AWS would not issue")]
+    #[error("{0} gives something that is not an access key: an id, secret, token or time that AWS would not issue")]
     NoKey(&'static str),
     /// The process itself failed.
     #[error("the process that asks {source_name} cannot work: {told}")]

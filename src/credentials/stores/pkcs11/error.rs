@@ -43,7 +43,7 @@ pub enum TokenError {
         source: Said,
     },
     /// There is no such token, or not yet.
-    #[error("there is no token with {token} ({present} are there)")]
+    #[error("there is no token with {token} (the module has {present} tokens)")]
     NoToken {
         /// The address of the token or key.
         token: String,

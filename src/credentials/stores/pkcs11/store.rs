@@ -69,7 +69,7 @@ enum TokenStoreError {
         .0.display()
     )]
     RefusedBefore(PathBuf),
-    #[error("the process for the key gave an answer that is none")]
+    #[error("the process for the key gave a malformed answer")]
     Garbled(#[source] serde_json::Error),
 }
 

@@ -63,7 +63,7 @@ pub enum PluginError {
         path: String,
     },
     /// The identity names a plugin by an invalid name.
-    #[error("{0} names an age plugin by what is no name")]
+    #[error("{0} names an age plugin with an invalid name")]
     NoName(PathBuf),
     /// There is no temporary directory, which every plugin needs.
     #[error(
