@@ -152,8 +152,8 @@ impl<S: Socket> Received<S> {
         }
     }
 
-    /// Whether a head has begun. The empty line that some clients send after a body does not begin one (RFC 9112 section
-    /// 2.2).
+    /// Whether a head has begun. The empty line that some clients send after a body does not begin one: RFC 9112
+    /// section 2.2.
     fn head_has_begun(&self) -> bool {
         !matches!(self.buffer.as_slice(), b"" | b"\r" | b"\r\n")
     }
