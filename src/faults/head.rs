@@ -13,7 +13,7 @@ rows! {
         "The version is not HTTP/1.1 or HTTP/1.0.";
         "Speak HTTP/1.1: HTTP/2 is not supported.");
     TARGET = refused(400, MALFORMED, warn("target");
-        "The request target is not a path.";
+        "The request target is neither a path nor an http URL of a host and a path.";
         "Use countersign as the endpoint URL of the SDK, not as its HTTP proxy.");
     CONNECT = refused(405, "ProxyMethodNotAllowed", warn("target");
         "The client asks for a tunnel (CONNECT).";

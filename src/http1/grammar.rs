@@ -8,8 +8,8 @@ pub(super) struct ByteClass(u8);
 pub(super) const TOKEN: ByteClass = ByteClass(1);
 /// RFC 3986: `pchar`, `/` and `?`.
 pub(super) const PATH: ByteClass = ByteClass(2);
-/// The characters of host names, IP addresses and ports, a part of what RFC 3986 section 3.2 has.
-pub(super) const AUTHORITY: ByteClass = ByteClass(8);
+/// The characters of host names and IPv4 addresses, a part of what RFC 3986 section 3.2.2 allows.
+pub(super) const HOST: ByteClass = ByteClass(8);
 /// Visible ASCII.
 pub(super) const GRAPHIC: ByteClass = ByteClass(4);
 
@@ -21,15 +21,14 @@ static CLASSES: [u8; 256] = {
     while byte < classes.len() {
         let character = byte as u8;
         if character.is_ascii_alphanumeric() {
-            classes[byte] = TOKEN.0 | PATH.0 | AUTHORITY.0;
+            classes[byte] = TOKEN.0 | PATH.0 | HOST.0;
         }
         if character.is_ascii_graphic() {
             classes[byte] |= GRAPHIC.0;
         }
         byte += 1;
     }
-    let more: [(&[u8], u8); 3] =
-        [(b"!#$%&'*+-.^_`|~", TOKEN.0), (b"/-._~%!$&'()*+,;=:@?", PATH.0), (b"-._:[]", AUTHORITY.0)];
+    let more: [(&[u8], u8); 3] = [(b"!#$%&'*+-.^_`|~", TOKEN.0), (b"/-._~%!$&'()*+,;=:@?", PATH.0), (b"-._", HOST.0)];
     let mut class = 0;
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // as above
     while class < more.len() {

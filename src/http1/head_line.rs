@@ -1,9 +1,10 @@
 //! One line of a head, read strictly: every parser reads a line that is accepted here in the same way.
 
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use super::fields::FieldSpan;
-use super::grammar::{AUTHORITY, ByteClass, GRAPHIC, PATH, TOKEN, is_value, is_value_byte};
+use super::grammar::{ByteClass, GRAPHIC, HOST, PATH, TOKEN, is_value, is_value_byte};
 use super::head_fault::HeadFault;
 use super::persistence::Version;
 
@@ -73,7 +74,7 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<BeforePath, HeadFault> {
     if PATH.split(path).1.is_empty() { Ok(before) } else { Err(HeadFault::Path) }
 }
 
-/// RFC 9112 section 3.2.2. User information, which RFC 9110 section 4.2.4 forbids, is not part of an authority here.
+/// RFC 9112 section 3.2.2. A query needs a path before it, which RFC 3986 does not demand but some parsers do.
 fn split_before_path(target: &[u8]) -> Option<(BeforePath, &[u8])> {
     if target.starts_with(b"/") {
         return Some((BeforePath { scheme: 0, authority: 0 }, target));
@@ -81,9 +82,26 @@ fn split_before_path(target: &[u8]) -> Option<(BeforePath, &[u8])> {
     let scheme = [&b"http://"[..], b"https://"]
         .into_iter()
         .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))?;
-    let (authority, path) = AUTHORITY.split(target.get(scheme.len()..)?);
-    let is_whole = !authority.is_empty() && matches!(path.first(), None | Some(b'/' | b'?'));
-    is_whole.then_some((BeforePath { scheme: scheme.len(), authority: authority.len() }, path))
+    let behind = target.get(scheme.len()..)?;
+    let length = behind.iter().position(|byte| *byte == b'/').unwrap_or(behind.len());
+    let (authority, path) = behind.split_at_checked(length)?;
+    is_authority(authority).then_some((BeforePath { scheme: scheme.len(), authority: length }, path))
+}
+
+/// A host and perhaps a port: RFC 3986 section 3.2, without the user information that RFC 9110 section 4.2.4 forbids,
+/// and without escapes.
+fn is_authority(authority: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(authority) else { return false };
+    let (is_host, port) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
+        None => {
+            let length = text.find(':').unwrap_or(text.len());
+            let (host, port) = text.split_at_checked(length).unwrap_or((text, ""));
+            (!host.is_empty() && HOST.split(host.as_bytes()).1.is_empty(), port)
+        }
+    };
+    let is_port = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok();
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// A header field.

@@ -415,6 +415,13 @@ mod tests {
             ("POST ftp://a/ HTTP/1.1", HeadFault::Target),
             ("POST http://a@b/ HTTP/1.1", HeadFault::Target),
             ("POST http://a%2e/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a:b:8021/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a:/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a:65536/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a:+1/ HTTP/1.1", HeadFault::Target),
+            ("POST http://[::1/ HTTP/1.1", HeadFault::Target),
+            ("POST http://[a]:1/ HTTP/1.1", HeadFault::Target),
+            ("POST http://a?x=1 HTTP/1.1", HeadFault::Target),
             ("POST http://a\\b/ HTTP/1.1", HeadFault::Target),
             ("POST http://a/#x HTTP/1.1", HeadFault::Path),
             ("POST http://a#x HTTP/1.1", HeadFault::Target),
@@ -438,6 +445,20 @@ mod tests {
         assert_eq!(read("POST / HTTP/1.1\nHost: a\r\n\r\n"), Err(HeadFault::LineEnd));
         // at once, and not only when the line ends: this client will say no more
         assert_eq!(read("\x16\x03\x01"), Err(HeadFault::RequestLine));
+    }
+
+    #[test]
+    fn a_target_in_absolute_form_has_an_authority_and_perhaps_a_path() {
+        for (target, authority, path) in [
+            ("http://a.example/", "a.example", "/"),
+            ("HTTP://a.example:8021/b?c", "a.example:8021", "/b?c"),
+            ("https://[::1]:8021", "[::1]:8021", "/"),
+            ("http://127.0.0.1", "127.0.0.1", "/"),
+        ] {
+            let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let received = RequestHeadReader::default().read(head.as_bytes()).unwrap().unwrap();
+            assert_eq!((received.head.authority(), received.head.target()), (Some(authority), path), "{target}");
+        }
     }
 
     #[test]

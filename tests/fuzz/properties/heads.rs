@@ -18,6 +18,10 @@ pub(super) fn as_http(head: &RequestHead) -> Request<()> {
         request.headers_mut().append(name, value);
     }
     assert_eq!(request.headers().len(), head.fields().count(), "`http` takes every field");
+    // the authority of a target takes the place of one Host
+    if let Some(authority) = head.authority().filter(|_| head.fields().only("host").is_some()) {
+        request.headers_mut().insert("host", HeaderValue::from_str(authority).unwrap());
+    }
     request
 }
 

@@ -1,6 +1,8 @@
 //! Where requests begin and end, read a second time: a head is what stands before an empty line, and each of its lines
 //! is good or not.
 
+use std::net::SocketAddrV6;
+
 use super::responses::find;
 
 /// What a connection's bytes are.
@@ -49,7 +51,7 @@ fn read_head(head: &[u8]) -> Option<Body> {
     let request_line: Vec<&str> = lines.next()?.split(' ').collect();
     let [method, target, version @ ("HTTP/1.1" | "HTTP/1.0")] = request_line[..] else { return None };
     let in_target = |c: char| c.is_ascii_graphic() && !"\"#<>[\\]^`{|}".contains(c);
-    if !is_token(method) || method == "CONNECT" || !target.starts_with('/') || !target.chars().all(in_target) {
+    if !is_token(method) || method == "CONNECT" || !path(target)?.chars().all(in_target) {
         return None;
     }
     let (mut lengths, mut codings, mut count) = (Vec::new(), Vec::new(), 0);
@@ -77,6 +79,26 @@ fn read_head(head: &[u8]) -> Option<Body> {
         ([], [coding]) if coding.eq_ignore_ascii_case("chunked") && version == "HTTP/1.1" => Some(Body::Chunked),
         _ => None,
     }
+}
+
+/// The path of a target in origin form, or in absolute form without anything unusual in its authority.
+fn path(target: &str) -> Option<&str> {
+    if target.starts_with('/') {
+        return Some(target);
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    let is_address = || format!("{host}:1").parse::<SocketAddrV6>().is_ok() && !host.contains('%');
+    let is_port = |port: &str| port.chars().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_plain = ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str())
+        && (is_name || is_address())
+        && port.is_none_or(is_port);
+    is_plain.then_some(path)
 }
 
 /// The length of a chunked body; `None` when it is not one, or not complete.
