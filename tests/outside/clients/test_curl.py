@@ -207,7 +207,7 @@ def test_what_is_not_a_plain_form_is_refused(url, upstream, arguments, status, c
 
 def test_a_forward_proxys_request_is_refused(url, upstream):
     before = len(upstream.received)
-    refusal(curl("--proxy", url, "-d", "Action=A", "http://importexport.amazonaws.com/"), 400, "ProxyMalformedRequest")
+    refusal(curl("--proxy", url, "-d", "Action=A", "http://importexport.amazonaws.com/"), 403, "AccessDenied")
     # curl's CONNECT fails; nothing is tunnelled
     assert curl("--proxy", url, "-d", "Action=A", "https://importexport.amazonaws.com/").code != 0
     assert len(upstream.received) == before
