@@ -164,7 +164,7 @@ fn a_request_has_exactly_one_host_and_names_a_path() {
 fn the_authority_of_a_target_in_absolute_form_takes_the_place_of_the_host() {
     let fixture = Fixture::new();
     let authority = fixture.proxy.address.to_string();
-    for target in [format!("http://{authority}/"), format!("HTTPS://{authority}"), format!("http://{authority}/")] {
+    for target in [format!("http://{authority}/"), format!("HTTPS://{authority}"), format!("hTTp://{authority}/")] {
         fixture.proxy.call(&form().line(&format!("POST {target} HTTP/1.1"))).expect(200);
     }
     let other_host = form().instead("Host", "example.com");
