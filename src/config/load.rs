@@ -11,7 +11,7 @@ use crate::config::error::{ConfigError, Fault, Place};
 use crate::config::reading::report::Report;
 use crate::config::reading::table::Table;
 use crate::config::settings::{Name, Settings};
-use crate::config::tables::{client, key, listener, process, route};
+use crate::config::tables::{self, client, key, listener, process, route};
 use crate::config::tree::variables::{is_ours, pick};
 use crate::config::tree::{FileText, Tree};
 
@@ -136,7 +136,7 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     let counts = (listeners.len(), clients.len(), routes.len(), keys.len());
     let admin = root.has("admin");
     let admin_table = root.section("admin");
-    let admin = if admin { process::admin(admin_table).map(Some) } else { Some(None) };
+    let admin = if admin { tables::admin::read(admin_table).map(Some) } else { Some(None) };
     let audit = process::audit(root.section("audit"));
     let log = process::log(root.section("log"));
     let process = process::process(root.section("process"));

@@ -5,6 +5,7 @@
 //! know too (modes, patterns, methods, dialects) have the type of that room. `config/reference.toml` has every key with
 //! its default; tests compare it with the readers in `tables`.
 
+mod admin;
 mod client;
 mod key;
 mod listener;
@@ -12,13 +13,14 @@ mod name;
 mod process;
 mod route;
 
+pub use admin::Admin;
 pub use client::{Client, Rate};
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{
     ClientAuthority, Exposure, ListenOn, Listener, ListenerLimits, ListenerTls, ServedRoutes, ServiceAccount, TokenKeys,
 };
 pub use name::Name;
-pub use process::{Admin, Audit, Confinement, Log, Process};
+pub use process::{Audit, Confinement, Log, Process};
 pub use route::{Endpoint, Profile, Route, RouteLimits, RouteTimeouts, Transport};
 
 /// The whole configuration. Lists are in order of name, names are unique within each list.

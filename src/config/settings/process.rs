@@ -1,17 +1,9 @@
-//! `[admin]`, `[audit]`, `[log]` and `[process]` as the program uses them.
+//! `[audit]`, `[log]` and `[process]` as the program uses them.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::{Target, WhenFull};
-
-/// `[admin]`: `/livez`, `/readyz`, `/metrics`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
-    /// `address`. Any address: what it serves is not secret, and the kubelet calls the pod's.
-    pub address: SocketAddr,
-}
 
 /// `[audit]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

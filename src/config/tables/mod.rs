@@ -1,5 +1,6 @@
 //! One reader for each table of the configuration.
 
+pub(crate) mod admin;
 pub(crate) mod callers;
 pub(crate) mod client;
 pub(crate) mod endpoint;

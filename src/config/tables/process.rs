@@ -1,29 +1,20 @@
-//! `[admin]`, `[audit]`, `[log]` and `[process]`.
+//! `[audit]`, `[log]` and `[process]`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::grammar::{address, log_filter};
+use crate::config::grammar::log_filter;
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, shown, text};
-use crate::config::settings::{Admin, Audit, Confinement, Log, Process};
+use crate::config::settings::{Audit, Confinement, Log, Process};
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::{Target, WhenFull};
 
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
 const MOST_WORKERS: usize = 256;
 /// Enough for the default of 256 exchanges with 256 KiB each.
 const BODIES: usize = 64 << 20;
 const MOST_BODIES: usize = 64 << 30;
-
-/// Reads `[admin]`.
-pub(crate) fn admin(mut table: Table<'_>) -> Option<Admin> {
-    let address = table.get("address", ADMIN, address::socket);
-    table.finish();
-    Some(Admin { address: address? })
-}
 
 /// Reads `[audit]`.
 pub(crate) fn audit(mut table: Table<'_>) -> Option<Audit> {
@@ -87,18 +78,6 @@ mod tests {
         assert_eq!((read.process.drain, read.process.bodies), (Duration::from_secs(25), 64 << 20));
         assert!((1..=256).contains(&read.process.workers));
         assert_eq!(read.process.confinement, Confinement::Confined);
-    }
-
-    #[test]
-    fn admin_is_there_only_when_its_table_is() {
-        assert_eq!(settings(LEAST).admin, None);
-        assert_eq!(settings(&format!("{LEAST}[admin]")).admin, Some(Admin { address: ADMIN }));
-    }
-
-    #[test]
-    fn admin_may_listen_anywhere() {
-        let read = settings(&format!("{LEAST}[admin]\naddress = \"0.0.0.0:8022\""));
-        assert_eq!(read.admin.unwrap().address.to_string(), "0.0.0.0:8022");
     }
 
     #[test]
