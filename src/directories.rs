@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::secret_file::directory_of;
+use crate::guarded_file::directory_of;
 
 /// Watches the directories of some files until it is dropped.
 pub struct Directories {

@@ -51,16 +51,16 @@
 //! | [`http1`] | the grammar of HTTP/1.1, for both sides: heads, fields, framing, chunks | |
 //! | [`query`] | the AWS Query protocol: parameters, forms, percent encoding, error documents | |
 //! | [`authorize`] | who may do what: evidence, clients, rules, rates, policy | `query` |
-//! | [`secret_file`] | opening a file that holds a secret, and refusing one that others can read | |
+//! | [`guarded_file`] | opening a file that holds a secret, and refusing one that others can read | |
 //! | `secret_memory` | memory that no other process can read: a package of its own | |
-//! | [`directories`] | noticing that files change | `secret_file` |
-//! | [`credentials`] | access keys: secret types, key stores, the current key, refresh | `secret_file`, `directories`, `error_chain`, `fetch`, `trust` |
+//! | [`directories`] | noticing that files change | `guarded_file` |
+//! | [`credentials`] | access keys: secret types, key stores, the current key, refresh | `guarded_file`, `directories`, `error_chain`, `fetch`, `trust` |
 //! | [`signing`] | signatures: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | towards endpoints: names, TLS, pool, attempts, responses | `http1`, `signing`, `clock`, `trust` |
 //! | [`error_chain`] | an error and its causes as one line | |
 //! | [`trust`] | trust anchors, and TLS towards other servers | |
-//! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `secret_file`, `trust` |
-//! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `secret_file`, `clock` |
+//! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `guarded_file`, `trust` |
+//! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
 //! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
@@ -133,11 +133,11 @@ pub mod downstream;
 pub mod error_chain;
 pub mod faults;
 pub mod fetch;
+pub mod guarded_file;
 pub mod http1;
 pub mod proxy;
 pub mod query;
 pub mod sandbox;
-pub mod secret_file;
 pub mod signing;
 pub mod telemetry;
 pub mod trust;

@@ -14,7 +14,7 @@ use super::access_key::{AccessKeyId, Credentials};
 use super::secret::{MAX_SECRET_LENGTH, SecretAccessKey, SessionToken};
 
 /// The longest document, in bytes: two secrets of the greatest length, and the rest. Sealed, it is smaller than
-/// [`crate::secret_file::MAX_SIZE`], so that it can be read again.
+/// [`crate::guarded_file::MAX_SIZE`], so that it can be read again.
 pub const MAX_DOCUMENT: usize = 2 * MAX_SECRET_LENGTH + 4 * 1024;
 
 /// Why a document is not an access key. Names fields, lines and columns, never a value.

@@ -14,7 +14,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::store::{LoadErrorKind, StoreError};
-use crate::secret_file::{self, GuardError};
+use crate::guarded_file::{self, GuardError};
 
 /// Why an identity cannot be used.
 #[derive(Debug, Error)]
@@ -73,7 +73,7 @@ const PLUGIN: &[u8] = b"AGE-PLUGIN-";
 /// error.
 #[must_use]
 pub fn names_plugin(path: &Path) -> bool {
-    secret_file::read(path).is_ok_and(|text| lines(&text).any(|(line, _)| line.starts_with(PLUGIN)))
+    guarded_file::read_secret(path).is_ok_and(|text| lines(&text).any(|(line, _)| line.starts_with(PLUGIN)))
 }
 
 impl Identities {
@@ -88,7 +88,7 @@ impl Identities {
     /// # Errors
     /// [`IdentityError`].
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
-        Self::parse(&secret_file::read(path)?, path)
+        Self::parse(&guarded_file::read_secret(path)?, path)
     }
 
     /// The same, where no plugin can be started.
@@ -96,7 +96,7 @@ impl Identities {
     /// # Errors
     /// [`IdentityError`]; one of a plugin's is [`IdentityError::NewPlugin`], and not looked at any further.
     pub fn read_native(path: &Path) -> Result<Self, IdentityError> {
-        let text = secret_file::read(path)?;
+        let text = guarded_file::read_secret(path)?;
         if lines(&text).any(|(line, _)| line.starts_with(PLUGIN)) {
             return Err(IdentityError::NewPlugin(path.to_owned()));
         }

@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::document::{self, DocumentError, MAX_DOCUMENT};
 use super::identity::Recipient;
 use super::stores::plugin::{self, RecipientError};
-use crate::secret_file::{MAX_SIZE, directory_of};
+use crate::guarded_file::{MAX_SIZE, directory_of};
 
 /// Why a key is not sealed.
 #[derive(Debug, Error)]
@@ -97,7 +97,7 @@ fn encrypt(encryptor: Encryptor, document: &[u8]) -> io::Result<Vec<u8>> {
 /// the new one. No backup is kept: an old key in `key~` would be forgotten.
 ///
 /// The new file keeps the owner and group of the one that it replaces, so that a service that could read it still can;
-/// and the group's right to read where [`crate::secret_file`] accepts it.
+/// and the group's right to read where [`crate::guarded_file`] accepts it.
 ///
 /// # Errors
 /// [`WriteError`]; `path` is then unchanged.

@@ -180,7 +180,7 @@ mod tests {
     use super::super::access_key::{AccessKeyId, Credentials};
     use super::super::secret::SecretAccessKey;
     use super::*;
-    use crate::secret_file::GuardError;
+    use crate::guarded_file::GuardError;
 
     const FIRST: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     const SECOND: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY");

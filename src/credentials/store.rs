@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::access_key::ActiveKey;
 use super::stores::file_source::FileSourceError;
-use crate::secret_file::GuardError;
+use crate::guarded_file::GuardError;
 
 /// Where an access key is kept.
 ///

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::client::{RequestError, Security, send};
-use crate::secret_file::{self, GuardError};
+use crate::guarded_file::{self, GuardError};
 use crate::trust::{self, Roots, RootsError};
 
 /// The longest document taken, in bytes. A key set has some 400 for each key.
@@ -200,7 +200,7 @@ fn server_name(host: &str) -> Result<ServerName<'static>, FetchError> {
 
 /// The token in a file. hyper's buffers, through which it goes, are not wiped: let it be a short-lived one.
 fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
-    let text = secret_file::read(path)?;
+    let text = guarded_file::read_secret(path)?;
     let token = text.trim_ascii();
     if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
         return Err(FetchError::NoToken(path.to_owned()));

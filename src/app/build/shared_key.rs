@@ -9,7 +9,7 @@ use super::key_stores::key_store;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
 use crate::error_chain::causes;
-use crate::secret_file::directory_of;
+use crate::guarded_file::directory_of;
 
 /// One key as all workers share it.
 pub(crate) struct SharedKey {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::document::{self, MAX_DOCUMENT};
 use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
-use crate::secret_file::read_bounded;
+use crate::guarded_file::read_bounded;
 
 /// What is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

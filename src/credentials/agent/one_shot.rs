@@ -97,7 +97,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::secret_file::GuardError;
+    use crate::guarded_file::GuardError;
 
     #[test]
     fn a_refusal_keeps_its_text_and_what_to_do_about_it() {

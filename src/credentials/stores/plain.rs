@@ -11,7 +11,7 @@ use crate::credentials::access_key::{ActiveKey, HeldKey};
 use crate::credentials::document::{self, DocumentError};
 use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
-use crate::secret_file::{self, GuardError};
+use crate::guarded_file::{self, GuardError};
 
 /// Why a plain file gives no key.
 #[derive(Debug, Error)]
@@ -55,7 +55,7 @@ impl PlainFile {
 
     #[inline(never)]
     fn load_unburned(&self) -> Result<ActiveKey, PlainError> {
-        let text = secret_file::read(&self.file).map_err(PlainError::File)?;
+        let text = guarded_file::read_secret(&self.file).map_err(PlainError::File)?;
         if looks_sealed(&text) {
             return Err(PlainError::Sealed(self.file.clone()));
         }

@@ -14,7 +14,7 @@ use crate::credentials::document::{self, DocumentError, MAX_DOCUMENT};
 use crate::credentials::identity::{Identities, IdentityError};
 use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
-use crate::secret_file::{self, GuardError, read_bounded};
+use crate::guarded_file::{self, GuardError, read_bounded};
 
 /// Why a sealed file gives no key.
 #[derive(Debug, Error)]
@@ -104,7 +104,7 @@ impl SealedFile {
     /// # Errors
     /// [`SealedError`].
     pub fn open_document(&self) -> Result<Zeroizing<Vec<u8>>, SealedError> {
-        let sealed = secret_file::read(&self.file).map_err(SealedError::File)?;
+        let sealed = guarded_file::read_secret(&self.file).map_err(SealedError::File)?;
         let identities = Identities::read_native(&self.identity)?;
         decrypt(&sealed, &identities).map_err(|source| SealedError::Open { path: self.file.clone(), source })
     }
@@ -147,7 +147,7 @@ pub fn looks_sealed(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`GuardError`].
 pub fn is_sealed(path: &Path) -> Result<bool, GuardError> {
-    secret_file::read(path).map(|bytes| looks_sealed(&bytes))
+    guarded_file::read_secret(path).map(|bytes| looks_sealed(&bytes))
 }
 
 /// Decrypts with the native identities.

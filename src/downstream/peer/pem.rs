@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::secret_file::{self, GuardError};
+use crate::guarded_file::{self, GuardError};
 
 /// The longest file read, in bytes. Revocation lists can be long: some 40 bytes for each certificate.
 const MAX_SIZE: usize = 8 * 1024 * 1024;
@@ -88,7 +88,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, PemError> {
 
 /// Reads a file that holds a key, under the rules for every file that holds a secret.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> {
-    Ok(secret_file::read(path)?)
+    Ok(guarded_file::read_secret(path)?)
 }
 
 fn open(path: &Path) -> Result<File, PemError> {

@@ -7,7 +7,7 @@ use cryptoki::error::{Error as CryptokiError, RvError};
 use thiserror::Error;
 
 use crate::credentials::store::LoadErrorKind;
-use crate::secret_file::GuardError;
+use crate::guarded_file::GuardError;
 
 /// The error code of a token or its library.
 #[derive(Debug)]

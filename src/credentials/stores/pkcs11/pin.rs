@@ -5,13 +5,13 @@ use std::path::Path;
 use cryptoki::types::AuthPin;
 
 use super::error::TokenError;
-use crate::secret_file;
+use crate::guarded_file;
 
 const LONGEST: usize = 255;
 
 /// Reads a PIN: the file's one line, without its end.
 pub(super) fn read(path: &Path) -> Result<AuthPin, TokenError> {
-    let bytes = secret_file::read(path).map_err(TokenError::PinFile)?;
+    let bytes = guarded_file::read_secret(path).map_err(TokenError::PinFile)?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = std::str::from_utf8(line).ok().filter(|text| !text.chars().any(char::is_control));

@@ -15,14 +15,14 @@ use super::{PluginError, PluginKey, program};
 use crate::credentials::identity::Identities;
 use crate::credentials::program::redaction::redacted;
 use crate::credentials::stores::sealed::{OpenError, SealedError, decrypt, decryptor, explain, open_stream};
-use crate::secret_file;
+use crate::guarded_file;
 
 /// The key's JSON, as it was sealed.
 ///
 /// # Errors
 /// [`PluginError`].
 pub fn obtain(key: &PluginKey) -> Result<Zeroizing<Vec<u8>>, PluginError> {
-    let sealed = secret_file::read(&key.file).map_err(SealedError::File)?;
+    let sealed = guarded_file::read_secret(&key.file).map_err(SealedError::File)?;
     let identities = Identities::read(&key.identity).map_err(SealedError::Identity)?;
     match decrypt(&sealed, &identities) {
         Ok(document) => return Ok(document),

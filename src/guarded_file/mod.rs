@@ -126,7 +126,7 @@ impl GuardError {
 ///
 /// # Errors
 /// [`GuardError`]: it is missing, or others can read or replace it.
-pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, GuardError> {
+pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, GuardError> {
     let (path, descriptor) = open(path.to_owned())?;
     let file = File::from(descriptor);
     let failed = |source| GuardError::Io { path: path.clone(), source };
@@ -267,14 +267,14 @@ mod tests {
     }
 
     fn message(path: &Path) -> String {
-        read(path).expect_err("refused").to_string()
+        read_secret(path).expect_err("refused").to_string()
     }
 
     #[test]
     fn a_file_of_ours_alone_is_read() {
         for mode in [0o400, 0o600] {
             let (_directory, path) = secret(mode);
-            assert_eq!(**read(&path).unwrap(), *b"secret");
+            assert_eq!(**read_secret(&path).unwrap(), *b"secret");
         }
     }
 
@@ -284,7 +284,7 @@ mod tests {
             let (_directory, path) = secret(mode);
             let expected = format!("{0} is open to others (mode {mode:04o}): chmod 600 {0}", path.display());
             assert_eq!(message(&path), expected);
-            assert!(read(&path).unwrap_err().is_permissions());
+            assert!(read_secret(&path).unwrap_err().is_permissions());
         }
     }
 
@@ -292,13 +292,13 @@ mod tests {
     fn a_group_may_read_only_what_root_lends_to_one_of_our_groups() {
         let (_directory, path) = secret(0o640);
         if !geteuid().is_root() {
-            assert!(matches!(read(&path), Err(GuardError::OpenToOthers { .. })));
+            assert!(matches!(read_secret(&path), Err(GuardError::OpenToOthers { .. })));
             return; // the rest needs root
         }
         chown(&path, Some(0), Some(getegid().as_raw())).unwrap();
-        assert!(read(&path).is_ok());
+        assert!(read_secret(&path).is_ok());
         chown(&path, Some(0), Some(54321)).unwrap();
-        assert!(matches!(read(&path), Err(GuardError::OpenToOthers { .. })));
+        assert!(matches!(read_secret(&path), Err(GuardError::OpenToOthers { .. })));
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
         fs::rename(&path, data.join("key.age")).unwrap();
         symlink("..2026_11_22", directory.path().join("..data")).unwrap();
         symlink("..data/key.age", &path).unwrap();
-        assert_eq!(**read(&path).unwrap(), *b"secret");
+        assert_eq!(**read_secret(&path).unwrap(), *b"secret");
         fs::set_permissions(data.join("key.age"), Permissions::from_mode(0o644)).unwrap();
         assert!(message(&path).ends_with(
             "..data/key.age is open to others (mode 0644): set defaultMode: 0400 on the volume in \
@@ -338,8 +338,8 @@ mod tests {
         let (nowhere, circle) = (directory.path().join("nowhere"), directory.path().join("circle"));
         symlink("missing", &nowhere).unwrap();
         symlink("circle", &circle).unwrap();
-        assert!(matches!(read(&nowhere), Err(GuardError::Missing(path)) if path.ends_with("missing")));
-        assert!(matches!(read(&circle), Err(GuardError::TooManyLinks(_))));
+        assert!(matches!(read_secret(&nowhere), Err(GuardError::Missing(path)) if path.ends_with("missing")));
+        assert!(matches!(read_secret(&circle), Err(GuardError::TooManyLinks(_))));
     }
 
     #[test]
@@ -347,7 +347,7 @@ mod tests {
         let (directory, _path) = secret(0o600);
         let fifo = directory.path().join("fifo");
         mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-        assert!(matches!(read(&fifo), Err(GuardError::NotRegular(_))));
+        assert!(matches!(read_secret(&fifo), Err(GuardError::NotRegular(_))));
     }
 
     #[test]
@@ -358,18 +358,18 @@ mod tests {
         for path in
             [directory.path(), &socket, &path.join("below"), Path::new("/"), Path::new("/dev/null"), Path::new("..")]
         {
-            assert!(matches!(read(path), Err(GuardError::NotRegular(_))), "{}", path.display());
+            assert!(matches!(read_secret(path), Err(GuardError::NotRegular(_))), "{}", path.display());
         }
-        assert!(matches!(read(&directory.path().join("missing")), Err(GuardError::Missing(_))));
+        assert!(matches!(read_secret(&directory.path().join("missing")), Err(GuardError::Missing(_))));
     }
 
     #[test]
     fn a_file_larger_than_any_key_is_refused() {
         let (_directory, path) = secret(0o600);
         fs::write(&path, vec![b'x'; MAX_SIZE]).unwrap();
-        assert!(read(&path).is_ok());
+        assert!(read_secret(&path).is_ok());
         fs::write(&path, vec![b'x'; MAX_SIZE + 1]).unwrap();
-        assert!(matches!(read(&path), Err(GuardError::TooLarge(_))));
+        assert!(matches!(read_secret(&path), Err(GuardError::TooLarge(_))));
     }
 
     #[test]
@@ -378,7 +378,7 @@ mod tests {
         fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
         assert!(message(&path).contains(&format!("(mode 0777): chmod o-w {}", directory.path().display())));
         fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
-        assert!(read(&path).is_ok());
+        assert!(read_secret(&path).is_ok());
     }
     #[test]
     fn a_file_this_user_may_not_read_says_whose_it_should_be() {
