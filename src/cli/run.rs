@@ -73,16 +73,24 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
                     running.reopen_audit();
                 }
             },
-            error = running.worker_lost() => return Err(Failure::because(ExitCode::Bug, &error)),
+            error = running.worker_lost() => {
+                tracing::error!(%error, "a worker is lost: every connection is dropped, and the process ends");
+                let _as_many_as_there_were = running.cut().await;
+                return Err(Failure::because(ExitCode::Bug, &error));
+            }
         }
     };
     announcements::notify_systemd(&[NotifyState::Stopping]);
     let drained = tokio::select! {
-        drained = running.drain(drain_limit) => drained,
+        drained = running.drain(drain_limit) => Some(drained),
         name = signals.stop() => {
             tracing::warn!(signal = name, "a second signal: not waiting any longer");
-            Drained::Cut
+            None
         }
+    };
+    let drained = match drained {
+        Some(drained) => drained,
+        None => running.cut().await,
     };
     match drained {
         Drained::Completely => {
@@ -90,11 +98,10 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
             Ok(())
         }
         // only connections without a request were left
-        Drained::Cut if running.graph().in_flight() == 0 => Ok(()),
-        Drained::Cut => Err(Failure::new(
-            ExitCode::Negative,
-            format!("the drain ended with {} exchanges cut off", running.graph().in_flight()),
-        )),
+        Drained::Cut(0) => Ok(()),
+        Drained::Cut(exchanges) => {
+            Err(Failure::new(ExitCode::Negative, format!("the drain ended with {exchanges} exchanges cut off")))
+        }
     }
 }
 

@@ -46,6 +46,10 @@ rows! {
         "Report it with the log line `a bug in countersign`. Whether the request was carried out is not known.");
 }
 
+/// How the log calls an exchange that the end of the process cuts off. The client gets no response, so there is no row
+/// for it.
+pub const PROCESS_ENDED: super::LogReason = warn("shutdown");
+
 impl FaultClass {
     /// The status stays 500 whatever the Action: what was sent before the panic is not known.
     const fn panicked(log: super::LogReason, cause: &'static str, remedy: &'static str) -> Self {

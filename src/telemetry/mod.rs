@@ -15,4 +15,4 @@ pub use audit::AuditLog;
 pub use log::LogFormat;
 pub use metrics::{ListenerMetrics, Metrics, RouteMetrics};
 pub(crate) use outcome::Outcome;
-pub(crate) use record::ExchangeRecord;
+pub(crate) use record::{ExchangeRecord, cut_off};

@@ -1,6 +1,7 @@
 //! How the program ends: drains on SIGTERM and SIGINT, and exits with a code that says why.
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::process::Output;
@@ -9,7 +10,7 @@ use std::sync::{Mutex, mpsc};
 use rustix::process::Signal;
 
 use crate::harness::proxy::closes;
-use crate::harness::{After, Client, Draft, Ending, Endpoint, FORM, PATIENCE, Proxy, Setup, eventually};
+use crate::harness::{After, CREATE, Client, Draft, Ending, Endpoint, FORM, PATIENCE, Proxy, Setup, eventually};
 
 /// A proxy with an exchange under way: its client, and the sender that lets the endpoint answer.
 fn under_way(setup: impl FnOnce(Setup) -> Setup) -> (Proxy, Client, mpsc::Sender<()>) {
@@ -112,6 +113,88 @@ fn a_second_signal_ends_the_drain() {
         assert_eq!(proxy.wait().code(), Some(1));
         assert!(proxy.log.to_the_end().contains("a second signal"));
     }
+}
+
+/// What a client reads of a connection that it has to take for broken.
+#[track_caller]
+fn sees_a_reset(client: &mut Client) {
+    let read = client.wire.rest();
+    assert_eq!(read.as_ref().map_err(std::io::Error::kind), Err(ErrorKind::ConnectionReset), "{read:?}");
+}
+
+/// An endpoint that takes what it is sent, answers `ListJobs` with the beginning of a body, and all else not at all.
+fn unhurried(arrived: mpsc::Sender<()>) -> Endpoint {
+    Endpoint::scripted(move |exchange| {
+        if exchange.request.text().contains("ListJobs") {
+            exchange.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        }
+        arrived.send(()).unwrap();
+        exchange.is_left();
+        After::Close
+    })
+}
+
+#[test]
+fn what_the_end_of_the_process_cuts_off_has_its_lines_and_its_clients_see_a_reset() {
+    for (drain, second) in [("200ms", None), ("1h", Some(Signal::TERM)), ("1h", Some(Signal::INT))] {
+        let (arrived, arrival) = mpsc::channel();
+        let setup = Setup::to(&unhurried(arrived)).process(&format!("workers = 2\ndrain = \"{drain}\""));
+        let audit = setup.vault_path("audit.jsonl");
+        let mut proxy = setup.more(&format!("[audit]\ntarget = \"file:{}\"\n", audit.display())).start();
+        // a client that is not answered, one whose answer is under way, and one that still sends
+        let mut clients = [proxy.connect(), proxy.connect(), proxy.connect()];
+        let [unanswered, reading, sending] = &mut clients;
+        unanswered.send(&Draft::form(CREATE));
+        // a body without framing: only a reset says that it was cut
+        reading.send(&Draft::form("Action=ListJobs&Version=2010-06-03").line("POST / HTTP/1.0"));
+        for _ in 0..2 {
+            arrival.recv_timeout(PATIENCE).unwrap();
+        }
+        let head = reading.answer_head();
+        assert_eq!(head.all("transfer-encoding").len() + head.all("content-length").len(), 0, "{head:?}");
+        reading.wire.exactly(5, &mut |_| {}).unwrap();
+        let half = Draft::form(FORM).field("Expect", "100-continue").bytes(&proxy.address.to_string());
+        sending.write(&half[..half.len() - 10]);
+        assert!(sending.wire.head().unwrap().unwrap().first_line.starts_with("HTTP/1.1 100"));
+
+        proxy.signal(Signal::TERM);
+        if let Some(second) = second {
+            draining(&proxy);
+            proxy.signal(second);
+        }
+        let code = proxy.wait().code();
+        let log = proxy.log.to_the_end();
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains("the drain ended with 3 exchanges cut off"), "{log}");
+        clients.iter_mut().for_each(sees_a_reset);
+        let lines = |text: &str, names: [&str; 3]| {
+            let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            let lines = lines.filter(|line| !line["outcome"].is_null());
+            let mut lines: Vec<_> = lines.map(|line| names.map(|name| line[name].to_string()).join(" ")).collect();
+            lines.sort();
+            lines
+        };
+        let audited = lines(&fs::read_to_string(&audit).unwrap(), ["action", "decision", "outcome"]);
+        let expected = [
+            r#""CreateJob" "any_local" "unknown""#,
+            r#""ListJobs" "any_local" "answered_2xx""#,
+            r#"null "deny" "unavailable""#,
+        ];
+        assert_eq!(audited, expected, "{log}");
+        let logged = lines(&log, ["status", "outcome", "reason"]);
+        let expected = [r#"200 "cut" "shutdown""#, r#"null "unavailable" "shutdown""#, r#"null "unknown" "shutdown""#];
+        assert_eq!(logged, expected, "{log}");
+    }
+}
+
+#[test]
+fn connections_without_a_request_are_no_exchanges_that_a_drain_cuts_off() {
+    let mut proxy = Setup::to(&Endpoint::obliging()).process("workers = 1\ndrain = \"1ms\"").start();
+    let mut idle = proxy.connect();
+    idle.call(&Draft::form(FORM)).expect(200);
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log.text());
+    assert_eq!(idle.until_closed(), b"");
 }
 
 /// Runs a program that should not get as far as serving.

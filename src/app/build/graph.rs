@@ -34,8 +34,6 @@ pub struct Graph {
     pub(crate) metrics: Arc<Metrics>,
     platform: PlatformRoots,
     generation: u64,
-    /// Exchanges of routes that are no longer configured.
-    of_removed_routes: Vec<Capacity>,
 }
 
 impl Graph {
@@ -106,7 +104,6 @@ impl Graph {
             metrics,
             platform,
             generation: before.map_or(1, |before| before.generation.saturating_add(1)),
-            of_removed_routes: before.map(|before| before.removed_in(&settings)).unwrap_or_default(),
             settings,
         };
         Ok((graph, keys.new))
@@ -145,12 +142,6 @@ impl Graph {
         }
     }
 
-    /// Exchanges under way on all routes.
-    pub(crate) fn in_flight(&self) -> usize {
-        let routes = self.routes.values().map(|route| &route.in_flight);
-        routes.chain(&self.of_removed_routes).map(Capacity::taken).sum()
-    }
-
     /// How many graphs have been served, this one included.
     pub(crate) const fn generation(&self) -> u64 {
         self.generation
@@ -159,14 +150,6 @@ impl Graph {
     /// Whether endpoints can be verified against the platform's roots: they are read when a route first needs them.
     pub(crate) const fn has_platform_roots(&self) -> bool {
         self.platform.are_loaded()
-    }
-
-    /// The exchanges under way on routes that `settings` does not have.
-    fn removed_in(&self, settings: &Settings) -> Vec<Capacity> {
-        let stays = |name: &Name| settings.routes.iter().any(|route| route.name == *name);
-        let removed = self.routes.values().filter(|route| !stays(&route.settings.name));
-        let all = removed.map(|route| &route.in_flight).chain(&self.of_removed_routes);
-        all.filter(|in_flight| in_flight.taken() > 0).cloned().collect()
     }
 }
 

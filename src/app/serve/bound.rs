@@ -70,6 +70,7 @@ impl Bound {
         let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
+        let (cut, cut_signal) = watch::channel(false);
         let (admin_drain, admin_signal) = watch::channel(false);
         let (adopted, adoptions) = std::sync::mpsc::channel();
         let paths = listeners.iter_mut().filter_map(BoundListener::take_path).collect();
@@ -87,6 +88,7 @@ impl Bound {
                 sockets: listeners.iter_mut().filter_map(BoundListener::take_share).collect(),
                 audit: audit.clone(),
                 drain: Drain::new(drain_signal.clone()),
+                cut: cut_signal.clone(),
                 adopted: adopted.clone(),
             };
             let ends = ends.clone();
@@ -103,6 +105,7 @@ impl Bound {
             admin,
             draining,
             drain,
+            cut,
             _admin_drain: admin_drain,
             worker_ends,
             audit_writer,

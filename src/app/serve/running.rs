@@ -20,16 +20,21 @@ use crate::config::settings::Name;
 use crate::downstream::ListenAddress;
 use crate::telemetry::audit::AuditWriter;
 
-/// How long the last audit lines may take after the last exchange.
+/// How long the last audit lines may take after the last exchange. Where exchanges are cut off, all of the end takes no
+/// longer than this.
 const AUDIT_END: Duration = Duration::from_secs(2);
+
+/// How long the workers may take to drop their connections. Of [`AUDIT_END`], so that half of it is left for the lines.
+const CUT_END: Duration = Duration::from_secs(1);
 
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Every exchange ended by itself.
     Completely,
-    /// The time limit came first, and exchanges were cut off.
-    Cut,
+    /// The time limit came first. So many exchanges were cut off: none, when only connections without a request were
+    /// left.
+    Cut(usize),
 }
 
 /// A proxy that serves. When it is dropped without [`Self::drain`], its threads run until the process ends.
@@ -40,8 +45,9 @@ pub struct Running {
     pub(super) admin: Option<SocketAddr>,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) drain: watch::Sender<bool>,
+    pub(super) cut: watch::Sender<bool>,
     pub(super) _admin_drain: watch::Sender<bool>,
-    pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<()>>,
+    pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
     pub(super) audit_writer: Option<AuditWriter>,
 }
 
@@ -100,35 +106,67 @@ impl Running {
     pub(crate) async fn worker_lost(&mut self) -> io::Error {
         match self.worker_ends.recv().await {
             Some(Err(error)) => error,
-            Some(Ok(())) | None => io::Error::other("a worker ended"),
+            Some(Ok(_)) | None => io::Error::other("a worker ended"),
         }
     }
 
-    /// Reports that it is not ready, closes the listeners, and waits for exchanges under way, at most `limit` long.
+    /// Reports that it is not ready, closes the listeners, and waits for exchanges under way, at most `limit` long. Those
+    /// that are left then are cut off ([`Self::cut`]).
     pub async fn drain(&mut self, limit: Duration) -> Drained {
-        self.reloader = None;
-        self.draining.store(true, Ordering::Relaxed);
+        self.stop_reloading();
         let _no_worker_left = self.drain.send(true);
-        let now = Instant::now();
-        let deadline = now.checked_add(limit).unwrap_or(now);
+        let deadline = from_now(limit);
         // the channel closes when the last worker has ended
-        let mut drained = Drained::Cut;
         while let Ok(ended) = timeout_at(deadline, self.worker_ends.recv()).await {
             if ended.is_none() {
-                drained = Drained::Completely;
-                break;
+                self.finish_audit(AUDIT_END);
+                return Drained::Completely;
             }
         }
-        self.finish_audit();
-        drained
+        self.cut().await
     }
 
-    fn finish_audit(&mut self) {
-        let left = self.audit_writer.take().map_or(0, |writer| writer.finish(AUDIT_END));
+    /// Drops every connection: the exchanges under way are logged and audited with what is known of them, and their
+    /// clients see a reset. Takes about two seconds at most.
+    pub async fn cut(&mut self) -> Drained {
+        self.stop_reloading();
+        let (workers, all) = (from_now(CUT_END), from_now(AUDIT_END));
+        let _no_worker_left = self.cut.send(true);
+        let mut exchanges = 0_usize;
+        loop {
+            match timeout_at(workers, self.worker_ends.recv()).await {
+                Ok(Some(ended)) => exchanges = exchanges.saturating_add(ended.unwrap_or_default()),
+                Ok(None) => break,
+                Err(_elapsed) => {
+                    tracing::error!(
+                        within = ?CUT_END,
+                        "a worker has not dropped its connections: its exchanges may lack their lines in log and audit"
+                    );
+                    break;
+                }
+            }
+        }
+        self.finish_audit(all.saturating_duration_since(Instant::now()));
+        Drained::Cut(exchanges)
+    }
+
+    /// What is served stays until the end.
+    fn stop_reloading(&mut self) {
+        self.reloader = None;
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn finish_audit(&mut self, limit: Duration) {
+        let left = self.audit_writer.take().map_or(0, |writer| writer.finish(limit));
         if left > 0 {
             tracing::error!(left, "the process ends with audit lines unwritten");
         }
     }
+}
+
+fn from_now(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now)
 }
 
 impl Drop for Running {

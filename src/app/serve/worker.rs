@@ -17,7 +17,7 @@ use crate::config::settings::{self, Name};
 use crate::downstream::server::Clocks;
 use crate::downstream::{Current, Drain, Limits, ListenAddress, Service, accept};
 use crate::proxy::Proxy;
-use crate::telemetry::AuditLog;
+use crate::telemetry::{AuditLog, cut_off};
 
 /// What a worker needs.
 pub(crate) struct Work {
@@ -26,40 +26,63 @@ pub(crate) struct Work {
     /// One for each listener of the first graph.
     pub(crate) sockets: Vec<WorkerSocket>,
     pub(crate) audit: AuditLog,
-    /// Ends the worker.
+    /// Ends the worker once the exchanges under way have ended.
     pub(crate) drain: Drain,
+    /// Ends the worker at once.
+    pub(crate) cut: watch::Receiver<bool>,
     /// Receives the generation of each graph as soon as this worker serves it.
     pub(crate) adopted: mpsc::Sender<u64>,
 }
 
-/// Serves until the drain is over.
+/// Serves until the drain is over, or until it is told to drop its connections. Returns how many exchanges were cut off.
 ///
 /// # Errors
 /// The runtime cannot be made, or a socket cannot be registered with it: the system is out of descriptors.
-pub(crate) fn run(work: Work) -> io::Result<()> {
+pub(crate) fn run(work: Work) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    runtime.block_on(async {
-        let Work { mut graphs, sockets, audit, drain, adopted } = work;
-        let mut worker = Worker { audit, clients: RouteClients::new(), listeners: Vec::new() };
-        let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets)?;
-        loop {
-            tokio::select! {
-                changed = graphs.changed() => {
-                    if changed.is_err() {
-                        break; // what could begin a drain is gone
-                    }
-                    let graph = Arc::clone(&graphs.borrow_and_update());
-                    worker.adopt(&graph);
-                    let _reloader_may_be_gone = adopted.send(graph.generation());
-                }
-                Some(_removed) = accepting.join_next() => {}
-                () = drain.begun() => break,
-            }
+    // dropped before the runtime, whatever ends this function: the runtime drops the exchanges
+    let serving = cut_off::Serving::begin();
+    let cut = work.cut.clone();
+    let served = runtime.block_on(async {
+        tokio::select! {
+            served = serve(work) => served,
+            () = told(cut) => Ok(()),
         }
-        drop(worker); // ends every listener, and connections after the exchange they are in
-        while accepting.join_next().await.is_some() {}
-        Ok(())
-    })
+    });
+    drop(serving);
+    // without waiting for a name that is being looked up, which takes as long as the C library likes
+    runtime.shutdown_background();
+    served.map(|()| cut_off::count())
+}
+
+/// Waits to be told. Whoever drops the sender tells nothing.
+async fn told(mut signal: watch::Receiver<bool>) {
+    if signal.wait_for(|told| *told).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn serve(work: Work) -> io::Result<()> {
+    let Work { mut graphs, sockets, audit, drain, cut: _, adopted } = work;
+    let mut worker = Worker { audit, clients: RouteClients::new(), listeners: Vec::new() };
+    let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets)?;
+    loop {
+        tokio::select! {
+            changed = graphs.changed() => {
+                if changed.is_err() {
+                    break; // what could begin a drain is gone
+                }
+                let graph = Arc::clone(&graphs.borrow_and_update());
+                worker.adopt(&graph);
+                let _reloader_may_be_gone = adopted.send(graph.generation());
+            }
+            Some(_removed) = accepting.join_next() => {}
+            () = drain.begun() => break,
+        }
+    }
+    drop(worker); // ends every listener, and connections after the exchange they are in
+    while accepting.join_next().await.is_some() {}
+    Ok(())
 }
 
 struct Worker {

@@ -100,6 +100,6 @@ fn succeeded(reply: &Reply) -> Result<&str, Failure> {
 fn ended(drained: Drained) -> Result<(), Failure> {
     match drained {
         Drained::Completely => Ok(()),
-        Drained::Cut => Err(Failure::new(ExitCode::Negative, "an exchange was cut off at the end")),
+        Drained::Cut(_) => Err(Failure::new(ExitCode::Negative, "an exchange was cut off at the end")),
     }
 }

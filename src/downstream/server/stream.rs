@@ -218,8 +218,17 @@ impl Watch {
 }
 
 impl<S: Socket> Drop for ClientStream<S> {
+    /// A connection that is dropped before it was closed was in the middle of something, unless it is idle: the worker
+    /// ends. Its client must not take that for the end of a response.
     fn drop(&mut self) {
-        if self.phase.get() == Phase::Cut {
+        let is_cut = match (self.phase.get(), self.closing) {
+            (Phase::Cut, _) => true,
+            // an exchange that is dropped leaves the connection at rest
+            (Phase::Rest | Phase::Head | Phase::Exchange, Closing::No) => true,
+            (Phase::Idle, Closing::No) => false,
+            (Phase::Rest | Phase::Head | Phase::Exchange | Phase::Idle, Closing::OurHalf | Closing::Lingering) => false,
+        };
+        if is_cut {
             self.io.reset_on_close();
         }
     }

@@ -1,6 +1,7 @@
 //! The record of one exchange: filled in step by step, counted once and written as one log line when the exchange is
 //! over.
 
+pub(crate) mod cut_off;
 mod log_line;
 
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use super::audit::{AuditUnavailable, Decision, Entry, FormSummary, Reservation};
 use super::metrics::{Counted, KnownAction, ListenerMetrics, RouteMetrics};
 use super::outcome::Outcome;
 use super::request_id::RequestId;
-use crate::faults::LogReason;
+use crate::faults::{self, LogReason};
 
 /// What is known of an exchange so far. Dropping it writes it: however an exchange ends, it has exactly one line.
 pub(crate) struct ExchangeRecord {
@@ -159,6 +160,19 @@ impl ExchangeRecord {
         });
     }
 
+    /// Notes that the end of the worker has cut the exchange off. A response that countersign made itself says what
+    /// became of the request; any other has not been passed on whole.
+    fn note_cut_off(&mut self) {
+        self.outcome = match (self.code, self.status, self.attempts) {
+            (Some(_), _, _) => self.outcome,
+            (None, Some(_), _) => Outcome::Cut,
+            (None, None, 0) => Outcome::Unavailable,
+            (None, None, _) => Outcome::Unknown,
+        };
+        self.log_reason = Some(faults::service::PROCESS_ENDED);
+        self.error.get_or_insert_with(|| "the process ended before the exchange did".to_owned());
+    }
+
     fn count(&self) {
         let Some(metrics) = &self.route else {
             self.listener.count_unrouted(self.code.unwrap_or("none"));
@@ -192,7 +206,10 @@ impl ExchangeRecord {
 
 impl Drop for ExchangeRecord {
     fn drop(&mut self) {
-        // an exchange that has no response yet: the client left
+        if cut_off::counts() {
+            self.note_cut_off();
+        }
+        // an exchange that has no response yet: the client left, or the process ends
         self.write_audit(self.outcome);
         self.count();
         log_line::log(self);
