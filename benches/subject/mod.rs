@@ -110,7 +110,7 @@ pub(crate) fn client(rules: usize) -> Client {
         service_accounts: Vec::new(),
     };
     let rules = (0..rules).rev().map(rule).collect();
-    Client { name: "bench".to_owned(), identifiers, rules, mode: Mode::Enforce, rate: None }
+    Client { index: 0, name: "bench".to_owned(), identifiers, rules, mode: Mode::Enforce, rate: None }
 }
 
 fn rule(number: usize) -> Rule {

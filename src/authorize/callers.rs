@@ -137,7 +137,7 @@ mod tests {
             service_accounts: Vec::new(),
         };
         change(&mut identifiers);
-        Client { name: name.to_owned(), identifiers, rules: Vec::new(), mode: Mode::Enforce, rate: None }
+        Client { index: 0, name: name.to_owned(), identifiers, rules: Vec::new(), mode: Mode::Enforce, rate: None }
     }
 
     fn callers(methods: &[Method]) -> Callers {

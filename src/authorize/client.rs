@@ -11,6 +11,8 @@ use crate::query::QueryForm;
 /// A client that the configuration names.
 #[derive(Debug)]
 pub struct Client {
+    /// Its number among all clients, by which its shares of limits are found. [`Clients::new`] sets it.
+    pub index: usize,
     /// The name in logs and in the audit.
     pub name: String,
     /// What identifies it.
@@ -114,8 +116,8 @@ impl Client {
 impl Clients {
     /// The names and identifiers of `clients` must be unique, which the configuration checks.
     #[must_use]
-    pub const fn new(clients: Vec<Client>) -> Self {
-        Self(clients)
+    pub fn new(clients: Vec<Client>) -> Self {
+        Self(clients.into_iter().enumerate().map(|(index, client)| Client { index, ..client }).collect())
     }
 
     /// Iterates over all clients.

@@ -37,6 +37,15 @@ impl ClientIdentity<'_> {
         }
     }
 
+    /// The client's number among all clients; `None` for clients without a name.
+    #[must_use]
+    pub const fn index(&self) -> Option<usize> {
+        match self {
+            Self::AnyLocal => None,
+            Self::Named { client, .. } => Some(client.index),
+        }
+    }
+
     /// Counts a call against the client's rate. Clients without a name have no rate; the limits of route and listener
     /// apply.
     ///

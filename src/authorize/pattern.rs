@@ -63,15 +63,22 @@ pub struct RouteActionPattern {
     pub action: ActionPattern,
 }
 
+impl RoutePattern {
+    /// Whether the route called `route` matches.
+    #[must_use]
+    pub fn matches(&self, route: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Named(name) => name == route,
+        }
+    }
+}
+
 impl RouteActionPattern {
     /// Whether `action` on the route called `route` matches.
     #[must_use]
     pub fn matches(&self, route: &str, action: &Action) -> bool {
-        let on_route = match &self.route {
-            RoutePattern::Any => true,
-            RoutePattern::Named(name) => name == route,
-        };
-        on_route && self.action.matches(action)
+        self.route.matches(route) && self.action.matches(action)
     }
 }
 

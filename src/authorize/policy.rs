@@ -162,7 +162,7 @@ mod tests {
             tokens: Vec::new(),
             service_accounts: Vec::new(),
         };
-        Client { name: "a".to_owned(), identifiers, rules, mode, rate: None }
+        Client { index: 0, name: "a".to_owned(), identifiers, rules, mode, rate: None }
     }
 
     const fn named(client: &Client) -> ClientIdentity<'_> {

@@ -5,9 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
-/// A limit on the bytes held at once. One atomic counter, so taking bytes never waits.
+/// A limit on the bytes held at once. Atomic counters, so taking bytes never waits.
 #[derive(Debug, Clone)]
 pub struct ByteBudget {
+    own: Level,
+    /// What is shared with other budgets.
+    shared: Option<Level>,
+}
+
+/// The bytes held of one limit.
+#[derive(Debug, Clone)]
+struct Level {
     used: Arc<AtomicUsize>,
     limit: usize,
 }
@@ -21,20 +29,32 @@ pub struct Held {
 
 /// The budget is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the requests under way hold all the memory there is for bodies")]
-pub struct NoMemory;
+pub enum NoMemory {
+    /// The budget of all clients.
+    #[error("the requests under way hold all the memory there is for bodies")]
+    Full,
+    /// The share of this client: other clients still have memory.
+    #[error("the requests of this client hold its share of the memory for bodies")]
+    OverShare,
+}
 
 impl ByteBudget {
     /// A budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { used: Arc::default(), limit }
+        Self { own: Level { used: Arc::default(), limit }, shared: None }
+    }
+
+    /// The same budget, whose bytes are also bytes of `all`: a share of it.
+    #[must_use]
+    pub fn within(self, all: &Self) -> Self {
+        Self { shared: Some(all.own.clone()), ..self }
     }
 
     /// The same budget with another limit: what is held stays held.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
-        Self { used: Arc::clone(&self.used), limit }
+        Self { own: Level { used: Arc::clone(&self.own.used), limit }, shared: self.shared.clone() }
     }
 
     /// Holds nothing yet.
@@ -46,7 +66,39 @@ impl ByteBudget {
     /// Bytes held now.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.own.used.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that it holds.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.own.limit
+    }
+
+    fn take(&self, more: usize) -> Result<(), NoMemory> {
+        let Some(shared) = &self.shared else {
+            return if self.own.take(more) { Ok(()) } else { Err(NoMemory::Full) };
+        };
+        if !self.own.take(more) {
+            // a share of all is no share
+            return Err(if self.own.limit < shared.limit { NoMemory::OverShare } else { NoMemory::Full });
+        }
+        if !shared.take(more) {
+            self.own.give_back(more);
+            return Err(NoMemory::Full);
+        }
+        Ok(())
+    }
+}
+
+impl Level {
+    fn take(&self, more: usize) -> bool {
+        let within = |used: usize| used.checked_add(more).filter(|used| *used <= self.limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -57,10 +109,8 @@ impl Held {
     /// [`NoMemory`]; what was held stays held.
     pub fn at_least(&mut self, bytes: usize) -> Result<(), NoMemory> {
         let more = bytes.saturating_sub(self.bytes);
-        let within = |used: usize| used.checked_add(more).filter(|used| *used <= self.budget.limit);
         if more > 0 {
-            let taken = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
-            taken.map_err(|_| NoMemory)?;
+            self.budget.take(more)?;
             self.bytes = bytes;
         }
         Ok(())
@@ -69,7 +119,10 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.own.give_back(self.bytes);
+        if let Some(shared) = &self.budget.shared {
+            shared.give_back(self.bytes);
+        }
     }
 }
 
@@ -83,9 +136,9 @@ mod tests {
         let (mut first, mut second) = (budget.hold(), budget.hold());
         assert_eq!(first.at_least(60), Ok(()));
         assert_eq!(first.at_least(50), Ok(()), "that is held already");
-        assert_eq!(second.at_least(41), Err(NoMemory));
+        assert_eq!(second.at_least(41), Err(NoMemory::Full));
         assert_eq!(second.at_least(40), Ok(()));
-        assert_eq!(second.at_least(usize::MAX), Err(NoMemory));
+        assert_eq!(second.at_least(usize::MAX), Err(NoMemory::Full));
         assert_eq!(budget.used(), 100);
         drop(first);
         assert_eq!(second.at_least(100), Ok(()));
@@ -99,8 +152,27 @@ mod tests {
         let mut held = budget.hold();
         held.at_least(80).unwrap();
         let smaller = budget.with_limit(50);
-        assert_eq!(smaller.hold().at_least(1), Err(NoMemory));
+        assert_eq!(smaller.hold().at_least(1), Err(NoMemory::Full));
         drop(held);
         assert_eq!(smaller.hold().at_least(50), Ok(()));
+    }
+
+    #[test]
+    fn a_share_ends_before_the_whole_and_leaves_the_rest_to_others() {
+        let all = ByteBudget::new(100);
+        let (one, other) = (ByteBudget::new(60).within(&all), ByteBudget::new(60).within(&all));
+        let (mut first, mut second) = (one.hold(), other.hold());
+        assert_eq!(first.at_least(60), Ok(()));
+        assert_eq!(first.at_least(61), Err(NoMemory::OverShare));
+        assert_eq!(second.at_least(41), Err(NoMemory::Full));
+        assert_eq!((one.used(), other.used(), all.used()), (60, 0, 60), "a refusal leaves nothing behind");
+        assert_eq!(second.at_least(40), Ok(()));
+        drop(first);
+        assert_eq!((one.used(), other.used(), all.used()), (0, 40, 40));
+        assert_eq!(second.at_least(60), Ok(()));
+        assert_eq!(second.at_least(61), Err(NoMemory::OverShare));
+        drop(second);
+        assert_eq!((other.used(), all.used()), (0, 0));
+        assert_eq!(ByteBudget::new(100).within(&all).hold().at_least(101), Err(NoMemory::Full));
     }
 }

@@ -19,6 +19,15 @@ pub struct Permit {
     shared: Option<Arc<AtomicUsize>>,
 }
 
+/// Which places are all taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Those of a capacity that is only a part of another one, such as a client's share.
+    Own,
+    /// All there are.
+    Shared,
+}
+
 impl Capacity {
     /// A capacity of `limit` places.
     #[must_use]
@@ -26,7 +35,8 @@ impl Capacity {
         Self { taken: Arc::default(), limit, shared: None }
     }
 
-    /// The same places, each of which also takes one of `all`.
+    /// The same places, each of which also takes one of `all`. If `all` is itself within another capacity, places of
+    /// that one are not taken.
     #[must_use]
     pub fn within(self, all: &Self) -> Self {
         Self { shared: Some((Arc::clone(&all.taken), all.limit)), ..self }
@@ -47,21 +57,44 @@ impl Capacity {
     /// Takes a place; `None` when none is free.
     #[must_use]
     pub fn take(&self) -> Option<Permit> {
+        self.try_take().ok()
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// Which places are all taken.
+    pub fn try_take(&self) -> Result<Permit, Full> {
         // the permit exists before the check, so that its drop undoes the counts on either path
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
         let mut permit = Permit { taken: Arc::clone(&self.taken), shared: None };
-        let mut is_free = before < self.limit;
-        if let Some((taken, limit)) = &self.shared {
-            is_free &= taken.fetch_add(1, Ordering::Relaxed) < *limit;
-            permit.shared = Some(Arc::clone(taken));
+        // the shared count is left alone by who has no place of his own: however often he tries, others see none of it
+        if before >= self.limit {
+            let is_part = self.shared.as_ref().is_some_and(|(_, all)| self.limit < *all);
+            return Err(if is_part { Full::Own } else { Full::Shared });
         }
-        is_free.then_some(permit)
+        if let Some((taken, limit)) = &self.shared {
+            let before = taken.fetch_add(1, Ordering::Relaxed);
+            permit.shared = Some(Arc::clone(taken));
+            if before >= *limit {
+                return Err(Full::Shared);
+            }
+        }
+        Ok(permit)
     }
 
     /// Places taken now.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+}
+
+impl Permit {
+    /// Whether the place is one of `capacity`, as it is now or was before a reload.
+    #[must_use]
+    pub fn is_of(&self, capacity: &Capacity) -> bool {
+        Arc::ptr_eq(&self.taken, &capacity.taken)
     }
 }
 
@@ -111,5 +144,33 @@ mod tests {
         let _third = larger.take().unwrap();
         assert!(larger.take().is_none());
         assert_eq!(capacity.taken(), 3);
+    }
+
+    #[test]
+    fn a_share_is_refused_for_itself_before_the_whole_is_looked_at() {
+        let all = Capacity::new(3);
+        let (one, other) = (Capacity::new(2).within(&all), Capacity::new(2).within(&all));
+        let first = one.try_take().unwrap();
+        let _second = one.try_take().unwrap();
+        for _ in 0..100 {
+            assert_eq!(one.try_take().err(), Some(Full::Own));
+        }
+        assert_eq!((one.taken(), all.taken()), (2, 2));
+        let _third = other.try_take().unwrap();
+        assert_eq!(other.try_take().err(), Some(Full::Shared));
+        assert_eq!((other.taken(), all.taken()), (1, 3), "what was refused is not counted anywhere");
+        drop(first);
+        assert_eq!((one.taken(), all.taken()), (1, 2));
+        assert!(other.try_take().is_ok());
+        let everything = Capacity::new(3).within(&all);
+        let _rest: Vec<_> = (0..3).filter_map(|_| everything.take()).collect();
+        assert_eq!(everything.try_take().err(), Some(Full::Shared), "a share of all is no share");
+    }
+
+    #[test]
+    fn a_place_is_known_as_one_of_the_same_capacity_with_another_limit() {
+        let (one, other) = (Capacity::new(2), Capacity::new(2));
+        let place = one.take().unwrap();
+        assert!(place.is_of(&one) && place.is_of(&one.with_limit(7)) && !place.is_of(&other));
     }
 }

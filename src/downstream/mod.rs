@@ -13,18 +13,20 @@ pub mod drain;
 mod handshake;
 pub mod peer;
 pub mod server;
+pub mod shares;
 pub mod socket;
 
 pub use crate::http1::{HeadFault, RequestHead};
 pub use accept::accept;
-pub use budget::{ByteBudget, Held};
-pub use capacity::{Capacity, Permit};
+pub use budget::{ByteBudget, Held, NoMemory};
+pub use capacity::{Capacity, Full, Permit};
 pub use drain::Drain;
 pub use peer::evidence::{PeerEvidence, PeerFacts};
 pub use peer::{JwksError, TokenAlgorithm, loopback, service_account, tls};
 pub use server::{
     BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, Reply, RequestBody, Service, body,
 };
+pub use shares::Shares;
 pub use socket::bound::{Bound, OwnerLookup};
 pub use socket::listener::{ListenAddress, ListenerSocket};
 pub use socket::{inherited, listener, unix_socket};

@@ -19,6 +19,18 @@ rows! {
         "The client calls more often than it may.";
         "Wait as `Retry-After` says, or raise the client's `rate`.")
         .proxy_status("http_request_denied");
+    SHARE_OF_IN_FLIGHT = unavailable(503, "ServiceUnavailable", info("share");
+        "The client has its share of the route's `in_flight` in progress. Other clients are still served.";
+        "Try again as `Retry-After` says. If it happens often, raise the client's `share` or the route's `in_flight`.")
+        .proxy_status("connection_limit_reached");
+    SHARE_OF_BODIES = unavailable(503, "ServiceUnavailable", info("share");
+        "The forms of the client hold its share of `process.bodies`. Other clients are still served.";
+        "Try again as `Retry-After` says. If it happens often, raise the client's `share` or `process.bodies`.")
+        .closing_the_connection().proxy_status("connection_limit_reached");
+    SHARE_OF_CONNECTIONS = unavailable(503, "ServiceUnavailable", info("share");
+        "The client has its share of the listener's `connections` open. Other clients are still served.";
+        "Close connections, or raise the client's `share` or the listener's `connections`.")
+        .closing_the_connection().proxy_status("connection_limit_reached");
     DENIED = refused(403, "AccessDenied", warn("policy");
         "The client's rules do not allow this Action.";
         "`countersign policy explain` names the rule that decides; add an `allow` rule if the call should pass.")

@@ -16,15 +16,20 @@ use super::deliver::deliver;
 use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
+use super::over_share::{OverShare, SharedLimit};
 use super::response::{ResponseBody, refuse};
-use super::route::Routes;
+use super::route::{Route, Routes};
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
-use crate::downstream::{ByteBudget, Handler, HeadFault, PeerEvidence, Permit, Reply, RequestBody, RequestHead, body};
+use crate::downstream::{
+    BodyError, ByteBudget, Full, Handler, HeadFault, NoMemory, PeerEvidence, Permit, Reply, RequestBody, RequestHead,
+    Shares, body,
+};
 use crate::error_chain::causes;
 use crate::query::{ErrorDialect, QueryForm};
 use crate::telemetry::audit;
+use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 use crate::upstream::Sent;
 
@@ -42,8 +47,12 @@ pub struct Proxy {
     pub required_header: Option<HeaderName>,
     /// The routes it serves.
     pub routes: Routes,
-    /// Memory for bodies, shared by the whole process.
-    pub bodies: ByteBudget,
+    /// Memory for bodies, shared by the whole process, and each client's share of it.
+    pub bodies: Shares<ByteBudget>,
+    /// The holder of shares that all clients without a name are together.
+    pub unnamed: usize,
+    /// Counts clients that have their share of a limit.
+    pub shares: ShareMetrics,
     /// Counts panics of exchanges.
     pub panics: Counter,
     /// The audit of decisions.
@@ -72,9 +81,11 @@ impl Proxy {
         note_client(&client, record);
         client.take(now.nanos)?;
 
-        let permit = route.in_flight.take().ok_or(ExchangeError::Overloaded)?;
+        let holder = client.index().unwrap_or(self.unnamed);
+        let bodies = self.bodies.of(holder);
         // held until the request is sent: decoded and signed, it stays in memory that long
-        let (bytes, _held) = body::read(body, route.body_limits, &self.bodies).await?;
+        let (bytes, _held) =
+            body::read(body, route.body_limits, bodies).await.map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.note_action(form.action().as_str());
@@ -82,11 +93,27 @@ impl Proxy {
         let allowed = route.policy.authorize(&client, &route.name, form);
         note_decision(&allowed, record);
         let allowed = allowed?;
+        // not before: who sends half a body, or what no rule allows, takes no place from those who are served
+        let permit = take_place(route, holder, &client)?;
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
         drop(head); // not needed any more, and waiting for the endpoint may take long
         let sent = deliver(route, &allowed, &forwarded, now, record).await?;
         Ok((sent, permit))
+    }
+
+    /// Why a body was not read. A share is told with the client's name, which only this room knows.
+    fn unread(&self, error: BodyError, client: &ClientIdentity<'_>, share: &ByteBudget) -> ExchangeError {
+        match error {
+            BodyError::NoMemory(NoMemory::OverShare) => {
+                OverShare::new(SharedLimit::Bodies, "", client, share.limit(), self.bodies.all().limit()).into()
+            }
+            BodyError::NoMemory(NoMemory::Full)
+            | BodyError::TooLarge { .. }
+            | BodyError::TooSlow { .. }
+            | BodyError::Cut(_)
+            | BodyError::Broken(_) => error.into(),
+        }
     }
 
     fn fail(
@@ -97,6 +124,9 @@ impl Proxy {
     ) -> Reply<ResponseBody> {
         record.error = Some(causes(error));
         record.log_reason = Some(error.log_reason());
+        if let ExchangeError::OverShare(over) = error {
+            self.shares.count(record.client.as_deref().unwrap_or_default(), over.of().as_str());
+        }
         let dialect = self.dialect(&record);
         refuse(&error.fault(), dialect, record, exchange)
     }
@@ -141,6 +171,18 @@ impl Handler for Proxy {
         record.audit = self.audit.reserve();
         self.fail(&fault.into(), record, exchange)
     }
+}
+
+/// Takes a place among the exchanges of a route, of the client's share.
+fn take_place(route: &Route, holder: usize, client: &ClientIdentity<'_>) -> Result<Permit, ExchangeError> {
+    let share = route.in_flight.of(holder);
+    share.try_take().map_err(|full| match full {
+        Full::Shared => ExchangeError::Overloaded,
+        Full::Own => {
+            let whole = route.in_flight.all().limit();
+            OverShare::new(SharedLimit::InFlight, &route.name, client, share.limit(), whole).into()
+        }
+    })
 }
 
 fn note_client(client: &ClientIdentity<'_>, record: &mut ExchangeRecord) {

@@ -5,9 +5,10 @@ use http::StatusCode;
 use thiserror::Error;
 
 use super::head::HeadError;
+use super::over_share::OverShare;
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
-use crate::downstream::{BodyError, HeadFault};
+use crate::downstream::{BodyError, HeadFault, NoMemory};
 use crate::faults::{self, Fate, FaultClass, LogReason};
 use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
@@ -51,6 +52,9 @@ pub(crate) enum ExchangeError {
     /// The route has as many exchanges in progress as it may.
     #[error("too many requests are under way on this route")]
     Overloaded,
+    /// The client has its share of a limit.
+    #[error(transparent)]
+    OverShare(#[from] OverShare),
     /// The endpoint did not respond.
     #[error(transparent)]
     Upstream(UpstreamError),
@@ -117,6 +121,7 @@ impl ExchangeError {
             | Self::Signing(_)
             | Self::Audit(_)
             | Self::Overloaded
+            | Self::OverShare(_)
             | Self::Panicked => false,
         };
         let status = class.unrepeatable_status.filter(|_| is_unrepeatable).unwrap_or(class.status);
@@ -160,6 +165,7 @@ impl ExchangeError {
             Self::Signing(error) => signing(*error),
             Self::Audit(AuditUnavailable) => service::AUDIT_UNAVAILABLE,
             Self::Overloaded => service::OVERLOADED,
+            Self::OverShare(over) => over.class(),
             Self::Upstream(error) => upstream(&error.source),
             Self::Panicked => service::PANIC,
         }
@@ -192,6 +198,7 @@ impl ExchangeError {
             | Self::Signing(_)
             | Self::Audit(_)
             | Self::Overloaded
+            | Self::OverShare(_)
             | Self::Upstream(_)
             | Self::Panicked => {
                 if status == 503 {
@@ -258,7 +265,8 @@ const fn body(error: &BodyError) -> FaultClass {
     match error {
         BodyError::TooLarge { .. } => faults::form::BODY_TOO_LARGE,
         BodyError::TooSlow { .. } => faults::form::BODY_TOO_SLOW,
-        BodyError::NoMemory(_) => faults::form::NO_MEMORY,
+        BodyError::NoMemory(NoMemory::Full) => faults::form::NO_MEMORY,
+        BodyError::NoMemory(NoMemory::OverShare) => faults::client::SHARE_OF_BODIES,
         BodyError::Cut(_) => faults::form::BODY_CUT,
         BodyError::Broken(_) => faults::form::BODY_MISFRAMED,
     }

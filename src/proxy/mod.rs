@@ -11,6 +11,7 @@ mod exchange;
 mod fault;
 mod head;
 pub mod headers;
+mod over_share;
 mod response;
 mod route;
 

@@ -9,7 +9,7 @@ use super::endpoint_clock::EndpointClock;
 use super::head::{HeadError, RequestTarget};
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
-use crate::downstream::{BodyLimits, Capacity};
+use crate::downstream::{BodyLimits, Capacity, Shares};
 use crate::query::{ErrorDialect, FormLimits};
 use crate::signing::Profile;
 use crate::telemetry::RouteMetrics;
@@ -43,8 +43,8 @@ pub struct Route {
     pub body_limits: BodyLimits,
     /// The limits of a form.
     pub form_limits: FormLimits,
-    /// How many exchanges may be in progress, over all workers.
-    pub in_flight: Capacity,
+    /// How many exchanges may be in progress, over all workers, and each client's share of them.
+    pub in_flight: Shares<Capacity>,
     /// The client of the endpoint, shared by all listeners of a worker.
     pub upstream: Rc<Client>,
     /// The metrics of the route.

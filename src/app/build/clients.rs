@@ -17,7 +17,7 @@ fn client(client: &settings::Client, before: Option<&Client>) -> Client {
         None => rate,
     };
     let (name, identifiers) = (client.name.to_string(), client.identifiers.clone());
-    Client { name, identifiers, rules: rules(client), mode: client.mode, rate }
+    Client { index: 0, name, identifiers, rules: rules(client), mode: client.mode, rate }
 }
 
 /// Every item of `allow` and `deny` is a rule of its own, so that audit and `explain` can name it.

@@ -11,11 +11,12 @@ use super::proofs::{attach_probes, prove};
 use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
 use super::shared_listener::SharedListener;
 use super::shared_route::{RouteParts, SharedRoute};
+use super::shares::{Counters, HolderName};
 use crate::app::capacity::client_connections;
 use crate::authorize::Clients;
 use crate::config::settings::{Name, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
-use crate::downstream::{ByteBudget, Capacity};
+use crate::downstream::{ByteBudget, Capacity, Shares};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{EndpointState, Snapshot};
 
@@ -29,8 +30,12 @@ pub struct Graph {
     pub(crate) clients: Arc<Clients>,
     /// Places for client connections, over all listeners.
     descriptors: Capacity,
-    /// Memory for forms, over all routes.
-    pub(crate) bodies: ByteBudget,
+    /// Each holder's share of `descriptors`.
+    descriptor_shares: Vec<Capacity>,
+    /// Who has shares. The number of a holder is its position here.
+    holders: Vec<HolderName>,
+    /// Memory for forms, over all routes, and each client's share of it.
+    pub(crate) bodies: Shares<ByteBudget>,
     pub(crate) metrics: Arc<Metrics>,
     platform: PlatformRoots,
     generation: u64,
@@ -72,7 +77,9 @@ impl Graph {
         let mut errors = Vec::new();
         let descriptors =
             before.map_or_else(|| Capacity::new(client_connections()), |before| before.descriptors.clone());
-        let listeners = listeners(&settings, &descriptors, before, &mut errors);
+        let known = before.map(|before| (before.holders.as_slice(), before.descriptor_shares.as_slice()));
+        let shares = Counters::new(&settings, &descriptors, known);
+        let listeners = listeners(&settings, &descriptors, &shares, before, &mut errors);
         let absent = before.map_or(AbsentKey::MayCome, |_| AbsentKey::IsAFault);
         let known = before.map(|before| &before.keys);
         let keys = LoadedKeys::load(&settings, credentials_directory, absent, known, &mut errors);
@@ -81,6 +88,7 @@ impl Graph {
             keys: &keys.all,
             workers: settings.process.workers,
             metrics: &metrics,
+            shares: &shares,
             platform: before.map(|before| before.platform.clone()).unwrap_or_default(),
         };
         let routes = routes(&settings, &mut parts, before, &mut errors);
@@ -93,14 +101,20 @@ impl Graph {
             prove(&keys.new)?;
         }
         attach_probes(&routes, keys.all.values().map(|key| &key.slot));
-        let bodies = settings.process.bodies;
+        let limit = settings.process.bodies;
+        let bodies = before.map(|before| &before.bodies);
+        let all = bodies.map_or_else(|| ByteBudget::new(limit), |before| before.all().with_limit(limit));
+        let bodies = shares.of_bodies(all, bodies);
+        let (holders, descriptor_shares) = shares.into_parts();
         let graph = Self {
             routes,
             listeners,
             keys: keys.all,
             clients: Arc::new(clients::clients(&settings, before.map(|before| &*before.clients))),
             descriptors,
-            bodies: before.map_or_else(|| ByteBudget::new(bodies), |before| before.bodies.with_limit(bodies)),
+            descriptor_shares,
+            holders,
+            bodies,
             metrics,
             platform,
             generation: before.map_or(1, |before| before.generation.saturating_add(1)),
@@ -136,10 +150,22 @@ impl Graph {
             outages: route.calls.destination.breaker().outages(),
         });
         Snapshot {
-            connections: listeners.map(|(name, listener)| (name.as_str(), listener.connections.taken())).collect(),
+            connections: listeners
+                .map(|(name, listener)| (name.as_str(), listener.connections.all().taken()))
+                .collect(),
             endpoints: endpoints.collect(),
-            bodies_held: self.bodies.used(),
+            bodies_held: self.bodies.all().used(),
         }
+    }
+
+    /// The number of the holder that all clients of a listener with `any_local = true` are together. Other listeners
+    /// have no clients without a name; the number is nobody's there.
+    pub(crate) fn unnamed(&self, listener: &Name) -> usize {
+        let is_it = |holder: &HolderName| match holder {
+            HolderName::AnyLocal(name) => name == listener,
+            HolderName::Client(_) => false,
+        };
+        self.holders.iter().position(is_it).unwrap_or(self.holders.len())
     }
 
     /// How many graphs have been served, this one included.
@@ -156,13 +182,14 @@ impl Graph {
 fn listeners(
     settings: &Settings,
     descriptors: &Capacity,
+    shares: &Counters<'_>,
     before: Option<&Graph>,
     errors: &mut Vec<BuildError>,
 ) -> BTreeMap<Name, SharedListener> {
     let mut all = BTreeMap::new();
     for listener in &settings.listeners {
         let before = before.and_then(|before| before.listeners.get(&listener.name));
-        match SharedListener::build(listener, descriptors, before) {
+        match SharedListener::build(listener, descriptors, shares, before) {
             Ok(shared) => drop(all.insert(listener.name.clone(), shared)),
             Err(source) => {
                 errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) });

@@ -10,3 +10,4 @@ mod proofs;
 mod shared_key;
 pub(crate) mod shared_listener;
 pub(crate) mod shared_route;
+pub(crate) mod shares;

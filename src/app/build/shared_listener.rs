@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::shares::Counters;
 use crate::authorize::Method;
 use crate::config::settings::{self, Endpoint, Listener, ListenerTls, TokenKeys, Transport};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
-use crate::downstream::{Capacity, JwksError, OwnerLookup, loopback};
+use crate::downstream::{Capacity, JwksError, OwnerLookup, Shares, loopback};
 use crate::fetch::{FetchError, Location, Source};
 
 /// One listener as all workers share it.
 pub(crate) struct SharedListener {
     pub(crate) settings: Listener,
     pub(crate) authentication: Arc<Authentication>,
-    /// Places for client connections.
-    pub(crate) connections: Capacity,
+    /// Places for client connections, and each client's share of them.
+    pub(crate) connections: Shares<Capacity>,
 }
 
 /// How a listener finds out who its clients are.
@@ -87,6 +88,7 @@ impl SharedListener {
     pub(crate) fn build(
         listener: &Listener,
         descriptors: &Capacity,
+        shares: &Counters<'_>,
         before: Option<&Self>,
     ) -> Result<Self, ListenerError> {
         let settings = AuthenticationSettings::of(listener);
@@ -95,10 +97,12 @@ impl SharedListener {
             Some(_) | None => Arc::new(Authentication::load(settings)?),
         };
         let limit = listener.limits.connections;
-        let connections = match before {
-            Some(before) => before.connections.with_limit(limit),
+        let connections = before.map(|before| &before.connections);
+        let all = match connections {
+            Some(before) => before.all().with_limit(limit),
             None => Capacity::new(limit).within(descriptors),
         };
+        let connections = shares.of_listener(listener, all, connections);
         Ok(Self { settings: listener.clone(), authentication, connections })
     }
 

@@ -8,10 +8,11 @@ use thiserror::Error;
 use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
 use super::shared_key::SharedKey;
+use super::shares::Counters;
 use crate::clock;
 use crate::config::settings::{Name, Route};
 use crate::credentials::{KeySlot, LoadError, LoadErrorKind, SignatureMethod, StoreError};
-use crate::downstream::Capacity;
+use crate::downstream::{Capacity, Shares};
 use crate::proxy::{DateEvidence, EndpointClock};
 use crate::signing::Profile;
 use crate::telemetry::{Metrics, RouteMetrics};
@@ -22,7 +23,7 @@ pub(crate) struct SharedRoute {
     pub(crate) settings: Route,
     pub(crate) key: Arc<KeySlot>,
     pub(crate) calls: EndpointCalls,
-    pub(crate) in_flight: Capacity,
+    pub(crate) in_flight: Shares<Capacity>,
     pub(crate) metrics: RouteMetrics,
 }
 
@@ -40,6 +41,7 @@ pub(crate) struct RouteParts<'g> {
     pub(crate) keys: &'g BTreeMap<Name, SharedKey>,
     pub(crate) workers: usize,
     pub(crate) metrics: &'g Metrics,
+    pub(crate) shares: &'g Counters<'g>,
     pub(crate) platform: PlatformRoots,
 }
 
@@ -53,6 +55,8 @@ impl SharedRoute {
         let key = Arc::clone(&key.slot);
         check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
         let limit = route.limits.in_flight;
+        let in_flight = before.map(|before| &before.in_flight);
+        let all = in_flight.map_or_else(|| Capacity::new(limit), |before| before.all().with_limit(limit));
         let metrics = parts.metrics.route(route.name.as_str(), &route.known_actions);
         let known = before.map(|before| &before.calls.destination);
         let destination = destination(route, parts.workers, &mut parts.platform, known)?;
@@ -66,7 +70,7 @@ impl SharedRoute {
                 clock: Arc::new(clock),
                 destination,
             },
-            in_flight: before.map_or_else(|| Capacity::new(limit), |before| before.in_flight.with_limit(limit)),
+            in_flight: parts.shares.of_route(route, all, in_flight),
             metrics,
         })
     }

@@ -10,7 +10,7 @@ use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
 use crate::authorize::Callers;
-use crate::config::settings::{self, ServedRoutes};
+use crate::config::settings;
 use crate::downstream::{BodyLimits, ListenAddress};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
 use crate::telemetry::AuditLog;
@@ -25,10 +25,7 @@ pub(super) fn proxy(
     audit: &AuditLog,
 ) -> Proxy {
     let settings = &listener.settings;
-    let served = |route: &&SharedRoute| match &settings.routes {
-        ServedRoutes::All => true,
-        ServedRoutes::Named(names) => names.contains(&route.settings.name),
-    };
+    let served = |route: &&SharedRoute| settings.routes.include(&route.settings.name);
     let live = |route: &SharedRoute| {
         let client = clients.get(&route.settings.name)?;
         Some(Rc::new(live_route(route, settings, client)))
@@ -45,6 +42,8 @@ pub(super) fn proxy(
         required_header: settings.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect()),
         bodies: graph.bodies.clone(),
+        unnamed: graph.unnamed(&settings.name),
+        shares: graph.metrics.shares.clone(),
         panics: graph.metrics.process.panics(),
         audit: audit.clone(),
     }

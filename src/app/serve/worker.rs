@@ -150,7 +150,7 @@ impl Worker {
         Service {
             handler: Rc::new(proxy(graph, listener, address, &self.clients, &self.audit)),
             limits: limits(&listener.settings),
-            places: listener.connections.clone(),
+            places: listener.connections.all().clone(),
             security: listener.authentication.security.clone(),
             drain,
         }

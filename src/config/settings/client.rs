@@ -16,6 +16,8 @@ pub struct Client {
     pub mode: Mode,
     /// `rate` and `burst`: without them, no limit.
     pub rate: Option<Rate>,
+    /// `share`: how much of each limit it may take; without it, half where other clients may call too, else all.
+    pub share: Option<Share>,
     /// `allow`: calls that are allowed unless something denies them.
     pub allow: Vec<RouteActionPattern>,
     /// `deny`: calls that are denied whatever else is said.
@@ -33,4 +35,14 @@ pub struct Rate {
     pub period: Duration,
     /// `burst`: calls that may come at once after a quiet time.
     pub burst: u32,
+}
+
+/// `share`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// A part of each limit, 1 to 100 percent.
+    Percent(u8),
+    /// So many exchanges of a route, and connections of a listener. Of memory for forms, what it would have without
+    /// the setting.
+    Places(usize),
 }

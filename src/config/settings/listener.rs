@@ -71,6 +71,17 @@ pub enum ServedRoutes {
     Named(Vec<Name>),
 }
 
+impl ServedRoutes {
+    /// Whether the route called `route` is served.
+    #[must_use]
+    pub fn include(&self, route: &Name) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(route),
+        }
+    }
+}
+
 /// How far a listener may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {

@@ -14,7 +14,7 @@ mod process;
 mod route;
 
 pub use admin::Admin;
-pub use client::{Client, Rate};
+pub use client::{Client, Rate, Share};
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{
     ClientAuthority, Exposure, ListenOn, Listener, ListenerLimits, ListenerTls, ServedRoutes, ServiceAccount, TokenKeys,

@@ -7,17 +7,20 @@ use crate::config::grammar::identifier;
 use crate::config::reading::quantity::count;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, text};
-use crate::config::settings::{Client, Name, Rate};
+use crate::config::settings::{Client, Name, Rate, Share};
 use crate::config::tables::rules;
 
 /// A higher rate is as good as no limit.
 const MOST_CALLS: usize = 1_000_000;
+/// As many as any limit may have.
+const MOST_PLACES: usize = 1_000_000;
 
 /// Reads a client; `routes` are the names of all routes.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) -> Option<Client> {
     let identifiers = identifiers(&mut table);
     let mode = table.get("mode", Mode::Enforce, choice(&Mode::WORDS));
     let rate = rate(&mut table);
+    let share = table.get("share", None, |given| share(given).map(Some));
     let allow = rules::patterns(&mut table, "allow", routes);
     let deny = rules::patterns(&mut table, "deny", routes);
     let rules = rules::read(&mut table, routes);
@@ -27,6 +30,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
         identifiers: identifiers?,
         mode: mode?,
         rate: rate?,
+        share: share?,
         allow: allow?,
         deny: deny?,
         rules: rules?,
@@ -87,6 +91,22 @@ fn calls_per_period(given: &Given<'_>) -> Result<(u32, Duration), String> {
     let calls = calls.parse().ok().filter(|calls| (1..=MOST_CALLS).contains(calls));
     let calls = calls.and_then(|calls: usize| u32::try_from(calls).ok());
     Ok((calls.ok_or_else(|| format!("{} is not between 1 and {MOST_CALLS} calls", given.shown()))?, period))
+}
+
+/// `"50%"` or a number of places.
+fn share(given: &Given<'_>) -> Result<Share, String> {
+    let Some(percent) = given.as_text().and_then(|text| text.strip_suffix('%')) else {
+        return count(1..=MOST_PLACES)(given).map(Share::Places).map_err(|_| {
+            format!(
+                "{} is not a share: write a part of each limit, \"1%\" to \"100%\", or a number of places, 1 to \
+                 {MOST_PLACES}",
+                given.shown()
+            )
+        });
+    };
+    let digits = (!percent.is_empty() && percent.bytes().all(|b| b.is_ascii_digit())).then_some(percent);
+    let percent = digits.and_then(|digits| digits.parse().ok()).filter(|percent| (1..=100).contains(percent));
+    percent.map(Share::Percent).ok_or_else(|| format!("{} is not between 1% and 100%", given.shown()))
 }
 
 #[cfg(test)]
@@ -159,6 +179,24 @@ mod tests {
         }
         assert!(client_fault("uid = 1\nburst = 5").contains("without `rate`"));
         client_fault("uid = 1\nrate = \"5/s\"\nburst = 0");
+    }
+
+    #[test]
+    fn a_share_is_a_percentage_or_a_number_of_places() {
+        let share = |line: &str| client(&format!("uid = 1\n{line}")).share;
+        assert_eq!(share(""), None);
+        assert_eq!(share("share = \"50%\""), Some(Share::Percent(50)));
+        assert_eq!(share("share = \"100%\""), Some(Share::Percent(100)));
+        assert_eq!(share("share = 20"), Some(Share::Places(20)));
+        let variable = [("COUNTERSIGN__CLIENT__A__SHARE", "20")];
+        let read = parse_with(&with_client("uid = 1"), &variable).unwrap().clients.remove(0);
+        assert_eq!(read.share, Some(Share::Places(20)));
+        for wrong in
+            ["0", "-1", "0.5", "true", "1000001", "\"20\"", "\"0%\"", "\"101%\"", "\"%\"", "\"+5%\"", "\"5 %\""]
+        {
+            let fault = client_fault(&format!("uid = 1\nshare = {wrong}"));
+            assert!(fault.contains("client.a.share: ") && fault.contains('%'), "{fault}");
+        }
     }
 
     #[test]

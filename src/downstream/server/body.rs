@@ -1,13 +1,12 @@
 //! Reading a request's body: capped before and while it arrives, and never for longer than its deadline.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body::Body;
-use http_body_util::BodyExt as _;
+use http_body::{Body as _, Frame};
 use thiserror::Error;
 use tokio::time::timeout;
 
@@ -49,10 +48,12 @@ pub enum BodyError {
     Broken(#[source] BrokenBody),
 }
 
-/// Reads the whole body, and holds budget for it: the announced length before a byte is read, or what has arrived.
+/// Reads the whole body, and holds budget for as much of it as has arrived. Nothing is reserved for an announced length:
+/// a client that announces much and sends little would take memory from others for the price of a header field.
 ///
 /// # Errors
-/// See [`BodyError`]. An announced length over the limit is refused before a byte is read.
+/// See [`BodyError`]. An announced length over the limit is refused before a byte is read. One that the budget could
+/// never hold is refused as soon as what has arrived exceeds the budget.
 pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) -> Result<(Bytes, Held), BodyError> {
     let too_large = || BodyError::TooLarge { limit: limits.bytes };
     let announced = usize::try_from(body.size_hint().lower()).map_err(|_| too_large())?;
@@ -60,7 +61,6 @@ pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) ->
         return Err(too_large());
     }
     let mut held = budget.hold();
-    held.at_least(announced)?;
     let read = {
         let mut whole = pin!(collect(body, limits.bytes, &mut held));
         match poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
@@ -81,9 +81,11 @@ pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) ->
 async fn collect(mut body: RequestBody, limit: usize, held: &mut Held) -> Result<Option<Bytes>, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    loop {
+        let come = first.len().saturating_add(rest.len());
+        let Some(frame) = next_frame(&mut body, come, held).await? else { break };
         let Ok(data) = frame.map_err(broken_off)?.into_data() else { continue }; // trailers mean nothing to a form
-        let length = first.len().saturating_add(rest.len()).saturating_add(data.len());
+        let length = come.saturating_add(data.len());
         if length > limit {
             return Ok(None);
         }
@@ -101,6 +103,25 @@ async fn collect(mut body: RequestBody, limit: usize, held: &mut Held) -> Result
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
     Ok(Some(whole.freeze()))
+}
+
+/// The next frame of a body of which `come` bytes are here. While it is awaited, what has arrived of it is held.
+async fn next_frame(
+    body: &mut RequestBody,
+    come: usize,
+    held: &mut Held,
+) -> Result<Option<Result<Frame<Bytes>, BrokenBody>>, NoMemory> {
+    poll_fn(|cx| {
+        let frame = Pin::new(&mut *body).poll_frame(cx);
+        match frame {
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            Poll::Pending => match held.at_least(come.saturating_add(body.arrived())) {
+                Ok(()) => Poll::Pending,
+                Err(full) => Poll::Ready(Err(full)),
+            },
+        }
+    })
+    .await
 }
 
 fn broken_off(error: BrokenBody) -> BodyError {

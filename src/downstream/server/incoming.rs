@@ -30,7 +30,7 @@ const MOST_READ: usize = 64 * 1024;
 /// makes the client wait.
 const READ_AHEAD: usize = MAX_REQUEST_HEAD;
 
-/// The most bytes of a body in one piece. An announced length has been checked before the body is read.
+/// The most bytes of a body in one piece.
 const MOST_IN_ONE_PIECE: usize = 256 * 1024;
 
 /// See the module's page.
@@ -282,7 +282,9 @@ impl<S: Socket> Received<S> {
     fn poll_piece(&mut self, left: u64, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BrokenBody>> {
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(MOST_IN_ONE_PIECE);
         while let Some(missing) = wanted.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
-            let mut rest = self.buffer.space_for_all(wanted).limit(missing);
+            // memory follows what has come: to announce a long body is no way to take any
+            let space = wanted.min(self.buffer.len().saturating_mul(2).max(MOST_READ));
+            let mut rest = self.buffer.space_for_all(space).limit(missing);
             match ready!(pin!(self.stream.read_buf(&mut rest)).poll(cx)) {
                 Ok(0) => return Poll::Ready(Err(BrokenBody::Socket(io::ErrorKind::UnexpectedEof.into()))),
                 Ok(_) => {}
@@ -320,6 +322,15 @@ impl<S: Socket> UnreadBody for Incoming<S> {
             Framing::Length(left) => (*left, Some(*left)),
             chunks if chunks.is_over() => (0, Some(0)),
             Framing::Chunked(_) | Framing::UntilClose => (0, None),
+        }
+    }
+
+    fn arrived(&self) -> usize {
+        let this = self.0.borrow();
+        match &this.body {
+            Framing::Length(left) => this.buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX)),
+            // a chunk is handed out as far as it has come
+            Framing::Chunked(_) | Framing::UntilClose => 0,
         }
     }
 

@@ -19,6 +19,9 @@ pub(super) trait UnreadBody {
     /// The least and, if known, the most bytes that have not been read yet.
     fn left(&self) -> (u64, Option<u64>);
 
+    /// How many bytes of it are here already and wait for the rest of their piece.
+    fn arrived(&self) -> usize;
+
     /// The next bytes; `None` when the body has ended.
     fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BrokenBody>>;
 }
@@ -38,6 +41,11 @@ impl RequestBody {
     /// The next on a connection.
     pub(super) fn new(unread: Rc<dyn UnreadBody>) -> Self {
         Self(unread)
+    }
+
+    /// How many bytes are here that no frame has brought yet.
+    pub(super) fn arrived(&self) -> usize {
+        self.0.arrived()
     }
 }
 

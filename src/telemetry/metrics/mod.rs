@@ -13,6 +13,7 @@ mod register;
 mod routes;
 mod scraped;
 mod sharded;
+mod shares;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use process::ProcessMetrics;
 pub use routes::RouteMetrics;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};
 pub use scraped::{EndpointState, Snapshot};
+pub use shares::ShareMetrics;
 
 use routes::RouteFamilies;
 use scraped::ScrapedMetrics;
@@ -48,6 +50,8 @@ pub struct Metrics {
     pub configuration: ConfigurationMetrics,
     /// What is counted of the process as a whole.
     pub process: ProcessMetrics,
+    /// What is counted of clients' shares.
+    pub shares: ShareMetrics,
     scraped: ScrapedMetrics,
 }
 
@@ -68,6 +72,7 @@ impl Metrics {
             keys: KeyMetrics::register(&mut registry),
             configuration: ConfigurationMetrics::register(&mut registry),
             process: ProcessMetrics::register(&mut registry),
+            shares: ShareMetrics::register(&mut registry),
             scraped: ScrapedMetrics::register(&mut registry),
             registry,
         }

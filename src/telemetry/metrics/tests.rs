@@ -30,6 +30,7 @@ fn full_scrape(metrics: &Metrics) -> String {
     metrics.keys.set_expiry("main", Some(1_767_225_600));
     metrics.keys.set_degraded("main", 0);
     metrics.configuration.is_served(1, Some("e3b0c442"));
+    metrics.shares.count("reporting", "in_flight");
     let endpoints = vec![EndpointState { route: "importexport", down: 0, outages: 0 }];
     metrics.render(&Snapshot { connections: vec![("local", 1)], endpoints, bodies_held: 0 }).unwrap()
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use countersign::authorize::{Admission, Callers, Clients, Policy};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, Socket};
-use countersign::downstream::{BodyLimits, ByteBudget, Capacity};
+use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
 use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes};
 use countersign::query::{ErrorDialect, FormLimits};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
@@ -62,7 +62,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         audit_values: Vec::new(),
         body_limits: BodyLimits { bytes: 2048, deadline: AGES },
         form_limits: LIMITS,
-        in_flight: Capacity::new(4),
+        in_flight: Shares::undivided(Capacity::new(4)),
         upstream: Rc::new(upstream),
         metrics: Rc::new(metrics),
     };
@@ -72,7 +72,9 @@ pub(super) fn proxy(port: u16) -> Proxy {
         callers: Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new()))),
         service_accounts: None,
         required_header: None,
-        bodies: ByteBudget::new(64 * 1024),
+        bodies: Shares::undivided(ByteBudget::new(64 * 1024)),
+        unnamed: 0,
+        shares: Metrics::new().shares,
         panics: Metrics::new().process.panics(),
         audit: AuditLog::off(),
         routes: Routes::new(vec![Rc::new(route)]),
