@@ -16,7 +16,7 @@ use super::peer::certificate::{self, CertificateError};
 use super::peer::evidence::{PeerEvidence, PeerFacts};
 use super::peer::loopback;
 use super::peer::tls::ReloadableTls;
-use super::server::{Clocks, Current, Handler, Lifetime, Service, serve};
+use super::server::{Clocks, Current, Handler, Lifetime, Metered, Service, serve};
 use super::socket::bound::{Accepted, OwnerLookup};
 use super::socket::listener::{Security, tls_on_unix_socket};
 
@@ -104,8 +104,8 @@ fn credentials(stream: &UnixStream) -> Result<PeerEvidence, HandshakeError> {
     Ok(PeerFacts::Unix { uid: peer.uid(), gid: peer.gid(), pid }.into())
 }
 
-async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<TcpStream>, HandshakeError> {
-    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(stream)).await {
+async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<Metered>, HandshakeError> {
+    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(Metered::new(stream))).await {
         Ok(agreed) => agreed.map_err(HandshakeError::Handshake),
         Err(_elapsed) => Err(HandshakeError::Slow),
     }

@@ -24,7 +24,8 @@ pub use drain::Drain;
 pub use peer::evidence::{PeerEvidence, PeerFacts};
 pub use peer::{JwksError, TokenAlgorithm, loopback, service_account, tls};
 pub use server::{
-    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, Reply, RequestBody, Service, body,
+    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,
+    body,
 };
 pub use shares::Shares;
 pub use socket::bound::{Bound, OwnerLookup};

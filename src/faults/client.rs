@@ -1,6 +1,6 @@
 //! Requests that are refused for who sends them: not identified, not allowed, or too many.
 
-use super::class::{FaultClass, info, rows, warn};
+use super::class::{FaultClass, LogReason, info, rows, warn};
 
 rows! {
     MISSING_CREDENTIAL = refused(403, "MissingAuthenticationToken", warn("client.denied");
@@ -36,3 +36,7 @@ rows! {
         "`countersign policy explain` names the rule that decides; add an `allow` rule if the call should pass.")
         .keeping_the_connection();
 }
+
+/// How the log calls a response that was cut since the client took it too slowly. The client has the endpoint's status
+/// by then, so there is no row for it.
+pub const SLOW_READER: LogReason = info("client.slow");

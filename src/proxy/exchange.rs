@@ -111,6 +111,7 @@ impl Proxy {
             BodyError::NoMemory(NoMemory::Full)
             | BodyError::TooLarge { .. }
             | BodyError::TooSlow { .. }
+            | BodyError::BelowMinimum(_)
             | BodyError::Cut(_)
             | BodyError::Broken(_) => error.into(),
         }
