@@ -87,6 +87,7 @@ impl Proxy {
         let (bytes, _held) =
             body::read(body, route.body_limits, bodies).await.map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
+        record.reserve_audit()?;
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
@@ -151,7 +152,7 @@ impl Handler for Proxy {
         body: RequestBody,
     ) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
-        record.audit = self.audit.reserve();
+        record.audit = self.audit.begin();
         let outcome = {
             let running = pin!(self.run(&peer, head, body, &mut record));
             contained(running, &self.panics).await
@@ -169,7 +170,7 @@ impl Handler for Proxy {
 
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
-        record.audit = self.audit.reserve();
+        record.audit = self.audit.begin();
         self.fail(&fault.into(), record, exchange)
     }
 }

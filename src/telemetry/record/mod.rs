@@ -116,9 +116,20 @@ impl ExchangeRecord {
     /// The audit has no place for its line, and `when_full` is `refuse`.
     pub(crate) fn check_audit(&self) -> Result<(), AuditUnavailable> {
         match self.audit {
-            Reservation::NotNeeded | Reservation::Reserved(_) => Ok(()),
+            Reservation::NotNeeded | Reservation::Later(_) | Reservation::Reserved(_) => Ok(()),
             Reservation::Refused => Err(AuditUnavailable),
         }
+    }
+
+    /// Takes the place of the audit line, without which nothing may be sent.
+    ///
+    /// # Errors
+    /// As for [`Self::check_audit`].
+    pub(crate) fn reserve_audit(&mut self) -> Result<(), AuditUnavailable> {
+        if let Reservation::Later(log) = &self.audit {
+            self.audit = log.reserve();
+        }
+        self.check_audit()
     }
 
     /// Notes which Action is called, once the route is known.
@@ -135,15 +146,18 @@ impl ExchangeRecord {
     ) {
         match self.audit {
             Reservation::Reserved(_) => self.parameters = FormSummary::of(parameters, wanted),
-            Reservation::NotNeeded | Reservation::Refused => {}
+            Reservation::NotNeeded | Reservation::Later(_) | Reservation::Refused => {}
         }
     }
 
     /// Writes the audit line, once: before the response is passed on, which may still break off after that (the log
     /// says so).
     pub(crate) fn write_audit(&mut self, outcome: Outcome) {
-        let audit = std::mem::replace(&mut self.audit, Reservation::NotNeeded);
-        let Reservation::Reserved(place) = audit else { return };
+        let place = match std::mem::replace(&mut self.audit, Reservation::NotNeeded) {
+            Reservation::Later(log) => log.reserve(),
+            known => known,
+        };
+        let Reservation::Reserved(place) = place else { return };
         place.write(&Entry {
             request_id: self.request_id.as_str(),
             listener: self.listener.name(),
