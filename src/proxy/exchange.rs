@@ -99,7 +99,7 @@ impl Proxy {
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
         drop(head); // not needed any more, and waiting for the endpoint may take long
-        let sent = deliver(route, &allowed, &forwarded, now, record).await?;
+        let sent = deliver(route, &allowed, client.name(), &forwarded, now, record).await?;
         Ok((sent, permit))
     }
 
