@@ -71,7 +71,7 @@ impl Subject {
 
     /// Reads a form and has the policy decide.
     pub(crate) fn allowed<'a>(&self, body: &'a [u8]) -> Authorized<'a> {
-        let client = ClientIdentity::Named { client: &self.client, method: Method::BearerToken };
+        let client = ClientIdentity::Named { client: &self.client, method: Method::BearerToken, token: None };
         Policy::ByClient.authorize(&client, ROUTE, self.parsed(body)).unwrap()
     }
 

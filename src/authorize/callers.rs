@@ -9,6 +9,7 @@ use super::admission::Admission;
 use super::client::{Client, Clients};
 use super::evidence::{Evidence, Method};
 use super::identity::ClientIdentity;
+use super::token::{TokenDigest, TokenName};
 
 /// Who may call a listener, with the clients that are configured.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub struct Callers {
 }
 
 /// Why the sender of a request is not authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthenticationError {
     /// The request carries no credential that the listener accepts. A user or group that belongs to no client counts as
     /// no credential, because the sender did not choose to present it.
@@ -28,9 +29,40 @@ pub enum AuthenticationError {
     /// the two identities must be wrong, so neither is trusted.
     #[error("the credential of the request is not that of one known client")]
     UnknownCredential,
+    /// One name in the presented certificate belongs to a client, and another does not belong to that client. Who
+    /// holds such a certificate is not known: it would be accepted for what one part of it says, whatever the rest
+    /// does.
+    #[error("the names in the certificate of the request do not all belong to one client")]
+    NamesDisagree(#[source] NamesDisagree),
     /// A presented token may be valid, but the keys to verify it have not been fetched yet.
     #[error("the token of the request cannot be verified yet: the keys of its issuer are not here")]
     KeysMissing,
+}
+
+/// Which name in a certificate does not belong to the client of the others. For the log: the client is told less.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NamesDisagree {
+    /// Nobody has it.
+    #[error(
+        "client {client} has only some of its names, and no client has {name:?}; if it belongs to {client}, list it in \
+         `spiffe` or `dns` of [client.{client}]"
+    )]
+    Unknown {
+        /// The client that has another name of the certificate.
+        client: String,
+        /// The name that nobody has.
+        name: String,
+    },
+    /// Another client has it.
+    #[error("client {client} has only some of its names, and client {other} has {name:?}")]
+    OfAnother {
+        /// The client that has the first known name of the certificate.
+        client: String,
+        /// The other client.
+        other: String,
+        /// The name that the other client has.
+        name: String,
+    },
 }
 
 impl Callers {
@@ -55,6 +87,18 @@ impl Callers {
         }
     }
 
+    /// Whether the certificate of a connection, which `evidence` has the names of, belongs to a client. A listener that
+    /// does not identify clients by certificates has nothing against any.
+    ///
+    /// # Errors
+    /// The certificate belongs to no client, so that every request on its connection will be refused.
+    pub fn check_certificate(&self, evidence: &Evidence<'_>) -> Result<(), AuthenticationError> {
+        if !self.admission.accepts(Method::Mtls) || evidence.certificate_names().next().is_none() {
+            return Ok(());
+        }
+        identify(&[Method::Mtls], &self.clients, evidence).map(drop)
+    }
+
     /// Whether the `Authorization` field is evaluated.
     #[must_use]
     pub fn read_authorization(&self) -> bool {
@@ -68,11 +112,16 @@ fn identify<'c>(
     evidence: &Evidence<'_>,
 ) -> Result<ClientIdentity<'c>, AuthenticationError> {
     let mut identified: Option<(&Client, Method)> = None;
-    let mut certificate = Credential::new(evidence.spiffe_id.is_some() || !evidence.dns_names.is_empty());
+    let mut certificate = Credential::new(evidence.certificate_names().next().is_some());
     let mut bearer = Credential::new(evidence.bearer_token.is_some() || evidence.service_account.is_some());
+    let presented = evidence.bearer_token.filter(|_| methods.contains(&Method::BearerToken)).map(TokenDigest::of);
+    let mut token = None;
     for &method in methods {
+        if method == Method::Mtls {
+            check_names(clients, evidence).map_err(AuthenticationError::NamesDisagree)?;
+        }
         let mut found = None;
-        for client in clients.identified_by(method, evidence) {
+        for client in clients.identified_by(method, evidence, presented.as_ref()) {
             found = Some(client);
             match identified {
                 None => identified = Some((client, method)),
@@ -83,14 +132,49 @@ fn identify<'c>(
         match method {
             Method::UnixPeer | Method::LoopbackOwner => {}
             Method::Mtls => certificate.note(found),
-            Method::BearerToken | Method::ServiceAccount => bearer.note(found),
+            Method::BearerToken => {
+                bearer.note(found);
+                token = token.or(found.and(presented.as_ref()).map(|digest| TokenName::Bearer(digest.mark())));
+            }
+            Method::ServiceAccount => {
+                bearer.note(found);
+                let account = found.zip(evidence.service_account);
+                let account = account.and_then(|(client, account)| client.service_account(account));
+                token = token.or(account.map(TokenName::ServiceAccount));
+            }
         }
     }
     if certificate == Credential::Unknown || bearer == Credential::Unknown {
         return Err(AuthenticationError::UnknownCredential);
     }
     let (client, method) = identified.ok_or(AuthenticationError::MissingCredential)?;
-    Ok(ClientIdentity::Named { client, method })
+    Ok(ClientIdentity::Named { client, method, token })
+}
+
+/// All names in a certificate belong to one client, or none of them to any.
+fn check_names(clients: &Clients, evidence: &Evidence<'_>) -> Result<(), NamesDisagree> {
+    let mut known: Option<&Client> = None;
+    let mut unknown = None;
+    for name in evidence.certificate_names() {
+        let Some(client) = clients.iter().find(|client| client.is_named(name)) else {
+            unknown.get_or_insert(name);
+            continue;
+        };
+        match known {
+            None => known = Some(client),
+            Some(first) if ptr::eq(first, client) => {}
+            Some(first) => {
+                let (client, other) = (first.name.clone(), client.name.clone());
+                return Err(NamesDisagree::OfAnother { client, other, name: name.as_str().to_owned() });
+            }
+        }
+    }
+    match (known, unknown) {
+        (Some(client), Some(name)) => {
+            Err(NamesDisagree::Unknown { client: client.name.clone(), name: name.as_str().to_owned() })
+        }
+        (_, None) | (None, Some(_)) => Ok(()),
+    }
 }
 
 /// The state of a credential that the sender presents: a certificate or a bearer token.
@@ -122,7 +206,6 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::super::client::{Identifiers, Mode};
-    use super::super::token::TokenDigest;
     use super::*;
 
     use Method::{BearerToken, LoopbackOwner, Mtls, ServiceAccount, UnixPeer};
@@ -179,7 +262,7 @@ mod tests {
     #[test]
     fn each_method_names_its_clients() {
         let none = Evidence::default();
-        let dns = ["x.example".to_owned(), "MESH.example".to_owned()];
+        let dns = ["MESH.example".to_owned()];
         assert_eq!(who(&ALL, Evidence { uid: Some(1001), gid: Some(7), ..none }), named("user by unix-peer"));
         assert_eq!(who(&ALL, Evidence { uid: Some(5), gid: Some(100), ..none }), named("group by unix-peer"));
         assert_eq!(who(&ALL, Evidence { owner_uid: Some(1000), ..none }), named("user by loopback-owner"));
@@ -221,6 +304,44 @@ mod tests {
     }
 
     #[test]
+    fn all_names_of_a_certificate_lead_to_one_client_or_it_leads_to_none() {
+        let [known, unknown] = ["mesh.example", "x.example"].map(|name| [name.to_owned()]);
+        let both = ["mesh.example".to_owned(), "x.example".to_owned()];
+        let (spiffe, stranger) = (Some("spiffe://example/mesh"), Some("spiffe://example/stranger"));
+        let none = Evidence::default();
+        assert_eq!(who(&[Mtls], Evidence { spiffe_id: spiffe, dns_names: &known, ..none }), named("mesh by mtls"));
+        for (spiffe_id, dns_names, other_names, name) in [
+            (stranger, &known[..], &[][..], "spiffe://example/stranger"),
+            (spiffe, &unknown, &[], "x.example"),
+            (None, &both, &[], "x.example"),
+            (None, &known, &["*.example".to_owned()][..], "*.example"),
+            (spiffe, &[], &["urn:x".to_owned()], "urn:x"),
+        ] {
+            let error = who(&ALL, Evidence { spiffe_id, dns_names, other_names, ..none }).unwrap_err();
+            let unknown = NamesDisagree::Unknown { client: "mesh".to_owned(), name: name.to_owned() };
+            assert_eq!(error, AuthenticationError::NamesDisagree(unknown));
+            assert!(!error.to_string().contains(name), "the client is not told what it could try next: {error}");
+        }
+        assert_eq!(who(&[Mtls], Evidence { spiffe_id: stranger, dns_names: &unknown, ..none }), UNKNOWN);
+        assert_eq!(who(&[Mtls], Evidence { other_names: &unknown, ..none }), UNKNOWN);
+        let clients = ["a", "b"].map(|name| client(name, |is| is.dns_names = vec![format!("{name}.example")]));
+        let callers = Callers::new(Admission::Clients(vec![Mtls]), Arc::new(Clients::new(clients.into())));
+        let dns_names = &["a.example".to_owned(), "b.example".to_owned()];
+        let error = callers.authenticate(&Evidence { dns_names, ..none }).unwrap_err();
+        assert!(matches!(error, AuthenticationError::NamesDisagree(NamesDisagree::OfAnother { .. })), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_is_checked_before_a_request_where_certificates_count() {
+        let none = Evidence::default();
+        let stranger = Evidence { spiffe_id: Some("spiffe://example/stranger"), ..none };
+        assert_eq!(callers(&ALL).check_certificate(&stranger), Err(AuthenticationError::UnknownCredential));
+        assert_eq!(callers(&[BearerToken]).check_certificate(&stranger), Ok(()));
+        let mesh = Evidence { spiffe_id: Some("spiffe://example/mesh"), ..none };
+        assert_eq!((callers(&ALL).check_certificate(&mesh), callers(&ALL).check_certificate(&none)), (Ok(()), Ok(())));
+    }
+
+    #[test]
     fn a_presented_credential_must_be_known_even_where_the_socket_names_a_client() {
         assert_eq!(who(&ALL, Evidence { uid: Some(1000), ..token(b"guess") }), UNKNOWN);
         assert_eq!(who(&[UnixPeer], Evidence { uid: Some(1000), ..token(b"guess") }), named("user by unix-peer"));
@@ -232,6 +353,17 @@ mod tests {
         assert_eq!(who(&[BearerToken, ServiceAccount], verified), named("pod by service-account"));
         assert_eq!(who(&[ServiceAccount, BearerToken], verified), named("pod by service-account"));
         assert_eq!(who(&[ServiceAccount], token(b"not verified")), UNKNOWN);
+    }
+
+    #[test]
+    fn a_token_is_named_by_its_digest_or_its_service_account() {
+        let callers = callers(&ALL);
+        let named = |evidence: Evidence<'_>| {
+            callers.authenticate(&evidence).unwrap().token().map(|token| token.to_string()).unwrap_or_default()
+        };
+        assert_eq!(named(token(b"old")), TokenDigest::of(b"old").mark().to_string());
+        assert_eq!(named(Evidence { service_account: Some("ns/pod"), ..token(b"a JWT") }), "ns/pod");
+        assert_eq!(named(Evidence { uid: Some(1000), ..Evidence::default() }), "");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use subtle::ConditionallySelectable as _;
 
-use super::evidence::{Evidence, Method};
+use super::evidence::{CertificateName, Evidence, Method};
 use super::rate::{RateLimit, Throttled};
 use super::rule::{Rule, Verdict, judge};
 use super::token::TokenDigest;
@@ -89,23 +89,33 @@ impl Client {
         self.rate.as_ref().map_or(Ok(()), |rate| rate.try_take(now_nanos))
     }
 
+    /// The name of a service account, if it is one of this client's.
+    pub(super) fn service_account(&self, account: &str) -> Option<&str> {
+        self.identifiers.service_accounts.iter().map(String::as_str).find(|known| *known == account)
+    }
+
+    /// Whether a name in a certificate is one of this client's.
+    pub(super) fn is_named(&self, name: CertificateName<'_>) -> bool {
+        match name {
+            CertificateName::Spiffe(id) => self.identifiers.spiffe_ids.iter().any(|known| known == id),
+            CertificateName::Dns(name) => {
+                self.identifiers.dns_names.iter().any(|known| known.eq_ignore_ascii_case(name))
+            }
+            CertificateName::Other(_) => false,
+        }
+    }
+
     fn is_identified_by(&self, method: Method, evidence: &Evidence<'_>) -> bool {
-        let Identifiers { uids, gids, spiffe_ids, dns_names, tokens: _, service_accounts } = &self.identifiers;
+        let Identifiers { uids, gids, spiffe_ids: _, dns_names: _, tokens: _, service_accounts: _ } = &self.identifiers;
         match method {
             Method::UnixPeer => {
                 evidence.uid.is_some_and(|uid| uids.contains(&uid))
                     || evidence.gid.is_some_and(|gid| gids.contains(&gid))
             }
             Method::LoopbackOwner => evidence.owner_uid.is_some_and(|uid| uids.contains(&uid)),
-            Method::Mtls => {
-                evidence.spiffe_id.is_some_and(|id| spiffe_ids.iter().any(|known| known == id))
-                    || evidence
-                        .dns_names
-                        .iter()
-                        .any(|name| dns_names.iter().any(|known| known.eq_ignore_ascii_case(name)))
-            }
+            Method::Mtls => evidence.certificate_names().any(|name| self.is_named(name)),
             Method::ServiceAccount => {
-                evidence.service_account.is_some_and(|account| service_accounts.iter().any(|known| known == account))
+                evidence.service_account.is_some_and(|account| self.service_account(account).is_some())
             }
             // `Clients::by_token` compares the tokens of all clients at once
             Method::BearerToken => false,
@@ -137,21 +147,21 @@ impl Clients {
         &'c self,
         method: Method,
         evidence: &Evidence<'_>,
+        token: Option<&TokenDigest>,
     ) -> impl Iterator<Item = &'c Client> {
         let by_token = match method {
-            Method::BearerToken => evidence.bearer_token.and_then(|token| self.by_token(token)),
+            Method::BearerToken => token.and_then(|token| self.by_token(token)),
             Method::UnixPeer | Method::LoopbackOwner | Method::Mtls | Method::ServiceAccount => None,
         };
         self.0.iter().filter(move |client| client.is_identified_by(method, evidence)).chain(by_token)
     }
 
     /// Compares every digest of every client, so that the time taken does not tell which one matched.
-    fn by_token(&self, token: &[u8]) -> Option<&Client> {
-        let presented = TokenDigest::of(token);
+    fn by_token(&self, presented: &TokenDigest) -> Option<&Client> {
         let mut found = u64::MAX;
         for (index, client) in (0_u64..).zip(&self.0) {
             for known in &client.identifiers.tokens {
-                found.conditional_assign(&index, known.matches(&presented));
+                found.conditional_assign(&index, known.matches(presented));
             }
         }
         self.0.get(usize::try_from(found).ok()?)

@@ -16,11 +16,38 @@ pub struct Evidence<'a> {
     pub spiffe_id: Option<&'a str>,
     /// The DNS names in a verified client certificate.
     pub dns_names: &'a [String],
+    /// The other names in it, by which no client can be configured: wildcards, and URIs that are not SPIFFE ids.
+    pub other_names: &'a [String],
     /// The token of the only `Authorization: Bearer` field. It is a secret: it is hashed and compared, and used for
     /// nothing else.
     pub bearer_token: Option<&'a [u8]>,
     /// The service account of a verified token, as `namespace/name`.
     pub service_account: Option<&'a str>,
+}
+
+/// A name in a verified client certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CertificateName<'a> {
+    Spiffe(&'a str),
+    Dns(&'a str),
+    Other(&'a str),
+}
+
+impl<'a> Evidence<'a> {
+    /// All names in the certificate.
+    pub(super) fn certificate_names(&self) -> impl Iterator<Item = CertificateName<'a>> + use<'a> {
+        let dns_names = self.dns_names.iter().map(|name| CertificateName::Dns(name));
+        let other_names = self.other_names.iter().map(|name| CertificateName::Other(name));
+        self.spiffe_id.map(CertificateName::Spiffe).into_iter().chain(dns_names).chain(other_names)
+    }
+}
+
+impl<'a> CertificateName<'a> {
+    pub(super) const fn as_str(self) -> &'a str {
+        match self {
+            Self::Spiffe(name) | Self::Dns(name) | Self::Other(name) => name,
+        }
+    }
 }
 
 /// A method of authentication. Each listener lists the methods it accepts, and ignores evidence for any other.

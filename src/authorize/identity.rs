@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::evidence::Method;
 use super::rate::Throttled;
+use super::token::TokenName;
 
 /// An authenticated client.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +16,20 @@ pub enum ClientIdentity<'c> {
         client: &'c Client,
         /// How it was identified. When several methods agree, the first that the listener lists.
         method: Method,
+        /// Which of its tokens the request carries, if it carries one.
+        token: Option<TokenName<'c>>,
     },
+}
+
+impl<'c> ClientIdentity<'c> {
+    /// Which token of the client the request carries.
+    #[must_use]
+    pub const fn token(&self) -> Option<TokenName<'c>> {
+        match self {
+            Self::AnyLocal => None,
+            Self::Named { token, .. } => *token,
+        }
+    }
 }
 
 impl ClientIdentity<'_> {

@@ -18,7 +18,7 @@ mod rule;
 mod token;
 
 pub use admission::Admission;
-pub use callers::{AuthenticationError, Callers};
+pub use callers::{AuthenticationError, Callers, NamesDisagree};
 pub use client::{Client, Clients, Identifiers, Mode};
 pub use condition::{Condition, Test};
 pub use evidence::{Evidence, Method};
@@ -28,4 +28,4 @@ pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern};
 pub use policy::{Authorized, Decision, Denied, Policy};
 pub use rate::{RateLimit, Throttled};
 pub use rule::{Effect, Rule, RuleId, RuleList, Verdict, judge};
-pub use token::TokenDigest;
+pub use token::{TokenDigest, TokenMark, TokenName};

@@ -166,7 +166,7 @@ mod tests {
     }
 
     const fn named(client: &Client) -> ClientIdentity<'_> {
-        ClientIdentity::Named { client, method: Method::UnixPeer }
+        ClientIdentity::Named { client, method: Method::UnixPeer, token: None }
     }
 
     fn decide(mode: Mode, route: &str, body: &str) -> Result<Decision, String> {

@@ -54,7 +54,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     print_line!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_capacity(settings);
-    super::check_clients::print_shares(settings);
     print_unused(settings);
     print_posture(settings, arguments.config.as_deref(), &keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| !is_loaded(key)).collect();

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -14,9 +15,9 @@ use tokio_rustls::server::TlsStream;
 use super::drain::Drain;
 use super::peer::certificate::{self, CertificateError};
 use super::peer::evidence::{PeerEvidence, PeerFacts};
-use super::peer::loopback;
 use super::peer::tls::ReloadableTls;
-use super::server::{Clocks, Current, Handler, Lifetime, Metered, Service, serve};
+use super::peer::{DescribedCertificate, HandshakeFault, TurnedAway, loopback, presented};
+use super::server::{Current, Handler, Lifetime, Service, serve};
 use super::socket::bound::{Accepted, OwnerLookup};
 use super::socket::listener::{Security, tls_on_unix_socket};
 
@@ -41,7 +42,19 @@ pub(super) enum HandshakeError {
     Certificate(#[source] CertificateError),
 }
 
-/// Gathers the evidence about a connection that `service` requires, then serves the connection to its end.
+impl HandshakeError {
+    fn fault(&self) -> HandshakeFault {
+        match self {
+            Self::Socket(_) => HandshakeFault::Closed,
+            Self::Handshake(error) => HandshakeFault::of(error),
+            Self::Slow => HandshakeFault::Timeout,
+            Self::Certificate(error) => error.into(),
+        }
+    }
+}
+
+/// Gathers the evidence about a connection that `service` requires, then serves the connection to its end. The handler
+/// hears of a client of TLS that is turned away.
 pub(super) async fn serve_authenticated<H: Handler>(
     accepted: Accepted,
     service: &Service<H>,
@@ -65,7 +78,7 @@ pub(super) async fn serve_authenticated<H: Handler>(
         (Accepted::Unix(_), Security::Tls(_)) => return Err(HandshakeError::Socket(tls_on_unix_socket())),
         // boxed, so that plain connections do not reserve memory for a TLS handshake
         (Accepted::Tcp { stream, address }, Security::Tls(tls)) => {
-            Box::pin(serve_tls(stream, address, tls, clocks, current, drain)).await?;
+            Box::pin(serve_tls(stream, address, tls, service, current, drain)).await?;
         }
     }
     Ok(())
@@ -75,21 +88,35 @@ async fn serve_tls<H: Handler>(
     stream: TcpStream,
     address: SocketAddr,
     tls: &ReloadableTls,
-    clocks: Clocks,
+    service: &Service<H>,
     current: Rc<Current<H>>,
     drain: Drain,
 ) -> Result<(), HandshakeError> {
-    set_nodelay(&stream)?;
-    let stream = handshake(stream, tls).await?;
-    let names = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-        Some(leaf) => certificate::names(leaf).map_err(HandshakeError::Certificate)?,
-        None => certificate::Names::default(),
+    let (agreed, presented) = presented::during(handshake(stream, tls)).await;
+    let certificate = presented.as_ref().map(DescribedCertificate::of).map(Box::new);
+    let (stream, names) = match agreed.and_then(|stream| Ok((names(&stream)?, stream))) {
+        Ok((names, stream)) => (stream, names),
+        Err(error) => {
+            let peer = PeerFacts::Tls { address, names: certificate::Names::default(), certificate: None }.into();
+            service.handler.turn_away(&TurnedAway {
+                peer: &peer,
+                fault: error.fault(),
+                error: error.to_string(),
+                certificate: certificate.as_deref(),
+            });
+            return Err(error);
+        }
     };
-    let certificate::Names { spiffe_id, dns_names } = names;
-    let peer = Rc::new(PeerFacts::Tls { address, spiffe_id, dns_names }.into());
+    let peer = Rc::new(PeerFacts::Tls { address, names, certificate }.into());
+    service.handler.greet(&peer);
     let lifetime = Lifetime::AtMost(tls.session_lifetime());
-    serve(stream, peer, clocks, lifetime, current, drain).await;
+    serve(stream, peer, service.limits.clocks, lifetime, current, drain).await;
     Ok(())
+}
+
+fn names(stream: &TlsStream<TcpStream>) -> Result<certificate::Names, HandshakeError> {
+    let leaf = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
+    leaf.map_or_else(|| Ok(certificate::Names::default()), certificate::names).map_err(HandshakeError::Certificate)
 }
 
 /// Responses are written whole, so that waiting for more data (Nagle) would only add delay.
@@ -104,8 +131,9 @@ fn credentials(stream: &UnixStream) -> Result<PeerEvidence, HandshakeError> {
     Ok(PeerFacts::Unix { uid: peer.uid(), gid: peer.gid(), pid }.into())
 }
 
-async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<Metered>, HandshakeError> {
-    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(Metered::new(stream))).await {
+async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    set_nodelay(&stream)?;
+    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(stream)).await {
         Ok(agreed) => agreed.map_err(HandshakeError::Handshake),
         Err(_elapsed) => Err(HandshakeError::Slow),
     }

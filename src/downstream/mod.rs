@@ -21,11 +21,12 @@ pub use accept::accept;
 pub use budget::{ByteBudget, Held, NoMemory};
 pub use capacity::{Capacity, Full, Permit};
 pub use drain::Drain;
-pub use peer::evidence::{PeerEvidence, PeerFacts};
-pub use peer::{JwksError, TokenAlgorithm, loopback, service_account, tls};
+pub use peer::evidence::{Origin, PeerEvidence, PeerFacts};
+pub use peer::{
+    DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, loopback, service_account, tls,
+};
 pub use server::{
-    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,
-    body,
+    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, Reply, RequestBody, Service, body,
 };
 pub use shares::Shares;
 pub use socket::bound::{Bound, OwnerLookup};

@@ -6,10 +6,9 @@ use crate::http1::Persistence;
 ///
 /// A warning is for what no client or endpoint causes that works as intended, and that an operator should look
 /// into: a call that is not allowed, a request that two parsers could read differently, an endpoint that breaks off.
-/// Mistakes and limits are `Info`. Every such line was caused by a request, so a flood of refusals is a flood of
-/// lines. It neither delays exchanges nor fills memory, since the log's queue is bounded and counts the lines it
-/// drops; the program that stores the lines has to limit how much disk they take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Mistakes and limits are `Info`. Every such line was caused by a request. Of a flood of refusals of strangers only
+/// the first have lines ([`crate::telemetry::refusals`]); each refusal of a client that is known has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// An operator has to act: the endpoint is not trusted, or there is a bug.
     Error,
@@ -20,12 +19,101 @@ pub enum Severity {
 }
 
 /// What the log says of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LogReason {
     /// The level of the line.
     pub severity: Severity,
     /// The field `reason`, one of a fixed set: `browser`, `form.dup`.
     pub reason: &'static str,
+}
+
+/// Why countersign responded in the endpoint's place, in one word of the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuditReason {
+    /// The client is not identified.
+    Unauthenticated,
+    /// The client's rules, or those of the listener for everybody, forbid the request.
+    Denied,
+    /// The client calls more often than it may.
+    Throttled,
+    /// The client has all of its share in use.
+    Share,
+    /// The request cannot be read in one way, or is not one that countersign signs.
+    Malformed,
+    /// The request is larger than it may be.
+    TooLarge,
+    /// The request did not arrive in time.
+    Slow,
+    /// The client left before its request was complete.
+    Abandoned,
+    /// All clients together have everything in use.
+    Overloaded,
+    /// countersign lacks what it needs: a key, the audit, an endpoint that counts as up.
+    Unavailable,
+    /// The endpoint cannot be reached, or is not trusted; nothing was sent.
+    Unreachable,
+    /// The request was sent, and no usable response came.
+    Unanswered,
+    /// A bug, or a signing device that failed.
+    Failed,
+}
+
+impl AuditReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 13] = [
+        Self::Unauthenticated,
+        Self::Denied,
+        Self::Throttled,
+        Self::Share,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Slow,
+        Self::Abandoned,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::Unreachable,
+        Self::Unanswered,
+        Self::Failed,
+    ];
+
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Denied => "denied",
+            Self::Throttled => "throttled",
+            Self::Share => "share",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Slow => "slow",
+            Self::Abandoned => "abandoned",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::Unreachable => "unreachable",
+            Self::Unanswered => "unanswered",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The reason of most refusals with this status; a row may say otherwise.
+    const fn of_refusal(status: u16) -> Self {
+        match status {
+            403 => Self::Denied,
+            408 => Self::Slow,
+            413 | 431 => Self::TooLarge,
+            _ => Self::Malformed,
+        }
+    }
+
+    /// The reason for which most requests with this status were not sent.
+    const fn of_unavailability(status: u16) -> Self {
+        match status {
+            500 => Self::Failed,
+            502 | 504 => Self::Unreachable,
+            _ => Self::Unavailable,
+        }
+    }
 }
 
 /// What became of the request.
@@ -50,6 +138,8 @@ pub struct FaultClass {
     pub code: &'static str,
     /// How it is logged.
     pub log: LogReason,
+    /// How the audit calls it.
+    pub audit: AuditReason,
     /// What became of the request.
     pub fate: Fate,
     /// What becomes of the client's connection. It is closed where the body was not read: what follows the head is
@@ -74,7 +164,8 @@ impl FaultClass {
     ) -> Self {
         let proxy_status = if status == 403 { "http_request_denied" } else { "http_request_error" };
         let (fate, persistence) = (Fate::Refused, Persistence::Close);
-        Self { status, unrepeatable_status: None, code, log, fate, persistence, proxy_status, cause, remedy }
+        let (audit, unrepeatable_status) = (AuditReason::of_refusal(status), None);
+        Self { status, unrepeatable_status, code, log, audit, fate, persistence, proxy_status, cause, remedy }
     }
 
     /// Not sent, and not for anything the client did. The connection is kept.
@@ -85,8 +176,8 @@ impl FaultClass {
         cause: &'static str,
         remedy: &'static str,
     ) -> Self {
-        let fate = Fate::Unavailable;
-        Self { fate, proxy_status: "proxy_internal_error", ..Self::refused(status, code, log, cause, remedy) }
+        let (fate, audit) = (Fate::Unavailable, AuditReason::of_unavailability(status));
+        Self { fate, audit, proxy_status: "proxy_internal_error", ..Self::refused(status, code, log, cause, remedy) }
             .keeping_the_connection()
     }
 
@@ -96,7 +187,7 @@ impl FaultClass {
     /// client gets unless the route lists the Action as safe to repeat.
     pub(super) const fn unknown(status: u16, log: LogReason, cause: &'static str, remedy: &'static str) -> Self {
         let class = Self::refused(status, "ProxyOutcomeUnknown", log, cause, remedy).keeping_the_connection();
-        Self { fate: Fate::Unknown, unrepeatable_status: Some(409), ..class }
+        Self { fate: Fate::Unknown, audit: AuditReason::Unanswered, unrepeatable_status: Some(409), ..class }
     }
 
     pub(super) const fn keeping_the_connection(self) -> Self {
@@ -105,6 +196,11 @@ impl FaultClass {
 
     pub(super) const fn closing_the_connection(self) -> Self {
         Self { persistence: Persistence::Close, ..self }
+    }
+
+    /// With another reason in the audit than the status suggests.
+    pub(super) const fn because(self, audit: AuditReason) -> Self {
+        Self { audit, ..self }
     }
 
     pub(super) const fn proxy_status(self, proxy_status: &'static str) -> Self {

@@ -1,42 +1,40 @@
 //! Requests that are refused for who sends them: not identified, not allowed, or too many.
 
-use super::class::{FaultClass, LogReason, info, rows, warn};
+use super::class::{AuditReason, FaultClass, info, rows, warn};
 
 rows! {
     MISSING_CREDENTIAL = refused(403, "MissingAuthenticationToken", warn("client.denied");
         "The client has no credential that this listener accepts.";
-        "Have the client send its token, use its certificate, or run as a user that a client of the listener names.");
+        "Have the client send its token, use its certificate, or run as a user that a client of the listener names.")
+        .because(AuditReason::Unauthenticated);
     UNKNOWN_CREDENTIAL = refused(403, "InvalidClientTokenId", warn("client.denied");
         "The client's credential is not the one of a configured client.";
-        "Compare the token, certificate name or user with the `[client.NAME]` tables that the listener lists.");
+        "Compare the token, certificate name or user with the `[client.NAME]` tables that the listener lists.")
+        .because(AuditReason::Unauthenticated);
     KEYS_MISSING = unavailable(503, "ServiceUnavailable", warn("client.denied");
         "The keys of the listener's token issuer have not been fetched yet.";
         "Look in the log for why they cannot be fetched. `/readyz` says when they are there.")
-        .closing_the_connection();
+        .closing_the_connection().because(AuditReason::Unauthenticated);
     // AWS's Query services say `Throttling` with status 400, and SDKs look for that pair: botocore's `_retry.json`
     // names both, older SDKs do not know 429, and on a 503 some would count the endpoint as down
     THROTTLED = refused(400, "Throttling", info("client.throttled");
         "The client calls more often than it may.";
         "Wait as `Retry-After` says, or raise the client's `rate`.")
-        .proxy_status("http_request_denied");
+        .proxy_status("http_request_denied").because(AuditReason::Throttled);
     SHARE_OF_IN_FLIGHT = unavailable(503, "ServiceUnavailable", info("share");
         "The client has its share of the route's `in_flight` in progress. Other clients are still served.";
         "Try again as `Retry-After` says. If it happens often, raise the client's `share` or the route's `in_flight`.")
-        .proxy_status("connection_limit_reached");
+        .proxy_status("connection_limit_reached").because(AuditReason::Share);
     SHARE_OF_BODIES = unavailable(503, "ServiceUnavailable", info("share");
         "The forms of the client hold its share of `process.bodies`. Other clients are still served.";
         "Try again as `Retry-After` says. If it happens often, raise the client's `share` or `process.bodies`.")
-        .closing_the_connection().proxy_status("connection_limit_reached");
+        .closing_the_connection().proxy_status("connection_limit_reached").because(AuditReason::Share);
     SHARE_OF_CONNECTIONS = unavailable(503, "ServiceUnavailable", info("share");
         "The client has its share of the listener's `connections` open. Other clients are still served.";
         "Close connections, or raise the client's `share` or the listener's `connections`.")
-        .closing_the_connection().proxy_status("connection_limit_reached");
+        .closing_the_connection().proxy_status("connection_limit_reached").because(AuditReason::Share);
     DENIED = refused(403, "AccessDenied", warn("policy");
         "The client's rules do not allow this Action.";
         "`countersign policy explain` names the rule that decides; add an `allow` rule if the call should pass.")
         .keeping_the_connection();
 }
-
-/// How the log calls a response that was cut since the client took it too slowly. The client has the endpoint's status
-/// by then, so there is no row for it.
-pub const SLOW_READER: LogReason = info("client.slow");

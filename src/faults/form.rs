@@ -1,6 +1,6 @@
 //! Requests that are refused for their body: it did not arrive, or it is not a form that can be read in one way only.
 
-use super::class::{FaultClass, info, rows, warn};
+use super::class::{AuditReason, FaultClass, info, rows, warn};
 use crate::query::FormError;
 
 const PARAMETER: &str = "InvalidQueryParameter";
@@ -11,14 +11,15 @@ rows! {
         "Send less, or raise the route's `body` limit.");
     BODY_TOO_SLOW = refused(408, "RequestTimeout", info("body.slow");
         "The body did not arrive in time.";
-        "Look for a slow network, or raise the listener's `body_timeout`, or lower its `minimum_rate`.");
+        "Look for a slow network, or raise the listener's `body_timeout`.");
     NO_MEMORY = unavailable(503, "ServiceUnavailable", info("overload");
         "The requests in progress hold all the memory for bodies.";
         "Try again as `Retry-After` says. If it happens often, raise `process.bodies`.")
-        .closing_the_connection().proxy_status("connection_limit_reached");
+        .closing_the_connection().proxy_status("connection_limit_reached").because(AuditReason::Overloaded);
     BODY_CUT = refused(400, "ProxyMalformedRequest", info("client_abort");
         "The client left before its body was complete.";
-        "Look at the client's timeouts.");
+        "Look at the client's timeouts.")
+        .because(AuditReason::Abandoned);
     BODY_MISFRAMED = refused(400, "ProxyMalformedRequest", warn("framing");
         "The chunks of the body are malformed.";
         "Fix the client. If it is not yours, treat the request as an attempt to smuggle another one.");

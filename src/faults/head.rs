@@ -1,6 +1,6 @@
 //! Requests that are refused for their head: it cannot be read in one way only, or it is not a form for a route.
 
-use super::class::{FaultClass, info, rows, warn};
+use super::class::{AuditReason, FaultClass, info, rows, warn};
 
 /// A request that is not HTTP/1.1 to the letter.
 const MALFORMED: &str = "ProxyMalformedRequest";
@@ -95,5 +95,6 @@ rows! {
         "Have the client send the listener's `required_header`, with any value.");
     LOOP = refused(508, "ProxyLoopDetected", warn("loop");
         "The request has passed through countersign before.";
-        "Look for a route whose `endpoint` leads back to a listener.");
+        "Look for a route whose `endpoint` leads back to a listener.")
+        .because(AuditReason::Denied);
 }

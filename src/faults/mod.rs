@@ -14,4 +14,4 @@ pub mod service;
 #[cfg(test)]
 mod tests;
 
-pub use class::{Fate, FaultClass, LogReason, Severity};
+pub use class::{AuditReason, Fate, FaultClass, LogReason, Severity};

@@ -1,6 +1,6 @@
 //! Requests that countersign itself cannot serve: no key, no audit, no capacity, or a bug.
 
-use super::class::{FaultClass, error, info, rows, warn};
+use super::class::{AuditReason, FaultClass, error, info, rows, warn};
 
 const UNAVAILABLE: &str = "ServiceUnavailable";
 const FAILURE: &str = "InternalFailure";
@@ -40,7 +40,7 @@ rows! {
     OVERLOADED = unavailable(503, UNAVAILABLE, info("overload");
         "The route has as many requests in progress as it may.";
         "Try again as `Retry-After` says. If it happens often, raise the route's `in_flight` limit.")
-        .closing_the_connection().proxy_status("connection_limit_reached");
+        .closing_the_connection().proxy_status("connection_limit_reached").because(AuditReason::Overloaded);
     PANIC = panicked(error("panic");
         "A bug in countersign ended the exchange.";
         "Report it with the log line `a bug in countersign`. Whether the request was carried out is not known.");
@@ -54,6 +54,7 @@ impl FaultClass {
     /// The status stays 500 whatever the Action: what was sent before the panic is not known.
     const fn panicked(log: super::LogReason, cause: &'static str, remedy: &'static str) -> Self {
         let class = Self::unknown(500, log, cause, remedy).closing_the_connection();
+        let class = class.because(AuditReason::Failed);
         Self { code: FAILURE, unrepeatable_status: None, proxy_status: "proxy_internal_error", ..class }
     }
 }

@@ -50,6 +50,18 @@ fn every_error_is_in_the_reference() {
 }
 
 #[test]
+fn every_reason_of_the_audit_is_in_the_reference() {
+    let mut page = String::from("| `reason` | what happened |\n|---|---|\n");
+    for reason in AuditReason::ALL {
+        let rows = GROUPS.iter().flat_map(|(_, rows)| *rows).filter(|row| row.audit == reason);
+        let causes: Vec<&str> = rows.map(|row| row.cause).collect();
+        assert!(!causes.is_empty(), "no row has {reason:?}");
+        writeln!(page, "| `{}` | {} |", reason.as_str(), causes.join("<br>")).unwrap();
+    }
+    reference_page::check("docs/reference/log-and-audit.md", "audit reasons", &page);
+}
+
+#[test]
 fn every_row_has_what_a_reader_needs() {
     for row in GROUPS.iter().flat_map(|(_, rows)| *rows).chain(sandbox::ALL) {
         assert!((400..600).contains(&row.status), "{row:?}");

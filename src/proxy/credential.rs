@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
+use crate::downstream::peer::certificate::Names;
 use crate::downstream::service_account::{TokenError, Verifier};
 use crate::downstream::{PeerEvidence, PeerFacts};
 use crate::http1::Fields;
@@ -20,14 +21,7 @@ pub(super) fn authenticate<'c>(
     peer: &PeerEvidence,
     fields: &Fields,
 ) -> Result<ClientIdentity<'c>, AuthenticationError> {
-    let mut evidence = match peer.facts() {
-        // an address proves nothing: another process may have it a moment later
-        PeerFacts::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
-        PeerFacts::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
-        PeerFacts::Tls { address: _, spiffe_id, dns_names } => {
-            Evidence { spiffe_id: spiffe_id.as_deref(), dns_names, ..Evidence::default() }
-        }
-    };
+    let mut evidence = evidence_of(peer);
     if callers.read_authorization() {
         evidence.bearer_token = bearer_token(fields)?;
     }
@@ -44,6 +38,19 @@ pub(super) fn authenticate<'c>(
         Some(Err(TokenError::NoKeys)) => AuthenticationError::KeysMissing,
         Some(_) | None => error,
     })
+}
+
+/// What the connection itself proves.
+pub(super) fn evidence_of(peer: &PeerEvidence) -> Evidence<'_> {
+    match peer.facts() {
+        // an address proves nothing: another process may have it a moment later
+        PeerFacts::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
+        PeerFacts::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
+        PeerFacts::Tls { address: _, names, certificate: _ } => {
+            let Names { spiffe_id, dns_names, other_names } = names;
+            Evidence { spiffe_id: spiffe_id.as_deref(), dns_names, other_names, ..Evidence::default() }
+        }
+    }
 }
 
 /// The token of the only `Authorization` field, if its scheme is `Bearer` (RFC 6750 section 2.1). SDKs with

@@ -8,15 +8,18 @@ use std::sync::Arc;
 use http::header::HeaderName;
 
 use prometheus_client::metrics::counter::Counter;
+use smol_str::format_smolstr;
 
 use super::clock_reading::ClockReading;
 use super::containment::contained;
 use super::credential;
 use super::deliver::deliver;
+use super::endpoint_request_id;
 use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
 use super::over_share::{OverShare, SharedLimit};
+use super::reception;
 use super::response::{ResponseBody, refuse};
 use super::route::{Route, Routes};
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
@@ -24,7 +27,7 @@ use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{
     BodyError, ByteBudget, Full, Handler, HeadFault, NoMemory, PeerEvidence, Permit, Reply, RequestBody, RequestHead,
-    Shares, body,
+    Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
 use crate::query::{ErrorDialect, QueryForm};
@@ -87,7 +90,6 @@ impl Proxy {
         let (bytes, _held) =
             body::read(body, route.body_limits, bodies).await.map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
-        record.reserve_audit()?;
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
@@ -99,7 +101,7 @@ impl Proxy {
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
         drop(head); // not needed any more, and waiting for the endpoint may take long
-        let sent = deliver(route, &allowed, client.name(), &forwarded, now, record).await?;
+        let sent = deliver(route, &allowed, &forwarded, now, record).await?;
         Ok((sent, permit))
     }
 
@@ -112,7 +114,6 @@ impl Proxy {
             BodyError::NoMemory(NoMemory::Full)
             | BodyError::TooLarge { .. }
             | BodyError::TooSlow { .. }
-            | BodyError::BelowMinimum(_)
             | BodyError::Cut(_)
             | BodyError::Broken(_) => error.into(),
         }
@@ -152,7 +153,7 @@ impl Handler for Proxy {
         body: RequestBody,
     ) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
-        record.audit = self.audit.begin();
+        record.audit = self.audit.reserve();
         let outcome = {
             let running = pin!(self.run(&peer, head, body, &mut record));
             contained(running, &self.panics).await
@@ -161,6 +162,7 @@ impl Handler for Proxy {
             Ok((sent, permit)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
                 record.status = Some(status.as_u16());
+                record.endpoint_request_id = endpoint_request_id::read(&fields, &body);
                 headers::relay(&mut fields, record.request_id.as_bytes());
                 Reply { status, fields, body: ResponseBody::relayed(body, record, permit, exchange) }
             }
@@ -170,8 +172,16 @@ impl Handler for Proxy {
 
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
-        record.audit = self.audit.begin();
+        record.audit = self.audit.reserve();
         self.fail(&fault.into(), record, exchange)
+    }
+
+    fn greet(&self, peer: &PeerEvidence) {
+        reception::check(self, peer);
+    }
+
+    fn turn_away(&self, refused: &TurnedAway<'_>) {
+        reception::note(self, refused);
     }
 }
 
@@ -190,6 +200,7 @@ fn take_place(route: &Route, holder: usize, client: &ClientIdentity<'_>) -> Resu
 fn note_client(client: &ClientIdentity<'_>, record: &mut ExchangeRecord) {
     record.client = Some(client.name().into());
     record.identified_by = Some(client.identified_by());
+    record.token = client.token().map(|token| format_smolstr!("{token}"));
 }
 
 fn note_decision(decided: &Result<Authorized<'_>, Denied>, record: &mut ExchangeRecord) {

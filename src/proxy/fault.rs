@@ -9,7 +9,7 @@ use super::over_share::OverShare;
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault, NoMemory};
-use crate::faults::{self, Fate, FaultClass, LogReason};
+use crate::faults::{self, AuditReason, Fate, FaultClass, LogReason};
 use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
@@ -86,6 +86,8 @@ pub(crate) struct Fault {
     pub(crate) delivery: Delivery,
     /// The error type of RFC 9209 section 2.3.
     pub(crate) proxy_status: &'static str,
+    /// How the audit calls it.
+    pub(crate) audit: AuditReason,
     /// How the exchange is counted.
     pub(crate) outcome: Outcome,
     /// Whether and when the client is invited to try again.
@@ -138,6 +140,7 @@ impl ExchangeError {
             persistence: class.persistence,
             delivery,
             proxy_status: class.proxy_status,
+            audit: class.audit,
             outcome,
             retry: self.retry(status),
         }
@@ -155,7 +158,7 @@ impl ExchangeError {
         match self {
             Self::Malformed(fault) => malformed(*fault),
             Self::Head(error) => head(*error),
-            Self::Unauthenticated(error) => unauthenticated(*error),
+            Self::Unauthenticated(error) => unauthenticated(error),
             Self::Throttled(_) => faults::client::THROTTLED,
             Self::Body(error) => body(error),
             Self::Form(error) => faults::form::class_of(error),
@@ -253,10 +256,12 @@ const fn head(error: HeadError) -> FaultClass {
     }
 }
 
-const fn unauthenticated(error: AuthenticationError) -> FaultClass {
+const fn unauthenticated(error: &AuthenticationError) -> FaultClass {
     match error {
         AuthenticationError::MissingCredential => faults::client::MISSING_CREDENTIAL,
-        AuthenticationError::UnknownCredential => faults::client::UNKNOWN_CREDENTIAL,
+        AuthenticationError::UnknownCredential | AuthenticationError::NamesDisagree(_) => {
+            faults::client::UNKNOWN_CREDENTIAL
+        }
         AuthenticationError::KeysMissing => faults::client::KEYS_MISSING,
     }
 }
@@ -264,7 +269,7 @@ const fn unauthenticated(error: AuthenticationError) -> FaultClass {
 const fn body(error: &BodyError) -> FaultClass {
     match error {
         BodyError::TooLarge { .. } => faults::form::BODY_TOO_LARGE,
-        BodyError::TooSlow { .. } | BodyError::BelowMinimum(_) => faults::form::BODY_TOO_SLOW,
+        BodyError::TooSlow { .. } => faults::form::BODY_TOO_SLOW,
         BodyError::NoMemory(NoMemory::Full) => faults::form::NO_MEMORY,
         BodyError::NoMemory(NoMemory::OverShare) => faults::client::SHARE_OF_BODIES,
         BodyError::Cut(_) => faults::form::BODY_CUT,

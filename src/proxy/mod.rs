@@ -7,11 +7,13 @@ mod credential;
 mod deliver;
 mod endpoint_clock;
 mod endpoint_refusal;
+mod endpoint_request_id;
 mod exchange;
 mod fault;
 mod head;
 pub mod headers;
 mod over_share;
+mod reception;
 mod response;
 mod route;
 

@@ -71,6 +71,7 @@ pub(super) fn refuse(
     let document = document.to_xml(dialect);
     record.status = Some(fault.status.as_u16());
     record.code = Some(fault.code);
+    record.audit_reason = Some(fault.audit);
     record.outcome = fault.outcome;
     record.write_audit(fault.outcome);
     let retry_after = match fault.retry {
@@ -158,11 +159,6 @@ impl Drop for ResponseBody {
             && self.record.outcome != Outcome::Cut
         {
             self.record.outcome = Outcome::answered(self.record.status.unwrap_or_default());
-        }
-        if let Some(slow) = self.exchange.slow_reader() {
-            self.record.outcome = Outcome::Abandoned;
-            self.record.log_reason = Some(faults::client::SLOW_READER);
-            self.record.error = Some(format!("the client takes its response {slow}"));
         }
     }
 }

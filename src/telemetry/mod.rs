@@ -2,16 +2,20 @@
 //! other room.
 
 pub mod audit;
+mod endpoint_request_id;
 pub mod log;
 pub mod metrics;
 mod outcome;
+pub(crate) mod peer;
 pub(crate) mod record;
 #[cfg(test)]
 pub(crate) mod reference_page;
+pub(crate) mod refusals;
 mod request_id;
 mod thread_slot;
 
 pub use audit::AuditLog;
+pub(crate) use endpoint_request_id::EndpointRequestId;
 pub use log::LogFormat;
 pub use metrics::{ListenerMetrics, Metrics, RouteMetrics};
 pub(crate) use outcome::Outcome;

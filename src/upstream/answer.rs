@@ -112,6 +112,15 @@ impl AnswerBody {
         None
     }
 
+    /// What has been read of the body already, unless it is, or is announced as, longer than `limit`. Reads nothing. Of
+    /// a chunked body these are the bytes as they came, sizes of chunks included.
+    pub fn at_hand(&self, limit: usize) -> impl Iterator<Item = &[u8]> {
+        let announced = usize::try_from(self.size_hint().lower()).unwrap_or(usize::MAX);
+        let here = self.held_bytes().saturating_add(self.received.len());
+        let pieces = self.held_data().chain([&self.received]).map(|piece| &**piece);
+        pieces.filter(move |_| announced.max(here) <= limit)
+    }
+
     fn held_data(&self) -> impl Iterator<Item = &Bytes> {
         self.held.iter().filter_map(Held::data)
     }

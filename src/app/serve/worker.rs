@@ -17,7 +17,7 @@ use crate::config::settings::{self, Name};
 use crate::downstream::server::Clocks;
 use crate::downstream::{Current, Drain, Limits, ListenAddress, Service, accept};
 use crate::proxy::Proxy;
-use crate::telemetry::{AuditLog, cut_off};
+use crate::telemetry::{AuditLog, cut_off, refusals};
 
 /// What a worker needs.
 pub(crate) struct Work {
@@ -47,11 +47,13 @@ pub(crate) fn run(work: Work) -> io::Result<usize> {
         tokio::select! {
             served = serve(work) => served,
             () = told(cut) => Ok(()),
+            never = refusals::settle_when_due() => match never {},
         }
     });
     drop(serving);
     // without waiting for a name that is being looked up, which takes as long as the C library likes
     runtime.shutdown_background();
+    refusals::settle_all();
     served.map(|()| cut_off::count())
 }
 
@@ -158,7 +160,6 @@ impl Worker {
 }
 
 fn limits(listener: &settings::Listener) -> Limits {
-    let settings::ListenerLimits { head_timeout, idle_timeout, slowest, connections, body_timeout: _ } =
-        listener.limits;
-    Limits { clocks: Clocks { head_timeout, idle_timeout, slowest }, connections }
+    let settings::ListenerLimits { head_timeout, idle_timeout, connections, body_timeout: _ } = listener.limits;
+    Limits { clocks: Clocks { head_timeout, idle_timeout }, connections }
 }

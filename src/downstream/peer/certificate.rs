@@ -1,22 +1,28 @@
-//! The names in a verified client certificate: its SPIFFE ID and its DNS names.
+//! The names in a verified client certificate: its SPIFFE ID, its DNS names, and what else names its holder.
 
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use webpki::EndEntityCert;
 
-/// The names that a client certificate gives its holder.
+use super::der::{self, Parts};
+use super::described::printable;
+
+/// The names that a client certificate gives its holder: every URI and every DNS name in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     /// The one URI, if it is a SPIFFE ID.
     pub spiffe_id: Option<String>,
-    /// In lower case, in the certificate's order. A wildcard names no client, so those are left out.
+    /// In lower case, in the certificate's order.
     pub dns_names: Vec<String>,
+    /// Names by which no client can be configured, escaped: wildcards, URIs that are not SPIFFE IDs, and DNS names that
+    /// are not written as such. They are kept, since a certificate must not be taken for a part of its names.
+    pub other_names: Vec<String>,
 }
 
 /// Why a certificate from a trusted authority identifies nobody.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CertificateError {
-    /// It cannot be parsed, although it was verified: a bug.
+    /// It cannot be parsed, although it was verified.
     #[error("it cannot be read")]
     Unreadable,
     /// X509-SVID, section 2: an SVID must contain exactly one URI, and validators must reject those with more.
@@ -27,29 +33,53 @@ pub enum CertificateError {
     Malformed,
 }
 
-/// The names in `certificate`. URIs that are not SPIFFE IDs are ignored, unless there is a SPIFFE ID beside them.
+/// The names in `certificate`. Other kinds of names (addresses, e-mail) identify no client, and are passed over.
 ///
 /// # Errors
 /// [`CertificateError`]. The client must be refused, even if a DNS name in its certificate is known.
 pub fn names(certificate: &CertificateDer<'_>) -> Result<Names, CertificateError> {
-    let certificate = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::Unreadable)?;
-    let uris: Vec<&str> = certificate.valid_uri_names().collect();
-    let spiffe_id = match uris.as_slice() {
-        [] => None,
-        [uri] if !begins_like_spiffe(uri) => None,
-        [uri] if is_spiffe_id(uri) => Some((*uri).to_owned()),
-        [_] => return Err(CertificateError::Malformed),
+    // the parser that verified it, and which refuses an extension that comes twice
+    let _parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::Unreadable)?;
+    let parts = Parts::of(certificate).ok_or(CertificateError::Unreadable)?;
+    let mut names = Names::default();
+    let mut uris = Vec::new();
+    for (tag, value) in der::all(parts.alternative_names).ok_or(CertificateError::Unreadable)? {
+        // `GeneralName`, RFC 5280 section 4.2.1.6
+        match tag {
+            0x82 => match dns_name(value) {
+                Some(name) => names.dns_names.push(name),
+                None => names.other_names.push(printable(value)),
+            },
+            0x86 => uris.push(value),
+            _ => {}
+        }
+    }
+    match uris.as_slice() {
+        [uri] if begins_like_spiffe(uri) => names.spiffe_id = Some(spiffe_id(uri).ok_or(CertificateError::Malformed)?),
         several if several.iter().any(|uri| begins_like_spiffe(uri)) => {
             return Err(CertificateError::SeveralUris(several.len().saturating_sub(1)));
         }
-        _no_spiffe_id_among_them => None,
-    };
-    let dns_names = certificate.valid_dns_names().filter(|name| !name.starts_with('*'));
-    Ok(Names { spiffe_id, dns_names: dns_names.map(str::to_ascii_lowercase).collect() })
+        others => names.other_names.extend(others.iter().map(|uri| printable(uri))),
+    }
+    Ok(names)
 }
 
-fn begins_like_spiffe(uri: &str) -> bool {
-    uri.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:"))
+/// A DNS name as a client can be configured with, in lower case: letters, digits, `-`, `_` and dots between labels.
+fn dns_name(name: &[u8]) -> Option<String> {
+    const LONGEST: usize = 253;
+    let is_label = |label: &[u8]| {
+        !label.is_empty() && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let is_name = name.len() <= LONGEST && name.split(|byte| *byte == b'.').all(is_label);
+    is_name.then(|| String::from_utf8_lossy(name).to_ascii_lowercase())
+}
+
+fn begins_like_spiffe(uri: &[u8]) -> bool {
+    uri.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"spiffe:"))
+}
+
+fn spiffe_id(uri: &[u8]) -> Option<String> {
+    std::str::from_utf8(uri).ok().filter(|uri| is_spiffe_id(uri)).map(ToOwned::to_owned)
 }
 
 /// `spiffe://trust-domain/path` as the SPIFFE-ID standard spells it. Strict, because a policy compares these byte for
@@ -99,14 +129,18 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_that_is_no_spiffe_id_is_passed_over_and_a_false_one_refused() {
-        assert_eq!(names_of(&["https://example.org/a"], &[]).unwrap(), Names::default());
+    fn a_uri_that_is_no_spiffe_id_is_a_name_that_nobody_has_and_a_false_one_is_refused() {
+        let names = names_of(&["https://example.org/a", "urn:x"], &["a.example"]).unwrap();
+        assert_eq!((names.spiffe_id, names.dns_names), (None, vec!["a.example".to_owned()]));
+        assert_eq!(names.other_names, ["https://example.org/a", "urn:x"]);
         assert_eq!(names_of(&["spiffe://example.org:80/a"], &[]).unwrap_err(), CertificateError::Malformed);
     }
 
     #[test]
-    fn a_wildcard_names_no_client() {
-        assert_eq!(names_of(&[], &["*.example.org", "a.example.org"]).unwrap().dns_names, ["a.example.org"]);
+    fn a_wildcard_names_no_client_and_is_not_forgotten() {
+        let names = names_of(&[], &["*.example.org", "a.example.org", "my_host", "a..b", "a.example."]).unwrap();
+        assert_eq!(names.dns_names, ["a.example.org", "my_host"]);
+        assert_eq!(names.other_names, ["*.example.org", "a..b", "a.example."]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What the connection itself proves about a client, before a byte of its request is believed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use super::certificate::Names;
+use super::described::DescribedCertificate;
 
 /// Facts about the other end of a connection that its owner cannot choose freely. Gathered once per connection, before
 /// its first request; requests share them.
@@ -34,11 +37,20 @@ pub enum PeerFacts {
     Tls {
         /// The peer's address, as the kernel reports it.
         address: SocketAddr,
-        /// The SPIFFE ID of the verified client certificate, when it is an X.509-SVID.
-        spiffe_id: Option<String>,
-        /// The DNS names of the verified client certificate, in lower case, those with a wildcard left out.
-        dns_names: Vec<String>,
+        /// The names in the verified client certificate.
+        names: Names,
+        /// The verified client certificate, as log and audit show it.
+        certificate: Option<Box<DescribedCertificate>>,
     },
+}
+
+/// Who stands behind a connection as far as the kernel knows: what two connections of one program have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// An address, without the port.
+    Address(IpAddr),
+    /// A user of this host.
+    User(u32),
 }
 
 impl PeerEvidence {
@@ -46,6 +58,27 @@ impl PeerEvidence {
     #[must_use]
     pub const fn facts(&self) -> &PeerFacts {
         &self.facts
+    }
+
+    /// Who stands behind the connection.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        match &self.facts {
+            PeerFacts::Unix { uid, gid: _, pid: _ } => Origin::User(*uid),
+            PeerFacts::Tcp { address: _, owner: Some(uid) } => Origin::User(*uid),
+            PeerFacts::Tcp { address, owner: None } | PeerFacts::Tls { address, names: _, certificate: _ } => {
+                Origin::Address(address.ip())
+            }
+        }
+    }
+
+    /// The verified client certificate, as log and audit show it.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&DescribedCertificate> {
+        match &self.facts {
+            PeerFacts::Tls { address: _, names: _, certificate } => certificate.as_deref(),
+            PeerFacts::Tcp { .. } | PeerFacts::Unix { .. } => None,
+        }
     }
 }
 
@@ -56,7 +89,7 @@ impl From<PeerFacts> for PeerEvidence {
             PeerFacts::Tcp { address, owner: Some(uid) } => format!("{address},uid={uid}"),
             PeerFacts::Unix { uid, gid: _, pid: None } => format!("unix:uid={uid}"),
             PeerFacts::Unix { uid, gid: _, pid: Some(pid) } => format!("unix:uid={uid},pid={pid}"),
-            PeerFacts::Tls { address, spiffe_id: _, dns_names: _ } => format!("tls:{address}"),
+            PeerFacts::Tls { address, names: _, certificate: _ } => format!("tls:{address}"),
         };
         Self { facts, shown: shown.into() }
     }
@@ -76,13 +109,13 @@ mod tests {
     #[test]
     fn a_peer_is_shown_as_one_word() {
         let address = "[::1]:49152".parse().unwrap();
-        let (spiffe_id, dns_names) = (Some("spiffe://a/b".to_owned()), vec!["a.example".to_owned()]);
+        let names = Names { spiffe_id: Some("spiffe://a/b".to_owned()), ..Names::default() };
         for (facts, shown) in [
             (PeerFacts::Tcp { address, owner: None }, "[::1]:49152"),
             (PeerFacts::Tcp { address, owner: Some(7) }, "[::1]:49152,uid=7"),
             (PeerFacts::Unix { uid: 7, gid: 8, pid: None }, "unix:uid=7"),
             (PeerFacts::Unix { uid: 7, gid: 8, pid: Some(9) }, "unix:uid=7,pid=9"),
-            (PeerFacts::Tls { address, spiffe_id, dns_names }, "tls:[::1]:49152"),
+            (PeerFacts::Tls { address, names, certificate: None }, "tls:[::1]:49152"),
         ] {
             assert_eq!(PeerEvidence::from(facts).as_ref(), shown);
         }

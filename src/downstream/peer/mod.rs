@@ -1,11 +1,17 @@
 //! What is known of the other end of a connection before its first request: what the kernel says, certificates, tokens.
 
 pub mod certificate;
+mod der;
+mod described;
 pub mod evidence;
+mod handshake_fault;
 mod jwks;
 pub mod loopback;
 pub mod pem;
+pub(in crate::downstream) mod presented;
 pub mod service_account;
 pub mod tls;
 
+pub use described::DescribedCertificate;
+pub use handshake_fault::{HandshakeFault, TurnedAway};
 pub use jwks::{JwksError, TokenAlgorithm};

@@ -8,7 +8,7 @@ use http_body::Body;
 
 use super::exchange_guard::ExchangeGuard;
 use super::request_body::RequestBody;
-use crate::downstream::PeerEvidence;
+use crate::downstream::{PeerEvidence, TurnedAway};
 use crate::http1::{Fields, HeadFault, RequestHead};
 
 /// What happens with a request. Infallible: every error has been turned into a response inside.
@@ -27,6 +27,12 @@ pub trait Handler: 'static {
 
     /// Responds to a refused head. The connection is closed after the response, whatever its fields say.
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Self::Body>;
+
+    /// Sees a client of TLS whose handshake is complete, before its first request.
+    fn greet(&self, _: &PeerEvidence) {}
+
+    /// Hears of a client that is turned away before its first request, to count, log and audit it.
+    fn turn_away(&self, _: &TurnedAway<'_>) {}
 }
 
 /// A response to a client.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::telemetry::outcome::Outcome;
+use crate::telemetry::peer::CertificateText;
 
 /// The longest text of one field, in bytes. Actions, names of clients and the like are far shorter.
 const LONGEST_TEXT: usize = 256;
@@ -37,15 +38,21 @@ impl Decision {
     }
 }
 
-/// The fields of a line except the time. `None` is written as `null`.
+/// The fields of a line except the time. `None` is written as `null`, except where noted.
 pub(crate) struct Entry<'a> {
-    /// The ID that the log and the client's response have too.
-    pub(crate) request_id: &'a str,
+    /// The ID that the log and the client's response have too. `None` if there was no request, or several.
+    pub(crate) request_id: Option<&'a str>,
     pub(crate) listener: &'a str,
+    /// The other end of the connection: an address, or a user and a process.
+    pub(crate) peer: &'a str,
     /// The client's name.
     pub(crate) client: Option<&'a str>,
     /// How the client was identified.
     pub(crate) identified_by: Option<&'a str>,
+    /// The certificate that the client presented.
+    pub(crate) certificate: Option<CertificateText<'a>>,
+    /// Which token identified the client: the beginning of its digest, or its service account. Never the token.
+    pub(crate) token: Option<&'a str>,
     pub(crate) route: Option<&'a str>,
     pub(crate) action: Option<&'a str>,
     pub(crate) key_id: Option<&'a str>,
@@ -55,7 +62,25 @@ pub(crate) struct Entry<'a> {
     pub(crate) outcome: Outcome,
     /// The status of the response.
     pub(crate) status: Option<u16>,
+    /// Our own error code, when the response is ours.
+    pub(crate) code: Option<&'a str>,
+    /// Why the response is ours: one word of a fixed set.
+    pub(crate) reason: Option<&'a str>,
+    /// Why the client was turned away before its first request. Absent otherwise.
+    pub(crate) handshake: Option<&'a str>,
+    /// What the endpoint calls the request.
+    pub(crate) endpoint_request_id: Option<&'a str>,
+    /// How many refusals the line stands for, if not for one. Absent otherwise.
+    pub(crate) repeated: Option<Repeated>,
     pub(crate) parameters: &'a FormSummary,
+}
+
+/// Refusals of strangers that have no lines of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Repeated {
+    pub(crate) times: u64,
+    /// The time in which they came.
+    pub(crate) seconds: u64,
 }
 
 /// What the audit keeps of a form: the name of every parameter, and the values that the route's `audit_values` ask for.
@@ -67,6 +92,9 @@ pub(crate) struct FormSummary {
 }
 
 impl FormSummary {
+    /// Of no form.
+    pub(crate) const EMPTY: &'static Self = &Self { names: Vec::new(), values: Vec::new(), omitted: 0 };
+
     /// Takes the names, and the values of those in `wanted`. Names beyond the limit are counted instead.
     pub(crate) fn of<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)>, wanted: &[String]) -> Self {
         let mut summary = Self::default();
@@ -94,10 +122,13 @@ impl FormSummary {
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
-    request_id: &'a str,
+    request_id: Option<&'a str>,
     listener: &'a str,
+    peer: String,
     client: Option<String>,
     identified_by: Option<String>,
+    certificate: Option<Certificate<'a>>,
+    token: Option<String>,
     route: Option<&'a str>,
     action: Option<String>,
     key_id: Option<String>,
@@ -105,10 +136,26 @@ struct Line<'a> {
     decision: &'a str,
     outcome: &'a str,
     status: Option<u16>,
+    code: Option<&'a str>,
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handshake: Option<&'a str>,
+    endpoint_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeated: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
     parameters: &'a [String],
     #[serde(skip_serializing_if = "is_zero")]
     parameters_omitted: usize,
     values: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct Certificate<'a> {
+    serial: &'a str,
+    subject: &'a str,
+    names: &'a [String],
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde calls
@@ -123,8 +170,15 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
         time: format!("{time:.3}"),
         request_id: entry.request_id,
         listener: entry.listener,
+        peer: cut(entry.peer),
         client: entry.client.map(cut),
         identified_by: entry.identified_by.map(cut),
+        certificate: entry.certificate.map(|CertificateText { serial, subject, names }| Certificate {
+            serial,
+            subject,
+            names,
+        }),
+        token: entry.token.map(cut),
         route: entry.route,
         action: entry.action.map(cut),
         key_id: entry.key_id.map(cut),
@@ -132,6 +186,12 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
         decision: entry.decision.as_str(),
         outcome: entry.outcome.as_str(),
         status: entry.status,
+        code: entry.code,
+        reason: entry.reason,
+        handshake: entry.handshake,
+        endpoint_request_id: entry.endpoint_request_id,
+        repeated: entry.repeated.map(|repeated| repeated.times),
+        seconds: entry.repeated.map(|repeated| repeated.seconds),
         parameters: names,
         parameters_omitted: *omitted,
         values: values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
@@ -172,12 +232,15 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn rendered(client: &str, noted: &FormSummary) -> String {
-        let entry = Entry {
-            request_id: "id",
+    fn entry<'a>(client: &'a str, noted: &'a FormSummary) -> Entry<'a> {
+        Entry {
+            request_id: Some("id"),
             listener: "local",
+            peer: "unix:uid=7",
             client: Some(client),
             identified_by: Some("uid"),
+            certificate: None,
+            token: None,
             route: Some("ie"),
             action: Some("GetStatus"),
             key_id: None,
@@ -185,9 +248,17 @@ mod tests {
             decision: Decision::Allow,
             outcome: Outcome::Answered2xx,
             status: Some(200),
+            code: None,
+            reason: None,
+            handshake: None,
+            endpoint_request_id: Some("req-1"),
+            repeated: None,
             parameters: noted,
-        };
-        String::from_utf8(render(&entry, Timestamp::UNIX_EPOCH)).unwrap()
+        }
+    }
+
+    fn rendered(client: &str, noted: &FormSummary) -> String {
+        String::from_utf8(render(&entry(client, noted), Timestamp::UNIX_EPOCH)).unwrap()
     }
 
     #[test]
@@ -195,12 +266,35 @@ mod tests {
         let form = [("Action", "GetStatus"), ("JobId", "J"), ("Manifest", "private")];
         let noted = FormSummary::of(form.into_iter(), &["JobId".to_owned()]);
         let expected = concat!(
-            r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","client":"c","#,
-            r#""identified_by":"uid","route":"ie","action":"GetStatus","key_id":null,"rule":null,"#,
-            r#""decision":"allow","outcome":"answered_2xx","status":200,"#,
+            r#"{"time":"1970-01-01T00:00:00.000Z","request_id":"id","listener":"local","peer":"unix:uid=7","#,
+            r#""client":"c","identified_by":"uid","certificate":null,"token":null,"route":"ie","action":"GetStatus","#,
+            r#""key_id":null,"rule":null,"decision":"allow","outcome":"answered_2xx","status":200,"code":null,"#,
+            r#""reason":null,"endpoint_request_id":"req-1","#,
             r#""parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#
         );
         assert_eq!(rendered("c", &noted), format!("{expected}\n"));
+    }
+
+    #[test]
+    fn a_line_without_a_request_says_what_it_stands_for() {
+        let certificate = CertificateText { serial: "1f", subject: "CN=a", names: &["DNS:a.example".to_owned()] };
+        let stranger = Entry {
+            request_id: None,
+            client: None,
+            certificate: Some(certificate),
+            handshake: Some("expired"),
+            repeated: Some(Repeated { times: 4990, seconds: 60 }),
+            ..entry("c", FormSummary::EMPTY)
+        };
+        let line = String::from_utf8(render(&stranger, Timestamp::UNIX_EPOCH)).unwrap();
+        for expected in [
+            r#""request_id":null,"#,
+            r#""certificate":{"serial":"1f","subject":"CN=a","names":["DNS:a.example"]},"#,
+            r#""handshake":"expired","#,
+            r#""repeated":4990,"seconds":60,"parameters":[],"#,
+        ] {
+            assert!(line.contains(expected), "{expected} in {line}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 
-pub(crate) use line::{Decision, Entry, FormSummary};
+pub(crate) use line::{Decision, Entry, FormSummary, Repeated};
 use sink::Sink;
 pub(crate) use writer::AuditWriter;
 use writer::Message;
@@ -115,8 +115,6 @@ enum LineState {
 pub(crate) enum Reservation {
     /// No line is to be written: there is no audit, or the line is counted as lost already.
     NotNeeded,
-    /// The line has no place yet, and takes one when it is known that the exchange goes on or how it ends.
-    Later(AuditLog),
     /// The line has a place.
     Reserved(ReservedLine),
     /// The exchange must be refused.
@@ -167,21 +165,13 @@ impl AuditLog {
         Self(None)
     }
 
-    /// Whether a line can be written, as far as is known before the client has sent its body. It takes no place yet:
-    /// clients that send no body would take the places of all others.
-    #[must_use]
-    pub(crate) fn begin(&self) -> Reservation {
-        if self.0.is_none() || self.is_refusing() { self.reserve() } else { Reservation::Later(self.clone()) }
-    }
-
     /// Reserves the place of a line. Never waits.
     #[must_use]
     pub(crate) fn reserve(&self) -> Reservation {
-        let Some((shared, lines)) = &self.0 else { return Reservation::NotNeeded };
-        if !self.is_refusing() && shared.take() {
+        let Some((shared, _)) = &self.0 else { return Reservation::NotNeeded };
+        if let place @ Reservation::Reserved(_) = self.try_reserve() {
             shared.losing.store(false, Ordering::Relaxed);
-            let (shared, lines) = (Arc::clone(shared), lines.clone());
-            return Reservation::Reserved(ReservedLine { shared, lines, state: LineState::Held });
+            return place;
         }
         shared.lost.inc();
         match shared.when_full {
@@ -197,12 +187,41 @@ impl AuditLog {
         }
     }
 
+    /// Reserves the place of a line that is not lost if there is none now: its writer tries again later.
+    #[must_use]
+    pub(super) fn try_reserve(&self) -> Reservation {
+        let Some((shared, lines)) = &self.0 else { return Reservation::NotNeeded };
+        if self.is_refusing() || !shared.take() {
+            return Reservation::Refused;
+        }
+        let (shared, lines) = (Arc::clone(shared), lines.clone());
+        Reservation::Reserved(ReservedLine { shared, lines, state: LineState::Held })
+    }
+
+    /// Whether there is an audit.
+    #[must_use]
+    pub(super) const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether the last line could not be written, and exchanges are refused because of it.
     #[must_use]
     pub(crate) fn is_refusing(&self) -> bool {
         self.0
             .as_ref()
             .is_some_and(|(shared, _)| shared.when_full == WhenFull::Refuse && shared.failing.load(Ordering::Relaxed))
+    }
+}
+
+impl Reservation {
+    /// Where the reserved line goes; an audit that is off, if no line is to be written.
+    pub(super) fn log(&self) -> AuditLog {
+        match self {
+            Self::Reserved(ReservedLine { shared, lines, state: _ }) => {
+                AuditLog(Some((Arc::clone(shared), lines.clone())))
+            }
+            Self::NotNeeded | Self::Refused => AuditLog::off(),
+        }
     }
 }
 

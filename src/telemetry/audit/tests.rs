@@ -18,10 +18,13 @@ fn start(path: &Path, when_full: WhenFull) -> (AuditLog, AuditWriter, Counter) {
 
 fn entry<'a>(action: &'a str, noted: &'a FormSummary) -> Entry<'a> {
     Entry {
-        request_id: "id",
+        request_id: Some("id"),
         listener: "local",
+        peer: "127.0.0.1:1",
         client: None,
         identified_by: None,
+        certificate: None,
+        token: None,
         route: None,
         action: Some(action),
         key_id: None,
@@ -29,6 +32,11 @@ fn entry<'a>(action: &'a str, noted: &'a FormSummary) -> Entry<'a> {
         decision: Decision::Deny,
         outcome: Outcome::Refused,
         status: Some(403),
+        code: None,
+        reason: None,
+        handshake: None,
+        endpoint_request_id: None,
+        repeated: None,
         parameters: noted,
     }
 }
@@ -96,6 +104,8 @@ fn a_full_disk_refuses_exchanges_until_the_line_is_written_after_all() {
     wait("refusal", || log.is_refusing());
     assert!(matches!(log.reserve(), Reservation::Refused));
     assert_eq!(lost.get(), 1);
+    assert!(matches!(log.try_reserve(), Reservation::Refused));
+    assert_eq!(lost.get(), 1, "a line that will be tried again is not lost");
     assert_eq!(writer.finish(PATIENCE), 1, "the line that could not be written is left");
 
     // a target that fails for a while: a symlink is not opened
@@ -143,15 +153,4 @@ fn a_target_that_cannot_be_opened_is_named() {
     let error = OpenedAudit::open(&Target::File("/no/such/place/audit".into())).map(drop).unwrap_err();
     assert_eq!(error.to_string(), "cannot write the audit to /no/such/place/audit");
     assert!(!error.is_denied());
-}
-
-#[test]
-fn exchanges_that_wait_for_their_bodies_take_no_place_of_others() {
-    let directory = tempfile::tempdir().unwrap();
-    let (log, writer, _) = start(&directory.path().join("audit"), WhenFull::Refuse);
-    let waiting: Vec<_> = (0..2 * QUEUE_CAPACITY).map(|_| log.begin()).collect();
-    assert!(waiting.iter().all(|waiting| matches!(waiting, Reservation::Later(_))));
-    assert!(matches!(log.reserve(), Reservation::Reserved(_)));
-    drop(waiting);
-    assert_eq!(writer.finish(PATIENCE), 0);
 }

@@ -1,4 +1,4 @@
-//! Metrics of listeners: requests without a route, and fetches of the keys of token issuers.
+//! Metrics of listeners: refused handshakes, requests without a route, and fetches of the keys of token issuers.
 
 use std::sync::Arc;
 
@@ -17,6 +17,12 @@ struct UnroutedLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandshakeLabels {
+    listener: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TokenKeyLabels {
     listener: String,
     result: LoadResult,
@@ -25,6 +31,7 @@ struct TokenKeyLabels {
 /// The families of all listeners.
 pub struct ListenerFamilies {
     unrouted: Family<UnroutedLabels, Counter>,
+    refused_handshakes: Family<HandshakeLabels, Counter>,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
@@ -33,20 +40,24 @@ pub struct ListenerFamilies {
 pub struct ListenerMetrics {
     name: Arc<str>,
     unrouted: Family<UnroutedLabels, Counter>,
+    refused_handshakes: Family<HandshakeLabels, Counter>,
 }
 
 impl ListenerFamilies {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let unrouted = "Requests refused before their route was known, by our code";
+        let refused_handshakes = "Clients turned away before their first request, by reason";
         let token_key_loads = "Attempts to fetch a token issuer's keys";
         Self {
             unrouted: register(registry, "unrouted", unrouted, Family::default()),
+            refused_handshakes: register(registry, "refused_handshakes", refused_handshakes, Family::default()),
             token_key_loads: register(registry, "token_key_loads", token_key_loads, Family::default()),
         }
     }
 
     pub(super) fn of_listener(&self, name: &str) -> ListenerMetrics {
-        ListenerMetrics { name: name.into(), unrouted: self.unrouted.clone() }
+        let (unrouted, refused_handshakes) = (self.unrouted.clone(), self.refused_handshakes.clone());
+        ListenerMetrics { name: name.into(), unrouted, refused_handshakes }
     }
 
     /// Counts a fetch of the keys of a listener's token issuer.
@@ -60,6 +71,15 @@ impl ListenerMetrics {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(in crate::telemetry) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    /// Counts a client that was turned away before its first request. `reason` is one of a fixed set.
+    pub(in crate::telemetry) fn count_refused_handshake(&self, reason: &'static str) {
+        self.refused_handshakes.get_or_create(&HandshakeLabels { listener: self.name.to_string(), reason }).inc();
     }
 
     pub(in crate::telemetry) fn count_unrouted(&self, code: &'static str) {

@@ -9,8 +9,10 @@ use tracing::Level;
 use super::ExchangeRecord;
 use crate::faults::Severity;
 use crate::telemetry::audit::Decision;
+use crate::telemetry::endpoint_request_id::EndpointRequestId;
 use crate::telemetry::log::json_lines::JsonLines;
 use crate::telemetry::log::line::Line;
+use crate::telemetry::refusals::Treatment;
 
 /// The target of the line.
 const TARGET: &str = "countersign::exchange";
@@ -53,6 +55,7 @@ pub(super) fn log(record: &ExchangeRecord) {
                 key_id = [] record.key_id.as_deref(),
                 attempts = [] (record.attempts > 1).then_some(record.attempts),
                 status = [] record.status,
+                endpoint_request_id = [] record.endpoint_request_id.as_ref().map(EndpointRequestId::as_str),
                 outcome = [] record.outcome.as_str(),
                 code = [] record.code,
                 reason = [] record.log_reason.map(|log| log.reason),
@@ -64,6 +67,9 @@ pub(super) fn log(record: &ExchangeRecord) {
                 total_us = [] micros(ended.saturating_duration_since(record.started)),
             )
         };
+    }
+    if record.treatment == Some(Treatment::Counted) {
+        return exchange!(DEBUG);
     }
     match record.log_reason.map_or(Severity::Info, |log| log.severity) {
         Severity::Error => exchange!(ERROR),
@@ -91,6 +97,7 @@ mod tests {
     use crate::telemetry::log::outlet::Outlet;
     use crate::telemetry::metrics::Metrics;
     use crate::telemetry::outcome::Outcome;
+    use crate::telemetry::peer::tests::Somebody;
 
     /// Lets nobody see what it holds, so that every line comes as an event.
     struct Hidden(JsonLines);
@@ -123,7 +130,7 @@ mod tests {
         let actions = [None, Some("GetStatus"), Some("ListJobs"), Some("DropTables")];
         let mut records = Vec::new();
         for (severity, action) in severities.into_iter().zip(actions) {
-            let mut record = ExchangeRecord::begin(Rc::clone(&listener), Rc::new("127.0.0.1:1"));
+            let mut record = ExchangeRecord::begin(Rc::clone(&listener), Rc::new(Somebody("127.0.0.1:1")));
             record.log_reason = severity.map(|severity| LogReason { severity, reason: "browser" });
             if let Some(action) = action {
                 record.route = Some(Rc::clone(&route));
@@ -136,6 +143,7 @@ mod tests {
                 (record.attempts, record.received, record.returned) = (2, 120, 700);
                 (record.status, record.outcome) = (Some(503), Outcome::Unavailable);
                 (record.code, record.error) = (Some("Busy"), Some("\"\n\\é".to_owned()));
+                record.endpoint_request_id = EndpointRequestId::new(b"req-1");
                 record.sign = Some(Duration::from_micros(7));
                 record.first_byte = Some(Duration::from_micros(u64::MAX));
             }

@@ -11,24 +11,29 @@ use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::audit::{AuditUnavailable, Decision, Entry, FormSummary, Reservation};
+use super::endpoint_request_id::EndpointRequestId;
 use super::metrics::{Counted, KnownAction, ListenerMetrics, RouteMetrics};
 use super::outcome::Outcome;
+use super::peer::Peer;
+use super::refusals::{self, Kind, Treatment};
 use super::request_id::RequestId;
-use crate::faults::{self, LogReason};
+use crate::faults::{self, AuditReason, LogReason};
 
 /// What is known of an exchange so far. Dropping it writes it: however an exchange ends, it has exactly one line.
 pub(crate) struct ExchangeRecord {
     /// The client gets this ID too.
     pub(crate) request_id: RequestId,
     pub(crate) listener: Rc<ListenerMetrics>,
-    /// What the connection says of the client, for the log: an address or a UID.
-    pub(crate) peer: Rc<dyn AsRef<str>>,
+    /// What the connection says of the client: an address or a UID, and its certificate.
+    pub(crate) peer: Rc<dyn Peer>,
     /// The route, once one is chosen.
     pub(crate) route: Option<Rc<RouteMetrics>>,
     /// The client's name, once it is authenticated.
     pub(crate) client: Option<SmolStr>,
     /// How the client was identified, once it is authenticated.
     pub(crate) identified_by: Option<&'static str>,
+    /// Which token identified the client: the beginning of its digest, or its service account.
+    pub(crate) token: Option<SmolStr>,
     /// The decision; the audit counts `None` as a denial.
     pub(crate) decision: Option<Decision>,
     /// The rule that decided, if one did.
@@ -49,6 +54,12 @@ pub(crate) struct ExchangeRecord {
     pub(crate) error: Option<String>,
     /// How the log calls the error, and at which level.
     pub(crate) log_reason: Option<LogReason>,
+    /// How the audit calls the error.
+    pub(crate) audit_reason: Option<AuditReason>,
+    /// What the endpoint calls the request.
+    pub(crate) endpoint_request_id: Option<EndpointRequestId>,
+    /// Whether the exchange has lines of its own, once that is decided.
+    treatment: Option<Treatment>,
     /// How the exchange ended; `Abandoned` until something else is known.
     pub(crate) outcome: Outcome,
     /// Body bytes from the client.
@@ -80,9 +91,9 @@ impl CalledAction {
 }
 
 impl ExchangeRecord {
-    /// Begins a record. It is boxed, since it has 600 bytes and moves between functions often.
+    /// Begins a record. It is boxed, since it has 700 bytes and moves between functions often.
     #[must_use]
-    pub(crate) fn begin(listener: Rc<ListenerMetrics>, peer: Rc<dyn AsRef<str>>) -> Box<Self> {
+    pub(crate) fn begin(listener: Rc<ListenerMetrics>, peer: Rc<dyn Peer>) -> Box<Self> {
         Box::new(Self {
             request_id: RequestId::random(),
             listener,
@@ -90,6 +101,7 @@ impl ExchangeRecord {
             route: None,
             client: None,
             identified_by: None,
+            token: None,
             rule: None,
             decision: None,
             audit: Reservation::NotNeeded,
@@ -101,6 +113,9 @@ impl ExchangeRecord {
             code: None,
             error: None,
             log_reason: None,
+            audit_reason: None,
+            endpoint_request_id: None,
+            treatment: None,
             outcome: Outcome::Abandoned,
             received: 0,
             returned: 0,
@@ -116,20 +131,9 @@ impl ExchangeRecord {
     /// The audit has no place for its line, and `when_full` is `refuse`.
     pub(crate) fn check_audit(&self) -> Result<(), AuditUnavailable> {
         match self.audit {
-            Reservation::NotNeeded | Reservation::Later(_) | Reservation::Reserved(_) => Ok(()),
+            Reservation::NotNeeded | Reservation::Reserved(_) => Ok(()),
             Reservation::Refused => Err(AuditUnavailable),
         }
-    }
-
-    /// Takes the place of the audit line, without which nothing may be sent.
-    ///
-    /// # Errors
-    /// As for [`Self::check_audit`].
-    pub(crate) fn reserve_audit(&mut self) -> Result<(), AuditUnavailable> {
-        if let Reservation::Later(log) = &self.audit {
-            self.audit = log.reserve();
-        }
-        self.check_audit()
     }
 
     /// Notes which Action is called, once the route is known.
@@ -146,23 +150,24 @@ impl ExchangeRecord {
     ) {
         match self.audit {
             Reservation::Reserved(_) => self.parameters = FormSummary::of(parameters, wanted),
-            Reservation::NotNeeded | Reservation::Later(_) | Reservation::Refused => {}
+            Reservation::NotNeeded | Reservation::Refused => {}
         }
     }
 
     /// Writes the audit line, once: before the response is passed on, which may still break off after that (the log
-    /// says so).
+    /// says so). A refusal that is one of a flood has no line, and gives its place back.
     pub(crate) fn write_audit(&mut self, outcome: Outcome) {
-        let place = match std::mem::replace(&mut self.audit, Reservation::NotNeeded) {
-            Reservation::Later(log) => log.reserve(),
-            known => known,
-        };
-        let Reservation::Reserved(place) = place else { return };
+        let treatment = self.decide_treatment(outcome);
+        let audit = std::mem::replace(&mut self.audit, Reservation::NotNeeded);
+        let (Reservation::Reserved(place), Treatment::Listed) = (audit, treatment) else { return };
         place.write(&Entry {
-            request_id: self.request_id.as_str(),
+            request_id: Some(self.request_id.as_str()),
             listener: self.listener.name(),
+            peer: (*self.peer).as_ref(),
             client: self.client.as_deref(),
             identified_by: self.identified_by,
+            certificate: self.peer.certificate(),
+            token: self.token.as_deref(),
             route: self.route.as_ref().map(|route| route.name()),
             action: self.called_action(),
             key_id: self.key_id.as_deref(),
@@ -170,6 +175,11 @@ impl ExchangeRecord {
             decision: self.decision.unwrap_or(Decision::Deny),
             outcome,
             status: self.status,
+            code: self.code,
+            reason: self.audit_reason.map(AuditReason::as_str),
+            handshake: None,
+            endpoint_request_id: self.endpoint_request_id.as_ref().map(EndpointRequestId::as_str),
+            repeated: None,
             parameters: &self.parameters,
         });
     }
@@ -185,6 +195,24 @@ impl ExchangeRecord {
         };
         self.log_reason = Some(faults::service::PROCESS_ENDED);
         self.error.get_or_insert_with(|| "the process ended before the exchange did".to_owned());
+    }
+
+    /// Decides, once, whether the exchange has lines of its own. Only refusals of clients that are not identified may
+    /// have none.
+    fn decide_treatment(&mut self, outcome: Outcome) -> Treatment {
+        if let Some(decided) = self.treatment {
+            return decided;
+        }
+        let treatment = match (self.log_reason, self.audit_reason, outcome, &self.client) {
+            (Some(log), Some(audit), Outcome::Refused | Outcome::Unavailable, None) => {
+                let (listener, code) = (self.listener.shared_name(), self.code);
+                let kind = Kind { listener, code, log, audit, handshake: None };
+                refusals::judge(kind, self.peer.source(), self.audit.log())
+            }
+            _ => Treatment::Listed,
+        };
+        self.treatment = Some(treatment);
+        treatment
     }
 
     fn count(&self) {

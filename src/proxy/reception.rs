@@ -1,0 +1,71 @@
+//! Clients before their first request: what log, metrics and audit hear of those that are turned away.
+
+use super::credential::evidence_of;
+use super::exchange::Proxy;
+use crate::downstream::{DescribedCertificate, HandshakeFault, Origin, PeerEvidence, TurnedAway};
+use crate::error_chain::causes;
+use crate::faults::Severity;
+use crate::telemetry::peer::{CertificateText, Peer, Source};
+use crate::telemetry::refusals::RefusedHandshake;
+
+impl Peer for PeerEvidence {
+    fn source(&self) -> Source {
+        match self.origin() {
+            Origin::Address(address) => Source::of(address),
+            Origin::User(uid) => Source::User(uid),
+        }
+    }
+
+    fn certificate(&self) -> Option<CertificateText<'_>> {
+        self.certificate().map(text_of)
+    }
+}
+
+fn text_of(certificate: &DescribedCertificate) -> CertificateText<'_> {
+    let DescribedCertificate { serial, subject, names } = certificate;
+    CertificateText { serial, subject, names }
+}
+
+/// Counts, logs and audits a client that was turned away.
+pub(super) fn note(proxy: &Proxy, refused: &TurnedAway<'_>) {
+    let TurnedAway { peer, fault, error, certificate } = refused;
+    RefusedHandshake {
+        peer: *peer,
+        fault: fault.as_str(),
+        severity: severity(*fault),
+        error,
+        certificate: certificate.map(text_of),
+        audit: if fault.is_about_who() { proxy.audit.clone() } else { crate::telemetry::AuditLog::off() },
+    }
+    .note(&proxy.listener);
+}
+
+/// Notes a client whose certificate is valid and belongs to nobody: each of its requests will be refused, and it need
+/// not send one.
+pub(super) fn check(proxy: &Proxy, peer: &PeerEvidence) {
+    if let Err(error) = proxy.callers.check_certificate(&evidence_of(peer)) {
+        let (fault, certificate) = (HandshakeFault::UnknownClient, peer.certificate());
+        note(proxy, &TurnedAway { peer, fault, error: causes(&error), certificate });
+    }
+}
+
+/// A closed connection is what a check of the port looks like.
+const fn severity(fault: HandshakeFault) -> Severity {
+    match fault {
+        HandshakeFault::Closed => Severity::Info,
+        HandshakeFault::NoCertificate
+        | HandshakeFault::UnknownAuthority
+        | HandshakeFault::BadSignature
+        | HandshakeFault::Expired
+        | HandshakeFault::NotYetValid
+        | HandshakeFault::Revoked
+        | HandshakeFault::RevocationUnknown
+        | HandshakeFault::BadCertificate
+        | HandshakeFault::UnusableNames
+        | HandshakeFault::UnknownClient
+        | HandshakeFault::UnknownUid
+        | HandshakeFault::Alert
+        | HandshakeFault::Protocol
+        | HandshakeFault::Timeout => Severity::Warn,
+    }
+}

@@ -1,0 +1,80 @@
+//! The lines that say how often a refusal was repeated, in the log and in the audit.
+
+use super::table::Count;
+use crate::faults::Severity;
+use crate::telemetry::audit::{Decision, Entry, FormSummary, Repeated, Reservation};
+use crate::telemetry::outcome::Outcome;
+
+/// The target of the lines.
+const TARGET: &str = "countersign::refusals";
+
+/// Writes the lines of a count.
+///
+/// # Errors
+/// The audit has no place for its line: what is left of the count belongs there.
+pub(super) fn write(count: Count) -> Result<(), Count> {
+    let peer = count.source.to_string();
+    if count.counted > 0 {
+        log(&count, &peer);
+    }
+    if count.unaudited == 0 {
+        return Ok(());
+    }
+    match count.audit.try_reserve() {
+        Reservation::NotNeeded => {}
+        Reservation::Reserved(place) => place.write(&entry(&count, &peer)),
+        Reservation::Refused => return Err(Count { counted: 0, ..count }),
+    }
+    Ok(())
+}
+
+fn log(count: &Count, peer: &str) {
+    let Count { kind, counted, over, .. } = count;
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::event!(
+                target: TARGET,
+                tracing::Level::$level,
+                listener = &*kind.listener,
+                peer,
+                code = kind.code,
+                reason = kind.log.reason,
+                handshake = kind.handshake,
+                more = counted,
+                seconds = over.as_secs(),
+                "{counted} more like it in the last {} seconds: a flood of refusals is counted",
+                over.as_secs()
+            )
+        };
+    }
+    match kind.log.severity {
+        Severity::Error => event!(ERROR),
+        Severity::Warn => event!(WARN),
+        Severity::Info => event!(INFO),
+    }
+}
+
+fn entry<'a>(count: &'a Count, peer: &'a str) -> Entry<'a> {
+    Entry {
+        request_id: None,
+        listener: &count.kind.listener,
+        peer,
+        client: None,
+        identified_by: None,
+        certificate: None,
+        token: None,
+        route: None,
+        action: None,
+        key_id: None,
+        rule: None,
+        decision: Decision::Deny,
+        outcome: Outcome::Refused,
+        status: None,
+        code: count.kind.code,
+        reason: Some(count.kind.audit.as_str()),
+        handshake: count.kind.handshake,
+        endpoint_request_id: None,
+        repeated: Some(Repeated { times: count.unaudited, seconds: count.over.as_secs() }),
+        parameters: FormSummary::EMPTY,
+    }
+}
