@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::query::Parameters;
 
-/// A test of one parameter. Names are compared exactly; each member of a list (`JobIds.member.1`) is a parameter of its
-/// own.
+/// A test of one parameter. Names are compared exactly, and [`super::judge`] refuses a call with another spelling of
+/// the name. Each member of a list (`JobIds.member.1`) is a parameter of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The parameter's decoded name.

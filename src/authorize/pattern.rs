@@ -3,6 +3,17 @@
 use std::fmt;
 
 use crate::query::Action;
+use crate::query::folded::Folded;
+
+/// Which spellings of an Action a pattern matches. Some endpoints overlook case and `_`, others do not, and which kind an
+/// endpoint is cannot be known here. What allows therefore matches one spelling, and what denies matches all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// The pattern's own, byte by byte.
+    Exact,
+    /// All that differ by case, `_`, `-` or white space: `terminateInstances` for `TerminateInstances`.
+    Any,
+}
 
 /// Matches Actions. There are no other wildcards: people who approve a pattern must see at once what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +37,17 @@ impl ActionPattern {
         }
     }
 
-    /// Whether `action` matches. Case matters, as it does to the endpoint.
+    /// Whether `action` matches, in this spelling or in any.
     #[must_use]
-    pub fn matches(&self, action: &Action) -> bool {
-        match self {
-            Self::Exact(name) => action.as_str() == name,
-            Self::Prefix(prefix) => action.as_str().starts_with(prefix.as_str()),
+    pub fn matches(&self, action: &Action, spelling: Spelling) -> bool {
+        let called = action.as_str();
+        match (self, spelling) {
+            (Self::Exact(name), Spelling::Exact) => called == name,
+            (Self::Exact(name), Spelling::Any) => Folded::of(called.as_bytes()) == Folded::of(name.as_bytes()),
+            (Self::Prefix(prefix), Spelling::Exact) => called.starts_with(prefix.as_str()),
+            (Self::Prefix(prefix), Spelling::Any) => {
+                Folded::of(called.as_bytes()).starts_with(Folded::of(prefix.as_bytes()))
+            }
         }
     }
 }
@@ -54,15 +70,6 @@ pub enum RoutePattern {
     Named(String),
 }
 
-/// Matches an Action on a route: `importexport:List*`, `importexport:*`, `*:Get*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteActionPattern {
-    /// The part before the colon.
-    pub route: RoutePattern,
-    /// The part after the colon.
-    pub action: ActionPattern,
-}
-
 impl RoutePattern {
     /// Whether the route called `route` matches.
     #[must_use]
@@ -72,13 +79,31 @@ impl RoutePattern {
             Self::Named(name) => name == route,
         }
     }
+
+    /// Whether some route matches both patterns.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Named(name), pattern) | (pattern, Self::Named(name)) => pattern.matches(name),
+            (Self::Any, Self::Any) => true,
+        }
+    }
+}
+
+/// Matches an Action on a route: `importexport:List*`, `importexport:*`, `*:Get*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteActionPattern {
+    /// The part before the colon.
+    pub route: RoutePattern,
+    /// The part after the colon.
+    pub action: ActionPattern,
 }
 
 impl RouteActionPattern {
-    /// Whether `action` on the route called `route` matches.
+    /// Whether `action` on the route called `route` matches, in this spelling or in any.
     #[must_use]
-    pub fn matches(&self, route: &str, action: &Action) -> bool {
-        self.route.matches(route) && self.action.matches(action)
+    pub fn matches(&self, route: &str, action: &Action, spelling: Spelling) -> bool {
+        self.route.matches(route) && self.action.matches(action, spelling)
     }
 }
 
@@ -98,7 +123,7 @@ mod tests {
     #[test]
     fn a_pattern_matches_exactly_or_by_its_prefix() {
         let matches = |pattern: &str, action: &str| {
-            ActionPattern::parse(pattern).unwrap().matches(&Action::parse(action).unwrap())
+            ActionPattern::parse(pattern).unwrap().matches(&Action::parse(action).unwrap(), Spelling::Exact)
         };
         assert!(matches("GetStatus", "GetStatus"));
         assert!(!matches("GetStatus", "GetStatusX"));
@@ -106,6 +131,19 @@ mod tests {
         assert!(matches("Get*", "GetStatus"));
         assert!(matches("Get*", "Get"));
         assert!(!matches("Get*", "ForGet"));
+    }
+
+    #[test]
+    fn a_pattern_for_any_spelling_matches_what_a_lenient_endpoint_takes_for_the_action() {
+        let matches = |pattern: &str, action: &str| {
+            ActionPattern::parse(pattern).unwrap().matches(&Action::parse(action).unwrap(), Spelling::Any)
+        };
+        for action in ["TerminateInstances", "terminateInstances", "TERMINATEINSTANCES"] {
+            assert!(matches("TerminateInstances", action) && matches("terminate*", action), "{action}");
+        }
+        assert!(matches("*", "terminateInstances"));
+        assert!(!matches("TerminateInstances", "terminateInstance"));
+        assert!(!matches("TerminateInstances*", "terminateInstance"));
     }
 
     #[test]
@@ -123,10 +161,15 @@ mod tests {
         let action = Action::parse("ListJobs").unwrap();
         let on = |route| RouteActionPattern { route, action: ActionPattern::parse("List*").unwrap() };
         let named = on(RoutePattern::Named("ie".to_owned()));
-        assert!(named.matches("ie", &action));
-        assert!(!named.matches("ie2", &action) && !named.matches("", &action) && !named.matches("IE", &action));
-        assert!(on(RoutePattern::Any).matches("anything", &action));
-        assert!(!on(RoutePattern::Any).matches("ie", &Action::parse("CreateJob").unwrap()));
+        let exact = Spelling::Exact;
+        assert!(named.matches("ie", &action, exact));
+        for other in ["ie2", "", "IE"] {
+            assert!(!named.matches(other, &action, exact) && !named.matches(other, &action, Spelling::Any), "{other}");
+        }
+        assert!(on(RoutePattern::Any).matches("anything", &action, exact));
+        assert!(!on(RoutePattern::Any).matches("ie", &Action::parse("CreateJob").unwrap(), exact));
+        assert!(named.route.overlaps(&RoutePattern::Any) && RoutePattern::Any.overlaps(&named.route));
+        assert!(named.route.overlaps(&named.route) && !named.route.overlaps(&RoutePattern::Named("ie2".to_owned())));
         assert_eq!(named.to_string(), "ie:List*");
         assert_eq!(on(RoutePattern::Any).to_string(), "*:List*");
     }

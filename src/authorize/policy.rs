@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::client::Mode;
 use super::identity::ClientIdentity;
-use super::rule::{RuleId, Verdict};
+use super::rule::{Misspelled, RuleId, Verdict};
 use crate::query::QueryForm;
 
 /// What decides on the calls of one listener. It follows from the listener's [`super::Admission`].
@@ -36,7 +36,7 @@ pub enum Decision {
 }
 
 /// Why the policy denied a form. Rules are those of the client's own table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denied {
     /// This rule denies it.
     #[error("the rule {0} of this client denies this call")]
@@ -44,6 +44,12 @@ pub enum Denied {
     /// No rule allows it.
     #[error("no rule of this client allows this call")]
     NoRule,
+    /// No rule allows it, but this one allows the same Action in another spelling.
+    #[error("no rule of this client allows this call; {0} allows another spelling of its Action")]
+    OtherSpelling(RuleId),
+    /// Another parameter may be taken for one that a rule asks about.
+    #[error(transparent)]
+    Misspelled(#[from] Misspelled),
     /// The kind of identity does not correspond to the kind of policy. This is a bug in countersign, and must not allow
     /// a call.
     #[error("this client may not call here")]
@@ -65,10 +71,11 @@ impl Policy {
             (Self::AnyLocal, ClientIdentity::AnyLocal) => Decision::AnyLocal,
             (Self::ByClient, ClientIdentity::Named { client, .. }) => match (client.judge(route, &form), client.mode) {
                 (Verdict::Allow(rule), _) => Decision::Allowed(rule),
-                (Verdict::Deny(rule), Mode::Record) => Decision::Recorded(Some(rule)),
-                (Verdict::NoRule, Mode::Record) => Decision::Recorded(None),
+                (verdict, Mode::Record) => Decision::Recorded(verdict.rule()),
                 (Verdict::Deny(rule), Mode::Enforce) => return Err(Denied::ByRule(rule)),
                 (Verdict::NoRule, Mode::Enforce) => return Err(Denied::NoRule),
+                (Verdict::OtherSpelling(rule), Mode::Enforce) => return Err(Denied::OtherSpelling(rule)),
+                (Verdict::Misspelled(misspelled), Mode::Enforce) => return Err(misspelled.into()),
             },
             (Self::AnyLocal, ClientIdentity::Named { .. }) | (Self::ByClient, ClientIdentity::AnyLocal) => {
                 return Err(Denied::WrongPolicy);
@@ -120,10 +127,10 @@ impl Denied {
 
     /// The rule that decided, if any.
     #[must_use]
-    pub const fn rule(self) -> Option<RuleId> {
+    pub const fn rule(&self) -> Option<RuleId> {
         match self {
-            Self::ByRule(rule) => Some(rule),
-            Self::NoRule | Self::WrongPolicy => None,
+            Self::ByRule(rule) | Self::Misspelled(Misspelled { rule, .. }) => Some(*rule),
+            Self::NoRule | Self::OtherSpelling(_) | Self::WrongPolicy => None,
         }
     }
 }
@@ -199,6 +206,36 @@ mod tests {
         assert_eq!(recorded("Action=CancelJob"), Decision::Recorded(None));
         assert_eq!(recorded("Action=GetShippingLabel"), Decision::Recorded(Some(id(3))));
         assert_eq!(recorded("Action=CancelJob").as_str(), "recorded");
+    }
+
+    #[test]
+    fn another_spelling_of_an_action_is_not_allowed_and_is_denied_where_the_action_is() {
+        let enforced = |body| decide(Mode::Enforce, "ie", body);
+        let other = "no rule of this client allows this call; rule[1] allows another spelling of its Action";
+        assert_eq!(enforced("Action=getStatus"), Err(other.to_owned()));
+        let denied = Err("the rule rule[3] of this client denies this call".to_owned());
+        assert_eq!(enforced("Action=getShippinglabel"), denied);
+        let recorded = |body| decide(Mode::Record, "ie", body).unwrap();
+        assert_eq!(recorded("Action=getStatus"), Decision::Recorded(None));
+        assert_eq!(recorded("Action=GETSHIPPINGLABEL"), Decision::Recorded(Some(id(3))));
+    }
+
+    #[test]
+    fn another_spelling_of_a_parameter_that_a_rule_asks_about_is_refused() {
+        let enforced = |body: &str| decide(Mode::Enforce, "ie", body);
+        let refused = |name: &str| {
+            format!(
+                "parameter '{name}' could be taken for 'ValidateOnly', which the rule rule[2] of this client asks about"
+            )
+        };
+        for name in ["validateOnly", "validate_only", "ValidateOnly.value", "ValidateOnly "] {
+            assert_eq!(enforced(&format!("Action=CreateJob&{name}=false")), Err(refused(name)));
+        }
+        assert_eq!(enforced("Action=CreateJob&ValidateOnly=true&ValidateOnly.x=1"), Err(refused("ValidateOnly.x")));
+        assert_eq!(enforced("Action=GetStatus&validateonly=1"), Err(refused("validateonly")), "of any rule");
+        assert!(decide(Mode::Enforce, "other", "Action=GetStatus&validateonly=1").unwrap_err().contains("no rule"));
+        let recorded = decide(Mode::Record, "ie", "Action=CreateJob&validateOnly=1").unwrap();
+        assert_eq!(recorded, Decision::Recorded(Some(id(2))));
     }
 
     #[test]

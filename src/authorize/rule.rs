@@ -3,10 +3,11 @@
 use std::fmt;
 
 use smol_str::SmolStr;
+use thiserror::Error;
 
 use super::condition::Condition;
-use super::pattern::RouteActionPattern;
-use crate::query::QueryForm;
+use super::pattern::{RouteActionPattern, Spelling};
+use crate::query::{QueryForm, ShownName};
 
 /// The effect of a rule on the calls it applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,14 @@ pub enum Effect {
 impl Effect {
     /// The names in the configuration.
     pub const WORDS: [(&'static str, Self); 2] = [("allow", Self::Allow), ("deny", Self::Deny)];
+
+    /// The spellings of an Action that a rule of this effect is for.
+    const fn spelling(self) -> Spelling {
+        match self {
+            Self::Allow => Spelling::Exact,
+            Self::Deny => Spelling::Any,
+        }
+    }
 }
 
 /// One rule of a client. It applies when a pattern matches and every condition holds.
@@ -76,7 +85,7 @@ impl fmt::Display for RuleId {
 }
 
 /// The decision of a client's rules on a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// This rule allows it, and no rule denies it.
     Allow(RuleId),
@@ -84,14 +93,58 @@ pub enum Verdict {
     Deny(RuleId),
     /// No rule applies to it.
     NoRule,
+    /// No rule applies to it, but this one would allow its Action in another spelling.
+    OtherSpelling(RuleId),
+    /// A parameter is not what a rule asks about, and an endpoint may take it for that.
+    Misspelled(Misspelled),
+}
+
+/// A parameter that is another spelling of one that a condition names, or a part of it. Whether the condition holds
+/// for the endpoint as well cannot be known.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("parameter {parameter} could be taken for {asked}, which the rule {rule} of this client asks about")]
+pub struct Misspelled {
+    /// The rule with the condition.
+    pub rule: RuleId,
+    /// The parameter of the call.
+    pub parameter: ShownName,
+    /// The parameter that the condition names.
+    pub asked: ShownName,
+}
+
+impl Verdict {
+    /// The rule that decided, if one did.
+    #[must_use]
+    pub const fn rule(&self) -> Option<RuleId> {
+        match self {
+            Self::Allow(rule) | Self::Deny(rule) | Self::Misspelled(Misspelled { rule, .. }) => Some(*rule),
+            Self::NoRule | Self::OtherSpelling(_) => None,
+        }
+    }
 }
 
 impl Rule {
     /// Whether the rule applies to this call.
     #[must_use]
     pub fn applies(&self, route: &str, form: &QueryForm<'_>) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(route, form.action()))
+        self.applies_to(route, form, self.effect.spelling())
+    }
+
+    fn applies_to(&self, route: &str, form: &QueryForm<'_>, spelling: Spelling) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(route, form.action(), spelling))
             && self.conditions.iter().all(|condition| condition.holds(form.parameters()))
+    }
+
+    /// The first parameter that is not one that a condition names, and may be taken for it. The conditions of a rule
+    /// for other Actions count as well: a parameter means the same in all Actions of a route.
+    fn misspelled(&self, route: &str, form: &QueryForm<'_>) -> Option<Misspelled> {
+        if self.conditions.is_empty() || !self.patterns.iter().any(|pattern| pattern.route.matches(route)) {
+            return None;
+        }
+        self.conditions.iter().find_map(|Condition { parameter: asked, .. }| {
+            let parameter = ShownName::of(form.parameters().other_spelling_of(asked)?);
+            Some(Misspelled { rule: self.id, parameter, asked: ShownName::of(asked) })
+        })
     }
 }
 
@@ -111,19 +164,34 @@ impl fmt::Display for Rule {
 /// Decides over all rules. Their order does not change the decision, only which of several rules is named.
 #[must_use]
 pub fn judge(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Verdict {
-    let mut verdict = Verdict::NoRule;
+    // a condition is asked only of a call in which nothing else can be taken for its parameter
+    if let Some(misspelled) = rules.iter().find_map(|rule| rule.misspelled(route, form)) {
+        return Verdict::Misspelled(misspelled);
+    }
+    let mut allowed = None;
     for rule in rules {
-        match (rule.effect, verdict) {
+        match (rule.effect, allowed) {
             (Effect::Deny, _) if rule.applies(route, form) => return Verdict::Deny(rule.id),
-            (Effect::Allow, Verdict::NoRule) if rule.applies(route, form) => verdict = Verdict::Allow(rule.id),
+            (Effect::Allow, None) if rule.applies(route, form) => allowed = Some(rule.id),
             (Effect::Allow | Effect::Deny, _) => {}
         }
     }
-    verdict
+    match allowed {
+        Some(rule) => Verdict::Allow(rule),
+        None => other_spelling(rules, route, form).map_or(Verdict::NoRule, Verdict::OtherSpelling),
+    }
+}
+
+/// The rule that would allow the call if its Action were spelled as the rule spells it.
+fn other_spelling(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Option<RuleId> {
+    let would_allow = |rule: &&Rule| rule.effect == Effect::Allow && rule.applies_to(route, form, Spelling::Any);
+    rules.iter().find(would_allow).map(|rule| rule.id)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::super::condition::Test;
@@ -176,6 +244,46 @@ mod tests {
             .prop_map(|(route, action, parameters)| (route, format!("Action={action}{parameters}")))
     }
 
+    /// Calls of Actions and parameters in other spellings too. Not all are forms that can be read.
+    fn spelled_call() -> impl Strategy<Value = (&'static str, String)> {
+        let spelled = prop::sample::select(&ACTIONS).prop_flat_map(|action| {
+            prop::sample::select(vec![action.to_owned(), action.to_lowercase(), action.to_uppercase()])
+        });
+        let parameter = ("P|p|Q|q|_P|P-|P\\.x|p\\.x|PQ|Q2| P", "a|b|ab|").prop_map(|(n, v)| format!("&{n}={v}"));
+        let parameters = prop::collection::vec(parameter, 0..3).prop_map(|all| all.concat());
+        (prop::sample::select(&ROUTES), spelled, parameters)
+            .prop_map(|(route, action, parameters)| (route, format!("Action={action}{parameters}")))
+    }
+
+    /// The decision as it was before names were folded: every name and Action is compared byte by byte.
+    fn allows_byte_by_byte(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> bool {
+        let applying = |effect: Effect| {
+            let applies = move |rule: &&Rule| rule.effect == effect && rule.applies_to(route, form, Spelling::Exact);
+            rules.iter().any(|rule| applies(&rule))
+        };
+        applying(Effect::Allow) && !applying(Effect::Deny)
+    }
+
+    /// A name as an endpoint sees it that overlooks all that folding does, and what follows a dot.
+    fn lenient(name: &str) -> String {
+        let counted = name.to_lowercase().replace(['_', '-', ' '], "");
+        counted.split('.').next().unwrap().to_owned()
+    }
+
+    fn leniently(rule: &Rule) -> Rule {
+        let mut rule = rule.clone();
+        for pattern in &mut rule.patterns {
+            pattern.action = match &pattern.action {
+                ActionPattern::Exact(name) => ActionPattern::Exact(lenient(name)),
+                ActionPattern::Prefix(start) => ActionPattern::Prefix(lenient(start)),
+            };
+        }
+        for condition in &mut rule.conditions {
+            condition.parameter = lenient(&condition.parameter);
+        }
+        rule
+    }
+
     fn form(body: &str) -> QueryForm<'_> {
         QueryForm::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap()
     }
@@ -205,6 +313,38 @@ mod tests {
             let mut more = rules.clone();
             more.insert(at.min(more.len()), deny);
             prop_assert!(!allows(&more, route, &form) || allows(&rules, route, &form));
+        }
+
+        #[test]
+        fn adding_a_deny_never_allows_whatever_the_spelling(
+            rules in rules(), mut deny in rule(), at in 0..7_usize, (route, body) in spelled_call(),
+        ) {
+            let Ok(form) = QueryForm::parse(body.as_bytes(), FormLimits::DEFAULT) else { return Ok(()) };
+            deny.effect = Effect::Deny;
+            let mut more = rules.clone();
+            more.insert(at.min(more.len()), deny);
+            prop_assert!(!allows(&more, route, &form) || allows(&rules, route, &form));
+        }
+
+        #[test]
+        fn folding_never_allows_more(rules in rules(), (route, body) in spelled_call()) {
+            let Ok(form) = QueryForm::parse(body.as_bytes(), FormLimits::DEFAULT) else { return Ok(()) };
+            prop_assert!(!allows(&rules, route, &form) || allows_byte_by_byte(&rules, route, &form), "{body}");
+        }
+
+        #[test]
+        fn what_is_allowed_is_allowed_to_an_endpoint_that_folds(rules in rules(), (route, body) in spelled_call()) {
+            let Ok(form) = QueryForm::parse(body.as_bytes(), FormLimits::DEFAULT) else { return Ok(()) };
+            if allows(&rules, route, &form) {
+                // the same call and rules as such an endpoint reads them
+                let parameters = form.parameters().iter().filter(|(name, _)| *name != "Action");
+                let seen: BTreeMap<_, _> = parameters.map(|(name, value)| (lenient(name), value)).collect();
+                let seen = seen.iter().fold(String::new(), |seen, (name, value)| format!("{seen}&{name}={value}"));
+                let seen = format!("Action={}{seen}", lenient(form.action().as_str()));
+                let seen = QueryForm::parse(seen.as_bytes(), FormLimits::DEFAULT).unwrap();
+                let rules: Vec<Rule> = rules.iter().map(leniently).collect();
+                prop_assert!(allows_byte_by_byte(&rules, route, &seen), "{body}");
+            }
         }
 
         #[test]

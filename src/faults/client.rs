@@ -37,4 +37,8 @@ rows! {
         "The client's rules do not allow this Action.";
         "`countersign policy explain` names the rule that decides; add an `allow` rule if the call should pass.")
         .keeping_the_connection();
+    DENIED_SPELLING = refused(403, "AccessDenied", warn("policy.spelling");
+        "The Action is another spelling of one that the client's rules allow.";
+        "Have the client send the Action as its rules spell it, or correct the rule.")
+        .keeping_the_connection();
 }

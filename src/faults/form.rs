@@ -39,13 +39,21 @@ rows! {
         "A parameter appears more than once.";
         "Send it once. Two parsers would each take another value.")
         .keeping_the_connection();
-    CONTROL_IN_NAME = refused(400, PARAMETER, warn("form.name");
-        "The name of a parameter has a control character.";
-        "Remove the control character.")
+    ALIKE = refused(400, PARAMETER, warn("form.spelling");
+        "The names of two parameters differ only by case, `_`, `-` or white space.";
+        "Send one of the two. An endpoint may take them for the same parameter.")
+        .keeping_the_connection();
+    SPELLING_OF_A_CONDITION = refused(400, PARAMETER, warn("form.spelling");
+        "A parameter could be taken for one that a rule of the client asks about: by another spelling, or as its part.";
+        "Send the parameter as the rule spells it, or correct the name in the rule's condition.")
+        .keeping_the_connection();
+    UNPRINTABLE_NAME = refused(400, PARAMETER, warn("form.name");
+        "The name of a parameter has a character other than the printable ones of ASCII.";
+        "Remove the character at the position that the message tells.")
         .keeping_the_connection();
     DISGUISED = refused(400, PARAMETER, warn("form.reserved");
-        "The name of a parameter differs from a reserved one, like `Signature`, only by case.";
-        "Remove the parameter: countersign adds those that belong to the signature.")
+        "A parameter could be taken for a reserved one, like `Signature` or `Action`.";
+        "Remove the parameter: `Action` alone names what is called, and countersign adds what belongs to the signature.")
         .keeping_the_connection();
     MISSING_ACTION = refused(400, "MissingAction", info("form.action");
         "The form has no Action.";
@@ -65,8 +73,9 @@ pub const fn class_of(error: &FormError) -> FaultClass {
         FormError::NotUtf8 => NOT_UTF_8,
         FormError::TooMany { .. } => TOO_MANY_PARAMETERS,
         FormError::Duplicate(_) => DUPLICATE,
-        FormError::ControlInName(_) => CONTROL_IN_NAME,
-        FormError::Disguised(_) => DISGUISED,
+        FormError::Alike { .. } => ALIKE,
+        FormError::UnprintableName { .. } => UNPRINTABLE_NAME,
+        FormError::Disguised { .. } => DISGUISED,
         FormError::MissingAction => MISSING_ACTION,
         FormError::InvalidAction => INVALID_ACTION,
     }

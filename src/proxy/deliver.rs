@@ -7,7 +7,7 @@ use super::clock_reading::ClockReading;
 use super::endpoint_refusal;
 use super::fault::{ExchangeError, UpstreamError};
 use super::route::Route;
-use crate::authorize::Authorized;
+use crate::authorize::{Authorized, Spelling};
 use crate::http1::Fields;
 use crate::query::Action;
 use crate::telemetry::ExchangeRecord;
@@ -74,7 +74,7 @@ async fn call(
 }
 
 fn repetition(route: &Route, action: &Action) -> Repetition {
-    if route.safe_to_repeat.iter().any(|pattern| pattern.matches(action)) {
+    if route.safe_to_repeat.iter().any(|pattern| pattern.matches(action, Spelling::Exact)) {
         Repetition::Safe
     } else {
         Repetition::Unsafe

@@ -163,6 +163,8 @@ impl ExchangeError {
             Self::Body(error) => body(error),
             Self::Form(error) => faults::form::class_of(error),
             Self::Denied(Denied::ByRule(_) | Denied::NoRule | Denied::WrongPolicy) => faults::client::DENIED,
+            Self::Denied(Denied::OtherSpelling(_)) => faults::client::DENIED_SPELLING,
+            Self::Denied(Denied::Misspelled(_)) => faults::form::SPELLING_OF_A_CONDITION,
             Self::Key(KeyUnavailable::NotLoaded) => service::KEY_NOT_LOADED,
             Self::Key(KeyUnavailable::Expired) => service::KEY_EXPIRED,
             Self::Signing(error) => signing(*error),

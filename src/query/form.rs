@@ -5,7 +5,7 @@ use super::action::Action;
 use super::form_error::{FormError, ShownName};
 use super::limits::FormLimits;
 use super::parameters::Parameters;
-use super::reserved::{Reservation, reservation};
+use super::reserved::{OPERATION_PARAMETER, Reservation, reservation};
 
 /// An unsigned request of the AWS Query protocol.
 #[derive(Debug)]
@@ -18,21 +18,24 @@ impl<'a> QueryForm<'a> {
     /// Parses a form body, and drops the authentication parameters in it.
     ///
     /// # Errors
-    /// Those of [`Parameters::parse`], reserved names in another case, and a missing or invalid Action.
+    /// Those of [`Parameters::parse`], reserved names in another spelling, and a missing or invalid Action.
     pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
         let mut parameters = Parameters::parse(body, limits)?;
         let mut disguised = None;
         parameters.retain(|name| {
             let reservation = reservation(name);
-            if reservation == Reservation::Disguised && disguised.is_none() {
-                disguised = Some(ShownName::of(&String::from_utf8_lossy(name)));
+            if let Reservation::Disguised(reserved) = reservation
+                && disguised.is_none()
+            {
+                let name = ShownName::of(&String::from_utf8_lossy(name));
+                disguised = Some(FormError::Disguised { name, reserved });
             }
             reservation == Reservation::Free
         });
-        if let Some(name) = disguised {
-            return Err(FormError::Disguised(name));
+        if let Some(error) = disguised {
+            return Err(error);
         }
-        let action = match parameters.get("Action") {
+        let action = match parameters.get(OPERATION_PARAMETER) {
             None | Some("") => return Err(FormError::MissingAction),
             Some(name) => Action::parse(name).ok_or(FormError::InvalidAction)?,
         };
@@ -73,11 +76,13 @@ mod tests {
 
     #[test]
     fn a_reserved_name_in_another_case_is_refused() {
-        for name in ["awsaccesskeyid", "SIGNATURE", "x-amz-date", "action", "%73ignature", "VERSION"] {
+        for name in ["awsaccesskeyid", "SIGNATURE", "x-amz-date", "%73ignature", "VERSION", "Action.1", "Operation"] {
             let body = format!("Action=ListJobs&{name}=1");
             let refused = QueryForm::parse(body.as_bytes(), LIMITS);
-            assert!(matches!(refused, Err(FormError::Disguised(_))), "{name}");
+            assert!(matches!(refused, Err(FormError::Disguised { .. })), "{name}");
         }
+        let refused = QueryForm::parse(b"Version=1&_action=ListJobs", LIMITS).unwrap_err();
+        assert_eq!(refused.to_string(), "parameter '_action' could be taken for the reserved parameter Action");
     }
 
     #[test]

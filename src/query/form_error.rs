@@ -25,12 +25,30 @@ pub enum FormError {
     /// Two parameters have the same decoded name.
     #[error("parameter {0} appears more than once")]
     Duplicate(ShownName),
-    /// A name contains a control character.
-    #[error("the name of parameter {0} has a control character")]
-    ControlInName(ShownName),
-    /// A name that belongs to authentication, `Action` or `Version`, in another case.
-    #[error("parameter {0} differs from a reserved name only by case")]
-    Disguised(ShownName),
+    /// Two names differ only by case, `_`, `-` or white space.
+    #[error("parameters {first} and {second} differ only by case, `_`, `-` or white space")]
+    Alike {
+        /// One name.
+        first: ShownName,
+        /// The other name.
+        second: ShownName,
+    },
+    /// A name has a character other than the printable ones of ASCII.
+    #[error("the name of parameter {name} has at position {position} a character that is not printable ASCII")]
+    UnprintableName {
+        /// The name.
+        name: ShownName,
+        /// Position of the first such character, from 1.
+        position: usize,
+    },
+    /// Another spelling or a part of a name that belongs to authentication or decides what is called.
+    #[error("parameter {name} could be taken for the reserved parameter {reserved}")]
+    Disguised {
+        /// The name.
+        name: ShownName,
+        /// The reserved name.
+        reserved: &'static str,
+    },
     /// No `Action`, or an empty one.
     #[error("the form has no Action")]
     MissingAction,

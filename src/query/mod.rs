@@ -7,6 +7,7 @@ mod action;
 mod decode;
 pub(crate) mod document;
 mod endpoint_error;
+pub(crate) mod folded;
 mod form;
 mod form_error;
 mod limits;

@@ -3,8 +3,10 @@
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 
 use super::decode::decode;
+use super::folded::{Folded, Kinship};
 use super::form_error::{FormError, ShownName};
 use super::limits::FormLimits;
 use super::percent;
@@ -37,7 +39,8 @@ impl<'a> Parameters<'a> {
     /// is not a parameter.
     ///
     /// # Errors
-    /// Invalid escapes, invalid UTF-8, control characters in a name, a name that appears twice, too many parameters.
+    /// Invalid escapes, invalid UTF-8, a name that is not printable ASCII, a name that appears twice or in two
+    /// spellings, too many parameters.
     pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
         let limit = limits.max_parameters();
         let (text, spans) = decode(body, limit.saturating_add(1))?;
@@ -45,9 +48,9 @@ impl<'a> Parameters<'a> {
             if index == limit {
                 return Err(FormError::TooMany { limit });
             }
-            // the names of a canonical text are unreserved characters, none of which is a control character
-            if matches!(text, FormText::Decoded(_)) && span.name(&text).chars().any(char::is_control) {
-                return Err(FormError::ControlInName(ShownName::of(span.name(&text))));
+            // the names of a canonical text are unreserved characters, all of which are printable ASCII
+            if matches!(text, FormText::Decoded(_)) {
+                check_printable(span.name(&text))?;
             }
         }
         let mut parameters = Self { text, sorted: spans, decoded: OnceCell::new() };
@@ -59,14 +62,57 @@ impl<'a> Parameters<'a> {
     fn sort(&mut self) -> Result<(), FormError> {
         let text = self.text.as_bytes();
         self.sorted.sort_unstable_by(|a, b| compare_names(a.name_bytes(text), b.name_bytes(text)));
+        // In most forms the folded names are in order as well. Then all of them differ, and nothing is allocated.
+        let mut is_in_folded_order = true;
         for pair in self.sorted.windows(2) {
-            if let [a, b] = pair
-                && a.name_bytes(text) == b.name_bytes(text)
-            {
+            let [a, b] = pair else { continue };
+            let [first, second] = [a, b].map(|span| span.name_bytes(text));
+            if Folded::of(first) < Folded::of(second) {
+                continue;
+            }
+            if first == second {
                 return Err(FormError::Duplicate(ShownName::of(a.name(&self.text))));
+            }
+            is_in_folded_order = false;
+        }
+        if is_in_folded_order { Ok(()) } else { self.find_alike() }
+    }
+
+    /// Finds names that are the same once folded, by sorting what counts of them.
+    fn find_alike(&self) -> Result<(), FormError> {
+        let text = self.text.as_bytes();
+        let mut folded = Vec::with_capacity(text.len());
+        let mut names: Vec<_> = Vec::with_capacity(self.sorted.len());
+        for span in &self.sorted {
+            let start = folded.len();
+            Folded::of(span.name_bytes(text)).append_to(&mut folded);
+            names.push((start..folded.len(), span));
+        }
+        let counted = |range: &Range<usize>| folded.get(range.clone()).unwrap_or_default();
+        names.sort_by(|(a, _), (b, _)| counted(a).cmp(counted(b)));
+        for pair in names.windows(2) {
+            if let [(a, first), (b, second)] = pair
+                && counted(a) == counted(b)
+            {
+                let [first, second] = [first, second].map(|span| ShownName::of(span.name(&self.text)));
+                return Err(FormError::Alike { first, second });
             }
         }
         Ok(())
+    }
+
+    /// The first name that is another spelling of `name`, or a part of it.
+    pub(crate) fn other_spelling_of(&self, name: &str) -> Option<&str> {
+        let text = self.text.as_bytes();
+        let is_other = |span: &&Span| {
+            let written = span.name_bytes(text);
+            match Folded::of(written).kinship(Folded::of(name.as_bytes())) {
+                Kinship::Unrelated => false,
+                Kinship::Same => written != name.as_bytes(),
+                Kinship::Part => true,
+            }
+        };
+        self.sorted.iter().find(is_other).map(|span| span.name(&self.text))
     }
 
     /// The value of the parameter with exactly this name.
@@ -117,6 +163,13 @@ impl<'a> Parameters<'a> {
     }
 }
 
+fn check_printable(name: &str) -> Result<(), FormError> {
+    match name.chars().position(|character| !matches!(character, ' '..='~')) {
+        Some(at) => Err(FormError::UnprintableName { name: ShownName::of(name), position: at.saturating_add(1) }),
+        None => Ok(()),
+    }
+}
+
 impl CanonicalParameter<'_> {
     /// Whether it comes before a parameter called `name` in canonical order.
     pub(crate) fn is_before(&self, name: &str) -> bool {
@@ -163,9 +216,20 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_and_sorted_by_their_decoded_names() {
-        assert_eq!(parse("b=1+2&%41=%2b&a=x=y;z").unwrap(), pairs(&[("A", "+"), ("a", "x=y;z"), ("b", "1 2")]));
+        assert_eq!(parse("b=1+2&%43=%2b&a=x=y;z").unwrap(), pairs(&[("C", "+"), ("a", "x=y;z"), ("b", "1 2")]));
         assert_eq!(parse("&&a&").unwrap(), pairs(&[("a", "")]));
         assert_eq!(parse("=v").unwrap(), pairs(&[("", "v")]));
+    }
+
+    #[test]
+    fn the_order_is_that_of_bytes_whatever_counts_when_names_are_compared() {
+        let names = |body: &'static str| -> Vec<String> {
+            let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
+            parameters.iter().map(|(name, _)| name.to_owned()).collect()
+        };
+        let sorted = ["a", "a b", "a-c", "a.d", "a0", "aE", "a_f", "ag", "a~"];
+        assert_eq!(names("a~&ag&a_f&aE&a0&a.d&a-c&a+b&a"), sorted);
+        assert_eq!(names("a-c&a~&a+b&ag&a&aE&a0&a.d&a_f"), sorted);
     }
 
     #[test]
@@ -195,13 +259,44 @@ mod tests {
     fn a_name_that_appears_twice_after_decoding_is_refused() {
         assert!(matches!(parse("Action=a&%41ction=b"), Err(FormError::Duplicate(_))));
         assert!(matches!(parse("a&a="), Err(FormError::Duplicate(_))));
-        assert!(parse("a=1&A=1").is_ok(), "names are compared exactly");
+        // a name twice is named before one in two spellings
+        assert!(matches!(parse("a&A&b&b"), Err(FormError::Duplicate(_))));
     }
 
     #[test]
-    fn a_control_character_in_a_name_is_refused_and_shown_escaped() {
+    fn two_spellings_of_one_name_are_refused_wherever_they_are_sorted() {
+        for body in ["a=1&A=1", "UserData&user_data", "B&a-b&A_B&a", "Z&x+&X", "_&=", "a&A.b&_a", "JobId&JobID&JobI"] {
+            assert!(matches!(parse(body), Err(FormError::Alike { .. })), "{body}");
+        }
+        let message = "parameters 'InstanceType' and 'instance_type' differ only by case, `_`, `-` or white space";
+        assert_eq!(parse("instance_type&a&InstanceType").unwrap_err().to_string(), message);
+        for body in ["a&a.b&ab", "Tag.1.Key&Tag.1.Value&Tag.11.Key", "B&a&C&b1", "DBName&DbName2&DBi", "a.b&a..b"] {
+            assert!(parse(body).is_ok(), "{body}");
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_a_name_is_found() {
+        let parameters = Parameters::parse(b"Action=A&user_Data=1&Tag.1.Key=2&Tags=3", LIMITS).unwrap();
+        assert_eq!(parameters.other_spelling_of("UserData"), Some("user_Data"));
+        assert_eq!(parameters.other_spelling_of("Tag"), Some("Tag.1.Key"));
+        assert_eq!(parameters.other_spelling_of("tag.1"), Some("Tag.1.Key"));
+        for exact_or_other in ["user_Data", "Tag.1.Key", "Tags", "User", "Tag.1.Keys", "Tag.1.Key.x"] {
+            assert_eq!(parameters.other_spelling_of(exact_or_other), None, "{exact_or_other}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_printable_ascii_is_refused_and_shown_escaped() {
         let error = parse("a%0d%0ab=1").unwrap_err();
-        assert_eq!(error.to_string(), "the name of parameter 'a\\r\\nb' has a control character");
+        let message = "the name of parameter 'a\\r\\nb' has at position 2 a character that is not printable ASCII";
+        assert_eq!(error.to_string(), message);
+        for (name, at) in [("%7f", 1), ("ab%C2%A0", 3), ("%E2%80%8Ba", 1), ("a%EF%BB%BF", 2), ("%C3%A9a%E2%80%AE", 1)] {
+            let refused = parse(&format!("z&{name}=1")).unwrap_err();
+            assert!(matches!(refused, FormError::UnprintableName { position, .. } if position == at), "{refused}");
+            assert!(refused.to_string().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{refused}");
+        }
+        assert_eq!(parse("%21+%7e=1").unwrap(), pairs(&[("! ~", "1")]), "a space is printable");
         assert_eq!(parse("a=%00%0a").unwrap(), pairs(&[("a", "\0\n")]), "values may hold anything");
     }
 
@@ -234,13 +329,19 @@ mod tests {
             if index == limit {
                 return Err(FormError::TooMany { limit });
             }
-            if name.chars().any(char::is_control) {
-                return Err(FormError::ControlInName(ShownName::of(name)));
+            if let Some(at) = name.chars().position(|c| !(c == ' ' || c.is_ascii_graphic())) {
+                return Err(FormError::UnprintableName { name: ShownName::of(name), position: at + 1 });
             }
         }
         pairs.sort();
-        match pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(FormError::Duplicate(ShownName::of(&pair[0].0))),
+        if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(FormError::Duplicate(ShownName::of(&pair[0].0)));
+        }
+        let folded = |name: &str| name.to_ascii_lowercase().replace(['_', '-', ' '], "");
+        let mut names: Vec<_> = pairs.iter().map(|(name, _)| (folded(name), ShownName::of(name))).collect();
+        names.sort_by(|(a, _), (b, _)| a.cmp(b));
+        match names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(FormError::Alike { first: pair[0].1.clone(), second: pair[1].1.clone() }),
             None => Ok(pairs),
         }
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::authorize::{ClientIdentity, Policy};
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken, SignatureMethod};
-use countersign::query::{FormLimits, Parameters, QueryForm};
+use countersign::query::{FormError, FormLimits, Parameters, QueryForm};
 use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
 use proptest::prelude::*;
@@ -32,9 +32,19 @@ fn key(id: &str, secret: &str, token: Option<&str>) -> HeldKey {
     })
 }
 
+/// Cases whose forms are refused before they are signed: their names are not printable ASCII, or differ only by case, `_`
+/// or `-`.
+const REFUSED: [&str; 3] = ["p-name-001", "p-sort-001", "p-sort-003"];
+
 fn cases() -> Vec<Case> {
+    let (refused, signed): (Vec<_>, Vec<_>) = all_cases().partition(|case| REFUSED.contains(&case.id.as_str()));
+    assert_eq!((refused.len(), signed.len()), (REFUSED.len(), 62));
+    signed
+}
+
+fn all_cases() -> impl Iterator<Item = Case> {
     let text = include_str!("../vectors/sigv2.jsonl");
-    text.lines().map(|line| case(&serde_json::from_str(line).unwrap())).collect()
+    text.lines().map(|line| case(&serde_json::from_str(line).unwrap()))
 }
 
 fn case(json: &Value) -> Case {
@@ -90,11 +100,17 @@ fn every_vectors_endpoint_gives_the_host_header_and_path_that_are_signed() {
 
 #[test]
 fn every_vector_gives_the_string_to_sign_that_independent_implementations_agree_on() {
-    let cases = cases();
-    assert_eq!(cases.len(), 65);
-    for case in cases {
+    for case in cases() {
         let (string_to_sign, _) = sign(case.body.as_bytes(), &case.key, &case.target, case.profile, &case.timestamp);
         assert_eq!(string_to_sign, case.string_to_sign, "{}", case.id);
+    }
+}
+
+#[test]
+fn a_vector_whose_names_two_parsers_could_confuse_is_refused() {
+    for case in all_cases().filter(|case| REFUSED.contains(&case.id.as_str())) {
+        let refused = QueryForm::parse(case.body.as_bytes(), LIMITS).unwrap_err();
+        assert!(matches!(refused, FormError::UnprintableName { .. } | FormError::Alike { .. }), "{refused}");
     }
 }
 
@@ -149,10 +165,14 @@ fn the_worked_example_of_the_emr_guide_gives_its_published_signature() {
 proptest! {
     #[test]
     fn the_canonical_form_does_not_depend_on_the_order_of_parameters(
-        names in prop::collection::hash_set("[a-zA-Z0-9.é_~ +]{1,6}", 0..12),
+        names in prop::collection::hash_set("[a-zA-Z0-9._~ +-]{1,6}", 0..12),
         seed in any::<u64>(),
     ) {
-        let names: Vec<String> = names.into_iter().filter(|name| !name.eq_ignore_ascii_case("action")).collect();
+        // each name in one spelling: a form with two is refused
+        let counted = |name: &str| name.to_lowercase().replace(['_', '-', ' '], "");
+        let mut names: Vec<String> = names.into_iter().filter(|name| !counted(name).starts_with("action")).collect();
+        names.sort_by_key(|name| counted(name));
+        names.dedup_by_key(|name| counted(name));
         let mut shuffled = names.clone();
         let mut state = seed | 1;
         for i in (1..shuffled.len()).rev() {

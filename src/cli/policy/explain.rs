@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::app::build::clients::clients;
-use crate::authorize::{Mode, RuleId, Verdict};
+use crate::authorize::{Client, Misspelled, Mode, RuleId, Spelling, Verdict};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print_line;
 use crate::config::settings::Settings;
-use crate::query::{FormLimits, QueryForm, percent};
+use crate::query::{Action, FormError, FormLimits, QueryForm, percent};
 
 /// Arguments of `countersign policy explain`.
 #[derive(Debug, Args)]
@@ -44,25 +44,65 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         unknown("client", &arguments.client, &known)
     })?;
     let body = body(arguments)?;
-    let form = QueryForm::parse(body.as_bytes(), FormLimits::UNLIMITED)
-        .map_err(|error| Failure::because(ExitCode::Data, &error))?;
-    let call = format!("{route}:{}", form.action());
-    let of = |id: RuleId| client.rules.iter().find(|rule| rule.id == id).map(ToString::to_string).unwrap_or_default();
-    let verdict = client.judge(route, &form);
-    match verdict {
-        Verdict::Allow(id) => print_line!("allow {call}: {id} of client {}: {}", client.name, of(id)),
-        Verdict::Deny(id) => print_line!("deny {call}: {id} of client {}: {}", client.name, of(id)),
-        Verdict::NoRule => print_line!("deny {call}: no rule of client {} allows it", client.name),
-    }
-    match verdict {
-        Verdict::Allow(_) => Ok(()),
-        Verdict::Deny(_) | Verdict::NoRule => {
-            let message = match client.mode {
-                Mode::Enforce => "the call would be refused",
-                Mode::Record => "the call would be refused if this client were not in record mode; as it is, it passes",
-            };
-            Err(Failure::new(ExitCode::Negative, message))
+    let form = match QueryForm::parse(body.as_bytes(), FormLimits::UNLIMITED) {
+        Ok(form) => form,
+        Err(error) if is_of_names(&error) => {
+            print_line!("deny {route}:{}: the form is refused: {error}", arguments.action.escape_default());
+            return Err(Failure::new(ExitCode::Negative, "the call would be refused, whoever makes it"));
         }
+        Err(error) => return Err(Failure::because(ExitCode::Data, &error)),
+    };
+    let verdict = client.judge(route, &form);
+    print_line!("{}", decision(&verdict, client, route, form.action()));
+    if matches!(verdict, Verdict::Allow(_)) {
+        return Ok(());
+    }
+    let message = match client.mode {
+        Mode::Enforce => "the call would be refused",
+        Mode::Record => "the call would be refused if this client were not in record mode; as it is, it passes",
+    };
+    Err(Failure::new(ExitCode::Negative, message))
+}
+
+/// Whether a form is refused for the names of its parameters. Any other form is one that this command was not meant to
+/// be given.
+const fn is_of_names(error: &FormError) -> bool {
+    match error {
+        FormError::Duplicate(_)
+        | FormError::Alike { .. }
+        | FormError::UnprintableName { .. }
+        | FormError::Disguised { .. } => true,
+        FormError::BadEscape { .. }
+        | FormError::NotUtf8
+        | FormError::TooMany { .. }
+        | FormError::MissingAction
+        | FormError::InvalidAction => false,
+    }
+}
+
+/// The decision, the rule that made it, and the spelling that it depends on, as one line.
+fn decision(verdict: &Verdict, client: &Client, route: &str, action: &Action) -> String {
+    let (call, name) = (format!("{route}:{action}"), &client.name);
+    let rule = |id: RuleId| client.rules.iter().find(|rule| rule.id == id);
+    let shown = |id: RuleId| rule(id).map(ToString::to_string).unwrap_or_default();
+    let is_as_written = |id: RuleId| {
+        rule(id).is_some_and(|rule| rule.patterns.iter().any(|one| one.matches(route, action, Spelling::Exact)))
+    };
+    match verdict {
+        Verdict::Allow(id) => format!("allow {call}: {id} of client {name}: {}", shown(*id)),
+        Verdict::Deny(id) if is_as_written(*id) => format!("deny {call}: {id} of client {name}: {}", shown(*id)),
+        Verdict::Deny(id) => {
+            format!("deny {call}: {id} of client {name} denies every spelling of the Action: {}", shown(*id))
+        }
+        Verdict::NoRule => format!("deny {call}: no rule of client {name} allows it"),
+        Verdict::OtherSpelling(id) => format!(
+            "deny {call}: no rule of client {name} allows it; {id} allows another spelling of the Action: {}",
+            shown(*id)
+        ),
+        Verdict::Misspelled(Misspelled { rule: id, parameter, asked }) => format!(
+            "deny {call}: parameter {parameter} could be taken for {asked}, which {id} of client {name} asks about: {}",
+            shown(*id)
+        ),
     }
 }
 

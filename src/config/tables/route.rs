@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::authorize::ActionPattern;
+use crate::authorize::{ActionPattern, Spelling};
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{call, header, route_choice};
 use crate::config::reading::quantity::{count, duration, size};
@@ -76,7 +76,7 @@ fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
 fn probe(table: &mut Table<'_>, reads: Option<&[ActionPattern]>) -> Option<Option<String>> {
     let form = table.get("probe", None, |given| call::probe(text(given)?).map(Some))?;
     let Some(call::Probe { action, form }) = form else { return Some(None) };
-    if reads?.iter().any(|pattern| pattern.matches(&action)) {
+    if reads?.iter().any(|pattern| pattern.matches(&action, Spelling::Exact)) {
         return Some(Some(form));
     }
     table.fault("probe", format!("{action} is not among the Actions of safe_to_repeat, and a probe may only read"));

@@ -7,7 +7,8 @@ use crate::config::cross_checks::reference;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, name, shown, text};
 use crate::config::settings::Name;
-use crate::query::reserved::{Reservation, reservation};
+use crate::query::folded::{Folded, Kinship};
+use crate::query::reserved::{OPERATION_PARAMETER, Reservation, reservation};
 
 /// Reads the rules of a client; `routes` are the names of all routes.
 pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> {
@@ -15,7 +16,38 @@ pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> 
     let count = tables.len();
     let id = |number| RuleId { list: RuleList::Rule, number };
     let rules: Vec<Rule> = (1..).zip(tables).filter_map(|(number, table)| rule(id(number), table, routes)).collect();
+    if let Some(message) = two_spellings(&rules) {
+        table.fault("rule", message);
+        return None;
+    }
     (rules.len() == count).then_some(rules)
+}
+
+/// What is wrong when two conditions on calls of one route name one parameter in two spellings: a call with either is
+/// refused for the other.
+fn two_spellings(rules: &[Rule]) -> Option<String> {
+    let asked = || rules.iter().flat_map(|rule| rule.conditions.iter().map(move |asked| (rule, &asked.parameter)));
+    asked().find_map(|(first, one)| {
+        let (second, other) =
+            asked().find(|(second, other)| share_a_route(first, second) && are_confused(one, other))?;
+        Some(format!(
+            "{} asks about {} and {} about {}, which an endpoint may take for the same parameter: a call with one is \
+             refused for the other, so use one of the two names",
+            first.id,
+            shown(one),
+            second.id,
+            shown(other)
+        ))
+    })
+}
+
+fn share_a_route(first: &Rule, second: &Rule) -> bool {
+    first.patterns.iter().any(|one| second.patterns.iter().any(|other| one.route.overlaps(&other.route)))
+}
+
+fn are_confused(one: &str, other: &str) -> bool {
+    let [a, b] = [one, other].map(|name| Folded::of(name.as_bytes()));
+    one != other && (a.kinship(b) != Kinship::Unrelated || b.kinship(a) != Kinship::Unrelated)
 }
 
 /// A list of patterns, `importexport:List*`.
@@ -87,19 +119,31 @@ fn condition(mut table: Table<'_>) -> Option<Condition> {
 /// The name of a parameter that may be asked about.
 fn parameter(given: &Given<'_>) -> Result<String, String> {
     let name = text(given)?;
-    if name == "Action" {
+    if name == OPERATION_PARAMETER {
         return Err("the Action is chosen by `actions`: write \"route:Action\" there".to_owned());
     }
-    // `Action` and `Version` are reserved in other cases, and belong to the request
-    let of_the_request = name.eq_ignore_ascii_case("Action") || name.eq_ignore_ascii_case("Version");
-    if !of_the_request && reservation(name.as_bytes()) != Reservation::Free {
+    let is_of_the_signature = |name: &str| reservation(name.as_bytes()) == Reservation::Authentication;
+    match reservation(name.as_bytes()) {
+        Reservation::Free => {}
+        Reservation::Disguised(reserved) if !is_of_the_signature(reserved) => {
+            return Err(format!(
+                "{} could be taken for {reserved}: a form with it is refused before rules are asked",
+                shown(name)
+            ));
+        }
+        Reservation::Authentication | Reservation::Disguised(_) => {
+            return Err(format!(
+                "{} belongs to the signature: a client's own is dropped or refused before rules are asked",
+                shown(name)
+            ));
+        }
+    }
+    let is_printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_printable || Folded::of(name.as_bytes()).first().is_none() {
         return Err(format!(
-            "{} belongs to the signature: a client's own is dropped before rules are asked",
+            "{} is not the name of a parameter: write printable ASCII, a letter at least",
             shown(name)
         ));
-    }
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(format!("{} is not the name of a parameter", shown(name)));
     }
     Ok(name.to_owned())
 }
@@ -163,11 +207,38 @@ mod tests {
             ("{ parameter = \"P\", equal = \"a\", absent = true }", "did you mean `equals`?"),
             ("{ parameter = \"Action\", equals = \"a\" }", "is chosen by `actions`"),
             ("{ parameter = \"timestamp\", absent = true }", "belongs to the signature"),
+            ("{ parameter = \"version\", absent = true }", "could be taken for Version"),
+            ("{ parameter = \"Operation\", absent = true }", "could be taken for Action"),
             ("{ parameter = \"\", absent = true }", "is not the name of a parameter"),
+            ("{ parameter = \"-\", absent = true }", "is not the name of a parameter"),
+            ("{ parameter = \"JobId\u{a0}\", absent = true }", "is not the name of a parameter"),
             ("\"P\"", "is not a table"),
         ] {
             let fault = client_fault(&rule_with(&format!("when = [{when}]")));
             assert!(fault.starts_with("f:15:") && fault.contains("rule[1].when[1]") && fault.contains(why), "{fault}");
+        }
+    }
+
+    #[test]
+    fn one_parameter_is_named_in_one_spelling_by_all_rules_for_a_route() {
+        let two = |first: &str, second: &str| {
+            let rule = |actions: &str, parameter: &str| {
+                format!(
+                    "[[client.a.rule]]\neffect = \"deny\"\nactions = [\"{actions}:CreateJob\"]\n\
+                     when = [{{ parameter = \"{parameter}\", absent = false }}]\n"
+                )
+            };
+            format!("uid = 1\n{}{}", rule("ie", first), rule("*", second))
+        };
+        for (first, second) in [("JobId", "jobId"), ("JobId", "job_id"), ("Tag", "Tag.1.Key"), ("tag.1.Key", "Tag")] {
+            let found = client_fault(&two(first, second));
+            assert!(
+                found.contains("client.a.rule: rule[1] asks about") && found.contains("and rule[2] about"),
+                "{found}"
+            );
+        }
+        for (first, second) in [("JobId", "JobId"), ("JobId", "JobIds"), ("Tag.1.Key", "Tag.1.Value")] {
+            assert_eq!(client(&two(first, second)).rules.len(), 2, "{first} {second}");
         }
     }
 

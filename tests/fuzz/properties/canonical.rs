@@ -1,10 +1,13 @@
 //! Two readers of parameters that share no code with the program: one for what clients may send, one for what may
 //! leave.
 
+use std::collections::HashSet;
+
 /// Decoded names and values.
 pub(super) type Pairs = Vec<(String, String)>;
 
-/// Reads a form as the URL standard does, but refuses what that repairs; sorted by name. `None` for what must be
+/// Reads a form as the URL standard does, but refuses what that repairs, and names that are not printable ASCII or that
+/// two parsers could take for one; sorted by name. `None` for what must be
 /// refused.
 pub(super) fn read_form(body: &[u8]) -> Option<Pairs> {
     let mut pairs = Pairs::new();
@@ -15,14 +18,26 @@ pub(super) fn read_form(body: &[u8]) -> Option<Pairs> {
         let mut halves = piece.splitn(2, |&byte| byte == b'=');
         let name = decode(halves.next().unwrap(), Plus::Space)?;
         let value = decode(halves.next().unwrap_or_default(), Plus::Space)?;
-        if name.chars().any(|c| c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c)) {
+        if name.bytes().any(|byte| !(0x20..=0x7e).contains(&byte)) {
             return None;
         }
         pairs.push((name, value));
     }
     pairs.sort();
-    let twice = pairs.windows(2).any(|pair| pair[0].0 == pair[1].0);
+    let names: HashSet<String> = pairs.iter().map(|(name, _)| folded(name)).collect();
+    let twice = names.len() < pairs.len();
     if twice { None } else { Some(pairs) }
+}
+
+/// What counts of a name: everything but letter case, `_`, `-` and spaces.
+pub(super) fn folded(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether a name is another spelling of `of`, or continues it with a character that is neither letter nor digit.
+pub(super) fn may_be_taken_for(name: &str, of: &str) -> bool {
+    let (name, behind) = (folded(name), folded(of));
+    name.strip_prefix(&behind).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
 /// Reads a canonical query string with its `Signature` at the end, and fails on everything that is not exactly one: the

@@ -8,7 +8,7 @@ use countersign::signing::verify::SignatureClaim;
 use countersign::signing::{Profile, RequestTimestamp, SignatureMethod, prepare};
 use jiff::Timestamp;
 
-use super::canonical::{Pairs, Plus, assert_canonical, decode, read_form, read_signed};
+use super::canonical::{Pairs, Plus, assert_canonical, decode, folded, may_be_taken_for, read_form, read_signed};
 use super::keys::{KEY_ID, active, target};
 
 pub(super) const LIMITS: FormLimits = FormLimits::new(64);
@@ -83,10 +83,10 @@ fn signed_and_read_again(body: &[u8], expected: &[(String, String)]) {
 }
 
 fn is_disguised(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
     let exact = AUTHENTICATION.contains(&name) || ["Action", "Version"].contains(&name) || name.starts_with("X-Amz-");
-    let reserved = AUTHENTICATION.iter().any(|reserved| reserved.to_ascii_lowercase() == lower);
-    !exact && (reserved || lower == "action" || lower == "version" || lower.starts_with("x-amz-"))
+    let reserved = AUTHENTICATION.into_iter().chain(["Action", "Version", "Operation", "Command"]);
+    let is_reserved = reserved.into_iter().any(|reserved| may_be_taken_for(name, reserved));
+    !exact && (is_reserved || folded(name).starts_with("xamz"))
 }
 
 fn without_authentication(pairs: Pairs) -> Pairs {

@@ -7,13 +7,14 @@ use countersign::authorize::{
 };
 use countersign::query::QueryForm;
 
+use super::canonical::{folded, may_be_taken_for};
 use super::forms::LIMITS;
 
 const ROUTE: &str = "ie";
 
 /// Rules, one a line (`a` or `d`, a space, `ROUTE:ACTION`, then `NAME=VALUE`, `NAME^START`, `NAME!` or `NAME?` after
-/// more spaces), and behind the first NUL a form. The order of the rules decides nothing, and one more denial never
-/// allows.
+/// more spaces), and behind the first NUL a form. The order of the rules decides nothing, one more denial never allows,
+/// and what is denied in one spelling is denied in all.
 pub fn policy(input: &[u8]) {
     let Some(nul) = input.iter().position(|&byte| byte == 0) else { return };
     let (rules, form) = (String::from_utf8_lossy(&input[..nul]), &input[nul + 1..]);
@@ -33,7 +34,7 @@ pub fn policy(input: &[u8]) {
 fn decision(rules: &[Rule], form: &QueryForm<'_>) -> bool {
     match judge(rules, ROUTE, form) {
         Verdict::Allow(_) => true,
-        Verdict::Deny(_) | Verdict::NoRule => false,
+        Verdict::Deny(_) | Verdict::NoRule | Verdict::OtherSpelling(_) | Verdict::Misspelled(_) => false,
     }
 }
 
@@ -66,10 +67,21 @@ fn condition(word: &str) -> Option<Condition> {
 /// The decision once more, straight from the lines.
 fn plainly(lines: &[&str], form: &QueryForm<'_>) -> bool {
     let pairs: BTreeMap<&str, &str> = form.parameters().iter().collect();
-    let action = form.action().as_str();
+    let confused = |line: &&str| {
+        let mut words = line.split(' ').skip(1);
+        let route = words.next().and_then(|call| call.split_once(':')).unwrap().0;
+        let mut asked = words.map(|word| &word[..word.find(['=', '^', '!', '?']).unwrap()]);
+        let is_other = |name: &str, asked: &str| name != asked && may_be_taken_for(name, asked);
+        (route == "*" || route == ROUTE) && asked.any(|asked| pairs.keys().any(|name| is_other(name, asked)))
+    };
+    if lines.iter().any(confused) {
+        return false;
+    }
     let speaks = |line: &&&str| {
         let mut words = line.split(' ').skip(1);
         let (route, pattern) = words.next().and_then(|call| call.split_once(':')).unwrap();
+        let spelled = |text: &str| if line.starts_with('d') { folded(text) } else { text.to_owned() };
+        let (action, pattern) = (spelled(form.action().as_str()), spelled(pattern));
         let on_action = pattern.strip_suffix('*').map_or(action == pattern, |start| action.starts_with(start));
         (route == "*" || route == ROUTE)
             && on_action

@@ -1,0 +1,169 @@
+//! Names as the most lenient endpoint compares them: without regard to letter case, `_`, `-` and white space.
+
+use std::cmp::Ordering;
+
+/// A name or an Action of which only letters, without their case, digits and punctuation count. Endpoints differ in what
+/// they overlook: OpenStack's ec2-api takes `terminateInstances` and `Instance_Id` for `TerminateInstances` and
+/// `InstanceId`. A dot counts everywhere: it separates the parts of `Tag.1.Key`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Folded<'t>(&'t [u8]);
+
+/// What a name is to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kinship {
+    /// Another name.
+    Unrelated,
+    /// The same name, in this or another spelling.
+    Same,
+    /// The same name, and behind it a part of it: `UserData.value` and `UserData[0]`, but not `UserData2`.
+    Part,
+}
+
+/// What each byte counts as: 0 if it does not count.
+const COUNTED: [u8; 256] = counted_bytes();
+
+#[allow(clippy::indexing_slicing)] // the index is in 0..256
+const fn counted_bytes() -> [u8; 256] {
+    let mut counted = [0; 256];
+    let mut byte = 0;
+    while byte <= u8::MAX as usize {
+        #[allow(clippy::cast_possible_truncation)] // `byte` is at most 255
+        let letter = byte as u8;
+        let is_overlooked = matches!(letter, b'_' | b'-') || letter.is_ascii_whitespace();
+        counted[byte] = if is_overlooked { 0 } else { letter.to_ascii_lowercase() };
+        byte += 1;
+    }
+    counted
+}
+
+fn counted(byte: u8) -> u8 {
+    COUNTED.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+impl<'t> Folded<'t> {
+    pub(crate) const fn of(text: &'t [u8]) -> Self {
+        Self(text)
+    }
+
+    fn bytes(self) -> impl Iterator<Item = u8> + 't {
+        self.0.iter().map(|byte| counted(*byte)).filter(|byte| *byte != 0)
+    }
+
+    /// The first byte that counts.
+    pub(crate) fn first(self) -> Option<u8> {
+        self.bytes().next()
+    }
+
+    /// Whether these bytes, which count, are all that counts of the beginning of this name.
+    pub(crate) fn starts_with(self, start: Folded<'_>) -> bool {
+        self.behind(start).is_some()
+    }
+
+    /// What this name is to `other`.
+    pub(crate) fn kinship(self, other: Folded<'_>) -> Kinship {
+        match self.behind(other) {
+            None => Kinship::Unrelated,
+            Some(None) => Kinship::Same,
+            Some(Some(next)) if next.is_ascii_alphanumeric() => Kinship::Unrelated,
+            Some(Some(_)) => Kinship::Part,
+        }
+    }
+
+    /// The first byte that counts behind `start`, if this name begins with that.
+    fn behind(self, start: Folded<'_>) -> Option<Option<u8>> {
+        let mut bytes = self.bytes();
+        start.bytes().all(|byte| bytes.next() == Some(byte)).then(|| bytes.next())
+    }
+
+    /// Appends what counts.
+    pub(super) fn append_to(self, out: &mut Vec<u8>) {
+        out.extend(self.bytes());
+    }
+
+    #[inline(never)] // rare, and large
+    fn compare_whole(self, other: Self) -> Ordering {
+        // what is equal as it is written counts the same
+        let common = self.0.iter().zip(other.0).take_while(|(a, b)| a == b).count();
+        let [ours, theirs] = [self, other].map(|name| Folded(name.0.get(common..).unwrap_or_default()));
+        ours.bytes().cmp(theirs.bytes())
+    }
+}
+
+impl Ord for Folded<'_> {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        // the first byte nearly always decides
+        let first = |name: &Self| name.0.first().map_or(0, |byte| counted(*byte));
+        match (first(self), first(other)) {
+            (ours, theirs) if ours != theirs && ours != 0 && theirs != 0 => ours.cmp(&theirs),
+            (_, _) => self.compare_whole(*other),
+        }
+    }
+}
+
+impl PartialOrd for Folded<'_> {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Folded<'_> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Folded<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same by another way: a text without what does not count.
+    fn plainly(text: &str) -> String {
+        text.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '\t')).collect::<String>().to_ascii_lowercase()
+    }
+
+    fn folded(text: &str) -> Folded<'_> {
+        Folded::of(text.as_bytes())
+    }
+
+    #[test]
+    fn case_underscores_hyphens_and_white_space_do_not_count_and_dots_do() {
+        for same in
+            ["InstanceType", "instanceType", "instance_type", " InstanceType ", "INSTANCE-TYPE", "__instancetype"]
+        {
+            assert_eq!(folded("InstanceType").kinship(folded(same)), Kinship::Same, "{same}");
+        }
+        for other in ["InstanceTypes", "Instance.Type", "InstanceTyp", "", "İnstanceType"] {
+            assert_eq!(folded(other).kinship(folded("InstanceType")), Kinship::Unrelated, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_name_begins_with_punctuation() {
+        for part in ["UserData.value", "user_data.Value", "UserData_.x", "UserData[0]", "UserData:a", "UserData."] {
+            assert_eq!(folded(part).kinship(folded("UserData")), Kinship::Part, "{part}");
+        }
+        for other in ["UserData2", "UserDataX.value", "user.data.value", "User"] {
+            assert_eq!(folded(other).kinship(folded("UserData")), Kinship::Unrelated, "{other}");
+        }
+        assert_eq!(folded("Tag.1.key").kinship(folded("Tag.1.Key")), Kinship::Same);
+        assert_eq!(folded("Tag.1.Key").kinship(folded("Tag")), Kinship::Part);
+        assert_eq!(folded("Tag.10.Key").kinship(folded("Tag.1")), Kinship::Unrelated);
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_compared_by_what_counts(a in "[aAbB_. -]{0,6}", b in "[aAbB_. -]{0,6}") {
+            prop_assert_eq!(folded(&a).cmp(&folded(&b)), plainly(&a).cmp(&plainly(&b)));
+            prop_assert_eq!(folded(&a) == folded(&b), folded(&a).kinship(folded(&b)) == Kinship::Same);
+            prop_assert_eq!(folded(&a).starts_with(folded(&b)), plainly(&a).starts_with(&plainly(&b)));
+            prop_assert_eq!(folded(&a).first(), plainly(&a).bytes().next());
+        }
+    }
+}
