@@ -40,6 +40,7 @@ mod rotation;
 mod routes;
 mod secrecy;
 mod signatures;
+mod spellings;
 mod stopping;
 mod streaming;
 mod unavailable;

@@ -30,7 +30,7 @@ fn a_form_that_can_be_read_in_two_ways_is_refused_and_the_connection_may_go_on()
         (b"Version=2010-06-03", "MissingAction"),
         (b"Action=&Version=1", "MissingAction"),
         (b"Action=List%20Jobs", "InvalidAction"),
-        (b"\xef\xbb\xbfAction=ListJobs", "MissingAction"),
+        (b"\xef\xbb\xbfAction=ListJobs", "InvalidQueryParameter"),
         (&[b"Action=ListJobs", many.as_bytes()].concat(), "InvalidQueryParameter"),
     ];
     for (form, code) in cases {

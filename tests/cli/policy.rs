@@ -56,6 +56,60 @@ fn explain_says_allow_or_deny_and_which_rule() {
 }
 
 #[test]
+fn explain_says_which_spelling_decided() {
+    let setup = setup(&client(
+        "renter",
+        "allow = [\"importexport:Get*\", \"importexport:Run*\", \"importexport:TerminateInstances\"]\n\
+         deny = [\"*:TerminateInstances\"]\n\
+         [[client.renter.rule]]\neffect = \"deny\"\nactions = [\"*:RunInstances\"]\n\
+         when = [{ parameter = \"UserData\", absent = false }]",
+    ));
+    for (call, expected) in [
+        (["TerminateInstances", "A=1"], "deny[1] of client renter: *:TerminateInstances"),
+        (["terminateInstances", "A=1"], "deny[1] of client renter denies every spelling of the Action: *:Terminate"),
+        (["getStatus", "A=1"], "no rule of client renter allows it; allow[1] allows another spelling of the Action"),
+        (["RunInstances", "user_data=1"], "parameter 'user_data' could be taken for 'UserData', which rule[1] of"),
+        (
+            ["RunInstances", "UserData.value=1"],
+            "parameter 'UserData.value' could be taken for 'UserData', which rule[1]",
+        ),
+        (["RunInstances", "Operation=A"], "the form is refused: parameter 'Operation' could be taken for the reserved"),
+        (["RunInstances", "A\u{a0}=1"], "the form is refused: the name of parameter 'A\\u{a0}' has at position 2"),
+    ] {
+        let mut explain = setup.command("policy explain");
+        explain.args(["--client", "renter", "--action"]).args(call);
+        let explained = Outcome::of(&mut explain, "");
+        assert_eq!(explained.code, 1, "{explained:?}");
+        let line = format!("deny importexport:{}: ", call[0]);
+        assert!(explained.stdout.starts_with(&line) && explained.stdout.contains(expected), "{explained:?}");
+    }
+    let mut explain = setup.command("policy explain");
+    explain.args(["--client", "renter", "--action", "RunInstances", "InstanceType=a", "instance_type=b"]);
+    let explained = Outcome::of(&mut explain, "");
+    let alike = "parameters 'InstanceType' and 'instance_type' differ only by case";
+    assert!(explained.code == 1 && explained.stdout.contains(alike), "{explained:?}");
+}
+
+#[test]
+fn check_and_run_refuse_two_spellings_of_one_parameter_in_the_rules_of_a_client() {
+    let rule = |name: &str| {
+        format!(
+            "[[client.renter.rule]]\neffect = \"deny\"\nactions = [\"*:RunInstances\"]\n\
+             when = [{{ parameter = \"{name}\", absent = false }}]\n"
+        )
+    };
+    let setup = setup(&client("renter", &format!("{}{}", rule("UserData"), rule("user_data"))));
+    let refused = |command: &str| {
+        let outcome = Outcome::of(&mut setup.command(command), "");
+        assert_eq!(outcome.code, 78, "{command}: {outcome:?}");
+        let fault = "client.renter.rule: rule[1] asks about `UserData` and rule[2] about `user_data`";
+        assert!(outcome.stderr.contains(fault), "{command}: {outcome:?}");
+    };
+    refused("check");
+    refused("run");
+}
+
+#[test]
 fn check_prints_clients_and_rules_and_never_a_digest() {
     let record = client("learner", "mode = \"record\"\nrate = \"5/s\"");
     let other = "[client.other]\nuid = 7\nallow = [\"*:*\"]\n";
