@@ -8,6 +8,7 @@ use crate::app::{Graph, Running, capacity};
 use crate::authorize::{Admission, Mode};
 use crate::config::settings::{Exposure, Settings};
 use crate::confine::Posture;
+use crate::guarded_file::WritableFiles;
 
 /// Logs which rights the process has given up.
 pub(super) fn posture(posture: Option<&Posture>) {
@@ -67,6 +68,14 @@ fn dangers(settings: &Settings) {
                     "danger_beyond_loopback: whoever reaches this address may have requests signed"
                 );
             }
+        }
+    }
+    match settings.process.writable_files {
+        WritableFiles::Refused => {}
+        WritableFiles::DangerAccepted => {
+            tracing::warn!(
+                "danger_writable_files: whoever can write a trusted file decides what is signed, and for whom"
+            );
         }
     }
     if let Some(shortage) = capacity::shortage(settings) {

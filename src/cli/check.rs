@@ -16,6 +16,7 @@ use crate::config::settings::{
 };
 use crate::confine;
 use crate::credentials::WatchedKey;
+use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{Target, WhenFull};
 use crate::trust::Roots;
 
@@ -55,6 +56,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_line!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_capacity(settings);
     print_unused(settings);
+    match settings.process.writable_files {
+        WritableFiles::Refused => {}
+        WritableFiles::DangerAccepted => print_line!(
+            "files: DANGER danger_writable_files: whoever can write a trusted file decides what is signed, and for whom"
+        ),
+    }
     print_posture(settings, arguments.config.as_deref(), &keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| !is_loaded(key)).collect();
     if missing.is_empty() {

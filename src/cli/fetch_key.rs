@@ -12,6 +12,7 @@ use super::exit::{ExitCode, Failure};
 use crate::confine;
 use crate::credentials::StoreError;
 use crate::credentials::agent::one_shot;
+use crate::guarded_file::WritableFiles;
 
 /// Arguments of either command.
 #[derive(Debug, Args)]
@@ -29,6 +30,7 @@ pub(crate) fn run<O: DeserializeOwned, E: StoreError>(
     obtain: impl FnOnce(&O) -> Result<Zeroizing<Vec<u8>>, E>,
 ) -> Result<(), Failure> {
     confine::keep_private().map_err(|error| system(&error))?;
+    WritableFiles::enforce_as_told();
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system(&error))?;
     let order: O = serde_json::from_str(&arguments.order).map_err(|error| system(&error))?;
     print(&one_shot::answer(obtain(&order))).map_err(|error| system(&error))

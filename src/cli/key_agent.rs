@@ -10,6 +10,7 @@ use super::exit::{ExitCode, Failure};
 use crate::confine;
 use crate::credentials::agent::{self, ORDER, ServeError};
 use crate::credentials::stores::ordered;
+use crate::guarded_file::WritableFiles;
 
 /// Serves the key store on standard input, which is a socket, until that is closed.
 ///
@@ -17,6 +18,7 @@ use crate::credentials::stores::ordered;
 /// There is no order, which only happens when this is started by hand; or the system refuses a request.
 pub(crate) fn run() -> Result<(), Failure> {
     confine::keep_private().map_err(|error| system(&error))?;
+    WritableFiles::enforce_as_told();
     // the end of the socket is not noticed while this process waits for a program
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system(&error))?;
     let order = std::env::var(ORDER).map_err(|_| system(&ServeError::NotOrdered))?;

@@ -14,7 +14,7 @@ use crate::telemetry::log::{self, LastLines};
 /// Reads the configuration: the file, if one is named, and the environment.
 ///
 /// # Errors
-/// 78 with every fault.
+/// 78 with every fault; 77 when others can write the file.
 pub(crate) fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
     settings_and_digest(file).map(|(settings, _)| settings)
 }
@@ -24,9 +24,15 @@ pub(crate) fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
 /// # Errors
 /// 78 with every fault.
 pub(crate) fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Option<String>), Failure> {
-    let read =
-        config::Text::read(file).and_then(|text| Ok((text.settings(config::process_environment())?, text.sha256())));
-    read.map_err(|error| Failure::new(ExitCode::Configuration, format!("the configuration cannot be used\n{error}")))
+    let environment = config::process_environment();
+    let text = config::Text::read(file, config::writable_configuration(&environment));
+    let read = text.and_then(|text| Ok((text.settings(environment)?, text.sha256())));
+    let (settings, digest) = read.map_err(|error| {
+        let code = if error.is_permissions() { ExitCode::Permissions } else { ExitCode::Configuration };
+        Failure::new(code, format!("the configuration cannot be used\n{error}"))
+    })?;
+    settings.process.writable_files.enforce();
+    Ok((settings, digest))
 }
 
 /// Sets up the log. The returned value has to be kept until the process ends.

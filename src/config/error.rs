@@ -2,19 +2,44 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::error_chain::causes;
+use crate::guarded_file::GuardError;
+
 /// A configuration that cannot be used. It prints one line per fault, and their number when there are several.
 ///
 /// Messages may show values, but never the value of an unknown key: it may be a secret in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     faults: Vec<Fault>,
+    remedy: Remedy,
+}
+
+/// What has to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// The text, or the environment.
+    Values,
+    /// The permissions or the owner of the file, or of a directory on the way to it.
+    Permissions,
 }
 
 impl ConfigError {
     pub(crate) fn new(mut faults: Vec<Fault>) -> Self {
         faults.sort();
         faults.dedup();
-        Self { faults }
+        Self { faults, remedy: Remedy::Values }
+    }
+
+    /// The file was not read, because others can write or replace it.
+    pub(crate) fn guarded(name: String, error: &GuardError) -> Self {
+        let fault = Fault { place: Place::File { name }, path: String::new(), message: causes(error) };
+        Self { faults: vec![fault], remedy: Remedy::Permissions }
+    }
+
+    /// Whether somebody has to change an owner or permissions.
+    #[must_use]
+    pub fn is_permissions(&self) -> bool {
+        self.remedy == Remedy::Permissions
     }
 
     /// The faults: those of the file in order of line, then those of the environment in order of name. At least one.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::cross_checks;
@@ -14,6 +15,7 @@ use crate::config::settings::{Name, Settings};
 use crate::config::tables::{self, client, key, listener, process, route};
 use crate::config::tree::variables::{is_ours, pick};
 use crate::config::tree::{FileText, Tree};
+use crate::guarded_file::{WritableFiles, open_trusted_under};
 
 /// Longest configuration file, in bytes. A longer file is something else (a log, `/dev/zero`).
 const LONGEST_FILE: u64 = 1 << 20;
@@ -27,24 +29,30 @@ pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
-    Text::read(file)?.settings(environment)
+    let environment: Vec<_> = environment.into_iter().collect();
+    Text::read(file, writable_configuration(&environment))?.settings(environment)
 }
 
 /// The text of the configuration's file, where there is one.
 pub struct Text(Option<(String, String)>);
 
 impl Text {
-    /// Reads the file.
+    /// Reads the file. `writable` says what happens when others can write it.
     ///
     /// # Errors
     /// [`ConfigError`]: it cannot be read.
-    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn read(file: Option<&Path>, writable: WritableFiles) -> Result<Self, ConfigError> {
         let Some(path) = file else { return Ok(Self(None)) };
         let name = path.display().to_string();
-        let text = read_file(path).map_err(|error| {
+        let unreadable = |error: io::Error| {
             let place = Place::File { name: name.clone() };
             ConfigError::new(vec![Fault { place, path: String::new(), message: format!("cannot be read: {error}") }])
+        };
+        let opened = open_trusted_under(path, writable).map_err(|error| match error.into_io() {
+            Ok(error) => unreadable(error),
+            Err(objection) => ConfigError::guarded(name.clone(), &objection),
         })?;
+        let text = read_text(opened).map_err(unreadable)?;
         Ok(Self(Some((text, name))))
     }
 
@@ -87,9 +95,20 @@ pub fn process_environment() -> Vec<(String, String)> {
     lossy.filter(|(name, _)| is_ours(name)).collect()
 }
 
-fn read_file(path: &Path) -> io::Result<String> {
+/// Whether a configuration file that others can write is read: only where the environment says so. In the file itself,
+/// `danger_writable_files` would be believed of whoever wrote it.
+#[must_use]
+pub fn writable_configuration(environment: &[(String, String)]) -> WritableFiles {
+    const VARIABLE: &str = "COUNTERSIGN__PROCESS__DANGER_WRITABLE_FILES";
+    let accepted = environment.iter().any(|(name, value)| name.eq_ignore_ascii_case(VARIABLE) && value == "true");
+    if accepted { WritableFiles::DangerAccepted } else { WritableFiles::Refused }
+}
+
+fn read_text(file: File) -> io::Result<String> {
+    // it was opened without waiting, so that a FIFO does not hold the process up before it is checked
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
     let mut text = String::new();
-    File::open(path)?.take(LONGEST_FILE.saturating_add(1)).read_to_string(&mut text)?;
+    file.take(LONGEST_FILE.saturating_add(1)).read_to_string(&mut text)?;
     if u64::try_from(text.len()).is_ok_and(|length| length <= LONGEST_FILE) {
         Ok(text)
     } else {

@@ -18,4 +18,4 @@ mod tree;
 
 pub use error::{ConfigError, Fault, Place};
 pub use grammar::token_uri;
-pub use load::{Text, load, parse, process_environment};
+pub use load::{Text, load, parse, process_environment, writable_configuration};

@@ -99,9 +99,12 @@ impl StoreError for GuardError {
         match self {
             Self::Denied { .. }
             | Self::OpenToOthers { .. }
+            | Self::WritableByOthers { .. }
             | Self::ForeignOwner { .. }
             | Self::ForeignLink { .. }
-            | Self::LooseDirectory { .. } => LoadErrorKind::Permissions,
+            | Self::ForeignDirectory { .. }
+            | Self::LooseDirectory { .. }
+            | Self::GroupDirectory { .. } => LoadErrorKind::Permissions,
             Self::Missing(_) | Self::Io { .. } => LoadErrorKind::Unavailable,
             Self::NotRegular(_) | Self::TooManyLinks(_) | Self::TooLarge(_) => LoadErrorKind::Invalid,
         }

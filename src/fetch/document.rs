@@ -121,8 +121,8 @@ impl FetchError {
     pub const fn is_permissions(&self) -> bool {
         match self {
             Self::Token(error) => error.is_permissions(),
+            Self::Roots(error) => error.is_permissions(),
             Self::Location
-            | Self::Roots(_)
             | Self::NoToken(_)
             | Self::Connect(_)
             | Self::Request(_)

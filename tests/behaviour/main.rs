@@ -21,6 +21,7 @@ mod confined;
 mod cut_answers;
 mod faults;
 mod forwarded;
+mod guarded_files;
 mod key_stores;
 mod keys;
 mod limits;

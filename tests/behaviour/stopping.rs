@@ -246,7 +246,9 @@ fn the_key_of_a_certificate_is_kept_like_every_other_secret() {
         rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let setup = || {
         let setup = Setup::to(&Endpoint::obliging());
-        let (certificate, key) = (setup.vault_path("tls.pem"), setup.vault_path("tls.key"));
+        // in a directory of their own: that of the configuration is judged before
+        fs::create_dir(setup.vault_path("tls")).unwrap();
+        let (certificate, key) = (setup.vault_path("tls/tls.pem"), setup.vault_path("tls/tls.key"));
         fs::write(&certificate, cert.pem()).unwrap();
         fs::write(&key, signing_key.serialize_pem()).unwrap();
         fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();

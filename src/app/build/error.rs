@@ -55,6 +55,7 @@ impl BuildError {
         match self {
             Self::Key { source, .. } => source.kind(),
             Self::Listener { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
+            Self::Roots { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Roots { .. } | Self::HostName { .. } | Self::Listener { .. } | Self::NoKey { .. } => {
                 LoadErrorKind::Invalid
             }

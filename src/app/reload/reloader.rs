@@ -164,12 +164,13 @@ impl ReloadThread {
     }
 
     fn read_again(&mut self, signal: Signal) {
-        let text = Text::read(self.source.file.as_deref());
+        let environment = config::process_environment();
+        let text = Text::read(self.source.file.as_deref(), config::writable_configuration(&environment));
         let fingerprint = text.as_ref().map_or_else(ToString::to_string, |text| text.sha256().unwrap_or_default());
         if signal != Signal::Requested && self.seen == fingerprint {
             return;
         }
-        let settings = text.and_then(|text| text.settings(config::process_environment()));
+        let settings = text.and_then(|text| text.settings(environment));
         let current = self.serving.current();
         self.seen.clone_from(&fingerprint);
         if signal != Signal::Requested && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {

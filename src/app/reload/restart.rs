@@ -42,6 +42,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
     let fixed = [
         ("process.workers", old.process.workers == new.process.workers),
         ("process.danger_unconfined", old.process.confinement == new.process.confinement),
+        ("process.danger_writable_files", old.process.writable_files == new.process.writable_files),
         ("admin", old.admin == new.admin),
         ("audit", old.audit == new.audit),
         ("log", old.log == new.log),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::guarded_file::WritableFiles;
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::{Target, WhenFull};
 
@@ -34,6 +35,8 @@ pub struct Process {
     pub bodies: usize,
     /// Whether `danger_unconfined` was set.
     pub confinement: Confinement,
+    /// Whether `danger_writable_files` was set.
+    pub writable_files: WritableFiles,
 }
 
 /// Whether the process gives up the rights that it does not need.

@@ -8,6 +8,7 @@ use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, shown, text};
 use crate::config::settings::{Audit, Confinement, Log, Process};
+use crate::guarded_file::WritableFiles;
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::{Target, WhenFull};
 
@@ -61,9 +62,11 @@ pub(crate) fn process(mut table: Table<'_>) -> Option<Process> {
     let drain = table.get("drain", Duration::from_secs(25), duration);
     let bodies = table.get("bodies", BODIES, size(1..=MOST_BODIES));
     let unconfined = table.get("danger_unconfined", false, flag);
+    let writable = table.get("danger_writable_files", false, flag);
     table.finish();
     let confinement = if unconfined? { Confinement::DangerUnconfined } else { Confinement::Confined };
-    Some(Process { workers: workers?, drain: drain?, bodies: bodies?, confinement })
+    let writable_files = if writable? { WritableFiles::DangerAccepted } else { WritableFiles::Refused };
+    Some(Process { workers: workers?, drain: drain?, bodies: bodies?, confinement, writable_files })
 }
 
 #[cfg(test)]
@@ -78,6 +81,13 @@ mod tests {
         assert_eq!((read.process.drain, read.process.bodies), (Duration::from_secs(25), 64 << 20));
         assert!((1..=256).contains(&read.process.workers));
         assert_eq!(read.process.confinement, Confinement::Confined);
+    }
+
+    #[test]
+    fn files_that_others_can_write_are_used_only_when_that_is_called_a_danger() {
+        assert_eq!(settings(LEAST).process.writable_files, WritableFiles::Refused);
+        let read = settings(&format!("{LEAST}[process]\ndanger_writable_files = true"));
+        assert_eq!(read.process.writable_files, WritableFiles::DangerAccepted);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::credentials::access_key::{ActiveKey, HeldKey};
 use crate::credentials::document::{self, DocumentError};
 use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{KeyStore, LoadError, LoadErrorKind, StoreError};
+use crate::guarded_file::{TOLERANCE, WritableFiles};
 
 /// Our own executable, even when it was replaced or removed since it was started.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
@@ -105,6 +106,7 @@ impl Agent {
             .env_clear()
             .envs(environment)
             .env(ORDER, order)
+            .envs(tolerance())
             // a process group of its own, so that Ctrl-C in a terminal reaches only the parent, which may need the key
             // to the end
             .process_group(0)
@@ -131,6 +133,14 @@ impl Agent {
         let patience = self.store.longest_load().saturating_add(MARGIN);
         // a panic under the lock leaves a request without its answer, which is harmless
         self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(patience)
+    }
+}
+
+/// What makes the agent accept the files that this process accepts.
+fn tolerance() -> Option<(&'static str, &'static str)> {
+    match WritableFiles::in_force() {
+        WritableFiles::Refused => None,
+        WritableFiles::DangerAccepted => Some((TOLERANCE, "1")),
     }
 }
 

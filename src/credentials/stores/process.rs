@@ -4,7 +4,7 @@
 //! [`crate::credentials::document`] and exits with 0. It runs in the store's agent, and sees the environment of that
 //! process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::credentials::agent::{Fetch, Order, OrderError, RemoteStore};
 use crate::credentials::store::LoadError;
 use crate::credentials::store_kind::StoreKind;
+use crate::guarded_file;
 
 pub use crate::credentials::program::{ProcessError, Program};
 
@@ -39,6 +40,8 @@ impl RemoteStore for Program {
 
 impl Fetch for Program {
     fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+        // each time: somebody may have got at the program since
+        guarded_file::check_trusted(Path::new(&self.path))?;
         Ok(self.run()?)
     }
 }

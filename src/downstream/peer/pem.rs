@@ -1,11 +1,9 @@
-//! PEM files of a TLS listener: limited in size, every item usable, the key readable by us only.
+//! PEM files of a TLS listener: limited in size, every item usable, writable by us only, the key readable by us only.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use rustls::pki_types::pem::{self as pem_format, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use thiserror::Error;
@@ -44,9 +42,9 @@ pub enum PemError {
     /// More than 8 MiB.
     #[error("{} is larger than {MAX_SIZE} bytes", .0.display())]
     TooLarge(PathBuf),
-    /// A private key that is missing, or whose file others can read or replace.
+    /// A file that others can write or replace; or a private key that is missing, or that others can read.
     #[error(transparent)]
-    Secret(#[from] GuardError),
+    Guarded(#[from] GuardError),
     /// It is not PEM.
     #[error("{} is not PEM: {source}", .path.display())]
     Format {
@@ -74,14 +72,14 @@ impl PemError {
     #[must_use]
     pub fn is_permissions(&self) -> bool {
         match self {
-            Self::Secret(error) => error.is_permissions(),
+            Self::Guarded(error) => error.is_permissions(),
             Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
             Self::NotRegular(_) | Self::TooLarge(_) | Self::Format { .. } | Self::Nothing { .. } => false,
         }
     }
 }
 
-/// Reads a file that is not secret.
+/// Reads a file that is trusted and not secret.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PemError> {
     read_from(&open(path)?, path)
 }
@@ -93,9 +91,11 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> 
 
 fn open(path: &Path) -> Result<File, PemError> {
     let failed = |source| PemError::Io { path: path.to_owned(), source };
-    // opening a FIFO would wait for its writer. Symlinks are followed: Kubernetes and cert-manager swap them
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    let file = guarded_file::open_trusted(path).map_err(|error| match error.into_io() {
+        Ok(source) => failed(source),
+        Err(GuardError::NotRegular(path)) => PemError::NotRegular(path),
+        Err(objection) => objection.into(),
+    })?;
     if file.metadata().map_err(failed)?.is_file() { Ok(file) } else { Err(PemError::NotRegular(path.to_owned())) }
 }
 
@@ -152,7 +152,7 @@ mod tests {
         for mode in [0o644, 0o604, 0o660] {
             set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let error = read_private(&path).unwrap_err();
-            assert!(matches!(error, PemError::Secret(GuardError::OpenToOthers { .. })), "{mode:o}");
+            assert!(matches!(error, PemError::Guarded(GuardError::OpenToOthers { .. })), "{mode:o}");
             assert!(error.is_permissions());
         }
         set_permissions(&path, Permissions::from_mode(0o600)).unwrap();

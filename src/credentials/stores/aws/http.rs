@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::fetch::client::{RequestError, Security, send};
-use crate::trust::{RootsError, client_config, server_name};
+use crate::trust::{RootsError, client_config, platform_certificates, server_name};
 
 /// The variable that names a file of authorities to AWS's tools.
 pub(super) const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
@@ -80,7 +80,7 @@ impl Http {
     /// platform's roots. If the platform has none, that shows when a certificate must be verified.
     pub(super) fn new(ca_bundle: Option<&Path>) -> Result<Self, HttpError> {
         let certificates = match ca_bundle {
-            None => rustls_native_certs::load_native_certs().certs,
+            None => platform_certificates()?,
             Some(path) => bundle(path)?,
         };
         let mut roots = RootCertStore::empty();

@@ -8,6 +8,7 @@
 
 mod http;
 mod source;
+mod trusted_files;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,12 @@ pub enum AwsError {
         /// The message of AWS's crate.
         told: String,
     },
+    /// A file that the source depends on can be written or replaced by others.
+    #[error("{told}")]
+    Guarded {
+        /// Which file, and what to do.
+        told: String,
+    },
     /// A role must be assumed, and no region is configured.
     #[error("no region to assume a role in: set `region`, or AWS_REGION where countersign is started")]
     NoRegion,
@@ -88,6 +95,7 @@ impl StoreError for AwsError {
     fn kind(&self) -> LoadErrorKind {
         match self {
             Self::NotSetUp { kind, .. } => *kind,
+            Self::Guarded { .. } => LoadErrorKind::Permissions,
             Self::SetUp { .. } | Self::NoRegion | Self::NoKey(_) => LoadErrorKind::Invalid,
             Self::Failed { .. } | Self::Timeout { .. } | Self::System { .. } => LoadErrorKind::Unavailable,
         }

@@ -20,7 +20,8 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::http::{CA_BUNDLE, Http};
+use super::http::{CA_BUNDLE, Http, HttpError};
+use super::trusted_files;
 use super::{AwsError, AwsKey, AwsSource};
 use crate::credentials::access_key::{AccessKeyId, Credentials};
 use crate::credentials::document;
@@ -42,8 +43,12 @@ pub fn obtain(key: &AwsKey) -> Result<Zeroizing<Vec<u8>>, AwsError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| system(error.to_string()))?;
     let ca_bundle = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    trusted_files::check(key, ca_bundle.as_deref()).map_err(|error| AwsError::Guarded { told: causes(&error) })?;
     let http = Http::new(ca_bundle.as_deref());
-    let http = http.map_err(|error| AwsError::SetUp { source_name, told: error.to_string() })?;
+    let http = http.map_err(|error| match error {
+        HttpError::Tls(error) if error.is_permissions() => AwsError::Guarded { told: causes(&error) },
+        error => AwsError::SetUp { source_name, told: error.to_string() },
+    })?;
     runtime.block_on(async {
         let found = timeout(key.timeout, ask(key, http)).await;
         let found = found.map_err(|_late| AwsError::Timeout { source_name, limit: key.timeout })??;

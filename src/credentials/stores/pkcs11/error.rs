@@ -42,6 +42,9 @@ pub enum TokenError {
         /// The error.
         source: Said,
     },
+    /// Others can write or replace the library.
+    #[error("the PKCS#11 module is not loaded")]
+    GuardedModule(#[source] GuardError),
     /// There is no such token, or not yet.
     #[error("there is no token with {token} (the module has {present} tokens)")]
     NoToken {
@@ -154,7 +157,9 @@ impl TokenError {
     pub const fn kind(&self) -> LoadErrorKind {
         match self {
             Self::PinFile(error) if error.is_permissions() => LoadErrorKind::Permissions,
-            Self::WrongPin { .. } | Self::Login(_) | Self::PinLocked | Self::LastTry => LoadErrorKind::Permissions,
+            Self::GuardedModule(_) | Self::WrongPin { .. } | Self::Login(_) | Self::PinLocked | Self::LastTry => {
+                LoadErrorKind::Permissions
+            }
             Self::PinFile(_) | Self::NoToken { .. } | Self::Call { .. } => LoadErrorKind::Unavailable,
             Self::Module { .. }
             | Self::ManyTokens { .. }
@@ -175,6 +180,7 @@ impl TokenError {
         match self {
             Self::WrongPin { .. } | Self::Login(_) | Self::PinLocked | Self::LastTry => true,
             Self::Module { .. }
+            | Self::GuardedModule(_)
             | Self::NoToken { .. }
             | Self::ManyTokens { .. }
             | Self::PinFile(_)

@@ -8,13 +8,15 @@ use cryptoki::slot::{Slot, TokenInfo};
 
 use super::error::{TokenError, call};
 use crate::credentials::stores::token_location::TokenAddress;
+use crate::guarded_file;
 
 /// Loads the library for the life of the process: many libraries cannot be unloaded.
 ///
 /// # Errors
-/// [`TokenError::Module`].
+/// [`TokenError::Module`] and [`TokenError::GuardedModule`].
 pub(super) fn load(module: &Path) -> Result<Pkcs11, TokenError> {
     let failed = |said: CryptokiError| TokenError::Module { module: module.to_owned(), source: said.into() };
+    guarded_file::check_trusted(module).map_err(TokenError::GuardedModule)?;
     let context = Pkcs11::new(module).map_err(failed)?;
     initialize(&context).map_err(failed)?;
     Ok(context)

@@ -9,6 +9,7 @@
 mod no_operator;
 mod open;
 mod recipients;
+mod trusted_program;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::credentials::agent::{Fetch, Order, OrderError, RemoteStore};
 use crate::credentials::store::{FILE_POLL, LoadError, LoadErrorKind, StoreError};
 use crate::credentials::store_kind::StoreKind;
 use crate::credentials::stores::sealed::SealedError;
+use crate::guarded_file::GuardError;
 
 pub use open::obtain;
 pub(in crate::credentials) use open::told;
@@ -61,6 +63,14 @@ pub enum PluginError {
         identity: PathBuf,
         /// The `PATH` that was searched.
         path: String,
+    },
+    /// Others can write or replace the program, or put another before it in the `PATH`.
+    #[error("{program} is not started")]
+    Guarded {
+        /// `age-plugin-NAME`.
+        program: String,
+        /// Why not.
+        source: GuardError,
     },
     /// The identity names a plugin by an invalid name.
     #[error("{0} names an age plugin with an invalid name")]
@@ -146,6 +156,7 @@ impl StoreError for PluginError {
     fn kind(&self) -> LoadErrorKind {
         match self {
             Self::Sealed(error) => error.kind(),
+            Self::Guarded { .. } => LoadErrorKind::Permissions,
             Self::Missing { .. }
             | Self::NoName(_)
             | Self::Asks { .. }

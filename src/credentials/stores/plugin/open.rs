@@ -11,6 +11,7 @@ use age::plugin::{Identity, IdentityPluginV1, ResolveError};
 use zeroize::Zeroizing;
 
 use super::no_operator::NoOperator;
+use super::trusted_program;
 use super::{PluginError, PluginKey, program};
 use crate::credentials::identity::Identities;
 use crate::credentials::program::redaction::redacted;
@@ -68,6 +69,7 @@ fn ask(
     sealed: &[u8],
     key: &PluginKey,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, PluginError> {
+    trusted_program::check(&program(name)).map_err(|source| PluginError::Guarded { program: program(name), source })?;
     let operator = NoOperator::default();
     let plugin = IdentityPluginV1::new(name, identities.of_plugins(), operator.clone());
     let plugin = plugin.map_err(|error| unresolved(error, &key.identity))?;

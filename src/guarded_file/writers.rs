@@ -1,0 +1,103 @@
+//! Who may change what a path leads to: root and our own user, and nobody else.
+//!
+//! Whoever may write a file can change it, and whoever may rename what is in a directory on the way can put another
+//! file in its place. Four exceptions, each for what only root could have set up:
+//! - in a directory with the sticky bit (`/tmp`), everybody may add files and rename only their own;
+//! - a group may write whose only member is root or our user: Debian and others give each user such a group, and make
+//!   files with the mode 0664;
+//! - everybody may write in the directory of a Kubernetes volume (0777) that is mounted read-only here;
+//! - the files of HashiCorp's injector belong to its own user.
+
+use std::fs::Metadata;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, fstatvfs, statat};
+use rustix::process::geteuid;
+
+use super::error::{GuardError, in_kubernetes_volume};
+use super::private_groups::is_private;
+
+/// The user that HashiCorp's injector runs the Vault agent as, unless an annotation says otherwise.
+const INJECTOR: u32 = 100;
+/// Where the injector mounts its volume: a tmpfs of root's with the mode 1777.
+const INJECTED: &str = "/vault/secrets";
+
+/// Checks a directory on the way.
+pub(super) fn check_directory(path: &Path, directory: &OwnedFd, metadata: &Metadata) -> Result<(), GuardError> {
+    let (owner, mode, group) = (metadata.uid(), permissions(metadata), metadata.gid());
+    if !is_trusted(owner) {
+        let user = geteuid().as_raw();
+        return Err(GuardError::ForeignDirectory { path: path.to_owned(), owner, user });
+    }
+    let group_writes = mode & 0o020 != 0 && !is_private(group);
+    let everybody_writes = mode & 0o002 != 0;
+    if mode & 0o1000 != 0 || !(group_writes || everybody_writes) || is_kubernetes_volume(directory) {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    Err(if group_writes {
+        GuardError::GroupDirectory { path, group, mode }
+    } else {
+        GuardError::LooseDirectory { path, mode }
+    })
+}
+
+/// Checks a symlink on the way.
+pub(super) fn check_link(path: &Path, metadata: &Metadata) -> Result<(), GuardError> {
+    if is_trusted(metadata.uid()) {
+        Ok(())
+    } else {
+        Err(GuardError::ForeignLink { path: path.to_owned(), owner: metadata.uid() })
+    }
+}
+
+/// Checks the file itself.
+pub(super) fn check_file(path: &Path, metadata: &Metadata) -> Result<(), GuardError> {
+    check_owner(path, metadata)?;
+    // what is written to a device is not what the next reader of it reads
+    let kind = metadata.file_type();
+    let holds_what_is_written = !kind.is_char_device() && !kind.is_block_device();
+    let group_writes = metadata.mode() & 0o020 != 0 && !is_private(metadata.gid());
+    if !holds_what_is_written || !(group_writes || metadata.mode() & 0o002 != 0) {
+        return Ok(());
+    }
+    let remedy = if in_kubernetes_volume(path) {
+        "set defaultMode: 0444 on the volume in the pod's specification".to_owned()
+    } else {
+        format!("chmod go-w {}", path.display())
+    };
+    Err(GuardError::WritableByOthers { path: path.to_owned(), mode: permissions(metadata), remedy })
+}
+
+/// Checks to whom a file belongs.
+pub(super) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), GuardError> {
+    let owner = metadata.uid();
+    if is_trusted(owner) || is_injected(path, owner) {
+        return Ok(());
+    }
+    Err(GuardError::ForeignOwner { path: path.to_owned(), owner, user: geteuid().as_raw() })
+}
+
+/// Whether the injector has put a file there. Only root can have made the directory, which is checked like every other.
+pub(super) fn is_injected(path: &Path, owner: u32) -> bool {
+    owner == INJECTOR && path.starts_with(INJECTED)
+}
+
+pub(super) fn permissions(metadata: &Metadata) -> u32 {
+    metadata.mode() & 0o7777
+}
+
+fn is_trusted(owner: u32) -> bool {
+    owner == 0 || owner == geteuid().as_raw()
+}
+
+/// Whether a directory is the top of a volume as the kubelet lays it out (`..data`, a symlink of root's), and is mounted
+/// read-only: through this mount, nobody writes. ConfigMaps have the mode 0777, without the sticky bit.
+fn is_kubernetes_volume(directory: &OwnedFd) -> bool {
+    let read_only = fstatvfs(directory).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let swapped = || statat(directory, "..data", AtFlags::SYMLINK_NOFOLLOW);
+    read_only
+        && swapped().is_ok_and(|link| link.st_uid == 0 && FileType::from_raw_mode(link.st_mode) == FileType::Symlink)
+}
