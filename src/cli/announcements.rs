@@ -16,12 +16,13 @@ pub(super) fn posture(posture: Option<&Posture>) {
         tracing::warn!("danger_unconfined: whoever takes this process over has all the rights of its user");
         return;
     };
-    let Posture { landlock, seccomp } = posture;
+    let Posture { landlock, seccomp, capabilities: kept } = posture;
     if posture.is_complete() {
-        tracing::info!(%landlock, %seccomp, core_files = "none", "the process is confined");
+        let (capabilities, core_files) = ("none", "none");
+        tracing::info!(%landlock, %seccomp, core_files, capabilities, "the process is confined");
     } else {
         tracing::warn!(
-            %landlock, %seccomp, core_files = "none",
+            %landlock, %seccomp, core_files = "none", capabilities_given_up = %kept,
             "the process is confined in part: the system offers no more"
         );
     }

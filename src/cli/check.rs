@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::settings::{
     self, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
-use crate::confine;
+use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets};
 use crate::credentials::WatchedKey;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{Target, WhenFull};
@@ -196,9 +196,8 @@ fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) 
         }
     }
     let confinement = live::confinement(settings, file, keys);
-    let system = |error| Failure::because(super::exit::ExitCode::System, &error);
-    confine::keep_private().map_err(system)?;
-    let posture = confine::apply(&confinement).map_err(system)?;
+    confine::keep_private().map_err(|error| Failure::because(super::exit::ExitCode::System, &error))?;
+    let posture = live::confine(&confinement, settings, file, keys)?;
     print_line!("posture: {posture}, no new privileges, no core files");
     if !posture.is_complete() {
         print_line!("  WARNING the system offers no more than this");
@@ -209,7 +208,28 @@ fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) 
         print_line!("  may remove from: {}", joined(confinement.remove.iter().map(|path| path.display())));
     }
     print_line!("  may connect to ports: {}", joined(&confinement.connect));
+    print_line!("  may have sockets: {}", joined(sockets(&confinement)));
     Ok(())
+}
+
+/// Each kind of socket, and what it is for.
+fn sockets(confinement: &Confinement) -> Vec<&'static str> {
+    let mut kinds = vec!["TCP"];
+    match confinement.udp {
+        Udp::Allow => kinds.push("UDP (names are resolved)"),
+        Udp::Deny => {}
+    }
+    match confinement.unix_sockets {
+        UnixSockets::ToPaths | UnixSockets::ToAnyAddress => {
+            kinds.push("Unix datagrams (the audit or the service manager is told)");
+        }
+        UnixSockets::Deny => {}
+    }
+    match confinement.netlink {
+        Netlink::Allow => kinds.push("netlink (the kernel is asked for owners)"),
+        Netlink::Deny => {}
+    }
+    kinds
 }
 
 fn joined(items: impl IntoIterator<Item: std::fmt::Display>) -> String {

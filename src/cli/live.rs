@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
+use crate::app::confinement::kept_access::KeptAccess;
 use crate::app::{self, BuildError, Graph};
 use crate::clock;
 use crate::config;
 use crate::config::settings::Settings;
-use crate::confine::{AbstractSockets, Confinement};
+use crate::confine::{self, Confinement, Posture, UnixSockets};
 use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
 use crate::telemetry::log::{self, LastLines};
 
@@ -74,14 +75,37 @@ pub(crate) fn credentials_directory() -> Option<PathBuf> {
 
 /// The rights that the process needs while it serves.
 pub(crate) fn confinement(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Confinement {
-    // An address that begins with @ is abstract. Without the right to connect to it, the service manager would never
-    // learn that we are ready.
+    // An address that begins with @ is abstract. Without the right to send to it, the service manager would never learn
+    // that we are ready.
     let notify = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
-    let abstract_sockets = match notify.as_encoded_bytes().first() {
-        Some(b'@') => AbstractSockets::Allow,
-        Some(_) | None => AbstractSockets::Deny,
+    let service_manager = match notify.as_encoded_bytes().first() {
+        Some(b'@') => UnixSockets::ToAnyAddress,
+        Some(_) => UnixSockets::ToPaths,
+        None => UnixSockets::Deny,
     };
-    app::confinement::confinement(settings, file, keys, abstract_sockets)
+    app::confinement::confinement(settings, file, keys, service_manager)
+}
+
+/// Confines the process as `confinement` says, which [`confinement()`] made of the other arguments. This cannot be
+/// undone.
+///
+/// # Errors
+/// 77 when a file that is opened again later could then be opened no more, 71 when the process cannot be confined.
+pub(crate) fn confine(
+    confinement: &Confinement,
+    settings: &Settings,
+    file: Option<&Path>,
+    keys: &[WatchedKey],
+) -> Result<Posture, Failure> {
+    let access = KeptAccess::of(settings, file, keys);
+    // `apply` says what came of it
+    let _enforced = confine::give_up_capabilities();
+    let lost = access.lost();
+    if !lost.is_empty() {
+        let messages: Vec<_> = lost.iter().map(ToString::to_string).collect();
+        return Err(Failure::new(ExitCode::Permissions, messages.join("\n")));
+    }
+    confine::apply(confinement).map_err(|error| Failure::because(ExitCode::System, &error))
 }
 
 /// Signs one message, in a command that has no runtime. Waits as long as the key's signer may take.

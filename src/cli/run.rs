@@ -13,8 +13,8 @@ use crate::app::capacity;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::app::{Bound, Drained, Graph, StartError};
-use crate::config::settings::{self, Settings};
-use crate::confine::{self, Confinement, Posture};
+use crate::config::settings;
+use crate::confine;
 use crate::credentials::WatchedKey;
 
 /// Arguments of `countersign run`.
@@ -47,7 +47,11 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
     // this runtime has no other threads: all of them, the log's included, start after this line and are confined
-    let posture = confine_for_good(bound.graph().settings(), &confinement)?;
+    let settings = bound.graph().settings();
+    let posture = match settings.process.confinement {
+        settings::Confinement::Confined => Some(live::confine(&confinement, settings, source.file.as_deref(), &keys)?),
+        settings::Confinement::DangerUnconfined => None,
+    };
     let _last_lines = live::initialise_log(bound.graph().settings())?;
     announcements::posture(posture.as_ref());
     for name in bound.unused_sockets() {
@@ -102,16 +106,6 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
         Drained::Cut(exchanges) => {
             Err(Failure::new(ExitCode::Negative, format!("the drain ended with {exchanges} exchanges cut off")))
         }
-    }
-}
-
-/// Confines the process unless the configuration says not to.
-fn confine_for_good(settings: &Settings, confinement: &Confinement) -> Result<Option<Posture>, Failure> {
-    match settings.process.confinement {
-        settings::Confinement::Confined => {
-            confine::apply(confinement).map(Some).map_err(|error| Failure::because(ExitCode::System, &error))
-        }
-        settings::Confinement::DangerUnconfined => Ok(None),
     }
 }
 

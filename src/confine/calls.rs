@@ -25,10 +25,9 @@ pub(super) const ALLOWED: &[i64] = calls![
     SYS_pwritev SYS_lseek SYS_fstat SYS_newfstatat SYS_statx SYS_fstatfs SYS_statfs SYS_fcntl SYS_flock SYS_dup
     SYS_dup3 SYS_readlinkat SYS_faccessat SYS_faccessat2 SYS_getdents64 SYS_getcwd SYS_fsync SYS_fdatasync SYS_ioctl
     SYS_inotify_init1 SYS_inotify_add_watch SYS_inotify_rm_watch
-    // the network; Landlock restricts which ports
-    SYS_socket SYS_socketpair SYS_connect SYS_bind SYS_listen SYS_accept SYS_accept4 SYS_shutdown SYS_getsockname
-    SYS_getpeername SYS_getsockopt SYS_setsockopt SYS_sendto SYS_sendmsg SYS_sendmmsg SYS_recvfrom SYS_recvmsg
-    SYS_recvmmsg
+    // the network; Landlock restricts which ports, and `sockets` which kinds
+    SYS_socket SYS_connect SYS_bind SYS_listen SYS_accept SYS_accept4 SYS_shutdown SYS_getsockname SYS_getpeername
+    SYS_getsockopt SYS_setsockopt SYS_sendto SYS_sendmmsg SYS_recvfrom
     // identity and limits of the process, and the system
     SYS_getuid SYS_geteuid SYS_getgid SYS_getegid SYS_getgroups SYS_getresuid SYS_getresgid SYS_uname SYS_sysinfo
     SYS_getrusage SYS_getrandom SYS_umask

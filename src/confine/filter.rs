@@ -5,20 +5,33 @@
 //! list. The second program answers calls that countersign never needs with "not permitted" (EPERM), including listed
 //! calls with unexpected arguments. No call kills the process, so that a refused call ends one exchange only.
 
-use std::collections::BTreeMap;
-
 use seccompiler::{
     BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter_all_threads,
 };
 
 use super::calls::{ALLOWED, ALLOWED_LEGACY, REFUSED, REFUSED_LEGACY, REMOVE, REMOVE_LEGACY};
-use super::{Confinement, Enforcement, Netlink, Spawn};
-
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+use super::conditions::{Rules, has, is, lacks, none_of, rule, widened};
+use super::{Confinement, Enforcement, Spawn, sockets};
 
 /// The terminal and non-blocking requests that the standard library and tokio use.
 const IOCTLS: [u64; 5] = [libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
+
+/// The requests to descriptors that the standard library makes. Without those that send signals to the owner of a
+/// descriptor (`F_SETOWN`, `F_SETSIG`, `F_SETLEASE`, `F_NOTIFY`).
+const FCNTLS: [libc::c_int; 6] =
+    [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
+
+/// What a thread can have of its own when it is made. A process with the rights for it would leave what confines it.
+const NAMESPACES: [libc::c_int; 7] = [
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+];
 
 /// For names of threads, and of memory since glibc 2.37. Without PR_SET_DUMPABLE, so that dumps cannot be turned on
 /// again.
@@ -69,59 +82,38 @@ fn allowed(confinement: &Confinement) -> Rules {
 
 fn refused(confinement: &Confinement) -> Result<Rules, Error> {
     let mut rules: Rules = REFUSED.iter().chain(REFUSED_LEGACY).map(|call| (*call, Vec::new())).collect();
+    sockets::refuse(confinement, &mut rules)?;
     match confinement.spawn {
-        Spawn::Deny => {
-            rules.extend([libc::SYS_execve, libc::SYS_execveat].map(|call| (call, Vec::new())));
-            // only threads may be made, no processes
-            let flag = u64::try_from(libc::CLONE_THREAD).unwrap_or(u64::MAX);
-            rules.insert(libc::SYS_clone, vec![rule(&[(0, SeccompCmpOp::MaskedEq(flag), 0)])?]);
-            // only to this process: abort, which some panics end in, sends itself a signal
-            rules.insert(libc::SYS_tgkill, vec![rule(&[(0, SeccompCmpOp::Ne, u64::from(std::process::id()))])?]);
-            rules.insert(libc::SYS_ioctl, vec![none_of(1, IOCTLS)?]);
-            rules.insert(libc::SYS_prctl, vec![none_of(0, PRCTLS.map(widened))?]);
-        }
+        Spawn::Deny => refuse_for_one_process(&mut rules)?,
         Spawn::Allow => {}
-    }
-    let families: &[libc::c_int] = match confinement.netlink {
-        Netlink::Deny => &[libc::AF_INET, libc::AF_INET6, libc::AF_UNIX],
-        Netlink::Allow => &[libc::AF_INET, libc::AF_INET6, libc::AF_UNIX, libc::AF_NETLINK],
-    };
-    rules.insert(libc::SYS_socket, vec![none_of(0, families.iter().copied().map(widened))?]);
-    if confinement.bind.is_empty() {
-        rules.insert(libc::SYS_listen, Vec::new());
     }
     // memory must not be writable and executable, nor become executable later; libraries that are loaded are mapped as
     // executable
-    let writable_code = widened(libc::PROT_WRITE | libc::PROT_EXEC);
-    let code = widened(libc::PROT_EXEC);
-    rules.insert(libc::SYS_mmap, vec![rule(&[(2, SeccompCmpOp::MaskedEq(writable_code), writable_code)])?]);
-    rules.insert(libc::SYS_mprotect, vec![rule(&[(2, SeccompCmpOp::MaskedEq(code), code)])?]);
+    rules.insert(libc::SYS_mmap, vec![rule([has(2, widened(libc::PROT_WRITE | libc::PROT_EXEC))])?]);
+    rules.insert(libc::SYS_mprotect, vec![rule([has(2, widened(libc::PROT_EXEC))])?]);
     // resource limits may be read, but not set
     let new_limit = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
     rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![new_limit])?]);
     Ok(rules)
 }
 
-/// Matches when argument `index` is not among `values`.
-fn none_of(index: u8, values: impl IntoIterator<Item = u64>) -> Result<SeccompRule, Error> {
-    let conditions: Vec<_> = values.into_iter().map(|value| (index, SeccompCmpOp::Ne, value)).collect();
-    rule(&conditions)
-}
-
-/// Matches when all conditions match. The kernel uses 32 bits of each of these arguments, so the filter compares 32
-/// bits.
-fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, Error> {
-    let conditions: Result<Vec<_>, _> = conditions
-        .iter()
-        .map(|(index, operator, value)| {
-            SeccompCondition::new(*index, SeccompCmpArgLen::Dword, operator.clone(), *value)
-        })
-        .collect();
-    Ok(SeccompRule::new(conditions?)?)
-}
-
-fn widened(number: libc::c_int) -> u64 {
-    u64::from(number.unsigned_abs())
+/// For a process that starts no programs, and whose calls are known.
+fn refuse_for_one_process(rules: &mut Rules) -> Result<(), Error> {
+    // no filter comes after this one
+    rules.extend([libc::SYS_execve, libc::SYS_execveat, libc::SYS_seccomp].map(|call| (call, Vec::new())));
+    // only threads may be made, no processes, and none in a namespace of its own
+    let mut clone = vec![rule([lacks(0, widened(libc::CLONE_THREAD))])?];
+    for namespace in NAMESPACES {
+        clone.push(rule([has(0, widened(namespace))])?);
+    }
+    rules.insert(libc::SYS_clone, clone);
+    // only to this process: abort, which some panics end in, sends itself a signal
+    rules.insert(libc::SYS_tgkill, vec![rule(none_of(0, [u64::from(std::process::id())]))?]);
+    rules.insert(libc::SYS_ioctl, vec![rule(none_of(1, IOCTLS))?]);
+    rules.insert(libc::SYS_prctl, vec![rule(none_of(0, PRCTLS.map(widened)))?]);
+    let signalled = rule([is(1, widened(libc::F_SETFL)), has(2, widened(libc::O_ASYNC))])?;
+    rules.insert(libc::SYS_fcntl, vec![rule(none_of(1, FCNTLS.map(widened)))?, signalled]);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -129,7 +121,7 @@ mod tests {
     // the interpreter below calculates with small numbers only
     #![allow(clippy::arithmetic_side_effects)]
 
-    use super::super::AbstractSockets;
+    use super::super::{Netlink, Udp, UnixSockets};
     use super::*;
 
     const ALLOW: u32 = 0x7fff_0000;
@@ -164,12 +156,19 @@ mod tests {
         }
     }
 
+    fn compiled(confinement: &Confinement) -> Vec<BpfProgram> {
+        programs(confinement, TargetArch::try_from(std::env::consts::ARCH).unwrap()).unwrap()
+    }
+
     /// The error that a call gets, if any.
     fn answer(confinement: &Confinement, call: i64, arguments: &[u64]) -> Option<i32> {
-        let arch = TargetArch::try_from(std::env::consts::ARCH).unwrap();
+        answer_of(&compiled(confinement), call, arguments)
+    }
+
+    fn answer_of(programs: &[BpfProgram], call: i64, arguments: &[u64]) -> Option<i32> {
         let mut refused = None;
-        for program in programs(confinement, arch).unwrap() {
-            match run(&program, call, arguments) {
+        for program in programs {
+            match run(program, call, arguments) {
                 ALLOW => {}
                 other => refused = Some(i32::try_from(other.checked_sub(ERRNO).unwrap()).unwrap()),
             }
@@ -185,7 +184,8 @@ mod tests {
             connect: vec![],
             bind: vec![],
             netlink: Netlink::Deny,
-            abstract_sockets: AbstractSockets::Deny,
+            udp: Udp::Deny,
+            unix_sockets: UnixSockets::Deny,
             spawn: Spawn::Deny,
         }
     }
@@ -198,7 +198,7 @@ mod tests {
             (libc::SYS_openat, &[]),
             (libc::SYS_futex, &[]),
             (libc::SYS_clone, &[thread]),
-            (libc::SYS_socket, &[widened(libc::AF_INET6)]),
+            (libc::SYS_socket, &[widened(libc::AF_INET6), widened(libc::SOCK_STREAM | libc::SOCK_CLOEXEC)]),
             (libc::SYS_ioctl, &[0, libc::FIONBIO]),
             (libc::SYS_prctl, &[widened(libc::PR_SET_NAME)]),
             (libc::SYS_mmap, &[0, 0, widened(libc::PROT_READ | libc::PROT_EXEC)]),
@@ -260,10 +260,117 @@ mod tests {
     }
 
     #[test]
-    fn netlink_and_listening_are_allowed_on_request() {
-        let netlink = Confinement { netlink: Netlink::Allow, bind: vec![1], ..strict() };
-        assert_eq!(answer(&netlink, libc::SYS_socket, &[widened(libc::AF_NETLINK)]), None);
-        assert_eq!(answer(&netlink, libc::SYS_listen, &[]), None);
+    fn listening_is_allowed_on_request() {
+        let listening = Confinement { bind: vec![1], ..strict() };
+        for call in [libc::SYS_listen, libc::SYS_bind] {
+            assert_eq!(answer(&listening, call, &[]), None);
+            assert_eq!(answer(&strict(), call, &[]), Some(libc::EPERM));
+        }
+    }
+
+    /// Every domain and type with protocols that matter, beside each flag that may stand in the type.
+    fn sockets(confinement: &Confinement) -> Vec<(i32, i32, i32)> {
+        let (programs, mut allowed) = (compiled(confinement), Vec::new());
+        for domain in 0..=46 {
+            for socket_type in 0..16 {
+                for protocol in [0, 1, 4, 6, 17, 33, 132, 136, 255, 256, 262] {
+                    let answers =
+                        [0, libc::SOCK_CLOEXEC, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0x10].map(|flags| {
+                            let arguments = [domain, socket_type | flags, protocol].map(widened);
+                            answer_of(&programs, libc::SYS_socket, &arguments)
+                        });
+                    match answers {
+                        [None, None, None, None] => allowed.push((domain, socket_type, protocol)),
+                        all => assert_eq!(all, [Some(libc::EPERM); 4], "{domain} {socket_type} {protocol}"),
+                    }
+                }
+            }
+        }
+        allowed
+    }
+
+    #[test]
+    fn sockets_are_of_the_kinds_that_are_asked_for_and_of_no_other() {
+        const TCP: [(i32, i32, i32); 4] = [(2, 1, 0), (2, 1, 6), (10, 1, 0), (10, 1, 6)];
+        assert_eq!(sockets(&strict()), TCP);
+        let more = |confinement: &Confinement| {
+            sockets(confinement).into_iter().filter(|kind| !TCP.contains(kind)).collect::<Vec<_>>()
+        };
+        let udp = Confinement { udp: Udp::Allow, ..strict() };
+        assert_eq!(more(&udp), [(2, 2, 0), (2, 2, 17), (10, 2, 0), (10, 2, 17)]);
+        for unix_sockets in [UnixSockets::ToPaths, UnixSockets::ToAnyAddress] {
+            assert_eq!(more(&Confinement { unix_sockets, ..strict() }), [(1, 2, 0)]);
+        }
+        assert_eq!(more(&Confinement { netlink: Netlink::Allow, ..strict() }), [(16, 2, 4)]);
+    }
+
+    #[test]
+    fn nothing_is_connected_while_it_is_sent_and_no_descriptor_passes_in_a_message() {
+        let (plain, fast) = (widened(libc::MSG_NOSIGNAL), widened(libc::MSG_NOSIGNAL | libc::MSG_FASTOPEN));
+        let resolving = Confinement { udp: Udp::Allow, ..strict() };
+        let spawning = Confinement { spawn: Spawn::Allow, ..strict() };
+        for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmmsg, 3), (libc::SYS_sendmsg, 2)] {
+            let with = |value| (0..=flags).map(|at| if at == flags { value } else { 0 }).collect::<Vec<u64>>();
+            for confinement in [&strict(), &resolving, &spawning] {
+                assert_eq!(answer(confinement, call, &with(fast)), Some(libc::EPERM), "{call}");
+            }
+            assert_eq!(answer(&spawning, call, &with(plain)), None);
+            let refused = answer(&resolving, call, &with(plain));
+            assert_eq!(refused, (call == libc::SYS_sendmsg).then_some(libc::EPERM), "{call}");
+        }
+        assert_eq!(answer(&strict(), libc::SYS_sendto, &[0, 0, 0, plain]), None);
+        for call in [libc::SYS_sendmmsg, libc::SYS_recvmsg, libc::SYS_recvmmsg, libc::SYS_socketpair] {
+            assert_eq!(answer(&strict(), call, &[]), Some(libc::EPERM), "{call}");
+        }
+    }
+
+    #[test]
+    fn options_that_connect_change_the_protocol_or_load_code_are_not_set() {
+        let set = |level, option| answer(&strict(), libc::SYS_setsockopt, &[0, widened(level), widened(option)]);
+        let (tcp, socket) = (libc::IPPROTO_TCP, libc::SOL_SOCKET);
+        for (level, option) in [(tcp, libc::TCP_NODELAY), (socket, libc::SO_LINGER), (0, libc::IP_RECVERR)] {
+            assert_eq!(set(level, option), None, "{level} {option}");
+        }
+        for (level, option) in [
+            (tcp, libc::TCP_FASTOPEN_CONNECT),
+            (tcp, libc::TCP_FASTOPEN),
+            (tcp, libc::TCP_REPAIR),
+            (tcp, libc::TCP_ULP),
+            (socket, libc::SO_ATTACH_FILTER),
+            (socket, libc::SO_ATTACH_BPF),
+            (284, 1), // MPTCP
+        ] {
+            assert_eq!(set(level, option), Some(libc::EPERM), "{level} {option}");
+        }
+    }
+
+    #[test]
+    fn no_descriptor_sends_signals_to_an_owner() {
+        let fcntl =
+            |request: i32, value: i32| answer(&strict(), libc::SYS_fcntl, &[0, widened(request), widened(value)]);
+        for request in FCNTLS {
+            assert_eq!(fcntl(request, libc::O_NONBLOCK), None, "{request}");
+        }
+        assert_eq!(fcntl(libc::F_SETFL, libc::O_NONBLOCK | libc::O_ASYNC), Some(libc::EPERM));
+        // F_SETOWN, F_SETSIG, F_SETOWN_EX
+        for request in [8, 10, 15, libc::F_SETLEASE, libc::F_NOTIFY] {
+            assert_eq!(fcntl(request, 1), Some(libc::EPERM), "{request}");
+        }
+        // FIOASYNC, FIOSETOWN, SIOCSPGRP
+        for request in [0x5452, 0x8901, 0x8902] {
+            assert_eq!(answer(&strict(), libc::SYS_ioctl, &[0, request]), Some(libc::EPERM), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_thread_has_no_namespace_of_its_own() {
+        for namespace in NAMESPACES {
+            let flags = widened(libc::CLONE_THREAD | libc::CLONE_VM | libc::CLONE_SIGHAND) | widened(namespace);
+            assert_eq!(answer(&strict(), libc::SYS_clone, &[flags]), Some(libc::EPERM), "{namespace:#x}");
+        }
+        for call in [libc::SYS_unshare, libc::SYS_setns, libc::SYS_personality, libc::SYS_seccomp] {
+            assert_eq!(answer(&strict(), call, &[]), Some(libc::EPERM), "{call}");
+        }
     }
 
     #[test]

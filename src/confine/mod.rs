@@ -1,14 +1,17 @@
-//! Confines the process before it serves: it gives up the files, ports and system calls it does not need, core files
-//! and new privileges.
+//! Confines the process before it serves: it gives up the files, ports, system calls and kinds of sockets that it does
+//! not need, its capabilities, core files and new privileges.
 //!
 //! It uses two mechanisms of Linux that need no privilege and cannot be undone: Landlock, which restricts files and TCP
-//! ports (`landlock_rules`), and seccomp, which restricts system calls (`filter` and `calls`). Landlock applies to the
+//! ports (`landlock_rules`), and seccomp, which restricts system calls (`filter`, `calls` and `sockets`). Landlock applies to the
 //! calling thread and the threads that it starts later, so [`apply`] must be called while there is only one thread.
 
 mod calls;
+mod capabilities;
+mod conditions;
 mod filter;
 mod landlock_rules;
 mod privacy;
+mod sockets;
 
 use std::fmt;
 use std::io;
@@ -16,6 +19,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use capabilities::give_up_capabilities;
 pub use privacy::keep_private;
 
 /// What the process still needs. Everything else is refused.
@@ -29,35 +33,47 @@ pub struct Confinement {
     /// Directories from which files may be removed. Landlock cannot restrict this to single files, because the right to
     /// remove belongs to the directory.
     pub remove: Vec<PathBuf>,
-    /// TCP ports to which connections may be made, at any address. Landlock cannot restrict addresses, and UDP only
-    /// since Linux 7.2.
+    /// TCP ports to which connections may be made, at any address. Landlock cannot restrict addresses.
     pub connect: Vec<u16>,
     /// TCP ports that may be bound. Without any, no further socket can be made to listen.
     pub bind: Vec<u16>,
     /// Whether the kernel may be asked about network interfaces and the owners of sockets.
     pub netlink: Netlink,
-    /// Whether connections to abstract Unix sockets of other processes are allowed.
-    pub abstract_sockets: AbstractSockets,
+    /// Whether datagrams may be sent to other hosts.
+    pub udp: Udp,
+    /// Whether datagrams may be sent to Unix sockets of other processes.
+    pub unix_sockets: UnixSockets,
     /// Whether programs may be started.
     pub spawn: Spawn,
 }
 
-/// Whether sockets of the family `AF_NETLINK` are allowed.
+/// Whether the kernel's socket diagnostics may be asked (`AF_NETLINK`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Netlink {
-    /// Not allowed. The C library works without them.
+    /// Not allowed. The C library works without netlink.
     Deny,
-    /// Allowed.
+    /// Allowed, with this protocol only.
     Allow,
 }
 
-/// Which abstract Unix sockets may be connected to. File permissions do not protect them.
+/// Whether there may be sockets for UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AbstractSockets {
-    /// Only those of the process itself.
+pub enum Udp {
+    /// No.
     Deny,
-    /// Any, because the service manager may listen on one.
+    /// Yes, to resolve names. Landlock restricts the ports of UDP only since Linux 7.2, so datagrams may go anywhere.
     Allow,
+}
+
+/// To which Unix sockets of other processes datagrams may be sent. There are no streams to others in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnixSockets {
+    /// To none.
+    Deny,
+    /// To those with a path, which file permissions protect.
+    ToPaths,
+    /// To abstract ones too, because the service manager listens on one. Nothing protects those.
+    ToAnyAddress,
 }
 
 /// Whether programs may be started.
@@ -88,13 +104,15 @@ pub struct Posture {
     pub landlock: Enforcement,
     /// System calls.
     pub seccomp: Enforcement,
+    /// That there are no capabilities.
+    pub capabilities: Enforcement,
 }
 
 impl Posture {
     /// Whether everything is enforced.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.landlock == Enforcement::Fully && self.seccomp == Enforcement::Fully
+        [&self.landlock, &self.seccomp, &self.capabilities].iter().all(|part| **part == Enforcement::Fully)
     }
 }
 
@@ -110,7 +128,11 @@ impl fmt::Display for Enforcement {
 
 impl fmt::Display for Posture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "landlock {}, seccomp {}", self.landlock, self.seccomp)
+        write!(f, "landlock {}, seccomp {}, ", self.landlock, self.seccomp)?;
+        match &self.capabilities {
+            Enforcement::Fully => f.write_str("no capabilities"),
+            Enforcement::Partially(why) | Enforcement::NotSupported(why) => write!(f, "capabilities kept ({why})"),
+        }
     }
 }
 
@@ -151,12 +173,14 @@ pub fn apply(confinement: &Confinement) -> Result<Posture, ConfineError> {
 /// # Errors
 /// As for [`apply`].
 pub fn apply_to_thread(confinement: &Confinement) -> Result<Posture, ConfineError> {
+    // before the filter, which refuses the calls for it
+    let capabilities = give_up_capabilities();
     // both mechanisms require it; and a set-user-id program, if one could be started, would not run as another user
     rustix::thread::set_no_new_privs(true).map_err(|error| ConfineError::Privileges(error.into()))?;
     // in this order, because the filter refuses the system calls of Landlock
     let landlock = landlock_rules::apply(confinement).map_err(|error| ConfineError::Landlock(Box::new(error)))?;
     let seccomp = filter::apply(confinement).map_err(|error| ConfineError::Seccomp(Box::new(error)))?;
-    Ok(Posture { landlock, seccomp })
+    Ok(Posture { landlock, seccomp, capabilities })
 }
 
 /// How many threads the process has. Without /proc it is not known, and the caller is trusted to have started none.

@@ -1,12 +1,14 @@
 //! `run` gives up what it does not need and serves, takes new keys, and ends well without it.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::harness::Outcome;
-use crate::harness::scene::{KEY, OTHER_KEY, Scene, call};
+use crate::harness::scene::{KEY, OTHER_KEY, Scene, USER, call};
+use crate::harness::{Endpoint, FORM, Outcome, Setup};
 
 fn field(status: &str, name: &str) -> String {
     status.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).unwrap_or_default().trim().to_owned()
@@ -30,12 +32,72 @@ fn every_thread_of_the_service_is_confined_and_nobody_can_read_its_memory() {
     assert_eq!(core[4..6], ["0", "0"]);
     // what belongs to a process that is not dumpable belongs to root
     assert_eq!(fs::metadata(proxy.proc("mem")).unwrap().uid(), 0);
-    assert!(
-        proxy
-            .log
-            .text()
-            .contains("the process is confined landlock=fully enforced seccomp=fully enforced core_files=\"none\"")
-    );
+    assert!(proxy.log.text().contains(
+        "the process is confined landlock=fully enforced seccomp=fully enforced core_files=\"none\" \
+                 capabilities=\"none\""
+    ));
+}
+
+#[test]
+fn a_service_of_root_keeps_no_capability_and_takes_a_new_key() {
+    let setup = Setup::to(&Endpoint::obliging());
+    let proxy = setup.start();
+    assert!(rustix::process::geteuid().is_root(), "this test is about root: run it as root");
+    proxy.post(FORM).expect(200);
+    let threads: Vec<_> = fs::read_dir(proxy.proc("task")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(threads.len() >= 4, "main, keys, admin, a worker: {threads:?}");
+    for thread in threads {
+        let status = fs::read_to_string(thread.join("status")).unwrap();
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(field(&status, set), "0000000000000000", "{set} in {status}");
+        }
+    }
+    proxy.signal(Signal::HUP);
+    proxy.log.wait_for("reload", |line| line.contains("was read again and is in use").then_some(()));
+    proxy.post(FORM).expect(200);
+}
+
+#[test]
+fn files_that_only_the_capabilities_of_root_open_are_refused_before_anything_is_served() {
+    assert!(rustix::process::geteuid().is_root(), "this test is about root: run it as root");
+    let scene = Scene::new();
+    fs::create_dir(scene.path("log")).unwrap();
+    let audit = format!("[audit]\ntarget = \"file:{}\"\n", scene.path("log/audit.jsonl").display());
+    let outcome = |command: &str, foreign: &str, mode: u32| {
+        let mut command = scene.command(command, &audit);
+        own_all(&scene.path(""), 0);
+        own(&scene.path(foreign), USER);
+        fs::set_permissions(scene.path(foreign), Permissions::from_mode(mode)).unwrap();
+        Outcome::of(command.uid(0).gid(0), "")
+    };
+    for (foreign, mode, what) in [
+        // above the directory of the configuration
+        ("", 0o700, "etc/countersign.toml can be read only with the capabilities of root"),
+        ("log", 0o755, "log can be written to only with the capabilities of root"),
+    ] {
+        for command in ["check", "run"] {
+            let outcome = outcome(command, foreign, mode);
+            assert_eq!(outcome.code, 77, "{command}: {outcome:?}");
+            assert!(outcome.stderr.contains(what), "{command}: {outcome:?}");
+        }
+        fs::set_permissions(scene.path(foreign), Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+fn own(path: &Path, user: u32) {
+    lchown(path, Some(user), Some(user)).unwrap();
+}
+
+fn own_all(directory: &Path, user: u32) {
+    own(directory, user);
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            own_all(&path, user);
+        } else {
+            own(&path, user);
+        }
+    }
 }
 
 #[test]
@@ -118,10 +180,12 @@ fn check_shows_what_is_in_force() {
     let checked = check("");
     let text = &checked.stdout;
     assert_eq!(checked.code, 0, "{checked:?}");
-    let expected = "posture: landlock fully enforced, seccomp fully enforced, no new privileges, no core files\n";
+    let expected = "posture: landlock fully enforced, seccomp fully enforced, no capabilities, no new privileges, \
+                    no core files\n";
     assert!(text.contains(expected), "{text}");
     let keys = scene.path("keys").canonicalize().unwrap();
-    for line in ["  may write: none\n", &format!("{}, {}", keys.display(), keys.join("..data").display())] {
+    let sockets = "  may have sockets: TCP, UDP (names are resolved)\n";
+    for line in ["  may write: none\n", sockets, &format!("{}, {}", keys.display(), keys.join("..data").display())] {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(check("danger_unconfined = true").stdout.contains("posture: DANGER danger_unconfined"));

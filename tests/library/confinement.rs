@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use countersign::confine::{AbstractSockets, Confinement, Enforcement, Netlink, Spawn, apply, apply_to_thread};
+use countersign::confine::{Confinement, Enforcement, Netlink, Spawn, Udp, UnixSockets, apply, apply_to_thread};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use rustix::process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior};
 
 use crate::harness::own_process;
@@ -57,6 +59,14 @@ fn the_process_that_is_confined() {
     attempt("start a thread", || {
         thread::Builder::new().spawn(|| ())?.join().map_err(|_| std::io::ErrorKind::Other.into())
     });
+    let socket = |family, kind, protocol| Ok(socket_with(family, kind, SocketFlags::CLOEXEC, protocol)?);
+    attempt("make a socket of TCP", || socket(AddressFamily::INET6, SocketType::STREAM, None));
+    attempt("make a socket of MPTCP", || socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)));
+    attempt("make a socket of UDP", || socket(AddressFamily::INET, SocketType::DGRAM, None));
+    attempt("make a raw socket", || socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP)));
+    attempt("make a Unix socket", || socket(AddressFamily::UNIX, SocketType::STREAM, None));
+    attempt("make a pair of sockets", UnixStream::pair);
+    attempt("ask the kernel of its network", || socket(AddressFamily::NETLINK, SocketType::RAW, None));
     // a thread that starts afterwards is bound by both
     thread::spawn(move || {
         attempt("thread: read a file outside", || File::open(&outside));
@@ -75,7 +85,8 @@ fn confinement(directory: &Path, connect: u16, bind: u16) -> Confinement {
         connect: vec![connect],
         bind: vec![bind],
         netlink: Netlink::Deny,
-        abstract_sockets: AbstractSockets::Deny,
+        udp: Udp::Deny,
+        unix_sockets: UnixSockets::Deny,
         spawn: Spawn::Deny,
     }
 }
@@ -132,6 +143,13 @@ fn what_is_not_listed_is_refused_and_what_is_listed_works() {
         "make a program in memory: PermissionDenied",
         "become dumpable: PermissionDenied",
         "start a thread: ok",
+        "make a socket of TCP: ok",
+        "make a socket of MPTCP: PermissionDenied",
+        "make a socket of UDP: PermissionDenied",
+        "make a raw socket: PermissionDenied",
+        "make a Unix socket: PermissionDenied",
+        "make a pair of sockets: PermissionDenied",
+        "ask the kernel of its network: PermissionDenied",
         "thread: read a file outside: PermissionDenied",
         "thread: connect to another port: PermissionDenied",
         "thread: start a program: PermissionDenied",
@@ -144,9 +162,18 @@ fn a_posture_is_complete_only_when_both_are_fully_enforced() {
     let posture = countersign::confine::Posture {
         landlock: Enforcement::Partially("version 3".to_owned()),
         seccomp: Enforcement::Fully,
+        capabilities: Enforcement::Fully,
     };
     assert!(!posture.is_complete());
-    assert_eq!(posture.to_string(), "landlock partially enforced (version 3), seccomp fully enforced");
+    let text = "landlock partially enforced (version 3), seccomp fully enforced, no capabilities";
+    assert_eq!(posture.to_string(), text);
+    let posture = countersign::confine::Posture {
+        landlock: Enforcement::Fully,
+        seccomp: Enforcement::Fully,
+        capabilities: Enforcement::NotSupported("not permitted".to_owned()),
+    };
+    assert!(!posture.is_complete());
+    assert!(posture.to_string().ends_with(", capabilities kept (not permitted)"), "{posture}");
 }
 
 fn free_port() -> u16 {

@@ -1,5 +1,6 @@
 //! The rights that a configuration needs once it is loaded: the process gives up all others.
 
+pub(crate) mod kept_access;
 pub(crate) mod paths;
 pub(crate) mod resolver;
 
@@ -11,7 +12,7 @@ use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
 use crate::config::settings::{Endpoint, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
-use crate::confine::{AbstractSockets, Confinement, Netlink, Spawn};
+use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
 use crate::trust::Roots;
@@ -21,13 +22,13 @@ pub(crate) const DNS: u16 = 53;
 
 /// What the process needs to serve `settings`, after keys and certificates are loaded and every address is bound.
 ///
-/// `file` is the configuration file, which is read again when it changes; `abstract_sockets` says whether the service
-/// manager listens on one.
+/// `file` is the configuration file, which is read again when it changes; `service_manager` says where the service
+/// manager listens.
 pub(crate) fn confinement(
     settings: &Settings,
     file: Option<&Path>,
     keys: &[WatchedKey],
-    abstract_sockets: AbstractSockets,
+    service_manager: UnixSockets,
 ) -> Confinement {
     let mut read = BTreeSet::new();
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
@@ -36,9 +37,11 @@ pub(crate) fn confinement(
     let public_files = file.into_iter().chain(settings.routes.iter().filter_map(ca_file));
     read.extend(public_files.flat_map(|file| directories_of_public(file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| l.callers.accepts(Method::LoopbackOwner));
+    let mut udp = Udp::Deny;
     let mut connect: BTreeSet<u16> = endpoints(settings).map(|endpoint| endpoint.port).collect();
     if endpoints(settings).any(is_name) {
         connect.insert(DNS);
+        udp = Udp::Allow;
         read.extend(files_for_names(user));
     }
     Confinement {
@@ -53,8 +56,17 @@ pub(crate) fn confinement(
         // everything is bound already
         bind: Vec::new(),
         netlink: if asks_for_owners { Netlink::Allow } else { Netlink::Deny },
-        abstract_sockets,
+        udp,
+        unix_sockets: service_manager.max(sockets_of_audit(settings)),
         spawn: Spawn::Deny,
+    }
+}
+
+/// Daemons that write the audit listen on sockets with a path, and may be started anew.
+const fn sockets_of_audit(settings: &Settings) -> UnixSockets {
+    match settings.audit.target {
+        Some(Target::Journald | Target::Syslog) => UnixSockets::ToPaths,
+        Some(Target::File(_) | Target::Stdout) | None => UnixSockets::Deny,
     }
 }
 
@@ -147,18 +159,38 @@ mod tests {
 
     #[test]
     fn an_endpoint_with_an_address_needs_no_resolver() {
-        let confinement = confinement(&settings("https://[::1]:8443/"), None, &keys(), AbstractSockets::Deny);
+        let confinement = confinement(&settings("https://[::1]:8443/"), None, &keys(), UnixSockets::Deny);
         assert_eq!(strings(confinement.read), ["/no/such", "/no/such/place"]);
         assert_eq!((confinement.connect, confinement.bind), (vec![8443], vec![]));
         assert_eq!((confinement.write, confinement.spawn), (vec![], Spawn::Deny));
+        assert_eq!((confinement.udp, confinement.unix_sockets), (Udp::Deny, UnixSockets::Deny));
     }
 
     #[test]
     fn an_endpoint_with_a_name_needs_its_port_and_the_resolver() {
-        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, &keys(), AbstractSockets::Deny);
-        assert_eq!(confinement.connect, [53, 443]);
+        let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, &keys(), UnixSockets::Deny);
+        assert_eq!((confinement.connect, confinement.udp), (vec![53, 443], Udp::Allow));
         assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
         assert!(!confinement.read.contains(&PathBuf::from("/")));
+    }
+
+    #[test]
+    fn daemons_are_told_by_datagram_where_there_are_any() {
+        for (audit, expected) in [
+            ("target = \"journald\"", UnixSockets::ToPaths),
+            ("target = \"syslog\"", UnixSockets::ToPaths),
+            ("target = \"stdout\"", UnixSockets::Deny),
+        ] {
+            let mut settings = settings("https://[::1]/");
+            let text = format!(
+                "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"https://[::1]/\"\n\
+                 [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n[audit]\n{audit}\n"
+            );
+            settings.audit = crate::config::parse(&text, "f", []).unwrap().audit;
+            let sockets = |manager| confinement(&settings, None, &[], manager).unix_sockets;
+            assert_eq!(sockets(UnixSockets::Deny), expected, "{audit}");
+            assert_eq!(sockets(UnixSockets::ToAnyAddress), UnixSockets::ToAnyAddress);
+        }
     }
 
     #[test]
@@ -170,7 +202,7 @@ mod tests {
                     [client.c]\nservice_account = \"a/b\"\n[route.a]\nendpoint = \"https://[::1]:8443/\"\n\
                     [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n";
         let settings = crate::config::parse(text, "f", []).unwrap();
-        let confinement = confinement(&settings, None, &[], AbstractSockets::Deny);
+        let confinement = confinement(&settings, None, &[], UnixSockets::Deny);
         assert_eq!(confinement.connect, [53, 6443, 8443], "a name has to be resolved as well");
         for path in ["/no/such/ca", "/no/such/account", "/etc/hosts"] {
             assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");

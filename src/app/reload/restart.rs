@@ -12,7 +12,7 @@ use crate::app::confinement::paths::directories_of;
 use crate::app::confinement::resolver::is_resolver_file;
 use crate::app::confinement::{DNS, confinement};
 use crate::config::settings::{Listener, Settings, Transport};
-use crate::confine::{AbstractSockets, Confinement, Netlink};
+use crate::confine::{Confinement, Netlink, UnixSockets};
 use crate::trust::Roots;
 
 /// The rights that the process has kept.
@@ -94,7 +94,7 @@ fn beyond(
     source: &Source,
     add: &mut impl FnMut(String, String),
 ) {
-    let wanted = confinement(new, source.file.as_deref(), &[], AbstractSockets::Deny);
+    let wanted = confinement(new, source.file.as_deref(), &[], UnixSockets::Deny);
     for port in wanted.connect.iter().filter(|port| !granted.connect.contains(port)) {
         let route = new.routes.iter().find(|route| route.endpoint.port == *port);
         match (route, *port) {
