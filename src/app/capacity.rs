@@ -12,9 +12,11 @@ const CONNECTION: usize = (64 + 16 + 16) * 1024;
 /// What one exchange takes beside its form, in bytes: heads of request and response, the connection to the endpoint, a
 /// piece of the response.
 const EXCHANGE: usize = 64 * 1024;
-/// How often a form is in memory: as received, decoded, and as signed and sent, where each byte may be escaped by
-/// three.
+/// How often a form that is being signed and sent is in memory: as received, decoded, and as signed and sent, where
+/// each byte may be escaped by three.
 const COPIES: usize = 5;
+/// How often a form that is still being received is in memory: its buffer grows by doubling.
+const COPIES_OF_RECEIVED: usize = 2;
 /// Descriptors other than those of connections: the admin listener's 64, listening sockets, timers, watched and read
 /// files.
 const OTHERS: usize = 128;
@@ -74,11 +76,17 @@ pub(crate) fn worst_case(settings: &Settings) -> WorstCase {
     let connections = connections.fold(0, usize::saturating_add).min(client_connections());
     let routes = settings.routes.iter().map(|route| route.limits);
     let exchanges = routes.clone().map(|limits| limits.in_flight).fold(0, usize::saturating_add);
-    let bodies = routes.map(|limits| limits.in_flight.saturating_mul(limits.body)).fold(0, usize::saturating_add);
+    let most = settings.process.bodies;
+    let sent = routes.clone().map(|limits| limits.in_flight.saturating_mul(limits.body)).fold(0, usize::saturating_add);
+    let sent = sent.min(most);
+    // a form takes a place in `in_flight` only when it is complete; until then any connection may bring one
+    let largest = routes.map(|limits| limits.body).max().unwrap_or_default();
+    let received = connections.saturating_mul(largest).min(most).saturating_sub(sent);
+    let bodies = sent.saturating_mul(COPIES).saturating_add(received.saturating_mul(COPIES_OF_RECEIVED));
     WorstCase {
         connections: connections.saturating_mul(CONNECTION),
         exchanges: exchanges.min(connections).saturating_mul(EXCHANGE),
-        bodies: bodies.min(settings.process.bodies).saturating_mul(COPIES),
+        bodies,
     }
 }
 
@@ -112,7 +120,7 @@ mod tests {
     #[test]
     fn the_worst_case_adds_up_the_limits_and_the_forms_are_bounded_twice() {
         let by_route = worst_case(&settings("limits.in_flight = 4\nlimits.body = \"1 MiB\""));
-        assert_eq!(by_route.to_string(), "22 MiB (2 for connections, 1 for exchanges, 20 for their forms)");
+        assert_eq!(by_route.to_string(), "46 MiB (2 for connections, 1 for exchanges, 44 for their forms)");
         let by_process = worst_case(&settings("limits.in_flight = 400\nlimits.body = \"1 MiB\""));
         assert_eq!(by_process.to_string(), "83 MiB (2 for connections, 1 for exchanges, 80 for their forms)");
     }

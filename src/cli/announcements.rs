@@ -2,6 +2,7 @@
 
 use sd_notify::NotifyState;
 
+use crate::app::build::share_summary::summaries;
 use crate::app::reload::reloader::ReloadEvent;
 use crate::app::serve::key_reports;
 use crate::app::{Graph, Running, capacity};
@@ -44,11 +45,24 @@ pub(super) fn serving(running: &Running) {
         tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
     }
     tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
+    shares(settings);
     if let Some(address) = running.admin_address() {
         tracing::info!(%address, "admin listening");
     }
     dangers(settings);
     keys(&graph);
+}
+
+/// Logs which part of each limit each client may take, where that is not everything.
+fn shares(settings: &Settings) {
+    for told in summaries(settings) {
+        if told.is_limited {
+            tracing::info!(of = %told.who, at_most = %told.parts.join(", "), "share of the limits");
+        }
+        if let Some(warning) = told.warning {
+            tracing::warn!(of = %told.who, "{warning}");
+        }
+    }
 }
 
 /// Warns of everything that makes a configuration less safe.

@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_audit(settings);
     print_line!("process: {} workers, drain {:?}", settings.process.workers, settings.process.drain);
     print_capacity(settings);
+    super::check_clients::print_shares(settings);
     print_unused(settings);
     match settings.process.writable_files {
         WritableFiles::Refused => {}

@@ -2,6 +2,7 @@
 
 use super::output::print_line;
 use crate::app::build::clients::clients;
+use crate::app::build::share_summary::summaries;
 use crate::authorize::{Admission, Client, Effect, Identifiers, Mode, Rule};
 use crate::config::settings::Settings;
 
@@ -24,6 +25,19 @@ pub(super) fn print(settings: &Settings) {
         }
         if !settings.listeners.iter().any(|listener| serves(&listener.callers, &client.identifiers)) {
             print_line!("  WARNING no listener can identify it: none has such a method in `authenticate`");
+        }
+    }
+}
+
+/// Prints which part of each limit each client may take.
+pub(super) fn print_shares(settings: &Settings) {
+    for told in summaries(settings) {
+        if told.parts.is_empty() {
+            continue;
+        }
+        print_line!("share of {}: at most {}", told.who, told.parts.join(", "));
+        if let Some(warning) = &told.warning {
+            print_line!("  WARNING {warning}");
         }
     }
 }

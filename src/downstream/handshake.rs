@@ -17,7 +17,7 @@ use super::peer::certificate::{self, CertificateError};
 use super::peer::evidence::{PeerEvidence, PeerFacts};
 use super::peer::tls::ReloadableTls;
 use super::peer::{DescribedCertificate, HandshakeFault, TurnedAway, loopback, presented};
-use super::server::{Current, Handler, Lifetime, Service, serve};
+use super::server::{Current, Handler, Lifetime, Metered, Service, serve};
 use super::socket::bound::{Accepted, OwnerLookup};
 use super::socket::listener::{Security, tls_on_unix_socket};
 
@@ -114,7 +114,7 @@ async fn serve_tls<H: Handler>(
     Ok(())
 }
 
-fn names(stream: &TlsStream<TcpStream>) -> Result<certificate::Names, HandshakeError> {
+fn names(stream: &TlsStream<Metered>) -> Result<certificate::Names, HandshakeError> {
     let leaf = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
     leaf.map_or_else(|| Ok(certificate::Names::default()), certificate::names).map_err(HandshakeError::Certificate)
 }
@@ -131,9 +131,9 @@ fn credentials(stream: &UnixStream) -> Result<PeerEvidence, HandshakeError> {
     Ok(PeerFacts::Unix { uid: peer.uid(), gid: peer.gid(), pid }.into())
 }
 
-async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<TcpStream>, HandshakeError> {
+async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<Metered>, HandshakeError> {
     set_nodelay(&stream)?;
-    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(stream)).await {
+    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(Metered::new(stream))).await {
         Ok(agreed) => agreed.map_err(HandshakeError::Handshake),
         Err(_elapsed) => Err(HandshakeError::Slow),
     }

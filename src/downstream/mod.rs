@@ -26,7 +26,8 @@ pub use peer::{
     DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, loopback, service_account, tls,
 };
 pub use server::{
-    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, Reply, RequestBody, Service, body,
+    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,
+    body,
 };
 pub use shares::Shares;
 pub use socket::bound::{Bound, OwnerLookup};

@@ -1,6 +1,6 @@
 //! Requests that are refused for who sends them: not identified, not allowed, or too many.
 
-use super::class::{AuditReason, FaultClass, info, rows, warn};
+use super::class::{AuditReason, FaultClass, LogReason, info, rows, warn};
 
 rows! {
     MISSING_CREDENTIAL = refused(403, "MissingAuthenticationToken", warn("client.denied");
@@ -42,3 +42,7 @@ rows! {
         "Have the client send the Action as its rules spell it, or correct the rule.")
         .keeping_the_connection();
 }
+
+/// How the log calls a response that was cut since the client took it too slowly. The client has the endpoint's status
+/// by then, so there is no row for it.
+pub const SLOW_READER: LogReason = info("client.slow");

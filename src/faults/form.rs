@@ -11,7 +11,7 @@ rows! {
         "Send less, or raise the route's `body` limit.");
     BODY_TOO_SLOW = refused(408, "RequestTimeout", info("body.slow");
         "The body did not arrive in time.";
-        "Look for a slow network, or raise the listener's `body_timeout`.");
+        "Look for a slow network, or raise the listener's `body_timeout`, or lower its `minimum_rate`.");
     NO_MEMORY = unavailable(503, "ServiceUnavailable", info("overload");
         "The requests in progress hold all the memory for bodies.";
         "Try again as `Retry-After` says. If it happens often, raise `process.bodies`.")

@@ -161,8 +161,9 @@ struct Claims<'f> {
     lengths: usize,
     /// The last one.
     length: Option<&'f [u8]>,
+    codings: usize,
     /// The last one.
-    codings: Option<&'f [u8]>,
+    coding: Option<&'f [u8]>,
     connection: ConnectionOptions,
 }
 
@@ -173,7 +174,7 @@ impl<'f> Claims<'f> {
             if same_name(name, "content-length") {
                 (claims.lengths, claims.length) = (claims.lengths.saturating_add(1), Some(value));
             } else if same_name(name, "transfer-encoding") {
-                claims.codings = Some(value);
+                (claims.codings, claims.coding) = (claims.codings.saturating_add(1), Some(value));
             } else if same_name(name, "connection") {
                 claims.connection.note(value);
             }
@@ -195,27 +196,30 @@ impl Parsed {
         if claims.lengths > 1 || claims.length.is_some_and(|length| length.contains(&b',')) {
             return Err("it has more than one Content-Length");
         }
-        if claims.length.is_some() && claims.codings.is_some() {
+        if claims.length.is_some() && claims.coding.is_some() {
             return Err("it has both Content-Length and Transfer-Encoding");
+        }
+        // RFC 9112 section 7: the other codings would have to be undone here, because their field goes no further than
+        // this hop. We ask for none of them (no TE field is sent), so an endpoint must not use one (RFC 9110 section
+        // 10.1.4). Relayed as it is, the body would be compressed bytes that no field of the response tells of.
+        let is_chunked = |value: &[u8]| same_name(value, "chunked") || !value.is_ascii();
+        if claims.codings > 1 || claims.coding.is_some_and(|value| !is_chunked(value)) {
+            return Err("it has a Transfer-Encoding other than one `chunked`");
         }
         Ok(())
     }
 
-    /// RFC 9112 section 6.3, for the response to a POST.
+    /// RFC 9112 section 6.3, for the response to a POST. [`Self::check`] comes first.
     fn framing(&self, claims: &Claims<'_>) -> Result<Framing, NotHttp> {
         if matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Framing::Length(0));
         }
-        if let Some(codings) = claims.codings {
-            // codings have names in ASCII
-            let readable = codings.is_ascii().then(|| codings.rsplit(|byte| *byte == b',').next().unwrap_or_default());
-            let last = readable.ok_or(NotHttp::Coding)?;
+        if let Some(coding) = claims.coding {
             return match self.version {
+                // codings have names in ASCII
+                _ if !coding.is_ascii() => Err(NotHttp::Coding),
                 Version::Http10 => Err(NotHttp::CodingInHttp10),
-                Version::Http11 if same_name(last.trim_ascii(), "chunked") => {
-                    Ok(Framing::Chunked(Box::new(ChunkedDecoder::new(MAX_FIELDS))))
-                }
-                Version::Http11 => Ok(Framing::UntilClose),
+                Version::Http11 => Ok(Framing::Chunked(Box::new(ChunkedDecoder::new(MAX_FIELDS)))),
             };
         }
         match claims.length {
@@ -359,6 +363,36 @@ mod tests {
     }
 
     #[test]
+    fn a_transfer_coding_that_would_have_to_be_undone_is_refused_whatever_the_status() {
+        for codings in [
+            "gzip, chunked",
+            "gzip",
+            "chunked, gzip",
+            "chunked, chunked",
+            "chunked\r\nTransfer-Encoding: chunked",
+            "gzip\r\nTransfer-Encoding: chunked",
+            "chunked\r\nTransfer-Encoding: gzip",
+            "identity",
+            "identity, chunked",
+            "aws-chunked",
+            "x-foo",
+            "xchunked",
+            "chunked;q=1",
+            "chunked,",
+            ", chunked",
+            "\"chunked\"",
+            "",
+        ] {
+            for status in ["200 OK", "204 No Content", "304 Not Modified", "403 Forbidden"] {
+                let why = refused(&format!("HTTP/1.1 {status}\r\nTransfer-Encoding: {codings}\r\n\r\n"));
+                assert_eq!(why, "it has a Transfer-Encoding other than one `chunked`", "{codings}");
+            }
+        }
+        let encoded = head("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert!(encoded.fields.contain("content-encoding"), "the coding of the content is the client's business");
+    }
+
+    #[test]
     fn a_status_that_was_not_asked_for_is_refused() {
         for status in [101, 600, 999] {
             let why = refused(&format!("HTTP/1.1 {status} Beyond\r\nContent-Length: 2\r\n\r\n"));
@@ -372,16 +406,13 @@ mod tests {
             ("200 OK\r\nContent-Length: 0", "Length(0)"),
             ("200 OK\r\ncontent-length: 18446744073709551615", "Length(18446744073709551615)"),
             ("200 OK", "UntilClose"),
-            ("200 OK\r\nTransfer-Encoding: gzip", "UntilClose"),
-            ("200 OK\r\nTransfer-Encoding: chunked, gzip", "UntilClose"),
-            ("200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip", "UntilClose"),
             ("204 No Content\r\nContent-Length: 3", "Length(0)"),
             ("304 Not Modified\r\nTransfer-Encoding: chunked", "Length(0)"),
             ("304 Not Modified", "Length(0)"),
         ] {
             assert_eq!(format!("{:?}", head(&format!("HTTP/1.1 {head_text}\r\n\r\n")).framing), framing, "{head_text}");
         }
-        for coding in ["chunked", "Chunked", "gzip, CHUNKED ", "gzip\r\nTransfer-Encoding: chunked"] {
+        for coding in ["chunked", "Chunked", "\tCHUNKED "] {
             let head = head(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n"));
             assert!(matches!(head.framing, Framing::Chunked(_)), "{coding}");
         }

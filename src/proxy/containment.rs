@@ -27,6 +27,7 @@ pub(super) fn contained<T>(
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::num::NonZeroU32;
     use std::pin::pin;
     use std::rc::Rc;
     use std::sync::Arc;
@@ -37,7 +38,7 @@ mod tests {
 
     use super::*;
     use crate::downstream::listener::Security;
-    use crate::downstream::server::{Clocks, ExchangeGuard};
+    use crate::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
     use crate::downstream::{
         Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Reply,
         RequestBody, RequestHead, Service, accept,
@@ -104,7 +105,8 @@ mod tests {
                 socket.set_nonblocking(true).unwrap();
                 let bound = ListenerSocket::Tcp(socket).into_bound(&security).unwrap();
                 let hour = Duration::from_secs(3600);
-                let clocks = Clocks { head_timeout: hour, idle_timeout: hour };
+                let slowest = MinimumRate { bytes: NonZeroU32::MIN, grace: hour };
+                let clocks = Clocks { head_timeout: hour, idle_timeout: hour, slowest };
                 let current = Current::new(Service {
                     handler: Rc::new(fragile()),
                     limits: Limits { clocks, connections: 8 },

@@ -13,7 +13,7 @@ use crate::query::Action;
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};
 
-/// Sends a form, which its client asked for at `asked`, to the endpoint of `route`, and returns when the response's
+/// Sends a form, which the client called `caller` asked for at `asked`, to the endpoint of `route`, and returns when the response's
 /// head has arrived. A request that the endpoint refuses for its timestamp is sent once more.
 ///
 /// # Errors
@@ -22,18 +22,19 @@ use crate::upstream::{Repetition, Sent};
 pub(super) async fn deliver(
     route: &Route,
     allowed: &Authorized<'_>,
+    caller: &str,
     forwarded: &Fields,
     asked: ClockReading,
     record: &mut ExchangeRecord,
 ) -> Result<Sent, ExchangeError> {
     // no connection is made for a key that cannot sign
     route.key.check(route.clock.signing_time(asked.for_skew()))?;
-    let (mut sent, mut attempt) = call(route, allowed, forwarded, asked, record).await?;
+    let (mut sent, mut attempt) = call(route, allowed, caller, forwarded, asked, record).await?;
     let mut error = endpoint_refusal::read_error(&mut sent).await;
     if error.as_ref().is_some_and(|error| endpoint_refusal::is_for_the_timestamp(route, &attempt, error)) {
         route.metrics.count_clock_repeat();
         // boxed: it is rare, and would otherwise double the size of the exchange's future
-        (sent, attempt) = Box::pin(call(route, allowed, forwarded, asked, record)).await?;
+        (sent, attempt) = Box::pin(call(route, allowed, caller, forwarded, asked, record)).await?;
         error = endpoint_refusal::read_error(&mut sent).await;
     }
     if let Some(error) = error {
@@ -46,13 +47,14 @@ pub(super) async fn deliver(
 async fn call(
     route: &Route,
     allowed: &Authorized<'_>,
+    caller: &str,
     forwarded: &Fields,
     asked: ClockReading,
     record: &mut ExchangeRecord,
 ) -> Result<(Sent, Attempt), ExchangeError> {
     let repetition = repetition(route, allowed.form().action());
     let unanswered = |source| ExchangeError::Upstream(UpstreamError { source, repetition });
-    let mut attempts = route.upstream.call(repetition);
+    let mut attempts = route.upstream.call(repetition, caller);
     loop {
         let connection = attempts.connection().await.map_err(unanswered)?;
         let (request, attempt) = match sign(route, allowed, asked.later(connection.since()), record).await {

@@ -90,6 +90,7 @@ impl Proxy {
         let (bytes, _held) =
             body::read(body, route.body_limits, bodies).await.map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
+        record.reserve_audit()?;
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
@@ -101,7 +102,7 @@ impl Proxy {
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
         drop(head); // not needed any more, and waiting for the endpoint may take long
-        let sent = deliver(route, &allowed, &forwarded, now, record).await?;
+        let sent = deliver(route, &allowed, client.name(), &forwarded, now, record).await?;
         Ok((sent, permit))
     }
 
@@ -114,6 +115,7 @@ impl Proxy {
             BodyError::NoMemory(NoMemory::Full)
             | BodyError::TooLarge { .. }
             | BodyError::TooSlow { .. }
+            | BodyError::BelowMinimum(_)
             | BodyError::Cut(_)
             | BodyError::Broken(_) => error.into(),
         }
@@ -153,7 +155,7 @@ impl Handler for Proxy {
         body: RequestBody,
     ) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
-        record.audit = self.audit.reserve();
+        record.audit = self.audit.begin();
         let outcome = {
             let running = pin!(self.run(&peer, head, body, &mut record));
             contained(running, &self.panics).await
@@ -172,7 +174,7 @@ impl Handler for Proxy {
 
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
-        record.audit = self.audit.reserve();
+        record.audit = self.audit.begin();
         self.fail(&fault.into(), record, exchange)
     }
 

@@ -271,7 +271,7 @@ const fn unauthenticated(error: &AuthenticationError) -> FaultClass {
 const fn body(error: &BodyError) -> FaultClass {
     match error {
         BodyError::TooLarge { .. } => faults::form::BODY_TOO_LARGE,
-        BodyError::TooSlow { .. } => faults::form::BODY_TOO_SLOW,
+        BodyError::TooSlow { .. } | BodyError::BelowMinimum(_) => faults::form::BODY_TOO_SLOW,
         BodyError::NoMemory(NoMemory::Full) => faults::form::NO_MEMORY,
         BodyError::NoMemory(NoMemory::OverShare) => faults::client::SHARE_OF_BODIES,
         BodyError::Cut(_) => faults::form::BODY_CUT,

@@ -160,5 +160,10 @@ impl Drop for ResponseBody {
         {
             self.record.outcome = Outcome::answered(self.record.status.unwrap_or_default());
         }
+        if let Some(slow) = self.exchange.slow_reader() {
+            self.record.outcome = Outcome::Abandoned;
+            self.record.log_reason = Some(faults::client::SLOW_READER);
+            self.record.error = Some(format!("the client takes its response {slow}"));
+        }
     }
 }

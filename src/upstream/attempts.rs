@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::breaker::CallInProgress;
+use super::breaker::{CallInProgress, Outage};
 use super::client::{Client, Sent};
 use super::connection::Connection;
 use super::error::{Delivery, SendError};
@@ -34,6 +34,8 @@ pub enum Repetition {
 /// The attempts of one call. [`Self::send`] consumes the request, so that the same signature cannot be sent twice.
 pub struct Attempts<'c> {
     client: &'c Client,
+    /// Whose call it is, for the breaker.
+    caller: &'c str,
     repetition: Repetition,
     /// When the head of a response must have come, whichever attempt it belongs to. Set when the first byte is sent.
     response_by: Option<Instant>,
@@ -78,12 +80,14 @@ impl Ready {
 }
 
 impl Client {
-    /// Begins a call, which may take more than one attempt.
+    /// Begins a call, which may take more than one attempt. `caller` is the name of the client that asked for it: what
+    /// one client's calls fail of is not held against another.
     #[must_use]
-    pub fn call(&self, repetition: Repetition) -> Attempts<'_> {
+    pub fn call<'c>(&'c self, repetition: Repetition, caller: &'c str) -> Attempts<'c> {
         self.budget.earn();
         Attempts {
             client: self,
+            caller,
             repetition,
             response_by: None,
             stale_left: STALE,
@@ -102,7 +106,7 @@ impl Attempts<'_> {
     pub async fn connection(&mut self) -> Result<Ready, SendError> {
         let now = Instant::now();
         if self.in_progress.is_none() {
-            match self.client.breaker.admit(now) {
+            match self.client.breaker.admit(self.caller, now) {
                 Ok(call) => self.in_progress = Some(call),
                 Err(outage) => return Err(self.give_up(SendError::Down(outage))),
             }
@@ -115,7 +119,7 @@ impl Attempts<'_> {
         // boxed: few calls need a new connection, and the future that makes one is large
         let connected = Box::pin(self.connect()).await;
         match connected.as_ref().err().and_then(SendError::outage) {
-            Some(outage) => self.in_progress.take().into_iter().for_each(|call| call.failed(outage)),
+            Some(outage) => self.has_failed(outage),
             // an endpoint that shows an untrusted certificate is reachable
             None => self.in_progress.iter_mut().for_each(CallInProgress::connected),
         }
@@ -157,6 +161,7 @@ impl Attempts<'_> {
     ) -> Result<ControlFlow<Sent>, SendError> {
         let by = self.by(now, self.client.timeouts.first_byte);
         let response_by = *self.response_by.get_or_insert(by);
+        self.in_progress.iter_mut().for_each(|call| call.sent(now));
         let is_pooled = ready.origin == Origin::Pool;
         let sent = if ready.is_fit() {
             self.client.exchange(ready.connection, request, forwarded, response_by).await
@@ -165,13 +170,13 @@ impl Attempts<'_> {
         };
         let error = match sent {
             Ok(sent) => {
-                self.in_progress.take().into_iter().for_each(CallInProgress::answered);
+                self.in_progress.take().into_iter().for_each(|call| call.answered(sent.answered_at));
                 return Ok(ControlFlow::Break(sent));
             }
             Err(error) => error,
         };
         if let Some(outage) = error.outage() {
-            self.in_progress.take().into_iter().for_each(|call| call.failed(outage));
+            self.has_failed(outage);
         }
         match error.delivery() {
             Delivery::NotSent if is_pooled => {
@@ -187,6 +192,10 @@ impl Attempts<'_> {
             }
             Delivery::NotSent | Delivery::MaybeSent => Err(self.give_up(error)),
         }
+    }
+
+    fn has_failed(&mut self, outage: Outage) {
+        self.in_progress.take().into_iter().for_each(|call| call.failed(outage, Instant::now()));
     }
 
     /// Why it is unknown whether the call was carried out. For a caller that gives up between two attempts.
@@ -277,7 +286,7 @@ mod tests {
             pool.put(client.connect(Instant::now().checked_add(SECOND).unwrap()).await.unwrap(), None, Instant::now());
             let mut pooled = Some(listener.accept().unwrap().0);
 
-            let mut attempts = client.call(Repetition::Unsafe);
+            let mut attempts = client.call(Repetition::Unsafe, "any-local");
             for _pooled_then_new in 0..2 {
                 let ready = attempts.connection().await.unwrap();
                 let mut endpoint = pooled.take().unwrap_or_else(|| listener.accept().unwrap().0);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use crate::harness::{Endpoint, FORM, ID, Proxy, SECRET, Setup, Vault, program, started_by};
+use crate::harness::{Endpoint, FORM, ID, Outcome, Proxy, SECRET, Setup, Vault, program, started_by};
 use crate::untrusted::Authority;
 
 fn sample(name: &str) -> PathBuf {
@@ -107,6 +107,37 @@ fn check_prints_what_would_be_served_and_what_is_dangerous_or_idle() {
     ] {
         assert!(printed.contains(line), "{line} in {printed}");
     }
+}
+
+#[test]
+fn a_route_that_would_forward_what_outranks_the_form_is_refused_by_check_and_run_in_the_same_words() {
+    let refused = |name: &str| {
+        let setup = Setup::to_url("http://127.0.0.1:1/").route(&format!("forward_headers = [\"{name}\"]"));
+        let [check, run] = ["check", "run"].map(|subcommand| Outcome::of(&mut setup.command(subcommand), ""));
+        assert_eq!((check.code, run.code), (78, 78), "{name}: {check:?} {run:?}");
+        assert_eq!(check.stderr, run.stderr);
+        check.stderr
+    };
+    for (name, why) in [
+        ("x-http-method-override", "instead of the form"),
+        ("x_http_method_override", "instead of the form"),
+        ("x-original-url", "instead of the form"),
+        ("x-rewrite-url", "instead of the form"),
+        ("x-original-host", "instead of the form"),
+        ("x-acs-action", "a cloud signs it"),
+        ("x-tc-action", "a cloud signs it"),
+        ("x-amz-target", "a cloud signs it"),
+        ("x-date", "a cloud signs it"),
+        ("date", "a cloud signs it"),
+        ("x-security-token", "a cloud signs it"),
+        ("remote_user", "who is calling"),
+        ("http_client_ip", "where the client is"),
+    ] {
+        let message = refused(name);
+        assert!(message.contains(&format!("`{name}` is never passed on: ")) && message.contains(why), "{message}");
+    }
+    assert!(refused("X-HTTP-Method-Override").contains("write it in lower case"));
+    assert!(refused("x-*").contains("is a pattern: list each header by its name"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn many_descriptors() -> usize {
 }
 
 #[test]
-fn forms_beyond_what_is_held_in_all_are_refused_before_they_are_read() {
+fn forms_beyond_what_is_held_in_all_are_refused_as_their_bytes_come_and_not_for_what_they_announce() {
     let endpoint = Endpoint::obliging();
     let proxy =
         Setup::to(&endpoint).process("workers = 2\nbodies = \"300 KiB\"").route("limits.body = \"200 KiB\"").start();
@@ -33,10 +33,16 @@ fn forms_beyond_what_is_held_in_all_are_refused_before_they_are_read() {
     let mut first = proxy.connect();
     first.write(begin);
     eventually("the first form's place", || (proxy.metric("countersign_bodies_held_bytes") > 150_000.0).then_some(()));
-    // announced, and not one byte of it sent
-    let mut second = proxy.connect();
+    // announced many times over, and not one byte of it sent
     let head = request.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
-    second.write(&request[..head]);
+    let mut announcing: Vec<_> = (0..40).map(|_| proxy.connect()).collect();
+    for client in &mut announcing {
+        client.write(&request[..head]);
+    }
+    proxy.post(FORM).expect(200);
+    // what comes counts, complete or not
+    let mut second = announcing.remove(0);
+    second.write(&request[head..request.len() - 1]);
     let refused = second.answer();
     proxy.assert_own(&refused, 503, "ServiceUnavailable", "no");
     assert!(closes(&refused.head));
@@ -44,6 +50,7 @@ fn forms_beyond_what_is_held_in_all_are_refused_before_they_are_read() {
     proxy.post(FORM).expect(200);
     first.write(rest);
     first.answer().expect(200);
+    drop(announcing);
     proxy.call(&draft).expect(200);
     assert_eq!(proxy.metric("countersign_bodies_held_bytes"), 0.0);
 }

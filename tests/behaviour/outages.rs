@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{After, Answer, CREATE, Draft, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
+use crate::harness::clients::{client, token};
+use crate::harness::{After, Answer, CREATE, Client, Draft, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
+use crate::reload_routes::reload;
 
 /// A port that is taken and refuses connections.
 pub fn refusing() -> (socket2::Socket, SocketAddr) {
@@ -122,4 +124,107 @@ fn answers_of_any_status_and_connections_that_break_off_are_no_outage() {
         proxy.assert_own(&proxy.post(CREATE), 409, "ProxyOutcomeUnknown", "yes");
     }
     assert_eq!(breaking.requests().len(), 20);
+}
+
+/// The name of a job about which this endpoint says nothing.
+const SLOW: &str = "Action=GetStatus&JobId=SLOW";
+
+/// Answers everything but what is asked about a slow job, as soon as it `speaks`.
+fn slow_about_one_job(speaks: &Arc<AtomicBool>) -> Endpoint {
+    let speaks = Arc::clone(speaks);
+    Endpoint::scripted(move |exchange| {
+        if exchange.request.parameter("JobId") == "SLOW" || !speaks.load(Ordering::SeqCst) {
+            exchange.is_left();
+            return After::Close;
+        }
+        exchange.write(&endpoint::answer("200 OK", "quick"));
+        After::KeepOpen
+    })
+}
+
+/// A gateway of three clients, `slow`, `good` and `idle`.
+fn gateway(endpoint: &Endpoint, failures: usize) -> Setup {
+    let tables: String = ["slow", "good", "idle"].map(|name| client(name, "allow = [\"*:*\"]")).concat();
+    let mut setup =
+        Setup::to(endpoint).route(&format!("limits.failures = {failures}")).more(&tables).process("workers = 2");
+    setup.callers = "authenticate = [\"token\"]";
+    setup
+}
+
+fn by(client: &str, form: &str) -> Draft {
+    Draft::form(form).field("Authorization", &format!("Bearer {}", token(client)))
+}
+
+/// Sends so many calls about the slow job at once, and does not wait for them.
+fn slow_calls(proxy: &Proxy, count: usize) -> Vec<Client> {
+    let sent = || {
+        let mut client = proxy.connect();
+        client.send(&by("slow", SLOW));
+        client
+    };
+    (0..count).map(|_| sent()).collect()
+}
+
+#[test]
+fn slow_calls_of_one_client_that_time_out_together_refuse_no_call_of_another_that_is_answered() {
+    let endpoint = slow_about_one_job(&Arc::new(AtomicBool::new(true)));
+    let proxy = gateway(&endpoint, 5).route(r#"timeouts.first_byte = "2s""#).start();
+    let attack_is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let good = scope.spawn(|| {
+            let (mut client, mut answers) = (proxy.connect(), 0);
+            while !attack_is_over.load(Ordering::SeqCst) || answers < 20 {
+                client.call(&by("good", FORM)).expect(200);
+                answers += 1;
+            }
+        });
+        for _wave in 0..3 {
+            for mut client in slow_calls(&proxy, 40) {
+                proxy.assert_own(&client.answer(), 504, "ProxyOutcomeUnknown", "yes");
+            }
+        }
+        attack_is_over.store(true, Ordering::SeqCst);
+        good.join().unwrap();
+    });
+    assert!(proxy.metric(r#"countersign_endpoint_outages_total{route="importexport"}"#).abs() < 0.1);
+}
+
+#[test]
+fn slow_calls_of_one_client_while_nobody_else_calls_are_refused_to_that_client_alone() {
+    let endpoint = slow_about_one_job(&Arc::new(AtomicBool::new(true)));
+    let proxy = gateway(&endpoint, 3).route(r#"timeouts.first_byte = "200ms""#).start();
+    // on a slow machine the last of them come when the first have timed out, and are refused at once
+    slow_calls(&proxy, 10).iter_mut().for_each(|client| assert!(matches!(client.answer().status, 503 | 504)));
+    let is_for_one = |line: &serde_json::Value| {
+        line["message"].as_str().is_some_and(|message| message.contains("the endpoint is down for one client"))
+    };
+    assert_eq!(proxy.log.json("the outage", is_for_one)["client"], "slow");
+    assert!(proxy.admin("/readyz").expect(200).text().contains("degraded: route.importexport"));
+    assert_eq!(proxy.call(&by("idle", FORM)).expect(200).text(), "quick");
+    assert_eq!(proxy.admin("/readyz").expect(200).text(), "ready\n", "one answer shows that the endpoint is there");
+}
+
+#[test]
+fn a_probe_that_stays_unanswered_is_not_the_only_one() {
+    let speaks = Arc::new(AtomicBool::new(false));
+    let endpoint = slow_about_one_job(&speaks);
+    let setup = gateway(&endpoint, 2);
+    let proxy = setup.clone().route(r#"timeouts.first_byte = "200ms""#).start();
+    for client in ["slow", "good"] {
+        assert_eq!(proxy.call(&by(client, FORM)).status, 504);
+    }
+    assert!(proxy.admin("/readyz").expect(200).text().contains("degraded: route.importexport"));
+    // from now on a probe may take as long as the test
+    reload(&proxy, &setup.route(r#"timeouts.first_byte = "10m""#));
+    let before = endpoint.requests().len();
+    let mut unanswered = Vec::new();
+    eventually("a probe of the slow client", || {
+        unanswered.extend(slow_calls(&proxy, 1));
+        (endpoint.requests().len() > before).then_some(())
+    });
+    speaks.store(true, Ordering::SeqCst);
+    eventually("a probe of the good client", || {
+        Some(proxy.call(&by("good", FORM))).filter(|answer| answer.status == 200)
+    });
+    assert_eq!(proxy.admin("/readyz").expect(200).text(), "ready\n");
 }

@@ -123,6 +123,42 @@ fn an_answer_without_a_body_has_none() {
     assert_eq!((head.field("content-length"), head.field("transfer-encoding")), (None, None));
 }
 
+#[test]
+fn an_endpoint_that_codes_its_answer_beyond_chunked_gets_nothing_of_it_relayed() {
+    const CODINGS: [&str; 9] = [
+        "gzip, chunked",
+        "gzip",
+        "identity",
+        "chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
+        "chunked, gzip",
+        "x-foo",
+        "aws-chunked",
+        "",
+    ];
+    let endpoint = Endpoint::scripted(|exchange| {
+        let number: usize = exchange.request.parameter("JobId").parse().unwrap();
+        let coding = CODINGS.get(number).copied().unwrap_or("Chunked");
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: aws-chunked\r\nTransfer-Encoding: {coding}\r\n\r\n");
+        exchange.write(format!("{head}6\r\nmarker\r\n0\r\n\r\n").as_bytes());
+        After::KeepOpen
+    });
+    let proxy = Setup::to(&endpoint).start();
+    for number in 0..CODINGS.len() {
+        for (action, status) in [("GetStatus", 502), ("CreateJob", 409)] {
+            let answer = proxy.post(&format!("Action={action}&JobId={number}"));
+            proxy.assert_own(&answer, status, "ProxyOutcomeUnknown", "yes");
+            assert!(answer.element("Message").contains("Transfer-Encoding other than one `chunked`"), "{number}");
+            assert!(!answer.text().contains("marker"));
+            assert_eq!(answer.head.field("content-encoding"), None);
+        }
+    }
+    assert_eq!(endpoint.requests().len(), 2 * CODINGS.len(), "sent once each");
+    let answer = proxy.post(&format!("Action=GetStatus&JobId={}", CODINGS.len())).expect(200);
+    assert_eq!(answer.text(), "marker");
+    assert_eq!(answer.head.field("content-encoding"), Some("aws-chunked"), "it is the content's, whatever it means");
+}
+
 /// What an endpoint does that has answered before it has read all of a request.
 #[derive(Clone, Copy, Debug)]
 enum Early {

@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// Has `setup` served by `proxy`, as its next configuration.
 #[track_caller]
-fn reload(proxy: &Proxy, setup: &Setup) {
+pub fn reload(proxy: &Proxy, setup: &Setup) {
     const GENERATION: &str = "countersign_config_generation";
     let before = proxy.metric(GENERATION);
     setup.publish();

@@ -7,6 +7,7 @@ pub(crate) mod graph;
 pub(crate) mod key_stores;
 mod probe;
 mod proofs;
+pub(crate) mod share_summary;
 mod shared_key;
 pub(crate) mod shared_listener;
 pub(crate) mod shared_route;

@@ -22,6 +22,9 @@ use crate::upstream::{Client, Repetition, Sent};
 /// The longest that a probe may take, however slowly the response comes.
 const LONGEST: Duration = Duration::from_secs(120);
 
+/// The caller as the breaker knows it: no client can have this name, which has a space.
+const PROBER: &str = "the probe";
+
 /// How much of a response is read, in bytes. The code of an error is in the first of them.
 const READ: usize = 64 * 1024;
 
@@ -70,7 +73,7 @@ impl Probe {
         let allowed = allowed.map_err(|error| causes(&error))?;
         let EndpointCalls { profile, clock, destination } = &self.calls;
         let client = Client::without_pool(destination).ok_or_else(|| "cannot be written as a request".to_owned())?;
-        let mut attempts = client.call(Repetition::Safe);
+        let mut attempts = client.call(Repetition::Safe, PROBER);
         loop {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
             let sent_at = ClockReading::at(Instant::now()).for_skew();

@@ -51,11 +51,15 @@ pub(crate) fn connections(holders: &[Holder<'_>], listener: &Listener, limit: us
 /// part has room for the largest form that its holder may send.
 pub(crate) fn bodies(settings: &Settings, holders: &[Holder<'_>]) -> Parts {
     let all = settings.process.bodies;
-    let parts = of_everything(settings, holders, all);
     let raised = |(part, holder): (Option<usize>, &Holder<'_>)| {
         part.map(|part| part.max(largest_form(settings, holder)).min(all))
     };
-    parts.into_iter().zip(holders).map(raised).collect()
+    bodies_by_share(settings, holders).into_iter().zip(holders).map(raised).collect()
+}
+
+/// The same, before a part is raised to one form.
+pub(crate) fn bodies_by_share(settings: &Settings, holders: &[Holder<'_>]) -> Parts {
+    of_everything(settings, holders, settings.process.bodies)
 }
 
 /// The largest form that `holder` may send: of the routes of all listeners that admit it.

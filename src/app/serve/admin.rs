@@ -1,6 +1,7 @@
 //! The admin listener: its thread, and what it reports about the process.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,12 +15,16 @@ use super::sockets::BindError;
 use crate::admin::{Admin, Status};
 use crate::downstream::listener::{self, Security};
 use crate::downstream::server::Clocks;
-use crate::downstream::{Bound, Capacity, Current, Drain, Limits, OwnerLookup, Service, accept};
+use crate::downstream::{Bound, Capacity, Current, Drain, Limits, MinimumRate, OwnerLookup, Service, accept};
 use crate::telemetry::AuditLog;
 
 /// The admin listener serves a few probes and scrapers, each of which is quick.
 const ADMIN_LIMITS: Limits = Limits {
-    clocks: Clocks { head_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(60) },
+    clocks: Clocks {
+        head_timeout: Duration::from_secs(5),
+        idle_timeout: Duration::from_secs(60),
+        slowest: MinimumRate { bytes: NonZeroU32::new(1024).unwrap(), grace: Duration::from_secs(5) },
+    },
     connections: 64,
 };
 

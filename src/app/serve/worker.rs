@@ -160,6 +160,7 @@ impl Worker {
 }
 
 fn limits(listener: &settings::Listener) -> Limits {
-    let settings::ListenerLimits { head_timeout, idle_timeout, connections, body_timeout: _ } = listener.limits;
-    Limits { clocks: Clocks { head_timeout, idle_timeout }, connections }
+    let settings::ListenerLimits { head_timeout, idle_timeout, slowest, connections, body_timeout: _ } =
+        listener.limits;
+    Limits { clocks: Clocks { head_timeout, idle_timeout, slowest }, connections }
 }

@@ -5,5 +5,6 @@ pub(crate) mod call;
 pub(crate) mod header;
 pub(crate) mod identifier;
 pub(crate) mod log_filter;
+mod never_forwarded;
 pub(crate) mod route_choice;
 pub mod token_uri;

@@ -1,5 +1,6 @@
-//! Durations, sizes and counts. Durations and sizes have a unit.
+//! Durations, sizes, rates and counts. All but counts have a unit.
 
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -47,16 +48,35 @@ pub(crate) fn size(allowed: RangeInclusive<usize>) -> impl Fn(&Given<'_>) -> Res
             format!("{} is not a size: write a number with B, KiB or MiB, e.g. \"{fix}\"", given.shown())
         };
         let (number, unit) = split(given).ok_or_else(what)?;
-        let bytes: u64 = match unit {
-            "B" => 1,
-            "KiB" => 1024,
-            "MiB" => 1_048_576,
-            _ => return Err(what()),
-        };
+        let bytes = unit_of_size(unit).ok_or_else(what)?;
         let size = number.checked_mul(bytes).and_then(|size| usize::try_from(size).ok());
         size.filter(|size| allowed.contains(size)).ok_or_else(|| {
             format!("{} is not between {} and {}", given.shown(), print(*allowed.start()), print(*allowed.end()))
         })
+    }
+}
+
+/// Bytes a second: a whole number and `B/s`, `KiB/s` or `MiB/s`; at most 1 MiB/s, since a client that is as slow as that
+/// is not yet one that holds others up.
+pub(crate) fn rate(given: &Given<'_>) -> Result<NonZeroU32, String> {
+    const MOST: u32 = 1 << 20;
+    let what = || {
+        let fix = suggest(given, " B/s", "1 KiB/s");
+        format!("{} is not a rate: write a number with B/s, KiB/s or MiB/s, e.g. \"{fix}\"", given.shown())
+    };
+    let (number, unit) = split(given).ok_or_else(what)?;
+    let bytes = unit.strip_suffix("/s").and_then(unit_of_size).ok_or_else(what)?;
+    let rate = number.checked_mul(bytes).and_then(|rate| u32::try_from(rate).ok()).filter(|rate| *rate <= MOST);
+    rate.and_then(NonZeroU32::new).ok_or_else(|| format!("{} is not between 1 B/s and 1 MiB/s", given.shown()))
+}
+
+/// How many bytes a unit has.
+fn unit_of_size(unit: &str) -> Option<u64> {
+    match unit {
+        "B" => Some(1),
+        "KiB" => Some(1024),
+        "MiB" => Some(1_048_576),
+        _ => None,
     }
 }
 

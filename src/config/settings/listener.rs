@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::name::Name;
 use super::route::Endpoint;
 use crate::authorize::Admission;
-use crate::downstream::TokenAlgorithm;
 use crate::downstream::unix_socket::UnixSocket;
+use crate::downstream::{MinimumRate, TokenAlgorithm};
 
 /// One `[listener.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +153,8 @@ pub struct ListenerLimits {
     pub body_timeout: Duration,
     /// `idle_timeout`: how long a connection without a request is kept.
     pub idle_timeout: Duration,
+    /// `minimum_rate` and `rate_grace`: how slowly a client may send a body or take a response.
+    pub slowest: MinimumRate,
     /// `connections`: client connections at once, over all workers.
     pub connections: usize,
 }

@@ -29,8 +29,8 @@ pub struct Route {
     pub profile: Profile,
     /// `clock`: whose time requests are signed with when the two clocks differ by 10 seconds or more.
     pub clock: ClockSource,
-    /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Headers that hold
-    /// credentials, frame the body or belong to one connection are refused here.
+    /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Those that could
+    /// outrank the form, that a cloud signs, that hold credentials or belong to one connection are refused here.
     pub forward_headers: Vec<String>,
     /// `safe_to_repeat`: Actions that only read, exact or with one trailing `*`. Default `Get*`, `List*`, `Describe*`.
     pub safe_to_repeat: Vec<ActionPattern>,

@@ -1,22 +1,26 @@
 //! `[listener.NAME]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::authorize::Admission;
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{address, header, identifier, route_choice};
-use crate::config::reading::quantity::{count, duration};
+use crate::config::reading::quantity::{count, duration, rate};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, name, text};
 use crate::config::settings::{ListenOn, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount};
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
+use crate::downstream::MinimumRate;
 use crate::downstream::unix_socket::{Group, UnixSocket};
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
 /// The owner and the group may connect.
 const SOCKET_MODE: u32 = 0o660;
+/// 1 KiB/s: a call of an SDK moves faster over any link that it can be used on.
+const MINIMUM_RATE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
 /// A larger number is a typing error: file descriptors run out long before.
 const MOST_CONNECTIONS: usize = 1_000_000;
 
@@ -129,12 +133,15 @@ fn limits(mut table: Table<'_>) -> Option<ListenerLimits> {
     let head_timeout = table.get("head_timeout", Duration::from_secs(10), duration);
     let body_timeout = table.get("body_timeout", Duration::from_secs(30), duration);
     let idle_timeout = table.get("idle_timeout", Duration::from_secs(60), duration);
+    let bytes = table.get("minimum_rate", MINIMUM_RATE, rate);
+    let grace = table.get("rate_grace", Duration::from_secs(20), duration);
     let connections = table.get("connections", 4096, count(1..=MOST_CONNECTIONS));
     table.finish();
     Some(ListenerLimits {
         head_timeout: head_timeout?,
         body_timeout: body_timeout?,
         idle_timeout: idle_timeout?,
+        slowest: MinimumRate { bytes: bytes?, grace: grace? },
         connections: connections?,
     })
 }
@@ -151,6 +158,7 @@ mod tests {
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
+            slowest: MinimumRate { bytes: MINIMUM_RATE, grace: Duration::from_secs(20) },
             connections: 4096,
         };
         let expected = Listener {
@@ -252,8 +260,17 @@ mod tests {
 
     #[test]
     fn limits_are_in_bounds() {
-        for line in ["limits.connections = 0", "limits.head_timeout = \"0s\"", "limits.idle_timeout = 60", "limits = 3"]
-        {
+        for line in [
+            "limits.connections = 0",
+            "limits.head_timeout = \"0s\"",
+            "limits.idle_timeout = 60",
+            "limits.minimum_rate = \"0 B/s\"",
+            "limits.minimum_rate = \"1 KiB\"",
+            "limits.minimum_rate = \"2 MiB/s\"",
+            "limits.minimum_rate = 1024",
+            "limits.rate_grace = \"0s\"",
+            "limits = 3",
+        ] {
             fault("listener.local", line);
         }
     }

@@ -10,6 +10,7 @@ use http_body::{Body as _, Frame};
 use thiserror::Error;
 use tokio::time::timeout;
 
+use super::pace::TooSlow;
 use super::request_body::{BrokenBody, RequestBody};
 use crate::downstream::budget::{ByteBudget, Held, NoMemory};
 
@@ -37,6 +38,9 @@ pub enum BodyError {
         /// The limit.
         deadline: Duration,
     },
+    /// Slower than the listener's minimum rate.
+    #[error("the body came {0}")]
+    BelowMinimum(TooSlow),
     /// Other requests hold too much memory.
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
@@ -128,5 +132,6 @@ fn broken_off(error: BrokenBody) -> BodyError {
     match error {
         BrokenBody::Framing(_) => BodyError::Broken(error),
         BrokenBody::Socket(_) => BodyError::Cut(error),
+        BrokenBody::Slow(slow) => BodyError::BelowMinimum(slow),
     }
 }

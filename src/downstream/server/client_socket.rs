@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use super::metered::Metered;
+
 /// What is known of the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -33,6 +35,11 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
         Peer::Open
     }
 
+    /// How many bytes the kernel has taken, of the `written` ones or of what was made of them.
+    fn taken(&self, written: u64) -> u64 {
+        written
+    }
+
     /// Makes the close that follows look like a failure to the other end, and discards what it has not received yet.
     fn reset_on_close(&self);
 }
@@ -52,13 +59,18 @@ impl Socket for TcpStream {
     }
 }
 
-impl Socket for TlsStream<TcpStream> {
+impl Socket for TlsStream<Metered> {
     fn peer(&self) -> Peer {
-        look_at(self.get_ref().0)
+        look_at(self.get_ref().0.tcp())
+    }
+
+    /// TLS buffers what it has encrypted: what it has accepted says nothing of what has left.
+    fn taken(&self, _: u64) -> u64 {
+        self.get_ref().0.taken()
     }
 
     fn reset_on_close(&self) {
-        self.get_ref().0.reset_on_close();
+        self.get_ref().0.tcp().reset_on_close();
     }
 }
 

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::pace::TooSlow;
+
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -15,7 +17,16 @@ pub(super) enum Phase {
     /// For countersign's response. The exchange has deadlines of its own.
     Exchange,
     /// For nothing: a response broke off midway.
-    Cut,
+    Cut(CutFor),
+}
+
+/// Why a response broke off midway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CutFor {
+    /// Its source did.
+    Source,
+    /// The client took it too slowly.
+    SlowReader(TooSlow),
 }
 
 /// The phase of one connection. Cheap to clone; stays on the connection's thread.
@@ -46,6 +57,18 @@ impl SharedPhase {
         ExchangeGuard(self.clone())
     }
 
+    /// The response broke off midway: the connection ends in a way that cannot be mistaken for the response's end.
+    pub(super) fn cut(&self, reason: CutFor) {
+        // what is cut stays cut for the first reason
+        if !self.is_cut() {
+            self.set(Phase::Cut(reason));
+        }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(self.get(), Phase::Cut(_))
+    }
+
     /// Whether nothing of a request has arrived since the last response.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.get(), Phase::Rest | Phase::Idle)
@@ -56,13 +79,22 @@ impl ExchangeGuard {
     /// The response broke off midway: the connection must end in a way that cannot be mistaken for the response's end.
     /// A client of HTTP/1.0 has no other sign of it.
     pub fn cut(&self) {
-        self.0.set(Phase::Cut);
+        self.0.cut(CutFor::Source);
+    }
+
+    /// That the response was cut since the client took it too slowly.
+    #[must_use]
+    pub fn slow_reader(&self) -> Option<TooSlow> {
+        match self.0.get() {
+            Phase::Cut(CutFor::SlowReader(slow)) => Some(slow),
+            Phase::Cut(CutFor::Source) | Phase::Rest | Phase::Idle | Phase::Head | Phase::Exchange => None,
+        }
     }
 }
 
 impl Drop for ExchangeGuard {
     fn drop(&mut self) {
-        if self.0.get() != Phase::Cut {
+        if !self.0.is_cut() {
             self.0.set(Phase::Rest);
         }
     }

@@ -189,6 +189,7 @@ impl<S: Socket> Received<S> {
         };
         self.body = framing;
         self.body_is_awaited = false;
+        self.stream.begin_body();
         head
     }
 
@@ -255,6 +256,11 @@ impl<S: Socket> Received<S> {
             (Poll::Ready(Ok(())), Framing::Chunked(_) | Framing::UntilClose) => self.poll_chunk(cx),
         };
         self.body_is_awaited = piece.is_pending();
+        if piece.is_pending()
+            && let Poll::Ready(slow) = self.stream.poll_slow_body(cx)
+        {
+            return Poll::Ready(Err(BrokenBody::Slow(slow)));
+        }
         if self.buffer.is_empty() {
             self.buffer.rest(); // for those who are served while the endpoint is waited for
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::pace::MinimumRate;
+
 /// The limits of a listener's connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -18,4 +20,6 @@ pub struct Clocks {
     pub head_timeout: Duration,
     /// A connection without a request; also how long a client may refuse to take a byte of a response.
     pub idle_timeout: Duration,
+    /// How slowly a client may send a body or take a response.
+    pub slowest: MinimumRate,
 }

@@ -14,6 +14,8 @@ mod handler;
 mod incoming;
 mod lifetime;
 mod limits;
+mod metered;
+mod pace;
 mod request_body;
 mod response;
 mod service;
@@ -26,6 +28,8 @@ pub use exchange_guard::ExchangeGuard;
 pub use handler::{Handler, Reply};
 pub use lifetime::Lifetime;
 pub use limits::{Clocks, Limits};
+pub use metered::Metered;
+pub use pace::{MinimumRate, TooSlow};
 pub use request_body::{BrokenBody, RequestBody};
 pub use service::{Current, Service};
 

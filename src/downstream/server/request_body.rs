@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 
+use super::pace::TooSlow;
 use crate::http1::BadChunk;
 
 /// A request's body, still to be read.
@@ -35,6 +36,9 @@ pub enum BrokenBody {
     /// The connection has ended.
     #[error(transparent)]
     Socket(io::Error),
+    /// The client sends it too slowly.
+    #[error("the body comes {0}")]
+    Slow(TooSlow),
 }
 
 impl RequestBody {

@@ -53,6 +53,7 @@ where
     let mut unwritten = Unwritten { before: SPARE.take(), ..Unwritten::default() };
     unwritten.before.extend_from_slice(incoming.unfinished_interim());
     write_head(status, &fields, framing, asked.version, persistence, write_date, &mut unwritten.before);
+    incoming.stream().begin_response();
     let mut body = pin!(body);
     let mut left = framing.length();
     while left != Some(0) {

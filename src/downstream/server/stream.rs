@@ -10,8 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::client_socket::{Peer, Socket};
-use super::exchange_guard::{Phase, SharedPhase};
+use super::exchange_guard::{CutFor, Phase, SharedPhase};
 use super::limits::Clocks;
+use super::pace::{Pace, TooSlow};
 use crate::clock::Deadline;
 
 /// How long a client that has closed its sending side counts as present while nothing is sent to it. Until something is
@@ -33,6 +34,12 @@ pub(super) struct ClientStream<S: Socket> {
     clocks: Clocks,
     deadline: Deadline,
     writing: Writing,
+    /// How many bytes have been read and written.
+    received: u64,
+    sent: u64,
+    /// Of the client, as it sends a body, and as it takes a response.
+    sending: Pace,
+    taking: Pace,
     watch: Option<Box<Watch>>,
     closing: Closing,
     /// How many more bytes may be discarded.
@@ -73,7 +80,20 @@ impl<S: Socket> ClientStream<S> {
     pub(super) fn new(io: S, clocks: Clocks) -> Self {
         let deadline = Deadline::at(from_now(clocks.head_timeout)); // a new connection has no reason to wait
         let (phase, writing) = (SharedPhase::new(), Writing::Quiet);
-        Self { io, phase, clocks, deadline, writing, watch: None, closing: Closing::No, linger_left: LINGER_BYTES }
+        Self {
+            io,
+            phase,
+            clocks,
+            deadline,
+            writing,
+            received: 0,
+            sent: 0,
+            sending: Pace::new(clocks.slowest),
+            taking: Pace::new(clocks.slowest),
+            watch: None,
+            closing: Closing::No,
+            linger_left: LINGER_BYTES,
+        }
     }
 
     /// What the connection is waiting for.
@@ -81,16 +101,33 @@ impl<S: Socket> ClientStream<S> {
         &self.phase
     }
 
-    /// The response broke off midway: the connection ends in a way that cannot be mistaken for the response's end.
+    /// The response broke off midway at its source.
     pub(super) fn cut(&self) {
-        self.phase.set(Phase::Cut);
+        self.phase.cut(CutFor::Source);
+    }
+
+    /// A body begins.
+    pub(super) const fn begin_body(&mut self) {
+        self.sending.begin(self.received);
+    }
+
+    /// A response begins.
+    pub(super) fn begin_response(&mut self) {
+        self.taking.begin(self.io.taken(self.sent));
+    }
+
+    /// More of a body is waited for. Ready when the client sends it too slowly.
+    pub(super) fn poll_slow_body(&mut self, cx: &mut Context<'_>) -> Poll<TooSlow> {
+        let end = self.sending.wait(self.received, Duration::MAX, Instant::now());
+        self.deadline.set(end);
+        self.deadline.poll(cx).map(|()| TooSlow(self.sending.rate()))
     }
 
     /// Runs the timeout of a connection that waits for a complete head; `in_head` says whether a part of it has been
     /// received. Ready when the time is over.
     pub(super) fn poll_clock(&mut self, in_head: bool, cx: &mut Context<'_>) -> Poll<()> {
         match self.phase.get() {
-            Phase::Exchange | Phase::Cut => return Poll::Pending,
+            Phase::Exchange | Phase::Cut(_) => return Poll::Pending,
             Phase::Rest | Phase::Idle if in_head => self.enter(Phase::Head, self.clocks.head_timeout),
             Phase::Rest => self.enter(Phase::Idle, self.clocks.idle_timeout),
             Phase::Idle | Phase::Head => {}
@@ -154,25 +191,37 @@ impl<S: Socket> ClientStream<S> {
         self.watch = None;
     }
 
-    /// A write that makes no progress for `idle_timeout` ends the connection: a client that stops reading may not hold
-    /// an exchange for ever, nor the kernel's memory for what it does not read.
+    /// A client that takes its response too slowly, or none of it for `idle_timeout`, loses the connection: it may not
+    /// hold an exchange for ever, nor the kernel's memory for what it does not read. The clock runs only while bytes
+    /// are ready and the client does not take them.
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            if self.writing == Writing::Stalled {
+                self.taking.go_on(self.io.taken(self.sent), Instant::now());
+            }
             self.writing = Writing::Moving;
             return written;
         }
-        if self.writing != Writing::Stalled {
-            self.writing = Writing::Stalled;
-            self.deadline.set(from_now(self.clocks.idle_timeout));
-        }
+        self.writing = Writing::Stalled;
+        let end = self.taking.wait(self.io.taken(self.sent), self.clocks.idle_timeout, Instant::now());
+        self.deadline.set(end);
         ready!(self.deadline.poll(cx));
-        self.cut();
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
+        let slow = TooSlow(self.taking.rate());
+        self.phase.cut(CutFor::SlowReader(slow));
+        let message = format!("the client takes its response {slow}");
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
+    }
+
+    /// Notes how much has been written.
+    fn count(&mut self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(wrote)) = written {
+            self.sent = self.sent.wrapping_add(u64::try_from(*wrote).unwrap_or_default());
+        }
     }
 
     /// Closes our half, then reads on until the client closes its half, a second is over or 256 KiB have come.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.phase.get() == Phase::Cut {
+        if self.phase.is_cut() {
             return Poll::Ready(Ok(())); // an end in order is what must not be seen
         }
         if self.closing == Closing::No {
@@ -222,7 +271,7 @@ impl<S: Socket> Drop for ClientStream<S> {
     /// ends. Its client must not take that for the end of a response.
     fn drop(&mut self) {
         let is_cut = match (self.phase.get(), self.closing) {
-            (Phase::Cut, _) => true,
+            (Phase::Cut(_), _) => true,
             // an exchange that is dropped leaves the connection at rest
             (Phase::Rest | Phase::Head | Phase::Exchange, Closing::No) => true,
             (Phase::Idle, Closing::No) => false,
@@ -236,13 +285,18 @@ impl<S: Socket> Drop for ClientStream<S> {
 
 impl<S: Socket> AsyncRead for ClientStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        let came = buf.filled().len().saturating_sub(before);
+        self.received = self.received.wrapping_add(u64::try_from(came).unwrap_or_default());
+        read
     }
 }
 
 impl<S: Socket> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.count(&written);
         self.watch_write(cx, written)
     }
 
@@ -252,6 +306,7 @@ impl<S: Socket> AsyncWrite for ClientStream<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.count(&written);
         self.watch_write(cx, written)
     }
 

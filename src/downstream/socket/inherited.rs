@@ -9,7 +9,7 @@ use listenfd::ListenFd;
 use rustix::net::sockopt;
 use thiserror::Error;
 
-use super::listener::ListenerSocket;
+use super::listener::{ListenerSocket, bound_unsent};
 
 /// Why an inherited socket cannot be used.
 #[derive(Debug, Error)]
@@ -113,7 +113,10 @@ impl InheritedSockets {
             return Err(InheritedError::NotListening(name.to_owned()));
         }
         match &socket {
-            ListenerSocket::Tcp(socket) => socket.set_nonblocking(true),
+            ListenerSocket::Tcp(socket) => {
+                bound_unsent(socket);
+                socket.set_nonblocking(true)
+            }
             ListenerSocket::Unix(socket) => socket.set_nonblocking(true),
         }
         .map_err(failed)?;

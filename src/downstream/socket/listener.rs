@@ -7,11 +7,12 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::bound::{Bound, OwnerLookup};
 use crate::downstream::peer::tls::ReloadableTls;
@@ -151,9 +152,22 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    bound_unsent(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// How many bytes the kernel takes for a connection before the ones it has are on their way.
+const UNSENT: u32 = 64 * 1024;
+
+/// Bounds what connections of a listening socket may have in the kernel's memory and not yet sent. Without it, a
+/// response of up to 4 MiB (`net.ipv4.tcp_wmem`) disappears there: a client that reads nothing holds so much memory, and
+/// of one that reads slowly nothing is seen until it has taken a third of that. What is on its way has no such bound,
+/// so that it costs no throughput. Connections inherit the option: no system call for each of them.
+pub(super) fn bound_unsent(listening: &impl AsFd) {
+    // where the kernel does not have it, only the measure is coarser
+    let _best_effort = SockRef::from(listening).set_tcp_notsent_lowat(UNSENT);
 }
 
 #[cfg(test)]
@@ -165,6 +179,19 @@ mod tests {
         let listeners = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
         let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
         assert!(ports.iter().all(|port| *port == ports[0] && *port != 0), "{ports:?}");
+    }
+
+    #[test]
+    fn a_connection_inherits_the_bound_of_what_is_not_sent() {
+        let listeners = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let _client = std::net::TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
+        // the socket does not wait, but the connection of a client that has connected may be a moment late
+        let accepted = loop {
+            if let Ok((accepted, _)) = listeners[0].accept() {
+                break accepted;
+            }
+        };
+        assert_eq!(SockRef::from(&accepted).tcp_notsent_lowat().unwrap(), UNSENT);
     }
 
     #[test]

@@ -115,6 +115,8 @@ enum LineState {
 pub(crate) enum Reservation {
     /// No line is to be written: there is no audit, or the line is counted as lost already.
     NotNeeded,
+    /// The line has no place yet, and takes one when it is known that the exchange goes on or how it ends.
+    Later(AuditLog),
     /// The line has a place.
     Reserved(ReservedLine),
     /// The exchange must be refused.
@@ -163,6 +165,13 @@ impl AuditLog {
     #[must_use]
     pub const fn off() -> Self {
         Self(None)
+    }
+
+    /// Whether a line can be written, as far as is known before the client has sent its body. It takes no place yet:
+    /// clients that send no body would take the places of all others.
+    #[must_use]
+    pub(crate) fn begin(&self) -> Reservation {
+        if self.0.is_none() || self.is_refusing() { self.reserve() } else { Reservation::Later(self.clone()) }
     }
 
     /// Reserves the place of a line. Never waits.
@@ -214,12 +223,13 @@ impl AuditLog {
 }
 
 impl Reservation {
-    /// Where the reserved line goes; an audit that is off, if no line is to be written.
+    /// Where the line goes; an audit that is off, if no line is to be written.
     pub(super) fn log(&self) -> AuditLog {
         match self {
             Self::Reserved(ReservedLine { shared, lines, state: _ }) => {
                 AuditLog(Some((Arc::clone(shared), lines.clone())))
             }
+            Self::Later(log) => log.clone(),
             Self::NotNeeded | Self::Refused => AuditLog::off(),
         }
     }

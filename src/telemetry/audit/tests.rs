@@ -154,3 +154,14 @@ fn a_target_that_cannot_be_opened_is_named() {
     assert_eq!(error.to_string(), "cannot write the audit to /no/such/place/audit");
     assert!(!error.is_denied());
 }
+
+#[test]
+fn exchanges_that_wait_for_their_bodies_take_no_place_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, writer, _) = start(&directory.path().join("audit"), WhenFull::Refuse);
+    let waiting: Vec<_> = (0..2 * QUEUE_CAPACITY).map(|_| log.begin()).collect();
+    assert!(waiting.iter().all(|waiting| matches!(waiting, Reservation::Later(_))));
+    assert!(matches!(log.reserve(), Reservation::Reserved(_)));
+    drop(waiting);
+    assert_eq!(writer.finish(PATIENCE), 0);
+}

@@ -131,9 +131,20 @@ impl ExchangeRecord {
     /// The audit has no place for its line, and `when_full` is `refuse`.
     pub(crate) fn check_audit(&self) -> Result<(), AuditUnavailable> {
         match self.audit {
-            Reservation::NotNeeded | Reservation::Reserved(_) => Ok(()),
+            Reservation::NotNeeded | Reservation::Later(_) | Reservation::Reserved(_) => Ok(()),
             Reservation::Refused => Err(AuditUnavailable),
         }
+    }
+
+    /// Takes the place of the audit line, without which nothing may be sent.
+    ///
+    /// # Errors
+    /// As for [`Self::check_audit`].
+    pub(crate) fn reserve_audit(&mut self) -> Result<(), AuditUnavailable> {
+        if let Reservation::Later(log) = &self.audit {
+            self.audit = log.reserve();
+        }
+        self.check_audit()
     }
 
     /// Notes which Action is called, once the route is known.
@@ -150,7 +161,7 @@ impl ExchangeRecord {
     ) {
         match self.audit {
             Reservation::Reserved(_) => self.parameters = FormSummary::of(parameters, wanted),
-            Reservation::NotNeeded | Reservation::Refused => {}
+            Reservation::NotNeeded | Reservation::Later(_) | Reservation::Refused => {}
         }
     }
 
@@ -158,8 +169,11 @@ impl ExchangeRecord {
     /// says so). A refusal that is one of a flood has no line, and gives its place back.
     pub(crate) fn write_audit(&mut self, outcome: Outcome) {
         let treatment = self.decide_treatment(outcome);
-        let audit = std::mem::replace(&mut self.audit, Reservation::NotNeeded);
-        let (Reservation::Reserved(place), Treatment::Listed) = (audit, treatment) else { return };
+        let place = match (std::mem::replace(&mut self.audit, Reservation::NotNeeded), treatment) {
+            (Reservation::Later(log), Treatment::Listed) => log.reserve(),
+            (reserved, _) => reserved,
+        };
+        let (Reservation::Reserved(place), Treatment::Listed) = (place, treatment) else { return };
         place.write(&Entry {
             request_id: Some(self.request_id.as_str()),
             listener: self.listener.name(),

@@ -71,7 +71,7 @@ impl RefusedHandshake<'_> {
 
     fn write_audit(&self, listener: &str) {
         match self.audit.reserve() {
-            Reservation::NotNeeded | Reservation::Refused => {}
+            Reservation::NotNeeded | Reservation::Later(_) | Reservation::Refused => {}
             Reservation::Reserved(place) => place.write(&Entry {
                 request_id: None,
                 listener,

@@ -21,7 +21,7 @@ pub(super) fn write(count: Count) -> Result<(), Count> {
         return Ok(());
     }
     match count.audit.try_reserve() {
-        Reservation::NotNeeded => {}
+        Reservation::NotNeeded | Reservation::Later(_) => {}
         Reservation::Reserved(place) => place.write(&entry(&count, &peer)),
         Reservation::Refused => return Err(Count { counted: 0, ..count }),
     }

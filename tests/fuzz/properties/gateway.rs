@@ -2,6 +2,7 @@
 //! itself.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use countersign::authorize::{Admission, Callers, Clients, Policy};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
-use countersign::downstream::server::{Clocks, Socket};
+use countersign::downstream::server::{Clocks, MinimumRate, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
 use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes};
 use countersign::query::{ErrorDialect, FormLimits};
@@ -32,7 +33,8 @@ pub(super) const LIMITS: FormLimits = FormLimits::new(64);
 /// Longer than anything takes.
 pub(super) const AGES: Duration = Duration::from_secs(3600);
 /// The clocks of a client's connection.
-pub(super) const CLOCKS: Clocks = Clocks { head_timeout: AGES, idle_timeout: AGES };
+pub(super) const CLOCKS: Clocks =
+    Clocks { head_timeout: AGES, idle_timeout: AGES, slowest: MinimumRate { bytes: NonZeroU32::MIN, grace: AGES } };
 
 /// A proxy whose endpoint is on this port of loopback.
 pub(super) fn proxy(port: u16) -> Proxy {

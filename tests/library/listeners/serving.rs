@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU32;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::downstream::listener::Security;
-use countersign::downstream::server::{Clocks, ExchangeGuard};
+use countersign::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
 use countersign::downstream::{
     Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
     RequestHead, Service, accept,
@@ -24,7 +25,11 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 const LIMITS: Limits = Limits {
-    clocks: Clocks { head_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(5) },
+    clocks: Clocks {
+        head_timeout: Duration::from_secs(5),
+        idle_timeout: Duration::from_secs(5),
+        slowest: MinimumRate { bytes: NonZeroU32::MIN, grace: Duration::from_secs(5) },
+    },
     connections: 64,
 };
 

@@ -93,14 +93,16 @@ def test_the_service_may_bind_its_configured_ports_alone():
 
 
 def test_the_worst_case_fits_the_memory_limit():
-    """Connections of 96 KiB, as `countersign check` counts them, and 32 MiB for the program itself."""
+    """Connections of 96 KiB, as `countersign check` counts them, forms five times while they are sent and twice while
+    they are received, and 32 MiB for the program itself."""
     config = tomllib.loads(CONFIG.read_text())
     limits = config["route"]["importexport"]["limits"]
-    forms = min(
-        limits["in_flight"] * int(limits["body"].removesuffix(" KiB")),
-        int(config["process"]["bodies"].removesuffix(" MiB")) * 1024,
-    )
-    worst = config["listener"]["local"]["limits"]["connections"] * 96 + limits["in_flight"] * 64 + forms * 5
+    connections = config["listener"]["local"]["limits"]["connections"]
+    body = int(limits["body"].removesuffix(" KiB"))
+    bodies = int(config["process"]["bodies"].removesuffix(" MiB")) * 1024
+    sent = min(limits["in_flight"] * body, bodies)
+    received = min(connections * body, bodies) - sent
+    worst = connections * 96 + limits["in_flight"] * 64 + sent * 5 + received * 2
     assert worst / 1024 + 32 <= int(setting("MemoryMax").removesuffix("M"))
 
 
