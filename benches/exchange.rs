@@ -1,10 +1,12 @@
 //! A whole exchange over loopback on one keep-alive connection: through the proxy, and straight to the same endpoint.
 //!
 //! `cargo bench --bench exchange`. The difference is what a client waits for having its request signed; it includes two
-//! more hops through the kernel, which any proxy costs.
+//! more hops through the kernel, which any proxy costs. The group `counted` is the part of it that counting takes: what
+//! a client's share costs is the difference of its two figures, and far too small to be seen in a whole exchange.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)] // a benchmark fails by panicking
 
+use std::hint::black_box;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -13,6 +15,7 @@ use countersign::app::{Bound, Graph, Running};
 use countersign::config;
 use countersign::credentials::Identities;
 use countersign::credentials::seal::{Existing, seal, write_secret_file};
+use countersign::downstream::{ByteBudget, Capacity, Shares};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const FORM: &str = "Action=GetStatus&JobId=JOBID&Version=2010-06-03";
@@ -120,5 +123,28 @@ fn exchange(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, exchange);
+/// What an exchange does to be counted: its form's bytes, and its place on the route.
+fn counted(criterion: &mut Criterion) {
+    let (places, bytes) = (Capacity::new(256), ByteBudget::new(64 << 20));
+    let share = Capacity::new(128).within(&places);
+    let bytes_share = ByteBudget::new(32 << 20).within(&bytes);
+    let places = Shares::new(places, vec![share]);
+    let bytes = Shares::new(bytes, vec![bytes_share]);
+    let mut group = criterion.benchmark_group("counted");
+    group.bench_function("in the whole", |bencher| {
+        bencher.iter(|| count(black_box(places.all()), black_box(bytes.all())));
+    });
+    group.bench_function("in the client's share and the whole", |bencher| {
+        bencher.iter(|| count(black_box(places.of(black_box(0))), black_box(bytes.of(black_box(0)))));
+    });
+    group.finish();
+}
+
+fn count(places: &Capacity, bytes: &ByteBudget) {
+    let mut held = bytes.hold();
+    held.at_least(FORM.len()).unwrap();
+    black_box((&held, places.try_take().unwrap()));
+}
+
+criterion_group!(benches, exchange, counted);
 criterion_main!(benches);
