@@ -1,17 +1,20 @@
-//! Accepting connections: up to a limit at once, with a pause when the system runs out of descriptors, until a drain
-//! begins.
+//! Accepting connections: up to a limit at once, beyond which idle connections make room, with a pause when the system
+//! runs out of descriptors, until a drain begins.
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::capacity::Permit;
 use super::drain::Drain;
+use super::eviction::{Rank, Seldom};
 use super::handshake::serve_authenticated;
-use super::server::{Current, Handler};
+use super::server::{Current, Handler, Service};
 use super::socket::bound::{Accepted, Bound};
 
 /// How long to wait after an accept failed because descriptors or memory ran out. An immediate retry would spin.
@@ -21,45 +24,139 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// not accepted yet; closing the socket at once would reset those connections and lose their requests.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 
+/// How long a connection waits for another worker to make room. A worker does so as soon as it runs.
+const OTHER_WORKERS: Duration = Duration::from_millis(500);
+
+/// What accepting needs.
+struct Acceptor<H> {
+    current: Rc<Current<H>>,
+    /// Each connection holds a sender: the channel closes when the last one has ended.
+    alive: mpsc::Sender<()>,
+    evictions: Seldom,
+    refusals: Seldom,
+}
+
 /// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. A
 /// connection ends with the drain of the service under which it began.
 pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain: Drain) {
-    // each connection holds a sender: the channel closes when the last one has ended
     let (alive, mut ended) = mpsc::channel::<()>(1);
+    let (evictions, refusals) = (Seldom::default(), Seldom::default());
+    let acceptor = Rc::new(Acceptor { current, alive, evictions, refusals });
     tokio::select! {
-        () = accept_all(&listener, &current, &alive) => {}
+        () = accept_all(&listener, &acceptor) => {}
+        () = acceptor.make_room_for_others() => {}
         () = drain.begun() => {}
     }
-    let _over = timeout(LAST_CONNECTIONS, accept_all(&listener, &current, &alive)).await;
+    let _over = timeout(LAST_CONNECTIONS, accept_all(&listener, &acceptor)).await;
     drop(listener); // the port is free for a successor while the last exchanges end
-    drop(alive);
+    drop(acceptor);
     while ended.recv().await.is_some() {}
 }
 
 /// Runs until it is dropped.
-async fn accept_all<H: Handler>(listener: &Bound, current: &Rc<Current<H>>, alive: &mpsc::Sender<()>) {
+async fn accept_all<H: Handler>(listener: &Bound, acceptor: &Rc<Acceptor<H>>) {
     loop {
         match listener.accept().await {
-            Ok(accepted) => serve_accepted(accepted, current, alive),
+            Ok(accepted) => acceptor.take(accepted),
             Err(error) => pause_after(&error).await,
         }
     }
 }
 
-fn serve_accepted<H: Handler>(accepted: Accepted, current: &Rc<Current<H>>, alive: &mpsc::Sender<()>) {
-    let service = current.load();
-    let Some(place) = service.places.take() else {
-        let limit = service.places.limit();
-        tracing::warn!(target: "countersign::connection", limit, "too many client connections: one was closed at once");
-        return;
-    };
-    let (current, alive) = (Rc::clone(current), alive.clone());
-    spawn_local(async move {
-        let _held = (place, alive);
-        if let Err(error) = serve_authenticated(accepted, &service, current).await {
-            tracing::debug!(target: "countersign::connection", %error, "client connection refused");
+impl<H: Handler> Acceptor<H> {
+    /// Serves a connection, at once if there is a place or this worker can make room.
+    fn take(self: &Rc<Self>, accepted: Accepted) {
+        let service = self.current.load();
+        if let Some(place) = service.places.take().or_else(|| self.make_room(&service)) {
+            self.serve(accepted, service, place);
+            return;
         }
-    });
+        let acceptor = Rc::clone(self);
+        spawn_local(async move {
+            match acceptor.room_elsewhere(&service).await {
+                Some(place) => acceptor.serve(accepted, service, place),
+                None => acceptor.refuse(&service),
+            }
+        });
+    }
+
+    fn serve(&self, accepted: Accepted, service: Rc<Service<H>>, place: Permit) {
+        let resident = self.current.admit(place);
+        let (current, alive, served) = (Rc::clone(&self.current), self.alive.clone(), Rc::clone(&resident));
+        let task = spawn_local(async move {
+            let _alive = alive;
+            if let Err(error) = serve_authenticated(accepted, &service, current, served).await {
+                tracing::debug!(target: "countersign::connection", %error, "client connection refused");
+            }
+        });
+        resident.served_by(task.abort_handle());
+    }
+
+    /// A place of a connection of this worker that made room: of a stranger, or, unless another worker has one of
+    /// those, of an idle connection.
+    fn make_room(&self, service: &Service<H>) -> Option<Permit> {
+        let connections = self.current.connections();
+        let strangers_first = |rank| match rank {
+            Rank::Stranger => true,
+            Rank::Idle => service.requests.strangers_elsewhere(connections.strangers()) == 0,
+        };
+        [Rank::Stranger, Rank::Idle].into_iter().filter(|rank| strangers_first(*rank)).find_map(|rank| {
+            // again when another worker was faster to take the place
+            while self.evict(rank) {
+                if let Some(place) = service.places.take() {
+                    return Some(place);
+                }
+            }
+            None
+        })
+    }
+
+    /// A place that another worker makes; this one may have got something to end meanwhile.
+    async fn room_elsewhere(&self, service: &Service<H>) -> Option<Permit> {
+        let end = Instant::now().checked_add(OTHER_WORKERS)?;
+        while let Some(freed) = service.requests.ask()
+            && timeout_at(end, freed).await.is_ok()
+        {
+            if let Some(place) = service.places.take() {
+                return Some(place);
+            }
+        }
+        service.places.take().or_else(|| self.make_room(service))
+    }
+
+    /// Ends connections of this worker when another one has no place for a new one.
+    async fn make_room_for_others(&self) {
+        let requests = Arc::clone(self.current.connections().requests());
+        loop {
+            requests.meet(|| self.evict(Rank::Stranger) || self.evict(Rank::Idle)).await;
+        }
+    }
+
+    fn evict(&self, rank: Rank) -> bool {
+        let evicted = self.current.connections().evict(rank);
+        if evicted {
+            let service = self.current.load();
+            service.handler.evicted(rank);
+            if let Some(connections) = self.evictions.tell() {
+                let (limit, listener) = (service.places.limit(), service.handler.name());
+                tracing::warn!(
+                    target: "countersign::connection", listener, limit, connections, last = rank.as_str(),
+                    "too many client connections: the oldest without an exchange were closed for new ones"
+                );
+            }
+        }
+        evicted
+    }
+
+    fn refuse(&self, service: &Service<H>) {
+        if let Some(connections) = self.refusals.tell() {
+            let (limit, listener) = (service.places.limit(), service.handler.name());
+            tracing::warn!(
+                target: "countersign::connection", listener, limit, connections,
+                "too many client connections, each with an exchange: new ones were closed at once"
+            );
+        }
+    }
 }
 
 async fn pause_after(error: &io::Error) {

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::drain::Drain;
+use super::eviction::Resident;
 use super::peer::certificate::{self, CertificateError};
 use super::peer::evidence::{PeerEvidence, PeerFacts};
 use super::peer::tls::ReloadableTls;
@@ -59,6 +60,7 @@ pub(super) async fn serve_authenticated<H: Handler>(
     accepted: Accepted,
     service: &Service<H>,
     current: Rc<Current<H>>,
+    resident: Rc<Resident>,
 ) -> Result<(), HandshakeError> {
     let (clocks, drain) = (service.limits.clocks, service.drain.clone());
     match (accepted, &service.security) {
@@ -69,16 +71,16 @@ pub(super) async fn serve_authenticated<H: Handler>(
                 OwnerLookup::Skip => None,
             };
             let peer = Rc::new(PeerFacts::Tcp { address, owner }.into());
-            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
+            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain, resident).await;
         }
         (Accepted::Unix(stream), Security::Plain(_nothing_to_ask)) => {
             let peer = Rc::new(credentials(&stream)?);
-            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain).await;
+            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain, resident).await;
         }
         (Accepted::Unix(_), Security::Tls(_)) => return Err(HandshakeError::Socket(tls_on_unix_socket())),
         // boxed, so that plain connections do not reserve memory for a TLS handshake
         (Accepted::Tcp { stream, address }, Security::Tls(tls)) => {
-            Box::pin(serve_tls(stream, address, tls, service, current, drain)).await?;
+            Box::pin(serve_tls(stream, address, tls, service, current, drain, resident)).await?;
         }
     }
     Ok(())
@@ -91,6 +93,7 @@ async fn serve_tls<H: Handler>(
     service: &Service<H>,
     current: Rc<Current<H>>,
     drain: Drain,
+    resident: Rc<Resident>,
 ) -> Result<(), HandshakeError> {
     let (agreed, presented) = presented::during(handshake(stream, tls)).await;
     let certificate = presented.as_ref().map(DescribedCertificate::of).map(Box::new);
@@ -110,7 +113,7 @@ async fn serve_tls<H: Handler>(
     let peer = Rc::new(PeerFacts::Tls { address, names, certificate }.into());
     service.handler.greet(&peer);
     let lifetime = Lifetime::AtMost(tls.session_lifetime());
-    serve(stream, peer, service.limits.clocks, lifetime, current, drain).await;
+    serve(stream, peer, service.limits.clocks, lifetime, current, drain, resident).await;
     Ok(())
 }
 

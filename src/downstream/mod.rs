@@ -10,6 +10,7 @@ pub mod accept;
 pub mod budget;
 pub mod capacity;
 pub mod drain;
+mod eviction;
 mod handshake;
 pub mod peer;
 pub mod server;
@@ -21,6 +22,7 @@ pub use accept::accept;
 pub use budget::{ByteBudget, Held, NoMemory};
 pub use capacity::{Capacity, Full, Permit};
 pub use drain::Drain;
+pub use eviction::{PlaceRequests, Rank, Resident};
 pub use peer::evidence::{Origin, PeerEvidence, PeerFacts};
 pub use peer::{
     DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, loopback, service_account, tls,

@@ -111,6 +111,7 @@ mod tests {
                     handler: Rc::new(fragile()),
                     limits: Limits { clocks, connections: 8 },
                     places: Capacity::new(8),
+                    requests: Arc::default(),
                     security,
                     drain: Drain::new(signal.clone()),
                 });

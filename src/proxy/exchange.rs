@@ -26,8 +26,8 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, Ru
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{
-    BodyError, ByteBudget, Full, Handler, HeadFault, NoMemory, PeerEvidence, Permit, Reply, RequestBody, RequestHead,
-    Shares, TurnedAway, body,
+    BodyError, ByteBudget, Capacity, Full, Handler, HeadFault, NoMemory, PeerEvidence, Permit, Rank, Reply,
+    RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
 use crate::query::{ErrorDialect, QueryForm};
@@ -40,6 +40,8 @@ use crate::upstream::Sent;
 pub struct Proxy {
     /// The listener's name and counters.
     pub listener: Rc<ListenerMetrics>,
+    /// Each client's share of the listener's connections.
+    pub connections: Shares<Capacity>,
     /// The names under which it may be called.
     pub names: OwnNames,
     /// The clients that may call it.
@@ -69,6 +71,7 @@ impl Proxy {
         peer: &PeerEvidence,
         head: RequestHead,
         body: RequestBody,
+        exchange: &ExchangeGuard,
         record: &mut ExchangeRecord,
     ) -> Result<(Sent, Permit), ExchangeError> {
         let target = head::target(&head)?;
@@ -82,9 +85,10 @@ impl Proxy {
         let client =
             credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
         note_client(&client, record);
+        let holder = client.index().unwrap_or(self.unnamed);
+        self.charge(exchange, holder, &client)?;
         client.take(now.nanos)?;
 
-        let holder = client.index().unwrap_or(self.unnamed);
         let bodies = self.bodies.of(holder);
         // held until the request is sent: decoded and signed, it stays in memory that long
         let (bytes, _held) =
@@ -104,6 +108,20 @@ impl Proxy {
         drop(head); // not needed any more, and waiting for the endpoint may take long
         let sent = deliver(route, &allowed, client.name(), &forwarded, now, record).await?;
         Ok((sent, permit))
+    }
+
+    /// Counts the connection against its client's share of the listener's connections.
+    fn charge(
+        &self,
+        exchange: &ExchangeGuard,
+        holder: usize,
+        client: &ClientIdentity<'_>,
+    ) -> Result<(), ExchangeError> {
+        let share = self.connections.of(holder);
+        exchange.charge(share).map_err(|_| {
+            let whole = self.connections.all().limit();
+            OverShare::new(SharedLimit::Connections, self.listener.name(), client, share.limit(), whole).into()
+        })
     }
 
     /// Why a body was not read. A share is told with the client's name, which only this room knows.
@@ -157,7 +175,7 @@ impl Handler for Proxy {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.begin();
         let outcome = {
-            let running = pin!(self.run(&peer, head, body, &mut record));
+            let running = pin!(self.run(&peer, head, body, &exchange, &mut record));
             contained(running, &self.panics).await
         };
         match outcome {
@@ -184,6 +202,14 @@ impl Handler for Proxy {
 
     fn turn_away(&self, refused: &TurnedAway<'_>) {
         reception::note(self, refused);
+    }
+
+    fn name(&self) -> &str {
+        self.listener.name()
+    }
+
+    fn evicted(&self, rank: Rank) {
+        self.listener.count_evicted(rank.as_str());
     }
 }
 

@@ -55,13 +55,23 @@ fn beyond_its_limit_a_route_says_503_at_once_and_recovers() {
 }
 
 #[test]
-fn a_connection_too_many_is_closed_at_once() {
-    let endpoint = Endpoint::obliging();
+fn a_connection_too_many_is_closed_while_each_of_the_others_has_an_exchange() {
+    let (arrived, arrival) = mpsc::channel();
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let endpoint = Endpoint::scripted(move |exchange| {
+        arrived.send(()).unwrap();
+        gone.lock().unwrap().recv().unwrap();
+        exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        After::KeepOpen
+    });
     let proxy = Setup::to(&endpoint).listener("limits.connections = 1").start();
     let mut first = proxy.connect();
-    first.call(&crate::harness::Draft::form(FORM)).expect(200);
+    first.send(&crate::harness::Draft::form(FORM));
+    arrival.recv_timeout(crate::harness::PATIENCE).unwrap();
     let mut second = proxy.connect();
     assert_eq!(second.until_closed(), b"");
-    first.call(&crate::harness::Draft::form(FORM)).expect(200);
+    go.send(()).unwrap();
+    first.answer().expect(200);
     proxy.log.wait_for("warning", |line| line.contains("too many client connections").then_some(()));
 }

@@ -12,7 +12,7 @@ use crate::config::settings::{self, Endpoint, Listener, ListenerTls, TokenKeys, 
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
-use crate::downstream::{Capacity, JwksError, OwnerLookup, Shares, loopback};
+use crate::downstream::{Capacity, JwksError, OwnerLookup, PlaceRequests, Shares, loopback};
 use crate::fetch::{FetchError, Location, Source};
 
 /// One listener as all workers share it.
@@ -21,6 +21,8 @@ pub(crate) struct SharedListener {
     pub(crate) authentication: Arc<Authentication>,
     /// Places for client connections, and each client's share of them.
     pub(crate) connections: Shares<Capacity>,
+    /// What workers tell each other when there are no places left.
+    pub(crate) requests: Arc<PlaceRequests>,
 }
 
 /// How a listener finds out who its clients are.
@@ -103,7 +105,8 @@ impl SharedListener {
             None => Capacity::new(limit).within(descriptors),
         };
         let connections = shares.of_listener(listener, all, connections);
-        Ok(Self { settings: listener.clone(), authentication, connections })
+        let requests = before.map(|before| Arc::clone(&before.requests)).unwrap_or_default();
+        Ok(Self { settings: listener.clone(), authentication, connections, requests })
     }
 
     /// Whether tokens cannot be judged, since the keys of their issuer have never been loaded.

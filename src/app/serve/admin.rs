@@ -74,6 +74,7 @@ pub(super) fn serve(socket: TcpListener, status: Arc<dyn Status>, drain: Drain) 
                 handler: Admin::new(status),
                 limits: ADMIN_LIMITS,
                 places: Capacity::new(ADMIN_LIMITS.connections),
+                requests: Arc::default(),
                 security: Security::Plain(OwnerLookup::Skip),
                 drain: drain.clone(),
             });

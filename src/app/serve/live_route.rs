@@ -33,6 +33,7 @@ pub(super) fn proxy(
     let accounts = listener.authentication.service_accounts.as_ref();
     Proxy {
         listener: Rc::new(graph.metrics.listener(settings.name.as_str())),
+        connections: listener.connections.clone(),
         names: match address {
             ListenAddress::Tcp(address) => OwnNames::new(*address, &settings.hosts),
             ListenAddress::Unix(_) => OwnNames::any(),

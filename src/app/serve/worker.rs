@@ -153,6 +153,7 @@ impl Worker {
             handler: Rc::new(proxy(graph, listener, address, &self.clients, &self.audit)),
             limits: limits(&listener.settings),
             places: listener.connections.all().clone(),
+            requests: Arc::clone(&listener.requests),
             security: listener.authentication.security.clone(),
             drain,
         }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::client_socket::Socket;
+use super::exchange_guard::ExchangeGuard;
 use super::handler::Handler;
 use super::incoming::{Begin, Incoming};
 use super::lifetime::{LastRequest, Lifetime};
@@ -16,6 +17,7 @@ use super::request_body::RequestBody;
 use super::response::respond;
 use super::service::Current;
 use super::stream::ClientStream;
+use crate::downstream::eviction::Resident;
 use crate::downstream::{Drain, PeerEvidence};
 use crate::http1::outgoing_response::{Asked, BodyAsked};
 use crate::http1::{HeadFault, Persistence, RequestHead};
@@ -26,6 +28,7 @@ struct Connection<S: Socket, H> {
     peer: Rc<PeerEvidence>,
     current: Rc<Current<H>>,
     last: LastRequest,
+    resident: Rc<Resident>,
 }
 
 /// Serves one connection to its end. The handler responds to a malformed head. Errors of the socket end the connection,
@@ -37,14 +40,16 @@ pub async fn serve<S, H>(
     lifetime: Lifetime,
     current: Rc<Current<H>>,
     drain: Drain,
+    resident: Rc<Resident>,
 ) where
     S: Socket + 'static,
     H: Handler,
 {
     let stream = ClientStream::new(io, clocks);
     let last = LastRequest::of(&drain, lifetime, stream.phase());
-    let mut connection = Connection { incoming: Rc::new(Incoming::new(stream)), peer, current, last };
+    let mut connection = Connection { incoming: Rc::new(Incoming::new(stream)), peer, current, last, resident };
     let served = connection.serve_requests().await;
+    connection.resident.rest(); // whoever is only awaited to close makes room
     // whatever ended it: unread bytes must not cost the client the last response
     let closed = poll_fn(|cx| connection.incoming.poll_close(cx)).await;
     if let Err(error) = served.and(closed) {
@@ -72,6 +77,7 @@ where
             if persistence == Persistence::Close {
                 return Ok(());
             }
+            self.resident.rest();
         }
     }
 
@@ -80,7 +86,7 @@ where
         let body = if head.method() == "HEAD" { BodyAsked::No } else { BodyAsked::Yes };
         let (asked, wanted) = (Asked { version: head.version(), body }, head.persistence());
         let body = RequestBody::new(Rc::<Incoming<S>>::clone(&self.incoming));
-        let exchange = self.incoming.stream().phase().begin();
+        let exchange = self.begin();
         let reply = {
             let mut handling = pin!(service.handler.handle(Rc::clone(&self.peer), exchange, head, body));
             poll_fn(|cx| self.incoming.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?
@@ -90,10 +96,15 @@ where
         respond(&self.incoming, reply, asked, if is_last { Persistence::Close } else { wanted }).await
     }
 
+    fn begin(&self) -> ExchangeGuard {
+        self.resident.work();
+        self.incoming.stream().phase().begin(&self.resident)
+    }
+
     /// Nothing after a refused head is ever read.
     async fn refuse(&mut self, fault: HeadFault, asked: Asked) -> io::Result<Persistence> {
         let service = self.current.load();
-        let exchange = self.incoming.stream().phase().begin();
+        let exchange = self.begin();
         let reply = service.handler.refuse(Rc::clone(&self.peer), exchange, fault);
         respond(&self.incoming, reply, asked, Persistence::Close).await
     }

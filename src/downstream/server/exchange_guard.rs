@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::pace::TooSlow;
+use crate::downstream::eviction::Resident;
+use crate::downstream::{Capacity, Full};
 
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,10 @@ pub(super) struct SharedPhase(Rc<Cell<Phase>>);
 
 /// An exchange under way; its drop makes the connection idle again.
 #[derive(Debug)]
-pub struct ExchangeGuard(SharedPhase);
+pub struct ExchangeGuard {
+    phase: SharedPhase,
+    resident: Rc<Resident>,
+}
 
 impl SharedPhase {
     /// Of a fresh connection.
@@ -52,9 +57,9 @@ impl SharedPhase {
     }
 
     /// Begins an exchange: the clocks of the connection stop until the guard is dropped.
-    pub(super) fn begin(&self) -> ExchangeGuard {
+    pub(super) fn begin(&self, resident: &Rc<Resident>) -> ExchangeGuard {
         self.set(Phase::Exchange);
-        ExchangeGuard(self.clone())
+        ExchangeGuard { phase: self.clone(), resident: Rc::clone(resident) }
     }
 
     /// The response broke off midway: the connection ends in a way that cannot be mistaken for the response's end.
@@ -79,13 +84,22 @@ impl ExchangeGuard {
     /// The response broke off midway: the connection must end in a way that cannot be mistaken for the response's end.
     /// A client of HTTP/1.0 has no other sign of it.
     pub fn cut(&self) {
-        self.0.cut(CutFor::Source);
+        self.phase.cut(CutFor::Source);
+    }
+
+    /// The client of the exchange is authenticated: charges the connection to its `share` of the listener's connections,
+    /// unless it is already. Where the share is used up, an idle connection of the client makes room.
+    ///
+    /// # Errors
+    /// The share is used up, and the client has no idle connection in this worker.
+    pub fn charge(&self, share: &Capacity) -> Result<(), Full> {
+        self.resident.charge(share)
     }
 
     /// That the response was cut since the client took it too slowly.
     #[must_use]
     pub fn slow_reader(&self) -> Option<TooSlow> {
-        match self.0.get() {
+        match self.phase.get() {
             Phase::Cut(CutFor::SlowReader(slow)) => Some(slow),
             Phase::Cut(CutFor::Source) | Phase::Rest | Phase::Idle | Phase::Head | Phase::Exchange => None,
         }
@@ -94,8 +108,8 @@ impl ExchangeGuard {
 
 impl Drop for ExchangeGuard {
     fn drop(&mut self) {
-        if !self.0.is_cut() {
-            self.0.set(Phase::Rest);
+        if !self.phase.is_cut() {
+            self.phase.set(Phase::Rest);
         }
     }
 }

@@ -8,7 +8,7 @@ use http_body::Body;
 
 use super::exchange_guard::ExchangeGuard;
 use super::request_body::RequestBody;
-use crate::downstream::{PeerEvidence, TurnedAway};
+use crate::downstream::{PeerEvidence, Rank, TurnedAway};
 use crate::http1::{Fields, HeadFault, RequestHead};
 
 /// What happens with a request. Infallible: every error has been turned into a response inside.
@@ -33,6 +33,14 @@ pub trait Handler: 'static {
 
     /// Hears of a client that is turned away before its first request, to count, log and audit it.
     fn turn_away(&self, _: &TurnedAway<'_>) {}
+
+    /// What the listener is called in the log.
+    fn name(&self) -> &str {
+        ""
+    }
+
+    /// Notes that a connection was closed to make room for another one.
+    fn evicted(&self, _: Rank) {}
 }
 
 /// A response to a client.

@@ -7,6 +7,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -132,11 +133,13 @@ fn connect(memory: usize) -> DuplexStream {
         handler: Rc::new(Script),
         limits: Limits { clocks: CLOCKS, connections: 1 },
         places: Capacity::new(1),
+        requests: Arc::default(),
         security: Security::Plain(OwnerLookup::Skip),
         drain: drain.clone(),
     });
     let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
-    spawn_local(serve(server, peer, CLOCKS, Lifetime::Unlimited, current, drain));
+    let place = current.admit(Capacity::new(1).take().unwrap());
+    spawn_local(serve(server, peer, CLOCKS, Lifetime::Unlimited, current, drain, place));
     client
 }
 

@@ -28,10 +28,17 @@ struct TokenKeyLabels {
     result: LoadResult,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EvictedLabels {
+    listener: String,
+    rank: &'static str,
+}
+
 /// The families of all listeners.
 pub struct ListenerFamilies {
     unrouted: Family<UnroutedLabels, Counter>,
     refused_handshakes: Family<HandshakeLabels, Counter>,
+    evicted: Family<EvictedLabels, Counter>,
     token_key_loads: Family<TokenKeyLabels, Counter>,
 }
 
@@ -41,6 +48,7 @@ pub struct ListenerMetrics {
     name: Arc<str>,
     unrouted: Family<UnroutedLabels, Counter>,
     refused_handshakes: Family<HandshakeLabels, Counter>,
+    evicted: Family<EvictedLabels, Counter>,
 }
 
 impl ListenerFamilies {
@@ -48,7 +56,9 @@ impl ListenerFamilies {
         let unrouted = "Requests refused before their route was known, by our code";
         let refused_handshakes = "Clients turned away before their first request, by reason";
         let token_key_loads = "Attempts to fetch a token issuer's keys";
+        let evicted = "Connections closed to make room for new ones: strangers, or idle ones of known clients";
         Self {
+            evicted: register(registry, "evicted_connections", evicted, Family::default()),
             unrouted: register(registry, "unrouted", unrouted, Family::default()),
             refused_handshakes: register(registry, "refused_handshakes", refused_handshakes, Family::default()),
             token_key_loads: register(registry, "token_key_loads", token_key_loads, Family::default()),
@@ -57,7 +67,7 @@ impl ListenerFamilies {
 
     pub(super) fn of_listener(&self, name: &str) -> ListenerMetrics {
         let (unrouted, refused_handshakes) = (self.unrouted.clone(), self.refused_handshakes.clone());
-        ListenerMetrics { name: name.into(), unrouted, refused_handshakes }
+        ListenerMetrics { name: name.into(), unrouted, refused_handshakes, evicted: self.evicted.clone() }
     }
 
     /// Counts a fetch of the keys of a listener's token issuer.
@@ -80,6 +90,11 @@ impl ListenerMetrics {
     /// Counts a client that was turned away before its first request. `reason` is one of a fixed set.
     pub(in crate::telemetry) fn count_refused_handshake(&self, reason: &'static str) {
         self.refused_handshakes.get_or_create(&HandshakeLabels { listener: self.name.to_string(), reason }).inc();
+    }
+
+    /// Counts a connection that made room. `rank` is one of a fixed set.
+    pub(crate) fn count_evicted(&self, rank: &'static str) {
+        self.evicted.get_or_create(&EvictedLabels { listener: self.name.to_string(), rank }).inc();
     }
 
     pub(in crate::telemetry) fn count_unrouted(&self, code: &'static str) {

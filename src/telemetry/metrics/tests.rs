@@ -26,6 +26,7 @@ fn full_scrape(metrics: &Metrics) -> String {
     route.count_refusal("clock");
     metrics.listener("local").count_unrouted("ProxyRouteNotFound");
     metrics.listener("local").count_refused_handshake("expired");
+    metrics.listener("local").count_evicted("stranger");
     metrics.listeners.count_token_key_load("local", LoadResult::Changed);
     metrics.keys.count_load("main", LoadResult::Changed);
     metrics.keys.set_expiry("main", Some(1_767_225_600));

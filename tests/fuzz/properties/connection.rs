@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::clock;
@@ -92,6 +93,7 @@ impl World {
             handler: Rc::clone(&handler),
             limits: ConnectionLimits { clocks: CLOCKS, connections: 1 },
             places: Capacity::new(1),
+            requests: Arc::default(),
             security: ListenerSecurity::Plain(OwnerLookup::Skip),
             drain: drain.clone(),
         });
@@ -127,7 +129,8 @@ impl World {
         let (client, server) = tokio::io::duplex(1 << 20);
         let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
         let (current, drain) = (Rc::clone(&self.current), self.drain.clone());
-        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain));
+        let place = current.admit(Capacity::new(1).take().unwrap());
+        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain, place));
         let (mut reader, mut writer) = tokio::io::split(client);
         let reading = spawn_local(async move {
             let mut all = Vec::new();

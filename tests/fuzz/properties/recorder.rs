@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -119,11 +120,13 @@ impl World {
             handler: Rc::clone(recorder),
             limits: Limits { clocks: CLOCKS, connections: 1 },
             places: Capacity::new(1),
+            requests: Arc::default(),
             security: Security::Plain(OwnerLookup::Skip),
             drain: self.drain.clone(),
         });
         let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
-        spawn_local(serve(Pipe(io), peer, CLOCKS, Lifetime::Unlimited, current, self.drain.clone()))
+        let place = current.admit(Capacity::new(1).take().unwrap());
+        spawn_local(serve(Pipe(io), peer, CLOCKS, Lifetime::Unlimited, current, self.drain.clone(), place))
     }
 }
 

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::downstream::listener::Security;
@@ -169,6 +170,7 @@ impl World {
             handler: Rc::new(proxy(self.port)),
             limits: Limits { clocks: CLOCKS, connections: 2 },
             places: Capacity::new(2),
+            requests: Arc::default(),
             security: Security::Plain(OwnerLookup::Skip),
             drain: self.drain.clone(),
         });
@@ -224,7 +226,8 @@ impl Client {
         let (client, server) = tokio::io::duplex(1 << 20);
         let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
         let current = Rc::clone(current);
-        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain.clone()));
+        let place = current.admit(Capacity::new(1).take().unwrap());
+        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain.clone(), place));
         let (mut reader, writer) = tokio::io::split(client);
         let (received, ended) = (Rc::<RefCell<Vec<u8>>>::default(), Rc::<Cell<bool>>::default());
         let (all, end) = (Rc::clone(&received), Rc::clone(&ended));

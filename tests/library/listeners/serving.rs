@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -87,6 +88,7 @@ pub(crate) fn serve_by<H: Handler>(
                 handler: Rc::new(handler()),
                 limits: LIMITS,
                 places,
+                requests: Arc::default(),
                 security,
                 drain: drain.clone(),
             });
