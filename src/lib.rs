@@ -27,7 +27,8 @@
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
 //! sent     = attempts.send(ready, signed).await    once; sending consumes it
-//!            clock.observe(sent), read_error()     its time; what is refused for its time is signed once more
+//!            clock.observe(sent), Refusal::read()  its time; what is refused for its time is signed once more
+//!            refusal.blank_token(sent)             a refusal repeats what was signed: not the session token
 //!            headers::relay(sent)                  hop-by-hop fields removed; the body streams through
 //! ```
 //!

@@ -54,6 +54,11 @@ rows! {
         "The endpoint's response does not say clearly where it ends.";
         "Find out whether the Action was carried out before you repeat it. The log names the fault.")
         .proxy_status("http_protocol_error");
+    WITHHELD = unknown(502, warn("upstream.answer");
+        "With temporary credentials: the endpoint's response is no success, and could not be searched for the session \
+         token, which it may repeat.";
+        "The log says why: it is compressed (do not forward `accept-encoding`), too long, too slow, or not text.")
+        .proxy_status("http_protocol_error");
 }
 
 /// How the log calls a response that breaks off midway. The client has the endpoint's status by then, so there is no

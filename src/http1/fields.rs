@@ -108,6 +108,17 @@ impl Fields {
         self.spans.retain(|span| wanted(text.get(span.name.clone()).unwrap_or_default()));
     }
 
+    /// Replaces each value for which there is another one. A value that is not allowed leaves an empty one.
+    pub fn replace_values(&mut self, other: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+        for at in 0..self.spans.len() {
+            let Some(value) = self.spans.get(at).and_then(|span| other(self.text(&span.value))) else { continue };
+            let value = if is_value(&value) { self.add(&value) } else { 0..0 };
+            if let Some(span) = self.spans.get_mut(at) {
+                span.value = value;
+            }
+        }
+    }
+
     fn text(&self, range: &Range<usize>) -> &[u8] {
         self.text.get(range.clone()).unwrap_or_default()
     }
@@ -153,6 +164,19 @@ mod tests {
             assert_eq!(fields(&[("x-a", value)]).count(), 0, "{value:?}");
         }
         assert_eq!(fields(&[("x-a", "a\tb\u{e9}")]).count(), 1);
+    }
+
+    #[test]
+    fn values_are_replaced_where_they_stand_and_never_by_one_that_ends_its_line() {
+        let mut fields = fields(&[("x-a", "1"), ("x-b", "2"), ("x-a", "3"), ("x-c", "4")]);
+        fields.replace_values(|value| match value {
+            b"1" | b"3" => Some(b"other".to_vec()),
+            b"4" => Some(b"a\r\nb".to_vec()),
+            _ => None,
+        });
+        let values: Vec<&[u8]> = fields.iter().map(|(_, value)| value).collect();
+        assert_eq!(values, [&b"other"[..], b"2", b"other", b""]);
+        assert_eq!(fields.all("x-a").collect::<Vec<_>>(), [b"other", b"other"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::attempt::{Attempt, sign};
 use super::clock_reading::ClockReading;
-use super::endpoint_refusal;
+use super::endpoint_refusal::{self, Refusal};
 use super::fault::{ExchangeError, UpstreamError};
 use super::route::Route;
 use crate::authorize::{Authorized, Spelling};
@@ -13,8 +13,8 @@ use crate::query::Action;
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};
 
-/// Sends a form, which the client called `caller` asked for at `asked`, to the endpoint of `route`, and returns when the response's
-/// head has arrived. A request that the endpoint refuses for its timestamp is sent once more.
+/// Sends a form, which the client called `caller` asked for at `asked`, to the endpoint of `route`, and returns when the
+/// response's head has arrived. A request that the endpoint refuses for its timestamp is sent once more.
 ///
 /// # Errors
 /// What keeps the key from signing, when nothing was sent; [`ExchangeError::Upstream`] for all that happens on the
@@ -30,16 +30,21 @@ pub(super) async fn deliver(
     // no connection is made for a key that cannot sign
     route.key.check(route.clock.signing_time(asked.for_skew()))?;
     let (mut sent, mut attempt) = call(route, allowed, caller, forwarded, asked, record).await?;
-    let mut error = endpoint_refusal::read_error(&mut sent).await;
-    if error.as_ref().is_some_and(|error| endpoint_refusal::is_for_the_timestamp(route, &attempt, error)) {
+    let withheld = |source| {
+        let repetition = repetition(route, allowed.form().action());
+        ExchangeError::Upstream(UpstreamError { source, repetition })
+    };
+    let mut refusal = Refusal::read(&mut sent, &attempt.key).await.map_err(withheld)?;
+    if refusal.error.as_ref().is_some_and(|error| endpoint_refusal::is_for_the_timestamp(route, &attempt, error)) {
         route.metrics.count_clock_repeat();
         // boxed: it is rare, and would otherwise double the size of the exchange's future
         (sent, attempt) = Box::pin(call(route, allowed, caller, forwarded, asked, record)).await?;
-        error = endpoint_refusal::read_error(&mut sent).await;
+        refusal = Refusal::read(&mut sent, &attempt.key).await.map_err(withheld)?;
     }
-    if let Some(error) = error {
-        endpoint_refusal::diagnose(route, allowed, &attempt, &error, record);
+    if let Some(error) = &refusal.error {
+        endpoint_refusal::diagnose(route, allowed, &attempt, error, record);
     }
+    refusal.blank_token(&mut sent, &attempt.key);
     Ok(sent)
 }
 

@@ -1,19 +1,22 @@
 //! What an endpoint's refusal means for a signed request: its timestamp, so that signing anew helps, or another fault
-//! of the signature.
+//! of the signature. Endpoints repeat in it what was signed: the session token is blanked before it is passed on.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::attempt::Attempt;
 use super::route::Route;
 use crate::authorize::Authorized;
-use crate::query::EndpointError;
+use crate::credentials::{ActiveKey, SessionToken};
+use crate::http1::same_name;
+use crate::query::{EndpointError, blanked};
 use crate::signing::diagnose::{RefusalClass, classify};
 use crate::signing::skew::TimeRefusal;
 use crate::signing::{RequestTimestamp, prepare};
 use crate::telemetry::ExchangeRecord;
-use crate::upstream::Sent;
+use crate::upstream::{SendError, Sent};
 
 /// The longest response body, in bytes, that is held back to be read. Error documents have a few hundred bytes, and
 /// one that repeats the string to sign is little longer than the form.
@@ -22,14 +25,74 @@ const LONGEST: usize = 64 * 1024;
 /// How long a response is held back. One that arrives more slowly is passed on as it arrives.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Reads the error document of a response that blames the request (4xx), if the document is short. The client still
-/// gets all of it.
-pub(super) async fn read_error(sent: &mut Sent) -> Option<EndpointError> {
-    if !sent.status.is_client_error() {
-        return None;
+/// The longest body, in bytes, that is searched for the session token. A longer one is not passed on.
+const LONGEST_SEARCHED: usize = 256 * 1024;
+
+/// How long a response to be searched may take. One that arrives more slowly is not passed on.
+const LONGEST_SEARCHED_WAIT: Duration = Duration::from_secs(10);
+
+/// What a checksum in the head says of a body that has been changed.
+const CHECKSUMS: [&str; 5] = ["content-digest", "content-md5", "digest", "etag", "repr-digest"];
+
+/// A response that is no success, as far as it had to be read.
+pub(super) struct Refusal {
+    /// What was read ahead, if all of it was. The client still gets all of it.
+    document: Option<Bytes>,
+    /// The error in it, if it blames the request (4xx).
+    pub(super) error: Option<EndpointError>,
+}
+
+impl Refusal {
+    /// Reads the error document of a response that blames the request, if the document is short. If `key` is temporary,
+    /// every response that is no success is read: redirects and pages of a failed server repeat requests too.
+    ///
+    /// # Errors
+    /// [`SendError::Withheld`]: the response must not be passed on, since it may repeat the session token.
+    pub(super) async fn read(sent: &mut Sent, key: &ActiveKey) -> Result<Self, SendError> {
+        let blames_the_request = sent.status.is_client_error();
+        let document = match key.session_token() {
+            _ if sent.status.is_success() => None,
+            Some(_) => Some(read_to_search(sent).await?),
+            None if blames_the_request => {
+                Box::pin(timeout(LONGEST_WAIT, sent.body.read_ahead(LONGEST))).await.ok().flatten()
+            }
+            None => None,
+        };
+        let error = document.as_deref().filter(|_| blames_the_request).and_then(EndpointError::read);
+        Ok(Self { document, error })
     }
-    let document = Box::pin(timeout(LONGEST_WAIT, sent.body.read_ahead(LONGEST))).await.ok()??;
-    EndpointError::read(&document)
+
+    /// Blanks the session token of `key` in the response's fields and body.
+    pub(super) fn blank_token(self, sent: &mut Sent, key: &ActiveKey) {
+        let Some(token) = key.session_token().map(SessionToken::expose_secret) else { return };
+        if sent.status.is_success() {
+            return;
+        }
+        sent.fields.replace_values(|value| blanked(value, token));
+        if let Some(document) = self.document.and_then(|document| blanked(&document, token)) {
+            sent.body.replace(document.into());
+            sent.fields.retain(|name| !CHECKSUMS.iter().any(|checksum| same_name(name, checksum)));
+        }
+    }
+}
+
+/// Reads a response that may repeat the session token.
+async fn read_to_search(sent: &mut Sent) -> Result<Bytes, SendError> {
+    let status = sent.status.as_u16();
+    let withheld = |why| SendError::Withheld { status, why };
+    let read = Box::pin(timeout(LONGEST_SEARCHED_WAIT, sent.body.read_ahead(LONGEST_SEARCHED))).await;
+    let document = read.map_err(|_elapsed| withheld("took longer than 10 seconds"))?;
+    let document = document.ok_or_else(|| withheld("is longer than 256 KiB, or broke off"))?;
+    let is_encoded = sent.fields.all("content-encoding").any(|coding| !same_name(coding, "identity"));
+    // UTF-16, or a coding that no field names
+    let is_binary = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
+    if !document.is_empty() && is_encoded {
+        Err(withheld("is compressed"))
+    } else if document.iter().any(is_binary) {
+        Err(withheld("is not text"))
+    } else {
+        Ok(document)
+    }
 }
 
 /// Whether a request was refused for the timestamp it was signed with, and would be accepted with the endpoint's

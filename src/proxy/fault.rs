@@ -306,6 +306,7 @@ const fn upstream(error: &SendError) -> FaultClass {
         SendError::BrokenOff(_) => endpoint::BROKEN_OFF,
         SendError::Garbled(_) => endpoint::NOT_HTTP,
         SendError::BadAnswer(_) => endpoint::UNUSABLE_RESPONSE,
+        SendError::Withheld { .. } => endpoint::WITHHELD,
     }
 }
 
@@ -348,6 +349,7 @@ mod tests {
             SendError::BrokenOff(io()),
             SendError::Garbled(crate::http1::response_head::NotHttp::TooLarge),
             SendError::BadAnswer("x"),
+            SendError::Withheld { status: 403, why: "x" },
         ] {
             let delivery = source.delivery();
             let fault = ExchangeError::Upstream(UpstreamError { source, repetition: Repetition::Unsafe }).fault();

@@ -4,6 +4,7 @@
 //! guides of 2008 to 2012, and the URL standard's `application/x-www-form-urlencoded` parser.
 
 mod action;
+mod blanking;
 mod decode;
 pub(crate) mod document;
 mod endpoint_error;
@@ -18,6 +19,7 @@ mod scan;
 mod spans;
 
 pub use action::Action;
+pub use blanking::blanked;
 pub use document::{ErrorDialect, ErrorDocument, ErrorType};
 pub use endpoint_error::EndpointError;
 pub use form::QueryForm;

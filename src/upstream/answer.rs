@@ -121,6 +121,12 @@ impl AnswerBody {
         pieces.filter(move |_| announced.max(here) <= limit)
     }
 
+    /// Has `body` read in the place of the whole body, which was read ahead.
+    pub fn replace(&mut self, body: Bytes) {
+        self.held = VecDeque::from([Held::Data(body)]);
+        self.framing = Framing::Length(0);
+    }
+
     fn held_data(&self) -> impl Iterator<Item = &Bytes> {
         self.held.iter().filter_map(Held::data)
     }
@@ -382,6 +388,19 @@ mod tests {
             assert_eq!(next(&mut body).await.unwrap().unwrap(), "begun");
             assert_eq!(next(&mut body).await.unwrap().unwrap(), "ended");
             assert!(body.is_complete() && next(&mut body).await.is_none());
+        });
+    }
+
+    #[test]
+    fn a_body_that_was_read_ahead_can_be_replaced_and_has_the_length_of_the_new_one() {
+        run(async {
+            let framing = Framing::Chunked(Box::new(ChunkedDecoder::new(8)));
+            let (mut body, pool, _endpoint) = body(framing, "5\r\nbegun\r\n0\r\n\r\n", Outgoing::none()).await;
+            assert_eq!(body.read_ahead(10).await.unwrap(), "begun");
+            body.replace(Bytes::from_static(b"other"));
+            assert_eq!((body.size_hint().exact(), body.is_complete()), (Some(5), false));
+            assert_eq!(next(&mut body).await.unwrap().unwrap(), "other");
+            assert!(body.is_complete() && next(&mut body).await.is_none() && !pool.is_empty());
         });
     }
 }

@@ -57,6 +57,14 @@ pub enum SendError {
     /// The response cannot be passed on, since it is ambiguous where it ends.
     #[error("the endpoint's answer is not usable HTTP: {0}")]
     BadAnswer(&'static str),
+    /// The response, which is no success, may repeat the session token, and cannot be searched for it.
+    #[error("the endpoint's response, with status {status}, may repeat the session token, and {why}")]
+    Withheld {
+        /// The response's status.
+        status: u16,
+        /// Why it cannot be searched.
+        why: &'static str,
+    },
 }
 
 impl From<BadResponse> for SendError {
@@ -81,7 +89,11 @@ impl SendError {
             | Self::Tls(_)
             | Self::HandshakeCut(_)
             | Self::NeverSent(_) => Delivery::NotSent,
-            Self::AnswerTimeout | Self::BrokenOff(_) | Self::Garbled(_) | Self::BadAnswer(_) => Delivery::MaybeSent,
+            Self::AnswerTimeout
+            | Self::BrokenOff(_)
+            | Self::Garbled(_)
+            | Self::BadAnswer(_)
+            | Self::Withheld { .. } => Delivery::MaybeSent,
         }
     }
 
@@ -100,7 +112,8 @@ impl SendError {
             | Self::HandshakeCut(_)
             | Self::NeverSent(_)
             | Self::AnswerTimeout
-            | Self::BadAnswer(_) => self,
+            | Self::BadAnswer(_)
+            | Self::Withheld { .. } => self,
         }
     }
 
@@ -118,7 +131,8 @@ impl SendError {
             | Self::Tls(_)
             | Self::AnswerTimeout
             | Self::Garbled(_)
-            | Self::BadAnswer(_) => false,
+            | Self::BadAnswer(_)
+            | Self::Withheld { .. } => false,
         }
     }
 
@@ -136,7 +150,8 @@ impl SendError {
             | Self::NeverSent(_)
             | Self::BrokenOff(_)
             | Self::Garbled(_)
-            | Self::BadAnswer(_) => None,
+            | Self::BadAnswer(_)
+            | Self::Withheld { .. } => None,
         }
     }
 }

@@ -19,6 +19,7 @@ mod clock;
 mod configured;
 mod confined;
 mod cut_answers;
+mod echoes;
 mod faults;
 mod forwarded;
 mod guarded_files;
