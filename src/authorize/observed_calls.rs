@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::query::Action;
+use crate::query::folded::Folded;
 
 /// How many different calls are kept. Clients choose the Actions, so without a limit they could fill the memory.
 const MAX_CALLS: usize = 10_000;
@@ -98,9 +99,23 @@ impl ObservedCalls {
             if !names.is_empty() {
                 let _infallible = write!(text, ", with {}", names.join(", "));
             }
+            if let Some(other) = self.other_spelling(call) {
+                let _infallible =
+                    write!(text, "; another spelling of {other}: keep the one that the endpoint documents");
+            }
             text.push('\n');
         }
         text.push_str("]\n");
+    }
+
+    /// The Action of another call that a lenient endpoint takes for the same.
+    fn other_spelling(&self, of: &Call) -> Option<&str> {
+        let is_other = |call: &&Call| {
+            (&call.client, &call.route) == (&of.client, &of.route)
+                && call.action != of.action
+                && Folded::of(call.action.as_bytes()) == Folded::of(of.action.as_bytes())
+        };
+        self.calls.keys().find(is_other).map(|call| call.action.as_str())
     }
 }
 
@@ -130,6 +145,24 @@ mod tests {
              \"sdb:Select\", # once\n]\n\n\
              [[client.b.rule]]\neffect = \"allow\"\nactions = [\n  \"ie:ListJobs\", # once\n]\n"
         );
+    }
+
+    #[test]
+    fn a_suggestion_says_which_actions_are_spellings_of_one_another() {
+        let mut observed = ObservedCalls::default();
+        for action_name in ["GetStatus", "getStatus", "ListJobs"] {
+            observed.add("a", "ie", &action(action_name), []);
+        }
+        observed.add("b", "ie", &action("listjobs"), []);
+        let suggested = observed.suggest_rules();
+        for line in [
+            "\"ie:GetStatus\", # once; another spelling of getStatus: keep the one that the endpoint documents\n",
+            "\"ie:getStatus\", # once; another spelling of GetStatus: keep the one that the endpoint documents\n",
+            "\"ie:ListJobs\", # once\n",
+            "\"ie:listjobs\", # once\n",
+        ] {
+            assert!(suggested.contains(line), "{suggested}");
+        }
     }
 
     #[test]

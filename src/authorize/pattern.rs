@@ -52,6 +52,21 @@ impl ActionPattern {
     }
 }
 
+impl ActionPattern {
+    /// Whether some Action matches both patterns in some spelling.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (Self::Exact(one) | Self::Prefix(one), Self::Exact(two) | Self::Prefix(two)) = (self, other);
+        let (one, two) = (Folded::of(one.as_bytes()), Folded::of(two.as_bytes()));
+        match (self, other) {
+            (Self::Exact(_), Self::Exact(_)) => one == two,
+            (Self::Exact(_), Self::Prefix(_)) => one.starts_with(two),
+            (Self::Prefix(_), Self::Exact(_)) => two.starts_with(one),
+            (Self::Prefix(_), Self::Prefix(_)) => one.starts_with(two) || two.starts_with(one),
+        }
+    }
+}
+
 impl fmt::Display for ActionPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,9 +95,7 @@ impl RoutePattern {
         }
     }
 
-    /// Whether some route matches both patterns.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
+    fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Named(name), pattern) | (pattern, Self::Named(name)) => pattern.matches(name),
             (Self::Any, Self::Any) => true,
@@ -104,6 +117,12 @@ impl RouteActionPattern {
     #[must_use]
     pub fn matches(&self, route: &str, action: &Action, spelling: Spelling) -> bool {
         self.route.matches(route) && self.action.matches(action, spelling)
+    }
+
+    /// Whether some call matches both patterns in some spelling of its Action.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.route.overlaps(&other.route) && self.action.overlaps(&other.action)
     }
 }
 
@@ -147,6 +166,21 @@ mod tests {
     }
 
     #[test]
+    fn patterns_overlap_when_an_action_in_some_spelling_matches_both() {
+        let overlap = |one: &str, two: &str| {
+            let [one, two] = [one, two].map(|pattern| ActionPattern::parse(pattern).unwrap());
+            assert_eq!(one.overlaps(&two), two.overlaps(&one));
+            one.overlaps(&two)
+        };
+        for (one, two) in [("GetStatus", "getStatus"), ("GetStatus", "get*"), ("Get*", "GETS*"), ("*", "ListJobs")] {
+            assert!(overlap(one, two), "{one} {two}");
+        }
+        for (one, two) in [("GetStatus", "GetStatu"), ("GetStatus", "GetStatusX*"), ("Get*", "List*")] {
+            assert!(!overlap(one, two), "{one} {two}");
+        }
+    }
+
+    #[test]
     fn a_pattern_has_one_star_at_its_end_or_none() {
         for text in ["GetStatus", "Get*", "*"] {
             assert_eq!(ActionPattern::parse(text).unwrap().to_string(), text);
@@ -168,8 +202,8 @@ mod tests {
         }
         assert!(on(RoutePattern::Any).matches("anything", &action, exact));
         assert!(!on(RoutePattern::Any).matches("ie", &Action::parse("CreateJob").unwrap(), exact));
-        assert!(named.route.overlaps(&RoutePattern::Any) && RoutePattern::Any.overlaps(&named.route));
-        assert!(named.route.overlaps(&named.route) && !named.route.overlaps(&RoutePattern::Named("ie2".to_owned())));
+        assert!(named.overlaps(&on(RoutePattern::Any)) && on(RoutePattern::Any).overlaps(&named));
+        assert!(named.overlaps(&named) && !named.overlaps(&on(RoutePattern::Named("ie2".to_owned()))));
         assert_eq!(named.to_string(), "ie:List*");
         assert_eq!(on(RoutePattern::Any).to_string(), "*:List*");
     }

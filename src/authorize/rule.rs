@@ -135,10 +135,11 @@ impl Rule {
             && self.conditions.iter().all(|condition| condition.holds(form.parameters()))
     }
 
-    /// The first parameter that is not one that a condition names, and may be taken for it. The conditions of a rule
-    /// for other Actions count as well: a parameter means the same in all Actions of a route.
+    /// The first parameter that is not one that a condition names, and could be taken for it. Rules for other Actions
+    /// have no say: some services spell a parameter differently in each (`DBClusterIdentifier`, `DbClusterIdentifier`).
     fn misspelled(&self, route: &str, form: &QueryForm<'_>) -> Option<Misspelled> {
-        if self.conditions.is_empty() || !self.patterns.iter().any(|pattern| pattern.route.matches(route)) {
+        let is_for = |pattern: &RouteActionPattern| pattern.matches(route, form.action(), Spelling::Any);
+        if self.conditions.is_empty() || !self.patterns.iter().any(is_for) {
             return None;
         }
         self.conditions.iter().find_map(|Condition { parameter: asked, .. }| {

@@ -44,7 +44,7 @@ rows! {
         "Send one of the two. An endpoint may take them for the same parameter.")
         .keeping_the_connection();
     SPELLING_OF_A_CONDITION = refused(400, PARAMETER, warn("form.spelling");
-        "A parameter could be taken for one that a rule of the client asks about: by another spelling, or as its part.";
+        "A parameter could be taken for one that a rule for this Action asks about: by another spelling, or as its part.";
         "Send the parameter as the rule spells it, or correct the name in the rule's condition.")
         .keeping_the_connection();
     UNPRINTABLE_NAME = refused(400, PARAMETER, warn("form.name");

@@ -106,7 +106,7 @@ fn a_parameter_that_a_rule_asks_about_passes_in_no_other_spelling_beside_it_or_i
         for form in [
             format!("Action=RunInstances&InstanceType=t2.micro&{name}=m5.large"),
             format!("Action=RunInstances&{name}=m5.large"),
-            format!("{name}=m5.large&Action=ListJobs"),
+            format!("{name}=m5.large&Action=runInstances"),
         ] {
             let line = attack.refused("renter", &form, 400, "InvalidQueryParameter");
             assert_eq!(text(&line, "reason"), "form.spelling", "{form}: {line}");
@@ -120,6 +120,7 @@ fn a_parameter_that_a_rule_asks_about_passes_in_no_other_spelling_beside_it_or_i
     }
     attack.refused("trusted", "Action=RunInstances&UserData=x", 403, "AccessDenied");
     attack.call("renter", "Action=RunInstances&InstanceType=t2.micro&Instance=1&InstanceTypes.1=a").expect(200);
+    attack.call("renter", "Action=ListJobs&instance_type=a&UserData.1=b").expect(200);
     attack.call("trusted", "Action=RunInstances&UserDataset=1&Tag.1.Key=UserData&Tag.1.Value=user_data").expect(200);
 }
 

@@ -23,13 +23,13 @@ pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> 
     (rules.len() == count).then_some(rules)
 }
 
-/// What is wrong when two conditions on calls of one route name one parameter in two spellings: a call with either is
-/// refused for the other.
+/// What is wrong when two conditions on the same call name one parameter in two spellings: a call with either is refused
+/// for the other.
 fn two_spellings(rules: &[Rule]) -> Option<String> {
     let asked = || rules.iter().flat_map(|rule| rule.conditions.iter().map(move |asked| (rule, &asked.parameter)));
     asked().find_map(|(first, one)| {
         let (second, other) =
-            asked().find(|(second, other)| share_a_route(first, second) && are_confused(one, other))?;
+            asked().find(|(second, other)| share_a_call(first, second) && are_confused(one, other))?;
         Some(format!(
             "{} asks about {} and {} about {}, which an endpoint may take for the same parameter: a call with one is \
              refused for the other, so use one of the two names",
@@ -41,8 +41,8 @@ fn two_spellings(rules: &[Rule]) -> Option<String> {
     })
 }
 
-fn share_a_route(first: &Rule, second: &Rule) -> bool {
-    first.patterns.iter().any(|one| second.patterns.iter().any(|other| one.route.overlaps(&other.route)))
+fn share_a_call(first: &Rule, second: &Rule) -> bool {
+    first.patterns.iter().any(|one| second.patterns.iter().any(|other| one.overlaps(other)))
 }
 
 fn are_confused(one: &str, other: &str) -> bool {
@@ -220,26 +220,27 @@ mod tests {
     }
 
     #[test]
-    fn one_parameter_is_named_in_one_spelling_by_all_rules_for_a_route() {
-        let two = |first: &str, second: &str| {
+    fn one_parameter_is_named_in_one_spelling_by_all_rules_for_a_call() {
+        let two = |first: &str, second: &str, actions: &str| {
             let rule = |actions: &str, parameter: &str| {
                 format!(
-                    "[[client.a.rule]]\neffect = \"deny\"\nactions = [\"{actions}:CreateJob\"]\n\
+                    "[[client.a.rule]]\neffect = \"deny\"\nactions = [\"{actions}\"]\n\
                      when = [{{ parameter = \"{parameter}\", absent = false }}]\n"
                 )
             };
-            format!("uid = 1\n{}{}", rule("ie", first), rule("*", second))
+            format!("uid = 1\n{}{}", rule("ie:CreateJob", first), rule(actions, second))
         };
         for (first, second) in [("JobId", "jobId"), ("JobId", "job_id"), ("Tag", "Tag.1.Key"), ("tag.1.Key", "Tag")] {
-            let found = client_fault(&two(first, second));
+            let found = client_fault(&two(first, second, "*:create*"));
             assert!(
                 found.contains("client.a.rule: rule[1] asks about") && found.contains("and rule[2] about"),
                 "{found}"
             );
         }
         for (first, second) in [("JobId", "JobId"), ("JobId", "JobIds"), ("Tag.1.Key", "Tag.1.Value")] {
-            assert_eq!(client(&two(first, second)).rules.len(), 2, "{first} {second}");
+            assert_eq!(client(&two(first, second, "*:CreateJob")).rules.len(), 2, "{first} {second}");
         }
+        assert_eq!(client(&two("JobId", "jobId", "ie:CancelJob")).rules.len(), 2, "no call is for both rules");
     }
 
     #[test]

@@ -69,10 +69,14 @@ fn plainly(lines: &[&str], form: &QueryForm<'_>) -> bool {
     let pairs: BTreeMap<&str, &str> = form.parameters().iter().collect();
     let confused = |line: &&str| {
         let mut words = line.split(' ').skip(1);
-        let route = words.next().and_then(|call| call.split_once(':')).unwrap().0;
+        let (route, pattern) = words.next().and_then(|call| call.split_once(':')).unwrap();
+        let (action, pattern) = (folded(form.action().as_str()), folded(pattern));
+        let on_action = pattern.strip_suffix('*').map_or(action == pattern, |start| action.starts_with(start));
         let mut asked = words.map(|word| &word[..word.find(['=', '^', '!', '?']).unwrap()]);
         let is_other = |name: &str, asked: &str| name != asked && may_be_taken_for(name, asked);
-        (route == "*" || route == ROUTE) && asked.any(|asked| pairs.keys().any(|name| is_other(name, asked)))
+        (route == "*" || route == ROUTE)
+            && on_action
+            && asked.any(|asked| pairs.keys().any(|name| is_other(name, asked)))
     };
     if lines.iter().any(confused) {
         return false;
