@@ -1,15 +1,16 @@
 //! Memory for secrets: out of reach of other processes, swap, core files and children, and wiped when it is dropped.
 //!
 //! This is a package of its own because it is the only place in countersign with `unsafe` code; countersign itself
-//! forbids it. The unsafe part is small. `pool` makes the system call `memfd_secret`, which no crate offers safely, and
-//! maps pages of its file; [`SecretBox`] puts a value into a mapping and lends it; [`wipe_registers`] is a few
-//! instructions. All else is `memmap2`.
+//! forbids it. The unsafe part is small. `pool` makes the system call `memfd_secret`, which no crate offers safely;
+//! [`SecretBox`] puts a value into mapped memory and lends it; [`wipe_registers`] is a few instructions. All else is
+//! `memmap2`.
 //!
 //! Memory is of the best of these kinds that the system offers, and [`Protection`] says which:
 //!
 //! 1. `memfd_secret` (Linux 5.14; before 6.5 only with `secretmem.enable=1`): pages that are taken out of the kernel's
-//!    own mappings. Neither `/proc/PID/mem` nor `process_vm_readv` nor `ptrace` reads them, not even for root; they are
-//!    never swapped nor dumped. While such memory is in use the machine does not hibernate.
+//!    own mappings. Neither `/proc/PID/mem` nor `process_vm_readv` nor `ptrace` reads them, not even for root, and there
+//!    is no descriptor to map them with; they are never swapped nor dumped. Root can still have the process itself read
+//!    them, by making it run other code. While such memory is in use the machine does not hibernate.
 //! 2. Anonymous memory, locked: never swapped nor dumped. Root can read it, as can the same user where the process is
 //!    dumpable.
 //! 3. Anonymous memory, not locked, where `RLIMIT_MEMLOCK` is too low (each secret takes one page, a long one a few):
@@ -31,7 +32,7 @@ pub use registers::wipe_registers;
 /// How well memory is protected from other processes; the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protection {
-    /// No other process can read it, and it is neither swapped nor dumped.
+    /// No other process can read or map it, and it is neither swapped nor dumped.
     MemfdSecret,
     /// It is neither swapped nor dumped.
     Locked,
@@ -51,7 +52,7 @@ impl Protection {
     }
 }
 
-/// Makes the file from which all memory of the first kind is taken, if that has not been done.
+/// Maps all memory of the first kind, if that has not been done.
 ///
 /// The first secret does the same. A process that confines itself calls this first: afterwards secrets need no other
 /// system calls than `mmap`, `munmap`, `mlock` and `madvise`.
@@ -68,19 +69,16 @@ pub struct SecretBox<T> {
 }
 
 impl<T> SecretBox<T> {
-    /// What a mapping is aligned to at least, on every processor.
-    const PAGE: usize = 4096;
-
     /// Moves a value into memory of its own. The move leaves a copy on the stack, which the caller must overwrite.
     ///
     /// Aborts if there is no memory, like every allocation.
     #[must_use]
     pub fn new(value: T) -> Self {
-        const { assert!(align_of::<T>() <= Self::PAGE && size_of::<T>() > 0) }
+        const { assert!(align_of::<T>() <= Region::ALIGNMENT && size_of::<T>() > 0) }
         let region = Region::new(size_of::<T>());
         let place: *mut T = region.pointer().cast();
-        // SAFETY: the mapping is as long as a T, writable, and begins with a page, which T needs no more alignment than
-        // (asserted above); nothing else refers to it.
+        // SAFETY: the memory is as long as a T, writable, and aligned to more than T needs (asserted above); nothing else
+        // refers to it.
         unsafe { place.write(value) };
         Self { region, value: PhantomData }
     }
@@ -103,8 +101,8 @@ impl<T> SecretBox<T> {
 impl<T> Drop for SecretBox<T> {
     fn drop(&mut self) {
         let place: *mut T = self.region.pointer().cast();
-        // SAFETY: `new` wrote a T here, it is dropped nowhere else, and nobody else borrows `self`. The memory is
-        // unmapped afterwards, with `region`.
+        // SAFETY: `new` wrote a T here, it is dropped nowhere else, and nobody else borrows `self`. The memory is given
+        // back afterwards, with `region`.
         unsafe { place.drop_in_place() };
     }
 }
@@ -121,9 +119,9 @@ impl SecretBytes {
     /// Aborts if there is no memory, like every allocation.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        // a mapping cannot be empty
+        // a region cannot be empty
         let region = Region::new(bytes.len().max(1));
-        // SAFETY: the mapping is as long as `bytes`, new, and nothing else refers to it.
+        // SAFETY: the memory is as long as `bytes`, new, and nothing else refers to it.
         unsafe { region.pointer().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         Self { region, length: bytes.len() }
     }

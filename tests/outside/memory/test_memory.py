@@ -3,6 +3,7 @@ would."""
 
 import contextlib
 import errno
+import mmap
 import os
 import pathlib
 import re
@@ -19,8 +20,9 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import root
 from confined import ALLOW, Filter, refuse
-from process_memory import Memory, family, keyed_states, traces
+from process_memory import Memory, family, keyed_states, mappings, traces
 from stores import STORES, InToken
 
 SERVICE_UID = 65532
@@ -230,11 +232,55 @@ def test_memory_of_its_own_is_locked_and_nobody_reads_it(start):
     service, _ = start(STORES["sealed"], "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
     assert service.status("VmLck") > 0
     memory = Memory(family(service.child.pid))
-    # the keyed state and the session token
-    expected = "/secretmem (deleted) rw-s (locked, not dumped, not inherited)"
+    # one mapping, for the keyed state and the session token
     found = [name for name in memory.unreadable if "secretmem" in name]
-    # two more while a key is loaded
-    assert len(found) >= 2 and set(found) == {expected}
+    assert found == ["/secretmem (deleted) rw-s (locked, not dumped, not inherited)"]
+
+
+def secret_mappings(pid):
+    return [(start, end) for name, start, end in mappings(pid) if "secretmem" in name]
+
+
+def test_root_takes_a_descriptor_that_is_open_and_maps_it(place):
+    """The attack that the next test makes, on a process that keeps its descriptor: it works."""
+    theirs, ours = os.pipe()
+    child = os.fork()
+    if child == 0:
+        descriptor = root.call(root.MEMFD_SECRET, 0)
+        os.ftruncate(descriptor, 4096)
+        memory = mmap.mmap(descriptor, 4096)
+        memory[:6] = b"secret"
+        os.write(ours, b"!")
+        signal.pause()
+    try:
+        os.read(theirs, 1)
+        found = [root.mapped(taken, 4096) for name, taken in root.taken_descriptors(child) if "secretmem" in name]
+        assert found and all(memory.startswith(b"secret") for memory in found)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(theirs)
+        os.close(ours)
+
+
+@pytest.mark.parametrize("store", ["sealed", "process"])
+def test_root_finds_no_descriptor_of_the_keyed_states_to_map_and_no_way_to_read_them(start, store):
+    service, _ = start(STORES[store], "memfd_secret", Key("AKIAIOSFODNN7EXAMPLE"))
+    service.call(4)
+    assert secret_mappings(service.child.pid), "there is something to attack"
+    for pid in family(service.child.pid):
+        names = [name for name, _ in root.taken_descriptors(pid)]
+        assert names and not [name for name in names if "secretmem" in name], names
+        for begin, end in secret_mappings(pid):
+            with pytest.raises(OSError):
+                os.open(f"/proc/{pid}/map_files/{begin:x}-{end:x}", os.O_RDWR)
+            for reader in root.READERS:
+                with pytest.raises(OSError):
+                    reader(pid, begin)
+    # and they do read other memory
+    other = next(begin for name, begin, _ in mappings(service.child.pid) if name.startswith("[heap]"))
+    assert all(reader(service.child.pid, other) is not None for reader in root.READERS)
+    service.call(1)
 
 
 def test_where_memory_cannot_be_locked_the_service_says_so_and_serves(start):
