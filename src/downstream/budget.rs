@@ -22,8 +22,8 @@ struct Level {
 
 /// Bytes held; given back on drop.
 #[derive(Debug)]
-pub struct Held {
-    budget: ByteBudget,
+pub struct Held<'b> {
+    budget: &'b ByteBudget,
     bytes: usize,
 }
 
@@ -59,8 +59,8 @@ impl ByteBudget {
 
     /// Holds nothing yet.
     #[must_use]
-    pub fn hold(&self) -> Held {
-        Held { budget: self.clone(), bytes: 0 }
+    pub const fn hold(&self) -> Held<'_> {
+        Held { budget: self, bytes: 0 }
     }
 
     /// Bytes held now.
@@ -102,7 +102,7 @@ impl Level {
     }
 }
 
-impl Held {
+impl Held<'_> {
     /// Raises what is held to `bytes` in total, if it is less.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.budget.own.give_back(self.bytes);
         if let Some(shared) = &self.budget.shared {
@@ -173,6 +173,7 @@ mod tests {
         assert_eq!(second.at_least(61), Err(NoMemory::OverShare));
         drop(second);
         assert_eq!((other.used(), all.used()), (0, 0));
-        assert_eq!(ByteBudget::new(100).within(&all).hold().at_least(101), Err(NoMemory::Full));
+        let everything = ByteBudget::new(100).within(&all);
+        assert_eq!(everything.hold().at_least(101), Err(NoMemory::Full));
     }
 }

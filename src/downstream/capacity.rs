@@ -5,18 +5,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A limited number of places. Atomic counters: taking and returning a place costs a few nanoseconds and never waits.
 #[derive(Debug, Clone)]
-pub struct Capacity {
-    taken: Arc<AtomicUsize>,
-    limit: usize,
-    /// Places that are shared with other capacities, and their limit.
-    shared: Option<(Arc<AtomicUsize>, usize)>,
+pub struct Capacity(Arc<Places>);
+
+/// A place taken; given back on drop. One reference to all that it counts in: a second one would cost as much as
+/// counting.
+#[derive(Debug)]
+pub struct Permit(Arc<Places>);
+
+#[derive(Debug)]
+struct Places {
+    own: Level,
+    /// Places that are shared with other capacities.
+    shared: Option<Level>,
 }
 
-/// A place taken; given back on drop.
-#[derive(Debug)]
-pub struct Permit {
+/// How many places of a limit are taken.
+#[derive(Debug, Clone)]
+struct Level {
     taken: Arc<AtomicUsize>,
-    shared: Option<Arc<AtomicUsize>>,
+    limit: usize,
 }
 
 /// Which places are all taken.
@@ -32,26 +39,31 @@ impl Capacity {
     /// A capacity of `limit` places.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { taken: Arc::default(), limit, shared: None }
+        Self::of(Level { taken: Arc::default(), limit }, None)
     }
 
     /// The same places, each of which also takes one of `all`. If `all` is itself within another capacity, places of
     /// that one are not taken.
     #[must_use]
-    pub fn within(self, all: &Self) -> Self {
-        Self { shared: Some((Arc::clone(&all.taken), all.limit)), ..self }
+    pub fn within(&self, all: &Self) -> Self {
+        Self::of(self.0.own.clone(), Some(all.0.own.clone()))
     }
 
     /// The same places with another limit: those taken stay taken, and may exceed it until enough are given back.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
-        Self { limit, ..self.clone() }
+        Self::of(Level { limit, ..self.0.own.clone() }, self.0.shared.clone())
+    }
+
+    fn of(own: Level, shared: Option<Level>) -> Self {
+        Self(Arc::new(Places { own, shared }))
     }
 
     /// How many places there are.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.shared.as_ref().map_or(self.limit, |(_, limit)| self.limit.min(*limit))
+        let Places { own, shared } = &*self.0;
+        shared.as_ref().map_or(own.limit, |shared| own.limit.min(shared.limit))
     }
 
     /// Takes a place; `None` when none is free.
@@ -65,28 +77,37 @@ impl Capacity {
     /// # Errors
     /// Which places are all taken.
     pub fn try_take(&self) -> Result<Permit, Full> {
-        // the permit exists before the check, so that its drop undoes the counts on either path
-        let before = self.taken.fetch_add(1, Ordering::Relaxed);
-        let mut permit = Permit { taken: Arc::clone(&self.taken), shared: None };
+        let Places { own, shared } = &*self.0;
         // the shared count is left alone by who has no place of his own: however often he tries, others see none of it
-        if before >= self.limit {
-            let is_part = self.shared.as_ref().is_some_and(|(_, all)| self.limit < *all);
+        if !own.take() {
+            let is_part = shared.as_ref().is_some_and(|shared| own.limit < shared.limit);
             return Err(if is_part { Full::Own } else { Full::Shared });
         }
-        if let Some((taken, limit)) = &self.shared {
-            let before = taken.fetch_add(1, Ordering::Relaxed);
-            permit.shared = Some(Arc::clone(taken));
-            if before >= *limit {
-                return Err(Full::Shared);
-            }
+        if shared.as_ref().is_some_and(|shared| !shared.take()) {
+            own.give_back();
+            return Err(Full::Shared);
         }
-        Ok(permit)
+        Ok(Permit(Arc::clone(&self.0)))
     }
 
     /// Places taken now.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+        self.0.own.taken.load(Ordering::Relaxed)
+    }
+}
+
+impl Level {
+    fn take(&self) -> bool {
+        let is_free = self.taken.fetch_add(1, Ordering::Relaxed) < self.limit;
+        if !is_free {
+            self.give_back();
+        }
+        is_free
+    }
+
+    fn give_back(&self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -94,15 +115,15 @@ impl Permit {
     /// Whether the place is one of `capacity`, as it is now or was before a reload.
     #[must_use]
     pub fn is_of(&self, capacity: &Capacity) -> bool {
-        Arc::ptr_eq(&self.taken, &capacity.taken)
+        Arc::ptr_eq(&self.0.own.taken, &capacity.0.own.taken)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
-        if let Some(shared) = &self.shared {
-            shared.fetch_sub(1, Ordering::Relaxed);
+        self.0.own.give_back();
+        if let Some(shared) = &self.0.shared {
+            shared.give_back();
         }
     }
 }

@@ -58,7 +58,7 @@ pub enum BodyError {
 /// # Errors
 /// See [`BodyError`]. An announced length over the limit is refused before a byte is read. One that the budget could
 /// never hold is refused as soon as what has arrived exceeds the budget.
-pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) -> Result<(Bytes, Held), BodyError> {
+pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) -> Result<(Bytes, Held<'_>), BodyError> {
     let too_large = || BodyError::TooLarge { limit: limits.bytes };
     let announced = usize::try_from(body.size_hint().lower()).map_err(|_| too_large())?;
     if announced > limits.bytes {
@@ -82,7 +82,7 @@ pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) ->
 }
 
 /// `None` when there is more than `limit`. A form that arrives in one piece, as nearly all do, is not copied.
-async fn collect(mut body: RequestBody, limit: usize, held: &mut Held) -> Result<Option<Bytes>, BodyError> {
+async fn collect(mut body: RequestBody, limit: usize, held: &mut Held<'_>) -> Result<Option<Bytes>, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
@@ -113,7 +113,7 @@ async fn collect(mut body: RequestBody, limit: usize, held: &mut Held) -> Result
 async fn next_frame(
     body: &mut RequestBody,
     come: usize,
-    held: &mut Held,
+    held: &mut Held<'_>,
 ) -> Result<Option<Result<Frame<Bytes>, BrokenBody>>, NoMemory> {
     poll_fn(|cx| {
         let frame = Pin::new(&mut *body).poll_frame(cx);

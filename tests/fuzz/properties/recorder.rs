@@ -236,7 +236,8 @@ impl Handler for Recorder {
             authority: None,
             body: None,
         });
-        let read = body::read(body, BODY_LIMITS, &ByteBudget::new(usize::MAX)).await;
+        let budget = ByteBudget::new(usize::MAX);
+        let read = body::read(body, BODY_LIMITS, &budget).await;
         let (status, body) = self.end(nth, read.ok().map(|(body, _held)| body.to_vec()), Some(exchange));
         Reply { status, fields: Default::default(), body }
     }

@@ -11,6 +11,7 @@ import json
 import pathlib
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -91,8 +92,8 @@ def client_tables(changes):
 class Stage:
     """A program that serves, and its endpoint."""
 
-    def __init__(self, child, log, endpoint, port):
-        self._child, self.log_file, self._endpoint, self.endpoint_port = child, log, endpoint, port
+    def __init__(self, child, log, configuration, port):
+        self._child, self.log_file, self._configuration, self.endpoint_port = child, log, configuration, port
         self.near = self.address("listening", "near")
         self.far = self.address("listening", "far")
         self.admin = self.address("admin listening")
@@ -113,6 +114,15 @@ class Stage:
             return None
 
         return eventually(f"{message} {listener}", found)
+
+    def reload(self, old, new):
+        """Has the program read its configuration again, in which `new` is in the place of `old`."""
+        text = self._configuration.read_text()
+        assert text.count(old) == 1
+        self._configuration.write_text(text.replace(old, new))
+        self._child.send_signal(signal.SIGHUP)
+        message = "the configuration was read again and is in use"
+        eventually("the reload", lambda: any(line.get("message") == message for line in self.log()))
 
     def metric(self, name):
         """The value of a metric with its labels; 0 when it is not there."""
@@ -144,7 +154,7 @@ def stage(binary, directory, *, clients=None, more=""):
     with log.open("wb") as output:
         child = subprocess.Popen([binary, "run", "--config", configuration], stdout=subprocess.DEVNULL, stderr=output)
     try:
-        yield Stage(child, log, endpoint, port)
+        yield Stage(child, log, configuration, port)
     finally:
         for process in (child, endpoint):
             process.kill()

@@ -79,6 +79,17 @@ def test_a_client_gets_the_share_that_is_configured(countersign_bin, tmp_path, s
             assert len(answered(sockets)) == 260 - places
 
 
+def test_a_share_that_a_reload_changes_counts_what_is_under_way_already(countersign_bin, tmp_path):
+    with start(countersign_bin, tmp_path, clients={"greedy": 'share = "10%"'}) as stage:
+        with slow_calls(stage, "greedy", 30) as before:
+            assert stage.held() == 26
+            stage.reload('share = "10%"', "share = 40")
+            with connections(stage.near, 30, call(stage.near, "greedy", b"Action=Slow")) as after:
+                eventually("the slow calls", lambda: stage.held() + len(answered([*before, *after])) >= 60)
+                assert stage.held() == 40
+                assert_served(stage, "a share that is used up")
+
+
 def test_whoever_may_call_a_route_alone_may_take_all_of_it(countersign_bin, tmp_path):
     """Any local process counts as one client, which nobody else is beside on this route."""
     alone = """
