@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::admission::Admission;
 use super::client::{Client, Clients};
-use super::evidence::{Evidence, Method};
+use super::evidence::{CertificateName, Evidence, Method};
 use super::identity::ClientIdentity;
 use super::token::{TokenDigest, TokenName};
 
@@ -51,6 +51,16 @@ pub enum NamesDisagree {
         /// The client that has another name of the certificate.
         client: String,
         /// The name that nobody has.
+        name: String,
+    },
+    /// Nobody can have it: it is a wildcard, or a URI that is not a SPIFFE id.
+    #[error(
+        "client {client} has only some of its names, and no client can have {name:?}; issue a certificate without it"
+    )]
+    Unlistable {
+        /// The client that has another name of the certificate.
+        client: String,
+        /// The name that nobody can have.
         name: String,
     },
     /// Another client has it.
@@ -171,7 +181,11 @@ fn check_names(clients: &Clients, evidence: &Evidence<'_>) -> Result<(), NamesDi
     }
     match (known, unknown) {
         (Some(client), Some(name)) => {
-            Err(NamesDisagree::Unknown { client: client.name.clone(), name: name.as_str().to_owned() })
+            let (client, text) = (client.name.clone(), name.as_str().to_owned());
+            Err(match name {
+                CertificateName::Spiffe(_) | CertificateName::Dns(_) => NamesDisagree::Unknown { client, name: text },
+                CertificateName::Other(_) => NamesDisagree::Unlistable { client, name: text },
+            })
         }
         (_, None) | (None, Some(_)) => Ok(()),
     }
@@ -318,9 +332,14 @@ mod tests {
             (spiffe, &[], &["urn:x".to_owned()], "urn:x"),
         ] {
             let error = who(&ALL, Evidence { spiffe_id, dns_names, other_names, ..none }).unwrap_err();
-            let unknown = NamesDisagree::Unknown { client: "mesh".to_owned(), name: name.to_owned() };
-            assert_eq!(error, AuthenticationError::NamesDisagree(unknown));
-            assert!(!error.to_string().contains(name), "the client is not told what it could try next: {error}");
+            let (client, name) = ("mesh".to_owned(), name.to_owned());
+            let expected = if other_names.is_empty() {
+                NamesDisagree::Unknown { client, name: name.clone() }
+            } else {
+                NamesDisagree::Unlistable { client, name: name.clone() }
+            };
+            assert_eq!(error, AuthenticationError::NamesDisagree(expected));
+            assert!(!error.to_string().contains(&name), "the client is not told what it could try next: {error}");
         }
         assert_eq!(who(&[Mtls], Evidence { spiffe_id: stranger, dns_names: &unknown, ..none }), UNKNOWN);
         assert_eq!(who(&[Mtls], Evidence { other_names: &unknown, ..none }), UNKNOWN);

@@ -96,6 +96,26 @@ impl AuditReason {
         }
     }
 
+    /// What it means, a sentence for the reference.
+    #[cfg(test)]
+    pub(super) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "The client is not identified.",
+            Self::Denied => "The client's rules forbid the request, or what the listener asks of everybody.",
+            Self::Throttled => "The client calls more often than its `rate` allows.",
+            Self::Share => "The client has its `share` of a limit in use.",
+            Self::Malformed => "The request cannot be read in one way only, or is not one that countersign signs.",
+            Self::TooLarge => "The request is larger than it may be.",
+            Self::Slow => "The request did not arrive in time.",
+            Self::Abandoned => "The client left before its request was complete.",
+            Self::Overloaded => "All clients together have all of a limit in use.",
+            Self::Unavailable => "countersign lacks what it needs: a key, the audit, or an endpoint that is up.",
+            Self::Unreachable => "The endpoint cannot be reached, or is not trusted. Nothing was sent.",
+            Self::Unanswered => "The request was sent, and no usable response came.",
+            Self::Failed => "A bug, or a signing device that failed.",
+        }
+    }
+
     /// The reason of most refusals with this status; a row may say otherwise.
     const fn of_refusal(status: u16) -> Self {
         match status {

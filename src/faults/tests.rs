@@ -1,5 +1,6 @@
 //! The page of the reference that lists every row, and what all rows have in common.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::*;
@@ -51,12 +52,13 @@ fn every_error_is_in_the_reference() {
 
 #[test]
 fn every_reason_of_the_audit_is_in_the_reference() {
-    let mut page = String::from("| `reason` | what happened |\n|---|---|\n");
+    let mut page = String::from("| `reason` | what happened | with the codes |\n|---|---|---|\n");
     for reason in AuditReason::ALL {
         let rows = GROUPS.iter().flat_map(|(_, rows)| *rows).filter(|row| row.audit == reason);
-        let causes: Vec<&str> = rows.map(|row| row.cause).collect();
-        assert!(!causes.is_empty(), "no row has {reason:?}");
-        writeln!(page, "| `{}` | {} |", reason.as_str(), causes.join("<br>")).unwrap();
+        let codes: BTreeSet<String> = rows.map(|row| format!("`{}`", row.code)).collect();
+        assert!(!codes.is_empty(), "no row has {reason:?}");
+        let codes = codes.into_iter().collect::<Vec<_>>().join(", ");
+        writeln!(page, "| `{}` | {} | {codes} |", reason.as_str(), reason.meaning()).unwrap();
     }
     reference_page::check("docs/reference/log-and-audit.md", "audit reasons", &page);
 }

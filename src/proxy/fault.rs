@@ -88,6 +88,8 @@ pub(crate) struct Fault {
     pub(crate) proxy_status: &'static str,
     /// How the audit calls it.
     pub(crate) audit: AuditReason,
+    /// What happened, as the row of the error says it.
+    pub(crate) cause: &'static str,
     /// How the exchange is counted.
     pub(crate) outcome: Outcome,
     /// Whether and when the client is invited to try again.
@@ -141,6 +143,7 @@ impl ExchangeError {
             delivery,
             proxy_status: class.proxy_status,
             audit: class.audit,
+            cause: class.cause,
             outcome,
             retry: self.retry(status),
         }

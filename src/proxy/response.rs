@@ -15,7 +15,7 @@ use crate::downstream::{Permit, Reply};
 use crate::faults;
 use crate::http1::{Fields, Persistence};
 use crate::query::{ErrorDialect, ErrorDocument, document};
-use crate::telemetry::{ExchangeRecord, Outcome};
+use crate::telemetry::{ExchangeRecord, Outcome, Refusal};
 use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
 
 /// The body of every response. Dropping it ends the exchange and writes its record.
@@ -71,7 +71,7 @@ pub(super) fn refuse(
     let document = document.to_xml(dialect);
     record.status = Some(fault.status.as_u16());
     record.code = Some(fault.code);
-    record.audit_reason = Some(fault.audit);
+    record.refusal = Some(Refusal { audit: fault.audit, cause: fault.cause });
     record.outcome = fault.outcome;
     record.write_audit(fault.outcome);
     let retry_after = match fault.retry {

@@ -19,4 +19,4 @@ pub(crate) use endpoint_request_id::EndpointRequestId;
 pub use log::LogFormat;
 pub use metrics::{ListenerMetrics, Metrics, RouteMetrics};
 pub(crate) use outcome::Outcome;
-pub(crate) use record::{ExchangeRecord, cut_off};
+pub(crate) use record::{ExchangeRecord, Refusal, cut_off};

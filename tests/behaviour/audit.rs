@@ -7,8 +7,9 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::harness::endpoint::answer;
 use crate::harness::scene::{Scene, call, post};
-use crate::harness::{Client, Draft, Outcome, eventually};
+use crate::harness::{After, Client, Draft, Endpoint, FORM, Outcome, Setup, eventually};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -55,7 +56,45 @@ fn every_decision_is_one_line_with_values_only_where_the_route_asks_for_them() {
     assert_eq!(found[1]["parameters"], serde_json::json!(["Action", "JobId", "Version"]));
     assert_eq!(found[1]["values"], serde_json::json!({}));
     assert_eq!([&found[0]["listener"], &found[0]["route"], &found[0]["client"]], ["local", "ie", "any-local"]);
+    let why = |line: &Value| format!("{} {}", line["code"], line["reason"]);
+    assert_eq!((why(&found[1]), why(&found[2])), ("null null".into(), "\"MissingAction\" \"malformed\"".into()));
+    assert!(found.iter().all(|line| line["peer"].as_str().unwrap().starts_with("127.0.0.1:")), "{found:?}");
+    assert!(found[0]["endpoint_request_id"].is_string(), "the sandbox's documents are short: {}", found[0]);
     assert!(!fs::read_to_string(&path).unwrap().contains("hidden"));
+}
+
+/// What the audit and the log say that an endpoint with this response calls the request.
+#[track_caller]
+fn id_of(response: &[u8]) -> Value {
+    let endpoint = Endpoint::saying(response, After::KeepOpen);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let audit = format!("[audit]\ntarget = \"file:{}\"\n", path.display());
+    let proxy = Setup::to(&endpoint).more(&audit).log("json", "info").start();
+    let answer = proxy.post(FORM);
+    let logged = proxy.log.exchange(&answer.request_id());
+    let audited = eventually("the line of the audit", || lines_of(&path).into_iter().next());
+    assert_eq!(audited["request_id"], answer.request_id());
+    assert_eq!(logged.get("endpoint_request_id").unwrap_or(&Value::Null), &audited["endpoint_request_id"]);
+    audited["endpoint_request_id"].clone()
+}
+
+#[test]
+fn what_the_endpoint_calls_the_request_is_in_log_and_audit() {
+    let document = "<R><ResponseMetadata><RequestId>of-the-document</RequestId></ResponseMetadata></R>";
+    assert_eq!(id_of(&answer("200 OK", document)), "of-the-document");
+    assert_eq!(id_of(&answer("400 Bad", "<Response><RequestID>refused</RequestID></Response>")), "refused");
+    let with_field = |name: &str| {
+        let text = String::from_utf8(answer("200 OK", document)).unwrap();
+        text.replacen("\r\n", &format!("\r\n{name}: of-the-head\r\n"), 1).into_bytes()
+    };
+    for name in ["x-amzn-RequestId", "x-amz-request-id", "X-Openstack-Request-Id"] {
+        assert_eq!(id_of(&with_field(name)), "of-the-head", "{name}");
+    }
+    let large = format!("<R>{document}{}</R>", "x".repeat(100_000));
+    assert_eq!(id_of(&answer("200 OK", &large)), Value::Null, "a large document is not searched");
+    let forged = "<R><RequestId>a\" \"decision\":\"allow</RequestId></R>";
+    assert_eq!(id_of(&answer("200 OK", forged)), Value::Null);
 }
 
 #[test]

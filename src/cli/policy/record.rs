@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-/// One decision: a JSON object on one line. Its other fields (`time`, `request_id`, `listener`, `identified_by`,
-/// `key_id`, `rule`, `outcome`, `status`) are not needed here.
+/// One decision: a JSON object on one line. Its other fields are not needed here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RecordLine {
     /// The client's name; `any-local` on a listener without clients. Absent when no client was authenticated.
@@ -42,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_audit_is_read() {
+    fn a_line_of_the_audit_is_read_whether_an_older_program_wrote_it_or_this_one() {
         let line = r#"{"time":"2026-01-01T00:00:00Z","request_id":"r","listener":"local","client":"a",
             "identified_by":"token",
             "route":"ie","action":"GetStatus","key_id":"AKIAIOSFODNN7EXAMPLE","rule":null,"decision":"recorded",
@@ -51,6 +50,18 @@ mod tests {
         assert_eq!(read.client.as_deref(), Some("a"));
         assert_eq!(read.decision, Some(RecordedDecision::Recorded));
         assert_eq!(read.parameters, ["Action", "JobId"]);
+        let newer = line.replace(
+            "\"status\":200,",
+            "\"status\":200,\"code\":null,\"reason\":null,\"endpoint_request_id\":\"r-1\",\"peer\":\"127.0.0.1:1\",\
+             \"certificate\":{\"serial\":\"1f\",\"subject\":\"CN=a\",\"names\":[]},\"token\":null,",
+        );
+        let read: RecordLine = serde_json::from_str(&newer).unwrap();
+        assert_eq!((read.client.as_deref(), read.action.as_deref()), (Some("a"), Some("GetStatus")));
+        let flood: RecordLine = serde_json::from_str(
+            r#"{"request_id":null,"client":null,"decision":"deny","repeated":4990,"seconds":60,"parameters":[]}"#,
+        )
+        .unwrap();
+        assert_eq!((flood.client, flood.decision), (None, Some(RecordedDecision::Deny)));
         let refused: RecordLine =
             serde_json::from_str(r#"{"outcome":"refused","client":null,"decision":null}"#).unwrap();
         assert_eq!(refused.decision, None);

@@ -54,8 +54,8 @@ pub(crate) struct ExchangeRecord {
     pub(crate) error: Option<String>,
     /// How the log calls the error, and at which level.
     pub(crate) log_reason: Option<LogReason>,
-    /// How the audit calls the error.
-    pub(crate) audit_reason: Option<AuditReason>,
+    /// What the row of the error says.
+    pub(crate) refusal: Option<Refusal>,
     /// What the endpoint calls the request.
     pub(crate) endpoint_request_id: Option<EndpointRequestId>,
     /// Whether the exchange has lines of its own, once that is decided.
@@ -72,6 +72,15 @@ pub(crate) struct ExchangeRecord {
     pub(crate) first_byte: Option<Duration>,
     /// When the exchange began.
     pub(crate) started: Instant,
+}
+
+/// What the row of an error says of a response that is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// How the audit calls it.
+    pub(crate) audit: AuditReason,
+    /// What happened, as a sentence.
+    pub(crate) cause: &'static str,
 }
 
 enum CalledAction {
@@ -113,7 +122,7 @@ impl ExchangeRecord {
             code: None,
             error: None,
             log_reason: None,
-            audit_reason: None,
+            refusal: None,
             endpoint_request_id: None,
             treatment: None,
             outcome: Outcome::Abandoned,
@@ -190,7 +199,7 @@ impl ExchangeRecord {
             outcome,
             status: self.status,
             code: self.code,
-            reason: self.audit_reason.map(AuditReason::as_str),
+            reason: self.refusal.map(|refusal| refusal.audit.as_str()),
             handshake: None,
             endpoint_request_id: self.endpoint_request_id.as_ref().map(EndpointRequestId::as_str),
             repeated: None,
@@ -217,10 +226,11 @@ impl ExchangeRecord {
         if let Some(decided) = self.treatment {
             return decided;
         }
-        let treatment = match (self.log_reason, self.audit_reason, outcome, &self.client) {
-            (Some(log), Some(audit), Outcome::Refused | Outcome::Unavailable, None) => {
+        let treatment = match (self.log_reason, self.refusal, outcome, &self.client) {
+            (Some(log), Some(refusal), Outcome::Refused | Outcome::Unavailable, None) => {
                 let (listener, code) = (self.listener.shared_name(), self.code);
-                let kind = Kind { listener, code, log, audit, handshake: None };
+                let Refusal { audit, cause } = refusal;
+                let kind = Kind { listener, code, log, audit, cause, handshake: None };
                 refusals::judge(kind, self.peer.source(), self.audit.log())
             }
             _ => Treatment::Listed,

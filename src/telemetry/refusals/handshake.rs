@@ -30,6 +30,7 @@ impl RefusedHandshake<'_> {
             code: None,
             log: LogReason { severity: self.severity, reason: "handshake" },
             audit: AuditReason::Unauthenticated,
+            cause: "A client was turned away before its first request.",
             handshake: Some(self.fault),
         };
         let treatment = judge(kind, self.peer.source(), self.audit.clone());
@@ -44,7 +45,6 @@ impl RefusedHandshake<'_> {
         let peer: &str = self.peer.as_ref();
         let subject = self.certificate.map(|certificate| certificate.subject);
         let serial = self.certificate.map(|certificate| certificate.serial);
-        let names = self.certificate.map(|certificate| certificate.names.join(" "));
         macro_rules! event {
             ($level:ident) => {
                 tracing::event!(
@@ -54,7 +54,7 @@ impl RefusedHandshake<'_> {
                     peer,
                     reason = self.fault,
                     subject,
-                    names,
+                    names = self.certificate.map(|certificate| certificate.names.join(" ")),
                     serial,
                     error = self.error,
                     "a client was turned away before its first request"

@@ -32,6 +32,8 @@ pub(super) struct Kind {
     pub(super) code: Option<&'static str>,
     pub(super) log: LogReason,
     pub(super) audit: AuditReason,
+    /// What happened, as a sentence.
+    pub(super) cause: &'static str,
     /// Why a handshake was refused, if that was it.
     pub(super) handshake: Option<&'static str>,
 }
@@ -79,4 +81,95 @@ fn settle(now: Instant) -> Option<Instant> {
         }
     }
     TABLE.with(|table| table.borrow().next_due())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use prometheus_client::metrics::counter::Counter;
+    use serde_json::Value;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::faults::Severity;
+    use crate::telemetry::audit::{AuditWriter, OpenedAudit, Target, WhenFull};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn audit(path: &Path) -> (AuditLog, AuditWriter) {
+        let opened = OpenedAudit::open(&Target::File(path.to_owned())).unwrap();
+        opened.start(WhenFull::Refuse, Counter::default(), || Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    fn refuse(times: u32, audit: &AuditLog) -> usize {
+        let log = LogReason { severity: Severity::Warn, reason: "client.denied" };
+        let kind = Kind {
+            listener: "local".into(),
+            code: Some("InvalidClientTokenId"),
+            log,
+            audit: AuditReason::Unauthenticated,
+            cause: "The token is unknown.",
+            handshake: None,
+        };
+        let treatments = (0..times).map(|_| judge(kind.clone(), Source::User(7), audit.clone()));
+        treatments.filter(|treatment| *treatment == Treatment::Listed).count()
+    }
+
+    fn lines(path: &Path) -> Vec<Value> {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_are_written_every_minute_and_at_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit");
+        let (log, writer) = audit(&path);
+        let refusals = async {
+            assert_eq!(refuse(110, &log), 10);
+            sleep(MINUTE + Duration::from_secs(1)).await;
+            assert_eq!(refuse(50, &log), 0, "the flood goes on");
+            sleep(MINUTE).await;
+            assert_eq!(refuse(3, &log), 0);
+            sleep(2 * MINUTE).await;
+            assert_eq!(refuse(12, &log), 10, "it was quiet for a minute");
+        };
+        // the other future never ends: the time is that of a test, and passes when both wait
+        tokio::select! {
+            never = settle_when_due() => match never {},
+            () = refusals => {}
+        }
+        settle_all();
+        assert_eq!(writer.finish(Duration::from_secs(5)), 0);
+        let found = lines(&path);
+        let counts: Vec<_> = found.iter().map(|line| line["repeated"].as_u64().unwrap()).collect();
+        assert_eq!(counts, [100, 50, 3, 2]);
+        let line = &found[0];
+        assert_eq!(
+            [&line["peer"], &line["code"], &line["reason"]],
+            ["uid=7", "InvalidClientTokenId", "unauthenticated"]
+        );
+        assert_eq!((line["seconds"].as_u64(), &line["request_id"]), (Some(60), &Value::Null));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_count_that_the_audit_has_no_place_for_goes_into_the_next_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit");
+        let (log, writer) = audit(&path);
+        let mut places = Vec::new();
+        while let place @ super::super::audit::Reservation::Reserved(_) = log.try_reserve() {
+            places.push(place);
+        }
+        refuse(30, &log);
+        assert!(timeout(3 * MINUTE, settle_when_due()).await.is_err());
+        drop(places);
+        assert!(timeout(2 * MINUTE, settle_when_due()).await.is_err());
+        assert_eq!(writer.finish(Duration::from_secs(5)), 0);
+        let counts: Vec<_> = lines(&path).iter().map(|line| line["repeated"].as_u64().unwrap()).collect();
+        assert_eq!(counts, [20]);
+    }
 }

@@ -40,6 +40,7 @@ fn log(count: &Count, peer: &str) {
                 code = kind.code,
                 reason = kind.log.reason,
                 handshake = kind.handshake,
+                error = kind.cause,
                 more = counted,
                 seconds = over.as_secs(),
                 "{counted} more like it in the last {} seconds: a flood of refusals is counted",

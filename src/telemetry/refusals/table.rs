@@ -133,7 +133,7 @@ mod tests {
     fn kind(code: &'static str) -> Kind {
         let log = LogReason { severity: Severity::Warn, reason: "client.denied" };
         let audit = AuditReason::Unauthenticated;
-        Kind { listener: "local".into(), code: Some(code), log, audit, handshake: None }
+        Kind { listener: "local".into(), code: Some(code), log, audit, cause: "", handshake: None }
     }
 
     fn source(number: u32) -> Source {
