@@ -18,9 +18,10 @@
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path; there is no default
 //!            head::admit(head, route, names)       Host, Origin, method, no query string, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; then its rate
-//! bytes    = body::read(body, limits).await        size limit and deadline
+//! bytes    = body::read(body, limits).await        size limit, deadline, and the client's share of memory
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, an Action; client signature dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
+//! place    = route.in_flight.of(client).try_take() of the client's share: who is not allowed takes none
 //!            deliver(route, allowed, ...).await    the steps below, and again where a repetition is safe:
 //! ready    = attempts.connection().await           pooled or new; nothing is signed that cannot be sent
 //! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
@@ -78,9 +79,10 @@
 //! - **Workers.** Each is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener,
 //!   and its own pool of connections to every endpoint. The kernel spreads connections over workers; a request never
 //!   changes its thread. A Unix socket or an inherited one has one queue, which all workers share.
-//! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`]), or read without a lock on the
-//!   path of a request: the current key ([`credentials::KeySlot`]), what is known of an endpoint's clock
-//!   ([`proxy::EndpointClock`]) and of an endpoint that fails ([`upstream::Breaker`]).
+//! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`], of which each client has a share:
+//!   [`downstream::Shares`]), or read without a lock on the path of a request: the current key
+//!   ([`credentials::KeySlot`]), what is known of an endpoint's clock ([`proxy::EndpointClock`]) and of an endpoint that
+//!   fails ([`upstream::Breaker`]).
 //! - **Beside them** the admin listener, each key, the reader of the configuration, the fetching of a token issuer's
 //!   keys, the log and the audit have a thread each, so that none of them waits for traffic, nor traffic for them.
 //! - **The main thread** binds every socket and confines the process ([`confine`]) before it starts the first of these
