@@ -1,16 +1,33 @@
-//! Health, readiness and metrics, on a listener of their own: reachable when the listeners of the proxy are full, and
+//! Health, readiness and metrics, on listeners of their own: reachable when the listeners of the proxy are full, and
 //! without access to keys.
+//!
+//! A connection has one request (`serving`), metrics leave places for probes, and `host_names` sees to it that no web page
+//! reads what is said here.
 
+mod body;
+mod host_names;
+mod serving;
+
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::Full;
 
+use self::body::Content;
+use self::serving::serve_all;
 use crate::downstream::server::ExchangeGuard;
-use crate::downstream::{Handler, HeadFault, PeerEvidence, Reply, RequestBody, RequestHead};
+use crate::downstream::{
+    Capacity, Handler, HeadFault, ListenerSocket, PeerEvidence, PeerFacts, Reply, RequestBody, RequestHead,
+};
 use crate::telemetry::metrics::MEDIA_TYPE;
+
+pub use host_names::HostNames;
+
+/// How many clients may be reading the metrics at once: half the places. They may be long, and whoever reads them slowly
+/// keeps a place; the other responses fit into the buffers of the kernel.
+const SCRAPES: usize = 32;
 
 /// What the admin listener reports of the process.
 pub trait Status: Send + Sync {
@@ -27,16 +44,51 @@ pub trait Status: Send + Sync {
 /// Answers `/livez`, `/readyz` and `/metrics`.
 pub struct Admin {
     status: Arc<dyn Status>,
+    names: HostNames,
+    scrapes: Capacity,
 }
 
 impl Admin {
-    /// Reports `status`.
+    /// Reports `status` to those who call it by one of `names`.
     #[must_use]
-    pub fn new(status: Arc<dyn Status>) -> Rc<Self> {
-        Rc::new(Self { status })
+    pub fn new(status: Arc<dyn Status>, names: HostNames) -> Self {
+        Self { status, names, scrapes: Capacity::new(SCRAPES) }
     }
 
-    fn respond(&self, method: &str, path: &str) -> Reply<Full<Bytes>> {
+    /// Serves `sockets` on the calling thread, for as long as the process lives.
+    ///
+    /// # Errors
+    /// The runtime cannot be made, or a socket cannot be registered with it.
+    pub fn serve(self, sockets: Vec<ListenerSocket>) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        tokio::task::LocalSet::new().block_on(&runtime, serve_all(sockets, self))
+    }
+
+    /// Why a request is not answered, if it may come from a web page.
+    fn foreign(&self, peer: &PeerEvidence, head: &RequestHead) -> Option<&'static str> {
+        let fields = head.fields();
+        // `none` is what a browser says of an address that its user has typed
+        if fields.contain("origin") || fields.all("sec-fetch-site").any(|site| site != b"none") {
+            return Some("requests from web pages are not allowed\n");
+        }
+        let host = match (head.authority(), fields.only("host")) {
+            (Some(authority), _) => authority.as_bytes(),
+            (None, Some(host)) => host,
+            // only HTTP/1.0 does without, and no browser
+            (None, None) => return None,
+        };
+        let is_admitted = match peer.facts() {
+            // which no web page reaches
+            PeerFacts::Unix { .. } => true,
+            PeerFacts::Tcp { .. } | PeerFacts::Tls { .. } => self.names.admit(host),
+        };
+        (!is_admitted).then_some(
+            "the Host is not an IP address, localhost or one of the admin listener's names: add it to `hosts` of \
+             [admin] if it should be\n",
+        )
+    }
+
+    fn respond(&self, method: &str, path: &str) -> Reply<Content> {
         if !["GET", "HEAD"].contains(&method) {
             let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
             reply.fields.push("allow", b"GET, HEAD");
@@ -46,12 +98,22 @@ impl Admin {
             // a process that should be restarted does not get here
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
-            "/metrics" => text(StatusCode::OK, MEDIA_TYPE, self.status.metrics()),
+            "/metrics" => self.metrics(),
             _ => plain(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
         }
     }
 
-    fn readiness(&self) -> Reply<Full<Bytes>> {
+    fn metrics(&self) -> Reply<Content> {
+        let Some(place) = self.scrapes.take() else {
+            let why = format!("{SCRAPES} clients are reading the metrics already\n");
+            return plain(StatusCode::SERVICE_UNAVAILABLE, why);
+        };
+        let mut reply = text(StatusCode::OK, MEDIA_TYPE, self.status.metrics());
+        reply.body.keep(place);
+        reply
+    }
+
+    fn readiness(&self) -> Reply<Content> {
         let reasons = self.status.not_ready();
         if reasons.is_empty() {
             let notes = self.status.degraded();
@@ -63,28 +125,40 @@ impl Admin {
 }
 
 impl Handler for Admin {
-    type Body = Full<Bytes>;
+    type Body = Content;
 
     async fn handle(
         &self,
-        _: Rc<PeerEvidence>,
-        _exchange: ExchangeGuard,
+        peer: Rc<PeerEvidence>,
+        exchange: ExchangeGuard,
         head: RequestHead,
         _: RequestBody,
-    ) -> Reply<Full<Bytes>> {
-        self.respond(head.method(), head.path())
+    ) -> Reply<Content> {
+        let mut reply = match self.foreign(&peer, &head) {
+            Some(why) => plain(StatusCode::FORBIDDEN, why.to_owned()),
+            None => self.respond(head.method(), head.path()),
+        };
+        reply.body.keep(exchange);
+        reply
     }
 
-    fn refuse(&self, _: Rc<PeerEvidence>, _exchange: ExchangeGuard, fault: HeadFault) -> Reply<Full<Bytes>> {
-        plain(StatusCode::BAD_REQUEST, format!("{fault}\n"))
+    fn name(&self) -> &str {
+        "admin"
+    }
+
+    fn refuse(&self, _: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<Content> {
+        let mut reply = plain(StatusCode::BAD_REQUEST, format!("{fault}\n"));
+        reply.body.keep(exchange);
+        reply
     }
 }
 
-fn plain(status: StatusCode, content: String) -> Reply<Full<Bytes>> {
+fn plain(status: StatusCode, content: String) -> Reply<Content> {
     text(status, "text/plain; charset=utf-8", content)
 }
 
-fn text(status: StatusCode, media_type: &str, content: String) -> Reply<Full<Bytes>> {
-    let fields = [("content-type", media_type), ("cache-control", "no-store")].into_iter().collect();
-    Reply { status, fields, body: Full::new(Bytes::from(content)) }
+/// The response after which the connection is closed: it leaves its place to the next.
+fn text(status: StatusCode, media_type: &str, content: String) -> Reply<Content> {
+    let fields = [("content-type", media_type), ("cache-control", "no-store"), ("connection", "close")];
+    Reply { status, fields: fields.into_iter().collect(), body: Content::new(Bytes::from(content)) }
 }

@@ -46,7 +46,7 @@ pub(super) fn serving(running: &Running) {
     }
     tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
     shares(settings);
-    if let Some(address) = running.admin_address() {
+    for address in running.admin_addresses() {
         tracing::info!(%address, "admin listening");
     }
     dangers(settings);

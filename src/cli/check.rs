@@ -12,7 +12,7 @@ use crate::app::serve::key_reports;
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    self, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+    self, AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
 use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets};
 use crate::credentials::WatchedKey;
@@ -49,7 +49,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         print_key(key);
     }
     match &settings.admin {
-        Some(admin) => print_line!("admin: http://{}/livez /readyz /metrics", admin.address),
+        Some(admin) => {
+            for address in &admin.addresses {
+                match address {
+                    AdminAddress::Tcp(address) => print_line!("admin: http://{address}/livez /readyz /metrics"),
+                    AdminAddress::Unix(_) => print_line!("admin: {address} /livez /readyz /metrics"),
+                }
+            }
+        }
         None => print_line!("admin: none; add [admin] for health and metrics"),
     }
     print_audit(settings);

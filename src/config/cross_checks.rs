@@ -4,7 +4,7 @@ use crate::authorize::{Admission, Identifiers};
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
-use crate::config::settings::{Admin, Client, ListenOn, Listener, Name, Process, Route, ServedRoutes};
+use crate::config::settings::{Admin, AdminAddress, Client, ListenOn, Listener, Name, Process, Route, ServedRoutes};
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
 
@@ -62,7 +62,11 @@ pub(crate) fn reference(wanted: Name, names: &[Name], what: &str) -> Result<Name
 fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>) {
     let named = |l: &Listener| (KeyPath::of(["listener", l.name.as_str(), "address"]), l.address.clone());
     let mut all: Vec<(KeyPath, ListenOn)> = listeners.iter().map(named).collect();
-    all.extend(admin.map(|admin| (KeyPath::of(["admin", "address"]), ListenOn::Tcp(admin.address))));
+    let of_admin = admin.into_iter().flat_map(|admin| &admin.addresses).map(|address| match address {
+        AdminAddress::Tcp(address) => ListenOn::Tcp(*address),
+        AdminAddress::Unix(socket) => ListenOn::Unix(socket.clone()),
+    });
+    all.extend(of_admin.map(|address| (KeyPath::of(["admin", "address"]), address)));
     for (nth, (path, address)) in all.iter().enumerate() {
         // with port 0 each gets a port of its own
         let taken = all.iter().take(nth).find(|(_, other)| same_address(other, address));

@@ -74,7 +74,7 @@ pub fn open_trusted_under(path: &Path, writable: WritableFiles) -> Result<File, 
         WritableFiles::Refused => {
             let reached = walk(path)?;
             let file = reached.open()?;
-            check_file(&reached.path, &file.metadata().map_err(failed)?)?;
+            check_file(&reached.path, &file, &file.metadata().map_err(failed)?)?;
             Ok(file)
         }
     }
@@ -90,7 +90,7 @@ pub fn check_trusted(path: &Path) -> Result<(), GuardError> {
         WritableFiles::DangerAccepted => return Ok(()),
         WritableFiles::Refused => {}
     }
-    let checked = walk(path).and_then(|reached| check_file(&reached.path, &reached.metadata));
+    let checked = walk(path).and_then(|reached| check_file(&reached.path, &reached.object, &reached.metadata));
     match checked.map_err(GuardError::into_io) {
         // a directory is checked on the way to it, and then found not to be a file
         Ok(()) | Err(Ok(_) | Err(GuardError::NotRegular(_))) => Ok(()),

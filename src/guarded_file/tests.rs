@@ -237,3 +237,26 @@ fn a_descriptor_that_we_were_started_with_is_no_file_of_somebody_else() {
     fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
     assert!(objection(Path::new(&descriptor)).contains("can be written by others"));
 }
+
+#[test]
+fn a_group_of_ones_own_may_write_unless_an_access_list_lets_others() {
+    let (_directory, path) = trusted(0o664);
+    if !open_trusted_under(&path, WritableFiles::Refused).is_ok() {
+        return; // the group of whoever runs the tests has other members here
+    }
+    // version 2; for each entry its kind, its permissions and its number: the owner, user 54321, the group, the mask,
+    // everybody else
+    let anyone = u32::MAX;
+    let entries = [(1_u16, 6_u16, anyone), (2, 6, 54321), (4, 6, anyone), (16, 6, anyone), (32, 4, anyone)];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (kind, permissions, number) in entries {
+        list.extend(kind.to_le_bytes());
+        list.extend(permissions.to_le_bytes());
+        list.extend(number.to_le_bytes());
+    }
+    match rustix::fs::setxattr(&path, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty()) {
+        Err(rustix::io::Errno::OPNOTSUPP) => return, // a file system without them
+        set => set.unwrap(),
+    }
+    assert!(objection(&path).contains("can be written by others (mode 0664)"));
+}

@@ -21,6 +21,8 @@ pub(super) const MAX_LINKS: usize = 40;
 pub(super) struct Reached {
     /// Its path, for messages: symlinks of the last component are resolved.
     pub(super) path: PathBuf,
+    /// The descriptor of an object that may be looked at and not read.
+    pub(super) object: OwnedFd,
     pub(super) metadata: Metadata,
     parent: OwnedFd,
     name: OsString,
@@ -150,7 +152,7 @@ impl Walk {
             Some(place) => place.descriptor,
             None => return Err(GuardError::NotRegular(here)),
         };
-        Ok(Some(Reached { path: here, metadata, parent, name, follow }))
+        Ok(Some(Reached { path: here, object, metadata, parent, name, follow }))
     }
 
     fn follow(&mut self, link: &Path, target: &Path) -> Result<(), GuardError> {

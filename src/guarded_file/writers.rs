@@ -3,17 +3,18 @@
 //! Whoever may write a file can change it, and whoever may rename what is in a directory on the way can put another
 //! file in its place. Four exceptions, each for what only root could have set up:
 //! - in a directory with the sticky bit (`/tmp`), everybody may add files and rename only their own;
-//! - a group may write whose only member is root or our user: Debian and others give each user such a group, and make
-//!   files with the mode 0664;
+//! - a group may write whose only member is root or our user, unless there is an access control list: Debian and others
+//!   give each user such a group, and make files with the mode 0664;
 //! - everybody may write in the directory of a Kubernetes volume (0777) that is mounted read-only here;
 //! - the files of HashiCorp's injector belong to its own user.
 
 use std::fs::Metadata;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, fstatvfs, statat};
+use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, fstatvfs, getxattr, statat};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::error::{GuardError, in_kubernetes_volume};
@@ -31,7 +32,7 @@ pub(super) fn check_directory(path: &Path, directory: &OwnedFd, metadata: &Metad
         let user = geteuid().as_raw();
         return Err(GuardError::ForeignDirectory { path: path.to_owned(), owner, user });
     }
-    let group_writes = mode & 0o020 != 0 && !is_private(group);
+    let group_writes = others_in_group_write(directory, metadata);
     let everybody_writes = mode & 0o002 != 0;
     if mode & 0o1000 != 0 || !(group_writes || everybody_writes) || is_kubernetes_volume(directory) {
         return Ok(());
@@ -54,12 +55,12 @@ pub(super) fn check_link(path: &Path, metadata: &Metadata) -> Result<(), GuardEr
 }
 
 /// Checks the file itself.
-pub(super) fn check_file(path: &Path, metadata: &Metadata) -> Result<(), GuardError> {
+pub(super) fn check_file(path: &Path, file: impl AsFd, metadata: &Metadata) -> Result<(), GuardError> {
     check_owner(path, metadata)?;
     // what is written to a device is not what the next reader of it reads
     let kind = metadata.file_type();
     let holds_what_is_written = !kind.is_char_device() && !kind.is_block_device();
-    let group_writes = metadata.mode() & 0o020 != 0 && !is_private(metadata.gid());
+    let group_writes = others_in_group_write(file, metadata);
     if !holds_what_is_written || !(group_writes || metadata.mode() & 0o002 != 0) {
         return Ok(());
     }
@@ -78,6 +79,21 @@ pub(super) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), GuardE
         return Ok(());
     }
     Err(GuardError::ForeignOwner { path: path.to_owned(), owner, user: geteuid().as_raw() })
+}
+
+/// Whether the group may write, and has other members than root and our user. With an access control list, the
+/// permissions of the group are the most that anybody on the list has.
+fn others_in_group_write(object: impl AsFd, metadata: &Metadata) -> bool {
+    metadata.mode() & 0o020 != 0 && (!is_private(metadata.gid()) || has_access_list(object))
+}
+
+fn has_access_list(object: impl AsFd) -> bool {
+    // by this way, because a descriptor that is only for looking at cannot be asked
+    let path = format!("/proc/self/fd/{}", object.as_fd().as_raw_fd());
+    match getxattr(path, "system.posix_acl_access", &mut [0_u8; 0][..]) {
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => false,
+        Ok(_) | Err(_) => true,
+    }
 }
 
 /// Whether the injector has put a file there. Only root can have made the directory, which is checked like every other.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
-use crate::config::settings::{Endpoint, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
+use crate::config::settings::{AdminAddress, Endpoint, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
 use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
@@ -51,7 +51,7 @@ pub(crate) fn confinement(
             Some(Target::File(path)) => path.parent().map(Path::to_owned).into_iter().collect(),
             Some(Target::Stdout | Target::Journald | Target::Syslog) | None => Vec::new(),
         },
-        remove: socket_directories(&settings.listeners),
+        remove: socket_directories(settings.listeners.iter().filter_map(socket_of).chain(admin_sockets(settings))),
         connect: connect.into_iter().collect(),
         // everything is bound already
         bind: Vec::new(),
@@ -72,11 +72,7 @@ const fn sockets_of_audit(settings: &Settings) -> UnixSockets {
 
 /// The directories that contain only Unix sockets of ours, which are removed at the end. The right to remove files
 /// holds for a whole directory, so a socket in a shared one (/run, /tmp) stays behind, and the next start replaces it.
-fn socket_directories(listeners: &[Listener]) -> Vec<PathBuf> {
-    let sockets = listeners.iter().filter_map(|listener| match &listener.address {
-        ListenOn::Unix(socket) => Some(socket.path.as_path()),
-        ListenOn::Tcp(_) | ListenOn::Inherited { .. } => None,
-    });
+fn socket_directories<'s>(sockets: impl Iterator<Item = &'s Path>) -> Vec<PathBuf> {
     let sockets: BTreeSet<&Path> = sockets.collect();
     let directories: BTreeSet<&Path> = sockets.iter().filter_map(|socket| socket.parent()).collect();
     let ours = |directory: &&Path| {
@@ -84,6 +80,20 @@ fn socket_directories(listeners: &[Listener]) -> Vec<PathBuf> {
             .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|entry| sockets.contains(entry.path().as_path()))))
     };
     directories.into_iter().filter(ours).map(Path::to_owned).collect()
+}
+
+fn socket_of(listener: &Listener) -> Option<&Path> {
+    match &listener.address {
+        ListenOn::Unix(socket) => Some(&socket.path),
+        ListenOn::Tcp(_) | ListenOn::Inherited { .. } => None,
+    }
+}
+
+fn admin_sockets(settings: &Settings) -> impl Iterator<Item = &Path> {
+    settings.admin.iter().flat_map(|admin| &admin.addresses).filter_map(|address| match address {
+        AdminAddress::Unix(socket) => Some(socket.path.as_path()),
+        AdminAddress::Tcp(_) => None,
+    })
 }
 
 /// Every endpoint that the configuration has us connect to.
@@ -221,12 +231,15 @@ mod tests {
         };
         let listeners = [listener("a"), listener("b")];
         for name in ["a", "b"] {
-            assert_eq!(socket_directories(&listeners), [directory.path()]);
+            assert_eq!(socket_directories(listeners.iter().filter_map(socket_of)), [directory.path()]);
             fs::write(directory.path().join(name), "").unwrap();
         }
-        assert!(socket_directories(&listeners[..1]).is_empty(), "b is not one of its sockets");
+        assert!(
+            socket_directories(listeners[..1].iter().filter_map(socket_of)).is_empty(),
+            "b is not one of its sockets"
+        );
         fs::create_dir(directory.path().join("below")).unwrap();
-        assert!(socket_directories(&listeners).is_empty());
-        assert!(socket_directories(&settings("https://[::1]/").listeners).is_empty());
+        assert!(socket_directories(listeners.iter().filter_map(socket_of)).is_empty());
+        assert!(socket_directories(std::iter::empty()).is_empty());
     }
 }

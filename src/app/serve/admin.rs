@@ -1,32 +1,27 @@
-//! The admin listener: its thread, and what it reports about the process.
+//! The admin listener: its sockets, its thread, and what it reports about the process.
 
-use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use tokio::task::LocalSet;
 
 use super::error::StartError;
 use super::key_reports;
 use super::serving::Serving;
 use super::sockets::BindError;
-use crate::admin::{Admin, Status};
-use crate::downstream::listener::{self, Security};
-use crate::downstream::server::Clocks;
-use crate::downstream::{Bound, Capacity, Current, Drain, Limits, MinimumRate, OwnerLookup, Service, accept};
+use crate::admin::{Admin, HostNames, Status};
+use crate::config::settings::{self, AdminAddress};
+use crate::downstream::unix_socket::{self, SocketPath};
+use crate::downstream::{ListenAddress, ListenerSocket, listener};
 use crate::telemetry::AuditLog;
 
-/// The admin listener serves a few probes and scrapers, each of which is quick.
-const ADMIN_LIMITS: Limits = Limits {
-    clocks: Clocks {
-        head_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(60),
-        slowest: MinimumRate { bytes: NonZeroU32::new(1024).unwrap(), grace: Duration::from_secs(5) },
-    },
-    connections: 64,
-};
+/// The sockets of the admin listener, bound and not served yet.
+pub(super) struct BoundAdmin {
+    sockets: Vec<ListenerSocket>,
+    names: HostNames,
+    /// Where they really listen.
+    addresses: Vec<ListenAddress>,
+    /// Removes its Unix sockets at the end.
+    paths: Vec<SocketPath>,
+}
 
 /// The source of what the admin listener reports.
 pub(super) struct ProcessStatus {
@@ -59,30 +54,48 @@ impl Status for ProcessStatus {
     }
 }
 
-/// Binds the admin listener.
-pub(super) fn bind(address: SocketAddr) -> Result<Option<TcpListener>, StartError> {
-    let failed = |source| StartError::Bind { table: "admin".to_owned(), source: BindError::Tcp { address, source } };
-    listener::bind(address, 1).map(|mut sockets| sockets.pop()).map_err(failed)
-}
+impl BoundAdmin {
+    /// Binds every address.
+    pub(super) fn bind(admin: &settings::Admin) -> Result<Self, StartError> {
+        let names = HostNames::new(admin.hosts.clone());
+        let mut bound = Self { sockets: Vec::new(), names, addresses: Vec::new(), paths: Vec::new() };
+        for address in &admin.addresses {
+            bound.add(address).map_err(|source| StartError::Bind { table: "admin".to_owned(), source })?;
+        }
+        Ok(bound)
+    }
 
-/// Serves until the drain begins.
-pub(super) fn serve(socket: TcpListener, status: Arc<dyn Status>, drain: Drain) {
-    let served = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
-        LocalSet::new().block_on(&runtime, async {
-            let listener = tokio::net::TcpListener::from_std(socket)?;
-            let current = Current::new(Service {
-                handler: Admin::new(status),
-                limits: ADMIN_LIMITS,
-                places: Capacity::new(ADMIN_LIMITS.connections),
-                requests: Arc::default(),
-                security: Security::Plain(OwnerLookup::Skip),
-                drain: drain.clone(),
-            });
-            accept(Bound::Tcp(listener), current, drain).await;
-            Ok(())
-        })
-    });
-    if let Err(error) = served {
-        tracing::error!(%error, "the admin listener cannot be served");
+    fn add(&mut self, address: &AdminAddress) -> Result<(), BindError> {
+        match address {
+            AdminAddress::Tcp(address) => {
+                let failed = |source| BindError::Tcp { address: *address, source };
+                for socket in listener::bind(*address, 1).map_err(failed)? {
+                    let chosen = socket.local_addr().unwrap_or(*address);
+                    self.addresses.push(ListenAddress::Tcp(chosen));
+                    self.sockets.push(ListenerSocket::Tcp(socket));
+                }
+            }
+            AdminAddress::Unix(socket) => {
+                let (socket, path) = unix_socket::bind(socket)?;
+                self.addresses.push(ListenAddress::Unix(Some(path.path().to_owned())));
+                self.sockets.push(ListenerSocket::Unix(socket));
+                self.paths.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Its addresses, the paths to remove at the end, and what its thread is to do.
+    pub(super) fn into_work(
+        self,
+        status: Arc<dyn Status>,
+    ) -> (Vec<ListenAddress>, Vec<SocketPath>, impl FnOnce() + Send) {
+        let Self { sockets, names, addresses, paths } = self;
+        let serve = move || {
+            if let Err(error) = Admin::new(status, names).serve(sockets) {
+                tracing::error!(%error, "the admin listener cannot be served");
+            }
+        };
+        (addresses, paths, serve)
     }
 }

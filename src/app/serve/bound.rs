@@ -1,7 +1,6 @@
 //! From a graph to a proxy that serves: binds every socket, then starts every thread.
 
 use std::io;
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +8,7 @@ use std::thread;
 
 use tokio::sync::{mpsc, watch};
 
-use super::admin::{self, ProcessStatus};
+use super::admin::{BoundAdmin, ProcessStatus};
 use super::error::StartError;
 use super::running::Running;
 use super::serving::Serving;
@@ -28,7 +27,7 @@ pub struct Bound {
     graph: Arc<Graph>,
     listeners: Vec<BoundListener>,
     unused_sockets: Vec<String>,
-    admin: Option<TcpListener>,
+    admin: Option<BoundAdmin>,
     audit: Option<OpenedAudit>,
 }
 
@@ -47,7 +46,7 @@ impl Bound {
             listeners.push(bound.map_err(failed)?);
         }
         let unused_sockets = unused(&graph.settings.listeners, inherited);
-        let admin = graph.settings.admin.as_ref().map(|admin| admin::bind(admin.address)).transpose()?.flatten();
+        let admin = graph.settings.admin.as_ref().map(BoundAdmin::bind).transpose()?;
         Ok(Self { graph: Arc::new(graph), listeners, unused_sockets, admin, audit })
     }
 
@@ -66,20 +65,20 @@ impl Bound {
     /// # Errors
     /// [`StartError`]; nothing serves then.
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
-        let Self { graph, mut listeners, unused_sockets: _, admin: admin_socket, audit } = self;
-        let admin = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
+        let Self { graph, mut listeners, unused_sockets: _, admin, audit } = self;
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (cut, cut_signal) = watch::channel(false);
-        let (admin_drain, admin_signal) = watch::channel(false);
         let (adopted, adoptions) = std::sync::mpsc::channel();
         let paths = listeners.iter_mut().filter_map(BoundListener::take_path).collect();
         let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let (audit, audit_writer) = start_audit(&graph, audit)?;
-        if let Some(socket) = admin_socket {
+        let (mut admin_addresses, mut admin_paths) = (Vec::new(), Vec::new());
+        if let Some(admin) = admin {
             let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
-            let status = ProcessStatus { serving, draining, audit };
-            spawn("admin", move || admin::serve(socket, Arc::new(status), Drain::new(admin_signal)))?;
+            let (addresses, paths, serve) = admin.into_work(Arc::new(ProcessStatus { serving, draining, audit }));
+            (admin_addresses, admin_paths) = (addresses, paths);
+            spawn("admin", serve)?;
         }
         let (ends, worker_ends) = mpsc::unbounded_channel();
         for number in 0..graph.settings.process.workers {
@@ -102,11 +101,11 @@ impl Bound {
             serving,
             reloader: None,
             addresses: listeners.into_iter().map(|listener| (listener.name, listener.address)).collect(),
-            admin,
+            admin: admin_addresses,
+            _admin_paths: admin_paths,
             draining,
             drain,
             cut,
-            _admin_drain: admin_drain,
             worker_ends,
             audit_writer,
         })

@@ -18,6 +18,7 @@ use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::config::settings::Name;
 use crate::downstream::ListenAddress;
+use crate::downstream::unix_socket::SocketPath;
 use crate::telemetry::audit::AuditWriter;
 
 /// How long the last audit lines may take after the last exchange. Where exchanges are cut off, all of the end takes no
@@ -42,11 +43,12 @@ pub struct Running {
     pub(super) serving: Arc<Serving>,
     pub(super) reloader: Option<Reloader>,
     pub(super) addresses: BTreeMap<Name, ListenAddress>,
-    pub(super) admin: Option<SocketAddr>,
+    pub(super) admin: Vec<ListenAddress>,
+    /// Removes the admin listener's Unix sockets when this is dropped.
+    pub(super) _admin_paths: Vec<SocketPath>,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) drain: watch::Sender<bool>,
     pub(super) cut: watch::Sender<bool>,
-    pub(super) _admin_drain: watch::Sender<bool>,
     pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
     pub(super) audit_writer: Option<AuditWriter>,
 }
@@ -67,8 +69,8 @@ impl Running {
     }
 
     /// Where the admin listener really listens.
-    pub(crate) const fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin
+    pub(crate) fn admin_addresses(&self) -> &[ListenAddress] {
+        &self.admin
     }
 
     /// The graph that is served.

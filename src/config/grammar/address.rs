@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::reading::value::{Given, shown};
-use crate::config::settings::ListenOn;
+use crate::config::settings::{AdminAddress, ListenOn};
 use crate::downstream::unix_socket::UnixSocket;
 
 /// Longest path of a Unix socket, in bytes (`sun_path` less its closing NUL).
@@ -36,6 +36,18 @@ pub(crate) fn listen(given: &Given<'_>) -> Result<ListenOn, String> {
         return Ok(ListenOn::Inherited { name: name.to_owned() });
     }
     socket(given).map(ListenOn::Tcp)
+}
+
+/// Where health and metrics are served: an IP address and port, or `unix:/path`.
+pub(crate) fn admin(given: &Given<'_>) -> Result<AdminAddress, String> {
+    match listen(given)? {
+        ListenOn::Tcp(address) => Ok(AdminAddress::Tcp(address)),
+        ListenOn::Unix(socket) => Ok(AdminAddress::Unix(socket)),
+        ListenOn::Inherited { .. } => Err(format!(
+            "{} cannot serve health and metrics: write an IP address with a port, or \"unix:/path\"",
+            given.shown()
+        )),
+    }
 }
 
 /// An address to listen on: an IP address and a port. Host names are refused, because what they resolve to may change.

@@ -1,10 +1,33 @@
 //! `[admin]` as the program uses it.
 
+use std::fmt;
 use std::net::SocketAddr;
+
+use crate::downstream::unix_socket::UnixSocket;
 
 /// `[admin]`: `/livez`, `/readyz`, `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// `address`. Any address: what it serves is not secret, and the kubelet calls the pod's.
-    pub address: SocketAddr,
+    /// `address`: one or several.
+    pub addresses: Vec<AdminAddress>,
+    /// `hosts`: values of `Host` that are accepted beside IP addresses and `localhost`. Lower case.
+    pub hosts: Vec<String>,
+}
+
+/// Where health and metrics are served. Any address: what is served is not secret, and the kubelet calls the pod's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminAddress {
+    /// `IP:PORT`; port 0 takes any free one.
+    Tcp(SocketAddr),
+    /// `unix:/path`, and who may connect to it.
+    Unix(UnixSocket),
+}
+
+impl fmt::Display for AdminAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
+        }
+    }
 }

@@ -13,7 +13,7 @@ mod name;
 mod process;
 mod route;
 
-pub use admin::Admin;
+pub use admin::{Admin, AdminAddress};
 pub use client::{Client, Rate, Share};
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{

@@ -2,33 +2,94 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::config::grammar::address;
+use crate::config::grammar::{address, route_choice};
 use crate::config::reading::table::Table;
-use crate::config::settings::Admin;
+use crate::config::settings::{Admin, AdminAddress};
+use crate::config::tables::listener::{NOT_A_SOCKET_OF_OURS, SOCKET_MODE, group, permissions};
+use crate::downstream::unix_socket::UnixSocket;
 
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
 
 /// Reads `[admin]`.
 pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
-    let address = table.get("address", ADMIN, address::socket);
+    let addresses = table.several("address", address::admin);
+    let mode = table.get("mode", SOCKET_MODE, permissions);
+    let group = table.get("group", None, |given| group(given).map(Some));
+    let hosts = table.list("hosts", Vec::new(), route_choice::host);
+    let mut addresses = addresses?;
+    if addresses.is_empty() {
+        addresses.push(AdminAddress::Tcp(ADDRESS));
+    }
+    if !addresses.iter().any(|address| matches!(address, AdminAddress::Unix(_))) {
+        for key in ["mode", "group"].into_iter().filter(|key| table.has(key)) {
+            table.fault(key, NOT_A_SOCKET_OF_OURS);
+        }
+    }
     table.finish();
-    Some(Admin { address: address? })
+    let (mode, group) = (mode?, group?);
+    let owned = |address| match address {
+        AdminAddress::Unix(UnixSocket { path, .. }) => {
+            AdminAddress::Unix(UnixSocket { path, mode, group: group.clone() })
+        }
+        tcp @ AdminAddress::Tcp(_) => tcp,
+    };
+    Some(Admin { addresses: addresses.into_iter().map(owned).collect(), hosts: hosts? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::sample::{LEAST, settings};
+    use crate::config::sample::{LEAST, faults, parse_with, settings};
+    use crate::downstream::unix_socket::Group;
+
+    fn admin(lines: &str) -> Admin {
+        settings(&format!("{LEAST}[admin]\n{lines}")).admin.unwrap()
+    }
+
+    fn shown(admin: &Admin) -> Vec<String> {
+        admin.addresses.iter().map(ToString::to_string).collect()
+    }
 
     #[test]
     fn admin_is_there_only_when_its_table_is() {
         assert_eq!(settings(LEAST).admin, None);
-        assert_eq!(settings(&format!("{LEAST}[admin]")).admin, Some(Admin { address: ADMIN }));
+        assert_eq!(admin(""), Admin { addresses: vec![AdminAddress::Tcp(ADDRESS)], hosts: Vec::new() });
     }
 
     #[test]
-    fn admin_may_listen_anywhere() {
-        let read = settings(&format!("{LEAST}[admin]\naddress = \"0.0.0.0:8022\""));
-        assert_eq!(read.admin.unwrap().address.to_string(), "0.0.0.0:8022");
+    fn admin_may_listen_anywhere_and_at_several_places() {
+        assert_eq!(shown(&admin("address = \"0.0.0.0:8022\"")), ["0.0.0.0:8022"]);
+        let several = admin("address = [\"127.0.0.1:8022\", \"[::1]:8022\", \"unix:/run/a/admin\"]");
+        assert_eq!(shown(&several), ["127.0.0.1:8022", "[::1]:8022", "unix:/run/a/admin"]);
+        let variable = [("COUNTERSIGN__ADMIN__ADDRESS", "127.0.0.1:1, unix:/run/admin")];
+        assert_eq!(shown(&parse_with(LEAST, &variable).unwrap().admin.unwrap()), ["127.0.0.1:1", "unix:/run/admin"]);
+    }
+
+    #[test]
+    fn its_unix_sockets_have_a_mode_and_a_group() {
+        let socket = |lines: &str| match admin(lines).addresses.remove(0) {
+            AdminAddress::Unix(socket) => (socket.mode, socket.group),
+            AdminAddress::Tcp(address) => panic!("{address}"),
+        };
+        assert_eq!(socket("address = \"unix:/run/admin\""), (0o660, None));
+        let expected = (0o666, Some(Group::Name("monitoring".to_owned())));
+        assert_eq!(socket("address = \"unix:/run/admin\"\nmode = \"0666\"\ngroup = \"monitoring\""), expected);
+        let found = faults(&format!("{LEAST}[admin]\nmode = \"0666\""));
+        assert!(found.len() == 1 && found[0].contains("admin.mode: is for Unix sockets"), "{found:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_an_address_or_a_host_is_refused() {
+        for (line, why) in [
+            ("address = []", "is an empty list"),
+            ("address = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "stands in the list twice"),
+            ("address = \"systemd:admin\"", "cannot serve health and metrics"),
+            ("address = [\"localhost:1\"]", "is a name"),
+            ("address = \"unix:relative\"", "is not a Unix socket"),
+            ("hosts = [\"*.internal\"]", "is a pattern"),
+        ] {
+            let found = faults(&format!("{LEAST}[admin]\n{line}"));
+            assert!(found.len() == 1 && found[0].contains(why), "{line}: {found:?}");
+        }
     }
 }

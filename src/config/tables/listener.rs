@@ -18,7 +18,10 @@ use crate::downstream::unix_socket::{Group, UnixSocket};
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
 /// The owner and the group may connect.
-const SOCKET_MODE: u32 = 0o660;
+pub(crate) const SOCKET_MODE: u32 = 0o660;
+/// What is said of `mode` and `group` elsewhere.
+pub(crate) const NOT_A_SOCKET_OF_OURS: &str =
+    "is for Unix sockets that countersign makes, `address = \"unix:/...\"`: remove it";
 /// 1 KiB/s: a call of an SDK moves faster over any link that it can be used on.
 const MINIMUM_RATE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
 /// A larger number is a typing error: file descriptors run out long before.
@@ -69,8 +72,7 @@ fn listen_address(table: &mut Table<'_>) -> Option<ListenOn> {
         other @ (ListenOn::Tcp(_) | ListenOn::Inherited { .. }) => {
             for key in ["mode", "group"] {
                 if table.has(key) {
-                    table
-                        .fault(key, "is for Unix sockets that countersign makes, `address = \"unix:/...\"`: remove it");
+                    table.fault(key, NOT_A_SOCKET_OF_OURS);
                 }
             }
             Some(other)
@@ -79,7 +81,7 @@ fn listen_address(table: &mut Table<'_>) -> Option<ListenOn> {
 }
 
 /// Permission bits in octal, as for `chmod`.
-fn permissions(given: &Given<'_>) -> Result<u32, String> {
+pub(crate) fn permissions(given: &Given<'_>) -> Result<u32, String> {
     let wrong = || format!("{} is not a mode: write e.g. \"0660\", in quotes", given.shown());
     let text = given.as_text().ok_or_else(wrong)?;
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
@@ -88,7 +90,7 @@ fn permissions(given: &Given<'_>) -> Result<u32, String> {
 }
 
 /// The group of a socket, by number or name.
-fn group(given: &Given<'_>) -> Result<Group, String> {
+pub(crate) fn group(given: &Given<'_>) -> Result<Group, String> {
     let wrong = || format!("{} is not a group: write its name, or its number without quotes", given.shown());
     let digits = given.as_text().is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
     match given {
