@@ -109,6 +109,15 @@ impl Callers {
         identify(&[Method::Mtls], &self.clients, evidence).map(drop)
     }
 
+    /// Whether the user at the other end of a Unix socket, whom `evidence` has the IDs of, may send requests. A listener
+    /// that reads `Authorization` has nothing against any: a request may bring a token.
+    ///
+    /// # Errors
+    /// The user belongs to no client, so that every request on the connection will be refused.
+    pub fn check_user(&self, evidence: &Evidence<'_>) -> Result<(), AuthenticationError> {
+        if self.read_authorization() { Ok(()) } else { self.authenticate(evidence).map(drop) }
+    }
+
     /// Whether the `Authorization` field is evaluated.
     #[must_use]
     pub fn read_authorization(&self) -> bool {
@@ -383,6 +392,16 @@ mod tests {
         assert_eq!(named(token(b"old")), TokenDigest::of(b"old").mark().to_string());
         assert_eq!(named(Evidence { service_account: Some("ns/pod"), ..token(b"a JWT") }), "ns/pod");
         assert_eq!(named(Evidence { uid: Some(1000), ..Evidence::default() }), "");
+    }
+
+    #[test]
+    fn a_user_whom_no_client_has_is_turned_away_only_where_a_token_could_not_help() {
+        let stranger = Evidence { uid: Some(7), gid: Some(7), ..Evidence::default() };
+        let known = Evidence { uid: Some(1000), ..stranger };
+        assert!(callers(&[UnixPeer]).check_user(&stranger).is_err());
+        assert!(callers(&[UnixPeer]).check_user(&known).is_ok());
+        assert!(callers(&[UnixPeer, BearerToken]).check_user(&stranger).is_ok());
+        assert!(callers(&[ServiceAccount]).check_user(&stranger).is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::capacity::Permit;
 use super::drain::Drain;
@@ -24,8 +24,10 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// not accepted yet; closing the socket at once would reset those connections and lose their requests.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 
-/// How long a connection waits for another worker to make room. A worker does so as soon as it runs.
-const OTHER_WORKERS: Duration = Duration::from_millis(500);
+/// How long a connection waits for another worker to make room, and how often. A worker does so as soon as it runs, if
+/// it has something to end.
+const OTHER_WORKERS: Duration = Duration::from_millis(50);
+const ATTEMPTS: usize = 10;
 
 /// What accepting needs.
 struct Acceptor<H> {
@@ -92,43 +94,41 @@ impl<H: Handler> Acceptor<H> {
         resident.served_by(task.abort_handle());
     }
 
-    /// A place of a connection of this worker that made room: of a stranger, or, unless another worker has one of
-    /// those, of an idle connection.
+    /// A place of a connection of this worker that made room.
     fn make_room(&self, service: &Service<H>) -> Option<Permit> {
-        let connections = self.current.connections();
-        let strangers_first = |rank| match rank {
-            Rank::Stranger => true,
-            Rank::Idle => service.requests.strangers_elsewhere(connections.strangers()) == 0,
-        };
-        [Rank::Stranger, Rank::Idle].into_iter().filter(|rank| strangers_first(*rank)).find_map(|rank| {
-            // again when another worker was faster to take the place
-            while self.evict(rank) {
-                if let Some(place) = service.places.take() {
-                    return Some(place);
-                }
-            }
-            None
-        })
-    }
-
-    /// A place that another worker makes; this one may have got something to end meanwhile.
-    async fn room_elsewhere(&self, service: &Service<H>) -> Option<Permit> {
-        let end = Instant::now().checked_add(OTHER_WORKERS)?;
-        while let Some(freed) = service.requests.ask()
-            && timeout_at(end, freed).await.is_ok()
-        {
+        // again when another worker was faster to take the place
+        while self.evict_one() {
             if let Some(place) = service.places.take() {
                 return Some(place);
             }
         }
-        service.places.take().or_else(|| self.make_room(service))
+        None
+    }
+
+    /// A place that another worker makes, or this one, which may have got something to end meanwhile.
+    async fn room_elsewhere(&self, service: &Service<H>) -> Option<Permit> {
+        for _ in 0..ATTEMPTS {
+            let freed = service.requests.ask()?;
+            let _in_time = timeout(OTHER_WORKERS, freed).await;
+            if let Some(place) = service.places.take().or_else(|| self.make_room(service)) {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    /// Ends the connection that makes room first: a stranger, or, unless another worker has one of those, an idle one.
+    fn evict_one(&self) -> bool {
+        let connections = self.current.connections();
+        self.evict(Rank::Stranger)
+            || (connections.requests().strangers_elsewhere(connections.strangers()) == 0 && self.evict(Rank::Idle))
     }
 
     /// Ends connections of this worker when another one has no place for a new one.
     async fn make_room_for_others(&self) {
         let requests = Arc::clone(self.current.connections().requests());
         loop {
-            requests.meet(|| self.evict(Rank::Stranger) || self.evict(Rank::Idle)).await;
+            requests.meet(|| self.evict_one()).await;
         }
     }
 

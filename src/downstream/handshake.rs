@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -18,7 +18,7 @@ use super::peer::certificate::{self, CertificateError};
 use super::peer::evidence::{PeerEvidence, PeerFacts};
 use super::peer::tls::ReloadableTls;
 use super::peer::{DescribedCertificate, HandshakeFault, TurnedAway, loopback, presented};
-use super::server::{Current, Handler, Lifetime, Metered, Service, serve};
+use super::server::{Current, Handler, LAST_CALL, Lifetime, Metered, Service, serve};
 use super::socket::bound::{Accepted, OwnerLookup};
 use super::socket::listener::{Security, tls_on_unix_socket};
 
@@ -38,6 +38,12 @@ pub(super) enum HandshakeError {
     /// The handshake did not end within [`HANDSHAKE_TIMEOUT`].
     #[error("the TLS handshake took more than {HANDSHAKE_TIMEOUT:?}")]
     Slow,
+    /// The user at the other end of a Unix socket belongs to no client.
+    #[error("the user belongs to no client of this listener")]
+    UnknownUser,
+    /// The process drains, and the handshake was not complete soon after that had begun.
+    #[error("the TLS handshake was under way when the process began to drain")]
+    Draining,
     /// The certificate was verified, but its names cannot be trusted.
     #[error("the client certificate cannot identify a client: {0}")]
     Certificate(#[source] CertificateError),
@@ -46,7 +52,8 @@ pub(super) enum HandshakeError {
 impl HandshakeError {
     fn fault(&self) -> HandshakeFault {
         match self {
-            Self::Socket(_) => HandshakeFault::Closed,
+            Self::Socket(_) | Self::Draining => HandshakeFault::Closed,
+            Self::UnknownUser => HandshakeFault::UnknownUid,
             Self::Handshake(error) => HandshakeFault::of(error),
             Self::Slow => HandshakeFault::Timeout,
             Self::Certificate(error) => error.into(),
@@ -75,6 +82,9 @@ pub(super) async fn serve_authenticated<H: Handler>(
         }
         (Accepted::Unix(stream), Security::Plain(_nothing_to_ask)) => {
             let peer = Rc::new(credentials(&stream)?);
+            if !service.handler.admits(&peer) {
+                return Err(HandshakeError::UnknownUser);
+            }
             serve(stream, peer, clocks, Lifetime::Unlimited, current, drain, resident).await;
         }
         (Accepted::Unix(_), Security::Tls(_)) => return Err(HandshakeError::Socket(tls_on_unix_socket())),
@@ -95,10 +105,11 @@ async fn serve_tls<H: Handler>(
     drain: Drain,
     resident: Rc<Resident>,
 ) -> Result<(), HandshakeError> {
-    let (agreed, presented) = presented::during(handshake(stream, tls)).await;
+    let (agreed, presented) = presented::during(handshake(stream, tls, &drain)).await;
     let certificate = presented.as_ref().map(DescribedCertificate::of).map(Box::new);
     let (stream, names) = match agreed.and_then(|stream| Ok((names(&stream)?, stream))) {
         Ok((names, stream)) => (stream, names),
+        Err(HandshakeError::Draining) => return Err(HandshakeError::Draining), // that is not the client's doing
         Err(error) => {
             let peer = PeerFacts::Tls { address, names: certificate::Names::default(), certificate: None }.into();
             service.handler.turn_away(&TurnedAway {
@@ -134,10 +145,24 @@ fn credentials(stream: &UnixStream) -> Result<PeerEvidence, HandshakeError> {
     Ok(PeerFacts::Unix { uid: peer.uid(), gid: peer.gid(), pid }.into())
 }
 
-async fn handshake(stream: TcpStream, tls: &ReloadableTls) -> Result<TlsStream<Metered>, HandshakeError> {
+async fn handshake(
+    stream: TcpStream,
+    tls: &ReloadableTls,
+    drain: &Drain,
+) -> Result<TlsStream<Metered>, HandshakeError> {
     set_nodelay(&stream)?;
-    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(Metered::new(stream))).await {
-        Ok(agreed) => agreed.map_err(HandshakeError::Handshake),
-        Err(_elapsed) => Err(HandshakeError::Slow),
+    let accepting = TlsAcceptor::from(tls.current()).accept(Metered::new(stream));
+    tokio::select! {
+        agreed = timeout(HANDSHAKE_TIMEOUT, accepting) => match agreed {
+            Ok(agreed) => agreed.map_err(HandshakeError::Handshake),
+            Err(_elapsed) => Err(HandshakeError::Slow),
+        },
+        // the request of a client that is about to have one may still come, as on any connection
+        () = last_call(drain) => Err(HandshakeError::Draining),
     }
+}
+
+async fn last_call(drain: &Drain) {
+    drain.begun().await;
+    sleep(LAST_CALL).await;
 }

@@ -6,6 +6,8 @@ use thiserror::Error;
 use super::grammar::{TOKEN, is_value_byte};
 use super::head_line::read_field;
 
+/// The most digits of a size: those of 64 bits. More could only be zeros, of which a parser elsewhere may drop some.
+const MAX_DIGITS: usize = 16;
 /// The most bytes of extensions in a body. Hardly any client sends extensions.
 const MAX_EXTENSIONS: usize = 16 * 1024;
 /// The most bytes of trailers after a body.
@@ -51,6 +53,8 @@ pub struct ChunkedDecoder {
     state: State,
     /// The size as far as it has been read, then the bytes of the chunk still to come.
     size: u64,
+    /// How many digits the size has.
+    digits: usize,
     /// How many bytes of extensions have been read.
     extensions: usize,
     /// The trailer that is being read.
@@ -68,8 +72,10 @@ enum State {
     Size,
     /// More digits, or what ends them.
     Digits,
-    /// Blanks after a size, which RFC 9112 tells receivers to accept before an extension.
+    /// Blanks after a size, which RFC 9112 tells receivers to accept before an extension, and nowhere else.
     Blank,
+    /// The name of an extension, or blanks before it.
+    ExtensionName,
     Extension,
     SizeLf,
     Data,
@@ -92,6 +98,7 @@ impl ChunkedDecoder {
         Self {
             state: State::Size,
             size: 0,
+            digits: 0,
             extensions: 0,
             trailer: Vec::new(),
             trailers: 0,
@@ -150,12 +157,14 @@ impl ChunkedDecoder {
     fn read(&mut self, byte: u8) -> Result<Part, BadChunk> {
         let (next, part) = match (self.state, byte) {
             (State::Size, _) => {
-                self.size = 0;
+                (self.size, self.digits) = (0, 0);
                 self.digit(byte)?
             }
             (State::Digits | State::Blank, b' ' | b'\t') => (State::Blank, Part::Extension),
-            (State::Digits | State::Blank, b';') => (State::Extension, Part::Extension),
-            (State::Digits | State::Blank | State::Extension, b'\r') => (State::SizeLf, Part::Framing),
+            (State::Digits | State::Blank, b';') => (State::ExtensionName, Part::Extension),
+            (State::ExtensionName, b' ' | b'\t') => (State::ExtensionName, Part::Extension),
+            (State::ExtensionName, _) if TOKEN.has(&byte) => (State::Extension, Part::Extension),
+            (State::Digits | State::Extension, b'\r') => (State::SizeLf, Part::Framing),
             (State::Digits, _) => self.digit(byte)?,
             (State::Extension, _) if is_value_byte(&byte) => (State::Extension, Part::Extension),
             (State::SizeLf, b'\n') if self.size == 0 => (State::Trailers, Part::Framing),
@@ -172,6 +181,7 @@ impl ChunkedDecoder {
             (State::LastLf, b'\n') => (State::End, Part::Framing),
             (
                 State::Blank
+                | State::ExtensionName
                 | State::Extension
                 | State::SizeLf
                 | State::Data
@@ -194,6 +204,10 @@ impl ChunkedDecoder {
         let digit = char::from(byte).to_digit(16).ok_or(BadChunk::Framing)?;
         let size = self.size.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit)));
         self.size = size.ok_or(BadChunk::Framing)?;
+        self.digits = self.digits.saturating_add(1);
+        if self.digits > MAX_DIGITS {
+            return Err(BadChunk::Framing);
+        }
         Ok((State::Digits, Part::Framing))
     }
 
@@ -250,7 +264,7 @@ mod tests {
             ("0\r\n\r\n", ""),
             ("3\r\na=b\r\n0\r\n\r\n", "a=b"),
             (
-                "003 \t;x=\"y\"\r\na=b\r\n1B;z\r\n\r\n0\r\n\r\nnot a chunk at all, \r\n0;q\r\nA: b\r\nC:\r\n\r\n",
+                "0000000000000003 \t;\t x=\"y\"\r\na=b\r\n1B;z\r\n\r\n0\r\n\r\nnot a chunk at all, \r\n0;q\r\nA: b\r\nC:\r\n\r\n",
                 "a=b\r\n0\r\n\r\nnot a chunk at all, ",
             ),
         ] {
@@ -280,6 +294,14 @@ mod tests {
             "1\r\na\n",
             "1\r\na\rb",
             "fffffffffffffffff\r\n",
+            "00000000000000001\r\na\r\n0\r\n\r\n",
+            "1 \r\na\r\n0\r\n\r\n",
+            "1\t\r\na\r\n0\r\n\r\n",
+            "1;\r\na\r\n0\r\n\r\n",
+            "1; \r\na\r\n0\r\n\r\n",
+            "1;;x\r\na\r\n0\r\n\r\n",
+            "1;=x\r\na\r\n0\r\n\r\n",
+            "0 \r\n\r\n",
             "0\r\n\n",
             "0\r\n\rx",
             "0\r\nA: b\n",

@@ -200,6 +200,10 @@ impl Handler for Proxy {
         reception::check(self, peer);
     }
 
+    fn admits(&self, peer: &PeerEvidence) -> bool {
+        reception::admit(self, peer)
+    }
+
     fn turn_away(&self, refused: &TurnedAway<'_>) {
         reception::note(self, refused);
     }

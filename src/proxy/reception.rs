@@ -49,6 +49,18 @@ pub(super) fn check(proxy: &Proxy, peer: &PeerEvidence) {
     }
 }
 
+/// Whether a client on a Unix socket may send requests. It is noted when it may not.
+pub(super) fn admit(proxy: &Proxy, peer: &PeerEvidence) -> bool {
+    match proxy.callers.check_user(&evidence_of(peer)) {
+        Ok(()) => true,
+        Err(error) => {
+            let fault = HandshakeFault::UnknownUid;
+            note(proxy, &TurnedAway { peer, fault, error: causes(&error), certificate: None });
+            false
+        }
+    }
+}
+
 /// A closed connection is what a check of the port looks like.
 const fn severity(fault: HandshakeFault) -> Severity {
     match fault {

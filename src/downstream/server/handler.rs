@@ -31,6 +31,11 @@ pub trait Handler: 'static {
     /// Sees a client of TLS whose handshake is complete, before its first request.
     fn greet(&self, _: &PeerEvidence) {}
 
+    /// Whether a client on a Unix socket may send requests. If not, its connection is closed at once.
+    fn admits(&self, _: &PeerEvidence) -> bool {
+        true
+    }
+
     /// Hears of a client that is turned away before its first request, to count, log and audit it.
     fn turn_away(&self, _: &TurnedAway<'_>) {}
 

@@ -23,7 +23,7 @@ pub enum Lifetime {
 
 /// How long a connection on which nothing happens is kept after a drain has begun. A client in the middle of its work,
 /// or one that has just connected, has its next request on the way; it is answered, with `Connection: close`.
-const LAST_CALL: Duration = Duration::from_millis(250);
+pub(in crate::downstream) const LAST_CALL: Duration = Duration::from_millis(250);
 
 /// Says when the request that is under way is the last of its connection.
 pub(super) struct LastRequest {

@@ -26,6 +26,7 @@ pub use client_socket::{Peer, Socket};
 pub use connection::serve;
 pub use exchange_guard::ExchangeGuard;
 pub use handler::{Handler, Reply};
+pub(in crate::downstream) use lifetime::LAST_CALL;
 pub use lifetime::Lifetime;
 pub use limits::{Clocks, Limits};
 pub use metered::Metered;

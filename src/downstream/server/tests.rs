@@ -37,7 +37,8 @@ const CLOCKS: Clocks = Clocks {
     slowest: MinimumRate { bytes: NonZeroU32::new(100).unwrap(), grace: Duration::from_secs(20) },
 };
 const FORM: &str = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na=b";
-const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;x\r\na\r\n2 \r\n=b\r\n0\r\nX: y\r\n\r\n";
+const CHUNKED: &str =
+    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;x\r\na\r\n2 ;y\r\n=b\r\n0\r\nX: y\r\n\r\n";
 
 /// Answers by the path: `/wait` never, `/unread` without reading the body, `/trickle` and `/long` a byte every two
 /// seconds, others with the body.

@@ -73,4 +73,12 @@ pub const STRICTER_BODIES: &[(&str, &str)] = &[
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a\u{1}\r\na\r\n0\r\n\r\n",
         "an extension is text (RFC 9112 section 7.1.1)",
     ),
+    (
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n0\r\n\r\n",
+        "blanks behind a size stand only before an extension (RFC 9112 section 7.1.1)",
+    ),
+    (
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;\r\na\r\n0\r\n\r\n",
+        "an extension has a name (RFC 9112 section 7.1.1)",
+    ),
 ];

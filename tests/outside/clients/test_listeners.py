@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import time
@@ -81,10 +82,22 @@ def test_a_unix_socket_has_its_mode_and_knows_its_peer_by_uid(serve, tmp_path):
     assert "<ListJobsResponse" in body
 
 
-def test_a_peer_that_no_client_names_is_refused(serve, tmp_path):
+def test_a_peer_that_no_client_names_is_closed_at_once_and_named_in_the_log(serve, tmp_path):
     tmp_path.chmod(0o755)
     path = tmp_path / "countersign.sock"
-    serve(f'address = "unix:{path}"\nauthenticate = ["unix-peer"]', client("other", "uid = 54321"))
+    _, process = serve(f'address = "unix:{path}"\nauthenticate = ["unix-peer"]', client("other", "uid = 54321"))
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(TIMEOUT)
+        peer.connect(str(path))
+        assert peer.recv(1) == b"", "nothing is waited for"
+    line = json.loads(process.wait_for(r'"reason":"unknown_uid"').string)
+    assert f"uid={os.getuid()}" in line["peer"]
+
+
+def test_a_peer_that_no_client_names_may_have_a_token_where_tokens_count(serve, tmp_path):
+    tmp_path.chmod(0o755)
+    path = tmp_path / "countersign.sock"
+    serve(f'address = "unix:{path}"\nauthenticate = ["unix-peer", "token"]', client("other", "uid = 54321"))
     status, body = curl("--unix-socket", str(path), "http://anything/")
     assert (status, "<Code>MissingAuthenticationToken</Code>" in body) == (403, True), body
 

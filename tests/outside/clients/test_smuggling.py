@@ -177,12 +177,13 @@ FIELDS = [
 CHUNKS = [
     *[normalised(f"the chunk sizes {sizes!r}",
                  chunked(body=b"%b\r\n%b\r\n%b\r\n\r\n" % (sizes[0], FORM, sizes[1])))
-      for sizes in ((b"1b", b"0"), (b"1B", b"0"), (b"001b", b"000"), (b"1b \t", b"0 "), (b"1b ; a = b", b"0;c"))],
+      for sizes in ((b"1b", b"0"), (b"1B", b"0"), (b"001b", b"000"), (b"1b \t;c", b"0 ;c"), (b"1b ; a = b", b"0;c"))],
     normalised("a form in chunks of one byte", chunked(body=chunks(*[bytes([byte]) for byte in FORM]))),
     normalised("a few chunk extensions", chunked(body=chunks(FORM, extension=b";name=value;other=\"quoted\""))),
     *[refused(f"the chunk size {size!r}", chunked(body=size + b"\r\n" + FORM + b"\r\n0\r\n\r\n"), {400})
       for size in (b"", b"0x1b", b"+1b", b"-1b", b"1b h", b"zz", b"1b,1b", b"1_b", b"fffffffffffffffff",
-                   b"1000000000000001b", b"1b\r", b"1b\r\r", b"\x0b1b", "１b".encode(), b"\0", b"1b\0", b"g1b")],
+                   b"1000000000000001b", b"0000000000000001b", b"1b ", b"1b\t", b"1b;", b"1b; ", b"1b;;c", b"1b;=c",
+                   b"1b\r", b"1b\r\r", b"\x0b1b", "１b".encode(), b"\0", b"1b\0", b"g1b")],
     *[refused(f"the chunk size with {end!r} behind it", chunked(body=b"1b" + end + FORM + b"\r\n0\r\n\r\n"), {400})
       for end in (b"\n", b"\r", b"", b"\n\r", b";x\n", b";x\r", b";\n", b";a=\"\n\"", b";\r")],
     *[refused(f"chunk data with {end!r} behind it", chunked(body=b"1b\r\n" + FORM + end + b"0\r\n\r\n"), {400})

@@ -98,6 +98,13 @@ class Stage:
         self.far = self.address("listening", "far")
         self.admin = self.address("admin listening")
 
+    def stop(self):
+        """Asks the program to end, and returns how long that took, in seconds."""
+        begun = time.monotonic()
+        self._child.terminate()
+        self._child.wait(PATIENCE)
+        return time.monotonic() - begun
+
     def log(self):
         """The lines of the log."""
         return [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
@@ -136,9 +143,9 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(binary, directory, *, clients=None, more=""):
-    """Starts endpoint and program. `clients` has further lines for `[client.NAME]`, `more` further tables, in which
-    `{endpoint}` is the port of the endpoint."""
+def stage(binary, directory, *, clients=None, listeners=None, more=""):
+    """Starts endpoint and program. `clients` and `listeners` have further lines for `[client.NAME]` and
+    `[listener.NAME]`, `more` has further tables, in which `{endpoint}` is the port of the endpoint."""
     raise_descriptors()
     directory = pathlib.Path(directory)
     key = directory / "key.json"
@@ -149,6 +156,8 @@ def stage(binary, directory, *, clients=None, more=""):
     port = int(endpoint.stdout.readline())
     configuration = directory / "countersign.toml"
     text = CONFIGURATION.format(endpoint=port, directory=directory)
+    for name, lines in (listeners or {}).items():
+        text = text.replace(f"[listener.{name}]\n", f"[listener.{name}]\n{lines}\n")
     configuration.write_text(text + client_tables(clients or {}) + more.replace("{endpoint}", str(port)))
     log = directory / "log"
     with log.open("wb") as output:

@@ -35,6 +35,13 @@ def probe(stage, calls=100):
     return asyncio.run(probe_both(stage, calls))
 
 
+def assert_served(stage, what):
+    """Others' calls are answered, at least 99 of 100."""
+    neighbour, distant = probe(stage)
+    assert neighbour.number >= 99, f"{what}: on the same route {neighbour.statuses}"
+    assert distant.number >= 99, f"{what}: on another listener {distant.statuses}"
+
+
 async def probe_both(stage, calls):
     return await asyncio.gather(probe_one(stage.near, "neighbour", calls), probe_one(stage.far, "distant", calls))
 

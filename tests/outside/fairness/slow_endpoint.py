@@ -3,6 +3,7 @@ not share an interpreter with those who measure.
 
     Action=Slow   no answer while the connection is open
     Action=Big    8 MB
+    Action=Middle 800 KB
     any other     700 bytes, with the time that the endpoint itself took in `x-took`
 
 `GET /held` tells how many slow calls are waiting now.
@@ -12,7 +13,9 @@ import asyncio
 import time
 
 BIG = 8_000_000
+MIDDLE = 800_000
 SMALL = 700
+SIZES = {"Action=Big": BIG, "Action=Middle": MIDDLE}
 
 
 class Endpoint:
@@ -46,7 +49,8 @@ class Endpoint:
             finally:
                 self.held -= 1
             return False
-        return await self.write(writer, b"x" * (BIG if "Action=Big" in form else SMALL), begun)
+        size = next((size for action, size in SIZES.items() if action in form), SMALL)
+        return await self.write(writer, b"x" * size, begun)
 
     @staticmethod
     async def write(writer, body, begun):

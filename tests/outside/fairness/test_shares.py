@@ -5,14 +5,7 @@ import re
 import pytest
 from attackers import announcements, answered, call, connections, half_bodies, head, slow_calls
 from fair_stage import eventually, stage as start
-from probers import probe
-
-
-def assert_served(stage, what):
-    """Others' calls are answered, at least 99 of 100."""
-    neighbour, distant = probe(stage)
-    assert neighbour.number >= 99, f"{what}: on the same route {neighbour.statuses}"
-    assert distant.number >= 99, f"{what}: on another listener {distant.statuses}"
+from probers import assert_served
 
 
 def read_answer(client):

@@ -1,0 +1,131 @@
+"""Clients that move their bytes slowly or not at all: what becomes of them, and of the calls of others meanwhile."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+from attackers import answered, call, connections, head, trickling_readers
+from fair_stage import eventually
+from fair_stage import stage as start
+from probers import assert_served
+
+
+def slow_readers(stage, at_least=1):
+    """The lines of the log on responses that were cut, once there are so many."""
+    lines = [line for line in stage.log() if line.get("reason") == "client.slow"]
+    return lines if len(lines) >= at_least else None
+
+
+def read_all(client):
+    """How much comes until the end of the connection, and how it ends."""
+    received = 0
+    while True:
+        try:
+            piece = client.recv(1 << 20)
+        except ConnectionError:
+            return received, "reset"
+        if not piece:
+            return received, "closed"
+        received += len(piece)
+
+
+def test_readers_below_the_minimum_rate_are_cut_and_leave_their_places_to_others(stage):
+    """64 bytes twice a second, of 8 MB each, by one client."""
+    with trickling_readers(stage, "greedy", 300):
+        assert_served(stage, "300 trickling readers")
+        lines = eventually("the end of all that had a place", lambda: slow_readers(stage, 128))
+    assert {line["client"] for line in lines} == {"greedy"}
+    assert "slower than 1 KiB/s" in lines[0]["error"] and lines[0]["outcome"] == "abandoned"
+
+
+def test_readers_above_the_minimum_rate_go_on_and_hold_no_more_than_the_share_of_their_client(stage):
+    """2 KiB/s, for longer than the grace."""
+    with trickling_readers(stage, "greedy", 300, piece=1024):
+        assert_served(stage, "300 readers of 2 KiB/s")
+        time.sleep(25)  # what is shown is that the grace of 20 seconds does not run out
+        assert_served(stage, "300 readers of 2 KiB/s")
+        assert slow_readers(stage) is None
+
+
+def test_a_reader_of_nothing_is_reset_after_the_grace_and_never_sees_a_whole_response(countersign_bin, tmp_path):
+    limits = {"near": 'limits.rate_grace = "2s"'}
+    with start(countersign_bin, tmp_path, listeners=limits) as stage:
+        with connections(stage.near, 3, call(stage.near, "greedy", b"Action=Big"), receive_buffer=4096) as sockets:
+            eventually("three lines", lambda: slow_readers(stage, 3))
+            for client in sockets:
+                received, end = read_all(client)
+                assert end == "reset" and received < 4_000_000
+
+
+def test_a_reader_of_nothing_over_tls_is_cut_after_the_same_grace(countersign_bin, tmp_path):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "tls.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    key.chmod(0o600)
+    encrypted = f"""
+[listener.encrypted]
+address = "127.0.0.1:0"
+authenticate = ["token"]
+routes = ["one"]
+tls.certificate = "{certificate}"
+tls.private_key = "{key}"
+limits.rate_grace = "2s"
+limits.idle_timeout = "10m"
+"""
+    with start(countersign_bin, tmp_path, more=encrypted) as stage:
+        address = stage.address("listening", "encrypted")
+        context = ssl.create_default_context(cafile=certificate)
+        with socket.create_connection(address) as plain, context.wrap_socket(plain, server_hostname="localhost") as tls:
+            tls.sendall(call(address, "greedy", b"Action=Big"))
+            begun = time.monotonic()
+            assert eventually("the line", lambda: slow_readers(stage))[0]["listener"] == "encrypted"
+            assert time.monotonic() - begun < 60, "far less than the idle timeout"
+
+
+def test_a_steady_reader_of_10_kib_a_second_gets_its_whole_response(stage):
+    """800 KB, in eighty seconds, with the defaults: the kernel tells late what was read, and that is allowed for."""
+    with connections(stage.near, 1, call(stage.near, "greedy", b"Action=Middle")) as (client,):
+        begun, received, expected = time.monotonic(), 0, None
+        while expected is None or received < expected:
+            piece = client.recv(1024)
+            assert piece, f"cut after {received} bytes and {time.monotonic() - begun} seconds"
+            if expected is None:
+                expected = len(piece.partition(b"\r\n\r\n")[0]) + 4 + 800_000
+            received += len(piece)
+            time.sleep(max(0.0, begun + received / 10_240 - time.monotonic()))
+
+
+def test_a_body_below_the_minimum_rate_is_refused_as_too_slow(countersign_bin, tmp_path):
+    limits = {"near": 'limits.rate_grace = "2s"\nlimits.body_timeout = "10m"'}
+    with start(countersign_bin, tmp_path, listeners=limits) as stage:
+        with connections(stage.near, 1, head(stage.near, "greedy", 100_000)) as (client,):
+            over = threading.Event()
+
+            def send():
+                while not over.wait(0.25):
+                    with contextlib.suppress(OSError):
+                        client.sendall(b"x" * 64)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            refusal = client.recv(4096)
+            over.set()
+            sender.join()
+        assert refusal.startswith(b"HTTP/1.1 408 ") and b"<Code>RequestTimeout</Code>" in refusal
+        lines = eventually("the line", lambda: [line for line in stage.log() if line.get("reason") == "body.slow"])
+        assert "slower than 1 KiB/s" in lines[0]["error"]
+
+
+def test_an_endpoint_that_is_slow_is_not_the_fault_of_its_client(countersign_bin, tmp_path):
+    with start(countersign_bin, tmp_path, listeners={"near": 'limits.rate_grace = "1s"'}) as stage:
+        with connections(stage.near, 1, call(stage.near, "greedy", b"Action=Slow")) as sockets:
+            eventually("the call", lambda: stage.held() == 1)
+            time.sleep(3)  # what is shown is that nothing happens
+            assert stage.held() == 1 and not answered(sockets)
