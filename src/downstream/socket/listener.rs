@@ -158,8 +158,9 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// How many bytes the kernel takes for a connection before the ones it has are on their way.
-const UNSENT: u32 = 64 * 1024;
+/// How many bytes the kernel takes for a connection before the ones it has are on their way. It says that it takes more
+/// when half of them are; what is written at once may exceed it.
+const UNSENT: u32 = 16 * 1024;
 
 /// Bounds what connections of a listening socket may have in the kernel's memory and not yet sent. Without it, a
 /// response of up to 4 MiB (`net.ipv4.tcp_wmem`) disappears there: a client that reads nothing holds so much memory, and
