@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::condition::Condition;
 use super::pattern::{RouteActionPattern, Spelling};
-use crate::query::{QueryForm, ShownName};
+use crate::query::{Action, QueryForm, ShownName};
 
 /// The effect of a rule on the calls it applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,21 +127,21 @@ impl Rule {
     /// Whether the rule applies to this call.
     #[must_use]
     pub fn applies(&self, route: &str, form: &QueryForm<'_>) -> bool {
-        self.applies_to(route, form, self.effect.spelling())
+        self.is_for(route, form.action(), self.effect.spelling()) && self.holds(form)
     }
 
-    fn applies_to(&self, route: &str, form: &QueryForm<'_>, spelling: Spelling) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(route, form.action(), spelling))
-            && self.conditions.iter().all(|condition| condition.holds(form.parameters()))
+    fn is_for(&self, route: &str, action: &Action, spelling: Spelling) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(route, action, spelling))
     }
 
-    /// The first parameter that is not one that a condition names, and could be taken for it. Rules for other Actions
-    /// have no say: some services spell a parameter differently in each (`DBClusterIdentifier`, `DbClusterIdentifier`).
-    fn misspelled(&self, route: &str, form: &QueryForm<'_>) -> Option<Misspelled> {
-        let is_for = |pattern: &RouteActionPattern| pattern.matches(route, form.action(), Spelling::Any);
-        if self.conditions.is_empty() || !self.patterns.iter().any(is_for) {
-            return None;
-        }
+    fn holds(&self, form: &QueryForm<'_>) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(form.parameters()))
+    }
+
+    /// The first parameter that is not one that a condition names, and could be taken for it. Only rules for the form's
+    /// Action are asked: some services spell a parameter differently in others (`DBClusterIdentifier`,
+    /// `DbClusterIdentifier`).
+    fn misspelled(&self, form: &QueryForm<'_>) -> Option<Misspelled> {
         self.conditions.iter().find_map(|Condition { parameter: asked, .. }| {
             let parameter = ShownName::of(form.parameters().other_spelling_of(asked)?);
             Some(Misspelled { rule: self.id, parameter, asked: ShownName::of(asked) })
@@ -165,27 +165,30 @@ impl fmt::Display for Rule {
 /// Decides over all rules. Their order does not change the decision, only which of several rules is named.
 #[must_use]
 pub fn judge(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Verdict {
-    // a condition is asked only of a call in which nothing else can be taken for its parameter
-    if let Some(misspelled) = rules.iter().find_map(|rule| rule.misspelled(route, form)) {
-        return Verdict::Misspelled(misspelled);
-    }
-    let mut allowed = None;
-    for rule in rules {
-        match (rule.effect, allowed) {
-            (Effect::Deny, _) if rule.applies(route, form) => return Verdict::Deny(rule.id),
-            (Effect::Allow, None) if rule.applies(route, form) => allowed = Some(rule.id),
-            (Effect::Allow | Effect::Deny, _) => {}
+    let (mut denied, mut allowed) = (None, None);
+    for rule in rules.iter().filter(|rule| rule.is_for(route, form.action(), rule.effect.spelling())) {
+        // a condition is asked only of a call in which nothing else can be taken for its parameter
+        if let Some(misspelled) = rule.misspelled(form) {
+            return Verdict::Misspelled(misspelled);
+        }
+        match rule.effect {
+            Effect::Deny if denied.is_none() && rule.holds(form) => denied = Some(rule.id),
+            Effect::Allow if allowed.is_none() && rule.holds(form) => allowed = Some(rule.id),
+            Effect::Allow | Effect::Deny => {}
         }
     }
-    match allowed {
-        Some(rule) => Verdict::Allow(rule),
-        None => other_spelling(rules, route, form).map_or(Verdict::NoRule, Verdict::OtherSpelling),
+    match (denied, allowed) {
+        (Some(rule), _) => Verdict::Deny(rule),
+        (None, Some(rule)) => Verdict::Allow(rule),
+        (None, None) => other_spelling(rules, route, form).map_or(Verdict::NoRule, Verdict::OtherSpelling),
     }
 }
 
 /// The rule that would allow the call if its Action were spelled as the rule spells it.
 fn other_spelling(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Option<RuleId> {
-    let would_allow = |rule: &&Rule| rule.effect == Effect::Allow && rule.applies_to(route, form, Spelling::Any);
+    let would_allow = |rule: &&Rule| {
+        rule.effect == Effect::Allow && rule.is_for(route, form.action(), Spelling::Any) && rule.holds(form)
+    };
     rules.iter().find(would_allow).map(|rule| rule.id)
 }
 
@@ -259,7 +262,9 @@ mod tests {
     /// The decision as it was before names were folded: every name and Action is compared byte by byte.
     fn allows_byte_by_byte(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> bool {
         let applying = |effect: Effect| {
-            let applies = move |rule: &&Rule| rule.effect == effect && rule.applies_to(route, form, Spelling::Exact);
+            let applies = move |rule: &&Rule| {
+                rule.effect == effect && rule.is_for(route, form.action(), Spelling::Exact) && rule.holds(form)
+            };
             rules.iter().any(|rule| applies(&rule))
         };
         applying(Effect::Allow) && !applying(Effect::Deny)

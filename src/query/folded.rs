@@ -40,6 +40,12 @@ fn counted(byte: u8) -> u8 {
     COUNTED.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
+/// Whether both bytes count, and not for the same.
+fn differ(one: u8, other: u8) -> bool {
+    let (one, other) = (counted(one), counted(other));
+    one != other && one != 0 && other != 0
+}
+
 impl<'t> Folded<'t> {
     pub(crate) const fn of(text: &'t [u8]) -> Self {
         Self(text)
@@ -70,33 +76,67 @@ impl<'t> Folded<'t> {
     }
 
     /// The first byte that counts behind `start`, if this name begins with that.
+    #[inline]
     fn behind(self, start: Folded<'_>) -> Option<Option<u8>> {
-        let mut bytes = self.bytes();
+        match (self.0, start.0) {
+            // nearly always
+            ([byte, ..], [other, ..]) if differ(*byte, *other) => None,
+            (_, _) => self.behind_by_bytes(start),
+        }
+    }
+
+    #[inline(never)] // rare
+    fn behind_by_bytes(self, start: Folded<'_>) -> Option<Option<u8>> {
+        let (ours, wanted) = without_common_start(self.0, start.0);
+        if let ([byte, ..], [other, ..]) = (ours, wanted)
+            && differ(*byte, *other)
+        {
+            return None;
+        }
+        let (mut bytes, start) = (Folded(ours).bytes(), Folded(wanted));
         start.bytes().all(|byte| bytes.next() == Some(byte)).then(|| bytes.next())
+    }
+
+    #[inline(never)] // rare
+    fn cmp_by_bytes(self, other: Self) -> Ordering {
+        let (mut ours, mut theirs) = (self.0, other.0);
+        // the names of one list have a long beginning in common
+        while let (Some((eight, rest)), Some((other_eight, other_rest))) =
+            (ours.split_first_chunk::<8>(), theirs.split_first_chunk())
+            && eight == other_eight
+        {
+            (ours, theirs) = (rest, other_rest);
+        }
+        match without_common_start(ours, theirs) {
+            ([ours, ..], [theirs, ..]) if differ(*ours, *theirs) => counted(*ours).cmp(&counted(*theirs)),
+            (ours, theirs) => Folded(ours).bytes().cmp(Folded(theirs).bytes()),
+        }
     }
 
     /// Appends what counts.
     pub(super) fn append_to(self, out: &mut Vec<u8>) {
         out.extend(self.bytes());
     }
+}
 
-    #[inline(never)] // rare, and large
-    fn compare_whole(self, other: Self) -> Ordering {
-        // what is equal as it is written counts the same
-        let common = self.0.iter().zip(other.0).take_while(|(a, b)| a == b).count();
-        let [ours, theirs] = [self, other].map(|name| Folded(name.0.get(common..).unwrap_or_default()));
-        ours.bytes().cmp(theirs.bytes())
+/// The rest of both names behind what is equal as it is written: that counts the same.
+#[inline]
+fn without_common_start<'a, 'b>(mut one: &'a [u8], mut other: &'b [u8]) -> (&'a [u8], &'b [u8]) {
+    while let ([byte, rest @ ..], [other_byte, other_rest @ ..]) = (one, other)
+        && byte == other_byte
+    {
+        (one, other) = (rest, other_rest);
     }
+    (one, other)
 }
 
 impl Ord for Folded<'_> {
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        // the first byte nearly always decides
-        let first = |name: &Self| name.0.first().map_or(0, |byte| counted(*byte));
-        match (first(self), first(other)) {
-            (ours, theirs) if ours != theirs && ours != 0 && theirs != 0 => ours.cmp(&theirs),
-            (_, _) => self.compare_whole(*other),
+        match (self.0, other.0) {
+            // nearly always
+            ([ours, ..], [theirs, ..]) if differ(*ours, *theirs) => counted(*ours).cmp(&counted(*theirs)),
+            (_, _) => self.cmp_by_bytes(*other),
         }
     }
 }
@@ -111,7 +151,7 @@ impl PartialOrd for Folded<'_> {
 impl PartialEq for Folded<'_> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+        self.behind(*other) == Some(None)
     }
 }
 

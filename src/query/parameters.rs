@@ -64,16 +64,16 @@ impl<'a> Parameters<'a> {
         self.sorted.sort_unstable_by(|a, b| compare_names(a.name_bytes(text), b.name_bytes(text)));
         // In most forms the folded names are in order as well. Then all of them differ, and nothing is allocated.
         let mut is_in_folded_order = true;
-        for pair in self.sorted.windows(2) {
-            let [a, b] = pair else { continue };
-            let [first, second] = [a, b].map(|span| span.name_bytes(text));
-            if Folded::of(first) < Folded::of(second) {
-                continue;
+        let mut names = self.sorted.iter().map(|span| span.name_bytes(text));
+        let mut before = names.next().unwrap_or_default();
+        for name in names {
+            if Folded::of(before) >= Folded::of(name) {
+                if before == name {
+                    return Err(FormError::Duplicate(ShownName::of(&String::from_utf8_lossy(name))));
+                }
+                is_in_folded_order = false;
             }
-            if first == second {
-                return Err(FormError::Duplicate(ShownName::of(a.name(&self.text))));
-            }
-            is_in_folded_order = false;
+            before = name;
         }
         if is_in_folded_order { Ok(()) } else { self.find_alike() }
     }
@@ -103,14 +103,10 @@ impl<'a> Parameters<'a> {
 
     /// The first name that is another spelling of `name`, or a part of it.
     pub(crate) fn other_spelling_of(&self, name: &str) -> Option<&str> {
-        let text = self.text.as_bytes();
+        let (text, name) = (self.text.as_bytes(), name.as_bytes());
         let is_other = |span: &&Span| {
             let written = span.name_bytes(text);
-            match Folded::of(written).kinship(Folded::of(name.as_bytes())) {
-                Kinship::Unrelated => false,
-                Kinship::Same => written != name.as_bytes(),
-                Kinship::Part => true,
-            }
+            written != name && Folded::of(written).kinship(Folded::of(name)) != Kinship::Unrelated
         };
         self.sorted.iter().find(is_other).map(|span| span.name(&self.text))
     }

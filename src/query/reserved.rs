@@ -3,7 +3,7 @@
 use super::folded::{Folded, Kinship};
 
 /// The parameter that names the operation, in every dialect that is signed today. A dialect that calls it otherwise
-/// makes this a property of the route; [`OPERATION_NAMES`] has what it may be called.
+/// makes this a property of the route, and `Action` in [`reserved_names`] another name of it.
 pub(crate) const OPERATION_PARAMETER: &str = "Action";
 
 /// What a parameter's name means to the signer.
@@ -18,51 +18,51 @@ pub(crate) enum Reservation {
     Disguised(&'static str),
 }
 
-/// What dispatchers take the operation from. All but [`OPERATION_PARAMETER`] are refused in every spelling: some
-/// dispatchers prefer `Operation` to `Action`, and would carry out what the policy did not see.
-const OPERATION_NAMES: [&str; 3] = ["Action", "Operation", "Command"];
-
-/// The other reserved names, in their exact case, and what they mean: the parameters of Signature Versions 0 to 2
-/// ("Common Parameters" in every AWS Query API reference), and the version of the API.
-const RESERVED: [(&str, Reservation); 8] = [
-    ("Version", Reservation::Free),
-    ("AWSAccessKeyId", Reservation::Authentication),
-    ("Expires", Reservation::Authentication),
-    ("SecurityToken", Reservation::Authentication),
-    ("Signature", Reservation::Authentication),
-    ("SignatureMethod", Reservation::Authentication),
-    ("SignatureVersion", Reservation::Authentication),
-    ("Timestamp", Reservation::Authentication),
-];
-
 /// The prefix of Signature Version 4's query parameters.
 const V4_PREFIX: &str = "X-Amz-";
 
-/// Classifies a decoded parameter name. Exact names come first: they are the frequent ones, and cheap to compare.
-#[must_use]
-pub(crate) fn reservation(name: &[u8]) -> Reservation {
-    if name == OPERATION_PARAMETER.as_bytes() {
-        return Reservation::Free;
+/// The reserved names that begin with this letter, in their exact case, and what they mean: the parameters of Signature
+/// Versions 0 to 2 ("Common Parameters" in every AWS Query API reference), the version of the API, and what dispatchers
+/// take the operation from. Some of them prefer `Operation` to `Action`, and would carry out what the policy did not
+/// see.
+const fn reserved_names(initial: u8) -> &'static [(&'static str, Reservation)] {
+    use Reservation::{Authentication, Disguised, Free};
+    match initial {
+        b'a' => &[(OPERATION_PARAMETER, Free), ("AWSAccessKeyId", Authentication)],
+        b'c' => &[("Command", Disguised(OPERATION_PARAMETER))],
+        b'e' => &[("Expires", Authentication)],
+        b'o' => &[("Operation", Disguised(OPERATION_PARAMETER))],
+        b's' => &[
+            ("SecurityToken", Authentication),
+            ("Signature", Authentication),
+            ("SignatureMethod", Authentication),
+            ("SignatureVersion", Authentication),
+        ],
+        b't' => &[("Timestamp", Authentication)],
+        b'v' => &[("Version", Free)],
+        _ => &[],
     }
-    if let Some((_, meaning)) = RESERVED.iter().find(|(reserved, _)| name == reserved.as_bytes()) {
-        return *meaning;
-    }
-    if name.starts_with(V4_PREFIX.as_bytes()) {
-        return Reservation::Authentication;
-    }
-    disguised(name).map_or(Reservation::Free, Reservation::Disguised)
 }
 
-/// The reserved name that `name` could be taken for: it is another spelling of it, or a part.
-fn disguised(name: &[u8]) -> Option<&'static str> {
+/// Classifies a decoded parameter name.
+#[must_use]
+pub(crate) fn reservation(name: &[u8]) -> Reservation {
     let folded = Folded::of(name);
-    let reserved = OPERATION_NAMES.into_iter().chain(RESERVED.iter().map(|(reserved, _)| *reserved));
-    // no reserved name begins with a byte that does not count
-    let first = folded.first()?;
-    let mut alike = reserved.filter(|reserved| reserved.as_bytes().first().map(u8::to_ascii_lowercase) == Some(first));
-    let found = alike.find(|reserved| folded.kinship(Folded::of(reserved.as_bytes())) != Kinship::Unrelated);
-    let found = found.map(|name| if OPERATION_NAMES.contains(&name) { OPERATION_PARAMETER } else { name });
-    found.or_else(|| folded.starts_with(Folded::of(V4_PREFIX.as_bytes())).then_some(V4_PREFIX))
+    let initial = folded.first().unwrap_or_default();
+    if initial == b'x' && folded.starts_with(Folded::of(V4_PREFIX.as_bytes())) {
+        let is_exact = name.starts_with(V4_PREFIX.as_bytes());
+        return if is_exact { Reservation::Authentication } else { Reservation::Disguised(V4_PREFIX) };
+    }
+    let reserved = reserved_names(initial);
+    if let Some((_, meaning)) = reserved.iter().find(|(reserved, _)| name == reserved.as_bytes()) {
+        return *meaning;
+    }
+    let is_kin = |reserved: &str| folded.kinship(Folded::of(reserved.as_bytes())) != Kinship::Unrelated;
+    match reserved.iter().find(|(reserved, _)| is_kin(reserved)) {
+        None => Reservation::Free,
+        Some((_, Reservation::Disguised(disguise))) => Reservation::Disguised(disguise),
+        Some((reserved, Reservation::Free | Reservation::Authentication)) => Reservation::Disguised(reserved),
+    }
 }
 
 #[cfg(test)]
@@ -71,8 +71,9 @@ mod tests {
 
     #[test]
     fn exact_names_are_authentication_and_other_spellings_are_disguised() {
-        for (name, meaning) in RESERVED {
-            assert_eq!(reservation(name.as_bytes()), meaning);
+        let all = (b'a'..=b'z').flat_map(reserved_names);
+        for (name, meaning) in all.filter(|(_, meaning)| !matches!(meaning, Reservation::Disguised(_))) {
+            assert_eq!(reservation(name.as_bytes()), *meaning);
             let spelled = [name.to_lowercase(), name.to_uppercase(), format!(" {name}"), format!("_{name}-")];
             for spelled in spelled.into_iter().chain([format!("{name}.1"), format!("{name}[]")]) {
                 assert_eq!(reservation(spelled.as_bytes()), Reservation::Disguised(name), "{spelled}");

@@ -106,7 +106,7 @@ fn a_parameter_that_a_rule_asks_about_passes_in_no_other_spelling_beside_it_or_i
         for form in [
             format!("Action=RunInstances&InstanceType=t2.micro&{name}=m5.large"),
             format!("Action=RunInstances&{name}=m5.large"),
-            format!("{name}=m5.large&Action=runInstances"),
+            format!("Version=2016-11-15&{name}=m5.large&Action=RunInstances&InstanceType=t2.micro"),
         ] {
             let line = attack.refused("renter", &form, 400, "InvalidQueryParameter");
             assert_eq!(text(&line, "reason"), "form.spelling", "{form}: {line}");
