@@ -63,20 +63,21 @@ fn files_that_only_the_capabilities_of_root_open_are_refused_before_anything_is_
     let scene = Scene::new();
     fs::create_dir(scene.path("log")).unwrap();
     let audit = format!("[audit]\ntarget = \"file:{}\"\n", scene.path("log/audit.jsonl").display());
-    let outcome = |command: &str, foreign: &str, mode: u32| {
+    let outcome = |command: &str, foreign: &str, owner: u32, mode: u32| {
         let mut command = scene.command(command, &audit);
         own_all(&scene.path(""), 0);
-        own(&scene.path(foreign), USER);
+        own(&scene.path(foreign), owner);
         fs::set_permissions(scene.path(foreign), Permissions::from_mode(mode)).unwrap();
         Outcome::of(command.uid(0).gid(0), "")
     };
-    for (foreign, mode, what) in [
-        // above the directory of the configuration
-        ("", 0o700, "etc/countersign.toml can be read only with the capabilities of root"),
-        ("log", 0o755, "log can be written to only with the capabilities of root"),
+    for (foreign, owner, mode, what) in [
+        ("etc/countersign.toml", 0, 0o000, "etc/countersign.toml can be read only with the capabilities of root"),
+        // above the directory of the configuration, which its owner could replace
+        ("", USER, 0o700, "who is neither root nor this user and could replace what is in it"),
+        ("log", USER, 0o755, "log can be written to only with the capabilities of root"),
     ] {
         for command in ["check", "run"] {
-            let outcome = outcome(command, foreign, mode);
+            let outcome = outcome(command, foreign, owner, mode);
             assert_eq!(outcome.code, 77, "{command}: {outcome:?}");
             assert!(outcome.stderr.contains(what), "{command}: {outcome:?}");
         }

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::Path;
 
-use crate::harness::plugin::Plugin;
+use crate::harness::plugin::{Plugin, RECIPIENT};
 use crate::harness::{After, Endpoint, FORM, ID, Outcome, SECRET, Setup, Vault, document, endpoint, eventually};
 use crate::untrusted::{Authority, VALID, secure};
 
@@ -186,6 +186,10 @@ fn an_age_plugin_that_others_can_write_or_put_another_before_is_not_started() {
     mode(&program, 0o755);
     mode(program.parent().unwrap(), 0o777);
     refused("everybody may replace files in");
+    // neither does it see a key that is being sealed
+    let mut seal = crate::harness::program();
+    plugin.beside(&mut seal).args(["keys", "seal", "--recipient", RECIPIENT, "--out"]).arg(setup.vault_path("new.age"));
+    Outcome::of(&mut seal, document(ID, SECRET, "")).failed(77, "age-plugin-example is not started");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::identity::IdentityError;
 #[cfg(feature = "pkcs11")]
 use crate::credentials::pkcs11::TokenError;
+use crate::credentials::plugin::RecipientError;
 use crate::credentials::seal::{SealError, WriteError};
 use crate::credentials::{FileSourceError, LoadError, LoadErrorKind, SealedError};
 
@@ -50,7 +51,16 @@ impl From<TokenError> for Failure {
 
 impl From<SealError> for Failure {
     fn from(error: SealError) -> Self {
-        Self::because(ExitCode::Data, &error)
+        let code = match error {
+            SealError::Recipients(RecipientError::Guarded { .. }) => ExitCode::Permissions,
+            SealError::Recipients(RecipientError::NoPlugin(_) | RecipientError::Debugged)
+            | SealError::Document(_)
+            | SealError::TooLarge
+            | SealError::TooManyRecipients
+            | SealError::Plugin(_)
+            | SealError::Encrypt(_) => ExitCode::Data,
+        };
+        Self::because(code, &error)
     }
 }
 

@@ -8,6 +8,8 @@ import datetime
 import hashlib
 import http.server
 import json
+import os
+import subprocess
 import threading
 import time
 import urllib.error
@@ -392,3 +394,29 @@ def until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("file", ["config", "credentials"])
+def test_profiles_that_others_can_write_are_not_read(countersign_bin, lasting, tmp_path, file):
+    """A profile may name a program to run."""
+    path = tmp_path / file
+    path.write_text(f"[profile ops]\ncredential_process = /bin/sh -c 'touch {tmp_path}/ran'\n")
+    path.chmod(0o666)
+    configuration = tmp_path / "countersign.toml"
+    configuration.write_text(f"""\
+[listener.local]
+any_local = true
+[route.main]
+endpoint = "{lasting.url()}"
+ca_file = "{lasting.ca_file}"
+[key.main]
+kind = "aws"
+source = "profile"
+profile = "ops"
+""")
+    files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    done = subprocess.run([countersign_bin, "check", "--config", configuration], capture_output=True, text=True,
+                          timeout=PATIENCE, check=False, env={**os.environ, **files})
+    assert done.returncode == 77, done.stderr
+    assert f"{path} can be written by others (mode 0666): chmod go-w {path}" in done.stderr
+    assert not (tmp_path / "ran").exists()

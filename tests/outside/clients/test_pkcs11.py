@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import time
 import urllib.request
@@ -362,3 +363,22 @@ def test_the_secret_is_in_the_memory_of_neither_process(token, countersign_bin, 
         assert sum(map(len, content)) > 1 << 20
         found = [needle for needle in traces(secret) if any(needle in part for part in content)]
         assert found == []
+
+
+def test_a_module_that_others_can_write_or_replace_is_not_loaded(imported, countersign_bin, tmp_path):
+    loose = tmp_path / "modules"
+    loose.mkdir(mode=0o755)
+    module = loose / "module.so"
+    shutil.copy(imported.shim, module)
+    table = imported.table(KEY_ID).replace(str(imported.shim), str(module))
+    before = imported.logins
+    for path, mode, words in [
+        (module, 0o777, "module.so can be written by others (mode 0777): chmod go-w"),
+        (loose, 0o777, "everybody may replace files in"),
+    ]:
+        path.chmod(mode)
+        done = check(imported, countersign_bin, tmp_path, table)
+        assert done.returncode == 77 and words in done.stderr, done.stderr
+        path.chmod(0o755)
+    assert imported.logins == before, "nothing was loaded"
+    assert check(imported, countersign_bin, tmp_path, table).returncode == 0

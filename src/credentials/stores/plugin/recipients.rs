@@ -7,8 +7,10 @@ use age::plugin::{Identity, Recipient as PluginRecipient, RecipientPluginV1, Res
 use thiserror::Error;
 
 use super::no_operator::NoOperator;
+use super::trusted_program;
 use crate::credentials::identity::Recipient;
 use crate::credentials::program::AGEDEBUG;
+use crate::guarded_file::GuardError;
 
 /// Why a key cannot be sealed to the recipients of a plugin.
 #[derive(Debug, Error)]
@@ -16,6 +18,14 @@ pub enum RecipientError {
     /// A recipient's plugin is not installed.
     #[error("the program {0} is in no directory of PATH: install the age plugin to seal to its recipients")]
     NoPlugin(String),
+    /// Others can write or replace the plugin, which would see the key of the file.
+    #[error("{program} is not started")]
+    Guarded {
+        /// `age-plugin-NAME`.
+        program: String,
+        /// Why not.
+        source: GuardError,
+    },
     /// age would print the key of the file.
     #[error("AGEDEBUG is set, with which age shows the keys of files on standard error: unset it")]
     Debugged,
@@ -51,6 +61,8 @@ pub(in crate::credentials) fn wrappers(
         return Err(RecipientError::Debugged);
     }
     for name in names {
+        let program = super::program(name);
+        trusted_program::check(&program).map_err(|source| RecipientError::Guarded { program, source })?;
         let plugin = RecipientPluginV1::new(name, &public, &identities, NoOperator::default());
         wrappers.push(Box::new(plugin.map_err(|error| unresolved(&error))?));
     }
