@@ -36,7 +36,8 @@ fn in_fields(fields: &Fields) -> Option<EndpointRequestId> {
     })
 }
 
-/// The text of the first `<RequestId>`, `<RequestID>` or `<requestId>`, or the string of such a member of a JSON object.
+/// The text of the first `<RequestId>`, `<RequestID>` or `<requestId>`, or the string of such a member of a JSON
+/// object.
 fn in_document(document: &[u8]) -> Option<EndpointRequestId> {
     memmem::find_iter(document, b"equestI").find_map(|found| {
         let before = document.get(..found)?;
@@ -75,7 +76,7 @@ mod tests {
         for document in [
             "<R><A>x</A><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></R>",
             "<Response><Errors/><RequestID>r-1</RequestID></Response>",
-            "<DescribeInstancesResponse>\n  <requestId> r-1 </requestId><spotInstanceRequestId>no</spotInstanceRequestId>",
+            "<DescribeVpcsResponse>\n  <requestId> r-1 </requestId><spotInstanceRequestId>no</spotInstanceRequestId>",
             "<A><spotInstanceRequestId>no</spotInstanceRequestId><requestId>r-1</requestId>",
             "{\"RequestId\" : \"r-1\", \"TotalCount\": 0}",
         ] {

@@ -197,15 +197,15 @@ impl Handler for Proxy {
     }
 
     fn greet(&self, peer: &PeerEvidence) {
-        reception::check(self, peer);
+        reception::check(&self.callers, &self.listener, &self.audit, peer);
     }
 
     fn admits(&self, peer: &PeerEvidence) -> bool {
-        reception::admit(self, peer)
+        reception::admit(&self.callers, &self.listener, &self.audit, peer)
     }
 
     fn turn_away(&self, refused: &TurnedAway<'_>) {
-        reception::note(self, refused);
+        reception::note(&self.listener, &self.audit, refused);
     }
 
     fn name(&self) -> &str {

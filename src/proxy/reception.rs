@@ -1,12 +1,13 @@
 //! Clients before their first request: what log, metrics and audit hear of those that are turned away.
 
 use super::credential::evidence_of;
-use super::exchange::Proxy;
+use crate::authorize::Callers;
 use crate::downstream::{DescribedCertificate, HandshakeFault, Origin, PeerEvidence, TurnedAway};
 use crate::error_chain::causes;
 use crate::faults::Severity;
 use crate::telemetry::peer::{CertificateText, Peer, Source};
 use crate::telemetry::refusals::RefusedHandshake;
+use crate::telemetry::{AuditLog, ListenerMetrics};
 
 impl Peer for PeerEvidence {
     fn source(&self) -> Source {
@@ -27,7 +28,7 @@ fn text_of(certificate: &DescribedCertificate) -> CertificateText<'_> {
 }
 
 /// Counts, logs and audits a client that was turned away.
-pub(super) fn note(proxy: &Proxy, refused: &TurnedAway<'_>) {
+pub(super) fn note(listener: &ListenerMetrics, audit: &AuditLog, refused: &TurnedAway<'_>) {
     let TurnedAway { peer, fault, error, certificate } = refused;
     RefusedHandshake {
         peer: *peer,
@@ -35,27 +36,27 @@ pub(super) fn note(proxy: &Proxy, refused: &TurnedAway<'_>) {
         severity: severity(*fault),
         error,
         certificate: certificate.map(text_of),
-        audit: if fault.is_about_who() { proxy.audit.clone() } else { crate::telemetry::AuditLog::off() },
+        audit: if fault.is_about_who() { audit.clone() } else { AuditLog::off() },
     }
-    .note(&proxy.listener);
+    .note(listener);
 }
 
 /// Notes a client whose certificate is valid and belongs to nobody: each of its requests will be refused, and it need
 /// not send one.
-pub(super) fn check(proxy: &Proxy, peer: &PeerEvidence) {
-    if let Err(error) = proxy.callers.check_certificate(&evidence_of(peer)) {
+pub(super) fn check(callers: &Callers, listener: &ListenerMetrics, audit: &AuditLog, peer: &PeerEvidence) {
+    if let Err(error) = callers.check_certificate(&evidence_of(peer)) {
         let (fault, certificate) = (HandshakeFault::UnknownClient, peer.certificate());
-        note(proxy, &TurnedAway { peer, fault, error: causes(&error), certificate });
+        note(listener, audit, &TurnedAway { peer, fault, error: causes(&error), certificate });
     }
 }
 
 /// Whether a client on a Unix socket may send requests. It is noted when it may not.
-pub(super) fn admit(proxy: &Proxy, peer: &PeerEvidence) -> bool {
-    match proxy.callers.check_user(&evidence_of(peer)) {
+pub(super) fn admit(callers: &Callers, listener: &ListenerMetrics, audit: &AuditLog, peer: &PeerEvidence) -> bool {
+    match callers.check_user(&evidence_of(peer)) {
         Ok(()) => true,
         Err(error) => {
             let fault = HandshakeFault::UnknownUid;
-            note(proxy, &TurnedAway { peer, fault, error: causes(&error), certificate: None });
+            note(listener, audit, &TurnedAway { peer, fault, error: causes(&error), certificate: None });
             false
         }
     }

@@ -107,36 +107,40 @@ impl HandshakeFault {
     /// The fault behind an error of a TLS handshake.
     #[must_use]
     pub(in crate::downstream) fn of(error: &io::Error) -> Self {
+        use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
         match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-            Some(error) => Self::of_tls(error),
-            None => match error.kind() {
-                ErrorKind::UnexpectedEof
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::NotConnected
-                | ErrorKind::BrokenPipe => Self::Closed,
-                _ => Self::Protocol,
-            },
+            Some(TlsError::InvalidCertificate(error)) => Self::of_certificate(error),
+            Some(TlsError::NoCertificatesPresented) => Self::NoCertificate,
+            Some(TlsError::AlertReceived(_)) => Self::Alert,
+            None if [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof]
+                .contains(&error.kind()) =>
+            {
+                Self::Closed
+            }
+            Some(_) | None => Self::Protocol,
         }
     }
 
-    fn of_tls(error: &TlsError) -> Self {
-        match error {
-            TlsError::NoCertificatesPresented => Self::NoCertificate,
-            TlsError::AlertReceived(_) => Self::Alert,
-            TlsError::InvalidCertificate(error) => match error {
-                CertificateError::UnknownIssuer => Self::UnknownAuthority,
-                CertificateError::BadSignature => Self::BadSignature,
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
-                CertificateError::Revoked => Self::Revoked,
-                CertificateError::UnknownRevocationStatus
-                | CertificateError::ExpiredRevocationList
-                | CertificateError::ExpiredRevocationListContext { .. } => Self::RevocationUnknown,
-                // rustls may add more: none of them lets a client in
-                _ => Self::BadCertificate,
-            },
-            _ => Self::Protocol,
+    /// rustls may add more errors: none of them lets a client in.
+    fn of_certificate(error: &CertificateError) -> Self {
+        use CertificateError as Error;
+        if matches!(error, Error::UnknownIssuer) {
+            Self::UnknownAuthority
+        } else if matches!(error, Error::BadSignature) {
+            Self::BadSignature
+        } else if matches!(error, Error::Expired | Error::ExpiredContext { .. }) {
+            Self::Expired
+        } else if matches!(error, Error::NotValidYet | Error::NotValidYetContext { .. }) {
+            Self::NotYetValid
+        } else if matches!(error, Error::Revoked) {
+            Self::Revoked
+        } else if matches!(
+            error,
+            Error::UnknownRevocationStatus | Error::ExpiredRevocationList | Error::ExpiredRevocationListContext { .. }
+        ) {
+            Self::RevocationUnknown
+        } else {
+            Self::BadCertificate
         }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn settle_all() {
 fn settle(now: Instant) -> Option<Instant> {
     let counts = TABLE.with(|table| table.borrow_mut().take_due(now));
     for count in counts {
-        if let Err(unaudited) = summary::write(count) {
+        if let Some(unaudited) = summary::write(count) {
             // the audit has no place now: the count goes into the next line
             TABLE.with(|table| table.borrow_mut().give_back(unaudited, now));
         }

@@ -8,24 +8,21 @@ use crate::telemetry::outcome::Outcome;
 /// The target of the lines.
 const TARGET: &str = "countersign::refusals";
 
-/// Writes the lines of a count.
-///
-/// # Errors
-/// The audit has no place for its line: what is left of the count belongs there.
-pub(super) fn write(count: Count) -> Result<(), Count> {
+/// Writes the lines of a count. Returns what is left of it if the audit has no place for its line.
+pub(super) fn write(count: Count) -> Option<Count> {
     let peer = count.source.to_string();
     if count.counted > 0 {
         log(&count, &peer);
     }
     if count.unaudited == 0 {
-        return Ok(());
+        return None;
     }
     match count.audit.try_reserve() {
         Reservation::NotNeeded | Reservation::Later(_) => {}
         Reservation::Reserved(place) => place.write(&entry(&count, &peer)),
-        Reservation::Refused => return Err(Count { counted: 0, ..count }),
+        Reservation::Refused => return Some(Count { counted: 0, ..count }),
     }
-    Ok(())
+    None
 }
 
 fn log(count: &Count, peer: &str) {

@@ -140,10 +140,6 @@ mod tests {
         Source::V4(Ipv4Addr::from_bits(number))
     }
 
-    fn after(seconds: u64) -> Instant {
-        Instant::now() + Duration::from_secs(seconds)
-    }
-
     /// How many of so many refusals are listed.
     fn listed(table: &mut Table, code: &'static str, from: Source, refusals: u32, now: Instant) -> u32 {
         let mut judge = || table.judge(kind(code), from, AuditLog::off(), now) == Treatment::Listed;
@@ -167,7 +163,7 @@ mod tests {
         assert_eq!(listed(&mut table, "a", source(2), 3, now + MINUTE), 3);
         assert_eq!(table.take_due(now + 2 * MINUTE).iter().map(|count| count.counted).sum::<u64>(), 7);
         assert!(table.take_due(now + 3 * MINUTE).is_empty() && table.next_due().is_none());
-        assert_eq!(listed(&mut table, "a", source(1), 7, after(999)), 7);
+        assert_eq!(listed(&mut table, "a", source(1), 7, now + 9 * MINUTE), 7);
     }
 
     #[test]
