@@ -96,6 +96,11 @@ def without_any():
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
 
 
+def with_little():
+    # the least that a kernel before 5.16 gives
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (64 * 1024, 64 * 1024))
+
+
 # how the memory is kept, and what makes it so before the program starts
 KINDS = {"memfd_secret": lambda: None, "locked": without_memfd_secret, "unlocked": without_any}
 
@@ -115,7 +120,7 @@ class Service:
             self.child = subprocess.Popen(
                 [place / "countersign", "run", "--config", configuration], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, env={**os.environ, **store.environment},
-                preexec_fn=lambda: (KINDS[kind](), os.setgroups([]), os.setgid(SERVICE_UID), os.setuid(SERVICE_UID)),
+                preexec_fn=lambda: ({**KINDS, "little": with_little}[kind](), os.setgroups([]), os.setgid(SERVICE_UID), os.setuid(SERVICE_UID)),
             )  # fmt: skip
         self.address = self.wait_for(r'"message":"listening".*"address":"([^"]+)"')[1]
 
@@ -281,6 +286,14 @@ def test_root_finds_no_descriptor_of_the_keyed_states_to_map_and_no_way_to_read_
     other = next(begin for name, begin, _ in mappings(service.child.pid) if name.startswith("[heap]"))
     assert all(reader(service.child.pid, other) is not None for reader in root.READERS)
     service.call(1)
+
+
+def test_where_little_memory_may_be_locked_a_smaller_mapping_serves(start):
+    key = Key("AKIAIOSFODNN7EXAMPLE")
+    service, _ = start(STORES["sealed"], "little", key)
+    service.wait_for(rf'"message":"key loaded".*"key_id":"{key.id}".*"memory":"memfd_secret"')
+    service.call(1)
+    assert [end - begin for begin, end in secret_mappings(service.child.pid)] == [64 * 1024]
 
 
 def test_where_memory_cannot_be_locked_the_service_says_so_and_serves(start):
