@@ -99,9 +99,34 @@ def trickle(sockets, piece, pause, over):
 
 @contextlib.contextmanager
 def half_heads(stage, count=4096):
-    """A stranger's connections, each with the beginning of a head and no token."""
-    with connections(stage.near, count, b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ") as sockets:
-        yield sockets
+    """A stranger's connections, each with the beginning of a head and no token. One that ends is opened again."""
+    half = b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: "
+    with connections(stage.near, count, half) as sockets:
+        over = threading.Event()
+        again = threading.Thread(target=open_again, args=(stage.near, sockets, half, over))
+        again.start()
+        try:
+            yield sockets
+        finally:
+            over.set()
+            again.join()
+            for client in sockets:
+                client.close()
+
+
+def open_again(address, sockets, sent, over):
+    """Replaces those that the program has closed, again and again."""
+    while not over.wait(0.1):
+        for ended in answered(sockets):
+            at = sockets.index(ended)
+            ended.close()
+            sockets[at] = client = socket.socket()
+            client.settimeout(30)
+            with contextlib.suppress(OSError):
+                client.connect(address)
+                client.sendall(sent)
+            if over.is_set():
+                return
 
 
 def connected(stage):
