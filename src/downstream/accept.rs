@@ -69,13 +69,14 @@ impl<H: Handler> Acceptor<H> {
     /// Serves a connection, at once if there is a place or this worker can make room.
     fn take(self: &Rc<Self>, accepted: Accepted) {
         let service = self.current.load();
-        if let Some(place) = service.places.take().or_else(|| self.make_room(&service)) {
+        // usually there is a place; only who finds none looks further
+        if let Some(place) = service.places.take().or_else(|| self.place(&service)) {
             self.serve(accepted, service, place);
             return;
         }
         let acceptor = Rc::clone(self);
         spawn_local(async move {
-            match acceptor.room_elsewhere(&service).await {
+            match acceptor.place_elsewhere(&service).await {
                 Some(place) => acceptor.serve(accepted, service, place),
                 None => acceptor.refuse(&service),
             }
@@ -94,41 +95,41 @@ impl<H: Handler> Acceptor<H> {
         resident.served_by(task.abort_handle());
     }
 
-    /// A place of a connection of this worker that made room.
-    fn make_room(&self, service: &Service<H>) -> Option<Permit> {
-        // again when another worker was faster to take the place
-        while self.evict_one() {
+    /// A place that is free, or that a connection of this worker makes: a stranger, or, unless another worker has one of
+    /// those, an idle one.
+    fn place(&self, service: &Service<H>) -> Option<Permit> {
+        let connections = self.current.connections();
+        loop {
+            // looked up before the places: strangers that others end from now on leave a free place
+            let strangers_elsewhere = connections.requests().strangers_elsewhere(connections.strangers());
             if let Some(place) = service.places.take() {
                 return Some(place);
             }
+            let has_evicted = self.evict(Rank::Stranger) || (strangers_elsewhere == 0 && self.evict(Rank::Idle));
+            if !has_evicted {
+                return None;
+            }
         }
-        None
     }
 
     /// A place that another worker makes, or this one, which may have got something to end meanwhile.
-    async fn room_elsewhere(&self, service: &Service<H>) -> Option<Permit> {
+    async fn place_elsewhere(&self, service: &Service<H>) -> Option<Permit> {
         for _ in 0..ATTEMPTS {
             let freed = service.requests.ask()?;
             let _in_time = timeout(OTHER_WORKERS, freed).await;
-            if let Some(place) = service.places.take().or_else(|| self.make_room(service)) {
+            if let Some(place) = self.place(service) {
                 return Some(place);
             }
         }
         None
-    }
-
-    /// Ends the connection that makes room first: a stranger, or, unless another worker has one of those, an idle one.
-    fn evict_one(&self) -> bool {
-        let connections = self.current.connections();
-        self.evict(Rank::Stranger)
-            || (connections.requests().strangers_elsewhere(connections.strangers()) == 0 && self.evict(Rank::Idle))
     }
 
     /// Ends connections of this worker when another one has no place for a new one.
     async fn make_room_for_others(&self) {
         let requests = Arc::clone(self.current.connections().requests());
         loop {
-            requests.meet(|| self.evict_one()).await;
+            // the place is given back at once, for whoever asked
+            requests.meet(|| self.place(&self.current.load()).is_some()).await;
         }
     }
 

@@ -100,13 +100,14 @@ impl Connections {
 
     /// Takes back what a connection holds, and has its task dropped: that closes the socket.
     fn end(&self, all: &mut Numbered, number: usize) {
-        self.remove(all, number);
         if let Some(entry) = all.entry(number) {
             (entry.place, entry.charge) = (None, None);
             if let Some(task) = &entry.task {
                 task.abort(); // when the runtime next comes to it, not here
             }
         }
+        // after its place is free, so that no worker sees neither
+        self.remove(all, number);
     }
 
     fn append(&self, all: &mut Numbered, rank: Rank, number: usize) {

@@ -91,10 +91,12 @@ def trickling_readers(stage, client="greedy", count=300, piece=64, pause=0.5):
 
 def trickle(sockets, piece, pause, over):
     """Reads a little from every connection, again and again."""
+    for client in sockets:
+        client.setblocking(False)  # with a timeout, Python would wait even for MSG_DONTWAIT
     while not over.wait(pause):
         for client in sockets:
             with contextlib.suppress(OSError):
-                client.recv(piece, socket.MSG_DONTWAIT)
+                client.recv(piece)
 
 
 @contextlib.contextmanager
