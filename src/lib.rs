@@ -68,7 +68,7 @@
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `telemetry` |
 //! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust` |
-//! | [`confine`] | what the process gives up before it serves: files, ports, system calls | |
+//! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock`, `faults`, `http1` |
 //! | [`app`] | builds, starts, reloads and drains the live program | everything |

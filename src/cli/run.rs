@@ -1,6 +1,7 @@
 //! `countersign run`: the service, from reading its configuration to the end of its drain.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use sd_notify::NotifyState;
@@ -12,7 +13,7 @@ use super::live;
 use crate::app::capacity;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
-use crate::app::{Bound, Drained, Graph, StartError};
+use crate::app::{Bound, Drained, Graph, Running, StartError};
 use crate::config::settings;
 use crate::confine;
 use crate::credentials::WatchedKey;
@@ -85,8 +86,13 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
         }
     };
     announcements::notify_systemd(&[NotifyState::Stopping]);
+    end(running, signals, drain_limit).await
+}
+
+/// Drains for at most `limit`, or until a second signal comes.
+async fn end(mut running: Running, mut signals: Signals, limit: Duration) -> Result<(), Failure> {
     let drained = tokio::select! {
-        drained = running.drain(drain_limit) => Some(drained),
+        drained = running.drain(limit) => Some(drained),
         name = signals.stop() => {
             tracing::warn!(signal = name, "a second signal: not waiting any longer");
             None

@@ -33,12 +33,12 @@ pub(crate) fn directories_of_public(file: &Path, user: User) -> BTreeSet<PathBuf
     directories_of(file).into_iter().map(narrow).collect()
 }
 
-/// Whether file permissions restrict this process.
+/// Whose files the process can read by their permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum User {
-    /// They do not: only the rules of the confinement protect /etc/shadow.
+    /// Most of the system's, secrets included: only the rules of the confinement protect /etc/shadow.
     Root,
-    /// They do.
+    /// Its own, and those that everybody may read.
     Other,
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn run(work: Work) -> io::Result<usize> {
 /// Waits to be told. Whoever drops the sender tells nothing.
 async fn told(mut signal: watch::Receiver<bool>) {
     if signal.wait_for(|told| *told).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
