@@ -13,8 +13,8 @@ use crate::query::Action;
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};
 
-/// Sends a form, which the client called `caller` asked for at `asked`, to the endpoint of `route`, and returns when the
-/// response's head has arrived. A request that the endpoint refuses for its timestamp is sent once more.
+/// Sends a form, which the client called `caller` asked for at `asked`, to the endpoint of `route`, and returns when
+/// the response's head has arrived. A request that the endpoint refuses for its timestamp is sent once more.
 ///
 /// # Errors
 /// What keeps the key from signing, when nothing was sent; [`ExchangeError::Upstream`] for all that happens on the

@@ -75,7 +75,7 @@ const WORDS: &[(&str, &str)] = &[
     ("certificate", IDENTITY),
     ("dn", IDENTITY),
     ("ssl", IDENTITY),
-    // `X-HTTP-Method-Override`, `X-Original-URL`, `X-Rewrite-URL`, `X-Envoy-Original-Path`, `X-Host` and their relatives
+    // `X-HTTP-Method-Override`, `X-Original-URL`, `X-Rewrite-URL`, `X-Envoy-Original-Path` and their relatives
     ("action", OUTRANKS),
     ("command", OUTRANKS),
     ("host", OUTRANKS),

@@ -1,5 +1,7 @@
 //! The breaker by an explicit clock: what opens it, for whom, and what closes it.
 
+#![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
+
 use proptest::prelude::*;
 
 use super::*;
