@@ -222,6 +222,27 @@ fn danger_writable_files_is_warned_of_and_does_not_vouch_for_the_file_that_it_st
 }
 
 #[test]
+fn danger_writable_files_holds_in_the_processes_of_keys_as_well() {
+    let endpoint = Endpoint::obliging();
+    let danger = "workers = 1\ndanger_writable_files = true";
+    let vault = Vault::empty();
+    let program = vault.program("fetch", &format!("echo '{}'", document(ID, SECRET, "")));
+    mode(&vault.path("fetch"), 0o777);
+    let key = format!("kind = \"process\"\ncommand = {program}");
+    let proxy = Setup::to(&endpoint).process(danger).vault(vault).key(&key).start();
+    proxy.post(FORM).expect(200);
+
+    let vault = Vault::empty();
+    let plugin = Plugin::install(&vault);
+    plugin.publish(&vault, ID, SECRET);
+    mode(&plugin.path("age-plugin-example"), 0o777);
+    let setup = Setup::to(&endpoint).process(danger).vault(vault);
+    let lines = plugin.lines(setup.of_vault());
+    let proxy = setup.key(&lines).start_with(|command| plugin.beside(command));
+    proxy.post(FORM).expect(200);
+}
+
+#[test]
 fn danger_writable_files_cannot_be_switched_on_by_a_reload() {
     let setup = Setup::to(&Endpoint::obliging());
     let proxy = setup.clone().start();

@@ -194,6 +194,15 @@ def test_a_unix_socket_is_silenced_no_more_than_a_port(serve, tmp_path):
             assert curl("--unix-socket", path, "http://localhost/livez")[0] == 200
 
 
+def test_a_change_of_the_admin_listener_needs_a_restart(serve, tmp_path):
+    admin = serve()
+    configuration = tmp_path / "countersign.toml"
+    changed = configuration.read_text().replace("[admin]", '[admin]\nhosts = ["countersign.internal"]')
+    (tmp_path / "changed").write_text(changed)
+    (tmp_path / "changed").rename(configuration)
+    admin.process.wait_for("admin: has changed, and takes effect at a start only")
+
+
 def test_check_shows_every_address_and_a_variable_sets_them(countersign_bin, serve, tmp_path):
     path = tmp_path / "admin"
     serve("address = [\"127.0.0.1:0\"]")

@@ -119,8 +119,9 @@ key = "main"
     return token.call([countersign, "check", "--config", configuration])
 
 
-def test_the_sample_configuration_passes_check(imported, countersign_bin):
-    sample = pathlib.Path(__file__).parents[3] / "config" / "pkcs11.toml"
+def test_the_sample_configuration_passes_check(imported, countersign_bin, tmp_path):
+    # a copy: a checkout may belong to another user, whose files are not trusted
+    sample = shutil.copy(pathlib.Path(__file__).parents[3] / "config" / "pkcs11.toml", tmp_path)
     # where the library and the PIN are is this machine's; all else is the sample's
     imported.environment["COUNTERSIGN__KEY__MAIN__MODULE"] = softhsm.module()
     imported.environment["COUNTERSIGN__KEY__MAIN__PIN_FILE"] = str(imported.pin_file)
