@@ -45,9 +45,11 @@ pub fn obtain(key: &AwsKey) -> Result<Zeroizing<Vec<u8>>, AwsError> {
     let ca_bundle = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     trusted_files::check(key, ca_bundle.as_deref()).map_err(|error| AwsError::Guarded { told: causes(&error) })?;
     let http = Http::new(ca_bundle.as_deref());
-    let http = http.map_err(|error| match error {
-        HttpError::Tls(error) if error.is_permissions() => AwsError::Guarded { told: causes(&error) },
-        error => AwsError::SetUp { source_name, told: error.to_string() },
+    let http = http.map_err(|error| match &error {
+        HttpError::Tls(error) if error.is_permissions() => AwsError::Guarded { told: causes(error) },
+        HttpError::Bundle { .. } | HttpError::NoCertificate(_) | HttpError::Tls(_) => {
+            AwsError::SetUp { source_name, told: error.to_string() }
+        }
     })?;
     runtime.block_on(async {
         let found = timeout(key.timeout, ask(key, http)).await;
