@@ -1,8 +1,8 @@
 //! Health, readiness and metrics, on listeners of their own: reachable when the listeners of the proxy are full, and
 //! without access to keys.
 //!
-//! A connection has one request (`serving`), metrics leave places for probes, and `host_names` sees to it that no web page
-//! reads what is said here.
+//! A connection has one request (`serving`), metrics leave places for probes, and `host_names` sees to it that no web
+//! page reads what is said here.
 
 mod body;
 mod host_names;

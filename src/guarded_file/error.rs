@@ -8,7 +8,9 @@ use rustix::process::geteuid;
 use thiserror::Error;
 
 use super::MAX_SIZE;
-use super::walk::MAX_LINKS;
+
+/// The longest chain of symlinks followed, as long as the kernel's. Kubernetes needs two.
+pub(super) const MAX_LINKS: usize = 40;
 
 /// Why a file that is trusted, or holds a secret, is not used.
 #[derive(Debug, Error)]

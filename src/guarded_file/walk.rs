@@ -10,12 +10,9 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinkat};
 use rustix::io::Errno;
 
-use super::error::GuardError;
+use super::error::{GuardError, MAX_LINKS};
 use super::private_groups;
 use super::writers::{check_directory, check_link};
-
-/// The longest chain of symlinks followed, as long as the kernel's. Kubernetes needs two.
-pub(super) const MAX_LINKS: usize = 40;
 
 /// What a path leads to.
 pub(super) struct Reached {

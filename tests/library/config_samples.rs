@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use countersign::config::parse;
 use countersign::config::settings::Settings;
+use countersign::config::{load, parse};
 use countersign::credentials::{Identities, StoreKind};
 
 use crate::harness::plugin::{IDENTITY, Plugin};
