@@ -111,8 +111,7 @@ impl Connections {
     }
 
     fn append(&self, all: &mut Numbered, rank: Rank, number: usize) {
-        all.order.append(rank, number);
-        if rank == Rank::Stranger {
+        if all.order.append(rank, number) && rank == Rank::Stranger {
             self.requests.strangers().fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -137,7 +136,8 @@ impl Resident {
         self.connections.remove(&mut self.connections.all.borrow_mut(), self.number);
     }
 
-    /// An exchange has ended: the connection makes room if it must, after those that have rested longer.
+    /// An exchange has ended, or the connection waits for its close: it makes room if it must, after those that have
+    /// rested longer. One that rests already keeps its turn.
     pub(in crate::downstream) fn rest(&self) {
         let all = &mut *self.connections.all.borrow_mut();
         let Some(entry) = all.entry(self.number).filter(|entry| entry.place.is_some()) else { return };
@@ -234,6 +234,18 @@ mod tests {
         assert_eq!((share.taken(), other.taken(), places.taken()), (1, 1, 2));
         second.charge(&other).unwrap();
         assert_eq!((share.taken(), other.taken(), places.taken()), (0, 1, 1), "another client speaks on it now");
+    }
+
+    #[test]
+    fn a_connection_that_closes_without_a_request_leaves_nothing_in_the_lists() {
+        let (connections, places) = connections();
+        for _ in 0..3 {
+            let gone = connections.admit(places.take().unwrap());
+            gone.rest();
+            gone.rest();
+        }
+        assert_eq!((connections.strangers(), connections.requests().strangers_elsewhere(0)), (0, 0));
+        assert!(!connections.evict(Rank::Stranger) && !connections.evict(Rank::Idle));
     }
 
     #[test]

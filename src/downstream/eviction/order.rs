@@ -46,10 +46,13 @@ struct Ends {
 }
 
 impl Order {
-    /// Puts a connection at the end of a list. It must be in none.
-    pub(super) fn append(&mut self, rank: Rank, number: usize) {
+    /// Puts a connection at the end of a list, and says whether it did: one that is in a list stays where it is.
+    pub(super) fn append(&mut self, rank: Rank, number: usize) -> bool {
         if self.links.len() <= number {
             self.links.resize(number.saturating_add(1), Link::default());
+        }
+        if self.links.get(number).is_none_or(|link| link.list.is_some()) {
+            return false;
         }
         let ends = self.ends(rank);
         let older = ends.newest.replace(number);
@@ -61,6 +64,7 @@ impl Order {
         if let Some(link) = self.link(older) {
             link.newer = Some(number);
         }
+        true
     }
 
     /// Takes a connection out of its list, and says which that was.
@@ -137,7 +141,8 @@ mod tests {
             });
             assert_eq!(order.remove(number), was.map(|list| ranks[list]));
             if let Some(rank) = ranks.get(to) {
-                order.append(*rank, number);
+                assert!(order.append(*rank, number));
+                assert!(!order.append(ranks[1 - to], number), "it is in a list already");
                 model[to].push_back(number);
             }
             for (rank, list) in ranks.into_iter().zip(&model) {

@@ -36,6 +36,22 @@ def test_4096_half_heads_of_a_stranger_make_room_for_the_calls_of_others(stage):
     assert told[0]["listener"] == "near"
 
 
+def test_connections_that_came_and_went_leave_nothing_behind_when_places_run_out(countersign_bin, tmp_path):
+    limits = {"near": "limits.connections = 8"}
+    with start(countersign_bin, tmp_path, listeners=limits) as stage:
+        for _ in range(20):
+            socket.create_connection(stage.near).close()
+            with connections(stage.near, 1, call(stage.near, "neighbour")) as (client,):
+                assert read_response(client).startswith("HTTP/1.1 200 ")
+        eventually("their end", lambda: stage.metric('countersign_client_connections{listener="near"}') == 0)
+        with connections(stage.near, 24, b"") as crowd:
+            eventually("room made by strangers", lambda: len(answered(crowd)) >= 16)
+            assert_served(stage, "a crowd behind connections that came and went")
+        # each call may end one connection, and none is ended that is gone
+        assert stage.metric(EVICTED % "stranger") < 1000
+        assert stage.metric(EVICTED % "idle") < 1000
+
+
 def test_half_heads_on_a_unix_socket_make_room_whichever_worker_has_them(countersign_bin, tmp_path):
     path = tmp_path / "socket"
     tables = f"""
