@@ -25,8 +25,8 @@ use crate::telemetry::metrics::MEDIA_TYPE;
 
 pub use host_names::HostNames;
 
-/// How many clients may be reading the metrics at once: half the places. They may be long, and whoever reads them slowly
-/// keeps a place; the other responses fit into the buffers of the kernel.
+/// How many clients may be reading the metrics at once: half the places. They may be long, and whoever reads them
+/// slowly keeps a place; the other responses fit into the buffers of the kernel.
 const SCRAPES: usize = 32;
 
 /// What the admin listener reports of the process.

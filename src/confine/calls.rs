@@ -23,8 +23,8 @@ pub(super) const ALLOWED: &[i64] = calls![
     // files; Landlock restricts which ones
     SYS_openat SYS_close SYS_close_range SYS_read SYS_pread64 SYS_readv SYS_preadv SYS_write SYS_pwrite64 SYS_writev
     SYS_pwritev SYS_lseek SYS_fstat SYS_newfstatat SYS_statx SYS_fstatfs SYS_statfs SYS_fcntl SYS_flock SYS_dup
-    SYS_dup3 SYS_readlinkat SYS_getxattr SYS_faccessat SYS_faccessat2 SYS_getdents64 SYS_getcwd SYS_fsync SYS_fdatasync SYS_ioctl
-    SYS_inotify_init1 SYS_inotify_add_watch SYS_inotify_rm_watch
+    SYS_dup3 SYS_readlinkat SYS_getxattr SYS_faccessat SYS_faccessat2 SYS_getdents64 SYS_getcwd SYS_fsync SYS_fdatasync
+    SYS_ioctl SYS_inotify_init1 SYS_inotify_add_watch SYS_inotify_rm_watch
     // the network; Landlock restricts which ports, and `sockets` which kinds
     SYS_socket SYS_connect SYS_bind SYS_listen SYS_accept SYS_accept4 SYS_shutdown SYS_getsockname SYS_getpeername
     SYS_getsockopt SYS_setsockopt SYS_sendto SYS_sendmmsg SYS_recvfrom

@@ -27,8 +27,8 @@ pub use bounded::read_bounded;
 pub use error::GuardError;
 pub use tolerance::{TOLERANCE, WritableFiles};
 
-/// The longest secret read, in bytes. A sealed key has about 500, with the longest session token some 45,000; an RSA key
-/// of 16,384 bits has 13,000.
+/// The longest secret read, in bytes. A sealed key has about 500, with the longest session token some 45,000; an RSA
+/// key of 16,384 bits has 13,000.
 pub const MAX_SIZE: usize = 64 * 1024;
 
 /// Reads a file that holds a secret. The operator cannot switch these checks off: a key is small, and can be put where

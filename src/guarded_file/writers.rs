@@ -109,8 +109,8 @@ fn is_trusted(owner: u32) -> bool {
     owner == 0 || owner == geteuid().as_raw()
 }
 
-/// Whether a directory is the top of a volume as the kubelet lays it out (`..data`, a symlink of root's), and is mounted
-/// read-only: through this mount, nobody writes. ConfigMaps have the mode 0777, without the sticky bit.
+/// Whether a directory is the top of a volume as the kubelet lays it out (`..data`, a symlink of root's), and is
+/// mounted read-only: through this mount, nobody writes. ConfigMaps have the mode 0777, without the sticky bit.
 fn is_kubernetes_volume(directory: &OwnedFd) -> bool {
     let read_only = fstatvfs(directory).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
     let swapped = || statat(directory, "..data", AtFlags::SYMLINK_NOFOLLOW);
