@@ -44,7 +44,7 @@ rows! {
         "Send one of the two. An endpoint may take them for the same parameter.")
         .keeping_the_connection();
     SPELLING_OF_A_CONDITION = refused(400, PARAMETER, warn("form.spelling");
-        "A parameter could be taken for one that a rule for this Action asks about: by another spelling, or as its part.";
+        "A parameter could be taken for one that a rule for the Action asks about: another spelling, or a part of it.";
         "Send the parameter as the rule spells it, or correct the name in the rule's condition.")
         .keeping_the_connection();
     UNPRINTABLE_NAME = refused(400, PARAMETER, warn("form.name");
@@ -53,7 +53,7 @@ rows! {
         .keeping_the_connection();
     DISGUISED = refused(400, PARAMETER, warn("form.reserved");
         "A parameter could be taken for a reserved one, like `Signature` or `Action`.";
-        "Remove the parameter: `Action` alone names what is called, and countersign adds what belongs to the signature.")
+        "Remove the parameter: `Action` alone names what is called, and countersign adds what signs the call.")
         .keeping_the_connection();
     MISSING_ACTION = refused(400, "MissingAction", info("form.action");
         "The form has no Action.";

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// A name or an Action of which only letters, without their case, digits and punctuation count. Endpoints differ in what
-/// they overlook: OpenStack's ec2-api takes `terminateInstances` and `Instance_Id` for `TerminateInstances` and
+/// A name or an Action of which only letters, without their case, digits and punctuation count. Endpoints differ in
+/// what they overlook: OpenStack's ec2-api takes `terminateInstances` and `Instance_Id` for `TerminateInstances` and
 /// `InstanceId`. A dot counts everywhere: it separates the parts of `Tag.1.Key`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Folded<'t>(&'t [u8]);

@@ -13,8 +13,8 @@ pub(crate) enum Reservation {
     Free,
     /// An authentication parameter. It is dropped, because SDKs that are configured with placeholder keys send it.
     Authentication,
-    /// A name that could be taken for this one, which the signer decides or which decides what is called. It is refused,
-    /// because the endpoint may take it for the real one although we would not.
+    /// A name that could be taken for this one, which the signer decides or which decides what is called. It is
+    /// refused, because the endpoint may take it for the real one although we would not.
     Disguised(&'static str),
 }
 

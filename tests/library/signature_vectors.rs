@@ -32,8 +32,8 @@ fn key(id: &str, secret: &str, token: Option<&str>) -> HeldKey {
     })
 }
 
-/// Cases whose forms are refused before they are signed: their names are not printable ASCII, or differ only by case, `_`
-/// or `-`.
+/// Cases whose forms are refused before they are signed: their names are not printable ASCII, or differ only by case,
+/// `_` or `-`.
 const REFUSED: [&str; 3] = ["p-name-001", "p-sort-001", "p-sort-003"];
 
 fn cases() -> Vec<Case> {
