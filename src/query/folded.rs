@@ -31,7 +31,7 @@ const fn counted_bytes() -> [u8; 256] {
         let letter = byte as u8;
         let is_overlooked = matches!(letter, b'_' | b'-') || letter.is_ascii_whitespace();
         counted[byte] = if is_overlooked { 0 } else { letter.to_ascii_lowercase() };
-        byte += 1;
+        byte = byte.wrapping_add(1);
     }
     counted
 }

@@ -325,8 +325,9 @@ mod tests {
             if index == limit {
                 return Err(FormError::TooMany { limit });
             }
-            if let Some(at) = name.chars().position(|c| !(c == ' ' || c.is_ascii_graphic())) {
-                return Err(FormError::UnprintableName { name: ShownName::of(name), position: at + 1 });
+            let is_printable = |c: char| c == ' ' || c.is_ascii_graphic();
+            if let Some((position, _)) = (1..).zip(name.chars()).find(|(_, c)| !is_printable(*c)) {
+                return Err(FormError::UnprintableName { name: ShownName::of(name), position });
             }
         }
         pairs.sort();
