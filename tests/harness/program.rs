@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
+use super::running::spawn_when_free;
+
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 
@@ -53,7 +55,7 @@ impl Outcome {
     }
 
     fn try_of(command: &mut Command, input: &[u8]) -> io::Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = spawn_when_free(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
         // a program that refuses its arguments ends before it reads
         let _unread = child.stdin.take().unwrap().write_all(input);
         let output = child.wait_with_output()?;

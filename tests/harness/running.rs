@@ -1,5 +1,6 @@
 //! A process that runs until it is stopped, and what it writes.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -62,16 +63,20 @@ impl Drop for Running {
     }
 }
 
-/// Starts a program that may just have been copied: it is busy for as long as a process that was forked meanwhile has
-/// it open for writing.
 #[track_caller]
 fn spawn(command: &mut Command) -> Child {
+    spawn_when_free(command).unwrap()
+}
+
+/// Starts a program that may just have been copied: it is busy for as long as a process that was forked meanwhile has
+/// it open for writing.
+pub(super) fn spawn_when_free(command: &mut Command) -> io::Result<Child> {
     loop {
         match command.spawn() {
-            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
                 thread::sleep(Duration::from_millis(10));
             }
-            spawned => return spawned.unwrap(),
+            spawned => return spawned,
         }
     }
 }
