@@ -133,7 +133,8 @@ class Stage:
 
     def metric(self, name):
         """The value of a metric with its labels; 0 when it is not there."""
-        text = urllib.request.urlopen(f"http://{self.admin[0]}:{self.admin[1]}/metrics", timeout=PATIENCE).read().decode()
+        host, port = self.admin
+        text = urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=PATIENCE).read().decode()
         found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
