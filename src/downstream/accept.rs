@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::capacity::Permit;
@@ -28,6 +28,15 @@ const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 /// it has something to end.
 const OTHER_WORKERS: Duration = Duration::from_millis(50);
 const ATTEMPTS: usize = 10;
+
+/// What became of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// There was a place.
+    IntoFreePlace,
+    /// Others had to make room, or have to.
+    ForOthers,
+}
 
 /// What accepting needs.
 struct Acceptor<H> {
@@ -59,7 +68,11 @@ pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain:
 async fn accept_all<H: Handler>(listener: &Bound, acceptor: &Rc<Acceptor<H>>) {
     loop {
         match listener.accept().await {
-            Ok(accepted) => acceptor.take(accepted),
+            Ok(accepted) => match acceptor.take(accepted) {
+                Taken::IntoFreePlace => {}
+                // the sockets of connections that were ended are closed when their tasks run
+                Taken::ForOthers => yield_now().await,
+            },
             Err(error) => pause_after(&error).await,
         }
     }
@@ -67,12 +80,15 @@ async fn accept_all<H: Handler>(listener: &Bound, acceptor: &Rc<Acceptor<H>>) {
 
 impl<H: Handler> Acceptor<H> {
     /// Serves a connection, at once if there is a place or this worker can make room.
-    fn take(self: &Rc<Self>, accepted: Accepted) {
+    fn take(self: &Rc<Self>, accepted: Accepted) -> Taken {
         let service = self.current.load();
-        // usually there is a place; only who finds none looks further
-        if let Some(place) = service.places.take().or_else(|| self.place(&service)) {
+        if let Some(place) = service.places.take() {
             self.serve(accepted, service, place);
-            return;
+            return Taken::IntoFreePlace;
+        }
+        if let Some(place) = self.place(&service) {
+            self.serve(accepted, service, place);
+            return Taken::ForOthers;
         }
         let acceptor = Rc::clone(self);
         spawn_local(async move {
@@ -81,6 +97,7 @@ impl<H: Handler> Acceptor<H> {
                 None => acceptor.refuse(&service),
             }
         });
+        Taken::ForOthers
     }
 
     fn serve(&self, accepted: Accepted, service: Rc<Service<H>>, place: Permit) {
