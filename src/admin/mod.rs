@@ -162,3 +162,37 @@ fn text(status: StatusCode, media_type: &str, content: String) -> Reply<Content>
     let fields = [("content-type", media_type), ("cache-control", "no-store"), ("connection", "close")];
     Reply { status, fields: fields.into_iter().collect(), body: Content::new(Bytes::from(content)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Well;
+
+    impl Status for Well {
+        fn not_ready(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn degraded(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn metrics(&self) -> String {
+            "# EOF\n".to_owned()
+        }
+    }
+
+    #[test]
+    fn whoever_reads_the_metrics_slowly_leaves_places_for_probes() {
+        let admin = Admin::new(Arc::new(Well), HostNames::new(Vec::new()));
+        let mut slow: Vec<_> = (0..SCRAPES).map(|_| admin.respond("GET", "/metrics")).collect();
+        assert!(slow.iter().all(|reply| reply.status == StatusCode::OK));
+        assert_eq!(admin.respond("GET", "/metrics").status, StatusCode::SERVICE_UNAVAILABLE);
+        for path in ["/livez", "/readyz"] {
+            assert_eq!(admin.respond("GET", path).status, StatusCode::OK);
+        }
+        slow.pop();
+        assert_eq!(admin.respond("GET", "/metrics").status, StatusCode::OK);
+    }
+}
