@@ -281,7 +281,7 @@ fn every_cause_has_a_sentence_and_a_remedy_without_line_ends() {
 proptest! {
     #[test]
     fn whatever_was_signed_a_diagnosis_is_made(
-        name in "[^\\x00-\\x1f\\x7f-\\u{9f}]{0,5}",
+        name in "[ -~]{0,5}",
         value in any::<String>(),
         url_path in "[a-z%/=0-9]{0,8}",
         tag in any::<[u8; 32]>(),
