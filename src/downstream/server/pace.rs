@@ -97,13 +97,14 @@ mod tests {
     /// How long a client that moves `step` bytes each `pause` is borne with, up to a day.
     fn borne(step: u64, pause: Duration) -> Option<Duration> {
         let start = Instant::now();
-        let (mut now, mut moved, mut pace) = (start, 0, Pace::new(RATE));
-        while now < start + 86_400 * SECOND {
-            let end = pace.wait(moved, Duration::MAX, now);
-            if end <= now + pause {
-                return Some(end - start);
+        let day = start.checked_add(Duration::from_secs(86_400)).unwrap();
+        let (mut now, mut moved, mut pace) = (start, 0_u64, Pace::new(RATE));
+        while now < day {
+            let (end, next) = (pace.wait(moved, Duration::MAX, now), now.checked_add(pause).unwrap());
+            if end <= next {
+                return Some(end.saturating_duration_since(start));
             }
-            (now, moved) = (now + pause, moved + step);
+            (now, moved) = (next, moved.saturating_add(step));
         }
         None
     }

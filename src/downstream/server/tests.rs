@@ -428,13 +428,13 @@ async fn read_slowly(step: usize) -> (usize, u64) {
     let body = "x".repeat(10_000);
     let sent = format!("POST / HTTP/1.1\r\nContent-Length: 10000\r\nConnection: close\r\n\r\n{body}");
     client.write_all(sent.as_bytes()).await.unwrap();
-    let (started, mut taken) = (Instant::now(), 0);
+    let (started, mut taken) = (Instant::now(), 0_usize);
     let mut piece = vec![0; step];
     loop {
         sleep(Duration::from_secs(1)).await;
         match client.read(&mut piece).await.unwrap() {
             0 => return (taken, started.elapsed().as_secs()),
-            read => taken += read,
+            read => taken = taken.saturating_add(read),
         }
     }
 }
