@@ -1,5 +1,7 @@
 //! Endpoints that repeat in a refusal what was signed: the session token in it reaches no client.
 
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::prelude::*;
 use countersign::query::{blanked, percent};
 
 use crate::harness::endpoint::Received;
@@ -35,7 +37,7 @@ fn xml(text: &str) -> String {
 type Echo = fn(&str) -> String;
 
 /// Each way to write the form, or the token alone, that was seen or can be imagined.
-const ECHOES: [(&str, Echo); 10] = [
+const ECHOES: [(&str, Echo); 25] = [
     ("as signed", |form| form.to_owned()),
     ("in lower-case escapes", lower_case_escapes),
     ("encoded twice", encoded),
@@ -46,7 +48,33 @@ const ECHOES: [(&str, Echo); 10] = [
     ("escaped for XML where it is decoded", |_| xml(TOKEN).replace('+', "&#43;").replace('=', "&#x3d;")),
     ("escaped for JSON", |_| TOKEN.replace('/', "\\/").replace('=', "\\u003d")),
     ("cut short", |_| format!("{}...", &TOKEN[..40])),
+    ("as bytes in hexadecimal digits", |form| bytes_of(form).join(" ")),
+    ("as bytes in upper case", |form| bytes_of(form).join("").to_uppercase()),
+    ("as bytes with colons", |form| bytes_of(form).join(":")),
+    ("as bytes in lines", |form| bytes_of(form).chunks(16).map(|line| format!("0x{}\n", line.join(", 0x"))).collect()),
+    ("in base64", |form| STANDARD.encode(form)),
+    ("in base64, one byte later", |form| STANDARD.encode(format!("/{form}"))),
+    ("in base64, two bytes later", |form| STANDARD.encode(format!("//{form}"))),
+    ("in base64 for URLs", |_| format!("jwt.{}", URL_SAFE_NO_PAD.encode(format!("??>>{TOKEN}")))),
+    ("in base64 in lines", |form| {
+        STANDARD.encode(form).as_bytes().chunks(76).map(|line| format!("  {}\r\n", line.escape_ascii())).collect()
+    }),
+    ("as references without a semicolon", |_| each("&#x", |c| format!("{c:x}"))),
+    ("as references with many zeros", |_| each("&#", |c| format!("{c:020};"))),
+    ("in octal escapes", |_| each("\\", |c| format!("{c:03o}"))),
+    ("in braces", |_| each("\\u{", |c| format!("{c:x}}}"))),
+    ("as quoted-printable", |_| each("=", |c| format!("{c:02X}"))),
+    ("in the escapes of old JavaScript", |_| each("%u", |c| format!("{c:04X}"))),
 ];
+
+fn bytes_of(text: &str) -> Vec<String> {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Each character of the token as its number.
+fn each(before: &str, number: fn(u8) -> String) -> String {
+    TOKEN.bytes().map(|c| format!("{before}{}", number(c))).collect()
+}
 
 fn refusal(echo: &str) -> String {
     format!(
@@ -77,7 +105,11 @@ fn assert_without_token(answer: &Answer, what: &str) {
     assert!(all.contains(BLANK) || answer.head.field("x-proxy-sent").is_some(), "{what}: {all}");
     assert_eq!(blanked(all.as_bytes(), TOKEN), None, "{what}: {all}");
     for part in [&TOKEN[..16], &TOKEN[40..56], &TOKEN[60..76], &encoded(TOKEN)[..40]] {
-        assert!(!all.contains(part), "{what}: {all}");
+        let in_base64 = |later: &str| STANDARD.encode(format!("{later}{part}"))[4..18].to_owned();
+        let as_bytes = ["", " ", ":"].map(|between| bytes_of(part).join(between));
+        for part in [part.to_owned(), in_base64(""), in_base64("/"), in_base64("//")].into_iter().chain(as_bytes) {
+            assert!(!all.to_lowercase().contains(&part.to_lowercase()), "{what}: {part} in {all}");
+        }
     }
 }
 

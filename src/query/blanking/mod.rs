@@ -1,7 +1,12 @@
 //! Blanks a secret that a text repeats, however it is spelled there: percent-encoded once or more, escaped as XML,
-//! HTML or JSON do, with spaces for plus signs, cut short, or broken into lines.
+//! HTML or JSON do, with spaces for plus signs, cut short, broken into lines, or in hexadecimal digits or base64.
+
+mod layer;
+mod written;
 
 use std::ops::Range;
+
+use layer::{Layer, layers, plus_for_space};
 
 /// What stands in the place of the secret. It means nothing in a URL, in XML or in JSON.
 const BLANK: &[u8] = b"SESSION_TOKEN_WITHHELD";
@@ -18,9 +23,6 @@ const PIECE: usize = 8;
 /// all the same: the pieces that lie beside are looked at too.
 const MOST_PLACES: usize = 64;
 
-/// How many times a text is decoded. Two layers of percent encoding inside XML inside JSON are four.
-const MOST_LAYERS: usize = 6;
-
 /// `text` with a mark in the place of `secret`, wherever a long enough part of it stands; `None` when none does.
 /// `secret` is printable ASCII.
 #[must_use]
@@ -29,12 +31,23 @@ pub fn blanked(text: &[u8], secret: &str) -> Option<Vec<u8>> {
         return None;
     }
     // a secret that has escapes of its own is decoded together with the text
-    let innermost = layers(secret.as_bytes()).skip(1).last().filter(|layer| layer.bytes.len() >= SHORTEST);
-    let secrets = [Some(secret.as_bytes()), innermost.as_ref().map(|layer| &layer.bytes[..])];
-    let secrets: Vec<Secret<'_>> = secrets.into_iter().flatten().map(Secret::new).collect();
+    let innermost = layers(Layer::of(secret.as_bytes())).skip(1).last();
+    let innermost = innermost.map(|layer| layer.bytes).filter(|bytes| bytes.len() >= SHORTEST);
+    let secrets = [Some(secret.as_bytes().to_vec()), innermost];
+    let secrets: Vec<Secret> = secrets.into_iter().flatten().map(Secret::new).collect();
     let mut found = Vec::new();
-    for layer in layers(text) {
-        secrets.iter().for_each(|secret| secret.find_in(&layer, &mut found));
+    let mut search = |layer: &Layer| {
+        let folded: Vec<u8> = layer.bytes.iter().copied().map(plus_for_space).collect();
+        for secret in &secrets {
+            secret.find_in(&folded, |run| found.push(layer.source(run)));
+        }
+    };
+    for layer in layers(Layer::of(text)) {
+        search(&layer);
+        // what was signed, written as bytes, has the escapes of a form inside
+        for bytes in written::in_text(&layer, secret.len().min(SHORTEST)) {
+            layers(Some(bytes)).for_each(|layer| search(&layer));
+        }
     }
     if found.is_empty() { None } else { Some(without(text, found)) }
 }
@@ -55,53 +68,54 @@ fn without(text: &[u8], mut found: Vec<Range<usize>>) -> Vec<u8> {
     out
 }
 
-/// The secret, and where in it each piece stands. Nothing of it is copied.
-struct Secret<'s> {
-    bytes: &'s [u8],
+/// The secret, and where in it each piece stands.
+struct Secret {
+    bytes: Vec<u8>,
     /// The places of all pieces, in the order of the pieces.
     places: Vec<usize>,
 }
 
-impl<'s> Secret<'s> {
-    fn new(bytes: &'s [u8]) -> Self {
+impl Secret {
+    fn new(mut bytes: Vec<u8>) -> Self {
+        bytes.iter_mut().for_each(|byte| *byte = plus_for_space(*byte));
         let mut places: Vec<usize> = (0..bytes.len().saturating_sub(PIECE.saturating_sub(1))).collect();
-        places.sort_unstable_by_key(|place| piece(bytes, *place));
+        places.sort_unstable_by_key(|place| piece(&bytes, *place));
         Self { bytes, places }
     }
 
-    /// Adds where in the text of a layer the secret stands.
-    fn find_in(&self, layer: &Layer, found: &mut Vec<Range<usize>>) {
+    /// Tells where in `text` the secret stands.
+    fn find_in(&self, text: &[u8], mut found: impl FnMut(&Range<usize>)) {
         let mut at = 0;
-        while at < layer.bytes.len() {
-            let run = if self.bytes.len() < SHORTEST { self.whole_at(layer, at) } else { self.run_around(layer, at) };
+        while at < text.len() {
+            let run = if self.bytes.len() < SHORTEST { self.whole_at(text, at) } else { self.run_around(text, at) };
             let step = if self.bytes.len() < SHORTEST { 1 } else { PIECE };
             at = at.saturating_add(step);
             if let Some(run) = run {
-                found.push(layer.source(&run));
+                found(&run);
                 // the next place that is a multiple of the step, at the end of the run or just before
                 at = at.max(run.end.saturating_sub(run.end.checked_rem(step).unwrap_or_default()));
             }
         }
     }
 
-    fn whole_at(&self, layer: &Layer, at: usize) -> Option<Range<usize>> {
-        let is_there = layer.bytes.get(at..).is_some_and(|rest| rest.starts_with(self.bytes));
+    fn whole_at(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
+        let is_there = text.get(at..).is_some_and(|rest| rest.starts_with(&self.bytes));
         is_there.then(|| at..at.saturating_add(self.bytes.len()))
     }
 
     /// The longest run of the secret that has the piece at `at` in it.
-    fn run_around(&self, layer: &Layer, at: usize) -> Option<Range<usize>> {
-        let wanted = piece(&layer.bytes, at)?;
-        let first = self.places.partition_point(|place| piece(self.bytes, *place).is_some_and(|piece| piece < wanted));
+    fn run_around(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
+        let wanted = piece(text, at)?;
+        let first = self.places.partition_point(|place| piece(&self.bytes, *place).is_some_and(|piece| piece < wanted));
         let places = self.places.iter().skip(first).take(MOST_PLACES);
-        let places = places.take_while(|place| piece(self.bytes, **place) == Some(wanted));
-        let runs = places.map(|place| self.run(layer, at, *place));
+        let places = places.take_while(|place| piece(&self.bytes, **place) == Some(wanted));
+        let runs = places.map(|place| self.run(text, at, *place));
         runs.max_by_key(ExactSizeIterator::len).filter(|run| run.len() >= SHORTEST)
     }
 
     /// How far text and secret agree, to the left and to the right of these two places.
-    fn run(&self, layer: &Layer, at: usize, place: usize) -> Range<usize> {
-        let (text_before, text_behind) = layer.bytes.split_at_checked(at).unwrap_or_default();
+    fn run(&self, text: &[u8], at: usize, place: usize) -> Range<usize> {
+        let (text_before, text_behind) = text.split_at_checked(at).unwrap_or_default();
         let (before, behind) = self.bytes.split_at_checked(place).unwrap_or_default();
         let left = text_before.iter().rev().zip(before.iter().rev()).take_while(|(one, other)| one == other).count();
         let right = text_behind.iter().zip(behind).take_while(|(one, other)| one == other).count();
@@ -111,108 +125,6 @@ impl<'s> Secret<'s> {
 
 fn piece(bytes: &[u8], at: usize) -> Option<&[u8; PIECE]> {
     bytes.get(at..)?.first_chunk()
-}
-
-/// A text as it is, with one layer of escapes removed, with two, and so on.
-fn layers(text: &[u8]) -> impl Iterator<Item = Layer> {
-    let mut next = Layer::of(text);
-    let layers = std::iter::from_fn(move || {
-        let current = next.take()?;
-        next = current.decoded();
-        Some(current)
-    });
-    layers.take(MOST_LAYERS)
-}
-
-/// A text with some layers of escapes removed.
-struct Layer {
-    bytes: Vec<u8>,
-    /// Where in the text each byte begins, and the text's end.
-    starts: Vec<usize>,
-}
-
-impl Layer {
-    /// The text as it is; `None` when it is empty.
-    fn of(text: &[u8]) -> Option<Self> {
-        let bytes = text.iter().copied().map(plus_for_space).collect();
-        if text.is_empty() { None } else { Some(Self { bytes, starts: (0..=text.len()).collect() }) }
-    }
-
-    /// The same with one layer less; `None` when there is no escape.
-    fn decoded(&self) -> Option<Self> {
-        let next = self.bytes.iter().position(|byte| matches!(byte, b'%' | b'&' | b'\\'))?;
-        let mut layer = Self { bytes: Vec::with_capacity(self.bytes.len()), starts: Vec::new() };
-        let (mut at, mut escapes) = (0_usize, 0_usize);
-        while let Some(rest @ [byte, ..]) = self.bytes.get(at..) {
-            let (byte, length) = if at < next { None } else { escape(rest) }.map_or((*byte, 1), |escape| {
-                escapes = escapes.saturating_add(1);
-                escape
-            });
-            layer.bytes.push(plus_for_space(byte));
-            layer.starts.extend(self.starts.get(at));
-            at = at.saturating_add(length);
-        }
-        layer.starts.extend(self.starts.last());
-        (escapes > 0).then_some(layer)
-    }
-
-    /// Where a run of this layer stands in the text.
-    fn source(&self, run: &Range<usize>) -> Range<usize> {
-        let start = |at: usize| self.starts.get(at).copied().unwrap_or_default();
-        start(run.start)..start(run.end)
-    }
-}
-
-/// Forms are decoded with a space for each `+`, and a decoded token is as good as the token.
-const fn plus_for_space(byte: u8) -> u8 {
-    if byte == b' ' { b'+' } else { byte }
-}
-
-/// The ASCII character that an escape at the beginning of `text` stands for, and the escape's length.
-fn escape(text: &[u8]) -> Option<(u8, usize)> {
-    const NAMED: [(&[u8], u8); 8] = [
-        (b"&amp;", b'&'),
-        (b"&lt;", b'<'),
-        (b"&gt;", b'>'),
-        (b"&quot;", b'"'),
-        (b"&apos;", b'\''),
-        (b"&plus;", b'+'),
-        (b"&sol;", b'/'),
-        (b"&equals;", b'='),
-    ];
-    match text {
-        [b'%', high, low, ..] | [b'\\', b'x' | b'X', high, low, ..] => {
-            Some((hexadecimal(&[*high, *low])?, if text.starts_with(b"%") { 3 } else { 4 }))
-        }
-        [b'\\', b'u' | b'U', digits @ ..] => Some((hexadecimal(digits.get(..4)?)?, 6)),
-        [b'\\', escaped @ (b'/' | b'\\' | b'"' | b'\''), ..] => Some((*escaped, 2)),
-        [b'&', b'#', number @ ..] => {
-            let length = number.iter().take(12).position(|byte| *byte == b';')?;
-            let byte = match number.get(..length)? {
-                [b'x' | b'X', digits @ ..] => hexadecimal(digits)?,
-                digits => decimal(digits)?,
-            };
-            Some((byte, length.saturating_add(3)))
-        }
-        [b'&', ..] => NAMED.iter().find(|(name, _)| text.starts_with(name)).map(|(name, byte)| (*byte, name.len())),
-        _ => None,
-    }
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    number(digits, 16)
-}
-
-fn decimal(digits: &[u8]) -> Option<u8> {
-    number(digits, 10)
-}
-
-/// The value of digits, when it is in ASCII: no token has another character.
-fn number(digits: &[u8], base: u32) -> Option<u8> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(base);
-    let add = |sum: u32, byte: &u8| sum.checked_mul(base)?.checked_add(digit(byte)?);
-    let value = digits.iter().try_fold(0, add).filter(|_| !digits.is_empty())?;
-    u8::try_from(value).ok().filter(u8::is_ascii)
 }
 
 #[cfg(test)]
