@@ -79,10 +79,10 @@
 //! - **Workers.** Each is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener,
 //!   and its own pool of connections to every endpoint. The kernel spreads connections over workers; a request never
 //!   changes its thread. A Unix socket or an inherited one has one queue, which all workers share.
-//! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`], of which each client has a share:
-//!   [`downstream::Shares`]), or read without a lock on the path of a request: the current key
-//!   ([`credentials::KeySlot`]), what is known of an endpoint's clock ([`proxy::EndpointClock`]) and of an endpoint that
-//!   fails ([`upstream::Breaker`]).
+//! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`], of which each client has a
+//!   share: [`downstream::Shares`]), or read without a lock on the path of a request: the current key
+//!   ([`credentials::KeySlot`]), what is known of an endpoint's clock ([`proxy::EndpointClock`]) and of an endpoint
+//!   that fails ([`upstream::Breaker`]).
 //! - **Beside them** the admin listener, each key, the reader of the configuration, the fetching of a token issuer's
 //!   keys, the log and the audit have a thread each, so that none of them waits for traffic, nor traffic for them.
 //! - **The main thread** binds every socket and confines the process ([`confine`]) before it starts the first of these

@@ -109,8 +109,8 @@ impl Callers {
         identify(&[Method::Mtls], &self.clients, evidence).map(drop)
     }
 
-    /// Whether the user at the other end of a Unix socket, whom `evidence` has the IDs of, may send requests. A listener
-    /// that reads `Authorization` has nothing against any: a request may bring a token.
+    /// Whether the user at the other end of a Unix socket, whom `evidence` has the IDs of, may send requests. A
+    /// listener that reads `Authorization` has nothing against any: a request may bring a token.
     ///
     /// # Errors
     /// The user belongs to no client, so that every request on the connection will be refused.

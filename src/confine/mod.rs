@@ -2,8 +2,9 @@
 //! not need, its capabilities, core files and new privileges.
 //!
 //! It uses two mechanisms of Linux that need no privilege and cannot be undone: Landlock, which restricts files and TCP
-//! ports (`landlock_rules`), and seccomp, which restricts system calls (`filter`, `calls` and `sockets`). Landlock applies to the
-//! calling thread and the threads that it starts later, so [`apply`] must be called while there is only one thread.
+//! ports (`landlock_rules`), and seccomp, which restricts system calls (`filter`, `calls` and `sockets`). Landlock
+//! applies to the calling thread and the threads that it starts later, so [`apply`] must be called while there is only
+//! one thread.
 
 mod calls;
 mod capabilities;

@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// A share is a limit of its own *within* the whole, so taking a place of the share takes one of the whole too, and
 /// one value (`Permit`, `Held`) gives both back. To find a share is one index: no lock, no map, no allocation.
 ///
-/// Connections are the exception: a connection is counted when it is accepted, before its client is known. The shares of
-/// a listener's connections are therefore not within the listener's places. Once the client is known, call
+/// Connections are the exception: a connection is counted when it is accepted, before its client is known. The shares
+/// of a listener's connections are therefore not within the listener's places. Once the client is known, call
 /// `shares.of(holder).take()` and keep the permit as long as the connection. Before the next request, ask
 /// `permit.is_of(shares.of(holder))`: if not, another client speaks on the connection (a proxy before us), or a reload
 /// has replaced the client, and the connection has to be charged again.

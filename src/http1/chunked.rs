@@ -264,7 +264,8 @@ mod tests {
             ("0\r\n\r\n", ""),
             ("3\r\na=b\r\n0\r\n\r\n", "a=b"),
             (
-                "0000000000000003 \t;\t x=\"y\"\r\na=b\r\n1B;z\r\n\r\n0\r\n\r\nnot a chunk at all, \r\n0;q\r\nA: b\r\nC:\r\n\r\n",
+                "0000000000000003 \t;\t x=\"y\"\r\na=b\r\n1B;z\r\n\r\n0\r\n\r\nnot a chunk at all, \r\n0;q\r\n\
+                 A: b\r\nC:\r\n\r\n",
                 "a=b\r\n0\r\n\r\nnot a chunk at all, ",
             ),
         ] {

@@ -8,9 +8,9 @@
 //! Memory is of the best of these kinds that the system offers, and [`Protection`] says which:
 //!
 //! 1. `memfd_secret` (Linux 5.14; before 6.5 only with `secretmem.enable=1`): pages that are taken out of the kernel's
-//!    own mappings. Neither `/proc/PID/mem` nor `process_vm_readv` nor `ptrace` reads them, not even for root, and there
-//!    is no descriptor to map them with; they are never swapped nor dumped. Root can still have the process itself read
-//!    them, by making it run other code. While such memory is in use the machine does not hibernate.
+//!    own mappings. Neither `/proc/PID/mem` nor `process_vm_readv` nor `ptrace` reads them, not even for root, and
+//!    there is no descriptor to map them with; they are never swapped nor dumped. Root can still have the process
+//!    itself read them, by making it run other code. While such memory is in use the machine does not hibernate.
 //! 2. Anonymous memory, locked: never swapped nor dumped. Root can read it, as can the same user where the process is
 //!    dumpable.
 //! 3. Anonymous memory, not locked, where `RLIMIT_MEMLOCK` is too low (each secret takes one page, a long one a few):
@@ -77,8 +77,8 @@ impl<T> SecretBox<T> {
         const { assert!(align_of::<T>() <= Region::ALIGNMENT && size_of::<T>() > 0) }
         let region = Region::new(size_of::<T>());
         let place: *mut T = region.pointer().cast();
-        // SAFETY: the memory is as long as a T, writable, and aligned to more than T needs (asserted above); nothing else
-        // refers to it.
+        // SAFETY: the memory is as long as a T, writable, and aligned to more than T needs (asserted above); nothing
+        // else refers to it.
         unsafe { place.write(value) };
         Self { region, value: PhantomData }
     }

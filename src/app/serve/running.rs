@@ -112,8 +112,8 @@ impl Running {
         }
     }
 
-    /// Reports that it is not ready, closes the listeners, and waits for exchanges under way, at most `limit` long. Those
-    /// that are left then are cut off ([`Self::cut`]).
+    /// Reports that it is not ready, closes the listeners, and waits for exchanges under way, at most `limit` long.
+    /// Those that are left then are cut off ([`Self::cut`]).
     pub async fn drain(&mut self, limit: Duration) -> Drained {
         self.stop_reloading();
         let _no_worker_left = self.drain.send(true);

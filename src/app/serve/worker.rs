@@ -34,7 +34,8 @@ pub(crate) struct Work {
     pub(crate) adopted: mpsc::Sender<u64>,
 }
 
-/// Serves until the drain is over, or until it is told to drop its connections. Returns how many exchanges were cut off.
+/// Serves until the drain is over, or until it is told to drop its connections. Returns how many exchanges were cut
+/// off.
 ///
 /// # Errors
 /// The runtime cannot be made, or a socket cannot be registered with it: the system is out of descriptors.
