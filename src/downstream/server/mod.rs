@@ -35,4 +35,6 @@ pub use request_body::{BrokenBody, RequestBody};
 pub use service::{Current, Service};
 
 #[cfg(test)]
+mod slow_tests;
+#[cfg(test)]
 mod tests;
