@@ -112,8 +112,8 @@ impl<H: Handler> Acceptor<H> {
         resident.served_by(task.abort_handle());
     }
 
-    /// A place that is free, or that a connection of this worker makes: a stranger, or, unless another worker has one of
-    /// those, an idle one.
+    /// A place that is free, or that a connection of this worker makes: a stranger, or, unless another worker has one
+    /// of those, an idle one.
     fn place(&self, service: &Service<H>) -> Option<Permit> {
         let connections = self.current.connections();
         loop {

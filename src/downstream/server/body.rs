@@ -52,8 +52,9 @@ pub enum BodyError {
     Broken(#[source] BrokenBody),
 }
 
-/// Reads the whole body, and holds budget for as much of it as has arrived. Nothing is reserved for an announced length:
-/// a client that announces much and sends little would take memory from others for the price of a header field.
+/// Reads the whole body, and holds budget for as much of it as has arrived. Nothing is reserved for an announced
+/// length: a client that announces much and sends little would take memory from others for the price of a header
+/// field.
 ///
 /// # Errors
 /// See [`BodyError`]. An announced length over the limit is refused before a byte is read. One that the budget could

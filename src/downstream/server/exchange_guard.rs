@@ -87,8 +87,8 @@ impl ExchangeGuard {
         self.phase.cut(CutFor::Source);
     }
 
-    /// The client of the exchange is authenticated: charges the connection to its `share` of the listener's connections,
-    /// unless it is already. Where the share is used up, an idle connection of the client makes room.
+    /// The client of the exchange is authenticated: charges the connection to its `share` of the listener's
+    /// connections, unless it is already. Where the share is used up, an idle connection of the client makes room.
     ///
     /// # Errors
     /// The share is used up, and the client has no idle connection in this worker.

@@ -40,8 +40,8 @@ fn a_body_below_the_minimum_rate_is_refused_and_one_above_it_is_not() {
     });
 }
 
-/// Asks for a form of 10,000 bytes back, and takes so many bytes of the response a second, until it ends. How many came,
-/// and after how many seconds.
+/// Asks for a form of 10,000 bytes back, and takes so many bytes of the response a second, until it ends. How many
+/// came, and after how many seconds.
 async fn read_slowly(step: usize) -> (usize, u64) {
     let mut client = connect(200);
     let body = "x".repeat(10_000);
