@@ -94,8 +94,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const RATE: MinimumRate = MinimumRate { bytes: NonZeroU32::new(1000).unwrap(), grace: Duration::from_secs(20) };
 
-    /// How long a client that moves `step` bytes each `pause` is borne with, up to a day.
-    fn borne(step: u64, pause: Duration) -> Option<Duration> {
+    /// How long a client that moves `step` bytes each `pause` lasts; `None`: a day at least.
+    fn lasted(step: u64, pause: Duration) -> Option<Duration> {
         let start = Instant::now();
         let day = start.checked_add(Duration::from_secs(86_400)).unwrap();
         let (mut now, mut moved, mut pace) = (start, 0_u64, Pace::new(RATE));
@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn who_moves_at_the_minimum_rate_is_borne_with_and_who_moves_slower_until_the_grace_is_used_up() {
-        assert_eq!(borne(1000, SECOND), None);
-        assert_eq!(borne(19_000, 19 * SECOND), None);
-        assert_eq!(borne(0, SECOND), Some(20 * SECOND));
-        assert_eq!(borne(1, SECOND / 10).map(|borne| borne.as_secs()), Some(20));
-        assert_eq!(borne(900, SECOND).map(|borne| borne.as_secs()), Some(191));
-        assert_eq!(borne(1_000_000, 20 * SECOND), Some(20 * SECOND), "a step may not take longer than the grace");
+    fn a_client_at_the_minimum_rate_goes_on_and_a_slower_one_until_the_grace_is_used_up() {
+        assert_eq!(lasted(1000, SECOND), None);
+        assert_eq!(lasted(19_000, 19 * SECOND), None);
+        assert_eq!(lasted(0, SECOND), Some(20 * SECOND));
+        assert_eq!(lasted(1, SECOND / 10).map(|lasted| lasted.as_secs()), Some(20));
+        assert_eq!(lasted(900, SECOND).map(|lasted| lasted.as_secs()), Some(191));
+        assert_eq!(lasted(1_000_000, 20 * SECOND), Some(20 * SECOND), "a step may not take longer than the grace");
     }
 
     #[test]
