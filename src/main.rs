@@ -1,5 +1,6 @@
 //! The `countersign` program: command line in, exit code out.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,10 +10,8 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            #[allow(clippy::print_stderr)] // the process ends here, so there is no log any more
-            {
-                eprintln!("countersign: {}", failure.message);
-            }
+            // there is no log any more; where standard error is closed or full, the exit code still says why
+            let _may_be_closed = writeln!(std::io::stderr(), "countersign: {}", failure.message);
             ExitCode::from(failure.code.number())
         }
     }

@@ -87,6 +87,7 @@ impl Cli {
             #[cfg(feature = "aws")]
             Command::AwsKey(arguments) => fetch_key::run(&arguments, aws::obtain),
             Command::PluginKey(arguments) => fetch_key::run(&arguments, plugin::obtain),
-        }
+        }?;
+        output::fault()
     }
 }

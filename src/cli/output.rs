@@ -4,11 +4,16 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
+use std::sync::OnceLock;
 
 use super::exit::{ExitCode, Failure};
 
+/// The first fault of standard output.
+static FAULT: OnceLock<io::Error> = OnceLock::new();
+
 /// Prints a line of a command's result. When the reader has left (`countersign check | head`) the rest is not printed,
-/// and the command goes on to its exit code; the standard library's `println!` would panic.
+/// and the command goes on to its exit code; the standard library's `println!` would panic. Any other fault, such as a
+/// full disk, is kept for [`fault`].
 macro_rules! print_line {
     ($($argument:tt)*) => {
         $crate::cli::output::line(format_args!($($argument)*))
@@ -17,7 +22,30 @@ macro_rules! print_line {
 pub(super) use print_line;
 
 pub(super) fn line(text: fmt::Arguments<'_>) {
-    let _reader_may_have_left = writeln!(io::stdout(), "{text}");
+    if let Err(error) = writeln!(io::stdout(), "{text}") {
+        note(error);
+    }
+}
+
+fn note(error: io::Error) {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        let _the_first_is_kept = FAULT.set(error);
+    }
+}
+
+/// Fails when a line of the result could not be written: a command whose result is lost did not succeed.
+///
+/// # Errors
+/// 71 with the cause.
+pub(super) fn fault() -> Result<(), Failure> {
+    if let Err(error) = io::stdout().flush() {
+        note(error);
+    }
+    FAULT.get().map_or(Ok(()), |error| Err(unwritable(error)))
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    Failure::new(ExitCode::System, format!("standard output cannot be written: {error}"))
 }
 
 /// Writes to standard output without the standard library's buffer, which is not wiped: the text may be an identity.
@@ -27,5 +55,5 @@ pub(super) fn line(text: fmt::Arguments<'_>) {
 pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
     let written =
         io::stdout().as_fd().try_clone_to_owned().and_then(|descriptor| File::from(descriptor).write_all(text));
-    written.map_err(|error| Failure::new(ExitCode::System, format!("standard output cannot be written: {error}")))
+    written.map_err(|error| unwritable(&error))
 }

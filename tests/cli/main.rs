@@ -14,5 +14,6 @@ mod harness;
 
 mod explain;
 mod keys;
+mod output;
 mod policy;
 mod sign_verify;
