@@ -48,8 +48,8 @@ pub(crate) fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> 
 /// Loads keys and certificates.
 ///
 /// # Errors
-/// Everything that is wrong, with the exit code of the most severe fault: 77 permissions, 78 configuration, 69 key
-/// store.
+/// Everything that is wrong, with the exit code of the most severe fault: 77 permissions, 78 what only an operator can
+/// mend (the configuration, a key that is not valid), 69 a key that may come by itself.
 pub(crate) fn graph(settings: Settings) -> Result<(Graph, Vec<WatchedKey>), Failure> {
     Graph::build(settings, credentials_directory().as_deref()).map_err(|errors| build_failure(&errors))
 }
@@ -57,13 +57,12 @@ pub(crate) fn graph(settings: Settings) -> Result<(Graph, Vec<WatchedKey>), Fail
 fn build_failure(errors: &[BuildError]) -> Failure {
     let messages: Vec<String> = errors.iter().map(|error| Failure::because(ExitCode::Bug, error).message).collect();
     let any = |kind| errors.iter().any(|error| error.kind() == kind);
-    let keys_only = errors.iter().all(|error| matches!(error, BuildError::Key { .. }));
     let code = if any(LoadErrorKind::Permissions) {
         ExitCode::Permissions
-    } else if keys_only {
-        ExitCode::KeyStoreUnavailable
+    } else if any(LoadErrorKind::Invalid) {
+        ExitCode::Configuration // a restart mends nothing
     } else {
-        ExitCode::Configuration
+        ExitCode::KeyStoreUnavailable
     };
     Failure::new(code, messages.join("\n"))
 }

@@ -160,7 +160,7 @@ fn a_plugin_that_is_not_installed_ends_the_start_with_its_name_and_where_it_was_
     // without its line countersign's own PATH is not searched
     let lines = setup.of_vault().sealed_lines();
     let (code, _, stderr) = output(&setup.key(&lines), &plugin, "check");
-    assert_eq!(code, Some(69), "{stderr}");
+    assert_eq!(code, Some(78), "{stderr}");
     let parts = ["the program age-plugin-example", "/usr/local/bin:", "install it there", "environment = [\"PATH\"]"];
     assert!(parts.iter().all(|part| stderr.contains(part)), "{stderr}");
 }

@@ -10,7 +10,9 @@ use std::sync::{Mutex, mpsc};
 use rustix::process::Signal;
 
 use crate::harness::proxy::closes;
-use crate::harness::{After, CREATE, Client, Draft, Ending, Endpoint, FORM, PATIENCE, Proxy, Setup, eventually};
+use crate::harness::{
+    After, CREATE, Client, Draft, Ending, Endpoint, FORM, ID, PATIENCE, Proxy, SECRET, Setup, Vault, eventually,
+};
 
 /// A proxy with an exchange under way: its client, and the sender that lets the endpoint answer.
 fn under_way(setup: impl FnOnce(Setup) -> Setup) -> (Proxy, Client, mpsc::Sender<()>) {
@@ -285,12 +287,29 @@ fn a_key_that_cannot_come_ends_with_69() {
     let setup = |lines: &str| Setup::to(&Endpoint::obliging()).key(lines);
     let nowhere = "kind = \"file\"\nfile = \"/nonexistent/key.json\"";
     ends(&setup(nowhere), 69, &["key.main", "/nonexistent does not exist"]);
+}
+
+#[test]
+fn a_key_that_no_restart_mends_ends_with_78_in_run_and_check() {
+    let ends = |setup: &Setup, parts: &[&str]| {
+        ends(setup, 78, parts);
+        let Output { status, stderr, .. } = setup.command("check").output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(78), "{stderr}");
+        assert!(parts.iter().all(|part| stderr.contains(part)), "{stderr}");
+    };
+    let setup = |lines: &str| Setup::to(&Endpoint::obliging()).key(lines);
     let credential = "kind = \"file\"\ncredential = \"key\"";
-    ends(&setup(credential), 69, &["key.main", "LoadCredential=key:"]);
+    ends(&setup(credential), &["key.main", "LoadCredential=key:"]);
     let program = "kind = \"process\"\ncommand = [\"/nonexistent/fetch\"]";
-    ends(&setup(program), 69, &["key.main", "/nonexistent/fetch cannot be started"]);
+    ends(&setup(program), &["key.main", "/nonexistent/fetch cannot be started"]);
     let garbage = "kind = \"process\"\ncommand = [\"/bin/echo\", \"marker\"]";
-    ends(&setup(garbage), 69, &["key.main: what /bin/echo prints gives no access key: not JSON (line 1, column 1)"]);
+    ends(&setup(garbage), &["key.main: what /bin/echo prints gives no access key: not JSON (line 1, column 1)"]);
+    let (ours, other) = (Vault::with(ID, SECRET), Vault::with(ID, SECRET));
+    let misfit = format!("file = {:?}\nidentity_file = {:?}", ours.key_file(), other.identity_file());
+    ends(&setup(&misfit), &["key.main", "the identity does not fit: it is sealed to other recipients"]);
+    let no_key = format!("kind = \"file\"\nfile = {:?}", other.identity_file());
+    ends(&setup(&no_key), &["key.main", "does not hold an access key"]);
 }
 
 #[test]

@@ -236,13 +236,13 @@ def test_two_keys_with_one_label_are_refused_and_the_id_tells_them_apart(importe
     done = imported.pkcs11_tool("--login", "--pin", PIN, *made)
     assert done.returncode == 0, done.stderr
     checked = check(imported, countersign_bin, tmp_path)
-    assert checked.returncode == 69 and "2 secret keys with label `main`" in checked.stderr, checked.stderr
+    assert checked.returncode == 78 and "2 secret keys with label `main`" in checked.stderr, checked.stderr
     assert check(imported, countersign_bin, tmp_path, imported.table(KEY_ID, "id=%01")).returncode == 0
 
 
 def test_a_key_that_is_not_there_is_refused(imported, countersign_bin, tmp_path):
     checked = check(imported, countersign_bin, tmp_path, imported.table(KEY_ID, "object=other"))
-    assert checked.returncode == 69 and "no secret key with label `other`" in checked.stderr, checked.stderr
+    assert checked.returncode == 78 and "no secret key with label `other`" in checked.stderr, checked.stderr
 
 
 def test_a_key_whose_secret_can_be_read_is_refused_unless_that_is_accepted(token, countersign_bin, tmp_path):
@@ -250,7 +250,7 @@ def test_a_key_whose_secret_can_be_read_is_refused_unless_that_is_accepted(token
                              "--extractable", "--usage-sign")
     assert done.returncode == 0, done.stderr
     checked = check(token, countersign_bin, tmp_path)
-    assert checked.returncode == 69 and "danger_readable_secret" in checked.stderr, checked.stderr
+    assert checked.returncode == 78 and "danger_readable_secret" in checked.stderr, checked.stderr
     accepted = token.table(KEY_ID, more="danger_readable_secret = true")
     assert check(token, countersign_bin, tmp_path, accepted).returncode == 0
 
