@@ -3,13 +3,15 @@
 use sd_notify::NotifyState;
 
 use crate::app::build::share_summary::summaries;
-use crate::app::reload::reloader::ReloadEvent;
+use crate::app::reload::reloader::{ReloadEvent, Report};
 use crate::app::serve::key_reports;
 use crate::app::{Graph, Running, capacity};
 use crate::authorize::{Admission, Mode};
 use crate::config::settings::{Exposure, Settings};
 use crate::confine::Posture;
+use crate::error_chain::causes;
 use crate::guarded_file::WritableFiles;
+use crate::telemetry::log::Level;
 
 /// Logs which rights the process has given up.
 pub(super) fn posture(posture: Option<&Posture>) {
@@ -121,9 +123,23 @@ fn keys(graph: &Graph) {
     }
 }
 
+/// Reports each reload, and has the log follow the level of the configuration that is in use.
+pub(super) fn reporting(level: Level) -> Report {
+    Box::new(move |event| {
+        reload(event);
+        if let ReloadEvent::InUse(graph) = event {
+            let filter = &graph.settings().log.level;
+            match level.set(filter) {
+                Ok(()) => tracing::debug!(level = %filter, "the log's level is that of the configuration"),
+                Err(error) => tracing::error!(error = %causes(&error), "the log keeps its level"),
+            }
+        }
+    })
+}
+
 /// Reports a reload. The service manager is told that it has begun and when (`Type=notify-reload` waits for the message
 /// after that), and that it is over, whatever its result: something is served in either case.
-pub(super) fn reload(event: ReloadEvent<'_>) {
+fn reload(event: ReloadEvent<'_>) {
     match event {
         ReloadEvent::Begun => match NotifyState::monotonic_usec_now() {
             Ok(now) => notify_systemd(&[NotifyState::Reloading, now]),

@@ -31,8 +31,15 @@ pub(crate) fn run() -> Result<(), Failure> {
     agent::serve(&order, ordered, socket).map_err(|error| system(&error))
 }
 
-fn ignore_signals() -> io::Result<[tokio::signal::unix::Signal; 3]> {
-    Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?])
+fn ignore_signals() -> io::Result<Vec<tokio::signal::unix::Signal>> {
+    let kinds = [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+        SignalKind::user_defined1(),
+        SignalKind::user_defined2(),
+    ];
+    kinds.into_iter().map(signal).collect()
 }
 
 fn system(error: &dyn std::error::Error) -> Failure {

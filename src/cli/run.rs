@@ -1,9 +1,12 @@
 //! `countersign run`: the service, from reading its configuration to the end of its drain.
 
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::task::Poll;
 use std::time::Duration;
 
 use clap::Args;
+use rustix::process::Signal as SignalNumber;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -53,7 +56,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
         settings::Confinement::Confined => Some(live::confine(&confinement, settings, source.file.as_deref(), &keys)?),
         settings::Confinement::DangerUnconfined => None,
     };
-    let _last_lines = live::initialise_log(bound.graph().settings())?;
+    let log = live::initialise_log(bound.graph().settings())?;
     announcements::posture(posture.as_ref());
     for name in bound.unused_sockets() {
         let what = "a socket of the service manager that no listener takes: its clients are not answered";
@@ -62,7 +65,8 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
     announcements::serving(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
-    running.follow(source, granted, Box::new(announcements::reload)).map_err(|error| start_failure(&error))?;
+    let report = announcements::reporting(log.level());
+    running.follow(source, granted, report).map_err(|error| start_failure(&error))?;
     announcements::notify_systemd(&[NotifyState::Ready]);
     let drain_limit = loop {
         tokio::select! {
@@ -76,6 +80,13 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
                     tracing::info!("SIGHUP: reading the configuration and the keys again, opening the audit anew");
                     running.refresh();
                     running.reopen_audit();
+                }
+                Request::Reopen => {
+                    tracing::info!("SIGUSR1: opening the audit anew; the log is standard error, which stays open");
+                    running.reopen_audit();
+                }
+                Request::Ignore(name) => {
+                    tracing::warn!(signal = name, "this signal has no meaning here: it is ignored");
                 }
             },
             error = running.worker_lost() => {
@@ -120,21 +131,38 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    reopen: Signal,
+    /// Signals without a meaning, whose default action would end the process without a line in the log.
+    unexpected: [(&'static str, Signal); 7],
 }
 
 /// What a signal asks for.
 enum Request {
     Stop(&'static str),
     Refresh,
+    /// SIGUSR1, which tools that rotate logs send.
+    Reopen,
+    Ignore(&'static str),
 }
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let handle = |kind| signal(kind).map_err(|error| Failure::because(ExitCode::System, &error));
+        let numbered = |number: SignalNumber| handle(SignalKind::from_raw(number.as_raw()));
         Ok(Self {
             terminate: handle(SignalKind::terminate())?,
             interrupt: handle(SignalKind::interrupt())?,
             hangup: handle(SignalKind::hangup())?,
+            reopen: handle(SignalKind::user_defined1())?,
+            unexpected: [
+                ("SIGUSR2", numbered(SignalNumber::USR2)?),
+                ("SIGALRM", numbered(SignalNumber::ALARM)?),
+                ("SIGVTALRM", numbered(SignalNumber::VTALARM)?),
+                ("SIGPROF", numbered(SignalNumber::PROF)?),
+                ("SIGIO", numbered(SignalNumber::IO)?),
+                ("SIGPWR", numbered(SignalNumber::POWER)?),
+                ("SIGSTKFLT", numbered(SignalNumber::STKFLT)?),
+            ],
         })
     }
 
@@ -143,6 +171,8 @@ impl Signals {
             _ = self.terminate.recv() => Request::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Request::Stop("SIGINT"),
             _ = self.hangup.recv() => Request::Refresh,
+            _ = self.reopen.recv() => Request::Reopen,
+            name = first_of(&mut self.unexpected) => Request::Ignore(name),
         }
     }
 
@@ -153,6 +183,15 @@ impl Signals {
             }
         }
     }
+}
+
+/// Waits for one of these signals, and returns its name.
+async fn first_of(signals: &mut [(&'static str, Signal)]) -> &'static str {
+    poll_fn(|context| {
+        let came = signals.iter_mut().find_map(|(name, signal)| signal.poll_recv(context).is_ready().then_some(*name));
+        came.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 fn start_failure(error: &StartError) -> Failure {

@@ -41,6 +41,7 @@ mod rolling;
 mod rotation;
 mod routes;
 mod secrecy;
+mod signals;
 mod signatures;
 mod spellings;
 mod stopping;

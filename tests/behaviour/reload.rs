@@ -138,7 +138,7 @@ fn what_a_serving_process_cannot_do_is_refused_with_the_reason() {
     let cases = [
         (setup.clone().process("workers = 2"), "process.workers: has changed"),
         (setup.clone().process("workers = 1\ndanger_unconfined = true"), "process.danger_unconfined: has changed"),
-        (setup.clone().log("human", "info"), "log: has changed"),
+        (setup.clone().log("human", "info"), "log.format: has changed"),
         (setup.clone().more("[audit]\ntarget = \"stdout\"\n"), "audit: has changed"),
         (setup.clone().more("[listener.b]\naddress = \"127.0.0.1:0\"\nany_local = true\n"), "listener.b: is new"),
         (

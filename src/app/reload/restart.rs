@@ -45,7 +45,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
         ("process.danger_writable_files", old.process.writable_files == new.process.writable_files),
         ("admin", old.admin == new.admin),
         ("audit", old.audit == new.audit),
-        ("log", old.log == new.log),
+        ("log.format", old.log.format == new.log.format),
     ];
     for (at, _) in fixed.into_iter().filter(|(_, same)| !same) {
         add(at.to_owned(), "has changed, and takes effect at a start only".to_owned());

@@ -33,8 +33,8 @@ const QUEUE_CAPACITY: usize = 4096;
 /// Where the lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Appended to this file, which is created with mode 0600. It is opened again on SIGHUP and when another file has
-    /// its name.
+    /// Appended to this file, which is created with mode 0600. It is opened again on SIGHUP, on SIGUSR1 and when
+    /// another file has its name.
     File(PathBuf),
     /// Standard output, where nothing else is written.
     Stdout,

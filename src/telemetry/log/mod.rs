@@ -13,9 +13,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use json_lines::JsonLines;
 use outlet::Outlet;
@@ -43,17 +43,46 @@ pub enum LogError {
     /// A log was set up before.
     #[error("the log is set up already")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
+    /// The level cannot be changed, since nothing is logged any more.
+    #[error("the log has ended")]
+    Gone(#[source] reload::Error),
     /// The system refuses a thread.
     #[error("cannot start the thread that writes the log")]
     Thread(#[source] io::Error),
 }
 
 /// Dropping this waits, for at most a second, until the lines written so far have left the process.
-pub struct LastLines(Outlet);
+pub struct LastLines {
+    outlet: Outlet,
+    level: Level,
+}
+
+/// Which events the log shows, which can be changed while it is written.
+#[derive(Clone)]
+pub struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl LastLines {
+    /// The log's level.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
+}
+
+impl Level {
+    /// Shows what `filter` lets through from now on.
+    ///
+    /// # Errors
+    /// The filter is not valid, or the log is gone.
+    pub fn set(&self, filter: &str) -> Result<(), LogError> {
+        let filter = EnvFilter::try_new(filter).map_err(LogError::Filter)?;
+        self.0.reload(filter).map_err(LogError::Gone)
+    }
+}
 
 impl Drop for LastLines {
     fn drop(&mut self) {
-        self.0.flush();
+        self.outlet.flush();
     }
 }
 
@@ -72,11 +101,14 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
 /// The filter is not valid, the system refuses a thread, or the log was set up before.
 pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestamp) -> Result<LastLines, LogError> {
     let filter = EnvFilter::try_new(filter).map_err(LogError::Filter)?;
+    // Each place in the source keeps whether its events are shown, and a change has all of them ask again. So the lock
+    // in this layer is taken for lines that are written only, and not for those of `JsonLines::write_directly`.
+    let (filter, handle) = reload::Layer::new(filter);
     let outlet = Outlet::start(io::stderr()).map_err(LogError::Thread)?;
     match format {
         LogFormat::Human => {
-            let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(outlet.clone());
-            lines.with_ansi(io::stderr().is_terminal()).finish().try_init()
+            let lines = fmt::layer().with_writer(outlet.clone()).with_ansi(io::stderr().is_terminal());
+            tracing_subscriber::registry().with(filter).with(lines).try_init()
         }
         LogFormat::Json => {
             let lines = JsonLines::new(outlet.clone(), wall);
@@ -85,5 +117,5 @@ pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestam
     }
     .map_err(LogError::Twice)?;
     panics::log_panics();
-    Ok(LastLines(outlet))
+    Ok(LastLines { outlet, level: Level(handle) })
 }
