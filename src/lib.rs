@@ -17,11 +17,13 @@
 //! head     = http1, read by downstream::server     every head to the letter of RFC 9112, or refused
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path; there is no default
 //!            head::admit(head, route, names)       Host, Origin, method, no query string, no loop, media type
-//! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; then its rate
-//! bytes    = body::read(body, limits).await        size limit, deadline, and the client's share of memory
+//! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory
+//!            charge(connection), client.take()     the client's share of connections, then its rate
+//! bytes    = body::read(body, limits).await        size limit, deadline, minimum rate, the client's share of memory
+//!            record.reserve_audit()                a place for the audit's line, or 503
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, an Action; client signature dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
-//! place    = route.in_flight.of(client).try_take() of the client's share: who is not allowed takes none
+//! place    = take_place(route, client)             of the client's share; only an allowed call takes one
 //!            deliver(route, allowed, ...).await    the steps below, and again where a repetition is safe:
 //! ready    = attempts.connection().await           pooled or new; nothing is signed that cannot be sent
 //! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
@@ -29,7 +31,7 @@
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
 //! sent     = attempts.send(ready, signed).await    once; sending consumes it
 //!            clock.observe(sent), Refusal::read()  its time; what is refused for its time is signed once more
-//!            refusal.blank_token(sent)             a refusal repeats what was signed: not the session token
+//!            refusal.blank_token(sent)             in a refusal that repeats what was signed
 //!            headers::relay(sent)                  hop-by-hop fields removed; the body streams through
 //! ```
 //!
@@ -53,7 +55,7 @@
 //! | [`http1`] | the grammar of HTTP/1.1, for both sides: heads, fields, framing, chunks | |
 //! | [`query`] | the AWS Query protocol: parameters, forms, percent encoding, error documents | |
 //! | [`authorize`] | who may do what: evidence, clients, rules, rates, policy | `query` |
-//! | [`guarded_file`] | opening a file that holds a secret, and refusing one that others can read | |
+//! | [`guarded_file`] | opening files that are trusted or secret, and refusing those that others can write or read | |
 //! | `secret_memory` | memory that no other process can read: a package of its own | |
 //! | [`directories`] | noticing that files change | `guarded_file` |
 //! | [`credentials`] | access keys: secret types, key stores, the current key, refresh | `guarded_file`, `directories`, `error_chain`, `fetch`, `trust` |
@@ -108,9 +110,10 @@
 //! 3. Endpoint, path and key come from the configuration, never from anything that a client sent.
 //! 4. Keys are refreshed beside the path of requests. A store that fails, or a new key that is not proven, leaves the
 //!    last good key. An expired key is never used, nor another key in its place.
-//! 5. A listener that does not say who may call, a listener beyond loopback without client authentication, a plaintext
-//!    endpoint beyond loopback, and a key file that others can read are refused at start. The middle two have a
-//!    `danger_` switch, which is off by default and logged as a warning.
+//! 5. Refused at start: a listener that does not say who may call, a listener beyond loopback without client
+//!    authentication, a plaintext endpoint beyond loopback, a key file that others can read or write, and a trusted
+//!    file that others can write. The second, the third and the last have a `danger_` switch, which is off by default and
+//!    logged as a warning.
 //! 6. No `unwrap`, unchecked indexing or arithmetic on the path of a request. A panic ends one exchange, with a 500.
 //! 7. HTTP/1.1 only, on both sides.
 //! 8. Once it serves, the process can open, connect to and call only what its configuration needs, as far as the kernel
