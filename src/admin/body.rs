@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
-/// A text that is there as a whole.
+/// A complete text.
 pub struct Content {
     text: Full<Bytes>,
     kept: Vec<Box<dyn Any>>,

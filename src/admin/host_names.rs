@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Which values of `Host` are accepted: any IP address, `localhost`, and names of the configuration. A web page that
-/// lets its own name resolve to our address (DNS rebinding) can send none of these.
+/// Which values of `Host` are accepted: any IP address, `localhost`, and names of the configuration. A web page whose
+/// own name resolves to our address (DNS rebinding) can send none of these.
 #[derive(Debug, Clone)]
 pub struct HostNames(Vec<String>);
 

@@ -1,8 +1,8 @@
 //! Health, readiness and metrics, on listeners of their own: reachable when the listeners of the proxy are full, and
 //! without access to keys.
 //!
-//! A connection has one request (`serving`), metrics leave places for probes, and `host_names` sees to it that no web
-//! page reads what is said here.
+//! A connection has one request (`serving`), metrics leave places for probes, and `host_names` keeps web pages from
+//! reading the responses.
 
 mod body;
 mod host_names;
@@ -25,8 +25,8 @@ use crate::telemetry::metrics::MEDIA_TYPE;
 
 pub use host_names::HostNames;
 
-/// How many clients may be reading the metrics at once: half the places. They may be long, and whoever reads them
-/// slowly keeps a place; the other responses fit into the buffers of the kernel.
+/// How many clients may be reading the metrics at once: half the places. Metrics may be long, and a client that reads
+/// them slowly keeps its place; the other responses fit into the buffers of the kernel.
 const SCRAPES: usize = 32;
 
 /// What the admin listener reports of the process.
@@ -74,11 +74,11 @@ impl Admin {
         let host = match (head.authority(), fields.only("host")) {
             (Some(authority), _) => authority.as_bytes(),
             (None, Some(host)) => host,
-            // only HTTP/1.0 does without, and no browser
+            // an HTTP/1.0 client may send no Host; browsers always send one
             (None, None) => return None,
         };
         let is_admitted = match peer.facts() {
-            // which no web page reaches
+            // web pages cannot connect to Unix sockets
             PeerFacts::Unix { .. } => true,
             PeerFacts::Tcp { .. } | PeerFacts::Tls { .. } => self.names.admit(host),
         };

@@ -15,8 +15,8 @@ use crate::downstream::server::Clocks;
 use crate::downstream::{Capacity, Current, Drain, Limits, ListenerSocket, MinimumRate, OwnerLookup, Service, accept};
 
 /// The listener serves a few probes and scrapers, each of which sends its request at once. When all places are taken,
-/// a connection whose request has not come makes room. So a probe is kept out only by requests that are being answered:
-/// of those, few may take long ([`super::SCRAPES`]).
+/// the oldest connection whose request has not arrived is closed for a new one. So only requests that are being
+/// answered can keep a probe out, and few of those may take long ([`super::SCRAPES`]).
 const LIMITS: Limits = Limits {
     clocks: Clocks {
         head_timeout: Duration::from_secs(2),
