@@ -158,8 +158,8 @@ impl Graph {
         }
     }
 
-    /// The number of the holder that all clients of a listener with `any_local = true` are together. Other listeners
-    /// have no clients without a name; the number is nobody's there.
+    /// The number of the holder that stands for all clients of a listener with `any_local = true`. Other listeners have
+    /// no clients without a name, and do not use the number.
     pub(crate) fn unnamed(&self, listener: &Name) -> usize {
         let is_it = |holder: &HolderName| match holder {
             HolderName::AnyLocal(name) => name == listener,

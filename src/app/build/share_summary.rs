@@ -11,13 +11,13 @@ pub(crate) struct ShareSummary {
     pub(crate) who: String,
     /// `128 of 256 in_flight of route ie`. Empty for a client that no listener can identify.
     pub(crate) parts: Vec<String>,
-    /// Whether any part is less than the whole.
+    /// Whether any part is less than its limit.
     pub(crate) is_limited: bool,
-    /// What is odd about a part, and what to do.
+    /// Why a part is not the configured share, and what to do.
     pub(crate) warning: Option<String>,
 }
 
-/// The shares of all who may come, in the order of the configuration.
+/// The shares of all holders that can call, in the order of the configuration.
 pub(crate) fn summaries(settings: &Settings) -> Vec<ShareSummary> {
     let holders = holders(settings);
     let mut parts: Vec<(Parts, usize, String)> = Vec::new();

@@ -1,19 +1,19 @@
 //! Who has shares of the limits, how large they are, and the counters of each.
 //!
-//! A holder is a client, or whoever can connect to a listener with `any_local = true`: those cannot be told apart, and
-//! have one share together. Without a setting, a share is half of the limit where two or more holders may come, and
-//! all of it where only one can.
+//! A holder is a client, or all users of a listener with `any_local = true`: these cannot be distinguished, and have
+//! one share together. Without a setting, a share is half of the limit where two or more holders can call, and all of
+//! it where only one can.
 
 use crate::authorize::{Admission, Effect, Mode};
 use crate::config::settings::{Client, Listener, Name, Route, Settings, Share};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 
-/// Who may have a share.
+/// Who can have a share.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Holder<'s> {
     /// A client.
     Client(&'s Client),
-    /// Whoever can connect to this listener.
+    /// All users of this listener.
     AnyLocal(&'s Listener),
 }
 
@@ -24,7 +24,7 @@ pub(crate) enum HolderName {
     AnyLocal(Name),
 }
 
-/// The part of one limit that each holder may take, in the order of [`holders`]; `None` for who cannot come.
+/// The part of one limit that each holder may take, in the order of [`holders`]; `None` for a holder that cannot call.
 pub(crate) type Parts = Vec<Option<usize>>;
 
 /// All holders. The number of a holder is its position: clients first, in the order of `settings.clients`.
@@ -33,8 +33,8 @@ pub(crate) fn holders(settings: &Settings) -> Vec<Holder<'_>> {
     settings.clients.iter().map(Holder::Client).chain(any_local.map(Holder::AnyLocal)).collect()
 }
 
-/// Parts of the `in_flight` of `route`. Those may come whom a listener of the route admits and who may call at least
-/// one Action of it: a place is taken after the policy has allowed the call.
+/// Parts of the `in_flight` of `route`. A holder counts if a listener of the route admits it and its rules allow at
+/// least one Action of the route, because a place is taken after the policy has allowed the call.
 pub(crate) fn in_flight(settings: &Settings, holders: &[Holder<'_>], route: &Route) -> Parts {
     parts(route.limits.in_flight, holders, |holder| {
         let served = settings.listeners.iter().filter(|listener| listener.routes.include(&route.name));
@@ -47,8 +47,8 @@ pub(crate) fn connections(holders: &[Holder<'_>], listener: &Listener, limit: us
     parts(limit, holders, |holder| holder.may_connect(listener))
 }
 
-/// Parts of `process.bodies`. Bodies are read before the policy decides, so those may come whom any listener admits. A
-/// part has room for the largest form that its holder may send.
+/// Parts of `process.bodies`. Bodies are read before the policy decides, so every holder that a listener admits counts.
+/// A part has room for the largest form that its holder may send.
 pub(crate) fn bodies(settings: &Settings, holders: &[Holder<'_>]) -> Parts {
     let all = settings.process.bodies;
     let raised = |(part, holder): (Option<usize>, &Holder<'_>)| {
@@ -71,8 +71,8 @@ pub(crate) fn largest_form(settings: &Settings, holder: &Holder<'_>) -> usize {
     routes.max().unwrap_or_default()
 }
 
-/// Parts of a limit of the whole process. A number of places counts per route or listener and says nothing about such
-/// a limit: who has one gets the part that is usual without a setting.
+/// Parts of a limit of the whole process. A number of places applies to a route or listener, not to such a limit: a
+/// holder with a number gets the default part.
 fn of_everything(settings: &Settings, holders: &[Holder<'_>], limit: usize) -> Parts {
     let comes = |holder: &Holder<'_>| settings.listeners.iter().any(|listener| holder.may_connect(listener));
     let number = holders.iter().filter(|holder| comes(holder)).count();
@@ -91,7 +91,7 @@ fn parts(limit: usize, holders: &[Holder<'_>], comes: impl Fn(&Holder<'_>) -> bo
     holders.iter().map(|holder| comes(holder).then(|| part(limit, holder.share(), number))).collect()
 }
 
-/// The part of a limit that one of `holders` takes. Rounded up: who may come can take one place at least.
+/// The part of a limit that one of `holders` takes. Rounded up, so that a holder that can call has at least one place.
 fn part(limit: usize, share: Option<Share>, holders: usize) -> usize {
     match share {
         Some(Share::Percent(percent)) => limit.saturating_mul(usize::from(percent)).div_ceil(100),
@@ -141,13 +141,13 @@ impl Holder<'_> {
     }
 }
 
-/// Makes the counters of shares. Those of a holder that there was before go on counting.
+/// Makes the counters of shares. The counters of holders of the graph before are kept.
 pub(crate) struct Counters<'g> {
     pub(crate) settings: &'g Settings,
     pub(crate) holders: Vec<Holder<'g>>,
     /// The holders of the graph before.
     known: &'g [HolderName],
-    /// Of the places for client connections over all listeners, those of each holder.
+    /// Each holder's share of the places for client connections over all listeners.
     pub(crate) descriptors: Vec<Capacity>,
 }
 
@@ -201,7 +201,8 @@ impl<'g> Counters<'g> {
         Shares::new(all, shares)
     }
 
-    /// One counter for each holder, made from its number in the graph before and its part; who cannot come has none.
+    /// One counter for each holder, made from its number in the graph before and its part; a holder that cannot call
+    /// has none.
     fn each<T>(&self, parts: Parts, counter: impl Fn(Option<usize>, usize) -> T) -> Vec<T> {
         let before = |holder: &Holder<'_>| {
             let name = holder.name();

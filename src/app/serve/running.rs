@@ -154,7 +154,7 @@ impl Running {
         Drained::Cut(exchanges)
     }
 
-    /// What is served stays until the end.
+    /// The configuration that is served does not change any more.
     fn stop_reloading(&mut self) {
         self.reloader = None;
         self.draining.store(true, Ordering::Relaxed);

@@ -58,7 +58,7 @@ pub(crate) fn run(work: Work) -> io::Result<usize> {
     served.map(|()| cut_off::count())
 }
 
-/// Waits to be told. Whoever drops the sender tells nothing.
+/// Waits until the signal is `true`; for ever if the sender is dropped.
 async fn told(mut signal: watch::Receiver<bool>) {
     if signal.wait_for(|told| *told).await.is_err() {
         std::future::pending::<()>().await;
