@@ -29,9 +29,8 @@ pub enum AuthenticationError {
     /// the two identities must be wrong, so neither is trusted.
     #[error("the credential of the request is not that of one known client")]
     UnknownCredential,
-    /// One name in the presented certificate belongs to a client, and another does not belong to that client. Who
-    /// holds such a certificate is not known: it would be accepted for what one part of it says, whatever the rest
-    /// does.
+    /// One name in the presented certificate belongs to a client, and another does not belong to that client. It is not
+    /// known who holds such a certificate: it would be accepted for one of its names although another contradicts it.
     #[error("the names in the certificate of the request do not all belong to one client")]
     NamesDisagree(#[source] NamesDisagree),
     /// A presented token may be valid, but the keys to verify it have not been fetched yet.
@@ -39,10 +38,10 @@ pub enum AuthenticationError {
     KeysMissing,
 }
 
-/// Which name in a certificate does not belong to the client of the others. For the log: the client is told less.
+/// Which name in a certificate does not belong to the client of the other names. For the log; the client learns less.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NamesDisagree {
-    /// Nobody has it.
+    /// No client has it.
     #[error(
         "client {client} has only some of its names, and no client has {name:?}; if it belongs to {client}, list it in \
          `spiffe` or `dns` of [client.{client}]"
@@ -50,17 +49,17 @@ pub enum NamesDisagree {
     Unknown {
         /// The client that has another name of the certificate.
         client: String,
-        /// The name that nobody has.
+        /// The name that no client has.
         name: String,
     },
-    /// Nobody can have it: it is a wildcard, or a URI that is not a SPIFFE id.
+    /// No client can have it: it is a wildcard, or a URI that is not a SPIFFE id.
     #[error(
         "client {client} has only some of its names, and no client can have {name:?}; issue a certificate without it"
     )]
     Unlistable {
         /// The client that has another name of the certificate.
         client: String,
-        /// The name that nobody can have.
+        /// The name that no client can have.
         name: String,
     },
     /// Another client has it.
@@ -98,7 +97,7 @@ impl Callers {
     }
 
     /// Whether the certificate of a connection, which `evidence` has the names of, belongs to a client. A listener that
-    /// does not identify clients by certificates has nothing against any.
+    /// does not identify clients by certificates accepts every certificate.
     ///
     /// # Errors
     /// The certificate belongs to no client, so that every request on its connection will be refused.
@@ -110,7 +109,7 @@ impl Callers {
     }
 
     /// Whether the user at the other end of a Unix socket, whom `evidence` has the IDs of, may send requests. A
-    /// listener that reads `Authorization` has nothing against any: a request may bring a token.
+    /// listener that reads `Authorization` accepts every user, because a request may bring a token.
     ///
     /// # Errors
     /// The user belongs to no client, so that every request on the connection will be refused.
@@ -170,7 +169,7 @@ fn identify<'c>(
     Ok(ClientIdentity::Named { client, method, token })
 }
 
-/// All names in a certificate belong to one client, or none of them to any.
+/// Either all names in a certificate belong to one client, or none of them belongs to any client.
 fn check_names(clients: &Clients, evidence: &Evidence<'_>) -> Result<(), NamesDisagree> {
     let mut known: Option<&Client> = None;
     let mut unknown = None;

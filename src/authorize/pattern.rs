@@ -5,8 +5,9 @@ use std::fmt;
 use crate::query::Action;
 use crate::query::folded::Folded;
 
-/// Which spellings of an Action a pattern matches. Some endpoints overlook case and `_`, others do not, and which kind
-/// an endpoint is cannot be known here. What allows therefore matches one spelling, and what denies matches all.
+/// Which spellings of an Action a pattern matches. Some endpoints ignore case and `_`, others do not, and it cannot be
+/// known here which kind an endpoint is. An allow pattern therefore matches one spelling, and a deny pattern matches
+/// all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spelling {
     /// The pattern's own, byte by byte.

@@ -95,7 +95,7 @@ pub enum Verdict {
     NoRule,
     /// No rule applies to it, but this one would allow its Action in another spelling.
     OtherSpelling(RuleId),
-    /// A parameter is not what a rule asks about, and an endpoint may take it for that.
+    /// An endpoint may take a parameter for another one that a rule asks about.
     Misspelled(Misspelled),
 }
 
@@ -138,8 +138,8 @@ impl Rule {
         self.conditions.iter().all(|condition| condition.holds(form.parameters()))
     }
 
-    /// The first parameter that is not one that a condition names, and could be taken for it. Only rules for the form's
-    /// Action are asked: some services spell a parameter differently in others (`DBClusterIdentifier`,
+    /// The first parameter that could be taken for one that a condition names and is not spelled like it. Only rules
+    /// for the form's Action count: some services spell a parameter differently in others (`DBClusterIdentifier`,
     /// `DbClusterIdentifier`).
     fn misspelled(&self, form: &QueryForm<'_>) -> Option<Misspelled> {
         self.conditions.iter().find_map(|Condition { parameter: asked, .. }| {
@@ -167,7 +167,7 @@ impl fmt::Display for Rule {
 pub fn judge(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> Verdict {
     let (mut denied, mut allowed) = (None, None);
     for rule in rules.iter().filter(|rule| rule.is_for(route, form.action(), rule.effect.spelling())) {
-        // a condition is asked only of a call in which nothing else can be taken for its parameter
+        // a condition is evaluated only if nothing else in the call can be taken for its parameter
         if let Some(misspelled) = rule.misspelled(form) {
             return Verdict::Misspelled(misspelled);
         }
@@ -270,7 +270,7 @@ mod tests {
         applying(Effect::Allow) && !applying(Effect::Deny)
     }
 
-    /// A name as an endpoint sees it that overlooks all that folding does, and what follows a dot.
+    /// A name as seen by an endpoint that ignores everything that folding ignores, and what follows a dot.
     fn lenient(name: &str) -> String {
         let counted = name.to_lowercase().replace(['_', '-', ' '], "");
         counted.split('.').next().unwrap().to_owned()

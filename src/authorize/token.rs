@@ -42,7 +42,7 @@ impl TokenDigest {
     }
 }
 
-/// The first four bytes of a token's digest: enough to find its line in the configuration, too few to tell the token.
+/// The first four bytes of a token's digest: enough to find its line in the configuration, too few to reveal the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenMark([u8; 4]);
 
