@@ -95,8 +95,8 @@ pub fn process_environment() -> Vec<(String, String)> {
     lossy.filter(|(name, _)| is_ours(name)).collect()
 }
 
-/// Whether a configuration file that others can write is read: only where the environment says so. In the file itself,
-/// `danger_writable_files` would be believed of whoever wrote it.
+/// Whether a configuration file that others can write is read: only where the environment says so. A
+/// `danger_writable_files` in the file itself does not count: anyone who can write the file could have added it.
 #[must_use]
 pub fn writable_configuration(environment: &[(String, String)]) -> WritableFiles {
     const VARIABLE: &str = "COUNTERSIGN__PROCESS__DANGER_WRITABLE_FILES";

@@ -56,8 +56,8 @@ pub(crate) fn size(allowed: RangeInclusive<usize>) -> impl Fn(&Given<'_>) -> Res
     }
 }
 
-/// Bytes a second: a whole number and `B/s`, `KiB/s` or `MiB/s`; at most 1 MiB/s, since a client that is as slow as
-/// that is not yet one that holds others up.
+/// Bytes a second: a whole number and `B/s`, `KiB/s` or `MiB/s`; at most 1 MiB/s, because a client at that rate does
+/// not hold others up.
 pub(crate) fn rate(given: &Given<'_>) -> Result<NonZeroU32, String> {
     const MOST: u32 = 1 << 20;
     let what = || {

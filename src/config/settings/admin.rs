@@ -10,11 +10,12 @@ use crate::downstream::unix_socket::UnixSocket;
 pub struct Admin {
     /// `address`: one or several.
     pub addresses: Vec<AdminAddress>,
-    /// `hosts`: values of `Host` that are accepted beside IP addresses and `localhost`. Lower case.
+    /// `hosts`: values of `Host` that are accepted besides IP addresses and `localhost`. Lower case.
     pub hosts: Vec<String>,
 }
 
-/// Where health and metrics are served. Any address: what is served is not secret, and the kubelet calls the pod's.
+/// Where health and metrics are served. Addresses beyond loopback are allowed: nothing secret is served, and the
+/// kubelet calls the pod's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminAddress {
     /// `IP:PORT`; port 0 takes any free one.

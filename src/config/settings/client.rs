@@ -42,7 +42,7 @@ pub struct Rate {
 pub enum Share {
     /// A part of each limit, 1 to 100 percent.
     Percent(u8),
-    /// So many exchanges of a route, and connections of a listener. Of memory for forms, what it would have without
-    /// the setting.
+    /// This many exchanges of each route and connections of each listener. The share of memory for forms is the default
+    /// one.
     Places(usize),
 }

@@ -19,10 +19,10 @@ use crate::downstream::unix_socket::{Group, UnixSocket};
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
 /// The owner and the group may connect.
 pub(crate) const SOCKET_MODE: u32 = 0o660;
-/// What is said of `mode` and `group` elsewhere.
+/// The fault when `mode` or `group` is set without a Unix socket.
 pub(crate) const NOT_A_SOCKET_OF_OURS: &str =
     "is for Unix sockets that countersign makes, `address = \"unix:/...\"`: remove it";
-/// 1 KiB/s: a call of an SDK moves faster over any link that it can be used on.
+/// 1 KiB/s: an SDK is not usable over a link that is slower than this.
 const MINIMUM_RATE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
 /// A larger number is a typing error: file descriptors run out long before.
 const MOST_CONNECTIONS: usize = 1_000_000;

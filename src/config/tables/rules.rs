@@ -23,8 +23,8 @@ pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> 
     (rules.len() == count).then_some(rules)
 }
 
-/// What is wrong when two conditions on the same call name one parameter in two spellings: a call with either is
-/// refused for the other.
+/// What is wrong when two conditions on the same call name one parameter in two spellings: a call with either spelling
+/// is refused because of the other condition.
 fn two_spellings(rules: &[Rule]) -> Option<String> {
     let asked = || rules.iter().flat_map(|rule| rule.conditions.iter().map(move |asked| (rule, &asked.parameter)));
     asked().find_map(|(first, one)| {
