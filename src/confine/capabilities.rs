@@ -9,9 +9,9 @@ use rustix::thread::{
 use super::Enforcement;
 
 /// Gives up every capability of the calling thread and of the threads that it starts later: effective, permitted,
-/// inheritable, ambient, and those that a program could be given (the bounding set). What needs one must have been
-/// done before: binding low ports, reading files of other users. Root is from then on a user like any other, who owns
-/// many files. This cannot be undone; to do it again changes nothing.
+/// inheritable, ambient, and those that a program could be given (the bounding set). Binding low ports and reading
+/// files of other users must be done before. From then on root is a user like any other who owns many files. This
+/// cannot be undone; a second call changes nothing.
 #[must_use]
 pub fn give_up_capabilities() -> Enforcement {
     match clear_bounding_set().and_then(|()| clear_sets()) {

@@ -1,6 +1,6 @@
 //! The rules for sockets: which kinds can be made, which options can be set, and how data can be sent.
 //!
-//! Landlock restricts the ports of TCP, and looks at `connect` and `bind` only. What would pass it by is refused here:
+//! Landlock restricts the ports of TCP, and looks at `connect` and `bind` only. What would bypass it is refused here:
 //! other protocols (MPTCP, SCTP, UDP, raw IP), and connections that are made without `connect` (`MSG_FASTOPEN`).
 
 use seccompiler::{Error, SeccompCmpOp};
@@ -30,7 +30,7 @@ const UDP: [Kind; 2] = [
     kind(libc::AF_INET, libc::SOCK_DGRAM, &[0, libc::IPPROTO_UDP]),
     kind(libc::AF_INET6, libc::SOCK_DGRAM, &[0, libc::IPPROTO_UDP]),
 ];
-/// The daemons that are told something listen on sockets of this type. A stream would reach other services.
+/// The journal, syslog and the service manager listen on sockets of this type. A stream would reach other services.
 const UNIX_DATAGRAMS: Kind = kind(libc::AF_UNIX, libc::SOCK_DGRAM, &[0]);
 const SOCKET_DIAGNOSTICS: Kind = kind(libc::AF_NETLINK, libc::SOCK_DGRAM, &[libc::NETLINK_SOCK_DIAG]);
 
@@ -78,7 +78,7 @@ const TCP_NOTSENT_LOWAT: libc::c_int = 25;
 /// Adds the rules that match what is refused.
 pub(super) fn refuse(confinement: &Confinement, rules: &mut Rules) -> Result<(), Error> {
     rules.insert(libc::SYS_socket, other_kinds(&kinds(confinement))?);
-    // connects while it sends, which Landlock does not see
+    // connects while it sends; Landlock does not check that
     let fast_open = |flags| Ok::<_, Error>(vec![rule([has(flags, widened(libc::MSG_FASTOPEN))])?]);
     rules.insert(libc::SYS_sendto, fast_open(3)?);
     rules.insert(libc::SYS_sendmsg, fast_open(2)?);
