@@ -40,7 +40,7 @@ impl RemoteStore for Program {
 
 impl Fetch for Program {
     fn fetch(&mut self) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-        // each time: somebody may have got at the program since
+        // each time: the program's permissions may have changed since
         guarded_file::check_trusted(Path::new(&self.path))?;
         Ok(self.run()?)
     }

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::guarded_file::{self, GuardError};
 
-/// Checks the program that the `PATH` leads to, and every directory that is searched before it: whoever may write there
-/// could have theirs started. A program that is not found is not an error here.
+/// Checks the program that the `PATH` leads to, and every directory that is searched before it: a user who may write
+/// there could have another program started. A program that is not found is not an error here.
 ///
 /// # Errors
 /// [`GuardError`].
