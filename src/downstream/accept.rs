@@ -1,5 +1,5 @@
-//! Accepting connections: up to a limit at once, beyond which idle connections make room, with a pause when the system
-//! runs out of descriptors, until a drain begins.
+//! Accepting connections: up to a limit at once, beyond which idle connections are closed for new ones, with a pause
+//! when the system runs out of descriptors, until a drain begins.
 
 use std::io;
 use std::rc::Rc;
@@ -24,8 +24,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// not accepted yet; closing the socket at once would reset those connections and lose their requests.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 
-/// How long a connection waits for another worker to make room, and how often. A worker does so as soon as it runs, if
-/// it has something to end.
+/// How long a connection waits for another worker to free a place, and how often. A worker does so as soon as it runs,
+/// if it has a connection to close.
 const OTHER_WORKERS: Duration = Duration::from_millis(50);
 const ATTEMPTS: usize = 10;
 
@@ -34,7 +34,7 @@ const ATTEMPTS: usize = 10;
 enum Taken {
     /// There was a place.
     IntoFreePlace,
-    /// Others had to make room, or have to.
+    /// Other connections had to be closed for it, or still have to.
     ForOthers,
 }
 

@@ -78,7 +78,8 @@ impl Capacity {
     /// Which places are all taken.
     pub fn try_take(&self) -> Result<Permit, Full> {
         let Places { own, shared } = &*self.0;
-        // the shared count is left alone by who has no place of his own: however often he tries, others see none of it
+        // a client without a free place of its own does not touch the shared count, so trying often takes nothing from
+        // others
         if !own.take() {
             let is_part = shared.as_ref().is_some_and(|shared| own.limit < shared.limit);
             return Err(if is_part { Full::Own } else { Full::Shared });

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 /// A limit of kind `T` ([`super::Capacity`] or [`super::ByteBudget`]), and the share that each holder has in it.
 ///
-/// A holder is a number: a client's is its `index` among all clients. Whoever can connect to a listener with
-/// `any_local = true` holds together, under a number that follows those of the clients. A reload may give a client
-/// another number; its counters stay its own, because they are handed over by name.
+/// A holder is a number: a client's is its `index` among all clients. All users of a listener with `any_local = true`
+/// are one holder, whose number follows those of the clients. A reload may give a client another number; its counters
+/// stay its own, because they are handed over by name.
 ///
-/// A share is a limit of its own *within* the whole, so taking a place of the share takes one of the whole too, and
-/// one value (`Permit`, `Held`) gives both back. To find a share is one index: no lock, no map, no allocation.
+/// A share is a limit of its own *within* the limit of all, so taking a place of the share takes one of the other too,
+/// and one value (`Permit`, `Held`) gives both back. To find a share is one index: no lock, no map, no allocation.
 ///
 /// Connections are the exception: a connection is counted when it is accepted, before its client is known. The shares
 /// of a listener's connections are therefore not within the listener's places. Once the client is known, call
@@ -30,13 +30,13 @@ impl<T> Shares<T> {
         Self { all, parts: parts.into() }
     }
 
-    /// Nobody has a share: whoever comes may take everything.
+    /// Nobody has a share: every client may take everything.
     #[must_use]
     pub fn undivided(all: T) -> Self {
         Self::new(all, Vec::new())
     }
 
-    /// What `holder` may take. An unknown holder, which would be a bug, is held to the limit of the whole.
+    /// What `holder` may take. An unknown holder, which would be a bug, has only the limit of all clients together.
     #[must_use]
     pub fn of(&self, holder: usize) -> &T {
         self.parts.get(holder).unwrap_or(&self.all)
@@ -48,7 +48,7 @@ impl<T> Shares<T> {
         self.parts.get(holder)
     }
 
-    /// The whole.
+    /// The limit of all clients together.
     #[must_use]
     pub const fn all(&self) -> &T {
         &self.all

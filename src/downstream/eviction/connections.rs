@@ -1,4 +1,4 @@
-//! The connections of one listener in one worker: what each of them holds, and which makes room first.
+//! The connections of one listener in one worker: what each of them holds, and which is closed first for a new one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ struct Numbered {
 /// One connection, until its task has ended.
 #[derive(Debug)]
 struct Entry {
-    /// Its place among the listener's connections; gone once it has made room.
+    /// Its place among the listener's connections; `None` once it has been evicted.
     place: Option<Permit>,
     /// Its place in the share of its client, once that is known.
     charge: Option<Permit>,
@@ -67,7 +67,7 @@ impl Connections {
         Rc::new(Resident { connections: Rc::clone(self), number })
     }
 
-    /// Ends the connection of this rank that makes room first. `false`: there is none.
+    /// Ends the oldest connection of this rank. `false`: there is none.
     pub(in crate::downstream) fn evict(&self, rank: Rank) -> bool {
         let mut all = self.all.borrow_mut();
         let Some(number) = all.order.oldest(rank) else { return false };
@@ -75,8 +75,8 @@ impl Connections {
         true
     }
 
-    /// Ends the oldest idle connection that is charged to `share`. It is looked for: only a client that has all of its
-    /// share pays for that.
+    /// Ends the oldest idle connection that is charged to `share`. This searches a list, which only a client that uses
+    /// its whole share pays for.
     fn evict_of(&self, share: &Capacity) -> bool {
         let mut all = self.all.borrow_mut();
         let of_share = |number: &usize| {
@@ -131,13 +131,13 @@ impl Resident {
         }
     }
 
-    /// An exchange begins: the connection makes no room for others until [`Self::rest`].
+    /// An exchange begins: the connection is not evicted until [`Self::rest`].
     pub(in crate::downstream) fn work(&self) {
         self.connections.remove(&mut self.connections.all.borrow_mut(), self.number);
     }
 
-    /// An exchange has ended, or the connection waits for its close: it makes room if it must, after those that have
-    /// rested longer. One that rests already keeps its turn.
+    /// An exchange has ended, or the connection waits for its close: from now on it may be evicted, after those that
+    /// have rested longer. One that rests already keeps its turn.
     pub(in crate::downstream) fn rest(&self) {
         let all = &mut *self.connections.all.borrow_mut();
         let Some(entry) = all.entry(self.number).filter(|entry| entry.place.is_some()) else { return };
@@ -145,11 +145,11 @@ impl Resident {
         self.connections.append(all, rank, self.number);
     }
 
-    /// Charges the connection to the share of the client that was authenticated on it. Where the client has all of its
-    /// share, its connection that has been idle longest makes room, if this worker has one.
+    /// Charges the connection to the share of the client that was authenticated on it. Where the client uses its whole
+    /// share, its connection that has been idle longest is closed, if this worker has one.
     ///
     /// # Errors
-    /// The client has all of its share, and no idle connection in this worker.
+    /// The client uses its whole share, and has no idle connection in this worker.
     pub(in crate::downstream) fn charge(&self, share: &Capacity) -> Result<(), Full> {
         let charged = |entry: &Entry| entry.charge.as_ref().is_some_and(|charge| charge.is_of(share));
         if self.connections.all.borrow_mut().entry(self.number).is_some_and(|entry| charged(entry)) {

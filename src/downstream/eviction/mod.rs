@@ -1,8 +1,8 @@
 //! Making room for new connections when a listener's places run out: connections on which nothing is under way end,
 //! oldest first.
 //!
-//! Each worker keeps the [`Connections`] of a listener in the order in which they would make room: [`Rank`]. A worker
-//! that accepts a connection and has nothing to end asks the others, by [`PlaceRequests`].
+//! Each worker keeps the [`Connections`] of a listener in the order in which they would be closed: [`Rank`]. A worker
+//! that accepts a connection and has none to close asks the others, by [`PlaceRequests`].
 
 mod connections;
 mod order;

@@ -1,7 +1,7 @@
-//! The order in which connections make room: a list for each rank, oldest first, over numbered connections. Every
+//! The order in which connections are evicted: a list for each rank, oldest first, over numbered connections. Every
 //! operation takes a few writes, however many connections there are.
 
-/// Which connections make room first.
+/// Which connections are evicted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rank {
     /// No authenticated request has come on it: a TLS handshake or a head is under way, or nothing has been sent.
@@ -88,7 +88,7 @@ impl Order {
         Some(rank)
     }
 
-    /// The connection that makes room first among those of a rank.
+    /// The connection of a rank that is evicted first.
     pub(super) const fn oldest(&self, rank: Rank) -> Option<usize> {
         match rank {
             Rank::Stranger => self.strangers.oldest,

@@ -1,5 +1,5 @@
 //! Places that one worker needs and another can free: on a Unix socket, which workers share, one worker may have all
-//! connections that could make room, while another accepts the next one.
+//! connections that could be evicted, while another accepts the next one.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ pub struct PlaceRequests {
 }
 
 impl PlaceRequests {
-    /// Asks every worker for a place. What comes says that one has been freed. `None`: too many wait already.
+    /// Asks every worker for a place. A message says that one has been freed. `None`: too many wait already.
     pub(in crate::downstream) fn ask(&self) -> Option<Receiver<()>> {
         let mut waiting = self.waiting();
         if waiting.len() >= MOST_WAITING {
@@ -48,7 +48,7 @@ impl PlaceRequests {
                 self.waiting().push_front(freed);
                 break;
             }
-            // who does not wait any more leaves the place to others
+            // a worker that no longer waits leaves the place to others
             let _gone = freed.send(());
         }
         asked.await;

@@ -1,4 +1,4 @@
-//! Events that may come thousands a second, told at most once a second, with how many there were.
+//! Events that may come thousands of times a second, logged at most once a second with their number.
 
 use std::cell::Cell;
 use std::time::Duration;

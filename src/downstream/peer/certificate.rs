@@ -15,7 +15,7 @@ pub struct Names {
     /// In lower case, in the certificate's order.
     pub dns_names: Vec<String>,
     /// Names by which no client can be configured, escaped: wildcards, URIs that are not SPIFFE IDs, and DNS names that
-    /// are not written as such. They are kept, since a certificate must not be taken for a part of its names.
+    /// are not written as such. They are kept, because a certificate must not be judged by only some of its names.
     pub other_names: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub enum CertificateError {
     Malformed,
 }
 
-/// The names in `certificate`. Other kinds of names (addresses, e-mail) identify no client, and are passed over.
+/// The names in `certificate`. Other kinds of names (addresses, e-mail) identify no client, and are ignored.
 ///
 /// # Errors
 /// [`CertificateError`]. The client must be refused, even if a DNS name in its certificate is known.

@@ -8,7 +8,7 @@ use super::certificate;
 use super::described::DescribedCertificate;
 use super::evidence::PeerEvidence;
 
-/// Why a handshake came to nothing, or led to a client that nobody knows. A closed set: each is the value of a label.
+/// Why a handshake failed, or identified no configured client. A closed set: each is the value of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HandshakeFault {
     /// The listener asks for a certificate, and the client has none.
@@ -35,7 +35,7 @@ pub enum HandshakeFault {
     UnknownUid,
     /// The client ended the handshake with an alert: it does not trust the listener's certificate, for instance.
     Alert,
-    /// The client does not speak TLS, or no version and cipher that the listener does.
+    /// The client does not speak TLS, or has no version and cipher in common with the listener.
     Protocol,
     /// The handshake did not end in time.
     Timeout,

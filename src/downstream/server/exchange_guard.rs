@@ -25,9 +25,9 @@ pub(super) enum Phase {
 /// Why a response broke off midway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CutFor {
-    /// Its source did.
+    /// Its source broke off.
     Source,
-    /// The client took it too slowly.
+    /// The client read it too slowly.
     SlowReader(TooSlow),
 }
 
@@ -64,7 +64,7 @@ impl SharedPhase {
 
     /// The response broke off midway: the connection ends in a way that cannot be mistaken for the response's end.
     pub(super) fn cut(&self, reason: CutFor) {
-        // what is cut stays cut for the first reason
+        // the first reason stays
         if !self.is_cut() {
             self.set(Phase::Cut(reason));
         }
@@ -88,7 +88,7 @@ impl ExchangeGuard {
     }
 
     /// The client of the exchange is authenticated: charges the connection to its `share` of the listener's
-    /// connections, unless it is already. Where the share is used up, an idle connection of the client makes room.
+    /// connections, unless it is already. Where the share is used up, an idle connection of the client is closed.
     ///
     /// # Errors
     /// The share is used up, and the client has no idle connection in this worker.
@@ -96,7 +96,7 @@ impl ExchangeGuard {
         self.resident.charge(share)
     }
 
-    /// That the response was cut since the client took it too slowly.
+    /// Notes that the response was cut off because the client read it too slowly.
     #[must_use]
     pub fn slow_reader(&self) -> Option<TooSlow> {
         match self.phase.get() {

@@ -44,7 +44,7 @@ pub trait Handler: 'static {
         ""
     }
 
-    /// Notes that a connection was closed to make room for another one.
+    /// Notes that a connection was evicted for another one.
     fn evicted(&self, _: Rank) {}
 }
 

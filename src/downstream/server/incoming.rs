@@ -288,7 +288,7 @@ impl<S: Socket> Received<S> {
     fn poll_piece(&mut self, left: u64, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BrokenBody>> {
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(MOST_IN_ONE_PIECE);
         while let Some(missing) = wanted.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
-            // memory follows what has come: to announce a long body is no way to take any
+            // memory is taken for bytes that have arrived, not for an announced length
             let space = wanted.min(self.buffer.len().saturating_mul(2).max(MOST_READ));
             let mut rest = self.buffer.space_for_all(space).limit(missing);
             match ready!(pin!(self.stream.read_buf(&mut rest)).poll(cx)) {
@@ -335,7 +335,7 @@ impl<S: Socket> UnreadBody for Incoming<S> {
         let this = self.0.borrow();
         match &this.body {
             Framing::Length(left) => this.buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX)),
-            // a chunk is handed out as far as it has come
+            // the part of a chunk that has arrived is handed out
             Framing::Chunked(_) | Framing::UntilClose => 0,
         }
     }

@@ -1,4 +1,5 @@
-//! The slowest that a client may send a body or take a response. Only time in which the client is waited for counts.
+//! The slowest that a client may send a body or take a response. Only time during which countersign waits for the
+//! client counts.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -12,8 +13,8 @@ use tokio::time::Instant;
 pub struct MinimumRate {
     /// Bytes a second.
     pub bytes: NonZeroU32,
-    /// How long a client may be waited for in vain. Bytes that it moves give it time back, at the minimum rate, and
-    /// never more than this: what moved fast earlier does not buy a long pause later.
+    /// How long a client may move nothing while it is waited for. Each byte that it moves gives it time back, at the
+    /// minimum rate, but never more than this: a fast start does not buy a long pause later.
     pub grace: Duration,
 }
 

@@ -163,11 +163,11 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 const UNSENT: u32 = 16 * 1024;
 
 /// Bounds what connections of a listening socket may have in the kernel's memory and not yet sent. Without it, a
-/// response of up to 4 MiB (`net.ipv4.tcp_wmem`) disappears there: a client that reads nothing holds so much memory,
-/// and of one that reads slowly nothing is seen until it has taken a third of that. What is on its way has no such
-/// bound, so that it costs no throughput. Connections inherit the option: no system call for each of them.
+/// response of up to 4 MiB (`net.ipv4.tcp_wmem`) disappears there: a client that reads nothing holds that much memory,
+/// and it cannot be seen that a slow client reads until it has read a third of it. Bytes in flight have no such bound,
+/// so it costs no throughput. Connections inherit the option: no system call for each of them.
 pub(super) fn bound_unsent(listening: &impl AsFd) {
-    // where the kernel does not have it, only the measure is coarser
+    // without this option of the kernel, only the measurement is coarser
     let _best_effort = SockRef::from(listening).set_tcp_notsent_lowat(UNSENT);
 }
 
