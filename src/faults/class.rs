@@ -4,10 +4,10 @@ use crate::http1::Persistence;
 
 /// How much attention a log line deserves: the level it is logged at.
 ///
-/// A warning is for what no client or endpoint causes that works as intended, and that an operator should look
-/// into: a call that is not allowed, a request that two parsers could read differently, an endpoint that breaks off.
-/// Mistakes and limits are `Info`. Every such line was caused by a request. Of a flood of refusals of strangers only
-/// the first have lines ([`crate::telemetry::refusals`]); each refusal of a client that is known has one.
+/// A warning is for what a client or endpoint that works as intended does not cause, and an operator should look into:
+/// a call that is not allowed, a request that two parsers could read differently, an endpoint that breaks off. Mistakes
+/// and limits are `Info`. Every such line was caused by a request. Of a flood of refusals of strangers only the first
+/// have lines ([`crate::telemetry::refusals`]); each refusal of a client that is known has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// An operator has to act: the endpoint is not trusted, or there is a bug.
@@ -36,7 +36,7 @@ pub enum AuditReason {
     Denied,
     /// The client calls more often than it may.
     Throttled,
-    /// The client has all of its share in use.
+    /// The client uses its whole share.
     Share,
     /// The request cannot be read in one way, or is not one that countersign signs.
     Malformed,
@@ -46,7 +46,7 @@ pub enum AuditReason {
     Slow,
     /// The client left before its request was complete.
     Abandoned,
-    /// All clients together have everything in use.
+    /// All clients together use the whole limit.
     Overloaded,
     /// countersign lacks what it needs: a key, the audit, an endpoint that counts as up.
     Unavailable,
@@ -158,7 +158,7 @@ pub struct FaultClass {
     pub code: &'static str,
     /// How it is logged.
     pub log: LogReason,
-    /// How the audit calls it.
+    /// The reason in the audit.
     pub audit: AuditReason,
     /// What became of the request.
     pub fate: Fate,

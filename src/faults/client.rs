@@ -43,6 +43,6 @@ rows! {
         .keeping_the_connection();
 }
 
-/// How the log calls a response that was cut since the client took it too slowly. The client has the endpoint's status
-/// by then, so there is no row for it.
+/// The log's reason for a response that was cut off because the client read it too slowly. The client has the
+/// endpoint's status by then, so there is no row for it.
 pub const SLOW_READER: LogReason = info("client.slow");

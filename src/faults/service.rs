@@ -46,8 +46,8 @@ rows! {
         "Report it with the log line `a bug in countersign`. Whether the request was carried out is not known.");
 }
 
-/// How the log calls an exchange that the end of the process cuts off. The client gets no response, so there is no row
-/// for it.
+/// The log's reason for an exchange that is cut off because the process ends. The client gets no response, so there is
+/// no row for it.
 pub const PROCESS_ENDED: super::LogReason = warn("shutdown");
 
 impl FaultClass {
