@@ -9,8 +9,8 @@ use rustix::process::{getegid, getgroups};
 use super::error::{GuardError, in_kubernetes_volume};
 use super::writers::{check_owner, is_injected, permissions};
 
-/// Checks a regular file that holds a secret. Whoever may read such a file is refused, so that its mode needs no second
-/// look for who may write it.
+/// Checks a regular file that holds a secret. A mode that lets others read such a file is refused, and with it every
+/// mode that lets others write it.
 pub(super) fn check_secret(path: &Path, metadata: &Metadata) -> Result<(), GuardError> {
     check_owner(path, metadata)?;
     let lender = metadata.uid() == 0 || is_injected(path, metadata.uid());

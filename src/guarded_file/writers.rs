@@ -1,7 +1,7 @@
 //! Who may change what a path leads to: root and our own user, and nobody else.
 //!
-//! Whoever may write a file can change it, and whoever may rename what is in a directory on the way can put another
-//! file in its place. Four exceptions, each for what only root could have set up:
+//! A user who may write a file can change it, and a user who may rename entries of a directory on the way can put
+//! another file in its place. There are four exceptions, each for what only root could have set up:
 //! - in a directory with the sticky bit (`/tmp`), everybody may add files and rename only their own;
 //! - a group may write whose only member is root or our user, unless there is an access control list: Debian and others
 //!   give each user such a group, and make files with the mode 0664;
@@ -57,7 +57,7 @@ pub(super) fn check_link(path: &Path, metadata: &Metadata) -> Result<(), GuardEr
 /// Checks the file itself.
 pub(super) fn check_file(path: &Path, file: impl AsFd, metadata: &Metadata) -> Result<(), GuardError> {
     check_owner(path, metadata)?;
-    // what is written to a device is not what the next reader of it reads
+    // bytes written to a device are not what its next reader reads
     let kind = metadata.file_type();
     let holds_what_is_written = !kind.is_char_device() && !kind.is_block_device();
     let group_writes = others_in_group_write(file, metadata);
@@ -88,7 +88,7 @@ fn others_in_group_write(object: impl AsFd, metadata: &Metadata) -> bool {
 }
 
 fn has_access_list(object: impl AsFd) -> bool {
-    // by this way, because a descriptor that is only for looking at cannot be asked
+    // by path, because an `O_PATH` descriptor cannot be asked
     let path = format!("/proc/self/fd/{}", object.as_fd().as_raw_fd());
     match getxattr(path, "system.posix_acl_access", &mut [0_u8; 0][..]) {
         Err(Errno::NODATA | Errno::OPNOTSUPP) => false,
