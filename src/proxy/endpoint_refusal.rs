@@ -34,7 +34,7 @@ const LONGEST_SEARCHED_WAIT: Duration = Duration::from_secs(10);
 /// What a checksum in the head says of a body that has been changed.
 const CHECKSUMS: [&str; 5] = ["content-digest", "content-md5", "digest", "etag", "repr-digest"];
 
-/// A response that is no success, as far as it had to be read.
+/// A response that is not a success, as far as it had to be read.
 pub(super) struct Refusal {
     /// What was read ahead, if all of it was. The client still gets all of it.
     document: Option<Bytes>,
@@ -44,7 +44,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// Reads the error document of a response that blames the request, if the document is short. If `key` is temporary,
-    /// every response that is no success is read: redirects and pages of a failed server repeat requests too.
+    /// every response that is not a success is read: redirects and pages of a failed server repeat requests too.
     ///
     /// # Errors
     /// [`SendError::Withheld`]: the response must not be passed on, since it may repeat the session token.

@@ -54,9 +54,9 @@ pub struct Proxy {
     pub routes: Routes,
     /// Memory for bodies, shared by the whole process, and each client's share of it.
     pub bodies: Shares<ByteBudget>,
-    /// The holder of shares that all clients without a name are together.
+    /// The number of the holder that stands for all clients without a name.
     pub unnamed: usize,
-    /// Counts clients that have their share of a limit.
+    /// Counts requests that were refused because their client used its whole share.
     pub shares: ShareMetrics,
     /// Counts panics of exchanges.
     pub panics: Counter,
@@ -101,7 +101,7 @@ impl Proxy {
         let allowed = route.policy.authorize(&client, &route.name, form);
         note_decision(&allowed, record);
         let allowed = allowed?;
-        // not before: who sends half a body, or what no rule allows, takes no place from those who are served
+        // not before: a client that sends half a body, or a call that no rule allows, takes no place from others
         let permit = take_place(route, holder, &client)?;
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
@@ -124,7 +124,7 @@ impl Proxy {
         })
     }
 
-    /// Why a body was not read. A share is told with the client's name, which only this room knows.
+    /// Why a body was not read. The error of a share has the client's name, which only this room knows.
     fn unread(&self, error: BodyError, client: &ClientIdentity<'_>, share: &ByteBudget) -> ExchangeError {
         match error {
             BodyError::NoMemory(NoMemory::OverShare) => {

@@ -1,11 +1,12 @@
-//! The refusal of a client that has its share of a limit: which limit, how large the share, and what raises it.
+//! The refusal of a client that uses its whole share of a limit: which limit, how large the share is, and which setting
+//! raises it.
 
 use thiserror::Error;
 
 use crate::authorize::ClientIdentity;
 use crate::faults::{self, FaultClass};
 
-/// A client has its share of a limit. The client learns that; the log line has the numbers and the settings too.
+/// A client uses its whole share of a limit. The client learns that; the log line has the numbers and the settings too.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", .of.message())]
 pub(crate) struct OverShare {
@@ -32,7 +33,7 @@ struct ShareDetail {
     whole: usize,
     unit: &'static str,
     limit: String,
-    /// The settings that mend it. Clients without a name have no setting of their own.
+    /// The settings to raise. Clients without a name have no setting of their own.
     raise: String,
 }
 

@@ -41,8 +41,8 @@ pub(super) fn note(listener: &ListenerMetrics, audit: &AuditLog, refused: &Turne
     .note(listener);
 }
 
-/// Notes a client whose certificate is valid and belongs to nobody: each of its requests will be refused, and it need
-/// not send one.
+/// Notes a client whose certificate is valid and belongs to no client: each of its requests will be refused, and it may
+/// never send one.
 pub(super) fn check(callers: &Callers, listener: &ListenerMetrics, audit: &AuditLog, peer: &PeerEvidence) {
     if let Err(error) = callers.check_certificate(&evidence_of(peer)) {
         let (fault, certificate) = (HandshakeFault::UnknownClient, peer.certificate());
