@@ -1,4 +1,4 @@
-//! What the endpoint calls a request, for whoever has to ask its operator about it.
+//! The endpoint's own ID of a request, for questions to the endpoint's operator.
 
 /// An ID that an endpoint gave: short, printable ASCII without quotes. Kept in place, since every exchange has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

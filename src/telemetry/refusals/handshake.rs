@@ -1,4 +1,5 @@
-//! A client that is turned away before its first request: counted, logged, and audited if that is for who it is.
+//! A client that is turned away before its first request: counted, logged, and audited if it was turned away for its
+//! identity.
 
 use super::{Kind, Treatment, judge};
 use crate::faults::{AuditReason, LogReason, Severity};

@@ -1,4 +1,4 @@
-//! Refusals of strangers: of a flood, only the first have lines of their own in log and audit, and the rest is counted.
+//! Refusals of strangers: of a flood, only the first have lines of their own in log and audit; the others are counted.
 //!
 //! A stranger is a client that has not been identified. Without this, anybody who can connect could fill the disk that
 //! log and audit are written to, and with `when_full = "refuse"` a full disk refuses everybody. Each worker has a
