@@ -80,8 +80,8 @@ impl Ready {
 }
 
 impl Client {
-    /// Begins a call, which may take more than one attempt. `caller` is the name of the client that asked for it: what
-    /// one client's calls fail of is not held against another.
+    /// Begins a call, which may take more than one attempt. `caller` is the name of the client that asked for it: one
+    /// client's failed calls do not count against another.
     #[must_use]
     pub fn call<'c>(&'c self, repetition: Repetition, caller: &'c str) -> Attempts<'c> {
         self.budget.earn();

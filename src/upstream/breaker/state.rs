@@ -8,7 +8,7 @@ use super::{BreakerLimits, Outage};
 /// What has failed since the endpoint's last response.
 #[derive(Default)]
 pub(super) struct State {
-    /// Calls that found no connection. Whoever made them, the endpoint is the cause.
+    /// Calls that found no connection. The endpoint is the cause, whichever client made them.
     unreachable: usize,
     /// The clients with calls that were sent and not answered: perhaps only their calls are slow. There are at most as
     /// many as are configured.
