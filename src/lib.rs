@@ -112,7 +112,7 @@
 //!    last good key. An expired key is never used, nor another key in its place.
 //! 5. Refused at start: a listener that does not say who may call, a listener beyond loopback without client
 //!    authentication, a plaintext endpoint beyond loopback, a key file that others can read or write, and a trusted
-//!    file that others can write. The second, the third and the last have a `danger_` switch, which is off by default and
+//!    file that others can write. The second, the third and the last have a `danger_` switch; it is off by default and
 //!    logged as a warning.
 //! 6. No `unwrap`, unchecked indexing or arithmetic on the path of a request. A panic ends one exchange, with a 500.
 //! 7. HTTP/1.1 only, on both sides.
