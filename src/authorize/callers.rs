@@ -117,6 +117,19 @@ impl Callers {
         if self.read_authorization() { Ok(()) } else { self.authenticate(evidence).map(drop) }
     }
 
+    /// The client that a connection alone identifies, by its name and the method, whatever its requests say. It is for
+    /// log and audit of a request that is refused before it could be authenticated, and permits nothing. `None` where
+    /// several clients, or nobody whom the configuration names, may be at the other end.
+    #[must_use]
+    pub fn known_by_connection(&self, evidence: &Evidence<'_>) -> Option<(&str, Method)> {
+        let Admission::Clients(methods) = &self.admission else { return None };
+        let connection = Evidence { bearer_token: None, service_account: None, ..*evidence };
+        match identify(methods, &self.clients, &connection).ok()? {
+            ClientIdentity::Named { client, method, token: _ } => Some((&client.name, method)),
+            ClientIdentity::AnyLocal => None,
+        }
+    }
+
     /// Whether the `Authorization` field is evaluated.
     #[must_use]
     pub fn read_authorization(&self) -> bool {
@@ -401,6 +414,29 @@ mod tests {
         assert!(callers(&[UnixPeer]).check_user(&known).is_ok());
         assert!(callers(&[UnixPeer, BearerToken]).check_user(&stranger).is_ok());
         assert!(callers(&[ServiceAccount]).check_user(&stranger).is_ok());
+    }
+
+    #[test]
+    fn a_connection_names_its_client_without_a_request_where_it_is_exactly_one() {
+        let none = Evidence::default();
+        let known = |methods: &[Method], evidence| {
+            let callers = callers(methods);
+            callers.known_by_connection(&evidence).map(|(name, method)| format!("{name} by {method}"))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let dns = ["mesh.example".to_owned()];
+        assert_eq!(known(&ALL, Evidence { uid: Some(1000), ..none }), some("user by unix-peer"));
+        assert_eq!(known(&ALL, Evidence { owner_uid: Some(1000), ..none }), some("user by loopback-owner"));
+        assert_eq!(known(&ALL, Evidence { dns_names: &dns, ..none }), some("mesh by mtls"));
+        assert_eq!(known(&ALL, Evidence { uid: Some(1000), ..token(b"guess") }), some("user by unix-peer"));
+        assert_eq!(known(&ALL, token(b"new")), None, "a token is of a request");
+        assert_eq!(known(&ALL, Evidence { service_account: Some("ns/pod"), ..none }), None);
+        assert_eq!(known(&[BearerToken], Evidence { uid: Some(1000), ..none }), None);
+        assert_eq!(known(&ALL, Evidence { uid: Some(1000), gid: Some(100), ..none }), None, "two clients");
+        let others = ["x.example".to_owned()];
+        assert_eq!(known(&ALL, Evidence { dns_names: &dns, other_names: &others, ..none }), None);
+        let anybody = Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new())));
+        assert_eq!(anybody.known_by_connection(&Evidence { uid: Some(1000), ..none }), None);
     }
 
     #[test]

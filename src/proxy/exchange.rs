@@ -143,8 +143,12 @@ impl Proxy {
         &self,
         error: &ExchangeError,
         mut record: Box<ExchangeRecord>,
+        peer: &PeerEvidence,
         exchange: ExchangeGuard,
     ) -> Reply<ResponseBody> {
+        if record.client.is_none() {
+            reception::note_known(&self.callers, peer, &mut record);
+        }
         record.error = Some(causes(error));
         record.log_reason = Some(error.log_reason());
         if let ExchangeError::OverShare(over) = error {
@@ -186,14 +190,14 @@ impl Handler for Proxy {
                 headers::relay(&mut fields, record.request_id.as_bytes());
                 Reply { status, fields, body: ResponseBody::relayed(body, record, permit, exchange) }
             }
-            Err(error) => self.fail(&error, record, exchange),
+            Err(error) => self.fail(&error, record, &peer, exchange),
         }
     }
 
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
-        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), peer);
+        let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.begin();
-        self.fail(&fault.into(), record, exchange)
+        self.fail(&fault.into(), record, &peer, exchange)
     }
 
     fn greet(&self, peer: &PeerEvidence) {

@@ -1,4 +1,4 @@
-//! Clients before their first request: what log, metrics and audit hear of those that are turned away.
+//! Clients before a request of theirs is authenticated: what log, metrics and audit hear of those that are refused.
 
 use super::credential::evidence_of;
 use crate::authorize::Callers;
@@ -7,7 +7,7 @@ use crate::error_chain::causes;
 use crate::faults::Severity;
 use crate::telemetry::peer::{CertificateText, Peer, Source};
 use crate::telemetry::refusals::RefusedHandshake;
-use crate::telemetry::{AuditLog, ListenerMetrics};
+use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 
 impl Peer for PeerEvidence {
     fn source(&self) -> Source {
@@ -59,6 +59,16 @@ pub(super) fn admit(callers: &Callers, listener: &ListenerMetrics, audit: &Audit
             note(listener, audit, &TurnedAway { peer, fault, error: causes(&error), certificate: None });
             false
         }
+    }
+}
+
+/// Notes in the record of a refused request whose it is, where the connection says so: the request may have been refused
+/// before it was authenticated, and the refusals of a known client are never sampled. Requests that are served are
+/// authenticated by themselves, so only refused ones pay for this.
+pub(super) fn note_known(callers: &Callers, peer: &PeerEvidence, record: &mut ExchangeRecord) {
+    if let Some((client, method)) = callers.known_by_connection(&evidence_of(peer)) {
+        record.client = Some(client.into());
+        record.identified_by = Some(method.as_str());
     }
 }
 

@@ -28,9 +28,10 @@ pub(crate) struct ExchangeRecord {
     pub(crate) peer: Rc<dyn Peer>,
     /// The route, once one is chosen.
     pub(crate) route: Option<Rc<RouteMetrics>>,
-    /// The client's name, once it is authenticated.
+    /// The client's name, once the request is authenticated; for a refused request also where the connection alone
+    /// identifies one.
     pub(crate) client: Option<SmolStr>,
-    /// How the client was identified, once it is authenticated.
+    /// How the client was identified, where it was.
     pub(crate) identified_by: Option<&'static str>,
     /// Which token identified the client: the beginning of its digest, or its service account.
     pub(crate) token: Option<SmolStr>,

@@ -3,6 +3,7 @@
 import collections
 import http.client
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -40,7 +41,10 @@ class Gateway:
         self.admin = self._address('"message":"admin listening')
 
     def _address(self, message):
-        host, _, port = json.loads(self.process.wait_for(message + r"\b").string)["address"].rpartition(":")
+        address = json.loads(self.process.wait_for(message + r"\b").string)["address"]
+        if address.startswith("unix:"):
+            return address.removeprefix("unix:")
+        host, _, port = address.rpartition(":")
         return host, int(port)
 
     def logged(self, message):
@@ -75,12 +79,13 @@ class Gateway:
 def serve(start_countersign, seal, sandbox, tmp_path_factory):
     """Starts a gateway with this listener and these clients."""
 
-    def start(listener, clients):
+    def start(listener, clients, address="127.0.0.1:0"):
         place = tmp_path_factory.mktemp("gateway")
+        place.chmod(0o755)
         configuration = place / "countersign.toml"
         configuration.write_text(f"""\
 [listener.local]
-address = "127.0.0.1:0"
+address = "{address.format(place=place)}"
 {listener}
 {clients}
 [route.importexport]
@@ -160,8 +165,7 @@ def context(certificates, name=None):
     return made
 
 
-@pytest.fixture(scope="module")
-def mutual(serve, certificates):
+def start_mutual(serve, certificates):
     """A gateway that asks for certificates."""
     listener = f"""\
 authenticate = ["mtls"]
@@ -180,6 +184,11 @@ dns = "reporting.example"
 allow = ["*:*"]
 """
     return serve(listener, clients)
+
+
+@pytest.fixture(scope="module")
+def mutual(serve, certificates):
+    return start_mutual(serve, certificates)
 
 
 def handshake(gateway, made):
@@ -370,3 +379,85 @@ client_ca = "{certificates}/ours.pem"
     assert len(listed) + len(counts) < 50
     assert len(listed) + sum(line["more"] for line in counts) == flood
     assert sum(line.get("repeated", 1) for line in gateway.audited()) == flood
+
+
+def refused_heads(host):
+    """Requests that are refused for their heads, by what is wrong."""
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    return {
+        "malformed": f"POST / HTTP/1.1\r\nHost: {host}\r\nBad Name: x\r\n{form}",
+        "method": f"PUT / HTTP/1.1\r\nHost: {host}\r\n{form}",
+        "query string": f"POST /?a=b HTTP/1.1\r\nHost: {host}\r\n{form}",
+        "web page": f"POST / HTTP/1.1\r\nHost: {host}\r\nOrigin: http://page.example\r\n{form}",
+        "media type": f"POST / HTTP/1.1\r\nHost: {host}\r\n{form.replace('x-www-form-urlencoded', 'json')}",
+    }
+
+
+def raw(gateway, request, made=None):
+    """The status of the answer to these bytes, on a connection of its own."""
+    family = socket.AF_UNIX if isinstance(gateway.address, str) else socket.AF_INET
+    with socket.socket(family) as plain:
+        plain.settimeout(TIMEOUT)
+        plain.connect(gateway.address)
+        stream = made.wrap_socket(plain, server_hostname="127.0.0.1") if made else plain
+        with stream:
+            stream.sendall(request.encode())
+            answer = b""
+            while received := stream.recv(65536):
+                answer += received
+    return int(answer.split()[1])
+
+
+def assert_all_have_lines(gateway, client, seen):
+    """Each of the refusals, counted by status, has its line in audit and log, which names the client."""
+
+    def audited():
+        return [line for line in gateway.audited() if line["client"] == client]
+
+    def logged():
+        return [line for line in gateway.logged("exchange") if line.get("client") == client]
+
+    for lines in (audited, logged):
+        eventually(lambda: len(lines()) >= seen.total(), lambda: f"{lines.__name__}: {len(lines())} of {seen}")
+        assert collections.Counter(line["status"] for line in lines()) == seen
+    return audited()
+
+
+@pytest.mark.parametrize(
+    ("method", "address"), [("unix-peer", "unix:{place}/socket"), ("loopback-owner", "127.0.0.1:0")]
+)
+def test_no_refusal_of_a_user_whom_the_connection_identifies_is_left_out_whatever_it_is_for(serve, method, address):
+    clients = f'[client.ours]\nuid = {os.getuid()}\nallow = ["*:*"]\n'
+    gateway = serve(f'authenticate = ["{method}", "token"]', clients, address)
+    host = "localhost" if isinstance(gateway.address, str) else "{}:{}".format(*gateway.address)
+    requests = refused_heads(host)
+    good = requests["method"].replace("PUT", "POST")
+    requests["token"] = good.replace("Connection", "Authorization: Bearer wrong\r\nConnection")
+    if host != "localhost":
+        requests["host"] = good.replace(host, "page.example")
+    seen = collections.Counter()
+    for request in requests.values():
+        for _ in range(25):
+            seen[raw(gateway, request)] += 1
+    assert min(seen) >= 400 and seen.total() == 25 * len(requests)
+    lines = assert_all_have_lines(gateway, "ours", seen)
+    assert {line["identified_by"] for line in lines} == {method}
+    assert gateway.process.stop() == 0
+    assert not gateway.logged("more like it"), "nothing was sampled"
+
+
+def test_a_stranger_of_the_same_address_takes_no_line_of_a_client_that_its_certificate_identifies(
+    serve, certificates
+):
+    gateway = start_mutual(serve, certificates)
+    requests = refused_heads("{}:{}".format(*gateway.address))
+    stranger, known = context(certificates, "stranger"), context(certificates, "billing")
+    for request in requests.values():
+        for _ in range(25):
+            raw(gateway, request, stranger)
+    seen = collections.Counter(raw(gateway, request, known) for request in requests.values() for _ in range(2))
+    lines = assert_all_have_lines(gateway, "billing", seen)
+    assert {line["identified_by"] for line in lines} == {"mtls"}
+    assert {line["certificate"]["subject"] for line in lines} == {"CN=billing"}
+    assert gateway.process.stop() == 0
+    assert gateway.logged("more like it"), "the stranger's are sampled as before"
