@@ -34,7 +34,7 @@ pub enum NoMemory {
     #[error("the requests under way hold all the memory there is for bodies")]
     Full,
     /// The share of this client: other clients still have memory.
-    #[error("the requests of this client hold its share of the memory for bodies")]
+    #[error("the requests of this client use its whole share of the memory for bodies")]
     OverShare,
 }
 

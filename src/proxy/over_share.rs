@@ -80,9 +80,9 @@ impl SharedLimit {
 
     const fn message(self) -> &'static str {
         match self {
-            Self::InFlight => "this client has its share of the requests that may be under way on this route",
-            Self::Bodies => "the requests of this client hold its share of the memory for bodies",
-            Self::Connections => "this client has its share of the connections that this listener may have",
+            Self::InFlight => "this client uses its whole share of the requests that may be under way on this route",
+            Self::Bodies => "the requests of this client use its whole share of the memory for bodies",
+            Self::Connections => "this client uses its whole share of the connections that this listener may have",
         }
     }
 
@@ -113,7 +113,7 @@ mod tests {
         let over = OverShare::new(SharedLimit::InFlight, "ie", &ClientIdentity::AnyLocal, 128, 256);
         assert_eq!(
             causes(&over),
-            "this client has its share of the requests that may be under way on this route: at most 128 of 256 \
+            "this client uses its whole share of the requests that may be under way on this route: at most 128 of 256 \
              requests of route.ie.limits.in_flight; raise that limit"
         );
         assert!(!over.to_string().contains("128"));

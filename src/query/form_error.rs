@@ -33,7 +33,7 @@ pub enum FormError {
         /// The other name.
         second: ShownName,
     },
-    /// A name has a character other than the printable ones of ASCII.
+    /// A name has a character that is not printable ASCII.
     #[error("the name of parameter {name} has at position {position} a character that is not printable ASCII")]
     UnprintableName {
         /// The name.
