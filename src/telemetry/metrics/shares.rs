@@ -22,7 +22,7 @@ pub struct ShareMetrics {
 
 impl ShareMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let help = "Requests refused because their client had its share of a limit";
+        let help = "Requests refused because their client used its whole share of a limit";
         Self { over: register(registry, "over_share", help, Family::default()) }
     }
 
