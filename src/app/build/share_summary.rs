@@ -64,8 +64,8 @@ fn raised(settings: &Settings, holder: &Holder<'_>, part: usize) -> Option<Strin
     let enough = largest.saturating_mul(settings.process.bodies).div_ceil(part.max(1));
     (part < largest).then(|| {
         format!(
-            "its share of process.bodies is {}, and one form may have {}: it gets that much, which leaves less to \
-             others; with process.bodies = \"{}\" or more it would be its share",
+            "its share of process.bodies is {}, and one form may have {}: it gets that much, which leaves less for \
+             others; set process.bodies = \"{}\" or more if others need it",
             shown(part),
             shown(largest),
             shown(enough),
