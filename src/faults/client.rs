@@ -22,15 +22,15 @@ rows! {
         "Wait as `Retry-After` says, or raise the client's `rate`.")
         .proxy_status("http_request_denied").because(AuditReason::Throttled);
     SHARE_OF_IN_FLIGHT = unavailable(503, "ServiceUnavailable", info("share");
-        "The client has its share of the route's `in_flight` in progress. Other clients are still served.";
+        "The client uses its whole share of the route's `in_flight`. Other clients are still served.";
         "Try again as `Retry-After` says. If it happens often, raise the client's `share` or the route's `in_flight`.")
         .proxy_status("connection_limit_reached").because(AuditReason::Share);
     SHARE_OF_BODIES = unavailable(503, "ServiceUnavailable", info("share");
-        "The forms of the client hold its share of `process.bodies`. Other clients are still served.";
+        "The client's forms use its whole share of `process.bodies`. Other clients are still served.";
         "Try again as `Retry-After` says. If it happens often, raise the client's `share` or `process.bodies`.")
         .closing_the_connection().proxy_status("connection_limit_reached").because(AuditReason::Share);
     SHARE_OF_CONNECTIONS = unavailable(503, "ServiceUnavailable", info("share");
-        "The client has its share of the listener's `connections` open. Other clients are still served.";
+        "The client uses its whole share of the listener's `connections`. Other clients are still served.";
         "Close connections, or raise the client's `share` or the listener's `connections`.")
         .closing_the_connection().proxy_status("connection_limit_reached").because(AuditReason::Share);
     DENIED = refused(403, "AccessDenied", warn("policy");

@@ -55,8 +55,8 @@ rows! {
         "Find out whether the Action was carried out before you repeat it. The log names the fault.")
         .proxy_status("http_protocol_error");
     WITHHELD = unknown(502, warn("upstream.answer");
-        "With temporary credentials: the endpoint's response is no success, and could not be searched for the session \
-         token, which it may repeat.";
+        "With temporary credentials: the endpoint's response is not a success, and could not be searched for the \
+         session token, which it may repeat.";
         "The log says why: it is compressed (do not forward `accept-encoding`), too long, too slow, or not text.")
         .proxy_status("http_protocol_error");
 }

@@ -48,8 +48,8 @@ rows! {
         "Send the parameter as the rule spells it, or correct the name in the rule's condition.")
         .keeping_the_connection();
     UNPRINTABLE_NAME = refused(400, PARAMETER, warn("form.name");
-        "The name of a parameter has a character other than the printable ones of ASCII.";
-        "Remove the character at the position that the message tells.")
+        "The name of a parameter has a character that is not printable ASCII.";
+        "Remove the character at the position that the message names.")
         .keeping_the_connection();
     DISGUISED = refused(400, PARAMETER, warn("form.reserved");
         "A parameter could be taken for a reserved one, like `Signature` or `Action`.";
