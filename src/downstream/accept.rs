@@ -79,7 +79,7 @@ async fn accept_all<H: Handler>(listener: &Bound, acceptor: &Rc<Acceptor<H>>) {
 }
 
 impl<H: Handler> Acceptor<H> {
-    /// Serves a connection, at once if there is a place or this worker can make room.
+    /// Serves a connection, at once if there is a place or this worker can evict a connection for it.
     fn take(self: &Rc<Self>, accepted: Accepted) -> Taken {
         let service = self.current.load();
         if let Some(place) = service.places.take() {
@@ -112,12 +112,12 @@ impl<H: Handler> Acceptor<H> {
         resident.served_by(task.abort_handle());
     }
 
-    /// A place that is free, or that a connection of this worker makes: a stranger, or, unless another worker has one
-    /// of those, an idle one.
+    /// A free place, or one that this worker frees by evicting a stranger or, if no worker has a stranger, an idle
+    /// connection.
     fn place(&self, service: &Service<H>) -> Option<Permit> {
         let connections = self.current.connections();
         loop {
-            // looked up before the places: strangers that others end from now on leave a free place
+            // looked up before the places: a stranger that another worker evicts from now on leaves a free place
             let strangers_elsewhere = connections.requests().strangers_elsewhere(connections.strangers());
             if let Some(place) = service.places.take() {
                 return Some(place);
@@ -129,7 +129,7 @@ impl<H: Handler> Acceptor<H> {
         }
     }
 
-    /// A place that another worker makes, or this one, which may have got something to end meanwhile.
+    /// A place that another worker frees, or this one, which may have got a connection to evict meanwhile.
     async fn place_elsewhere(&self, service: &Service<H>) -> Option<Permit> {
         for _ in 0..ATTEMPTS {
             let freed = service.requests.ask()?;
@@ -141,11 +141,11 @@ impl<H: Handler> Acceptor<H> {
         None
     }
 
-    /// Ends connections of this worker when another one has no place for a new one.
+    /// Evicts connections of this worker when another worker has no place for a new one.
     async fn make_room_for_others(&self) {
         let requests = Arc::clone(self.current.connections().requests());
         loop {
-            // the place is given back at once, for whoever asked
+            // the place is given back at once, for the worker that asked
             requests.meet(|| self.place(&self.current.load()).is_some()).await;
         }
     }

@@ -110,7 +110,8 @@ async fn collect(mut body: RequestBody, limit: usize, held: &mut Held<'_>) -> Re
     Ok(Some(whole.freeze()))
 }
 
-/// The next frame of a body of which `come` bytes are here. While it is awaited, what has arrived of it is held.
+/// The next frame of a body of which `come` bytes have arrived. While it is awaited, the bytes of it that have arrived
+/// count as held.
 async fn next_frame(
     body: &mut RequestBody,
     come: usize,

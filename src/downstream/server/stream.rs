@@ -37,7 +37,7 @@ pub(super) struct ClientStream<S: Socket> {
     /// How many bytes have been read and written.
     received: u64,
     sent: u64,
-    /// Of the client, as it sends a body, and as it takes a response.
+    /// The pace of the client, as it sends a body, and as it reads a response.
     sending: Pace,
     taking: Pace,
     watch: Option<Box<Watch>>,
@@ -191,9 +191,9 @@ impl<S: Socket> ClientStream<S> {
         self.watch = None;
     }
 
-    /// A client that takes its response too slowly, or none of it for `idle_timeout`, loses the connection: it may not
-    /// hold an exchange for ever, nor the kernel's memory for what it does not read. The clock runs only while bytes
-    /// are ready and the client does not take them.
+    /// A client that reads its response too slowly, or nothing of it for `idle_timeout`, loses the connection.
+    /// Otherwise it could hold an exchange and the kernel's memory for ever. The clock runs only while bytes are ready
+    /// and the client does not read them.
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             if self.writing == Writing::Stalled {
