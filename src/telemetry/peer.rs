@@ -1,4 +1,4 @@
-//! What log and audit say of the other end of a connection.
+//! The other end of a connection, as log and audit show it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -30,7 +30,7 @@ pub(crate) enum Source {
     V4(Ipv4Addr),
     /// The first 64 bits of an IPv6 address.
     V6(Ipv6Addr),
-    /// So many that they are not told apart.
+    /// Sources beyond the size of the table, counted together.
     Many,
 }
 

@@ -115,7 +115,7 @@ enum LineState {
 pub(crate) enum Reservation {
     /// No line is to be written: there is no audit, or the line is counted as lost already.
     NotNeeded,
-    /// The line has no place yet, and takes one when it is known that the exchange goes on or how it ends.
+    /// The line has no place yet. It takes one once the exchange goes on, or has ended.
     Later(AuditLog),
     /// The line has a place.
     Reserved(ReservedLine),

@@ -8,7 +8,7 @@ thread_local! {
 }
 
 /// Held by a worker while it serves. Dropping it says that the worker ends, after a panic too: an exchange that this
-/// thread drops from then on was cut off. To be dropped before what holds the exchanges.
+/// thread drops from then on was cut off. It must be dropped before the exchanges are.
 pub(crate) struct Serving(());
 
 impl Serving {

@@ -53,11 +53,11 @@ pub(crate) struct ExchangeRecord {
     pub(crate) code: Option<&'static str>,
     /// The error with its causes, for the log only.
     pub(crate) error: Option<String>,
-    /// How the log calls the error, and at which level.
+    /// The reason of the error in the log, and the level.
     pub(crate) log_reason: Option<LogReason>,
     /// What the row of the error says.
     pub(crate) refusal: Option<Refusal>,
-    /// What the endpoint calls the request.
+    /// The endpoint's own ID of the request.
     pub(crate) endpoint_request_id: Option<EndpointRequestId>,
     /// Whether the exchange has lines of its own, once that is decided.
     treatment: Option<Treatment>,
@@ -78,7 +78,7 @@ pub(crate) struct ExchangeRecord {
 /// What the row of an error says of a response that is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// How the audit calls it.
+    /// The reason in the audit.
     pub(crate) audit: AuditReason,
     /// What happened, as a sentence.
     pub(crate) cause: &'static str,
@@ -208,8 +208,8 @@ impl ExchangeRecord {
         });
     }
 
-    /// Notes that the end of the worker has cut the exchange off. A response that countersign made itself says what
-    /// became of the request; any other has not been passed on whole.
+    /// Notes that the exchange was cut off because its worker ends. A response of countersign's own says what became of
+    /// the request; any other response has not been passed on completely.
     fn note_cut_off(&mut self) {
         self.outcome = match (self.code, self.status, self.attempts) {
             (Some(_), _, _) => self.outcome,

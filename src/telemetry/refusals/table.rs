@@ -14,7 +14,8 @@ use crate::telemetry::peer::Source;
 const LISTED: u32 = 10;
 /// How often a count is written, and how long a source must be quiet before its refusals have lines again.
 const MINUTE: Duration = Duration::from_secs(60);
-/// How many sources and kinds are told apart: about 40 KiB for each worker. Those beyond are one source for each kind.
+/// How many pairs of source and kind are distinguished: about 40 KiB for each worker. Further sources are counted as
+/// one source for each kind.
 const PLACES: usize = 256;
 
 /// What happens to the lines of a refusal.
@@ -34,7 +35,7 @@ struct Refused {
     since: Instant,
     listed: u32,
     counted: u64,
-    /// How many of those counted belong into the audit, and where that is.
+    /// How many of the counted refusals belong in the audit, and which audit.
     unaudited: u64,
     audit: AuditLog,
 }
@@ -158,7 +159,7 @@ mod tests {
         let counted: Vec<_> = due.iter().map(|count| (count.kind.code, count.source, count.counted)).collect();
         assert_eq!(counted, [(Some("a"), source(1), 5000 - u64::from(LISTED))]);
         assert_eq!((due[0].over, due[0].unaudited), (MINUTE, 0));
-        // as long as it goes on there are only counts; who was quiet begins anew
+        // as long as the flood goes on there are only counts; a source that was quiet begins anew
         assert_eq!(listed(&mut table, "a", source(1), 7, now + MINUTE), 0);
         assert_eq!(listed(&mut table, "a", source(2), 3, now + MINUTE), 3);
         assert_eq!(table.take_due(now + 2 * MINUTE).iter().map(|count| count.counted).sum::<u64>(), 7);
