@@ -1,4 +1,4 @@
-//! What the endpoint calls a request: in a field of its response, or in a short document that is at hand with it.
+//! The endpoint's own ID of a request: in a field of its response, or in a short document that arrived with the head.
 
 use memchr::memmem;
 
