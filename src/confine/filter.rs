@@ -22,7 +22,8 @@ const IOCTLS: [u64; 5] = [libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TC
 const FCNTLS: [libc::c_int; 6] =
     [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
 
-/// What a thread can have of its own when it is made. A process with the rights for it would leave what confines it.
+/// What a thread can have of its own when it is made. With these, a process with enough rights could leave its
+/// confinement.
 const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWNS,
     libc::CLONE_NEWCGROUP,
