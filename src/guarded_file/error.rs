@@ -1,4 +1,4 @@
-//! Why a guarded file is not used: what is wrong with it, and the command that mends it.
+//! Why a guarded file is not used: what is wrong with it, and the command that corrects it.
 
 use std::io;
 use std::path::{Path, PathBuf};

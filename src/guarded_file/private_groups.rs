@@ -1,4 +1,4 @@
-//! Groups that nobody is in but root or our own user.
+//! Groups whose only member is root or our own user.
 
 use std::sync::OnceLock;
 

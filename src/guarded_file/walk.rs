@@ -18,7 +18,7 @@ use super::writers::{check_directory, check_link};
 pub(super) struct Reached {
     /// Its path, for messages: symlinks of the last component are resolved.
     pub(super) path: PathBuf,
-    /// The descriptor of an object that may be looked at and not read.
+    /// An `O_PATH` descriptor: it can be inspected and not read.
     pub(super) object: OwnedFd,
     pub(super) metadata: Metadata,
     parent: OwnedFd,
