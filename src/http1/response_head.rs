@@ -201,7 +201,7 @@ impl Parsed {
         }
         // RFC 9112 section 7: the other codings would have to be undone here, because their field goes no further than
         // this hop. We ask for none of them (no TE field is sent), so an endpoint must not use one (RFC 9110 section
-        // 10.1.4). Relayed as it is, the body would be compressed bytes that no field of the response tells of.
+        // 10.1.4). Passed on unchanged, the body would be compressed bytes, and no field of the response would say so.
         let is_chunked = |value: &[u8]| same_name(value, "chunked") || !value.is_ascii();
         if claims.codings > 1 || claims.coding.is_some_and(|value| !is_chunked(value)) {
             return Err("it has a Transfer-Encoding other than one `chunked`");
