@@ -3,23 +3,23 @@
 use std::cmp::Ordering;
 
 /// A name or an Action of which only letters, without their case, digits and punctuation count. Endpoints differ in
-/// what they overlook: OpenStack's ec2-api takes `terminateInstances` and `Instance_Id` for `TerminateInstances` and
+/// what they ignore: OpenStack's ec2-api takes `terminateInstances` and `Instance_Id` for `TerminateInstances` and
 /// `InstanceId`. A dot counts everywhere: it separates the parts of `Tag.1.Key`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Folded<'t>(&'t [u8]);
 
-/// What a name is to another one.
+/// How a name relates to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kinship {
     /// Another name.
     Unrelated,
     /// The same name, in this or another spelling.
     Same,
-    /// The same name, and behind it a part of it: `UserData.value` and `UserData[0]`, but not `UserData2`.
+    /// The same name, followed by a part of it: `UserData.value` and `UserData[0]`, but not `UserData2`.
     Part,
 }
 
-/// What each byte counts as: 0 if it does not count.
+/// What each byte is folded to; 0 if it is ignored.
 const COUNTED: [u8; 256] = counted_bytes();
 
 #[allow(clippy::indexing_slicing)] // the index is in 0..256
@@ -40,7 +40,7 @@ fn counted(byte: u8) -> u8 {
     COUNTED.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// Whether both bytes count, and not for the same.
+/// Whether neither byte is ignored, and they differ after folding.
 fn differ(one: u8, other: u8) -> bool {
     let (one, other) = (counted(one), counted(other));
     one != other && one != 0 && other != 0
@@ -65,7 +65,7 @@ impl<'t> Folded<'t> {
         self.behind(start).is_some()
     }
 
-    /// What this name is to `other`.
+    /// How this name relates to `other`.
     pub(crate) fn kinship(self, other: Folded<'_>) -> Kinship {
         match self.behind(other) {
             None => Kinship::Unrelated,
@@ -113,13 +113,13 @@ impl<'t> Folded<'t> {
         }
     }
 
-    /// Appends what counts.
+    /// Appends the folded name.
     pub(super) fn append_to(self, out: &mut Vec<u8>) {
         out.extend(self.bytes());
     }
 }
 
-/// The rest of both names behind what is equal as it is written: that counts the same.
+/// The rest of both names after the beginning that is equal byte by byte, which folds to the same.
 #[inline]
 fn without_common_start<'a, 'b>(mut one: &'a [u8], mut other: &'b [u8]) -> (&'a [u8], &'b [u8]) {
     while let ([byte, rest @ ..], [other_byte, other_rest @ ..]) = (one, other)
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// The same by another way: a text without what does not count.
+    /// The same computed in another way: a text without the ignored bytes.
     fn plainly(text: &str) -> String {
         text.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '\t')).collect::<String>().to_ascii_lowercase()
     }

@@ -78,7 +78,7 @@ impl<'a> Parameters<'a> {
         if is_in_folded_order { Ok(()) } else { self.find_alike() }
     }
 
-    /// Finds names that are the same once folded, by sorting what counts of them.
+    /// Finds names that are the same once folded, by sorting the folded names.
     fn find_alike(&self) -> Result<(), FormError> {
         let text = self.text.as_bytes();
         let mut folded = Vec::with_capacity(text.len());

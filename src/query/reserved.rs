@@ -22,9 +22,9 @@ pub(crate) enum Reservation {
 const V4_PREFIX: &str = "X-Amz-";
 
 /// The reserved names that begin with this letter, in their exact case, and what they mean: the parameters of Signature
-/// Versions 0 to 2 ("Common Parameters" in every AWS Query API reference), the version of the API, and what dispatchers
-/// take the operation from. Some of them prefer `Operation` to `Action`, and would carry out what the policy did not
-/// see.
+/// Versions 0 to 2 ("Common Parameters" in every AWS Query API reference), the version of the API, and the names from
+/// which dispatchers take the operation. Some dispatchers prefer `Operation` to `Action`, and would carry out an
+/// operation that the policy did not see.
 const fn reserved_names(initial: u8) -> &'static [(&'static str, Reservation)] {
     use Reservation::{Authentication, Disguised, Free};
     match initial {

@@ -54,7 +54,7 @@ impl Layer {
     }
 }
 
-/// Forms are decoded with a space for each `+`, and a decoded token is as good as the token.
+/// Forms are decoded with a space for each `+`, and a token with spaces for `+` gives the token away as well.
 pub(super) const fn plus_for_space(byte: u8) -> u8 {
     if byte == b' ' { b'+' } else { byte }
 }
@@ -93,8 +93,8 @@ fn escape(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// The character that a reference by number stands for, and the reference's length. `text` stands behind `&#`. As
-/// browsers do, takes any number of zeros, and needs no semicolon.
+/// The character that a reference by number stands for, and the reference's length. `text` stands behind `&#`. As in
+/// browsers, there may be any number of zeros, and no semicolon is needed.
 fn character_reference(text: &[u8]) -> Option<(u8, usize)> {
     let (base, before, digits) = match text {
         [b'x' | b'X', digits @ ..] => (16, 3_usize, digits),

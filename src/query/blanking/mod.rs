@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use layer::{Layer, layers, plus_for_space};
 
-/// What stands in the place of the secret. It means nothing in a URL, in XML or in JSON.
+/// What replaces the secret. It has no characters with a meaning in a URL, in XML or in JSON.
 const BLANK: &[u8] = b"SESSION_TOKEN_WITHHELD";
 
 /// How many characters of the secret are worth hiding. Endpoints cut long values short and break them into lines. A
@@ -19,8 +19,8 @@ const SHORTEST: usize = 16;
 /// begins at a multiple of it, so that only those have to be looked at.
 const PIECE: usize = 8;
 
-/// How many places of the secret with the same piece are compared. A secret that repeats itself more often is found
-/// all the same: the pieces that lie beside are looked at too.
+/// How many places of the secret with the same piece are compared. A secret that repeats itself more often is still
+/// found, because the neighbouring pieces are compared too.
 const MOST_PLACES: usize = 64;
 
 /// `text` with a mark in the place of `secret`, wherever a long enough part of it stands; `None` when none does.
@@ -44,7 +44,7 @@ pub fn blanked(text: &[u8], secret: &str) -> Option<Vec<u8>> {
     };
     for layer in layers(Layer::of(text)) {
         search(&layer);
-        // what was signed, written as bytes, has the escapes of a form inside
+        // the bytes of what was signed contain the escapes of a form
         for bytes in written::in_text(&layer, secret.len().min(SHORTEST)) {
             layers(Some(bytes)).for_each(|layer| search(&layer));
         }
