@@ -21,7 +21,7 @@ pub(super) const LONGEST: usize = 64 * 1024;
 /// cost nothing until they are written.
 const LENGTH: usize = 2 * 1024 * 1024;
 
-/// The shortest mapping that is worth a try: the page of most processors.
+/// The shortest mapping that is tried: a page of most processors.
 const SHORTEST: usize = 4096;
 
 static POOL: OnceLock<Option<Pool>> = OnceLock::new();
@@ -140,7 +140,7 @@ mod tests {
         assert!(descriptors().iter().any(is_secret), "they can be told from others");
         drop(opened);
         let _mapped = leaked();
-        // other tests may be about to map theirs; ours would stay
+        // another test may be mapping a file at this moment; a descriptor of ours would stay open
         let mut found = true;
         for _ in 0..10_000 {
             found = found && descriptors().iter().any(is_secret);
