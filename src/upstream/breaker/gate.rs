@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// How long a probe keeps other calls from probing. A probe may take as long as `first_byte`, and an endpoint that is
-/// back must not seem down for the sake of one slow call.
+/// back must not seem down because of one slow call.
 pub(super) const TURN: Duration = Duration::from_secs(1);
 
 /// Holds calls back, except for those that find out whether the endpoint is back.

@@ -2,7 +2,8 @@
 //! out whether the endpoint is back.
 //!
 //! One client's slow calls do not make an endpoint seem down to others. A failure counts only if nobody got a response
-//! since its call was sent, and what one client's unanswered calls cause counts for one. `state` has the rules.
+//! since its call was sent, and all unanswered calls of one client count as one failure for other clients. `state` has
+//! the rules.
 
 mod gate;
 mod state;
@@ -28,7 +29,7 @@ pub struct BreakerLimits {
 /// How an endpoint is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
-    /// No connection to it can be had.
+    /// No connection to it can be made.
     Unreachable,
     /// It accepts connections and does not answer in time.
     Silent,
@@ -51,13 +52,13 @@ pub struct Breaker {
     endpoint: Arc<EndpointHealth>,
 }
 
-/// What is known of one endpoint, however it is called.
+/// What is known of one endpoint, whatever limits it is called with.
 struct EndpointHealth {
     /// The route's name in the log.
     route: String,
-    /// The beginning of its time.
+    /// When this value was made; times are counted from then.
     born: Instant,
-    /// When the last response came, whoever called, in nanoseconds since `born`; 0: none has.
+    /// When the last response to any client came, in nanoseconds since `born`; 0: none has come.
     last_response: AtomicU64,
     /// Whether there have been failures: until then nobody takes the lock.
     troubled: AtomicBool,

@@ -1,4 +1,4 @@
-//! What is known of an endpoint's failures, and whose calls they hold back. Time is an argument.
+//! What is known of an endpoint's failures, and whose calls are refused because of them. Time is an argument.
 
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ pub(super) struct State {
 struct Unanswered {
     client: Box<str>,
     calls: usize,
-    /// Its own: what the slow calls of one client find out delays no other client.
+    /// The client's own gate: slow probes of one client delay no other client.
     gate: Gate,
 }
 
@@ -71,9 +71,9 @@ impl State {
         }
     }
 
-    /// How many failures count for `client`. What another client's slow calls cause counts for one, however many there
-    /// are. A client with an unanswered call of its own has seen the silence itself, and then all of them count: with
-    /// one client, or with all clients, as many failures are needed as there are.
+    /// How many failures count for `client`. All slow calls of another client count as one failure. For a client with
+    /// an unanswered call of its own, every unanswered call counts, so that with one client the breaker opens after as
+    /// many failures as configured.
     fn failures_for(&self, client: &str) -> usize {
         let has_own = self.unanswered.iter().any(|other| *other.client == *client);
         self.unreachable.saturating_add(if has_own { self.unanswered_calls() } else { self.unanswered.len() })
