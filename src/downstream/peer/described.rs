@@ -1,5 +1,5 @@
-//! How logs and the audit show a client certificate: serial number, subject and names, escaped and short, whoever
-//! made it.
+//! How logs and the audit show a client certificate: serial number, subject and names, escaped and short, because a
+//! stranger may have made it.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ const LONGEST_TEXT: usize = 200;
 /// How many names are shown.
 const MOST_NAMES: usize = 8;
 
-/// A certificate as people can look it up: printable ASCII only, at most about 2 KiB.
+/// A certificate in a form in which people can look it up: printable ASCII only, at most about 2 KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedCertificate {
     /// The serial number in hexadecimal digits, as its authority and revocation lists name it.

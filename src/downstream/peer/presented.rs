@@ -1,4 +1,4 @@
-//! Which certificate a client presented in a handshake that failed: rustls forgets it, and the log is to name it.
+//! Which certificate a client presented in a handshake that failed: rustls does not keep it, and the log needs it.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(in crate::downstream) async fn during<T>(
     PRESENTED.scope(RefCell::new(None), scope).await
 }
 
-/// Verifies as another verifier does, and notes the certificate before.
+/// Notes the certificate, then verifies it with another verifier.
 #[derive(Debug)]
 pub(super) struct Noting(pub(super) Arc<dyn ClientCertVerifier>);
 
