@@ -31,7 +31,7 @@ const LONGEST_SEARCHED: usize = 256 * 1024;
 /// How long a response to be searched may take. One that arrives more slowly is not passed on.
 const LONGEST_SEARCHED_WAIT: Duration = Duration::from_secs(10);
 
-/// What a checksum in the head says of a body that has been changed.
+/// Fields with checksums, which are wrong once the body has been changed.
 const CHECKSUMS: [&str; 5] = ["content-digest", "content-md5", "digest", "etag", "repr-digest"];
 
 /// A response that is not a success, as far as it had to be read.
