@@ -57,7 +57,7 @@ pub enum SendError {
     /// The response cannot be passed on, since it is ambiguous where it ends.
     #[error("the endpoint's answer is not usable HTTP: {0}")]
     BadAnswer(&'static str),
-    /// The response, which is no success, may repeat the session token, and cannot be searched for it.
+    /// The response, which is not a success, may repeat the session token, and cannot be searched for it.
     #[error("the endpoint's response, with status {status}, may repeat the session token, and {why}")]
     Withheld {
         /// The response's status.

@@ -14,7 +14,7 @@ struct OverShareLabels {
     limit: &'static str,
 }
 
-/// Counts requests that were refused because their client had its share of a limit. Cheap to clone.
+/// Counts requests that were refused because their client used its whole share of a limit. Cheap to clone.
 #[derive(Clone)]
 pub struct ShareMetrics {
     over: Family<OverShareLabels, Counter>,
