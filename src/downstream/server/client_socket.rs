@@ -1,10 +1,13 @@
 //! What carries a client's bytes: TCP, TLS on TCP, or a Unix socket.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -25,6 +28,15 @@ pub enum Peer {
 
 /// What carries a client's bytes.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// The most bytes that are written at once.
+    const MOST_AT_ONCE: usize = usize::MAX;
+
+    /// Tries to write a part of `bytes` although the kernel has not said that it takes any: it says so late. Nothing is
+    /// woken when it takes none.
+    fn write_unasked(&self, _bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
     /// Pending as long as there is nothing to read, where that can be known without trying.
     fn poll_readable(&self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
@@ -75,6 +87,16 @@ impl Socket for TlsStream<Metered> {
 }
 
 impl Socket for UnixStream {
+    /// The kernel frees what was written at once when the client has read all of it: this is the step in which it can
+    /// be seen to read.
+    const MOST_AT_ONCE: usize = 16 * 1024;
+
+    /// The kernel says that it takes more when three quarters of 208 KiB have been read, and takes more as soon as
+    /// anything is freed.
+    fn write_unasked(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        write_at_once(self, bytes)
+    }
+
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_read_ready(cx).map(drop)
     }
@@ -85,6 +107,13 @@ impl Socket for UnixStream {
 
     /// Unix sockets have no reset: only the framing shows that the response was cut.
     fn reset_on_close(&self) {}
+}
+
+fn write_at_once(socket: impl AsFd, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    match send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Err(Errno::AGAIN) => Poll::Pending,
+        written => Poll::Ready(written.map_err(io::Error::from)),
+    }
 }
 
 /// Asks the kernel. A TCP socket hangs up when it was reset, a Unix socket when the other end was closed; a FIN, or the

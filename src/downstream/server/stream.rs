@@ -212,6 +212,18 @@ impl<S: Socket> ClientStream<S> {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
     }
 
+    /// Before a client is cut: the kernel may take more of `bytes` by now, and not have said so.
+    fn write_in_the_end(&mut self, bytes: &[u8], written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
+        if written.is_pending()
+            && self.writing == Writing::Stalled
+            && self.taking.wait(self.io.taken(self.sent), self.clocks.idle_timeout, now) <= now
+        {
+            return self.io.write_unasked(bytes);
+        }
+        written
+    }
+
     /// Notes how much has been written.
     fn count(&mut self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(wrote)) = written {
@@ -295,7 +307,9 @@ impl<S: Socket> AsyncRead for ClientStream<S> {
 
 impl<S: Socket> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let buf = buf.get(..S::MOST_AT_ONCE).unwrap_or(buf);
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        let written = self.write_in_the_end(buf, written);
         self.count(&written);
         self.watch_write(cx, written)
     }
@@ -305,7 +319,12 @@ impl<S: Socket> AsyncWrite for ClientStream<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        if first.len() > S::MOST_AT_ONCE {
+            return self.poll_write(cx, first);
+        }
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, within(bufs, S::MOST_AT_ONCE));
+        let written = self.write_in_the_end(first, written);
         self.count(&written);
         self.watch_write(cx, written)
     }
@@ -325,6 +344,18 @@ impl<S: Socket> AsyncWrite for ClientStream<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_close(cx)
     }
+}
+
+/// As many of the first of `bufs` as have so many bytes together.
+fn within<'a, 'b>(bufs: &'a [io::IoSlice<'b>], most: usize) -> &'a [io::IoSlice<'b>] {
+    let mut left = most;
+    for (at, buf) in bufs.iter().enumerate() {
+        match left.checked_sub(buf.len()) {
+            Some(rest) => left = rest,
+            None => return bufs.get(..at).unwrap_or(bufs),
+        }
+    }
+    bufs
 }
 
 fn from_now(timeout: Duration) -> Instant {

@@ -102,6 +102,80 @@ def test_a_steady_reader_of_10_kib_a_second_gets_its_whole_response(stage):
             time.sleep(max(0.0, begun + received / 10_240 - time.monotonic()))
 
 
+QUICK = 'limits.minimum_rate = "4 KiB/s"\nlimits.rate_grace = "5s"'
+
+
+def read_steadily(connect, sent, rate, results, seconds=25):
+    """Reads so many bytes a second, as far as the machine lets it, and notes how that ends."""
+    with connect() as client:
+        client.sendall(sent)
+        begun, received, end = time.monotonic(), 0, None
+        while (elapsed := time.monotonic() - begun) < seconds and end is None:
+            try:
+                piece = client.recv(min(2048, max(1, rate // 8)))
+                end = None if piece else "closed"
+            except OSError as error:
+                piece, end = b"", repr(error)
+            received += len(piece)
+            time.sleep(max(0.0, begun + received / rate - time.monotonic()))
+    results.append((rate, end, received, round(elapsed)))
+
+
+def unix_connection(path):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(30)
+    client.connect(str(path))
+    return client
+
+
+def all_read_steadily(connect, sent, rates):
+    """How each of the readers ends, all at once."""
+    results = []
+    readers = [threading.Thread(target=read_steadily, args=(connect, sent, rate, results)) for rate in rates]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    return sorted(results)
+
+
+def test_steady_readers_of_twice_the_minimum_rate_and_more_are_not_cut_on_a_unix_socket(countersign_bin, tmp_path):
+    """The kernel says that a Unix socket takes more only when 156 KiB have been read, which takes them one to
+    four times the grace."""
+    path = tmp_path / "socket"
+    near_by = f"""
+[listener.local]
+address = "unix:{path}"
+any_local = true
+routes = ["one"]
+{QUICK}
+"""
+    with start(countersign_bin, tmp_path, more=near_by) as stage:
+        eventually("the socket", path.exists)
+        sent = call(("localhost", 80), "greedy", b"Action=Big")
+        results = all_read_steadily(lambda: unix_connection(path), sent, [1024, 8 << 10, 16 << 10, 32 << 10])
+        assert [end for _, end, _, _ in results] == [None] * 4, results
+        # who reads a quarter of the minimum rate still has the kernel's bytes to read when it is cut
+        assert len(slow_readers(stage)) == 1, results
+
+
+def small_connection(address):
+    """One whose kernel holds little of what is not read, and so tells often what was read."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(30)
+    client.connect(address)
+    return client
+
+
+def test_steady_readers_of_twice_the_minimum_rate_and_more_are_not_cut_on_tcp(countersign_bin, tmp_path):
+    """Where their kernel tells of it: with the ordinary buffer of loopback, it does so each 128 KiB."""
+    with start(countersign_bin, tmp_path, listeners={"near": QUICK}) as stage:
+        sent = call(stage.near, "greedy", b"Action=Big")
+        results = all_read_steadily(lambda: small_connection(stage.near), sent, [8 << 10, 16 << 10, 32 << 10])
+        assert [end for _, end, _, _ in results] == [None] * 3, results
+
+
 def test_a_body_below_the_minimum_rate_is_refused_as_too_slow(countersign_bin, tmp_path):
     limits = {"near": 'limits.rate_grace = "2s"\nlimits.body_timeout = "10m"'}
     with start(countersign_bin, tmp_path, listeners=limits) as stage:
