@@ -2,13 +2,14 @@
 //!
 //! An exchange reserves a place in a bounded queue before anything is sent (`AuditLog::reserve`), so that its line
 //! always fits, and puts the line there before the response is passed on. A separate thread (`writer`) writes to the
-//! target (`sink`); exchanges never wait for it. A line that cannot be written is tried again every second. Until it
-//! is written, [`WhenFull::Refuse`] refuses all further requests; [`WhenFull::Drop`] fills the queue first, and then
-//! drops lines and counts them. Lines are not synced to the disk: those of the last seconds before a power cut may be
-//! missing.
+//! target (`sink`); exchanges never wait for it. A line that cannot be written is tried again every second. A target
+//! that neither takes a line nor fails counts as one that cannot be written as well (`stall`). Until the line is
+//! written, [`WhenFull::Refuse`] refuses all further requests; [`WhenFull::Drop`] fills the queue first, and then drops
+//! lines and counts them. Lines are not synced to the disk: those of the last seconds before a power cut may be missing.
 
 mod line;
 mod sink;
+mod stall;
 mod writer;
 
 use std::io;
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 pub(crate) use line::{Decision, Entry, FormSummary, Repeated};
 use sink::Sink;
+use stall::Stall;
 pub(crate) use writer::AuditWriter;
 use writer::Message;
 
@@ -86,6 +88,7 @@ struct Shared {
     when_full: WhenFull,
     taken: AtomicUsize,
     failing: AtomicBool,
+    stall: Stall,
     losing: AtomicBool,
     reopen: AtomicBool,
     stopping: AtomicBool,
@@ -147,6 +150,7 @@ impl OpenedAudit {
             when_full,
             taken: AtomicUsize::new(0),
             failing: AtomicBool::new(false),
+            stall: Stall::new(),
             losing: AtomicBool::new(false),
             reopen: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -213,12 +217,11 @@ impl AuditLog {
         self.0.is_some()
     }
 
-    /// Whether the last line could not be written, and exchanges are refused because of it.
+    /// Whether the last line could not be written, or the target takes nothing, and exchanges are refused because of
+    /// it.
     #[must_use]
     pub(crate) fn is_refusing(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|(shared, _)| shared.when_full == WhenFull::Refuse && shared.failing.load(Ordering::Relaxed))
+        self.0.as_ref().is_some_and(|(shared, _)| shared.is_failing() && shared.when_full == WhenFull::Refuse)
     }
 }
 
@@ -258,6 +261,24 @@ impl Drop for ReservedLine {
 }
 
 impl Shared {
+    /// The writer cannot say that it is stuck: whoever asks finds out, and the first of them says it.
+    fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed) || {
+            let is_full = self.taken.load(Ordering::Relaxed) >= QUEUE_CAPACITY;
+            let stuck_for = self.stall.lasts_for(if is_full { stall::WHEN_FULL } else { stall::PATIENCE });
+            if let Some(stuck_for) = stuck_for
+                && self.stall.is_news()
+            {
+                tracing::error!(
+                    ?stuck_for,
+                    when_full = ?self.when_full,
+                    "the audit cannot be written: its target takes nothing"
+                );
+            }
+            stuck_for.is_some()
+        }
+    }
+
     fn take(&self) -> bool {
         let one_more = |taken: usize| Some(taken.saturating_add(1)).filter(|taken| *taken <= QUEUE_CAPACITY);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()

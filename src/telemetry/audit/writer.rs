@@ -61,6 +61,16 @@ impl AuditWriter {
     }
 }
 
+impl Shared {
+    /// The target has taken a line, or was looked at.
+    fn end_of_work(&self) {
+        let was_stuck = self.stall.end();
+        if self.failing.swap(false, Ordering::Relaxed) || was_stuck {
+            tracing::info!("the audit is written again");
+        }
+    }
+}
+
 struct Work {
     sink: Sink,
     shared: Arc<Shared>,
@@ -83,19 +93,23 @@ impl Work {
                 },
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return,
                 // a file that was moved away is closed even when there is nothing to write
-                Err(RecvTimeoutError::Timeout) => self.follow_rotation(),
+                Err(RecvTimeoutError::Timeout) => {
+                    // a file system that does not answer stops here as well
+                    self.shared.stall.begin();
+                    self.follow_rotation();
+                    self.shared.end_of_work();
+                }
             }
         }
     }
 
     fn write(&mut self, line: &[u8]) -> Written {
+        self.shared.stall.begin();
         loop {
             self.follow_rotation();
             match self.sink.write(line) {
                 Ok(()) => {
-                    if self.shared.failing.swap(false, Ordering::Relaxed) {
-                        tracing::info!("the audit is written again");
-                    }
+                    self.shared.end_of_work();
                     return Written::Yes;
                 }
                 Err(error) => {
