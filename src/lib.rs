@@ -66,7 +66,7 @@
 //! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `guarded_file`, `trust` |
 //! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
-//! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults` |
+//! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults`, `guarded_file` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `telemetry` |
 //! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust` |

@@ -17,7 +17,7 @@ use crate::config::settings::{
 use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets};
 use crate::credentials::WatchedKey;
 use crate::guarded_file::WritableFiles;
-use crate::telemetry::audit::{Target, WhenFull};
+use crate::telemetry::audit::{OpenedAudit, Target, WhenFull};
 use crate::trust::Roots;
 
 /// Arguments of `countersign check`.
@@ -38,6 +38,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|error| Failure::because(super::exit::ExitCode::Configuration, &error))?;
     let (graph, keys) = live::graph(settings)?;
     let settings = graph.settings();
+    let audit = settings.audit.target.as_ref().map_or(Ok(()), OpenedAudit::check);
+    audit.map_err(|error| live::audit_failure(&error))?;
     for listener in &settings.listeners {
         print_listener(listener);
     }

@@ -10,6 +10,7 @@ use crate::config;
 use crate::config::settings::Settings;
 use crate::confine::{self, Confinement, Posture, UnixSockets};
 use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
+use crate::telemetry::audit::AuditError;
 use crate::telemetry::log::{self, LastLines};
 
 /// Reads the configuration: the file, if one is named, and the environment.
@@ -105,6 +106,12 @@ pub(crate) fn confine(
         return Err(Failure::new(ExitCode::Permissions, messages.join("\n")));
     }
     confine::apply(confinement).map_err(|error| Failure::because(ExitCode::System, &error))
+}
+
+/// The audit's target cannot be used: 77 when owners or permissions are the reason, otherwise 71.
+pub(crate) fn audit_failure(error: &AuditError) -> Failure {
+    let code = if error.is_denied() { ExitCode::Permissions } else { ExitCode::System };
+    Failure::because(code, error)
 }
 
 /// Signs one message, in a command that has no runtime. Waits as long as the key's signer may take.

@@ -197,7 +197,7 @@ async fn first_of(signals: &mut [(&'static str, Signal)]) -> &'static str {
 fn start_failure(error: &StartError) -> Failure {
     let denied = match error {
         StartError::Bind { source, .. } => source.is_denied(),
-        StartError::Audit(error) => error.is_denied(),
+        StartError::Audit(error) => return live::audit_failure(error),
         StartError::Thread(_) | StartError::Watch(_) => false,
     };
     Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)

@@ -3,8 +3,9 @@
 //!
 //! Two questions. Who may write it (`writers`): a file that somebody other than root and our own user could change, or
 //! replace by renaming something on the way to it, is refused. Who may read it (`readers`): a secret that others can
-//! read is refused as well. `docs/security/files.md` has the table of which file is held to what.
+//! read is refused as well. A file that lines are appended to (`appended`) stands between the two. `docs/security/files.md` has the table of which file is held to what.
 
+mod appended;
 mod bounded;
 mod error;
 mod private_groups;
@@ -23,6 +24,7 @@ use readers::check_secret;
 use walk::walk;
 use writers::check_file;
 
+pub use appended::{check_appended, open_appended};
 pub use bounded::read_bounded;
 pub use error::GuardError;
 pub use tolerance::{TOLERANCE, WritableFiles};

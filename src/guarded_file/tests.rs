@@ -260,3 +260,43 @@ fn a_group_of_ones_own_may_write_unless_an_access_list_lets_others() {
     }
     assert!(objection(&path).contains("can be written by others (mode 0664)"));
 }
+
+#[test]
+fn a_file_for_lines_is_made_for_us_alone_and_never_through_a_symlink() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines");
+    assert!(check_appended(&path).is_ok() && !path.exists());
+    open_appended(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    symlink("lines", directory.path().join("link")).unwrap();
+    fs::create_dir(directory.path().join("below")).unwrap();
+    for name in ["link", "below", "none/lines", "lines/lines"] {
+        let path = directory.path().join(name);
+        let said = [open_appended(&path).map(drop), check_appended(&path)]
+            .map(|outcome| outcome.expect_err(name).into_io().expect(name).to_string());
+        assert_eq!(said[0], said[1], "{name}");
+    }
+}
+
+#[test]
+fn a_group_of_root_s_may_write_above_the_directory_of_lines_and_not_in_it() {
+    if !geteuid().is_root() {
+        return; // only root can give files away
+    }
+    let above = tempfile::tempdir().unwrap();
+    let directory = above.path().join("countersign");
+    fs::create_dir(&directory).unwrap();
+    let path = directory.join("lines");
+    // as Ubuntu has /var/log
+    chown(above.path(), Some(0), Some(54321)).unwrap();
+    fs::set_permissions(above.path(), Permissions::from_mode(0o775)).unwrap();
+    open_appended(&path).unwrap();
+    assert!(matches!(open_trusted_under(&path, WritableFiles::Refused), Err(GuardError::GroupDirectory { .. })));
+    chown(&directory, Some(0), Some(54321)).unwrap();
+    fs::set_permissions(&directory, Permissions::from_mode(0o775)).unwrap();
+    assert!(matches!(open_appended(&path), Err(GuardError::GroupDirectory { .. })));
+    assert!(matches!(check_appended(&path), Err(GuardError::GroupDirectory { .. })));
+    fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(above.path(), Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(open_appended(&path), Err(GuardError::GroupDirectory { .. } | GuardError::LooseDirectory { .. })));
+}

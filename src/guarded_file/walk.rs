@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinkat};
@@ -36,24 +37,32 @@ impl Reached {
     }
 }
 
-/// Walks to `path`. Every directory and symlink on the way is checked.
+/// Walks to the file `path`. Every directory and symlink on the way is checked.
 pub(super) fn walk(path: &Path) -> Result<Reached, GuardError> {
-    private_groups::learn();
-    let absolute = std::path::absolute(path).map_err(|source| GuardError::Io { path: path.to_owned(), source })?;
-    let mut walk = Walk { steps: Vec::new(), trail: vec![open_root()?], links: 0 };
-    walk.add(&absolute);
-    while let Some(step) = walk.steps.pop() {
-        match step {
-            Step::Up => walk.up(),
-            Step::Renamed(shown) => walk.rename(shown),
-            Step::Into(name) => {
-                if let Some(reached) = walk.enter(name)? {
-                    return Ok(reached);
-                }
-            }
-        }
-    }
-    Err(GuardError::NotRegular(path.to_owned()))
+    let reached = Walk::begin(path, Sought::File)?.run()?;
+    reached.ok_or_else(|| GuardError::NotRegular(path.to_owned()))
+}
+
+/// Walks to a directory in which files are made: its path for messages, and its descriptor.
+///
+/// It is checked like every directory on the way to a file. Above it, a group may write in a directory of root's:
+/// `/var/log` belongs to such a group on some systems. Its members can move the directory away, and have none of root's
+/// or ours to put in its place but those that are there already.
+pub(super) fn walk_to_directory(path: &Path) -> Result<(PathBuf, OwnedFd), GuardError> {
+    let mut walk = Walk::begin(path, Sought::Directory)?;
+    let (None, Some(Place { shown, descriptor })) = (walk.run()?, walk.trail.pop()) else {
+        return Err(GuardError::Io { path: path.to_owned(), source: Errno::NOTDIR.into() });
+    };
+    let (descriptor, metadata) = look(&shown, descriptor)?;
+    check_directory(&shown, &descriptor, &metadata)?;
+    Ok((shown, descriptor))
+}
+
+/// What the end of the path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sought {
+    File,
+    Directory,
 }
 
 /// What is left to do.
@@ -77,9 +86,34 @@ struct Walk {
     /// The directories from the root to where we are. Never empty.
     trail: Vec<Place>,
     links: usize,
+    sought: Sought,
 }
 
 impl Walk {
+    fn begin(path: &Path, sought: Sought) -> Result<Self, GuardError> {
+        private_groups::learn();
+        let absolute = std::path::absolute(path).map_err(|source| GuardError::Io { path: path.to_owned(), source })?;
+        let mut walk = Self { steps: Vec::new(), trail: vec![open_root()?], links: 0, sought };
+        walk.add(&absolute);
+        Ok(walk)
+    }
+
+    /// Takes every step; `None` if the path ends in a directory.
+    fn run(&mut self) -> Result<Option<Reached>, GuardError> {
+        while let Some(step) = self.steps.pop() {
+            match step {
+                Step::Up => self.up(),
+                Step::Renamed(shown) => self.rename(shown),
+                Step::Into(name) => {
+                    if let Some(reached) = self.enter(name)? {
+                        return Ok(Some(reached));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Adds the components of a path or of the target of a symlink.
     fn add(&mut self, path: &Path) {
         if path.is_absolute() {
@@ -129,15 +163,17 @@ impl Walk {
         let is_last = self.steps.is_empty();
         if metadata.is_symlink() {
             check_link(&here, &metadata)?;
-            if !(is_last && is_proc(&place.descriptor)) {
+            if !(is_last && self.sought == Sought::File && is_proc(&place.descriptor)) {
                 let target = readlinkat(&object, "", Vec::new()).map_err(refused)?;
                 self.follow(&here, Path::new(OsStr::from_bytes(target.as_bytes())))?;
                 return Ok(None);
             }
         } else if metadata.is_dir() {
-            check_directory(&here, &object, &metadata)?;
-            if is_last {
-                return Err(GuardError::NotRegular(here));
+            match (self.sought, check_directory(&here, &object, &metadata)) {
+                (Sought::File, Ok(())) if is_last => return Err(GuardError::NotRegular(here)),
+                (Sought::Directory, Err(GuardError::GroupDirectory { mode, .. }))
+                    if metadata.uid() == 0 && mode & 0o002 == 0 => {}
+                (Sought::File | Sought::Directory, checked) => checked?,
             }
             self.trail.push(Place { shown: here, descriptor: object });
             return Ok(None);

@@ -57,11 +57,8 @@ pub(super) fn check_link(path: &Path, metadata: &Metadata) -> Result<(), GuardEr
 /// Checks the file itself.
 pub(super) fn check_file(path: &Path, file: impl AsFd, metadata: &Metadata) -> Result<(), GuardError> {
     check_owner(path, metadata)?;
-    // bytes written to a device are not what its next reader reads
-    let kind = metadata.file_type();
-    let holds_what_is_written = !kind.is_char_device() && !kind.is_block_device();
     let group_writes = others_in_group_write(file, metadata);
-    if !holds_what_is_written || !(group_writes || metadata.mode() & 0o002 != 0) {
+    if !holds_what_is_written(metadata) || !(group_writes || metadata.mode() & 0o002 != 0) {
         return Ok(());
     }
     let remedy = if in_kubernetes_volume(path) {
@@ -70,6 +67,12 @@ pub(super) fn check_file(path: &Path, file: impl AsFd, metadata: &Metadata) -> R
         format!("chmod go-w {}", path.display())
     };
     Err(GuardError::WritableByOthers { path: path.to_owned(), mode: permissions(metadata), remedy })
+}
+
+/// Whether it is no device: bytes written to a device are not what its next reader reads.
+pub(super) fn holds_what_is_written(metadata: &Metadata) -> bool {
+    let kind = metadata.file_type();
+    !kind.is_char_device() && !kind.is_block_device()
 }
 
 /// Checks to whom a file belongs.

@@ -74,7 +74,8 @@ fn files_that_only_the_capabilities_of_root_open_are_refused_before_anything_is_
         ("etc/countersign.toml", 0, 0o000, "etc/countersign.toml can be read only with the capabilities of root"),
         // above the directory of the configuration, which its owner could replace
         ("", USER, 0o700, "who is neither root nor this user and could replace what is in it"),
-        ("log", USER, 0o755, "log can be written to only with the capabilities of root"),
+        ("log", USER, 0o755, "log belongs to uid 65532, who is neither root nor this user and could replace"),
+        ("log", 0, 0o555, "log can be written to only with the capabilities of root"),
     ] {
         for command in ["check", "run"] {
             let outcome = outcome(command, foreign, owner, mode);

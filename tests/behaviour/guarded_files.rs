@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, lchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::harness::plugin::{Plugin, RECIPIENT};
 use crate::harness::{After, Endpoint, FORM, ID, Outcome, SECRET, Setup, Vault, document, endpoint, eventually};
@@ -250,4 +250,76 @@ fn danger_writable_files_cannot_be_switched_on_by_a_reload() {
     proxy.log.wait_for("refusal", |line| {
         line.contains("process.danger_writable_files: has changed, and takes effect at a start only").then_some(())
     });
+}
+
+/// The directory of an audit, and the table that has it written there.
+fn audited() -> (Setup, PathBuf) {
+    let setup = Setup::to(&Endpoint::obliging());
+    let directory = setup.vault_path("log");
+    fs::create_dir(&directory).unwrap();
+    mode(&directory, 0o755);
+    let table = format!("[audit]\ntarget = \"file:{}\"\n", directory.join("audit.jsonl").display());
+    (setup.more(&table), directory)
+}
+
+fn text(file: &Path) -> Option<String> {
+    fs::read_to_string(file).ok().filter(|text| !text.is_empty())
+}
+
+#[test]
+fn an_audit_that_others_can_read_write_or_replace_is_refused_by_check_and_run_in_the_same_words() {
+    let (setup, directory) = audited();
+    let file = directory.join("audit.jsonl");
+    let (shown, place) = (file.display(), directory.display());
+    let words = "everybody may replace files in";
+    let words = format!("cannot write the audit to {shown}: {words} {place} (mode 0777): chmod o-w {place}");
+    refused(&setup, &|| mode(&directory, 0o777), &[&words]);
+    assert!(!file.exists(), "nothing was made in a directory of everybody's");
+    mode(&directory, 0o755);
+    let foreign = "belongs to uid 54321, who is neither root nor this user and could replace what is in it";
+    refused(&setup, &|| lchown(&directory, Some(54321), None).expect("run this test as root"), &[foreign]);
+    lchown(&directory, Some(0), None).unwrap();
+
+    fs::write(&file, "").unwrap();
+    for loose in [0o666, 0o644, 0o602] {
+        let words = format!("audit.jsonl is open to others (mode {loose:04o}): chmod 600 {shown}");
+        refused(&setup, &|| mode(&file, loose), &[&words]);
+    }
+    lchown(&file, Some(0), Some(54321)).unwrap();
+    refused(&setup, &|| mode(&file, 0o660), &["audit.jsonl can be written by others (mode 0660): chmod go-w "]);
+    let foreign = "audit.jsonl belongs to uid 54321, which is neither root nor this user: chown";
+    refused(&setup, &|| lchown(&file, Some(54321), None).unwrap(), &[foreign]);
+    assert_eq!(text(&file), None);
+
+    // as a program that rotates makes it for a group that reads
+    lchown(&file, Some(0), Some(54321)).unwrap();
+    mode(&file, 0o640);
+    let proxy = setup.start();
+    proxy.post(FORM).expect(200);
+    eventually("the line", || text(&file));
+}
+
+#[test]
+fn an_audit_that_was_rotated_into_the_hands_of_others_is_not_written_and_calls_are_refused() {
+    let (setup, directory) = audited();
+    let (file, planted) = (directory.join("audit.jsonl"), directory.join("planted"));
+    let proxy = setup.start();
+    proxy.post(FORM).expect(200);
+    eventually("the line", || text(&file));
+    fs::write(&planted, "").unwrap();
+    mode(&planted, 0o666);
+    lchown(&planted, Some(54321), None).expect("run this test as root");
+    fs::rename(&planted, &file).unwrap();
+    // its line had a place before it was known, and waits
+    proxy.post(FORM).expect(200);
+    proxy.log.wait_for("the reason", |line| {
+        let refused = line.contains("the audit cannot be written; trying again every second");
+        (refused && line.contains("belongs to uid 54321, which is neither root nor this user")).then_some(())
+    });
+    proxy.post(FORM).expect(503);
+    assert!(proxy.admin("/readyz").text().contains("audit: it cannot be written"));
+    assert_eq!(text(&file), None);
+    fs::remove_file(&file).unwrap();
+    eventually("the line that waited", || text(&file));
+    eventually("calls again", || (proxy.post(FORM).status == 200).then_some(()));
 }

@@ -136,6 +136,14 @@ impl OpenedAudit {
         sink.map(Self).map_err(|source| AuditError { target: sink::describe(target), source })
     }
 
+    /// Whether nobody else can read, write or replace the file that [`OpenedAudit::open`] would open.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub(crate) fn check(target: &Target) -> Result<(), AuditError> {
+        Sink::check(target).map_err(|source| AuditError { target: sink::describe(target), source })
+    }
+
     /// Starts the thread that writes. `lost` counts dropped lines, `now` reads the clock.
     ///
     /// # Errors

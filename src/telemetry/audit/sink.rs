@@ -1,23 +1,21 @@
 //! Where lines end up: a file that may be rotated from outside, standard output, or the socket of a logging daemon.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Target;
+use crate::guarded_file::{GuardError, check_appended, open_appended};
 
 const JOURNAL: &str = "/run/systemd/journal/socket";
 const SYSLOG: &str = "/dev/log";
 
 /// A daemon that accepts nothing for this long counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Only this user may read the audit. A program that rotates it may create the next file with other permissions.
-const MODE: u32 = 0o600;
 
 pub(super) enum Sink {
     Stream(Stream),
@@ -72,6 +70,14 @@ impl Sink {
             }
             Target::Journald => Datagrams::connect(JOURNAL.into(), Framing::Journal).map(Self::Datagrams),
             Target::Syslog => Datagrams::connect(SYSLOG.into(), Framing::Syslog).map(Self::Datagrams),
+        }
+    }
+
+    /// Whether a file could be opened by its owners and permissions, and those of its directory. Makes none.
+    pub(super) fn check(target: &Target) -> io::Result<()> {
+        match target {
+            Target::File(path) => check_appended(path).map_err(unsafe_to_write),
+            Target::Stdout | Target::Journald | Target::Syslog => Ok(()),
         }
     }
 
@@ -130,11 +136,16 @@ impl Stream {
     }
 }
 
-/// Opens for appending, never through a symlink, and without waiting for the reader of a FIFO.
+/// Also when the file is made anew: what others have put in its place is not written to.
 fn open(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(flags).open(path)
+    open_appended(path).map_err(unsafe_to_write)
+}
+
+fn unsafe_to_write(error: GuardError) -> io::Error {
+    error.into_io().unwrap_or_else(|objection| {
+        let kind = if objection.is_permissions() { io::ErrorKind::PermissionDenied } else { io::ErrorKind::Other };
+        io::Error::new(kind, objection)
+    })
 }
 
 fn is_same(path: &Path, file: &File) -> bool {
