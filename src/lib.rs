@@ -68,7 +68,7 @@
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
 //! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults`, `guarded_file` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
-//! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `telemetry` |
+//! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `http1`, `telemetry` |
 //! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |

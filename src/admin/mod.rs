@@ -21,6 +21,7 @@ use crate::downstream::server::ExchangeGuard;
 use crate::downstream::{
     Capacity, Handler, HeadFault, ListenerSocket, PeerEvidence, PeerFacts, Reply, RequestBody, RequestHead,
 };
+use crate::http1::Version;
 use crate::telemetry::metrics::MEDIA_TYPE;
 
 pub use host_names::HostNames;
@@ -62,6 +63,14 @@ impl Admin {
     pub fn serve(self, sockets: Vec<ListenerSocket>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         tokio::task::LocalSet::new().block_on(&runtime, serve_all(sockets, self))
+    }
+
+    /// Why a request is not answered, if it does not say by which name it calls, or by several.
+    fn ambiguous(head: &RequestHead) -> Option<&'static str> {
+        match (head.fields().all("host").count(), head.version()) {
+            (1, Version::Http10 | Version::Http11) | (0, Version::Http10) => None,
+            (_, Version::Http10 | Version::Http11) => Some("the request must have exactly one Host\n"),
+        }
     }
 
     /// Why a request is not answered, if it may come from a web page.
@@ -134,9 +143,10 @@ impl Handler for Admin {
         head: RequestHead,
         _: RequestBody,
     ) -> Reply<Content> {
-        let mut reply = match self.foreign(&peer, &head) {
-            Some(why) => plain(StatusCode::FORBIDDEN, why.to_owned()),
-            None => self.respond(head.method(), head.path()),
+        let mut reply = match (Self::ambiguous(&head), self.foreign(&peer, &head)) {
+            (Some(why), _) => plain(StatusCode::BAD_REQUEST, why.to_owned()),
+            (None, Some(why)) => plain(StatusCode::FORBIDDEN, why.to_owned()),
+            (None, None) => self.respond(head.method(), head.path()),
         };
         reply.body.keep(exchange);
         reply

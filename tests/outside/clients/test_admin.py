@@ -155,6 +155,28 @@ def test_a_name_that_a_page_could_have_rebound_is_refused_and_addresses_are_not(
         assert received(connection).startswith(b"HTTP/1.0 200 ")
 
 
+@pytest.mark.parametrize("request_line, hosts, status", [
+    ("GET /metrics HTTP/1.1", [], 400),
+    ("GET /metrics HTTP/1.1", ["localhost", "attacker.example"], 400),
+    ("GET /metrics HTTP/1.1", ["attacker.example", "localhost"], 400),
+    ("GET /metrics HTTP/1.1", ["localhost", "localhost"], 400),
+    ("GET /metrics HTTP/1.0", ["localhost", "attacker.example"], 400),
+    ("GET http://localhost/metrics HTTP/1.1", [], 400),
+    ("GET http://localhost/metrics HTTP/1.1", ["localhost", "attacker.example"], 400),
+    ("GET http://localhost/metrics HTTP/1.1", ["localhost"], 200),
+    ("GET /metrics HTTP/1.1", ["localhost"], 200),
+    ("GET /metrics HTTP/1.0", [], 200),
+])
+def test_a_request_that_names_no_host_or_two_is_refused(serve, request_line, hosts, status):
+    admin = serve()
+    with admin.connect() as connection:
+        fields = "".join(f"Host: {host}\r\n" for host in hosts)
+        connection.sendall(f"{request_line}\r\n{fields}\r\n".encode())
+        answer = received(connection)
+    assert int(answer.split()[1]) == status
+    assert (b"countersign_" in answer) == (status == 200)
+
+
 def test_a_web_page_is_refused_and_a_user_who_typed_the_address_is_not(serve):
     admin = serve()
     url = f"http://{admin.addresses[0]}/metrics"
