@@ -26,6 +26,9 @@ use crate::telemetry::metrics::MEDIA_TYPE;
 
 pub use host_names::HostNames;
 
+/// How many connections there may be at once.
+pub const PLACES: usize = 64;
+
 /// How many clients may be reading the metrics at once: half the places. Metrics may be long, and a client that reads
 /// them slowly keeps its place; the other responses fit into the buffers of the kernel.
 const SCRAPES: usize = 32;

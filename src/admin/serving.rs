@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Admin;
+use super::{Admin, PLACES};
 use crate::downstream::listener::Security;
 use crate::downstream::server::Clocks;
 use crate::downstream::{Capacity, Current, Drain, Limits, ListenerSocket, MinimumRate, OwnerLookup, Service, accept};
@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits {
         idle_timeout: Duration::from_secs(2),
         slowest: MinimumRate { bytes: NonZeroU32::new(1024).unwrap(), grace: Duration::from_secs(2) },
     },
-    connections: 64,
+    connections: PLACES,
 };
 
 /// Serves the sockets for as long as the process lives.

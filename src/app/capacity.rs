@@ -3,7 +3,9 @@
 use std::fmt;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use thiserror::Error;
 
+use crate::admin::PLACES;
 use crate::config::settings::Settings;
 
 /// What one open client connection takes at most, in bytes: what is read at once and not taken yet (64 KiB,
@@ -17,9 +19,14 @@ const EXCHANGE: usize = 64 * 1024;
 const COPIES: usize = 5;
 /// How often a form that is still being received is in memory: its buffer grows by doubling.
 const COPIES_OF_RECEIVED: usize = 2;
-/// Descriptors other than those of connections: the admin listener's 64, listening sockets, timers, watched and read
-/// files.
-const OTHERS: usize = 128;
+/// Descriptors that every process has: 17 once it serves, and those of files that are open for a moment.
+const FIXED: usize = 32;
+/// Those of a worker: its runtime has four; asking for names and for owners takes two.
+const OF_WORKER: usize = 6;
+/// Those of a key: watching it and, where a process of its own has it, talking to that.
+const OF_KEY: usize = 6;
+/// Those of a listener beside its sockets, of which each worker has one: fetching the keys for its tokens.
+const OF_LISTENER: usize = 2;
 
 /// Raises the process's limit of descriptors as far as it may: shells and service managers set it to 1024 for the sake
 /// of programs that call select(2). To be called before the process is confined, which forbids it.
@@ -36,27 +43,98 @@ fn descriptors() -> usize {
     getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// How many client connections there may be at once, over all listeners: half the descriptors, so that each has one for
-/// its connection to the endpoint, and health and metrics stay reachable whatever clients do.
-pub(crate) fn client_connections() -> usize {
-    descriptors() / 2
+/// How many client connections there may be at once, over all listeners: so many that a descriptor is left for
+/// everything else, whatever clients do. Each call has one for its connection to the endpoint.
+pub(crate) fn client_connections(settings: &Settings) -> usize {
+    served_with(descriptors(), settings)
+}
+
+fn served_with(descriptors: usize, settings: &Settings) -> usize {
+    let left = descriptors.saturating_sub(Reserve::of(settings).sum());
+    // never more than half, because a reload may raise the limits of the routes
+    (left / 2).max(left.saturating_sub(in_flight(settings))).min(descriptors / 2)
+}
+
+/// What clients can never take of the descriptors.
+#[derive(Debug, Clone, Copy)]
+struct Reserve {
+    own: usize,
+    admin: usize,
+    pool: usize,
+}
+
+impl Reserve {
+    fn of(settings: &Settings) -> Self {
+        let (workers, listeners) = (settings.process.workers, settings.listeners.len());
+        let each = |count: usize, part: usize| count.saturating_mul(part);
+        let sockets = each(listeners, workers.saturating_add(OF_LISTENER));
+        let addresses = settings.admin.as_ref().map_or(0, |admin| admin.addresses.len());
+        let own = [FIXED, each(workers, OF_WORKER), sockets, each(settings.keys.len(), OF_KEY), addresses];
+        let pools = settings.routes.iter().map(|route| route.limits.pool);
+        Self {
+            own: own.into_iter().fold(0, usize::saturating_add),
+            admin: settings.admin.as_ref().map_or(0, |_| PLACES),
+            pool: pools.fold(0, usize::saturating_add),
+        }
+    }
+
+    fn sum(self) -> usize {
+        self.own.saturating_add(self.admin).saturating_add(self.pool)
+    }
+}
+
+fn in_flight(settings: &Settings) -> usize {
+    settings.routes.iter().map(|route| route.limits.in_flight).fold(0, usize::saturating_add)
+}
+
+fn configured_connections(settings: &Settings) -> usize {
+    settings.listeners.iter().map(|listener| listener.limits.connections).fold(0, usize::saturating_add)
+}
+
+/// How many descriptors serve everything that is configured.
+fn needed(settings: &Settings) -> usize {
+    let clients = configured_connections(settings);
+    let calls = clients.min(in_flight(settings));
+    Reserve::of(settings).sum().saturating_add(clients).saturating_add(calls).max(clients.saturating_mul(2))
+}
+
+/// The system gives so few descriptors that none would be left for clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "this process may have {descriptors} descriptors, which leaves none for clients: it has {own} of its own, {admin} \
+     for health and metrics and {pool} for idle connections to endpoints (`limits.pool`). Raise the limit to {needed} \
+     (LimitNOFILE= of the unit, ulimit -n)"
+)]
+pub(crate) struct TooFewDescriptors {
+    descriptors: usize,
+    own: usize,
+    admin: usize,
+    pool: usize,
+    needed: usize,
+}
+
+/// Whether clients could be served at all.
+///
+/// # Errors
+/// [`TooFewDescriptors`].
+pub(crate) fn check_descriptors(settings: &Settings) -> Result<(), TooFewDescriptors> {
+    let descriptors = descriptors();
+    if served_with(descriptors, settings) > 0 {
+        return Ok(());
+    }
+    let Reserve { own, admin, pool } = Reserve::of(settings);
+    Err(TooFewDescriptors { descriptors, own, admin, pool, needed: needed(settings) })
 }
 
 /// A message when the configuration allows more than the limit of descriptors does.
 pub(crate) fn shortage(settings: &Settings) -> Option<String> {
-    let clients: usize =
-        settings.listeners.iter().map(|listener| listener.limits.connections).fold(0, usize::saturating_add);
-    let upstream: usize = settings
-        .routes
-        .iter()
-        .map(|route| route.limits.in_flight.saturating_add(route.limits.pool))
-        .fold(OTHERS, usize::saturating_add);
-    let (descriptors, half) = (descriptors(), client_connections());
-    let needed = clients.max(upstream).saturating_mul(2);
-    (clients > half || upstream > half).then(|| {
+    let (descriptors, clients) = (descriptors(), configured_connections(settings));
+    let served = served_with(descriptors, settings);
+    let (reserved, needed) = (Reserve::of(settings).sum(), needed(settings));
+    (clients > served).then(|| {
         format!(
-            "this process may have {descriptors} descriptors, and serves {half} client connections at once at most; \
-             for the configured {clients}, and {upstream} of its own, raise the limit to {needed} \
+            "this process may have {descriptors} descriptors, and serves {served} client connections at once at most; \
+             for the configured {clients}, their calls, and {reserved} of its own, raise the limit to {needed} \
              (LimitNOFILE= of the unit, ulimit -n)"
         )
     })
@@ -72,8 +150,7 @@ pub(crate) struct WorstCase {
 
 /// Adds up the limits.
 pub(crate) fn worst_case(settings: &Settings) -> WorstCase {
-    let connections = settings.listeners.iter().map(|listener| listener.limits.connections);
-    let connections = connections.fold(0, usize::saturating_add).min(client_connections());
+    let connections = configured_connections(settings).min(client_connections(settings));
     let routes = settings.routes.iter().map(|route| route.limits);
     let exchanges = routes.clone().map(|limits| limits.in_flight).fold(0, usize::saturating_add);
     let most = settings.process.bodies;
@@ -127,7 +204,21 @@ mod tests {
 
     #[test]
     fn more_than_the_system_gives_is_told_with_what_to_raise() {
-        let told = shortage(&settings("limits.in_flight = 1000000")).unwrap();
-        assert!(told.contains("raise the limit to 200") && told.contains("LimitNOFILE="), "{told}");
+        let mut settings = settings("limits.in_flight = 1000000");
+        assert_eq!(shortage(&settings), None, "16 connections have no more than 16 calls");
+        settings.listeners[0].limits.connections = usize::MAX / 4;
+        let told = shortage(&settings).unwrap();
+        assert!(told.contains("raise the limit to ") && told.contains("LimitNOFILE="), "{told}");
+    }
+
+    #[test]
+    fn clients_get_what_the_reserve_and_their_calls_leave() {
+        let mut settings = settings("limits.in_flight = 100\nlimits.pool = 20");
+        settings.process.workers = 2;
+        // 32 + 2 workers of 6, a listener of 4, a key of 6, a pool of 20; and no admin listener
+        assert_eq!(Reserve::of(&settings).sum(), 74);
+        for (descriptors, clients) in [(0, 0), (75, 0), (76, 1), (94, 10), (274, 100), (1000, 500)] {
+            assert_eq!(served_with(descriptors, &settings), clients, "{descriptors}");
+        }
     }
 }

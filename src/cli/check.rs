@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = live::settings(arguments.config.as_deref())?;
     crate::telemetry::log::check_filter(&settings.log.level)
         .map_err(|error| Failure::because(super::exit::ExitCode::Configuration, &error))?;
+    live::claim_descriptors(&settings)?;
     let (graph, keys) = live::graph(settings)?;
     let settings = graph.settings();
     let audit = settings.audit.target.as_ref().map_or(Ok(()), OpenedAudit::check);
@@ -189,7 +190,6 @@ fn print_audit(settings: &Settings) {
 }
 
 fn print_capacity(settings: &Settings) {
-    capacity::raise_descriptors();
     print_line!("memory that clients can have used: at most {}", capacity::worst_case(settings));
     if let Some(shortage) = capacity::shortage(settings) {
         print_line!("  WARNING {shortage}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
 use crate::app::confinement::kept_access::KeptAccess;
-use crate::app::{self, BuildError, Graph};
+use crate::app::{self, BuildError, Graph, capacity};
 use crate::clock;
 use crate::config;
 use crate::config::settings::Settings;
@@ -44,6 +44,15 @@ pub(crate) fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Opti
 pub(crate) fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> {
     log::initialise(settings.log.format, &settings.log.level, clock::at)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))
+}
+
+/// Raises the limit of descriptors, as far as this process may. To be called before it is confined.
+///
+/// # Errors
+/// 71 when there are too few to serve any client.
+pub(crate) fn claim_descriptors(settings: &Settings) -> Result<(), Failure> {
+    capacity::raise_descriptors();
+    capacity::check_descriptors(settings).map_err(|error| Failure::because(ExitCode::System, &error))
 }
 
 /// Loads keys and certificates.

@@ -13,7 +13,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::announcements;
 use super::exit::{ExitCode, Failure};
 use super::live;
-use crate::app::capacity;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::app::{Bound, Drained, Graph, Running, StartError};
@@ -35,7 +34,7 @@ pub(crate) struct Arguments {
 /// A configuration, key or address cannot be used; or the drain had to cut exchanges off.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (settings, served) = live::settings_and_digest(arguments.config.as_deref())?;
-    capacity::raise_descriptors();
+    live::claim_descriptors(&settings)?;
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let (graph, keys) = live::graph(settings)?;

@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlimit};
 
 use crate::harness::proxy::closes;
-use crate::harness::{Client, Draft, Endpoint, FORM, Setup, eventually, started_by};
+use crate::harness::{Client, Draft, Endpoint, FORM, Outcome, Setup, eventually, started_by};
 
 /// As many descriptors as this process can have: those it starts inherit them.
 fn many_descriptors() -> usize {
@@ -147,26 +147,49 @@ fn ten_thousand_idle_connections_are_kept_in_bounded_memory_and_hold_up_nobody()
 }
 
 #[test]
-fn half_the_descriptors_are_for_clients_and_the_rest_keeps_health_and_the_endpoint_reachable() {
+fn clients_leave_descriptors_for_health_the_endpoint_and_a_reload_whatever_they_do() {
     let endpoint = Endpoint::obliging();
-    let few = ["-c", "ulimit -n 80 && exec \"$0\" \"$@\""];
-    let proxy = Setup::to(&endpoint).start_with(|command| started_by(command, "sh", &few));
-    proxy.log.wait_for("warning", |line| line.contains("this process may have 80 descriptors").then_some(()));
-    let mut inside = proxy.connect();
-    inside.call(&Draft::form(FORM)).expect(200);
-    let crowd: Vec<_> = (0..100).map(|_| proxy.connect()).collect();
+    let few = ["-c", "ulimit -n 256 && exec \"$0\" \"$@\""];
+    let setup = Setup::to(&endpoint).process("workers = 2");
+    let proxy = setup.start_with(|command| started_by(command, "sh", &few));
+    proxy.log.wait_for("warning", |line| line.contains("this process may have 256 descriptors").then_some(()));
+    let mut inside: Vec<_> = (0..20).map(|_| proxy.connect()).collect();
+    for client in &mut inside {
+        client.call(&Draft::form(FORM)).expect(200);
+    }
+    let crowd: Vec<_> = (0..300).map(|_| proxy.connect()).collect();
     proxy.log.wait_for("warning", |line| line.contains("too many client connections").then_some(()));
+    let probes: Vec<_> = (0..100).map(|_| Client::connect(proxy.admin)).collect();
     for path in ["/livez", "/readyz", "/metrics"] {
         proxy.admin(path).expect(200);
     }
-    inside.call(&Draft::form(FORM)).expect(200);
-    drop(crowd);
+    for client in &mut inside {
+        client.call(&Draft::form(FORM)).expect(200);
+    }
+    proxy.signal(Signal::HUP);
+    proxy.log.wait_for("reload", |line| line.contains("was read again and is in use").then_some(()));
+    drop((crowd, probes));
     eventually("room for others", || {
         let mut client = proxy.connect();
         client.wire.stream.write_all(&Draft::form(FORM).bytes(&proxy.address.to_string())).ok()?;
         client.wire.head().ok()?.filter(|head| head.first_line.contains("200"))
     });
     assert_eq!(proxy.log.count(|line| line.contains("cannot accept connections")), 0);
+}
+
+#[test]
+fn too_few_descriptors_to_keep_health_and_the_endpoint_reachable_are_refused_by_check_and_run_in_the_same_words() {
+    let setup = Setup::to(&Endpoint::obliging()).process("workers = 2");
+    let few = ["-c", "ulimit -n 128 && exec \"$0\" \"$@\""];
+    let said = ["check", "run"].map(|subcommand| {
+        let mut command = setup.command(subcommand);
+        let outcome = Outcome::of(started_by(&mut command, "sh", &few), "");
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (71, ""), "{subcommand}: {}", outcome.stderr);
+        outcome.stderr
+    });
+    assert_eq!(said[0], said[1]);
+    let words = "this process may have 128 descriptors, which leaves none for clients";
+    assert!(said[0].contains(words) && said[0].contains("LimitNOFILE="), "{}", said[0]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Graph {
     ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
         let mut errors = Vec::new();
         let descriptors =
-            before.map_or_else(|| Capacity::new(client_connections()), |before| before.descriptors.clone());
+            before.map_or_else(|| Capacity::new(client_connections(&settings)), |before| before.descriptors.clone());
         let known = before.map(|before| (before.holders.as_slice(), before.descriptor_shares.as_slice()));
         let shares = Counters::new(&settings, &descriptors, known);
         let listeners = listeners(&settings, &descriptors, &shares, before, &mut errors);

@@ -27,7 +27,7 @@ pub(crate) fn summaries(settings: &Settings) -> Vec<ShareSummary> {
     }
     let memory = bodies(settings, &holders);
     for listener in &settings.listeners {
-        let limit = listener.limits.connections.min(client_connections());
+        let limit = listener.limits.connections.min(client_connections(settings));
         parts.push((
             connections(&holders, listener, limit),
             limit,
