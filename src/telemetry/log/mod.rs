@@ -1,5 +1,6 @@
 //! Setting up the log: one line per event on standard error, for people or for machines.
 
+mod human_lines;
 pub(super) mod json_lines;
 pub(super) mod line;
 #[cfg(test)]
@@ -8,6 +9,7 @@ pub(super) mod outlet;
 mod panics;
 mod queue;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::time::Instant;
 
@@ -15,15 +17,16 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
+use human_lines::{Colour, HumanLines};
 use json_lines::JsonLines;
 use outlet::Outlet;
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people; coloured on a terminal.
+    /// For people; coloured on a terminal, unless `NO_COLOR` is set.
     Human,
     /// One JSON object per line.
     Json,
@@ -107,7 +110,8 @@ pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestam
     let outlet = Outlet::start(io::stderr()).map_err(LogError::Thread)?;
     match format {
         LogFormat::Human => {
-            let lines = fmt::layer().with_writer(outlet.clone()).with_ansi(io::stderr().is_terminal());
+            let on_terminal = io::stderr().is_terminal().then(|| on_terminal(std::env::var_os("NO_COLOR")));
+            let lines = HumanLines::new(outlet.clone(), wall, on_terminal.unwrap_or(Colour::None));
             tracing_subscriber::registry().with(filter).with(lines).try_init()
         }
         LogFormat::Json => {
@@ -118,4 +122,25 @@ pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestam
     .map_err(LogError::Twice)?;
     panics::log_panics();
     Ok(LastLines { outlet, level: Level(handle) })
+}
+
+/// `NO_COLOR` with any value but the empty one asks for lines without colours (no-color.org).
+fn on_terminal(no_color: Option<OsString>) -> Colour {
+    match no_color {
+        Some(value) if !value.is_empty() => Colour::None,
+        Some(_) | None => Colour::Ansi,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_has_colours_unless_no_color_is_set() {
+        let value = |text: &str| Some(OsString::from(text));
+        assert_eq!(on_terminal(None), Colour::Ansi);
+        assert_eq!(on_terminal(value("")), Colour::Ansi);
+        assert_eq!(on_terminal(value("1")), Colour::None);
+    }
 }
