@@ -5,8 +5,10 @@
 //! costs 256 MiB and most of a second each time.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use age::armor::ArmoredReader;
 use age::secrecy::ExposeSecret;
 use age::{plugin, x25519};
 use jiff::Timestamp;
@@ -33,6 +35,14 @@ pub enum IdentityError {
     /// It is encrypted with a passphrase (`age -p`).
     #[error("{0} is protected by a passphrase, which nobody can type here: give the identity itself, mode 600")]
     Passphrase(PathBuf),
+    /// It is sealed to recipients: a key, and not what opens it.
+    #[error(
+        "{0} is a sealed key, not an identity: give the file that opens it (AGE-SECRET-KEY-1... or AGE-PLUGIN-...)"
+    )]
+    SealedKey(PathBuf),
+    /// It holds JSON.
+    #[error("{0} holds JSON, as an access key that is not sealed does, and no age identity")]
+    Json(PathBuf),
     /// An SSH private key.
     #[error(
         "{0} is an SSH key: only age's own identities and plugins' are supported, make one with \
@@ -53,9 +63,13 @@ impl StoreError for IdentityError {
     fn kind(&self) -> LoadErrorKind {
         match self {
             Self::File(error) => error.kind(),
-            Self::NotAnIdentity { .. } | Self::Passphrase(_) | Self::Ssh(_) | Self::NewPlugin(_) | Self::Empty(_) => {
-                LoadErrorKind::Invalid
-            }
+            Self::NotAnIdentity { .. }
+            | Self::Passphrase(_)
+            | Self::SealedKey(_)
+            | Self::Json(_)
+            | Self::Ssh(_)
+            | Self::NewPlugin(_)
+            | Self::Empty(_) => LoadErrorKind::Invalid,
         }
     }
 }
@@ -105,6 +119,9 @@ impl Identities {
 
     fn parse(text: &[u8], path: &Path) -> Result<Self, IdentityError> {
         let mut identities = Self { native: Vec::new(), plugins: Vec::new() };
+        if is_sealed_to_recipients(text) {
+            return Err(IdentityError::SealedKey(path.to_owned()));
+        }
         for (line, number) in lines(text) {
             let refused = || not_an_identity(line, path, number);
             let text = std::str::from_utf8(line).map_err(|_binary| refused())?;
@@ -158,12 +175,23 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     lines.filter(|(line, _)| !line.is_empty() && !line.starts_with(b"#"))
 }
 
+/// Whether the text is an age file, binary or armored, for recipients and not for a passphrase.
+fn is_sealed_to_recipients(text: &[u8]) -> bool {
+    const VERSION: &[u8] = b"age-encryption.org/v1\n-> ";
+    let mut head = [0; 64];
+    let length = ArmoredReader::new(text).read(&mut head).unwrap_or_default();
+    let head = head.get(..length).unwrap_or_default();
+    head.strip_prefix(VERSION).is_some_and(|stanza| !stanza.is_empty() && !stanza.starts_with(b"scrypt"))
+}
+
 fn not_an_identity(line: &[u8], path: &Path, number: usize) -> IdentityError {
     let path = path.to_owned();
     if line.starts_with(b"-----BEGIN AGE ENCRYPTED FILE") || line.starts_with(b"age-encryption.org/") {
         IdentityError::Passphrase(path)
     } else if line.starts_with(b"-----BEGIN ") {
         IdentityError::Ssh(path)
+    } else if line.starts_with(b"{") {
+        IdentityError::Json(path)
     } else {
         IdentityError::NotAnIdentity { path, line: number }
     }
@@ -224,6 +252,13 @@ mod tests {
             ("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n", "passphrase"),
             ("age-encryption.org/v1\n-> scrypt", "passphrase"),
             ("-----BEGIN OPENSSH PRIVATE KEY-----\n", "SSH key"),
+            ("age-encryption.org/v1\n-> X25519 abc\n", "is a sealed key, not an identity"),
+            (
+                "-----BEGIN AGE ENCRYPTED FILE-----\n\
+                 YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBhYmMK\n-----END AGE ENCRYPTED FILE-----\n",
+                "is a sealed key, not an identity",
+            ),
+            ("{\"AccessKeyId\": \"a\"}", "holds JSON"),
             ("\nAGE-PLUGIN-NOTONE-1QQPQZ7Q\n", "line 2 of id.txt is not an age identity"),
             ("# ok\nAGE-SECRET-KEY-1NOTONE\n", "line 2 of id.txt is not an age identity"),
         ];

@@ -276,6 +276,7 @@ fn a_directory_is_listed_with_what_the_identity_opens() {
     let dated = json(OTHER_ID, OTHER_SECRET).replace('}', r#", "Expiration": "2999-01-01T00:00:00Z"}"#);
     place.keys(&["seal", "-o", "keys/long-name.age", "-i", "id"], &dated).succeeded();
     place.write("keys/notes.txt", "not age");
+    place.write("keys/empty.age", "");
     place.seal("keys/open.age");
     place.set_mode("keys/open.age", 0o604);
     place.write("keys/.hidden", "");
@@ -283,16 +284,31 @@ fn a_directory_is_listed_with_what_the_identity_opens() {
         place.keys(&["list", "keys", "--identity", "id"], "").succeeded(),
         format!(
             "a.age          {ID}  never expires\n\
+             empty.age      not an age file\n\
              long-name.age  {OTHER_ID}  expires 2999-01-01T00:00:00Z\n\
-             notes.txt      not an age file\n\
              open.age       the sealed key cannot be used: keys/open.age is open to others (mode 0604): \
          chmod 600 keys/open.age\n"
         )
     );
-    let unopened = place.keys(&["list", "keys"], "").succeeded();
+    let listed = place.keys(&["list", "keys"], "");
+    assert!(listed.stderr.contains("not listed: 1 files that are no sealed keys"), "{}", listed.stderr);
+    let unopened = listed.succeeded();
     assert!(unopened.starts_with("a.age          sealed (give --identity to see the key)\n"), "{unopened}");
     place.keys(&["list", "missing"], "").failed(69, "missing cannot be listed");
     place.keys(&["list", "keys", "-i", "missing"], "").failed(69, "missing does not exist");
+}
+
+#[test]
+fn a_sealed_key_given_as_the_identity_to_seal_to_is_called_what_it_is() {
+    let place = Place::new();
+    place.seal("sealed.age");
+    let arguments = ["seal", "-i", "sealed.age", "-o", "other.age"];
+    let told = "sealed.age is a sealed key, not an identity";
+    place.keys(&arguments, &json(ID, SECRET)).failed(65, told);
+    place.keys(&arguments, &json(ID, SECRET)).failed(65, "the access key comes from standard input");
+    place.keys(&["inspect", "sealed.age", "-i", "sealed.age"], "").failed(65, told);
+    place.write("key.json", json(ID, SECRET));
+    place.keys(&["seal", "-i", "key.json", "-o", "other.age"], "").failed(65, "key.json holds JSON");
 }
 
 #[test]
@@ -358,7 +374,7 @@ fn what_age_seals_to_a_plugin_opens_here_with_it() {
     }
     let listed = place.keys_beside(&plugin, &["list", ".", "-i", "plugin-id"], "").succeeded();
     assert_eq!(listed.matches(ID).count(), 3, "{listed}");
-    assert!(listed.contains("plugin-id         not an age file"), "{listed}");
+    assert!(!listed.contains("plugin-id"), "{listed}");
 }
 
 #[test]

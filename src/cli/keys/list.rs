@@ -1,7 +1,8 @@
 //! `countersign keys list`.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,7 +15,7 @@ use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::output::print;
 use crate::clock;
 use crate::credentials::Identities;
-use crate::credentials::sealed::is_sealed;
+use crate::credentials::sealed::{is_sealed, looks_sealed};
 
 /// Arguments of `countersign keys list`.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(path) = &identity {
         drop(Identities::read(path)?); // so that an unusable identity is reported once, not on every line
     }
-    let files = files(&arguments.directory)?;
+    let (files, others) = files(&arguments.directory)?;
     let now = clock::now();
     let rows: Vec<(String, String)> =
         files.iter().map(|file| (name(file), row(file, identity.as_deref(), now))).collect();
@@ -41,11 +42,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let _infallible = writeln!(text, "{name:width$}  {row}");
         text
     });
-    print(text.as_bytes())
+    print(text.as_bytes())?;
+    if others > 0 {
+        let _may_be_closed = writeln!(io::stderr(), "countersign: not listed: {others} files that are no sealed keys");
+    }
+    Ok(())
 }
 
-/// The directory's files in order of their names, without hidden ones: Kubernetes' `..data`, our own temporary files.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The directory's files that could be sealed keys, in order of their names, and how many others there are. Hidden ones
+/// do not count: Kubernetes' `..data`, our own temporary files.
+fn files(directory: &Path) -> Result<(Vec<PathBuf>, usize), Failure> {
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut files: Vec<PathBuf> = entries
         .map_err(|error| {
@@ -57,7 +63,19 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
         .filter(|path| !path.is_dir())
         .collect();
     files.sort();
-    Ok(files)
+    let (keys, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| could_be_sealed(path));
+    Ok((keys, others.len()))
+}
+
+/// Whether a file is called or begins like a sealed key. No more of it is read, and nothing of what is no file: a FIFO
+/// would never end.
+fn could_be_sealed(path: &Path) -> bool {
+    const ENOUGH: u64 = 64;
+    let begins = || {
+        let mut head = Vec::new();
+        File::open(path).and_then(|file| file.take(ENOUGH).read_to_end(&mut head)).is_ok() && looks_sealed(&head)
+    };
+    path.is_file() && (path.extension().is_some_and(|extension| extension == "age") || begins())
 }
 
 fn name(file: &Path) -> String {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::exit::{ExitCode, Failure};
+use crate::credentials::identity::IdentityError;
 use crate::credentials::{Identities, Recipient};
 
 /// Parses `--recipient`s. Clap does not parse them, because its message would repeat the value, and the likeliest
@@ -40,7 +41,19 @@ fn parse_one(text: &str, number: usize) -> Result<Recipient, Failure> {
 /// # Errors
 /// The identity cannot be used.
 pub(super) fn of_identity(path: &Path) -> Result<Vec<Recipient>, Failure> {
-    Ok(Identities::read(path)?.recipients())
+    match Identities::read(path) {
+        Ok(identities) => Ok(identities.recipients()),
+        // whoever gives the key to be sealed by `-i`, as the input of other programs is given
+        Err(error @ (IdentityError::SealedKey(_) | IdentityError::Json(_))) => {
+            let mut failure = Failure::from(error);
+            failure.message.push_str(
+                "; `-i` is the identity whose public key is sealed to, and the access key comes \
+                                      from standard input",
+            );
+            Err(failure)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The recipients, one a line, for the user to check.

@@ -59,6 +59,12 @@ pub enum OpenError {
     /// It is not an age file.
     #[error("it is not an age file: make one with `countersign keys seal`")]
     NotAge,
+    /// It holds JSON.
+    #[error(
+        "it is not sealed, it holds JSON: write kind = \"file\" to use it as it is, or seal it with `countersign keys \
+         seal`"
+    )]
+    Unsealed,
     /// It is encrypted with a passphrase (`age -p`).
     #[error(
         "it is sealed with a passphrase, which nobody can type here: seal it to a recipient with `countersign \
@@ -159,7 +165,8 @@ pub(super) fn decrypt(sealed: &[u8], identities: &Identities) -> Result<Zeroizin
 /// Reads the head of an age file that is sealed to recipients.
 pub(super) fn decryptor(sealed: &[u8]) -> Result<Decryptor<impl BufRead>, OpenError> {
     if !looks_sealed(sealed) {
-        return Err(OpenError::NotAge);
+        let is_json = sealed.trim_ascii_start().starts_with(b"{");
+        return Err(if is_json { OpenError::Unsealed } else { OpenError::NotAge });
     }
     let decryptor = Decryptor::new_buffered(ArmoredReader::new(sealed)).map_err(|error| explain(&error))?;
     if decryptor.is_scrypt() { Err(OpenError::Passphrase) } else { Ok(decryptor) }
@@ -326,7 +333,8 @@ mod tests {
             (binary(&passphrase, DOCUMENT), OpenError::Passphrase),
             (binary(&stranger, DOCUMENT), OpenError::OtherRecipient),
             (binary(&native(&place.identities), &huge), OpenError::TooLarge),
-            (DOCUMENT.to_vec(), OpenError::NotAge),
+            (DOCUMENT.to_vec(), OpenError::Unsealed),
+            (b"text".to_vec(), OpenError::NotAge),
             (Vec::new(), OpenError::NotAge),
         ];
         for (sealed, expected) in cases {
