@@ -6,6 +6,10 @@ use crate::config::reading::value::shown;
 /// The name of a request header that may be passed on.
 pub(crate) fn forwarded_header(text: &str) -> Result<String, String> {
     let token = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9') || b"!#$%&'*+-.^_`|~".contains(&b);
+    // before the case: whoever is told to write it in lower case would find it forbidden the next time
+    if let Some(why) = never_forwarded(&text.to_ascii_lowercase()) {
+        return Err(format!("{} is never passed on: {why}", shown(text)));
+    }
     if text.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(format!("{} has capitals: write it in lower case", shown(text)));
     }
@@ -15,10 +19,7 @@ pub(crate) fn forwarded_header(text: &str) -> Result<String, String> {
     if text.contains('*') {
         return Err(format!("{} is a pattern: list each header by its name", shown(text)));
     }
-    match never_forwarded(text) {
-        Some(why) => Err(format!("{} is never passed on: {why}", shown(text))),
-        None => Ok(text.to_owned()),
-    }
+    Ok(text.to_owned())
 }
 
 /// The name of a header that every request must have: one that a web page's form cannot make a browser send.
@@ -98,7 +99,9 @@ mod tests {
             "referer",
             "sec-fetch-site",
         ] {
-            assert!(forwarded_header(name).unwrap_err().contains("is never passed on"), "{name}");
+            for spelt in [name.to_owned(), name.to_ascii_uppercase()] {
+                assert!(forwarded_header(&spelt).unwrap_err().contains("is never passed on"), "{spelt}");
+            }
         }
     }
 

@@ -66,7 +66,8 @@ fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
         // a configuration without keys is reported where keys are read
         (None, []) => None,
         (None, _) => {
-            table.missing("key", "there are several keys: name the one that signs");
+            let known = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            table.missing("key", &format!("there are several keys: name the one that signs, of {known}"));
             None
         }
     }
@@ -199,7 +200,11 @@ mod tests {
     #[test]
     fn the_key_may_be_left_out_only_when_there_is_one() {
         let two = format!("{LEAST}{SECOND_KEY}");
-        assert_eq!(faults(&two), ["f:4:8: route.ie.key: missing: there are several keys: name the one that signs"]);
+        let told = "f:4:8: route.ie.key: missing: there are several keys: name the one that signs, of ";
+        let found = faults(&two);
+        assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+        let named = found[0].trim_start_matches(told);
+        assert_eq!(named.matches('`').count(), 4, "both are named: {named}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::key_path::KeyPath;
 use super::node::{Entries, Entry, Node, Value};
+use super::not_toml;
 use crate::config::error::{Fault, Place};
 
 /// Reads a file's text.
@@ -16,10 +17,14 @@ use crate::config::error::{Fault, Place};
 pub(crate) fn read(text: &str, file: &str) -> Result<Node, Vec<Fault>> {
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader { lines: Lines::of(text), file, faults: Vec::new() };
+    let mut explained = not_toml::Explained::of(text);
     for error in errors {
+        let span = error.span().unwrap_or_default();
+        let line = reader.lines.whole(span.start);
         // `message` only: the error's own Display shows the line, and with it perhaps a secret
-        let message = format!("not TOML: {}", error.message());
-        reader.fault(error.span().unwrap_or_default(), &KeyPath::default(), message);
+        if let Some(message) = explained.message(error.message(), span.clone(), line) {
+            reader.fault(span, &KeyPath::default(), format!("not TOML: {message}"));
+        }
     }
     if !reader.faults.is_empty() {
         return Err(reader.faults);
@@ -109,6 +114,13 @@ impl<'t> Lines<'t> {
         Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
+    /// The line of a byte.
+    fn whole(&self, offset: usize) -> &'t str {
+        let start =
+            self.text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |end| end.saturating_add(1));
+        self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+    }
+
     /// Line and column (in characters) of a byte, both from 1.
     fn at(&self, offset: usize) -> (usize, usize) {
         let line = self.starts.partition_point(|start| *start <= offset);
@@ -154,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_key_given_twice_is_reported_where_it_stands_again() {
-        assert_eq!(faults("a = 1\na = 2"), ["f:2:1: not TOML: duplicate key"]);
+        assert_eq!(faults("a = 1\na = 2"), ["f:2:1: not TOML: duplicate key `a`: remove one of the two"]);
     }
 
     #[test]

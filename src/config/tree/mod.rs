@@ -3,6 +3,7 @@
 mod file;
 pub(crate) mod key_path;
 pub(crate) mod node;
+mod not_toml;
 pub(crate) mod variables;
 
 use crate::config::error::{Fault, Place};
