@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -42,11 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let _infallible = writeln!(text, "{name:width$}  {row}");
         text
     });
-    print(text.as_bytes())?;
-    if others > 0 {
-        let _may_be_closed = writeln!(io::stderr(), "countersign: not listed: {others} files that are no sealed keys");
-    }
-    Ok(())
+    let rest = if others > 0 { format!("not listed: {others} files that are no sealed keys\n") } else { String::new() };
+    print(format!("{text}{rest}").as_bytes())
 }
 
 /// The directory's files that could be sealed keys, in order of their names, and how many others there are. Hidden ones
