@@ -126,8 +126,11 @@ fn print_listener_tls(tls: &ListenerTls) {
     print_line!("  tls: {}, key {}", tls.certificate.display(), tls.private_key.display());
     if let Some(clients) = &tls.clients {
         let lists: Vec<_> = clients.revocation_lists.iter().map(|path| path.display().to_string()).collect();
-        let revoked =
-            if lists.is_empty() { "none is revoked".to_owned() } else { format!("revoked: {}", lists.join(", ")) };
+        let revoked = if lists.is_empty() {
+            "no revocation list configured".to_owned()
+        } else {
+            format!("revoked: {}", lists.join(", "))
+        };
         print_line!(
             "  client certificates: of {}, {revoked}, asked again after {:?}",
             clients.ca.display(),
