@@ -12,7 +12,9 @@ use crate::guarded_file::directory_of;
 /// Watches the directories of some files until it is dropped.
 pub struct Directories {
     watcher: RecommendedWatcher,
-    paths: BTreeSet<PathBuf>,
+    files: Vec<PathBuf>,
+    /// The directories that symlinks led to when they were looked at last.
+    behind: BTreeSet<PathBuf>,
 }
 
 impl Directories {
@@ -31,21 +33,53 @@ impl Directories {
                 changed();
             }
         })?;
-        Ok(Self { watcher, paths: files.into_iter().map(directory_of).collect() })
+        Ok(Self { watcher, files: files.into_iter().map(Path::to_owned).collect(), behind: BTreeSet::new() })
     }
 
-    /// Watches each directory. Call it again later: a directory that was replaced must be watched anew.
+    /// Watches each directory, and those that symlinks on the way to a file lead to. Call it again later: a directory
+    /// that was replaced must be watched anew, and a symlink may lead elsewhere.
     ///
     /// # Errors
-    /// The first error; the other directories are watched.
+    /// The first error about a file's own directory; the other directories are watched. A directory behind a symlink
+    /// may be one that we cannot read: the file is looked at now and then anyhow.
     pub fn arm(&mut self) -> Result<(), notify::Error> {
+        let own: BTreeSet<PathBuf> = self.files.iter().map(|file| directory_of(file)).collect();
+        let mut behind: BTreeSet<PathBuf> = self.files.iter().flat_map(|file| behind_symlinks(file)).collect();
+        behind.retain(|path| !own.contains(path));
+        for gone in self.behind.difference(&behind).filter(|path| !own.contains(*path)) {
+            let _was_not_watched = self.watcher.unwatch(gone);
+        }
         let mut outcome = Ok(());
-        for path in &self.paths {
+        for path in &own {
             let armed = self.watcher.watch(path, RecursiveMode::NonRecursive);
             outcome = outcome.and(armed);
         }
+        for path in &behind {
+            let _polled_otherwise = self.watcher.watch(path, RecursiveMode::NonRecursive);
+        }
+        self.behind = behind;
         outcome
     }
+}
+
+/// The directories in which a change can make another file of `file`: that of each symlink on the way to it, and those
+/// that they lead to.
+fn behind_symlinks(file: &Path) -> Vec<PathBuf> {
+    // as many as Linux follows
+    const MOST: usize = 40;
+    let (mut directories, mut path) = (Vec::new(), file.to_owned());
+    for _ in 0..MOST {
+        let link = path.ancestors().find_map(|prefix| Some((prefix, std::fs::read_link(prefix).ok()?)));
+        let Some((prefix, target)) = link else { break };
+        let rest = path.strip_prefix(prefix).unwrap_or(Path::new(""));
+        let above = directory_of(prefix);
+        let led_to = above.join(target);
+        let next = if rest.as_os_str().is_empty() { led_to } else { led_to.join(rest) };
+        directories.push(above);
+        directories.push(directory_of(&next));
+        path = next;
+    }
+    directories
 }
 
 /// The system also reports reads: reacting to those, we would wake ourselves for ever. It reports each write as well,
@@ -93,6 +127,39 @@ mod tests {
             deed();
             changes.recv_timeout(Duration::from_secs(30)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_file_behind_symlinks_changes_where_it_is_where_they_are_and_where_they_led_to_later() {
+        let (etc, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |name: &str| data.path().join(name);
+        for version in ["v1", "v2", "v3"] {
+            fs::create_dir(at(version)).unwrap();
+            fs::write(at(version).join("key"), version).unwrap();
+        }
+        symlink("v1", at("current")).unwrap();
+        symlink(at("current").join("key"), etc.path().join("file")).unwrap();
+        let (mut directories, changes) = watched(etc.path());
+        let arrives = |deed: &dyn Fn()| {
+            while changes.try_recv().is_ok() {} // of what was done before
+            deed();
+            changes.recv_timeout(Duration::from_secs(30)).unwrap();
+        };
+        arrives(&|| fs::write(at("v1/key"), "new").unwrap());
+        arrives(&|| {
+            symlink("v2", at("next")).unwrap();
+            fs::rename(at("next"), at("current")).unwrap();
+        });
+        directories.arm().unwrap();
+        arrives(&|| fs::write(at("v2/key"), "new").unwrap());
+    }
+
+    #[test]
+    fn symlinks_that_lead_in_a_circle_come_to_an_end() {
+        let directory = tempfile::tempdir().unwrap();
+        symlink("b", directory.path().join("a")).unwrap();
+        symlink("a", directory.path().join("b")).unwrap();
+        assert!(behind_symlinks(&directory.path().join("a")).iter().all(|path| path == directory.path()));
     }
 
     #[test]

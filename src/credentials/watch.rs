@@ -173,6 +173,8 @@ impl Round {
                     if self.settle() == Signal::Stop {
                         return;
                     }
+                    // a symlink may lead elsewhere now
+                    let _armed = self.directories.as_mut().map(Directories::arm);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     // if watching fails, it is tried again next time; until then polling finds the changes

@@ -85,7 +85,7 @@ impl Reloader {
         let seen = source.served.clone().unwrap_or_default();
         let current = serving.current();
         current.metrics.configuration.is_served(current.generation(), source.served.as_deref());
-        let thread_state = ReloadThread { serving, source, granted, report, inbox, _directory: directory, seen };
+        let thread_state = ReloadThread { serving, source, granted, report, inbox, directory, seen };
         thread::Builder::new().name("reload".to_owned()).spawn(move || thread_state.run())?;
         Ok(Self { signals })
     }
@@ -129,7 +129,7 @@ struct ReloadThread {
     granted: Granted,
     report: Report,
     inbox: Receiver<Signal>,
-    _directory: Option<Directories>,
+    directory: Option<Directories>,
     /// The digest of the text that was read last, or why it could not be read. A configuration that was refused is not
     /// tried again every half minute.
     seen: String,
@@ -139,6 +139,8 @@ impl ReloadThread {
     fn run(mut self) {
         let mut signal = Signal::Changed;
         while signal != Signal::Stop {
+            // a symlink may lead elsewhere now; where a directory cannot be watched, the poll finds changes
+            let _armed = self.directory.as_mut().map(Directories::arm);
             self.read_again(signal);
             signal = match self.inbox.recv_timeout(POLL) {
                 Ok(Signal::Changed) => self.settle(),
