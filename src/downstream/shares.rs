@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 /// A limit of kind `T` ([`super::Capacity`] or [`super::ByteBudget`]), and the share that each holder has in it.
 ///
-/// A holder is a number: a client's is its `index` among all clients. All users of a listener with `any_local = true`
-/// are one holder, whose number follows those of the clients. A reload may give a client another number; its counters
-/// stay its own, because they are handed over by name.
+/// A holder is a number: a client's is its `index` among all clients. All users of all listeners with
+/// `any_local = true` are one holder, whose number follows those of the clients. A reload may give a client another
+/// number; its counters stay its own, because they are handed over by name.
 ///
 /// A share is a limit of its own *within* the limit of all, so taking a place of the share takes one of the other too,
 /// and one value (`Permit`, `Held`) gives both back. To find a share is one index: no lock, no map, no allocation.

@@ -158,14 +158,10 @@ impl Graph {
         }
     }
 
-    /// The number of the holder that stands for all clients of a listener with `any_local = true`. Other listeners have
-    /// no clients without a name, and do not use the number.
-    pub(crate) fn unnamed(&self, listener: &Name) -> usize {
-        let is_it = |holder: &HolderName| match holder {
-            HolderName::AnyLocal(name) => name == listener,
-            HolderName::Client(_) => false,
-        };
-        self.holders.iter().position(is_it).unwrap_or(self.holders.len())
+    /// The number of the holder that stands for all clients of all listeners with `any_local = true`. Other listeners
+    /// have no clients without a name, and do not use the number.
+    pub(crate) fn unnamed(&self) -> usize {
+        self.holders.iter().position(|holder| *holder == HolderName::AnyLocal).unwrap_or(self.holders.len())
     }
 
     /// How many graphs have been served, this one included.

@@ -1,13 +1,15 @@
 //! The shares of limits in words: what `check` prints and the start logs.
 
-use super::shares::{Holder, Parts, bodies, bodies_by_share, connections, holders, in_flight, largest_form};
+use super::shares::{
+    Holder, Parts, any_local_listeners, bodies, bodies_by_share, connections, holders, in_flight, largest_form,
+};
 use crate::app::capacity::client_connections;
 use crate::config::settings::Settings;
 
 /// The shares of one holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShareSummary {
-    /// `client a`, or `any_local of listener x`.
+    /// `client a`, `any_local of listener x`, or `any_local of listeners x, y together`.
     pub(crate) who: String,
     /// `128 of 256 in_flight of route ie`. Empty for a client that no listener can identify.
     pub(crate) parts: Vec<String>,
@@ -44,7 +46,7 @@ pub(crate) fn summaries(settings: &Settings) -> Vec<ShareSummary> {
         ShareSummary {
             who: match holder {
                 Holder::Client(client) => format!("client {}", client.name),
-                Holder::AnyLocal(listener) => format!("any_local of listener {}", listener.name),
+                Holder::AnyLocal => anybody(settings),
             },
             parts: places.chain(bytes).collect(),
             is_limited,
@@ -52,6 +54,15 @@ pub(crate) fn summaries(settings: &Settings) -> Vec<ShareSummary> {
         }
     };
     holders.iter().enumerate().map(summary).collect()
+}
+
+/// All who cannot be told apart, by the listeners that they may use.
+fn anybody(settings: &Settings) -> String {
+    let names: Vec<_> = any_local_listeners(settings).map(|listener| listener.name.as_str()).collect();
+    match names.as_slice() {
+        [name] => format!("any_local of listener {name}"),
+        several => format!("any_local of listeners {} together", several.join(", ")),
+    }
 }
 
 fn part_of(parts: &Parts, at: usize) -> Option<usize> {
@@ -125,6 +136,17 @@ mod tests {
     fn a_client_alone_has_everything() {
         let told = summaries_of(A);
         assert!(!told[0].is_limited && told[0].parts[0] == "256 of 256 in_flight of route ie", "{told:?}");
+    }
+
+    #[test]
+    fn listeners_with_any_local_are_told_together() {
+        let door = |name: &str| format!("[listener.{name}]\naddress = \"unix:/run/{name}\"\nany_local = true\n");
+        let told = summaries_of(&format!("{A}{}", door("y")));
+        assert_eq!(told[1].who, "any_local of listener y");
+        let told = summaries_of(&format!("{A}{}{}", door("y"), door("z")));
+        assert_eq!((told.len(), told[1].who.as_str()), (2, "any_local of listeners y, z together"));
+        assert_eq!(told[1].parts[0], "128 of 256 in_flight of route ie");
+        assert!(told[1].is_limited, "{told:?}");
     }
 
     #[test]

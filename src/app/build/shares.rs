@@ -1,8 +1,8 @@
 //! Who has shares of the limits, how large they are, and the counters of each.
 //!
-//! A holder is a client, or all users of a listener with `any_local = true`: these cannot be distinguished, and have
-//! one share together. Without a setting, a share is half of the limit where two or more holders can call, and all of
-//! it where only one can.
+//! A holder is a client, or all users of all listeners with `any_local = true`: these cannot be distinguished, and one
+//! program may use several such listeners, so they have one share together. Without a setting, a share is half of the
+//! limit where two or more holders can call, and all of it where only one can.
 
 use crate::authorize::{Admission, Effect, Mode};
 use crate::config::settings::{Client, Listener, Name, Route, Settings, Share};
@@ -13,15 +13,15 @@ use crate::downstream::{ByteBudget, Capacity, Shares};
 pub(crate) enum Holder<'s> {
     /// A client.
     Client(&'s Client),
-    /// All users of this listener.
-    AnyLocal(&'s Listener),
+    /// All users of all listeners with `any_local = true`.
+    AnyLocal,
 }
 
 /// The name of a holder, by which a reload finds its counters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HolderName {
     Client(Name),
-    AnyLocal(Name),
+    AnyLocal,
 }
 
 /// The part of one limit that each holder may take, in the order of [`holders`]; `None` for a holder that cannot call.
@@ -29,8 +29,13 @@ pub(crate) type Parts = Vec<Option<usize>>;
 
 /// All holders. The number of a holder is its position: clients first, in the order of `settings.clients`.
 pub(crate) fn holders(settings: &Settings) -> Vec<Holder<'_>> {
-    let any_local = settings.listeners.iter().filter(|listener| listener.callers == Admission::AnyLocal);
-    settings.clients.iter().map(Holder::Client).chain(any_local.map(Holder::AnyLocal)).collect()
+    let any_local = any_local_listeners(settings).next().map(|_| Holder::AnyLocal);
+    settings.clients.iter().map(Holder::Client).chain(any_local).collect()
+}
+
+/// The listeners whose users are [`Holder::AnyLocal`].
+pub(crate) fn any_local_listeners(settings: &Settings) -> impl Iterator<Item = &Listener> {
+    settings.listeners.iter().filter(|listener| listener.callers == Admission::AnyLocal)
 }
 
 /// Parts of the `in_flight` of `route`. A holder counts if a listener of the route admits it and its rules allow at
@@ -106,24 +111,24 @@ impl Holder<'_> {
     pub(crate) fn name(&self) -> HolderName {
         match self {
             Self::Client(client) => HolderName::Client(client.name.clone()),
-            Self::AnyLocal(listener) => HolderName::AnyLocal(listener.name.clone()),
+            Self::AnyLocal => HolderName::AnyLocal,
         }
     }
 
     const fn share(&self) -> Option<Share> {
         match self {
             Self::Client(client) => client.share,
-            Self::AnyLocal(_) => None,
+            Self::AnyLocal => None,
         }
     }
 
     fn may_connect(&self, listener: &Listener) -> bool {
         match (self, &listener.callers) {
-            (Self::AnyLocal(own), Admission::AnyLocal) => own.name == listener.name,
+            (Self::AnyLocal, Admission::AnyLocal) => true,
             (Self::Client(client), Admission::Clients(methods)) => {
                 methods.iter().any(|method| client.identifiers.include(*method))
             }
-            (Self::AnyLocal(_), Admission::Clients(_)) | (Self::Client(_), Admission::AnyLocal) => false,
+            (Self::AnyLocal, Admission::Clients(_)) | (Self::Client(_), Admission::AnyLocal) => false,
         }
     }
 
@@ -311,6 +316,54 @@ mod tests {
         );
         let half = vec![Some(5), Some(5)];
         assert_eq!(all(&settings), (half, vec![Some(501), Some(501)], vec![None, Some(100)]));
+    }
+
+    /// Two listeners with `any_local = true` and, if wanted, one for a client.
+    fn two_doors(more: &str) -> Settings {
+        settings(&format!(
+            "[listener.x]\nany_local = true\nlimits.connections = 100\n\
+             [listener.y]\naddress = \"unix:/run/y\"\nany_local = true\nlimits.connections = 100\n\
+             [route.ie]\nendpoint = \"https://ie.example\"\nlimits = {{ in_flight = 10, body = \"100 B\" }}\n\
+             [process]\nbodies = \"1001 B\"\n{more}"
+        ))
+    }
+
+    const NAMED: &str = "[listener.z]\naddress = \"unix:/run/z\"\nauthenticate = [\"unix-peer\"]\n\
+                         [client.a]\nuid = 1\nallow = [\"*:*\"]";
+
+    #[test]
+    fn all_listeners_with_any_local_are_one_holder_with_half_beside_a_client_and_everything_alone() {
+        let half = (vec![Some(5), Some(5)], vec![Some(501), Some(501)], vec![None, Some(100)]);
+        assert_eq!(all(&two_doors(NAMED)), half);
+        assert_eq!(all(&two_doors("")), (vec![Some(10)], vec![Some(1001)], vec![Some(100)]));
+    }
+
+    #[test]
+    fn whoever_uses_two_listeners_with_any_local_has_one_share_of_the_descriptors() {
+        for (more, places) in [(NAMED, 4), ("", 8)] {
+            let settings = two_doors(more);
+            let counters = Counters::new(&settings, &Capacity::new(8), None);
+            let anybody = counters.holders.len() - 1;
+            let [x, y] = [0, 1].map(|at| counters.of_listener(&settings.listeners[at], Capacity::new(8), None));
+            let held: Vec<_> = (0..8).flat_map(|_| [x.of(anybody).take(), y.of(anybody).take()]).flatten().collect();
+            assert_eq!(held.len(), places, "{more}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_through_one_listener_with_any_local_counts_after_a_reload_that_adds_another() {
+        let one = two_doors(NAMED);
+        let first = Settings { listeners: one.listeners[1..].to_vec(), ..one };
+        let second = two_doors(NAMED);
+        let descriptors = Capacity::new(1000);
+        let counters = Counters::new(&first, &descriptors, None);
+        let before = counters.of_route(&first.routes[0], Capacity::new(10), None);
+        let (names, shares) = counters.into_parts();
+        let held: Vec<_> = (0..5).filter_map(|_| before.of(1).take()).collect();
+        let counters = Counters::new(&second, &descriptors, Some((&names, &shares)));
+        let after = counters.of_route(&second.routes[0], before.all().with_limit(10), Some(&before));
+        assert_eq!((held.len(), after.of(1).taken()), (5, 5));
+        assert!(after.of(1).take().is_none() && after.of(0).take().is_some());
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn proxy(
         required_header: settings.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect()),
         bodies: graph.bodies.clone(),
-        unnamed: graph.unnamed(&settings.name),
+        unnamed: graph.unnamed(),
         shares: graph.metrics.shares.clone(),
         panics: graph.metrics.process.panics(),
         audit: audit.clone(),

@@ -1,6 +1,9 @@
 """What one client takes of a route, of the memory for forms, and of the time of others."""
 
+import contextlib
 import re
+import socket
+import subprocess
 
 import pytest
 from attackers import announcements, answered, call, connections, half_bodies, head, slow_calls
@@ -104,4 +107,75 @@ timeouts.first_byte = "10m"
             assert head.startswith("HTTP/1.1 503 ")
             assert_served(stage, "a route that is full")
     reasons = {line["reason"] for line in stage.log() if line.get("listener") == "open" and "reason" in line}
+    assert reasons == {"overload"}, "what is missing is room on the route, not a share"
+
+
+TWO_DOORS = """
+[listener.open]
+address = "127.0.0.1:0"
+any_local = true
+routes = ["{route}"]
+[listener.socket]
+address = "unix:{place}/socket"
+any_local = true
+routes = ["{route}"]
+"""
+
+
+@contextlib.contextmanager
+def through_a_unix_socket(path, count, sent):
+    """So many connections to a Unix socket, on each of which `sent` was sent."""
+    with contextlib.ExitStack() as held:
+        sockets = []
+        for _ in range(count):
+            client = held.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(path))
+            client.sendall(sent)
+            sockets.append(client)
+        yield sockets
+
+
+def hold_through_both(stage, place, each):
+    """Slow calls of one program without a name on both listeners; returns a context with all connections."""
+    held = contextlib.ExitStack()
+    address = stage.address("listening", "open")
+    slow = call(address, "nobody", b"Action=Slow")
+    sockets = list(held.enter_context(connections(address, each, slow)))
+    eventually("the slow calls", lambda: stage.held() + len(answered(sockets)) >= each)
+    sockets += held.enter_context(through_a_unix_socket(place / "socket", each, slow))
+    eventually("the slow calls", lambda: stage.held() + len(answered(sockets)) >= 2 * each)
+    return held, sockets
+
+
+def test_a_program_without_a_name_takes_one_share_though_it_comes_through_two_listeners(countersign_bin, tmp_path):
+    tmp_path.chmod(0o755)
+    with start(countersign_bin, tmp_path, more=TWO_DOORS.format(route="one", place=tmp_path)) as stage:
+        told = subprocess.run([countersign_bin, "check", "--config", tmp_path / "countersign.toml"],
+                              capture_output=True, text=True, timeout=60, check=True).stdout
+        assert "share of any_local of listeners open, socket together: at most 128 of 256 in_flight of route one" in told
+        held, sockets = hold_through_both(stage, tmp_path, 140)
+        with held:
+            assert stage.held() == 128, "half of the places, and not half through each listener"
+            assert_served(stage, "140 slow calls through each of two listeners")
+            head, _ = read_answer(answered(sockets)[0])
+            assert head.startswith("HTTP/1.1 503 ")
+    assert over_share_lines(stage, "any-local")
+
+
+def test_listeners_with_any_local_alone_on_a_route_may_take_all_of_it_together(countersign_bin, tmp_path):
+    tmp_path.chmod(0o755)
+    route = """
+[route.three]
+endpoint = "http://127.0.0.1:{endpoint}/"
+limits.in_flight = 8
+timeouts.first_byte = "10m"
+"""
+    doors = TWO_DOORS.format(route="three", place=tmp_path)
+    with start(countersign_bin, tmp_path, more=doors + route) as stage:
+        held, sockets = hold_through_both(stage, tmp_path, 5)
+        with held:
+            assert stage.held() == 8
+            assert len(answered(sockets)) == 2
+            assert_served(stage, "a route that is full")
+    reasons = {line["reason"] for line in stage.log() if line.get("listener") == "socket" and "reason" in line}
     assert reasons == {"overload"}, "what is missing is room on the route, not a share"
