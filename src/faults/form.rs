@@ -27,6 +27,14 @@ rows! {
         "A `%` in the form is not followed by two hexadecimal digits.";
         "Encode the form as the URL standard says.")
         .keeping_the_connection();
+    LINE_BREAK = refused(400, "MalformedQueryString", info("form.encoding");
+        "The form has a line break that is not escaped.";
+        "Write `%0A` if a value has one. Send a file without the end of its last line: `curl -d @FILE`, not `--data-binary`.")
+        .keeping_the_connection();
+    OTHER_CHARSET = refused(400, "MalformedQueryString", info("form.encoding");
+        "The `Content-Type` names a charset other than UTF-8, and the form has characters beyond ASCII.";
+        "Encode names and values in UTF-8, and say `charset=utf-8`.")
+        .keeping_the_connection();
     NOT_UTF_8 = refused(400, "MalformedQueryString", info("form.encoding");
         "The decoded form is not valid UTF-8.";
         "Encode names and values in UTF-8.")
@@ -70,6 +78,8 @@ rows! {
 pub const fn class_of(error: &FormError) -> FaultClass {
     match error {
         FormError::BadEscape { .. } => BAD_ESCAPE,
+        FormError::LineBreak { .. } => LINE_BREAK,
+        FormError::OtherCharset => OTHER_CHARSET,
         FormError::NotUtf8 => NOT_UTF_8,
         FormError::TooMany { .. } => TOO_MANY_PARAMETERS,
         FormError::Duplicate(_) => DUPLICATE,

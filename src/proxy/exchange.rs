@@ -78,7 +78,7 @@ impl Proxy {
         let route = self.routes.select(&target)?;
         record.route = Some(Rc::clone(&route.metrics));
         record.check_audit()?;
-        head::admit(&head, target.host, &route.hosts, &self.names)?;
+        let charset = head::admit(&head, target.host, &route.hosts, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
         // the record began a few microseconds ago: nothing has been awaited since
         let now = ClockReading::at(record.started);
@@ -95,6 +95,7 @@ impl Proxy {
             body::read(body, route.body_limits, bodies).await.map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
         record.reserve_audit()?;
+        charset.check(&bytes)?;
         let form = QueryForm::parse(&bytes, route.form_limits)?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);

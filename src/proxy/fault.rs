@@ -160,7 +160,7 @@ impl ExchangeError {
         use faults::service;
         match self {
             Self::Malformed(fault) => malformed(*fault),
-            Self::Head(error) => head(*error),
+            Self::Head(error) => head(error),
             Self::Unauthenticated(error) => unauthenticated(error),
             Self::Throttled(_) => faults::client::THROTTLED,
             Self::Body(error) => body(error),
@@ -243,13 +243,13 @@ const fn malformed(fault: HeadFault) -> FaultClass {
     }
 }
 
-const fn head(error: HeadError) -> FaultClass {
+const fn head(error: &HeadError) -> FaultClass {
     use faults::head;
     match error {
         HeadError::RouteNotFound => head::ROUTE_NOT_FOUND,
         HeadError::Method => head::METHOD,
-        HeadError::MediaType => head::MEDIA_TYPE,
-        HeadError::ContentEncoding => head::CONTENT_ENCODING,
+        HeadError::MediaType(_) => head::MEDIA_TYPE,
+        HeadError::ContentEncoding(_) => head::CONTENT_ENCODING,
         HeadError::WebPage => head::WEB_PAGE,
         HeadError::ForeignHost => head::FOREIGN_HOST,
         HeadError::Host => head::HOST,
@@ -419,7 +419,7 @@ mod tests {
         ] {
             assert_eq!(ExchangeError::Unauthenticated(error).fault().persistence, Persistence::Close);
         }
-        for error in [HeadError::WebPage, HeadError::Method, HeadError::RouteNotFound, HeadError::MediaType] {
+        for error in [HeadError::WebPage, HeadError::Method, HeadError::RouteNotFound, HeadError::Loop] {
             assert_eq!(ExchangeError::Head(error).fault().persistence, Persistence::Close);
         }
         assert_eq!(ExchangeError::Overloaded.fault().persistence, Persistence::Close);

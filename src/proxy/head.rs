@@ -1,17 +1,19 @@
 //! Checks of a request's head before its body is read: a form POST, for one of our names, not from a web page. The
 //! grammar of the head and the framing of the body have been checked before (`http1::request_head`).
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use http::header::HeaderName;
 use thiserror::Error;
 
 use crate::downstream::RequestHead;
-use crate::http1::same_name;
+use crate::http1::{Fields, same_name};
+use crate::query::{Charset, ShownName};
 use crate::upstream::client::VIA_COUNTERSIGN;
 
 /// Why a head is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum HeadError {
     /// No route for this host and path.
     #[error("no route is configured for this Host and path")]
@@ -20,11 +22,11 @@ pub(crate) enum HeadError {
     #[error("only POST is allowed")]
     Method,
     /// Not a form in UTF-8.
-    #[error("the Content-Type must be application/x-www-form-urlencoded, in UTF-8")]
-    MediaType,
+    #[error("the Content-Type must be application/x-www-form-urlencoded, in UTF-8; it {0}")]
+    MediaType(Came),
     /// Compressed or otherwise encoded.
-    #[error("a Content-Encoding is not allowed")]
-    ContentEncoding,
+    #[error("a Content-Encoding is not allowed: turn off request compression in the client; it {0}")]
+    ContentEncoding(Came),
     /// A web page sent the request.
     #[error("requests from web pages are not allowed")]
     WebPage,
@@ -51,6 +53,35 @@ pub(crate) enum HeadError {
     /// The request has passed through countersign before.
     #[error("the request has passed through countersign before: an endpoint points back to a listener")]
     Loop,
+}
+
+/// What came in a header field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Came {
+    Nothing,
+    One(ShownName),
+    Several,
+}
+
+impl Came {
+    fn in_field(fields: &Fields, name: &str) -> Self {
+        let mut values = fields.all(name);
+        match (values.next(), values.next()) {
+            (None, _) => Self::Nothing,
+            (Some(value), None) => Self::One(ShownName::of(&String::from_utf8_lossy(value))),
+            (Some(_), Some(_)) => Self::Several,
+        }
+    }
+}
+
+impl fmt::Display for Came {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("is missing"),
+            Self::One(value) => write!(f, "is {value}"),
+            Self::Several => f.write_str("came more than once"),
+        }
+    }
 }
 
 /// A `Host` value, compared without regard to case.
@@ -149,11 +180,17 @@ pub(super) fn require(head: &RequestHead, field: Option<&HeaderName>) -> Result<
     }
 }
 
-/// Checks a head for a route whose `hosts` are `own`. Nothing of the body has been read yet.
+/// Checks a head for a route whose `hosts` are `own`, and returns in what charset its form is. Nothing of the body has
+/// been read yet.
 ///
 /// # Errors
 /// The first fault found. Who sent the request is checked before what it is.
-pub(super) fn admit(head: &RequestHead, host: HostName<'_>, own: &[String], names: &OwnNames) -> Result<(), HeadError> {
+pub(super) fn admit(
+    head: &RequestHead,
+    host: HostName<'_>,
+    own: &[String],
+    names: &OwnNames,
+) -> Result<Charset, HeadError> {
     let fields = head.fields();
     if !names.admit(host) && !own.iter().any(|name| host.is(name)) {
         return Err(HeadError::ForeignHost);
@@ -176,12 +213,11 @@ pub(super) fn admit(head: &RequestHead, host: HostName<'_>, own: &[String], name
     if fields.all("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
         return Err(HeadError::Expectation);
     }
-    if fields.contain("content-encoding") {
-        return Err(HeadError::ContentEncoding);
+    if !fields.all("content-encoding").all(|coding| same_name(coding, "identity")) {
+        return Err(HeadError::ContentEncoding(Came::in_field(fields, "content-encoding")));
     }
-    // the common case first: no parameters
-    let is_form = |value: &[u8]| value.eq_ignore_ascii_case(FORM.as_bytes()) || text(value).is_some_and(is_utf8_form);
-    if fields.only("content-type").is_some_and(is_form) { Ok(()) } else { Err(HeadError::MediaType) }
+    let came = || HeadError::MediaType(Came::in_field(fields, "content-type"));
+    fields.only("content-type").and_then(charset).ok_or_else(came)
 }
 
 /// A value that is ASCII.
@@ -196,18 +232,25 @@ fn names_us(via: &[u8]) -> bool {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// [`FORM`], alone or with `charset=utf-8` (RFC 9110 section 8.3: names without regard to case,
-/// values possibly quoted).
-fn is_utf8_form(media_type: &str) -> bool {
-    let mut parts = media_type.split(';').map(str::trim);
+/// The charset of a form. [`FORM`] stands alone or with a `charset` (RFC 9110 section 8.3: names without regard to case,
+/// values possibly quoted). `None` for anything else.
+fn charset(media_type: &[u8]) -> Option<Charset> {
+    // the common case first: no parameters
+    if media_type.eq_ignore_ascii_case(FORM.as_bytes()) {
+        return Some(Charset::Utf8);
+    }
+    let mut parts = text(media_type)?.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case(FORM)
-        && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
-            parameter.split_once('=').is_some_and(|(name, value)| {
-                let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-                name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
-            })
-        })
+    if !essence.eq_ignore_ascii_case(FORM) {
+        return None;
+    }
+    parts.filter(|parameter| !parameter.is_empty()).try_fold(Charset::Utf8, |before, parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let unquoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+        let charset = Charset::named(unquoted.unwrap_or(value)).filter(|_| name.eq_ignore_ascii_case("charset"))?;
+        // two names for one form: the stricter one holds
+        Some(if charset == Charset::LikeAscii { charset } else { before })
+    })
 }
 
 #[cfg(test)]
@@ -215,14 +258,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_forms_in_utf8_are_forms() {
+    fn only_forms_in_utf8_or_a_charset_like_ascii_are_forms() {
         for good in [
             "application/x-www-form-urlencoded",
             "Application/X-WWW-Form-Urlencoded; Charset=\"UTF-8\"",
             "application/x-www-form-urlencoded;charset=utf-8",
+            "application/x-www-form-urlencoded;charset=utf8;",
+            "application/x-www-form-urlencoded; charset='UTF-8' ;",
             "application/x-www-form-urlencoded;",
         ] {
-            assert!(is_utf8_form(good), "{good}");
+            assert_eq!(charset(good.as_bytes()), Some(Charset::Utf8), "{good}");
+        }
+        for other in [
+            "application/x-www-form-urlencoded; charset=ISO-8859-1",
+            "application/x-www-form-urlencoded; charset=\"windows-1252\"; charset=utf-8",
+        ] {
+            assert_eq!(charset(other.as_bytes()), Some(Charset::LikeAscii), "{other}");
         }
         for bad in [
             "",
@@ -233,7 +284,7 @@ mod tests {
             "application/x-www-form-urlencoded, text/plain",
             "application/x-www-form-urlencoded; charset=\"utf-8",
         ] {
-            assert!(!is_utf8_form(bad), "{bad}");
+            assert_eq!(charset(bad.as_bytes()), None, "{bad}");
         }
     }
 

@@ -5,14 +5,14 @@ use super::form_error::FormError;
 use super::spans::{FormText, Span, SpanCollector};
 use super::{percent, scan};
 
-/// Reads `body` as the URL standard's form parser does, but for two things, which are errors: a `%` without two
-/// hexadecimal digits after it, and text that is not UTF-8 once decoded. Keeps at most `max` parameters and ignores the
+/// Reads `body` as the URL standard's form parser does, but for three things, which are errors: a `%` without two
+/// hexadecimal digits after it, a line break that is not escaped, and text that is not UTF-8 once decoded. Keeps at most `max` parameters and ignores the
 /// others.
 pub(super) fn decode(body: &[u8], max: usize) -> Result<(FormText<'_>, Vec<Span>), FormError> {
     if let Some(spans) = canonical_spans(body, max) {
         return Ok((FormText::Canonical(body), spans));
     }
-    let (text, spans) = decode_copy(body, max).map_err(|offset| FormError::BadEscape { offset })?;
+    let (text, spans) = decode_copy(body, max)?;
     let text = String::from_utf8(text).map_err(|_| FormError::NotUtf8)?;
     Ok((FormText::Decoded(text), spans))
 }
@@ -33,28 +33,31 @@ fn canonical_spans(body: &[u8], max: usize) -> Option<Vec<Span>> {
     collector.finish(body.len()).then_some(collector.spans)
 }
 
-/// The decoded bytes, which need not be UTF-8, and the parameters in them. The error is the offset of an invalid
-/// escape.
-fn decode_copy(body: &[u8], max: usize) -> Result<(Vec<u8>, Vec<Span>), usize> {
+/// The decoded bytes, which need not be UTF-8, and the parameters in them.
+///
+/// No program escapes all but line breaks: such a form is a file that was sent as it lies there, and the end of its last
+/// line would be signed as a part of the last value.
+fn decode_copy(body: &[u8], max: usize) -> Result<(Vec<u8>, Vec<Span>), FormError> {
     let mut text = Vec::with_capacity(body.len().saturating_add(scan::COPIED_AT_ONCE));
     let mut collector = SpanCollector::new(max);
     let mut copied = 0;
-    let is_special = |byte| matches!(byte, b'%' | b'+' | b'&' | b'=');
+    let is_special = |byte| matches!(byte, b'%' | b'+' | b'&' | b'=' | b'\r' | b'\n');
     scan::for_each_match(body, is_special, |at, three| {
         scan::append_range(copied, at, body, &mut text);
         copied = at.wrapping_add(1);
         match three {
             [b'%', high, low] => {
-                text.push(percent::decode_digits(high, low).ok_or(at)?);
+                text.push(percent::decode_digits(high, low).ok_or(FormError::BadEscape { offset: at })?);
                 copied = at.wrapping_add(percent::ESCAPE_LENGTH);
             }
             [b'+', ..] => text.push(b' '),
+            [b'\r' | b'\n', ..] => return Err(FormError::LineBreak { offset: at }),
             [byte, ..] => {
                 collector.end_at(byte, text.len());
                 text.push(byte);
             }
         }
-        Ok::<_, usize>(())
+        Ok(())
     })?;
     text.extend_from_slice(body.get(copied..).unwrap_or_default());
     collector.finish(text.len());

@@ -13,6 +13,21 @@ pub enum FormError {
         /// Offset of the `%` in the body, from 0.
         offset: usize,
     },
+    /// A CR or LF that is not escaped.
+    #[error(
+        "the form has a line break at byte {offset}: write %0A if a value has one; if the form is a file, send it without \
+         the end of its last line, as `curl -d @FILE` does and `curl --data-binary @FILE` or `wget --post-file` do not"
+    )]
+    LineBreak {
+        /// Offset of the line break in the body, from 0.
+        offset: usize,
+    },
+    /// The `Content-Type` names a charset other than UTF-8, and the form has characters that are not in ASCII.
+    #[error(
+        "the Content-Type names a charset other than UTF-8, and the form has characters beyond ASCII: encode names and \
+         values in UTF-8, and say charset=utf-8"
+    )]
+    OtherCharset,
     /// The decoded bytes are not UTF-8.
     #[error("the form is not valid UTF-8 once decoded")]
     NotUtf8,

@@ -5,6 +5,7 @@
 
 mod action;
 mod blanking;
+mod charset;
 mod decode;
 pub(crate) mod document;
 mod endpoint_error;
@@ -20,6 +21,7 @@ mod spans;
 
 pub use action::Action;
 pub use blanking::blanked;
+pub use charset::Charset;
 pub use document::{ErrorDialect, ErrorDocument, ErrorType};
 pub use endpoint_error::EndpointError;
 pub use form::QueryForm;

@@ -243,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn a_raw_line_break_is_refused_with_its_offset_and_an_escaped_one_is_not() {
+        for (body, offset) in [("a=b\n", 3), ("a=b\r\n", 3), ("\na=b", 0), ("a\r=b", 1), ("a=%41\n%", 5)] {
+            assert_eq!(parse(body), Err(FormError::LineBreak { offset }), "{body:?}");
+        }
+        assert_eq!(parse("a=%0d%0A").unwrap(), pairs(&[("a", "\r\n")]));
+    }
+
+    #[test]
     fn invalid_utf8_is_refused_never_repaired() {
         for body in ["a=%ff", "a=%c0%af", "%ed%a0%80=1", "a=%c3&b=%a9"] {
             assert_eq!(parse(body), Err(FormError::NotUtf8), "{body}");
@@ -313,7 +321,10 @@ mod tests {
     /// The parameters that the URL standard's parser reads, or why the form is refused: one pass over the form for each
     /// reason, in the order in which the reasons are checked.
     fn by_the_standard(body: &[u8], limit: usize) -> Result<Vec<(String, String)>, FormError> {
-        for (offset, _) in body.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
+        for (offset, byte) in body.iter().enumerate().filter(|(_, byte)| matches!(byte, b'%' | b'\r' | b'\n')) {
+            if *byte != b'%' {
+                return Err(FormError::LineBreak { offset });
+            }
             let digits = body.iter().skip(offset).skip(1).take(2).filter(|digit| digit.is_ascii_hexdigit());
             if digits.count() < 2 {
                 return Err(FormError::BadEscape { offset });

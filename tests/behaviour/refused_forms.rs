@@ -9,13 +9,16 @@ fn a_form_that_can_be_read_in_two_ways_is_refused_and_the_connection_may_go_on()
     let proxy = Setup::to(&endpoint).route("limits.parameters = 20").start();
     let mut client = proxy.connect();
     let many: String = (0..20).map(|n| format!("&p{n}=1")).collect();
-    let cases: [(&[u8], &str); 22] = [
+    let cases: [(&[u8], &str); 25] = [
         (b"Action=ListJobs&a=%", "MalformedQueryString"),
         (b"Action=ListJobs&a=%4", "MalformedQueryString"),
         (b"Action=ListJobs&a=%zz", "MalformedQueryString"),
         (b"Action=ListJobs&a=%ff", "MalformedQueryString"),
         (b"Action=ListJobs&a=%c0%af", "MalformedQueryString"),
         (b"Action=ListJobs&a=\xff", "MalformedQueryString"),
+        (b"Action=ListJobs\n", "MalformedQueryString"),
+        (b"Action=ListJobs&a=b\r\n", "MalformedQueryString"),
+        (b"Action=ListJobs&\na=b", "MalformedQueryString"),
         (b"Action=ListJobs&Action=CancelJob", "InvalidQueryParameter"),
         (b"Action=ListJobs&%41ction=CancelJob", "InvalidQueryParameter"),
         (b"Action=ListJobs&JobId=a&JobId=a", "InvalidQueryParameter"),
@@ -49,6 +52,9 @@ fn messages_name_parameters_and_never_show_values() {
     let proxy = Setup::to(&endpoint).start();
     let answer = proxy.post("Action=ListJobs&JobId=CONFIDENTIAL&JobId=CONFIDENTIAL2");
     assert!(answer.element("Message").contains("JobId"), "{}", answer.text());
+    assert!(!answer.text().contains("CONFIDENTIAL"), "{}", answer.text());
+    let answer = proxy.post("Action=ListJobs&JobId=CONFIDENTIAL\n");
+    assert!(answer.element("Message").contains("--data-binary"), "{}", answer.text());
     assert!(!answer.text().contains("CONFIDENTIAL"), "{}", answer.text());
     // a name is shown as text, not as markup or a second line of the log
     let answer = proxy.post("Action=ListJobs&%3CScript%3E=1&%3CScript%3E=2");

@@ -96,10 +96,33 @@ fn what_is_not_a_form_in_utf8_is_refused() {
     }
     unsupported(&form().without("Content-Type"));
     unsupported(&form().field("Content-Type", "text/plain"));
-    for coding in ["gzip", "identity", "br"] {
+    let json = fixture.proxy.call(&form().instead("Content-Type", "application/x-amz-json-1.0"));
+    assert!(json.element("Message").contains("application/x-amz-json-1.0"), "{}", json.text());
+    for coding in ["gzip", "identity, gzip", "br"] {
         unsupported(&form().field("Content-Encoding", coding));
     }
     fixture.finish();
+}
+
+#[test]
+fn a_form_is_taken_in_every_charset_in_which_it_means_the_same() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).start();
+    let call = |charset: &str, form: &str| {
+        let media_type = format!("application/x-www-form-urlencoded{charset}");
+        proxy.call(&Draft::form(form).instead("Content-Type", &media_type).field("Content-Encoding", "identity"))
+    };
+    let accents = format!("{FORM}&Note=%C3%A9");
+    for charset in [";", "; charset=utf8", ";charset=\"Utf-8\";", "; CHARSET=UTF8 ; "] {
+        call(charset, &accents).expect(200);
+    }
+    for charset in ["; charset=ISO-8859-1", ";charset=us-ascii", ";charset='windows-1252'"] {
+        call(charset, FORM).expect(200);
+        let answer = call(charset, &accents);
+        proxy.assert_own(&answer, 400, "MalformedQueryString", "no");
+        assert!(answer.element("Message").contains("say charset=utf-8"), "{}", answer.text());
+    }
+    assert_eq!(endpoint.requests().len(), 7);
 }
 
 #[test]

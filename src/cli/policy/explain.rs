@@ -73,6 +73,8 @@ const fn is_of_names(error: &FormError) -> bool {
         | FormError::UnprintableName { .. }
         | FormError::Disguised { .. } => true,
         FormError::BadEscape { .. }
+        | FormError::LineBreak { .. }
+        | FormError::OtherCharset
         | FormError::NotUtf8
         | FormError::TooMany { .. }
         | FormError::MissingAction
