@@ -2,7 +2,7 @@
 //! grammar of the head and the framing of the body have been checked before (`http1::request_head`).
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::header::HeaderName;
 use thiserror::Error;
@@ -11,6 +11,9 @@ use crate::downstream::RequestHead;
 use crate::http1::{Fields, same_name};
 use crate::query::{Charset, ShownName};
 use crate::upstream::client::VIA_COUNTERSIGN;
+
+/// Ends a configured name that is ours with any port.
+const ANY_PORT: &str = ":*";
 
 /// Why a head is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -116,13 +119,17 @@ enum Names {
     Any,
     Tcp {
         exact: Vec<String>,
+        /// Names that are ours with every port and without one.
+        with_any_port: Vec<String>,
         any_address_with_port: Option<u16>,
     },
 }
 
 impl OwnNames {
-    /// The listener's address, `localhost` with its port when that reaches it, and the configured `extra` names
-    /// (lower case). A listener on the unspecified address answers to every IP address literal with its port.
+    /// The listener's address, and the configured `extra` names in lower case, of which `name:*` is one with any port.
+    /// A listener on the unspecified address answers to every IP address literal with its port. Loopback addresses and
+    /// `localhost` are names of every listener, with any port and without one: ports are forwarded and mapped, and some
+    /// libraries leave them out. A web page cannot let a name of its own be one of these.
     #[must_use]
     pub fn new(address: SocketAddr, extra: &[String]) -> Self {
         let port = address.port();
@@ -135,8 +142,9 @@ impl OwnNames {
                 exact.iter().filter_map(|name| name.strip_suffix(":80")).map(str::to_owned).collect();
             exact.extend(portless);
         }
-        exact.extend_from_slice(extra);
-        Self(Names::Tcp { exact, any_address_with_port: address.ip().is_unspecified().then_some(port) })
+        exact.extend(extra.iter().filter(|name| !name.ends_with(ANY_PORT)).cloned());
+        let with_any_port = extra.iter().filter_map(|name| name.strip_suffix(ANY_PORT)).map(str::to_owned).collect();
+        Self(Names::Tcp { exact, with_any_port, any_address_with_port: address.ip().is_unspecified().then_some(port) })
     }
 
     /// Every name: for Unix sockets, which no web page reaches.
@@ -148,15 +156,42 @@ impl OwnNames {
     fn admit(&self, host: HostName<'_>) -> bool {
         match &self.0 {
             Names::Any => true,
-            Names::Tcp { exact, any_address_with_port } => {
+            Names::Tcp { exact, with_any_port, any_address_with_port } => {
                 let is_address = || {
                     let address = text(host.0).and_then(|host| host.parse().ok());
                     address.is_some_and(|address: SocketAddr| Some(address.port()) == *any_address_with_port)
                 };
-                exact.iter().any(|name| host.is(name)) || is_address()
+                let name = || text(host.0).and_then(without_port);
+                let is_with_any_port =
+                    || name().is_some_and(|name| with_any_port.iter().any(|ours| name.eq_ignore_ascii_case(ours)));
+                exact.iter().any(|name| host.is(name))
+                    || name().is_some_and(is_loopback)
+                    || is_with_any_port()
+                    || is_address()
             }
         }
     }
+}
+
+/// The host of `host[:port]`; `None` when the port is none.
+fn without_port(host: &str) -> Option<&str> {
+    match host.rsplit_once(':') {
+        Some((_, end)) if end.ends_with(']') => Some(host),
+        Some((name, port)) => {
+            let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+            is_port.then_some(name)
+        }
+        None => Some(host),
+    }
+}
+
+/// Whether a host is `localhost` or a loopback address, perhaps with the dot that ends a name.
+fn is_loopback(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let in_brackets = || name.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || in_brackets().is_some_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Reads the host and the path, which choose a route.
@@ -289,12 +324,54 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_answers_to_its_address_to_localhost_and_to_configured_names_only() {
-        let names = OwnNames::new("127.0.0.1:8021".parse().unwrap(), &["signer.internal".to_owned()]);
-        for own in ["127.0.0.1:8021", "localhost:8021", "LocalHost:8021", "signer.internal"] {
+    fn a_listener_answers_to_its_address_to_loopback_and_to_configured_names_only() {
+        let extra = ["signer.internal".to_owned(), "mapped.internal:*".to_owned(), "[2001:db8::1]:*".to_owned()];
+        let names = OwnNames::new("127.0.0.1:8021".parse().unwrap(), &extra);
+        for own in [
+            "127.0.0.1:8021",
+            "localhost:8021",
+            "LocalHost:8021",
+            "localhost",
+            "localhost.",
+            "localhost.:9000",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "127.9.9.9:65535",
+            "127.0.0.1.:8021",
+            "[::1]",
+            "[::1]:8021",
+            "[::ffff:127.0.0.1]:1",
+            "signer.internal",
+            "mapped.internal",
+            "Mapped.internal:1",
+            "[2001:db8::1]:9",
+        ] {
             assert!(names.admit(HostName(own.as_bytes())), "{own}");
         }
-        for foreign in ["localhost", "127.0.0.1", "127.0.0.1:80", "attacker.example:8021", "[::1]:8021", ""] {
+        for foreign in [
+            "attacker.example:8021",
+            "",
+            ":8021",
+            "localhost:",
+            "localhost:+80",
+            "localhost:65536",
+            "localhost..",
+            "localhost.attacker.example",
+            "attacker.localhost",
+            "127.1:8021",
+            "0x7f.0.0.1",
+            "2130706433",
+            "128.0.0.1",
+            "[::2]:8021",
+            "::1",
+            "[::1",
+            "signer.internal:8021",
+            "signer.internal.",
+            "x.mapped.internal",
+            "mapped.internal:*",
+            "user@127.0.0.1:8021",
+            "127.0.0.1:8021, attacker.example",
+        ] {
             assert!(!names.admit(HostName(foreign.as_bytes())), "{foreign}");
         }
         let everywhere = OwnNames::new("0.0.0.0:8021".parse().unwrap(), &[]);

@@ -154,16 +154,43 @@ fn a_host_that_is_not_ours_is_refused() {
     for host in [
         "attacker.example".to_owned(),
         format!("attacker.example:{port}"),
-        "127.0.0.1".to_owned(),
+        "127.1".to_owned(),
+        "localhost:".to_owned(),
+        "localhost.attacker.example".to_owned(),
         "importexport.amazonaws.com".to_owned(),
         format!("user@127.0.0.1:{port}"),
         format!("127.0.0.1:{port}, attacker.example"),
-        format!("127.0.0.1.:{port}"),
     ] {
         fixture.refused(&form().instead("Host", &host), 403, "AccessDenied");
     }
+    let answer = fixture.proxy.call(&form().instead("Host", "attacker.example:1"));
+    assert!(answer.element("Message").contains("'attacker.example:1'"), "{}", answer.text());
     fixture.proxy.call(&form().instead("Host", &format!("LOCALHOST:{port}"))).expect(200);
     assert_eq!(fixture.endpoint.requests().len(), 1);
+}
+
+#[test]
+fn loopback_names_pass_with_any_port_and_others_as_they_are_configured() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).listener(r#"hosts = ["signer.internal:9000", "mapped.internal:*"]"#).start();
+    let own = [
+        "localhost",
+        "localhost.",
+        "localhost:9",
+        "127.0.0.1",
+        "127.0.0.1.:1",
+        "[::1]:80",
+        "signer.internal:9000",
+        "mapped.internal",
+        "mapped.internal:65535",
+    ];
+    for host in own {
+        proxy.call(&form().instead("Host", host)).expect(200);
+    }
+    for host in ["signer.internal", "signer.internal:9001", "mapped.internal.", "mapped.internal:x", "x.localhost"] {
+        proxy.assert_own(&proxy.call(&form().instead("Host", host)), 403, "AccessDenied", "no");
+    }
+    assert_eq!(endpoint.requests().len(), own.len());
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn not_found(proxy: &Proxy, answer: &Answer) {
 fn a_listener_serves_the_routes_it_lists_and_no_others() {
     let (one, two) = (named("one"), named("two"));
     let proxy = Setup::to(&one)
-        .listener(r#"routes = ["importexport"]"#)
+        .listener("hosts = [\"one.internal\"]\nroutes = [\"importexport\"]")
         .more(&route("second", &two, ""))
         .more("[listener.other]\naddress = \"127.0.0.1:0\"\nany_local = true\nroutes = [\"second\"]\n")
         .start();
@@ -28,7 +28,8 @@ fn a_listener_serves_the_routes_it_lists_and_no_others() {
     let other = proxy.listener("other");
     assert_eq!(Client::connect(other).call(&Draft::form(FORM)).expect(200).text(), "two");
     // the name of one listener is not a name of the other
-    let crossed = Draft::form(FORM).instead("Host", &proxy.address.to_string());
+    let crossed = Draft::form(FORM).instead("Host", "one.internal");
+    assert_eq!(proxy.call(&crossed).expect(200).text(), "one");
     let answer = Client::connect(other).call(&crossed);
     proxy.assert_own(&answer, 403, "AccessDenied", "no");
 }
@@ -45,7 +46,7 @@ fn a_host_chooses_a_route_before_one_without_hosts_even_with_a_longer_path() {
         let answer = proxy.call(&Draft::form(FORM).instead("Host", host));
         assert_eq!(answer.expect(200).text(), "by host");
     }
-    let elsewhere = Draft::form(FORM).instead("Host", "sdb.localhost:8022");
+    let elsewhere = Draft::form(FORM).instead("Host", "sdb.localhost:8022"); // not `localhost` itself
     proxy.assert_own(&proxy.call(&elsewhere), 403, "AccessDenied", "no");
 }
 

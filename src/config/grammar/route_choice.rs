@@ -9,7 +9,10 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
         return Err(format!("{} has capitals: write it in lower case", shown(text)));
     }
     if text.contains('*') {
-        return Err(format!("{} is a pattern: hosts are compared exactly, list each one", shown(text)));
+        return Err(format!(
+            "{} is a pattern: list each one; on a listener, `name:*` stands for every port",
+            shown(text)
+        ));
     }
     if text.contains('/') {
         return Err(format!("{} is not a host: write `name` or `name:port`, without scheme and path", shown(text)));
@@ -23,6 +26,16 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// A `Host` value of a listener: [`host`], or a name with `:*`, which stands for any port and none.
+pub(crate) fn listener_host(text: &str) -> Result<String, String> {
+    let Some(name) = text.strip_suffix(":*") else { return host(text) };
+    let parsed = host(name).and_then(|name| {
+        let has_port = Authority::parse(&name).is_ok_and(|parsed| parsed.port.is_some());
+        if has_port { Err(format!("{} has two ports: write `name:*`", shown(text))) } else { Ok(name) }
+    });
+    parsed.map(|_| text.to_owned())
 }
 
 /// The path prefix that chooses a route.
@@ -62,6 +75,22 @@ mod tests {
             ("", "no valid host name"),
         ] {
             assert!(host(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_listener_may_have_any_port() {
+        for good in ["ie.internal", "ie.internal:8021", "ie.internal:*", "[2001:db8::1]:*", "10.0.0.1:*"] {
+            assert_eq!(listener_host(good), Ok(good.to_owned()));
+        }
+        for (text, why) in [
+            ("IE.internal:*", "lower case"),
+            ("*:*", "is a pattern"),
+            ("ie:1:*", "two ports"),
+            ("ie:*:*", "is a pattern"),
+            (":*", "no valid host name"),
+        ] {
+            assert!(listener_host(text).unwrap_err().contains(why), "{text}");
         }
     }
 

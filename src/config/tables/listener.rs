@@ -41,7 +41,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
         };
         callers::check_methods(&table, methods, address, tls.as_ref(), service_account.as_ref());
     }
-    let hosts = table.list("hosts", Vec::new(), route_choice::host);
+    let hosts = table.list("hosts", Vec::new(), route_choice::listener_host);
     let required_header = table.get("required_header", None, |given| header::required_header(text(given)?).map(Some));
     let served = served_routes(&mut table, routes);
     let limits = limits(table.section("limits"));

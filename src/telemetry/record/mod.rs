@@ -263,7 +263,7 @@ impl ExchangeRecord {
     }
 
     /// The Action for the audit: the name that the client sent.
-    fn called_action(&self) -> Option<&str> {
+    pub(crate) fn called_action(&self) -> Option<&str> {
         match self.action.as_ref()? {
             CalledAction::Known(known) => Some(self.route.as_ref()?.action_name(Some(*known))),
             CalledAction::Other(name) => Some(name),
