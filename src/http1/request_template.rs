@@ -8,12 +8,15 @@ use super::fields::Fields;
 pub struct RequestTemplate {
     before_length: Vec<u8>,
     behind_length: Vec<u8>,
+    /// The line that says which program this is, unless the client's own is passed on.
+    user_agent: Vec<u8>,
 }
 
 impl RequestTemplate {
-    /// For form POSTs to `path` at `host`, sent by the proxy `via`. `None` when one of them is not allowed in a head.
+    /// For form POSTs to `path` at `host`, sent by the proxy `via`, a program called `user_agent`. `None` when one of them is not allowed in a head.
     #[must_use]
-    pub fn new(host: &str, path: &str, via: &str) -> Option<Self> {
+    pub fn new(host: &str, path: &str, via: &str, user_agent: &str) -> Option<Self> {
+        let user_agent = HeaderValue::from_str(user_agent).ok()?;
         let (host, via) = (HeaderValue::from_str(host).ok()?, HeaderValue::from_str(via).ok()?);
         let path = Uri::try_from(path).ok()?;
         let request_line = format!("POST {path} HTTP/1.1\r\nhost: ");
@@ -23,7 +26,8 @@ impl RequestTemplate {
             b"\r\ncontent-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: ",
         ];
         let behind_length = [b"\r\nvia: ", via.as_bytes(), b"\r\n"].concat();
-        Some(Self { before_length: before_length.concat(), behind_length })
+        let user_agent = [b"user-agent: ", user_agent.as_bytes(), b"\r\n"].concat();
+        Some(Self { before_length: before_length.concat(), behind_length, user_agent })
     }
 
     /// The head before a body of `length` bytes, with memory for `more` bytes after it.
@@ -31,13 +35,16 @@ impl RequestTemplate {
     pub fn head(&self, length: usize, more: usize, forwarded: &Fields) -> Vec<u8> {
         const LENGTH_AND_END: usize = 24;
         let fields = forwarded.iter().map(|(name, value)| [name.len(), value.len(), b": \r\n".len()]);
-        let sizes = [self.before_length.len(), self.behind_length.len(), LENGTH_AND_END, more];
+        let sizes = [self.before_length.len(), self.behind_length.len(), self.user_agent.len(), LENGTH_AND_END, more];
         let size = fields.flatten().chain(sizes).fold(0, usize::saturating_add);
 
         let mut head = Vec::with_capacity(size);
         head.extend_from_slice(&self.before_length);
         head.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
         head.extend_from_slice(&self.behind_length);
+        if !forwarded.contain("user-agent") {
+            head.extend_from_slice(&self.user_agent);
+        }
         for (name, value) in forwarded.iter() {
             for part in [name, b": ", value, b"\r\n"] {
                 head.extend_from_slice(part);
@@ -55,7 +62,7 @@ mod tests {
     #[test]
     fn a_host_or_path_that_would_break_the_head_is_refused() {
         for (host, path) in [("a\r\nb", "/"), ("a", "/ b"), ("a", "/\r\n"), ("a", "")] {
-            assert!(RequestTemplate::new(host, path, "1.1 a").is_none(), "{host:?} {path:?}");
+            assert!(RequestTemplate::new(host, path, "1.1 a", "a/1").is_none(), "{host:?} {path:?}");
         }
     }
 }

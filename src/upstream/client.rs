@@ -22,6 +22,9 @@ use crate::signing::{SignedRequest, SigningTarget};
 /// The `Via` value that names us to endpoints, and by which `proxy::head` recognises a request that comes back to us.
 pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 
+/// What endpoints are told which program calls, where the route does not pass the client's own on.
+const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+
 /// How old a name lookup may be by which idle connections are kept or closed.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 
@@ -65,7 +68,7 @@ impl Client {
     fn with_pool(destination: &Arc<Destination>, pool: PoolLimits) -> Option<Self> {
         let EndpointSettings { host, port, trust: _, target } = &destination.settings().endpoint;
         Some(Self {
-            template: RequestTemplate::new(&target.host, &target.path, VIA_COUNTERSIGN)?,
+            template: RequestTemplate::new(&target.host, &target.path, VIA_COUNTERSIGN, USER_AGENT)?,
             addresses: Addresses::of(host, *port),
             timeouts: destination.settings().timeouts,
             pool: Pool::new(pool.connections, pool.idle_timeout),

@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn written(body: &[u8], at_once: usize) -> (Vec<u8>, usize) {
-        let template = RequestTemplate::new("endpoint.example", "/v1/", "1.1 countersign").unwrap();
+        let template = RequestTemplate::new("endpoint.example", "/v1/", "1.1 countersign", "countersign/1").unwrap();
         let forwarded = [("x-trace", "one"), ("x-trace", "two")].into_iter().collect();
         let mut request = Outgoing::new(&template, SignedRequest::of(body), &forwarded);
         let mut socket = Reluctant { at_once, taken: Vec::new(), calls: Vec::new() };
@@ -144,7 +144,7 @@ mod tests {
             let expected = format!(
                 "POST /v1/ HTTP/1.1\r\nhost: endpoint.example\r\n\
                  content-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: {length}\r\n\
-                 via: 1.1 countersign\r\nx-trace: one\r\nx-trace: two\r\n\r\n"
+                 via: 1.1 countersign\r\nuser-agent: countersign/1\r\nx-trace: one\r\nx-trace: two\r\n\r\n"
             );
             let expected = [expected.as_bytes(), &body].concat();
             assert_eq!(written(&body, usize::MAX), (expected.clone(), 1));

@@ -13,7 +13,7 @@ fn the_reference_request_arrives_once_signed_and_in_canonical_order() {
 
     let request = endpoint.only_request();
     assert_eq!(request.head.first_line, "POST / HTTP/1.1");
-    assert_eq!(request.head.names(), ["content-length", "content-type", "host", "via"]);
+    assert_eq!(request.head.names(), ["content-length", "content-type", "host", "user-agent", "via"]);
     assert_eq!(request.head.field("host"), Some(endpoint.address.to_string().as_str()));
     assert_eq!(request.head.field("content-type"), Some("application/x-www-form-urlencoded; charset=utf-8"));
     assert_eq!(request.head.field("via"), Some("1.1 countersign"));
@@ -66,10 +66,23 @@ fn nothing_of_the_clients_head_or_trailers_is_passed_on_but_listed_fields() {
     proxy.call(&draft.body(chunks.as_bytes())).expect(200);
 
     let request = endpoint.only_request();
-    assert_eq!(request.head.names(), ["content-length", "content-type", "host", "via", "x-request-id"]);
+    assert_eq!(request.head.names(), ["content-length", "content-type", "host", "user-agent", "via", "x-request-id"]);
     assert_eq!(request.head.field("x-request-id"), Some("r-1"));
+    let ours = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(request.head.field("user-agent"), Some(ours));
     assert!(!format!("{request:?}").contains("CLIENT"), "{request:?}");
     assert_eq!(request.verify(ID, SECRET, None), Ok(()));
+}
+
+#[test]
+fn the_endpoint_learns_which_program_calls_ours_or_the_clients_where_that_is_listed() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).route(r#"forward_headers = ["user-agent"]"#).start();
+    proxy.call(&Draft::form(FORM).field("User-Agent", "aws-cli/2.0")).expect(200);
+    proxy.call(&Draft::form(FORM)).expect(200);
+    let agents: Vec<_> = endpoint.requests().iter().map(|r| r.head.field("user-agent").map(str::to_owned)).collect();
+    let ours = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(agents, [Some("aws-cli/2.0".to_owned()), Some(ours.to_owned())]);
 }
 
 #[test]

@@ -280,6 +280,7 @@ fn check_arrival(arrival: &Arrival, passed_on: &[String]) {
         "content-type: application/x-www-form-urlencoded; charset=utf-8",
         length.as_str(),
         "via: 1.1 countersign",
+        concat!("user-agent: countersign/", env!("CARGO_PKG_VERSION")),
     ];
     let mut ours = ours;
     ours.sort_unstable();

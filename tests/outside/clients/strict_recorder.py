@@ -32,6 +32,7 @@ class StrictRecorder(Acceptor):
             rb"content-type: application/x-www-form-urlencoded; charset=utf-8\r\n"
             rb"content-length: ([1-9][0-9]*)\r\n"
             rb"via: 1\.1 countersign\r\n"
+            rb"user-agent: countersign/[0-9.]+\r\n"
             rb"\r\n"
         )
         self.open()
