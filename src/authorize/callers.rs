@@ -81,6 +81,15 @@ impl Callers {
         Self { admission, clients }
     }
 
+    /// The methods by which clients identify themselves; none where whoever can connect may call.
+    #[must_use]
+    pub fn methods(&self) -> &[Method] {
+        match &self.admission {
+            Admission::AnyLocal => &[],
+            Admission::Clients(methods) => methods,
+        }
+    }
+
     /// Identifies the client that sent a request, before the body of the request is read.
     ///
     /// All accepted evidence must identify the same client. A presented token or certificate must be known even when a

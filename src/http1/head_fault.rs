@@ -20,7 +20,7 @@ pub enum HeadFault {
     #[error("the request target must be a path, or an http or https URL without user information")]
     Target,
     /// A tunnel is asked for.
-    #[error("only POST is allowed")]
+    #[error("countersign is not a forward proxy: set the SDK's endpoint URL to its address, not the SDK's HTTP proxy")]
     Connect,
     /// `#`, or anything else that RFC 3986 does not allow in a path.
     #[error("the path holds a character that must be escaped")]

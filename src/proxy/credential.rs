@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::refused_client::Unidentified;
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
 use crate::downstream::peer::certificate::Names;
 use crate::downstream::service_account::{TokenError, Verifier};
@@ -12,7 +13,7 @@ use crate::http1::Fields;
 /// carry requests of several clients.
 ///
 /// # Errors
-/// [`AuthenticationError`]; also when the listener reads `Authorization` and the request has more than one, since
+/// [`Unidentified`]; also when the listener reads `Authorization` and the request has more than one, since
 /// another program might read the other one and see another client.
 pub(super) fn authenticate<'c>(
     callers: &'c Callers,
@@ -20,10 +21,10 @@ pub(super) fn authenticate<'c>(
     now: Timestamp,
     peer: &PeerEvidence,
     fields: &Fields,
-) -> Result<ClientIdentity<'c>, AuthenticationError> {
+) -> Result<ClientIdentity<'c>, Unidentified> {
     let mut evidence = evidence_of(peer);
     if callers.read_authorization() {
-        evidence.bearer_token = bearer_token(fields)?;
+        evidence.bearer_token = bearer_token(fields).map_err(|error| Unidentified::new(error, callers))?;
     }
     let account = service_accounts.zip(evidence.bearer_token).and_then(|(verifier, token)| {
         let token = std::str::from_utf8(token).ok()?;
@@ -34,9 +35,12 @@ pub(super) fn authenticate<'c>(
     }
     evidence.service_account = account.as_ref().and_then(|account| account.as_deref().ok());
     // a token that is not a service account's may still be one that is configured for a client
-    callers.authenticate(&evidence).map_err(|error| match account {
-        Some(Err(TokenError::NoKeys)) => AuthenticationError::KeysMissing,
-        Some(_) | None => error,
+    callers.authenticate(&evidence).map_err(|error| {
+        let error = match account {
+            Some(Err(TokenError::NoKeys)) => AuthenticationError::KeysMissing,
+            Some(_) | None => error,
+        };
+        Unidentified::new(error, callers)
     })
 }
 

@@ -20,6 +20,7 @@ use super::head::{self, OwnNames};
 use super::headers;
 use super::over_share::{OverShare, SharedLimit};
 use super::reception;
+use super::refused_client::Refused;
 use super::response::{ResponseBody, refuse};
 use super::route::{Route, Routes};
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
@@ -101,7 +102,8 @@ impl Proxy {
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
         let allowed = route.policy.authorize(&client, &route.name, form);
         note_decision(&allowed, record);
-        let allowed = allowed?;
+        let allowed = allowed
+            .map_err(|denied| Refused::new(denied, &client, &route.name, record.called_action().unwrap_or_default()))?;
         // not before: a client that sends half a body, or a call that no rule allows, takes no place from others
         let permit = take_place(route, holder, &client)?;
 

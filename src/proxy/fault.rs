@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::head::HeadError;
 use super::over_share::OverShare;
+use super::refused_client::{Refused, Unidentified};
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault, NoMemory};
@@ -27,7 +28,7 @@ pub(crate) enum ExchangeError {
     Head(#[from] HeadError),
     /// The client is not identified.
     #[error(transparent)]
-    Unauthenticated(#[from] AuthenticationError),
+    Unauthenticated(#[from] Unidentified),
     /// The client calls more often than it may.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -39,7 +40,7 @@ pub(crate) enum ExchangeError {
     Form(#[from] FormError),
     /// The policy does not allow the call.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(#[from] Refused),
     /// There is no key to sign with.
     #[error(transparent)]
     Key(#[from] KeyUnavailable),
@@ -161,13 +162,11 @@ impl ExchangeError {
         match self {
             Self::Malformed(fault) => malformed(*fault),
             Self::Head(error) => head(error),
-            Self::Unauthenticated(error) => unauthenticated(error),
+            Self::Unauthenticated(error) => unauthenticated(&error.error),
             Self::Throttled(_) => faults::client::THROTTLED,
             Self::Body(error) => body(error),
             Self::Form(error) => faults::form::class_of(error),
-            Self::Denied(Denied::ByRule(_) | Denied::NoRule | Denied::WrongPolicy) => faults::client::DENIED,
-            Self::Denied(Denied::OtherSpelling(_)) => faults::client::DENIED_SPELLING,
-            Self::Denied(Denied::Misspelled(_)) => faults::form::SPELLING_OF_A_CONDITION,
+            Self::Denied(refused) => denied(&refused.denied),
             Self::Key(KeyUnavailable::NotLoaded) => service::KEY_NOT_LOADED,
             Self::Key(KeyUnavailable::Expired) => service::KEY_EXPIRED,
             Self::Signing(error) => signing(*error),
@@ -246,12 +245,12 @@ const fn malformed(fault: HeadFault) -> FaultClass {
 const fn head(error: &HeadError) -> FaultClass {
     use faults::head;
     match error {
-        HeadError::RouteNotFound => head::ROUTE_NOT_FOUND,
+        HeadError::RouteNotFound { .. } => head::ROUTE_NOT_FOUND,
         HeadError::Method => head::METHOD,
         HeadError::MediaType(_) => head::MEDIA_TYPE,
         HeadError::ContentEncoding(_) => head::CONTENT_ENCODING,
         HeadError::WebPage => head::WEB_PAGE,
-        HeadError::ForeignHost => head::FOREIGN_HOST,
+        HeadError::ForeignHost(_) | HeadError::ForwardProxy(_) => head::FOREIGN_HOST,
         HeadError::Host => head::HOST,
         HeadError::QueryString => head::QUERY_STRING,
         HeadError::LengthRequired => head::LENGTH_REQUIRED,
@@ -268,6 +267,14 @@ const fn unauthenticated(error: &AuthenticationError) -> FaultClass {
             faults::client::UNKNOWN_CREDENTIAL
         }
         AuthenticationError::KeysMissing => faults::client::KEYS_MISSING,
+    }
+}
+
+const fn denied(denied: &Denied) -> FaultClass {
+    match denied {
+        Denied::ByRule(_) | Denied::NoRule | Denied::WrongPolicy => faults::client::DENIED,
+        Denied::OtherSpelling(_) => faults::client::DENIED_SPELLING,
+        Denied::Misspelled(_) => faults::form::SPELLING_OF_A_CONDITION,
     }
 }
 
@@ -316,9 +323,20 @@ const fn upstream(error: &SendError) -> FaultClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorize::{Admission, Callers, ClientIdentity, Clients};
     use crate::credentials::SignatureMethod;
     use crate::faults::Severity;
+    use crate::proxy::head::{Came, Served};
+    use crate::query::ShownName;
     use std::io;
+
+    fn callers() -> Callers {
+        Callers::new(Admission::AnyLocal, std::sync::Arc::new(Clients::new(Vec::new())))
+    }
+
+    fn not_found() -> HeadError {
+        HeadError::RouteNotFound { host: ShownName::of("a"), path: ShownName::of("/"), served: Served(String::new()) }
+    }
 
     fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {
         let fault = ExchangeError::Upstream(UpstreamError { source, repetition }).fault();
@@ -417,9 +435,10 @@ mod tests {
             AuthenticationError::UnknownCredential,
             AuthenticationError::KeysMissing,
         ] {
+            let error = Unidentified::new(error, &callers());
             assert_eq!(ExchangeError::Unauthenticated(error).fault().persistence, Persistence::Close);
         }
-        for error in [HeadError::WebPage, HeadError::Method, HeadError::RouteNotFound, HeadError::Loop] {
+        for error in [HeadError::WebPage, HeadError::Method, not_found(), HeadError::MediaType(Came::Nothing)] {
             assert_eq!(ExchangeError::Head(error).fault().persistence, Persistence::Close);
         }
         assert_eq!(ExchangeError::Overloaded.fault().persistence, Persistence::Close);
@@ -432,9 +451,9 @@ mod tests {
         for error in [
             ExchangeError::Malformed(HeadFault::TwoFramings),
             ExchangeError::Head(HeadError::WebPage),
-            ExchangeError::Head(HeadError::ForeignHost),
-            ExchangeError::Unauthenticated(AuthenticationError::UnknownCredential),
-            ExchangeError::Denied(Denied::NoRule),
+            ExchangeError::Head(HeadError::ForeignHost(ShownName::of("a"))),
+            ExchangeError::Unauthenticated(Unidentified::new(AuthenticationError::UnknownCredential, &callers())),
+            ExchangeError::Denied(Refused::new(Denied::NoRule, &ClientIdentity::AnyLocal, "r", "A")),
         ] {
             assert_eq!(severity(error), Severity::Warn);
         }

@@ -19,8 +19,14 @@ const ANY_PORT: &str = ":*";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum HeadError {
     /// No route for this host and path.
-    #[error("no route is configured for this Host and path")]
-    RouteNotFound,
+    #[error("no route is configured for the Host {host} and the path {path}{}", of_its_own(.path))]
+    RouteNotFound {
+        host: ShownName,
+        path: ShownName,
+        /// For the log: the client is told less.
+        #[source]
+        served: Served,
+    },
     /// Not POST.
     #[error("only POST is allowed")]
     Method,
@@ -35,9 +41,16 @@ pub(crate) enum HeadError {
     WebPage,
     /// `Host` is not one of the listener's names.
     #[error(
-        "the Host is not one of this listener's names; add it to the listener's or the route's `hosts` if it should be"
+        "the Host is not one of this listener's names; add it to the listener's or the route's `hosts` if it should be: \
+         it is {0}"
     )]
-    ForeignHost,
+    ForeignHost(ShownName),
+    /// The same, where the client takes this for a forward proxy: the target is a URL of another host.
+    #[error(
+        "countersign is not a forward proxy: set the SDK's endpoint URL to its address, not the SDK's HTTP proxy; the \
+         request is for {0}"
+    )]
+    ForwardProxy(ShownName),
     /// No `Host`, more than one, or not text.
     #[error("the request must have exactly one Host")]
     Host,
@@ -56,6 +69,20 @@ pub(crate) enum HeadError {
     /// The request has passed through countersign before.
     #[error("the request has passed through countersign before: an endpoint points back to a listener")]
     Loop,
+}
+
+/// The routes of a listener, and what chooses them.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("this listener serves {0}")]
+pub(crate) struct Served(pub(super) String);
+
+/// Some services give each queue or topic a URL.
+fn of_its_own(path: &ShownName) -> &'static str {
+    if path.to_string().matches('/').count() > 1 {
+        "; services that have a path of its own for each request, such as queue URLs, are not supported"
+    } else {
+        ""
+    }
 }
 
 /// What came in a header field.
@@ -92,6 +119,11 @@ impl fmt::Display for Came {
 pub(crate) struct HostName<'a>(&'a [u8]);
 
 impl HostName<'_> {
+    /// As messages show it.
+    pub(super) fn shown(self) -> ShownName {
+        ShownName::of(&String::from_utf8_lossy(self.0))
+    }
+
     /// Whether this is `name`, which is in lower case.
     #[must_use]
     pub(super) fn is(self, name: &str) -> bool {
@@ -228,7 +260,9 @@ pub(super) fn admit(
 ) -> Result<Charset, HeadError> {
     let fields = head.fields();
     if !names.admit(host) && !own.iter().any(|name| host.is(name)) {
-        return Err(HeadError::ForeignHost);
+        let shown = host.shown();
+        let is_url = head.authority().is_some();
+        return Err(if is_url { HeadError::ForwardProxy(shown) } else { HeadError::ForeignHost(shown) });
     }
     if fields.contain("origin") || fields.contain("sec-fetch-site") {
         return Err(HeadError::WebPage);

@@ -14,6 +14,7 @@ mod head;
 pub mod headers;
 mod over_share;
 mod reception;
+mod refused_client;
 mod response;
 mod route;
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::header::HeaderName;
 
 use super::endpoint_clock::EndpointClock;
-use super::head::{HeadError, RequestTarget};
+use super::head::{HeadError, RequestTarget, Served};
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
 use crate::downstream::{BodyLimits, Capacity, Shares};
-use crate::query::{ErrorDialect, FormLimits};
+use crate::query::{ErrorDialect, FormLimits, ShownName};
 use crate::signing::Profile;
 use crate::telemetry::RouteMetrics;
 use crate::upstream::Client;
@@ -65,14 +65,32 @@ impl Routes {
     /// to one that lists no hosts, a longer path to a shorter one.
     ///
     /// # Errors
-    /// [`HeadError::RouteNotFound`].
+    /// [`HeadError::RouteNotFound`], which names the routes there are.
     pub(super) fn select(&self, target: &RequestTarget<'_>) -> Result<&Rc<Route>, HeadError> {
         self.0
             .iter()
             .filter(|route| route.hosts.is_empty() || route.hosts.iter().any(|host| target.host.is(host)))
             .filter(|route| path_chooses(&route.path, target.path))
             .max_by_key(|route| (!route.hosts.is_empty(), route.path.len()))
-            .ok_or(HeadError::RouteNotFound)
+            .ok_or_else(|| HeadError::RouteNotFound {
+                host: target.host.shown(),
+                path: ShownName::of(target.path),
+                served: self.served(),
+            })
+    }
+
+    /// The first routes, and what chooses each.
+    fn served(&self) -> Served {
+        const SHOWN: usize = 8;
+        let chosen = |route: &Rc<Route>| {
+            let hosts = if route.hosts.is_empty() { String::new() } else { format!(" for {}", route.hosts.join(", ")) };
+            format!("{} at {}{hosts}", route.name, route.path)
+        };
+        let mut routes: Vec<String> = self.0.iter().take(SHOWN).map(chosen).collect();
+        if let Some(more) = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            routes.push(format!("{more} more"));
+        }
+        Served(routes.join("; "))
     }
 
     /// The route of this name.

@@ -32,7 +32,7 @@ pub enum FormError {
     #[error("the form is not valid UTF-8 once decoded")]
     NotUtf8,
     /// More parameters than [`super::FormLimits`] allow.
-    #[error("the form has more than {limit} parameters")]
+    #[error("the form has more than {limit} parameters, which is `limits.parameters` of the route")]
     TooMany {
         /// How many are allowed.
         limit: usize,
@@ -57,7 +57,7 @@ pub enum FormError {
         position: usize,
     },
     /// Another spelling or a part of a name that belongs to authentication or decides what is called.
-    #[error("parameter {name} could be taken for the reserved parameter {reserved}")]
+    #[error("parameter {name} could be taken for the reserved parameter {reserved}{}", other_services(.name))]
     Disguised {
         /// The name.
         name: ShownName,
@@ -70,6 +70,11 @@ pub enum FormError {
     /// The value of `Action` is not the name of an operation.
     #[error("the Action is not the name of an operation (1 to 128 ASCII letters and digits)")]
     InvalidAction,
+}
+
+/// Some services name the call in `Operation`.
+fn other_services(name: &ShownName) -> &'static str {
+    if name.0 == "Operation" { "; services that name the call so, and have no Action, are not supported" } else { "" }
 }
 
 /// A parameter name in the form in which messages show it: at most 64 characters, control and non-ASCII characters

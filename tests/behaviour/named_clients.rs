@@ -238,3 +238,21 @@ fn what_was_recorded_becomes_rules_that_allow_it_and_no_more() {
     assert_eq!(gateway.call("learner", "Action=CreateJob"), "403 AccessDenied");
     assert_eq!(gateway.call("learner", "Action=CancelJob"), "403 AccessDenied");
 }
+
+#[test]
+fn a_refused_client_is_told_what_is_expected_and_the_log_which_command_says_more() {
+    let gateway = Gateway::start("", &reader());
+    let answer = gateway.proxy.call(&with(&[], "Action=GetStatus"));
+    gateway.proxy.assert_own(&answer, 403, "MissingAuthenticationToken", "no");
+    let message = answer.element("Message");
+    assert!(message.ends_with("; expected is a header field `Authorization: Bearer TOKEN`"), "{message}");
+
+    let answer = gateway.proxy.call(&with(&[("Authorization", &bearer(&token("reader")))], "Action=CreateJob"));
+    gateway.proxy.assert_own(&answer, 403, "AccessDenied", "no");
+    let message = answer.element("Message");
+    assert!(message.ends_with(": CreateJob") && !message.contains("explain"), "{message}");
+    let line = gateway.proxy.log.exchange(&answer.request_id());
+    let command = "`countersign policy explain --config FILE --client reader --route importexport --action CreateJob`";
+    assert!(line["error"].as_str().unwrap().contains(command), "{line}");
+    assert_eq!(gateway.endpoint.requests().len(), 0);
+}

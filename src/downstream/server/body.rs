@@ -27,13 +27,13 @@ pub struct BodyLimits {
 #[derive(Debug, Error)]
 pub enum BodyError {
     /// Announced or sent more than allowed.
-    #[error("the body is larger than {limit} bytes")]
+    #[error("the body is larger than {limit} bytes, which is `limits.body` of the route")]
     TooLarge {
         /// The limit.
         limit: usize,
     },
     /// Not complete in time.
-    #[error("the body did not arrive within {} seconds", .deadline.as_secs())]
+    #[error("the body did not arrive within {} seconds, which is `limits.body_timeout` of the listener", .deadline.as_secs())]
     TooSlow {
         /// The limit.
         deadline: Duration,
