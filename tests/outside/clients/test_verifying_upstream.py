@@ -304,5 +304,5 @@ def test_nothing_in_the_clients_head_arrives(to_upstream, echoing):
     assert connection.getresponse().status == 200
     connection.close()
     arrived = echoing.received[-1].headers
-    assert {name.lower() for name in arrived.keys()} == {"host", "content-type", "content-length", "via"}
+    assert {name.lower() for name in arrived.keys()} == {"host", "content-type", "content-length", "via", "user-agent"}
     assert arrived["Via"] == "1.1 countersign" and "marker" not in str(arrived)
