@@ -8,6 +8,7 @@ use super::exit::Failure;
 use super::live;
 use super::output::print_line;
 use crate::app::capacity;
+use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::serve::key_reports;
 use crate::authorize::Admission;
 use crate::clock;
@@ -209,6 +210,7 @@ fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) 
         }
     }
     let confinement = live::confinement(settings, file, keys);
+    let beside_audit = beside_audit(settings, file, keys);
     confine::keep_private().map_err(|error| Failure::because(super::exit::ExitCode::System, &error))?;
     let posture = live::confine(&confinement, settings, file, keys)?;
     print_line!("posture: {posture}, no new privileges, no core files");
@@ -217,6 +219,9 @@ fn print_posture(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) 
     }
     print_line!("  may read: {}", joined(confinement.read.iter().map(|path| path.display())));
     print_line!("  may write: {}", joined(confinement.write.iter().map(|path| path.display())));
+    if let Some(warning) = beside_audit {
+        print_line!("  WARNING {warning}");
+    }
     if !confinement.remove.is_empty() {
         print_line!("  may remove from: {}", joined(confinement.remove.iter().map(|path| path.display())));
     }

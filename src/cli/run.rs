@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::announcements;
 use super::exit::{ExitCode, Failure};
 use super::live;
+use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::app::{Bound, Drained, Graph, Running, StartError};
@@ -48,6 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
+    let beside_audit = beside_audit(graph.settings(), source.file.as_deref(), &keys);
     let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
     // this runtime has no other threads: all of them, the log's included, start after this line and are confined
     let settings = bound.graph().settings();
@@ -57,6 +59,9 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     };
     let log = live::initialise_log(bound.graph().settings())?;
     announcements::posture(posture.as_ref());
+    if let Some(warning) = beside_audit.filter(|_| posture.is_some()) {
+        tracing::warn!("{warning}");
+    }
     for name in bound.unused_sockets() {
         let what = "a socket of the service manager that no listener takes: its clients are not answered";
         tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");

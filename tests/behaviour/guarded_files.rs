@@ -323,3 +323,21 @@ fn an_audit_that_was_rotated_into_the_hands_of_others_is_not_written_and_calls_a
     eventually("the line that waited", || text(&file));
     eventually("calls again", || (proxy.post(FORM).status == 200).then_some(()));
 }
+
+#[test]
+fn an_audit_beside_the_configuration_and_the_key_is_warned_of_by_check_and_at_the_start() {
+    let (apart, _) = audited();
+    let printed = Outcome::of(&mut apart.command("check"), "").succeeded();
+    assert!(!printed.contains("audit's directory"), "{printed}");
+
+    let setup = Setup::to(&Endpoint::obliging());
+    let (file, audit) = (setup.vault_path("countersign.toml"), setup.vault_path("audit.jsonl"));
+    let setup = setup.more(&format!("[audit]\ntarget = \"file:{}\"\n", audit.display()));
+    let printed = Outcome::of(&mut setup.command("check"), "").succeeded();
+    let warned = printed.lines().find_map(|line| line.trim().strip_prefix("WARNING ").map(ToOwned::to_owned));
+    let warned = warned.unwrap_or_else(|| panic!("no warning in {printed}"));
+    let words = " is in the audit's directory, where this process can write while it serves";
+    assert!(warned.contains(words) && warned.contains(&file.display().to_string()), "{warned}");
+    let proxy = setup.start();
+    proxy.log.wait_for("the same words", |line| line.contains(&warned).then_some(()));
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use thiserror::Error;
 
-use super::{ca_file, refreshed_files};
+use super::guarded_files;
 use crate::config::settings::Settings;
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
@@ -41,10 +41,7 @@ pub(crate) struct LostAccess {
 impl KeptAccess {
     /// What a process that serves `settings` opens again; `file` is the configuration file.
     pub(crate) fn of(settings: &Settings, file: Option<&Path>, keys: &[WatchedKey]) -> Self {
-        let keys = keys.iter().flat_map(|key| key.store.watched());
-        let listeners = settings.listeners.iter().flat_map(refreshed_files);
-        let public = file.into_iter().chain(settings.routes.iter().filter_map(ca_file)).chain(listeners);
-        let read = keys.chain(public.map(Path::to_owned)).map(|path| (path, Purpose::Read));
+        let read = guarded_files(settings, file, keys).map(|path| (path, Purpose::Read));
         let audit = match &settings.audit.target {
             Some(Target::File(path)) => {
                 let directory = path.parent().map(|directory| (directory.to_owned(), Purpose::MakeFiles));

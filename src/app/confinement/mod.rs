@@ -1,5 +1,6 @@
 //! The rights that a configuration needs once it is loaded: the process gives up all others.
 
+pub(crate) mod audit_neighbours;
 pub(crate) mod kept_access;
 pub(crate) mod paths;
 pub(crate) mod resolver;
@@ -103,6 +104,18 @@ fn endpoints(settings: &Settings) -> impl Iterator<Item = &Endpoint> {
         TokenKeys::Url { endpoint, .. } => Some(endpoint),
     });
     settings.routes.iter().map(|route| &route.endpoint).chain(issuers)
+}
+
+/// Every file that is trusted or secret and read again while the process serves `settings`; `file` is the configuration
+/// file.
+fn guarded_files<'s>(
+    settings: &'s Settings,
+    file: Option<&'s Path>,
+    keys: &'s [WatchedKey],
+) -> impl Iterator<Item = PathBuf> {
+    let listeners = settings.listeners.iter().flat_map(refreshed_files);
+    let public = file.into_iter().chain(settings.routes.iter().filter_map(ca_file)).chain(listeners);
+    keys.iter().flat_map(|key| key.store.watched()).chain(public.map(Path::to_owned))
 }
 
 /// The files of a listener that are read again while it serves.
