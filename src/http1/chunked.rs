@@ -112,6 +112,12 @@ impl ChunkedDecoder {
         self.state == State::End
     }
 
+    /// How many bytes of data are announced and have not been read.
+    #[must_use]
+    pub fn announced(&self) -> u64 {
+        if self.state == State::Data { self.size } else { 0 }
+    }
+
     /// See [`super::framing::Framing::step`]. A malformed body never ends.
     pub(super) fn step(&mut self, received: &[u8]) -> Result<Step, BadChunk> {
         let step = self.read_on(received);
@@ -317,6 +323,16 @@ mod tests {
             for piece in 1..=body.len() {
                 assert_eq!(decoded(body.as_bytes(), piece), Err(BadChunk::Trailers), "{trailer:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_chunk_announces_is_known_before_its_data() {
+        let mut chunks = ChunkedDecoder::new(MOST_TRAILERS);
+        for (received, announced) in [("7f", 0), ("f;x\r", 0), ("\n", 0x7ff), ("abc", 0x7fc)] {
+            let step = chunks.step(received.as_bytes()).unwrap();
+            assert_eq!(step.skip + step.data, received.len());
+            assert_eq!(chunks.announced(), announced, "{received:?}");
         }
     }
 

@@ -93,6 +93,26 @@ fn a_body_that_grows_too_large_is_refused_while_it_arrives() {
 }
 
 #[test]
+fn a_chunk_that_announces_more_than_the_limit_leaves_is_refused_from_its_announcement() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint)
+        .route(r#"limits.body = "1 KiB""#)
+        .listener("limits.body_timeout = \"10m\"\nlimits.rate_grace = \"10m\"")
+        .start();
+    let behind = format!("200\r\n{}\r\n201\r\n", "x".repeat(512));
+    for announced in ["401\r\n", "ffffffff\r\n", "7fffffffffffffff\r\nA", "ffffffffffffffff\r\n", &behind] {
+        let mut client = proxy.connect();
+        client.send(&Draft::form("").unframed().field("Transfer-Encoding", "chunked"));
+        client.write(announced.as_bytes()); // and nothing more
+        let answer = client.answer();
+        proxy.assert_own(&answer, 413, "ProxyRequestTooLarge", "no");
+        assert!(closes(&answer.head));
+        assert_eq!(client.until_closed(), b"");
+    }
+    assert_eq!(endpoint.connections(), 0);
+}
+
+#[test]
 fn a_body_that_arrives_too_slowly_is_given_up() {
     let endpoint = Endpoint::obliging();
     let proxy = Setup::to(&endpoint).listener(r#"limits.body_timeout = "200ms""#).start();

@@ -57,7 +57,8 @@ pub enum BodyError {
 /// field.
 ///
 /// # Errors
-/// See [`BodyError`]. An announced length over the limit is refused before a byte is read. One that the budget could
+/// See [`BodyError`]. An announced length over the limit is refused before a byte is read, and a chunk that announces
+/// more than the limit leaves for it before its data is awaited. One that the budget could
 /// never hold is refused as soon as what has arrived exceeds the budget.
 pub async fn read(body: RequestBody, limits: BodyLimits, budget: &ByteBudget) -> Result<(Bytes, Held<'_>), BodyError> {
     let too_large = || BodyError::TooLarge { limit: limits.bytes };
@@ -88,7 +89,11 @@ async fn collect(mut body: RequestBody, limit: usize, held: &mut Held<'_>) -> Re
     let mut rest = BytesMut::new();
     loop {
         let come = first.len().saturating_add(rest.len());
-        let Some(frame) = next_frame(&mut body, come, held).await? else { break };
+        let frame = match next_frame(&mut body, come, limit, held).await? {
+            Next::Frame(frame) => frame,
+            Next::End => break,
+            Next::TooLarge => return Ok(None),
+        };
         let Ok(data) = frame.map_err(broken_off)?.into_data() else { continue }; // trailers mean nothing to a form
         let length = come.saturating_add(data.len());
         if length > limit {
@@ -110,17 +115,23 @@ async fn collect(mut body: RequestBody, limit: usize, held: &mut Held<'_>) -> Re
     Ok(Some(whole.freeze()))
 }
 
-/// The next frame of a body of which `come` bytes have arrived. While it is awaited, the bytes of it that have arrived
+/// What comes next of a body.
+enum Next {
+    Frame(Result<Frame<Bytes>, BrokenBody>),
+    End,
+    /// A chunk announces more than the limit leaves for it.
+    TooLarge,
+}
+
+/// What comes next of a body of which `come` bytes have arrived. While it is awaited, the bytes of it that have arrived
 /// count as held.
-async fn next_frame(
-    body: &mut RequestBody,
-    come: usize,
-    held: &mut Held<'_>,
-) -> Result<Option<Result<Frame<Bytes>, BrokenBody>>, NoMemory> {
+async fn next_frame(body: &mut RequestBody, come: usize, limit: usize, held: &mut Held<'_>) -> Result<Next, NoMemory> {
     poll_fn(|cx| {
         let frame = Pin::new(&mut *body).poll_frame(cx);
         match frame {
-            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            Poll::Ready(Some(frame)) => Poll::Ready(Ok(Next::Frame(frame))),
+            Poll::Ready(None) => Poll::Ready(Ok(Next::End)),
+            Poll::Pending if announces_more(body, limit.saturating_sub(come)) => Poll::Ready(Ok(Next::TooLarge)),
             Poll::Pending => match held.at_least(come.saturating_add(body.arrived())) {
                 Ok(()) => Poll::Pending,
                 Err(full) => Poll::Ready(Err(full)),
@@ -128,6 +139,11 @@ async fn next_frame(
         }
     })
     .await
+}
+
+/// Whether more bytes are announced than these. A chunk says how long it is before it comes.
+fn announces_more(body: &RequestBody, left: usize) -> bool {
+    usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > left)
 }
 
 fn broken_off(error: BrokenBody) -> BodyError {

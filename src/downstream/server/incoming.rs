@@ -307,6 +307,7 @@ impl<S: Socket> Received<S> {
         loop {
             let step = self.body.step(self.buffer.as_slice()).map_err(BrokenBody::Framing)?;
             self.buffer.skip(step.skip);
+            self.stream.note_framing(step.skip);
             if step.data > 0 {
                 return Poll::Ready(Ok(Some(self.buffer.take(step.data))));
             }
@@ -327,7 +328,8 @@ impl<S: Socket> UnreadBody for Incoming<S> {
         match &self.0.borrow().body {
             Framing::Length(left) => (*left, Some(*left)),
             chunks if chunks.is_over() => (0, Some(0)),
-            Framing::Chunked(_) | Framing::UntilClose => (0, None),
+            Framing::Chunked(chunks) => (chunks.announced(), None),
+            Framing::UntilClose => (0, None),
         }
     }
 

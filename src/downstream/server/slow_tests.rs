@@ -40,6 +40,32 @@ fn a_body_below_the_minimum_rate_is_refused_and_one_above_it_is_not() {
     });
 }
 
+#[test]
+fn the_bytes_that_frame_chunks_are_no_progress_of_a_body() {
+    paused(async {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (data, refused) in [(50, true), (101, false)] {
+            let mut client = connect(1 << 16);
+            client.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..60 {
+                sleep(Duration::from_secs(1)).await;
+                // six bytes for each byte of data
+                if client.write_all("1\r\nx\r\n".repeat(data).as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+            let _late = client.write_all(b"0\r\n\r\n").await;
+            let _gone = client.shutdown().await;
+            let expected = if refused {
+                closing("400 Bad Request", "the body comes slower than 100 B/s")
+            } else {
+                ok(&"x".repeat(60 * data))
+            };
+            assert_eq!(rest(&mut client).await, expected);
+        }
+    });
+}
+
 /// Asks for a form of 10,000 bytes back, and takes so many bytes of the response a second, until it ends. How many
 /// came, and after how many seconds.
 async fn read_slowly(step: usize) -> (usize, u64) {

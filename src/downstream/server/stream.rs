@@ -37,6 +37,8 @@ pub(super) struct ClientStream<S: Socket> {
     /// How many bytes have been read and written.
     received: u64,
     sent: u64,
+    /// How many of the received bytes frame a body. They are no progress of it.
+    framing: u64,
     /// The pace of the client, as it sends a body, and as it reads a response.
     sending: Pace,
     taking: Pace,
@@ -88,6 +90,7 @@ impl<S: Socket> ClientStream<S> {
             writing,
             received: 0,
             sent: 0,
+            framing: 0,
             sending: Pace::new(clocks.slowest),
             taking: Pace::new(clocks.slowest),
             watch: None,
@@ -108,7 +111,17 @@ impl<S: Socket> ClientStream<S> {
 
     /// A body begins.
     pub(super) const fn begin_body(&mut self) {
-        self.sending.begin(self.received);
+        self.sending.begin(self.progress());
+    }
+
+    /// So many of the bytes received frame the body.
+    pub(super) fn note_framing(&mut self, bytes: usize) {
+        self.framing = self.framing.wrapping_add(u64::try_from(bytes).unwrap_or_default());
+    }
+
+    /// How many bytes have been received that do not frame a body.
+    const fn progress(&self) -> u64 {
+        self.received.wrapping_sub(self.framing)
     }
 
     /// A response begins.
@@ -118,7 +131,7 @@ impl<S: Socket> ClientStream<S> {
 
     /// More of a body is waited for. Ready when the client sends it too slowly.
     pub(super) fn poll_slow_body(&mut self, cx: &mut Context<'_>) -> Poll<TooSlow> {
-        let end = self.sending.wait(self.received, Duration::MAX, Instant::now());
+        let end = self.sending.wait(self.progress(), Duration::MAX, Instant::now());
         self.deadline.set(end);
         self.deadline.poll(cx).map(|()| TooSlow(self.sending.rate()))
     }

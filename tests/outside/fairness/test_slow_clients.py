@@ -197,6 +197,40 @@ def test_a_body_below_the_minimum_rate_is_refused_as_too_slow(countersign_bin, t
         assert "slower than 1 KiB/s" in lines[0]["error"]
 
 
+def chunked_head(address, client):
+    return head(address, client, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+
+
+def test_a_chunk_that_announces_more_than_the_limit_is_refused_at_once(countersign_bin, tmp_path):
+    patient = {"near": 'limits.rate_grace = "10m"\nlimits.body_timeout = "10m"'}
+    with start(countersign_bin, tmp_path, listeners=patient) as stage:
+        for size in (b"1000001", b"ffffffff", b"7fffffffffffffff"):
+            with connections(stage.near, 1, chunked_head(stage.near, "greedy") + size + b"\r\n") as (client,):
+                assert client.recv(4096).startswith(b"HTTP/1.1 413 "), size
+
+
+def test_chunks_of_one_byte_do_not_make_a_slow_body_look_fast(countersign_bin, tmp_path):
+    """300 bytes of data a second, below the minimum, in 1,800 bytes of chunks, above it."""
+    limits = {"near": 'limits.rate_grace = "2s"\nlimits.body_timeout = "10m"'}
+    with start(countersign_bin, tmp_path, listeners=limits) as stage:
+        with connections(stage.near, 1, chunked_head(stage.near, "greedy")) as (client,):
+            over = threading.Event()
+
+            def send():
+                while not over.wait(0.1):
+                    with contextlib.suppress(OSError):
+                        client.sendall(b"1\r\nx\r\n" * 30)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            try:
+                refusal = client.recv(4096)
+            finally:
+                over.set()
+                sender.join()
+        assert refusal.startswith(b"HTTP/1.1 408 ")
+
+
 def test_an_endpoint_that_is_slow_is_not_the_fault_of_its_client(countersign_bin, tmp_path):
     with start(countersign_bin, tmp_path, listeners={"near": 'limits.rate_grace = "1s"'}) as stage:
         with connections(stage.near, 1, call(stage.near, "greedy", b"Action=Slow")) as sockets:
