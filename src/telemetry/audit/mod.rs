@@ -5,7 +5,8 @@
 //! target (`sink`); exchanges never wait for it. A line that cannot be written is tried again every second. A target
 //! that neither takes a line nor fails counts as one that cannot be written as well (`stall`). Until the line is
 //! written, [`WhenFull::Refuse`] refuses all further requests; [`WhenFull::Drop`] fills the queue first, and then drops
-//! lines and counts them. Lines are not synced to the disk: those of the last seconds before a power cut may be missing.
+//! lines and counts them. Lines are not synced to the disk: those of the last seconds before a power cut may be
+//! missing.
 
 mod line;
 mod sink;
