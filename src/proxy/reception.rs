@@ -62,9 +62,9 @@ pub(super) fn admit(callers: &Callers, listener: &ListenerMetrics, audit: &Audit
     }
 }
 
-/// Notes in the record of a refused request whose it is, where the connection says so: the request may have been refused
-/// before it was authenticated, and the refusals of a known client are never sampled. Requests that are served are
-/// authenticated by themselves, so only refused ones pay for this.
+/// Notes in the record of a refused request whose it is, where the connection says so: the request may have been
+/// refused before it was authenticated, and the refusals of a known client are never sampled. Requests that are served
+/// are authenticated by themselves, so only refused ones pay for this.
 pub(super) fn note_known(callers: &Callers, peer: &PeerEvidence, record: &mut ExchangeRecord) {
     if let Some((client, method)) = callers.known_by_connection(&evidence_of(peer)) {
         record.client = Some(client.into());
