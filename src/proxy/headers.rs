@@ -141,8 +141,14 @@ pub fn relay(fields: &mut Fields, request_id: &[u8]) {
 }
 
 fn is_dropped(name: &[u8]) -> bool {
-    let start = name.get(..FOR_WEB_PAGES.len());
-    DROPPED.contains(name) || start.is_some_and(|start| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
+    let is_listed = |name: &[u8]| {
+        let start = name.get(..FOR_WEB_PAGES.len());
+        DROPPED.contains(name) || start.is_some_and(|start| start.eq_ignore_ascii_case(FOR_WEB_PAGES))
+    };
+    let is_mark = |byte: &u8| !byte.is_ascii_alphanumeric();
+    // to what makes variables of fields (CGI, WSGI, Rack), `Transfer_Encoding` is the same as `Transfer-Encoding`
+    let in_variables = || name.iter().map(|byte| if is_mark(byte) { b'-' } else { *byte }).collect::<Vec<_>>();
+    is_listed(name) || (name.iter().any(|byte| is_mark(byte) && *byte != b'-') && is_listed(&in_variables()))
 }
 
 /// Whether any `Connection` field lists this name. A value with bytes beyond ASCII still lists its names.
@@ -192,6 +198,14 @@ mod tests {
             let mut sent = fields(&[(name, "theirs")]);
             relay(&mut sent, b"id");
             assert_eq!(sent.contain(name), of_endpoint == EndpointsField::Passed, "{name}");
+        }
+        let dropped = WRITTEN.into_iter().filter(|field| field.of_endpoint == EndpointsField::Dropped);
+        for name in dropped.map(|field| field.name).filter(|name| name.contains('-')) {
+            for spelled in [name.replace('-', "_"), name.to_uppercase().replace('-', ".")] {
+                let mut sent = fields(&[(&spelled, "theirs")]);
+                relay(&mut sent, b"id");
+                assert_eq!(names(&sent), [REQUEST_ID], "{spelled}");
+            }
         }
         for name in NEVER_PASSED {
             let mut sent = fields(&[(name, "theirs")]);

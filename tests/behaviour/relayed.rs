@@ -159,6 +159,19 @@ fn an_endpoint_that_codes_its_answer_beyond_chunked_gets_nothing_of_it_relayed()
     assert_eq!(answer.head.field("content-encoding"), Some("aws-chunked"), "it is the content's, whatever it means");
 }
 
+#[test]
+fn a_field_of_the_endpoint_that_imitates_one_of_the_framing_or_of_ours_is_not_relayed() {
+    let endpoint = Endpoint::saying(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer_Encoding: gzip\r\nCONTENT_LENGTH: 7\r\n\
+          Transfer.Encoding: chunked\r\nX_Proxy_Sent: no\r\nCountersign_Request_Id: forged\r\n\
+          Access_Control_Allow_Origin: *\r\nX_Kept: 1\r\n\r\nok",
+        After::KeepOpen,
+    );
+    let answer = Setup::to(&endpoint).start().post(FORM).expect(200);
+    assert_eq!(answer.text(), "ok");
+    assert_eq!(answer.head.names(), ["content-length", "countersign-request-id", "date", "x_kept"]);
+}
+
 /// What an endpoint does that has answered before it has read all of a request.
 #[derive(Clone, Copy, Debug)]
 enum Early {

@@ -29,7 +29,9 @@ const FAMILIES: &[(&str, &str)] = &[
     // the headers that clouds sign, and some of which name the operation or hold a token
     ("x-acs", SIGNED),
     ("x-amz", SIGNED),
+    ("x-ca", SIGNED),
     ("x-content", SIGNED),
+    ("x-goog", SIGNED),
     ("x-nifty", SIGNED),
     ("x-security", SIGNED),
     ("x-tc", SIGNED),
@@ -37,6 +39,8 @@ const FAMILIES: &[(&str, &str)] = &[
     ("api-key", CREDENTIALS),
     ("x-api-key", CREDENTIALS),
     ("x-auth", CREDENTIALS),
+    ("ocp-apim", CREDENTIALS),
+    ("x-functions-key", CREDENTIALS),
     ("remote", IDENTITY),
     ("x-authenticated", IDENTITY),
     ("x-client-verify", IDENTITY),
@@ -63,28 +67,47 @@ const FAMILIES: &[(&str, &str)] = &[
 /// Words that decide about every name in which they stand.
 const WORDS: &[(&str, &str)] = &[
     ("authorization", CREDENTIALS),
+    ("accesstoken", CREDENTIALS),
+    ("apikey", CREDENTIALS),
+    ("assertion", CREDENTIALS),
+    ("authtoken", CREDENTIALS),
+    ("bearer", CREDENTIALS),
     ("cookie", CREDENTIALS),
     ("cookie2", CREDENTIALS),
     ("credential", CREDENTIALS),
     ("credentials", CREDENTIALS),
+    ("jwt", CREDENTIALS),
     ("password", CREDENTIALS),
     ("secret", CREDENTIALS),
     ("signature", CREDENTIALS),
     ("token", CREDENTIALS),
+    ("wsse", CREDENTIALS),
+    ("behalf", IDENTITY),
     ("cert", IDENTITY),
     ("certificate", IDENTITY),
     ("dn", IDENTITY),
+    ("impersonate", IDENTITY),
+    ("principal", IDENTITY),
     ("ssl", IDENTITY),
+    ("sudo", IDENTITY),
+    ("userid", IDENTITY),
+    ("userinfo", IDENTITY),
+    ("username", IDENTITY),
     // `X-HTTP-Method-Override`, `X-Original-URL`, `X-Rewrite-URL`, `X-Envoy-Original-Path` and their relatives
+    // and those that Rack and nginx obey (`X-Accel-Mapping`, `X-Sendfile-Type`), and that WSGI does (`X-Script-Name`)
+    ("accel", OUTRANKS),
     ("action", OUTRANKS),
     ("command", OUTRANKS),
     ("host", OUTRANKS),
+    ("httpmethod", OUTRANKS),
     ("method", OUTRANKS),
     ("operation", OUTRANKS),
     ("original", OUTRANKS),
     ("override", OUTRANKS),
     ("path", OUTRANKS),
     ("rewrite", OUTRANKS),
+    ("script", OUTRANKS),
+    ("sendfile", OUTRANKS),
     ("target", OUTRANKS),
     ("uri", OUTRANKS),
     ("url", OUTRANKS),
@@ -92,8 +115,10 @@ const WORDS: &[(&str, &str)] = &[
     ("nonce", SIGNED),
     ("addr", ORIGIN),
     ("address", ORIGIN),
+    ("clientip", ORIGIN),
     ("forwarded", ORIGIN),
     ("ip", ORIGIN),
+    ("realip", ORIGIN),
     ("referer", ORIGIN),
     ("via", ORIGIN),
 ];
@@ -106,8 +131,16 @@ pub(super) fn never_forwarded(name: &str) -> Option<&'static str> {
     let of_family =
         |family: &str| name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     let family = FAMILIES.iter().find(|(family, _)| of_family(family));
-    let word = || WORDS.iter().find(|(word, _)| name.split('-').any(|part| part == *word));
+    let word = || WORDS.iter().find(|(word, _)| name.split('-').any(|part| says(part, word)));
     family.or_else(word).map(|(_, why)| *why)
+}
+
+/// Words of this many letters decide as well where another one is written to them without a mark (`X-OriginalURL`).
+/// Shorter ones end other words: `action` is in `transaction`.
+const GLUED: usize = 7;
+
+fn says(part: &str, word: &str) -> bool {
+    part == word || (word.len() >= GLUED && (part.starts_with(word) || part.ends_with(word)))
 }
 
 #[cfg(test)]
@@ -134,6 +167,13 @@ mod tests {
                 "x-csrf-token",
                 "x-signature",
                 "x-auth",
+                "apikey",
+                "x-apikey",
+                "ocp-apim-subscription-key",
+                "x-functions-key",
+                "x-jwt-assertion",
+                "x-wsse",
+                "x-accesstoken",
             ],
         ),
         (
@@ -153,6 +193,9 @@ mod tests {
                 "x-sdk-date",
                 "x-security-token",
                 "x-content-sha256",
+                "x-ca-key",
+                "x-goog-iap-jwt-assertion",
+                "x-goog-authenticated-user-email",
             ],
         ),
         (
@@ -174,6 +217,15 @@ mod tests {
                 "x-action",
                 "x-operation",
                 "x-method",
+                "x-originalurl",
+                "x-rewriteurl",
+                "x-methodoverride",
+                "x-httpmethodoverride",
+                "x-httpmethod",
+                "x-script-name",
+                "script-name",
+                "x-sendfile-type",
+                "x-accel-mapping",
             ],
         ),
         (
@@ -194,6 +246,15 @@ mod tests {
                 "x-ssl-client-verify",
                 "ssl-client-s-dn",
                 "x-consumer-username",
+                "impersonate-user",
+                "impersonate-group",
+                "impersonate-extra-scopes",
+                "x-ms-client-principal",
+                "x-ms-client-principal-id",
+                "x-ms-client-principal-name",
+                "x-on-behalf-of",
+                "sudo",
+                "x-username",
             ],
         ),
         (
@@ -286,6 +347,8 @@ mod tests {
             "x-requested-by",
             "openstack-api-version",
             "priority",
+            "x-transaction-id",
+            "x-ms-client-request-id",
         ] {
             assert_eq!(never_forwarded(name), None, "{name}");
         }
