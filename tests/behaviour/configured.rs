@@ -150,6 +150,23 @@ fn a_route_that_would_forward_what_outranks_the_form_is_refused_by_check_and_run
 }
 
 #[test]
+fn a_configuration_from_a_pipe_is_checked_by_every_name_of_standard_input() {
+    let vault = Vault::with(ID, SECRET);
+    let (file, identity) = (vault.key_file(), vault.identity_file());
+    let text = format!(
+        "[listener.local]\naddress = \"127.0.0.1:0\"\nany_local = true\n\
+         [route.main]\nendpoint = \"http://127.0.0.1:9/\"\n\
+         [key.main]\nfile = \"{}\"\nidentity_file = \"{}\"\n",
+        file.display(),
+        identity.display(),
+    );
+    for name in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        let outcome = Outcome::of(program().args(["check", "--config", name]), &text);
+        assert_eq!(outcome.code, 0, "{name}: {outcome:?}");
+    }
+}
+
+#[test]
 fn the_environment_alone_configures_a_proxy_that_serves() {
     let endpoint = Endpoint::obliging();
     let vault = Arc::new(Vault::with(ID, SECRET));

@@ -24,13 +24,19 @@ pub(crate) fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// The same for a file that is not a secret. Of a directory at the top of the file system (/etc) root may read only the
-/// file: there may be secrets beside it.
+/// file: there may be secrets beside it. What has no path (the pipe behind /dev/stdin) is in no directory: no rule can
+/// name it, and none is needed for it.
 pub(crate) fn directories_of_public(file: &Path, user: User) -> BTreeSet<PathBuf> {
     let narrow = |path: PathBuf| match user {
-        User::Root if path.components().count() <= 2 => file.to_owned(),
-        User::Root | User::Other => path,
+        User::Root if path.components().count() <= 2 => (!is_nameless(file)).then(|| file.to_owned()),
+        User::Root | User::Other => Some(path),
     };
-    directories_of(file).into_iter().map(narrow).collect()
+    directories_of(file).into_iter().filter_map(narrow).collect()
+}
+
+/// Whether a path leads, through a link of /proc, to a descriptor of something that is in no directory.
+fn is_nameless(file: &Path) -> bool {
+    file.exists() && file.canonicalize().is_err()
 }
 
 /// Whose files the process can read by their permissions.
@@ -102,6 +108,22 @@ mod tests {
         assert_eq!(strings(directories_of(Path::new("/key.age"))), ["/key.age"]);
         let found = strings(directories_of(Path::new("/proc/self/key.age")));
         assert!(!found.iter().any(|path| path == "/" || path == "/proc"), "{found:?}");
+    }
+
+    #[test]
+    fn a_pipe_is_in_no_directory_and_no_rule_names_it() {
+        use std::os::fd::AsRawFd as _;
+
+        let (reads, _writes) = std::io::pipe().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = PathBuf::from(format!("/proc/self/fd/{}", reads.as_raw_fd()));
+        let link = directory.path().join("stdin");
+        symlink(&pipe, &link).unwrap();
+        assert!(is_nameless(&pipe) && is_nameless(&link));
+        assert!(!is_nameless(directory.path()) && !is_nameless(&directory.path().join("missing")));
+        for user in [User::Root, User::Other] {
+            assert!(!directories_of_public(&link, user).contains(&link));
+        }
     }
 
     #[test]
