@@ -3,7 +3,8 @@
 //!
 //! Two questions. Who may write it (`writers`): a file that somebody other than root and our own user could change, or
 //! replace by renaming something on the way to it, is refused. Who may read it (`readers`): a secret that others can
-//! read is refused as well. A file that lines are appended to (`appended`) stands between the two. `docs/security/files.md` has the table of which file is held to what.
+//! read is refused as well. A file that lines are appended to (`appended`) stands between the two.
+//! `docs/security/files.md` has the table of which file is held to what.
 
 mod appended;
 mod bounded;
