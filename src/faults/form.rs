@@ -29,7 +29,7 @@ rows! {
         .keeping_the_connection();
     LINE_BREAK = refused(400, "MalformedQueryString", info("form.encoding");
         "The form has a line break that is not escaped.";
-        "Write `%0A` if a value has one. Send a file without the end of its last line: `curl -d @FILE`, not `--data-binary`.")
+        "Write `%0A` if a value has one. Send a file without its last line end: `curl -d @FILE`, not `--data-binary`.")
         .keeping_the_connection();
     OTHER_CHARSET = refused(400, "MalformedQueryString", info("form.encoding");
         "The `Content-Type` names a charset other than UTF-8, and the form has characters beyond ASCII.";

@@ -68,7 +68,7 @@ rows! {
         "Send the parameters in the body of a POST.");
     MEDIA_TYPE = refused(415, "ProxyUnsupportedMediaType", info("media_type");
         "The Content-Type is not `application/x-www-form-urlencoded` in UTF-8.";
-        "Send a form; the message says what came. Services with JSON, REST or MWS documents are not what countersign signs for.");
+        "Send a form; the message says what came. countersign does not sign for JSON, REST or MWS documents.");
     CONTENT_ENCODING = refused(415, "ProxyUnsupportedMediaType", info("media_type");
         "The body has a Content-Encoding.";
         "Turn off request compression in the client.");

@@ -13,7 +13,8 @@ pub struct RequestTemplate {
 }
 
 impl RequestTemplate {
-    /// For form POSTs to `path` at `host`, sent by the proxy `via`, a program called `user_agent`. `None` when one of them is not allowed in a head.
+    /// For form POSTs to `path` at `host`, sent by the proxy `via`, a program called `user_agent`. `None` when one of
+    /// them is not allowed in a head.
     #[must_use]
     pub fn new(host: &str, path: &str, via: &str, user_agent: &str) -> Option<Self> {
         let user_agent = HeaderValue::from_str(user_agent).ok()?;

@@ -41,8 +41,8 @@ pub(crate) enum HeadError {
     WebPage,
     /// `Host` is not one of the listener's names.
     #[error(
-        "the Host is not one of this listener's names; add it to the listener's or the route's `hosts` if it should be: \
-         it is {0}"
+        "the Host is not one of this listener's names; add it to the listener's or the route's `hosts` if it should be \
+         (it is {0})"
     )]
     ForeignHost(ShownName),
     /// The same, where the client takes this for a forward proxy: the target is a URL of another host.
@@ -301,8 +301,8 @@ fn names_us(via: &[u8]) -> bool {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The charset of a form. [`FORM`] stands alone or with a `charset` (RFC 9110 section 8.3: names without regard to case,
-/// values possibly quoted). `None` for anything else.
+/// The charset of a form. [`FORM`] stands alone or with a `charset` (RFC 9110 section 8.3: names without regard to
+/// case, values possibly quoted). `None` for anything else.
 fn charset(media_type: &[u8]) -> Option<Charset> {
     // the common case first: no parameters
     if media_type.eq_ignore_ascii_case(FORM.as_bytes()) {

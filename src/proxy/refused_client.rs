@@ -68,8 +68,8 @@ pub(crate) struct Refused {
 
 #[derive(Debug, Error)]
 #[error(
-    "`countersign policy explain --config FILE --client {client} --route {route} --action {action}`, with the parameters \
-     of the call as PARAMETER=VALUE, says more"
+    "`countersign policy explain --config FILE --client {client} --route {route} --action {action}`, with the \
+     parameters of the call as PARAMETER=VALUE, says more"
 )]
 struct Explain {
     client: String,

@@ -6,8 +6,8 @@ use super::spans::{FormText, Span, SpanCollector};
 use super::{percent, scan};
 
 /// Reads `body` as the URL standard's form parser does, but for three things, which are errors: a `%` without two
-/// hexadecimal digits after it, a line break that is not escaped, and text that is not UTF-8 once decoded. Keeps at most `max` parameters and ignores the
-/// others.
+/// hexadecimal digits after it, a line break that is not escaped, and text that is not UTF-8 once decoded. Keeps at
+/// most `max` parameters and ignores the others.
 pub(super) fn decode(body: &[u8], max: usize) -> Result<(FormText<'_>, Vec<Span>), FormError> {
     if let Some(spans) = canonical_spans(body, max) {
         return Ok((FormText::Canonical(body), spans));
@@ -35,8 +35,8 @@ fn canonical_spans(body: &[u8], max: usize) -> Option<Vec<Span>> {
 
 /// The decoded bytes, which need not be UTF-8, and the parameters in them.
 ///
-/// No program escapes all but line breaks: such a form is a file that was sent as it lies there, and the end of its last
-/// line would be signed as a part of the last value.
+/// No program escapes all but line breaks: such a form is a file that was sent as it lies there, and the end of its
+/// last line would be signed as a part of the last value.
 fn decode_copy(body: &[u8], max: usize) -> Result<(Vec<u8>, Vec<Span>), FormError> {
     let mut text = Vec::with_capacity(body.len().saturating_add(scan::COPIED_AT_ONCE));
     let mut collector = SpanCollector::new(max);

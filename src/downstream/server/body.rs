@@ -33,7 +33,10 @@ pub enum BodyError {
         limit: usize,
     },
     /// Not complete in time.
-    #[error("the body did not arrive within {} seconds, which is `limits.body_timeout` of the listener", .deadline.as_secs())]
+    #[error(
+        "the body did not arrive within {} seconds, which is `limits.body_timeout` of the listener",
+        .deadline.as_secs()
+    )]
     TooSlow {
         /// The limit.
         deadline: Duration,
