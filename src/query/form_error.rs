@@ -16,8 +16,8 @@ pub enum FormError {
     /// A CR or LF that is not escaped.
     #[error(
         "the form has a line break at byte {offset}: write %0A if a value has one; if the form is a file, send it \
-         without the end of its last line, as `curl -d @FILE` does and `curl --data-binary @FILE` or `wget --post-file` \
-         do not"
+         without the end of its last line, as `curl -d @FILE` does and `curl --data-binary @FILE` or `wget \
+         --post-file` do not"
     )]
     LineBreak {
         /// Offset of the line break in the body, from 0.
