@@ -7,7 +7,7 @@ use crate::http1::Persistence;
 /// A warning is for what a client or endpoint that works as intended does not cause, and an operator should look into:
 /// a call that is not allowed, a request that two parsers could read differently, an endpoint that breaks off. Mistakes
 /// and limits are `Info`. Every such line was caused by a request. Of a flood of refusals of strangers only the first
-/// have lines ([`crate::telemetry::refusals`]); each refusal of a client that is known has one.
+/// have lines (`telemetry::refusals`); each refusal of a client that is known has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// An operator has to act: the endpoint is not trusted, or there is a bug.

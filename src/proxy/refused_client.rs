@@ -62,8 +62,9 @@ const fn wanted(method: Method) -> &'static str {
 pub(crate) struct Refused {
     pub(super) denied: Denied,
     action: String,
+    /// Boxed: every error of an exchange would be as large as this one.
     #[source]
-    explain: Explain,
+    explain: Box<Explain>,
 }
 
 #[derive(Debug, Error)]
@@ -80,6 +81,6 @@ struct Explain {
 impl Refused {
     pub(super) fn new(denied: Denied, client: &ClientIdentity<'_>, route: &str, action: &str) -> Self {
         let explain = Explain { client: client.name().to_owned(), route: route.to_owned(), action: action.to_owned() };
-        Self { denied, action: action.to_owned(), explain }
+        Self { denied, action: action.to_owned(), explain: Box::new(explain) }
     }
 }

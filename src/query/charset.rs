@@ -36,7 +36,7 @@ impl Charset {
             return Some(Self::Utf8);
         }
         let begins = |with: &&str| name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-        LIKE_ASCII.iter().any(|with| begins(&with)).then_some(Self::LikeAscii)
+        LIKE_ASCII.iter().any(begins).then_some(Self::LikeAscii)
     }
 
     /// Checks that a form, as it was received, means in UTF-8 what it means in this charset.

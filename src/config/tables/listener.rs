@@ -82,12 +82,14 @@ fn listen_address(table: &mut Table<'_>) -> Option<ListenOn> {
 
 /// Permission bits in octal, as for `chmod`.
 pub(crate) fn permissions(given: &Given<'_>) -> Result<u32, String> {
-    let wrong = || match given {
+    let wrong = || {
         // the file may say 0o660, and whoever wrote it does not know it as 432
-        Given::Integer(number @ 0..) => {
-            format!("the number {number} (octal 0o{number:o}) is not a mode: write octal digits in quotes, as \"0660\"")
+        if let Given::Integer(number @ 0..) = given {
+            return format!(
+                "the number {number} (octal 0o{number:o}) is not a mode: write octal digits in quotes, as \"0660\""
+            );
         }
-        other => format!("{} is not a mode: write e.g. \"0660\", in quotes", other.shown()),
+        format!("{} is not a mode: write e.g. \"0660\", in quotes", given.shown())
     };
     let text = given.as_text().ok_or_else(wrong)?;
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
