@@ -50,12 +50,13 @@ fn requests() -> Vec<Draft> {
         .extend(["&Manifest=MARKERVALUE", "&a=MARKERVALUE%", "&a=MARKERVALUE%ff", "&signature=MARKERVALUE"].map(form));
     drafts
         .extend(["MARKERVALUE", "Action=MARKERVALUE", "Action=MARKER-VALUE", "Action=&b=MARKERVALUE"].map(Draft::form));
-    drafts.push(form("").path("/MARKERPATH"));
+    // Host, path and media type are named in refusals on purpose: who sent them has to see what came
+    drafts.push(form("").path("/nowhere"));
     drafts.push(form("").path("/?MARKERQUERY=MARKERVALUE"));
     drafts.push(form("").line("GET /?Action=MARKERVALUE HTTP/1.1"));
-    drafts.push(form("").instead("Host", "marker.host"));
+    drafts.push(form("").instead("Host", "other.host"));
     drafts.push(form("").field("Origin", "https://marker.example"));
-    drafts.push(form("").instead("Content-Type", "marker/type"));
+    drafts.push(form("").instead("Content-Type", "other/type"));
     drafts.push(form("").field("Expect", "marker-expectation"));
     drafts.push(form("").line("POST / HTTP/9.MARKER"));
     drafts.push(form("").field("Transfer-Encoding", "MARKERCODING"));

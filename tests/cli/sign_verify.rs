@@ -50,6 +50,10 @@ fn with_signature_of(sent: &str, signed: &str) -> String {
 const QUERY: &str = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=ListJobs&Marker=a%20b&SignatureMethod=HmacSHA256\
     &SignatureVersion=2&Timestamp=2011-06-20T22%3A30%3A59.556Z&Version=2010-06-01";
 
+/// Cases whose forms are refused before they are signed: their names are not printable ASCII, or differ only by case,
+/// `_` or `-`, or a value has a line break that is not escaped.
+const REFUSED: [&str; 4] = ["p-name-001", "p-sort-001", "p-sort-003", "p-body-encoding-006"];
+
 #[test]
 fn every_vector_is_signed_as_independent_implementations_sign_it_and_verifies() {
     for line in include_str!("../vectors/sigv2.jsonl").lines() {
@@ -63,6 +67,10 @@ fn every_vector_is_signed_as_independent_implementations_sign_it_and_verifies() 
         ]
         .concat();
         let signed = run(&arguments, &environment, text("body").as_bytes());
+        if REFUSED.contains(&text("id")) {
+            assert_eq!((signed.stdout.as_str(), signed.code), ("", 65), "{}", text("id"));
+            continue;
+        }
         let query = text("string_to_sign").splitn(4, '\n').nth(3).unwrap();
         let expected = format!("{query}&Signature={}\n", percent::encode(text("signature")));
         assert_eq!((signed.stdout.as_str(), signed.code), (expected.as_str(), 0), "{}", text("id"));
@@ -80,8 +88,11 @@ fn one_line_end_belongs_to_the_shell_and_no_more() {
     for end in ["\n", "\r\n"] {
         assert_eq!(sign(&[], format!("Action=ListJobs&Marker=a{end}").as_bytes()).stdout, expected, "{end:?}");
     }
-    assert!(sign(&[], b"Action=ListJobs&Marker=a\n\n").stdout.contains("Marker=a%0A&"));
-    assert!(sign(&[], b"Action=ListJobs&Marker=a\r").stdout.contains("Marker=a%0D&"));
+    for more in ["\n\n", "\r"] {
+        let refused = sign(&[], format!("Action=ListJobs&Marker=a{more}").as_bytes());
+        assert_eq!((refused.code, refused.stdout.as_str()), (65, ""), "{more:?}");
+        assert!(refused.stderr.contains("line break at byte 24"), "{}", refused.stderr);
+    }
 }
 
 #[test]
@@ -134,7 +145,7 @@ fn a_form_that_cannot_be_signed_is_a_data_error() {
         ("Version=1", "the form has no Action"),
         ("Action=ListJobs&a=%4", "`%` at byte 18"),
         ("Action=ListJobs&a=1&a=2", "parameter 'a' appears more than once"),
-        ("Action=ListJobs&signature=1", "parameter 'signature' differs from a reserved name only by case"),
+        ("Action=ListJobs&signature=1", "parameter 'signature' could be taken for the reserved parameter Signature"),
         ("Action=List%20Jobs", "not the name of an operation"),
     ] {
         let refused = sign(&[], form.as_bytes());

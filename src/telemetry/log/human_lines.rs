@@ -141,6 +141,15 @@ impl Fields {
 }
 
 impl Visit for Fields {
+    /// The message of a line that is put together field by field is a text like others, and stands without quotes.
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.add(field, format_args!("{value}"));
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+
     /// Values that were formatted come here too: `tracing` gives them a `Debug` that is their `Display`.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.add(field, format_args!("{value:?}"));

@@ -1,5 +1,7 @@
 //! The rules for request heads, written down a second time: in one pass over the fields, and without a gravest fault.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use countersign::http1::{self, RequestHead};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
@@ -51,7 +53,7 @@ pub(super) fn is_lawful(request: &Request<()>, names: &[&str]) -> bool {
     request.method() == "POST"
         && request.uri().to_string().as_str() == "/" // as text: to `Uri` itself, `/?` is `/`
         && host.len() == 1
-        && names.contains(&lower(host[0]).as_str())
+        && is_own(&lower(host[0]), names)
         && media_type.len() == 1
         && is_form(&lower(media_type[0]))
         && framing.len() <= 1
@@ -60,7 +62,8 @@ pub(super) fn is_lawful(request: &Request<()>, names: &[&str]) -> bool {
         && (headers.contains_key("content-length") || headers.contains_key("transfer-encoding"))
         && values(headers, "expect").iter().all(|value| lower(value) == "100-continue")
         && !headers.keys().any(|name| imitates(name.as_str()))
-        && !["origin", "sec-fetch-site", "content-encoding"].iter().any(|name| headers.contains_key(*name))
+        && values(headers, "content-encoding").iter().all(|value| lower(value) == "identity")
+        && !["origin", "sec-fetch-site"].iter().any(|name| headers.contains_key(*name))
         && !values(headers, "via").iter().any(|via| {
             let hop = |hop: &[u8]| String::from_utf8_lossy(hop).trim_matches([' ', '\t']) == "1.1 countersign";
             // bytes beyond ASCII make it text that nobody of ours wrote
@@ -83,8 +86,43 @@ fn values<'h>(headers: &'h HeaderMap, wanted: &str) -> Vec<&'h [u8]> {
     headers.iter().filter(|(name, _)| *name == wanted).map(|(_, value)| value.as_bytes()).collect()
 }
 
+/// Whether a listener is called by one of `names`, or by a loopback name with any port or none.
+fn is_own(host: &str, names: &[&str]) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((_, end)) if end.ends_with(']') => host,
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok() => name,
+        Some(_) => "",
+        None => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let in_brackets = || name.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    names.contains(&host)
+        || name == "localhost"
+        || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || in_brackets().is_some_and(|address| address.to_canonical().is_loopback())
+}
+
+/// A form, in UTF-8 or in a charset that has ASCII in its place: whether its body is ASCII then, the head does not say.
 fn is_form(media_type: &str) -> bool {
+    const LIKE_ASCII: [&str; 11] = [
+        "ascii",
+        "us-ascii",
+        "ansi_x3.4",
+        "iso-8859-",
+        "iso8859-",
+        "iso_8859-",
+        "latin",
+        "windows-125",
+        "cp125",
+        "koi8-",
+        "euc-",
+    ];
+    let is_charset = |part: &str| {
+        let Some(value) = part.strip_prefix("charset=") else { return false };
+        let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+        let name = quoted.unwrap_or(value);
+        ["utf-8", "utf8"].contains(&name) || LIKE_ASCII.iter().any(|begin| name.starts_with(begin))
+    };
     let mut parts = media_type.split(';').map(|part| part.trim_matches([' ', '\t']));
-    parts.next() == Some("application/x-www-form-urlencoded")
-        && parts.all(|part| part.is_empty() || part == "charset=utf-8" || part == "charset=\"utf-8\"")
+    parts.next() == Some("application/x-www-form-urlencoded") && parts.all(|part| part.is_empty() || is_charset(part))
 }

@@ -93,11 +93,17 @@ def test_data_urlencode_arrives_as_it_was_typed(url, tmp_path):
 
 
 def test_a_file_of_binary_data_is_sent_unchanged(url, tmp_path):
-    form = b"Action=CreateJob&raw=\xc3\xa9 \n\r\n\x00;'&escaped=%C3%A9+%0A"
+    form = b"Action=CreateJob&raw=\xc3\xa9 \t\x00;'&escaped=%C3%A9+%0A"
     (tmp_path / "form").write_bytes(form)
     result = curl("--data-binary", f"@{tmp_path / 'form'}", url)
     assert result.statuses == [200]
-    assert (result.echoed["raw"], result.echoed["escaped"]) == ("é \n\r\n\0;'", "é \n")
+    assert (result.echoed["raw"], result.echoed["escaped"]) == ("é \t\0;'", "é \n")
+
+
+def test_a_file_that_ends_with_a_raw_line_break_is_refused(url, tmp_path):
+    (tmp_path / "form").write_bytes(b"Action=CreateJob&x=a\n")
+    assert curl("--data-binary", f"@{tmp_path / 'form'}", url).statuses == [400]
+    assert curl("--data", f"@{tmp_path / 'form'}", url).statuses == [200], "curl strips it here"
 
 
 @pytest.mark.parametrize("length", [40, 200 * 1024, BODY_LIMIT])

@@ -38,8 +38,11 @@ CLIENTS_OWN = {
     "X-Amz-Signature": "0",
 }
 
+# names are printable ASCII; values may be any text
+NAME_PIECES = [piece for piece in PIECES if piece.isascii()]
+
 # what must be escaped, or would mean something else; `=` only in names
-MEANINGFUL = {"name": set(b"&=+%"), "value": set(b"&+%")}
+MEANINGFUL = {"name": set(b"&=+%"), "value": set(b"&+%\r\n")}
 
 
 def text(rng, pieces, shortest, longest):
@@ -47,12 +50,13 @@ def text(rng, pieces, shortest, longest):
 
 
 def parameters(rng):
-    """Unique names, so that a form has one reading only."""
-    found = {}
+    """Names that no reader takes for one another, so that a form has one reading only."""
+    found, folded = {}, {"action", "version"}
     wanted = rng.choice([0, 1, 3, 12, 40])
     while len(found) < wanted:
-        name = text(rng, PIECES, 1, 12)
-        if name.lower() not in ("action", "version"):
+        name = text(rng, NAME_PIECES, 1, 12)
+        if (spelling := name.lower().translate({ord(mark): None for mark in "_- "})) not in folded:
+            folded.add(spelling)
             found[name] = text(rng, VALUE_PIECES, 0, rng.choice([0, 3, 12, 60]))
     return found
 
