@@ -24,7 +24,8 @@ TIMEOUT = 60  # seconds
 
 # Blocks that no test runs as they stand: how they begin, and why.
 NOT_RUN = {
-    "cargo bench ": "takes up to an hour; what it names is there (below)",
+    "cargo bench ": "takes minutes; what it names is there (below)",
+    "python3 benches/fairness.py ": "takes minutes; tests/outside/fairness makes the same attacks",
     "cargo install ": "builds the release once more; tests/run builds it from the same sources",
     "cargo run --release -- demo": "clients/test_demo.py runs the demo of the release that tests/run built",
     "cargo test ": "tests/run runs it, with everything else",
