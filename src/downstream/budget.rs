@@ -1,24 +1,12 @@
 //! Bytes of clients' bodies that may be held in memory at once, over all workers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use thiserror::Error;
 
-/// A limit on the bytes held at once. Atomic counters, so taking bytes never waits.
-#[derive(Debug, Clone)]
-pub struct ByteBudget {
-    own: Level,
-    /// What is shared with other budgets.
-    shared: Option<Level>,
-}
+use super::limit::{Full, Limit};
 
-/// The bytes held of one limit.
+/// A limit on the bytes held at once. Taking bytes never waits.
 #[derive(Debug, Clone)]
-struct Level {
-    used: Arc<AtomicUsize>,
-    limit: usize,
-}
+pub struct ByteBudget(Limit);
 
 /// Bytes held; given back on drop.
 #[derive(Debug)]
@@ -42,19 +30,19 @@ impl ByteBudget {
     /// A budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { own: Level { used: Arc::default(), limit }, shared: None }
+        Self(Limit::new(limit))
     }
 
     /// The same budget, whose bytes are also bytes of `all`: a share of it.
     #[must_use]
-    pub fn within(self, all: &Self) -> Self {
-        Self { shared: Some(all.own.clone()), ..self }
+    pub fn within(&self, all: &Self) -> Self {
+        Self(self.0.within(&all.0))
     }
 
     /// The same budget with another limit: what is held stays held.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
-        Self { own: Level { used: Arc::clone(&self.own.used), limit }, shared: self.shared.clone() }
+        Self(self.0.with_limit(limit))
     }
 
     /// Holds nothing yet.
@@ -66,39 +54,13 @@ impl ByteBudget {
     /// Bytes held now.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.own.used.load(Ordering::Relaxed)
+        self.0.taken()
     }
 
     /// The most bytes that it holds.
     #[must_use]
-    pub const fn limit(&self) -> usize {
-        self.own.limit
-    }
-
-    fn take(&self, more: usize) -> Result<(), NoMemory> {
-        let Some(shared) = &self.shared else {
-            return if self.own.take(more) { Ok(()) } else { Err(NoMemory::Full) };
-        };
-        if !self.own.take(more) {
-            // a share of all is no share
-            return Err(if self.own.limit < shared.limit { NoMemory::OverShare } else { NoMemory::Full });
-        }
-        if !shared.take(more) {
-            self.own.give_back(more);
-            return Err(NoMemory::Full);
-        }
-        Ok(())
-    }
-}
-
-impl Level {
-    fn take(&self, more: usize) -> bool {
-        let within = |used: usize| used.checked_add(more).filter(|used| *used <= self.limit);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    pub fn limit(&self) -> usize {
+        self.0.limit()
     }
 }
 
@@ -110,7 +72,7 @@ impl Held<'_> {
     pub fn at_least(&mut self, bytes: usize) -> Result<(), NoMemory> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
-            self.budget.take(more)?;
+            self.budget.0.take(more).map_err(NoMemory::from)?;
             self.bytes = bytes;
         }
         Ok(())
@@ -119,9 +81,15 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.budget.own.give_back(self.bytes);
-        if let Some(shared) = &self.budget.shared {
-            shared.give_back(self.bytes);
+        self.budget.0.give_back(self.bytes);
+    }
+}
+
+impl From<Full> for NoMemory {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Own => Self::OverShare,
+            Full::Shared => Self::Full,
         }
     }
 }

@@ -1,69 +1,42 @@
 //! Counting limits that are shared by all workers: connections, exchanges under way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A limited number of places. Atomic counters: taking and returning a place costs a few nanoseconds and never waits.
+use super::limit::{Full, Limit};
+
+/// A limited number of places: taking and returning a place costs a few nanoseconds and never waits.
 #[derive(Debug, Clone)]
-pub struct Capacity(Arc<Places>);
+pub struct Capacity(Arc<Limit>);
 
 /// A place taken; given back on drop. One reference to all that it counts in: a second one would cost as much as
 /// counting.
 #[derive(Debug)]
-pub struct Permit(Arc<Places>);
-
-#[derive(Debug)]
-struct Places {
-    own: Level,
-    /// Places that are shared with other capacities.
-    shared: Option<Level>,
-}
-
-/// How many places of a limit are taken.
-#[derive(Debug, Clone)]
-struct Level {
-    taken: Arc<AtomicUsize>,
-    limit: usize,
-}
-
-/// Which places are all taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    /// Those of a capacity that is only a part of another one, such as a client's share.
-    Own,
-    /// All there are.
-    Shared,
-}
+pub struct Permit(Arc<Limit>);
 
 impl Capacity {
     /// A capacity of `limit` places.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self::of(Level { taken: Arc::default(), limit }, None)
+        Self(Arc::new(Limit::new(limit)))
     }
 
     /// The same places, each of which also takes one of `all`. If `all` is itself within another capacity, places of
     /// that one are not taken.
     #[must_use]
     pub fn within(&self, all: &Self) -> Self {
-        Self::of(self.0.own.clone(), Some(all.0.own.clone()))
+        Self(Arc::new(self.0.within(&all.0)))
     }
 
     /// The same places with another limit: those taken stay taken, and may exceed it until enough are given back.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
-        Self::of(Level { limit, ..self.0.own.clone() }, self.0.shared.clone())
-    }
-
-    fn of(own: Level, shared: Option<Level>) -> Self {
-        Self(Arc::new(Places { own, shared }))
+        Self(Arc::new(self.0.with_limit(limit)))
     }
 
     /// How many places there are.
     #[must_use]
     pub fn limit(&self) -> usize {
-        let Places { own, shared } = &*self.0;
-        shared.as_ref().map_or(own.limit, |shared| own.limit.min(shared.limit))
+        self.0.limit()
     }
 
     /// Takes a place; `None` when none is free.
@@ -77,38 +50,13 @@ impl Capacity {
     /// # Errors
     /// Which places are all taken.
     pub fn try_take(&self) -> Result<Permit, Full> {
-        let Places { own, shared } = &*self.0;
-        // a client without a free place of its own does not touch the shared count, so trying often takes nothing from
-        // others
-        if !own.take() {
-            let is_part = shared.as_ref().is_some_and(|shared| own.limit < shared.limit);
-            return Err(if is_part { Full::Own } else { Full::Shared });
-        }
-        if shared.as_ref().is_some_and(|shared| !shared.take()) {
-            own.give_back();
-            return Err(Full::Shared);
-        }
-        Ok(Permit(Arc::clone(&self.0)))
+        self.0.take(1).map(|()| Permit(Arc::clone(&self.0)))
     }
 
     /// Places taken now.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.0.own.taken.load(Ordering::Relaxed)
-    }
-}
-
-impl Level {
-    fn take(&self) -> bool {
-        let is_free = self.taken.fetch_add(1, Ordering::Relaxed) < self.limit;
-        if !is_free {
-            self.give_back();
-        }
-        is_free
-    }
-
-    fn give_back(&self) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.taken()
     }
 }
 
@@ -116,16 +64,13 @@ impl Permit {
     /// Whether the place is one of `capacity`, as it is now or was before a reload.
     #[must_use]
     pub fn is_of(&self, capacity: &Capacity) -> bool {
-        Arc::ptr_eq(&self.0.own.taken, &capacity.0.own.taken)
+        self.0.is_same_as(&capacity.0)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.own.give_back();
-        if let Some(shared) = &self.0.shared {
-            shared.give_back();
-        }
+        self.0.give_back(1);
     }
 }
 
@@ -186,7 +131,11 @@ mod tests {
         assert!(other.try_take().is_ok());
         let everything = Capacity::new(3).within(&all);
         let _rest: Vec<_> = (0..3).filter_map(|_| everything.take()).collect();
-        assert_eq!(everything.try_take().err(), Some(Full::Shared), "a share of all is no share");
+        assert_eq!(
+            everything.try_take().err(),
+            Some(Full::Shared),
+            "a share as large as the limit of all is not named as one"
+        );
     }
 
     #[test]

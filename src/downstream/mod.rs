@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod drain;
 mod eviction;
 mod handshake;
+mod limit;
 pub mod peer;
 pub mod server;
 pub mod shares;
@@ -20,9 +21,10 @@ pub mod socket;
 pub use crate::http1::{HeadFault, RequestHead};
 pub use accept::accept;
 pub use budget::{ByteBudget, Held, NoMemory};
-pub use capacity::{Capacity, Full, Permit};
+pub use capacity::{Capacity, Permit};
 pub use drain::Drain;
 pub use eviction::{PlaceRequests, Rank, Resident};
+pub use limit::Full;
 pub use peer::evidence::{Origin, PeerEvidence, PeerFacts};
 pub use peer::{
     DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, loopback, service_account, tls,

@@ -9,7 +9,8 @@ use tokio::task::AbortHandle;
 
 use super::order::{Order, Rank};
 use super::place_requests::PlaceRequests;
-use crate::downstream::capacity::{Capacity, Full, Permit};
+use crate::downstream::capacity::{Capacity, Permit};
+use crate::downstream::limit::Full;
 
 /// The connections of one listener in one worker.
 #[derive(Debug)]
