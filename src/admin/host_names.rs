@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::http1::without_port;
+
 /// Which values of `Host` are accepted: any IP address, `localhost`, and names of the configuration. A web page whose
 /// own name resolves to our address (DNS rebinding) can send none of these.
 #[derive(Debug, Clone)]
@@ -24,13 +26,6 @@ impl HostNames {
         let is_ours = |ours: &String| ours.eq_ignore_ascii_case(name) || ours.eq_ignore_ascii_case(host);
         is_address || name.eq_ignore_ascii_case("localhost") || self.0.iter().any(is_ours)
     }
-}
-
-/// A host without its port; `None` if what follows the colon is not a port.
-fn without_port(host: &str) -> Option<&str> {
-    // the colons of an IPv6 address are in its brackets
-    let Some((name, port)) = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) else { return Some(host) };
-    port.parse::<u16>().is_ok_and(|_| port.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
 #[cfg(test)]

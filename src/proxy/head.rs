@@ -8,7 +8,7 @@ use http::header::HeaderName;
 use thiserror::Error;
 
 use crate::downstream::RequestHead;
-use crate::http1::{Fields, same_name};
+use crate::http1::{Fields, same_name, without_port};
 use crate::query::{Charset, ShownName};
 use crate::upstream::client::VIA_COUNTERSIGN;
 
@@ -202,18 +202,6 @@ impl OwnNames {
                     || is_address()
             }
         }
-    }
-}
-
-/// The host of `host[:port]`; `None` when the port is none.
-fn without_port(host: &str) -> Option<&str> {
-    match host.rsplit_once(':') {
-        Some((_, end)) if end.ends_with(']') => Some(host),
-        Some((name, port)) => {
-            let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-            is_port.then_some(name)
-        }
-        None => Some(host),
     }
 }
 
