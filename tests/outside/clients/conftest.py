@@ -141,6 +141,13 @@ class Proxy:
         return json.loads(line)
 
 
+@pytest.fixture(scope="module")
+def sandbox(start_countersign):
+    """The URL of a sandbox in the clear, which verifies signatures."""
+    process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain")
+    return process.wait_for(r"listening on (\S+)")[1]
+
+
 @pytest.fixture(scope="session")
 def seal(countersign_bin, tmp_path_factory):
     """Seals the access key for a proxy of its own, and returns the `[key.main]` table that names the files."""

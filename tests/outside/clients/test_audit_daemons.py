@@ -5,9 +5,9 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
+from waiting import eventually
 
 TIMEOUT = 30  # seconds
 FORM = "Action=ListJobs&Version=2010-06-03"
@@ -44,14 +44,6 @@ while :; do
     rm {place}/again
 done
 """
-
-
-def eventually(probe, why):
-    deadline = time.monotonic() + TIMEOUT
-    while not (found := probe()):
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)
-    return found
 
 
 class Daemon:
@@ -158,12 +150,6 @@ def daemon(request, tmp_path):
     daemon = request.param(tmp_path)
     yield daemon
     daemon.end()
-
-
-@pytest.fixture(scope="module")
-def sandbox(start_countersign):
-    process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain")
-    return process.wait_for(r"listening on (\S+)")[1]
 
 
 @pytest.fixture

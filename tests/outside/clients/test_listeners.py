@@ -16,12 +16,6 @@ TIMEOUT = 20  # seconds
 
 
 @pytest.fixture(scope="module")
-def sandbox(start_countersign):
-    process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain")
-    return process.wait_for(r"listening on (\S+)")[1]
-
-
-@pytest.fixture(scope="module")
 def serve(start_countersign, seal, sandbox, tmp_path_factory):
     """Starts a proxy with this listener and these clients; returns where it listens and the process."""
 

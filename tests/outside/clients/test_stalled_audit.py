@@ -7,28 +7,14 @@ import json
 import os
 import re
 import subprocess
-import time
 
 import pytest
+from waiting import eventually
 
 FORM = "Action=ListJobs&Version=2010-06-03"
 TIMEOUT = 60  # seconds
 PIPE = 4096  # bytes, the smallest pipe there is: a few lines fill it
 STUCK = "the audit cannot be written: its target takes nothing"
-
-
-def eventually(probe, why):
-    deadline = time.monotonic() + TIMEOUT
-    while not (found := probe()):
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)
-    return found
-
-
-@pytest.fixture(scope="module")
-def sandbox(start_countersign):
-    process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain")
-    return process.wait_for(r"listening on (\S+)")[1]
 
 
 class Gateway:

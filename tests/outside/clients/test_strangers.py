@@ -8,28 +8,14 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
 import pytest
 from token_issuer import openssl
+from waiting import eventually
 
 FORM = "Action=ListJobs&Version=2010-06-03"
 TIMEOUT = 30  # seconds
 TOKEN = "token-of-a-known-client"  # noqa: S105
-
-
-def eventually(probe, why):
-    deadline = time.monotonic() + TIMEOUT
-    while not (found := probe()):
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)
-    return found
-
-
-@pytest.fixture(scope="module")
-def sandbox(start_countersign):
-    process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain")
-    return process.wait_for(r"listening on (\S+)")[1]
 
 
 class Gateway:

@@ -10,6 +10,7 @@ import time
 import pytest
 from key_server import KeyServer, document, reset
 from token_issuer import ISSUER, Issuer, openssl
+from waiting import eventually
 
 FORM = "Action=ListJobs&Version=2010-06-03"
 TIMEOUT = 40  # seconds; fetching for unknown keys waits ten
@@ -35,12 +36,6 @@ def certificates(tmp_path_factory):
     return directory
 
 
-@pytest.fixture(scope="module")
-def sandbox(start_countersign):
-    process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain")
-    return process.wait_for(r"listening on (\S+)")[1]
-
-
 @pytest.fixture
 def server(certificates, issuer):
     server = KeyServer(certificates / "server.pem", certificates / "server.key")
@@ -60,14 +55,6 @@ def curl(*arguments):
     )
     body, _, status = done.stdout.rpartition("\n")
     return int(status), body
-
-
-def eventually(probe, why):
-    deadline = time.monotonic() + TIMEOUT
-    while not (found := probe()):
-        assert time.monotonic() < deadline, why() if callable(why) else why
-        time.sleep(0.05)
-    return found
 
 
 class Gateway:
