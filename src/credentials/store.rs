@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::access_key::ActiveKey;
 use super::stores::file_source::FileSourceError;
-use crate::guarded_file::GuardError;
+use crate::guarded_file::{GuardError, GuardFault};
 
 /// Where an access key is kept.
 ///
@@ -96,17 +96,10 @@ impl Error for LoadError {
 
 impl StoreError for GuardError {
     fn kind(&self) -> LoadErrorKind {
-        match self {
-            Self::Denied { .. }
-            | Self::OpenToOthers { .. }
-            | Self::WritableByOthers { .. }
-            | Self::ForeignOwner { .. }
-            | Self::ForeignLink { .. }
-            | Self::ForeignDirectory { .. }
-            | Self::LooseDirectory { .. }
-            | Self::GroupDirectory { .. } => LoadErrorKind::Permissions,
-            Self::Missing(_) | Self::Io { .. } => LoadErrorKind::Unavailable,
-            Self::NotRegular(_) | Self::TooManyLinks(_) | Self::TooLarge(_) => LoadErrorKind::Invalid,
+        match self.fault() {
+            GuardFault::Permissions => LoadErrorKind::Permissions,
+            GuardFault::Unreadable => LoadErrorKind::Unavailable,
+            GuardFault::Unsuitable => LoadErrorKind::Invalid,
         }
     }
 }

@@ -43,6 +43,6 @@ rows! {
         .keeping_the_connection();
 }
 
-/// The log's reason for a response that was cut off because the client read it too slowly. The client has the
-/// endpoint's status by then, so there is no row for it.
+/// The log's reason for a response that was cut off because the client read it too slowly. It is not a row of the
+/// table: the client has received the endpoint's status by then, so there is no error to answer with.
 pub const SLOW_READER: LogReason = info("client.slow");

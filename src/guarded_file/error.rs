@@ -15,7 +15,7 @@ pub(super) const MAX_LINKS: usize = 40;
 /// Why a file that is trusted, or holds a secret, is not used.
 #[derive(Debug, Error)]
 pub enum GuardError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{0} does not exist")]
     Missing(PathBuf),
     /// This user may not open it.
@@ -119,10 +119,27 @@ pub enum GuardError {
     },
 }
 
+/// What kind of fault a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardFault {
+    /// An owner or permissions: somebody has to change them.
+    Permissions,
+    /// It is not there or cannot be read, which may pass.
+    Unreadable,
+    /// It is nothing that could be used.
+    Unsuitable,
+}
+
 impl GuardError {
     /// Whether somebody has to change an owner or permissions.
     #[must_use]
     pub const fn is_permissions(&self) -> bool {
+        matches!(self.fault(), GuardFault::Permissions)
+    }
+
+    /// The kind of what is wrong.
+    #[must_use]
+    pub const fn fault(&self) -> GuardFault {
         match self {
             Self::Denied { .. }
             | Self::OpenToOthers { .. }
@@ -131,10 +148,9 @@ impl GuardError {
             | Self::ForeignLink { .. }
             | Self::ForeignDirectory { .. }
             | Self::LooseDirectory { .. }
-            | Self::GroupDirectory { .. } => true,
-            Self::Missing(_) | Self::Io { .. } | Self::NotRegular(_) | Self::TooManyLinks(_) | Self::TooLarge(_) => {
-                false
-            }
+            | Self::GroupDirectory { .. } => GuardFault::Permissions,
+            Self::Missing(_) | Self::Io { .. } => GuardFault::Unreadable,
+            Self::NotRegular(_) | Self::TooManyLinks(_) | Self::TooLarge(_) => GuardFault::Unsuitable,
         }
     }
 

@@ -27,7 +27,7 @@ use writers::check_file;
 
 pub use appended::{check_appended, open_appended};
 pub use bounded::read_bounded;
-pub use error::GuardError;
+pub use error::{GuardError, GuardFault};
 pub use tolerance::{TOLERANCE, WritableFiles};
 
 /// The longest secret read, in bytes. A sealed key has about 500, with the longest session token some 45,000; an RSA

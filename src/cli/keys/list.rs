@@ -64,8 +64,8 @@ fn files(directory: &Path) -> Result<(Vec<PathBuf>, usize), Failure> {
     Ok((keys, others.len()))
 }
 
-/// Whether a file is called or begins like a sealed key. No more of it is read, and nothing of what is no file: a FIFO
-/// would never end.
+/// Whether the name or the first bytes of a file are those of a sealed key. Only regular files are opened: reading from
+/// a FIFO may never end.
 fn could_be_sealed(path: &Path) -> bool {
     const ENOUGH: u64 = 64;
     let begins = || {

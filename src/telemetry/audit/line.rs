@@ -75,6 +75,34 @@ pub(crate) struct Entry<'a> {
     pub(crate) parameters: &'a FormSummary,
 }
 
+impl<'a> Entry<'a> {
+    /// Somebody is refused of whom nothing is known but the address: no client, and no request that could be named.
+    pub(crate) const fn of_refused_stranger(listener: &'a str, peer: &'a str) -> Self {
+        Self {
+            request_id: None,
+            listener,
+            peer,
+            client: None,
+            identified_by: None,
+            certificate: None,
+            token: None,
+            route: None,
+            action: None,
+            key_id: None,
+            rule: None,
+            decision: Decision::Deny,
+            outcome: Outcome::Refused,
+            status: None,
+            code: None,
+            reason: None,
+            handshake: None,
+            endpoint_request_id: None,
+            repeated: None,
+            parameters: FormSummary::EMPTY,
+        }
+    }
+}
+
 /// Refusals of strangers that have no lines of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Repeated {

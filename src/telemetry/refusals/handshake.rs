@@ -3,9 +3,8 @@
 
 use super::{Kind, Treatment, judge};
 use crate::faults::{AuditReason, LogReason, Severity};
-use crate::telemetry::audit::{AuditLog, Decision, Entry, FormSummary, Reservation};
+use crate::telemetry::audit::{AuditLog, Entry, Reservation};
 use crate::telemetry::metrics::ListenerMetrics;
-use crate::telemetry::outcome::Outcome;
 use crate::telemetry::peer::{CertificateText, Peer};
 
 /// A client that is turned away.
@@ -74,26 +73,10 @@ impl RefusedHandshake<'_> {
         match self.audit.reserve() {
             Reservation::NotNeeded | Reservation::Later(_) | Reservation::Refused => {}
             Reservation::Reserved(place) => place.write(&Entry {
-                request_id: None,
-                listener,
-                peer: self.peer.as_ref(),
-                client: None,
-                identified_by: None,
                 certificate: self.certificate,
-                token: None,
-                route: None,
-                action: None,
-                key_id: None,
-                rule: None,
-                decision: Decision::Deny,
-                outcome: Outcome::Refused,
-                status: None,
-                code: None,
                 reason: Some(AuditReason::Unauthenticated.as_str()),
                 handshake: Some(self.fault),
-                endpoint_request_id: None,
-                repeated: None,
-                parameters: FormSummary::EMPTY,
+                ..Entry::of_refused_stranger(listener, self.peer.as_ref())
             }),
         }
     }

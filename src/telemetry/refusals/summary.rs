@@ -2,8 +2,7 @@
 
 use super::table::Count;
 use crate::faults::Severity;
-use crate::telemetry::audit::{Decision, Entry, FormSummary, Repeated, Reservation};
-use crate::telemetry::outcome::Outcome;
+use crate::telemetry::audit::{Entry, Repeated, Reservation};
 
 /// The target of the lines.
 const TARGET: &str = "countersign::refusals";
@@ -54,25 +53,10 @@ fn log(count: &Count, peer: &str) {
 
 fn entry<'a>(count: &'a Count, peer: &'a str) -> Entry<'a> {
     Entry {
-        request_id: None,
-        listener: &count.kind.listener,
-        peer,
-        client: None,
-        identified_by: None,
-        certificate: None,
-        token: None,
-        route: None,
-        action: None,
-        key_id: None,
-        rule: None,
-        decision: Decision::Deny,
-        outcome: Outcome::Refused,
-        status: None,
         code: count.kind.code,
         reason: Some(count.kind.audit.as_str()),
         handshake: count.kind.handshake,
-        endpoint_request_id: None,
         repeated: Some(Repeated { times: count.unaudited, seconds: count.over.as_secs() }),
-        parameters: FormSummary::EMPTY,
+        ..Entry::of_refused_stranger(&count.kind.listener, peer)
     }
 }
