@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use serde::Serialize;
+
 use crate::error_chain::causes;
 
 /// Why the process ends.
@@ -46,18 +48,46 @@ pub struct Failure {
     pub code: ExitCode,
     /// What is printed on standard error, after `countersign: `. Says what is wrong, where, and what to do.
     pub message: String,
+    /// The same, fault by fault; empty when the message is about one fault.
+    faults: Vec<FaultLine>,
+}
+
+/// One fault of several, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FaultLine {
+    /// The file, line and column, or the variable; none when the fault is not in the configuration itself.
+    pub place: Option<String>,
+    /// The key or table of the configuration that it concerns, as `route.main.endpoint`.
+    pub path: Option<String>,
+    /// What is wrong and what to do.
+    pub message: String,
 }
 
 impl Failure {
     /// A failure with a message of its own.
     #[must_use]
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), faults: Vec::new() }
     }
 
     /// A failure whose message is `error` with its causes.
     #[must_use]
     pub fn because(code: ExitCode, error: &dyn Error) -> Self {
-        Self { code, message: causes(error) }
+        Self { code, message: causes(error), faults: Vec::new() }
+    }
+
+    /// The same failure, of which these are the faults.
+    #[must_use]
+    pub fn with(self, faults: Vec<FaultLine>) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// The faults, one at least.
+    #[must_use]
+    pub fn lines(&self) -> Vec<FaultLine> {
+        if self.faults.is_empty() {
+            return vec![FaultLine { place: None, path: None, message: self.message.clone() }];
+        }
+        self.faults.clone()
     }
 }

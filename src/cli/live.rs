@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::exit::{ExitCode, Failure};
+use super::exit::{ExitCode, Failure, FaultLine};
 use crate::app::confinement::kept_access::KeptAccess;
 use crate::app::{self, BuildError, Graph, capacity};
 use crate::clock;
@@ -31,7 +31,12 @@ pub(crate) fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Opti
     let read = text.and_then(|text| Ok((text.settings(environment)?, text.sha256())));
     let (settings, digest) = read.map_err(|error| {
         let code = if error.is_permissions() { ExitCode::Permissions } else { ExitCode::Configuration };
-        Failure::new(code, format!("the configuration cannot be used\n{error}"))
+        let faults = error.faults().iter().map(|fault| FaultLine {
+            place: Some(fault.place.to_string()),
+            path: Some(fault.path.clone()).filter(|path| !path.is_empty()),
+            message: fault.message.clone(),
+        });
+        Failure::new(code, format!("the configuration cannot be used\n{error}")).with(faults.collect())
     })?;
     settings.process.writable_files.enforce();
     Ok((settings, digest))

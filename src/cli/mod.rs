@@ -3,7 +3,6 @@
 mod announcements;
 mod capture;
 mod check;
-mod check_clients;
 mod demo;
 pub mod exit;
 mod explain;

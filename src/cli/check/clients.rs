@@ -1,43 +1,45 @@
 //! The part of `countersign check` that prints which client may call what.
 
-use super::output::print_line;
+use super::findings::{Findings, Kind, Section};
 use crate::app::build::clients::clients;
 use crate::app::build::share_summary::summaries;
 use crate::authorize::{Admission, Client, Effect, Identifiers, Mode, Rule};
 use crate::config::settings::Settings;
 
-/// Prints every client with its identifiers and its rules.
-pub(super) fn print(settings: &Settings) {
+/// Every client with its identifiers and its rules.
+pub(super) fn sections(found: &mut Findings, settings: &Settings) {
     let live = clients(settings, None);
     for client in &settings.clients {
         let Some(live) = live.named(client.name.as_str()) else { continue };
-        print_line!("client {}: identified by {}", client.name, identifiers(&client.identifiers).join(", "));
+        let identified = format!("identified by {}", identifiers(&client.identifiers).join(", "));
+        let section = found.section(Kind::Client, Some(&client.name), identified);
         if let Some(rate) = client.rate {
-            print_line!("  rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst);
+            section.detail(format!("rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst));
         }
-        print_rules(live);
+        rules(section, live);
         match client.mode {
             Mode::Enforce if !live.rules.iter().any(|rule| rule.effect == Effect::Allow) => {
-                print_line!("  WARNING nothing is allowed: every call of this client is refused");
+                section.warn("nothing is allowed: every call of this client is refused");
             }
             Mode::Enforce => {}
-            Mode::Record => print_line!("  WARNING mode record: every call passes, whatever the rules say"),
+            Mode::Record => section.warn("mode record: every call passes, whatever the rules say"),
         }
         if !settings.listeners.iter().any(|listener| serves(&listener.callers, &client.identifiers)) {
-            print_line!("  WARNING no listener can identify it: none has such a method in `authenticate`");
+            section.warn("no listener can identify it: none has such a method in `authenticate`");
         }
     }
 }
 
-/// Prints which part of each limit each client may take.
-pub(super) fn print_shares(settings: &Settings) {
+/// Which part of each limit each client may take.
+pub(super) fn shares(found: &mut Findings, settings: &Settings) {
     for told in summaries(settings) {
         if told.parts.is_empty() {
             continue;
         }
-        print_line!("share of {}: at most {}", told.who, told.parts.join(", "));
-        if let Some(warning) = &told.warning {
-            print_line!("  WARNING {warning}");
+        let most = format!("at most {}", told.parts.join(", "));
+        let section = found.section(Kind::Share, Some(&told.who), most);
+        if let Some(warning) = told.warning {
+            section.warn(warning);
         }
     }
 }
@@ -69,9 +71,9 @@ fn identifiers(identifiers: &Identifiers) -> Vec<String> {
     .concat()
 }
 
-fn print_rules(client: &Client) {
+fn rules(section: &mut Section, client: &Client) {
     for rule in &client.rules {
-        print_line!("  {}: {}", rule.id, described(rule));
+        section.detail(format!("{}: {}", rule.id, described(rule)));
     }
 }
 

@@ -1,0 +1,343 @@
+//! `countersign check`: validates configuration and keys without serving, and prints what would be served.
+
+mod clients;
+mod findings;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use self::findings::{Findings, Kind, Section};
+use super::exit::{ExitCode, Failure, FaultLine};
+use super::live;
+use super::output::print_line;
+use crate::app::capacity;
+use crate::app::confinement::audit_neighbours::beside_audit;
+use crate::app::serve::key_reports;
+use crate::authorize::Admission;
+use crate::clock;
+use crate::config::settings::{
+    self, AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+};
+use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets};
+use crate::credentials::WatchedKey;
+use crate::guarded_file::WritableFiles;
+use crate::telemetry::audit::{OpenedAudit, Target, WhenFull};
+use crate::trust::Roots;
+
+/// Arguments of `countersign check`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How the findings are printed: `json` is one document, whose schema is docs/reference/check.schema.json
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// How the findings are printed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Everything that `run` would refuse to start with, except an address in use.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut found = Findings::default();
+    let outcome = examine(arguments, &mut found);
+    match arguments.format {
+        Format::Text => found.print_text(),
+        Format::Json => found.print_json(&outcome),
+    }
+    outcome?;
+    match arguments.format {
+        Format::Text => print_line!("ok"),
+        Format::Json => {}
+    }
+    Ok(())
+}
+
+fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
+    let settings = live::settings(arguments.config.as_deref())?;
+    crate::telemetry::log::check_filter(&settings.log.level)
+        .map_err(|error| Failure::because(ExitCode::Configuration, &error))?;
+    live::claim_descriptors(&settings)?;
+    let (graph, keys) = live::graph(settings)?;
+    let settings = graph.settings();
+    let audit = settings.audit.target.as_ref().map_or(Ok(()), OpenedAudit::check);
+    audit.map_err(|error| live::audit_failure(&error))?;
+    for listener in &settings.listeners {
+        listener_section(found, listener);
+    }
+    clients::sections(found, settings);
+    for route in &settings.routes {
+        route_section(found, route);
+    }
+    for key in &keys {
+        key_section(found, key);
+    }
+    admin_sections(found, settings);
+    audit_section(found, settings);
+    let process = &settings.process;
+    found.section(Kind::Process, None, format!("{} workers, drain {:?}", process.workers, process.drain));
+    capacity_section(found, settings);
+    clients::shares(found, settings);
+    warn_of_unused(found, settings);
+    match settings.process.writable_files {
+        WritableFiles::Refused => {}
+        WritableFiles::DangerAccepted => found.danger(
+            Kind::Files,
+            None,
+            "danger_writable_files: whoever can write a trusted file decides what is signed, and for whom",
+        ),
+    }
+    posture_section(found, settings, arguments.config.as_deref(), &keys)?;
+    let missing: Vec<_> = keys.iter().filter(|key| !is_loaded(key)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(unusable(&missing))
+}
+
+/// The keys of `missing` are not there, or cannot be used.
+fn unusable(missing: &[&WatchedKey]) -> Failure {
+    let fault = |key: &&WatchedKey| {
+        let path = Some(format!("key.{}", key.slot.name()));
+        key_reports::unusable(&key.slot).map(|message| FaultLine { place: None, path, message })
+    };
+    let faults: Vec<_> = missing.iter().filter_map(fault).collect();
+    let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    Failure::new(ExitCode::KeyStoreUnavailable, messages.join("\n")).with(faults)
+}
+
+fn listener_section(found: &mut Findings, listener: &Listener) {
+    let section = found.section(Kind::Listener, Some(&listener.name), listener.address.to_string());
+    section.fact("address", listener.address.to_string());
+    match &listener.callers {
+        Admission::AnyLocal => section.detail("callers: any_local, whoever can connect may call"),
+        Admission::Clients(methods) => {
+            section.detail(format!(
+                "callers: clients, by {}",
+                methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+    if let Some(tls) = &listener.tls {
+        listener_tls(section, tls);
+    }
+    if let Some(tokens) = &listener.service_account {
+        let keys = match &tokens.keys {
+            TokenKeys::File(path) => path.display().to_string(),
+            TokenKeys::Url { endpoint, .. } => format!("{}, not asked now", endpoint.url()),
+        };
+        section.detail(format!(
+            "service accounts: issuer {}, audience {}, keys from {keys}",
+            tokens.issuer, tokens.audience
+        ));
+    }
+    if let Some(header) = &listener.required_header {
+        section.detail(format!("requires: the header {header}"));
+    }
+    match &listener.routes {
+        ServedRoutes::All => section.detail("routes: all"),
+        ServedRoutes::Named(names) => {
+            section.detail(format!("routes: {}", names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+        }
+    }
+    match listener.exposure {
+        Exposure::Loopback => {}
+        Exposure::Authenticated => section.detail("reach: beyond this machine, over TLS"),
+        Exposure::DangerCleartextTokens => {
+            section.danger("danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
+        }
+        Exposure::DangerBeyondLoopback => {
+            section.danger("danger_beyond_loopback: whoever reaches this address may have requests signed");
+        }
+    }
+}
+
+fn listener_tls(section: &mut Section, tls: &ListenerTls) {
+    section.detail(format!("tls: {}, key {}", tls.certificate.display(), tls.private_key.display()));
+    if let Some(clients) = &tls.clients {
+        let lists: Vec<_> = clients.revocation_lists.iter().map(|path| path.display().to_string()).collect();
+        let revoked = if lists.is_empty() {
+            "no revocation list configured".to_owned()
+        } else {
+            format!("revoked: {}", lists.join(", "))
+        };
+        section.detail(format!(
+            "client certificates: of {}, {revoked}, asked again after {:?}",
+            clients.ca.display(),
+            tls.session_lifetime
+        ));
+    }
+}
+
+fn route_section(found: &mut Findings, route: &Route) {
+    let section = found.section(Kind::Route, Some(&route.name), route.endpoint.url());
+    section.fact("endpoint", route.endpoint.url());
+    section.fact("key", route.key.to_string());
+    section.detail(format!("key: {}, {}", route.key, route.profile.signature_method.as_str()));
+    if !route.hosts.is_empty() {
+        section.detail(format!("chosen by Host: {}", route.hosts.join(", ")));
+    }
+    if route.path != "/" {
+        section.detail(format!("chosen by path: {}", route.path));
+    }
+    match &route.endpoint.transport {
+        Transport::Tls { trust: Roots::Platform } => section.detail("tls: verified against the platform's roots"),
+        Transport::Tls { trust: Roots::File(path) } => {
+            section.detail(format!("tls: verified against {}", path.display()))
+        }
+        Transport::Plaintext => section.detail("tls: none, plain HTTP"),
+    }
+}
+
+/// Whether the store has loaded a key. One that has to be proven first is not in use yet.
+fn is_loaded(key: &WatchedKey) -> bool {
+    key.slot.generation() > 0 || (key.slot.has_proof() && key.slot.trouble().is_none())
+}
+
+fn key_section(found: &mut Findings, key: &WatchedKey) {
+    let section = found.section(Kind::Key, Some(&key.slot.name()), key.store.describe());
+    if key.slot.has_proof() && is_loaded(key) {
+        section.detail("is used once the endpoint has answered the probe of its routes");
+        return;
+    }
+    match key.slot.current(clock::now()) {
+        Ok(key) => {
+            let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
+            section.detail(format!("id: {}, {expiry}", key.id()));
+            section.fact("id", key.id().to_string());
+            if let Some(at) = key.expiration() {
+                section.fact("expires", at.to_string());
+            }
+        }
+        Err(error) => section.warn(format!("{error}: requests would be answered with 503 until it is")),
+    }
+}
+
+fn audit_section(found: &mut Findings, settings: &Settings) {
+    let target = match &settings.audit.target {
+        None => {
+            found.section(Kind::Audit, None, "off");
+            return;
+        }
+        Some(Target::File(path)) => path.display().to_string(),
+        Some(Target::Stdout) => "standard output".to_owned(),
+        Some(Target::Journald) => "the journal".to_owned(),
+        Some(Target::Syslog) => "syslog".to_owned(),
+    };
+    let lost = match settings.audit.when_full {
+        WhenFull::Refuse => "calls are refused while it cannot be written",
+        WhenFull::Drop => "lines that cannot be written are lost and counted",
+    };
+    found.section(Kind::Audit, None, format!("{target}; {lost}"));
+}
+
+fn admin_sections(found: &mut Findings, settings: &Settings) {
+    let Some(admin) = &settings.admin else {
+        found.section(Kind::Admin, None, "none; add [admin] for health and metrics");
+        return;
+    };
+    for address in &admin.addresses {
+        let summary = match address {
+            AdminAddress::Tcp(address) => format!("http://{address}/livez /readyz /metrics"),
+            AdminAddress::Unix(_) => format!("{address} /livez /readyz /metrics"),
+        };
+        found.section(Kind::Admin, None, summary).fact("address", address.to_string());
+    }
+}
+
+fn capacity_section(found: &mut Findings, settings: &Settings) {
+    let most = capacity::worst_case(settings);
+    let section = found.section(Kind::Memory, None, format!("at most {most}"));
+    if let Some(shortage) = capacity::shortage(settings) {
+        section.warn(format!("{shortage}"));
+    }
+}
+
+/// Confines this process as `run` would, to print the rules that are really in force on this system.
+fn posture_section(
+    found: &mut Findings,
+    settings: &Settings,
+    file: Option<&Path>,
+    keys: &[WatchedKey],
+) -> Result<(), Failure> {
+    match settings.process.confinement {
+        settings::Confinement::Confined => {}
+        settings::Confinement::DangerUnconfined => {
+            let text = "danger_unconfined: the process keeps all the rights of its user";
+            found.danger(Kind::Posture, None, text);
+            return Ok(());
+        }
+    }
+    let confinement = live::confinement(settings, file, keys);
+    let beside_audit = beside_audit(settings, file, keys);
+    confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
+    let posture = live::confine(&confinement, settings, file, keys)?;
+    let section = found.section(Kind::Posture, None, format!("{posture}, no new privileges, no core files"));
+    if !posture.is_complete() {
+        section.warn("the system offers no more than this");
+    }
+    section.detail(format!("may read: {}", joined(confinement.read.iter().map(|path| path.display()))));
+    section.detail(format!("may write: {}", joined(confinement.write.iter().map(|path| path.display()))));
+    if let Some(warning) = beside_audit {
+        section.warn(format!("{warning}"));
+    }
+    if !confinement.remove.is_empty() {
+        let places = joined(confinement.remove.iter().map(|path| path.display()));
+        section.detail(format!("may remove from: {places}"));
+    }
+    section.detail(format!("may connect to ports: {}", joined(&confinement.connect)));
+    section.detail(format!("may have sockets: {}", joined(sockets(&confinement))));
+    Ok(())
+}
+
+/// Each kind of socket, and what it is for.
+fn sockets(confinement: &Confinement) -> Vec<&'static str> {
+    let mut kinds = vec!["TCP"];
+    match confinement.udp {
+        Udp::Allow => kinds.push("UDP (names are resolved)"),
+        Udp::Deny => {}
+    }
+    match confinement.unix_sockets {
+        UnixSockets::ToPaths | UnixSockets::ToAnyAddress => {
+            kinds.push("Unix datagrams (the audit or the service manager is told)");
+        }
+        UnixSockets::Deny => {}
+    }
+    match confinement.netlink {
+        Netlink::Allow => kinds.push("netlink (the kernel is asked for owners)"),
+        Netlink::Deny => {}
+    }
+    kinds
+}
+
+fn joined(items: impl IntoIterator<Item: std::fmt::Display>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+/// Warns of routes and keys that are configured and never used: usually a mistake.
+fn warn_of_unused(found: &mut Findings, settings: &Settings) {
+    for route in &settings.routes {
+        let served = settings.listeners.iter().any(|listener| match &listener.routes {
+            ServedRoutes::All => true,
+            ServedRoutes::Named(names) => names.contains(&route.name),
+        });
+        if !served {
+            found.warning(Kind::Route, Some(&route.name), "no listener serves it");
+        }
+    }
+    for key in &settings.keys {
+        if !settings.routes.iter().any(|route| route.key == key.name) {
+            found.warning(Kind::Key, Some(&key.name), "no route uses it");
+        }
+    }
+}
