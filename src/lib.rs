@@ -69,7 +69,7 @@
 //! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults`, `guarded_file` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `http1`, `telemetry` |
-//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust` |
+//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock`, `faults`, `http1` |

@@ -107,13 +107,13 @@ pub fn client_config(store: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, Roo
     Ok(Arc::new(config))
 }
 
-/// The name that a server's certificate must be for. `host` is a DNS name or an address, IPv6 without brackets; `None`
-/// is neither.
+/// The name that a server's certificate must be for. `host` is a DNS name, of which a trailing dot is left out, or an
+/// address, IPv6 without brackets; `None` is neither.
 #[must_use]
 pub fn server_name(host: &str) -> Option<ServerName<'static>> {
     match host.parse::<IpAddr>() {
         Ok(address) => Some(ServerName::IpAddress(address.into())),
-        Err(_) => ServerName::try_from(host.to_owned()).ok(),
+        Err(_) => ServerName::try_from(host.strip_suffix('.').unwrap_or(host).to_owned()).ok(),
     }
 }
 

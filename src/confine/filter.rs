@@ -122,7 +122,7 @@ mod tests {
     // the interpreter below calculates with small numbers only
     #![allow(clippy::arithmetic_side_effects)]
 
-    use super::super::{Netlink, Udp, UnixSockets};
+    use super::super::{Netlink, Udp, UnixSockets, UnixStreams};
     use super::*;
 
     const ALLOW: u32 = 0x7fff_0000;
@@ -187,6 +187,7 @@ mod tests {
             netlink: Netlink::Deny,
             udp: Udp::Deny,
             unix_sockets: UnixSockets::Deny,
+            unix_streams: UnixStreams::Deny,
             spawn: Spawn::Deny,
         }
     }
@@ -299,9 +300,12 @@ mod tests {
         };
         let udp = Confinement { udp: Udp::Allow, ..strict() };
         assert_eq!(more(&udp), [(2, 2, 0), (2, 2, 17), (10, 2, 0), (10, 2, 17)]);
+        let unix_streams = UnixStreams::ToPaths;
         for unix_sockets in [UnixSockets::ToPaths, UnixSockets::ToAnyAddress] {
             assert_eq!(more(&Confinement { unix_sockets, ..strict() }), [(1, 2, 0)]);
+            assert_eq!(more(&Confinement { unix_sockets, unix_streams, ..strict() }), [(1, 1, 0), (1, 2, 0)]);
         }
+        assert_eq!(more(&Confinement { unix_streams, ..strict() }), [(1, 1, 0)]);
         assert_eq!(more(&Confinement { netlink: Netlink::Allow, ..strict() }), [(16, 2, 4)]);
     }
 

@@ -5,7 +5,7 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
-use super::{Confinement, Enforcement, Spawn, UnixSockets};
+use super::{Confinement, Enforcement, Spawn, UnixSockets, UnixStreams};
 
 /// The newest version of Landlock that is used, of Linux 6.15. Newer kernels can restrict more (Unix sockets with a
 /// path since 7.1, UDP since 7.2). Those restrictions are untested: they would concern the sockets of the service
@@ -14,7 +14,18 @@ const NEWEST: ABI = ABI::V7;
 
 /// Restricts the calling thread as far as the kernel supports it.
 pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetError> {
-    let Confinement { read, write, remove, connect, bind, netlink: _, udp: _, unix_sockets, spawn } = confinement;
+    let Confinement {
+        read,
+        write,
+        remove,
+        connect,
+        bind,
+        netlink: _,
+        udp: _,
+        unix_sockets,
+        unix_streams: UnixStreams::Deny | UnixStreams::ToPaths,
+        spawn,
+    } = confinement;
     let scopes = match unix_sockets {
         UnixSockets::Deny | UnixSockets::ToPaths => Scope::Signal | Scope::AbstractUnixSocket,
         UnixSockets::ToAnyAddress => Scope::Signal.into(),

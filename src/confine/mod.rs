@@ -44,6 +44,8 @@ pub struct Confinement {
     pub udp: Udp,
     /// Whether datagrams may be sent to Unix sockets of other processes.
     pub unix_sockets: UnixSockets,
+    /// Whether there may be connections to Unix sockets of other processes.
+    pub unix_streams: UnixStreams,
     /// Whether programs may be started.
     pub spawn: Spawn,
 }
@@ -66,7 +68,7 @@ pub enum Udp {
     Allow,
 }
 
-/// To which Unix sockets of other processes datagrams may be sent. There are no streams to others in either case.
+/// To which Unix sockets of other processes datagrams may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnixSockets {
     /// To none.
@@ -75,6 +77,16 @@ pub enum UnixSockets {
     ToPaths,
     /// To abstract ones too, because the service manager listens on one. Nothing protects those.
     ToAnyAddress,
+}
+
+/// Whether there may be connections to Unix sockets of other processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnixStreams {
+    /// No.
+    Deny,
+    /// Yes, to those with a path. Landlock restricts the paths only since Linux 7.1; until then file permissions decide
+    /// which sockets can be reached. Abstract ones cannot be.
+    ToPaths,
 }
 
 /// Whether programs may be started.

@@ -6,7 +6,7 @@
 use seccompiler::{Error, SeccompCmpOp};
 
 use super::conditions::{Condition, Rules, has, is, none_of, rule, widened};
-use super::{Confinement, Netlink, Spawn, Udp, UnixSockets};
+use super::{Confinement, Netlink, Spawn, Udp, UnixSockets, UnixStreams};
 
 /// The part of a socket's type that is not a flag (`SOCK_TYPE_MASK` of linux/net.h).
 const TYPE_MASK: u64 = 0xf;
@@ -32,6 +32,7 @@ const UDP: [Kind; 2] = [
 ];
 /// The journal, syslog and the service manager listen on sockets of this type. A stream would reach other services.
 const UNIX_DATAGRAMS: Kind = kind(libc::AF_UNIX, libc::SOCK_DGRAM, &[0]);
+const UNIX_STREAMS: Kind = kind(libc::AF_UNIX, libc::SOCK_STREAM, &[0]);
 const SOCKET_DIAGNOSTICS: Kind = kind(libc::AF_NETLINK, libc::SOCK_DGRAM, &[libc::NETLINK_SOCK_DIAG]);
 
 /// The options that countersign, tokio and the C library's resolver set, and those of the same families. Others load
@@ -124,6 +125,10 @@ fn kinds(confinement: &Confinement) -> Vec<Kind> {
     match confinement.unix_sockets {
         UnixSockets::ToPaths | UnixSockets::ToAnyAddress => kinds.push(UNIX_DATAGRAMS),
         UnixSockets::Deny => {}
+    }
+    match confinement.unix_streams {
+        UnixStreams::ToPaths => kinds.push(UNIX_STREAMS),
+        UnixStreams::Deny => {}
     }
     match confinement.netlink {
         Netlink::Allow => kinds.push(SOCKET_DIAGNOSTICS),

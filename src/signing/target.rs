@@ -12,7 +12,7 @@ pub struct SigningTarget {
 }
 
 impl SigningTarget {
-    /// Parses an endpoint's URL. The host is lower-cased and keeps a trailing dot, the scheme's default port is left
+    /// Parses an endpoint's URL. The host is lower-cased and loses a trailing dot, the scheme's default port is left
     /// out, and the path keeps its bytes.
     ///
     /// # Errors
@@ -37,7 +37,8 @@ mod tests {
             ("http://h.example:443/", "h.example:443"),
             ("http://h.example:0080/", "h.example"),
             ("https://h.example:80/", "h.example:80"),
-            ("https://h.example./", "h.example."),
+            ("https://h.example./", "h.example"),
+            ("https://h.example.:8443/", "h.example:8443"),
             ("https://[2001:DB8::1]:8443/x", "[2001:db8::1]:8443"),
             ("https://[::1]/", "[::1]"),
             ("http://127.0.0.1:8080", "127.0.0.1:8080"),

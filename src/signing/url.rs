@@ -115,10 +115,17 @@ impl EndpointUrl {
         })
     }
 
-    /// The value of the `Host` header: the scheme's default port is left out.
+    /// The value of the `Host` header: the scheme's default port is left out, and so is the dot of an absolute name,
+    /// which is for resolvers only. Servers know themselves, and their certificates, by the name without it.
     #[must_use]
     pub fn authority(&self) -> String {
-        self.scheme.authority(&self.host, self.port)
+        self.scheme.authority(self.name(), self.port)
+    }
+
+    /// The host without a trailing dot.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.host.strip_suffix('.').unwrap_or(&self.host)
     }
 }
 

@@ -265,7 +265,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
         let (endpoint, _) = listener.accept().unwrap();
-        let mut connection = Connection::new(Socket::Plain(Watched::new(tcp)), address);
+        let mut connection = Connection::new(Socket::Plain(Watched::new(tcp)), Some(address));
         connection.owe(unwritten);
         let pool = Pool::new(1, HOUR);
         let home = Some(Home { pool: pool.clone(), keep: None });

@@ -238,7 +238,9 @@ mod tests {
     use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SignatureMethod};
     use crate::query::{FormLimits, QueryForm};
     use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
-    use crate::upstream::{BreakerLimits, CallSettings, Destination, EndpointSettings, PoolLimits, Timeouts, Trust};
+    use crate::upstream::{
+        BreakerLimits, CallSettings, Destination, EndpointSettings, NextHop, PoolLimits, Timeouts, Trust,
+    };
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::sync::Arc;
@@ -271,8 +273,8 @@ mod tests {
             let target = SigningTarget { host: "127.0.0.1".to_owned(), path: "/".to_owned() };
             let settings = CallSettings {
                 endpoint: EndpointSettings {
-                    host: "127.0.0.1".to_owned(),
-                    port,
+                    name: "127.0.0.1".to_owned(),
+                    next_hop: NextHop::Tcp { host: "127.0.0.1".to_owned(), port },
                     trust: Trust::Plaintext,
                     target: target.clone(),
                 },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::RootCertStore;
 
 use super::breaker::BreakerLimits;
+use super::dial::next_hop::NextHop;
 use crate::signing::SigningTarget;
 
 /// How one endpoint is called. A [`Client`](super::Client) is made from these settings and from no other, and may be
@@ -27,10 +28,10 @@ pub struct CallSettings {
 /// is down, that its clock is off) stays true, however it is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointSettings {
-    /// Host name or address to connect to, IPv6 without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// The name or address that its certificate must be for: no brackets, no trailing dot.
+    pub name: String,
+    /// Where connections to it are made.
+    pub next_hop: NextHop,
     /// How the endpoint proves that it is the one.
     pub trust: Trust,
     /// The Host and path of its requests.

@@ -9,10 +9,9 @@ use tokio::time::Instant;
 use super::answer::{AnswerBody, Home};
 use super::breaker::Breaker;
 use super::budget::Budget;
-use super::call_settings::{EndpointSettings, PoolLimits, Timeouts};
+use super::call_settings::{PoolLimits, Timeouts};
 use super::connection::Connection;
 use super::destination::Destination;
-use super::dial::addresses::Addresses;
 use super::error::SendError;
 use super::pool::Pool;
 use super::request::Outgoing;
@@ -31,7 +30,6 @@ const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
 /// One worker's client for one endpoint.
 pub struct Client {
     destination: Arc<Destination>,
-    addresses: Addresses,
     template: RequestTemplate,
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
@@ -66,10 +64,9 @@ impl Client {
     }
 
     fn with_pool(destination: &Arc<Destination>, pool: PoolLimits) -> Option<Self> {
-        let EndpointSettings { host, port, trust: _, target } = &destination.settings().endpoint;
+        let target = destination.target();
         Some(Self {
             template: RequestTemplate::new(&target.host, &target.path, VIA_COUNTERSIGN, USER_AGENT)?,
-            addresses: Addresses::of(host, *port),
             timeouts: destination.settings().timeouts,
             pool: Pool::new(pool.connections, pool.idle_timeout),
             budget: Budget::full(),
@@ -94,16 +91,15 @@ impl Client {
     /// Call it every few seconds.
     pub async fn tend(&self) {
         self.pool.close_expired();
-        if self.pool.is_empty() {
-            return;
-        }
+        let endpoint = &self.destination.endpoint;
+        let Some(addresses) = endpoint.addresses().filter(|_| !self.pool.is_empty()) else { return };
         // while the name cannot be looked up, verified connections are kept
-        let Ok(addresses) = self.addresses.lookup(LOOKED_UP_AGAIN).await else { return };
+        let Ok(addresses) = addresses.lookup(LOOKED_UP_AGAIN).await else { return };
         let closed = self.pool.keep_only(&addresses);
         if closed > 0 {
             tracing::info!(
                 target: "countersign::upstream",
-                endpoint = self.destination.endpoint.host,
+                endpoint = endpoint.name,
                 closed,
                 "the endpoint's name leads elsewhere: idle connections to its old addresses are closed"
             );
@@ -112,7 +108,7 @@ impl Client {
 
     /// Opens a connection before `deadline`.
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Box<Connection>, SendError> {
-        self.destination.endpoint.connect(&self.addresses, deadline).await
+        self.destination.endpoint.connect(deadline).await
     }
 
     /// Sends `request` on `connection`, once, and waits for the head of its answer.
@@ -149,7 +145,7 @@ fn kept_alive(fields: &Fields) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::{BreakerLimits, CallSettings, Trust};
+    use crate::upstream::{BreakerLimits, CallSettings, EndpointSettings, NextHop, Trust};
     use std::net::{SocketAddr, TcpListener};
 
     #[test]
@@ -180,8 +176,8 @@ mod tests {
             let second = Duration::from_secs(1);
             let settings = CallSettings {
                 endpoint: EndpointSettings {
-                    host: "endpoint.example".to_owned(),
-                    port: here_at.port(),
+                    name: "endpoint.example".to_owned(),
+                    next_hop: NextHop::Tcp { host: "endpoint.example".to_owned(), port: here_at.port() },
                     trust: Trust::Plaintext,
                     target: SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() },
                 },
@@ -191,15 +187,15 @@ mod tests {
             };
             let client = Client::new(&Arc::new(Destination::new("importexport", settings, None).unwrap())).unwrap();
 
-            client.addresses.found(&[here_at]).await;
+            client.destination.endpoint.addresses().unwrap().found(&[here_at]).await;
             let connection = client.connect(Instant::now() + second).await.unwrap();
             client.pool.put(connection, None, Instant::now());
             client.tend().await;
             assert!(!client.pool.is_empty(), "its address is still the one");
-            client.addresses.found(&[there_at, here_at]).await;
+            client.destination.endpoint.addresses().unwrap().found(&[there_at, here_at]).await;
             client.tend().await;
             assert!(!client.pool.is_empty(), "one of several is enough");
-            client.addresses.found(&[there_at]).await;
+            client.destination.endpoint.addresses().unwrap().found(&[there_at]).await;
             client.tend().await;
             assert!(client.pool.is_empty());
         });

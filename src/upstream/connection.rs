@@ -28,8 +28,8 @@ const MORE_READ: usize = 64 * 1024;
 /// A connection that can carry one request at a time. Dropping it closes the socket at once, whatever is under way.
 pub struct Connection {
     socket: Socket,
-    /// The other end.
-    pub(super) address: SocketAddr,
+    /// The other end; none for a Unix socket.
+    pub(super) address: Option<SocketAddr>,
     request: Outgoing,
     buffer: ReceiveBuffer,
     /// How many bytes the next read may take.
@@ -39,7 +39,7 @@ pub struct Connection {
 
 impl Connection {
     /// On a socket that has carried nothing. Boxed, since it is moved often.
-    pub(super) fn new(socket: Socket, address: SocketAddr) -> Box<Self> {
+    pub(super) fn new(socket: Socket, address: Option<SocketAddr>) -> Box<Self> {
         let clock = Deadline::at(Instant::now());
         Box::new(Self {
             socket,

@@ -69,13 +69,13 @@ impl Destination {
 }
 
 fn connectable(settings: &EndpointSettings) -> Result<Endpoint, DestinationError> {
-    let EndpointSettings { host, port, trust, target: _ } = settings;
+    let EndpointSettings { name, next_hop, trust, target: _ } = settings;
     let security = match trust {
         Trust::Plaintext => Security::Plaintext,
         Trust::Roots(roots) => {
-            let name = server_name(host).ok_or(DestinationError::HostName)?;
-            Security::Tls(trust::client_config(Arc::clone(roots))?, name)
+            let verified = server_name(name).ok_or(DestinationError::HostName)?;
+            Security::Tls(trust::client_config(Arc::clone(roots))?, verified)
         }
     };
-    Ok(Endpoint { host: host.clone(), port: *port, security })
+    Ok(Endpoint::new(name, next_hop, security))
 }

@@ -7,8 +7,8 @@
 //! nothing and a wake-up by eventfd. Here an exchange is one check of the socket, one write and one read, in the task
 //! that waits for it; and whether a byte of a request was written is known by construction.
 //!
-//! Each worker has a [`Client`] per route, with its own connections. Workers share only the [`Breaker`] of a route,
-//! whose lock nobody takes while there are no failures.
+//! Each worker has a [`Client`] per route, with its own connections. Workers share the [`Breaker`] of a route, whose lock
+//! nobody takes while there are no failures, and the addresses of its name, which only a new connection asks for.
 
 pub mod answer;
 pub mod attempts;
@@ -23,6 +23,7 @@ pub mod error;
 pub mod pool;
 mod request;
 mod socket;
+mod stream;
 
 pub use answer::AnswerBody;
 pub use attempts::{Attempts, Repetition};
@@ -32,4 +33,5 @@ pub use client::{Client, Sent};
 pub use destination::{Destination, DestinationError};
 pub use dial::connect;
 pub use dial::connect::{Endpoint, Security};
+pub use dial::next_hop::NextHop;
 pub use error::{Delivery, SendError};

@@ -72,7 +72,7 @@ impl Pool {
     pub fn keep_only(&self, addresses: &[SocketAddr]) -> usize {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|idle| addresses.contains(&idle.connection.address));
+        idle.retain(|idle| idle.connection.address.is_none_or(|address| addresses.contains(&address)));
         before.saturating_sub(idle.len())
     }
 
@@ -103,7 +103,7 @@ mod tests {
             let address = self.0.local_addr().unwrap();
             let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
             let (accepted, _) = self.0.accept().unwrap();
-            (Connection::new(Socket::Plain(Watched::new(tcp)), address), accepted)
+            (Connection::new(Socket::Plain(Watched::new(tcp)), Some(address)), accepted)
         }
     }
 

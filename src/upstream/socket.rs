@@ -1,37 +1,34 @@
-//! A TCP connection to an endpoint, with TLS or without, that knows how many bytes were written and whether it can
+//! A connection to an endpoint, with TLS or without, that knows how many bytes were written and whether it can
 //! still be used.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-/// A TCP connection that counts what is written.
+use super::stream::Stream;
+
+/// A stream that counts what is written.
 pub(super) struct Watched {
-    tcp: TcpStream,
+    stream: Stream,
     written: u64,
     refused: bool,
 }
 
 impl Watched {
-    /// Watches `tcp`.
-    pub(super) const fn new(tcp: TcpStream) -> Self {
-        Self { tcp, written: 0, refused: false }
+    /// Watches `stream`.
+    pub(super) fn new(stream: impl Into<Stream>) -> Self {
+        Self { stream: stream.into(), written: 0, refused: false }
     }
 
-    /// Whether something can be read, as of the runtime's last poll of all sockets: the kernel is asked about this one
-    /// only when the runtime has seen an event. Nobody reads from a connection while it is idle.
+    /// Whether something can be read, as [`Stream::peek`] sees it. Nobody reads from a connection while it is idle.
     fn look(&self) -> Look {
-        let mut peeked = [0_u8; 1];
-        let peek = || Ok(recv(&self.tcp, &mut peeked[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?);
-        match self.tcp.try_io(Interest::READABLE, peek) {
+        match self.stream.peek() {
             _ if self.refused => Look::Ended,
-            Ok((_, 0)) => Look::Ended,
-            Ok((_, _more)) => Look::Spoken,
+            Ok(0) => Look::Ended,
+            Ok(_more) => Look::Spoken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Look::Quiet,
             Err(_reset) => Look::Ended,
         }
@@ -59,7 +56,7 @@ impl Watched {
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         let ended = matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() == before && buf.remaining() > 0;
         if ended && self.refused {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -73,7 +70,7 @@ impl AsyncWrite for Watched {
         if self.refused {
             return Poll::Ready(Ok(buf.len()));
         }
-        let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         polled.map(|wrote| self.after_writing(wrote, buf.len()))
     }
 
@@ -86,20 +83,20 @@ impl AsyncWrite for Watched {
         if self.refused {
             return Poll::Ready(Ok(offered));
         }
-        let polled = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         polled.map(|wrote| self.after_writing(wrote, offered))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -217,6 +214,7 @@ mod tests {
     use std::net::TcpListener;
     use std::sync::Arc;
     use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
 
     type Endpoint = StreamOwned<ServerConnection, std::net::TcpStream>;
@@ -254,7 +252,7 @@ mod tests {
     /// Waits until the runtime, too, knows that something has come.
     async fn has_come(socket: &Socket) {
         let Socket::Tls(tls) = socket else { panic!("it is over TLS") };
-        tls.get_ref().0.tcp.readable().await.unwrap();
+        tls.get_ref().0.stream.readable().await.unwrap();
     }
 
     fn run(test: impl Future<Output = ()>) {

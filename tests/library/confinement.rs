@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use countersign::confine::{Confinement, Enforcement, Netlink, Spawn, Udp, UnixSockets, apply, apply_to_thread};
+use countersign::confine::{
+    Confinement, Enforcement, Netlink, Spawn, Udp, UnixSockets, UnixStreams, apply, apply_to_thread,
+};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use rustix::process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior};
 
@@ -87,6 +89,7 @@ fn confinement(directory: &Path, connect: u16, bind: u16) -> Confinement {
         netlink: Netlink::Deny,
         udp: Udp::Deny,
         unix_sockets: UnixSockets::Deny,
+        unix_streams: UnixStreams::Deny,
         spawn: Spawn::Deny,
     }
 }

@@ -83,11 +83,11 @@ fn call_settings(route: &settings::Route, trust: Trust, workers: usize) -> CallS
         timeouts: RouteTimeouts { connect, first_byte, idle, pool_idle, probe },
     } = route;
     // `trust` was made of the transport
-    let settings::Endpoint { transport: _, host: _, port, path } = endpoint;
+    let settings::Endpoint { transport: _, host: _, port: _, path, next_hop } = endpoint;
     CallSettings {
         endpoint: EndpointSettings {
-            host: endpoint.bare_host().to_owned(),
-            port: *port,
+            name: endpoint.bare_host().to_owned(),
+            next_hop: next_hop.clone(),
             trust,
             target: SigningTarget { host: endpoint.authority(), path: path.clone() },
         },
@@ -134,5 +134,7 @@ mod tests {
         let before = at(1, "", None);
         assert!(at(1, "timeouts.idle = \"1s\"\nlimits.failures = 1", Some(&before)).is_same_endpoint(&before));
         assert!(!at(2, "", Some(&before)).is_same_endpoint(&before));
+        let behind = at(1, "connect = \"unix:/run/envoy.sock\"", Some(&before));
+        assert!(!behind.is_same_endpoint(&before), "what is known of the way there is not known of another way");
     }
 }

@@ -14,6 +14,7 @@ use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
 use crate::downstream::{Capacity, JwksError, OwnerLookup, PlaceRequests, Shares, loopback};
 use crate::fetch::{FetchError, Location, Source};
+use crate::upstream::NextHop;
 
 /// One listener as all workers share it.
 pub(crate) struct SharedListener {
@@ -184,7 +185,10 @@ fn service_accounts(tokens: &settings::ServiceAccount) -> Result<ServiceAccounts
 
 fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
     Location {
-        host: endpoint.bare_host().to_owned(),
+        host: match &endpoint.next_hop {
+            NextHop::Tcp { host, port: _ } => host.clone(),
+            NextHop::Unix(_) => endpoint.bare_host().to_owned(),
+        },
         port: endpoint.port,
         authority: endpoint.authority(),
         path: endpoint.path.clone(),

@@ -6,17 +6,17 @@ pub(crate) mod paths;
 pub(crate) mod resolver;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
-use crate::config::settings::{AdminAddress, Endpoint, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
-use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets};
+use crate::config::settings::{AdminAddress, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
+use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
 use crate::trust::Roots;
+use crate::upstream::NextHop;
 
 /// The TCP port of DNS, for responses that are too long for a datagram.
 pub(crate) const DNS: u16 = 53;
@@ -39,8 +39,8 @@ pub(crate) fn confinement(
     read.extend(public_files.flat_map(|file| directories_of_public(file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| l.callers.accepts(Method::LoopbackOwner));
     let mut udp = Udp::Deny;
-    let mut connect: BTreeSet<u16> = endpoints(settings).map(|endpoint| endpoint.port).collect();
-    if endpoints(settings).any(is_name) {
+    let mut connect: BTreeSet<u16> = next_hops(settings).filter_map(NextHop::port).collect();
+    if next_hops(settings).any(NextHop::is_name) {
         connect.insert(DNS);
         udp = Udp::Allow;
         read.extend(files_for_names(user));
@@ -59,6 +59,7 @@ pub(crate) fn confinement(
         netlink: if asks_for_owners { Netlink::Allow } else { Netlink::Deny },
         udp,
         unix_sockets: service_manager.max(sockets_of_audit(settings)),
+        unix_streams: streams_to(next_hops(settings)),
         spawn: Spawn::Deny,
     }
 }
@@ -97,13 +98,22 @@ fn admin_sockets(settings: &Settings) -> impl Iterator<Item = &Path> {
     })
 }
 
-/// Every endpoint that the configuration has us connect to.
-fn endpoints(settings: &Settings) -> impl Iterator<Item = &Endpoint> {
+/// Everything that the configuration has us connect to.
+fn next_hops(settings: &Settings) -> impl Iterator<Item = &NextHop> {
     let issuers = settings.listeners.iter().filter_map(|listener| match &listener.service_account.as_ref()?.keys {
         TokenKeys::File(_) => None,
         TokenKeys::Url { endpoint, .. } => Some(endpoint),
     });
-    settings.routes.iter().map(|route| &route.endpoint).chain(issuers)
+    settings.routes.iter().map(|route| &route.endpoint).chain(issuers).map(|endpoint| &endpoint.next_hop)
+}
+
+/// Any one Unix socket takes the right to all of them.
+fn streams_to<'s>(mut next_hops: impl Iterator<Item = &'s NextHop>) -> UnixStreams {
+    let any = next_hops.any(|next_hop| match next_hop {
+        NextHop::Unix(_) => true,
+        NextHop::Tcp { .. } => false,
+    });
+    if any { UnixStreams::ToPaths } else { UnixStreams::Deny }
 }
 
 /// Every file that is trusted or secret and read again while the process serves `settings`; `file` is the configuration
@@ -150,11 +160,6 @@ fn ca_file(route: &Route) -> Option<&Path> {
     }
 }
 
-/// Whether an endpoint's host has to be resolved.
-pub(crate) fn is_name(endpoint: &Endpoint) -> bool {
-    endpoint.bare_host().parse::<IpAddr>().is_err()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -195,6 +200,22 @@ mod tests {
         assert_eq!((confinement.connect, confinement.udp), (vec![53, 443], Udp::Allow));
         assert!(confinement.read.contains(&PathBuf::from("/etc/hosts")));
         assert!(!confinement.read.contains(&PathBuf::from("/")));
+    }
+
+    #[test]
+    fn connect_opens_what_it_names_and_the_endpoint_itself_stays_closed() {
+        let rights = |connect: &str| {
+            let text = format!(
+                "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"https://sdb.amazonaws.com/\"\n\
+                 connect = \"{connect}\"\n[key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n"
+            );
+            let settings = crate::config::parse(&text, "f", []).unwrap();
+            let confinement = confinement(&settings, None, &[], UnixSockets::Deny);
+            (confinement.connect, confinement.udp, confinement.unix_streams)
+        };
+        assert_eq!(rights("127.0.0.1:8443"), (vec![8443], Udp::Deny, UnixStreams::Deny));
+        assert_eq!(rights("vpce-0a1b.example:8443"), (vec![53, 8443], Udp::Allow, UnixStreams::Deny));
+        assert_eq!(rights("unix:/run/envoy.sock"), (vec![], Udp::Deny, UnixStreams::ToPaths));
     }
 
     #[test]

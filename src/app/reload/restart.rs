@@ -12,8 +12,9 @@ use crate::app::confinement::paths::directories_of;
 use crate::app::confinement::resolver::is_resolver_file;
 use crate::app::confinement::{DNS, confinement};
 use crate::config::settings::{Listener, Settings, Transport};
-use crate::confine::{Confinement, Netlink, UnixSockets};
+use crate::confine::{Confinement, Netlink, UnixSockets, UnixStreams};
 use crate::trust::Roots;
+use crate::upstream::NextHop;
 
 /// The rights that the process has kept.
 #[derive(Debug, Clone)]
@@ -96,11 +97,11 @@ fn beyond(
 ) {
     let wanted = confinement(new, source.file.as_deref(), &[], UnixSockets::Deny);
     for port in wanted.connect.iter().filter(|port| !granted.connect.contains(port)) {
-        let route = new.routes.iter().find(|route| route.endpoint.port == *port);
+        let route = new.routes.iter().find(|route| route.endpoint.next_hop.port() == Some(*port));
         match (route, *port) {
             (Some(route), _) => {
                 add(
-                    format!("route.{}.endpoint", route.name),
+                    format!("route.{}.{}", route.name, route.endpoint.next_hop_key()),
                     format!("no connection can be made to port {port} any more"),
                 );
             }
@@ -124,6 +125,11 @@ fn beyond(
         if needs_process(key, source.credentials_directory.as_deref()) {
             add(format!("key.{}", key.name), "its program can be started no more".to_owned());
         }
+    }
+    if wanted.unix_streams == UnixStreams::ToPaths && granted.unix_streams == UnixStreams::Deny {
+        let routes = new.routes.iter().filter(|route| matches!(route.endpoint.next_hop, NextHop::Unix(_)));
+        let why = "a connection to a Unix socket takes a kind of socket that nobody needed at the start";
+        routes.for_each(|route| add(format!("route.{}.connect", route.name), why.to_owned()));
     }
     if wanted.netlink == Netlink::Allow && granted.netlink == Netlink::Deny {
         let why = "`loopback-owner` takes a kind of socket that nobody needed at the start".to_owned();

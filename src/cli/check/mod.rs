@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::settings::{
     self, AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
-use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets};
+use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{OpenedAudit, Target, WhenFull};
@@ -311,6 +311,10 @@ fn sockets(confinement: &Confinement) -> Vec<&'static str> {
             kinds.push("Unix datagrams (the audit or the service manager is told)");
         }
         UnixSockets::Deny => {}
+    }
+    match confinement.unix_streams {
+        UnixStreams::ToPaths => kinds.push("Unix streams (an endpoint is reached by one)"),
+        UnixStreams::Deny => {}
     }
     match confinement.netlink {
         Netlink::Allow => kinds.push("netlink (the kernel is asked for owners)"),

@@ -1,6 +1,7 @@
 //! Addresses to listen on: `127.0.0.1:8021`, `unix:/path`, `systemd:NAME`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::config::reading::value::{Given, shown};
 use crate::config::settings::{AdminAddress, ListenOn};
@@ -13,16 +14,8 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// are read from keys of their own.
 pub(crate) fn listen(given: &Given<'_>) -> Result<ListenOn, String> {
     let text = given.as_text().unwrap_or_default();
-    if let Some(path) = text.strip_prefix("unix:") {
-        let usable = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
-        if !usable || path.len() > LONGEST_SOCKET_PATH {
-            return Err(format!(
-                "{} is not a Unix socket: write an absolute path of at most {LONGEST_SOCKET_PATH} bytes, e.g. \
-                 \"unix:/run/countersign/socket\"",
-                shown(text)
-            ));
-        }
-        return Ok(ListenOn::Unix(UnixSocket { path: path.into(), mode: 0, group: None }));
+    if let Some(path) = unix_path(text)? {
+        return Ok(ListenOn::Unix(UnixSocket { path, mode: 0, group: None }));
     }
     if let Some(name) = text.strip_prefix("systemd:") {
         // systemd separates the names by colons
@@ -36,6 +29,20 @@ pub(crate) fn listen(given: &Given<'_>) -> Result<ListenOn, String> {
         return Ok(ListenOn::Inherited { name: name.to_owned() });
     }
     socket(given).map(ListenOn::Tcp)
+}
+
+/// The path in `unix:/path`; `None` when the text is something else.
+pub(crate) fn unix_path(text: &str) -> Result<Option<PathBuf>, String> {
+    let Some(path) = text.strip_prefix("unix:") else { return Ok(None) };
+    let usable = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
+    if !usable || path.len() > LONGEST_SOCKET_PATH {
+        return Err(format!(
+            "{} is not a Unix socket: write an absolute path of at most {LONGEST_SOCKET_PATH} bytes, e.g. \
+             \"unix:/run/countersign/socket\"",
+            shown(text)
+        ));
+    }
+    Ok(Some(path.into()))
 }
 
 /// Where health and metrics are served: an IP address and port, or `unix:/path`.

@@ -57,7 +57,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("route.*.parameters", "limits.parameters"),
     ("route.*.in_flight", "limits.in_flight"),
     ("route.*.failures", "limits.failures"),
-    ("route.*.connect", "timeouts.connect"),
     ("route.*.first_byte", "timeouts.first_byte"),
     ("route.*.timeout", "timeouts.first_byte"),
     ("key.*.path", "file"),

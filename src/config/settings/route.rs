@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::name::Name;
 use crate::authorize::ActionPattern;
 use crate::query::{ErrorDialect, FormLimits};
-use crate::signing::authority::is_loopback;
 use crate::signing::{ClockSource, Scheme, SignatureMethod};
 use crate::trust::Roots;
+use crate::upstream::NextHop;
 
 /// One `[route.NAME]`: an endpoint and how to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,16 +49,19 @@ pub struct Route {
 pub struct Endpoint {
     /// `https`, or `http` where allowed.
     pub transport: Transport,
-    /// Host name (lower case) or IP address (IPv6 in brackets), as it stands in the URL; a trailing dot stays.
+    /// Host name (lower case, without a trailing dot) or IP address (IPv6 in brackets): what is signed, sent as Host, and
+    /// looked for in the certificate.
     pub host: String,
     /// The port, the scheme's default when the URL has none.
     pub port: u16,
     /// The path as written; `/` when empty.
     pub path: String,
+    /// `connect`: where connections are made to. By default the URL's host and port, with the name's trailing dot.
+    pub next_hop: NextHop,
 }
 
 impl Endpoint {
-    /// The host as a resolver or certificate knows it: the brackets around an IPv6 address belong to the URL.
+    /// The host as a certificate knows it: the brackets around an IPv6 address belong to the URL.
     #[must_use]
     pub fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
@@ -69,7 +72,18 @@ impl Endpoint {
     pub fn is_authentic(&self) -> bool {
         match self.transport {
             Transport::Tls { .. } => true,
-            Transport::Plaintext => is_loopback(&self.host),
+            Transport::Plaintext => self.next_hop.is_on_this_machine(),
+        }
+    }
+
+    /// The key that says where connections are made to.
+    #[must_use]
+    pub fn next_hop_key(&self) -> &'static str {
+        match &self.next_hop {
+            NextHop::Tcp { host, port } if host.trim_end_matches('.') == self.bare_host() && *port == self.port => {
+                "endpoint"
+            }
+            NextHop::Tcp { .. } | NextHop::Unix(_) => "connect",
         }
     }
 
@@ -101,7 +115,7 @@ pub enum Transport {
         /// `ca_file`.
         trust: Roots,
     },
-    /// `http`: to a loopback address, or anywhere with `danger_plaintext = true`.
+    /// `http`: by a loopback address or a Unix socket, or anywhere with `danger_plaintext = true`.
     Plaintext,
 }
 

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::grammar::address;
+use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, file, flag, text};
+use crate::config::reading::value::{Given, file, flag, shown, text};
 use crate::config::settings::{Endpoint, Transport};
-use crate::signing::authority::is_loopback;
+use crate::signing::authority::{Authority, is_loopback};
 use crate::signing::{EndpointUrl, Scheme};
 use crate::trust::Roots;
+use crate::upstream::NextHop;
 
 /// What `danger_plaintext` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,20 +19,31 @@ enum Plaintext {
     DangerAnywhere,
 }
 
-/// Reads `endpoint`, `ca_file` and `danger_plaintext` of a route.
+/// Reads `endpoint`, `connect`, `ca_file` and `danger_plaintext` of a route.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
     const WHY: &str = "say where signed requests go, e.g. \"https://importexport.amazonaws.com/\"";
     let url = table.required("endpoint", WHY, url);
+    let connect = table.get("connect", None, |given| next_hop(given).map(Some));
     let ca_file = table.get("ca_file", None, |given| file(given).map(Some));
     let danger = table.get("danger_plaintext", Plaintext::LoopbackOnly, |given| {
         flag(given).map(|danger| if danger { Plaintext::DangerAnywhere } else { Plaintext::LoopbackOnly })
     });
-    let (url, ca_file, danger) = (url?, ca_file?, danger?);
+    let (url, connect, ca_file, danger) = (url?, connect?, ca_file?, danger?);
     let transport = match url.scheme {
         Scheme::Https => Transport::Tls { trust: ca_file.map_or(Roots::Platform, Roots::File) },
-        Scheme::Http => plaintext(table, &url, ca_file.as_deref(), danger)?,
+        Scheme::Http => plaintext(table, &url, connect.as_ref(), ca_file.as_deref(), danger)?,
     };
-    Some(Endpoint { transport, host: url.host, port: url.port, path: url.path })
+    Some(endpoint(transport, &url, connect))
+}
+
+fn endpoint(transport: Transport, url: &EndpointUrl, connect: Option<NextHop>) -> Endpoint {
+    let next_hop = connect.unwrap_or_else(|| its_own(url));
+    Endpoint { transport, host: url.name().to_owned(), port: url.port, path: url.path.clone(), next_hop }
+}
+
+/// The endpoint itself. The dot of an absolute name stays: a resolver then adds no domain of its own to it.
+fn its_own(url: &EndpointUrl) -> NextHop {
+    NextHop::Tcp { host: url.host.trim_start_matches('[').trim_end_matches(']').to_owned(), port: url.port }
 }
 
 /// Reads `jwks_url`: `None` when a fault was reported, `Some(None)` when the key is absent.
@@ -53,21 +67,32 @@ pub(crate) fn read_keys(table: &mut Table<'_>, ca_file: Option<PathBuf>) -> Opti
         }
         Scheme::Http => Transport::Plaintext,
     };
-    Some(Some(Endpoint { transport, host: url.host, port: url.port, path: url.path }))
+    Some(Some(endpoint(transport, &url, None)))
 }
 
-fn plaintext(table: &Table<'_>, url: &EndpointUrl, ca_file: Option<&Path>, danger: Plaintext) -> Option<Transport> {
+/// The rule is about the network: what goes to a loopback address or into a Unix socket does not cross it, whoever
+/// passes it on from there.
+fn plaintext(
+    table: &Table<'_>,
+    url: &EndpointUrl,
+    connect: Option<&NextHop>,
+    ca_file: Option<&Path>,
+    danger: Plaintext,
+) -> Option<Transport> {
+    let (key, to) = match connect {
+        Some(next_hop) => ("connect", next_hop.to_string()),
+        None => ("endpoint", url.host.clone()),
+    };
     let allowed = match danger {
         Plaintext::DangerAnywhere => true,
-        Plaintext::LoopbackOnly => is_loopback(&url.host),
+        Plaintext::LoopbackOnly => connect.unwrap_or(&its_own(url)).is_on_this_machine(),
     };
     if !allowed {
         table.fault(
-            "endpoint",
+            key,
             format!(
-                "`{}` is not this machine, and http would show signed requests to everyone on the way: write https, \
-                 or set `danger_plaintext = true` on this route",
-                url.host
+                "`{to}` is not this machine, and http would show signed requests to everyone on the way: write https, \
+                 or set `danger_plaintext = true` on this route"
             ),
         );
     }
@@ -79,6 +104,26 @@ fn plaintext(table: &Table<'_>, url: &EndpointUrl, ca_file: Option<&Path>, dange
 
 fn url(given: &Given<'_>) -> Result<EndpointUrl, String> {
     EndpointUrl::parse(text(given)?).map_err(|error| error.to_string())
+}
+
+/// `connect`: `host:port` or `unix:/path`.
+fn next_hop(given: &Given<'_>) -> Result<NextHop, String> {
+    let text = text(given)?;
+    if let Some(path) = address::unix_path(text)? {
+        return Ok(NextHop::Unix(path));
+    }
+    let wrong = |why: String| format!("{} {why}: write \"127.0.0.1:8443\" or \"unix:/path\"", shown(text));
+    if text.contains("://") {
+        return Err(wrong("is a URL, and this is only the address that connections are made to".to_owned()));
+    }
+    if duration(given).is_ok() {
+        return Err(wrong("is a time, which `timeouts.connect` is, and this is an address".to_owned()));
+    }
+    let lower = text.to_ascii_lowercase();
+    let Authority { host, port } = Authority::parse(&lower).map_err(|error| wrong(error.to_string()))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = port.ok_or_else(|| wrong("has no port".to_owned()))?;
+    Ok(NextHop::Tcp { host, port })
 }
 
 #[cfg(test)]
@@ -112,6 +157,74 @@ mod tests {
         let endpoint = &settings(&danger).routes[0].endpoint;
         assert_eq!((endpoint.authority().as_str(), endpoint.is_authentic()), ("heat:8000", false));
         assert!(settings(LEAST).routes[0].endpoint.is_authentic());
+    }
+
+    fn connecting(endpoint: &str, connect: &str) -> String {
+        LEAST.replace("https://importexport.amazonaws.com/\"", &format!("{endpoint}\"\nconnect = \"{connect}\""))
+    }
+
+    #[test]
+    fn connect_changes_where_connections_go_and_nothing_else() {
+        let plain = &settings(LEAST).routes[0].endpoint;
+        assert_eq!(plain.next_hop.to_string(), "importexport.amazonaws.com:443");
+        for (connect, next_hop) in [
+            ("127.0.0.1:8443", "127.0.0.1:8443"),
+            ("[::1]:8443", "[::1]:8443"),
+            ("VPCE-0a1b.Example:443", "vpce-0a1b.example:443"),
+            ("vpce-0a1b.example.:443", "vpce-0a1b.example.:443"),
+            ("unix:/run/envoy.sock", "unix:/run/envoy.sock"),
+        ] {
+            let endpoint = &settings(&connecting("https://importexport.amazonaws.com/", connect)).routes[0].endpoint;
+            assert_eq!(endpoint.next_hop.to_string(), next_hop);
+            assert_eq!((endpoint.authority(), endpoint.bare_host()), (plain.authority(), plain.bare_host()));
+            assert_eq!((&endpoint.transport, endpoint.url()), (&plain.transport, plain.url()));
+        }
+    }
+
+    #[test]
+    fn connect_is_an_address_with_a_port_or_a_unix_socket() {
+        for (connect, why) in [
+            ("127.0.0.1", "`127.0.0.1` has no port: write"),
+            ("https://envoy:8443/", "is a URL"),
+            ("5s", "`timeouts.connect`"),
+            ("::1:8443", "no valid host name"),
+            ("127.1:8443", "neither a name nor"),
+            ("envoy:0", "no port from 1"),
+            ("unix:run/envoy.sock", "is not a Unix socket"),
+            ("unix:", "is not a Unix socket"),
+            ("", "no valid host name"),
+        ] {
+            let found = faults(&connecting("https://importexport.amazonaws.com/", connect));
+            assert!(found.len() == 1 && found[0].starts_with("f:6:11: route.ie.connect: "), "{found:?}");
+            assert!(found[0].contains(why), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn plaintext_may_go_to_this_machine_only_wherever_the_endpoint_is() {
+        for connect in ["127.0.0.1:8000", "[::1]:8000", "localhost:8000", "unix:/run/envoy.sock"] {
+            let endpoint = &settings(&connecting("http://heat:8000/", connect)).routes[0].endpoint;
+            assert_eq!((&endpoint.transport, endpoint.is_authentic()), (&Transport::Plaintext, true), "{connect}");
+        }
+        for connect in ["heat:8000", "10.0.0.1:8000", "localhost.:8000"] {
+            let found = faults(&connecting("http://127.0.0.1:8000/", connect));
+            let told = format!("f:6:11: route.ie.connect: `{connect}` is not this machine");
+            assert!(found.len() == 1 && found[0].starts_with(&told), "{found:?}");
+        }
+        let danger =
+            connecting("http://127.0.0.1/", "10.0.0.1:80").replace("[key.main]", "danger_plaintext = true\n[key.main]");
+        assert!(!settings(&danger).routes[0].endpoint.is_authentic(), "it leaves this machine");
+    }
+
+    #[test]
+    fn the_dot_of_an_absolute_name_is_for_the_resolver_alone() {
+        let text = LEAST.replace("importexport.amazonaws.com", "ImportExport.amazonaws.com.:8443");
+        let endpoint = &settings(&text).routes[0].endpoint;
+        assert_eq!(endpoint.next_hop.to_string(), "importexport.amazonaws.com.:8443");
+        assert_eq!(endpoint.authority(), "importexport.amazonaws.com:8443");
+        assert_eq!(endpoint.bare_host(), "importexport.amazonaws.com");
+        let found = faults(&LEAST.replace("https://importexport.amazonaws.com", "http://localhost."));
+        assert!(found[0].contains("`localhost.` is not this machine"), "{found:?}");
     }
 
     #[test]

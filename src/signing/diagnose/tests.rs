@@ -82,7 +82,7 @@ fn a_signature_for_another_host_is_recognised() {
         ("https://h.example", "H.EXAMPLE", HostDifference::Case),
         ("https://h.example", "H.Example", HostDifference::Case),
         ("https://h.example", "h.example.", HostDifference::TrailingDot),
-        ("https://h.example.:8443", "h.example:8443", HostDifference::TrailingDot),
+        ("https://h.example.:8443", "h.example.:8443", HostDifference::TrailingDot),
         ("https://sdb.us-east-1.amazonaws.com", "sdb.amazonaws.com", HostDifference::Region),
         ("https://us-east-1.sdb.amazonaws.com", "sdb.amazonaws.com", HostDifference::Region),
         ("https://us-east-1.sdb.amazonaws.com", "sdb.us-east-1.amazonaws.com", HostDifference::Region),

@@ -1,12 +1,10 @@
 //! The addresses of an endpoint's name: looked up when a connection is made, once for all who wait, and kept for a few
 //! seconds.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{self, Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::net::lookup_host;
@@ -19,24 +17,24 @@ const KEPT: Duration = Duration::from_secs(5);
 /// For how long an address that failed, or was slower than another, is tried after the others.
 const AVOIDED: Duration = Duration::from_secs(60);
 
-/// One worker's knowledge of an endpoint's addresses.
+/// What all workers know of an endpoint's addresses.
 pub(in crate::upstream) struct Addresses {
     host: String,
     port: u16,
     /// The task that holds the lock does the lookup; those that wait for the lock use its result.
     latest: Mutex<Option<Lookup>>,
-    avoided: RefCell<HashMap<SocketAddr, Instant>>,
+    avoided: sync::Mutex<HashMap<SocketAddr, Instant>>,
 }
 
 struct Lookup {
     at: Instant,
-    found: Result<Rc<[SocketAddr]>, Arc<io::Error>>,
+    found: Result<Arc<[SocketAddr]>, Arc<io::Error>>,
 }
 
 impl Addresses {
     /// The addresses of `host`, which may be an address itself, IPv6 without brackets.
     pub(in crate::upstream) fn of(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, latest: Mutex::default(), avoided: RefCell::default() }
+        Self { host: host.to_owned(), port, latest: Mutex::default(), avoided: sync::Mutex::default() }
     }
 
     /// The addresses, those that lately failed behind the others.
@@ -46,7 +44,7 @@ impl Addresses {
     pub(in crate::upstream) async fn get(&self) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
         let mut addresses = self.lookup(KEPT).await?.to_vec();
         let now = Instant::now();
-        let mut avoided = self.avoided.borrow_mut();
+        let mut avoided = self.avoided();
         avoided.retain(|_, until| now < *until);
         addresses.sort_by_key(|address| avoided.contains_key(address));
         Ok(addresses)
@@ -56,9 +54,9 @@ impl Addresses {
     ///
     /// # Errors
     /// As for [`Self::get`].
-    pub(in crate::upstream) async fn lookup(&self, age: Duration) -> Result<Rc<[SocketAddr]>, Arc<io::Error>> {
+    pub(in crate::upstream) async fn lookup(&self, age: Duration) -> Result<Arc<[SocketAddr]>, Arc<io::Error>> {
         if let Ok(address) = self.host.parse::<IpAddr>() {
-            return Ok(Rc::new([SocketAddr::new(address, self.port)]));
+            return Ok(Arc::new([SocketAddr::new(address, self.port)]));
         }
         let asked = Instant::now();
         let mut latest = self.latest.lock().await;
@@ -77,10 +75,15 @@ impl Addresses {
         found
     }
 
+    /// The map is whole after every statement: a panic of another worker leaves nothing half done.
+    fn avoided(&self) -> sync::MutexGuard<'_, HashMap<SocketAddr, Instant>> {
+        self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has `address` tried after the others for a while.
     pub(in crate::upstream) fn avoid(&self, address: SocketAddr) {
         let now = Instant::now();
-        self.avoided.borrow_mut().insert(address, now.checked_add(AVOIDED).unwrap_or(now));
+        self.avoided().insert(address, now.checked_add(AVOIDED).unwrap_or(now));
     }
 }
 

@@ -3,3 +3,4 @@
 pub(in crate::upstream) mod addresses;
 pub mod connect;
 mod eyeballs;
+pub mod next_hop;

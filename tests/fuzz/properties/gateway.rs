@@ -19,7 +19,7 @@ use countersign::query::{ErrorDialect, FormLimits};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
 use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::{
-    BreakerLimits, CallSettings, Client, Destination, EndpointSettings, PoolLimits, Timeouts, Trust,
+    BreakerLimits, CallSettings, Client, Destination, EndpointSettings, NextHop, PoolLimits, Timeouts, Trust,
 };
 use http::HeaderName;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -43,7 +43,12 @@ pub(super) fn proxy(port: u16) -> Proxy {
     let metrics = Metrics::new().route("importexport", &[]);
     let clock = EndpointClock::new("importexport", ClockSource::Endpoint, DateEvidence::Authentic, metrics.clone());
     let settings = CallSettings {
-        endpoint: EndpointSettings { host: "127.0.0.1".to_owned(), port, trust: Trust::Plaintext, target: target() },
+        endpoint: EndpointSettings {
+            name: "127.0.0.1".to_owned(),
+            next_hop: NextHop::Tcp { host: "127.0.0.1".to_owned(), port },
+            trust: Trust::Plaintext,
+            target: target(),
+        },
         timeouts: Timeouts { connect: AGES, first_byte: AGES, idle: AGES },
         pool: PoolLimits { connections: 4, idle_timeout: AGES },
         breaker: BreakerLimits { failures: 0, longest_pause: AGES },
