@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure, FaultLine};
 use crate::app::confinement::kept_access::KeptAccess;
-use crate::app::{self, BuildError, Graph, capacity};
+use crate::app::serve::remedy::Remedy;
+use crate::app::{self, BuildError, Graph, StartError, capacity};
 use crate::clock;
 use crate::config;
 use crate::config::settings::Settings;
 use crate::confine::{self, Confinement, Posture, UnixSockets};
 use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
-use crate::telemetry::audit::AuditError;
 use crate::telemetry::log::{self, LastLines};
 
 /// Reads the configuration: the file, if one is named, and the environment.
@@ -122,9 +122,14 @@ pub(crate) fn confine(
     confine::apply(confinement).map_err(|error| Failure::because(ExitCode::System, &error))
 }
 
-/// The audit's target cannot be used: 77 when owners or permissions are the reason, otherwise 71.
-pub(crate) fn audit_failure(error: &AuditError) -> Failure {
-    let code = if error.is_denied() { ExitCode::Permissions } else { ExitCode::System };
+/// Why a start cannot open the audit, bind an address or start a thread: 77 when owners or permissions are the reason,
+/// 78 when the configuration is, otherwise 71.
+pub(crate) fn start_failure(error: &StartError) -> Failure {
+    let code = match error.remedy() {
+        Remedy::Permit => ExitCode::Permissions,
+        Remedy::Configure => ExitCode::Configuration,
+        Remedy::Retry => ExitCode::System,
+    };
     Failure::because(code, error)
 }
 

@@ -16,7 +16,7 @@ use super::live;
 use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
-use crate::app::{Bound, Drained, Graph, Running, StartError};
+use crate::app::{Bound, Drained, Graph, Running};
 use crate::config::settings;
 use crate::confine;
 use crate::credentials::WatchedKey;
@@ -50,7 +50,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     let mut signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let beside_audit = beside_audit(graph.settings(), source.file.as_deref(), &keys);
-    let bound = Bound::bind(graph).map_err(|error| start_failure(&error))?;
+    let bound = Bound::bind(graph).map_err(|error| live::start_failure(&error))?;
     // this runtime has no other threads: all of them, the log's included, start after this line and are confined
     let settings = bound.graph().settings();
     let posture = match settings.process.confinement {
@@ -66,11 +66,11 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
         let what = "a socket of the service manager that no listener takes: its clients are not answered";
         tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");
     }
-    let mut running = bound.start(keys).map_err(|error| start_failure(&error))?;
+    let mut running = bound.start(keys).map_err(|error| live::start_failure(&error))?;
     announcements::serving(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
     let report = announcements::reporting(log.level());
-    running.follow(source, granted, report).map_err(|error| start_failure(&error))?;
+    running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::notify_systemd(&[NotifyState::Ready]);
     let drain_limit = loop {
         tokio::select! {
@@ -196,13 +196,4 @@ async fn first_of(signals: &mut [(&'static str, Signal)]) -> &'static str {
         came.map_or(Poll::Pending, Poll::Ready)
     })
     .await
-}
-
-fn start_failure(error: &StartError) -> Failure {
-    let denied = match error {
-        StartError::Bind { source, .. } => source.is_denied(),
-        StartError::Audit(error) => return live::audit_failure(error),
-        StartError::Thread(_) | StartError::Watch(_) => false,
-    };
-    Failure::because(if denied { ExitCode::Permissions } else { ExitCode::System }, error)
 }

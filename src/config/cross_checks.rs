@@ -1,5 +1,7 @@
 //! The rules that concern more than one table: references, addresses used twice, and routes that cannot be told apart.
 
+use std::net::SocketAddr;
+
 use crate::authorize::{Admission, Identifiers};
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
@@ -70,19 +72,35 @@ fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>)
     for (nth, (path, address)) in all.iter().enumerate() {
         // with port 0 each gets a port of its own
         let taken = all.iter().take(nth).find(|(_, other)| same_address(other, address));
-        if let Some((other, _)) = taken {
-            report.value(path, format!("`{address}` is the address of `{other}` too: each needs one of its own"));
+        if let Some((other, other_address)) = taken {
+            report.value(path, taken_address(address, other, other_address));
         }
+    }
+}
+
+fn taken_address(address: &ListenOn, other: &KeyPath, other_address: &ListenOn) -> String {
+    if address == other_address {
+        format!("`{address}` is the address of `{other}` too: each needs one of its own")
+    } else {
+        format!("`{address}` and `{other_address}` of `{other}` overlap: each needs an address or a port of its own")
     }
 }
 
 fn same_address(one: &ListenOn, other: &ListenOn) -> bool {
     match (one, other) {
-        (ListenOn::Tcp(one), ListenOn::Tcp(other)) => one == other && one.port() != 0,
+        (ListenOn::Tcp(one), ListenOn::Tcp(other)) => overlap(*one, *other),
         (ListenOn::Unix(UnixSocket { path: one, .. }), ListenOn::Unix(UnixSocket { path: other, .. })) => one == other,
         (ListenOn::Inherited { name: one }, ListenOn::Inherited { name: other }) => one == other,
         (ListenOn::Tcp(_) | ListenOn::Unix(_) | ListenOn::Inherited { .. }, _) => false,
     }
+}
+
+/// Whether the kernel refuses the second of two sockets at these addresses. `0.0.0.0` and `[::]` contain every address
+/// of their family.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = |address: SocketAddr| address.ip().is_unspecified();
+    let same_ip = one.ip() == other.ip() || everywhere(one) || everywhere(other);
+    one.is_ipv4() == other.is_ipv4() && one.port() == other.port() && one.port() != 0 && same_ip
 }
 
 /// Reports what identifies two clients: it would identify neither.
@@ -178,6 +196,15 @@ mod tests {
         );
         let admin = faults(&format!("{LEAST}[admin]\naddress = \"127.0.0.1:8021\""));
         assert!(admin[0].starts_with("f:11:11: admin.address: "), "{admin:?}");
+    }
+
+    #[test]
+    fn an_address_in_all_addresses_is_taken_with_them() {
+        let wide = "[listener.two]\nany_local = true\ndanger_beyond_loopback = true\naddress = ";
+        let found = faults(&format!("{LEAST}{wide}\"0.0.0.0:8021\""));
+        let words = "`0.0.0.0:8021` and `127.0.0.1:8021` of `listener.local.address` overlap";
+        assert!(found.len() == 1 && found[0].contains(words), "{found:?}");
+        settings(&format!("{LEAST}{wide}\"[::]:8021\""));
     }
 
     #[test]

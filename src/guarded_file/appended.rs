@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, openat};
 use rustix::io::Errno;
 
 use super::directory_of;
@@ -18,38 +18,35 @@ use super::writers::{check_file, check_owner, holds_what_is_written, permissions
 /// Only this user may read it, unless a program that rotates it creates the next one with other permissions.
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
+/// How it is opened: a FIFO without a reader is not waited for.
+const OPENED: OFlags = OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
 /// Opens it for appending, and makes it if there is none; never through a symlink, and without waiting for the reader
 /// of a FIFO.
 ///
 /// # Errors
 /// [`GuardError`]: it cannot be opened, or others can read, write or replace it.
 pub fn open_appended(path: &Path) -> Result<File, GuardError> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY;
     let place = Place::of(path)?;
-    let file = place.open(flags)?;
+    let file = place.open(OPENED | OFlags::CREATE)?;
     place.check(&file, &file.metadata().map_err(|source| place.failed(source))?)?;
     Ok(file)
 }
 
-/// Whether [`open_appended`] would open it, as far as can be known without making it.
+/// Whether [`open_appended`] would open it. Makes none: it would belong to whoever checks.
 ///
 /// # Errors
-/// [`GuardError`]: its directory is missing, or others can read, write or replace it.
+/// [`GuardError`]: it cannot be opened or made, or others can read, write or replace it.
 pub fn check_appended(path: &Path) -> Result<(), GuardError> {
     let place = Place::of(path)?;
-    let file = match place.open(OFlags::PATH) {
-        Ok(file) => file,
-        Err(GuardError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let metadata = file.metadata().map_err(|source| place.failed(source))?;
-    if metadata.is_symlink() {
-        return Err(place.failed(Errno::LOOP));
+    match place.open(OPENED) {
+        Ok(file) => {
+            let metadata = file.metadata().map_err(|source| place.failed(source))?;
+            place.check(&file, &metadata)
+        }
+        Err(GuardError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => place.check_making(),
+        Err(error) => Err(error),
     }
-    if metadata.is_dir() {
-        return Err(place.failed(Errno::ISDIR));
-    }
-    place.check(&file, &metadata)
 }
 
 /// The directory of the file, once it was checked, and the name in it.
@@ -76,6 +73,16 @@ impl Place {
             (None, _) => openat(CWD, &self.path, flags, MODE),
         };
         opened.map(File::from).map_err(|error| self.failed(error))
+    }
+
+    /// Whether the file could be made.
+    fn check_making(&self) -> Result<(), GuardError> {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        match &self.directory {
+            Some(directory) => accessat(directory, ".", access, AtFlags::EACCESS),
+            None => accessat(CWD, directory_of(&self.path), access, AtFlags::EACCESS),
+        }
+        .map_err(|error| self.failed(error))
     }
 
     fn check(&self, file: impl AsFd, metadata: &Metadata) -> Result<(), GuardError> {

@@ -33,6 +33,7 @@ mod pool;
 mod probe;
 mod refused_forms;
 mod refused_heads;
+mod refused_starts;
 mod relayed;
 mod reload;
 mod reload_routes;

@@ -28,6 +28,7 @@ pub struct Setup {
     /// Who may call: `any_local` unless a test says otherwise.
     pub callers: &'static str,
     key: Option<String>,
+    admin: String,
     vault: Arc<Vault>,
 }
 
@@ -49,6 +50,7 @@ impl Setup {
             address: "127.0.0.1:0",
             callers: "any_local = true",
             key: None,
+            admin: "127.0.0.1:0".to_owned(),
             vault: Arc::new(Vault::with(ID, SECRET)),
         }
     }
@@ -94,6 +96,12 @@ impl Setup {
         self
     }
 
+    /// Where health and metrics are served.
+    pub fn admin(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.admin);
+        self
+    }
+
     /// Whole tables.
     pub fn more(mut self, tables: &str) -> Self {
         self.more.push_str(tables);
@@ -122,7 +130,7 @@ impl Setup {
             "[listener.local]\naddress = \"{}\"\n{}\n{}\n\
              [route.importexport]\nendpoint = \"{}\"\nkey = \"{}\"\n{}\n\
              [key.main]\n{}\n\
-             [admin]\naddress = \"127.0.0.1:0\"\n\
+             [admin]\naddress = \"{}\"\n\
              [log]\nformat = \"{}\"\nlevel = \"{}\"\n\
              [process]\n{}\n{}",
             self.address,
@@ -132,6 +140,7 @@ impl Setup {
             self.signer,
             self.route,
             self.key.clone().unwrap_or_else(|| self.vault.sealed_lines()),
+            self.admin,
             self.log.0,
             self.log.1,
             self.process,

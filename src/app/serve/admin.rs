@@ -8,7 +8,7 @@ use super::key_reports;
 use super::serving::Serving;
 use super::sockets::BindError;
 use crate::admin::{Admin, HostNames, Status};
-use crate::config::settings::{self, AdminAddress};
+use crate::config::settings::{self, AdminAddress, ListenOn};
 use crate::downstream::unix_socket::{self, SocketPath};
 use crate::downstream::{ListenAddress, ListenerSocket, listener};
 use crate::telemetry::AuditLog;
@@ -54,14 +54,25 @@ impl Status for ProcessStatus {
     }
 }
 
+/// The addresses of the admin listener.
+pub(super) fn addresses_of(admin: &settings::Admin) -> impl Iterator<Item = ListenOn> {
+    admin.addresses.iter().map(|address| match address {
+        AdminAddress::Tcp(address) => ListenOn::Tcp(*address),
+        AdminAddress::Unix(socket) => ListenOn::Unix(socket.clone()),
+    })
+}
+
 impl BoundAdmin {
     /// Binds every address.
     pub(super) fn bind(admin: &settings::Admin) -> Result<Self, StartError> {
         let names = HostNames::new(admin.hosts.clone());
         let mut bound = Self { sockets: Vec::new(), names, addresses: Vec::new(), paths: Vec::new() };
+        let mut errors = Vec::new();
         for address in &admin.addresses {
-            bound.add(address).map_err(|source| StartError::Bind { table: "admin".to_owned(), source })?;
+            let failed = |source| StartError::Bind { table: "admin".to_owned(), source };
+            errors.extend(bound.add(address).map_err(failed).err());
         }
+        StartError::all(errors)?;
         Ok(bound)
     }
 

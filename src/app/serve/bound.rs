@@ -32,21 +32,32 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Opens the audit's target and binds every listener.
+    /// Opens the audit's target and binds every listener. [`super::rehearsal`] does the same for `check`.
     ///
     /// # Errors
-    /// [`StartError::Audit`] and [`StartError::Bind`].
+    /// [`StartError::Audit`] and [`StartError::Bind`], or several of them.
     pub fn bind(graph: Graph) -> Result<Self, StartError> {
-        let audit = graph.settings.audit.target.as_ref();
-        let audit = audit.map(OpenedAudit::open).transpose().map_err(StartError::Audit)?;
+        let audit = graph.settings.audit.target.as_ref().map(OpenedAudit::open).transpose();
+        let (audit, mut errors) = match audit {
+            Ok(audit) => (audit, Vec::new()),
+            Err(error) => (None, vec![StartError::Audit(error)]),
+        };
         let (mut listeners, mut inherited) = (Vec::new(), None);
         for listener in graph.listeners.values().map(|listener| &listener.settings) {
-            let bound = BoundListener::bind(listener, graph.settings.process.workers, &mut inherited);
-            let failed = |source| StartError::Bind { table: format!("listener.{}", listener.name), source };
-            listeners.push(bound.map_err(failed)?);
+            match BoundListener::bind(listener, graph.settings.process.workers, &mut inherited) {
+                Ok(bound) => listeners.push(bound),
+                Err(source) => errors.push(StartError::Bind { table: format!("listener.{}", listener.name), source }),
+            }
         }
         let unused_sockets = unused(&graph.settings.listeners, inherited);
-        let admin = graph.settings.admin.as_ref().map(BoundAdmin::bind).transpose()?;
+        let admin = match graph.settings.admin.as_ref().map(BoundAdmin::bind).transpose() {
+            Ok(admin) => admin,
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        };
+        StartError::all(errors)?;
         Ok(Self { graph: Arc::new(graph), listeners, unused_sockets, admin, audit })
     }
 

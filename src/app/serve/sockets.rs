@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use super::remedy::Remedy;
 use crate::config::settings::{self, Exposure, Listener, Name};
 use crate::downstream::inherited::{InheritedError, InheritedSockets};
 use crate::downstream::unix_socket::{self, SocketPath, UnixSocketError};
@@ -99,11 +100,15 @@ impl BoundListener {
 }
 
 impl BindError {
-    /// Whether the process lacks a permission.
-    pub fn is_denied(&self) -> bool {
+    /// What has to be done about it.
+    pub(super) fn remedy(&self) -> Remedy {
+        let denied = |source: &io::Error| source.kind() == io::ErrorKind::PermissionDenied;
         match self {
-            Self::Tcp { source, .. } | Self::Share(source) => source.kind() == io::ErrorKind::PermissionDenied,
-            Self::Unix(_) | Self::Inherited(_) | Self::Exposed(_) => false,
+            Self::Tcp { source, .. } | Self::Share(source) if denied(source) => Remedy::Permit,
+            Self::Unix(error) if error.is_permissions() => Remedy::Permit,
+            Self::Unix(error) if error.is_configuration() => Remedy::Configure,
+            Self::Exposed(_) => Remedy::Configure,
+            Self::Tcp { .. } | Self::Share(_) | Self::Unix(_) | Self::Inherited(_) => Remedy::Retry,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod findings;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -14,6 +15,7 @@ use super::output::print_line;
 use crate::app::capacity;
 use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::serve::key_reports;
+use crate::app::serve::rehearsal::{Circumstance, Rehearsed, rehearse};
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
@@ -22,7 +24,7 @@ use crate::config::settings::{
 use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
 use crate::guarded_file::WritableFiles;
-use crate::telemetry::audit::{OpenedAudit, Target, WhenFull};
+use crate::telemetry::audit::{Target, WhenFull};
 use crate::trust::Roots;
 
 /// Arguments of `countersign check`.
@@ -46,7 +48,7 @@ enum Format {
 /// Runs the command.
 ///
 /// # Errors
-/// Everything that `run` would refuse to start with, except an address in use.
+/// Everything that `run` would refuse to start with, except an address that a running countersign serves.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut found = Findings::default();
     let outcome = examine(arguments, &mut found);
@@ -69,10 +71,9 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     live::claim_descriptors(&settings)?;
     let (graph, keys) = live::graph(settings)?;
     let settings = graph.settings();
-    let audit = settings.audit.target.as_ref().map_or(Ok(()), OpenedAudit::check);
-    audit.map_err(|error| live::audit_failure(&error))?;
+    let rehearsed = rehearse(&graph).map_err(|error| live::start_failure(&error))?;
     for listener in &settings.listeners {
-        listener_section(found, listener);
+        listener_section(found, listener, &rehearsed);
     }
     clients::sections(found, settings);
     for route in &settings.routes {
@@ -81,7 +82,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     for key in &keys {
         key_section(found, key);
     }
-    admin_sections(found, settings);
+    admin_sections(found, settings, &rehearsed);
     audit_section(found, settings);
     let process = &settings.process;
     found.section(Kind::Process, None, format!("{} workers, drain {:?}", process.workers, process.drain));
@@ -115,9 +116,10 @@ fn unusable(missing: &[&WatchedKey]) -> Failure {
     Failure::new(ExitCode::KeyStoreUnavailable, messages.join("\n")).with(faults)
 }
 
-fn listener_section(found: &mut Findings, listener: &Listener) {
+fn listener_section(found: &mut Findings, listener: &Listener, rehearsed: &[Rehearsed]) {
     let section = found.section(Kind::Listener, Some(&listener.name), listener.address.to_string());
     section.fact("address", listener.address.to_string());
+    circumstances(section, &format!("listener.{}", listener.name), &listener.address, rehearsed);
     match &listener.callers {
         Admission::AnyLocal => section.detail("callers: any_local, whoever can connect may call"),
         Admission::Clients(methods) => {
@@ -157,6 +159,23 @@ fn listener_section(found: &mut Findings, listener: &Listener) {
         }
         Exposure::DangerBeyondLoopback => {
             section.danger("danger_beyond_loopback: whoever reaches this address may have requests signed");
+        }
+    }
+}
+
+/// What there is to say about an address of a table.
+fn circumstances(section: &mut Section, table: &str, address: &impl fmt::Display, rehearsed: &[Rehearsed]) {
+    let address = address.to_string();
+    let about = |rehearsed: &&Rehearsed| rehearsed.table == table && rehearsed.address == address;
+    for Rehearsed { circumstance, .. } in rehearsed.iter().filter(about) {
+        match circumstance {
+            Circumstance::ServedAlready(process) => section.detail(format!(
+                "in use: the countersign that runs as process {process} serves {address}; a reload of it keeps the \
+                 address, and a second one could not start"
+            )),
+            Circumstance::NotHandedOver => section.detail(format!(
+                "not checked: the service manager hands {address} over at the start, and has not started this process"
+            )),
         }
     }
 }
@@ -240,7 +259,7 @@ fn audit_section(found: &mut Findings, settings: &Settings) {
     found.section(Kind::Audit, None, format!("{target}; {lost}"));
 }
 
-fn admin_sections(found: &mut Findings, settings: &Settings) {
+fn admin_sections(found: &mut Findings, settings: &Settings, rehearsed: &[Rehearsed]) {
     let Some(admin) = &settings.admin else {
         found.section(Kind::Admin, None, "none; add [admin] for health and metrics");
         return;
@@ -250,7 +269,9 @@ fn admin_sections(found: &mut Findings, settings: &Settings) {
             AdminAddress::Tcp(address) => format!("http://{address}/livez /readyz /metrics"),
             AdminAddress::Unix(_) => format!("{address} /livez /readyz /metrics"),
         };
-        found.section(Kind::Admin, None, summary).fact("address", address.to_string());
+        let section = found.section(Kind::Admin, None, summary);
+        section.fact("address", address.to_string());
+        circumstances(section, "admin", address, rehearsed);
     }
 }
 

@@ -125,7 +125,7 @@ const BACKLOG: i32 = 1024;
 /// # Errors
 /// The kernel's error for the first socket that could not be bound: the port is in use, or not permitted.
 pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
-    refuse_if_in_use(address)?;
+    rehearse(address)?;
     let first = bind_one(address)?;
     let chosen = first.local_addr()?;
     let mut listeners = vec![first];
@@ -135,21 +135,31 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
     Ok(listeners)
 }
 
+/// Whether nobody listens at `address` and this process may. The socket that finds out never listens: no client can
+/// connect to it, and two rehearsals at the same time do not hinder each other.
+///
 /// With `SO_REUSEPORT`, the kernel would let a second process of the same user bind a port that is in use, and silently
 /// give it half of the connections. So the port must first be free for a plain bind.
-fn refuse_if_in_use(address: SocketAddr) -> io::Result<()> {
-    if address.port() == 0 {
-        return Ok(());
+///
+/// # Errors
+/// The kernel's error, as for [`bind`].
+pub fn rehearse(address: SocketAddr) -> io::Result<()> {
+    socket_for(address)?.bind(&address.into())
+}
+
+/// A socket for addresses of this family alone: to serve both families at all addresses, configure `0.0.0.0` and `[::]`.
+fn socket_for(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
     }
-    TcpListener::bind(address).map(drop)
+    // connections of a predecessor that are still closing do not hold the port
+    socket.set_reuse_address(true)?;
+    Ok(socket)
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?; // `[::]` means IPv6 only; to serve both families, configure both addresses
-    }
-    socket.set_reuse_address(true)?;
+    let socket = socket_for(address)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     bound_unsent(&socket);
@@ -200,5 +210,14 @@ mod tests {
         let taken = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let again = bind(taken[0].local_addr().unwrap(), 1);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let everywhere = SocketAddr::new([0, 0, 0, 0].into(), taken[0].local_addr().unwrap().port());
+        assert_eq!(rehearse(everywhere).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn both_families_can_be_served_on_the_same_port() {
+        let first = bind("0.0.0.0:0".parse().unwrap(), 1).unwrap();
+        let port = first[0].local_addr().unwrap().port();
+        bind(format!("[::]:{port}").parse().unwrap(), 1).unwrap();
     }
 }

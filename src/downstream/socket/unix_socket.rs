@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Group as SystemGroup;
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
-use rustix::process::geteuid;
+use rustix::process::{Pid, geteuid};
 use thiserror::Error;
 
 /// Which group a socket is given.
@@ -85,6 +85,31 @@ pub enum UnixSocketError {
     },
 }
 
+impl UnixSocketError {
+    /// Whether an owner or permissions have to be changed.
+    #[must_use]
+    pub fn is_permissions(&self) -> bool {
+        match self {
+            Self::LooseDirectory { .. } | Self::ForeignDirectory { .. } => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::InUse(_) | Self::NotASocket(_) | Self::TooLong(_) | Self::NoGroup(_) => false,
+        }
+    }
+
+    /// Whether only another configuration helps.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        match self {
+            Self::TooLong(_) | Self::NoGroup(_) => true,
+            Self::LooseDirectory { .. }
+            | Self::ForeignDirectory { .. }
+            | Self::InUse(_)
+            | Self::NotASocket(_)
+            | Self::Io { .. } => false,
+        }
+    }
+}
+
 /// A socket's path in the file system. Dropping it removes the socket, unless a successor has put its own socket there.
 #[derive(Debug)]
 pub struct SocketPath {
@@ -118,31 +143,70 @@ impl Drop for SocketPath {
 /// [`UnixSocketError`].
 pub fn bind(socket: &UnixSocket) -> Result<(UnixListener, SocketPath), UnixSocketError> {
     let path = socket.path.as_path();
-    let failed = |attempt, path: &Path| {
-        let path = path.to_owned();
-        move |source| UnixSocketError::Io { attempt, path, source }
-    };
-    let directory = parent(path);
-    check_directory(directory)?;
+    check_directory(parent(path))?;
     make_way(path)?;
-    let private = tempfile::Builder::new().prefix(".").rand_bytes(6).tempdir_in(directory);
-    let private = private.map_err(failed("make a directory in", directory))?;
-    let made = private.path().join("s");
-    if [path, &made].iter().any(|path| path.as_os_str().as_bytes().len() > LONGEST_PATH) {
-        return Err(UnixSocketError::TooLong(path.to_owned()));
-    }
-    let listener = UnixListener::bind(&made).map_err(failed("bind", path))?;
-    if let Some(group) = &socket.group {
-        std::os::unix::fs::chown(&made, None, Some(group_id(group)?)).map_err(failed("give its group to", path))?;
-    }
-    fs::set_permissions(&made, Permissions::from_mode(socket.mode & 0o777)).map_err(failed("set the mode of", path))?;
-    let inode = openat(CWD, &made, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let MadeSocket { listener, file, directory: _removed_at_the_end } = MadeSocket::new(socket)?;
+    let inode = openat(CWD, &file, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
     let inode = File::from(inode.map_err(|error| failed("look at", path)(error.into()))?);
     // never replaces a file that has appeared in the meantime
-    renameat_with(CWD, &made, CWD, path, RenameFlags::NOREPLACE)
+    renameat_with(CWD, &file, CWD, path, RenameFlags::NOREPLACE)
         .map_err(|error| failed("put a socket at", path)(error.into()))?;
     listener.set_nonblocking(true).map_err(failed("use", path))?;
     Ok((listener, SocketPath { path: path.to_owned(), inode }))
+}
+
+/// Whether [`bind`] would succeed: takes all of its steps but those that change what is at the path.
+///
+/// # Errors
+/// As for [`bind`]. [`UnixSocketError::InUse`] comes last: whoever listens there now may be a process that makes way.
+pub fn rehearse(socket: &UnixSocket) -> Result<(), UnixSocketError> {
+    let path = socket.path.as_path();
+    check_directory(parent(path))?;
+    let occupied = occupied(path)?;
+    MadeSocket::new(socket)?;
+    match occupied {
+        Occupied::Free | Occupied::Abandoned => Ok(()),
+        Occupied::InUse => Err(UnixSocketError::InUse(path.to_owned())),
+    }
+}
+
+/// The process that listens at `path`, by the kernel's account.
+#[must_use]
+pub fn listening_process(path: &Path) -> Option<Pid> {
+    rustix::net::sockopt::socket_peercred(connect_at_once(path).ok()?).ok().map(|peer| peer.pid)
+}
+
+/// A socket with its mode and group, in a directory that nobody else can enter.
+struct MadeSocket {
+    listener: UnixListener,
+    file: PathBuf,
+    /// Removed when this is dropped.
+    directory: tempfile::TempDir,
+}
+
+impl MadeSocket {
+    fn new(socket: &UnixSocket) -> Result<Self, UnixSocketError> {
+        let path = socket.path.as_path();
+        let beside = parent(path);
+        let directory = tempfile::Builder::new().prefix(".").rand_bytes(6).tempdir_in(beside);
+        let directory = directory.map_err(failed("make a directory in", beside))?;
+        let file = directory.path().join("s");
+        if [path, &file].iter().any(|path| path.as_os_str().as_bytes().len() > LONGEST_PATH) {
+            return Err(UnixSocketError::TooLong(path.to_owned()));
+        }
+        let listener = UnixListener::bind(&file).map_err(failed("bind", path))?;
+        if let Some(group) = &socket.group {
+            std::os::unix::fs::chown(&file, None, Some(group_id(group)?)).map_err(failed("give its group to", path))?;
+        }
+        let mode = Permissions::from_mode(socket.mode & 0o777);
+        fs::set_permissions(&file, mode).map_err(failed("set the mode of", path))?;
+        Ok(Self { listener, file, directory })
+    }
+}
+
+fn failed(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> UnixSocketError {
+    let path = path.to_owned();
+    move |source| UnixSocketError::Io { attempt, path, source }
 }
 
 /// `sun_path` without its NUL.
@@ -168,27 +232,38 @@ fn check_directory(path: &Path) -> Result<(), UnixSocketError> {
     Ok(())
 }
 
+/// What is at the path of a socket.
+enum Occupied {
+    Free,
+    /// A socket that no process has open: it was left behind by one that was killed.
+    Abandoned,
+    InUse,
+}
+
 /// Removes a socket that was left behind; anything else stays and is an error.
 fn make_way(path: &Path) -> Result<(), UnixSocketError> {
-    let failed = |attempt, source| UnixSocketError::Io { attempt, path: path.to_owned(), source };
+    match occupied(path)? {
+        Occupied::Free => Ok(()),
+        Occupied::Abandoned => fs::remove_file(path).map_err(failed("remove the abandoned socket", path)),
+        Occupied::InUse => Err(UnixSocketError::InUse(path.to_owned())),
+    }
+}
+
+fn occupied(path: &Path) -> Result<Occupied, UnixSocketError> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => return Err(UnixSocketError::NotASocket(path.to_owned())),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed("look at", error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Occupied::Free),
+        Err(error) => return Err(failed("look at", path)(error)),
     }
     match connect_at_once(path) {
-        // no process has it open: it was left behind by one that was killed
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Occupied::Abandoned),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Occupied::Free),
         // a full queue (EAGAIN) belongs to a running process, too
-        Ok(_) => return Err(UnixSocketError::InUse(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            return Err(UnixSocketError::InUse(path.to_owned()));
-        }
-        Err(error) => return Err(failed("find out who listens on", error)),
+        Ok(_) => Ok(Occupied::InUse),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Occupied::InUse),
+        Err(error) => Err(failed("find out who listens on", path)(error)),
     }
-    fs::remove_file(path).map_err(|error| failed("remove the abandoned socket", error))
 }
 
 /// Connects without waiting: the process that listens may hang with a full queue.
@@ -265,6 +340,23 @@ mod tests {
         let _second = bind_once_abandoned(&path);
         drop(first);
         UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn a_rehearsal_changes_nothing_and_says_what_binding_would() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        rehearse(&socket_at(&path)).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+        drop(UnixListener::bind(&path).unwrap());
+        rehearse(&socket_at(&path)).unwrap();
+        assert!(path.exists(), "an abandoned socket is removed by whoever binds, not before");
+        let _bound = bind_once_abandoned(&path);
+        assert!(matches!(rehearse(&socket_at(&path)), Err(UnixSocketError::InUse(_))));
+        assert_eq!(listening_process(&path), Some(rustix::process::getpid()));
+        let missing = directory.path().join("missing/socket");
+        let (said, would) = (rehearse(&socket_at(&missing)).unwrap_err(), bind(&socket_at(&missing)).unwrap_err());
+        assert_eq!(said.to_string(), would.to_string());
     }
 
     #[test]

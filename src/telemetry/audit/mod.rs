@@ -137,7 +137,7 @@ impl OpenedAudit {
         sink.map(Self).map_err(|source| AuditError { target: sink::describe(target), source })
     }
 
-    /// Whether nobody else can read, write or replace the file that [`OpenedAudit::open`] would open.
+    /// Whether [`OpenedAudit::open`] would succeed. Makes no file and writes nothing.
     ///
     /// # Errors
     /// [`AuditError`].

@@ -73,11 +73,13 @@ impl Sink {
         }
     }
 
-    /// Whether a file could be opened by its owners and permissions, and those of its directory. Makes none.
+    /// Whether [`Sink::open`] would succeed. Makes no file and writes nothing.
     pub(super) fn check(target: &Target) -> io::Result<()> {
         match target {
             Target::File(path) => check_appended(path).map_err(unsafe_to_write),
-            Target::Stdout | Target::Journald | Target::Syslog => Ok(()),
+            Target::Stdout => Ok(()),
+            Target::Journald => connect(Path::new(JOURNAL)).map(drop),
+            Target::Syslog => connect(Path::new(SYSLOG)).map(drop),
         }
     }
 
