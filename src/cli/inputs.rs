@@ -10,6 +10,7 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use super::exit::{ExitCode, Failure};
+use crate::credentials::saved_text::Slip;
 use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken};
 
 /// The most that is read from standard input, in bytes: the largest body a route can be configured to take.
@@ -68,6 +69,7 @@ fn secret_access_key() -> Result<SecretAccessKey, Failure> {
             format!("the secret access key is expected in the environment variable {SECRET}, which is not set");
         Failure::new(ExitCode::Configuration, message)
     })?;
+    refuse_slip(SECRET, &secret)?;
     SecretAccessKey::new(secret.as_bytes()).ok_or_else(|| unprintable(SECRET))
 }
 
@@ -77,7 +79,11 @@ fn session_token(given: Option<&TokenText>) -> Result<Option<SessionToken>, Fail
         Some(TokenText(text)) => (Some(text.clone()), "--session-token"),
         None => (variable(TOKEN)?, TOKEN),
     };
-    text.map(|text| SessionToken::new(&text).ok_or_else(|| unprintable(source))).transpose()
+    let read = |text: Zeroizing<String>| {
+        refuse_slip(source, &text)?;
+        SessionToken::new(&text).ok_or_else(|| unprintable(source))
+    };
+    text.map(read).transpose()
 }
 
 /// An environment variable. An empty one counts as not set, as for other AWS tools.
@@ -87,6 +93,11 @@ fn variable(name: &str) -> Result<Option<Zeroizing<String>>, Failure> {
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(unprintable(name)),
     }
+}
+
+/// Quotes are printable: a secret that has them around it would sign, and no endpoint would take the signature.
+fn refuse_slip(source: &str, value: &str) -> Result<(), Failure> {
+    Slip::of(value).map_or(Ok(()), |slip| Err(Failure::new(ExitCode::Configuration, format!("{source} {slip}"))))
 }
 
 fn unprintable(source: &str) -> Failure {

@@ -3,6 +3,9 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>: `Version` (1), `AccessKeyId`,
 //! `SecretAccessKey`, and for temporary credentials `SessionToken` and `Expiration` (RFC 3339). Fields beyond these are
 //! ignored, as AWS's own tools do.
+//!
+//! What templates and editors make of it is read as well ([`Spelling::Tolerated`]): a byte order mark before it, the
+//! version as a string, and an empty token or expiration, which a template renders for a key that has none.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -11,6 +14,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::access_key::{AccessKeyId, Credentials};
+use super::other_format::OtherFormat;
+use super::saved_text::{is_utf16, without_mark};
 use super::secret::{MAX_SECRET_LENGTH, SecretAccessKey, SessionToken};
 
 /// The longest document, in bytes: two secrets of the greatest length, and the rest. Sealed, it is smaller than
@@ -20,6 +25,12 @@ pub const MAX_DOCUMENT: usize = 2 * MAX_SECRET_LENGTH + 4 * 1024;
 /// Why a document is not an access key. Names fields, lines and columns, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
+    /// Text in UTF-16.
+    #[error("it is UTF-16, as the `>` of Windows PowerShell writes text: save it as UTF-8")]
+    Utf16,
+    /// An access key in another form.
+    #[error(transparent)]
+    Other(#[from] OtherFormat),
     /// Not JSON.
     #[error("not JSON (line {line}, column {column})")]
     NotJson {
@@ -76,27 +87,79 @@ struct Fields<'a> {
     expiration: Option<&'a RawValue>,
 }
 
+/// Whether AWS's own tools read a document as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// They do.
+    Exact,
+    /// They may not: botocore wants the number 1, takes an empty expiration for a time, and reads no byte order mark.
+    Tolerated,
+}
+
 /// Reads a document.
 ///
 /// # Errors
 /// [`DocumentError`].
 pub fn parse(json: &[u8]) -> Result<Credentials, DocumentError> {
-    let fields: Fields<'_> = serde_json::from_slice(json).map_err(|error| {
+    read(json).map(|(credentials, _)| credentials)
+}
+
+/// The same, and how the document is spelled.
+///
+/// # Errors
+/// [`DocumentError`].
+pub fn read(json: &[u8]) -> Result<(Credentials, Spelling), DocumentError> {
+    let text = without_mark(json);
+    let fields = fields(text)?;
+    let (token, expiration) = (fields.session_token.filter(is_given), fields.expiration.filter(is_given));
+    let exact = text.len() == json.len()
+        && fields.version.is_some_and(|version| version.get() == "1")
+        && (token.is_some(), expiration.is_some()) == (fields.session_token.is_some(), fields.expiration.is_some());
+    let credentials = credentials(&fields, token, expiration)?;
+    Ok((credentials, if exact { Spelling::Exact } else { Spelling::Tolerated }))
+}
+
+fn fields(text: &[u8]) -> Result<Fields<'_>, DocumentError> {
+    if is_utf16(text) {
+        return Err(DocumentError::Utf16);
+    }
+    let fields: Fields<'_> = serde_json::from_slice(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         if error.is_data() {
             DocumentError::NotAnObject { line, column }
         } else {
-            DocumentError::NotJson { line, column }
+            OtherFormat::of_text(text).map_or(DocumentError::NotJson { line, column }, DocumentError::Other)
         }
     })?;
+    let complete = [fields.version, fields.access_key_id, fields.secret_access_key].iter().all(Option::is_some);
+    match OtherFormat::of_json(text) {
+        // without the token that goes with it, the key would sign and no endpoint would take it
+        Some(OtherFormat::Metadata) if fields.session_token.is_some() => {}
+        Some(OtherFormat::Metadata) => return Err(OtherFormat::Metadata.into()),
+        Some(other) if !complete => return Err(other.into()),
+        Some(_) | None => {}
+    }
+    Ok(fields)
+}
+
+/// Whether a field is more than the empty string that a template renders for a key that has no token or expiration.
+fn is_given(raw: &&RawValue) -> bool {
+    raw.get() != "\"\""
+}
+
+fn credentials(
+    fields: &Fields<'_>,
+    token: Option<&RawValue>,
+    expiration: Option<&RawValue>,
+) -> Result<Credentials, DocumentError> {
     let version = fields.version.ok_or(DocumentError::Missing("Version"))?;
-    if version.get() != "1" {
+    if !matches!(version.get(), "1" | "\"1\"") {
         return Err(DocumentError::Version);
     }
     let id = required("AccessKeyId", fields.access_key_id)?;
     let secret = required("SecretAccessKey", fields.secret_access_key)?;
-    let token = fields.session_token.map(|raw| string("SessionToken", raw)).transpose()?;
-    let expiration = fields.expiration.map(|raw| string("Expiration", raw)).transpose()?;
+    let token = token.map(|raw| string("SessionToken", raw)).transpose()?;
+    let expiration = expiration.map(|raw| string("Expiration", raw)).transpose()?;
     Ok(Credentials {
         access_key_id: AccessKeyId::parse(&id).ok_or(DocumentError::AccessKeyId)?,
         secret_access_key: SecretAccessKey::new(secret.as_bytes()).ok_or(DocumentError::Secret("SecretAccessKey"))?,
@@ -235,18 +298,65 @@ mod tests {
     }
 
     #[test]
+    fn what_templates_and_editors_make_of_a_document_is_read() {
+        for (json, tolerated) in [
+            (with("SessionToken", "\"\""), true),
+            (with("Expiration", "\"\""), true),
+            (with("Version", "\"1\""), true),
+            (format!("\u{feff}{}", with("More", "1")), true),
+            (with("More", "1").replace('\n', "\r\n"), false),
+            (with("SessionToken", "null"), false),
+        ] {
+            let (credentials, spelling) = read(json.as_bytes()).ok().unwrap();
+            assert_eq!(credentials.secret_access_key.expose_secret(), SECRET.as_bytes(), "{json}");
+            assert!(credentials.session_token.is_none() && credentials.expiration.is_none(), "{json}");
+            assert_eq!(spelling == Spelling::Tolerated, tolerated, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_another_form_is_refused_with_its_name_and_never_a_value() {
+        let key = with("More", "1").replace("\"Version\": 1,\n", "");
+        let cases = [
+            (format!("{{\"Credentials\": {key}, \"AssumedRoleUser\": {{\"Arn\": \"MARKER\"}}}}"), "under Credentials"),
+            (format!("{{\"AccessKey\": {key}}}"), "under AccessKey, as `aws iam create-access-key`"),
+            (format!("{{\"Version\": 1, \"AccessKey\": {key}}}"), "jq '.AccessKey + {Version: 1}'"),
+            (format!("{{\"roleCredentials\": {}, \"x\": 1}}", key.replace('A', "a")), "under roleCredentials"),
+            (format!("{{\"request_id\": \"MARKER\", \"data\": {key}}}"), "under data, as Vault"),
+            (with("Token", "\"MARKER\""), "called SessionToken here, and not Token"),
+            ("{\"Version\": 1, \"accessKeyId\": \"MARKER\"}".to_owned(), "accessKeyId is not a field here"),
+            ("[default]\naws_access_key_id = MARKER\n".to_owned(), "it is a profile file"),
+            ("export AWS_ACCESS_KEY_ID=MARKER\n".to_owned(), "variables for a shell"),
+            ("\u{feff}Access key ID,Secret access key\r\nMARKER,MARKER\r\n".to_owned(), "the CSV of AWS's console"),
+        ];
+        for (json, expected) in cases {
+            let message = error(&json).to_string();
+            assert!(message.contains(expected), "{message} for {json}");
+            assert!(!message.contains("MARKER") && !message.contains(SECRET), "{message}");
+        }
+        assert_eq!(parse(b"\xff\xfe{\0}\0").err(), Some(DocumentError::Utf16));
+        // fields beyond ours are ignored in a document that is complete
+        assert!(parse(with("Credentials", "{}").as_bytes()).is_ok());
+        let both = with("Token", "\"t\"").replace('}', ",\"SessionToken\":\"t\"}");
+        assert!(parse(both.as_bytes()).is_ok());
+    }
+
+    #[test]
     fn every_error_names_the_field_and_never_a_value() {
         let cases = [
             (with("Version", ""), "Version is missing"),
             (with("Version", "2"), "Version is not 1"),
-            (with("Version", "\"1\""), "Version is not 1"),
+            (with("Version", "\"2\""), "Version is not 1"),
+            (with("Version", "1.0"), "Version is not 1"),
             (with("AccessKeyId", ""), "AccessKeyId is missing"),
             (with("AccessKeyId", "\"AKIA\\nMARKER\""), "AccessKeyId is not 1 to 256"),
             (with("SecretAccessKey", ""), "SecretAccessKey is missing"),
             (with("SecretAccessKey", "[\"MARKER\"]"), "SecretAccessKey is not a string"),
             (with("SecretAccessKey", "\"MARKER\\n\""), "SecretAccessKey is empty, longer"),
             (with("SecretAccessKey", "\"MARKER\\ud83d\\ude00\""), "SecretAccessKey is empty, longer"),
-            (with("SessionToken", "\"\""), "SessionToken is empty"),
+            (with("SecretAccessKey", "\"\""), "SecretAccessKey is empty"),
+            (with("SessionToken", "\" \""), "SessionToken is empty"),
+            (with("Expiration", "\" \""), "Expiration is not a time"),
             (with("Expiration", "\"MARKER\""), "Expiration is not a time"),
             (with("Expiration", "1700000000"), "Expiration is not a string"),
             ("\"MARKER\"".to_owned(), "not a JSON object"),

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::saved_text::without_mark;
 use super::store::{LoadErrorKind, StoreError};
 use crate::guarded_file::{self, GuardError};
 
@@ -171,7 +172,7 @@ impl Identities {
 
 /// The lines that are neither empty nor comments, with their numbers.
 fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).zip(1_usize..);
+    let lines = without_mark(text).split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).zip(1_usize..);
     lines.filter(|(line, _)| !line.is_empty() && !line.starts_with(b"#"))
 }
 
@@ -179,7 +180,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
 fn is_sealed_to_recipients(text: &[u8]) -> bool {
     const VERSION: &[u8] = b"age-encryption.org/v1\n-> ";
     let mut head = [0; 64];
-    let length = ArmoredReader::new(text).read(&mut head).unwrap_or_default();
+    let length = ArmoredReader::new(without_mark(text)).read(&mut head).unwrap_or_default();
     let head = head.get(..length).unwrap_or_default();
     head.strip_prefix(VERSION).is_some_and(|stanza| !stanza.is_empty() && !stanza.starts_with(b"scrypt"))
 }

@@ -28,6 +28,16 @@ fn a_key_mounted_in_plain_signs_and_its_replacement_after_it() {
 }
 
 #[test]
+fn a_key_file_as_templates_and_editors_leave_it_signs() {
+    let endpoint = Endpoint::obliging();
+    let vault = Vault::empty();
+    let text = document(ID, SECRET, r#","SessionToken":"","Expiration":"""#).replace(":1,", ":\"1\",\r\n");
+    let file = vault.put("key.json", &format!("\u{feff}{text}\r\n"));
+    let proxy = Setup::to(&endpoint).vault(vault).key(&format!("kind = \"file\"\nfile = {file:?}")).start();
+    assert_signs_with(&proxy, &endpoint, ID, SECRET);
+}
+
+#[test]
 fn a_key_that_a_program_prints_signs() {
     let endpoint = Endpoint::obliging();
     let vault = Vault::empty();

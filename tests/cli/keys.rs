@@ -172,6 +172,56 @@ fn json_from_a_credential_process_is_sealed_as_it_is() {
 }
 
 #[test]
+fn json_as_templates_and_editors_leave_it_is_sealed_as_awss_tools_read_it() {
+    let place = Place::new();
+    let plain = json(ID, SECRET);
+    let seal = ["seal", "-o", "key.age", "-i", "id", "--force"];
+    for document in [
+        plain.replace('}', r#", "SessionToken": "", "Expiration": ""}"#),
+        plain.replace("\"Version\": 1", "\"Version\": \"1\""),
+        format!("\u{feff}{plain}\r\n"),
+    ] {
+        place.keys(&seal, &document).succeeded();
+        let opened = place.age("age", &["-d", "-i", "id", "key.age"], "").succeeded();
+        assert_eq!(opened, format!("{{\"Version\":1,\"AccessKeyId\":\"{ID}\",\"SecretAccessKey\":\"{SECRET}\"}}\n"));
+    }
+    let bare = [&seal[..], &["--access-key-id", ID]].concat();
+    place.keys(&bare, &format!("\u{feff}{SECRET}\r\n")).succeeded();
+    place.keys(&bare, &format!("\"{SECRET}\"\n")).failed(65, "has quotes around it: remove them");
+}
+
+#[test]
+fn files_that_an_editor_of_windows_has_saved_are_opened() {
+    let place = Place::new();
+    place.seal("key.age");
+    for name in ["id", "key.age"] {
+        let saved = format!("\u{feff}{}", place.read(name).replace('\n', "\r\n"));
+        place.write(name, saved);
+    }
+    let shown = place.keys(&["inspect", "key.age", "-i", "id"], "").succeeded();
+    assert!(shown.contains(ID), "{shown}");
+    let listed = place.keys(&["list", ".", "-i", "id"], "").succeeded();
+    assert!(listed.starts_with(&format!("key.age  {ID}")), "{listed}");
+}
+
+#[test]
+fn a_key_in_another_form_is_not_sealed_and_the_message_names_the_form() {
+    let place = Place::new();
+    let key = json(ID, SECRET).replace("\"Version\": 1, ", "");
+    for (input, message) in [
+        (format!("{{\"Credentials\": {key}}}"), "nested under Credentials, as `aws sts` prints it"),
+        (format!("{{\"AccessKey\": {key}}}"), "nested under AccessKey, as `aws iam create-access-key` prints it"),
+        (format!("{{\"roleCredentials\": {}}}", key.replace('A', "a")), "nested under roleCredentials"),
+        (format!("Access key ID,Secret access key\r\n{ID},{SECRET}\r\n"), "the CSV of AWS's console"),
+        (format!("[default]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"), "it is a profile file"),
+        (format!("AWS_ACCESS_KEY_ID={ID}\nAWS_SECRET_ACCESS_KEY={SECRET}\n"), "it has variables for a shell"),
+    ] {
+        place.keys(&["seal", "-o", "key.age", "-i", "id"], &input).failed(65, message);
+    }
+    assert_eq!(place.names(), ["id"]);
+}
+
+#[test]
 fn what_is_no_key_is_not_sealed_and_the_message_says_what_is_wrong() {
     let place = Place::new();
     let seal = ["seal", "-o", "key.age", "-i", "id"];
@@ -244,13 +294,13 @@ fn what_does_not_open_says_why_and_what_to_do() {
     place.write("text", "not age");
     place.write("cut", &place.read("key.age")[..200]);
     let inspect = |file, identity| place.keys(&["inspect", file, "-i", identity], "");
-    inspect("key.age", "other").failed(65, "key.age cannot be opened: the identity does not fit");
-    inspect("text", "id").failed(65, "it is not an age file: make one with `countersign keys seal`");
-    inspect("cut", "id").failed(65, "it is damaged: cut short");
+    inspect("key.age", "other").failed(78, "key.age cannot be opened: the identity does not fit");
+    inspect("text", "id").failed(78, "it is not an age file: make one with `countersign keys seal`");
+    inspect("cut", "id").failed(78, "it is damaged: cut short");
     inspect("missing", "id").failed(69, "missing does not exist");
     let told = format!("the identity cannot be used: {} does not exist", place.path("missing").display());
     inspect("key.age", "missing").failed(69, &told);
-    inspect("key.age", "text").failed(65, "line 1 of text is not an age identity");
+    inspect("key.age", "text").failed(78, "line 1 of text is not an age identity");
     place.keys(&["inspect", "key.age"], "").failed(2, "--identity");
 }
 
@@ -267,8 +317,8 @@ fn the_identity_can_come_from_systemd() {
     };
     let here = || Some(place.directory.path().to_owned());
     assert!(inspect("identity-credential", here()).succeeded().contains(ID));
-    inspect("identity-credential", None).failed(65, "LoadCredential=identity-credential:");
-    inspect("../id", here()).failed(65, "the name of one file");
+    inspect("identity-credential", None).failed(78, "LoadCredential=identity-credential:");
+    inspect("../id", here()).failed(78, "the name of one file");
 }
 
 #[test]
@@ -307,11 +357,11 @@ fn a_sealed_key_given_as_the_identity_to_seal_to_is_called_what_it_is() {
     place.seal("sealed.age");
     let arguments = ["seal", "-i", "sealed.age", "-o", "other.age"];
     let told = "sealed.age is a sealed key, not an identity";
-    place.keys(&arguments, &json(ID, SECRET)).failed(65, told);
-    place.keys(&arguments, &json(ID, SECRET)).failed(65, "the access key comes from standard input");
-    place.keys(&["inspect", "sealed.age", "-i", "sealed.age"], "").failed(65, told);
+    place.keys(&arguments, &json(ID, SECRET)).failed(78, told);
+    place.keys(&arguments, &json(ID, SECRET)).failed(78, "the access key comes from standard input");
+    place.keys(&["inspect", "sealed.age", "-i", "sealed.age"], "").failed(78, told);
     place.write("key.json", json(ID, SECRET));
-    place.keys(&["seal", "-i", "key.json", "-o", "other.age"], "").failed(65, "key.json holds JSON");
+    place.keys(&["seal", "-i", "key.json", "-o", "other.age"], "").failed(78, "key.json holds JSON");
 }
 
 #[test]
@@ -322,10 +372,10 @@ fn a_key_is_sealed_again_to_other_recipients_only() {
     let resealed = place.keys(&["reseal", "key.age", "-i", "id", "-r", other.trim()], "").succeeded();
     assert_eq!(resealed, format!("sealed key.age to\n  {other}"));
     assert_eq!((place.mode("key.age"), place.names()), (0o600, vec!["id".into(), "key.age".into(), "other".into()]));
-    place.keys(&["inspect", "key.age", "-i", "id"], "").failed(65, "the identity does not fit");
+    place.keys(&["inspect", "key.age", "-i", "id"], "").failed(78, "the identity does not fit");
     assert!(place.keys(&["inspect", "key.age", "-i", "other"], "").succeeded().contains(ID));
     let before = place.read("key.age");
-    place.keys(&["reseal", "key.age", "-i", "id", "-r", &place.recipient], "").failed(65, "does not fit");
+    place.keys(&["reseal", "key.age", "-i", "id", "-r", &place.recipient], "").failed(78, "does not fit");
     assert_eq!(place.read("key.age"), before);
 }
 
@@ -405,14 +455,14 @@ fn nothing_is_sealed_to_a_plugin_that_is_not_there_or_refuses_or_while_age_shows
     let plugin = place.install_plugin();
     let seal = ["seal", "--access-key-id", ID, "-o", "key.age", "--recipient"];
     let absent = [&seal[..], &["age1absent1v9hzqetcv9khqmr93v5spt"]].concat();
-    place.keys_beside(&plugin, &absent, SECRET).failed(65, "the program age-plugin-absent is in no directory of PATH");
+    place.keys_beside(&plugin, &absent, SECRET).failed(78, "the program age-plugin-absent is in no directory of PATH");
     plugin.behave("refuse to seal");
     let refused = [&seal[..], &[RECIPIENT]].concat();
-    place.keys_beside(&plugin, &refused, SECRET).failed(65, "the token takes no more");
+    place.keys_beside(&plugin, &refused, SECRET).failed(69, "the token takes no more");
     let identity = [&seal[..], &[IDENTITY]].concat();
     place.keys(&identity, SECRET).failed(65, "is not a public key but an age plugin's identity");
     let mut debugged = program();
     debugged.arg("keys").args(seal).arg(RECIPIENT).env("AGEDEBUG", "plugin");
-    place.run(&mut debugged, SECRET).failed(65, "AGEDEBUG is set");
+    place.run(&mut debugged, SECRET).failed(78, "AGEDEBUG is set");
     assert!(!place.path("key.age").exists());
 }

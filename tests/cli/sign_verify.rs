@@ -184,7 +184,13 @@ fn a_secret_that_is_missing_or_unusable_is_a_configuration_error_that_names_the_
     for (environment, message) in [
         (vec![], "the environment variable AWS_SECRET_ACCESS_KEY, which is not set"),
         (vec![("AWS_SECRET_ACCESS_KEY", "")], "which is not set"),
-        (vec![("AWS_SECRET_ACCESS_KEY", "marker-secret\n")], "AWS_SECRET_ACCESS_KEY has a character that no key has"),
+        (vec![("AWS_SECRET_ACCESS_KEY", "marker-secret\n")], "AWS_SECRET_ACCESS_KEY has a line end after the value"),
+        (vec![("AWS_SECRET_ACCESS_KEY", "\"marker-secret\"")], "AWS_SECRET_ACCESS_KEY has quotes around the value"),
+        (vec![("AWS_SECRET_ACCESS_KEY", "marker secret")], "AWS_SECRET_ACCESS_KEY has a character that no key has"),
+        (
+            vec![("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_SESSION_TOKEN", "'marker-secret'")],
+            "AWS_SESSION_TOKEN has quotes around the value",
+        ),
         (
             vec![("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_SESSION_TOKEN", "marker-secret x")],
             "AWS_SESSION_TOKEN has a character that no key has",

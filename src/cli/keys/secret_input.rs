@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::cli::exit::{ExitCode, Failure};
-use crate::credentials::document::{self, MAX_DOCUMENT};
+use crate::credentials::document::{self, DocumentError, MAX_DOCUMENT, Spelling};
+use crate::credentials::saved_text::{Slip, without_mark};
 use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
 use crate::guarded_file::read_bounded;
 
@@ -64,20 +65,39 @@ pub(super) fn read_document(wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Failur
         return ask(wanted);
     }
     let input = read_input()?;
-    let is_json = input.trim_ascii_start().starts_with(b"{");
+    let is_json = without_mark(&input).trim_ascii_start().starts_with(b"{");
     match wanted.access_key_id {
         Some(_) if is_json => Err(unusable("holds JSON, which has the id in it: leave out --access-key-id")),
         Some(id) => from_lines(id, wanted.parts, wanted.expiration, &input),
         None if is_json && (wanted.parts != Parts::Secret || wanted.expiration.is_some()) => {
             Err(unusable("holds JSON, which has token and expiry in it: leave out --with-session-token and --expires"))
         }
-        None if is_json => match document::parse(&input) {
-            Ok(_wiped) => Ok(input),
-            Err(error) => {
-                Err(unusable(&format!("does not hold an access key as credential_process prints it: {error}")))
-            }
+        None => match document::read(&input) {
+            Ok((_wiped, Spelling::Exact)) => Ok(input),
+            // so that AWS's tools read what `age --decrypt` prints
+            Ok((credentials, Spelling::Tolerated)) => Ok(document::write(&credentials)),
+            Err(error) => Err(not_a_document(&error, is_json)),
         },
-        None => Err(unusable("does not hold JSON: give --access-key-id when it is the bare secret")),
+    }
+}
+
+fn not_a_document(error: &DocumentError, is_json: bool) -> Failure {
+    match error {
+        DocumentError::NotJson { .. } if !is_json => {
+            unusable("does not hold JSON: give --access-key-id when it is the bare secret")
+        }
+        DocumentError::NotJson { .. }
+        | DocumentError::Utf16
+        | DocumentError::Other(_)
+        | DocumentError::NotAnObject { .. }
+        | DocumentError::Missing(_)
+        | DocumentError::NotAString(_)
+        | DocumentError::Version
+        | DocumentError::AccessKeyId
+        | DocumentError::Secret(_)
+        | DocumentError::Expiration => {
+            unusable(&format!("does not hold an access key as credential_process prints it: {error}"))
+        }
     }
 }
 
@@ -104,7 +124,7 @@ fn from_lines(
     expiration: Option<Timestamp>,
     input: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut lines = input.trim_ascii_end().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut lines = without_mark(input).trim_ascii_end().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
     let secret = lines.next().unwrap_or_default();
     let token = match parts {
         Parts::Secret => None,
@@ -132,6 +152,11 @@ fn assemble(
             format!("the {what} is empty, too long, or has a character that is not printable ASCII"),
         )
     };
+    let quoted = |text: &[u8]| std::str::from_utf8(text).is_ok_and(|text| Slip::of(text) == Some(Slip::Quotes));
+    if quoted(secret) || token.is_some_and(quoted) {
+        let message = "the secret access key or the session token has quotes around it: remove them";
+        return Err(Failure::new(ExitCode::Data, message));
+    }
     let secret_access_key = SecretAccessKey::new(secret).ok_or_else(|| bad("secret access key"))?;
     let session_token = match token {
         None => None,

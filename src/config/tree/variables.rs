@@ -6,6 +6,7 @@ use config::{Environment, Map, Source as _, ValueKind};
 
 use super::key_path::{KeyPath, PREFIX, SEPARATOR};
 use crate::config::error::{Fault, Place};
+use crate::credentials::saved_text::Slip;
 
 /// A variable that sets a key.
 #[derive(Debug)]
@@ -36,6 +37,15 @@ pub(crate) fn pick(environment: impl IntoIterator<Item = (String, String)>, faul
             faults.push(Fault { place: Place::Variable { name }, path: path.to_string(), message });
             continue;
         }
+        let value = match Slip::of(&value) {
+            None => value,
+            Some(slip) => {
+                let place = Place::Variable { name: name.clone() };
+                faults.push(Fault { place, path: path.to_string(), message: slip.to_string() });
+                // the other faults are then those of the value that was meant
+                slip.corrected(&value).to_owned()
+            }
+        };
         picked.insert(path.clone(), Variable { path, name, value });
     }
     picked.into_values().collect()
@@ -118,6 +128,19 @@ mod tests {
             assert!(faults(&[name])[0].starts_with(&format!("{name}: not a key")));
         }
         assert_eq!(faults(&["COUNTERSIGN__A".repeat(99).as_str()]).len(), 1);
+    }
+
+    #[test]
+    fn a_line_end_and_quotes_that_a_variable_came_with_are_named() {
+        for (value, message) in [
+            ("info\n", "COUNTERSIGN__LOG__LEVEL: log.level: has a line end after the value: remove it"),
+            ("\"info\"", "COUNTERSIGN__LOG__LEVEL: log.level: has quotes around the value, which only a shell removes"),
+        ] {
+            let mut faults = Vec::new();
+            let picked = pick([("COUNTERSIGN__LOG__LEVEL".to_owned(), value.to_owned())], &mut faults);
+            assert!(faults.len() == 1 && faults[0].to_string().starts_with(message), "{faults:?}");
+            assert_eq!(picked[0].value, "info");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::credentials::access_key::{ActiveKey, Credentials, HeldKey};
 use crate::credentials::document::{self, DocumentError, MAX_DOCUMENT};
 use crate::credentials::identity::{Identities, IdentityError};
+use crate::credentials::saved_text::without_mark;
 use crate::credentials::stack::burn_stack;
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
 use crate::guarded_file::{self, GuardError, read_bounded};
@@ -145,7 +146,7 @@ impl KeyStore for SealedFile {
 #[must_use]
 pub fn looks_sealed(bytes: &[u8]) -> bool {
     bytes.starts_with(b"age-encryption.org/")
-        || bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+        || without_mark(bytes).trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
 }
 
 /// Whether a file looks like an age file. It is read under the rules for every file that holds a secret.
@@ -164,6 +165,7 @@ pub(super) fn decrypt(sealed: &[u8], identities: &Identities) -> Result<Zeroizin
 
 /// Reads the head of an age file that is sealed to recipients.
 pub(super) fn decryptor(sealed: &[u8]) -> Result<Decryptor<impl BufRead>, OpenError> {
+    let sealed = without_mark(sealed);
     if !looks_sealed(sealed) {
         let is_json = sealed.trim_ascii_start().starts_with(b"{");
         return Err(if is_json { OpenError::Unsealed } else { OpenError::NotAge });

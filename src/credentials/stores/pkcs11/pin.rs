@@ -5,14 +5,16 @@ use std::path::Path;
 use cryptoki::types::AuthPin;
 
 use super::error::TokenError;
+use crate::credentials::saved_text::without_mark;
 use crate::guarded_file;
 
 const LONGEST: usize = 255;
 
-/// Reads a PIN: the file's one line, without its end.
+/// Reads a PIN: the file's one line, without its end. A byte order mark is no part of it: a token counts wrong PINs.
 pub(super) fn read(path: &Path) -> Result<AuthPin, TokenError> {
     let bytes = guarded_file::read_secret(path).map_err(TokenError::PinFile)?;
-    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let text = without_mark(&bytes);
+    let line = text.strip_suffix(b"\n").unwrap_or(text);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = std::str::from_utf8(line).ok().filter(|text| !text.chars().any(char::is_control));
     let pin = text.filter(|text| !text.is_empty() && text.len() <= LONGEST);
@@ -37,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_pin_is_one_line() {
-        for content in [&b"1234"[..], b"1234\n", b"1234\r\n"] {
+        for content in [&b"1234"[..], b"1234\n", b"1234\r\n", b"\xef\xbb\xbf1234"] {
             let (_directory, path) = with(content);
             assert!(read(&path).is_ok());
         }
