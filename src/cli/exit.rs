@@ -11,7 +11,8 @@ use crate::error_chain::causes;
 pub enum ExitCode {
     /// 1: the command worked and its result is negative (`verify`, `demo --once`, a drain that cut exchanges off).
     Negative,
-    /// 65, EX_DATAERR: what was read from standard input or a file cannot be used.
+    /// 65, EX_DATAERR: what the command was given to work on (a form, a capture, a record, a key to be sealed) cannot
+    /// be used.
     Data,
     /// 69, EX_UNAVAILABLE: a key store cannot give its key.
     KeyStoreUnavailable,
@@ -21,7 +22,7 @@ pub enum ExitCode {
     System,
     /// 77, EX_NOPERM: permissions, ours or those of a file that others can read.
     Permissions,
-    /// 78, EX_CONFIG: the configuration.
+    /// 78, EX_CONFIG: the configuration, or a key, identity or certificate that cannot be used as it is.
     Configuration,
 }
 

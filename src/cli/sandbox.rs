@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use super::sandbox_keys;
 use crate::clock;
-use crate::sandbox::{self, Authority, Configuration, Identity, Observation, Running, Transport};
+use crate::sandbox::{self, Authority, Configuration, Identity, Observation, Running, StartError, Transport};
 use crate::signing::RequestTimestamp;
 
 /// Arguments of `countersign sandbox`.
@@ -65,7 +65,8 @@ enum Trust {
 /// Runs the command.
 ///
 /// # Errors
-/// Keys or certificates cannot be used ([`ExitCode::Data`]); the address cannot be bound ([`ExitCode::System`]).
+/// Keys or certificates cannot be used ([`ExitCode::Configuration`]); the address cannot be bound
+/// ([`ExitCode::System`]).
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (keys, source) = sandbox_keys::gather(arguments.access_key_id.as_deref(), &arguments.credentials)?;
     let ids: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
         let configuration = Configuration { address: arguments.listen, transport, keys, pacing: None };
-        let running = sandbox::start(configuration, Some(Box::new(log))).map_err(|e| system(&e))?;
+        let running = sandbox::start(configuration, Some(Box::new(log))).map_err(|e| not_started(&e))?;
         announce(&running, &trust, &ids, source).map_err(|e| system(&e))?;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -91,13 +92,22 @@ fn system(error: &dyn std::error::Error) -> Failure {
     Failure::because(ExitCode::System, error)
 }
 
+fn not_started(error: &StartError) -> Failure {
+    let code = match error {
+        StartError::DuplicateKey => ExitCode::Configuration,
+        StartError::Listen { .. } | StartError::Thread(_) => ExitCode::System,
+    };
+    Failure::because(code, error)
+}
+
 fn transport(arguments: &Arguments) -> Result<(Transport, Trust), Failure> {
     if arguments.plain {
         return Ok((Transport::Plain, Trust::None));
     }
     let unusable = |error| Failure::because(ExitCode::Data, &error);
+    let no_identity = |error| Failure::because(ExitCode::Configuration, &error);
     if let (Some(chain), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
-        let identity = Identity::from_pem(&read(chain)?, &read(key)?).map_err(unusable)?;
+        let identity = Identity::from_pem(&read(chain)?, &read(key)?).map_err(no_identity)?;
         return Ok((Transport::Tls(identity), Trust::Given));
     }
     let authority = Authority::generate(clock::now()).map_err(unusable)?;
@@ -123,8 +133,7 @@ fn publish(authority: &Authority, path: Option<&Path>) -> Result<Trust, std::io:
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path)
-        .map_err(|error| Failure::new(ExitCode::Data, format!("cannot read {}: {error}", path.display())))
+    std::fs::read(path).map_err(|error| sandbox_keys::unreadable(path, &error, ExitCode::Configuration))
 }
 
 /// The first line is for programs that start the sandbox and wait for it; the last ones are for a configuration file.

@@ -1,20 +1,18 @@
 //! The access keys that `countersign sandbox` accepts: from the environment, from files, or AWS's documented example.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::exit::{ExitCode, Failure};
+use super::inputs;
 use crate::credentials::document;
-use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken};
+use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey};
 
 /// The example key of AWS's documentation, which no endpoint accepts.
 pub(super) const EXAMPLE_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(super) const EXAMPLE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-
-/// The variables SDKs read.
-const SECRET_VARIABLE: &str = "AWS_SECRET_ACCESS_KEY";
-const TOKEN_VARIABLE: &str = "AWS_SESSION_TOKEN";
 
 /// The longest credentials file, in bytes: enough for the longest secret and token.
 const FILE_LIMIT: u64 = 64 * 1024;
@@ -22,51 +20,48 @@ const FILE_LIMIT: u64 = 64 * 1024;
 /// The keys, and a description of where they come from.
 ///
 /// # Errors
-/// [`ExitCode::Data`] when a key is incomplete or cannot be read.
+/// [`ExitCode::Configuration`] when a key is incomplete or none, [`ExitCode::KeyStoreUnavailable`] when its file is not
+/// there.
 pub(super) fn gather(id: Option<&str>, files: &[PathBuf]) -> Result<(Vec<HeldKey>, &'static str), Failure> {
     let mut keys = Vec::new();
     if let Some(id) = id {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new);
-        let secret = variable(SECRET_VARIABLE)
-            .ok_or_else(|| data(format!("--access-key-id needs the secret in {SECRET_VARIABLE}")))?;
-        let token = variable(TOKEN_VARIABLE);
-        keys.push(key(id, &secret, token.as_ref().map(|token| token.as_str())).map_err(data)?);
+        let bad = "--access-key-id is not 1 to 256 bytes of text without control characters";
+        let id = AccessKeyId::parse(id).ok_or_else(|| Failure::new(ExitCode::Data, bad))?;
+        keys.push(inputs::key(id, None)?);
     }
     for file in files {
-        keys.push(from_file(file).map_err(|problem| data(format!("{}: {problem}", file.display())))?);
+        keys.push(from_file(file)?);
     }
     if keys.is_empty() {
-        keys.push(key(EXAMPLE_ID, EXAMPLE_SECRET, None).map_err(data)?);
+        keys.push(example()?);
         return Ok((keys, "AWS's documented example; its secret is wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"));
     }
     Ok((keys, "as given"))
 }
 
-fn data(message: impl Into<String>) -> Failure {
-    Failure::new(ExitCode::Data, message)
-}
-
 /// The error says which member of the JSON is wrong, never its value.
-fn from_file(path: &Path) -> Result<HeldKey, String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+fn from_file(path: &Path) -> Result<HeldKey, Failure> {
+    let unreadable = |error: io::Error| unreadable(path, &error, ExitCode::KeyStoreUnavailable);
+    let no_key = |why: &str| Failure::new(ExitCode::Configuration, format!("{}: {why}", path.display()));
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if length > FILE_LIMIT {
-        return Err(format!("is longer than {FILE_LIMIT} bytes, so it holds no access key"));
+        return Err(no_key(&format!("is longer than {FILE_LIMIT} bytes, so it holds no access key")));
     }
-    let json = Zeroizing::new(std::fs::read(path).map_err(|error| error.to_string())?);
-    document::parse(&json).map(HeldKey::new).map_err(|error| error.to_string())
+    let json = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);
+    document::parse(&json).map(HeldKey::new).map_err(|error| no_key(&error.to_string()))
 }
 
-fn key(id: &str, secret: &str, token: Option<&str>) -> Result<HeldKey, &'static str> {
-    let session_token = match token {
-        None => None,
-        Some(token) => Some(SessionToken::new(token).ok_or("the session token is not printable ASCII")?),
-    };
-    Ok(HeldKey::new(Credentials {
-        access_key_id: AccessKeyId::parse(id).ok_or("the access key id has a form that no cloud issues")?,
-        secret_access_key: SecretAccessKey::new(secret.as_bytes()).ok_or("the secret is not printable ASCII")?,
-        session_token,
-        expiration: None,
-    }))
+/// A file that cannot be read: 77 where permissions are the reason, else `otherwise`.
+pub(super) fn unreadable(path: &Path, error: &io::Error, otherwise: ExitCode) -> Failure {
+    let code = if error.kind() == io::ErrorKind::PermissionDenied { ExitCode::Permissions } else { otherwise };
+    Failure::new(code, format!("{} cannot be read: {error}", path.display()))
+}
+
+fn example() -> Result<HeldKey, Failure> {
+    let parts = AccessKeyId::parse(EXAMPLE_ID).zip(SecretAccessKey::new(EXAMPLE_SECRET.as_bytes()));
+    let (access_key_id, secret_access_key) =
+        parts.ok_or_else(|| Failure::new(ExitCode::Bug, "the example key is not a key"))?;
+    Ok(HeldKey::new(Credentials { access_key_id, secret_access_key, session_token: None, expiration: None }))
 }
 
 #[cfg(test)]

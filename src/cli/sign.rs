@@ -64,8 +64,9 @@ struct Signer {
 /// Signs the form on standard input.
 ///
 /// # Errors
-/// The form cannot be signed ([`ExitCode::Data`]); a secret or configuration is missing or unusable
-/// ([`ExitCode::Configuration`]); the signer does not sign ([`ExitCode::KeyStoreUnavailable`]).
+/// The form cannot be signed ([`ExitCode::Data`]); a secret, key or configuration is missing or unusable
+/// ([`ExitCode::Configuration`]); the key is missing, has expired, or its signer does not sign
+/// ([`ExitCode::KeyStoreUnavailable`]).
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let signer = match arguments.config.as_ref().zip(arguments.route.as_ref()) {
         Some((file, route)) => from_configuration(file, route)?,

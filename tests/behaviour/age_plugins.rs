@@ -123,11 +123,11 @@ fn what_a_plugin_does_instead_of_opening_is_told_with_what_to_do() {
     let (setup, plugin) = setup(&Endpoint::obliging());
     for (behaviour, code, part) in [
         ("refuse", 69, "the token is not plugged in"),
-        ("ask", 65, "age-plugin-example asks for something (PIN of the example token), and nobody is there to answer"),
-        ("ask in public", 65, "asks for something (PIN of the example token)"),
-        ("confirm", 65, "asks for something (Use the example token?)"),
+        ("ask", 78, "age-plugin-example asks for something (PIN of the example token), and nobody is there to answer"),
+        ("ask in public", 78, "asks for something (PIN of the example token)"),
+        ("confirm", 78, "asks for something (Use the example token?)"),
         ("die", 69, "age-plugin-example ended while it was asked to open"),
-        ("garble", 65, "age-plugin-example does not answer as an age plugin does"),
+        ("garble", 78, "age-plugin-example does not answer as an age plugin does"),
     ] {
         plugin.behave(behaviour);
         let (found, _, stderr) = output(&setup, &plugin, "keys test");
@@ -170,7 +170,7 @@ fn what_is_sealed_to_another_identity_of_the_plugin_does_not_open() {
     let (setup, plugin) = setup(&Endpoint::obliging());
     setup.of_vault().put("identity", "AGE-PLUGIN-EXAMPLE-1V9HX7ARGV4EZQMMWV53ZGLWH\n");
     let (code, _, stderr) = output(&setup, &plugin, "keys test");
-    assert_eq!(code, Some(65), "{stderr}");
+    assert_eq!(code, Some(78), "{stderr}");
     assert!(
         stderr.contains("is opened by none of the identities in") && stderr.contains("age-plugin-example"),
         "{stderr}"
@@ -186,7 +186,7 @@ fn a_damaged_identity_or_file_is_told_of_as_with_native_identities() {
     assert!(stderr.contains("key.age cannot be opened: it is damaged"), "{stderr}");
     setup.of_vault().put("identity", &format!("{IDENTITY}X\n"));
     let (code, _, stderr) = output(&setup, &plugin, "keys test");
-    assert_eq!(code, Some(65), "{stderr}");
+    assert_eq!(code, Some(78), "{stderr}");
     assert!(stderr.contains("line 1 of ") && stderr.contains("is not an age identity"), "{stderr}");
     assert!(!stderr.contains(IDENTITY), "{stderr}");
 }
@@ -194,7 +194,7 @@ fn a_damaged_identity_or_file_is_told_of_as_with_native_identities() {
 #[test]
 fn what_opens_and_is_no_key_is_never_shown_and_blank_space_around_a_key_is_no_matter() {
     let (setup, plugin) = setup(&Endpoint::obliging());
-    for (sealed, code) in [(format!("\n {}", document(ID, SECRET, "")), 0), ("Unsealed MARKER".to_owned(), 65)] {
+    for (sealed, code) in [(format!("\n {}", document(ID, SECRET, "")), 0), ("Unsealed MARKER".to_owned(), 78)] {
         let mut command = Command::new("age");
         plugin.beside(&mut command).args(["-a", "-r", RECIPIENT, "-o"]).arg(setup.of_vault().path("new"));
         let mut age = command.stdin(Stdio::piped()).spawn().expect("Debian's package age, which tests/run installs");

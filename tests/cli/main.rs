@@ -12,6 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod exit_codes;
 mod explain;
 mod keys;
 mod output;

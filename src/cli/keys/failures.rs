@@ -14,7 +14,8 @@ const fn code(kind: LoadErrorKind) -> ExitCode {
     match kind {
         LoadErrorKind::Permissions => ExitCode::Permissions,
         LoadErrorKind::Unavailable => ExitCode::KeyStoreUnavailable,
-        LoadErrorKind::Invalid => ExitCode::Data,
+        // as for `run` and `check`: nothing but an operator mends it
+        LoadErrorKind::Invalid => ExitCode::Configuration,
     }
 }
 
@@ -53,12 +54,12 @@ impl From<SealError> for Failure {
     fn from(error: SealError) -> Self {
         let code = match error {
             SealError::Recipients(RecipientError::Guarded { .. }) => ExitCode::Permissions,
-            SealError::Recipients(RecipientError::NoPlugin(_) | RecipientError::Debugged)
-            | SealError::Document(_)
-            | SealError::TooLarge
-            | SealError::TooManyRecipients
-            | SealError::Plugin(_)
-            | SealError::Encrypt(_) => ExitCode::Data,
+            SealError::Recipients(RecipientError::NoPlugin(_) | RecipientError::Debugged) => ExitCode::Configuration,
+            // as when it does not open: its device may come
+            SealError::Plugin(_) => ExitCode::KeyStoreUnavailable,
+            SealError::Document(_) | SealError::TooLarge | SealError::TooManyRecipients | SealError::Encrypt(_) => {
+                ExitCode::Data
+            }
         };
         Self::because(code, &error)
     }
@@ -72,5 +73,24 @@ pub(super) fn not_written(error: &WriteError, advice: &str) -> Failure {
             Failure::because(ExitCode::Permissions, error)
         }
         WriteError::Io { .. } => Failure::because(ExitCode::System, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::AgentError;
+
+    #[test]
+    fn what_a_store_says_has_the_exit_code_that_run_and_check_have_for_it() {
+        for (kind, expected) in [
+            (LoadErrorKind::Permissions, ExitCode::Permissions),
+            (LoadErrorKind::Unavailable, ExitCode::KeyStoreUnavailable),
+            // a build without the feature of a store says it with this kind
+            (LoadErrorKind::Invalid, ExitCode::Configuration),
+        ] {
+            let error = LoadError::from(AgentError::Store { kind, text: String::new() });
+            assert_eq!(Failure::from(error).code, expected);
+        }
     }
 }

@@ -26,7 +26,7 @@ impl IdentityOption {
     /// The identity's path, when one of the options was given.
     ///
     /// # Errors
-    /// 65 or 69: systemd did not pass this credential to us.
+    /// 78: systemd did not pass this credential to us.
     pub(super) fn path(&self) -> Result<Option<PathBuf>, Failure> {
         let source = match (&self.identity, &self.identity_credential) {
             (Some(path), _) => FileSource::Path(path.clone()),

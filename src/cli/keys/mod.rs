@@ -51,7 +51,8 @@ enum Command {
 /// Runs the command.
 ///
 /// # Errors
-/// 65 for input that is no key, 69 for a key that cannot be had, 71 for one that cannot be written, 77 for permissions.
+/// 65 for input that is no key, 69 for a key that cannot be had, 71 for one that cannot be written, 77 for permissions,
+/// 78 for a file that is no key or an identity that does not fit.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::NewIdentity(arguments) => new_identity::run(arguments),

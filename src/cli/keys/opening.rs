@@ -30,6 +30,13 @@ pub(super) fn open_document(file: &Path, identity: &Path) -> Result<Zeroizing<Ve
 /// # Errors
 /// As for [`open_document`]; and when the content is not an access key.
 pub(super) fn open(file: &Path, identity: &Path) -> Result<Credentials, LoadError> {
-    let json = open_document(file, identity)?;
-    Ok(document::parse(&json).map_err(|source| SealedError::Document { path: file.to_owned(), source })?)
+    credentials(&open_document(file, identity)?, file)
+}
+
+/// The access key in `json`, which was in the file.
+///
+/// # Errors
+/// It is not an access key.
+pub(super) fn credentials(json: &[u8], file: &Path) -> Result<Credentials, LoadError> {
+    Ok(document::parse(json).map_err(|source| SealedError::Document { path: file.to_owned(), source })?)
 }

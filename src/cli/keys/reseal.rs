@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 
 use super::failures::not_written;
 use super::identity_option::IdentityOption;
-use super::opening::open_document;
+use super::opening::{credentials, open_document};
 use super::recipients;
 use crate::cli::exit::Failure;
 use crate::cli::output::print;
@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let recipients = recipients::parse(&arguments.recipient)?;
     let identity = arguments.identity.required_path()?;
     let key = open_document(&arguments.file, &identity)?;
+    drop(credentials(&key, &arguments.file)?);
     let sealed = seal(&key, &recipients)?;
     write_secret_file(&arguments.file, &sealed, Existing::Replace).map_err(|error| not_written(&error, ""))?;
     let text = format!("sealed {} to\n{}", arguments.file.display(), recipients::listing(&recipients));

@@ -181,7 +181,7 @@ def test_the_imported_object_signs_and_does_nothing_else(imported):
 @pytest.mark.parametrize("attributes", ["object=main", "object=main;id=%02", "object=other;id=%01"])
 def test_an_import_replaces_no_key(imported, countersign_bin, attributes):
     again = imported.import_key(countersign_bin, document(), attributes)
-    assert again.returncode == 65
+    assert again.returncode == 78
     assert "already has a secret key with" in again.stderr
 
 
