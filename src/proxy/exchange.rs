@@ -31,7 +31,7 @@ use crate::downstream::{
     RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
-use crate::query::{ErrorDialect, QueryForm};
+use crate::query::{Action, ErrorDialect, QueryForm};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
@@ -96,8 +96,8 @@ impl Proxy {
             body::read(body, route.body_limits, bodies).await.map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
         record.reserve_audit()?;
-        charset.check(&bytes)?;
-        let form = QueryForm::parse(&bytes, route.form_limits)?;
+        let form = charset.check(&bytes).and_then(|()| QueryForm::parse(&bytes, route.form_limits));
+        let form = form.inspect_err(|_| note_refused(&bytes, record))?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
         let allowed = route.policy.authorize(&client, &route.name, form);
@@ -234,6 +234,14 @@ fn take_place(route: &Route, holder: usize, client: &ClientIdentity<'_>) -> Resu
             OverShare::new(SharedLimit::InFlight, &route.name, client, share.limit(), whole).into()
         }
     })
+}
+
+/// Notes which Action a refused form asks for.
+#[cold]
+fn note_refused(form: &[u8], record: &mut ExchangeRecord) {
+    if let Some(action) = Action::of_refused_form(form) {
+        record.note_action(action.as_str());
+    }
 }
 
 fn note_client(client: &ClientIdentity<'_>, record: &mut ExchangeRecord) {

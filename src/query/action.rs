@@ -4,6 +4,9 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
+use super::percent;
+use super::reserved::OPERATION_PARAMETER;
+
 /// The value of `Action`: 1 to 128 ASCII letters and digits, as every AWS Query API names its operations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Action(SmolStr);
@@ -20,6 +23,20 @@ impl Action {
         (is_plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.into()))
     }
 
+    /// The Action that a refused form asks for, so that the log can name it. Nothing may be decided by it. `None`
+    /// unless exactly one parameter has this name, and its value is an Action: any other value is a text like those of
+    /// other parameters, and may be a secret.
+    #[must_use]
+    pub(crate) fn of_refused_form(body: &[u8]) -> Option<Self> {
+        let mut values = body.split(|byte| *byte == b'&').filter_map(|parameter| {
+            let (name, value) = split_at_equals(parameter);
+            is_called(OPERATION_PARAMETER, name).then_some(value)
+        });
+        let (value, None) = (values.next()?, values.next()) else { return None };
+        let value = value.get(..percent::ESCAPE_LENGTH.saturating_mul(Self::MAX_LENGTH).min(value.len()))?;
+        Self::parse(&percent::decode_ascii(std::str::from_utf8(value).ok()?))
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -30,5 +47,58 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+fn split_at_equals(parameter: &[u8]) -> (&[u8], &[u8]) {
+    let at = parameter.iter().position(|byte| *byte == b'=').unwrap_or(parameter.len());
+    let (name, rest) = parameter.split_at_checked(at).unwrap_or_default();
+    (name, rest.strip_prefix(b"=").unwrap_or_default())
+}
+
+/// Whether a name is this one once it is decoded.
+fn is_called(wanted: &str, name: &[u8]) -> bool {
+    let may_be = name.len() <= percent::ESCAPE_LENGTH.saturating_mul(wanted.len());
+    may_be && std::str::from_utf8(name).is_ok_and(|name| percent::decode_ascii(name) == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_action_of_a_refused_form_is_named_if_there_is_one_and_only_one() {
+        let found = |form: &str| Action::of_refused_form(form.as_bytes()).map(|action| action.to_string());
+        for form in [
+            "Action=ListJobs",
+            "A=1&A=2&Action=ListJobs",
+            "Action=ListJobs&A=%",
+            "%41ction=List%4aobs&A=1&A=1",
+            "&&Action=ListJobs&",
+        ] {
+            assert_eq!(found(form).as_deref(), Some("ListJobs"), "{form}");
+        }
+        let longest = "A".repeat(Action::MAX_LENGTH);
+        assert_eq!(found(&format!("Action={longest}")), Some(longest.clone()));
+        for form in [
+            "",
+            "A=1",
+            "Action",
+            "Action=",
+            "Action=List%20Jobs",
+            "Action=List+Jobs",
+            "Action=ListJobs\n",
+            "Action=%E2%84%AAeys",
+            "Action=a=b",
+            "Action=ListJobs&Action=CancelJob",
+            "Action=ListJobs&%41ction=CancelJob",
+            "action=ListJobs",
+            &format!("Action={longest}A"),
+            &format!("Action={longest}{longest}{longest}{longest}"),
+        ] {
+            assert_eq!(found(form), None, "{form}");
+        }
+        assert_eq!(Action::of_refused_form(b"\xff&Action=\xff"), None);
+        assert!(Action::of_refused_form(b"\xff&Action=A").is_some());
     }
 }

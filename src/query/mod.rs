@@ -17,6 +17,7 @@ mod parameters;
 pub mod percent;
 pub(crate) mod reserved;
 mod scan;
+mod services;
 mod spans;
 
 pub use action::Action;
@@ -29,3 +30,4 @@ pub use form_error::{FormError, ShownName};
 pub use limits::FormLimits;
 pub(crate) use parameters::CanonicalParameter;
 pub use parameters::Parameters;
+pub use services::Service;

@@ -26,6 +26,7 @@ mod guarded_files;
 mod key_stores;
 mod keys;
 mod limits;
+mod metrics;
 mod named_clients;
 mod names;
 mod outages;

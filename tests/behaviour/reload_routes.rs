@@ -114,7 +114,7 @@ fn connections_stay_while_nothing_about_the_call_has_changed() {
 }
 
 /// A test for each setting of a route: it sees the new value in use after a reload.
-const SETTINGS: [(&str, fn()); 24] = [
+const SETTINGS: [(&str, fn()); 25] = [
     ("endpoint", new_endpoint),
     ("key", new_key),
     ("probe", new_probe),
@@ -129,6 +129,7 @@ const SETTINGS: [(&str, fn()); 24] = [
     ("audit_values", new_audit_values),
     ("profile.signature_method", new_signature_method),
     ("profile.errors", new_errors),
+    ("profile.service", new_service),
     ("limits.body", new_body),
     ("limits.parameters", new_parameters),
     ("limits.in_flight", new_in_flight),
@@ -297,6 +298,15 @@ fn new_known_actions() {
     let proxy = reloaded(&setup, &setup.clone().route("known_actions = [\"Peek\"]"));
     proxy.post("Action=Peek&Version=2010-06-03").expect(200);
     let seen = || proxy.admin("/metrics").expect(200).text().contains(r#"action="Peek""#);
+    eventually("the Action's own name", || seen().then_some(()));
+}
+
+fn new_service() {
+    let endpoint = Endpoint::obliging();
+    let setup = Setup::to(&endpoint);
+    let proxy = reloaded(&setup, &setup.clone().route("profile.service = \"importexport\""));
+    proxy.post(FORM).expect(200);
+    let seen = || proxy.admin("/metrics").expect(200).text().contains(r#"action="GetStatus""#);
     eventually("the Action's own name", || seen().then_some(()));
 }
 

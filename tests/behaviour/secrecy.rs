@@ -48,8 +48,10 @@ fn requests() -> Vec<Draft> {
     let mut drafts: Vec<Draft> = ["", "&Deed=reset", "&Deed=garbage", "&Deed=cut", "&Deed=silence"].map(form).into();
     drafts
         .extend(["&Manifest=MARKERVALUE", "&a=MARKERVALUE%", "&a=MARKERVALUE%ff", "&signature=MARKERVALUE"].map(form));
-    drafts
-        .extend(["MARKERVALUE", "Action=MARKERVALUE", "Action=MARKER-VALUE", "Action=&b=MARKERVALUE"].map(Draft::form));
+    drafts.extend(
+        ["MARKERVALUE", "Action=LaunchRocket&b=MARKERVALUE", "Action=MARKER-VALUE", "Action=&b=MARKERVALUE"]
+            .map(Draft::form),
+    );
     // Host, path and media type are named in refusals on purpose: who sent them has to see what came
     drafts.push(form("").path("/nowhere"));
     drafts.push(form("").path("/?MARKERQUERY=MARKERVALUE"));

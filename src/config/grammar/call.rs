@@ -1,8 +1,9 @@
-//! Calls: Actions, patterns of them, the form of a probe, the names of parameters.
+//! Calls: Actions, patterns of them, services that have them, the form of a probe, the names of parameters.
 
 use crate::authorize::ActionPattern;
+use crate::config::reading::hints::nearest;
 use crate::config::reading::value::shown;
-use crate::query::Action;
+use crate::query::{Action, Service};
 
 /// An Action, or the beginning of one followed by `*`.
 pub(crate) fn action_pattern(text: &str) -> Result<ActionPattern, String> {
@@ -22,6 +23,21 @@ pub(crate) fn action_pattern(text: &str) -> Result<ActionPattern, String> {
 pub(crate) fn action(text: &str) -> Result<Action, String> {
     Action::parse(text).ok_or_else(|| {
         format!("{} is not an Action: write 1 to {} letters and digits", shown(text), Action::MAX_LENGTH)
+    })
+}
+
+/// A service whose Actions are known.
+pub(crate) fn service(name: &str) -> Result<Service, String> {
+    Service::named(name).ok_or_else(|| {
+        let names: Vec<_> = Service::all().map(|service| service.name()).collect();
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!(
+                "write one of \"{}\", or leave the line out and list the Actions in `known_actions`",
+                names.join("\", \"")
+            ),
+        };
+        format!("{} is not a service whose Actions are known: {hint}", shown(name))
     })
 }
 

@@ -51,6 +51,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("route.*.prefix", "path"),
     ("route.*.signature_method", "profile.signature_method"),
     ("route.*.errors", "profile.errors"),
+    ("route.*.service", "profile.service"),
     ("route.*.follow_clock", "clock"),
     ("route.*.clock_skew", "clock"),
     ("route.*.body", "limits.body"),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use smol_str::SmolStr;
+
 use super::name::Name;
 use crate::authorize::ActionPattern;
-use crate::query::{ErrorDialect, FormLimits};
+use crate::query::{ErrorDialect, FormLimits, Service};
 use crate::signing::{ClockSource, Scheme, SignatureMethod};
 use crate::trust::Roots;
 use crate::upstream::NextHop;
@@ -34,8 +36,9 @@ pub struct Route {
     pub forward_headers: Vec<String>,
     /// `safe_to_repeat`: Actions that only read, exact or with one trailing `*`. Default `Get*`, `List*`, `Describe*`.
     pub safe_to_repeat: Vec<ActionPattern>,
-    /// `known_actions`: the Actions named in metrics; all others count as `other`. Default: those of AWS Import/Export.
-    pub known_actions: Vec<String>,
+    /// `known_actions`: the Actions that metrics name; all others count as `other` there. Default: those of the
+    /// service that `profile.service` names, or that has its endpoints at the host of `endpoint`; else none.
+    pub known_actions: Vec<SmolStr>,
     /// `audit_values`: parameters whose values stand in the audit; by default none, names only.
     pub audit_values: Vec<String>,
     /// `limits.*` of the route.
@@ -126,6 +129,8 @@ pub struct Profile {
     pub signature_method: SignatureMethod,
     /// `errors`: `"query"` (default) or `"ec2"`, the form of the errors countersign itself answers.
     pub errors: ErrorDialect,
+    /// `service`: the service whose Actions the endpoint knows, where its host does not say so.
+    pub service: Option<Service>,
 }
 
 /// `[route.NAME.limits]`.

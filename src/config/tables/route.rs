@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
+use smol_str::SmolStr;
+
 use crate::authorize::{ActionPattern, Spelling};
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{call, header, route_choice};
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{choice, name, text};
-use crate::config::settings::{Name, Profile, Route, RouteLimits, RouteTimeouts};
+use crate::config::settings::{Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
 use crate::config::tables::endpoint;
-use crate::query::{ErrorDialect, FormLimits};
+use crate::query::{ErrorDialect, FormLimits, Service};
 use crate::signing::{ClockSource, SignatureMethod};
 
 const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
-const IMPORT_EXPORT: [&str; 6] = ["CreateJob", "UpdateJob", "CancelJob", "GetStatus", "ListJobs", "GetShippingLabel"];
 /// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
 const LARGEST_BODY: usize = 16 << 20;
 const MOST_PARAMETERS: usize = 100_000;
@@ -33,8 +34,9 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
     let forward_headers = table.list("forward_headers", Vec::new(), header::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", reads(), call::action_pattern);
-    let known_actions =
-        table.list("known_actions", owned(&IMPORT_EXPORT), |text| call::action(text).map(|action| action.to_string()));
+    let known_actions = table.list("known_actions", actions_of_service(profile.as_ref(), endpoint.as_ref()), |text| {
+        call::action(text).map(|action| SmolStr::new(action.as_str()))
+    });
     let probe = probe(&mut table, safe_to_repeat.as_deref());
     let audit_values = table.list("audit_values", Vec::new(), call::parameter);
     let limits = limits(table.section("limits"));
@@ -87,8 +89,16 @@ fn probe(table: &mut Table<'_>, reads: Option<&[ActionPattern]>) -> Option<Optio
 fn profile(mut table: Table<'_>) -> Option<Profile> {
     let signature_method = table.get("signature_method", SignatureMethod::HmacSha256, choice(&SignatureMethod::WORDS));
     let errors = table.get("errors", ErrorDialect::Query, choice(&ErrorDialect::WORDS));
+    let service = table.get("service", None, |given| call::service(text(given)?).map(Some));
     table.finish();
-    Some(Profile { signature_method: signature_method?, errors: errors? })
+    Some(Profile { signature_method: signature_method?, errors: errors?, service: service? })
+}
+
+/// The Actions of the service that the profile names, or that has its endpoints at this host; none of any other.
+fn actions_of_service(profile: Option<&Profile>, endpoint: Option<&Endpoint>) -> Vec<SmolStr> {
+    let named = profile.and_then(|profile| profile.service);
+    let service = named.or_else(|| Service::at(&endpoint?.host));
+    service.map(|service| service.actions().map(SmolStr::new_static).collect()).unwrap_or_default()
 }
 
 fn limits(mut table: Table<'_>) -> Option<RouteLimits> {
@@ -122,17 +132,15 @@ fn reads() -> Vec<ActionPattern> {
     READS.iter().filter_map(|pattern| ActionPattern::parse(pattern)).collect()
 }
 
-fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::sample::{LEAST, fault, faults, route};
+    use crate::config::sample::{LEAST, fault, faults, route, settings, with};
     use crate::config::settings::Transport;
     use crate::trust::Roots;
 
+    const IMPORT_EXPORT: [&str; 6] =
+        ["CancelJob", "CreateJob", "GetShippingLabel", "GetStatus", "ListJobs", "UpdateJob"];
     const SECOND_KEY: &str = "[key.other]\nfile = \"a\"\nidentity_credential = \"b\"\n";
 
     fn seconds(timeouts: RouteTimeouts) -> [u64; 5] {
@@ -161,11 +169,11 @@ mod tests {
         assert_eq!(read.path, "/");
         assert_eq!(
             read.profile,
-            Profile { signature_method: SignatureMethod::HmacSha256, errors: ErrorDialect::Query }
+            Profile { signature_method: SignatureMethod::HmacSha256, errors: ErrorDialect::Query, service: None }
         );
         assert_eq!(read.clock, ClockSource::Endpoint);
         assert_eq!(read.safe_to_repeat.iter().map(ToString::to_string).collect::<Vec<_>>(), READS);
-        assert_eq!(read.known_actions, IMPORT_EXPORT);
+        assert_eq!(read.known_actions, IMPORT_EXPORT, "those of the service at this endpoint");
         assert!(read.audit_values.is_empty());
         assert_eq!(
             read.limits,
@@ -180,7 +188,7 @@ mod tests {
             "key = \"main\"\nhosts = [\"ie.internal\"]\npath = \"/ie\"\nca_file = \"/ca.pem\"\n\
              forward_headers = [\"traceparent\"]\nsafe_to_repeat = []\nknown_actions = [\"GetStatus\"]\n\
              audit_values = [\"JobId\"]\nclock = \"host\"\n\
-             profile = { signature_method = \"HmacSHA1\", errors = \"ec2\" }\n\
+             profile = { signature_method = \"HmacSHA1\", errors = \"ec2\", service = \"sdb\" }\n\
              limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0, failures = 3 }\n\
              timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
         );
@@ -189,12 +197,30 @@ mod tests {
         assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
         assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], ClockSource::Host));
-        assert_eq!(read.profile, Profile { signature_method: SignatureMethod::HmacSha1, errors: ErrorDialect::Ec2 });
+        let (signature_method, errors) = (SignatureMethod::HmacSha1, ErrorDialect::Ec2);
+        assert_eq!(read.profile, Profile { signature_method, errors, service: Service::named("sdb") });
         assert_eq!(
             read.limits,
             RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 0, failures: 3 }
         );
         assert_eq!(seconds(read.timeouts), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_route_knows_the_actions_of_its_service_and_of_no_other() {
+        let at = |host: &str, lines: &str| {
+            let text = with("route.ie", lines).replace("importexport.amazonaws.com", host);
+            settings(&text).routes.remove(0).known_actions
+        };
+        let (sdb, other) = ("sdb.eu-west-1.amazonaws.com", "heat.example.internal");
+        assert_eq!(at(other, ""), Vec::<SmolStr>::new());
+        let of_sdb = at(sdb, "");
+        assert_eq!((of_sdb.len(), of_sdb[0].as_str()), (10, "BatchDeleteAttributes"));
+        assert_eq!(at(other, "profile.service = \"sdb\""), of_sdb);
+        assert_eq!(at("sdb.amazonaws.com", "profile.service = \"importexport\""), IMPORT_EXPORT, "the line decides");
+        let own = "profile.service = \"sdb\"\nknown_actions = [\"Peek\"]";
+        assert_eq!(at(sdb, own), ["Peek"], "a list of the route's own replaces the service's");
+        assert_eq!(at(sdb, "known_actions = []"), Vec::<SmolStr>::new());
     }
 
     #[test]
@@ -231,6 +257,9 @@ mod tests {
             ("path = \"ie\"", "does not start"),
             ("path = 1", "is not a text"),
             ("profile.signature_method = \"HmacMD5\"", "write \"HmacSHA256\" or \"HmacSHA1\""),
+            ("profile.service = \"sbd\"", "did you mean \"sdb\"?"),
+            ("profile.service = \"elb\"", "write one of \"autoscaling\", \"cloudformation\", "),
+            ("profile.service = 1", "is not a text"),
             ("clock = \"ntp\"", "write \"endpoint\" or \"host\""),
             ("profile.errors = \"json\"", "write \"query\" or \"ec2\""),
             ("forward_headers = [\"authorization\"]", "never passed on"),

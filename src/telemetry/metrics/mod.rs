@@ -21,6 +21,7 @@ use std::fmt;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use smol_str::SmolStr;
 
 pub use configuration::ConfigurationMetrics;
 pub use keys::KeyMetrics;
@@ -80,7 +81,7 @@ impl Metrics {
 
     /// The metrics of one route. Actions outside `known_actions` count as `other`.
     #[must_use]
-    pub fn route(&self, route: &str, known_actions: &[String]) -> RouteMetrics {
+    pub fn route(&self, route: &str, known_actions: &[SmolStr]) -> RouteMetrics {
         self.routes.of_route(route, known_actions)
     }
 

@@ -1,9 +1,8 @@
 //! Metrics of routes: how exchanges end, how long signing and the endpoint take, bytes, repetitions and refused
 //! signatures.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use smol_str::SmolStr;
 
 use super::register::{register, register_with_unit};
 use super::sharded::{Durations, Sharded};
@@ -24,8 +24,8 @@ const FIRST_BYTE_BOUNDS: [u64; 10] =
 
 /// A counter that every exchange increments.
 type WorkerCounter = Counter<u64, Sharded>;
-/// One counter for each outcome.
-type OutcomeCounters = [WorkerCounter; Outcome::ALL.len()];
+/// One counter for each outcome. None is there, and none takes memory, before it is needed.
+type OutcomeCounters = [OnceLock<WorkerCounter>; Outcome::ALL.len()];
 type SignDurations = Durations<{ SIGN_BOUNDS.len() }>;
 type FirstByteDurations = Durations<{ FIRST_BYTE_BOUNDS.len() }>;
 
@@ -47,7 +47,8 @@ struct RefusalLabels {
     cause: &'static str,
 }
 
-/// The families of all routes.
+/// The families of all routes. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct RouteFamilies {
     exchanges: Family<ExchangeLabels, WorkerCounter>,
     sign: Family<RouteLabel, SignDurations>,
@@ -60,24 +61,39 @@ pub(super) struct RouteFamilies {
     repeats: Family<RouteLabel, WorkerCounter>,
 }
 
-/// The metrics of one route. They are looked up once, so that an exchange only increments.
+/// The metrics of one route. Cheap to clone.
+///
+/// A series is made when it is first counted, and found without a lock from then on: a route that nobody calls exports
+/// nothing, and the Actions that are known of a service cost a pointer each until they are called.
 #[derive(Clone)]
-pub struct RouteMetrics {
+pub struct RouteMetrics(Arc<OfRoute>);
+
+struct OfRoute {
+    label: RouteLabel,
+    families: RouteFamilies,
     /// Sorted by name.
-    known_actions: Arc<[(String, OutcomeCounters)]>,
-    other: OutcomeCounters,
+    known_actions: Box<[CountedAction]>,
+    other: CountedAction,
+    series: OnceLock<RouteSeries>,
+}
+
+/// An Action, and how its exchanges ended.
+struct CountedAction {
+    name: SmolStr,
+    outcomes: OnceLock<Box<OutcomeCounters>>,
+}
+
+/// The series that have no other label than the route.
+struct RouteSeries {
     sign: SignDurations,
     first_byte: FirstByteDurations,
     received: WorkerCounter,
     returned: WorkerCounter,
     repeats: WorkerCounter,
-    label: RouteLabel,
-    clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
     clock_repeats: WorkerCounter,
-    refusals: Family<RefusalLabels, Counter>,
 }
 
-/// An Action that a route's configuration names, as an index into its known Actions.
+/// An Action that is known of a route, as an index into its known Actions.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::telemetry) struct KnownAction(usize);
 
@@ -122,28 +138,27 @@ impl RouteFamilies {
     }
 
     /// The metrics of one route. Actions outside `known_actions` count as `other`.
-    pub(super) fn of_route(&self, route: &str, known_actions: &[String]) -> RouteMetrics {
-        let counters = |action: &str| {
-            Outcome::ALL.map(|outcome| {
-                let labels = ExchangeLabels { route: route.to_owned(), action: action.to_owned(), outcome };
-                self.exchanges.get_or_create(&labels).clone()
-            })
-        };
-        let known_actions: BTreeMap<_, _> =
-            known_actions.iter().map(|action| (action.clone(), counters(action))).collect();
-        let label = RouteLabel { route: route.to_owned() };
-        RouteMetrics {
-            known_actions: known_actions.into_iter().collect(),
-            other: counters("other"),
-            sign: self.sign.get_or_create(&label).clone(),
-            first_byte: self.first_byte.get_or_create(&label).clone(),
-            received: self.received.get_or_create(&label).clone(),
-            returned: self.returned.get_or_create(&label).clone(),
-            repeats: self.repeats.get_or_create(&label).clone(),
-            clock_offset: self.clock_offset.clone(),
-            clock_repeats: self.clock_repeats.get_or_create(&label).clone(),
-            refusals: self.refusals.clone(),
-            label,
+    pub(super) fn of_route(&self, route: &str, known_actions: &[SmolStr]) -> RouteMetrics {
+        let mut known_actions = known_actions.to_vec();
+        known_actions.sort_unstable();
+        known_actions.dedup();
+        RouteMetrics(Arc::new(OfRoute {
+            label: RouteLabel { route: route.to_owned() },
+            families: self.clone(),
+            known_actions: known_actions.into_iter().map(CountedAction::named).collect(),
+            other: CountedAction::named(SmolStr::new_static("other")),
+            series: OnceLock::new(),
+        }))
+    }
+
+    fn series(&self, label: &RouteLabel) -> RouteSeries {
+        RouteSeries {
+            sign: self.sign.get_or_create(label).clone(),
+            first_byte: self.first_byte.get_or_create(label).clone(),
+            received: self.received.get_or_create(label).clone(),
+            returned: self.returned.get_or_create(label).clone(),
+            repeats: self.repeats.get_or_create(label).clone(),
+            clock_repeats: self.clock_repeats.get_or_create(label).clone(),
         }
     }
 }
@@ -156,57 +171,92 @@ impl RouteMetrics {
     /// The route's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.label.route
+        &self.0.label.route
     }
 
     /// Sets how many seconds the endpoint's clock is ahead of this host's.
     pub(crate) fn set_clock_offset(&self, seconds: f64) {
-        self.clock_offset.get_or_create(&self.label).set(seconds);
+        self.0.families.clock_offset.get_or_create(&self.0.label).set(seconds);
     }
 
     /// Counts a request that is sent again with the endpoint's time.
     pub(crate) fn count_clock_repeat(&self) {
-        self.clock_repeats.inc();
+        self.0.series().clock_repeats.inc();
     }
 
     /// Counts a refused signature. `cause` is one of a fixed set.
     pub(crate) fn count_refusal(&self, cause: &'static str) {
-        self.refusals.get_or_create(&RefusalLabels { route: self.label.route.clone(), cause }).inc();
+        self.0.families.refusals.get_or_create(&RefusalLabels { route: self.0.label.route.clone(), cause }).inc();
     }
 
     /// Counts an exchange that has ended.
     pub(in crate::telemetry) fn count(&self, counted: &Counted) {
         let Counted { action, outcome, received, returned, repeats, sign, first_byte } = counted;
-        let counters = self.known(*action).map_or(&self.other, |(_, counters)| counters);
-        if let Some(counter) = counters.get(outcome.index()) {
-            counter.inc();
-        }
-        self.received.inc_by(*received);
-        self.returned.inc_by(*returned);
+        self.0.count_outcome(self.0.known(*action).unwrap_or(&self.0.other), *outcome);
+        let series = self.0.series();
+        series.received.inc_by(*received);
+        series.returned.inc_by(*returned);
         if *repeats > 0 {
-            self.repeats.inc_by(*repeats);
+            series.repeats.inc_by(*repeats);
         }
         if let Some(sign) = sign {
-            self.sign.observe(*sign);
+            series.sign.observe(*sign);
         }
         if let Some(first_byte) = first_byte {
-            self.first_byte.observe(*first_byte);
+            series.first_byte.observe(*first_byte);
         }
     }
 
-    /// Looks `name` up among the Actions that the configuration names.
+    /// Looks `name` up among the Actions that are known.
     pub(in crate::telemetry) fn known_action(&self, name: &str) -> Option<KnownAction> {
-        self.known_actions.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok().map(KnownAction)
+        self.0.known_actions.binary_search_by(|known| known.name.as_str().cmp(name)).ok().map(KnownAction)
     }
 
-    /// The name of an Action in metrics and logs, or `other` for one that the configuration does not name: such a
-    /// name is a client's text like any other value.
-    pub(in crate::telemetry) fn action_name(&self, action: Option<KnownAction>) -> &str {
-        self.known(action).map_or("other", |(name, _)| name)
+    /// The name of a known Action.
+    pub(in crate::telemetry) fn action_name(&self, action: KnownAction) -> Option<&str> {
+        self.0.known(Some(action)).map(|known| known.name.as_str())
+    }
+}
+
+impl OfRoute {
+    fn series(&self) -> &RouteSeries {
+        self.series.get_or_init(|| self.families.series(&self.label))
     }
 
-    fn known(&self, action: Option<KnownAction>) -> Option<&(String, OutcomeCounters)> {
+    fn known(&self, action: Option<KnownAction>) -> Option<&CountedAction> {
         let KnownAction(index) = action?;
         self.known_actions.get(index)
+    }
+
+    fn count_outcome(&self, action: &CountedAction, outcome: Outcome) {
+        let counter = action.outcomes.get().and_then(|outcomes| outcomes.get(outcome.index())?.get());
+        match counter {
+            Some(counter) => counter.inc(),
+            None => self.begin(action, outcome).inc(),
+        };
+    }
+
+    /// Makes the series of an outcome. Where the Action was not refused, those of the other outcomes begin at 0 with
+    /// it, so that the first one of them is a rise that an alert sees. A client whose calls are refused makes one
+    /// series of each known Action, not nine.
+    #[cold]
+    fn begin(&self, action: &CountedAction, outcome: Outcome) -> WorkerCounter {
+        let made = |outcome| {
+            let labels = ExchangeLabels { route: self.label.route.clone(), action: action.name.to_string(), outcome };
+            self.families.exchanges.get_or_create(&labels).clone()
+        };
+        let outcomes = action.outcomes.get_or_init(Box::default);
+        for (each, counter) in Outcome::ALL.into_iter().zip(outcomes.iter()) {
+            if each == outcome || outcome != Outcome::Refused {
+                counter.get_or_init(|| made(each));
+            }
+        }
+        made(outcome)
+    }
+}
+
+impl CountedAction {
+    const fn named(name: SmolStr) -> Self {
+        Self { name, outcomes: OnceLock::new() }
     }
 }

@@ -94,7 +94,7 @@ fn every_metric_is_in_the_reference() {
 #[test]
 fn an_unknown_action_counts_as_other() {
     let metrics = Metrics::new();
-    let route = metrics.route("importexport", &["ListJobs".to_owned()]);
+    let route = metrics.route("importexport", &["ListJobs".into()]);
     route.count(&counted(route.known_action("ListJobs"), Outcome::Answered2xx));
     route.count(&counted(route.known_action("DropTables"), Outcome::Answered2xx));
     route.count(&counted(None, Outcome::Refused));

@@ -85,7 +85,7 @@ pub(crate) struct Refusal {
 }
 
 enum CalledAction {
-    /// An Action that the route's configuration names.
+    /// An Action that is known of the route.
     Known(KnownAction),
     /// Any other, by its name.
     Other(SmolStr),
@@ -256,16 +256,11 @@ impl ExchangeRecord {
         });
     }
 
-    /// The Action for the log. A name that the configuration does not have is a client's text, and is shown as `other`.
-    fn shown_action(&self) -> Option<&str> {
-        let (route, action) = (self.route.as_ref()?, self.action.as_ref()?);
-        Some(route.action_name(action.known()))
-    }
-
-    /// The Action for the audit: the name that the client sent.
+    /// The Action that the client sent, for log and audit. It is at most 128 letters and digits: metrics alone, where
+    /// each name costs memory, call those that are not known `other`.
     pub(crate) fn called_action(&self) -> Option<&str> {
         match self.action.as_ref()? {
-            CalledAction::Known(known) => Some(self.route.as_ref()?.action_name(Some(*known))),
+            CalledAction::Known(known) => self.route.as_ref()?.action_name(*known),
             CalledAction::Other(name) => Some(name),
         }
     }
