@@ -62,9 +62,10 @@
 //! | [`signing`] | signatures: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
 //! | [`upstream`] | towards endpoints: names, TLS, pool, attempts, responses | `http1`, `signing`, `clock`, `trust` |
 //! | [`error_chain`] | an error and its causes as one line | |
-//! | [`trust`] | trust anchors, and TLS towards other servers | `guarded_file` |
+//! | `x509` | the parts of a certificate, read and not verified | |
+//! | [`trust`] | trust anchors, and TLS towards other servers | `guarded_file`, `x509` |
 //! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `guarded_file`, `trust` |
-//! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock` |
+//! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock`, `x509` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
 //! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults`, `guarded_file` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
@@ -148,3 +149,4 @@ pub mod signing;
 pub mod telemetry;
 pub mod trust;
 pub mod upstream;
+mod x509;

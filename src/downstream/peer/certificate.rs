@@ -4,8 +4,8 @@ use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use webpki::EndEntityCert;
 
-use super::der::{self, Parts};
 use super::described::printable;
+use crate::x509::{Parts, der};
 
 /// The names that a client certificate gives its holder: every URI and every DNS name in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

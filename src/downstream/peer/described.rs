@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use rustls::pki_types::CertificateDer;
 
-use super::der::{self, OBJECT_IDENTIFIER, Parts, SEQUENCE, SET};
+use crate::x509::Parts;
+use crate::x509::der::{self, OBJECT_IDENTIFIER, SEQUENCE, SET};
 
 /// The longest text of the subject, and of one name, in bytes.
 const LONGEST_TEXT: usize = 200;

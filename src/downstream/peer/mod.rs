@@ -1,7 +1,6 @@
 //! What is known of the other end of a connection before its first request: what the kernel says, certificates, tokens.
 
 pub mod certificate;
-mod der;
 mod described;
 pub mod evidence;
 mod handshake_fault;
