@@ -32,7 +32,8 @@ rows! {
         .proxy_status("connection_terminated");
     CERTIFICATE = unavailable(502, UNTRUSTED, error("upstream.tls");
         "The endpoint's certificate is not trusted.";
-        "The log says why. If the endpoint has a private authority, name it in the route's `ca_file`.")
+        "The log says why. If the endpoint has a private authority, or has signed its certificate itself, name that \
+         certificate in the route's `ca_file`.")
         .proxy_status("tls_certificate_error");
     TLS = unavailable(502, UNTRUSTED, error("upstream.tls");
         "The TLS handshake with the endpoint failed.";

@@ -18,6 +18,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
+use crate::trust::told;
+
 /// The largest head of a response, in bytes, and the most fields in it.
 const MAX_HEAD: usize = 16 * 1024;
 const MAX_FIELDS: usize = 64;
@@ -62,10 +64,14 @@ where
     match security {
         Security::Plaintext => send_on(tcp, request).await,
         Security::Tls(config, name) => {
-            let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(RequestError::Tls)?;
+            let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(tls_error)?;
             send_on(stream, request).await
         }
     }
+}
+
+fn tls_error(error: io::Error) -> RequestError {
+    RequestError::Tls(told(error))
 }
 
 async fn send_on<S, B>(stream: S, request: Request<B>) -> Result<Pending, RequestError>

@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
-
 use super::breaker::BreakerLimits;
 use super::dial::next_hop::NextHop;
 use crate::signing::SigningTarget;
+use crate::trust::Anchors;
 
 /// How one endpoint is called. A [`Client`](super::Client) is made from these settings and from no other, and may be
 /// kept for as long as they are equal as a whole.
@@ -43,8 +42,8 @@ pub struct EndpointSettings {
 pub enum Trust {
     /// Not at all: loopback, or allowed explicitly.
     Plaintext,
-    /// By TLS, with a certificate that leads to one of these roots.
-    Roots(Arc<RootCertStore>),
+    /// By TLS, with a certificate that leads to one of these, or is one of them.
+    Roots(Arc<Anchors>),
 }
 
 impl PartialEq for Trust {
@@ -52,7 +51,7 @@ impl PartialEq for Trust {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Plaintext, Self::Plaintext) => true,
-            (Self::Roots(one), Self::Roots(other)) => Arc::ptr_eq(one, other) || one.roots == other.roots,
+            (Self::Roots(one), Self::Roots(other)) => Arc::ptr_eq(one, other) || one == other,
             (Self::Plaintext, Self::Roots(_)) | (Self::Roots(_), Self::Plaintext) => false,
         }
     }
@@ -62,7 +61,7 @@ impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plaintext => f.write_str("Plaintext"),
-            Self::Roots(store) => write!(f, "Roots({})", store.roots.len()),
+            Self::Roots(anchors) => write!(f, "Roots({})", anchors.len()),
         }
     }
 }

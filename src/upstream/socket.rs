@@ -207,9 +207,9 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trust::{client_config, provider};
+    use crate::trust::{Anchors, client_config, provider};
     use rustls::pki_types::{PrivateKeyDer, ServerName};
-    use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::sync::Arc;
@@ -230,8 +230,7 @@ mod tests {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key);
         let server = Arc::new(server.unwrap());
-        let mut roots = RootCertStore::empty();
-        roots.add(cert.der().clone()).unwrap();
+        let anchors = Anchors::usable([cert.der().clone()]);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let serving = std::thread::spawn(move || {
@@ -241,7 +240,7 @@ mod tests {
             endpoint.flush().unwrap();
             endpoint
         });
-        let connector = TlsConnector::from(client_config(Arc::new(roots)).unwrap());
+        let connector = TlsConnector::from(client_config(Arc::new(anchors)).unwrap());
         let tcp = Watched::new(TcpStream::connect(address).await.unwrap());
         let tls = connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await.unwrap();
         let mut socket = Socket::Tls(Box::new(tls));

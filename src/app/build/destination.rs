@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use rustls::RootCertStore;
-
 use super::error::BuildError;
 use crate::config::settings::{self, RouteLimits, RouteTimeouts, Transport};
 use crate::signing::SigningTarget;
-use crate::trust::{self, Roots, RootsError};
+use crate::trust::{self, Anchors, Roots, RootsError};
 use crate::upstream::{
     BreakerLimits, CallSettings, Destination, DestinationError, EndpointSettings, PoolLimits, Timeouts, Trust,
 };
 
 /// The platform's roots, once they have been read: a confined process cannot read them again.
 #[derive(Clone, Default)]
-pub(crate) struct PlatformRoots(Option<Arc<RootCertStore>>);
+pub(crate) struct PlatformRoots(Option<Arc<Anchors>>);
 
 impl PlatformRoots {
     /// Whether there are any.
@@ -22,7 +20,7 @@ impl PlatformRoots {
         self.0.is_some()
     }
 
-    fn get(&mut self) -> Result<Arc<RootCertStore>, RootsError> {
+    fn get(&mut self) -> Result<Arc<Anchors>, RootsError> {
         match &self.0 {
             Some(roots) => Ok(Arc::clone(roots)),
             None => Ok(Arc::clone(self.0.insert(trust::load(&Roots::Platform)?))),

@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::addresses::Addresses;
 use super::eyeballs::race;
 use super::next_hop::NextHop;
+use crate::trust::told;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::SendError;
 use crate::upstream::socket::{Socket, Watched};
@@ -116,7 +117,7 @@ impl Endpoint {
 /// A TLS error would repeat itself; a connection that broke off may succeed the next time.
 fn tls_error(error: io::Error) -> SendError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(_)) => SendError::Certificate(error),
+        Some(rustls::Error::InvalidCertificate(_)) => SendError::Certificate(told(error)),
         Some(_) => SendError::Tls(error),
         None => SendError::HandshakeCut(error),
     }

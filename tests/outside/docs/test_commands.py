@@ -33,6 +33,7 @@ NOT_RUN = {
     "docker ": "there is no container engine here; deploy/test_image.py runs the collected root file system",
     "install -m 0755 countersign /usr/bin/": "would install on this machine; deploy/test_systemd.py checks the unit",
     "kubectl ": "there is no cluster here; deploy/test_kubernetes.py checks the manifests and runs the container",
+    "openssl req -x509 ": "clients/test_endpoint_certificates.py makes this certificate for a host of its own",
     "python3 tests/outside/docs/": "the tests beside this one compare the pages with what these programs write",
     "target/venv/bin/pytest ": "is how this test is run",
     "tests/fuzz/run": "takes minutes; the seeds are replayed by `cargo test`",

@@ -18,15 +18,15 @@ use aws_smithy_types::body::SdkBody;
 use http::header::{CONNECTION, HOST};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Uri};
+use rustls::ClientConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::fetch::client::{RequestError, Security, send};
-use crate::trust::{RootsError, client_config, platform_certificates, server_name};
+use crate::trust::{Anchors, RootsError, client_config, platform_certificates, server_name};
 
 /// The variable that names a file of authorities to AWS's tools.
 pub(super) const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
@@ -50,7 +50,7 @@ pub(super) enum HttpError {
         source: pem::Error,
     },
     /// The file has no certificate.
-    #[error("{0}, which {CA_BUNDLE} names, has no certificate of an authority")]
+    #[error("{0}, which {CA_BUNDLE} names, has no certificate of an authority or for a server")]
     NoCertificate(PathBuf),
     /// The TLS library.
     #[error(transparent)]
@@ -83,13 +83,11 @@ impl Http {
             None => platform_certificates()?,
             Some(path) => bundle(path)?,
         };
-        let mut roots = RootCertStore::empty();
-        // certificates that cannot be parsed are skipped, as every TLS library does: stores contain odd ones
-        let (added, _skipped) = roots.add_parsable_certificates(certificates);
-        if let Some(path) = ca_bundle.filter(|_| added == 0) {
+        let anchors = Anchors::usable(certificates);
+        if let Some(path) = ca_bundle.filter(|_| anchors.is_empty()) {
             return Err(HttpError::NoCertificate(path.to_owned()));
         }
-        Ok(Self { tls: client_config(Arc::new(roots))? })
+        Ok(Self { tls: client_config(Arc::new(anchors))? })
     }
 }
 
