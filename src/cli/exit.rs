@@ -77,6 +77,13 @@ impl Failure {
         Self { code, message: causes(error), faults: Vec::new() }
     }
 
+    /// The same failure, which `notes` may explain.
+    #[must_use]
+    pub fn beside(mut self, notes: &[impl std::fmt::Display]) -> Self {
+        notes.iter().for_each(|note| self.message.push_str(&format!("\nnote: {note}")));
+        self
+    }
+
     /// The same failure, of which these are the faults.
     #[must_use]
     pub fn with(self, faults: Vec<FaultLine>) -> Self {

@@ -7,8 +7,8 @@ use crate::app::confinement::kept_access::KeptAccess;
 use crate::app::serve::remedy::Remedy;
 use crate::app::{self, BuildError, Graph, StartError, capacity};
 use crate::clock;
-use crate::config;
 use crate::config::settings::Settings;
+use crate::config::{self, StrayVariable};
 use crate::confine::{self, Confinement, Posture, UnixSockets};
 use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
 use crate::telemetry::log::{self, LastLines};
@@ -40,6 +40,14 @@ pub(crate) fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Opti
     })?;
     settings.process.writable_files.enforce();
     Ok((settings, digest))
+}
+
+/// The variables that look like ours and set nothing.
+pub(crate) fn strays(file: Option<&Path>) -> Vec<StrayVariable> {
+    let environment = config::process_environment();
+    let text = config::Text::read(file, config::writable_configuration(&environment));
+    // a file that cannot be read is told by `settings`
+    text.map(|text| text.strays(&environment)).unwrap_or_default()
 }
 
 /// Sets up the log. The returned value has to be kept until the process ends.

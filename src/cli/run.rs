@@ -17,7 +17,7 @@ use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::app::{Bound, Drained, Graph, Running};
-use crate::config::settings;
+use crate::config::{StrayVariable, settings};
 use crate::confine;
 use crate::credentials::WatchedKey;
 
@@ -34,7 +34,9 @@ pub(crate) struct Arguments {
 /// # Errors
 /// A configuration, key or address cannot be used; or the drain had to cut exchanges off.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (settings, served) = live::settings_and_digest(arguments.config.as_deref())?;
+    let strays = live::strays(arguments.config.as_deref());
+    let read = live::settings_and_digest(arguments.config.as_deref());
+    let (settings, served) = read.map_err(|failure| failure.beside(&strays))?;
     live::claim_descriptors(&settings)?;
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
@@ -43,10 +45,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     let credentials_directory = live::credentials_directory();
     let source = Source { file: arguments.config.clone(), served, credentials_directory };
-    runtime.block_on(serve(graph, keys, source))
+    runtime.block_on(serve(graph, keys, source, &strays))
 }
 
-async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<(), Failure> {
+async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[StrayVariable]) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let beside_audit = beside_audit(graph.settings(), source.file.as_deref(), &keys);
@@ -62,6 +64,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source) -> Result<()
     if let Some(warning) = beside_audit.filter(|_| posture.is_some()) {
         tracing::warn!("{warning}");
     }
+    strays.iter().for_each(|stray| tracing::warn!("{stray}"));
     for name in bound.unused_sockets() {
         let what = "a socket of the service manager that no listener takes: its clients are not answered";
         tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sha2::{Digest as _, Sha256};
@@ -10,9 +10,11 @@ use sha2::{Digest as _, Sha256};
 use crate::config::cross_checks;
 use crate::config::error::{ConfigError, Fault, Place};
 use crate::config::reading::report::Report;
+use crate::config::reading::stray::{self, StrayVariable, looks_like_ours};
 use crate::config::reading::table::Table;
 use crate::config::settings::{Name, Settings};
 use crate::config::tables::{self, client, key, listener, process, route};
+use crate::config::tree::key_path::KeyPath;
 use crate::config::tree::variables::{is_ours, pick};
 use crate::config::tree::{FileText, Tree};
 use crate::guarded_file::{WritableFiles, open_trusted_under};
@@ -34,7 +36,15 @@ pub fn load(
 }
 
 /// The text of the configuration's file, where there is one.
-pub struct Text(Option<(String, String)>);
+pub struct Text(Option<Opened>);
+
+/// A file that was read.
+struct Opened {
+    text: String,
+    name: String,
+    /// Where its relative paths begin.
+    directory: PathBuf,
+}
 
 impl Text {
     /// Reads the file. `writable` says what happens when others can write it.
@@ -53,14 +63,16 @@ impl Text {
             Err(objection) => ConfigError::guarded(name.clone(), &objection),
         })?;
         let text = read_text(opened).map_err(unreadable)?;
-        Ok(Self(Some((text, name))))
+        // a working directory that was removed has no name: a relative path then stays one
+        let directory = directory_of(&std::path::absolute(path).unwrap_or_else(|_gone| path.to_owned())).to_owned();
+        Ok(Self(Some(Opened { text, name, directory })))
     }
 
     /// The SHA-256 of the text, as `sha256sum` prints it; `None` without a file.
     #[must_use]
     pub fn sha256(&self) -> Option<String> {
-        let (text, _) = self.0.as_ref()?;
-        Some(Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+        let file = self.0.as_ref()?;
+        Some(Sha256::digest(file.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// As [`load`].
@@ -68,7 +80,22 @@ impl Text {
     /// # Errors
     /// [`ConfigError`], with every fault found.
     pub fn settings(&self, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
-        settings(self.0.as_ref().map(|(text, name)| FileText { text, name }), environment)
+        settings(self.file_text(), environment)
+    }
+
+    /// The variables of `environment` that look like ours and set nothing, in order of name.
+    #[must_use]
+    pub fn strays(&self, environment: &[(String, String)]) -> Vec<StrayVariable> {
+        let names: Vec<_> = environment.iter().map(|(name, _)| name.as_str()).collect();
+        if !names.iter().any(|name| looks_like_ours(name)) {
+            return Vec::new();
+        }
+        let keys = [asked(self.file_text(), environment.iter().cloned()), catalogue()].concat();
+        stray::strays(&names, &keys)
+    }
+
+    fn file_text(&self) -> Option<FileText<'_>> {
+        self.0.as_ref().map(|Opened { text, name, directory }| FileText { text, name, directory })
     }
 }
 
@@ -81,10 +108,15 @@ pub fn parse(
     file_name: &str,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
-    settings(Some(FileText { text, name: file_name }), environment)
+    settings(Some(FileText { text, name: file_name, directory: directory_of(Path::new(file_name)) }), environment)
 }
 
-/// The variables of this process that [`load`] looks at.
+/// The directory of a file, in which the relative paths in it begin.
+fn directory_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(file)
+}
+
+/// The variables of this process that [`load`] looks at, and those that look like them.
 ///
 /// `std::env::vars` would panic on any variable that is not Unicode. Here such bytes become U+FFFD, which no key
 /// accepts and which is in the name of no file.
@@ -92,7 +124,7 @@ pub fn parse(
 pub fn process_environment() -> Vec<(String, String)> {
     let lossy = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-    lossy.filter(|(name, _)| is_ours(name)).collect()
+    lossy.filter(|(name, _)| is_ours(name) || looks_like_ours(name)).collect()
 }
 
 /// Whether a configuration file that others can write is read: only where the environment says so. A
@@ -125,11 +157,48 @@ fn settings(
     let tree = Tree::build(file, variables, &mut faults).map_err(ConfigError::new)?;
     let report = Report::new(&tree, faults);
     let settings = read(&report);
-    let faults = report.into_faults();
+    let (mut faults, asked) = report.into_parts();
+    say_what_was_meant(&mut faults, asked);
     match settings {
         Some(settings) if faults.is_empty() => Ok(settings),
         Some(_) | None => Err(ConfigError::new(faults)),
     }
+}
+
+/// Names the variable that was meant where one with a single `_` between two parts made a key that there is not.
+fn say_what_was_meant(faults: &mut [Fault], asked: Vec<KeyPath>) {
+    let is_slip = |fault: &Fault| {
+        matches!(fault.place, Place::Variable { .. })
+            && (fault.message.starts_with("unknown key") || fault.message.starts_with("is a single value"))
+    };
+    if !faults.iter().any(is_slip) {
+        return;
+    }
+    let keys = [asked, catalogue()].concat();
+    for fault in faults.iter_mut().filter(|fault| is_slip(fault)) {
+        if let Place::Variable { name } = &fault.place
+            && let Some(meant) = stray::meant(name, &keys)
+        {
+            fault.message = format!("unknown key: did you mean {meant}?");
+        }
+    }
+}
+
+/// Every key that there is, as far as a variable can set it, in tables whose names stand for any other.
+pub(crate) fn catalogue() -> Vec<KeyPath> {
+    const ONE_OF_EACH: &str = "[listener.a]\n[client.a]\n[route.a]\n[admin]\n[key.a]\n[key.b]\nkind = \"file\"\n\
+                               [key.c]\nkind = \"process\"\n[key.d]\nkind = \"aws\"\n[key.e]\nkind = \"pkcs11\"\n\
+                               [listener.a.tls]\n[listener.a.service_account]\n";
+    asked(Some(FileText { text: ONE_OF_EACH, name: "", directory: Path::new("") }), [])
+}
+
+/// The keys that the readers ask for.
+fn asked(file: Option<FileText<'_>>, environment: impl IntoIterator<Item = (String, String)>) -> Vec<KeyPath> {
+    let Ok(tree) = Tree::build(file, pick(environment, &mut Vec::new()), &mut Vec::new()) else { return Vec::new() };
+    let report = Report::new(&tree, Vec::new());
+    // whatever is wrong is told elsewhere
+    drop(read(&report));
+    report.into_parts().1
 }
 
 fn read(report: &Report<'_>) -> Option<Settings> {
@@ -277,6 +346,45 @@ mod tests {
                 "COUNTERSIGN__LGO__X: lgo: unknown key: did you mean `log`?"
             ]
         );
+    }
+
+    #[test]
+    fn a_variable_with_one_underscore_between_two_parts_is_told_with_the_one_that_was_meant() {
+        for (name, path, meant) in [
+            ("COUNTERSIGN__LOG_LEVEL", "log_level", "COUNTERSIGN__LOG__LEVEL"),
+            ("COUNTERSIGN__ROUTE__IE_PATH", "route.ie_path", "COUNTERSIGN__ROUTE__IE__PATH"),
+            ("COUNTERSIGN__ROUTE__IE__LIMITS_BODY", "route.ie.limits_body", "COUNTERSIGN__ROUTE__IE__LIMITS__BODY"),
+        ] {
+            let found = faults_with(LEAST, &[(name, "marker")]);
+            assert_eq!(found, [format!("{name}: {path}: unknown key: did you mean {meant}?")]);
+        }
+    }
+
+    #[test]
+    fn a_variable_that_looks_like_one_of_ours_is_a_stray_and_not_a_fault() {
+        let variables = environment(&[("COUNTERSIGN_LOG_LEVEL", "marker"), ("HOME", "/")]);
+        assert!(parse(LEAST, "f", variables.clone()).is_ok());
+        let file = Opened { text: LEAST.to_owned(), name: "f".to_owned(), directory: PathBuf::new() };
+        let strays: Vec<_> = Text(Some(file)).strays(&variables).iter().map(ToString::to_string).collect();
+        assert_eq!(strays, ["COUNTERSIGN_LOG_LEVEL is set, and sets nothing: did you mean COUNTERSIGN__LOG__LEVEL?"]);
+        assert_eq!(Text(None).strays(&environment(&SIDECAR)), []);
+    }
+
+    #[test]
+    fn a_relative_path_begins_beside_the_file_for_every_kind_of_file() {
+        let all = "[listener.local]\nauthenticate = [\"mtls\", \"service-account\"]\n\
+                   tls = {certificate = \"1\", private_key = \"2\", client_ca = \"3\", crl = [\"4\", \"5\"]}\n\
+                   service_account = {issuer = \"i\", audience = \"a\", algorithm = \"RS256\", jwks_file = \"6\"}\n\
+                   [client.a]\ndns = [\"a\"]\n[route.ie]\nendpoint = \"https://a\"\nca_file = \"7\"\nkey = \"s\"\n\
+                   [key.s]\nfile = \"8\"\nidentity_file = \"9\"\n[key.f]\nkind = \"file\"\nfile = \"10\"\n\
+                   [key.p]\nkind = \"pkcs11\"\nmodule = \"11\"\npin_file = \"12\"\naccess_key_id = \"A\"\n\
+                   uri = \"pkcs11:token=t;object=o\"";
+        let text = |settings: &Settings| format!("{settings:?}");
+        let (here, there) = (parse(all, "f", []).unwrap(), parse(all, "/etc/countersign/f", []).unwrap());
+        for number in 1..=12 {
+            assert!(text(&here).contains(&format!("\"{number}\"")), "{number}");
+            assert!(text(&there).contains(&format!("\"/etc/countersign/{number}\"")), "{number}");
+        }
     }
 
     #[test]

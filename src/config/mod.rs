@@ -19,3 +19,4 @@ mod tree;
 pub use error::{ConfigError, Fault, Place};
 pub use grammar::token_uri;
 pub use load::{Text, load, parse, process_environment, writable_configuration};
+pub use reading::stray::StrayVariable;

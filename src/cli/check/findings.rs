@@ -32,6 +32,7 @@ pub(super) struct Section {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
+    Environment,
     Listener,
     Client,
     Route,
@@ -160,6 +161,7 @@ impl Section {
 impl Kind {
     fn title(self, name: Option<&str>) -> String {
         let title = match self {
+            Self::Environment => "environment",
             Self::Listener => "listener",
             Self::Client => "client",
             Self::Route => "route",

@@ -65,6 +65,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
+    for stray in live::strays(arguments.config.as_deref()) {
+        found.warning(Kind::Environment, None, stray.to_string());
+    }
     let settings = live::settings(arguments.config.as_deref())?;
     crate::telemetry::log::check_filter(&settings.log.level)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))?;

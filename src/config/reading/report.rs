@@ -12,12 +12,13 @@ use crate::config::tree::node::Entry;
 pub(crate) struct Report<'t> {
     pub(crate) tree: &'t Tree,
     faults: RefCell<Vec<Fault>>,
+    asked: RefCell<Vec<KeyPath>>,
 }
 
 impl<'t> Report<'t> {
     /// A report that begins with the faults given.
     pub(crate) fn new(tree: &'t Tree, faults: Vec<Fault>) -> Self {
-        Self { tree, faults: RefCell::new(faults) }
+        Self { tree, faults: RefCell::new(faults), asked: RefCell::default() }
     }
 
     /// A fault in the value of a key.
@@ -44,8 +45,13 @@ impl<'t> Report<'t> {
         self.faults.borrow_mut().push(Fault { place: place.clone(), path: path.to_string(), message });
     }
 
-    /// The faults.
-    pub(crate) fn into_faults(self) -> Vec<Fault> {
-        self.faults.into_inner()
+    /// A reader has asked for a key, whether it is there or not.
+    pub(crate) fn ask(&self, path: KeyPath) {
+        self.asked.borrow_mut().push(path);
+    }
+
+    /// The faults, and every key that a reader has asked for: these are the keys that there are.
+    pub(crate) fn into_parts(self) -> (Vec<Fault>, Vec<KeyPath>) {
+        (self.faults.into_inner(), self.asked.into_inner())
     }
 }

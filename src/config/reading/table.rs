@@ -1,6 +1,9 @@
 //! A cursor on one table: it hands out values, reports faults, and knows which keys no reader asked for.
 
+use std::path::PathBuf;
+
 use crate::config::reading::hints;
+use crate::config::reading::path::Directory;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::{Given, name, text};
 use crate::config::settings::Name;
@@ -63,6 +66,17 @@ impl<'l> Table<'l> {
             return None;
         };
         self.read_items(key, &items, |item| read(text(item)?))
+    }
+
+    /// The list of files at `key` (in a variable: separated by commas); empty when it is not there.
+    pub(crate) fn files(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
+        let Some(given) = self.given(key) else { return Some(Vec::new()) };
+        let Some(items) = items(&given) else {
+            self.fault(key, format!("{} is not a list: write [\"...\", \"...\"]", given.shown()));
+            return None;
+        };
+        let directory = self.directory();
+        self.read_items(key, &items, |item| directory.file(item))
     }
 
     /// The value at `key`, or the list of them (in a variable: separated by commas); nothing when it is not there.
@@ -207,6 +221,11 @@ impl<'l> Table<'l> {
         tables.collect()
     }
 
+    /// Where relative paths begin: the way to read the path of a file.
+    pub(crate) fn directory(&self) -> Directory<'l> {
+        Directory(self.report.tree.directory.as_deref())
+    }
+
     /// Whether `key` is there.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.is_some_and(|entries| entries.contains_key(key))
@@ -236,6 +255,7 @@ impl<'l> Table<'l> {
 
     fn given(&mut self, key: &'static str) -> Option<Given<'l>> {
         self.known.push(key);
+        self.report.ask(self.path.join(key));
         self.entries?.get(key).map(|entry| Given::of(&entry.node))
     }
 }

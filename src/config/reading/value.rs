@@ -1,6 +1,4 @@
-//! One value as it was given, and how texts, flags, files, words and names are read from it.
-
-use std::path::PathBuf;
+//! One value as it was given, and how texts, flags, words and names are read from it.
 
 use crate::config::settings::Name;
 use crate::config::tree::node::{Entries, Node, Value};
@@ -119,20 +117,6 @@ pub(crate) fn text<'v>(given: &Given<'v>) -> Result<&'v str, String> {
     given.as_text().ok_or_else(|| format!("{} is not a text: write it in quotes", given.shown()))
 }
 
-/// The path of a file.
-pub(crate) fn file(given: &Given<'_>) -> Result<PathBuf, String> {
-    let path = text(given)?;
-    if path.to_ascii_uppercase().contains("AGE-SECRET-KEY-") {
-        return Err("this is an age identity, not the path of a file that holds one; secrets never go into the \
-                    configuration: write it to a file that only countersign can read, and name the file here"
-            .to_owned());
-    }
-    if path.is_empty() || path.contains('\0') {
-        return Err("is not the path of a file".to_owned());
-    }
-    Ok(PathBuf::from(path))
-}
-
 /// One of a fixed set of words.
 pub(crate) fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Given<'_>) -> Result<T, String> {
     move |given| {
@@ -191,19 +175,6 @@ mod tests {
         let read = choice(&[("query", 1), ("ec2", 2)]);
         assert_eq!(read(&Given::Text("ec2")), Ok(2));
         assert_eq!(read(&Given::Text("EC2")).unwrap_err(), "`EC2` is not known here: write \"query\" or \"ec2\"");
-    }
-
-    #[test]
-    fn a_file_has_a_path() {
-        assert_eq!(file(&Given::Text("/k")), Ok(PathBuf::from("/k")));
-        assert!(file(&Given::Text("")).is_err());
-        assert!(file(&Given::Text("a\0b")).is_err());
-    }
-
-    #[test]
-    fn an_identity_in_place_of_its_path_is_refused_and_not_shown() {
-        let message = file(&Given::Variable("AGE-SECRET-KEY-1MARKER")).unwrap_err();
-        assert!(message.contains("not the path") && !message.contains("MARKER"));
     }
 
     #[test]

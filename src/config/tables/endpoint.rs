@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::grammar::address;
 use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, file, flag, shown, text};
+use crate::config::reading::value::{Given, flag, shown, text};
 use crate::config::settings::{Endpoint, Transport};
 use crate::signing::authority::{Authority, is_loopback};
 use crate::signing::{EndpointUrl, Scheme};
@@ -23,8 +23,9 @@ enum Plaintext {
 pub(crate) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
     const WHY: &str = "say where signed requests go, e.g. \"https://importexport.amazonaws.com/\"";
     let url = table.required("endpoint", WHY, url);
+    let directory = table.directory();
     let connect = table.get("connect", None, |given| next_hop(given).map(Some));
-    let ca_file = table.get("ca_file", None, |given| file(given).map(Some));
+    let ca_file = table.get("ca_file", None, |given| directory.file(given).map(Some));
     let danger = table.get("danger_plaintext", Plaintext::LoopbackOnly, |given| {
         flag(given).map(|danger| if danger { Plaintext::DangerAnywhere } else { Plaintext::LoopbackOnly })
     });

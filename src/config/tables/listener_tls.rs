@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, choice, file, text};
+use crate::config::reading::value::{Given, choice, text};
 use crate::config::settings::{ClientAuthority, ListenerTls, ServiceAccount, TokenKeys};
 use crate::config::tables::endpoint;
 use crate::downstream::TokenAlgorithm;
 
 /// Reads `[listener.NAME.tls]`.
 pub(crate) fn tls(mut table: Table<'_>) -> Option<ListenerTls> {
-    let certificate = table.required("certificate", "name the PEM file with the certificate chain", file);
-    let private_key = table.required("private_key", "name the PEM file with the private key", file);
-    let client_ca = table.get("client_ca", None, |given| file(given).map(Some));
-    let crl = table.list("crl", Vec::new(), |text| file(&Given::Text(text)));
+    let directory = table.directory();
+    let certificate =
+        table.required("certificate", "name the PEM file with the certificate chain", |given| directory.file(given));
+    let private_key =
+        table.required("private_key", "name the PEM file with the private key", |given| directory.file(given));
+    let client_ca = table.get("client_ca", None, |given| directory.file(given).map(Some));
+    let crl = table.files("crl");
     let session_lifetime = table.get("session_lifetime", Duration::from_secs(600), duration);
     if table.has("crl") && !table.has("client_ca") {
         table.fault("crl", "means nothing without `client_ca`: add it, or remove this line");
@@ -47,9 +50,10 @@ pub(crate) fn service_account(mut table: Table<'_>) -> Option<ServiceAccount> {
 
 /// Reads `jwks_file`, or `jwks_url` with its CA and token files.
 fn token_keys(table: &mut Table<'_>) -> Option<TokenKeys> {
-    let from_file = table.get("jwks_file", None, |given| file(given).map(Some));
-    let ca_file = table.get("jwks_ca_file", None, |given| file(given).map(Some));
-    let token_file = table.get("jwks_token_file", None, |given| file(given).map(Some));
+    let directory = table.directory();
+    let from_file = table.get("jwks_file", None, |given| directory.file(given).map(Some));
+    let ca_file = table.get("jwks_ca_file", None, |given| directory.file(given).map(Some));
+    let token_file = table.get("jwks_token_file", None, |given| directory.file(given).map(Some));
     let there = (table.has("jwks_file"), table.has("jwks_url"));
     let endpoint = endpoint::read_keys(table, ca_file.clone().flatten());
     match there {

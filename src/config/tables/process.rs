@@ -34,7 +34,8 @@ fn audit_target(given: &Given<'_>) -> Result<Option<Target>, String> {
         "syslog" => return Ok(Some(Target::Syslog)),
         _ => {}
     }
-    // a relative path would depend on the directory that the service is started in
+    // what is read may stand beside the configuration, and begins there when its path is relative; what is written does
+    // not belong there
     let path = text.strip_prefix("file:").map(PathBuf::from);
     path.filter(|path| path.is_absolute() && path.file_name().is_some() && !text.contains('\0') && !text.ends_with('/'))
         .map(|path| Some(Target::File(path)))

@@ -6,6 +6,8 @@ pub(crate) mod node;
 mod not_toml;
 pub(crate) mod variables;
 
+use std::path::{Path, PathBuf};
+
 use crate::config::error::{Fault, Place};
 use file::read;
 use key_path::KeyPath;
@@ -17,12 +19,16 @@ use variables::Variable;
 pub(crate) struct FileText<'t> {
     pub(crate) text: &'t str,
     pub(crate) name: &'t str,
+    /// Where its relative paths begin.
+    pub(crate) directory: &'t Path,
 }
 
 /// Everything that is configured. What came from the environment is a [`Value::Variable`].
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) root: Node,
+    /// Where relative paths in the file begin.
+    pub(crate) directory: Option<PathBuf>,
 }
 
 impl Tree {
@@ -43,7 +49,7 @@ impl Tree {
         for variable in variables {
             lay(&mut root, variable, faults);
         }
-        Ok(Self { root })
+        Ok(Self { root, directory: file.map(|file| file.directory.to_owned()) })
     }
 
     /// Where a value stands; for one that is missing, where the nearest table around it stands.
@@ -85,7 +91,8 @@ mod tests {
         let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut faults = Vec::new();
         let variables = variables::pick(given, &mut faults);
-        let tree = Tree::build(Some(FileText { text, name: "f" }), variables, &mut faults).unwrap();
+        let tree =
+            Tree::build(Some(FileText { text, name: "f", directory: Path::new("") }), variables, &mut faults).unwrap();
         assert!(faults.is_empty(), "{faults:?}");
         tree
     }

@@ -7,7 +7,7 @@ use super::source;
 use crate::config::grammar::token_uri::{self, TokenUri};
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, file, flag, shown, text};
+use crate::config::reading::value::{Given, flag, shown, text};
 use crate::config::settings::{KeyStore, Pkcs11Store};
 use crate::credentials::{AccessKeyId, FileSource, ReadableSecret};
 
@@ -22,7 +22,8 @@ const LONGEST_MESSAGE: usize = 128 * 1024;
 /// Reads what belongs to the kind.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
     let access_key_id = table.required("access_key_id", "a token knows only the secret of the key", access_key_id);
-    let module = table.required("module", "name the token's PKCS#11 library (a .so)", file);
+    let directory = table.directory();
+    let module = table.required("module", "name the token's PKCS#11 library (a .so)", |given| directory.file(given));
     let uri = table.required("uri", "say which token and which key: \"pkcs11:token=LABEL;object=LABEL\"", uri);
     let pin = pin(table, uri.as_ref());
     let environment = table.list("environment", Vec::new(), environment::variable);

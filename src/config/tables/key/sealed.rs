@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{environment, source};
 use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
-use crate::config::reading::value::file;
 use crate::config::settings::KeyStore;
 
 /// Hardware answers within a second or two, but may wait for a touch.
@@ -13,7 +12,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads what belongs to the kind.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
-    let sealed = table.required("file", "name the file that `countersign keys seal` made", file);
+    let directory = table.directory();
+    let sealed =
+        table.required("file", "name the file that `countersign keys seal` made", |given| directory.file(given));
     let identity = source::read(
         table,
         "identity_file",

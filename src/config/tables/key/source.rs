@@ -1,7 +1,7 @@
 //! A file that holds a secret: by its path, or by the name of a systemd credential.
 
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, file, shown, text};
+use crate::config::reading::value::{Given, shown, text};
 use crate::credentials::FileSource;
 
 /// Reads the path or the credential, of which exactly one must be given; `why` completes the message when neither is.
@@ -11,7 +11,8 @@ pub(crate) fn read(
     credential_key: &'static str,
     why: &str,
 ) -> Option<FileSource> {
-    let path = table.get(path_key, None, |given| file(given).map(Some));
+    let directory = table.directory();
+    let path = table.get(path_key, None, |given| directory.file(given).map(Some));
     let credential = table.get(credential_key, None, |given| self::credential(given).map(Some));
     match (path?, credential?) {
         (Some(path), None) => Some(FileSource::Path(path)),
