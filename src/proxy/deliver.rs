@@ -61,7 +61,11 @@ async fn call(
     let unanswered = |source| ExchangeError::Upstream(UpstreamError { source, repetition });
     let mut attempts = route.upstream.call(repetition, caller);
     loop {
-        let connection = attempts.connection().await.map_err(unanswered)?;
+        let connection = attempts.connection().await;
+        if let Some(connecting) = attempts.take_connecting() {
+            record.note_connecting(connecting);
+        }
+        let connection = connection.map_err(unanswered)?;
         let (request, attempt) = match sign(route, allowed, asked.later(connection.since()), record).await {
             Ok(signed) => signed,
             Err(error) => return Err(attempts.doubt().map_or(error, unanswered)),

@@ -46,6 +46,8 @@ pub struct Attempts<'c> {
     in_progress: Option<CallInProgress<'c>>,
     /// Why it is unknown whether the endpoint has carried out the call: an attempt was sent and not answered.
     doubt: Option<SendError>,
+    /// The time that was spent on connecting, until it is asked for.
+    connecting: Option<Duration>,
 }
 
 /// A connection on which nothing of this call has been written.
@@ -94,6 +96,7 @@ impl Client {
             repeats_left: REPEATS,
             in_progress: None,
             doubt: None,
+            connecting: None,
         }
     }
 }
@@ -117,21 +120,29 @@ impl Attempts<'_> {
             return Ok(Ready { connection, origin: Origin::Pool, since: now });
         }
         // boxed: few calls need a new connection, and the future that makes one is large
-        let connected = Box::pin(self.connect()).await;
+        let connected = Box::pin(self.connect(now)).await;
+        let ended = Instant::now();
+        self.connecting = Some(ended.saturating_duration_since(now));
         match connected.as_ref().err().and_then(SendError::outage) {
-            Some(outage) => self.has_failed(outage),
+            Some(outage) => self.has_failed(outage, ended),
             // an endpoint that shows an untrusted certificate is reachable
             None => self.in_progress.iter_mut().for_each(CallInProgress::connected),
         }
         match connected {
-            Ok(connection) => Ok(Ready { connection, origin: Origin::New, since: Instant::now() }),
+            Ok(connection) => Ok(Ready { connection, origin: Origin::New, since: ended }),
             Err(error) => Err(self.give_up(error)),
         }
     }
 
-    /// A new connection, within the time for one and with a second attempt in it.
-    async fn connect(&mut self) -> Result<Box<Connection>, SendError> {
-        let deadline = self.by(Instant::now(), self.client.timeouts.connect);
+    /// The time that the last [`Self::connection`] spent on name, TCP and TLS, whether that succeeded or not. `None` if
+    /// it took one from the pool, and when it is asked for again.
+    pub const fn take_connecting(&mut self) -> Option<Duration> {
+        self.connecting.take()
+    }
+
+    /// A new connection, within the time for one that begins `now`, and with a second attempt in it.
+    async fn connect(&mut self, now: Instant) -> Result<Box<Connection>, SendError> {
+        let deadline = self.by(now, self.client.timeouts.connect);
         loop {
             let error = match self.client.connect(deadline).await {
                 Ok(connection) => return Ok(connection),
@@ -176,7 +187,7 @@ impl Attempts<'_> {
             Err(error) => error,
         };
         if let Some(outage) = error.outage() {
-            self.has_failed(outage);
+            self.has_failed(outage, Instant::now());
         }
         match error.delivery() {
             Delivery::NotSent if is_pooled => {
@@ -194,8 +205,8 @@ impl Attempts<'_> {
         }
     }
 
-    fn has_failed(&mut self, outage: Outage) {
-        self.in_progress.take().into_iter().for_each(|call| call.failed(outage, Instant::now()));
+    fn has_failed(&mut self, outage: Outage, now: Instant) {
+        self.in_progress.take().into_iter().for_each(|call| call.failed(outage, now));
     }
 
     /// Why it is unknown whether the call was carried out. For a caller that gives up between two attempts.
@@ -289,8 +300,10 @@ mod tests {
             let mut pooled = Some(listener.accept().unwrap().0);
 
             let mut attempts = client.call(Repetition::Unsafe, "any-local");
-            for _pooled_then_new in 0..2 {
+            for is_new in [false, true] {
                 let ready = attempts.connection().await.unwrap();
+                assert_eq!(attempts.take_connecting().is_some(), is_new);
+                assert_eq!(attempts.take_connecting(), None, "it is told once");
                 let mut endpoint = pooled.take().unwrap_or_else(|| listener.accept().unwrap().0);
                 endpoint.shutdown(std::net::Shutdown::Write).unwrap();
                 yield_now().await; // the runtime looks at all sockets

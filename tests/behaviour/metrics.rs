@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Draft, Endpoint, FORM, Proxy, Setup, eventually};
-use crate::untrusted::Authority;
+use crate::harness::{After, Draft, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
+use crate::untrusted::{Authority, VALID, secure};
 
 const KNOWN: &str = "profile.service = \"importexport\"";
 
@@ -120,4 +120,47 @@ fn the_human_log_shows_the_action_of_every_call() {
     proxy.log.wait_for("line", |line| {
         line.contains("exchange route=\"importexport\" action=\"LaunchRocket\"").then_some(())
     });
+}
+
+/// How many exchanges a histogram of times has counted.
+fn timed(proxy: &Proxy, name: &str) -> u32 {
+    proxy.metric(&format!("countersign_{name}_seconds_count{{route=\"importexport\"}}")) as u32
+}
+
+#[test]
+fn the_time_to_connect_is_shown_for_a_call_that_made_a_connection_and_for_no_other() {
+    let authority = Authority::new();
+    let config = authority.server(&["127.0.0.1"], VALID);
+    let endpoint = secure(config, &endpoint::answer("200 OK", "<Done/>"), After::KeepOpen);
+    let proxy = Setup::to(&endpoint).trusting(&authority.pem).start();
+    let (first, second) = (call(&proxy, FORM), call(&proxy, FORM));
+    assert_eq!(endpoint.connections(), 1);
+    let micros = |line: &Value, name: &str| line[name].as_u64();
+    let [connect, sign, first_byte, total] =
+        ["connect_us", "sign_us", "first_byte_us", "total_us"].map(|name| micros(&first, name).unwrap());
+    assert!(connect > 0 && connect + sign + first_byte <= total, "{first}");
+    assert!(second.get("connect_us").is_none() && micros(&second, "first_byte_us").is_some(), "{second}");
+    let counted = ["connect", "sign", "first_byte", "exchange"].map(|name| timed(&proxy, name));
+    assert_eq!(counted, [1, 2, 2, 2]);
+}
+
+#[test]
+fn the_time_to_connect_is_shown_of_an_endpoint_that_accepts_and_never_speaks_tls() {
+    let endpoint = Endpoint::silent();
+    let url = endpoint.url().replace("http:", "https:");
+    let setup = Setup::to_url(&url).trusting(&Authority::new().pem).route("timeouts.connect = \"300ms\"");
+    let proxy = setup.start();
+    let line = call(&proxy, FORM);
+    assert_eq!((&line["outcome"], &line["status"]), (&"unavailable".into(), &504.into()), "{line}");
+    assert!(line["connect_us"].as_u64().unwrap() >= 300_000, "{line}");
+    assert!(line.get("sign_us").is_none() && line.get("first_byte_us").is_none(), "{line}");
+    assert_eq!(["connect", "sign", "first_byte", "exchange"].map(|name| timed(&proxy, name)), [1, 0, 0, 1]);
+}
+
+#[test]
+fn a_refused_call_has_no_times_but_its_own_and_is_in_no_histogram() {
+    let proxy = Setup::to(&Endpoint::obliging()).start();
+    let line = call(&proxy, "Action=GetStatus&A=1&A=2");
+    assert!(line["total_us"].is_u64() && line.get("connect_us").is_none(), "{line}");
+    assert_eq!(["connect", "sign", "first_byte", "exchange"].map(|name| timed(&proxy, name)), [0; 4]);
 }

@@ -16,18 +16,25 @@ use super::register::{register, register_with_unit};
 use super::sharded::{Durations, Sharded};
 use crate::telemetry::outcome::Outcome;
 
-/// Upper bounds in microseconds. Signing takes about 1 us in memory, 1,000 us in a hardware token.
-const SIGN_BOUNDS: [u64; 8] = [2, 5, 10, 20, 100, 1_000, 10_000, 100_000];
-/// Upper bounds in microseconds.
-const FIRST_BYTE_BOUNDS: [u64; 10] =
-    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
+/// Upper bounds in microseconds: from an endpoint on the same host to the longest that anybody waits for one.
+const BOUNDS: [u64; 17] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000, 30_000_000, 60_000_000,
+];
+/// The same and those below them: signing takes about 1 us in memory, 1,000 us in a hardware token, and far longer in a
+/// token that is stuck.
+const SIGN_BOUNDS: [u64; 22] = [
+    2, 5, 10, 20, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
+];
 
 /// A counter that every exchange increments.
 type WorkerCounter = Counter<u64, Sharded>;
 /// One counter for each outcome. None is there, and none takes memory, before it is needed.
 type OutcomeCounters = [OnceLock<WorkerCounter>; Outcome::ALL.len()];
 type SignDurations = Durations<{ SIGN_BOUNDS.len() }>;
-type FirstByteDurations = Durations<{ FIRST_BYTE_BOUNDS.len() }>;
+/// Times that depend on the network.
+type RouteDurations = Durations<{ BOUNDS.len() }>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RouteLabel {
@@ -51,8 +58,10 @@ struct RefusalLabels {
 #[derive(Clone)]
 pub(super) struct RouteFamilies {
     exchanges: Family<ExchangeLabels, WorkerCounter>,
+    exchange: Family<RouteLabel, RouteDurations>,
+    connect: Family<RouteLabel, RouteDurations>,
     sign: Family<RouteLabel, SignDurations>,
-    first_byte: Family<RouteLabel, FirstByteDurations>,
+    first_byte: Family<RouteLabel, RouteDurations>,
     received: Family<RouteLabel, WorkerCounter>,
     returned: Family<RouteLabel, WorkerCounter>,
     clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
@@ -85,8 +94,10 @@ struct CountedAction {
 
 /// The series that have no other label than the route.
 struct RouteSeries {
+    exchange: RouteDurations,
+    connect: RouteDurations,
     sign: SignDurations,
-    first_byte: FirstByteDurations,
+    first_byte: RouteDurations,
     received: WorkerCounter,
     returned: WorkerCounter,
     repeats: WorkerCounter,
@@ -107,15 +118,22 @@ pub(in crate::telemetry) struct Counted {
     pub(in crate::telemetry) returned: u64,
     /// How often the request was sent again.
     pub(in crate::telemetry) repeats: u64,
+    pub(in crate::telemetry) connect: Option<Duration>,
     pub(in crate::telemetry) sign: Option<Duration>,
     pub(in crate::telemetry) first_byte: Option<Duration>,
+    /// From the request's head to the end of the response.
+    pub(in crate::telemetry) total: Duration,
 }
 
 impl RouteFamilies {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let sign = Family::new_with_constructor((|| Durations::new(SIGN_BOUNDS)) as fn() -> SignDurations);
-        let first_byte =
-            Family::new_with_constructor((|| Durations::new(FIRST_BYTE_BOUNDS)) as fn() -> FirstByteDurations);
+        let times = || Family::new_with_constructor((|| Durations::new(BOUNDS)) as fn() -> RouteDurations);
+        let seconds =
+            |registry: &mut Registry, name, help| register_with_unit(registry, name, Unit::Seconds, help, times());
+        let whole = "Time from the request's head to the end of the response, of exchanges that were not refused";
+        let connecting = "Time to make a connection to the endpoint (name, TCP and TLS), or to fail to; exchanges that \
+                          used an open connection do not count";
         let seconds_to_sign = "Time to canonicalise and sign";
         let seconds_to_first_byte = "Time from the signed request to the head of its answer";
         let ahead = "How far the endpoint's clock is ahead of this host's; absent until an answer has told";
@@ -124,8 +142,10 @@ impl RouteFamilies {
         let refusals = "Signatures that the endpoint refused, by what differs";
         Self {
             exchanges: register(registry, "exchanges", "Exchanges that ended, by outcome", Family::default()),
+            exchange: seconds(registry, "exchange", whole),
+            connect: seconds(registry, "connect", connecting),
             sign: register_with_unit(registry, "sign", Unit::Seconds, seconds_to_sign, sign),
-            first_byte: register_with_unit(registry, "first_byte", Unit::Seconds, seconds_to_first_byte, first_byte),
+            first_byte: seconds(registry, "first_byte", seconds_to_first_byte),
             received: bytes(registry, "request_body", "Body bytes from clients"),
             returned: bytes(registry, "response_body", "Body bytes to clients"),
             clock_offset: {
@@ -153,6 +173,8 @@ impl RouteFamilies {
 
     fn series(&self, label: &RouteLabel) -> RouteSeries {
         RouteSeries {
+            exchange: self.exchange.get_or_create(label).clone(),
+            connect: self.connect.get_or_create(label).clone(),
             sign: self.sign.get_or_create(label).clone(),
             first_byte: self.first_byte.get_or_create(label).clone(),
             received: self.received.get_or_create(label).clone(),
@@ -191,13 +213,20 @@ impl RouteMetrics {
 
     /// Counts an exchange that has ended.
     pub(in crate::telemetry) fn count(&self, counted: &Counted) {
-        let Counted { action, outcome, received, returned, repeats, sign, first_byte } = counted;
+        let Counted { action, outcome, received, returned, repeats, connect, sign, first_byte, total } = counted;
         self.0.count_outcome(self.0.known(*action).unwrap_or(&self.0.other), *outcome);
         let series = self.0.series();
         series.received.inc_by(*received);
         series.returned.inc_by(*returned);
         if *repeats > 0 {
             series.repeats.inc_by(*repeats);
+        }
+        // a flood of refusals, which take microseconds, would hide how long the others take
+        if *outcome != Outcome::Refused {
+            series.exchange.observe(*total);
+        }
+        if let Some(connect) = connect {
+            series.connect.observe(*connect);
         }
         if let Some(sign) = sign {
             series.sign.observe(*sign);

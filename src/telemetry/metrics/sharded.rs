@@ -70,8 +70,8 @@ impl<const BUCKETS: usize> Durations<BUCKETS> {
     pub(super) fn observe(&self, duration: Duration) {
         let Some(CacheLine(shard)) = self.0.shards.get(slot()) else { return };
         let nanos = nanos(duration);
-        let bucket = self.0.bounds.iter().zip(&shard.within).find(|(bound, _)| nanos <= **bound);
-        bucket.map_or(&shard.beyond, |(_, counter)| counter).fetch_add(1, Ordering::Relaxed);
+        let bucket = self.0.bounds.partition_point(|bound| *bound < nanos);
+        shard.within.get(bucket).unwrap_or(&shard.beyond).fetch_add(1, Ordering::Relaxed);
         shard.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 

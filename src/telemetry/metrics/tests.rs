@@ -9,8 +9,9 @@ use crate::telemetry::outcome::Outcome;
 use crate::telemetry::reference_page;
 
 fn counted(action: Option<KnownAction>, outcome: Outcome) -> Counted {
-    let (sign, first_byte) = (Some(Duration::from_micros(7)), Some(Duration::from_millis(3)));
-    Counted { action, outcome, received: 120, returned: 700, repeats: 1, sign, first_byte }
+    let [sign, first_byte, connect] = [7, 3_000, 30_000].map(|micros| Some(Duration::from_micros(micros)));
+    let total = Duration::from_millis(41);
+    Counted { action, outcome, received: 120, returned: 700, repeats: 1, connect, sign, first_byte, total }
 }
 
 fn snapshot<'a>() -> Snapshot<'a> {
@@ -107,6 +108,47 @@ fn an_unknown_action_counts_as_other() {
         assert!(text.contains(&expected), "{expected} in {text}");
     }
     assert!(!text.contains("DropTables"));
+}
+
+/// The bounds of a histogram's buckets, and how many are in the bucket of each and those below.
+fn buckets(scrape: &str, name: &str) -> Vec<(f64, u64)> {
+    let prefix = format!("countersign_{name}_seconds_bucket{{le=\"");
+    let lines = scrape.lines().filter_map(|line| line.strip_prefix(&prefix));
+    lines
+        .map(|line| {
+            let bound = line.split('"').next().unwrap();
+            let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().unwrap() };
+            (bound, line.rsplit(' ').next().unwrap().parse().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn every_histogram_of_times_has_bounds_from_a_quarter_of_a_millisecond_to_a_minute() {
+    let metrics = Metrics::new();
+    metrics.route("importexport", &[]).count(&counted(None, Outcome::Answered2xx));
+    let scrape = metrics.render(&snapshot()).unwrap();
+    let times: Vec<&str> = scrape.lines().filter(|line| line.ends_with("_seconds histogram")).collect();
+    assert_eq!(times.len(), 4, "{times:?}");
+    for (name, seconds) in [("exchange", 0.041), ("connect", 0.03), ("sign", 0.000_007), ("first_byte", 0.003)] {
+        let buckets = buckets(&scrape, name);
+        let bounds: Vec<f64> = buckets.iter().map(|(bound, _)| *bound).collect();
+        for expected in [0.000_25, 0.001, 0.01, 0.1, 1.0, 10.0, 60.0] {
+            assert!(bounds.contains(&expected), "{name}: {bounds:?}");
+        }
+        assert!(bounds.is_sorted() && bounds.ends_with(&[60.0, f64::INFINITY]), "{name}: {bounds:?}");
+        assert!(buckets.iter().all(|(bound, count)| *count == u64::from(seconds <= *bound)), "{name}: {buckets:?}");
+    }
+}
+
+#[test]
+fn refused_exchanges_do_not_hide_how_long_the_others_take() {
+    let metrics = Metrics::new();
+    let route = metrics.route("importexport", &[]);
+    route.count(&counted(None, Outcome::Refused));
+    route.count(&counted(None, Outcome::Unavailable));
+    let scrape = metrics.render(&snapshot()).unwrap();
+    assert!(scrape.contains(r#"countersign_exchange_seconds_count{route="importexport"} 1"#), "{scrape}");
 }
 
 #[test]

@@ -34,8 +34,8 @@ macro_rules! log_at {
     }};
 }
 
-pub(super) fn log(record: &ExchangeRecord) {
-    let ended = Instant::now();
+/// Writes the line of an exchange that ended then, and took that long.
+pub(super) fn log(record: &ExchangeRecord, ended: Instant, total: Duration) {
     // tracing takes the level as a constant
     macro_rules! exchange {
         ($level:ident) => {
@@ -62,9 +62,10 @@ pub(super) fn log(record: &ExchangeRecord) {
                 error = [] record.error.as_deref(),
                 bytes_in = [] record.received,
                 bytes_out = [] record.returned,
+                connect_us = [] record.connect.map(micros),
                 sign_us = [] record.sign.map(micros),
                 first_byte_us = [] record.first_byte.map(micros),
-                total_us = [] micros(ended.saturating_duration_since(record.started)),
+                total_us = [] micros(total),
             )
         };
     }
@@ -144,6 +145,7 @@ mod tests {
                 (record.status, record.outcome) = (Some(503), Outcome::Unavailable);
                 (record.code, record.error) = (Some("Busy"), Some("\"\n\\é".to_owned()));
                 record.endpoint_request_id = EndpointRequestId::new(b"req-1");
+                record.note_connecting(Duration::from_micros(30_000));
                 record.sign = Some(Duration::from_micros(7));
                 record.first_byte = Some(Duration::from_micros(u64::MAX));
             }
@@ -155,7 +157,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_line_that_is_written_directly_is_the_one_that_an_event_makes() {
         let records = records();
-        let all = || records.iter().for_each(log);
+        let (ended, total) = (Instant::now(), Duration::from_millis(41));
+        let all = || records.iter().for_each(|record| log(record, ended, total));
         let filters = [
             ("info", 4),
             ("warn", 2),
@@ -173,6 +176,7 @@ mod tests {
             || assert!(JsonLines::write_directly(now, Level::INFO, TARGET, |line| line.member(",\"n\":", 1_u64)));
         assert_eq!(logged("info", |lines| lines, direct).lines().count(), 1);
         let lines = logged("info", |lines| lines, all);
+        assert!(lines.contains(r#","connect_us":30000,"sign_us":7,"#) && lines.contains(r#","total_us":41000,"#));
         assert!(lines.contains(r#","action":"ListJobs","#) && lines.contains(r#","action":"DropTables","#), "{lines}");
     }
 }

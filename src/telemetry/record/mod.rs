@@ -67,6 +67,8 @@ pub(crate) struct ExchangeRecord {
     pub(crate) received: usize,
     /// Body bytes to the client.
     pub(crate) returned: u64,
+    /// Time spent on connecting to the endpoint, where no pooled connection was used.
+    connect: Option<Duration>,
     /// Time to canonicalise and sign.
     pub(crate) sign: Option<Duration>,
     /// Time from the signed request to the head of the response.
@@ -129,6 +131,7 @@ impl ExchangeRecord {
             outcome: Outcome::Abandoned,
             received: 0,
             returned: 0,
+            connect: None,
             sign: None,
             first_byte: None,
             started: Instant::now(),
@@ -161,6 +164,11 @@ impl ExchangeRecord {
     pub(crate) fn note_action(&mut self, name: &str) {
         let known = self.route.as_ref().and_then(|route| route.known_action(name));
         self.action = Some(known.map_or_else(|| CalledAction::Other(name.into()), CalledAction::Known));
+    }
+
+    /// Adds the time of a connection that was made to the endpoint, or could not be: each attempt may need one.
+    pub(crate) fn note_connecting(&mut self, time: Duration) {
+        self.connect = Some(self.connect.unwrap_or_default().saturating_add(time));
     }
 
     /// Notes the names of a form's parameters for the audit, and the values of those in `wanted`.
@@ -240,7 +248,7 @@ impl ExchangeRecord {
         treatment
     }
 
-    fn count(&self) {
+    fn count(&self, total: Duration) {
         let Some(metrics) = &self.route else {
             self.listener.count_unrouted(self.code.unwrap_or("none"));
             return;
@@ -251,8 +259,10 @@ impl ExchangeRecord {
             received: u64::try_from(self.received).unwrap_or(u64::MAX),
             returned: self.returned,
             repeats: u64::from(self.attempts.saturating_sub(1)),
+            connect: self.connect,
             sign: self.sign,
             first_byte: self.first_byte,
+            total,
         });
     }
 
@@ -271,9 +281,11 @@ impl Drop for ExchangeRecord {
         if cut_off::counts() {
             self.note_cut_off();
         }
+        let ended = Instant::now();
+        let total = ended.saturating_duration_since(self.started);
         // an exchange that has no response yet: the client left, or the process ends
         self.write_audit(self.outcome);
-        self.count();
-        log_line::log(self);
+        self.count(total);
+        log_line::log(self, ended, total);
     }
 }
