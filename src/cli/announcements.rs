@@ -1,8 +1,11 @@
 //! What `countersign run` reports about itself, in the log and to the service manager.
 
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 
 use crate::app::build::share_summary::summaries;
+use crate::app::expiry::{self, Expiring};
 use crate::app::reload::reloader::{ReloadEvent, Report};
 use crate::app::serve::key_reports;
 use crate::app::{Graph, Running, capacity};
@@ -12,6 +15,9 @@ use crate::confine::Posture;
 use crate::error_chain::causes;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::log::Level;
+
+/// How often the log says what has to be renewed.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Logs which rights the process has given up.
 pub(super) fn posture(posture: Option<&Posture>) {
@@ -53,6 +59,37 @@ pub(super) fn serving(running: &Running) {
     }
     dangers(settings);
     keys(&graph);
+    expiring(&graph);
+}
+
+/// Warns of every key and certificate that ends soon, or does not hold now. At the start, and each day.
+pub(super) fn expiring(graph: &Graph) {
+    for Expiring { table, notice } in expiry::expiring(graph, crate::clock::now()) {
+        if notice.is_fault() {
+            tracing::error!(at = table, "{notice}");
+        } else {
+            tracing::warn!(at = table, "{notice}");
+        }
+    }
+}
+
+/// The days of a service, from its start on.
+pub(super) struct Days(tokio::time::Interval);
+
+impl Days {
+    /// They begin now. The runtime must have been entered.
+    pub(super) fn begin() -> Self {
+        let mut days = tokio::time::interval(DAY);
+        // a process that was stopped for days has one line to write, not one for each day
+        days.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        days.reset();
+        Self(days)
+    }
+
+    /// Waits for the end of a day.
+    pub(super) async fn end_of_one(&mut self) {
+        self.0.tick().await;
+    }
 }
 
 /// Logs which part of each limit each client may take, where that is not everything.
@@ -164,5 +201,29 @@ fn reload(event: ReloadEvent<'_>) {
 pub(super) fn notify_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn what_has_to_be_renewed_is_told_once_each_day() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (begun, mut days) = (Instant::now(), Days::begin());
+            for day in 1..=3 {
+                days.end_of_one().await;
+                assert_eq!(begun.elapsed().as_secs() / 3600, day * 24);
+            }
+            tokio::time::advance(DAY * 5).await;
+            days.end_of_one().await;
+            let after = Instant::now();
+            days.end_of_one().await;
+            assert!(after.elapsed() >= DAY / 2, "the days that were missed are not made up for");
+        });
     }
 }

@@ -75,8 +75,10 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[St
     let report = announcements::reporting(log.level());
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::notify_systemd(&[NotifyState::Ready]);
+    let mut days = announcements::Days::begin();
     let drain_limit = loop {
         tokio::select! {
+            () = days.end_of_one() => announcements::expiring(&running.graph()),
             request = signals.next() => match request {
                 Request::Stop(name) => {
                     let limit = running.graph().settings().process.drain;

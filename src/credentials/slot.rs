@@ -96,6 +96,12 @@ impl KeySlot {
         if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(key) }
     }
 
+    /// When the key that was loaded last stops working, even if it has; `None` without an end, and without a key.
+    #[must_use]
+    pub fn expiration(&self) -> Option<Timestamp> {
+        self.current.load().as_ref().and_then(|key| key.expiration())
+    }
+
     /// Checks whether there is a key that has not expired at `now`.
     ///
     /// # Errors

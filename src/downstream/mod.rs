@@ -27,7 +27,7 @@ pub use eviction::{PlaceRequests, Rank, Resident};
 pub use limit::Full;
 pub use peer::evidence::{Origin, PeerEvidence, PeerFacts};
 pub use peer::{
-    DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, loopback, service_account, tls,
+    DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, dates, loopback, service_account, tls,
 };
 pub use server::{
     BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,

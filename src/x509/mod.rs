@@ -2,5 +2,7 @@
 
 pub(crate) mod der;
 mod parts;
+mod validity;
 
 pub(crate) use parts::Parts;
+pub(crate) use validity::{Standing, Validity};

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 
 use super::der::{
     BIT_STRING, BOOLEAN, Element, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, all, take, take_tagged,
@@ -119,13 +119,11 @@ impl<'a> Parts<'a> {
     }
 
     /// From when it is valid.
-    #[allow(dead_code)] // certificates of our own will be warned of
     pub(crate) fn not_before(&self) -> Option<Timestamp> {
         time(all(self.validity)?.first()?)
     }
 
     /// Until when it is valid.
-    #[allow(dead_code)] // as above
     pub(crate) fn not_after(&self) -> Option<Timestamp> {
         time(all(self.validity)?.get(1)?)
     }
@@ -144,7 +142,7 @@ fn extensions_in(mut contents: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
 }
 
 /// A point in time, RFC 5280 section 4.1.2.5: `UTCTime` until 2049, then `GeneralizedTime`, always in UTC.
-fn time((tag, digits): &Element<'_>) -> Option<Timestamp> {
+pub(super) fn time((tag, digits): &Element<'_>) -> Option<Timestamp> {
     const UTC_TIME: u8 = 0x17;
     const GENERALIZED_TIME: u8 = 0x18;
     let text = std::str::from_utf8(digits).ok()?;
@@ -154,7 +152,8 @@ fn time((tag, digits): &Element<'_>) -> Option<Timestamp> {
         _ => return None,
     };
     let time = DateTime::strptime("%Y%m%d%H%M%SZ", format!("{century}{text}")).ok()?;
-    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    // 99991231235959Z, "no well-defined expiration date", is beyond what a `Timestamp` can be
+    Some(Offset::UTC.to_timestamp(time).unwrap_or(Timestamp::MAX))
 }
 
 #[cfg(test)]
@@ -203,6 +202,7 @@ mod tests {
         let parts = Parts::of(&der).unwrap();
         assert_eq!(parts.not_before().unwrap().to_string(), "1999-12-31T00:00:00Z");
         assert_eq!(parts.not_after().unwrap().to_string(), "2050-01-02T00:00:00Z");
+        assert_eq!(time(&(0x18, b"99991231235959Z")), Some(Timestamp::MAX));
         for bad in [(0x17, "500101000000"), (0x17, "501301000000Z"), (0x18, "x"), (0x02, "500101000000Z"), (0x17, "")] {
             assert_eq!(time(&(bad.0, bad.1.as_bytes())), None, "{bad:?}");
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::clients;
 use super::destination::PlatformRoots;
 use super::error::BuildError;
@@ -14,11 +16,12 @@ use super::shared_route::{RouteParts, SharedRoute};
 use super::shares::{Counters, HolderName};
 use crate::app::capacity::client_connections;
 use crate::authorize::Clients;
-use crate::config::settings::{Name, Settings};
-use crate::credentials::{KeySlot, WatchedKey};
+use crate::clock;
+use crate::config::settings::{Key, Name, Settings};
+use crate::credentials::{KeySlot, KeyUnavailable, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{EndpointState, Snapshot};
+use crate::telemetry::metrics::{EndpointState, KeyState, Snapshot};
 
 /// The shared part of a running proxy. Routes, listeners and keys have their own settings and are found by their names.
 pub struct Graph {
@@ -134,6 +137,11 @@ impl Graph {
         self.keys.values().map(|key| &*key.slot)
     }
 
+    /// The keys with their settings, in order of their names.
+    pub(crate) fn keys_with_settings(&self) -> impl Iterator<Item = (&Key, &KeySlot)> {
+        self.keys.values().map(|key| (&key.settings, &*key.slot))
+    }
+
     /// The endpoints that count as down, each with its reason.
     pub(crate) fn endpoints_down(&self) -> impl Iterator<Item = String> {
         self.routes.iter().filter_map(|(name, route)| {
@@ -149,10 +157,23 @@ impl Graph {
             down: u8::from(route.outage().is_some()),
             outages: route.calls.destination.breaker().outages(),
         });
+        let certificates = self.listeners.iter().filter_map(|(name, listener)| {
+            let dates = listener.authentication.dates()?;
+            Some((name.as_str(), dates.certificate()?.1.ends.as_second()))
+        });
+        let now = clock::now();
+        let keys = self.keys().map(|slot| {
+            let usable = slot.check(now).is_ok();
+            let expires_at = slot.expiration().map(Timestamp::as_second);
+            let degraded = slot.trouble().is_some() || slot.check(now) == Err(KeyUnavailable::Expired);
+            KeyState { key: slot.name(), expires_at, usable: usable.into(), degraded: degraded.into() }
+        });
         Snapshot {
             connections: listeners
                 .map(|(name, listener)| (name.as_str(), listener.connections.all().taken()))
                 .collect(),
+            certificates: certificates.collect(),
+            keys: keys.collect(),
             endpoints: endpoints.collect(),
             bodies_held: self.bodies.all().used(),
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::error::BuildError;
 use super::key_stores::key_store;
+use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
-use crate::credentials::{KeySlot, KeyStore, LoadError, LoadErrorKind, WatchedKey};
+use crate::credentials::{ActiveKey, KeySlot, KeyStore, KeyUnavailable, LoadError, LoadErrorKind, Waiting, WatchedKey};
 use crate::error_chain::causes;
 use crate::guarded_file::directory_of;
 
@@ -87,9 +88,12 @@ fn load_key(
     let store = key_store(key, credentials_directory)?;
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
     let loaded = match proof {
-        RequiredProof::None => slot.refresh(store.as_ref()).map(drop),
+        RequiredProof::None => slot.refresh(store.as_ref()).and_then(|_loaded| refuse_expired(&slot, absent)),
         // no endpoint is called before the process is confined: the thread of the key begins with the proof
-        RequiredProof::Probe => store.load().map(drop),
+        RequiredProof::Probe => {
+            let expired = |key: &ActiveKey| key.is_expired(clock::now());
+            store.load().and_then(|key| if expired(&key) { Err(Waiting::Expired.into()) } else { Ok(()) })
+        }
     };
     let may_come = |error: &LoadError| {
         absent == AbsentKey::MayCome && error.kind() == LoadErrorKind::Unavailable && can_come(store.as_ref())
@@ -100,6 +104,14 @@ fn load_key(
         Err(error) => return Err(error),
     }
     Ok(WatchedKey { slot, store })
+}
+
+/// An expired key is like one that is absent. At a start, the slot keeps it, and says that it has expired.
+fn refuse_expired(slot: &KeySlot, absent: AbsentKey) -> Result<(), LoadError> {
+    match (absent, slot.check(clock::now())) {
+        (AbsentKey::IsAFault, Err(KeyUnavailable::Expired)) => Err(Waiting::Expired.into()),
+        (AbsentKey::MayCome | AbsentKey::IsAFault, _) => Ok(()),
+    }
 }
 
 /// Whether an absent key can be loaded later. A directory that does not exist when the process confines itself cannot

@@ -4,11 +4,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::shares::Counters;
 use crate::authorize::Method;
+use crate::clock;
 use crate::config::settings::{self, Endpoint, Listener, ListenerTls, TokenKeys, Transport};
+use crate::downstream::dates::{Dates, OutOfDate};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
@@ -97,7 +100,14 @@ impl SharedListener {
         let settings = AuthenticationSettings::of(listener);
         let authentication = match before.map(|before| &before.authentication) {
             Some(known) if known.settings == settings => Arc::clone(known),
-            Some(_) | None => Arc::new(Authentication::load(settings)?),
+            Some(_) => {
+                let loaded = Authentication::load(settings)?;
+                // what is served has certificates that hold, or is not worse off without these
+                loaded.check_dates(clock::now()).map_err(TlsError::Dates)?;
+                Arc::new(loaded)
+            }
+            // at a start, the files may be renewed while they are served
+            None => Arc::new(Authentication::load(settings)?),
         };
         let limit = listener.limits.connections;
         let connections = before.map(|before| &before.connections);
@@ -151,6 +161,21 @@ impl Authentication {
         };
         let service_accounts = settings.service_account.as_ref().map(service_accounts).transpose()?;
         Ok(Self { settings, security, service_accounts })
+    }
+}
+
+impl Authentication {
+    /// When the listener's certificate and revocation lists hold; `None` without TLS.
+    pub(crate) fn dates(&self) -> Option<Arc<Dates>> {
+        match &self.security {
+            Security::Tls(tls) => Some(tls.dates()),
+            Security::Plain(_) => None,
+        }
+    }
+
+    /// Whether they hold at `now`.
+    pub(crate) fn check_dates(&self, now: Timestamp) -> Result<(), OutOfDate> {
+        self.dates().map_or(Ok(()), |dates| dates.check(now))
     }
 }
 

@@ -8,6 +8,8 @@ use super::key_reports;
 use super::serving::Serving;
 use super::sockets::BindError;
 use crate::admin::{Admin, HostNames, Status};
+use crate::app::expiry::{Expiring, expiring};
+use crate::clock;
 use crate::config::settings::{self, AdminAddress, ListenOn};
 use crate::downstream::unix_socket::{self, SocketPath};
 use crate::downstream::{ListenAddress, ListenerSocket, listener};
@@ -45,7 +47,9 @@ impl Status for ProcessStatus {
     fn degraded(&self) -> Vec<String> {
         let graph = self.serving.current();
         let keys = graph.keys().filter_map(key_reports::degraded);
-        keys.chain(graph.endpoints_down()).collect()
+        let expiring = expiring(&graph, clock::now()).into_iter().filter(|expiring| expiring.notice.is_fault());
+        let certificates = expiring.map(|Expiring { table, notice }| format!("{table}: {notice}"));
+        keys.chain(certificates).chain(graph.endpoints_down()).collect()
     }
 
     fn metrics(&self) -> String {

@@ -1,11 +1,13 @@
 //! How the loading of keys is reported: in the log, in metrics and in readiness.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::build::graph::Graph;
 use crate::clock;
 use crate::credentials::{
-    ActiveKey, KeySlot, KeyWatcher, LoadError, Protection, RefreshOutcome, Report, SigningError, WatchError, WatchedKey,
+    ActiveKey, KeySlot, KeyUnavailable, KeyWatcher, LoadError, Protection, RefreshOutcome, Report, SigningError,
+    WatchError, WatchedKey,
 };
 use crate::error_chain::causes;
 use crate::telemetry::Metrics;
@@ -14,10 +16,13 @@ use crate::telemetry::metrics::LoadResult;
 /// Keeps `keys` fresh from now on.
 pub(crate) fn watch(graph: &Graph, keys: Vec<WatchedKey>) -> Result<KeyWatcher, WatchError> {
     let metrics = Arc::clone(&graph.metrics);
-    for key in &keys {
-        publish(&metrics, &key.slot);
-    }
-    let report: Report = Arc::new(move |slot, outcome| report(&metrics, slot, outcome));
+    // those that have expired already were told of at the start
+    let told = keys.iter().filter(|key| has_expired(&key.slot)).map(|key| key.slot.name().to_owned()).collect();
+    let told = Mutex::new(told);
+    let report: Report = Arc::new(move |slot, outcome| {
+        report(&metrics, slot, outcome);
+        tell_expiry(&told, slot);
+    });
     let watcher = KeyWatcher::start(keys, &report, clock::now)?;
     if let Some(error) = watcher.blind() {
         tracing::warn!(error = causes(error), "key files are polled");
@@ -83,7 +88,6 @@ fn report(metrics: &Metrics, slot: &KeySlot, outcome: Result<RefreshOutcome, Loa
     // before the log tells: whoever reads it there may ask for readiness at once
     slot.set_trouble(trouble.clone());
     metrics.keys.count_load(key, result);
-    publish(metrics, slot);
     match (&trouble, unusable(slot)) {
         (None, _) => {}
         (Some(error), None) if result == LoadResult::Waiting => {
@@ -98,9 +102,21 @@ fn report(metrics: &Metrics, slot: &KeySlot, outcome: Result<RefreshOutcome, Loa
     }
 }
 
-fn publish(metrics: &Metrics, slot: &KeySlot) {
-    metrics.keys.set_degraded(slot.name(), i64::from(slot.trouble().is_some()));
-    if let Ok(key) = slot.current(clock::now()) {
-        metrics.keys.set_expiry(slot.name(), key.expiration().map(jiff::Timestamp::as_second));
+/// Logs once that a key has expired while it was served.
+fn tell_expiry(told: &Mutex<BTreeSet<String>>, slot: &KeySlot) {
+    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    if !has_expired(slot) {
+        told.remove(slot.name());
+    } else if told.insert(slot.name().to_owned()) {
+        let expired_at = slot.expiration().map(|at| at.to_string());
+        tracing::error!(
+            key = slot.name(),
+            expired_at,
+            "the key has expired, and its store has no newer one: requests are answered with 503"
+        );
     }
+}
+
+fn has_expired(slot: &KeySlot) -> bool {
+    slot.check(clock::now()) == Err(KeyUnavailable::Expired)
 }

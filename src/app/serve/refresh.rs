@@ -10,6 +10,8 @@ use std::time::Duration;
 use super::token_keys::{FetchedKeys, KeyFetcher};
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::{KeysFrom, ServiceAccounts};
+use crate::clock;
+use crate::downstream::dates::OutOfDate;
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::tls::{ReloadableTls, Reloaded};
@@ -28,6 +30,15 @@ pub(crate) struct Refresher {
 enum Refreshed {
     Tls(Arc<ReloadableTls>),
     Tokens(Arc<Verifier>, PathBuf),
+}
+
+impl Refreshed {
+    fn out_of_date(&self) -> Option<OutOfDate> {
+        match self {
+            Self::Tls(tls) => tls.dates().check(clock::now()).err(),
+            Self::Tokens(..) => None,
+        }
+    }
 }
 
 impl Refresher {
@@ -73,12 +84,14 @@ impl Refresher {
 }
 
 fn watch(all: &[(String, Refreshed)], inbox: &Receiver<()>) {
+    // what has ended already was told of at the start
+    let mut told: Vec<_> = all.iter().map(|(_, what)| what.out_of_date()).collect();
     loop {
         match inbox.recv_timeout(POLL) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        for (listener, what) in all {
+        for ((listener, what), told) in all.iter().zip(&mut told) {
             let (kind, reloaded) = match what {
                 Refreshed::Tls(tls) => ("certificates", tls.reload().map_err(|error| causes(&error))),
                 Refreshed::Tokens(tokens, path) => {
@@ -97,6 +110,11 @@ fn watch(all: &[(String, Refreshed)], inbox: &Receiver<()>) {
                     );
                 }
             }
+            let out_of_date = what.out_of_date();
+            if let Some(error) = out_of_date.as_ref().filter(|_| told.is_none()) {
+                tracing::error!(listener, %error, "clients are turned away until the files are renewed");
+            }
+            *told = out_of_date;
         }
     }
 }

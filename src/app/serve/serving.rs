@@ -80,13 +80,7 @@ impl Serving {
         self.graphs.send_replace(Arc::clone(graph));
         let mut watchers = lock(&self.keys);
         let is_new = |name: &str| keys.iter().any(|key| key.slot.name() == name);
-        watchers.retain(|name, _| {
-            let stays = graph.keys().any(|slot| slot.name() == name) && !is_new(name);
-            if !stays {
-                graph.metrics.keys.set_expiry(name, None);
-            }
-            stays
-        });
+        watchers.retain(|name, _| graph.keys().any(|slot| slot.name() == name) && !is_new(name));
         for key in keys {
             let name = key.slot.name().to_owned();
             match key_reports::watch(graph, vec![key]) {

@@ -12,17 +12,20 @@ use self::findings::{Findings, Kind, Section};
 use super::exit::{ExitCode, Failure, FaultLine};
 use super::live;
 use super::output::print_line;
+use crate::app::build::shared_listener::SharedListener;
 use crate::app::capacity;
 use crate::app::confinement::audit_neighbours::beside_audit;
+use crate::app::expiry::{Expiring, expiring};
 use crate::app::serve::key_reports;
 use crate::app::serve::rehearsal::{Circumstance, Rehearsed, rehearse};
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    self, AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+    self, AdminAddress, Exposure, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
 use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
+use crate::downstream::dates::Dates;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{Target, WhenFull};
 use crate::trust::Roots;
@@ -75,15 +78,16 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     let (graph, keys) = live::graph(settings)?;
     let settings = graph.settings();
     let rehearsed = rehearse(&graph).map_err(|error| live::start_failure(&error))?;
-    for listener in &settings.listeners {
-        listener_section(found, listener, &rehearsed);
+    let expiring = expiring(&graph, clock::now());
+    for listener in settings.listeners.iter().filter_map(|listener| graph.listeners.get(&listener.name)) {
+        listener_section(found, listener, &rehearsed, &expiring);
     }
     clients::sections(found, settings);
     for route in &settings.routes {
         route_section(found, route);
     }
     for key in &keys {
-        key_section(found, key);
+        key_section(found, key, &expiring);
     }
     admin_sections(found, settings, &rehearsed);
     audit_section(found, settings);
@@ -101,25 +105,33 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
         ),
     }
     posture_section(found, settings, arguments.config.as_deref(), &keys)?;
-    let missing: Vec<_> = keys.iter().filter(|key| !is_loaded(key)).collect();
-    if missing.is_empty() {
+    let missing: Vec<_> = keys.iter().filter(|key| !is_usable(key)).collect();
+    let out_of_date: Vec<_> = expiring.iter().filter(|expiring| expiring.notice.is_fault()).collect();
+    if missing.is_empty() && out_of_date.is_empty() {
         return Ok(());
     }
-    Err(unusable(&missing))
+    Err(unusable(&missing, &out_of_date))
 }
 
-/// The keys of `missing` are not there, or cannot be used.
-fn unusable(missing: &[&WatchedKey]) -> Failure {
+/// The keys of `missing` are not there, or cannot be used; nor can the certificates of `out_of_date`. `run` starts, and
+/// waits until they are renewed.
+fn unusable(missing: &[&WatchedKey], out_of_date: &[&Expiring]) -> Failure {
     let fault = |key: &&WatchedKey| {
         let path = Some(format!("key.{}", key.slot.name()));
         key_reports::unusable(&key.slot).map(|message| FaultLine { place: None, path, message })
     };
-    let faults: Vec<_> = missing.iter().filter_map(fault).collect();
+    let of_listener = |Expiring { table, notice }: &&Expiring| {
+        let message = format!("{table}: {notice}");
+        FaultLine { place: None, path: Some(table.clone()), message }
+    };
+    let faults = missing.iter().filter_map(fault).chain(out_of_date.iter().map(of_listener));
+    let faults: Vec<_> = faults.collect();
     let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
     Failure::new(ExitCode::KeyStoreUnavailable, messages.join("\n")).with(faults)
 }
 
-fn listener_section(found: &mut Findings, listener: &Listener, rehearsed: &[Rehearsed]) {
+fn listener_section(found: &mut Findings, shared: &SharedListener, rehearsed: &[Rehearsed], expiring: &[Expiring]) {
+    let listener = &shared.settings;
     let section = found.section(Kind::Listener, Some(&listener.name), listener.address.to_string());
     section.fact("address", listener.address.to_string());
     circumstances(section, &format!("listener.{}", listener.name), &listener.address, rehearsed);
@@ -134,6 +146,11 @@ fn listener_section(found: &mut Findings, listener: &Listener, rehearsed: &[Rehe
     }
     if let Some(tls) = &listener.tls {
         listener_tls(section, tls);
+        if let Some((_, validity)) = shared.authentication.dates().as_deref().and_then(Dates::certificate) {
+            section.detail(format!("certificate: holds until {}", validity.ends));
+            section.fact("certificate_expires", validity.ends.to_string());
+        }
+        warn_of_expiry(section, &format!("listener.{}", listener.name), expiring);
     }
     if let Some(tokens) = &listener.service_account {
         let keys = match &tokens.keys {
@@ -163,6 +180,13 @@ fn listener_section(found: &mut Findings, listener: &Listener, rehearsed: &[Rehe
         Exposure::DangerBeyondLoopback => {
             section.danger("danger_beyond_loopback: whoever reaches this address may have requests signed");
         }
+    }
+}
+
+/// Warns of a key or certificate of a table that has to be renewed.
+fn warn_of_expiry(section: &mut Section, table: &str, expiring: &[Expiring]) {
+    for Expiring { notice, .. } in expiring.iter().filter(|expiring| expiring.table == table) {
+        section.warn(notice.to_string());
     }
 }
 
@@ -220,17 +244,22 @@ fn route_section(found: &mut Findings, route: &Route) {
     }
 }
 
-/// Whether the store has loaded a key. One that has to be proven first is not in use yet.
-fn is_loaded(key: &WatchedKey) -> bool {
-    key.slot.generation() > 0 || (key.slot.has_proof() && key.slot.trouble().is_none())
+/// Whether the store has a key that has not expired. One that has to be proven first is not in use yet.
+fn is_usable(key: &WatchedKey) -> bool {
+    key.slot.check(clock::now()).is_ok() || is_to_be_proven(key)
 }
 
-fn key_section(found: &mut Findings, key: &WatchedKey) {
+fn is_to_be_proven(key: &WatchedKey) -> bool {
+    key.slot.generation() == 0 && key.slot.has_proof() && key.slot.trouble().is_none()
+}
+
+fn key_section(found: &mut Findings, key: &WatchedKey, expiring: &[Expiring]) {
     let section = found.section(Kind::Key, Some(&key.slot.name()), key.store.describe());
-    if key.slot.has_proof() && is_loaded(key) {
+    if is_to_be_proven(key) {
         section.detail("is used once the endpoint has answered the probe of its routes");
         return;
     }
+    let table = format!("key.{}", key.slot.name());
     match key.slot.current(clock::now()) {
         Ok(key) => {
             let expiry = key.expiration().map_or_else(|| "does not expire".to_owned(), |at| format!("expires {at}"));
@@ -239,6 +268,7 @@ fn key_section(found: &mut Findings, key: &WatchedKey) {
             if let Some(at) = key.expiration() {
                 section.fact("expires", at.to_string());
             }
+            warn_of_expiry(section, &table, expiring);
         }
         Err(error) => section.warn(format!("{error}: requests would be answered with 503 until it is")),
     }

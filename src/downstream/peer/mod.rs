@@ -1,6 +1,7 @@
 //! What is known of the other end of a connection before its first request: what the kernel says, certificates, tokens.
 
 pub mod certificate;
+pub mod dates;
 mod described;
 pub mod evidence;
 mod handshake_fault;

@@ -17,8 +17,11 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::dates::{Dated, Dates, OutOfDate};
 use super::pem::{self, PemError};
 use super::presented::Noting;
+use crate::clock;
+use crate::x509::Validity;
 
 /// Which versions of TLS clients may speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +86,9 @@ pub enum TlsError {
         /// Why not.
         source: rustls::Error,
     },
+    /// A certificate or a revocation list does not hold now.
+    #[error(transparent)]
+    Dates(#[from] OutOfDate),
     /// No verifier can be made from the authorities and revocation lists.
     #[error("the authorities for clients or their revocation lists cannot be used")]
     Verifier(#[source] VerifierBuilderError),
@@ -104,6 +110,7 @@ pub enum Reloaded {
 pub struct ReloadableTls {
     settings: TlsSettings,
     current: ArcSwap<ServerConfig>,
+    dates: ArcSwap<Dates>,
     /// The digest of the files that `current` was made from. Locked during a whole reload, so that reloads happen one
     /// after the other.
     fingerprint: Mutex<Fingerprint>,
@@ -119,7 +126,14 @@ impl ReloadableTls {
     pub fn load(settings: TlsSettings) -> Result<Self, TlsError> {
         let files = Files::read(&settings)?;
         let current = ArcSwap::new(files.server_config(&settings)?);
-        Ok(Self { fingerprint: Mutex::new(files.fingerprint()), current, settings })
+        let dates = ArcSwap::from_pointee(files.dates(&settings)?);
+        Ok(Self { fingerprint: Mutex::new(files.fingerprint()), current, dates, settings })
+    }
+
+    /// When the files in use hold.
+    #[must_use]
+    pub fn dates(&self) -> Arc<Dates> {
+        self.dates.load_full()
     }
 
     /// Reads every file again, and uses the new contents if they have changed and fit together. Call it when one of
@@ -127,14 +141,21 @@ impl ReloadableTls {
     ///
     /// # Errors
     /// [`TlsError`]; the previous configuration stays in use. This also happens between the replacement of a
-    /// certificate and that of its key: the next reload finds both.
+    /// certificate and that of its key, and when the new files do not hold yet and those in use do: the next reload
+    /// finds files that can be used.
     pub fn reload(&self) -> Result<Reloaded, TlsError> {
         let mut fingerprint = self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
         let files = Files::read(&self.settings)?;
         if files.fingerprint() == *fingerprint {
             return Ok(Reloaded::Unchanged);
         }
-        self.current.store(files.server_config(&self.settings)?);
+        let (current, dates) = (files.server_config(&self.settings)?, files.dates(&self.settings)?);
+        let now = clock::now();
+        if self.dates().check(now).is_ok() {
+            dates.check(now)?;
+        }
+        self.current.store(current);
+        self.dates.store(Arc::new(dates));
         *fingerprint = files.fingerprint();
         Ok(Reloaded::Changed)
     }
@@ -219,6 +240,22 @@ impl Files {
         // RFC 7627: without it, TLS 1.2 does not bind the client's certificate to the session
         config.require_ems = true;
         Ok(Arc::new(config))
+    }
+
+    fn dates(&self, settings: &TlsSettings) -> Result<Dates, TlsError> {
+        let path = &settings.certificate_file;
+        let mut dates = Dates::default();
+        for certificate in pem::certificates(path, &self.certificate)? {
+            dates.add(path, Dated::Certificate, Validity::of_certificate(&certificate));
+        }
+        if let Clients::Verified { crl_files, .. } = &settings.clients {
+            for (path, text) in crl_files.iter().zip(&self.crls) {
+                for list in pem::revocation_lists(path, text)? {
+                    dates.add(path, Dated::RevocationList, Validity::of_revocation_list(&list));
+                }
+            }
+        }
+        Ok(dates)
     }
 
     fn verifier(

@@ -30,7 +30,7 @@ pub use load_result::LoadResult;
 pub use process::ProcessMetrics;
 pub use routes::RouteMetrics;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};
-pub use scraped::{EndpointState, Snapshot};
+pub use scraped::{EndpointState, KeyState, Snapshot};
 pub use shares::ShareMetrics;
 
 use routes::RouteFamilies;

@@ -15,7 +15,8 @@ fn counted(action: Option<KnownAction>, outcome: Outcome) -> Counted {
 }
 
 fn snapshot<'a>() -> Snapshot<'a> {
-    Snapshot { connections: Vec::new(), endpoints: Vec::new(), bodies_held: 0 }
+    let (certificates, keys) = (Vec::new(), Vec::new());
+    Snapshot { connections: Vec::new(), certificates, keys, endpoints: Vec::new(), bodies_held: 0 }
 }
 
 /// A scrape of metrics of which every one has a value.
@@ -30,12 +31,12 @@ fn full_scrape(metrics: &Metrics) -> String {
     metrics.listener("local").count_evicted("stranger");
     metrics.listeners.count_token_key_load("local", LoadResult::Changed);
     metrics.keys.count_load("main", LoadResult::Changed);
-    metrics.keys.set_expiry("main", Some(1_767_225_600));
-    metrics.keys.set_degraded("main", 0);
     metrics.configuration.is_served(1, Some("e3b0c442"));
     metrics.shares.count("reporting", "in_flight");
     let endpoints = vec![EndpointState { route: "importexport", down: 0, outages: 0 }];
-    metrics.render(&Snapshot { connections: vec![("local", 1)], endpoints, bodies_held: 0 }).unwrap()
+    let keys = vec![KeyState { key: "main", expires_at: Some(1_767_225_600), usable: 1, degraded: 0 }];
+    let (connections, certificates) = (vec![("local", 1)], vec![("local", 1_767_225_600)]);
+    metrics.render(&Snapshot { connections, certificates, keys, endpoints, bodies_held: 0 }).unwrap()
 }
 
 /// The names of all registered metrics, without prefix and unit: the registry shows them in its debug form alone.
