@@ -222,6 +222,29 @@ fn a_key_in_another_form_is_not_sealed_and_the_message_names_the_form() {
 }
 
 #[test]
+fn the_command_in_the_refusal_of_another_form_makes_a_key_that_is_taken() {
+    let place = Place::new();
+    let fields = format!(r#""AccessKeyId": "{ID}", "SecretAccessKey": "{SECRET}""#);
+    let temporary = format!(r#""SessionToken": "{TOKEN}", "Expiration": "2999-01-01T00:00:00+00:00""#);
+    let at_vault = format!(r#""access_key": "{ID}", "secret_key": "{SECRET}", "session_token": null"#);
+    for (input, token) in [
+        (format!(r#"{{"Credentials": {{{fields}, {temporary}}}, "AssumedRoleUser": {{}}}}"#), "yes"),
+        (format!(r#"{{"AccessKey": {{{fields}, "UserName": "a", "Status": "Active"}}}}"#), "no"),
+        (format!(r#"{{"lease_id": "aws/creds/a", "data": {{{at_vault}}}}}"#), "no"),
+        (format!(r#"{{"Code": "Success", {fields}, {}}}"#, temporary.replace("SessionToken", "Token")), "yes"),
+    ] {
+        let seal = ["seal", "-o", "key.age", "-i", "id", "--force"];
+        let refused = place.keys(&seal, &input);
+        let filter = refused.stderr.split("jq '").nth(1).and_then(|rest| rest.split('\'').next());
+        let filter = filter.unwrap_or_else(|| panic!("{}", refused.stderr));
+        let made = place.run(Command::new("jq").arg(filter), &input).succeeded();
+        place.keys(&seal, &made).succeeded();
+        let shown = place.keys(&["inspect", "key.age", "-i", "id"], "").succeeded();
+        assert!(shown.contains(ID) && shown.contains(&format!("session token  {token}")), "{filter}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_no_key_is_not_sealed_and_the_message_says_what_is_wrong() {
     let place = Place::new();
     let seal = ["seal", "-o", "key.age", "-i", "id"];
