@@ -50,7 +50,7 @@ enum Command {
     Verify(verify::Arguments),
     /// Say why an endpoint refused a captured request
     Explain(explain::Arguments),
-    /// Serve an AWS Import/Export endpoint to develop and test against
+    /// Serve an endpoint to develop and test against: AWS Import/Export, or an echo of any Action
     Sandbox(sandbox::Arguments),
     /// Create, seal and inspect keys and identities
     Keys(keys::Arguments),

@@ -1,4 +1,4 @@
-//! `countersign sandbox`: serves an AWS Import/Export endpoint until SIGINT or SIGTERM.
+//! `countersign sandbox`: serves an endpoint that verifies signatures, until SIGINT or SIGTERM.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::{ExitCode, Failure};
 use super::sandbox_keys;
 use crate::clock;
-use crate::sandbox::{self, Authority, Configuration, Identity, Observation, Running, StartError, Transport};
+use crate::sandbox::{
+    self, Authority, Behaviour, Configuration, Identity, Observation, Running, StartError, Transport,
+};
 use crate::signing::RequestTimestamp;
 
 /// Arguments of `countersign sandbox`.
@@ -20,6 +22,10 @@ pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
+
+    /// Accept any Action and Version, and answer with the parameters, instead of playing AWS Import/Export
+    #[arg(long)]
+    any_action: bool,
 
     /// Serve HTTP without TLS
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "tls_name", "ca_out"])]
@@ -71,12 +77,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (keys, source) = sandbox_keys::gather(arguments.access_key_id.as_deref(), &arguments.credentials)?;
     let ids: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
     let (transport, trust) = transport(arguments)?;
+    let behaviour = if arguments.any_action { Behaviour::AnyAction } else { Behaviour::ImportExport };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| system(&e))?;
     runtime.block_on(async {
         // before the address is printed: its reader may send a signal at once
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
-        let configuration = Configuration { address: arguments.listen, transport, keys, pacing: None };
+        let configuration = Configuration { address: arguments.listen, transport, behaviour, keys, pacing: None };
         let running = sandbox::start(configuration, Some(Box::new(log))).map_err(|e| not_started(&e))?;
         announce(&running, &trust, &ids, source).map_err(|e| system(&e))?;
         tokio::select! {

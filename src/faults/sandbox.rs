@@ -72,7 +72,7 @@ rows! {
         "The Content-Type is not `application/x-www-form-urlencoded`.";
         "Send a form.");
     TOO_LARGE = refused(413, "RequestEntityTooLarge", LOG;
-        "The form is longer than 1 MiB.";
+        "The form is longer than 1 MiB, or than 4 MiB with `--any-action`.";
         "Send less.");
     TOO_SLOW = refused(408, "RequestTimeout", LOG;
         "The form did not arrive in time.";

@@ -15,10 +15,12 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::behaviour::Behaviour;
 use super::call::Call;
+use super::echo;
 use super::jobs::Jobs;
 use super::keyring::Keyring;
-use super::limits::{BODY_LIMIT, BODY_TIMEOUT};
+use super::limits::BODY_TIMEOUT;
 use super::observation::{Observation, Observer, Verification};
 use super::operation::Operation;
 use super::operations::{self, Caller};
@@ -27,16 +29,14 @@ use super::refusal::Refusal;
 use super::xml::{self, Elements};
 use crate::clock;
 use crate::http1::Persistence;
-use crate::query::{Action, FormError, FormLimits, Parameters};
+use crate::query::{Action, FormError, Parameters};
 use crate::signing::SigningTarget;
-
-/// How many parameters a form may have.
-const LIMITS: FormLimits = FormLimits::DEFAULT;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What all requests share: keys, jobs, and who observes.
 pub(super) struct Endpoint {
+    behaviour: Behaviour,
     keyring: Keyring,
     /// By access key ID. Only IDs of the keyring get in, so the map is bounded.
     accounts: Mutex<HashMap<String, Jobs>>,
@@ -51,13 +51,24 @@ struct Received {
     body: Bytes,
 }
 
-type Outcome = Result<(Operation, Elements), Refusal>;
+/// What came of a form whose signature is valid.
+enum Performed {
+    Operation(Operation, Elements),
+    Echoed(Action, Elements),
+}
+
+type Outcome = Result<Performed, Refusal>;
 
 impl Endpoint {
     /// An endpoint without jobs.
     #[must_use]
-    pub(super) fn new(keyring: Keyring, pause: Option<Duration>, observer: Option<Observer>) -> Self {
-        Self { keyring, accounts: Mutex::new(HashMap::new()), pause, observer }
+    pub(super) fn new(
+        behaviour: Behaviour,
+        keyring: Keyring,
+        pause: Option<Duration>,
+        observer: Option<Observer>,
+    ) -> Self {
+        Self { behaviour, keyring, accounts: Mutex::new(HashMap::new()), pause, observer }
     }
 
     /// Responds to a request; refusals are responses too.
@@ -66,7 +77,7 @@ impl Endpoint {
     /// None.
     pub(super) async fn respond_to(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
         let (head, body) = request.into_parts();
-        let read = read(&head, body).await;
+        let read = read(&head, body, self.behaviour).await;
         let received = Received {
             target: target(&head),
             query: head.uri.query().map(str::to_owned),
@@ -84,7 +95,7 @@ impl Endpoint {
 
     /// Everything between reading a request and responding; `seed` is random.
     fn judge(&self, received: &Received, now: Timestamp, seed: u128) -> (Verification, Outcome) {
-        let parameters = match Parameters::parse(&received.body, LIMITS) {
+        let parameters = match Parameters::parse(&received.body, self.behaviour.form_limits()) {
             Ok(parameters) => parameters,
             Err(error) => return (Verification::NotReached, Err(error.into())),
         };
@@ -93,15 +104,18 @@ impl Endpoint {
             Ok(key) => key,
             Err(error) => return (Verification::Refused(error.clone()), Err(error.into())),
         };
-        let outcome = || {
-            let operation = operation(&parameters, received.query.as_deref())?;
-            let call = Call::new(&parameters)?;
-            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-            let jobs = accounts.entry(key.id().as_str().to_owned()).or_default();
-            let elements = operations::perform(operation, &call, &mut Caller { key, jobs, now, seed })?;
-            Ok((operation, elements))
+        let query = received.query.as_deref();
+        let outcome = match self.behaviour {
+            Behaviour::AnyAction => echoed(&parameters, query),
+            Behaviour::ImportExport => operation(&parameters, query).and_then(|operation| {
+                let call = Call::new(&parameters)?;
+                let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+                let jobs = accounts.entry(key.id().as_str().to_owned()).or_default();
+                let elements = operations::perform(operation, &call, &mut Caller { key, jobs, now, seed })?;
+                Ok(Performed::Operation(operation, elements))
+            }),
         };
-        (Verification::Verified, outcome())
+        (Verification::Verified, outcome)
     }
 
     fn observe(
@@ -114,11 +128,12 @@ impl Endpoint {
     ) {
         let Some(observer) = &self.observer else { return };
         let SigningTarget { host, path } = received.target;
+        let most = self.behaviour.form_limits().max_parameters();
         observer(&Observation {
             time,
             host,
             path,
-            parameters: form_urlencoded::parse(&received.body).into_owned().take(LIMITS.max_parameters()).collect(),
+            parameters: form_urlencoded::parse(&received.body).into_owned().take(most).collect(),
             verification,
             refusal: outcome.as_ref().err().cloned(),
             request_id: request_id.to_owned(),
@@ -127,7 +142,11 @@ impl Endpoint {
 
     fn response(&self, outcome: Outcome, request_id: &str) -> Response<Paced> {
         let mut response = match outcome {
-            Ok((operation, elements)) => {
+            Ok(Performed::Echoed(action, elements)) => {
+                let document = elements.into_named_document(action.as_str(), echo::NAMESPACE, request_id);
+                Response::new(Paced::whole(document))
+            }
+            Ok(Performed::Operation(operation, elements)) => {
                 let document = elements.into_document(operation, request_id);
                 Response::new(match operation {
                     // the two whose responses are long, as they have the signature file and the manifest
@@ -167,7 +186,7 @@ fn target(head: &Parts) -> SigningTarget {
     SigningTarget { host: host.to_ascii_lowercase(), path: head.uri.path().to_owned() }
 }
 
-async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
+async fn read(head: &Parts, body: Incoming, behaviour: Behaviour) -> Result<Bytes, Refusal> {
     if head.method != Method::POST {
         return Err(Refusal::Method);
     }
@@ -176,23 +195,44 @@ async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
     if !essence.eq_ignore_ascii_case(FORM) {
         return Err(Refusal::MediaType);
     }
-    match timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
+    match timeout(BODY_TIMEOUT, Limited::new(body, behaviour.body_limit()).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Refusal::TooLarge { limit_in_mib: behaviour.body_limit_in_mib() })
+        }
         Ok(Err(_)) => Err(Refusal::BrokenBody),
         Err(_) => Err(Refusal::TooSlow),
     }
 }
 
-/// The operation that Action names. In the SDKs' model of this service every request line ends in `?Operation=` and the
-/// Action, and some SDKs send it. Signature Version 2 does not cover it in a POST, so it may say nothing else.
+/// The operation that Action names.
 fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operation, Refusal> {
-    let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
-    let action = Action::parse(name).ok_or(FormError::InvalidAction)?;
+    let action = action(parameters)?;
     let operation = operations::named(&action)?;
+    check_query(query, &action)?;
+    Ok(operation)
+}
+
+fn echoed(parameters: &Parameters<'_>, query: Option<&str>) -> Outcome {
+    let action = action(parameters)?;
+    if !echo::can_name_a_response(&action) {
+        return Err(FormError::InvalidAction.into());
+    }
+    check_query(query, &action)?;
+    Ok(Performed::Echoed(action, echo::elements(parameters)))
+}
+
+fn action(parameters: &Parameters<'_>) -> Result<Action, FormError> {
+    let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
+    Action::parse(name).ok_or(FormError::InvalidAction)
+}
+
+/// In the SDKs' model of Import/Export every request line ends in `?Operation=` and the Action, and some SDKs send it.
+/// Signature Version 2 does not cover it in a POST, so it may say nothing else.
+fn check_query(query: Option<&str>, action: &Action) -> Result<(), Refusal> {
     match query {
-        None | Some("") => Ok(operation),
-        Some(query) if query.strip_prefix("Operation=") == Some(operation.name()) => Ok(operation),
+        None | Some("") => Ok(()),
+        Some(query) if query.strip_prefix("Operation=") == Some(action.as_str()) => Ok(()),
         Some(_) => Err(Refusal::QueryString),
     }
 }
@@ -202,7 +242,7 @@ mod tests {
     use super::*;
 
     fn named(body: &str, query: Option<&str>) -> Result<Operation, &'static str> {
-        let parameters = Parameters::parse(body.as_bytes(), LIMITS).unwrap();
+        let parameters = Parameters::parse(body.as_bytes(), Behaviour::ImportExport.form_limits()).unwrap();
         operation(&parameters, query).map_err(|refusal| refusal.code())
     }
 

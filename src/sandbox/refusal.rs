@@ -83,9 +83,12 @@ pub enum Refusal {
     /// Not a form.
     #[error("Content-Type must be application/x-www-form-urlencoded")]
     MediaType,
-    /// Longer than 1 MiB.
-    #[error("the form is longer than 1 MiB")]
-    TooLarge,
+    /// Longer than the service takes.
+    #[error("the form is longer than {limit_in_mib} MiB")]
+    TooLarge {
+        /// How long it may be.
+        limit_in_mib: usize,
+    },
     /// The body did not arrive in time.
     #[error("the form did not arrive within {} seconds", super::limits::BODY_TIMEOUT.as_secs())]
     TooSlow,
@@ -129,7 +132,7 @@ impl Refusal {
             Self::InvalidAddress { .. } => sandbox::INVALID_ADDRESS,
             Self::Method => sandbox::METHOD,
             Self::MediaType => sandbox::MEDIA_TYPE,
-            Self::TooLarge => sandbox::TOO_LARGE,
+            Self::TooLarge { .. } => sandbox::TOO_LARGE,
             Self::TooSlow => sandbox::TOO_SLOW,
             Self::BrokenBody => sandbox::BROKEN_BODY,
         }

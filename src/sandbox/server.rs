@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::behaviour::Behaviour;
 use super::certificate::Identity;
 use super::exchange::Endpoint;
 use super::keyring::Keyring;
@@ -49,6 +50,8 @@ pub struct Configuration {
     pub address: SocketAddr,
     /// How connections are protected.
     pub transport: Transport,
+    /// What happens to a form whose signature is valid.
+    pub behaviour: Behaviour,
     /// The access keys that may call, each with jobs of its own.
     pub keys: Vec<HeldKey>,
     /// The pause between the pieces of CreateJob's and GetStatus's responses.
@@ -87,9 +90,9 @@ pub struct Running {
 /// # Errors
 /// [`StartError`].
 pub fn start(configuration: Configuration, observer: Option<Observer>) -> Result<Running, StartError> {
-    let Configuration { address, transport, keys, pacing } = configuration;
+    let Configuration { address, transport, behaviour, keys, pacing } = configuration;
     let keyring = Keyring::new(keys).ok_or(StartError::DuplicateKey)?;
-    let endpoint = Arc::new(Endpoint::new(keyring, pacing, observer));
+    let endpoint = Arc::new(Endpoint::new(behaviour, keyring, pacing, observer));
     let acceptor = match transport {
         Transport::Plain => None,
         Transport::Tls(identity) => Some(TlsAcceptor::from(identity.server_config())),

@@ -57,10 +57,15 @@ impl Elements {
     /// Puts the elements into the response of `operation`.
     #[must_use]
     pub(super) fn into_document(self, operation: Operation, request_id: &str) -> String {
-        let operation = operation.name();
+        self.into_named_document(operation.name(), NAMESPACE, request_id)
+    }
+
+    /// Puts the elements into the response to an Action, whose name can name an element.
+    #[must_use]
+    pub(super) fn into_named_document(self, action: &str, namespace: &str, request_id: &str) -> String {
         format!(
-            "<{operation}Response xmlns=\"{NAMESPACE}\"><{operation}Result>{}</{operation}Result>\
-             <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{operation}Response>",
+            "<{action}Response xmlns=\"{namespace}\"><{action}Result>{}</{action}Result>\
+             <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
             self.0,
             escaped(request_id)
         )
