@@ -12,6 +12,9 @@ use super::MAX_SIZE;
 /// The longest chain of symlinks followed, as long as the kernel's. Kubernetes needs two.
 pub(super) const MAX_LINKS: usize = 40;
 
+/// The mode of a file that holds a secret.
+pub(super) const SECRET: &str = "0400";
+
 /// Why a file that is trusted, or holds a secret, is not used.
 #[derive(Debug, Error)]
 pub enum GuardError {
@@ -52,14 +55,14 @@ pub enum GuardError {
         remedy: String,
     },
     /// It belongs to another user.
-    #[error("{path} belongs to uid {owner}, which is neither root nor this user: chown {user} {path}")]
+    #[error("{path} belongs to uid {owner}, which is neither root nor this user: {remedy}")]
     ForeignOwner {
         /// The file.
         path: PathBuf,
         /// Who owns it.
         owner: u32,
-        /// Our effective user.
-        user: u32,
+        /// What to do.
+        remedy: String,
     },
     /// The symlink belongs to another user.
     #[error(
@@ -192,6 +195,8 @@ impl GuardError {
         let user = geteuid().as_raw();
         let remedy = if in_kubernetes_volume(&path) {
             "set fsGroup in the pod's securityContext to one of its groups".to_owned()
+        } else if let Some(remedy) = injected_remedy(&path, SECRET) {
+            remedy
         } else {
             format!("chown {user} {}, or run as its owner", path.display())
         };
@@ -199,7 +204,44 @@ impl GuardError {
     }
 }
 
+/// Where the injector of Vault mounts its volume: a tmpfs of root's with the mode 1777.
+pub(super) const VAULT: &str = "/vault/secrets";
+/// The same for OpenBao's.
+const OPENBAO: &str = "/openbao/secrets";
+
+/// The annotations that have an injector's agent write `path` for our user, with this mode; `None` for a file elsewhere.
+/// A `chmod` would last until the agent writes the file again.
+pub(super) fn injected_remedy(path: &Path, mode: &str) -> Option<String> {
+    let below = |directory, prefix| path.strip_prefix(directory).ok().map(|name| (name.display(), prefix));
+    let (name, prefix) = below(VAULT, "vault.hashicorp.com").or_else(|| below(OPENBAO, "openbao.openbao.org"))?;
+    let user = geteuid().as_raw();
+    Some(format!(
+        "set the pod's annotations {prefix}/agent-run-as-user: \"{user}\" and {prefix}/agent-inject-perms-{name}: \
+         \"{mode}\""
+    ))
+}
+
 /// Files in Kubernetes volumes cannot be changed where they are seen.
 pub(super) fn in_kubernetes_volume(path: &Path) -> bool {
     path.components().any(|component| component.as_os_str() == "..data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_injector_is_mended_by_its_annotations_and_another_by_chmod() {
+        let user = geteuid().as_raw();
+        assert_eq!(
+            injected_remedy(Path::new("/vault/secrets/key.json"), SECRET).unwrap(),
+            format!(
+                "set the pod's annotations vault.hashicorp.com/agent-run-as-user: \"{user}\" and \
+                 vault.hashicorp.com/agent-inject-perms-key.json: \"0400\""
+            )
+        );
+        let other = injected_remedy(Path::new("/openbao/secrets/ca.pem"), "0444").unwrap();
+        assert!(other.ends_with("openbao.openbao.org/agent-inject-perms-ca.pem: \"0444\""), "{other}");
+        assert_eq!(injected_remedy(Path::new("/srv/vault/secrets/key.json"), SECRET), None);
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::{getegid, getgroups};
 
-use super::error::{GuardError, in_kubernetes_volume};
+use super::error::{GuardError, SECRET, in_kubernetes_volume, injected_remedy};
 use super::writers::{check_owner, is_injected, permissions};
 
 /// Checks a regular file that holds a secret. A mode that lets others read such a file is refused, and with it every
@@ -22,7 +22,7 @@ pub(super) fn check_secret(path: &Path, metadata: &Metadata) -> Result<(), Guard
     let remedy = if in_kubernetes_volume(path) {
         "set defaultMode: 0400 on the volume in the pod's specification".to_owned()
     } else {
-        format!("chmod 600 {}", path.display())
+        injected_remedy(path, SECRET).unwrap_or_else(|| format!("chmod 600 {}", path.display()))
     };
     Err(GuardError::OpenToOthers { path: path.to_owned(), mode: permissions(metadata), remedy })
 }

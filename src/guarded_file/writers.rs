@@ -17,13 +17,11 @@ use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, fstatvfs, getxattr, stata
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::error::{GuardError, in_kubernetes_volume};
+use super::error::{GuardError, SECRET, VAULT, in_kubernetes_volume, injected_remedy};
 use super::private_groups::is_private;
 
 /// The user that HashiCorp's injector runs the Vault agent as, unless an annotation says otherwise.
 const INJECTOR: u32 = 100;
-/// Where the injector mounts its volume: a tmpfs of root's with the mode 1777.
-const INJECTED: &str = "/vault/secrets";
 
 /// Checks a directory on the way.
 pub(super) fn check_directory(path: &Path, directory: &OwnedFd, metadata: &Metadata) -> Result<(), GuardError> {
@@ -64,7 +62,7 @@ pub(super) fn check_file(path: &Path, file: impl AsFd, metadata: &Metadata) -> R
     let remedy = if in_kubernetes_volume(path) {
         "set defaultMode: 0444 on the volume in the pod's specification".to_owned()
     } else {
-        format!("chmod go-w {}", path.display())
+        injected_remedy(path, "0444").unwrap_or_else(|| format!("chmod go-w {}", path.display()))
     };
     Err(GuardError::WritableByOthers { path: path.to_owned(), mode: permissions(metadata), remedy })
 }
@@ -81,7 +79,9 @@ pub(super) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), GuardE
     if is_trusted(owner) || is_injected(path, owner) {
         return Ok(());
     }
-    Err(GuardError::ForeignOwner { path: path.to_owned(), owner, user: geteuid().as_raw() })
+    let remedy =
+        injected_remedy(path, SECRET).unwrap_or_else(|| format!("chown {} {}", geteuid().as_raw(), path.display()));
+    Err(GuardError::ForeignOwner { path: path.to_owned(), owner, remedy })
 }
 
 /// Whether the group may write, and has other members than root and our user. With an access control list, the
@@ -101,7 +101,7 @@ fn has_access_list(object: impl AsFd) -> bool {
 
 /// Whether the injector has put a file there. Only root can have made the directory, which is checked like every other.
 pub(super) fn is_injected(path: &Path, owner: u32) -> bool {
-    owner == INJECTOR && path.starts_with(INJECTED)
+    owner == INJECTOR && path.starts_with(VAULT)
 }
 
 pub(super) fn permissions(metadata: &Metadata) -> u32 {

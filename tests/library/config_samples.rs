@@ -246,6 +246,10 @@ fn the_gateway_shows_what_a_gateway_needs() {
     let stacks = gateway.routes.iter().find(|route| route.name.as_str() == "stacks").unwrap();
     assert_eq!(stacks.endpoint.authority(), "heat.example.internal:8000");
     assert_eq!(stacks.endpoint.path, "/v1/");
+    // a name below localhost resolves in few clients
+    assert!(gateway.routes.iter().all(|route| route.hosts.is_empty()));
+    let paths: Vec<_> = gateway.routes.iter().map(|route| route.path.as_str()).collect();
+    assert_eq!(paths, ["/", "/sdb", "/stacks"]);
 }
 
 #[test]

@@ -83,6 +83,11 @@ def secret():
 
 
 @pytest.fixture(scope="session")
+def access_key():
+    return dict(ACCESS_KEY)
+
+
+@pytest.fixture(scope="session")
 def let_read():
     """Gives one user read access by an access control list, the way systemd hands out credentials on a tmpfs.
 

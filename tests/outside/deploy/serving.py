@@ -37,6 +37,13 @@ class Serving:
             assert time.monotonic() < deadline, f"{path} answers {seen}, not {status}\n{self.output()}"
             time.sleep(0.05)
 
+    def wait_for_output(self, text, seconds=20):
+        deadline = time.monotonic() + seconds
+        while text not in self.output():
+            assert self.process.poll() is None, f"ended with {self.process.returncode}\n{self.output()}"
+            assert time.monotonic() < deadline, f"no {text} in {seconds} s\n{self.output()}"
+            time.sleep(0.05)
+
     def wait_for_notice(self, text, seconds=20):
         """Waits for a line of systemd's protocol, and returns all that came up to the end of its message."""
         deadline = time.monotonic() + seconds

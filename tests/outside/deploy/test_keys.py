@@ -13,6 +13,17 @@ KEYS = pathlib.Path(__file__).resolve().parents[3] / "deploy/keys"
 EXAMPLE = {"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 
 
+def document():
+    return {"Version": 1, "AccessKeyId": EXAMPLE["access_key"], "SecretAccessKey": EXAMPLE["secret_key"]}
+
+
+def rendered(template):
+    """What the template engine does with the fields that the secrets engines document."""
+    text = re.sub(r"{{-? *(with|end).*?-?}}", "", template)
+    values = iter(EXAMPLE.values())
+    return json.loads(re.sub(r"{{ \.Data(\.data)?\.\w+ \| toJSON }}", lambda _: json.dumps(next(values)), text))
+
+
 def key(name):
     return tomllib.loads((KEYS / name).read_text())["key"]["main"]
 
@@ -30,6 +41,25 @@ def test_the_pod_mounts_the_key_where_it_is_looked_for():
     assert pod["spec"]["securityContext"]["fsGroup"] == pod["spec"]["securityContext"]["runAsUser"]
     assert f"--from-file={path.name}" in (KEYS / "kubernetes.yaml").read_text()
     assert container["args"][-1] == f"{mounts['config']}/kubernetes.toml"
+
+
+def test_the_injector_renders_the_json_of_a_key_for_countersigns_user():
+    pod = yaml.safe_load((KEYS / "vault-injector.yaml").read_text())
+    for version in ["1.29", "1.37"]:
+        kubernetes_validate.validate(pod, version, strict=True)
+    path = pathlib.PurePath(key("vault-injector.toml")["file"])
+    assert path.parent == pathlib.PurePath("/vault/secrets")
+    annotations = {name.removeprefix("vault.hashicorp.com/"): text for name, text in pod["metadata"]["annotations"].items()}
+    assert annotations[f"agent-inject-perms-{path.name}"] == "0400"
+    assert annotations["agent-run-as-user"] == str(pod["spec"]["securityContext"]["runAsUser"])
+    secret = annotations[f"agent-inject-secret-{path.name}"]
+    template = annotations[f"agent-inject-template-{path.name}"]
+    assert f'with secret "{secret}"' in template
+    assert rendered(template) == document()
+    (container,) = pod["spec"]["containers"]
+    assert container["name"] == annotations["agent-inject-containers"]
+    (config,) = container["volumeMounts"]
+    assert container["args"][-1] == f"{config['mountPath']}/vault-injector.toml"
 
 
 def test_compose_mounts_the_key_where_it_is_looked_for():
@@ -57,9 +87,4 @@ def test_the_vault_agent_renders_the_json_of_a_key_where_it_is_looked_for(commen
     assert destination == key("vault.toml")["file"]
     assert re.search(r'perms += "0400"', text)
     template = re.search(r"<<EOT\n(.*?)EOT\n", text, re.S)[1]
-    # what the template engine does with the fields that the secrets engines document
-    rendered = re.sub(r"{{-? *(with|end).*?-?}}", "", template)
-    values = iter(EXAMPLE.values())
-    rendered = re.sub(r"{{ \.Data(\.data)?\.\w+ \| toJSON }}", lambda _: json.dumps(next(values)), rendered)
-    document = json.loads(rendered)
-    assert document == {"Version": 1, "AccessKeyId": EXAMPLE["access_key"], "SecretAccessKey": EXAMPLE["secret_key"]}
+    assert rendered(template) == document()

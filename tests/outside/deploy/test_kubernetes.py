@@ -236,3 +236,20 @@ def test_the_sidecar_becomes_ready_survives_a_rotation_and_ends_cleanly(image, p
         assert proxy.probe("/livez") == 200
         assert proxy.end(proxy.inner_pid()) == 0, proxy.output()
         assert secret not in proxy.output()
+
+
+def test_a_changed_config_map_is_in_use_without_a_rollout(image, place):
+    with serving(sidecar(image, *SIDECAR["args"]), place, {"NOTIFY_SOCKET": ""}) as proxy:
+        proxy.wait_for_probe("/readyz")
+        changed = TEXT.replace('key = "main"', 'key = "main"\nknown_actions = ["AnActionOfTheNewConfigMap"]')
+        kubelet_mount(image / "etc/countersign", {"countersign.toml": changed.encode()}, 65532, 0o444,
+                      "..2026_01_02_00_00_00.0000000002")
+        proxy.wait_for_output("was read again and is in use")
+        assert proxy.probe("/readyz") == 200
+        # what needs a restart is refused with the reason, and the one before stays in use
+        refused = changed.replace("workers = 1", "workers = 2")
+        kubelet_mount(image / "etc/countersign", {"countersign.toml": refused.encode()}, 65532, 0o444,
+                      "..2026_01_03_00_00_00.0000000003")
+        proxy.wait_for_output("process.workers")
+        assert proxy.probe("/readyz") == 200
+        assert proxy.end(proxy.inner_pid()) == 0, proxy.output()

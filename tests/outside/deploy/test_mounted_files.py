@@ -1,6 +1,7 @@
 """Files that something else puts there pass as they come: with the real owners, modes and symlinks of the kubelet, of
 systemd and of HashiCorp's injector. What somebody else could change in the same places does not."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -155,6 +156,27 @@ def test_the_files_of_the_injector_pass_where_it_puts_them_and_nowhere_else(imag
     elsewhere.mkdir()
     put(elsewhere / "countersign.toml", text, mode, AGENT, AGENT_GROUP)
     refused(check(image, "/srv/countersign.toml", group=AGENT_GROUP), "countersign.toml belongs to uid 100")
+
+
+def test_a_key_that_the_injector_writes_as_it_is_by_default_is_refused_with_the_annotations_that_mend_it(image, access_key):
+    injected = image / "vault/secrets"
+    injected.mkdir(parents=True)
+    injected.chmod(0o1777)
+    text = TEXT.split("ca_file")[0] + '[key.main]\nkind = "file"\nfile = "/vault/secrets/key.json"\n'
+    put(image / "etc/countersign.toml", text.encode(), 0o644)
+    document = json.dumps(access_key).encode()
+    annotations = (f'set the pod\'s annotations vault.hashicorp.com/agent-run-as-user: "{UID}" and '
+                   'vault.hashicorp.com/agent-inject-perms-key.json: "0400"')
+    # the agent's umask leaves 0644, or 0640; 0440 is for a group that countersign is not in here
+    for mode, fault in [(0o644, "is open to others (mode 0644)"), (0o640, "may not be read by this user"),
+                        (0o440, "may not be read by this user")]:
+        put(injected / "key.json", document, mode, AGENT, AGENT_GROUP)
+        done = check(image, "/etc/countersign.toml")
+        refused(done, fault)
+        assert annotations in done.stderr, done.stderr
+    # as with these annotations
+    put(injected / "key.json", document, 0o400, UID, AGENT_GROUP)
+    accepted(check(image, "/etc/countersign.toml"))
 
 
 def test_a_key_of_the_injector_passes_when_its_group_alone_may_read_it(image, authority, keys):
