@@ -16,10 +16,11 @@
 //! ```text
 //! head     = http1, read by downstream::server     every head to the letter of RFC 9112, or refused
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path; there is no default
-//!            head::admit(head, route, names)       Host, Origin, method, no query string, no loop, media type
+//!            head::admit(head, route, names)       Host, Origin, method, place of the form, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory
 //!            charge(connection), client.take()     the client's share of connections, then its rate
-//! bytes    = body::read(body, limits).await        size limit, deadline, minimum rate, the client's share of memory
+//! bytes    = body::read(body, limits).await        size limit, deadline, minimum rate, the client's share of memory;
+//!                                                  or the query string, where the route takes forms there
 //!            record.reserve_audit()                a place for the audit's line, or 503
 //! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, an Action; client signature dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one

@@ -24,6 +24,7 @@ pub(crate) fn check(
         identifiers(report, clients);
         listeners.iter().for_each(|listener| nobody(report, listener, clients));
     }
+    listeners.iter().for_each(|listener| unguarded_queries(report, listener, routes));
     for (nth, second) in routes.iter().enumerate() {
         for first in routes.iter().take(nth) {
             if let Some(listener) = listeners.iter().find(|l| serves(l, first) && serves(l, second))
@@ -152,6 +153,35 @@ fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
     }
 }
 
+/// Reports routes that take forms in query strings from whoever can connect to a TCP port. A web page can make a browser
+/// send a GET by an image, without the marks of a form, and a server that fetches URLs for others sends one for anybody.
+fn unguarded_queries(report: &Report<'_>, listener: &Listener, routes: &[Route]) {
+    let is_socket_file = match listener.address {
+        ListenOn::Unix(_) => true,
+        // what kind of socket it is is known only at the start
+        ListenOn::Tcp(_) | ListenOn::Inherited { .. } => false,
+    };
+    let authenticates = match listener.callers {
+        Admission::AnyLocal => false,
+        Admission::Clients(_) => true,
+    };
+    if is_socket_file || authenticates || listener.required_header.is_some() {
+        return;
+    }
+    let takes_queries = |route: &&Route| route.accept.iter().any(|place| place.is_query());
+    for route in routes.iter().filter(|route| serves(listener, route)).filter(takes_queries) {
+        report.value(
+            &KeyPath::of(["route", route.name.as_str(), "accept"]),
+            format!(
+                "listener `{0}` serves this route to whoever can connect, and any web page can make a browser send a \
+                 form in a query string: let `{0}` `authenticate` clients, give it a `required_header` or the address \
+                 of a Unix socket (\"unix:/...\"), or leave the route out of its `routes`",
+                listener.name
+            ),
+        );
+    }
+}
+
 fn serves(listener: &Listener, route: &Route) -> bool {
     match &listener.routes {
         ServedRoutes::All => true,
@@ -180,7 +210,7 @@ fn indistinct(report: &Report<'_>, listener: &Listener, first: &Route, second: &
 
 #[cfg(test)]
 mod tests {
-    use crate::config::sample::{LEAST, faults, settings};
+    use crate::config::sample::{LEAST, faults, settings, with};
 
     fn second_route(lines: &str) -> String {
         format!("{LEAST}[route.two]\nendpoint = \"https://sdb.amazonaws.com\"\n{lines}")
@@ -223,6 +253,31 @@ mod tests {
         );
         let hosts = second_route("hosts = [\"a\", \"b\"]").replace("[key", "hosts = [\"b\"]\n[key");
         assert!(faults(&hosts)[0].contains("the host `b` and the path `/`"));
+    }
+
+    #[test]
+    fn a_query_string_is_taken_only_where_no_web_page_can_have_sent_it() {
+        for word in ["get", "post-query"] {
+            let accept = with("route.ie", &format!("accept = [\"post\", \"{word}\"]"));
+            let found = faults(&accept);
+            let told = "f:5:10: route.ie.accept: listener `local` serves this route to whoever can connect";
+            assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+            let client = format!("{accept}[client.a]\nuid = 1\nallow = [\"*:*\"]\n");
+            for guarded in [
+                accept.replace("any_local = true", "any_local = true\nrequired_header = \"x-requested-by\""),
+                accept.replace("any_local = true", "any_local = true\naddress = \"unix:/run/a\""),
+                client.replace("any_local = true", "authenticate = [\"loopback-owner\"]"),
+            ] {
+                settings(&guarded);
+            }
+            let inherited = accept.replace("any_local = true", "any_local = true\naddress = \"systemd:http\"");
+            assert!(faults(&inherited)[0].contains("`required_header`"));
+        }
+        // the route is judged by the listeners that serve it
+        let other = "hosts = [\"a\"]\naccept = [\"post\", \"get\"]\n[listener.b]\naddress = \"unix:/run/b\"\n\
+                     any_local = true\n";
+        settings(&second_route(other).replacen("any_local", "routes = [\"ie\"]\nany_local", 1));
+        assert_eq!(faults(&second_route(other)).len(), 1);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl AuditReason {
         match status {
             403 => Self::Denied,
             408 => Self::Slow,
-            413 | 431 => Self::TooLarge,
+            413 | 414 | 431 => Self::TooLarge,
             _ => Self::Malformed,
         }
     }

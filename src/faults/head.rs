@@ -36,6 +36,9 @@ rows! {
     TOO_LARGE = refused(431, "ProxyRequestTooLarge", info("head.size");
         "The head is larger than 16 KiB.";
         "Send fewer or shorter header fields. The limit is fixed.");
+    TARGET_TOO_LONG = refused(414, "ProxyRequestTooLarge", info("head.size");
+        "The request target, with its query string, is longer than a head may be (16 KiB).";
+        "Send the parameters in the body of a POST, which `limits.body` of the route limits.");
     TOO_MANY_FIELDS = refused(431, "ProxyRequestTooLarge", info("head.size");
         "The head has more than 64 fields.";
         "Send fewer header fields. The limit is fixed.");
@@ -64,8 +67,8 @@ rows! {
         "No route is configured for the Host and path.";
         "Call the `path` of a route that this listener serves; a route with `hosts` serves only these.");
     METHOD = refused(405, "ProxyMethodNotAllowed", info("method");
-        "The method is not POST.";
-        "Send the parameters in the body of a POST.");
+        "The method is not POST, nor another one that the route's `accept` names.";
+        "Send the parameters in the body of a POST. For a client that cannot, let the route `accept` its GET.");
     MEDIA_TYPE = refused(415, "ProxyUnsupportedMediaType", info("media_type");
         "The Content-Type is not `application/x-www-form-urlencoded` in UTF-8.";
         "Send a form; the message says what came. countersign does not sign for JSON, REST or MWS documents.");
@@ -82,8 +85,14 @@ rows! {
         "The request does not have exactly one Host.";
         "Send one Host.");
     QUERY_STRING = refused(400, "InvalidQueryParameter", warn("query");
-        "The request target has a query string.";
-        "Send all parameters in the body.");
+        "The request target has a query string, and the route takes forms in bodies only.";
+        "Send all parameters in the body. For a client that cannot, add \"post-query\" to the route's `accept`.");
+    BODY_BESIDE_QUERY = refused(400, "InvalidQueryParameter", warn("query");
+        "The request has its parameters in the query string, and a body as well.";
+        "Send all parameters in one of the two.");
+    QUERY_TOO_LONG = refused(414, "ProxyRequestTooLarge", info("body.size");
+        "The query string is larger than the route's `limits.body`.";
+        "Raise `limits.body`. Beyond 16 KiB for the whole head, send the parameters in the body of a POST.");
     LENGTH_REQUIRED = refused(411, MALFORMED, info("length");
         "The request says neither by Content-Length nor by Transfer-Encoding how long its body is.";
         "Send a Content-Length, or `Transfer-Encoding: chunked`.");

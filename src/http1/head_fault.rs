@@ -40,6 +40,12 @@ pub enum HeadFault {
     /// Larger than 16 KiB.
     #[error("the head is larger than {MAX_REQUEST_HEAD} bytes")]
     TooLarge,
+    /// The request target alone is longer than a head may be.
+    #[error(
+        "the request target is too long: a head has at most {MAX_REQUEST_HEAD} bytes; send the parameters in the body \
+         of a POST, which may be as long as `limits.body` of the route says"
+    )]
+    TargetTooLong,
     /// More than 64 fields.
     #[error("the head has more than {MAX_REQUEST_FIELDS} fields")]
     TooManyFields,

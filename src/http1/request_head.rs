@@ -97,6 +97,12 @@ impl RequestHead {
         self.target.contains('?')
     }
 
+    /// What follows the first `?`; empty where there is none. It may hold a form and with it what is in no log.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_path, query)| query)
+    }
+
     /// The header fields.
     #[must_use]
     pub const fn fields(&self) -> &Fields {
@@ -143,7 +149,7 @@ impl RequestHeadReader {
             let begin = self.read;
             let Some(line) = self.next_line(bytes) else { break };
             if self.read > MAX_REQUEST_HEAD {
-                return Err(HeadFault::TooLarge);
+                return Err(self.too_large(line));
             }
             match &self.line {
                 // one empty line before a request is to be ignored (RFC 9112 section 2.2)
@@ -160,7 +166,7 @@ impl RequestHeadReader {
             }
         }
         if bytes.len() >= MAX_REQUEST_HEAD {
-            return Err(HeadFault::TooLarge);
+            return Err(self.too_large(bytes));
         }
         // a client of another protocol, TLS above all, may wait for a response to its first bytes
         match bytes.get(self.read..).and_then(<[u8]>::first) {
@@ -169,6 +175,12 @@ impl RequestHeadReader {
             }
             Some(_) | None => Ok(None),
         }
+    }
+
+    /// The fault of a head of which `bytes` are the first line, or the beginning of it, unless that has been read.
+    fn too_large(&self, bytes: &[u8]) -> HeadFault {
+        let begins_a_target = || matches!(TOKEN.split(bytes), ([_, ..], [b' ', ..]));
+        if self.line.is_none() && begins_a_target() { HeadFault::TargetTooLong } else { HeadFault::TooLarge }
     }
 
     /// The next line including the LF at its end, if that has been received.
@@ -342,6 +354,7 @@ mod tests {
         for text in [text.to_owned(), format!("\r\n{text}")] {
             let ReceivedRequest { head, expectation, .. } = head(&text);
             assert_eq!((head.method(), head.path(), head.has_query()), ("POST", "/a", true));
+            assert_eq!(head.query(), "b");
             assert_eq!((head.version(), head.persistence()), (Version::Http11, Persistence::KeepAlive));
             assert_eq!(expectation, Expectation::Nothing);
             assert_eq!(head.fields().only("host"), Some(&b"a"[..]));
@@ -473,5 +486,12 @@ mod tests {
         assert_eq!(read(&head(MAX_REQUEST_HEAD)), Ok(Some(format!("{MAX_REQUEST_HEAD} 0"))));
         assert_eq!(read(&head(MAX_REQUEST_HEAD + 1)), Err(HeadFault::TooLarge));
         assert_eq!(read(&"x".repeat(MAX_REQUEST_HEAD)), Err(HeadFault::TooLarge), "without an end in sight");
+        let target = |length: usize| format!("GET /?{}", "x".repeat(length - "GET /?".len()));
+        let rest = " HTTP/1.1\r\n\r\n";
+        let longest = target(MAX_REQUEST_HEAD - rest.len());
+        assert!(matches!(read(&format!("{longest}{rest}")), Ok(Some(_))));
+        assert_eq!(read(&target(MAX_REQUEST_HEAD)), Err(HeadFault::TargetTooLong));
+        assert_eq!(read(&format!("{longest}xxxxx{rest}")), Err(HeadFault::TargetTooLong));
+        assert_eq!(read(&format!("{longest}xx{rest}")), Err(HeadFault::TooLarge), "the line is not, and the head is");
     }
 }

@@ -88,7 +88,7 @@ mod tests {
             let record = ExchangeRecord::begin(Rc::new(Metrics::new().listener("fragile")), peer);
             let fragile = pin!(self.run(head.path()));
             let failed = contained(fragile, &self.panics).await.unwrap_err();
-            refuse(&failed.fault(), ErrorDialect::Query, record, exchange)
+            refuse(&failed.fault(), ErrorDialect::Query, "POST", record, exchange)
         }
 
         fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {

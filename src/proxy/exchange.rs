@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::HeaderName;
-
 use prometheus_client::metrics::counter::Counter;
 use smol_str::format_smolstr;
 
@@ -27,11 +27,11 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, Ru
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{
-    BodyError, ByteBudget, Capacity, Full, Handler, HeadFault, NoMemory, PeerEvidence, Permit, Rank, Reply,
+    BodyError, ByteBudget, Capacity, Full, Handler, HeadFault, Held, NoMemory, PeerEvidence, Permit, Rank, Reply,
     RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
-use crate::query::{Action, ErrorDialect, QueryForm};
+use crate::query::{Action, ErrorDialect, FormPlace, QueryForm};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
@@ -79,7 +79,7 @@ impl Proxy {
         let route = self.routes.select(&target)?;
         record.route = Some(Rc::clone(&route.metrics));
         record.check_audit()?;
-        let charset = head::admit(&head, target.host, &route.hosts, &self.names)?;
+        let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
         // the record began a few microseconds ago: nothing has been awaited since
         let now = ClockReading::at(record.started);
@@ -92,11 +92,14 @@ impl Proxy {
 
         let bodies = self.bodies.of(holder);
         // held until the request is sent: decoded and signed, it stays in memory that long
-        let (bytes, _held) =
-            body::read(body, route.body_limits, bodies).await.map_err(|error| self.unread(error, &client, bodies))?;
+        let (bytes, _held) = match admitted.place {
+            FormPlace::PostBody => body::read(body, route.body_limits, bodies).await,
+            FormPlace::GetQuery | FormPlace::PostQuery => held(head::query(&head, route.body_limits.bytes)?, bodies),
+        }
+        .map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
         record.reserve_audit()?;
-        let form = charset.check(&bytes).and_then(|()| QueryForm::parse(&bytes, route.form_limits));
+        let form = admitted.charset.check(&bytes).and_then(|()| QueryForm::parse(&bytes, route.form_limits));
         let form = form.inspect_err(|_| note_refused(&bytes, record))?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
@@ -157,13 +160,10 @@ impl Proxy {
         if let ExchangeError::OverShare(over) = error {
             self.shares.count(record.client.as_deref().unwrap_or_default(), over.of().as_str());
         }
-        let dialect = self.dialect(&record);
-        refuse(&error.fault(), dialect, record, exchange)
-    }
-
-    fn dialect(&self, record: &ExchangeRecord) -> ErrorDialect {
-        let chosen = record.route.as_ref().and_then(|route| self.routes.named(route.name()));
-        chosen.map_or(ErrorDialect::Query, |route| route.dialect)
+        let route = record.route.as_ref().and_then(|route| self.routes.named(route.name()));
+        let dialect = route.map_or(ErrorDialect::Query, |route| route.dialect);
+        let methods = head::allowed_methods(route.map_or(&[], |route| &route.accept));
+        refuse(&error.fault(), dialect, methods, record, exchange)
     }
 }
 
@@ -222,6 +222,13 @@ impl Handler for Proxy {
     fn evicted(&self, rank: Rank) {
         self.listener.count_evicted(rank.as_str());
     }
+}
+
+/// A form that came with the head, of which the client's share of memory holds as much as of a body.
+fn held<'b>(form: &str, budget: &'b ByteBudget) -> Result<(Bytes, Held<'b>), BodyError> {
+    let mut held = budget.hold();
+    held.at_least(form.len())?;
+    Ok((Bytes::copy_from_slice(form.as_bytes()), held))
 }
 
 /// Takes a place among the exchanges of a route, of the client's share.

@@ -231,6 +231,7 @@ const fn malformed(fault: HeadFault) -> FaultClass {
         HeadFault::FieldName => head::FIELD_NAME,
         HeadFault::FieldValue => head::FIELD_VALUE,
         HeadFault::TooLarge => head::TOO_LARGE,
+        HeadFault::TargetTooLong => head::TARGET_TOO_LONG,
         HeadFault::TooManyFields => head::TOO_MANY_FIELDS,
         HeadFault::TooSlow => head::TOO_SLOW,
         HeadFault::TwoFramings => head::TWO_FRAMINGS,
@@ -246,13 +247,15 @@ const fn head(error: &HeadError) -> FaultClass {
     use faults::head;
     match error {
         HeadError::RouteNotFound { .. } => head::ROUTE_NOT_FOUND,
-        HeadError::Method => head::METHOD,
+        HeadError::Method(_) => head::METHOD,
         HeadError::MediaType(_) => head::MEDIA_TYPE,
         HeadError::ContentEncoding(_) => head::CONTENT_ENCODING,
         HeadError::WebPage => head::WEB_PAGE,
         HeadError::ForeignHost(_) | HeadError::ForwardProxy(_) => head::FOREIGN_HOST,
         HeadError::Host => head::HOST,
         HeadError::QueryString => head::QUERY_STRING,
+        HeadError::BodyBesideQuery => head::BODY_BESIDE_QUERY,
+        HeadError::QueryTooLong { .. } => head::QUERY_TOO_LONG,
         HeadError::LengthRequired => head::LENGTH_REQUIRED,
         HeadError::Expectation => head::EXPECTATION,
         HeadError::RequiredHeader => head::REQUIRED_HEADER,
@@ -438,7 +441,7 @@ mod tests {
             let error = Unidentified::new(error, &callers());
             assert_eq!(ExchangeError::Unauthenticated(error).fault().persistence, Persistence::Close);
         }
-        for error in [HeadError::WebPage, HeadError::Method, not_found(), HeadError::MediaType(Came::Nothing)] {
+        for error in [HeadError::WebPage, HeadError::Method("POST"), not_found(), HeadError::MediaType(Came::Nothing)] {
             assert_eq!(ExchangeError::Head(error).fault().persistence, Persistence::Close);
         }
         assert_eq!(ExchangeError::Overloaded.fault().persistence, Persistence::Close);
@@ -459,7 +462,7 @@ mod tests {
         }
         for error in [
             ExchangeError::Malformed(HeadFault::TooSlow),
-            ExchangeError::Head(HeadError::Method),
+            ExchangeError::Head(HeadError::Method("POST")),
             ExchangeError::Form(FormError::MissingAction),
             ExchangeError::Overloaded,
         ] {

@@ -1,5 +1,5 @@
-//! Checks of a request's head before its body is read: a form POST, for one of our names, not from a web page. The
-//! grammar of the head and the framing of the body have been checked before (`http1::request_head`).
+//! Checks of a request's head before its body is read: a form, for one of our names, not from a web page. The grammar
+//! of the head and the framing of the body have been checked before (`http1::request_head`).
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::downstream::RequestHead;
 use crate::http1::{Fields, same_name, without_port};
-use crate::query::{Charset, ShownName};
+use crate::query::{Charset, FormPlace, ShownName};
 use crate::upstream::client::VIA_COUNTERSIGN;
 
 /// Ends a configured name that is ours with any port.
@@ -27,9 +27,9 @@ pub(crate) enum HeadError {
         #[source]
         served: Served,
     },
-    /// Not POST.
-    #[error("only POST is allowed")]
-    Method,
+    /// Neither POST nor GET where a GET is accepted.
+    #[error("only {0} is allowed")]
+    Method(&'static str),
     /// Not a form in UTF-8.
     #[error("the Content-Type must be application/x-www-form-urlencoded, in UTF-8; it {0}")]
     MediaType(Came),
@@ -57,6 +57,12 @@ pub(crate) enum HeadError {
     /// A `?` in the request target.
     #[error("a query string is not allowed: parameters belong in the body")]
     QueryString,
+    /// A body, and a GET or a query string.
+    #[error("a request whose parameters are in the query string must have no body")]
+    BodyBesideQuery,
+    /// A query string that would be too large a body.
+    #[error("the query string is larger than {limit} bytes, which is `limits.body` of the route")]
+    QueryTooLong { limit: usize },
     /// Neither `Content-Length` nor `Transfer-Encoding`: the body would be taken for the next request.
     #[error("the request must say how long its body is, by Content-Length or Transfer-Encoding: chunked")]
     LengthRequired,
@@ -235,7 +241,14 @@ pub(super) fn require(head: &RequestHead, field: Option<&HeaderName>) -> Result<
     }
 }
 
-/// Checks a head for a route whose `hosts` are `own`, and returns in what charset its form is. Nothing of the body has
+/// Where an admitted request has its form, and in what charset.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AdmittedForm {
+    pub(super) place: FormPlace,
+    pub(super) charset: Charset,
+}
+
+/// Checks a head for a route whose `hosts` are `own` and which accepts forms in these places. Nothing of the body has
 /// been read yet.
 ///
 /// # Errors
@@ -244,8 +257,9 @@ pub(super) fn admit(
     head: &RequestHead,
     host: HostName<'_>,
     own: &[String],
+    accept: &[FormPlace],
     names: &OwnNames,
-) -> Result<Charset, HeadError> {
+) -> Result<AdmittedForm, HeadError> {
     let fields = head.fields();
     if !names.admit(host) && !own.iter().any(|name| host.is(name)) {
         let shown = host.shown();
@@ -255,17 +269,19 @@ pub(super) fn admit(
     if fields.contain("origin") || fields.contain("sec-fetch-site") {
         return Err(HeadError::WebPage);
     }
-    if head.method() != "POST" {
-        return Err(HeadError::Method);
-    }
-    if !fields.contain("content-length") && !fields.contain("transfer-encoding") {
-        return Err(HeadError::LengthRequired);
+    let place = place(head, accept)?;
+    if place.is_query() && browses(fields) {
+        return Err(HeadError::WebPage);
     }
     if fields.all("via").any(names_us) {
         return Err(HeadError::Loop);
     }
-    if head.has_query() {
-        return Err(HeadError::QueryString);
+    match place {
+        FormPlace::PostBody if head.has_query() => return Err(HeadError::QueryString),
+        FormPlace::GetQuery | FormPlace::PostQuery if announces_a_body(fields) => {
+            return Err(HeadError::BodyBesideQuery);
+        }
+        FormPlace::PostBody | FormPlace::GetQuery | FormPlace::PostQuery => {}
     }
     if fields.all("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
         return Err(HeadError::Expectation);
@@ -273,8 +289,56 @@ pub(super) fn admit(
     if !fields.all("content-encoding").all(|coding| same_name(coding, "identity")) {
         return Err(HeadError::ContentEncoding(Came::in_field(fields, "content-encoding")));
     }
-    let came = || HeadError::MediaType(Came::in_field(fields, "content-type"));
-    fields.only("content-type").and_then(charset).ok_or_else(came)
+    let named = fields.only("content-type").and_then(charset);
+    let charset = match (place, named) {
+        (_, Some(charset)) => charset,
+        (FormPlace::PostBody, None) => return Err(HeadError::MediaType(Came::in_field(fields, "content-type"))),
+        // there is no content that the field could be about
+        (FormPlace::GetQuery | FormPlace::PostQuery, None) => Charset::Utf8,
+    };
+    Ok(AdmittedForm { place, charset })
+}
+
+/// The query string, which is the form.
+///
+/// # Errors
+/// [`HeadError::QueryTooLong`]: it is larger than a body may be.
+pub(super) fn query(head: &RequestHead, limit: usize) -> Result<&str, HeadError> {
+    let query = head.query();
+    if query.len() > limit { Err(HeadError::QueryTooLong { limit }) } else { Ok(query) }
+}
+
+/// The methods that a route accepts, as the field `Allow` has them.
+pub(super) fn allowed_methods(accept: &[FormPlace]) -> &'static str {
+    if accept.contains(&FormPlace::GetQuery) { "GET, POST" } else { "POST" }
+}
+
+/// Where the form of a request is.
+fn place(head: &RequestHead, accept: &[FormPlace]) -> Result<FormPlace, HeadError> {
+    let fields = head.fields();
+    match head.method() {
+        "GET" if accept.contains(&FormPlace::GetQuery) => Ok(FormPlace::GetQuery),
+        "POST" if !fields.contain("content-length") && !fields.contain("transfer-encoding") => {
+            Err(HeadError::LengthRequired)
+        }
+        "POST" if head.has_query() && accept.contains(&FormPlace::PostQuery) => Ok(FormPlace::PostQuery),
+        "POST" => Ok(FormPlace::PostBody),
+        _ => Err(HeadError::Method(allowed_methods(accept))),
+    }
+}
+
+/// Whether a body is announced; an empty one is none. Whether chunks are empty is not known before they come.
+fn announces_a_body(fields: &Fields) -> bool {
+    // digits only: the length is well-formed
+    let is_empty = |length: &[u8]| length.iter().all(|digit| *digit == b'0');
+    fields.contain("transfer-encoding") || !fields.all("content-length").all(is_empty)
+}
+
+/// Whether a request bears marks that browsers put on what they load for a page, and that the page cannot remove: for
+/// an image or a link there is no `Origin`, and browsers older than 2023 send no `Sec-Fetch-Site`. The `*` is what
+/// programs write that run on Node.js.
+fn browses(fields: &Fields) -> bool {
+    fields.contain("referer") || !fields.all("accept-language").all(|languages| languages == b"*")
 }
 
 /// A value that is ASCII.

@@ -68,7 +68,7 @@ pub const WRITTEN: [WrittenField; 10] = [
     ),
     written("content-type", WrittenOn::Own, EndpointsField::Passed, "`text/xml;charset=utf-8`"),
     written("retry-after", WrittenOn::Own, EndpointsField::Passed, "with 503 and `Throttling`: seconds to wait"),
-    written("allow", WrittenOn::Own, EndpointsField::Passed, "with 405: `POST`"),
+    written("allow", WrittenOn::Own, EndpointsField::Passed, "with 405: `POST`, or the methods that the route accepts"),
     written("connection", WrittenOn::Framing, EndpointsField::Dropped, "`close` when the connection ends"),
     written("content-length", WrittenOn::Framing, EndpointsField::Dropped, "the length of the body"),
     written("transfer-encoding", WrittenOn::Framing, EndpointsField::Dropped, "`chunked` for a body of unknown length"),

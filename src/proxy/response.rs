@@ -54,10 +54,11 @@ impl ResponseBody {
     }
 }
 
-/// Writes a fault as the client's SDK expects an error.
+/// Writes a fault as the client's SDK expects an error. `methods` are those that the route accepts.
 pub(super) fn refuse(
     fault: &Fault,
     dialect: ErrorDialect,
+    methods: &str,
     mut record: Box<ExchangeRecord>,
     exchange: ExchangeGuard,
 ) -> Reply<ResponseBody> {
@@ -93,7 +94,7 @@ pub(super) fn refuse(
     say(REQUEST_ID, request_id.as_str());
     say(PROXY_STATUS, &proxy_status(fault));
     if fault.status == StatusCode::METHOD_NOT_ALLOWED {
-        say("allow", "POST");
+        say("allow", methods);
     }
     if let Some(seconds) = retry_after {
         say("retry-after", &seconds.to_string());

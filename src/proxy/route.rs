@@ -10,7 +10,7 @@ use super::head::{HeadError, RequestTarget, Served};
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
 use crate::downstream::{BodyLimits, Capacity, Shares};
-use crate::query::{ErrorDialect, FormLimits, ShownName};
+use crate::query::{ErrorDialect, FormLimits, FormPlace, ShownName};
 use crate::signing::Profile;
 use crate::telemetry::RouteMetrics;
 use crate::upstream::Client;
@@ -33,6 +33,8 @@ pub struct Route {
     pub clock: Arc<EndpointClock>,
     /// The format of our own error documents.
     pub dialect: ErrorDialect,
+    /// Where requests may have their forms.
+    pub accept: Vec<FormPlace>,
     /// Request header fields that are passed on.
     pub forward_headers: Vec<HeaderName>,
     /// Actions that may be repeated when their outcome is unknown.

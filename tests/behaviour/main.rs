@@ -33,6 +33,7 @@ mod names;
 mod outages;
 mod pool;
 mod probe;
+mod query_strings;
 mod refused_forms;
 mod refused_heads;
 mod refused_starts;

@@ -114,7 +114,7 @@ fn connections_stay_while_nothing_about_the_call_has_changed() {
 }
 
 /// A test for each setting of a route: it sees the new value in use after a reload.
-const SETTINGS: [(&str, fn()); 25] = [
+const SETTINGS: [(&str, fn()); 26] = [
     ("endpoint", new_endpoint),
     ("key", new_key),
     ("probe", new_probe),
@@ -123,6 +123,7 @@ const SETTINGS: [(&str, fn()); 25] = [
     ("clock", new_clock),
     ("hosts", new_hosts),
     ("path", new_path),
+    ("accept", new_accept),
     ("forward_headers", new_forward_headers),
     ("safe_to_repeat", new_safe_to_repeat),
     ("known_actions", new_known_actions),
@@ -272,6 +273,17 @@ fn new_path() {
     let proxy = reloaded(&before, &after);
     proxy.assert_own(&proxy.post(FORM), 404, "ProxyRouteNotFound", "no");
     proxy.call(&Draft::form(FORM).path("/ie")).expect(200);
+}
+
+fn new_accept() {
+    let endpoint = Endpoint::obliging();
+    let setup = Setup::to(&endpoint).listener("required_header = \"x-requested-by\"");
+    let (before, after) = changed(setup, "", "accept = [\"post\", \"get\"]");
+    let proxy = before.start();
+    let call = Draft::form("").line(&format!("GET /?{FORM} HTTP/1.1")).field("X-Requested-By", "test");
+    proxy.assert_own(&proxy.call(&call), 405, "ProxyMethodNotAllowed", "no");
+    reload(&proxy, &after);
+    proxy.call(&call).expect(200);
 }
 
 fn new_forward_headers() {

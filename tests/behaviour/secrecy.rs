@@ -63,6 +63,27 @@ fn requests() -> Vec<Draft> {
     drafts.push(form("").line("POST / HTTP/9.MARKER"));
     drafts.push(form("").field("Transfer-Encoding", "MARKERCODING"));
     drafts.push(Draft::form("").body(b"\x00\xffMARKERVALUE"));
+    drafts.extend(queries());
+    drafts
+}
+
+/// Forms in query strings: served, and refused at every stage.
+fn queries() -> Vec<Draft> {
+    let good = format!("{FORM}&Manifest=MARKERVALUE&Signature=MARKERVALUE&AWSAccessKeyId=MARKERVALUE");
+    let get = |query: &str| Draft::form("").line(&format!("GET /?{query} HTTP/1.1"));
+    let mut drafts: Vec<Draft> = ["", "&a=MARKERVALUE%", "&a=MARKERVALUE%ff", "&a=1&a=MARKERVALUE", "&Deed=silence"]
+        .map(|more| get(&format!("{good}{more}")))
+        .into();
+    drafts.push(Draft::form("").path(&format!("/?{good}")));
+    drafts.push(get(&good).line(&format!("PUT /?{good} HTTP/1.1")));
+    drafts.push(get(&good).line(&format!("GET /nowhere?{good} HTTP/1.1")));
+    drafts.push(get(&good).line(&format!("GET http://other.host/?{good} HTTP/1.1")));
+    drafts.push(get(&good).line(&format!("GET /?{good}<> HTTP/1.1")));
+    drafts.push(get(&good).line(&format!("GET /?{good} HTTP/1.1 MARKERVALUE")));
+    drafts.push(get(&format!("{good}&a={}", "x".repeat(20_000))));
+    drafts.push(get(&format!("{good}&a={}", "x".repeat(3_000))));
+    drafts.push(get(&good).body(b"MARKERVALUE"));
+    drafts.push(get(&good).field("Referer", "https://marker.example/?MARKERVALUE"));
     drafts
 }
 
@@ -79,6 +100,9 @@ fn everything(format: &'static str) -> (String, Endpoint) {
         .vault(vault)
         .trusting(&authority.pem)
         .route(r#"timeouts.first_byte = "300ms""#)
+        .route(r#"accept = ["post", "get", "post-query"]"#)
+        .route(r#"limits.body = "2 KiB""#)
+        .listener(r#"required_header = "x-requested-by""#)
         .more(&format!(
             "[route.untrusted]\nendpoint = \"{}\"\nkey = \"main\"\npath = \"/untrusted\"\n",
             untrusted.url()
@@ -86,7 +110,7 @@ fn everything(format: &'static str) -> (String, Endpoint) {
         .start_with(|command| command.env("SSL_CERT_FILE", env!("CARGO_MANIFEST_DIR")).env("RUST_LOG", "trace"));
     let mut seen = String::new();
     for draft in requests().into_iter().chain([Draft::form(&format!("{FORM}&a=MARKERVALUE")).path("/untrusted")]) {
-        let answer = proxy.call(&draft);
+        let answer = proxy.call(&draft.field("X-Requested-By", "test"));
         write!(seen, "{} {:?}\n{}\n", answer.status, answer.head, answer.text().replace("MARK", "")).unwrap();
         if answer.ending == crate::harness::Ending::Whole {
             assert!(!answer.text().contains("MARK"), "{}", answer.text());
@@ -102,7 +126,7 @@ fn everything(format: &'static str) -> (String, Endpoint) {
     proxy.log.wait_for("warning", |line| line.contains("the key cannot be loaded").then_some(()));
     proxy.vault.publish(ID, SECRET, &more);
     proxy.log.wait_for("change", |line| line.contains("a changed key is in use").then_some(()));
-    seen.push_str(&proxy.post(FORM).expect(200).text());
+    seen.push_str(&proxy.call(&Draft::form(FORM).field("X-Requested-By", "test")).expect(200).text());
     for path in ["/metrics", "/readyz", "/livez", "/MARKERPATH"] {
         seen.push_str(&proxy.admin(path).text());
     }

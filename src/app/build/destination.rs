@@ -73,6 +73,7 @@ fn call_settings(route: &settings::Route, trust: Trust, workers: usize) -> CallS
         path: _,
         profile: _,
         clock: _,
+        accept: _,
         forward_headers: _,
         safe_to_repeat: _,
         known_actions: _,

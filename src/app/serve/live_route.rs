@@ -62,6 +62,7 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Cl
         profile: route.calls.profile,
         clock: Arc::clone(&route.calls.clock),
         dialect: settings.profile.errors,
+        accept: settings.accept.clone(),
         forward_headers: settings.forward_headers.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect(),
         safe_to_repeat: settings.safe_to_repeat.clone(),
         audit_values: settings.audit_values.clone(),

@@ -24,21 +24,43 @@ pub(crate) fn forwarded_header(text: &str) -> Result<String, String> {
 
 /// The name of a header that every request must have: one that a web page's form cannot make a browser send.
 pub(crate) fn required_header(text: &str) -> Result<String, String> {
-    const ORDINARY: [&str; 14] = [
+    const ORDINARY: [&str; 36] = [
         "accept",
         "accept-encoding",
         "accept-language",
+        "alt-used",
+        "cache-control",
         "connection",
         "content-language",
         "content-length",
         "content-type",
         "cookie",
+        "device-memory",
+        "dnt",
+        "downlink",
+        "dpr",
+        "ect",
         "host",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "keep-alive",
+        "last-event-id",
         "origin",
+        "pragma",
+        "priority",
+        "proxy-connection",
+        "purpose",
+        "range",
         "referer",
+        "rtt",
+        "save-data",
         "te",
         "transfer-encoding",
+        "upgrade",
+        "upgrade-insecure-requests",
         "user-agent",
+        "viewport-width",
     ];
     let token = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     if text.is_empty() || !text.bytes().all(token) {
@@ -60,7 +82,7 @@ mod tests {
     #[test]
     fn a_required_header_is_one_that_browsers_do_not_send_by_themselves() {
         assert_eq!(required_header("x-requested-by"), Ok("x-requested-by".to_owned()));
-        for wrong in ["", "X-Requested-By", "a b", "content-type", "sec-fetch-site", "user-agent"] {
+        for wrong in ["", "X-Requested-By", "a b", "content-type", "sec-fetch-site", "user-agent", "range", "dnt"] {
             assert!(required_header(wrong).is_err(), "{wrong}");
         }
     }

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::name::Name;
 use crate::authorize::ActionPattern;
-use crate::query::{ErrorDialect, FormLimits, Service};
+use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
 use crate::signing::{ClockSource, Scheme, SignatureMethod};
 use crate::trust::Roots;
 use crate::upstream::NextHop;
@@ -31,6 +31,8 @@ pub struct Route {
     pub profile: Profile,
     /// `clock`: whose time requests are signed with when the two clocks differ by 10 seconds or more.
     pub clock: ClockSource,
+    /// `accept`: where requests may have their forms; always in the body of a POST.
+    pub accept: Vec<FormPlace>,
     /// `forward_headers`: names (lower case) of request headers that are passed on; empty by default. Those that could
     /// outrank the form, that a cloud signs, that hold credentials or belong to one connection are refused here.
     pub forward_headers: Vec<String>,

@@ -9,10 +9,10 @@ use crate::config::cross_checks::reference;
 use crate::config::grammar::{call, header, route_choice};
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{choice, name, text};
+use crate::config::reading::value::{Given, choice, name, text};
 use crate::config::settings::{Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
 use crate::config::tables::endpoint;
-use crate::query::{ErrorDialect, FormLimits, Service};
+use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
 use crate::signing::{ClockSource, SignatureMethod};
 
 const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
@@ -32,6 +32,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
     let profile = profile(table.section("profile"));
     let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
+    let accept = accept(&mut table);
     let forward_headers = table.list("forward_headers", Vec::new(), header::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", reads(), call::action_pattern);
     let known_actions = table.list("known_actions", actions_of_service(profile.as_ref(), endpoint.as_ref()), |text| {
@@ -51,6 +52,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
         path: path?,
         profile: profile?,
         clock: clock?,
+        accept: accept?,
         forward_headers: forward_headers?,
         safe_to_repeat: safe_to_repeat?,
         known_actions: known_actions?,
@@ -73,6 +75,17 @@ fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
             None
         }
     }
+}
+
+/// A list without "post" is a mistake: whoever adds GET for one client would lock all others out.
+fn accept(table: &mut Table<'_>) -> Option<Vec<FormPlace>> {
+    let word = |text: &str| choice(&FormPlace::WORDS)(&Given::Text(text));
+    let accept = table.list("accept", vec![FormPlace::PostBody], word)?;
+    if accept.contains(&FormPlace::PostBody) {
+        return Some(accept);
+    }
+    table.fault("accept", "lacks \"post\", as all SDKs of today send their forms: add it");
+    None
 }
 
 /// An Action, or a form with one, that only reads.
@@ -166,6 +179,7 @@ mod tests {
         assert_eq!(read.endpoint.transport, Transport::Tls { trust: Roots::Platform });
         assert_eq!(read.endpoint.authority(), "importexport.amazonaws.com");
         assert!(read.hosts.is_empty() && read.forward_headers.is_empty());
+        assert_eq!(read.accept, [FormPlace::PostBody]);
         assert_eq!(read.path, "/");
         assert_eq!(
             read.profile,
@@ -224,6 +238,18 @@ mod tests {
     }
 
     #[test]
+    fn a_route_accepts_forms_in_the_places_that_it_lists() {
+        let guarded = LEAST.replace("any_local = true", "any_local = true\nrequired_header = \"x-requested-by\"");
+        let places = |list: &str| {
+            let text = guarded.replace("[route.ie]", &format!("[route.ie]\naccept = {list}"));
+            settings(&text).routes.remove(0).accept
+        };
+        assert_eq!(places("[\"post\"]"), [FormPlace::PostBody]);
+        assert_eq!(places("[\"post-query\", \"post\"]"), [FormPlace::PostQuery, FormPlace::PostBody]);
+        assert_eq!(places("[\"post\", \"get\"]"), [FormPlace::PostBody, FormPlace::GetQuery]);
+    }
+
+    #[test]
     fn the_key_may_be_left_out_only_when_there_is_one() {
         let two = format!("{LEAST}{SECOND_KEY}");
         let told = "f:4:8: route.ie.key: missing: there are several keys: name the one that signs, of ";
@@ -263,6 +289,10 @@ mod tests {
             ("clock = \"ntp\"", "write \"endpoint\" or \"host\""),
             ("profile.errors = \"json\"", "write \"query\" or \"ec2\""),
             ("forward_headers = [\"authorization\"]", "never passed on"),
+            ("accept = \"get\"", "is not a list"),
+            ("accept = [\"get\"]", "lacks \"post\""),
+            ("accept = []", "lacks \"post\""),
+            ("accept = [\"post\", \"GET\"]", "write \"post\" or \"get\" or \"post-query\""),
             ("safe_to_repeat = [\"*\"]", "every Action"),
             ("known_actions = [\"Get*\"]", "is not an Action"),
             ("audit_values = [\"\"]", "is not the name of a parameter"),

@@ -15,7 +15,7 @@ use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, MinimumRate, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
 use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes};
-use countersign::query::{ErrorDialect, FormLimits};
+use countersign::query::{ErrorDialect, FormLimits, FormPlace};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
 use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::{
@@ -64,6 +64,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         profile: Profile { signature_method: SignatureMethod::HmacSha256 },
         clock: Arc::new(clock),
         dialect: ErrorDialect::Query,
+        accept: FormPlace::WORDS.map(|(_, place)| place).to_vec(),
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
         safe_to_repeat: Vec::new(),
         audit_values: Vec::new(),

@@ -1,6 +1,7 @@
 """A real browser, a hostile site, and a proxy that must not sign for it."""
 
 import contextlib
+import os
 
 import pytest
 from chromium import Chromium
@@ -41,4 +42,22 @@ def tap(site, proxy, upstream):  # noqa: F811
         tap.proxy = (behind.host, behind.port)
         tap.log = behind.process
         site.target = f"127.0.0.1:{tap.port}"
+        yield tap
+
+
+@pytest.fixture(scope="module")
+def query_tap(site, proxy, upstream):  # noqa: F811
+    """As `tap`, before a route that takes forms in query strings, and a listener that knows the browser's own user as a
+    client: the browser has all that a program of its user has."""
+    with contextlib.closing(Tap(site)) as tap:
+        listener = f'hosts = ["127.0.0.1:{tap.port}"]\nauthenticate = ["loopback-owner"]'
+        route = f"""accept = ["post", "get", "post-query"]
+[client.user]
+uid = {os.getuid()}
+allow = ["*:*"]
+"""
+        behind = proxy(upstream.url(), upstream.ca_file, listener=listener, route=route,
+                       environment={"COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL": "false"})
+        tap.proxy = (behind.host, behind.port)
+        tap.log = behind.process
         yield tap

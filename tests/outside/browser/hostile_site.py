@@ -137,6 +137,38 @@ SCRIPTS = {
         }))""",
 }
 
+# What a page does with a form in a URL, where a route takes forms in query strings.
+QUERY_SCRIPTS = {
+    "an image of a form": "element('img', {src: `${target}?${form}`})",
+    "an image without a referrer": "element('img', {src: `${target}?${form}`, referrerPolicy: 'no-referrer'})",
+    "a script of a form": "element('script', {src: `${target}?${form}`})",
+    "a style sheet of a form": "element('link', {rel: 'stylesheet', href: `${target}?${form}`})",
+    "a prefetch of a form": "element('link', {rel: 'prefetch', href: `${target}?${form}`})",
+    "a video of a form": "element('video', {src: `${target}?${form}`})",
+    "an object of a form": "element('object', {data: `${target}?${form}`})",
+    "a frame of a form": "framed({src: `${target}?${form}`})",
+    "a form that is got": "submitted(urlencoded, (element) => { element.method = 'GET'; })",
+    "a form that is posted without fields": """submitted(urlencoded, (element) => {
+        element.action = `${target}?${form}`;
+        element.replaceChildren();
+    })""",
+    "a tab that goes there": "(setTimeout(() => { location.href = `${target}?${form}`; }), null)",
+    "a fetch that gets": "read(fetch(`${target}?${form}`, {mode: 'no-cors', referrerPolicy: 'no-referrer'}))",
+    "a fetch that posts nothing": "read(fetch(`${target}?${form}`, {method: 'POST', mode: 'no-cors'}))",
+    "an XMLHttpRequest that gets": """new Promise((resolve) => {
+        const request = new XMLHttpRequest();
+        request.open('GET', `${target}?${form}`);
+        request.onloadend = () => resolve(request.responseText || null);
+        request.send();
+    })""",
+    "a beacon of nothing": "(navigator.sendBeacon(`${target}?${form}`), null)",
+    "an event source of a form": """new Promise((resolve) => {
+        const source = new EventSource(`${target}?${form}`);
+        source.onmessage = (message) => resolve(message.data);
+        source.onerror = () => { source.close(); resolve(null); };
+    })""",
+}
+
 SERVICE_WORKER = """
 addEventListener("message", (message) => {
   const {target, form, urlencoded} = message.data;
@@ -156,7 +188,7 @@ class HostileSite:
 
     def __init__(self):
         self.target = None
-        self._paths = {path_of(name): script for name, script in SCRIPTS.items()}
+        self._paths = {path_of(name): script for name, script in (SCRIPTS | QUERY_SCRIPTS).items()}
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads, self._server.block_on_close = True, False
         self._server.site = self

@@ -10,7 +10,7 @@ import re
 import socket
 
 import pytest
-from hostile_site import ATTACKER, FORM, SCRIPTS, path_of
+from hostile_site import ATTACKER, FORM, QUERY_SCRIPTS, SCRIPTS, path_of
 
 LOADED = "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', done))"
 
@@ -45,6 +45,8 @@ SAME_ORIGIN_LINES = LINES | {
     "a fetch of another method": "PUT / ",
 }
 
+LEAVE_THE_PAGE = {"a form that takes the whole tab", "a tab that goes there"}
+
 CASES = [
     pytest.param(origin, name, id=f"{name} of {origin}")
     for origin in (ATTACKER, "localhost")
@@ -58,7 +60,7 @@ def attack(chromium, url, name, tap, begins):
     since = len(tap.conversations)
     with chromium.page(url) as page:
         sent = tap.wait_for(lambda conversation: conversation.line.startswith(begins), since)
-        seen = None if name == "a form that takes the whole tab" else page.value(f"{LOADED}.then(() => window.seen)")
+        seen = None if name in LEAVE_THE_PAGE else page.value(f"{LOADED}.then(() => window.seen)")
     # nothing else came, but that browsers ask for an icon when they feel like it
     others = [other for other in tap.conversations[since:] if other is not sent]
     assert [other for other in others if not other.line.startswith("GET /favicon.ico ")] == []
@@ -73,7 +75,7 @@ def assert_refused(conversation, tap, error):
     names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
     assert not [name for name in names if name.startswith(b"access-control-") or name == b"timing-allow-origin"]
     assert b"<Code>AccessDenied</Code>" in body
-    line = tap.log.wait_for(rf'"message":"exchange".*"peer":"{re.escape(conversation.peer)}"').string
+    line = tap.log.wait_for(rf'"message":"exchange".*"peer":"{re.escape(conversation.peer)}[",]').string
     logged = json.loads(line)
     assert (logged["status"], logged["outcome"], logged["code"]) == (403, "refused", "AccessDenied")
     assert logged["error"].startswith(error)
@@ -126,6 +128,44 @@ def test_the_same_bytes_are_signed_when_no_browser_has_marked_them(chromium, sit
         program.sendall(head + b"Connection: close\r\n\r\n" + FORM.encode())
         answer = b"".join(iter(lambda: program.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert [dict(received.unsigned) for received in upstream.received[before:]] == [
+        {"Action": "ListJobs", "JobId": "HOSTILE"}
+    ]
+
+
+def begins(name):
+    posts = ("a form that is posted without fields", "a fetch that posts nothing", "a beacon of nothing")
+    return f"{'POST' if name in posts else 'GET'} /?{FORM} "
+
+
+@pytest.mark.usefixtures("nothing_reaches_the_endpoint")
+@pytest.mark.parametrize("name", QUERY_SCRIPTS)
+def test_no_query_string_of_a_page_is_signed_where_the_route_takes_query_strings(chromium, site, query_tap, name):
+    site.target = f"127.0.0.1:{query_tap.port}"
+    sent, seen = attack(chromium, f"http://{ATTACKER}:{site.port}{path_of(name)}", name, query_tap, begins(name))
+    assert sent.field("Host") == site.target
+    assert_refused(sent, query_tap, "requests from web pages")
+    # that a prefetch came to an end is not known to be a failure
+    assert seen is None or name == "a prefetch of a form"
+
+
+def test_what_an_old_browser_sends_for_an_image_is_refused_and_without_its_marks_it_is_signed(
+    chromium, site, query_tap, upstream
+):
+    """The control: what is left of the very request of a hostile image is a good one."""
+    site.target = f"127.0.0.1:{query_tap.port}"
+    name = "an image without a referrer"
+    sent, _ = attack(chromium, f"http://{ATTACKER}:{site.port}{path_of(name)}", name, query_tap, begins(name))
+    assert sent.field("Origin") is None and sent.field("Referer") is None
+    head = sent.asked.partition(b"\r\n\r\n")[0] + b"\r\n"
+    before = len(upstream.received)
+    for marks, status in ((rb"Sec-[A-Za-z-]+|Connection", b"403 Forbidden"),
+                          (rb"Sec-[A-Za-z-]+|Connection|Accept-Language", b"200 OK")):
+        left = re.sub(rb"(?mi)^(?:%b): .*\r\n" % marks, b"", head)
+        with socket.create_connection(query_tap.proxy, 20) as program:
+            program.sendall(left + b"Connection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: program.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 " + status), answer
     assert [dict(received.unsigned) for received in upstream.received[before:]] == [
         {"Action": "ListJobs", "JobId": "HOSTILE"}
     ]
