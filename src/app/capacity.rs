@@ -19,6 +19,11 @@ const EXCHANGE: usize = 64 * 1024;
 const COPIES: usize = 5;
 /// How often a form that is still being received is in memory: its buffer grows by doubling.
 const COPIES_OF_RECEIVED: usize = 2;
+/// What a parameter of a form that is being signed and sent takes beside its bytes: where it stands in the form, and a
+/// place for its decoded value, once a rule or the audit asks for one (24 + 8 and 16 bytes, `query::parameters`).
+const PARAMETER: usize = 48;
+/// The fewest bytes of a parameter in a form, `&` included.
+const SHORTEST_PARAMETER: usize = 2;
 /// Descriptors that every process has: 17 once it serves, and those of files that are open for a moment.
 const FIXED: usize = 32;
 /// Those of a worker: its runtime has four; asking for names and for owners takes two.
@@ -146,6 +151,7 @@ pub(crate) struct WorstCase {
     connections: usize,
     exchanges: usize,
     bodies: usize,
+    parameters: usize,
 }
 
 /// Adds up the limits.
@@ -160,19 +166,45 @@ pub(crate) fn worst_case(settings: &Settings) -> WorstCase {
     let largest = routes.map(|limits| limits.body).max().unwrap_or_default();
     let received = connections.saturating_mul(largest).min(most).saturating_sub(sent);
     let bodies = sent.saturating_mul(COPIES).saturating_add(received.saturating_mul(COPIES_OF_RECEIVED));
+    let parameters = settings.routes.iter().map(|route| {
+        let limits = route.limits;
+        let most = limits.form.max_parameters().min(limits.body / SHORTEST_PARAMETER);
+        limits.in_flight.min(connections).saturating_mul(most)
+    });
+    let parameters = parameters.fold(0, usize::saturating_add).min(most / SHORTEST_PARAMETER);
     WorstCase {
         connections: connections.saturating_mul(CONNECTION),
         exchanges: exchanges.min(connections).saturating_mul(EXCHANGE),
         bodies,
+        parameters: parameters.saturating_mul(PARAMETER),
+    }
+}
+
+impl WorstCase {
+    /// The setting that lowers it most.
+    pub(crate) fn lowered_by(&self) -> &'static str {
+        let Self { connections, exchanges, bodies, parameters } = *self;
+        let parts = [
+            (connections, "limits.connections of the listeners"),
+            (exchanges, "limits.in_flight of the routes"),
+            (bodies, "process.bodies, or limits.body and limits.in_flight of the routes"),
+            (parameters, "limits.parameters and limits.in_flight of the routes"),
+        ];
+        parts.into_iter().max_by_key(|(bytes, _)| *bytes).map_or("", |(_, setting)| setting)
     }
 }
 
 impl fmt::Display for WorstCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, exchanges, bodies } = *self;
-        let all = connections.saturating_add(exchanges).saturating_add(bodies);
-        let [all, connections, exchanges, bodies] = [all, connections, exchanges, bodies].map(mebibytes);
-        write!(f, "{all} MiB ({connections} for connections, {exchanges} for exchanges, {bodies} for their forms)")
+        let Self { connections, exchanges, bodies, parameters } = *self;
+        let all = [connections, exchanges, bodies, parameters].into_iter().fold(0, usize::saturating_add);
+        let [all, connections, exchanges, bodies, parameters] =
+            [all, connections, exchanges, bodies, parameters].map(mebibytes);
+        write!(
+            f,
+            "{all} MiB ({connections} for connections, {exchanges} for exchanges, {bodies} for their forms, \
+             {parameters} for the parameters in them)"
+        )
     }
 }
 
@@ -197,9 +229,22 @@ mod tests {
     #[test]
     fn the_worst_case_adds_up_the_limits_and_the_forms_are_bounded_twice() {
         let by_route = worst_case(&settings("limits.in_flight = 4\nlimits.body = \"1 MiB\""));
-        assert_eq!(by_route.to_string(), "46 MiB (2 for connections, 1 for exchanges, 44 for their forms)");
+        // 16 connections of 96 KiB, 4 exchanges of 64 KiB, 4 MiB five times and 12 MiB twice, 4000 parameters of 48 bytes
+        let parts = "2 for connections, 1 for exchanges, 44 for their forms, 1 for the parameters in them";
+        assert_eq!(by_route.to_string(), format!("46 MiB ({parts})"));
+        assert!(by_route.lowered_by().starts_with("process.bodies"));
         let by_process = worst_case(&settings("limits.in_flight = 400\nlimits.body = \"1 MiB\""));
-        assert_eq!(by_process.to_string(), "83 MiB (2 for connections, 1 for exchanges, 80 for their forms)");
+        let parts = "2 for connections, 1 for exchanges, 80 for their forms, 1 for the parameters in them";
+        assert_eq!(by_process.to_string(), format!("84 MiB ({parts})"));
+    }
+
+    #[test]
+    fn parameters_count_as_often_as_a_route_and_the_bytes_of_its_forms_allow() {
+        let most = |limits: &str| worst_case(&settings(limits)).parameters / PARAMETER;
+        assert_eq!(most("limits.in_flight = 4\nlimits.parameters = 20000\nlimits.body = \"1 MiB\""), 80_000);
+        assert_eq!(most("limits.in_flight = 4\nlimits.parameters = 100000\nlimits.body = \"1 KiB\""), 4 * 512);
+        assert_eq!(most("limits.in_flight = 400\nlimits.parameters = 1000"), 16 * 1000, "so many connections");
+        assert_eq!(most("limits.in_flight = 400\nlimits.parameters = 1000000\nlimits.body = \"16 MiB\""), 8 << 20);
     }
 
     #[test]

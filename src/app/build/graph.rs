@@ -18,7 +18,7 @@ use crate::app::capacity::client_connections;
 use crate::authorize::Clients;
 use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
-use crate::credentials::{KeySlot, KeyUnavailable, WatchedKey};
+use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{EndpointState, KeyState, Snapshot};
@@ -163,9 +163,9 @@ impl Graph {
         });
         let now = clock::now();
         let keys = self.keys().map(|slot| {
-            let usable = slot.check(now).is_ok();
+            let usable = slot.current(now).is_ok_and(|key| !key.signing_key().is_away());
             let expires_at = slot.expiration().map(Timestamp::as_second);
-            let degraded = slot.trouble().is_some() || slot.check(now) == Err(KeyUnavailable::Expired);
+            let degraded = slot.trouble().is_some() || !usable;
             KeyState { key: slot.name(), expires_at, usable: usable.into(), degraded: degraded.into() }
         });
         Snapshot {

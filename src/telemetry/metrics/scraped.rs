@@ -43,7 +43,7 @@ pub struct KeyState<'a> {
     pub expires_at: Option<i64>,
     /// 1 while requests can be signed with it, else 0.
     pub usable: u8,
-    /// 1 while its store has trouble or it has expired, else 0.
+    /// 1 while its store has trouble or it cannot be used, else 0.
     pub degraded: u8,
 }
 
@@ -75,7 +75,7 @@ impl ScrapedMetrics {
         let certificate = "When the certificate of the listener stops working, in Unix seconds";
         let expiry = "When the key stops working, in Unix seconds; absent for a key that does not expire";
         let usable = "1 while requests can be signed with the key, 0 while they are answered with 503";
-        let degraded = "1 while the store fails, its key is not used or the key has expired, 0 while all is well";
+        let degraded = "1 while the store fails, its key is not used or the key cannot be used, 0 while all is well";
         Self {
             certificate_expiry: {
                 let (name, unit) = ("certificate_expiry_timestamp", Unit::Seconds);

@@ -140,13 +140,13 @@ def test_the_pod_has_no_token_and_no_foreign_variables():
 
 def test_the_worst_case_fits_the_memory_limit():
     """Connections of 96 KiB, as `countersign check` counts them, exchanges of 64 KiB, forms five times while they are
-    sent and twice while they are received, and 32 MiB for the program itself."""
+    sent and twice while they are received, a thousand parameters of 48 bytes in each, and 32 MiB for the program."""
     limits = CONFIG["route"]["importexport"]["limits"]
     connections = CONFIG["listener"]["local"]["limits"]["connections"]
     bodies = mib(CONFIG["process"]["bodies"])
     sent = min(limits["in_flight"] * mib(limits["body"]), bodies)
     received = min(connections * mib(limits["body"]), bodies) - sent
-    worst = connections * 96 / 1024 + limits["in_flight"] * 64 / 1024 + sent * 5 + received * 2
+    worst = connections * 96 / 1024 + limits["in_flight"] * (64 + 48) / 1024 + sent * 5 + received * 2
     assert worst + 32 <= mib(SIDECAR["resources"]["limits"]["memory"])
     assert CONFIG["process"]["workers"] <= int(SIDECAR["resources"]["limits"]["cpu"])
 

@@ -94,7 +94,7 @@ def test_the_service_may_bind_its_configured_ports_alone():
 
 def test_the_worst_case_fits_the_memory_limit():
     """Connections of 96 KiB, as `countersign check` counts them, forms five times while they are sent and twice while
-    they are received, and 32 MiB for the program itself."""
+    they are received, a thousand parameters of 48 bytes in each, and 32 MiB for the program itself."""
     config = tomllib.loads(CONFIG.read_text())
     limits = config["route"]["importexport"]["limits"]
     connections = config["listener"]["local"]["limits"]["connections"]
@@ -102,7 +102,7 @@ def test_the_worst_case_fits_the_memory_limit():
     bodies = int(config["process"]["bodies"].removesuffix(" MiB")) * 1024
     sent = min(limits["in_flight"] * body, bodies)
     received = min(connections * body, bodies) - sent
-    worst = connections * 96 + limits["in_flight"] * 64 + sent * 5 + received * 2
+    worst = connections * 96 + limits["in_flight"] * (64 + 48) + sent * 5 + received * 2
     assert worst / 1024 + 32 <= int(setting("MemoryMax").removesuffix("M"))
 
 
