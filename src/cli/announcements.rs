@@ -10,7 +10,8 @@ use crate::app::reload::reloader::{ReloadEvent, Report};
 use crate::app::serve::key_reports;
 use crate::app::{Graph, Running, capacity};
 use crate::authorize::{Admission, Mode};
-use crate::config::settings::{Exposure, Settings};
+use crate::config;
+use crate::config::settings::{EgressProxy, Exposure, Settings};
 use crate::confine::Posture;
 use crate::error_chain::causes;
 use crate::guarded_file::WritableFiles;
@@ -50,7 +51,8 @@ pub(super) fn serving(running: &Running) {
         tracing::info!(listener = %name, %address, callers, "listening");
     }
     for route in &settings.routes {
-        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, "route");
+        let egress = route.egress.proxy().map(EgressProxy::url);
+        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, egress, "route");
     }
     tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
     shares(settings);
@@ -58,6 +60,9 @@ pub(super) fn serving(running: &Running) {
         tracing::info!(%address, "admin listening");
     }
     dangers(settings);
+    if let Some(warning) = config::unused_proxy(settings, &config::process_environment()) {
+        tracing::warn!("{warning}");
+    }
     keys(&graph);
     expiring(&graph);
 }

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::cross_checks;
 use crate::config::error::{ConfigError, Fault, Place};
+use crate::config::proxy_variables::{ProxyVariables, is_proxy_variable};
 use crate::config::reading::report::Report;
 use crate::config::reading::stray::{self, StrayVariable, looks_like_ours};
 use crate::config::reading::table::Table;
@@ -23,7 +24,8 @@ use crate::guarded_file::{WritableFiles, open_trusted_under};
 const LONGEST_FILE: u64 = 1 << 20;
 
 /// Loads the file, when there is one, and lays `COUNTERSIGN__...` variables over it (`COUNTERSIGN__LOG__LEVEL` sets
-/// `log.level`; lists are separated by commas). Other variables are ignored. The environment alone is enough.
+/// `log.level`; lists are separated by commas). Of other variables only those that name a proxy are read, for routes with
+/// `egress = "environment"`. The environment alone is enough.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault found. When the file cannot be read or is not TOML, only that is reported.
@@ -124,7 +126,7 @@ fn directory_of(file: &Path) -> &Path {
 pub fn process_environment() -> Vec<(String, String)> {
     let lossy = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-    lossy.filter(|(name, _)| is_ours(name) || looks_like_ours(name)).collect()
+    lossy.filter(|(name, _)| is_ours(name) || looks_like_ours(name) || is_proxy_variable(name)).collect()
 }
 
 /// Whether a configuration file that others can write is read: only where the environment says so. A
@@ -153,10 +155,12 @@ fn settings(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
     let mut faults = Vec::new();
+    let environment: Vec<_> = environment.into_iter().collect();
+    let proxies = ProxyVariables::of(&environment);
     let variables = pick(environment, &mut faults);
     let tree = Tree::build(file, variables, &mut faults).map_err(ConfigError::new)?;
     let report = Report::new(&tree, faults);
-    let settings = read(&report);
+    let settings = read(&report, &proxies);
     let (mut faults, asked) = report.into_parts();
     say_what_was_meant(&mut faults, asked);
     match settings {
@@ -197,11 +201,11 @@ fn asked(file: Option<FileText<'_>>, environment: impl IntoIterator<Item = (Stri
     let Ok(tree) = Tree::build(file, pick(environment, &mut Vec::new()), &mut Vec::new()) else { return Vec::new() };
     let report = Report::new(&tree, Vec::new());
     // whatever is wrong is told elsewhere
-    drop(read(&report));
+    drop(read(&report, &ProxyVariables::default()));
     report.into_parts().1
 }
 
-fn read(report: &Report<'_>) -> Option<Settings> {
+fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     let mut root = Table::root(report);
     let listeners = root.named(
         "listener",
@@ -230,7 +234,8 @@ fn read(report: &Report<'_>) -> Option<Settings> {
     let process = process::process(root.section("process"));
     root.finish();
     let keys: Vec<_> = keys.into_iter().filter_map(|(name, table)| key::read(name, table)).collect();
-    let routes: Vec<_> = routes.into_iter().filter_map(|(name, table)| route::read(name, table, &key_names)).collect();
+    let routes: Vec<_> =
+        routes.into_iter().filter_map(|(name, table)| route::read(name, table, &key_names, proxies)).collect();
     let listeners: Vec<_> =
         listeners.into_iter().filter_map(|(name, table)| listener::read(name, table, &route_names)).collect();
     let clients: Vec<_> =

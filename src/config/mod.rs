@@ -9,6 +9,7 @@ mod cross_checks;
 pub mod error;
 mod grammar;
 mod load;
+mod proxy_variables;
 mod reading;
 #[cfg(test)]
 mod sample;
@@ -19,4 +20,5 @@ mod tree;
 pub use error::{ConfigError, Fault, Place};
 pub use grammar::token_uri;
 pub use load::{Text, load, parse, process_environment, writable_configuration};
+pub use proxy_variables::unused_proxy;
 pub use reading::stray::StrayVariable;

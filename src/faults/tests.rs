@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use super::*;
 use crate::telemetry::reference_page;
 
-const GROUPS: [(&str, &[FaultClass]); 5] = [
+const GROUPS: [(&str, &[FaultClass]); 6] = [
     ("The request's head", head::ALL),
     ("The client", client::ALL),
     ("The body and the form", form::ALL),
     ("countersign itself", service::ALL),
+    ("The egress proxy", egress::ALL),
     ("The endpoint", endpoint::ALL),
 ];
 
@@ -76,7 +77,7 @@ fn every_row_has_what_a_reader_needs() {
 
 #[test]
 fn no_sdk_repeats_an_action_that_may_have_been_carried_out_unless_it_is_safe() {
-    for row in endpoint::ALL {
+    for row in endpoint::ALL.iter().chain(egress::ALL) {
         let expected = (row.fate == Fate::Unknown).then_some(409);
         assert_eq!(row.unrepeatable_status, expected, "{row:?}");
     }

@@ -5,7 +5,8 @@
 //! what passes in the same way. Responses are read by httparse ([`response_head`]), since we cannot choose what
 //! endpoints send. Both end where their [`framing`] says; [`chunked`] follows the chunks of either. Bytes that were
 //! received and not consumed yet are in a [`receive_buffer`]. Written here are the head of a response to a client
-//! ([`outgoing_response`]) and the head of a request to an endpoint ([`request_template`]).
+//! ([`outgoing_response`]) and the head of a request to an endpoint ([`request_template`]); [`tunnel`] is CONNECT, for a
+//! proxy on the way to one.
 
 pub mod chunked;
 pub mod fields;
@@ -20,6 +21,7 @@ pub mod receive_buffer;
 pub mod request_head;
 pub mod request_template;
 pub mod response_head;
+pub mod tunnel;
 
 pub use chunked::{BadChunk, ChunkedDecoder, Step};
 pub use fields::{FieldSpan, Fields, NameSet, same_name};

@@ -21,7 +21,7 @@ const MAX_FIELDS: usize = 128;
 
 /// The most informational responses to one request, whatever time is left (RFC 9110 section 15.2 sets no limit).
 /// Endpoints send one, if any: `100 Continue`, which we do not ask for.
-const MOST_INFORMATIONAL: usize = 20;
+pub(super) const MOST_INFORMATIONAL: usize = 20;
 
 /// The endpoint did not send a response that every reader reads in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -114,21 +114,21 @@ impl ResponseHeadReader {
 }
 
 /// Whether an empty line ends in the bytes from `new` on. This check is as lenient as the parser.
-fn has_empty_line(bytes: &[u8], new: usize) -> bool {
+pub(super) fn has_empty_line(bytes: &[u8], new: usize) -> bool {
     let new = bytes.get(new.saturating_sub(2)..).unwrap_or_default();
     new.windows(2).any(|two| two == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n")
 }
 
 /// A head of whatever status.
-struct Parsed {
-    status: StatusCode,
+pub(super) struct Parsed {
+    pub(super) status: StatusCode,
     version: Version,
-    fields: Fields,
-    length: usize,
+    pub(super) fields: Fields,
+    pub(super) length: usize,
 }
 
 /// The first head in `bytes`.
-fn parse(bytes: &[u8]) -> Result<Option<Parsed>, NotHttp> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<Parsed>, NotHttp> {
     let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut space);

@@ -15,7 +15,7 @@ use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
-use crate::upstream::{Delivery, Repetition, SendError};
+use crate::upstream::{Delivery, EgressError, Repetition, SendError};
 
 /// Why the client gets no response from the endpoint.
 #[derive(Debug, Error)]
@@ -304,10 +304,28 @@ const fn signing(error: SigningError) -> FaultClass {
     }
 }
 
+const fn egress(error: &EgressError) -> FaultClass {
+    use faults::egress;
+    match error {
+        EgressError::Resolve(_) => egress::RESOLVE,
+        EgressError::Connect(_) => egress::CONNECT,
+        EgressError::Timeout => egress::TIMEOUT,
+        EgressError::Cut(_) => egress::CUT,
+        EgressError::Certificate(_) => egress::CERTIFICATE,
+        EgressError::Tls(_) => egress::TLS,
+        EgressError::BadResponse(_) => egress::BAD_RESPONSE,
+        EgressError::CredentialsMissing(_) => egress::CREDENTIALS_MISSING,
+        EgressError::CredentialsRefused(_) => egress::CREDENTIALS_REFUSED,
+        EgressError::Denied(_) => egress::DENIED,
+        EgressError::Failed(_) => egress::TUNNEL_FAILED,
+    }
+}
+
 const fn upstream(error: &SendError) -> FaultClass {
     use faults::endpoint;
     match error {
         SendError::Down(_) => endpoint::DOWN,
+        SendError::Egress(error) => egress(error),
         SendError::Resolve(_) => endpoint::RESOLVE,
         SendError::Connect(_) => endpoint::CONNECT,
         SendError::ConnectTimeout => endpoint::CONNECT_TIMEOUT,
@@ -362,6 +380,10 @@ mod tests {
         let io = || io::Error::from(io::ErrorKind::ConnectionReset);
         for source in [
             SendError::Down(crate::upstream::Outage::Unreachable),
+            EgressError::Timeout.into(),
+            EgressError::Connect(io()).into(),
+            EgressError::Denied(StatusCode::FORBIDDEN).into(),
+            EgressError::Failed(StatusCode::BAD_GATEWAY).into(),
             SendError::Resolve(std::sync::Arc::new(io())),
             SendError::Connect(io()),
             SendError::ConnectTimeout,

@@ -286,6 +286,7 @@ mod tests {
                 endpoint: EndpointSettings {
                     name: "127.0.0.1".to_owned(),
                     next_hop: NextHop::Tcp { host: "127.0.0.1".to_owned(), port },
+                    tunnel: None,
                     trust: Trust::Plaintext,
                     target: target.clone(),
                 },

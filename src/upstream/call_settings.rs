@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::breaker::BreakerLimits;
 use super::dial::next_hop::NextHop;
+use super::dial::proxy_credentials::ProxyCredentials;
 use crate::signing::SigningTarget;
 use crate::trust::Anchors;
 
@@ -31,10 +32,36 @@ pub struct EndpointSettings {
     pub name: String,
     /// Where connections to it are made.
     pub next_hop: NextHop,
+    /// The tunnel that an egress proxy at the next hop is asked for.
+    pub tunnel: Option<TunnelSettings>,
     /// How the endpoint proves that it is the one.
     pub trust: Trust,
     /// The Host and path of its requests.
     pub target: SigningTarget,
+}
+
+/// A tunnel to the endpoint through an egress proxy.
+#[derive(Clone, PartialEq)]
+pub struct TunnelSettings {
+    /// Host and port of the endpoint, as CONNECT names them; IPv6 in brackets.
+    pub authority: String,
+    /// The name or address that the certificate of an `https://` proxy must be for, IPv6 without brackets.
+    pub proxy: String,
+    /// How the proxy proves that it is the one.
+    pub trust: Trust,
+    /// What the proxy is shown.
+    pub credentials: Option<Arc<ProxyCredentials>>,
+}
+
+impl fmt::Debug for TunnelSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authority, proxy, trust, credentials: _ } = self;
+        f.debug_struct("TunnelSettings")
+            .field("authority", authority)
+            .field("proxy", proxy)
+            .field("trust", trust)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How an endpoint proves that it is the one.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::USER_AGENT;
 use super::answer::{AnswerBody, Home};
 use super::breaker::Breaker;
 use super::budget::Budget;
@@ -20,9 +21,6 @@ use crate::signing::{SignedRequest, SigningTarget};
 
 /// The `Via` value that names us to endpoints, and by which `proxy::head` recognises a request that comes back to us.
 pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
-
-/// What endpoints are told which program calls, where the route does not pass the client's own on.
-const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
 
 /// How old a name lookup may be by which idle connections are kept or closed.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
@@ -178,6 +176,7 @@ mod tests {
                 endpoint: EndpointSettings {
                     name: "endpoint.example".to_owned(),
                     next_hop: NextHop::Tcp { host: "endpoint.example".to_owned(), port: here_at.port() },
+                    tunnel: None,
                     trust: Trust::Plaintext,
                     target: SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() },
                 },

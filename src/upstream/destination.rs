@@ -5,8 +5,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::breaker::Breaker;
-use super::call_settings::{CallSettings, EndpointSettings, Trust};
+use super::call_settings::{CallSettings, EndpointSettings, Trust, TunnelSettings};
 use super::dial::connect::{Endpoint, Security};
+use super::dial::tunnel::Tunnel;
 use crate::signing::SigningTarget;
 use crate::trust::{self, RootsError, server_name};
 
@@ -26,6 +27,9 @@ pub enum DestinationError {
     /// No certificate can be verified for the host.
     #[error("the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
     HostName,
+    /// No certificate can be verified for the host of the egress proxy.
+    #[error("the host of `egress` is not a DNS name or IP address that a certificate can be for")]
+    ProxyName,
 }
 
 impl Destination {
@@ -69,7 +73,7 @@ impl Destination {
 }
 
 fn connectable(settings: &EndpointSettings) -> Result<Endpoint, DestinationError> {
-    let EndpointSettings { name, next_hop, trust, target: _ } = settings;
+    let EndpointSettings { name, next_hop, tunnel, trust, target: _ } = settings;
     let security = match trust {
         Trust::Plaintext => Security::Plaintext,
         Trust::Roots(roots) => {
@@ -77,5 +81,18 @@ fn connectable(settings: &EndpointSettings) -> Result<Endpoint, DestinationError
             Security::Tls(trust::client_config(Arc::clone(roots))?, verified)
         }
     };
-    Ok(Endpoint::new(name, next_hop, security))
+    let tunnel = tunnel.as_ref().map(live_tunnel).transpose()?;
+    Ok(Endpoint::new(name, next_hop, tunnel, security))
+}
+
+fn live_tunnel(settings: &TunnelSettings) -> Result<Tunnel, DestinationError> {
+    let TunnelSettings { authority, proxy, trust, credentials } = settings;
+    let tls = match trust {
+        Trust::Plaintext => None,
+        Trust::Roots(roots) => {
+            let verified = server_name(proxy).ok_or(DestinationError::ProxyName)?;
+            Some((trust::client_config(Arc::clone(roots))?, verified))
+        }
+    };
+    Ok(Tunnel { authority: authority.clone(), tls, credentials: credentials.clone() })
 }

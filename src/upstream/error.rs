@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::breaker::Outage;
+use super::egress_error::EgressError;
 use crate::http1::BadResponse;
 use crate::http1::response_head::NotHttp;
 
@@ -24,6 +25,9 @@ pub enum SendError {
     /// The call was not tried: the breaker is open.
     #[error("the endpoint is down: {0}")]
     Down(Outage),
+    /// The egress proxy opened no tunnel to the endpoint.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     /// The endpoint's name has no address.
     #[error("the endpoint's name could not be resolved")]
     Resolve(#[source] Arc<io::Error>),
@@ -82,6 +86,7 @@ impl SendError {
     pub const fn delivery(&self) -> Delivery {
         match self {
             Self::Down(_)
+            | Self::Egress(_)
             | Self::Resolve(_)
             | Self::Connect(_)
             | Self::ConnectTimeout
@@ -104,6 +109,7 @@ impl SendError {
             Self::BrokenOff(source) => Self::NeverSent(source),
             Self::Garbled(source) => Self::NeverSent(io::Error::new(io::ErrorKind::InvalidData, source)),
             Self::Down(_)
+            | Self::Egress(_)
             | Self::Resolve(_)
             | Self::Connect(_)
             | Self::ConnectTimeout
@@ -125,6 +131,7 @@ impl SendError {
             Self::Resolve(_) | Self::Connect(_) | Self::HandshakeCut(_) | Self::NeverSent(_) | Self::BrokenOff(_) => {
                 true
             }
+            Self::Egress(error) => error.may_pass(),
             Self::Down(_)
             | Self::ConnectTimeout
             | Self::Certificate(_)
@@ -143,6 +150,7 @@ impl SendError {
             Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::HandshakeCut(_) => {
                 Some(Outage::Unreachable)
             }
+            Self::Egress(error) => error.outage(),
             Self::AnswerTimeout => Some(Outage::Silent),
             Self::Down(_)
             | Self::Certificate(_)

@@ -19,6 +19,7 @@ pub mod client;
 mod connection;
 pub mod destination;
 pub mod dial;
+pub mod egress_error;
 pub mod error;
 pub mod pool;
 mod request;
@@ -28,10 +29,15 @@ mod stream;
 pub use answer::AnswerBody;
 pub use attempts::{Attempts, Repetition};
 pub use breaker::{Breaker, BreakerLimits, Outage};
-pub use call_settings::{CallSettings, EndpointSettings, PoolLimits, Timeouts, Trust};
+pub use call_settings::{CallSettings, EndpointSettings, PoolLimits, Timeouts, Trust, TunnelSettings};
 pub use client::{Client, Sent};
 pub use destination::{Destination, DestinationError};
 pub use dial::connect;
 pub use dial::connect::{Endpoint, Security};
 pub use dial::next_hop::NextHop;
+pub use dial::proxy_credentials::{NotCredentials, ProxyCredentials};
+pub use egress_error::EgressError;
 pub use error::{Delivery, SendError};
+
+/// What endpoints and egress proxies are told which program calls.
+const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));

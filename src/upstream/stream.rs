@@ -1,4 +1,5 @@
-//! The byte stream that a connection to an endpoint begins with: TCP, or a Unix socket.
+//! The byte stream that a connection to an endpoint begins with: TCP, a Unix socket, or TLS with a proxy, which passes on
+//! what goes through it.
 
 use std::io;
 use std::pin::Pin;
@@ -7,11 +8,14 @@ use std::task::{Context, Poll};
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
-/// A stream as the kernel has it.
+/// A stream as the kernel has it, or as it comes out of the TLS with a proxy.
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// What is inside is the endpoint's own TLS: two layers, of which the outer one ends at the proxy.
+    Proxied(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
@@ -23,6 +27,14 @@ impl Stream {
         let (_, there) = match self {
             Self::Tcp(tcp) => tcp.try_io(Interest::READABLE, || Ok(recv(tcp, &mut peeked[..], FLAGS)?)),
             Self::Unix(unix) => unix.try_io(Interest::READABLE, || Ok(recv(unix, &mut peeked[..], FLAGS)?)),
+            Self::Proxied(tls) => {
+                let (tcp, session) = tls.get_ref();
+                // it does not want to read more while it has bytes to hand out, or has seen the end
+                if !session.wants_read() {
+                    return Ok(1);
+                }
+                tcp.try_io(Interest::READABLE, || Ok(recv(tcp, &mut peeked[..], FLAGS)?))
+            }
         }?;
         Ok(there)
     }
@@ -33,6 +45,7 @@ impl Stream {
         match self {
             Self::Tcp(tcp) => tcp.readable().await,
             Self::Unix(unix) => unix.readable().await,
+            Self::Proxied(tls) => tls.get_ref().0.readable().await,
         }
     }
 }
@@ -54,6 +67,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
+            Self::Proxied(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
 }
@@ -63,6 +77,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
+            Self::Proxied(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
 
@@ -74,6 +89,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
+            Self::Proxied(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -81,6 +97,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
             Self::Unix(unix) => unix.is_write_vectored(),
+            Self::Proxied(tls) => tls.is_write_vectored(),
         }
     }
 
@@ -88,6 +105,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
+            Self::Proxied(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
@@ -95,6 +113,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Self::Proxied(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }

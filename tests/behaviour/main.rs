@@ -20,6 +20,7 @@ mod configured;
 mod confined;
 mod cut_answers;
 mod echoes;
+mod egress;
 mod expiry;
 mod faults;
 mod forwarded;

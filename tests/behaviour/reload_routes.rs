@@ -6,10 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use countersign::credentials::seal::{Existing, write_secret_file};
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use rustix::process::Signal;
 
+use crate::egress::EgressProxy;
 use crate::harness::{
     After, Answer, CREATE, Draft, Ending, Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault,
     endpoint, eventually,
@@ -114,8 +116,12 @@ fn connections_stay_while_nothing_about_the_call_has_changed() {
 }
 
 /// A test for each setting of a route: it sees the new value in use after a reload.
-const SETTINGS: [(&str, fn()); 26] = [
+const SETTINGS: [(&str, fn()); 30] = [
     ("endpoint", new_endpoint),
+    ("connect", new_next_hop),
+    ("egress", new_egress),
+    ("egress_ca_file", new_egress_ca_file),
+    ("egress_credentials_file", new_egress_credentials),
     ("key", new_key),
     ("probe", new_probe),
     ("ca_file", new_ca_file),
@@ -187,6 +193,96 @@ fn new_endpoint() {
     let proxy = reloaded(&setup, &setup.clone().redirected(&two));
     proxy.post(FORM).expect(200);
     assert_eq!((one.requests().len(), two.requests().len()), (0, 1));
+}
+
+fn new_next_hop() {
+    let (one, two) = (Endpoint::obliging(), Endpoint::obliging());
+    let setup = Setup::to(&one).process("workers = 1\ndanger_unconfined = true");
+    let proxy = reloaded(&setup, &setup.clone().route(&format!("connect = \"{}\"", two.address)));
+    proxy.post(FORM).expect(200);
+    assert_eq!((one.requests().len(), two.requests().len()), (0, 1));
+}
+
+fn new_egress() {
+    let authority = Authority::new();
+    let endpoint = secure(authority.server(&["127.0.0.1"], VALID), &endpoint::answer("200 OK", "x"), After::KeepOpen);
+    let (one, two) = (EgressProxy::in_clear(), EgressProxy::in_clear());
+    let line = |proxy: &EgressProxy| format!("egress = \"{}\"", proxy.url());
+    let setup = Setup::to(&endpoint).trusting(&authority.pem).process("workers = 1\ndanger_unconfined = true");
+    let (before, after) = changed(setup, &line(&one), &line(&two));
+    let proxy = before.start();
+    proxy.post(FORM).expect(200);
+    reload(&proxy, &after);
+    proxy.post(FORM).expect(200);
+    assert_eq!((one.heads().len(), two.heads().len()), (1, 1), "no connection of before is used");
+}
+
+fn new_egress_ca_file() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let answer = endpoint::answer("200 OK", "x");
+    let endpoint = secure(authority.server(&["127.0.0.1"], VALID), &answer, After::KeepOpen);
+    let egress = EgressProxy::over_tls(other.server(&["127.0.0.1"], VALID));
+    let setup = Setup::to(&endpoint).trusting(&authority.pem).route(&format!("egress = \"{}\"", egress.url()));
+    for (name, authority) in [("good.pem", &other), ("bad.pem", &authority)] {
+        std::fs::write(setup.vault_path(name), &authority.pem).unwrap();
+    }
+    let line = |name| format!("egress_ca_file = {:?}", setup.vault_path(name));
+    let proxy = setup.clone().route(&line("bad.pem")).start();
+    proxy.assert_own(&proxy.post(FORM), 502, "ProxyEgressUntrusted", "no");
+    reload(&proxy, &setup.clone().route(&line("good.pem")));
+    proxy.post(FORM).expect(200);
+}
+
+fn new_egress_credentials() {
+    let authority = Authority::new();
+    let endpoint = secure(authority.server(&["127.0.0.1"], VALID), &endpoint::answer("200 OK", "x"), After::KeepOpen);
+    let egress = EgressProxy::in_clear();
+    let setup = Setup::to(&endpoint).trusting(&authority.pem).route(&format!("egress = \"{}\"", egress.url()));
+    let file = |name: &str, text: &str| {
+        let path = setup.vault_path(name);
+        write_secret_file(&path, text.as_bytes(), Existing::Replace).unwrap();
+        format!("egress_credentials_file = {path:?}")
+    };
+    let (before, after) = (file("before", "u:p\n"), file("after", "v:q\n"));
+    let proxy = setup.clone().route(&before).process("workers = 1").start();
+    proxy.post(FORM).expect(200);
+    reload(&proxy, &setup.clone().route(&after).process("workers = 1"));
+    proxy.post(FORM).expect(200);
+    let shown: Vec<bool> = egress.heads().iter().map(|head| head.contains("authorization: Basic dTpw")).collect();
+    assert_eq!(shown, [true, false], "{:?}", egress.heads());
+}
+
+#[test]
+fn a_password_of_a_proxy_that_was_replaced_is_shown_after_a_reload() {
+    let authority = Authority::new();
+    let endpoint = secure(authority.server(&["127.0.0.1"], VALID), &endpoint::answer("200 OK", "x"), After::KeepOpen);
+    let egress = EgressProxy::in_clear();
+    let setup = Setup::to(&endpoint).trusting(&authority.pem).route(&format!("egress = \"{}\"", egress.url()));
+    let path = setup.vault_path("credentials");
+    write_secret_file(&path, b"u:p\n", Existing::Refuse).unwrap();
+    let proxy = setup.route(&format!("egress_credentials_file = {path:?}")).start();
+    proxy.post(FORM).expect(200);
+    write_secret_file(&path, b"v:q\n", Existing::Replace).unwrap();
+    proxy.signal(Signal::HUP);
+    eventually("the other password", || {
+        proxy.post(FORM).expect(200);
+        egress.heads().last().is_some_and(|head| head.contains("authorization: Basic djpx")).then_some(())
+    });
+}
+
+/// What needs rights that a serving process has given up is told with its place.
+#[test]
+fn a_proxy_at_another_port_takes_a_restart_of_a_confined_process() {
+    let authority = Authority::new();
+    let endpoint = secure(authority.server(&["127.0.0.1"], VALID), &endpoint::answer("200 OK", "x"), After::KeepOpen);
+    let egress = EgressProxy::in_clear();
+    let setup = Setup::to(&endpoint).trusting(&authority.pem);
+    let proxy = setup.clone().start();
+    setup.route(&format!("egress = \"{}\"", egress.url())).publish();
+    let told = format!("egress: no connection can be made to port {} any more", egress.port());
+    proxy.log.wait_for("the refusal", |line| line.contains(&told).then_some(()));
+    proxy.post(FORM).expect(200);
+    assert_eq!(egress.heads(), Vec::<String>::new());
 }
 
 fn new_key() {

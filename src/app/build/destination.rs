@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::egress;
 use super::error::BuildError;
 use crate::config::settings::{self, RouteLimits, RouteTimeouts, Transport};
 use crate::signing::SigningTarget;
 use crate::trust::{self, Anchors, Roots, RootsError};
 use crate::upstream::{
     BreakerLimits, CallSettings, Destination, DestinationError, EndpointSettings, PoolLimits, Timeouts, Trust,
+    TunnelSettings,
 };
 
 /// The platform's roots, once they have been read: a confined process cannot read them again.
@@ -39,9 +41,11 @@ pub(crate) fn destination(
     let failed = |source: DestinationError| match source {
         DestinationError::Roots(source) => BuildError::Roots { name: route.name.clone(), source },
         DestinationError::HostName => BuildError::HostName { name: route.name.clone() },
+        DestinationError::ProxyName => BuildError::ProxyName { name: route.name.clone() },
     };
     let trust = trust_of(&route.endpoint.transport, platform).map_err(|error| failed(error.into()))?;
-    let settings = call_settings(route, trust, workers);
+    let tunnel = tunnel(route, platform)?;
+    let settings = call_settings(route, trust, tunnel, workers);
     match before {
         Some(before) if *before.settings() == settings => Ok(Arc::clone(before)),
         Some(_) | None => {
@@ -54,19 +58,43 @@ pub(crate) fn destination(
 fn trust_of(transport: &Transport, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
     match transport {
         Transport::Plaintext => Ok(Trust::Plaintext),
-        Transport::Tls { trust: Roots::Platform } => platform.get().map(Trust::Roots),
-        Transport::Tls { trust: file @ Roots::File(_) } => trust::load(file).map(Trust::Roots),
+        Transport::Tls { trust } => roots_of(trust, platform),
     }
+}
+
+fn roots_of(roots: &Roots, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
+    match roots {
+        Roots::Platform => platform.get().map(Trust::Roots),
+        file @ Roots::File(_) => trust::load(file).map(Trust::Roots),
+    }
+}
+
+/// The tunnel through the route's egress proxy, if it has one.
+fn tunnel(route: &settings::Route, platform: &mut PlatformRoots) -> Result<Option<TunnelSettings>, BuildError> {
+    let Some(proxy) = route.egress.proxy() else { return Ok(None) };
+    let trust = match &proxy.roots {
+        None => Ok(Trust::Plaintext),
+        Some(roots) => roots_of(roots, platform),
+    };
+    let trust = trust.map_err(|source| BuildError::ProxyRoots { name: route.name.clone(), source })?;
+    let tunnel = egress::tunnel(&route.endpoint, proxy, trust);
+    tunnel.map(Some).map_err(|source| BuildError::ProxyCredentials { name: route.name.clone(), source })
 }
 
 /// The settings of a route that its calls depend on. Every setting is named here, so that a new one does not compile
 /// until somebody decides whether a client that was made without it may still be used. Limits for the whole process are
 /// divided among its workers.
-fn call_settings(route: &settings::Route, trust: Trust, workers: usize) -> CallSettings {
+fn call_settings(
+    route: &settings::Route,
+    trust: Trust,
+    tunnel: Option<TunnelSettings>,
+    workers: usize,
+) -> CallSettings {
     // `_`: used anew by each exchange, or by the key
     let settings::Route {
         name: _,
         endpoint,
+        egress: _,
         key: _,
         probe: _,
         hosts: _,
@@ -81,12 +109,13 @@ fn call_settings(route: &settings::Route, trust: Trust, workers: usize) -> CallS
         limits: RouteLimits { body: _, form: _, in_flight: _, pool, failures },
         timeouts: RouteTimeouts { connect, first_byte, idle, pool_idle, probe },
     } = route;
-    // `trust` was made of the transport
+    // `trust` was made of the transport, and `tunnel` of the egress
     let settings::Endpoint { transport: _, host: _, port: _, path, next_hop } = endpoint;
     CallSettings {
         endpoint: EndpointSettings {
             name: endpoint.bare_host().to_owned(),
             next_hop: next_hop.clone(),
+            tunnel,
             trust,
             target: SigningTarget { host: endpoint.authority(), path: path.clone() },
         },

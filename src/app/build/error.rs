@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::egress::CredentialsError;
 use super::shared_listener::ListenerError;
 use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
@@ -32,6 +33,28 @@ pub enum BuildError {
         /// The route's name.
         name: Name,
     },
+    /// The trusted roots of a route's egress proxy cannot be used.
+    #[error("route.{name}: egress_ca_file")]
+    ProxyRoots {
+        /// The route's name.
+        name: Name,
+        /// Why not.
+        source: RootsError,
+    },
+    /// The host of an `https://` egress proxy is neither an address nor a name that a certificate can be for.
+    #[error("route.{name}: the host of `egress` is not a DNS name or IP address that a certificate can be for")]
+    ProxyName {
+        /// The route's name.
+        name: Name,
+    },
+    /// What a route's egress proxy is shown cannot be read.
+    #[error("route.{name}: egress_credentials_file")]
+    ProxyCredentials {
+        /// The route's name.
+        name: Name,
+        /// Why not.
+        source: CredentialsError,
+    },
     /// A listener cannot do what it is configured to.
     #[error("listener.{name}")]
     Listener {
@@ -55,10 +78,19 @@ impl BuildError {
         match self {
             Self::Key { source, .. } => source.kind(),
             Self::Listener { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
-            Self::Roots { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
-            Self::Roots { .. } | Self::HostName { .. } | Self::Listener { .. } | Self::NoKey { .. } => {
-                LoadErrorKind::Invalid
+            Self::Roots { source, .. } | Self::ProxyRoots { source, .. } if source.is_permissions() => {
+                LoadErrorKind::Permissions
             }
+            Self::ProxyCredentials { source: CredentialsError::Guarded(source), .. } if source.is_permissions() => {
+                LoadErrorKind::Permissions
+            }
+            Self::Roots { .. }
+            | Self::HostName { .. }
+            | Self::ProxyRoots { .. }
+            | Self::ProxyName { .. }
+            | Self::ProxyCredentials { .. }
+            | Self::Listener { .. }
+            | Self::NoKey { .. } => LoadErrorKind::Invalid,
         }
     }
 }

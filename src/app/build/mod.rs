@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 pub(crate) mod destination;
+pub(crate) mod egress;
 pub(crate) mod error;
 pub(crate) mod graph;
 pub(crate) mod key_stores;

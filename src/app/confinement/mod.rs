@@ -35,7 +35,8 @@ pub(crate) fn confinement(
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
     let user = User::current();
-    let public_files = file.into_iter().chain(settings.routes.iter().filter_map(ca_file));
+    read.extend(settings.routes.iter().filter_map(proxy_credentials).flat_map(directories_of));
+    let public_files = file.into_iter().chain(settings.routes.iter().flat_map(ca_files));
     read.extend(public_files.flat_map(|file| directories_of_public(file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| l.callers.accepts(Method::LoopbackOwner));
     let mut udp = Udp::Deny;
@@ -124,7 +125,8 @@ fn guarded_files<'s>(
     keys: &'s [WatchedKey],
 ) -> impl Iterator<Item = PathBuf> {
     let listeners = settings.listeners.iter().flat_map(refreshed_files);
-    let public = file.into_iter().chain(settings.routes.iter().filter_map(ca_file)).chain(listeners);
+    let routes = settings.routes.iter().flat_map(|route| ca_files(route).chain(proxy_credentials(route)));
+    let public = file.into_iter().chain(routes).chain(listeners);
     keys.iter().flat_map(|key| key.store.watched()).chain(public.map(Path::to_owned))
 }
 
@@ -152,12 +154,22 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
-/// The CA file of a route.
-fn ca_file(route: &Route) -> Option<&Path> {
-    match &route.endpoint.transport {
-        Transport::Tls { trust: Roots::File(path) } => Some(path),
-        Transport::Tls { trust: Roots::Platform } | Transport::Plaintext => None,
-    }
+/// The CA files of a route: for its endpoint, and for the proxy on the way there.
+fn ca_files(route: &Route) -> impl Iterator<Item = &Path> {
+    let endpoint = match &route.endpoint.transport {
+        Transport::Tls { trust } => Some(trust),
+        Transport::Plaintext => None,
+    };
+    let proxy = route.egress.proxy().and_then(|proxy| proxy.roots.as_ref());
+    endpoint.into_iter().chain(proxy).filter_map(|roots| match roots {
+        Roots::File(path) => Some(path.as_path()),
+        Roots::Platform => None,
+    })
+}
+
+/// The file with what the proxy of a route is shown, a secret.
+fn proxy_credentials(route: &Route) -> Option<&Path> {
+    route.egress.proxy()?.credentials.as_deref()
 }
 
 #[cfg(test)]

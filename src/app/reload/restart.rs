@@ -59,7 +59,8 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
     }
     for route in &new.routes {
         let platform = Transport::Tls { trust: Roots::Platform };
-        if route.endpoint.transport == platform && !current.has_platform_roots() {
+        let by_proxy = route.egress.proxy().is_some_and(|proxy| proxy.roots == Some(Roots::Platform));
+        if (route.endpoint.transport == platform || by_proxy) && !current.has_platform_roots() {
             add(
                 format!("route.{}", route.name),
                 "the platform's root certificates were not read at the start".to_owned(),
@@ -101,7 +102,7 @@ fn beyond(
         match (route, *port) {
             (Some(route), _) => {
                 add(
-                    format!("route.{}.{}", route.name, route.endpoint.next_hop_key()),
+                    format!("route.{}.{}", route.name, route.next_hop_key()),
                     format!("no connection can be made to port {port} any more"),
                 );
             }

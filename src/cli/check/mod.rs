@@ -1,6 +1,7 @@
 //! `countersign check`: validates configuration and keys without serving, and prints what would be served.
 
 mod clients;
+mod egress;
 mod findings;
 
 use std::fmt;
@@ -96,6 +97,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     capacity_section(found, settings);
     clients::shares(found, settings);
     warn_of_unused(found, settings);
+    egress::warn_of_unused_variable(found, settings);
     match settings.process.writable_files {
         WritableFiles::Refused => {}
         WritableFiles::DangerAccepted => found.danger(
@@ -242,6 +244,7 @@ fn route_section(found: &mut Findings, route: &Route) {
         }
         Transport::Plaintext => section.detail("tls: none, plain HTTP"),
     }
+    egress::describe(section, &route.egress);
 }
 
 /// Whether the store has a key that has not expired. One that has to be proven first is not in use yet.

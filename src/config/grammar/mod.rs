@@ -6,5 +6,7 @@ pub(crate) mod header;
 pub(crate) mod identifier;
 pub(crate) mod log_filter;
 mod never_forwarded;
+pub(crate) mod no_proxy;
+pub(crate) mod proxy_url;
 pub(crate) mod route_choice;
 pub mod token_uri;

@@ -7,6 +7,7 @@
 
 mod admin;
 mod client;
+mod egress;
 mod key;
 mod listener;
 mod name;
@@ -15,6 +16,7 @@ mod route;
 
 pub use admin::{Admin, AdminAddress};
 pub use client::{Client, Rate, Share};
+pub use egress::{Direct, Egress, EgressOrigin, EgressProxy};
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{
     ClientAuthority, Exposure, ListenOn, Listener, ListenerLimits, ListenerTls, ServedRoutes, ServiceAccount, TokenKeys,

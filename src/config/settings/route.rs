@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
+use super::egress::Egress;
 use super::name::Name;
 use crate::authorize::ActionPattern;
 use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
@@ -18,6 +19,8 @@ pub struct Route {
     pub name: Name,
     /// `endpoint`: where signed requests go.
     pub endpoint: Endpoint,
+    /// `egress...`: the proxy on the way to the endpoint.
+    pub egress: Egress,
     /// `key`: the name of the key that signs; may be left out when exactly one key is configured.
     pub key: Name,
     /// `probe`: a form that only reads, as it is sent; a new key is used once the endpoint has answered it with a 2xx.
@@ -49,6 +52,14 @@ pub struct Route {
     pub timeouts: RouteTimeouts,
 }
 
+impl Route {
+    /// The key that says where connections are made to.
+    #[must_use]
+    pub fn next_hop_key(&self) -> &'static str {
+        if self.egress.proxy().is_some() { "egress" } else { self.endpoint.next_hop_key() }
+    }
+}
+
 /// Where signed requests go: parsed from `endpoint`, an absolute URL without user info, query or fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -61,7 +72,8 @@ pub struct Endpoint {
     pub port: u16,
     /// The path as written; `/` when empty.
     pub path: String,
-    /// `connect`: where connections are made to. By default the URL's host and port, with the name's trailing dot.
+    /// `connect`, or the proxy of `egress`: where connections are made to. By default the URL's host and port, with the
+    /// name's trailing dot.
     pub next_hop: NextHop,
 }
 

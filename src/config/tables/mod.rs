@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod callers;
 pub(crate) mod client;
+pub(crate) mod egress;
 pub(crate) mod endpoint;
 pub(crate) mod key;
 pub(crate) mod listener;

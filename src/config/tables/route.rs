@@ -7,11 +7,12 @@ use smol_str::SmolStr;
 use crate::authorize::{ActionPattern, Spelling};
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{call, header, route_choice};
+use crate::config::proxy_variables::ProxyVariables;
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, name, text};
-use crate::config::settings::{Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
-use crate::config::tables::endpoint;
+use crate::config::settings::{Egress, Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
+use crate::config::tables::{egress, endpoint};
 use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
 use crate::signing::{ClockSource, SignatureMethod};
 
@@ -24,9 +25,15 @@ const MOST_CONNECTIONS: usize = 1_000_000;
 /// An endpoint that fails more often in a row is down in any case.
 const MOST_FAILURES: usize = 1000;
 
-/// Reads a route; `keys` are the names of all keys.
-pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) -> Option<Route> {
+/// Reads a route; `keys` are the names of all keys, `proxies` what the environment says about proxies.
+pub(crate) fn read(
+    called: Option<Name>,
+    mut table: Table<'_>,
+    keys: &[Name],
+    proxies: &ProxyVariables,
+) -> Option<Route> {
     let endpoint = endpoint::read(&mut table);
+    let egress = egress::read(&mut table, endpoint.as_ref(), proxies);
     let key = signing_key(&mut table, keys);
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
     let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
@@ -45,7 +52,8 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
     table.finish();
     Some(Route {
         name: called?,
-        endpoint: endpoint?,
+        endpoint: reached(endpoint?, egress.as_ref()?),
+        egress: egress?,
         key: key?,
         probe: probe?,
         hosts: hosts?,
@@ -60,6 +68,14 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, keys: &[Name]) ->
         limits: limits?,
         timeouts: timeouts?,
     })
+}
+
+/// The endpoint, with the proxy as the place that connections are made to.
+fn reached(endpoint: Endpoint, egress: &Egress) -> Endpoint {
+    match egress.proxy() {
+        None => endpoint,
+        Some(proxy) => Endpoint { next_hop: proxy.next_hop(), ..endpoint },
+    }
 }
 
 fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {

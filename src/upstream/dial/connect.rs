@@ -1,4 +1,5 @@
-//! Making a connection: name lookup, TCP or a Unix socket, TLS. Nothing of a request is written before the certificate is verified.
+//! Making a connection: name lookup, TCP or a Unix socket, a tunnel if there is a proxy on the way, TLS. Nothing of a
+//! request is written before the certificate is verified.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,8 +15,10 @@ use tokio_rustls::TlsConnector;
 use super::addresses::Addresses;
 use super::eyeballs::race;
 use super::next_hop::NextHop;
+use super::tunnel::Tunnel;
 use crate::trust::told;
 use crate::upstream::connection::Connection;
+use crate::upstream::egress_error::EgressError;
 use crate::upstream::error::SendError;
 use crate::upstream::socket::{Socket, Watched};
 use crate::upstream::stream::Stream;
@@ -32,6 +35,8 @@ pub struct Endpoint {
 enum Way {
     /// By TCP, to one of these addresses.
     Tcp(Addresses),
+    /// By a tunnel that a proxy at one of these addresses opens.
+    Tunnel(Addresses, Tunnel),
     Unix(PathBuf),
 }
 
@@ -52,11 +57,13 @@ pub enum Security {
 }
 
 impl Endpoint {
-    /// The endpoint called `name`, which is reached by `next_hop`.
-    pub(in crate::upstream) fn new(name: &str, next_hop: &NextHop, security: Security) -> Self {
-        let way = match next_hop {
-            NextHop::Tcp { host, port } => Way::Tcp(Addresses::of(host, *port)),
-            NextHop::Unix(path) => Way::Unix(path.clone()),
+    /// The endpoint called `name`, which is reached by `next_hop`, and from there by `tunnel`: the configuration has no
+    /// tunnel that begins in a Unix socket.
+    pub(in crate::upstream) fn new(name: &str, next_hop: &NextHop, tunnel: Option<Tunnel>, security: Security) -> Self {
+        let way = match (next_hop, tunnel) {
+            (NextHop::Tcp { host, port }, None) => Way::Tcp(Addresses::of(host, *port)),
+            (NextHop::Tcp { host, port }, Some(tunnel)) => Way::Tunnel(Addresses::of(host, *port), tunnel),
+            (NextHop::Unix(path), _) => Way::Unix(path.clone()),
         };
         Self { name: name.to_owned(), way, security }
     }
@@ -64,7 +71,7 @@ impl Endpoint {
     /// The addresses that connections are made to, if any are.
     pub(in crate::upstream) const fn addresses(&self) -> Option<&Addresses> {
         match &self.way {
-            Way::Tcp(addresses) => Some(addresses),
+            Way::Tcp(addresses) | Way::Tunnel(addresses, _) => Some(addresses),
             Way::Unix(_) => None,
         }
     }
@@ -74,12 +81,9 @@ impl Endpoint {
     /// # Errors
     /// The variants of [`SendError`] that mean nothing was sent.
     pub(in crate::upstream) async fn connect(&self, deadline: Instant) -> Result<Box<Connection>, SendError> {
-        timeout_at(deadline, self.connect_unbounded()).await.unwrap_or(Err(SendError::ConnectTimeout))
-    }
-
-    async fn connect_unbounded(&self) -> Result<Box<Connection>, SendError> {
-        let Opened { stream, address } = self.open().await?;
-        let secured = self.secure(stream).await;
+        let opened = timeout_at(deadline, self.open()).await;
+        let Opened { stream, address } = opened.unwrap_or_else(|_| Err(self.not_opened_in_time()))?;
+        let secured = timeout_at(deadline, self.secure(stream)).await.unwrap_or(Err(SendError::ConnectTimeout));
         if let (Err(_), Some(addresses), Some(address)) = (&secured, self.addresses(), address) {
             addresses.avoid(address);
         }
@@ -90,15 +94,26 @@ impl Endpoint {
         match &self.way {
             Way::Tcp(addresses) => {
                 let candidates = addresses.get().await.map_err(SendError::Resolve)?;
-                let won = race(&candidates, TcpStream::connect).await.map_err(SendError::Connect)?;
-                won.slower.iter().for_each(|address| addresses.avoid(*address));
-                won.stream.set_nodelay(true).map_err(SendError::Connect)?;
-                Ok(Opened { stream: won.stream.into(), address: Some(won.address) })
+                let (tcp, address) = fastest(addresses, &candidates).await.map_err(SendError::Connect)?;
+                Ok(Opened { stream: tcp.into(), address: Some(address) })
+            }
+            Way::Tunnel(addresses, tunnel) => {
+                let candidates = addresses.get().await.map_err(EgressError::Resolve)?;
+                let (tcp, address) = fastest(addresses, &candidates).await.map_err(EgressError::Connect)?;
+                let opened = tunnel.open(tcp).await.inspect_err(|_| addresses.avoid(address))?;
+                Ok(Opened { stream: opened, address: Some(address) })
             }
             Way::Unix(path) => {
                 let stream = UnixStream::connect(path).await.map_err(SendError::Connect)?;
                 Ok(Opened { stream: stream.into(), address: None })
             }
+        }
+    }
+
+    const fn not_opened_in_time(&self) -> SendError {
+        match &self.way {
+            Way::Tcp(_) | Way::Unix(_) => SendError::ConnectTimeout,
+            Way::Tunnel(..) => SendError::Egress(EgressError::Timeout),
         }
     }
 
@@ -112,6 +127,14 @@ impl Endpoint {
             Security::Plaintext => Ok(Socket::Plain(stream)),
         }
     }
+}
+
+/// A connection to one of `candidates`, of those in `addresses`.
+async fn fastest(addresses: &Addresses, candidates: &[SocketAddr]) -> io::Result<(TcpStream, SocketAddr)> {
+    let won = race(candidates, TcpStream::connect).await?;
+    won.slower.iter().for_each(|address| addresses.avoid(*address));
+    won.stream.set_nodelay(true)?;
+    Ok((won.stream, won.address))
 }
 
 /// A TLS error would repeat itself; a connection that broke off may succeed the next time.

@@ -46,6 +46,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         endpoint: EndpointSettings {
             name: "127.0.0.1".to_owned(),
             next_hop: NextHop::Tcp { host: "127.0.0.1".to_owned(), port },
+            tunnel: None,
             trust: Trust::Plaintext,
             target: target(),
         },
