@@ -76,7 +76,7 @@ fn every_sample_of_a_place_for_a_key_loads() {
         }
     }
     names.sort();
-    assert_eq!(names, ["docker", "kubernetes", "systemd", "vault"]);
+    assert_eq!(names, ["docker", "kubernetes", "systemd", "vault", "vault-injector"]);
 }
 
 /// A page of the manual, below `docs`.

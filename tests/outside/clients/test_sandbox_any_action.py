@@ -43,16 +43,19 @@ def echoed(document):
     root = ElementTree.fromstring(document)
     assert root.tag.startswith("{" + NAMESPACE["e"] + "}"), root.tag
     members = root.findall(".//e:EchoedParameters/e:member", NAMESPACE)
-    return {member.findtext("e:Name", None, NAMESPACE): member.findtext("e:Value", None, NAMESPACE) for member in members}
+    name, value = "e:Name", "e:Value"
+    return {member.findtext(name, None, NAMESPACE): member.findtext(value, None, NAMESPACE) for member in members}
 
 
 def signing_client(service, url, secret=SECRET, key_id=KEY_ID, token=None):
     """Signs with Version 2, by botocore's own signer."""
     client = boto3.client(
         service, region_name="us-east-1", endpoint_url=url.rstrip("/") + PATHS[service], aws_access_key_id=key_id,
-        aws_secret_access_key=secret, aws_session_token=token, config=Config(signature_version="v2", retries=ONE_ATTEMPT),
+        aws_secret_access_key=secret, aws_session_token=token,
+        config=Config(signature_version="v2", retries=ONE_ATTEMPT),
     )
-    client.meta.events.register_first(f"choose-signer.{client.meta.service_model.service_id.hyphenize()}", lambda **_: "v2")
+    name = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register_first(f"choose-signer.{name}", lambda **_: "v2")
     return client
 
 
@@ -150,7 +153,9 @@ def test_neither_a_signature_nor_a_token_comes_back(start_countersign, tmp_path)
     assert not [line for line in process.output + process.log if TOKEN in line or form["Signature"] in line]
 
 
-@pytest.mark.parametrize(("action", "code"), [("", "MissingAction"), ("List%20It", "InvalidAction"), ("2Go", "InvalidAction")])
+@pytest.mark.parametrize(
+    ("action", "code"), [("", "MissingAction"), ("List%20It", "InvalidAction"), ("2Go", "InvalidAction")]
+)
 def test_an_action_that_is_none_is_refused(sandbox, action, code):
     """Signed by hand: neither SDK nor `countersign sign` sends such a form."""
     timestamp = urllib.parse.quote(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), safe="")

@@ -49,7 +49,8 @@ def test_the_injector_renders_the_json_of_a_key_for_countersigns_user():
         kubernetes_validate.validate(pod, version, strict=True)
     path = pathlib.PurePath(key("vault-injector.toml")["file"])
     assert path.parent == pathlib.PurePath("/vault/secrets")
-    annotations = {name.removeprefix("vault.hashicorp.com/"): text for name, text in pod["metadata"]["annotations"].items()}
+    written = pod["metadata"]["annotations"].items()
+    annotations = {name.removeprefix("vault.hashicorp.com/"): text for name, text in written}
     assert annotations[f"agent-inject-perms-{path.name}"] == "0400"
     assert annotations["agent-run-as-user"] == str(pod["spec"]["securityContext"]["runAsUser"])
     secret = annotations[f"agent-inject-secret-{path.name}"]

@@ -158,7 +158,7 @@ def test_the_files_of_the_injector_pass_where_it_puts_them_and_nowhere_else(imag
     refused(check(image, "/srv/countersign.toml", group=AGENT_GROUP), "countersign.toml belongs to uid 100")
 
 
-def test_a_key_that_the_injector_writes_as_it_is_by_default_is_refused_with_the_annotations_that_mend_it(image, access_key):
+def test_a_key_as_the_injector_writes_it_is_refused_with_the_annotations_that_mend_it(image, access_key):
     injected = image / "vault/secrets"
     injected.mkdir(parents=True)
     injected.chmod(0o1777)
