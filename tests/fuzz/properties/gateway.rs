@@ -65,7 +65,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         profile: Profile { signature_method: SignatureMethod::HmacSha256 },
         clock: Arc::new(clock),
         dialect: ErrorDialect::Query,
-        accept: FormPlace::WORDS.map(|(_, place)| place).to_vec(),
+        accept: vec![FormPlace::PostBody],
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
         safe_to_repeat: Vec::new(),
         audit_values: Vec::new(),
