@@ -11,8 +11,8 @@ rows! {
         "Look for `upstream.connect` or `upstream.silent` in the log before.")
         .proxy_status("destination_unavailable");
     RESOLVE = unavailable(502, UNREACHABLE, warn("upstream.connect");
-        "The endpoint's name has no address.";
-        "Look at the route's `endpoint` and at this host's DNS.")
+        "The endpoint's name has no address, or no name server told it in time.";
+        "Look at the route's `endpoint` (or `connect`) and at this host's DNS.")
         .proxy_status("dns_error");
     CONNECT = unavailable(502, UNREACHABLE, warn("upstream.connect");
         "No address of the endpoint accepts a connection.";

@@ -87,12 +87,15 @@ impl Client {
 
     /// Closes connections that were idle for too long, and those to addresses that the endpoint's name no longer has.
     /// Call it every few seconds.
-    pub async fn tend(&self) {
+    pub fn tend(&self) {
         self.pool.close_expired();
         let endpoint = &self.destination.endpoint;
-        let Some(addresses) = endpoint.addresses().filter(|_| !self.pool.is_empty()) else { return };
+        let Some(addresses) = endpoint.addresses() else { return };
+        if self.pool.is_empty() && addresses.serves_last().is_none() {
+            return; // nobody wants to know
+        }
         // while the name cannot be looked up, verified connections are kept
-        let Ok(addresses) = addresses.lookup(LOOKED_UP_AGAIN).await else { return };
+        let Some(addresses) = addresses.confirmed(LOOKED_UP_AGAIN) else { return };
         let closed = self.pool.keep_only(&addresses);
         if closed > 0 {
             tracing::info!(
@@ -186,16 +189,16 @@ mod tests {
             };
             let client = Client::new(&Arc::new(Destination::new("importexport", settings, None).unwrap())).unwrap();
 
-            client.destination.endpoint.addresses().unwrap().found(&[here_at]).await;
+            client.destination.endpoint.addresses().unwrap().found(&[here_at]);
             let connection = client.connect(Instant::now() + second).await.unwrap();
             client.pool.put(connection, None, Instant::now());
-            client.tend().await;
+            client.tend();
             assert!(!client.pool.is_empty(), "its address is still the one");
-            client.destination.endpoint.addresses().unwrap().found(&[there_at, here_at]).await;
-            client.tend().await;
+            client.destination.endpoint.addresses().unwrap().found(&[there_at, here_at]);
+            client.tend();
             assert!(!client.pool.is_empty(), "one of several is enough");
-            client.destination.endpoint.addresses().unwrap().found(&[there_at]).await;
-            client.tend().await;
+            client.destination.endpoint.addresses().unwrap().found(&[there_at]);
+            client.tend();
             assert!(client.pool.is_empty());
         });
     }

@@ -1,6 +1,7 @@
 //! Where a route's requests go, shared by the clients of all workers: call settings brought to life.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -39,10 +40,10 @@ impl Destination {
     /// # Errors
     /// [`DestinationError`].
     pub fn new(route: &str, settings: CallSettings, before: Option<&Self>) -> Result<Self, DestinationError> {
-        let endpoint = connectable(&settings.endpoint)?;
-        let breaker = match before.filter(|before| before.settings.endpoint == settings.endpoint) {
-            Some(before) => before.breaker.with_limits(settings.breaker),
-            None => Breaker::new(route, settings.breaker),
+        let endpoint = connectable(route, &settings.endpoint)?;
+        let (endpoint, breaker) = match before.filter(|before| before.settings.endpoint == settings.endpoint) {
+            Some(before) => (endpoint.knowing(&before.endpoint), before.breaker.with_limits(settings.breaker)),
+            None => (endpoint, Breaker::new(route, settings.breaker)),
         };
         Ok(Self { settings, endpoint, breaker: Arc::new(breaker) })
     }
@@ -65,6 +66,12 @@ impl Destination {
         self.settings.endpoint == other.settings.endpoint
     }
 
+    /// How old the addresses are that connections are made to because the name cannot be looked up; `None` when it can.
+    #[must_use]
+    pub fn serves_last_addresses(&self) -> Option<Duration> {
+        self.endpoint.addresses()?.serves_last()
+    }
+
     /// What is known of the endpoint when it fails.
     #[must_use]
     pub const fn breaker(&self) -> &Arc<Breaker> {
@@ -72,7 +79,7 @@ impl Destination {
     }
 }
 
-fn connectable(settings: &EndpointSettings) -> Result<Endpoint, DestinationError> {
+fn connectable(route: &str, settings: &EndpointSettings) -> Result<Endpoint, DestinationError> {
     let EndpointSettings { name, next_hop, tunnel, trust, target: _ } = settings;
     let security = match trust {
         Trust::Plaintext => Security::Plaintext,
@@ -82,7 +89,7 @@ fn connectable(settings: &EndpointSettings) -> Result<Endpoint, DestinationError
         }
     };
     let tunnel = tunnel.as_ref().map(live_tunnel).transpose()?;
-    Ok(Endpoint::new(name, next_hop, tunnel, security))
+    Ok(Endpoint::new(route, name, next_hop, tunnel, security))
 }
 
 fn live_tunnel(settings: &TunnelSettings) -> Result<Tunnel, DestinationError> {

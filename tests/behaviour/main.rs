@@ -31,6 +31,7 @@ mod limits;
 mod metrics;
 mod named_clients;
 mod names;
+mod next_hops;
 mod outages;
 mod pool;
 mod probe;

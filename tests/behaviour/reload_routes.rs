@@ -116,7 +116,7 @@ fn connections_stay_while_nothing_about_the_call_has_changed() {
 }
 
 /// A test for each setting of a route: it sees the new value in use after a reload.
-const SETTINGS: [(&str, fn()); 30] = [
+const SETTINGS: &[(&str, fn())] = &[
     ("endpoint", new_endpoint),
     ("connect", new_next_hop),
     ("egress", new_egress),

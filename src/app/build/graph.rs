@@ -149,6 +149,17 @@ impl Graph {
         })
     }
 
+    /// The routes whose endpoint's name cannot be looked up at the moment, while calls go on.
+    pub(crate) fn names_lost(&self) -> impl Iterator<Item = String> {
+        self.routes.iter().filter_map(|(name, route)| {
+            let age = route.calls.destination.serves_last_addresses()?.as_secs();
+            let next_hop = &route.settings.endpoint.next_hop;
+            Some(format!(
+                "route.{name}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago serve"
+            ))
+        })
+    }
+
     /// The metrics that are not counted as things happen, as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot<'_> {
         let listeners = self.listeners.iter();
@@ -156,6 +167,7 @@ impl Graph {
             route: name.as_str(),
             down: u8::from(route.outage().is_some()),
             outages: route.calls.destination.breaker().outages(),
+            name_lost: u8::from(route.calls.destination.serves_last_addresses().is_some()),
         });
         let certificates = self.listeners.iter().filter_map(|(name, listener)| {
             let dates = listener.authentication.dates()?;

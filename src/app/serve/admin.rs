@@ -49,7 +49,7 @@ impl Status for ProcessStatus {
         let keys = graph.keys().filter_map(key_reports::degraded);
         let expiring = expiring(&graph, clock::now()).into_iter().filter(|expiring| expiring.notice.is_fault());
         let certificates = expiring.map(|Expiring { table, notice }| format!("{table}: {notice}"));
-        keys.chain(certificates).chain(graph.endpoints_down()).collect()
+        keys.chain(certificates).chain(graph.endpoints_down()).chain(graph.names_lost()).collect()
     }
 
     fn metrics(&self) -> String {

@@ -42,6 +42,6 @@ async fn sweep(client: Weak<Client>) {
     loop {
         ticks.tick().await;
         let Some(client) = client.upgrade() else { return };
-        client.tend().await;
+        client.tend();
     }
 }

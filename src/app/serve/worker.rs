@@ -52,7 +52,7 @@ pub(crate) fn run(work: Work) -> io::Result<usize> {
         }
     });
     drop(serving);
-    // without waiting for a name that is being looked up, which takes as long as the C library likes
+    // without waiting for what the runtime may have begun on other threads
     runtime.shutdown_background();
     refusals::settle_all();
     served.map(|()| cut_off::count())

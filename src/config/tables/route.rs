@@ -142,7 +142,7 @@ fn limits(mut table: Table<'_>) -> Option<RouteLimits> {
 }
 
 fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
-    let connect = table.get("connect", Duration::from_secs(5), duration);
+    let connect = table.get("connect", Duration::from_secs(10), duration);
     let first_byte = table.get("first_byte", Duration::from_secs(30), duration);
     let idle = table.get("idle", Duration::from_secs(30), duration);
     let pool_idle = table.get("pool_idle", Duration::from_secs(15), duration);
@@ -209,7 +209,7 @@ mod tests {
             read.limits,
             RouteLimits { body: 262_144, form: FormLimits::new(1000), in_flight: 256, pool: 64, failures: 5 }
         );
-        assert_eq!(seconds(read.timeouts), [5, 30, 30, 15, 2]);
+        assert_eq!(seconds(read.timeouts), [10, 30, 30, 15, 2]);
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct EndpointState<'a> {
     pub down: u8,
     /// How often it went down since the start.
     pub outages: u64,
+    /// 1 while its name cannot be looked up and the addresses found last serve, else 0.
+    pub name_lost: u8,
 }
 
 pub(super) struct ScrapedMetrics {
@@ -65,12 +67,14 @@ pub(super) struct ScrapedMetrics {
     key_degraded: Family<KeyLabel, Gauge>,
     endpoint_down: Family<RouteLabel, Gauge>,
     endpoint_outages: Family<RouteLabel, Counter>,
+    endpoint_name_lost: Family<RouteLabel, Gauge>,
     bodies_held: Gauge,
 }
 
 impl ScrapedMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let down = "1 while the endpoint counts as down and calls are refused, else 0";
+        let lost = "1 while the endpoint's name cannot be looked up and the addresses found last serve, else 0";
         let held = "Bytes of clients' forms held now, of those that process.bodies allows";
         let certificate = "When the certificate of the listener stops working, in Unix seconds";
         let expiry = "When the key stops working, in Unix seconds; absent for a key that does not expire";
@@ -89,6 +93,7 @@ impl ScrapedMetrics {
             endpoint_outages: {
                 register(registry, "endpoint_outages", "How often the endpoint went down", Family::default())
             },
+            endpoint_name_lost: register(registry, "endpoint_name_lost", lost, Family::default()),
             bodies_held: register_with_unit(registry, "bodies_held", Unit::Bytes, held, Gauge::default()),
         }
     }
@@ -108,9 +113,11 @@ impl ScrapedMetrics {
         self.publish_keys(keys);
         self.endpoint_down.clear();
         self.endpoint_outages.clear();
-        for EndpointState { route, down, outages } in endpoints {
+        self.endpoint_name_lost.clear();
+        for EndpointState { route, down, outages, name_lost } in endpoints {
             let label = RouteLabel { route: (*route).to_owned() };
             self.endpoint_down.get_or_create(&label).set(i64::from(*down));
+            self.endpoint_name_lost.get_or_create(&label).set(i64::from(*name_lost));
             self.endpoint_outages.get_or_create(&label).inner().store(*outages, Ordering::Relaxed);
         }
         self.bodies_held.set(i64::try_from(*bodies_held).unwrap_or(i64::MAX));

@@ -33,7 +33,7 @@ fn full_scrape(metrics: &Metrics) -> String {
     metrics.keys.count_load("main", LoadResult::Changed);
     metrics.configuration.is_served(1, Some("e3b0c442"));
     metrics.shares.count("reporting", "in_flight");
-    let endpoints = vec![EndpointState { route: "importexport", down: 0, outages: 0 }];
+    let endpoints = vec![EndpointState { route: "importexport", down: 0, outages: 0, name_lost: 0 }];
     let keys = vec![KeyState { key: "main", expires_at: Some(1_767_225_600), usable: 1, degraded: 0 }];
     let (connections, certificates) = (vec![("local", 1)], vec![("local", 1_767_225_600)]);
     metrics.render(&Snapshot { connections, certificates, keys, endpoints, bodies_held: 0 }).unwrap()

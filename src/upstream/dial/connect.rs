@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::addresses::Addresses;
+use super::addresses::{Addresses, LastKnown};
 use super::eyeballs::race;
 use super::next_hop::NextHop;
 use super::tunnel::Tunnel;
@@ -34,9 +34,9 @@ pub struct Endpoint {
 /// How it is reached: [`NextHop`] brought to life.
 enum Way {
     /// By TCP, to one of these addresses.
-    Tcp(Addresses),
+    Tcp(Arc<Addresses>),
     /// By a tunnel that a proxy at one of these addresses opens.
-    Tunnel(Addresses, Tunnel),
+    Tunnel(Arc<Addresses>, Tunnel),
     Unix(PathBuf),
 }
 
@@ -57,19 +57,37 @@ pub enum Security {
 }
 
 impl Endpoint {
-    /// The endpoint called `name`, which is reached by `next_hop`, and from there by `tunnel`: the configuration has no
-    /// tunnel that begins in a Unix socket.
-    pub(in crate::upstream) fn new(name: &str, next_hop: &NextHop, tunnel: Option<Tunnel>, security: Security) -> Self {
+    /// The endpoint of `route` that is called `name` and reached by `next_hop`, and from there by `tunnel`: the
+    /// configuration has no tunnel that begins in a Unix socket.
+    pub(in crate::upstream) fn new(
+        route: &str,
+        name: &str,
+        next_hop: &NextHop,
+        tunnel: Option<Tunnel>,
+        security: Security,
+    ) -> Self {
+        let last_known = last_known(&security, tunnel.as_ref());
+        let addresses = |host: &str, port| Arc::new(Addresses::of(route, host, port, last_known));
         let way = match (next_hop, tunnel) {
-            (NextHop::Tcp { host, port }, None) => Way::Tcp(Addresses::of(host, *port)),
-            (NextHop::Tcp { host, port }, Some(tunnel)) => Way::Tunnel(Addresses::of(host, *port), tunnel),
+            (NextHop::Tcp { host, port }, None) => Way::Tcp(addresses(host, *port)),
+            (NextHop::Tcp { host, port }, Some(tunnel)) => Way::Tunnel(addresses(host, *port), tunnel),
             (NextHop::Unix(path), _) => Way::Unix(path.clone()),
         };
         Self { name: name.to_owned(), way, security }
     }
 
+    /// The same, with what is known of the way to an endpoint `before` that was reached and protected in the same way.
+    pub(in crate::upstream) fn knowing(mut self, before: &Self) -> Self {
+        if let (Way::Tcp(addresses) | Way::Tunnel(addresses, _), Way::Tcp(known) | Way::Tunnel(known, _)) =
+            (&mut self.way, &before.way)
+        {
+            *addresses = Arc::clone(known);
+        }
+        self
+    }
+
     /// The addresses that connections are made to, if any are.
-    pub(in crate::upstream) const fn addresses(&self) -> Option<&Addresses> {
+    pub(in crate::upstream) fn addresses(&self) -> Option<&Addresses> {
         match &self.way {
             Way::Tcp(addresses) | Way::Tunnel(addresses, _) => Some(addresses),
             Way::Unix(_) => None,
@@ -81,7 +99,7 @@ impl Endpoint {
     /// # Errors
     /// The variants of [`SendError`] that mean nothing was sent.
     pub(in crate::upstream) async fn connect(&self, deadline: Instant) -> Result<Box<Connection>, SendError> {
-        let opened = timeout_at(deadline, self.open()).await;
+        let opened = timeout_at(deadline, self.open(deadline)).await;
         let Opened { stream, address } = opened.unwrap_or_else(|_| Err(self.not_opened_in_time()))?;
         let secured = timeout_at(deadline, self.secure(stream)).await.unwrap_or(Err(SendError::ConnectTimeout));
         if let (Err(_), Some(addresses), Some(address)) = (&secured, self.addresses(), address) {
@@ -90,15 +108,15 @@ impl Endpoint {
         secured.map(|socket| Connection::new(socket, address))
     }
 
-    async fn open(&self) -> Result<Opened, SendError> {
+    async fn open(&self, deadline: Instant) -> Result<Opened, SendError> {
         match &self.way {
             Way::Tcp(addresses) => {
-                let candidates = addresses.get().await.map_err(SendError::Resolve)?;
+                let candidates = addresses.get(deadline).await.map_err(SendError::Resolve)?;
                 let (tcp, address) = fastest(addresses, &candidates).await.map_err(SendError::Connect)?;
                 Ok(Opened { stream: tcp.into(), address: Some(address) })
             }
             Way::Tunnel(addresses, tunnel) => {
-                let candidates = addresses.get().await.map_err(EgressError::Resolve)?;
+                let candidates = addresses.get(deadline).await.map_err(EgressError::Resolve)?;
                 let (tcp, address) = fastest(addresses, &candidates).await.map_err(EgressError::Connect)?;
                 let opened = tunnel.open(tcp).await.inspect_err(|_| addresses.avoid(address))?;
                 Ok(Opened { stream: opened, address: Some(address) })
@@ -126,6 +144,15 @@ impl Endpoint {
             }
             Security::Plaintext => Ok(Socket::Plain(stream)),
         }
+    }
+}
+
+/// Old addresses may serve where a certificate tells who is there, before anything that is worth having is written: the
+/// request, or the password for a proxy.
+const fn last_known(security: &Security, tunnel: Option<&Tunnel>) -> LastKnown {
+    match (security, tunnel) {
+        (Security::Tls(..), None | Some(Tunnel { tls: Some(_), .. })) => LastKnown::Serve,
+        (Security::Tls(..), Some(Tunnel { tls: None, .. })) | (Security::Plaintext, _) => LastKnown::Refuse,
     }
 }
 

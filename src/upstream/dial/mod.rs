@@ -3,6 +3,7 @@
 pub(in crate::upstream) mod addresses;
 pub mod connect;
 mod eyeballs;
+mod lookups;
 pub mod next_hop;
 pub mod proxy_credentials;
 pub(in crate::upstream) mod tunnel;
