@@ -244,7 +244,9 @@ mod tests {
         assert_eq!(most("limits.in_flight = 4\nlimits.parameters = 20000\nlimits.body = \"1 MiB\""), 80_000);
         assert_eq!(most("limits.in_flight = 4\nlimits.parameters = 100000\nlimits.body = \"1 KiB\""), 4 * 512);
         assert_eq!(most("limits.in_flight = 400\nlimits.parameters = 1000"), 16 * 1000, "so many connections");
-        assert_eq!(most("limits.in_flight = 400\nlimits.parameters = 1000000\nlimits.body = \"16 MiB\""), 8 << 20);
+        let mut few = settings("limits.in_flight = 400\nlimits.parameters = 100000\nlimits.body = \"1 MiB\"");
+        few.process.bodies = 1 << 20;
+        assert_eq!(worst_case(&few).parameters / PARAMETER, 1 << 19, "in all forms together");
     }
 
     #[test]
