@@ -30,7 +30,9 @@ NOT_RUN = {
     "cargo run --release -- demo": "clients/test_demo.py runs the demo of the release that tests/run built",
     "cargo test ": "tests/run runs it, with everything else",
     "countersign keys import-pkcs11 ": "clients/test_pkcs11.py imports with the paths of its own SoftHSM",
+    "curl -sS ": "clients/test_how_to_call.py runs it",
     "docker ": "there is no container engine here; deploy/test_image.py runs the collected root file system",
+    "export AWS_DEFAULT_REGION=": "clients/test_how_to_call.py runs it",
     "install -m 0755 countersign /usr/bin/": "would install on this machine; deploy/test_systemd.py checks the unit",
     "kubectl ": "there is no cluster here; deploy/test_kubernetes.py checks the manifests and runs the container",
     "openssl req -x509 ": "clients/test_endpoint_certificates.py makes this certificate for a host of its own",
@@ -39,6 +41,7 @@ NOT_RUN = {
     "tests/fuzz/run": "takes minutes; the seeds are replayed by `cargo test`",
     "tests/outside/chaos/run ": "takes 20 minutes; chaos/test_chaos.py has two",
     "tests/run": "is what runs this test",
+    "umask 077\nprintf 'Authorization": "clients/test_how_to_call.py runs it",
 }
 
 # Blocks that a test below runs, by their page and how they begin.
