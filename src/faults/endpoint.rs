@@ -37,8 +37,12 @@ rows! {
         .proxy_status("tls_certificate_error");
     TLS = unavailable(502, UNTRUSTED, error("upstream.tls");
         "The TLS handshake with the endpoint failed.";
-        "The endpoint must speak TLS 1.2 or 1.3.")
+        "The endpoint must speak TLS 1.2 or 1.3, and at least the route's `minimum_tls`.")
         .proxy_status("tls_protocol_error");
+    CLIENT_CERTIFICATE = unavailable(502, UNTRUSTED, error("upstream.tls");
+        "The endpoint wants a client certificate, or does not accept the one it was shown.";
+        "Set the route's `client_certificate` and `client_key` to a certificate that the endpoint knows.")
+        .proxy_status("tls_alert_received");
     RESPONSE_TIMEOUT = unknown(504, warn("upstream.silent");
         "The endpoint did not respond in time.";
         "Find out whether the Action was carried out before you repeat it. The route's `first_byte` sets the time.")

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::client::{RequestError, Security, send};
 use crate::guarded_file::{self, GuardError};
-use crate::trust::{self, Roots, RootsError};
+use crate::trust::{self, ClientTls, Roots, RootsError};
 
 /// The longest document taken, in bytes. A key set has some 400 for each key.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
@@ -146,7 +146,8 @@ impl Source {
         let trust = match &location.roots {
             None => Trust::Anybody,
             Some(roots) => {
-                let (config, name) = (trust::client_config(trust::load(roots)?)?, server_name(&location.host)?);
+                let (config, name) =
+                    (trust::client_config(trust::load(roots)?, &ClientTls::PLAIN)?, server_name(&location.host)?);
                 match roots {
                     Roots::Platform => Trust::Platform(config, name),
                     Roots::File(path) => Trust::File(path.clone(), name),
@@ -169,9 +170,10 @@ impl Source {
         let security = match &self.trust {
             Trust::Anybody => Security::Plaintext,
             Trust::Platform(config, name) => Security::Tls(Arc::clone(config), name.clone()),
-            Trust::File(path, name) => {
-                Security::Tls(trust::client_config(trust::load(&Roots::File(path.clone()))?)?, name.clone())
-            }
+            Trust::File(path, name) => Security::Tls(
+                trust::client_config(trust::load(&Roots::File(path.clone()))?, &ClientTls::PLAIN)?,
+                name.clone(),
+            ),
         };
         let tcp = TcpStream::connect((self.location.host.as_str(), self.location.port)).await;
         let response = send(tcp.map_err(FetchError::Connect)?, security, self.request()?).await?;

@@ -205,11 +205,10 @@ pub fn platform_certificates() -> Result<Vec<CertificateDer<'static>>, RootsErro
 
 fn file_roots(path: &Path) -> Result<Anchors, RootsError> {
     let unreadable = |source| RootsError::Unreadable { path: path.to_owned(), source };
-    let file = guarded_file::open_trusted(path).map_err(|error| match error.into_io() {
+    let pem = read_trusted(path).map_err(|error| match error {
         Ok(source) => unreadable(source),
         Err(objection) => objection.into(),
     })?;
-    let pem = read_whole(&file).map_err(unreadable)?;
     let mut anchors = Anchors::none();
     for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(&pem)) {
         let certificate = certificate.map_err(|error| unreadable(io::Error::other(error)))?;
@@ -219,6 +218,12 @@ fn file_roots(path: &Path) -> Result<Anchors, RootsError> {
         })?;
     }
     if anchors.is_empty() { Err(RootsError::Empty(path.to_owned())) } else { Ok(anchors) }
+}
+
+/// The contents of a file that is trusted and not secret, or what the system says, or that others can write it.
+pub(super) fn read_trusted(path: &Path) -> Result<Vec<u8>, Result<io::Error, GuardError>> {
+    let file = guarded_file::open_trusted(path).map_err(GuardError::into_io)?;
+    read_whole(&file).map_err(Ok)
 }
 
 fn read_whole(file: &File) -> io::Result<Vec<u8>> {

@@ -1,10 +1,13 @@
 //! TLS towards other servers: 1.2 and 1.3, certificates verified against the platform's roots or a given file, no
 //! exceptions.
 //!
-//! `anchors` holds what is trusted, `verifier` decides with it about the certificate of a server, and `unfit` says what
+//! `client_tls` has what a route asks beyond that, and shows of itself. `anchors` holds what is trusted, `verifier` decides with it about the certificate of a server, and `unfit` says what
 //! is wrong with a certificate whoever signed it, and how to make a better one.
 
 pub mod anchors;
+mod client_tls;
+mod identity;
+mod pinned_key;
 mod refusal;
 mod unfit;
 mod verifier;
@@ -17,6 +20,9 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 
 pub use anchors::{Anchors, Roots, RootsError, load, platform_certificates};
+pub use client_tls::{ClientTls, ClientTlsSettings, MinimumTls};
+pub use identity::{Identity, IdentityError, IdentityFiles};
+pub use pinned_key::PinnedKey;
 pub use refusal::told;
 
 /// The cryptography used everywhere in the process.
@@ -25,20 +31,25 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// A client configuration that trusts `anchors`. Sessions are resumed, HTTP/1.1 is the only protocol offered.
+/// A client configuration that trusts `anchors`, with what `tls` asks beside. Sessions are resumed, HTTP/1.1 is the only
+/// protocol offered.
 ///
 /// # Errors
 /// [`RootsError::Versions`].
-pub fn client_config(anchors: Arc<Anchors>) -> Result<Arc<ClientConfig>, RootsError> {
+pub fn client_config(anchors: Arc<Anchors>, tls: &ClientTls) -> Result<Arc<ClientConfig>, RootsError> {
     let provider = provider();
-    let verifier = verifier::Verifier::new(anchors, &provider);
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+    let ClientTls { minimum, pinned_keys, identity } = tls;
+    let verifier = verifier::Verifier::new(anchors, pinned_keys.clone(), &provider);
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&minimum.versions())
         .map_err(RootsError::Versions)?
         // how rustls calls every verifier that is not made by itself; ours only adds to what webpki says
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        Some(identity) => config.with_client_cert_resolver(identity.resolver()),
+        None => config.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::anchors::Anchors;
+use super::pinned_key::PinnedKey;
 use super::unfit::Unfit;
 use crate::x509::Parts;
 
@@ -28,6 +29,13 @@ pub(super) fn advised(verdict: Error, certificate: &CertificateDer<'_>, anchors:
         }
         None => verdict,
     }
+}
+
+/// The verdict on a certificate that is trusted, for a key that is not among those that the server may have.
+pub(super) fn not_pinned(key: PinnedKey) -> Error {
+    let verdict = Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
+    let advice = format!("its public key is {key}, which is not among `pinned_public_keys`");
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Refusal { verdict, advice }))))
 }
 
 /// The error of a handshake, as the log is to show it: rustls would show advice in the notation of the program's text.

@@ -56,7 +56,7 @@ impl Holder {
 /// In the year `year`, with `trusted` in the file, a server presents `chain`. Empty when it is trusted.
 fn in_year(year: i64, trusted: &[&CertificateDer<'static>], chain: &[&CertificateDer<'static>], name: &str) -> String {
     let anchors = Anchors::usable(trusted.iter().map(|certificate| (*certificate).clone()));
-    let verifier = Verifier::new(Arc::new(anchors), &provider());
+    let verifier = Verifier::new(Arc::new(anchors), Vec::new(), &provider());
     let chain: Vec<_> = chain.iter().map(|certificate| (*certificate).clone()).collect();
     let since_epoch = jiff::civil::date(i16::try_from(year).unwrap(), 6, 1).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
     let seconds = u64::try_from(since_epoch.timestamp().as_second()).unwrap();

@@ -14,7 +14,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
 use super::anchors::Anchors;
-use super::refusal::advised;
+use super::pinned_key::PinnedKey;
+use super::refusal::{advised, not_pinned};
 use crate::x509::Parts;
 
 /// 1.3.6.1.5.5.7.3.1, id-kp-serverAuth.
@@ -24,12 +25,14 @@ const SERVER_AUTHENTICATION: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03,
 #[derive(Debug)]
 pub(super) struct Verifier {
     anchors: Arc<Anchors>,
+    /// If there are any, the server's key must be one of them.
+    pinned_keys: Vec<PinnedKey>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    pub(super) fn new(anchors: Arc<Anchors>, provider: &CryptoProvider) -> Self {
-        Self { anchors, algorithms: provider.signature_verification_algorithms }
+    pub(super) fn new(anchors: Arc<Anchors>, pinned_keys: Vec<PinnedKey>, provider: &CryptoProvider) -> Self {
+        Self { anchors, pinned_keys, algorithms: provider.signature_verification_algorithms }
     }
 
     fn verify(
@@ -47,7 +50,14 @@ impl Verifier {
             Err(_) if self.anchors.has_itself(end_entity) => self.verify_itself(end_entity, &certificate, now)?,
             verdict => verdict?,
         }
-        verify_server_name(&certificate, server_name)
+        verify_server_name(&certificate, server_name)?;
+        self.verify_key(end_entity)
+    }
+
+    /// A key that is pinned replaces no other check.
+    fn verify_key(&self, end_entity: &CertificateDer<'_>) -> Result<(), Error> {
+        let key = PinnedKey::of(end_entity).ok_or(CertificateError::BadEncoding)?;
+        if self.pinned_keys.is_empty() || self.pinned_keys.contains(&key) { Ok(()) } else { Err(not_pinned(key)) }
     }
 
     /// Has webpki verify a certificate that is trusted for itself. Asked about it alone, without any authority, webpki

@@ -290,6 +290,7 @@ mod tests {
                     trust: Trust::Plaintext,
                     target: target.clone(),
                 },
+                tls: crate::trust::ClientTls::PLAIN,
                 timeouts: Timeouts { connect: SECOND, first_byte: SECOND, idle: SECOND },
                 pool: PoolLimits { connections: 8, idle_timeout: SECOND },
                 breaker: BreakerLimits { failures: 0, longest_pause: SECOND },

@@ -8,7 +8,7 @@ use super::breaker::BreakerLimits;
 use super::dial::next_hop::NextHop;
 use super::dial::proxy_credentials::ProxyCredentials;
 use crate::signing::SigningTarget;
-use crate::trust::Anchors;
+use crate::trust::{Anchors, ClientTls};
 
 /// How one endpoint is called. A [`Client`](super::Client) is made from these settings and from no other, and may be
 /// kept for as long as they are equal as a whole.
@@ -16,6 +16,8 @@ use crate::trust::Anchors;
 pub struct CallSettings {
     /// Which endpoint is called.
     pub endpoint: EndpointSettings,
+    /// What is asked of TLS beyond a certificate that is trusted, and which certificate is shown.
+    pub tls: ClientTls,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// How many idle connections are kept.

@@ -183,6 +183,7 @@ mod tests {
                     trust: Trust::Plaintext,
                     target: SigningTarget { host: "endpoint.example".to_owned(), path: "/".to_owned() },
                 },
+                tls: crate::trust::ClientTls::PLAIN,
                 timeouts: Timeouts { connect: second, first_byte: second, idle: second },
                 pool: PoolLimits { connections: 8, idle_timeout: 60 * second },
                 breaker: BreakerLimits { failures: 0, longest_pause: second },

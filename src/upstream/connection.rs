@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
-use super::error::SendError;
+use super::error::{SendError, is_about_our_certificate};
 use super::request::Outgoing;
 use super::socket::{Look, Socket};
 use crate::clock::Deadline;
@@ -34,6 +34,8 @@ pub struct Connection {
     buffer: ReceiveBuffer,
     /// How many bytes the next read may take.
     read_size: usize,
+    /// Whether the endpoint has ever said anything on it.
+    has_answered: bool,
     clock: Deadline,
 }
 
@@ -47,6 +49,7 @@ impl Connection {
             request: Outgoing::none(),
             buffer: ReceiveBuffer::default(),
             read_size: READ,
+            has_answered: false,
             clock,
         })
     }
@@ -115,6 +118,9 @@ impl Connection {
                         return Poll::Ready(Ok(answer));
                     }
                 }
+                Poll::Ready(Err(error)) if !self.has_answered && is_about_our_certificate(&error) => {
+                    return Poll::Ready(Err(SendError::ClientRefused(error)));
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::BrokenOff(error))),
                 Poll::Pending => {
                     ready!(self.clock.poll(cx));
@@ -152,6 +158,7 @@ impl Connection {
         let read = pin!(self.socket.read_buf(self.buffer.space(0))).poll(cx);
         self.buffer.rest();
         let read = ready!(read)?;
+        self.has_answered |= read > 0;
         self.read_size = if read == offered { MORE_READ } else { READ };
         Poll::Ready(Ok(read))
     }

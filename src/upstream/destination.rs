@@ -10,7 +10,7 @@ use super::call_settings::{CallSettings, EndpointSettings, Trust, TunnelSettings
 use super::dial::connect::{Endpoint, Security};
 use super::dial::tunnel::Tunnel;
 use crate::signing::SigningTarget;
-use crate::trust::{self, RootsError, server_name};
+use crate::trust::{self, ClientTls, RootsError, server_name};
 
 /// An endpoint, how it is called, and what is known of it when it fails.
 pub struct Destination {
@@ -40,7 +40,7 @@ impl Destination {
     /// # Errors
     /// [`DestinationError`].
     pub fn new(route: &str, settings: CallSettings, before: Option<&Self>) -> Result<Self, DestinationError> {
-        let endpoint = connectable(route, &settings.endpoint)?;
+        let endpoint = connectable(route, &settings)?;
         let (endpoint, breaker) = match before.filter(|before| before.settings.endpoint == settings.endpoint) {
             Some(before) => (endpoint.knowing(&before.endpoint), before.breaker.with_limits(settings.breaker)),
             None => (endpoint, Breaker::new(route, settings.breaker)),
@@ -79,13 +79,14 @@ impl Destination {
     }
 }
 
-fn connectable(route: &str, settings: &EndpointSettings) -> Result<Endpoint, DestinationError> {
-    let EndpointSettings { name, next_hop, tunnel, trust, target: _ } = settings;
+fn connectable(route: &str, settings: &CallSettings) -> Result<Endpoint, DestinationError> {
+    let tls = &settings.tls;
+    let EndpointSettings { name, next_hop, tunnel, trust, target: _ } = &settings.endpoint;
     let security = match trust {
         Trust::Plaintext => Security::Plaintext,
         Trust::Roots(roots) => {
             let verified = server_name(name).ok_or(DestinationError::HostName)?;
-            Security::Tls(trust::client_config(Arc::clone(roots))?, verified)
+            Security::Tls(trust::client_config(Arc::clone(roots), tls)?, verified)
         }
     };
     let tunnel = tunnel.as_ref().map(live_tunnel).transpose()?;
@@ -98,7 +99,7 @@ fn live_tunnel(settings: &TunnelSettings) -> Result<Tunnel, DestinationError> {
         Trust::Plaintext => None,
         Trust::Roots(roots) => {
             let verified = server_name(proxy).ok_or(DestinationError::ProxyName)?;
-            Some((trust::client_config(Arc::clone(roots))?, verified))
+            Some((trust::client_config(Arc::clone(roots), &ClientTls::PLAIN)?, verified))
         }
     };
     Ok(Tunnel { authority: authority.clone(), tls, credentials: credentials.clone() })

@@ -43,6 +43,9 @@ pub enum SendError {
     /// The endpoint does not speak TLS, or no version or cipher that we support.
     #[error("the endpoint's TLS handshake failed")]
     Tls(#[source] io::Error),
+    /// The endpoint does not take us for a client: it wants a certificate, or another one.
+    #[error("the endpoint does not accept the client certificate of the route, or wants one")]
+    ClientRefused(#[source] io::Error),
     /// The connection ended before TLS was established.
     #[error("the endpoint broke off the TLS handshake")]
     HandshakeCut(#[source] io::Error),
@@ -92,6 +95,7 @@ impl SendError {
             | Self::ConnectTimeout
             | Self::Certificate(_)
             | Self::Tls(_)
+            | Self::ClientRefused(_)
             | Self::HandshakeCut(_)
             | Self::NeverSent(_) => Delivery::NotSent,
             Self::AnswerTimeout
@@ -115,6 +119,7 @@ impl SendError {
             | Self::ConnectTimeout
             | Self::Certificate(_)
             | Self::Tls(_)
+            | Self::ClientRefused(_)
             | Self::HandshakeCut(_)
             | Self::NeverSent(_)
             | Self::AnswerTimeout
@@ -136,6 +141,7 @@ impl SendError {
             | Self::ConnectTimeout
             | Self::Certificate(_)
             | Self::Tls(_)
+            | Self::ClientRefused(_)
             | Self::AnswerTimeout
             | Self::Garbled(_)
             | Self::BadAnswer(_)
@@ -155,6 +161,7 @@ impl SendError {
             Self::Down(_)
             | Self::Certificate(_)
             | Self::Tls(_)
+            | Self::ClientRefused(_)
             | Self::NeverSent(_)
             | Self::BrokenOff(_)
             | Self::Garbled(_)
@@ -162,4 +169,30 @@ impl SendError {
             | Self::Withheld { .. } => None,
         }
     }
+}
+
+/// Whether TLS ended with the word that our certificate is missing or not accepted.
+///
+/// With TLS 1.3 the word comes after we count the connection as established, and may have written a request. As long as
+/// nothing else has come on the connection, the endpoint has not finished the handshake either, so it has not read a
+/// byte of that request: RFC 8446 section 4.4.2.4.
+pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let alert = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(alert)) => alert,
+        Some(_) | None => return false,
+    };
+    [
+        Alert::CertificateRequired,
+        Alert::BadCertificate,
+        Alert::UnsupportedCertificate,
+        Alert::CertificateRevoked,
+        Alert::CertificateExpired,
+        Alert::CertificateUnknown,
+        Alert::UnknownCA,
+        Alert::AccessDenied,
+        // the proof that we have its key does not fit
+        Alert::DecryptError,
+    ]
+    .contains(alert)
 }

@@ -207,7 +207,7 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trust::{Anchors, client_config, provider};
+    use crate::trust::{Anchors, ClientTls, client_config, provider};
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::{ServerConfig, ServerConnection, StreamOwned};
     use std::io::{Read as _, Write as _};
@@ -240,7 +240,7 @@ mod tests {
             endpoint.flush().unwrap();
             endpoint
         });
-        let connector = TlsConnector::from(client_config(Arc::new(anchors)).unwrap());
+        let connector = TlsConnector::from(client_config(Arc::new(anchors), &ClientTls::PLAIN).unwrap());
         let tcp = Watched::new(TcpStream::connect(address).await.unwrap());
         let tls = connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await.unwrap();
         let mut socket = Socket::Tls(Box::new(tls));

@@ -102,8 +102,9 @@ fn authorities_that_others_can_write_or_replace_are_refused_and_not_adopted_late
     mode(&file, 0o644);
     let proxy = setup.clone().start();
     proxy.post(FORM).expect(200);
-    fs::write(&file, Authority::new().pem).unwrap();
+    // in this order: the file is noticed without a signal, too
     mode(&file, 0o666);
+    fs::write(&file, Authority::new().pem).unwrap();
     proxy.signal(rustix::process::Signal::HUP);
     proxy.log.wait_for("refusal", |line| {
         let refused = line.contains("is not used: what was served before stays in use");

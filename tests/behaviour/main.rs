@@ -15,6 +15,7 @@ mod harness;
 mod admin;
 mod age_plugins;
 mod audit;
+mod client_certificates;
 mod clock;
 mod configured;
 mod confined;

@@ -34,6 +34,13 @@ impl Authority {
         Arc::new(rustls::sign::CertifiedKey::new(vec![certificate.der().clone()], key))
     }
 
+    /// A certificate for `names` and its key, in PEM.
+    pub fn pair(&self, names: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A server with a certificate for `names`, valid from the year `from` to the year `until`.
     pub fn server(&self, names: &[&str], (from, until): (i32, i32)) -> ServerConfig {
         let key = KeyPair::generate().unwrap();

@@ -6,7 +6,7 @@ use super::egress;
 use super::error::BuildError;
 use crate::config::settings::{self, RouteLimits, RouteTimeouts, Transport};
 use crate::signing::SigningTarget;
-use crate::trust::{self, Anchors, Roots, RootsError};
+use crate::trust::{self, Anchors, ClientTls, IdentityError, Roots, RootsError};
 use crate::upstream::{
     BreakerLimits, CallSettings, Destination, DestinationError, EndpointSettings, PoolLimits, Timeouts, Trust,
     TunnelSettings,
@@ -44,8 +44,10 @@ pub(crate) fn destination(
         DestinationError::ProxyName => BuildError::ProxyName { name: route.name.clone() },
     };
     let trust = trust_of(&route.endpoint.transport, platform).map_err(|error| failed(error.into()))?;
+    let tls = client_tls(&route.endpoint.transport);
+    let tls = tls.map_err(|source| BuildError::Identity { name: route.name.clone(), source })?;
     let tunnel = tunnel(route, platform)?;
-    let settings = call_settings(route, trust, tunnel, workers);
+    let settings = call_settings(route, (trust, tls), tunnel, workers);
     match before {
         Some(before) if *before.settings() == settings => Ok(Arc::clone(before)),
         Some(_) | None => {
@@ -58,7 +60,14 @@ pub(crate) fn destination(
 fn trust_of(transport: &Transport, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
     match transport {
         Transport::Plaintext => Ok(Trust::Plaintext),
-        Transport::Tls { trust } => roots_of(trust, platform),
+        Transport::Tls { trust, .. } => roots_of(trust, platform),
+    }
+}
+
+fn client_tls(transport: &Transport) -> Result<ClientTls, IdentityError> {
+    match transport {
+        Transport::Plaintext => Ok(ClientTls::PLAIN),
+        Transport::Tls { client, .. } => ClientTls::load(client),
     }
 }
 
@@ -86,7 +95,7 @@ fn tunnel(route: &settings::Route, platform: &mut PlatformRoots) -> Result<Optio
 /// divided among its workers.
 fn call_settings(
     route: &settings::Route,
-    trust: Trust,
+    (trust, tls): (Trust, ClientTls),
     tunnel: Option<TunnelSettings>,
     workers: usize,
 ) -> CallSettings {
@@ -109,7 +118,7 @@ fn call_settings(
         limits: RouteLimits { body: _, form: _, in_flight: _, pool, failures },
         timeouts: RouteTimeouts { connect, first_byte, idle, pool_idle, probe },
     } = route;
-    // `trust` was made of the transport, and `tunnel` of the egress
+    // `trust` and `tls` were made of the transport, and `tunnel` of the egress
     let settings::Endpoint { transport: _, host: _, port: _, path, next_hop } = endpoint;
     CallSettings {
         endpoint: EndpointSettings {
@@ -119,6 +128,7 @@ fn call_settings(
             trust,
             target: SigningTarget { host: endpoint.authority(), path: path.clone() },
         },
+        tls,
         timeouts: Timeouts { connect: *connect, first_byte: *first_byte, idle: *idle },
         pool: PoolLimits { connections: pool.div_ceil(workers), idle_timeout: *pool_idle },
         breaker: BreakerLimits { failures: *failures, longest_pause: *probe },

@@ -6,7 +6,7 @@ use super::egress::CredentialsError;
 use super::shared_listener::ListenerError;
 use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
-use crate::trust::RootsError;
+use crate::trust::{IdentityError, RootsError};
 
 /// Why a graph cannot be built from settings.
 #[derive(Debug, Error)]
@@ -26,6 +26,14 @@ pub enum BuildError {
         name: Name,
         /// Why not.
         source: RootsError,
+    },
+    /// The certificate that a route is to show to its endpoint cannot be used.
+    #[error("route.{name}")]
+    Identity {
+        /// The route's name.
+        name: Name,
+        /// Why not.
+        source: IdentityError,
     },
     /// The endpoint's host is neither an address nor a name that a certificate can be for.
     #[error("route.{name}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
@@ -84,7 +92,9 @@ impl BuildError {
             Self::ProxyCredentials { source: CredentialsError::Guarded(source), .. } if source.is_permissions() => {
                 LoadErrorKind::Permissions
             }
+            Self::Identity { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Roots { .. }
+            | Self::Identity { .. }
             | Self::HostName { .. }
             | Self::ProxyRoots { .. }
             | Self::ProxyName { .. }

@@ -219,7 +219,7 @@ fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
         path: endpoint.path.clone(),
         roots: match &endpoint.transport {
             Transport::Plaintext => None,
-            Transport::Tls { trust } => Some(trust.clone()),
+            Transport::Tls { trust, client: _ } => Some(trust.clone()),
         },
         token_file,
     }

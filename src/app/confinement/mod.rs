@@ -34,6 +34,7 @@ pub(crate) fn confinement(
     let mut read = BTreeSet::new();
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
+    read.extend(settings.routes.iter().flat_map(identity_files).flat_map(directories_of));
     let user = User::current();
     read.extend(settings.routes.iter().filter_map(proxy_credentials).flat_map(directories_of));
     let public_files = file.into_iter().chain(settings.routes.iter().flat_map(ca_files));
@@ -125,9 +126,17 @@ fn guarded_files<'s>(
     keys: &'s [WatchedKey],
 ) -> impl Iterator<Item = PathBuf> {
     let listeners = settings.listeners.iter().flat_map(refreshed_files);
-    let routes = settings.routes.iter().flat_map(|route| ca_files(route).chain(proxy_credentials(route)));
+    let routes = route_files(settings);
     let public = file.into_iter().chain(routes).chain(listeners);
     keys.iter().flat_map(|key| key.store.watched()).chain(public.map(Path::to_owned))
+}
+
+/// The files with which routes know their endpoints, and show themselves there. They are read again when they change.
+pub(crate) fn route_files(settings: &Settings) -> impl Iterator<Item = &Path> {
+    settings
+        .routes
+        .iter()
+        .flat_map(|route| ca_files(route).chain(proxy_credentials(route)).chain(identity_files(route)))
 }
 
 /// The files of a listener that are read again while it serves.
@@ -139,8 +148,8 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
         Some(TokenKeys::Url { endpoint, token_file }) => {
             files.extend(token_file.as_deref());
             match &endpoint.transport {
-                Transport::Tls { trust: Roots::File(path) } => files.push(path),
-                Transport::Tls { trust: Roots::Platform } | Transport::Plaintext => {}
+                Transport::Tls { trust: Roots::File(path), .. } => files.push(path),
+                Transport::Tls { trust: Roots::Platform, .. } | Transport::Plaintext => {}
             }
         }
     }
@@ -154,10 +163,19 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
+/// The files that a route shows itself with to its endpoint.
+fn identity_files(route: &Route) -> impl Iterator<Item = &Path> {
+    let identity = match &route.endpoint.transport {
+        Transport::Tls { client, .. } => client.identity.as_ref(),
+        Transport::Plaintext => None,
+    };
+    identity.into_iter().flat_map(|files| [files.certificate.as_path(), files.key.as_path()])
+}
+
 /// The CA files of a route: for its endpoint, and for the proxy on the way there.
 fn ca_files(route: &Route) -> impl Iterator<Item = &Path> {
     let endpoint = match &route.endpoint.transport {
-        Transport::Tls { trust } => Some(trust),
+        Transport::Tls { trust, .. } => Some(trust),
         Transport::Plaintext => None,
     };
     let proxy = route.egress.proxy().and_then(|proxy| proxy.roots.as_ref());

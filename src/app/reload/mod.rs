@@ -2,4 +2,5 @@
 
 pub(crate) mod reloader;
 pub(crate) mod restart;
+mod route_files;
 pub(crate) mod source;

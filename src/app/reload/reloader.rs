@@ -1,6 +1,7 @@
-//! The thread that reads the configuration again, after a change or SIGHUP, and serves it only when all of it can be
-//! used.
+//! The thread that reads the configuration again, after a change of it or of a route's files, or after SIGHUP, and
+//! serves it only when all of it can be used.
 
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -9,10 +10,13 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::restart::{Granted, NeedsRestart, needs_restart};
+use super::route_files::RouteFiles;
 use super::source::Source;
 use crate::app::build::error::BuildError;
 use crate::app::build::graph::Graph;
+use crate::app::confinement::route_files;
 use crate::app::serve::serving::Serving;
+use crate::config::settings::Settings;
 use crate::config::{self, ConfigError, Text};
 use crate::directories::Directories;
 use crate::error_chain::causes;
@@ -81,11 +85,22 @@ impl Reloader {
         report: Report,
     ) -> std::io::Result<Self> {
         let (signals, inbox) = mpsc::channel();
-        let directory = watch(&source, signals.clone());
         let seen = source.served.clone().unwrap_or_default();
         let current = serving.current();
+        let directories = watch(&source, current.settings(), signals.clone());
+        let files = RouteFiles::of(route_files(current.settings()));
         current.metrics.configuration.is_served(current.generation(), source.served.as_deref());
-        let thread_state = ReloadThread { serving, source, granted, report, inbox, directory, seen };
+        let thread_state = ReloadThread {
+            serving,
+            source,
+            granted,
+            report,
+            inbox,
+            signals: signals.clone(),
+            directories,
+            seen,
+            files,
+        };
         thread::Builder::new().name("reload".to_owned()).spawn(move || thread_state.run())?;
         Ok(Self { signals })
     }
@@ -102,13 +117,16 @@ impl Drop for Reloader {
     }
 }
 
-/// Watches the directory of the file. Where that fails, polling finds changes.
-fn watch(source: &Source, signals: Sender<Signal>) -> Option<Directories> {
-    let file = source.file.as_deref()?;
+/// Watches the directories of the configuration and of the files of routes. Where that fails, polling finds changes.
+fn watch(source: &Source, settings: &Settings, signals: Sender<Signal>) -> Option<Directories> {
+    let files: Vec<&Path> = source.file.as_deref().into_iter().chain(route_files(settings)).collect();
+    if files.is_empty() {
+        return None;
+    }
     let changed = move || {
         let _ended = signals.send(Signal::Changed);
     };
-    let armed = Directories::of([file], changed).and_then(|mut directory| {
+    let armed = Directories::of(files, changed).and_then(|mut directory| {
         directory.arm()?;
         Ok(directory)
     });
@@ -116,7 +134,8 @@ fn watch(source: &Source, signals: Sender<Signal>) -> Option<Directories> {
         .inspect_err(|error| {
             tracing::warn!(
                 %error,
-                "the configuration's directory cannot be watched: it is looked at every half minute"
+                "the directories of the configuration and of routes' files cannot all be watched: they are looked at \
+                 every half minute"
             );
         })
         .ok()
@@ -129,10 +148,13 @@ struct ReloadThread {
     granted: Granted,
     report: Report,
     inbox: Receiver<Signal>,
-    directory: Option<Directories>,
+    signals: Sender<Signal>,
+    directories: Option<Directories>,
     /// The digest of the text that was read last, or why it could not be read. A configuration that was refused is not
     /// tried again every half minute.
     seen: String,
+    /// The files of routes, as they were looked at last.
+    files: RouteFiles,
 }
 
 impl ReloadThread {
@@ -140,7 +162,7 @@ impl ReloadThread {
         let mut signal = Signal::Changed;
         while signal != Signal::Stop {
             // a symlink may lead elsewhere now; where a directory cannot be watched, the poll finds changes
-            let _armed = self.directory.as_mut().map(Directories::arm);
+            let _armed = self.directories.as_mut().map(Directories::arm);
             self.read_again(signal);
             signal = match self.inbox.recv_timeout(POLL) {
                 Ok(Signal::Changed) => self.settle(),
@@ -169,24 +191,34 @@ impl ReloadThread {
         let environment = config::process_environment();
         let text = Text::read(self.source.file.as_deref(), config::writable_configuration(&environment));
         let fingerprint = text.as_ref().map_or_else(ToString::to_string, |text| text.sha256().unwrap_or_default());
-        if signal != Signal::Requested && self.seen == fingerprint {
+        let files = RouteFiles::of(route_files(self.serving.current().settings()));
+        let are_same_files = files == self.files;
+        self.files = files;
+        if signal != Signal::Requested && are_same_files && self.seen == fingerprint {
             return;
         }
         let settings = text.and_then(|text| text.settings(environment));
         let current = self.serving.current();
         self.seen.clone_from(&fingerprint);
-        if signal != Signal::Requested && settings.as_ref().is_ok_and(|settings| settings == current.settings()) {
+        if signal != Signal::Requested
+            && are_same_files
+            && settings.as_ref().is_ok_and(|settings| settings == current.settings())
+        {
             // only comments have changed, or a refused change was undone
             current.metrics.configuration.is_served(current.generation(), self.digest());
             tracing::info!("the configuration file was changed, and its configuration is the one in use");
             return;
         }
+        // looked at before they are read, so that no change since then is missed
+        let files = settings.as_ref().ok().map(|settings| RouteFiles::of(route_files(settings)));
         (self.report)(ReloadEvent::Begun);
         match self.attempt(settings.map_err(ReloadError::Configuration)) {
             Ok(graph) => {
                 graph.metrics.configuration.is_served(graph.generation(), self.digest());
                 graph.metrics.configuration.count_reload();
                 (self.report)(ReloadEvent::InUse(&graph));
+                self.files = files.unwrap_or_else(|| RouteFiles::of([]));
+                self.directories = watch(&self.source, graph.settings(), self.signals.clone());
             }
             Err(error) => {
                 current.metrics.configuration.count_refusal();
@@ -200,7 +232,7 @@ impl ReloadThread {
         self.source.file.as_ref().map(|_| self.seen.as_str())
     }
 
-    fn attempt(&self, settings: Result<config::settings::Settings, ReloadError>) -> Result<Arc<Graph>, ReloadError> {
+    fn attempt(&self, settings: Result<Settings, ReloadError>) -> Result<Arc<Graph>, ReloadError> {
         let settings = settings?;
         let current = self.serving.current();
         let reasons = needs_restart(&current, &settings, &self.granted, &self.source);

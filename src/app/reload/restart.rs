@@ -58,9 +58,9 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
         }
     }
     for route in &new.routes {
-        let platform = Transport::Tls { trust: Roots::Platform };
+        let directly = matches!(route.endpoint.transport, Transport::Tls { trust: Roots::Platform, .. });
         let by_proxy = route.egress.proxy().is_some_and(|proxy| proxy.roots == Some(Roots::Platform));
-        if (route.endpoint.transport == platform || by_proxy) && !current.has_platform_roots() {
+        if (directly || by_proxy) && !current.has_platform_roots() {
             add(
                 format!("route.{}", route.name),
                 "the platform's root certificates were not read at the start".to_owned(),

@@ -29,7 +29,7 @@ use crate::credentials::WatchedKey;
 use crate::downstream::dates::Dates;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{Target, WhenFull};
-use crate::trust::Roots;
+use crate::trust::{ClientTlsSettings, IdentityFiles, MinimumTls, Roots};
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -238,13 +238,33 @@ fn route_section(found: &mut Findings, route: &Route) {
         section.detail(format!("chosen by path: {}", route.path));
     }
     match &route.endpoint.transport {
-        Transport::Tls { trust: Roots::Platform } => section.detail("tls: verified against the platform's roots"),
-        Transport::Tls { trust: Roots::File(path) } => {
+        Transport::Tls { trust: Roots::Platform, .. } => section.detail("tls: verified against the platform's roots"),
+        Transport::Tls { trust: Roots::File(path), .. } => {
             section.detail(format!("tls: verified against {}", path.display()))
         }
         Transport::Plaintext => section.detail("tls: none, plain HTTP"),
     }
+    match &route.endpoint.transport {
+        Transport::Tls { client, .. } => client_tls(section, client),
+        Transport::Plaintext => {}
+    }
     egress::describe(section, &route.egress);
+}
+
+/// What a route asks of TLS beside, and what it shows.
+fn client_tls(section: &mut Section, client: &ClientTlsSettings) {
+    let ClientTlsSettings { minimum, pinned_keys, identity } = client;
+    if let Some(IdentityFiles { certificate, key }) = identity {
+        section.detail(format!("tls: shows the certificate in {}, key {}", certificate.display(), key.display()));
+    }
+    match minimum {
+        MinimumTls::V12 => {}
+        MinimumTls::V13 => section.detail("tls: 1.3 only"),
+    }
+    if !pinned_keys.is_empty() {
+        let pinned: Vec<_> = pinned_keys.iter().map(ToString::to_string).collect();
+        section.detail(format!("tls: the endpoint's key must be {}", pinned.join(" or ")));
+    }
 }
 
 /// Whether the store has a key that has not expired. One that has to be proven first is not in use yet.

@@ -9,7 +9,7 @@ use super::name::Name;
 use crate::authorize::ActionPattern;
 use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
 use crate::signing::{ClockSource, Scheme, SignatureMethod};
-use crate::trust::Roots;
+use crate::trust::{ClientTlsSettings, Roots};
 use crate::upstream::NextHop;
 
 /// One `[route.NAME]`: an endpoint and how to call it.
@@ -131,6 +131,8 @@ pub enum Transport {
     Tls {
         /// `ca_file`.
         trust: Roots,
+        /// `client_certificate`, `client_key`, `pinned_public_keys` and `minimum_tls`.
+        client: ClientTlsSettings,
     },
     /// `http`: by a loopback address or a Unix socket, or anywhere with `danger_plaintext = true`.
     Plaintext,

@@ -7,9 +7,10 @@ use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, flag, shown, text};
 use crate::config::settings::{Endpoint, Transport};
+use crate::config::tables::endpoint_tls;
 use crate::signing::authority::{Authority, is_loopback};
 use crate::signing::{EndpointUrl, Scheme};
-use crate::trust::Roots;
+use crate::trust::{ClientTlsSettings, Roots};
 use crate::upstream::NextHop;
 
 /// What `danger_plaintext` says.
@@ -19,19 +20,20 @@ enum Plaintext {
     DangerAnywhere,
 }
 
-/// Reads `endpoint`, `connect`, `ca_file` and `danger_plaintext` of a route.
+/// Reads `endpoint`, `connect`, `ca_file`, `danger_plaintext` and what is asked of TLS.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
     const WHY: &str = "say where signed requests go, e.g. \"https://importexport.amazonaws.com/\"";
     let url = table.required("endpoint", WHY, url);
     let directory = table.directory();
     let connect = table.get("connect", None, |given| next_hop(given).map(Some));
     let ca_file = table.get("ca_file", None, |given| directory.file(given).map(Some));
+    let client = endpoint_tls::read(table);
     let danger = table.get("danger_plaintext", Plaintext::LoopbackOnly, |given| {
         flag(given).map(|danger| if danger { Plaintext::DangerAnywhere } else { Plaintext::LoopbackOnly })
     });
-    let (url, connect, ca_file, danger) = (url?, connect?, ca_file?, danger?);
+    let (url, connect, ca_file, client, danger) = (url?, connect?, ca_file?, client?, danger?);
     let transport = match url.scheme {
-        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Roots::Platform, Roots::File) },
+        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Roots::Platform, Roots::File), client },
         Scheme::Http => plaintext(table, &url, connect.as_ref(), ca_file.as_deref(), danger)?,
     };
     Some(endpoint(transport, &url, connect))
@@ -56,7 +58,10 @@ pub(crate) fn read_keys(table: &mut Table<'_>, ca_file: Option<PathBuf>) -> Opti
         return Some(None);
     };
     let transport = match url.scheme {
-        Scheme::Https => Transport::Tls { trust: ca_file.map_or(Roots::Platform, Roots::File) },
+        Scheme::Https => {
+            let trust = ca_file.map_or(Roots::Platform, Roots::File);
+            Transport::Tls { trust, client: ClientTlsSettings::PLAIN }
+        }
         Scheme::Http if !is_loopback(&url.host) => {
             let why = "over http whoever is on the way could put keys of their own in";
             table.fault("jwks_url", format!("`{}` is not this machine, and {why}: write https", url.host));
@@ -100,7 +105,8 @@ fn plaintext(
     if ca_file.is_some() {
         table.fault("ca_file", "is for https endpoints, and this one is http: remove one of the two");
     }
-    (allowed && ca_file.is_none()).then_some(Transport::Plaintext)
+    endpoint_tls::refuse(table);
+    (allowed && ca_file.is_none() && !endpoint_tls::is_given(table)).then_some(Transport::Plaintext)
 }
 
 fn url(given: &Given<'_>) -> Result<EndpointUrl, String> {

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::config::sample::{faults, settings};
     use crate::config::settings::Transport;
-    use crate::trust::Roots;
+    use crate::trust::{ClientTlsSettings, Roots};
 
     fn with(lines: &str) -> String {
         format!(
@@ -121,7 +121,8 @@ mod tests {
                      jwks_ca_file = \"/ca.crt\"\njwks_token_file = \"/token\"";
         let TokenKeys::Url { endpoint, token_file } = keys(lines) else { panic!("a URL") };
         assert_eq!(endpoint.url(), "https://kubernetes.default.svc/openid/v1/jwks");
-        assert_eq!(endpoint.transport, Transport::Tls { trust: Roots::File("/ca.crt".into()) });
+        let trust = Roots::File("/ca.crt".into());
+        assert_eq!(endpoint.transport, Transport::Tls { trust, client: ClientTlsSettings::PLAIN });
         assert_eq!(token_file, Some("/token".into()));
         let TokenKeys::Url { endpoint, token_file } = keys("jwks_url = \"http://127.0.0.1:8001/keys\"") else {
             panic!("a URL")

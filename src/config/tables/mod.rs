@@ -5,6 +5,7 @@ pub(crate) mod callers;
 pub(crate) mod client;
 pub(crate) mod egress;
 pub(crate) mod endpoint;
+pub(crate) mod endpoint_tls;
 pub(crate) mod key;
 pub(crate) mod listener;
 pub(crate) mod listener_tls;

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::config::sample::{LEAST, fault, faults, route, settings, with};
     use crate::config::settings::Transport;
-    use crate::trust::Roots;
+    use crate::trust::{ClientTlsSettings, Roots};
 
     const IMPORT_EXPORT: [&str; 6] =
         ["CancelJob", "CreateJob", "GetShippingLabel", "GetStatus", "ListJobs", "UpdateJob"];
@@ -192,7 +192,10 @@ mod tests {
         let read = route("");
         assert_eq!(read.name.as_str(), "ie");
         assert_eq!(read.key.as_str(), "main");
-        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Roots::Platform });
+        assert_eq!(
+            read.endpoint.transport,
+            Transport::Tls { trust: Roots::Platform, client: ClientTlsSettings::PLAIN }
+        );
         assert_eq!(read.endpoint.authority(), "importexport.amazonaws.com");
         assert!(read.hosts.is_empty() && read.forward_headers.is_empty());
         assert_eq!(read.accept, [FormPlace::PostBody]);
@@ -223,7 +226,8 @@ mod tests {
              timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
         );
         assert_eq!((read.path.as_str(), read.key.as_str()), ("/ie", "main"));
-        assert_eq!(read.endpoint.transport, Transport::Tls { trust: Roots::File("/ca.pem".into()) });
+        let trust = Roots::File("/ca.pem".into());
+        assert_eq!(read.endpoint.transport, Transport::Tls { trust, client: ClientTlsSettings::PLAIN });
         assert_eq!((read.hosts, read.forward_headers), (vec!["ie.internal".into()], vec!["traceparent".into()]));
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
         assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], ClockSource::Host));

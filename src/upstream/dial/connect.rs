@@ -19,7 +19,7 @@ use super::tunnel::Tunnel;
 use crate::trust::told;
 use crate::upstream::connection::Connection;
 use crate::upstream::egress_error::EgressError;
-use crate::upstream::error::SendError;
+use crate::upstream::error::{SendError, is_about_our_certificate};
 use crate::upstream::socket::{Socket, Watched};
 use crate::upstream::stream::Stream;
 
@@ -168,6 +168,7 @@ async fn fastest(addresses: &Addresses, candidates: &[SocketAddr]) -> io::Result
 fn tls_error(error: io::Error) -> SendError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => SendError::Certificate(told(error)),
+        Some(_) if is_about_our_certificate(&error) => SendError::ClientRefused(error),
         Some(_) => SendError::Tls(error),
         None => SendError::HandshakeCut(error),
     }

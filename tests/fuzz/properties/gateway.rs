@@ -50,6 +50,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
             trust: Trust::Plaintext,
             target: target(),
         },
+        tls: countersign::trust::ClientTls::PLAIN,
         timeouts: Timeouts { connect: AGES, first_byte: AGES, idle: AGES },
         pool: PoolLimits { connections: 4, idle_timeout: AGES },
         breaker: BreakerLimits { failures: 0, longest_pause: AGES },

@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::fetch::client::{RequestError, Security, send};
-use crate::trust::{Anchors, RootsError, client_config, platform_certificates, server_name};
+use crate::trust::{Anchors, ClientTls, RootsError, client_config, platform_certificates, server_name};
 
 /// The variable that names a file of authorities to AWS's tools.
 pub(super) const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
@@ -87,7 +87,7 @@ impl Http {
         if let Some(path) = ca_bundle.filter(|_| anchors.is_empty()) {
             return Err(HttpError::NoCertificate(path.to_owned()));
         }
-        Ok(Self { tls: client_config(Arc::new(anchors))? })
+        Ok(Self { tls: client_config(Arc::new(anchors), &ClientTls::PLAIN)? })
     }
 }
 
