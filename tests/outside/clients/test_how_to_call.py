@@ -16,7 +16,7 @@ import pytest
 from importexport import KEY_ID, SECRET
 from verifying_upstream import Answer, verifying_upstream
 
-TIMEOUT = 120  # seconds; compilers, on a busy machine
+TIMEOUT = 300  # seconds; compilers, on a busy machine
 PAGES = documents.TOP / "docs/how-to"
 # where `npm ci` has put what package.json beside this file names
 NODE_MODULES = pathlib.Path(os.environ.get("COUNTERSIGN_NODE_MODULES", documents.TOP / "target/npm/node_modules"))
