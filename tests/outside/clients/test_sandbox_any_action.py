@@ -101,6 +101,17 @@ def test_an_unsigned_call_is_signed_by_the_proxy_and_echoed(sandbox, proxy, serv
     assert KEY_ID.encode() not in seen[0]
 
 
+def test_a_route_chosen_by_its_path_is_called_with_that_path_and_signs_the_endpoints(sandbox, proxy):
+    """As config/gateway.toml has it: no client needs a name that resolves."""
+    to_sandbox = proxy(sandbox.url + "/", route='path = "/sdb"\nprofile = { errors = "ec2" }')
+    client = unsigned_client("sdb", to_sandbox.url + "/sdb")
+    seen = documents(client)
+    client.list_domains(MaxNumberOfDomains=5)
+    assert echoed(seen[0]) == {"Action": "ListDomains", "MaxNumberOfDomains": "5", "Version": VERSIONS["sdb"]}
+    # what the sandbox verified was signed for `/`, the endpoint's own path
+    assert refused(unsigned_client("sdb", to_sandbox.url).list_domains)[0] == 404
+
+
 def test_a_batch_of_the_greatest_size_passes(sandbox):
     client = signing_client("sdb", sandbox.url)
     seen = documents(client)
