@@ -16,6 +16,8 @@ pub enum ExitCode {
     Data,
     /// 69, EX_UNAVAILABLE: a key store cannot give its key.
     KeyStoreUnavailable,
+    /// 69 as well: an endpoint cannot be reached, or refuses the probe (`check --online`).
+    EndpointUnavailable,
     /// 70, EX_SOFTWARE: a bug in countersign.
     Bug,
     /// 71, EX_OSERR: the system refused a resource (a port in use, a file that cannot be written).
@@ -33,7 +35,7 @@ impl ExitCode {
         match self {
             Self::Negative => 1,
             Self::Data => 65,
-            Self::KeyStoreUnavailable => 69,
+            Self::KeyStoreUnavailable | Self::EndpointUnavailable => 69,
             Self::Bug => 70,
             Self::System => 71,
             Self::Permissions => 77,

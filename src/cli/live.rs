@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use super::exit::{ExitCode, Failure, FaultLine};
 use crate::app::confinement::kept_access::KeptAccess;
 use crate::app::serve::remedy::Remedy;
-use crate::app::{self, BuildError, Graph, StartError, capacity};
+use crate::app::{self, StartError, capacity};
 use crate::clock;
 use crate::config::settings::Settings;
 use crate::config::{self, StrayVariable};
 use crate::confine::{self, Confinement, Posture, UnixSockets};
-use crate::credentials::{ActiveKey, LoadErrorKind, Mac, SignatureMethod, WatchedKey};
+use crate::credentials::{ActiveKey, Mac, SignatureMethod, WatchedKey};
 use crate::telemetry::log::{self, LastLines};
 
 /// Reads the configuration: the file, if one is named, and the environment.
@@ -66,28 +66,6 @@ pub(crate) fn initialise_log(settings: &Settings) -> Result<LastLines, Failure> 
 pub(crate) fn claim_descriptors(settings: &Settings) -> Result<(), Failure> {
     capacity::raise_descriptors();
     capacity::check_descriptors(settings).map_err(|error| Failure::because(ExitCode::System, &error))
-}
-
-/// Loads keys and certificates.
-///
-/// # Errors
-/// Everything that is wrong, with the exit code of the most severe fault: 77 permissions, 78 what only an operator can
-/// mend (the configuration, a key that is not valid), 69 a key that may come by itself.
-pub(crate) fn graph(settings: Settings) -> Result<(Graph, Vec<WatchedKey>), Failure> {
-    Graph::build(settings, credentials_directory().as_deref()).map_err(|errors| build_failure(&errors))
-}
-
-fn build_failure(errors: &[BuildError]) -> Failure {
-    let messages: Vec<String> = errors.iter().map(|error| Failure::because(ExitCode::Bug, error).message).collect();
-    let any = |kind| errors.iter().any(|error| error.kind() == kind);
-    let code = if any(LoadErrorKind::Permissions) {
-        ExitCode::Permissions
-    } else if any(LoadErrorKind::Invalid) {
-        ExitCode::Configuration // a restart mends nothing
-    } else {
-        ExitCode::KeyStoreUnavailable
-    };
-    Failure::new(code, messages.join("\n"))
 }
 
 /// systemd's directory of credentials, if there is one.

@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod sandbox_keys;
 mod sign;
+mod start_faults;
 mod verify;
 
 use clap::{Parser, Subcommand};

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::announcements;
 use super::exit::{ExitCode, Failure};
 use super::live;
+use super::start_faults::startable_graph;
 use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     live::claim_descriptors(&settings)?;
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
-    let (graph, keys) = live::graph(settings)?;
+    let (graph, keys) = startable_graph(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     let credentials_directory = live::credentials_directory();

@@ -13,7 +13,7 @@ use crate::config::proxy_variables::{ProxyVariables, is_proxy_variable};
 use crate::config::reading::report::Report;
 use crate::config::reading::stray::{self, StrayVariable, looks_like_ours};
 use crate::config::reading::table::Table;
-use crate::config::settings::{Name, Settings};
+use crate::config::settings::{Name, Places, Settings};
 use crate::config::tables::{self, client, key, listener, process, route};
 use crate::config::tree::key_path::KeyPath;
 use crate::config::tree::variables::{is_ours, pick};
@@ -247,7 +247,17 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
         cross_checks::bodies(report, &routes, process);
     }
     complete.then_some(())?;
-    Some(Settings { listeners, clients, routes, keys, admin: admin?, audit: audit?, log: log?, process: process? })
+    Some(Settings {
+        listeners,
+        clients,
+        routes,
+        keys,
+        admin: admin?,
+        audit: audit?,
+        log: log?,
+        process: process?,
+        places: Places::new(report.tree.places()),
+    })
 }
 
 fn names(tables: &[(Option<Name>, Table<'_>)]) -> Vec<Name> {

@@ -28,6 +28,7 @@ pub use limit::Full;
 pub use peer::evidence::{Origin, PeerEvidence, PeerFacts};
 pub use peer::{
     DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, dates, loopback, service_account, tls,
+    tls_files,
 };
 pub use server::{
     BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,

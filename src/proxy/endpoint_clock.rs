@@ -59,6 +59,12 @@ impl EndpointClock {
         }
     }
 
+    /// How far the endpoint's clock is ahead of this host's, in milliseconds; `None` while that is not known.
+    #[must_use]
+    pub fn offset(&self) -> Option<i64> {
+        self.known.load().as_deref().map(Estimate::offset)
+    }
+
     /// Learns from the fields of a response.
     pub fn observe(&self, sent: HostClocks, received: HostClocks, fields: &Fields) {
         if self.evidence == DateEvidence::Forgeable {

@@ -25,6 +25,7 @@ pub mod pool;
 mod request;
 mod socket;
 mod stream;
+pub mod trial;
 
 pub use answer::AnswerBody;
 pub use attempts::{Attempts, Repetition};
@@ -38,6 +39,7 @@ pub use dial::next_hop::NextHop;
 pub use dial::proxy_credentials::{NotCredentials, ProxyCredentials};
 pub use egress_error::EgressError;
 pub use error::{Delivery, SendError};
+pub use trial::{Step, Trial};
 
 /// What endpoints and egress proxies are told which program calls.
 const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));

@@ -220,9 +220,11 @@ fn listeners(
         let before = before.and_then(|before| before.listeners.get(&listener.name));
         match SharedListener::build(listener, descriptors, shares, before) {
             Ok(shared) => drop(all.insert(listener.name.clone(), shared)),
-            Err(source) => {
-                errors.push(BuildError::Listener { name: listener.name.clone(), source: Box::new(source) });
-            }
+            Err(faults) => errors.extend(
+                faults
+                    .into_iter()
+                    .map(|source| BuildError::Listener { name: listener.name.clone(), source: Box::new(source) }),
+            ),
         }
     }
     all

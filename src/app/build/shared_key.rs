@@ -1,14 +1,20 @@
 //! Keys as all workers share them: loaded when they are new or have changed, kept otherwise.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use thiserror::Error;
 
 use super::error::BuildError;
 use super::key_stores::key_store;
 use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
-use crate::credentials::{ActiveKey, KeySlot, KeyStore, KeyUnavailable, LoadError, LoadErrorKind, Waiting, WatchedKey};
+use crate::credentials::{
+    ActiveKey, KeySlot, KeyStore, KeyUnavailable, LoadError, LoadErrorKind, StoreError, Waiting, WatchedKey,
+};
 use crate::error_chain::causes;
 use crate::guarded_file::directory_of;
 
@@ -62,8 +68,9 @@ impl LoadedKeys {
                         new.push(watched);
                         slot
                     }
-                    Err(source) => {
-                        errors.push(BuildError::Key { name: key.name.clone(), source });
+                    Err(faults) => {
+                        let name = || key.name.clone();
+                        errors.extend(faults.into_iter().map(|source| BuildError::Key { name: name(), source }));
                         continue;
                     }
                 },
@@ -84,8 +91,8 @@ fn load_key(
     credentials_directory: Option<&Path>,
     absent: AbsentKey,
     proof: RequiredProof,
-) -> Result<WatchedKey, LoadError> {
-    let store = key_store(key, credentials_directory)?;
+) -> Result<WatchedKey, Vec<LoadError>> {
+    let store = key_store(key, credentials_directory).map_err(|error| vec![error])?;
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
     let loaded = match proof {
         RequiredProof::None => slot.refresh(store.as_ref()).and_then(|_loaded| refuse_expired(&slot, absent)),
@@ -100,8 +107,14 @@ fn load_key(
     };
     match loaded {
         Ok(()) => {}
-        Err(error) if may_come(&error) => slot.set_trouble(Some(causes(&error))),
-        Err(error) => return Err(error),
+        Err(error) => {
+            let others = also_missing(store.as_ref(), &error);
+            if !may_come(&error) {
+                return Err(std::iter::once(error).chain(others.into_iter().map(LoadError::from)).collect());
+            }
+            let all = std::iter::once(causes(&error)).chain(others.iter().map(|other| causes(other)));
+            slot.set_trouble(Some(all.collect::<Vec<_>>().join("; ")));
+        }
     }
     Ok(WatchedKey { slot, store })
 }
@@ -112,6 +125,33 @@ fn refuse_expired(slot: &KeySlot, absent: AbsentKey) -> Result<(), LoadError> {
         (AbsentKey::IsAFault, Err(KeyUnavailable::Expired)) => Err(Waiting::Expired.into()),
         (AbsentKey::MayCome | AbsentKey::IsAFault, _) => Ok(()),
     }
+}
+
+/// Another file of a store that could not be loaded: loading ends at the first fault.
+#[derive(Debug, Error)]
+#[error("cannot read {}", .path.display())]
+struct MissingFile {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl StoreError for MissingFile {
+    fn kind(&self) -> LoadErrorKind {
+        LoadErrorKind::Unavailable
+    }
+}
+
+/// The files of a store that are not there, beside the one that `first` names.
+fn also_missing(store: &dyn KeyStore, first: &LoadError) -> Vec<MissingFile> {
+    let told = causes(first);
+    let names = |path: &Path| told.contains(&*path.to_string_lossy());
+    // a directory that is not there may stand in the place of the file
+    let is_told = |path: &Path| {
+        let directory = directory_of(path);
+        names(path) || (!directory.is_dir() && names(&directory))
+    };
+    let others = store.watched().into_iter().filter(|path| !is_told(path));
+    others.filter_map(|path| fs::metadata(&path).err().map(|source| MissingFile { path, source })).collect()
 }
 
 /// Whether an absent key can be loaded later. A directory that does not exist when the process confines itself cannot

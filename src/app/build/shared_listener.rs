@@ -15,6 +15,7 @@ use crate::downstream::dates::{Dates, OutOfDate};
 use crate::downstream::listener::Security;
 use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
+use crate::downstream::tls_files::{SecretFiles, unusable_files};
 use crate::downstream::{Capacity, JwksError, OwnerLookup, PlaceRequests, Shares, loopback};
 use crate::fetch::{FetchError, Location, Source};
 use crate::upstream::NextHop;
@@ -96,7 +97,7 @@ impl SharedListener {
         descriptors: &Capacity,
         shares: &Counters<'_>,
         before: Option<&Self>,
-    ) -> Result<Self, ListenerError> {
+    ) -> Result<Self, Vec<ListenerError>> {
         let settings = AuthenticationSettings::of(listener);
         let authentication = match before.map(|before| &before.authentication) {
             Some(known) if known.settings == settings => Arc::clone(known),
@@ -150,17 +151,25 @@ impl AuthenticationSettings {
 
 impl Authentication {
     /// Loads certificates and token keys.
-    fn load(settings: AuthenticationSettings) -> Result<Self, ListenerError> {
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    fn load(settings: AuthenticationSettings) -> Result<Self, Vec<ListenerError>> {
         let security = match (&settings.tls, settings.owners) {
-            (Some(tls), _) => Security::Tls(Arc::new(ReloadableTls::load(tls_settings(tls))?)),
-            (None, OwnerLookup::Ask) => {
-                loopback::available().map_err(ListenerError::Owner)?;
-                Security::Plain(OwnerLookup::Ask)
-            }
-            (None, OwnerLookup::Skip) => Security::Plain(OwnerLookup::Skip),
+            (Some(tls), _) => load_tls(tls).map(|tls| Security::Tls(Arc::new(tls))),
+            (None, OwnerLookup::Ask) => match loopback::available() {
+                Ok(()) => Ok(Security::Plain(OwnerLookup::Ask)),
+                Err(source) => Err(vec![ListenerError::Owner(source)]),
+            },
+            (None, OwnerLookup::Skip) => Ok(Security::Plain(OwnerLookup::Skip)),
         };
-        let service_accounts = settings.service_account.as_ref().map(service_accounts).transpose()?;
-        Ok(Self { settings, security, service_accounts })
+        match (security, settings.service_account.as_ref().map(service_accounts).transpose()) {
+            (Ok(security), Ok(service_accounts)) => Ok(Self { settings, security, service_accounts }),
+            (security, tokens) => {
+                let errors = security.err().into_iter().chain(tokens.err()).flatten();
+                Err(errors.collect())
+            }
+        }
     }
 }
 
@@ -179,6 +188,28 @@ impl Authentication {
     }
 }
 
+fn load_tls(tls: &ListenerTls) -> Result<ReloadableTls, Vec<ListenerError>> {
+    ReloadableTls::load(tls_settings(tls)).map_err(|error| {
+        let each = unusable_files(&tls_settings(tls), SecretFiles::Opened);
+        // each file can be used, and they do not fit together
+        let all = if each.is_empty() { vec![error] } else { each };
+        all.into_iter().map(ListenerError::Tls).collect()
+    })
+}
+
+/// What is wrong with the files of a listener that hold no secret.
+pub(super) fn faults_without_secrets(listener: &Listener) -> Vec<ListenerError> {
+    let tls = listener.tls.iter().flat_map(|tls| unusable_files(&tls_settings(tls), SecretFiles::LeftOut));
+    let mut faults: Vec<_> = tls.map(ListenerError::Tls).collect();
+    if let Some(mut tokens) = listener.service_account.clone() {
+        if let TokenKeys::Url { token_file, .. } = &mut tokens.keys {
+            *token_file = None;
+        }
+        faults.extend(service_accounts(&tokens).err().into_iter().flatten());
+    }
+    faults
+}
+
 impl ListenerError {
     /// Whether the owner or permissions of a file have to be changed.
     pub(crate) fn is_permissions(&self) -> bool {
@@ -190,22 +221,31 @@ impl ListenerError {
     }
 }
 
-fn service_accounts(tokens: &settings::ServiceAccount) -> Result<ServiceAccounts, ListenerError> {
+fn service_accounts(tokens: &settings::ServiceAccount) -> Result<ServiceAccounts, Vec<ListenerError>> {
     let verifier = Arc::new(Verifier::new(token_settings(tokens)));
     let keys = match &tokens.keys {
-        TokenKeys::File(path) => {
-            verifier.adopt_file(path)?;
-            KeysFrom::File(path.clone())
-        }
+        TokenKeys::File(path) => match verifier.adopt_file(path) {
+            Ok(_) => KeysFrom::File(path.clone()),
+            Err(error) => return Err(vec![ListenerError::Tokens(error)]),
+        },
         TokenKeys::Url { endpoint, token_file } => {
             let url = endpoint.url();
             match Source::new(location(endpoint, token_file.clone())) {
                 Ok(source) => KeysFrom::Server { url, source: Arc::new(source) },
-                Err(source) => return Err(ListenerError::Fetch { url, source }),
+                Err(source) => return Err(fetch_faults(endpoint, token_file.as_ref(), source)),
             }
         }
     };
     Ok(ServiceAccounts { verifier, keys })
+}
+
+/// The first fault, and that of the token's file when the first is another one.
+fn fetch_faults(endpoint: &Endpoint, token_file: Option<&PathBuf>, first: FetchError) -> Vec<ListenerError> {
+    let failed = |source| ListenerError::Fetch { url: endpoint.url(), source };
+    let of_token = token_file
+        .filter(|_| Source::new(location(endpoint, None)).is_err())
+        .and_then(|path| Source::new(Location { roots: None, ..location(endpoint, Some(path.clone())) }).err());
+    std::iter::once(first).chain(of_token).map(failed).collect()
 }
 
 fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {

@@ -51,6 +51,9 @@ impl SharedRoute {
     /// # Errors
     /// The route has no key, or its key does not compute the signature method; its roots or its host cannot be used.
     pub(crate) fn build(route: &Route, parts: &mut RouteParts<'_>, before: Option<&Self>) -> Result<Self, BuildError> {
+        // first, so that its faults are told even when the key has one
+        let known = before.map(|before| &before.calls.destination);
+        let destination = destination(route, parts.workers, &mut parts.platform, known)?;
         let key = parts.keys.get(&route.key).ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?;
         let key = Arc::clone(&key.slot);
         check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
@@ -58,8 +61,6 @@ impl SharedRoute {
         let in_flight = before.map(|before| &before.in_flight);
         let all = in_flight.map_or_else(|| Capacity::new(limit), |before| before.all().with_limit(limit));
         let metrics = parts.metrics.route(route.name.as_str(), &route.known_actions);
-        let known = before.map(|before| &before.calls.destination);
-        let destination = destination(route, parts.workers, &mut parts.platform, known)?;
         let same = before.filter(|before| before.calls.destination.is_same_endpoint(&destination));
         let clock = endpoint_clock(route, &metrics, same.map(|same| &*same.calls.clock));
         Ok(Self {

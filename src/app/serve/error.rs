@@ -48,6 +48,23 @@ impl StartError {
         }
     }
 
+    /// The errors that this one consists of.
+    pub(crate) fn each(&self) -> Vec<&Self> {
+        match self {
+            Self::Several(errors) => errors.iter().flat_map(Self::each).collect(),
+            Self::Bind { .. } | Self::Audit(_) | Self::Thread(_) | Self::Watch(_) => vec![self],
+        }
+    }
+
+    /// The key of the configuration that it is about.
+    pub(crate) fn path(&self) -> Option<String> {
+        match self {
+            Self::Bind { table, .. } => Some(format!("{table}.address")),
+            Self::Audit(_) => Some("audit.target".to_owned()),
+            Self::Several(_) | Self::Thread(_) | Self::Watch(_) => None,
+        }
+    }
+
     /// What has to be done. Of several errors, the one counts that needs most.
     pub(crate) fn remedy(&self) -> Remedy {
         match self {

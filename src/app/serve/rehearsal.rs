@@ -6,7 +6,6 @@ use super::admin::addresses_of;
 use super::error::StartError;
 use super::occupant::{serving_tcp, serving_unix};
 use super::sockets::{BindError, BoundListener};
-use crate::app::build::graph::Graph;
 use crate::config::settings::{ListenOn, Listener, Settings};
 use crate::downstream::inherited::InheritedSockets;
 use crate::downstream::listener;
@@ -37,12 +36,11 @@ pub(crate) struct Rehearsed {
 ///
 /// # Errors
 /// What a start would refuse, except an address that a running countersign serves.
-pub(crate) fn rehearse(graph: &Graph) -> Result<Vec<Rehearsed>, StartError> {
-    let settings = graph.settings();
+pub(crate) fn rehearse(settings: &Settings) -> Result<Vec<Rehearsed>, StartError> {
     let audit = settings.audit.target.as_ref().map_or(Ok(()), OpenedAudit::check);
     let mut errors: Vec<StartError> = audit.err().map(StartError::Audit).into_iter().collect();
     let (mut rehearsed, mut inherited) = (Vec::new(), None);
-    for (table, address) in addresses(graph, settings) {
+    for (table, address) in addresses(settings) {
         let found = match &address {
             Address::Of(ListenOn::Inherited { .. }, listener) => hand_over(listener, settings, &mut inherited),
             Address::Of(address, _) => at(address),
@@ -76,9 +74,8 @@ impl Address<'_> {
 }
 
 /// Every address, in the order in which a start binds them.
-fn addresses<'g>(graph: &'g Graph, settings: &'g Settings) -> impl Iterator<Item = (String, Address<'g>)> {
-    let listeners = graph.listeners.values().map(|listener| &listener.settings);
-    let listeners = listeners.map(|it| (format!("listener.{}", it.name), Address::Of(&it.address, it)));
+fn addresses(settings: &Settings) -> impl Iterator<Item = (String, Address<'_>)> {
+    let listeners = settings.listeners.iter().map(|it| (format!("listener.{}", it.name), Address::Of(&it.address, it)));
     let admin = settings.admin.iter().flat_map(addresses_of);
     listeners.chain(admin.map(|address| ("admin".to_owned(), Address::Admin(address))))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cli::exit::{Failure, FaultLine};
+use crate::cli::exit::{ExitCode, Failure, FaultLine};
 use crate::cli::output::print_line;
 
 /// The version of the JSON document. It grows when a program that reads the document would have to change.
@@ -33,6 +33,7 @@ pub(super) struct Section {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     Environment,
+    LeftOut,
     Listener,
     Client,
     Route,
@@ -44,6 +45,7 @@ pub(super) enum Kind {
     Share,
     Files,
     Posture,
+    Online,
 }
 
 #[derive(Debug, Clone)]
@@ -114,6 +116,7 @@ impl Findings {
         };
         let warned = self.0.values().any(Section::is_a_warning);
         let result = match outcome {
+            Err(failure) if failure.code == ExitCode::EndpointUnavailable => Verdict::Unreachable,
             Err(_) => Verdict::Refused,
             Ok(()) if warned => Verdict::Warned,
             Ok(()) => Verdict::Ok,
@@ -173,6 +176,8 @@ impl Kind {
             Self::Share => "share of",
             Self::Files => "files",
             Self::Posture => "posture",
+            Self::Online => "online",
+            Self::LeftOut => "left out",
         };
         name.map_or_else(|| title.to_owned(), |name| format!("{title} {name}"))
     }
@@ -195,6 +200,7 @@ enum Verdict {
     Ok,
     Warned,
     Refused,
+    Unreachable,
 }
 
 #[derive(Serialize)]

@@ -1,24 +1,27 @@
 //! `countersign check`: validates configuration and keys without serving, and prints what would be served.
 
+mod built;
 mod clients;
 mod egress;
 mod findings;
+mod online;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use self::built::Built;
 use self::findings::{Findings, Kind, Section};
 use super::exit::{ExitCode, Failure, FaultLine};
 use super::live;
 use super::output::print_line;
-use crate::app::build::shared_listener::SharedListener;
 use crate::app::capacity;
 use crate::app::confinement::audit_neighbours::beside_audit;
-use crate::app::expiry::{Expiring, expiring};
+use crate::app::expiry::Expiring;
 use crate::app::serve::key_reports;
-use crate::app::serve::rehearsal::{Circumstance, Rehearsed, rehearse};
+use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
@@ -40,6 +43,12 @@ pub(crate) struct Arguments {
     /// How the findings are printed: `json` is one document, whose schema is docs/reference/check.schema.json
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     format: Format,
+    /// Open no secret: no key, private key or token, and start no program. The rest is checked
+    #[arg(long)]
+    without_keys: bool,
+    /// Call every endpoint: name, connection, TLS, clock, and the route's signed `probe`. 69 when one does not answer
+    #[arg(long)]
+    online: bool,
 }
 
 /// How the findings are printed.
@@ -76,20 +85,21 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     crate::telemetry::log::check_filter(&settings.log.level)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))?;
     live::claim_descriptors(&settings)?;
-    let (graph, keys) = live::graph(settings)?;
-    let settings = graph.settings();
-    let rehearsed = rehearse(&graph).map_err(|error| live::start_failure(&error))?;
-    let expiring = expiring(&graph, clock::now());
-    for listener in settings.listeners.iter().filter_map(|listener| graph.listeners.get(&listener.name)) {
-        listener_section(found, listener, &rehearsed, &expiring);
+    let online = arguments.online.then(online::runtime).transpose()?;
+    let (built, rehearsed) =
+        if arguments.without_keys { Built::without_keys(settings)? } else { Built::whole(settings)? };
+    let (settings, keys, expiring) = (built.settings(), built.keys(), built.expiring());
+    for listener in &settings.listeners {
+        listener_section(found, listener, built.dates(&listener.name), &rehearsed, &expiring);
     }
     clients::sections(found, settings);
     for route in &settings.routes {
         route_section(found, route);
     }
-    for key in &keys {
+    for key in keys {
         key_section(found, key, &expiring);
     }
+    built.tell_what_is_left_out(found);
     admin_sections(found, settings, &rehearsed);
     audit_section(found, settings);
     let process = &settings.process;
@@ -106,13 +116,14 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
             "danger_writable_files: whoever can write a trusted file decides what is signed, and for whom",
         ),
     }
-    posture_section(found, settings, arguments.config.as_deref(), &keys)?;
+    posture_section(found, settings, arguments.config.as_deref(), keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| !is_usable(key)).collect();
     let out_of_date: Vec<_> = expiring.iter().filter(|expiring| expiring.notice.is_fault()).collect();
-    if missing.is_empty() && out_of_date.is_empty() {
-        return Ok(());
+    if !missing.is_empty() || !out_of_date.is_empty() {
+        return Err(unusable(&missing, &out_of_date));
     }
-    Err(unusable(&missing, &out_of_date))
+    // with the rights of a process that serves: what it may not reach, this may not either
+    online.map_or(Ok(()), |runtime| online::try_routes(runtime, found, built.routes()))
 }
 
 /// The keys of `missing` are not there, or cannot be used; nor can the certificates of `out_of_date`. `run` starts, and
@@ -132,8 +143,13 @@ fn unusable(missing: &[&WatchedKey], out_of_date: &[&Expiring]) -> Failure {
     Failure::new(ExitCode::KeyStoreUnavailable, messages.join("\n")).with(faults)
 }
 
-fn listener_section(found: &mut Findings, shared: &SharedListener, rehearsed: &[Rehearsed], expiring: &[Expiring]) {
-    let listener = &shared.settings;
+fn listener_section(
+    found: &mut Findings,
+    listener: &Listener,
+    dates: Option<Arc<Dates>>,
+    rehearsed: &[Rehearsed],
+    expiring: &[Expiring],
+) {
     let section = found.section(Kind::Listener, Some(&listener.name), listener.address.to_string());
     section.fact("address", listener.address.to_string());
     circumstances(section, &format!("listener.{}", listener.name), &listener.address, rehearsed);
@@ -148,7 +164,7 @@ fn listener_section(found: &mut Findings, shared: &SharedListener, rehearsed: &[
     }
     if let Some(tls) = &listener.tls {
         listener_tls(section, tls);
-        if let Some((_, validity)) = shared.authentication.dates().as_deref().and_then(Dates::certificate) {
+        if let Some((_, validity)) = dates.as_deref().and_then(Dates::certificate) {
             section.detail(format!("certificate: holds until {}", validity.ends));
             section.fact("certificate_expires", validity.ends.to_string());
         }

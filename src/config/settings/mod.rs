@@ -11,6 +11,7 @@ mod egress;
 mod key;
 mod listener;
 mod name;
+mod places;
 mod process;
 mod route;
 
@@ -22,6 +23,7 @@ pub use listener::{
     ClientAuthority, Exposure, ListenOn, Listener, ListenerLimits, ListenerTls, ServedRoutes, ServiceAccount, TokenKeys,
 };
 pub use name::Name;
+pub use places::Places;
 pub use process::{Audit, Confinement, Log, Process};
 pub use route::{Endpoint, Profile, Route, RouteLimits, RouteTimeouts, Transport};
 
@@ -44,4 +46,6 @@ pub struct Settings {
     pub log: Log,
     /// `[process]`.
     pub process: Process,
+    /// Where each table stands.
+    pub places: Places,
 }

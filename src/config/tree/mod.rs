@@ -6,6 +6,7 @@ pub(crate) mod node;
 mod not_toml;
 pub(crate) mod variables;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::error::{Fault, Place};
@@ -50,6 +51,19 @@ impl Tree {
             lay(&mut root, variable, faults);
         }
         Ok(Self { root, directory: file.map(|file| file.directory.to_owned()) })
+    }
+
+    /// Where each table and each table in it stands, by its path.
+    pub(crate) fn places(&self) -> BTreeMap<String, Place> {
+        let mut places = BTreeMap::new();
+        let Value::Table(tables) = &self.root.value else { return places };
+        for (name, entry) in tables {
+            places.insert(name.clone(), entry.node.place.clone());
+            if let Value::Table(named) = &entry.node.value {
+                places.extend(named.iter().map(|(below, entry)| (format!("{name}.{below}"), entry.node.place.clone())));
+            }
+        }
+        places
     }
 
     /// Where a value stands; for one that is missing, where the nearest table around it stands.

@@ -11,6 +11,7 @@ pub mod pem;
 pub(in crate::downstream) mod presented;
 pub mod service_account;
 pub mod tls;
+pub mod tls_files;
 
 pub use described::DescribedCertificate;
 pub use handshake_fault::{HandshakeFault, TurnedAway};

@@ -41,8 +41,8 @@ enum Way {
 }
 
 /// A stream to the endpoint, on which nothing was written yet.
-struct Opened {
-    stream: Stream,
+pub(in crate::upstream) struct Opened {
+    pub(in crate::upstream) stream: Stream,
     /// Which of the addresses it leads to, if there is a choice.
     address: Option<SocketAddr>,
 }
@@ -108,7 +108,8 @@ impl Endpoint {
         secured.map(|socket| Connection::new(socket, address))
     }
 
-    async fn open(&self, deadline: Instant) -> Result<Opened, SendError> {
+    /// Opens a stream to it, or through the proxy on the way.
+    pub(in crate::upstream) async fn open(&self, deadline: Instant) -> Result<Opened, SendError> {
         match &self.way {
             Way::Tcp(addresses) => {
                 let candidates = addresses.get(deadline).await.map_err(SendError::Resolve)?;
@@ -135,7 +136,8 @@ impl Endpoint {
         }
     }
 
-    async fn secure(&self, stream: Stream) -> Result<Socket, SendError> {
+    /// Agrees on TLS, if the endpoint speaks it.
+    pub(in crate::upstream) async fn secure(&self, stream: Stream) -> Result<Socket, SendError> {
         let stream = Watched::new(stream);
         match &self.security {
             Security::Tls(config, name) => {

@@ -138,3 +138,124 @@ def test_a_document_is_printed_when_a_key_cannot_come(check_json, configuration,
     assert (code, document["result"]) == (69, "refused")
     [fault] = copy.deepcopy(document["faults"])
     assert fault["path"] == "key.main" and "gone.json" in fault["message"]
+
+
+def test_without_keys_nothing_secret_is_needed_and_what_was_left_out_is_said(check_json, configuration, tmp_path):
+    gone = f'[key.main]\nfile = "{tmp_path}/gone/main.age"\nidentity_file = "{tmp_path}/gone/identity"\n'
+    code, document = check_json(configuration(key=gone), "--without-keys")
+    assert (code, document["faults"]) == (0, [])
+    [left_out] = of_kind(document, "left_out")
+    assert left_out["summary"] == "key.main"
+    assert of_kind(document, "key") == []
+    assert of_kind(document, "route")[0]["facts"]["key"] == "main"
+
+
+def test_without_keys_no_program_is_started(check_json, configuration, tmp_path):
+    program, marker = tmp_path / "print-key", tmp_path / "started"
+    program.write_text(f"#!/bin/sh\n: > {marker}\n")
+    program.chmod(0o700)
+    key = f'[key.main]\nkind = "process"\ncommand = ["{program}"]\n'
+    code, document = check_json(configuration(key=key), "--without-keys")
+    assert (code, marker.exists()) == (0, False)
+    assert "its program is not started" in of_kind(document, "left_out")[0]["summary"]
+    check_json(configuration(key=key))
+    assert marker.exists(), "without the option it is"
+
+
+def test_without_keys_the_rest_is_still_refused(check_json, configuration, tmp_path):
+    gone = f'[key.main]\nfile = "{tmp_path}/gone/main.age"\nidentity_file = "{tmp_path}/gone/identity"\n'
+    tls = f"""\
+[listener.remote]
+address = "127.0.0.1:0"
+authenticate = ["mtls"]
+[listener.remote.tls]
+certificate = "{tmp_path}/certificate.pem"
+private_key = "{tmp_path}/private.pem"
+client_ca = "{tmp_path}/ca.pem"
+[client.a]
+dns = ["a"]
+"""
+    code, document = check_json(configuration(tls, route='ca_file = "own.pem"', key=gone), "--without-keys")
+    assert code == 78
+    said = [fault["message"] for fault in document["faults"]]
+    assert [("own.pem" in one, "certificate.pem" in one, "/ca.pem" in one) for one in said] == [
+        (True, False, False), (False, True, False), (False, False, True),
+    ], said
+
+
+def test_all_faults_of_files_are_told_at_once_in_the_order_of_the_configuration(check_json, check, configuration,
+                                                                               countersign_bin, tmp_path):
+    key = f'[key.main]\nfile = "{tmp_path}/no/main.age"\nidentity_file = "{tmp_path}/absent/identity"\n'
+    more = f"""\
+[audit]
+target = "file:{tmp_path}/missing/audit.jsonl"
+[listener.remote]
+address = "127.0.0.1:0"
+authenticate = ["mtls", "service-account"]
+[listener.remote.tls]
+certificate = "{tmp_path}/certificate.pem"
+private_key = "{tmp_path}/private.pem"
+client_ca = "{tmp_path}/ca.pem"
+crl = ["{tmp_path}/one.crl", "{tmp_path}/two.crl"]
+[listener.remote.service_account]
+issuer = "https://issuer"
+audience = "countersign"
+algorithm = "RS256"
+jwks_file = "{tmp_path}/jwks.json"
+[client.a]
+dns = ["a"]
+"""
+    path = configuration(more, route='ca_file = "own.pem"', key=key)
+    code, document = check_json(path)
+    said = [fault["message"] for fault in document["faults"]]
+    names = ["own.pem", "/no does not exist", "absent/identity", "/missing", "certificate.pem", "private.pem", "/ca.pem", "one.crl",
+             "two.crl", "jwks.json"]
+    found = [next((name for name in names if name in one), one) for one in said]
+    assert sorted(found) == sorted(names), said
+    assert found.index("own.pem") == 0 and found.index("/missing") == 3
+    assert found[4:] == names[4:], said
+    assert all(fault["place"] for fault in document["faults"]), document["faults"]
+    _, _, errors = check(path)
+    run = subprocess.run([countersign_bin, "run", "--config", path], capture_output=True, text=True, timeout=TIMEOUT,
+                         check=False, env={"PATH": os.environ["PATH"]})
+    assert (run.returncode, run.stderr) == (code, errors)
+
+
+def test_a_variable_that_sets_nothing_is_a_warning_with_the_one_that_was_meant(check_json, check, configuration):
+    path, environment = configuration(), {"COUNTERSIGN_LOG_LEVEL": "debug"}
+    code, document = check_json(path, environment=environment)
+    assert (code, document["result"]) == (0, "warned")
+    [section] = of_kind(document, "environment")
+    assert section["warnings"] == [
+        "COUNTERSIGN_LOG_LEVEL is set, and sets nothing: did you mean COUNTERSIGN__LOG__LEVEL?"
+    ]
+    _, text, _ = check(path, environment=environment)
+    assert text.startswith("WARNING environment: COUNTERSIGN_LOG_LEVEL")
+
+
+def test_run_warns_of_a_variable_that_sets_nothing(start_countersign, configuration):
+    process = start_countersign("run", "--config", configuration(), environment={"COUNTERSIGN_LOG_LEVEL": "debug"})
+    process.wait_for(r"COUNTERSIGN_LOG_LEVEL is set, and sets nothing: did you mean COUNTERSIGN__LOG__LEVEL\?")
+
+
+def test_a_relative_path_begins_beside_the_configuration_wherever_the_program_is_started(countersign_bin, seal, tmp_path):
+    table = seal()
+    for line in table.splitlines():
+        if " = " in line:
+            source = pathlib.Path(line.split('"')[1])
+            (tmp_path / source.name).write_bytes(source.read_bytes())
+            (tmp_path / source.name).chmod(0o600)
+            table = table.replace(str(source), source.name)
+    path = tmp_path / "countersign.toml"
+    path.write_text(f'[listener.local]\naddress = "127.0.0.1:0"\nany_local = true\n[route.main]\n'
+                    f'endpoint = "https://importexport.amazonaws.com/"\n{table}')
+    environment = {"PATH": os.environ["PATH"]}
+    for start, name in (("/", path), (tmp_path, path.name), (tmp_path.parent, f"{tmp_path.name}/countersign.toml")):
+        done = subprocess.run([countersign_bin, "check", "--config", name], cwd=start, env=environment,
+                              capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"key main: {tmp_path}/main.age" in done.stdout
+    environment["COUNTERSIGN__KEY__MAIN__FILE"] = "main.age"
+    done = subprocess.run([countersign_bin, "check", "--config", path], cwd=tmp_path, env=environment,
+                          capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == 78 and "is a relative path" in done.stderr

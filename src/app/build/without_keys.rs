@@ -1,0 +1,53 @@
+//! What of a configuration can be built where its secrets are not: for a check in a pipeline.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::destination::{PlatformRoots, destination};
+use super::error::BuildError;
+use super::shared_listener::faults_without_secrets;
+use crate::config::settings::{KeyStore, Name, Settings, TokenKeys};
+use crate::upstream::Destination;
+
+/// Reads every file that holds no secret. The destinations are those of the routes.
+///
+/// # Errors
+/// Everything that is wrong, not only the first thing.
+pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<Name, Arc<Destination>>, Vec<BuildError>> {
+    let (mut destinations, mut errors) = (BTreeMap::new(), Vec::new());
+    for listener in &settings.listeners {
+        let faults = faults_without_secrets(listener).into_iter();
+        errors.extend(
+            faults.map(|source| BuildError::Listener { name: listener.name.clone(), source: Box::new(source) }),
+        );
+    }
+    let mut platform = PlatformRoots::default();
+    for route in &settings.routes {
+        match destination(route, settings.process.workers, &mut platform, None) {
+            Ok(built) => drop(destinations.insert(route.name.clone(), built)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(destinations) } else { Err(errors) }
+}
+
+/// The keys of the configuration whose files or stores [`without_keys`] leaves out.
+pub(crate) fn left_out(settings: &Settings) -> Vec<String> {
+    let keys = settings.keys.iter().map(|key| {
+        let what = match &key.store {
+            KeyStore::Sealed { .. } | KeyStore::File(_) => "",
+            KeyStore::Process(_) => " (its program is not started)",
+            KeyStore::Aws(_) => " (no service is asked)",
+            KeyStore::Pkcs11(_) => " (its token is not opened)",
+        };
+        format!("key.{}{what}", key.name)
+    });
+    let private = settings.listeners.iter().filter(|listener| listener.tls.is_some());
+    let private = private.map(|listener| format!("listener.{}.tls.private_key", listener.name));
+    let tokens = settings.listeners.iter().filter(|listener| {
+        let keys = listener.service_account.as_ref().map(|tokens| &tokens.keys);
+        matches!(keys, Some(TokenKeys::Url { token_file: Some(_), .. }))
+    });
+    let tokens = tokens.map(|listener| format!("listener.{}.service_account.jwks_token_file", listener.name));
+    keys.chain(private).chain(tokens).collect()
+}
