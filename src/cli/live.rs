@@ -8,46 +8,51 @@ use crate::app::serve::remedy::Remedy;
 use crate::app::{self, StartError, capacity};
 use crate::clock;
 use crate::config::settings::Settings;
-use crate::config::{self, StrayVariable};
+use crate::config::{self, ConfigError, StrayVariable};
 use crate::confine::{self, Confinement, Posture, UnixSockets};
 use crate::credentials::{ActiveKey, Mac, SignatureMethod, WatchedKey};
 use crate::telemetry::log::{self, LastLines};
 
-/// Reads the configuration: the file, if one is named, and the environment.
+/// A configuration that was read, and what was noticed beside it.
+pub(crate) struct Read {
+    /// The variables that look like ours and set nothing.
+    pub(crate) strays: Vec<StrayVariable>,
+    /// The settings, with the digest of the file's text.
+    pub(crate) settings: Result<(Settings, Option<String>), Failure>,
+}
+
+/// Reads the configuration once, because the file may be a pipe: the file, if one is named, and the environment.
+pub(crate) fn read(file: Option<&Path>) -> Read {
+    let environment = config::process_environment();
+    match config::Text::read(file, config::writable_configuration(&environment)) {
+        Err(error) => Read { strays: Vec::new(), settings: Err(configuration_failure(&error)) },
+        Ok(text) => {
+            let strays = text.strays(&environment);
+            let settings = text.settings(environment).map_err(|error| configuration_failure(&error));
+            if let Ok(settings) = &settings {
+                settings.process.writable_files.enforce();
+            }
+            Read { strays, settings: settings.map(|settings| (settings, text.sha256())) }
+        }
+    }
+}
+
+/// The same without what was noticed beside it.
 ///
 /// # Errors
 /// 78 with every fault; 77 when others can write the file.
 pub(crate) fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
-    settings_and_digest(file).map(|(settings, _)| settings)
+    read(file).settings.map(|(settings, _)| settings)
 }
 
-/// The same, with the digest of the file's text.
-///
-/// # Errors
-/// 78 with every fault.
-pub(crate) fn settings_and_digest(file: Option<&Path>) -> Result<(Settings, Option<String>), Failure> {
-    let environment = config::process_environment();
-    let text = config::Text::read(file, config::writable_configuration(&environment));
-    let read = text.and_then(|text| Ok((text.settings(environment)?, text.sha256())));
-    let (settings, digest) = read.map_err(|error| {
-        let code = if error.is_permissions() { ExitCode::Permissions } else { ExitCode::Configuration };
-        let faults = error.faults().iter().map(|fault| FaultLine {
-            place: Some(fault.place.to_string()),
-            path: Some(fault.path.clone()).filter(|path| !path.is_empty()),
-            message: fault.message.clone(),
-        });
-        Failure::new(code, format!("the configuration cannot be used\n{error}")).with(faults.collect())
-    })?;
-    settings.process.writable_files.enforce();
-    Ok((settings, digest))
-}
-
-/// The variables that look like ours and set nothing.
-pub(crate) fn strays(file: Option<&Path>) -> Vec<StrayVariable> {
-    let environment = config::process_environment();
-    let text = config::Text::read(file, config::writable_configuration(&environment));
-    // a file that cannot be read is told by `settings`
-    text.map(|text| text.strays(&environment)).unwrap_or_default()
+fn configuration_failure(error: &ConfigError) -> Failure {
+    let code = if error.is_permissions() { ExitCode::Permissions } else { ExitCode::Configuration };
+    let faults = error.faults().iter().map(|fault| FaultLine {
+        place: Some(fault.place.to_string()),
+        path: Some(fault.path.clone()).filter(|path| !path.is_empty()),
+        message: fault.message.clone(),
+    });
+    Failure::new(code, format!("the configuration cannot be used\n{error}")).with(faults.collect())
 }
 
 /// Sets up the log. The returned value has to be kept until the process ends.

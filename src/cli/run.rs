@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::announcements;
 use super::exit::{ExitCode, Failure};
 use super::live;
-use super::start_faults::startable_graph;
+use super::start_faults::{failure, startable_graph};
 use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
@@ -35,9 +35,8 @@ pub(crate) struct Arguments {
 /// # Errors
 /// A configuration, key or address cannot be used; or the drain had to cut exchanges off.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let strays = live::strays(arguments.config.as_deref());
-    let read = live::settings_and_digest(arguments.config.as_deref());
-    let (settings, served) = read.map_err(|failure| failure.beside(&strays))?;
+    let live::Read { strays, settings } = live::read(arguments.config.as_deref());
+    let (settings, served) = settings.map_err(|failure| failure.beside(&strays))?;
     live::claim_descriptors(&settings)?;
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
@@ -53,7 +52,8 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[St
     let mut signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let beside_audit = beside_audit(graph.settings(), source.file.as_deref(), &keys);
-    let bound = Bound::bind(graph).map_err(|error| live::start_failure(&error))?;
+    let places = graph.settings().places.clone();
+    let bound = Bound::bind(graph).map_err(|error| failure(&places, &[], Some(&error)))?;
     // this runtime has no other threads: all of them, the log's included, start after this line and are confined
     let settings = bound.graph().settings();
     let posture = match settings.process.confinement {

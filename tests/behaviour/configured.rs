@@ -172,6 +172,11 @@ fn a_configuration_from_a_pipe_is_checked_by_every_name_of_standard_input() {
     for name in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
         let outcome = Outcome::of(program().args(["check", "--config", name]), &text);
         assert_eq!(outcome.code, 0, "{name}: {outcome:?}");
+        // a variable that sets nothing needs the text too, and a pipe can be read only once
+        let mut command = program();
+        command.args(["check", "--config", name]).env("COUNTERSIGN_LOG_LEVEL", "info");
+        let printed = Outcome::of(&mut command, &text).succeeded();
+        assert!(printed.contains("did you mean COUNTERSIGN__LOG__LEVEL?"), "{name}: {printed}");
     }
 }
 

@@ -104,7 +104,7 @@ impl SharedListener {
             Some(_) => {
                 let loaded = Authentication::load(settings)?;
                 // what is served has certificates that hold, or is not worse off without these
-                loaded.check_dates(clock::now()).map_err(TlsError::Dates)?;
+                loaded.check_dates(clock::now()).map_err(|error| vec![ListenerError::Tls(TlsError::Dates(error))])?;
                 Arc::new(loaded)
             }
             // at a start, the files may be renewed while they are served

@@ -25,7 +25,7 @@ use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    self, AdminAddress, Exposure, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+    self, AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
 use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
@@ -78,10 +78,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
-    for stray in live::strays(arguments.config.as_deref()) {
+    let live::Read { strays, settings } = live::read(arguments.config.as_deref());
+    for stray in strays {
         found.warning(Kind::Environment, None, stray.to_string());
     }
-    let settings = live::settings(arguments.config.as_deref())?;
+    let (settings, _) = settings?;
     crate::telemetry::log::check_filter(&settings.log.level)
         .map_err(|error| Failure::because(ExitCode::Configuration, &error))?;
     live::claim_descriptors(&settings)?;
