@@ -5,9 +5,10 @@ mod clients;
 mod egress;
 mod findings;
 mod online;
+mod posture;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -18,16 +19,14 @@ use super::exit::{ExitCode, Failure, FaultLine};
 use super::live;
 use super::output::print_line;
 use crate::app::capacity;
-use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::expiry::Expiring;
 use crate::app::serve::key_reports;
 use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    self, AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+    AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
 };
-use crate::confine::{self, Confinement, Netlink, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
 use crate::downstream::dates::Dates;
 use crate::guarded_file::WritableFiles;
@@ -117,7 +116,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
             "danger_writable_files: whoever can write a trusted file decides what is signed, and for whom",
         ),
     }
-    posture_section(found, settings, arguments.config.as_deref(), keys)?;
+    posture::section(found, settings, arguments.config.as_deref(), keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| !is_usable(key)).collect();
     let out_of_date: Vec<_> = expiring.iter().filter(|expiring| expiring.notice.is_fault()).collect();
     if !missing.is_empty() || !out_of_date.is_empty() {
@@ -357,72 +356,6 @@ fn capacity_section(found: &mut Findings, settings: &Settings) {
     if let Some(shortage) = capacity::shortage(settings) {
         section.warn(format!("{shortage}"));
     }
-}
-
-/// Confines this process as `run` would, to print the rules that are really in force on this system.
-fn posture_section(
-    found: &mut Findings,
-    settings: &Settings,
-    file: Option<&Path>,
-    keys: &[WatchedKey],
-) -> Result<(), Failure> {
-    match settings.process.confinement {
-        settings::Confinement::Confined => {}
-        settings::Confinement::DangerUnconfined => {
-            let text = "danger_unconfined: the process keeps all the rights of its user";
-            found.danger(Kind::Posture, None, text);
-            return Ok(());
-        }
-    }
-    let confinement = live::confinement(settings, file, keys);
-    let beside_audit = beside_audit(settings, file, keys);
-    confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
-    let posture = live::confine(&confinement, settings, file, keys)?;
-    let section = found.section(Kind::Posture, None, format!("{posture}, no new privileges, no core files"));
-    if !posture.is_complete() {
-        section.warn("the system offers no more than this");
-    }
-    section.detail(format!("may read: {}", joined(confinement.read.iter().map(|path| path.display()))));
-    section.detail(format!("may write: {}", joined(confinement.write.iter().map(|path| path.display()))));
-    if let Some(warning) = beside_audit {
-        section.warn(format!("{warning}"));
-    }
-    if !confinement.remove.is_empty() {
-        let places = joined(confinement.remove.iter().map(|path| path.display()));
-        section.detail(format!("may remove from: {places}"));
-    }
-    section.detail(format!("may connect to ports: {}", joined(&confinement.connect)));
-    section.detail(format!("may have sockets: {}", joined(sockets(&confinement))));
-    Ok(())
-}
-
-/// Each kind of socket, and what it is for.
-fn sockets(confinement: &Confinement) -> Vec<&'static str> {
-    let mut kinds = vec!["TCP"];
-    match confinement.udp {
-        Udp::Allow => kinds.push("UDP (names are resolved)"),
-        Udp::Deny => {}
-    }
-    match confinement.unix_sockets {
-        UnixSockets::ToPaths | UnixSockets::ToAnyAddress => {
-            kinds.push("Unix datagrams (the audit or the service manager is told)");
-        }
-        UnixSockets::Deny => {}
-    }
-    match confinement.unix_streams {
-        UnixStreams::ToPaths => kinds.push("Unix streams (an endpoint is reached by one)"),
-        UnixStreams::Deny => {}
-    }
-    match confinement.netlink {
-        Netlink::Allow => kinds.push("netlink (the kernel is asked for owners)"),
-        Netlink::Deny => {}
-    }
-    kinds
-}
-
-fn joined(items: impl IntoIterator<Item: std::fmt::Display>) -> String {
-    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
-    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
 /// Warns of routes and keys that are configured and never used: usually a mistake.
