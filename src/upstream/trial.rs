@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, timeout_at};
 
 use super::destination::Destination;
+use super::egress_error::EgressError;
 use super::error::SendError;
 use super::socket::Socket;
 
@@ -58,14 +59,19 @@ impl Destination {
         if self.settings().endpoint.next_hop.is_name()
             && let Some(addresses) = self.endpoint.addresses()
         {
-            let step = taken(deadline, async { addresses.get().await.map_err(SendError::Resolve) }).await;
+            // of the endpoint, or of the proxy on the way
+            let through_proxy = self.settings().endpoint.tunnel.is_some();
+            let unresolved = |error| {
+                if through_proxy { EgressError::Resolve(error).into() } else { SendError::Resolve(error) }
+            };
+            let step = taken(deadline, async { addresses.get(deadline).await.map_err(unresolved) }).await;
             let failed = step.outcome.is_err();
             trial.lookup = Some(step);
             if failed {
                 return trial;
             }
         }
-        let opened = taken(deadline, self.endpoint.open()).await;
+        let opened = taken(deadline, self.endpoint.open(deadline)).await;
         let Step { took, outcome } = opened;
         let opened = match outcome {
             Ok(opened) => opened,

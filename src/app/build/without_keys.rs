@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
 use super::shared_listener::faults_without_secrets;
-use crate::config::settings::{KeyStore, Name, Settings, TokenKeys};
+use crate::config::settings::{Egress, KeyStore, Name, Settings, TokenKeys};
 use crate::upstream::Destination;
 
 /// Reads every file that holds no secret. The destinations are those of the routes.
@@ -23,7 +23,12 @@ pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<Name, Arc<Des
     }
     let mut platform = PlatformRoots::default();
     for route in &settings.routes {
-        match destination(route, settings.process.workers, &mut platform, None) {
+        let mut route = route.clone();
+        match &mut route.egress {
+            Egress::Direct(_) => {}
+            Egress::Proxy(proxy) => proxy.credentials = None,
+        }
+        match destination(&route, settings.process.workers, &mut platform, None) {
             Ok(built) => drop(destinations.insert(route.name.clone(), built)),
             Err(error) => errors.push(error),
         }
@@ -49,5 +54,8 @@ pub(crate) fn left_out(settings: &Settings) -> Vec<String> {
         matches!(keys, Some(TokenKeys::Url { token_file: Some(_), .. }))
     });
     let tokens = tokens.map(|listener| format!("listener.{}.service_account.jwks_token_file", listener.name));
-    keys.chain(private).chain(tokens).collect()
+    let shown =
+        settings.routes.iter().filter(|route| route.egress.proxy().is_some_and(|proxy| proxy.credentials.is_some()));
+    let shown = shown.map(|route| format!("route.{}.egress_credentials_file", route.name));
+    keys.chain(private).chain(tokens).chain(shown).collect()
 }
