@@ -42,7 +42,7 @@ pub(crate) fn serving_unix(path: &Path) -> Option<u32> {
 
 fn holder(sockets: &[Listening]) -> Option<u32> {
     let links: BTreeSet<String> = sockets.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
-    let mut likely = None;
+    let (mut serving, mut likely) = (None, None);
     for process in processes() {
         match fs::read_dir(format!("/proc/{process}/fd")) {
             Ok(mut descriptors) => {
@@ -50,9 +50,11 @@ fn holder(sockets: &[Listening]) -> Option<u32> {
                     let link = descriptor.and_then(|descriptor| fs::read_link(descriptor.path()));
                     link.is_ok_and(|link| links.contains(&*link.to_string_lossy()))
                 });
-                if holds {
-                    return is_serving(process).then_some(process);
+                // several sockets may be in the way, and that of another program would stay there
+                if holds && !is_serving(process) {
+                    return None;
                 }
+                serving = serving.or(holds.then_some(process));
             }
             Err(_closed_to_us) => {
                 let owns = user(process).is_some_and(|uid| sockets.iter().any(|socket| socket.uid == uid));
@@ -60,7 +62,7 @@ fn holder(sockets: &[Listening]) -> Option<u32> {
             }
         }
     }
-    likely
+    serving.or(likely)
 }
 
 fn processes() -> impl Iterator<Item = u32> {
