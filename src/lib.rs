@@ -86,7 +86,7 @@
 //! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`], of which each client has a
 //!   share: [`downstream::Shares`]), or read without a lock on the path of a request: the current key
 //!   ([`credentials::KeySlot`]), what is known of an endpoint's clock ([`proxy::EndpointClock`]) and of an endpoint
-//!   that fails ([`upstream::Breaker`]).
+//!   that fails ([`upstream::Breaker`]). Only a new connection to an endpoint takes a lock, for the addresses of its name.
 //! - **Beside them** the admin listener, each key, the reader of the configuration, the fetching of a token issuer's
 //!   keys, the log and the audit have a thread each, so that none of them waits for traffic, nor traffic for them.
 //! - **A lookup** of an endpoint's name is a thread that lives as long as the C library needs, one for a route at a time.

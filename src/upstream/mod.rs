@@ -7,8 +7,8 @@
 //! nothing and a wake-up by eventfd. Here an exchange is one check of the socket, one write and one read, in the task
 //! that waits for it; and whether a byte of a request was written is known by construction.
 //!
-//! Each worker has a [`Client`] per route, with its own connections. Workers share the [`Breaker`] of a route, whose lock
-//! nobody takes while there are no failures, and the addresses of its name, which only a new connection asks for.
+//! Each worker has a [`Client`] per route, with its own connections. Workers share the [`Breaker`] of a route, whose
+//! lock nobody takes while there are no failures, and the addresses of its name, which only a new connection asks for.
 
 pub mod answer;
 pub mod attempts;
