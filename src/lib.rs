@@ -86,11 +86,12 @@
 //! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`], of which each client has a
 //!   share: [`downstream::Shares`]), or read without a lock on the path of a request: the current key
 //!   ([`credentials::KeySlot`]), what is known of an endpoint's clock ([`proxy::EndpointClock`]) and of an endpoint
-//!   that fails ([`upstream::Breaker`]). Only a new connection to an endpoint takes a lock, for the addresses of its name.
+//!   that fails ([`upstream::Breaker`]). Only a new connection to an endpoint takes a lock, for the addresses of its
+//!   name.
 //! - **Beside them** the admin listener, each key, the reader of the configuration, the fetching of a token issuer's
 //!   keys, the log and the audit have a thread each, so that none of them waits for traffic, nor traffic for them.
-//! - **A lookup** of an endpoint's name is a thread that lives as long as the C library needs, one for a route at a time.
-//!   Calls that wait for it may end before.
+//! - **A lookup** of an endpoint's name is a thread that lives as long as the C library needs, one for a route at a
+//!   time. Calls that wait for it may end before.
 //! - **The main thread** binds every socket and confines the process ([`confine`]) before it starts the first of these
 //!   threads, because what a thread gives up binds only itself and those that it starts. Then it waits for signals.
 //! - **Other processes.** A key store that runs programs or loads libraries has a process of its own

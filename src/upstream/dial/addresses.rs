@@ -167,7 +167,7 @@ impl Name {
 fn patience(deadline: Instant) -> Instant {
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);
-    now.checked_add(PATIENCE.min(left / 2)).unwrap_or(now)
+    now.checked_add(PATIENCE.min(left.checked_div(2).unwrap_or_default())).unwrap_or(now)
 }
 
 /// What the locks guard is whole after every statement: a panic of another thread leaves nothing half done.
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+        Instant::now().checked_add(Duration::from_secs(60)).unwrap()
     }
 
     #[test]
