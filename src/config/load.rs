@@ -24,8 +24,8 @@ use crate::guarded_file::{WritableFiles, open_trusted_under};
 const LONGEST_FILE: u64 = 1 << 20;
 
 /// Loads the file, when there is one, and lays `COUNTERSIGN__...` variables over it (`COUNTERSIGN__LOG__LEVEL` sets
-/// `log.level`; lists are separated by commas). Of other variables only those that name a proxy are read, for routes with
-/// `egress = "environment"`. The environment alone is enough.
+/// `log.level`; lists are separated by commas). Of other variables only those that name a proxy are read, for routes
+/// with `egress = "environment"`. The environment alone is enough.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault found. When the file cannot be read or is not TOML, only that is reported.

@@ -34,8 +34,8 @@ pub fn unused_proxy(settings: &Settings, environment: &[(String, String)]) -> Op
     let concerns = endpoints.any(|endpoint| !variables.excepts(endpoint.bare_host(), endpoint.port));
     (concerns && settings.routes.iter().all(|route| is_silent(&route.egress))).then(|| {
         format!(
-            "the variable {name} names a proxy, and no route uses it: endpoints are connected to without a proxy. Write \
-             `egress = \"environment\"` on the routes that need it, or `egress = \"direct\"` on one that does not"
+            "the variable {name} names a proxy, and no route uses it: endpoints are connected to without a proxy. \
+             Write `egress = \"environment\"` on the routes that need it, or `egress = \"direct\"` on one that does not"
         )
     })
 }

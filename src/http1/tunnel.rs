@@ -73,8 +73,11 @@ pub fn connect_request(authority: &str, user_agent: &str, authorization: Option<
 /// Reads the response to one CONNECT, piece by piece as it is received.
 #[derive(Debug, Default)]
 pub struct ConnectResponseReader {
-    /// How many bytes have been searched without finding the end of a head.
+    /// Where the head begins that is being read: behind the informational responses.
+    start: usize,
+    /// How many bytes have been searched without finding the end of that head.
     searched: usize,
+    informational: usize,
 }
 
 impl ConnectResponseReader {
@@ -84,27 +87,28 @@ impl ConnectResponseReader {
     /// # Errors
     /// [`BadConnectResponse`].
     pub fn read(&mut self, received: &[u8]) -> Result<Option<ConnectResponse>, BadConnectResponse> {
-        // the rest of something else need not be waited for
-        if !b"HTTP/1.".iter().zip(received).all(|(expected, byte)| expected == byte) {
-            return Err(NotHttp::Syntax(httparse::Error::Version).into());
-        }
-        let searched = std::mem::replace(&mut self.searched, received.len());
-        let mut rest = received;
-        for _ in 0..=MOST_INFORMATIONAL {
-            let head = if has_empty_line(received, searched) { parse(rest)? } else { None };
+        loop {
+            let bytes = received.get(self.start..).unwrap_or_default();
+            // the rest of something else need not be waited for
+            if !b"HTTP/1.".iter().zip(bytes).all(|(expected, byte)| expected == byte) {
+                return Err(NotHttp::Syntax(httparse::Error::Version).into());
+            }
+            let searched = std::mem::replace(&mut self.searched, received.len()).saturating_sub(self.start);
+            let head = if has_empty_line(bytes, searched) { parse(bytes)? } else { None };
             let Some(head) = head else {
                 let is_too_large = received.len() >= MAX_CONNECT_RESPONSE;
                 return if is_too_large { Err(BadConnectResponse::TooLarge) } else { Ok(None) };
             };
-            rest = rest.get(head.length..).unwrap_or_default();
-            if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !head.status.is_informational() {
+                return final_response(&head, bytes.get(head.length..).unwrap_or_default()).map(Some);
+            }
+            self.informational = self.informational.saturating_add(1);
+            if head.status == StatusCode::SWITCHING_PROTOCOLS || self.informational > MOST_INFORMATIONAL {
                 return Err(BadConnectResponse::Informational);
             }
-            if !head.status.is_informational() {
-                return final_response(&head, rest).map(Some);
-            }
+            self.start = self.start.saturating_add(head.length);
+            self.searched = self.start;
         }
-        Err(BadConnectResponse::Informational)
     }
 }
 
@@ -132,6 +136,8 @@ fn schemes(fields: &Fields) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> Result<Option<ConnectResponse>, BadConnectResponse> {
@@ -146,11 +152,12 @@ mod tests {
     #[test]
     fn the_request_names_the_endpoint_and_nothing_else_of_a_call() {
         assert_eq!(
-            connect_request("sdb.amazonaws.com:443", "countersign/1", None).as_slice(),
-            b"CONNECT sdb.amazonaws.com:443 HTTP/1.1\r\nhost: sdb.amazonaws.com:443\r\nuser-agent: countersign/1\r\n\r\n"
+            connect_request("sdb.example:443", "countersign/1", None).as_slice(),
+            b"CONNECT sdb.example:443 HTTP/1.1\r\nhost: sdb.example:443\r\nuser-agent: countersign/1\r\n\r\n"
         );
         let with = connect_request("[::1]:8443", "c/1", Some(b"Basic dTpw"));
-        let expected = "CONNECT [::1]:8443 HTTP/1.1\r\nhost: [::1]:8443\r\nuser-agent: c/1\r\nproxy-authorization: Basic dTpw\r\n\r\n";
+        let expected = "CONNECT [::1]:8443 HTTP/1.1\r\nhost: [::1]:8443\r\nuser-agent: c/1\r\n\
+                        proxy-authorization: Basic dTpw\r\n\r\n";
         assert_eq!(with.as_slice(), expected.as_bytes());
         assert_eq!(with.capacity(), with.len(), "it was never moved");
     }
@@ -210,6 +217,28 @@ mod tests {
         let one_less = &endless[..MAX_CONNECT_RESPONSE - 1];
         assert_eq!(read(one_less), Ok(None));
         assert_eq!(read(&endless), Err(BadConnectResponse::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_response_says_does_not_depend_on_how_it_is_cut(
+            tail in concat!(
+                r"(HTTP/1\.[01] (100|200|407|503)( OK)?\r\n|Proxy-Authenticate: Basic\r\n|[a-z: ]{0,9}|",
+                r"\r|\n|\r\n){0,9}"
+            ),
+            arbitrary in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            for bytes in [tail.into_bytes(), arbitrary] {
+                let mut reader = ConnectResponseReader::default();
+                let ends = 0..=bytes.len();
+                let by_bytes = ends.map(|end| (end, reader.read(&bytes[..end]))).find(|(_, read)| *read != Ok(None));
+                if let Some((end, read)) = by_bytes {
+                    prop_assert_eq!(ConnectResponseReader::default().read(&bytes[..end]), read);
+                } else {
+                    prop_assert_eq!(ConnectResponseReader::default().read(&bytes), Ok(None));
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The byte stream that a connection to an endpoint begins with: TCP, a Unix socket, or TLS with a proxy, which passes on
-//! what goes through it.
+//! The byte stream that a connection to an endpoint begins with: TCP, a Unix socket, or TLS with a proxy, which passes
+//! on what goes through it.
 
 use std::io;
 use std::pin::Pin;
@@ -19,8 +19,8 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Looks at the next byte without taking it, as of the runtime's last poll of all sockets: the kernel is asked about
-    /// this one only when the runtime has seen an event. 0 when the other end has closed it.
+    /// Looks at the next byte without taking it, as of the runtime's last poll of all sockets: the kernel is asked
+    /// about this one only when the runtime has seen an event. 0 when the other end has closed it.
     pub(super) fn peek(&self) -> io::Result<usize> {
         const FLAGS: RecvFlags = RecvFlags::PEEK.union(RecvFlags::DONTWAIT);
         let mut peeked = [0_u8; 1];

@@ -225,6 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_on_the_way_is_connected_to_instead_of_the_endpoint() {
+        let text = "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"https://sdb.amazonaws.com/\"\n\
+                    egress = \"https://192.0.2.1:3129\"\negress_ca_file = \"/no/such/ca/proxy.pem\"\n\
+                    egress_credentials_file = \"/no/such/secret/proxy\"\n\
+                    [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n";
+        let settings = crate::config::parse(text, "f", []).unwrap();
+        let confinement = confinement(&settings, None, &[], UnixSockets::Deny);
+        assert_eq!((confinement.connect, confinement.udp), (vec![3129], Udp::Deny), "the proxy resolves the name");
+        for path in ["/no/such/ca", "/no/such/secret"] {
+            assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");
+        }
+    }
+
+    #[test]
     fn an_endpoint_with_a_name_needs_its_port_and_the_resolver() {
         let confinement = confinement(&settings("https://sdb.amazonaws.com/"), None, &keys(), UnixSockets::Deny);
         assert_eq!((confinement.connect, confinement.udp), (vec![53, 443], Udp::Allow));

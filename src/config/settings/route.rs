@@ -65,8 +65,8 @@ impl Route {
 pub struct Endpoint {
     /// `https`, or `http` where allowed.
     pub transport: Transport,
-    /// Host name (lower case, without a trailing dot) or IP address (IPv6 in brackets): what is signed, sent as Host, and
-    /// looked for in the certificate.
+    /// Host name (lower case, without a trailing dot) or IP address (IPv6 in brackets): what is signed, sent as Host,
+    /// and looked for in the certificate.
     pub host: String,
     /// The port, the scheme's default when the URL has none.
     pub port: u16,

@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn a_route_has_a_proxy_or_another_address_and_not_both() {
+        let both = egress(&format!("{PROXY}\nconnect = \"127.0.0.1:8443\""), &[]).unwrap_err();
+        assert!(both.contains("route.ie.connect: says where connections are made to, and so does `egress`"), "{both}");
+        let direct = "egress = \"direct\"\nconnect = \"127.0.0.1:8443\"";
+        assert_eq!(egress(direct, &[]), Ok(Egress::Direct(Direct::Configured)));
+        let through = route(PROXY);
+        assert_eq!(through.endpoint.next_hop.to_string(), "proxy.example:3128");
+        assert_eq!((through.next_hop_key(), through.endpoint.port), ("egress", 443));
+    }
+
+    #[test]
     fn a_plain_http_endpoint_has_no_proxy() {
         for egress in ["http://proxy.example:3128", "environment"] {
             let text = LEAST.replace(

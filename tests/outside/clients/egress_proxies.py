@@ -1,5 +1,6 @@
 """Egress proxies to test with: tinyproxy and squid as Debian has them, and one of our own that does what it is told."""
 
+import os
 import pathlib
 import socket
 import ssl
@@ -71,10 +72,10 @@ def squid(password=None, certificate=None):
     """Starts squid. With `certificate`, (a certificate's file, its key's file), clients speak TLS to it."""
 
     def start(directory, port):
-        # squid gives up root for the user proxy
-        directory.chmod(0o777)
-        for parent in list(directory.parents)[:3]:
-            parent.chmod(parent.stat().st_mode | 0o111)
+        if os.geteuid() == 0:  # squid gives it up for the user proxy
+            directory.chmod(0o777)
+            for parent in list(directory.parents)[:2]:
+                parent.chmod(parent.stat().st_mode | 0o111)
         listen = f"http_port 127.0.0.1:{port}"
         if certificate:
             listen = f"https_port 127.0.0.1:{port} tls-cert={certificate[0]} tls-key={certificate[1]}"

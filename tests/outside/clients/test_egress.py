@@ -1,6 +1,8 @@
 """The way out through a proxy: tinyproxy and squid as Debian has them, a hostile one of our own, and the environment's
 variables, whose meaning is compared with curl's."""
 
+import base64
+import json
 import re
 import socket
 import subprocess
@@ -112,7 +114,8 @@ def test_calls_go_through_a_real_proxy_and_share_its_tunnel(
     egress = daemon(kind, password=password)
     shown = credentials(f"{USER}:{password}\n") if password else ""
     lines = f'egress = "http://127.0.0.1:{egress.port}"\n{shown}'
-    ours = proxy(upstream.url(), upstream.ca_file, route=lines, listener=ONE_WORKER)
+    everything = {"COUNTERSIGN__LOG__LEVEL": "trace"}
+    ours = proxy(upstream.url(), upstream.ca_file, route=lines, listener=ONE_WORKER, environment=everything)
     requests, connections = len(upstream.received), upstream.connections
     for form in (READ, WRITE, READ):
         assert post(ours.url, form).status == 200
@@ -122,7 +125,8 @@ def test_calls_go_through_a_real_proxy_and_share_its_tunnel(
     eventually(lambda: f"CONNECT 127.0.0.1:{upstream.port}" in log(), log)
     assert "marker-of-the-form" not in log() and "Action" not in log()
     if password:
-        assert not [line for line in ours.process.log if password in line]
+        encoded = base64.b64encode(f"{USER}:{password}".encode()).decode()
+        assert not [line for line in ours.process.log for secret in (USER, password, encoded) if secret in line]
 
 
 @pytest.mark.parametrize("kind", [tinyproxy, squid])
@@ -154,11 +158,15 @@ def test_a_port_that_the_proxy_does_not_allow_is_told(daemon, proxy, upstream):
 def test_an_endpoint_that_is_down_behind_the_proxy_opens_the_breaker(kind, daemon, proxy):
     egress = daemon(kind)
     route = f'egress = "http://127.0.0.1:{egress.port}"\nlimits.failures = 2\ntimeouts.connect = "30s"'
-    ours = proxy(f"https://127.0.0.1:{free_port()}/", route=route)
+    admin = '[admin]\naddress = "127.0.0.1:0"'
+    ours = proxy(f"https://127.0.0.1:{free_port()}/", route=route, listener=admin)
     error = assert_not_sent(ours, post(ours.url, WRITE), 502, "ProxyEgressFailed", "egress.failed")
     assert re.search("could not open a tunnel to the endpoint: it answered 50[0-9]", error), error
     answer = eventually(lambda: (found := post(ours.url, WRITE)).status == 503 and found, "it never counts as down")
     assert answer.code == "ServiceUnavailable" and answer.fields["x-proxy-sent"] == "no"
+    address = json.loads(ours.process.wait_for(r'"message":"admin listening\b').string)["address"]
+    ready = subprocess.run(["curl", "--silent", f"http://{address}/readyz"], capture_output=True, text=True, check=True)
+    assert "route.main: the endpoint is down" in ready.stdout, ready.stdout
 
 
 def test_an_https_proxy_is_verified_by_a_file_of_its_own(daemon, proxy, upstream, certificates):
