@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn the_worst_case_adds_up_the_limits_and_the_forms_are_bounded_twice() {
         let by_route = worst_case(&settings("limits.in_flight = 4\nlimits.body = \"1 MiB\""));
-        // 16 connections of 96 KiB, 4 exchanges of 64 KiB, 4 MiB five times and 12 MiB twice, 4000 parameters of 48 bytes
+        // 16 connections of 96 KiB, 4 exchanges of 64 KiB, 4 MiB five times and 12 MiB twice, 4000 parameters of 48 B
         let parts = "2 for connections, 1 for exchanges, 44 for their forms, 1 for the parameters in them";
         assert_eq!(by_route.to_string(), format!("46 MiB ({parts})"));
         assert!(by_route.lowered_by().starts_with("process.bodies"));

@@ -2,8 +2,8 @@
 //!
 //! This is the only room that sees all others, beside the command line. `build` turns settings into a [`Graph`], which
 //! all workers share; `serve` binds, starts and drains what serves it; `reload` replaces it while it is served.
-//! `confinement` says which rights a configuration needs, `capacity` which descriptors and how much memory, `expiry` what
-//! has to be renewed.
+//! `confinement` says which rights a configuration needs, `capacity` which descriptors and how much memory, `expiry`
+//! what has to be renewed.
 
 pub(crate) mod build;
 pub(crate) mod capacity;
