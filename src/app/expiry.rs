@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::build::graph::Graph;
-use crate::config::settings::{Key, KeyStore};
+use super::build::shared_route::SharedRoute;
+use crate::config::settings::{Key, KeyStore, Route, Transport};
 use crate::credentials::KeySlot;
 use crate::downstream::dates::{Dates, OutOfDate};
+use crate::x509::{Standing, Validity};
 
 /// How long before its end a key or certificate is warned of, in days.
 const DAYS_AHEAD: i64 = 14;
@@ -15,7 +17,7 @@ const DAYS_AHEAD: i64 = 14;
 /// A key or certificate to be renewed.
 #[derive(Debug)]
 pub(crate) struct Expiring {
-    /// `key.NAME` or `listener.NAME`.
+    /// `key.NAME`, `listener.NAME` or `route.NAME`.
     pub(crate) table: String,
     /// What there is to say.
     pub(crate) notice: Notice,
@@ -37,6 +39,16 @@ pub(crate) enum Notice {
     /// A listener's files do not hold now.
     #[error("{0}; clients are turned away until it is renewed")]
     OutOfDate(OutOfDate),
+    /// A certificate that is shown to an endpoint does not hold now.
+    #[error("{what} holds from {begins} to {ends}, and not now: the endpoint will refuse it until it is renewed")]
+    ShownOutOfDate {
+        /// The certificate with its file.
+        what: String,
+        /// Its beginning.
+        begins: Timestamp,
+        /// Its end.
+        ends: Timestamp,
+    },
 }
 
 fn in_days(left: SignedDuration) -> String {
@@ -52,7 +64,7 @@ impl Notice {
     pub(crate) const fn is_fault(&self) -> bool {
         match self {
             Self::EndsSoon { .. } => false,
-            Self::OutOfDate(_) => true,
+            Self::OutOfDate(_) | Self::ShownOutOfDate { .. } => true,
         }
     }
 }
@@ -67,7 +79,11 @@ pub(crate) fn expiring(graph: &Graph, now: Timestamp) -> Vec<Expiring> {
         let notice = of_listener(&*listener.authentication.dates()?, now)?;
         Some(Expiring { table: format!("listener.{name}"), notice })
     });
-    keys.chain(listeners).collect()
+    let routes = graph.settings().routes.iter().filter_map(|route| {
+        let notice = of_route(route, graph.routes.get(&route.name)?, now)?;
+        Some(Expiring { table: format!("route.{}", route.name), notice })
+    });
+    keys.chain(listeners).chain(routes).collect()
 }
 
 /// A key that its store renews by itself ends soon as a rule.
@@ -88,6 +104,20 @@ fn of_listener(dates: &Dates, now: Timestamp) -> Option<Notice> {
     let (path, validity) = dates.certificate()?;
     let what = format!("the certificate in {}", path.display());
     ends_soon(validity.ends, now).map(|left| Notice::EndsSoon { what, left, ends: validity.ends })
+}
+
+/// The certificate that the route shows to its endpoint.
+fn of_route(settings: &Route, route: &SharedRoute, now: Timestamp) -> Option<Notice> {
+    let files = match &settings.endpoint.transport {
+        Transport::Tls { client, .. } => client.identity.as_ref()?,
+        Transport::Plaintext => return None,
+    };
+    let Validity { begins, ends } = route.calls.destination.settings().tls.identity()?.validity()?;
+    let what = format!("the client certificate in {}", files.certificate.display());
+    match (Validity { begins, ends }).at(now) {
+        Standing::Valid => ends_soon(ends, now).map(|left| Notice::EndsSoon { what, left, ends }),
+        Standing::NotYet | Standing::Ended => Some(Notice::ShownOutOfDate { what, begins, ends }),
+    }
 }
 
 /// The time that is left, if it is short.

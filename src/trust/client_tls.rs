@@ -54,6 +54,12 @@ impl ClientTls {
     /// Nothing beyond a certificate that is trusted.
     pub const PLAIN: Self = Self { minimum: MinimumTls::V12, pinned_keys: Vec::new(), identity: None };
 
+    /// Our own certificate, if the server is to see one.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
     /// Reads the files of `settings`.
     ///
     /// # Errors

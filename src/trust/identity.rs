@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::provider;
 use crate::guarded_file::{self, GuardError};
+use crate::x509::Validity;
 
 /// The files of a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,11 @@ pub enum IdentityError {
     #[error("{} holds no unencrypted private key (BEGIN PRIVATE KEY)", .0.display())]
     NoKey(PathBuf),
     /// The key does not belong to the certificate, or is of an unsupported kind.
-    #[error("the client certificate in {} and the key in {} cannot be used together", .certificate.display(), .key.display())]
+    #[error(
+        "the client certificate in {} and the key in {} cannot be used together",
+        .certificate.display(),
+        .key.display()
+    )]
     KeyPair {
         /// `client_certificate`.
         certificate: PathBuf,
@@ -93,6 +98,13 @@ impl Identity {
             key: key.clone(),
             source,
         })
+    }
+
+    /// When it holds: as long as every certificate in the file does. `None` when they cannot be read.
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        let each: Option<Vec<_>> =
+            self.0.cert.iter().map(|certificate| Validity::of_certificate(certificate)).collect();
+        each?.into_iter().reduce(Validity::and)
     }
 
     /// How rustls asks for it.

@@ -1,8 +1,9 @@
 //! TLS towards other servers: 1.2 and 1.3, certificates verified against the platform's roots or a given file, no
 //! exceptions.
 //!
-//! `client_tls` has what a route asks beyond that, and shows of itself. `anchors` holds what is trusted, `verifier` decides with it about the certificate of a server, and `unfit` says what
-//! is wrong with a certificate whoever signed it, and how to make a better one.
+//! `anchors` holds what is trusted, `verifier` decides with it about the certificate of a server, and `unfit` says what
+//! is wrong with a certificate whoever signed it, and how to make a better one. `client_tls` has what a route asks
+//! beyond a certificate that is trusted, and what it shows of itself.
 
 pub mod anchors;
 mod client_tls;
@@ -31,8 +32,8 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// A client configuration that trusts `anchors`, with what `tls` asks beside. Sessions are resumed, HTTP/1.1 is the only
-/// protocol offered.
+/// A client configuration that trusts `anchors`, with what `tls` asks beside. Sessions are resumed, HTTP/1.1 is the
+/// only protocol offered.
 ///
 /// # Errors
 /// [`RootsError::Versions`].

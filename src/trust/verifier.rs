@@ -61,8 +61,8 @@ impl Verifier {
     }
 
     /// Has webpki verify a certificate that is trusted for itself. Asked about it alone, without any authority, webpki
-    /// cannot accept it; but it looks at the dates first, then for what the certificate is, and at the issuer last. What
-    /// it objects to says that it had nothing to object to before.
+    /// cannot accept it; but it looks at the dates first, then for what the certificate is, and at the issuer last.
+    /// What it objects to says that it had nothing to object to before.
     fn verify_itself(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -221,3 +221,23 @@ fn a_certificate_that_does_not_hold_does_not_replace_one_that_does() {
     proxy.signal(Signal::HUP);
     eventually("the renewed certificate", || (ends() > before + 86400.0).then_some(()));
 }
+
+#[test]
+fn a_client_certificate_that_ends_soon_or_has_ended_is_told_of_by_check_and_at_the_start() {
+    let showing = |before, after| {
+        let setup = Setup::to_url("https://127.0.0.1:1/").trusting(&crate::untrusted::Authority::new().pem);
+        certificate_called("client", &setup, before, after);
+        let [pem, key] = ["client.pem", "client.key"].map(|name| setup.vault_path(name));
+        setup.route(&format!("client_certificate = {pem:?}\nclient_key = {key:?}"))
+    };
+    let soon = showing(1, 3);
+    let outcome = Outcome::of(&mut soon.command("check"), "");
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.stdout.contains("client.pem ends in 3 days"), "{outcome:?}");
+    says_at_the_start(soon, "WARN", "client.pem ends in 3 days");
+    let ended = showing(3, -1);
+    fails_a_check(&ended, "and not now: the endpoint will refuse it until it is renewed");
+    says_at_the_start(ended, "ERROR", "and not now: the endpoint will refuse it until it is renewed");
+    let long = showing(1, 30);
+    assert!(!Outcome::of(&mut long.command("check"), "").stdout.contains("ends in"));
+}

@@ -10,11 +10,13 @@ use super::clients;
 use super::destination::PlatformRoots;
 use super::error::BuildError;
 use super::proofs::{attach_probes, prove};
+use super::route_files::RouteFiles;
 use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
 use super::shared_listener::SharedListener;
 use super::shared_route::{RouteParts, SharedRoute};
 use super::shares::{Counters, HolderName};
 use crate::app::capacity::client_connections;
+use crate::app::confinement::route_files;
 use crate::authorize::Clients;
 use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
@@ -41,6 +43,8 @@ pub struct Graph {
     pub(crate) bodies: Shares<ByteBudget>,
     pub(crate) metrics: Arc<Metrics>,
     platform: PlatformRoots,
+    /// The files of routes, as they were looked at before they were read.
+    pub(crate) route_files: RouteFiles,
     generation: u64,
 }
 
@@ -77,6 +81,7 @@ impl Graph {
         credentials_directory: Option<&Path>,
         before: Option<&Self>,
     ) -> Result<(Self, Vec<WatchedKey>), Vec<BuildError>> {
+        let route_files = RouteFiles::of(route_files(&settings));
         let mut errors = Vec::new();
         let descriptors =
             before.map_or_else(|| Capacity::new(client_connections(&settings)), |before| before.descriptors.clone());
@@ -120,6 +125,7 @@ impl Graph {
             bodies,
             metrics,
             platform,
+            route_files,
             generation: before.map_or(1, |before| before.generation.saturating_add(1)),
             settings,
         };

@@ -8,6 +8,7 @@ pub(crate) mod graph;
 pub(crate) mod key_stores;
 pub(crate) mod probe;
 mod proofs;
+pub(crate) mod route_files;
 pub(crate) mod share_summary;
 mod shared_key;
 pub(crate) mod shared_listener;

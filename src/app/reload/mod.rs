@@ -2,5 +2,4 @@
 
 pub(crate) mod reloader;
 pub(crate) mod restart;
-mod route_files;
 pub(crate) mod source;

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::restart::{Granted, NeedsRestart, needs_restart};
-use super::route_files::RouteFiles;
 use super::source::Source;
 use crate::app::build::error::BuildError;
 use crate::app::build::graph::Graph;
+use crate::app::build::route_files::RouteFiles;
 use crate::app::confinement::route_files;
 use crate::app::serve::serving::Serving;
 use crate::config::settings::Settings;
@@ -88,7 +88,7 @@ impl Reloader {
         let seen = source.served.clone().unwrap_or_default();
         let current = serving.current();
         let directories = watch(&source, current.settings(), signals.clone());
-        let files = RouteFiles::of(route_files(current.settings()));
+        let files = current.route_files.clone();
         current.metrics.configuration.is_served(current.generation(), source.served.as_deref());
         let thread_state = ReloadThread {
             serving,
@@ -209,15 +209,14 @@ impl ReloadThread {
             tracing::info!("the configuration file was changed, and its configuration is the one in use");
             return;
         }
-        // looked at before they are read, so that no change since then is missed
-        let files = settings.as_ref().ok().map(|settings| RouteFiles::of(route_files(settings)));
         (self.report)(ReloadEvent::Begun);
         match self.attempt(settings.map_err(ReloadError::Configuration)) {
             Ok(graph) => {
                 graph.metrics.configuration.is_served(graph.generation(), self.digest());
                 graph.metrics.configuration.count_reload();
                 (self.report)(ReloadEvent::InUse(&graph));
-                self.files = files.unwrap_or_else(|| RouteFiles::of([]));
+                // as they were before they were read, so that no change since then is missed
+                self.files = graph.route_files.clone();
                 self.directories = watch(&self.source, graph.settings(), self.signals.clone());
             }
             Err(error) => {

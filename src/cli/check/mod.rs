@@ -3,6 +3,7 @@
 mod built;
 mod clients;
 mod egress;
+mod endpoint_tls;
 mod findings;
 mod online;
 mod posture;
@@ -25,13 +26,12 @@ use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys, Transport,
+    AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys,
 };
 use crate::credentials::WatchedKey;
 use crate::downstream::dates::Dates;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{Target, WhenFull};
-use crate::trust::{ClientTlsSettings, IdentityFiles, MinimumTls, Roots};
 
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     }
     clients::sections(found, settings);
     for route in &settings.routes {
-        route_section(found, route);
+        route_section(found, route, &expiring);
     }
     for key in keys {
         key_section(found, key, &expiring);
@@ -133,11 +133,11 @@ fn unusable(missing: &[&WatchedKey], out_of_date: &[&Expiring]) -> Failure {
         let path = Some(format!("key.{}", key.slot.name()));
         key_reports::unusable(&key.slot).map(|message| FaultLine { place: None, path, message })
     };
-    let of_listener = |Expiring { table, notice }: &&Expiring| {
+    let of_files = |Expiring { table, notice }: &&Expiring| {
         let message = format!("{table}: {notice}");
         FaultLine { place: None, path: Some(table.clone()), message }
     };
-    let faults = missing.iter().filter_map(fault).chain(out_of_date.iter().map(of_listener));
+    let faults = missing.iter().filter_map(fault).chain(out_of_date.iter().map(of_files));
     let faults: Vec<_> = faults.collect();
     let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
     Failure::new(ExitCode::KeyStoreUnavailable, messages.join("\n")).with(faults)
@@ -242,7 +242,7 @@ fn listener_tls(section: &mut Section, tls: &ListenerTls) {
     }
 }
 
-fn route_section(found: &mut Findings, route: &Route) {
+fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
     let section = found.section(Kind::Route, Some(&route.name), route.endpoint.url());
     section.fact("endpoint", route.endpoint.url());
     section.fact("key", route.key.to_string());
@@ -253,34 +253,9 @@ fn route_section(found: &mut Findings, route: &Route) {
     if route.path != "/" {
         section.detail(format!("chosen by path: {}", route.path));
     }
-    match &route.endpoint.transport {
-        Transport::Tls { trust: Roots::Platform, .. } => section.detail("tls: verified against the platform's roots"),
-        Transport::Tls { trust: Roots::File(path), .. } => {
-            section.detail(format!("tls: verified against {}", path.display()))
-        }
-        Transport::Plaintext => section.detail("tls: none, plain HTTP"),
-    }
-    match &route.endpoint.transport {
-        Transport::Tls { client, .. } => client_tls(section, client),
-        Transport::Plaintext => {}
-    }
+    endpoint_tls::describe(section, &route.endpoint.transport);
+    warn_of_expiry(section, &format!("route.{}", route.name), expiring);
     egress::describe(section, &route.egress);
-}
-
-/// What a route asks of TLS beside, and what it shows.
-fn client_tls(section: &mut Section, client: &ClientTlsSettings) {
-    let ClientTlsSettings { minimum, pinned_keys, identity } = client;
-    if let Some(IdentityFiles { certificate, key }) = identity {
-        section.detail(format!("tls: shows the certificate in {}, key {}", certificate.display(), key.display()));
-    }
-    match minimum {
-        MinimumTls::V12 => {}
-        MinimumTls::V13 => section.detail("tls: 1.3 only"),
-    }
-    if !pinned_keys.is_empty() {
-        let pinned: Vec<_> = pinned_keys.iter().map(ToString::to_string).collect();
-        section.detail(format!("tls: the endpoint's key must be {}", pinned.join(" or ")));
-    }
 }
 
 /// Whether the store has a key that has not expired. One that has to be proven first is not in use yet.

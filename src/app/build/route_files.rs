@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What the system says of each file, or why it says nothing. It differs after a file was replaced or written to, or a
 /// symlink was turned; what is in the file is not read for it, since there are keys among them.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteFiles(Vec<Result<[i64; 7], String>>);
 
 impl RouteFiles {
