@@ -147,7 +147,7 @@ pub fn rehearse(address: SocketAddr) -> io::Result<()> {
     socket_for(address)?.bind(&address.into())
 }
 
-/// A socket for addresses of this family alone: to serve both families at all addresses, configure `0.0.0.0` and `[::]`.
+/// A socket for addresses of this family alone: to serve both at all addresses, configure `0.0.0.0` and `[::]`.
 fn socket_for(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
