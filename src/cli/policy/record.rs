@@ -11,7 +11,7 @@ pub(crate) struct RecordLine {
     /// The route's name. Absent when none was chosen.
     #[serde(default)]
     pub(crate) route: Option<String>,
-    /// The Action. Absent when the form was refused.
+    /// The Action. Absent when no form was read, or it asks for none or several.
     #[serde(default)]
     pub(crate) action: Option<String>,
     /// The names of the parameters, never their values.
