@@ -139,8 +139,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
     let text = guarded_file::read_secret(path)?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        pem::Error::NoItemsFound => IdentityError::NoKey(path.to_owned()),
-        source => IdentityError::Format { path: path.to_owned(), source },
+    PrivateKeyDer::from_pem_slice(&text).map_err(|source| {
+        if matches!(source, pem::Error::NoItemsFound) {
+            IdentityError::NoKey(path.to_owned())
+        } else {
+            IdentityError::Format { path: path.to_owned(), source }
+        }
     })
 }

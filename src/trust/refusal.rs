@@ -58,20 +58,21 @@ fn advice(verdict: &Error, certificate: &CertificateDer<'_>, anchors: &Anchors) 
         let all: Vec<String> = unfit.iter().map(ToString::to_string).collect();
         return Some(format!("the certificate {}", all.join("; it ")));
     }
-    match verdict {
-        CertificateError::UnknownIssuer if anchors.has_but_as_no_authority(parts.issuer) && !parts.is_self_issued() => {
-            Some(
-                "it is signed by a certificate that is trusted, but only for itself, since it is no authority \
-                 (basicConstraints CA:TRUE)"
-                    .to_owned(),
-            )
-        }
-        CertificateError::UnknownIssuer if parts.is_self_issued() => Some(format!(
-            "it is signed by itself: if it is the endpoint's own (SHA-256 fingerprint {}), put it into `ca_file`",
-            fingerprint(certificate)
-        )),
-        _ => None,
+    if !matches!(verdict, CertificateError::UnknownIssuer) {
+        return None;
     }
+    if parts.is_self_issued() {
+        let fingerprint = fingerprint(certificate);
+        return Some(format!(
+            "it is signed by itself: if it is the endpoint's own (SHA-256 fingerprint {fingerprint}), put it into \
+             `ca_file`"
+        ));
+    }
+    anchors.has_but_as_no_authority(parts.issuer).then(|| {
+        "it is signed by a certificate that is trusted, but only for itself, since it is no authority \
+         (basicConstraints CA:TRUE)"
+            .to_owned()
+    })
 }
 
 /// Whether the certificate would have been refused for its time alone.

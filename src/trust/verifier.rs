@@ -125,12 +125,8 @@ impl ServerCertVerifier for Verifier {
 
 /// Whether webpki's objection is that the certificate of a server is that of an authority.
 fn is_authority_as_server(error: &Error) -> bool {
-    match error {
-        Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => {
-            inner.downcast_ref::<webpki::Error>() == Some(&webpki::Error::CaUsedAsEndEntity)
-        }
-        _ => false,
-    }
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) = error else { return false };
+    inner.downcast_ref::<webpki::Error>() == Some(&webpki::Error::CaUsedAsEndEntity)
 }
 
 fn purposes(certificate: &CertificateDer<'_>) -> Result<(), Error> {

@@ -45,7 +45,7 @@ pub(crate) fn destination(
     };
     let trust = trust_of(&route.endpoint.transport, platform).map_err(|error| failed(error.into()))?;
     let tls = client_tls(&route.endpoint.transport);
-    let tls = tls.map_err(|source| BuildError::Identity { name: route.name.clone(), source })?;
+    let tls = tls.map_err(|source| BuildError::Identity { name: route.name.clone(), source: Box::new(source) })?;
     let tunnel = tunnel(route, platform)?;
     let settings = call_settings(route, (trust, tls), tunnel, workers);
     match before {

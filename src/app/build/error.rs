@@ -33,7 +33,7 @@ pub enum BuildError {
         /// The route's name.
         name: Name,
         /// Why not.
-        source: IdentityError,
+        source: Box<IdentityError>,
     },
     /// The endpoint's host is neither an address nor a name that a certificate can be for.
     #[error("route.{name}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
