@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
 use super::shared_listener::faults_without_secrets;
-use crate::config::settings::{Egress, KeyStore, Name, Settings, TokenKeys};
+use crate::config::settings::{Egress, EgressProxy, KeyStore, Name, Route, Settings, TokenKeys, Transport};
+use crate::trust::ClientTlsSettings;
 use crate::upstream::Destination;
 
 /// Reads every file that holds no secret. The destinations are those of the routes.
@@ -23,17 +24,37 @@ pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<Name, Arc<Des
     }
     let mut platform = PlatformRoots::default();
     for route in &settings.routes {
-        let mut route = route.clone();
-        match &mut route.egress {
-            Egress::Direct(_) => {}
-            Egress::Proxy(proxy) => proxy.credentials = None,
-        }
-        match destination(&route, settings.process.workers, &mut platform, None) {
+        match destination(&public(route), settings.process.workers, &mut platform, None) {
             Ok(built) => drop(destinations.insert(route.name.clone(), built)),
             Err(error) => errors.push(error),
         }
     }
     if errors.is_empty() { Ok(destinations) } else { Err(errors) }
+}
+
+/// The route without its secrets. The parts that can have one are named in full, so that a new part does not compile
+/// until somebody decides whether it is one.
+fn public(route: &Route) -> Route {
+    let mut route = route.clone();
+    match &mut route.egress {
+        Egress::Direct(_) => {}
+        Egress::Proxy(EgressProxy { origin: _, host: _, port: _, roots: _, credentials }) => *credentials = None,
+    }
+    match &mut route.endpoint.transport {
+        Transport::Plaintext => {}
+        Transport::Tls { trust: _, client: ClientTlsSettings { minimum: _, pinned_keys: _, identity } } => {
+            *identity = None;
+        }
+    }
+    route
+}
+
+/// Whether a route shows its endpoint a certificate, whose key is a secret.
+const fn shows_certificate(route: &Route) -> bool {
+    match &route.endpoint.transport {
+        Transport::Plaintext => false,
+        Transport::Tls { client, .. } => client.identity.is_some(),
+    }
 }
 
 /// The keys of the configuration whose files or stores [`without_keys`] leaves out.
@@ -57,5 +78,8 @@ pub(crate) fn left_out(settings: &Settings) -> Vec<String> {
     let shown =
         settings.routes.iter().filter(|route| route.egress.proxy().is_some_and(|proxy| proxy.credentials.is_some()));
     let shown = shown.map(|route| format!("route.{}.egress_credentials_file", route.name));
-    keys.chain(private).chain(tokens).chain(shown).collect()
+    let certificates = settings.routes.iter().filter(|route| shows_certificate(route));
+    let certificates =
+        certificates.map(|route| format!("route.{0}.client_certificate with its client_key", route.name));
+    keys.chain(private).chain(tokens).chain(shown).chain(certificates).collect()
 }

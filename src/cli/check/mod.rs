@@ -10,7 +10,6 @@ mod posture;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -90,7 +89,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
         if arguments.without_keys { Built::without_keys(settings)? } else { Built::whole(settings)? };
     let (settings, keys, expiring) = (built.settings(), built.keys(), built.expiring());
     for listener in &settings.listeners {
-        listener_section(found, listener, built.dates(&listener.name), &rehearsed, &expiring);
+        listener_section(found, listener, built.dates(&listener.name).as_deref(), &rehearsed, &expiring);
     }
     clients::sections(found, settings);
     for route in &settings.routes {
@@ -146,7 +145,7 @@ fn unusable(missing: &[&WatchedKey], out_of_date: &[&Expiring]) -> Failure {
 fn listener_section(
     found: &mut Findings,
     listener: &Listener,
-    dates: Option<Arc<Dates>>,
+    dates: Option<&Dates>,
     rehearsed: &[Rehearsed],
     expiring: &[Expiring],
 ) {
@@ -164,7 +163,7 @@ fn listener_section(
     }
     if let Some(tls) = &listener.tls {
         listener_tls(section, tls);
-        if let Some((_, validity)) = dates.as_deref().and_then(Dates::certificate) {
+        if let Some((_, validity)) = dates.and_then(Dates::certificate) {
             section.detail(format!("certificate: holds until {}", validity.ends));
             section.fact("certificate_expires", validity.ends.to_string());
         }
@@ -329,7 +328,7 @@ fn capacity_section(found: &mut Findings, settings: &Settings) {
         .detail("so much only if clients use every limit at once: 10 MB are usual, and 2.5 KB for an idle connection");
     section.detail(format!("lowered most by: {}", most.lowered_by()));
     if let Some(shortage) = capacity::shortage(settings) {
-        section.warn(format!("{shortage}"));
+        section.warn(shortage.to_string());
     }
 }
 

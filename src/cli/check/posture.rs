@@ -36,7 +36,7 @@ pub(super) fn section(
     section.detail(format!("may read: {}", joined(confinement.read.iter().map(|path| path.display()))));
     section.detail(format!("may write: {}", joined(confinement.write.iter().map(|path| path.display()))));
     if let Some(warning) = beside_audit {
-        section.warn(format!("{warning}"));
+        section.warn(warning.to_string());
     }
     if !confinement.remove.is_empty() {
         let places = joined(confinement.remove.iter().map(|path| path.display()));

@@ -31,7 +31,7 @@ impl std::fmt::Display for StrayVariable {
 
 /// Those of `names` that look like ours and set nothing. `keys` are the keys that there are: those of the
 /// configuration first, whose names are real.
-pub(crate) fn strays<'n>(names: &[&'n str], keys: &[KeyPath]) -> Vec<StrayVariable> {
+pub(crate) fn strays(names: &[&str], keys: &[KeyPath]) -> Vec<StrayVariable> {
     let services = services(names);
     let mut found: Vec<_> = names
         .iter()

@@ -142,10 +142,18 @@ def test_a_document_is_printed_when_a_key_cannot_come(check_json, configuration,
 
 def test_without_keys_nothing_secret_is_needed_and_what_was_left_out_is_said(check_json, configuration, tmp_path):
     gone = f'[key.main]\nfile = "{tmp_path}/gone/main.age"\nidentity_file = "{tmp_path}/gone/identity"\n'
-    code, document = check_json(configuration(key=gone), "--without-keys")
+    route = f"""\
+client_certificate = "{tmp_path}/gone/client.pem"
+client_key = "{tmp_path}/gone/client.key"
+egress = "http://127.0.0.1:3128"
+egress_credentials_file = "{tmp_path}/gone/proxy"
+"""
+    code, document = check_json(configuration(key=gone, route=route), "--without-keys")
     assert (code, document["faults"]) == (0, [])
     [left_out] = of_kind(document, "left_out")
-    assert left_out["summary"] == "key.main"
+    assert left_out["summary"] == (
+        "key.main, route.main.egress_credentials_file, route.main.client_certificate with its client_key"
+    )
     assert of_kind(document, "key") == []
     assert of_kind(document, "route")[0]["facts"]["key"] == "main"
 
@@ -208,8 +216,8 @@ dns = ["a"]
     path = configuration(more, route='ca_file = "own.pem"', key=key)
     code, document = check_json(path)
     said = [fault["message"] for fault in document["faults"]]
-    names = ["own.pem", "/no does not exist", "absent/identity", "/missing", "certificate.pem", "private.pem", "/ca.pem", "one.crl",
-             "two.crl", "jwks.json"]
+    names = ["own.pem", "/no does not exist", "absent/identity", "/missing", "certificate.pem", "private.pem",
+             "/ca.pem", "one.crl", "two.crl", "jwks.json"]
     found = [next((name for name in names if name in one), one) for one in said]
     assert sorted(found) == sorted(names), said
     assert found.index("own.pem") == 0 and found.index("/missing") == 3
@@ -238,7 +246,7 @@ def test_run_warns_of_a_variable_that_sets_nothing(start_countersign, configurat
     process.wait_for(r"COUNTERSIGN_LOG_LEVEL is set, and sets nothing: did you mean COUNTERSIGN__LOG__LEVEL\?")
 
 
-def test_a_relative_path_begins_beside_the_configuration_wherever_the_program_is_started(countersign_bin, seal, tmp_path):
+def test_a_relative_path_begins_beside_the_configuration_wherever_the_program_starts(countersign_bin, seal, tmp_path):
     table = seal()
     for line in table.splitlines():
         if " = " in line:
