@@ -2,6 +2,7 @@
 //! could be behind them.
 
 use crate::harness::clients::{client, token};
+use crate::harness::endpoint::Received;
 use crate::harness::proxy::closes;
 use crate::harness::{After, Answer, Draft, Endpoint, FORM, ID, Proxy, SECRET, Setup, eventually};
 
@@ -152,7 +153,7 @@ fn a_form_means_in_a_query_string_what_it_means_in_a_body() {
             let before = endpoint.requests().len();
             let answer = proxy.call(&draft);
             let message = if answer.status == 200 { String::new() } else { answer.element("Message") };
-            let mut sent: Vec<_> = endpoint.requests()[before..].iter().flat_map(|sent| sent.parameters()).collect();
+            let mut sent: Vec<_> = endpoint.requests()[before..].iter().flat_map(Received::parameters).collect();
             sent.retain(|(name, _)| !["Signature", "Timestamp"].contains(&name.as_str()));
             seen.push((answer.status, message, sent));
         }
