@@ -194,7 +194,9 @@ impl Attempts<'_> {
                 self.stale_left = self.stale_left.saturating_sub(1);
                 Ok(ControlFlow::Continue(()))
             }
-            Delivery::NotSent if self.pay() => Ok(ControlFlow::Continue(())),
+            // an endpoint that refuses our certificate after a request was written says that it has not read it: the
+            // call is not made again on its word
+            Delivery::NotSent if error.may_pass() && self.pay() => Ok(ControlFlow::Continue(())),
             Delivery::MaybeSent if error.may_pass() && self.is_safe_once_more() && self.pay() => {
                 self.doubt = Some(error);
                 // the other pooled connections are as old as this one, and may be closed too

@@ -93,6 +93,17 @@ fn an_endpoint_that_refuses_the_client_certificate_has_received_nothing_and_the_
 }
 
 #[test]
+fn a_call_is_not_made_again_on_the_word_of_an_endpoint_that_refuses_the_client_certificate() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    for versions in EACH {
+        let endpoint = server(&authority, &[&clients], versions);
+        // with TLS 1.3 the request is written before the refusal comes
+        refused(&Setup::to(&endpoint).trusting(&authority.pem).start(), &endpoint, "upstream.tls");
+        assert_eq!(endpoint.connections(), 2, "one for each of two calls");
+    }
+}
+
+#[test]
 fn a_replaced_client_certificate_is_shown_soon_and_connections_made_before_carry_no_more_requests() {
     let (authority, old, new) = (Authority::new(), Authority::new(), Authority::new());
     let endpoint = server(&authority, &[&old, &new], BOTH);
