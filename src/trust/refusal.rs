@@ -58,7 +58,8 @@ fn advice(verdict: &Error, certificate: &CertificateDer<'_>, anchors: &Anchors) 
         let all: Vec<String> = unfit.iter().map(ToString::to_string).collect();
         return Some(format!("the certificate {}", all.join("; it ")));
     }
-    if !matches!(verdict, CertificateError::UnknownIssuer) {
+    let signer_is_no_authority = is_about_signer(verdict);
+    if !signer_is_no_authority && !matches!(verdict, CertificateError::UnknownIssuer) {
         return None;
     }
     if parts.is_self_issued() {
@@ -68,11 +69,20 @@ fn advice(verdict: &Error, certificate: &CertificateDer<'_>, anchors: &Anchors) 
              `ca_file`"
         ));
     }
-    anchors.has_but_as_no_authority(parts.issuer).then(|| {
-        "it is signed by a certificate that is trusted, but only for itself, since it is no authority \
-         (basicConstraints CA:TRUE)"
-            .to_owned()
-    })
+    if anchors.has_but_as_no_authority(parts.issuer) {
+        let advice = "it is signed by a certificate that is trusted, but only for itself, since it is no authority \
+                      (basicConstraints CA:TRUE)";
+        return Some(advice.to_owned());
+    }
+    signer_is_no_authority
+        .then(|| "a certificate that comes with it has signed another, and is no authority".to_owned())
+}
+
+/// Whether webpki's objection is that one of the certificates has signed another and does not say that it is an
+/// authority: the server has sent that one too.
+fn is_about_signer(verdict: &CertificateError) -> bool {
+    let CertificateError::Other(OtherError(inner)) = verdict else { return false };
+    inner.downcast_ref::<webpki::Error>() == Some(&webpki::Error::EndEntityUsedAsCa)
 }
 
 /// Whether the certificate would have been refused for its time alone.

@@ -164,9 +164,12 @@ ca_file = "{workshop.path(trusted)}.pem"
     ("nameless-authority", "nameless-authority", "the certificate has no subjectAltName"),
     ("issued-nameless", "authority", "the certificate has no subjectAltName"),
     ("below-plain", "plain", "trusted, but only for itself, since it is no authority (basicConstraints CA:TRUE)"),
+    ("below-plain-chain", "plain", "trusted, but only for itself, since it is no authority (basicConstraints CA:TRUE)"),
+    ("below-plain-chain", "authority", "a certificate that comes with it has signed another, and is no authority"),
 ])
 def test_the_log_says_how_to_mend_a_certificate_that_is_refused(workshop, proxy, key, presented, trusted, words):
-    with tls_endpoint(workshop.path(f"{presented}.pem"), workshop.path(f"{presented}.key")) as server:
+    own_key = presented.removesuffix("-chain")
+    with tls_endpoint(workshop.path(f"{presented}.pem"), workshop.path(f"{own_key}.key")) as server:
         calls = proxy(server.url, ca_file=workshop.path(f"{trusted}.pem"), key=key)
         assert (post(calls), server.requests) == (502, [])
         calls.process.wait_for(re.escape(words.format(workshop.fingerprint(presented))))
