@@ -181,11 +181,12 @@ impl Handler for Proxy {
     ) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.begin();
+        let is_get = head.method() == "GET";
         let outcome = {
             let running = pin!(self.run(&peer, head, body, &exchange, &mut record));
             contained(running, &self.panics).await
         };
-        match outcome {
+        let mut reply = match outcome {
             Ok((sent, permit)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
                 record.status = Some(status.as_u16());
@@ -194,7 +195,11 @@ impl Handler for Proxy {
                 Reply { status, fields, body: ResponseBody::relayed(body, record, permit, exchange) }
             }
             Err(error) => self.fail(&error, record, &peer, exchange),
+        };
+        if is_get {
+            headers::forbid_storing(&mut reply.fields);
         }
+        reply
     }
 
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {

@@ -32,6 +32,8 @@ pub enum WrittenOn {
     Every,
     /// Responses of our own, some or all.
     Own,
+    /// Every response to a GET.
+    Get,
     /// Not applicable to one kind: the connection writes it where the body's framing needs it.
     Framing,
 }
@@ -46,7 +48,7 @@ pub enum EndpointsField {
 }
 
 /// Every header field that countersign writes on responses: the one list, which tests of both languages iterate.
-pub const WRITTEN: [WrittenField; 10] = [
+pub const WRITTEN: [WrittenField; 11] = [
     written(REQUEST_ID, WrittenOn::Every, EndpointsField::Dropped, "the ID of the request in log and audit"),
     written(
         "date",
@@ -69,6 +71,12 @@ pub const WRITTEN: [WrittenField; 10] = [
     written("content-type", WrittenOn::Own, EndpointsField::Passed, "`text/xml;charset=utf-8`"),
     written("retry-after", WrittenOn::Own, EndpointsField::Passed, "with 503 and `Throttling`: seconds to wait"),
     written("allow", WrittenOn::Own, EndpointsField::Passed, "with 405: `POST`, or the methods that the route accepts"),
+    written(
+        "cache-control",
+        WrittenOn::Get,
+        EndpointsField::Passed,
+        "`no-store`, in place of the endpoint's, which is about a `POST`",
+    ),
     written("connection", WrittenOn::Framing, EndpointsField::Dropped, "`close` when the connection ends"),
     written("content-length", WrittenOn::Framing, EndpointsField::Dropped, "the length of the body"),
     written("transfer-encoding", WrittenOn::Framing, EndpointsField::Dropped, "`chunked` for a body of unknown length"),
@@ -138,6 +146,21 @@ pub fn relay(fields: &mut Fields, request_id: &[u8]) {
     let is_claimed = |name: &[u8]| claimed.as_ref().is_some_and(|fields| is_claimed(fields, name));
     fields.retain(|name| !is_dropped(name) && !is_claimed(name));
     fields.push(REQUEST_ID, request_id);
+}
+
+/// Forbids caches to store the response to a GET. A cache on the way would answer the next one without any check of who
+/// asks, and a call that changes something would not be made. What the endpoint says of its response to a POST, also to
+/// single kinds of caches (RFC 9213), is not about a GET.
+pub fn forbid_storing(fields: &mut Fields) {
+    const ENDING: &[u8] = b"cache-control";
+    let is_for_caches = |name: &[u8]| {
+        let end = name.len().checked_sub(ENDING.len()).and_then(|start| name.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(ENDING))
+            || same_name(name, "surrogate-control")
+            || same_name(name, "expires")
+    };
+    fields.retain(|name| !is_for_caches(name));
+    fields.push("cache-control", b"no-store");
 }
 
 fn is_dropped(name: &[u8]) -> bool {
@@ -221,6 +244,7 @@ mod tests {
             let on = match on {
                 WrittenOn::Every => "every response",
                 WrittenOn::Own => "responses of countersign",
+                WrittenOn::Get => "responses to a `GET`",
                 WrittenOn::Framing => "as the body needs it",
             };
             let of_endpoint = match of_endpoint {

@@ -52,7 +52,7 @@ fn a_get_goes_out_as_a_signed_post_where_the_route_accepts_it() {
         (format!("GET /ie?{FORM}&{own}&Note=a%20b+c%2B HTTP/1.1"), ("X-None", "")),
         (format!("GET /ie/?{FORM}&Note=a%20b+c%2B HTTP/1.1"), ("Content-Length", "0")),
         (format!("GET /ie?{FORM}&Note=a%20b+c%2B HTTP/1.1"), ("Content-Type", "application/json")),
-        (format!("GET http://{}/ie?{FORM}&Note=a%20b+c%2B HTTP/1.1", proxy.address), ("Accept-Language", "*")),
+        (format!("GET http://{}/ie?{FORM}&Note=a%20b+c%2B HTTP/1.1", proxy.address), ("X-None", "")),
     ] {
         client.call(&requested(&line).field(more.0, more.1)).expect(200);
     }
@@ -207,6 +207,8 @@ fn a_query_string_with_the_marks_of_a_web_page_is_refused() {
         ("Referer", "https://attacker.example/"),
         ("Accept-Language", "en-US,en;q=0.9"),
         ("Accept-Language", "*, en"),
+        // a script of a page may set this field, and to this value
+        ("Accept-Language", "*"),
     ] {
         refused(&got, &get(FORM).field(name, value), 403, "AccessDenied");
         refused(&posted, &post(FORM).field(name, value), 403, "AccessDenied");
@@ -215,6 +217,31 @@ fn a_query_string_with_the_marks_of_a_web_page_is_refused() {
     refused(&got, &without, 403, "AccessDenied");
     refused(&got, &get(FORM).field("Host", "attacker.example"), 403, "AccessDenied");
     assert_eq!(endpoint.requests().len(), 0);
+}
+
+#[test]
+fn a_query_string_that_node_fetches_is_served() {
+    let endpoint = Endpoint::obliging();
+    let proxy = setup(&endpoint, GET).start();
+    proxy.call(&get(FORM).field("Accept-Language", "*").field("Sec-Fetch-Mode", "cors")).expect(200);
+    assert_eq!(endpoint.requests().len(), 1);
+}
+
+#[test]
+fn a_response_to_a_get_is_stored_by_no_cache_whatever_the_endpoint_says_of_its_post() {
+    let stored = "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=3600\r\nCDN-Cache-Control: max-age=3600\r\n\
+                  Expires: Fri, 01 Jan 2100 00:00:00 GMT\r\nETag: \"a\"\r\nContent-Length: 2\r\n\r\nok";
+    let endpoint = Endpoint::saying(stored.as_bytes(), After::KeepOpen);
+    let proxy = setup(&endpoint, GET).start();
+    let got = proxy.call(&get(FORM)).expect(200);
+    assert_eq!(got.head.all("cache-control"), ["no-store"]);
+    assert!(got.head.all("cdn-cache-control").is_empty() && got.head.all("expires").is_empty(), "{:?}", got.head);
+    assert_eq!(got.head.all("etag"), ["\"a\""]);
+    let refused = proxy.call(&get("Action=%00"));
+    proxy.assert_own(&refused, 400, "InvalidAction", "no");
+    assert_eq!(refused.head.all("cache-control"), ["no-store"]);
+    let posted = proxy.call(&Draft::form(FORM).field("X-Requested-By", "test")).expect(200);
+    assert_eq!(posted.head.all("cache-control"), ["public, max-age=3600"], "a cache stores nothing of a POST");
 }
 
 #[test]

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from chromium import Chromium
-from hostile_site import ATTACKER, HostileSite
+from hostile_site import ATTACKER, SIDECAR, HostileSite
 from tap import Tap
 
 # the program, its keys, its log and its endpoint, as the other clients' tests have them
@@ -21,7 +21,8 @@ from clients.conftest import (  # noqa: F401
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
-    browser = Chromium(tmp_path_factory.mktemp("chromium"), f"--host-resolver-rules=MAP {ATTACKER} 127.0.0.1")
+    names = f"--host-resolver-rules=MAP {ATTACKER} 127.0.0.1, MAP {SIDECAR} 127.0.0.1"
+    browser = Chromium(tmp_path_factory.mktemp("chromium"), names)
     with contextlib.closing(browser):
         yield browser
 
@@ -50,7 +51,7 @@ def query_tap(site, proxy, upstream):  # noqa: F811
     """As `tap`, before a route that takes forms in query strings, and a listener that knows the browser's own user as a
     client: the browser has all that a program of its user has."""
     with contextlib.closing(Tap(site)) as tap:
-        listener = f'hosts = ["127.0.0.1:{tap.port}"]\nauthenticate = ["loopback-owner"]'
+        listener = f'hosts = ["127.0.0.1:{tap.port}", "{SIDECAR}:{tap.port}"]\nauthenticate = ["loopback-owner"]'
         route = f"""accept = ["post", "get", "post-query"]
 [client.user]
 uid = {os.getuid()}

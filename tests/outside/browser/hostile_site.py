@@ -4,6 +4,8 @@ import http.server
 import threading
 
 ATTACKER = "attacker.example"
+# the proxy by a name of its own: no browser trusts a URL with http and such a name, and sends it no `Sec-Fetch-` fields
+SIDECAR = "sidecar.internal"
 FORM = "Action=ListJobs&JobId=HOSTILE"
 
 # A request behind a request: what follows the head would be a call of its own, without any mark of the page it came
@@ -154,6 +156,10 @@ QUERY_SCRIPTS = {
     })""",
     "a tab that goes there": "(setTimeout(() => { location.href = `${target}?${form}`; }), null)",
     "a fetch that gets": "read(fetch(`${target}?${form}`, {mode: 'no-cors', referrerPolicy: 'no-referrer'}))",
+    "a fetch that gets as programs of Node.js do": """read(fetch(`${target}?${form}`, {mode: 'no-cors',
+        referrerPolicy: 'no-referrer', headers: {'Accept-Language': '*'}}))""",
+    "a fetch that gets in no language": """read(fetch(`${target}?${form}`, {mode: 'no-cors',
+        referrerPolicy: 'no-referrer', headers: {'Accept-Language': ''}}))""",
     "a fetch that posts nothing": "read(fetch(`${target}?${form}`, {method: 'POST', mode: 'no-cors'}))",
     "an XMLHttpRequest that gets": """new Promise((resolve) => {
         const request = new XMLHttpRequest();

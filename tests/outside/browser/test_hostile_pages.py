@@ -10,7 +10,7 @@ import re
 import socket
 
 import pytest
-from hostile_site import ATTACKER, FORM, QUERY_SCRIPTS, SCRIPTS, path_of
+from hostile_site import ATTACKER, FORM, QUERY_SCRIPTS, SCRIPTS, SIDECAR, path_of
 
 LOADED = "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', done))"
 
@@ -139,9 +139,12 @@ def begins(name):
 
 
 @pytest.mark.usefixtures("nothing_reaches_the_endpoint")
+@pytest.mark.parametrize("host", ["127.0.0.1", SIDECAR])
 @pytest.mark.parametrize("name", QUERY_SCRIPTS)
-def test_no_query_string_of_a_page_is_signed_where_the_route_takes_query_strings(chromium, site, query_tap, name):
-    site.target = f"127.0.0.1:{query_tap.port}"
+def test_no_query_string_of_a_page_is_signed_where_the_route_takes_query_strings(
+    chromium, site, query_tap, name, host
+):
+    site.target = f"{host}:{query_tap.port}"
     sent, seen = attack(chromium, f"http://{ATTACKER}:{site.port}{path_of(name)}", name, query_tap, begins(name))
     assert sent.field("Host") == site.target
     assert_refused(sent, query_tap, "requests from web pages")
