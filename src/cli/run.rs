@@ -15,6 +15,7 @@ use super::exit::{ExitCode, Failure};
 use super::live;
 use super::start_faults::{failure, startable_graph};
 use crate::app::confinement::audit_neighbours::beside_audit;
+use crate::app::confinement::loose_sockets::loose_sockets;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::app::{Bound, Drained, Graph, Running};
@@ -48,10 +49,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     runtime.block_on(serve(graph, keys, source, &strays))
 }
 
+fn warn_of_unused_sockets(bound: &Bound) {
+    for name in bound.unused_sockets() {
+        let what = "a socket of the service manager that no listener takes: its clients are not answered";
+        tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");
+    }
+}
+
 async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[StrayVariable]) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let beside_audit = beside_audit(graph.settings(), source.file.as_deref(), &keys);
+    let loose_sockets = loose_sockets(graph.settings());
     let places = graph.settings().places.clone();
     let bound = Bound::bind(graph).map_err(|error| failure(&places, &[], Some(&error)))?;
     // this runtime has no other threads: all of them, the log's included, start after this line and are confined
@@ -66,10 +75,8 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[St
         tracing::warn!("{warning}");
     }
     strays.iter().for_each(|stray| tracing::warn!("{stray}"));
-    for name in bound.unused_sockets() {
-        let what = "a socket of the service manager that no listener takes: its clients are not answered";
-        tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");
-    }
+    loose_sockets.iter().for_each(|(route, warning)| tracing::warn!(%route, "{warning}"));
+    warn_of_unused_sockets(&bound);
     let mut running = bound.start(keys).map_err(|error| live::start_failure(&error))?;
     announcements::serving(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));

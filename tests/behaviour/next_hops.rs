@@ -2,9 +2,10 @@
 //! is the endpoint's name, and the confined process can go where `connect` says.
 
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::{io, thread};
+use std::{fs, io, thread};
 
 use crate::harness::{After, CREATE, Endpoint, FORM, ID, Outcome, Proxy, SECRET, Setup, endpoint, eventually};
 use crate::untrusted::{Authority, VALID, secure};
@@ -118,6 +119,21 @@ fn plaintext_goes_into_a_unix_socket_and_a_call_without_a_listener_was_not_sent(
     pass_on(&socket, endpoint.address);
     eventually("the socket to be tried again", || (proxy.post(CREATE).status == 200).then_some(()));
     assert_signed_for(&endpoint, NAME);
+}
+
+#[test]
+fn a_socket_that_everybody_could_put_his_own_in_the_place_of_is_warned_of_where_nothing_tells_who_listens() {
+    let words = "where everybody may make one: who makes it first is sent signed requests";
+    for (scheme, mode, warned) in [("http", 0o1777, true), ("http", 0o755, false), ("https", 0o777, false)] {
+        let setup = Setup::to_url(&format!("{scheme}://{NAME}/"));
+        let directory = setup.vault_path("sockets");
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).unwrap();
+        let setup = setup.route(&format!("connect = \"unix:{}/way.sock\"", directory.display()));
+        let checked = Outcome::of(&mut setup.command("check"), "").succeeded();
+        assert_eq!(checked.contains(words), warned, "{checked}");
+        assert_eq!(setup.start().log.text().contains(words), warned, "{scheme} {mode:o}");
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) fn beside_audit(settings: &Settings, file: Option<&Path>, keys: &[Wat
 }
 
 /// The path without symlinks; of a file that is not there, the one that it would have.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     let absent = || Some(directory_of(path).canonicalize().ok()?.join(path.file_name()?));
     path.canonicalize().ok().or_else(absent).unwrap_or_else(|| path.to_owned())
 }

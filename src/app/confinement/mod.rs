@@ -2,6 +2,7 @@
 
 pub(crate) mod audit_neighbours;
 pub(crate) mod kept_access;
+pub(crate) mod loose_sockets;
 pub(crate) mod paths;
 pub(crate) mod resolver;
 

@@ -19,6 +19,7 @@ use super::exit::{ExitCode, Failure, FaultLine};
 use super::live;
 use super::output::print_line;
 use crate::app::capacity;
+use crate::app::confinement::loose_sockets::loose_sockets;
 use crate::app::expiry::Expiring;
 use crate::app::serve::key_reports;
 use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
@@ -107,6 +108,9 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     clients::shares(found, settings);
     warn_of_unused(found, settings);
     egress::warn_of_unused_variable(found, settings);
+    for (route, warning) in loose_sockets(settings) {
+        found.warning(Kind::Route, Some(&route), warning);
+    }
     match settings.process.writable_files {
         WritableFiles::Refused => {}
         WritableFiles::DangerAccepted => found.danger(
