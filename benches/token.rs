@@ -92,7 +92,7 @@ fn measure(directory: &Path) {
     let remote = store.load().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     group.bench_function("SoftHSM, its agent, one at a time", |bencher| {
-        bencher.iter(|| runtime.block_on(remote.mac(METHOD, &MESSAGE)).ok().unwrap());
+        bencher.iter(|| runtime.block_on(remote.mac(&METHOD.into(), &MESSAGE)).ok().unwrap());
     });
     group.bench_function(format!("SoftHSM, its agent, {MANY} at a time, each"), |bencher| {
         bencher.iter_custom(|count| runtime.block_on(many_at_a_time(&remote, count)));
@@ -108,7 +108,7 @@ async fn many_at_a_time(key: &ActiveKey, count: u64) -> Duration {
     let client = async || {
         while let Some(rest) = left.get().checked_sub(1) {
             left.set(rest);
-            key.mac(METHOD, &MESSAGE).await.ok().unwrap();
+            key.mac(&METHOD.into(), &MESSAGE).await.ok().unwrap();
         }
     };
     // all on one thread, as a worker has its exchanges

@@ -13,7 +13,7 @@ use countersign::signing::{Profile, RequestTimestamp, SignedRequest, SigningTarg
 use jiff::Timestamp;
 
 const LIMITS: FormLimits = FormLimits::new(10_000);
-const PROFILE: Profile = Profile { signature_method: SignatureMethod::HmacSha256 };
+static PROFILE: Profile = Profile::aws_v2(SignatureMethod::HmacSha256);
 const ROUTE: &str = "importexport";
 
 /// A form of `size` bytes: three short parameters and a manifest, of which every tenth byte or so is escaped.
@@ -77,7 +77,7 @@ impl Subject {
 
     /// Writes the string to sign.
     pub(crate) fn prepared(&self, allowed: &Authorized<'_>) -> Unsealed {
-        prepare(allowed, &self.key, &self.target, PROFILE, &RequestTimestamp::at(self.now))
+        prepare(allowed, &self.key, &self.target, &PROFILE, &RequestTimestamp::at(self.now).into())
     }
 
     /// Computes the MAC and seals.
@@ -88,7 +88,7 @@ impl Subject {
 
     /// The MAC alone.
     pub(crate) fn mac(&self, message: &[u8]) -> Mac {
-        self.key.signing_key().mac(PROFILE.signature_method, message)
+        self.key.signing_key().mac(SignatureMethod::HmacSha256, message)
     }
 
     /// The whole path.

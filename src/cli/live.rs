@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::settings::Settings;
 use crate::config::{self, ConfigError, StrayVariable};
 use crate::confine::{self, Confinement, Posture, UnixSockets};
-use crate::credentials::{ActiveKey, Mac, SignatureMethod, WatchedKey};
+use crate::credentials::{ActiveKey, KeyUse, Mac, WatchedKey};
 use crate::telemetry::log::{self, LastLines};
 
 /// A configuration that was read, and what was noticed beside it.
@@ -128,9 +128,9 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
 ///
 /// # Errors
 /// 69 when the key's signer does not sign.
-pub(crate) fn mac(key: &ActiveKey, method: SignatureMethod, message: &[u8]) -> Result<Mac, Failure> {
+pub(crate) fn mac(key: &ActiveKey, with: &KeyUse, message: &[u8]) -> Result<Mac, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
-    let mac = runtime.block_on(key.mac(method, message));
+    let mac = runtime.block_on(key.mac(with, message));
     mac.map_err(|error| Failure::because(ExitCode::KeyStoreUnavailable, &error))
 }

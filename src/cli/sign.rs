@@ -2,8 +2,12 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use uuid::Uuid;
 
 use super::exit::{ExitCode, Failure};
 use super::inputs::{self, TokenText};
@@ -14,8 +18,11 @@ use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;
 use crate::config::settings::Name;
 use crate::credentials::{AccessKeyId, ActiveKey, SignatureMethod};
-use crate::query::{FormLimits, QueryForm};
-use crate::signing::{Profile, RequestTimestamp, SigningTarget, Unsealed, prepare};
+use crate::query::{FormLimits, QueryForm, Reader};
+use crate::signing::{
+    Dialect, Profile, ProfileError, RequestTimestamp, SignedHead, SignedRequest, SigningTarget, Stamp, Unsealed,
+    prepare,
+};
 
 /// Arguments of `countersign sign`.
 #[derive(Debug, Args)]
@@ -36,19 +43,40 @@ pub(crate) struct Arguments {
     /// The token of temporary credentials; better given as AWS_SESSION_TOKEN, which no list of processes shows
     #[arg(long, value_name = "TOKEN", conflicts_with = "config")]
     session_token: Option<TokenText>,
-    /// HmacSHA256 (the default) or HmacSHA1
+    /// How the endpoint's cloud signs
+    #[arg(long, value_name = "DIALECT", value_parser = dialect_parser(), default_value = "aws-v2")]
+    #[arg(conflicts_with = "config")]
+    dialect: Dialect,
+    /// HmacSHA256 (the default) or HmacSHA1, where the dialect has a choice
     #[arg(long, value_name = "METHOD", value_parser = method, conflicts_with = "config")]
     method: Option<SignatureMethod>,
-    /// Sign for this time, written as given, instead of now
+    /// The region to sign for, with aws-v4 and volcengine
+    #[arg(long, value_name = "REGION", conflicts_with = "config")]
+    region: Option<String>,
+    /// The service to sign for, with aws-v4 and volcengine
+    #[arg(long, value_name = "SERVICE", conflicts_with = "config")]
+    service: Option<String>,
+    /// Sign for this time instead of now; where the dialect has milliseconds, it is written as given
     #[arg(long, value_name = "ISO8601", value_parser = timestamp)]
     timestamp: Option<RequestTimestamp>,
+    /// What no other request has, instead of a random text; with aws-v4, a field of the head is signed that has it
+    #[arg(long, value_name = "TEXT", value_parser = nonce, conflicts_with = "config")]
+    nonce: Option<String>,
+    /// For how long the request is good, in seconds, with cloudstack [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(conflicts_with = "config")]
+    expires: Option<u32>,
     /// Take endpoint, method and key from this configuration
     #[arg(long, value_name = "FILE", requires = "route")]
     config: Option<PathBuf>,
     /// The route of the configuration to sign for
     #[arg(long, value_name = "NAME", value_parser = route_name, requires = "config")]
     route: Option<Name>,
-    /// Print the canonical query string and the string to sign on standard error
+    /// Print the fields of the head that the signer writes, one a line, and an empty line before the form
+    #[arg(long)]
+    headers: bool,
+    /// Print the stages of signing on standard error: the canonical query string, or with aws-v4 the canonical request,
+    /// and the string to sign
     #[arg(long)]
     explain: bool,
 }
@@ -59,6 +87,8 @@ struct Signer {
     profile: Profile,
     key: ActiveKey,
     limits: FormLimits,
+    /// A route signs what its policy can judge.
+    reader: Reader,
 }
 
 /// Signs the form on standard input.
@@ -73,33 +103,63 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => from_arguments(arguments)?,
     };
     let body = inputs::form()?;
-    let form = QueryForm::parse(&body, signer.limits).map_err(|error| Failure::because(ExitCode::Data, &error))?;
+    let vocabulary = signer.profile.dialect().vocabulary();
+    let form = QueryForm::parse_as(vocabulary, signer.reader, &body, signer.limits)
+        .map_err(|error| Failure::because(ExitCode::Data, &error))?;
     // the user of this command has the key: no Action has to be refused
     let allowed = Policy::AnyLocal
         .authorize(&ClientIdentity::AnyLocal, "", form)
         .map_err(|denied| Failure::because(ExitCode::Data, &denied))?;
-    let timestamp = arguments.timestamp.clone().unwrap_or_else(|| RequestTimestamp::at(clock::now()));
-    let unsealed = prepare(&allowed, &signer.key, &signer.target, signer.profile, &timestamp);
+    let unsealed = prepare(&allowed, &signer.key, &signer.target, &signer.profile, &stamp(arguments));
     if arguments.explain {
         explain(&unsealed)
             .map_err(|error| Failure::new(ExitCode::System, format!("standard error cannot be written: {error}")))?;
     }
-    let mac = live::mac(&signer.key, unsealed.method(), unsealed.string_to_sign())?;
-    let mut line = unsealed.seal(&mac).into_body().to_vec();
-    line.push(b'\n');
-    print(&line)
+    let mac = live::mac(&signer.key, unsealed.key(), unsealed.string_to_sign())?;
+    let request = unsealed.seal(&mac);
+    let mut output = Vec::new();
+    if arguments.headers {
+        write_fields(&request, &mut output);
+    }
+    output.extend_from_slice(request.body());
+    output.push(b'\n');
+    print(&output)
+}
+
+/// `name: value`, each on a line of its own, and an empty line.
+fn write_fields(request: &SignedRequest, output: &mut Vec<u8>) {
+    for (name, value) in request.head().into_iter().flat_map(SignedHead::fields) {
+        output.extend_from_slice(name.as_bytes());
+        output.extend_from_slice(b": ");
+        output.extend_from_slice(value);
+        output.push(b'\n');
+    }
+    output.push(b'\n');
+}
+
+fn stamp(arguments: &Arguments) -> Stamp {
+    let time = arguments.timestamp.clone().unwrap_or_else(|| RequestTimestamp::at(clock::now()));
+    let is_needed = arguments.dialect.has_nonce();
+    let nonce =
+        arguments.nonce.clone().or_else(|| is_needed.then(|| arguments.dialect.nonce(Uuid::new_v4().into_bytes())));
+    let lifetime = arguments.expires.map_or(Stamp::LIFETIME, |seconds| Duration::from_secs(seconds.into()));
+    Stamp { time, nonce, lifetime }
 }
 
 fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
     let (Some(target), Some(id)) = (&arguments.endpoint, &arguments.access_key_id) else {
         return Err(Failure::new(ExitCode::Bug, "neither --config nor --endpoint and --access-key-id"));
     };
-    let signature_method = arguments.method.unwrap_or(SignatureMethod::HmacSha256);
+    let Arguments { dialect, method, region, service, .. } = arguments;
+    let usage = |error: ProfileError| Failure::because(ExitCode::Configuration, &error);
+    let profile = Profile::new(*dialect, *method, region.as_deref(), service.as_deref()).map_err(usage)?;
+    profile.check_target(target).map_err(usage)?;
     Ok(Signer {
         target: target.clone(),
-        profile: Profile { signature_method },
+        profile,
         key: inputs::key(id.clone(), arguments.session_token.as_ref())?.into(),
         limits: FormLimits::DEFAULT,
+        reader: Reader::KeyHolder,
     })
 }
 
@@ -116,15 +176,17 @@ fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
         return Err(Failure::new(ExitCode::KeyStoreUnavailable, format!("the key {} has expired", key.id())));
     }
     let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
-    let profile = Profile { signature_method: route.profile.signature_method };
-    Ok(Signer { target, profile, key, limits: route.limits.form })
+    let profile = Profile::aws_v2(route.profile.signature_method);
+    Ok(Signer { target, profile, key, limits: route.limits.form, reader: Reader::Policy })
 }
 
 fn explain(unsealed: &Unsealed) -> std::io::Result<()> {
     let mut output = std::io::stderr().lock();
-    for (title, text) in
-        [("canonical query string", unsealed.canonical_query_string()), ("string to sign", unsealed.string_to_sign())]
-    {
+    let first = match unsealed.canonical_request() {
+        Some(request) => ("canonical request", request),
+        None => ("canonical query string", unsealed.canonical_query_string()),
+    };
+    for (title, text) in [first, ("string to sign", unsealed.string_to_sign())] {
         writeln!(output, "{title}:")?;
         output.write_all(text)?;
         output.write_all(b"\n\n")?;
@@ -134,6 +196,17 @@ fn explain(unsealed: &Unsealed) -> std::io::Result<()> {
 
 fn access_key_id(text: &str) -> Result<AccessKeyId, &'static str> {
     AccessKeyId::parse(text).ok_or("an access key id is 1 to 256 bytes without control characters")
+}
+
+fn dialect_parser() -> impl TypedValueParser<Value = Dialect> {
+    PossibleValuesParser::new(Dialect::ALL.map(Dialect::as_str))
+        .try_map(|word| Dialect::named(&word).ok_or("there is no such dialect"))
+}
+
+fn nonce(text: &str) -> Result<String, &'static str> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let fits = is_plain && (1..=64).contains(&text.len());
+    fits.then(|| text.to_owned()).ok_or("a nonce is 1 to 64 ASCII letters, digits and `-`")
 }
 
 fn method(text: &str) -> Result<SignatureMethod, &'static str> {

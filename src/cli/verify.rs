@@ -53,8 +53,8 @@ fn endpoint(url: &str) -> Result<Endpoint, UrlError> {
 /// [`ExitCode::Configuration`] when the secret is missing or unusable.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let body = inputs::form()?;
-    let parameters =
-        Parameters::parse(&body, FormLimits::DEFAULT).map_err(|error| Failure::because(ExitCode::Data, &error))?;
+    let parameters = Parameters::parse_any_names(&body, FormLimits::DEFAULT)
+        .map_err(|error| Failure::because(ExitCode::Data, &error))?;
     let claim = match SignatureClaim::read(&parameters) {
         Ok(claim) => claim,
         Err(error) => return refuse(&[error], &[]),

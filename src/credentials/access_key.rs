@@ -5,9 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use secret_memory::Protection;
 
+use super::key_use::KeyUse;
 use super::secret::{SecretAccessKey, SessionToken};
 use super::signer::{RemoteSigner, Signer, SigningError};
-use super::signing_key::{Mac, SignatureMethod, SigningKey};
+use super::signing_key::{Mac, SigningKey};
 
 /// The public half of an access key: 1 to 256 bytes of text without control characters.
 ///
@@ -91,8 +92,8 @@ impl ActiveKey {
     ///
     /// # Errors
     /// [`SigningError`].
-    pub async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
-        self.signing_key.mac(method, message).await
+    pub async fn mac(&self, key: &KeyUse, message: &[u8]) -> Result<Mac, SigningError> {
+        self.signing_key.mac(key, message).await
     }
 
     /// How well the memory of key and session token is protected, the worse of the two; `None` if neither is in this

@@ -12,10 +12,13 @@ pub struct SecretAccessKey(Zeroizing<Vec<u8>>);
 
 impl SecretAccessKey {
     /// Copies the secret into memory that is wiped on drop; `None` if it is empty, longer than [`MAX_SECRET_LENGTH`],
-    /// or not printable ASCII (most often because of a stray newline).
+    /// not printable ASCII (most often because of a stray newline), or has a space at one of its ends. Within it, a
+    /// space is one of the characters that people may choose for a secret in some clouds.
     #[must_use]
     pub fn new(secret: &[u8]) -> Option<Self> {
-        printable(secret).then(|| Self(Zeroizing::new(secret.to_vec())))
+        let has_loose_end = secret.trim_ascii().len() != secret.len();
+        let is_printable = printable(secret, b' ') && !has_loose_end;
+        is_printable.then(|| Self(Zeroizing::new(secret.to_vec())))
     }
 
     /// Lends the secret's bytes. The name is long so that `grep expose_secret` finds every use.
@@ -31,11 +34,11 @@ impl SecretAccessKey {
 pub struct SessionToken(SecretBytes);
 
 impl SessionToken {
-    /// Copies the token into memory of its own, which is wiped on drop; `None` under the same rules as
-    /// [`SecretAccessKey::new`].
+    /// Copies the token into memory of its own, which is wiped on drop; `None` if it is empty, longer than
+    /// [`MAX_SECRET_LENGTH`], or has a space or a character that is not printable ASCII.
     #[must_use]
     pub fn new(token: &str) -> Option<Self> {
-        printable(token.as_bytes()).then(|| Self(SecretBytes::new(token.as_bytes())))
+        printable(token.as_bytes(), b'!').then(|| Self(SecretBytes::new(token.as_bytes())))
     }
 
     /// Lends the token's text.
@@ -52,8 +55,9 @@ impl SessionToken {
     }
 }
 
-fn printable(text: &[u8]) -> bool {
-    !text.is_empty() && text.len() <= MAX_SECRET_LENGTH && text.iter().all(|b| matches!(b, 0x21..=0x7e))
+/// Whether all characters are printable ASCII, of which the `first` is the least.
+fn printable(text: &[u8], first: u8) -> bool {
+    !text.is_empty() && text.len() <= MAX_SECRET_LENGTH && text.iter().all(|byte| (first..=b'~').contains(byte))
 }
 
 #[cfg(test)]
@@ -61,8 +65,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_with_a_stray_newline_is_refused() {
-        assert!(SecretAccessKey::new(b"abc\n").is_none());
+    fn a_secret_with_a_stray_newline_or_a_space_at_an_end_is_refused() {
+        for loose in ["abc\n", "abc ", " abc", "a\tb", "a\u{e9}"] {
+            assert!(SecretAccessKey::new(loose.as_bytes()).is_none(), "{loose:?}");
+        }
+        assert!(SecretAccessKey::new(b"+/=&% ~*").is_some());
         assert!(SecretAccessKey::new(b"").is_none());
         assert!(SessionToken::new("a b").is_none());
         assert!(SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").is_some());

@@ -7,7 +7,8 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::signing_key::{Mac, SignatureMethod, SigningKey};
+use super::key_use::{KeyUse, SignatureMethod};
+use super::signing_key::{Mac, SigningKey};
 
 /// Computes signatures, here or elsewhere.
 pub enum Signer {
@@ -38,6 +39,9 @@ pub enum SigningError {
     /// The key is made for another MAC.
     #[error("the key does not compute {}", .0.as_str())]
     Unsupported(SignatureMethod),
+    /// The device has the secret itself, which this dialect does not sign with.
+    #[error("the key in the device is not in the form that this dialect signs with")]
+    OtherDialect,
     /// The device has the key and did not sign. The log has its own message.
     #[error("the device that signs requests failed")]
     Failed,
@@ -91,11 +95,11 @@ impl Signer {
     ///
     /// # Errors
     /// [`SigningError`], only from a remote signer.
-    pub async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
+    pub async fn mac(&self, key: &KeyUse, message: &[u8]) -> Result<Mac, SigningError> {
         match self {
-            Self::Held(key) => Ok(key.mac(method, message)),
+            Self::Held(held) => Ok(held.mac_with(key, message)),
             // boxed, so that the future of a held key is not as large as a timer and a channel
-            Self::Remote(remote) => Box::pin(remote.mac(method, message)).await,
+            Self::Remote(remote) => Box::pin(remote.mac(key, message)).await,
         }
     }
 
@@ -145,7 +149,8 @@ impl RemoteSigner {
         Self { queue, key: key.into(), methods, limits }
     }
 
-    async fn mac(&self, method: SignatureMethod, message: &[u8]) -> Result<Mac, SigningError> {
+    async fn mac(&self, key: &KeyUse, message: &[u8]) -> Result<Mac, SigningError> {
+        let KeyUse::Secret(method) = *key else { return Err(SigningError::OtherDialect) };
         if !self.methods.contains(&method) {
             return Err(SigningError::Unsupported(method));
         }
@@ -195,6 +200,7 @@ mod tests {
     use super::*;
 
     const METHOD: SignatureMethod = SignatureMethod::HmacSha256;
+    const KEY: KeyUse = KeyUse::Secret(METHOD);
     const LIMITS: RemoteLimits = RemoteLimits { deadline: Duration::from_millis(500), message: 8 };
 
     fn held(secret: &[u8]) -> SigningKey {
@@ -232,7 +238,7 @@ mod tests {
     fn a_held_key_signs_at_the_first_poll() {
         let signer = Signer::Held(held(b"Jefe"));
         let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(mac) = pin!(signer.mac(METHOD, b"message")).poll(&mut context) else {
+        let Poll::Ready(mac) = pin!(signer.mac(&KEY, b"message")).poll(&mut context) else {
             panic!("it waits for something");
         };
         assert!(held(b"Jefe").verifies(METHOD, b"message", mac.ok().unwrap().as_bytes()));
@@ -241,7 +247,7 @@ mod tests {
     #[test]
     fn the_future_of_a_held_key_is_too_small_for_a_timer() {
         let signer = Signer::Held(held(b"Jefe"));
-        assert!(size_of_val(&signer.mac(METHOD, b"message")) <= 64);
+        assert!(size_of_val(&signer.mac(&KEY, b"message")) <= 64);
     }
 
     #[tokio::test]
@@ -251,15 +257,15 @@ mod tests {
             let (message, answer) = asked.recv().await.unwrap();
             let _received = answer.send(Ok(held(b"Jefe").mac(METHOD, &message)));
         };
-        let (mac, ()) = tokio::join!(signer.mac(METHOD, b"message"), answering);
+        let (mac, ()) = tokio::join!(signer.mac(&KEY, b"message"), answering);
         assert!(held(b"Jefe").verifies(METHOD, b"message", mac.ok().unwrap().as_bytes()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_signer_that_does_not_answer_is_late_and_a_full_queue_is_busy() {
         let (signer, mut asked) = remote(1);
-        assert_eq!(outcome(signer.mac(METHOD, b"first").await), Err(SigningError::Late(LIMITS.deadline)));
-        assert_eq!(outcome(signer.mac(METHOD, b"second").await), Err(SigningError::Busy));
+        assert_eq!(outcome(signer.mac(&KEY, b"first").await), Err(SigningError::Late(LIMITS.deadline)));
+        assert_eq!(outcome(signer.mac(&KEY, b"second").await), Err(SigningError::Busy));
         // whoever comes to it at last sees that nobody waits
         assert!(asked.recv().await.unwrap().1.is_closed());
     }
@@ -267,18 +273,18 @@ mod tests {
     #[tokio::test]
     async fn a_signer_that_is_gone_is_away_also_for_the_request_it_had() {
         let (signer, mut asked) = remote(1);
-        let (mac, ()) = tokio::join!(signer.mac(METHOD, b"message"), async { drop(asked.recv().await) });
+        let (mac, ()) = tokio::join!(signer.mac(&KEY, b"message"), async { drop(asked.recv().await) });
         assert_eq!(outcome(mac), Err(SigningError::Away));
         assert!(!signer.is_away());
         drop(asked);
         assert!(signer.is_away());
-        assert_eq!(outcome(signer.mac(METHOD, b"message").await), Err(SigningError::Away));
+        assert_eq!(outcome(signer.mac(&KEY, b"message").await), Err(SigningError::Away));
     }
 
     #[tokio::test]
     async fn a_message_over_the_limit_is_not_even_asked_for() {
         let (signer, mut asked) = remote(1);
-        let too_long = outcome(signer.mac(METHOD, b"123456789").await);
+        let too_long = outcome(signer.mac(&KEY, b"123456789").await);
         assert_eq!(too_long, Err(SigningError::TooLong { limit: 8 }));
         assert!(asked.try_recv().is_err());
     }
@@ -287,7 +293,7 @@ mod tests {
     async fn a_mac_that_the_key_is_not_for_is_not_even_asked_for() {
         let (signer, mut asked) = remote(1);
         let unsupported = SigningError::Unsupported(SignatureMethod::HmacSha1);
-        assert_eq!(outcome(signer.mac(SignatureMethod::HmacSha1, b"message").await), Err(unsupported));
+        assert_eq!(outcome(signer.mac(&SignatureMethod::HmacSha1.into(), b"message").await), Err(unsupported));
         assert_eq!(unsupported.to_string(), "the key does not compute HmacSHA1");
         assert!(asked.try_recv().is_err());
         assert!(signer.computes(METHOD) && !signer.computes(SignatureMethod::HmacSha1));

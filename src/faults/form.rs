@@ -84,9 +84,9 @@ pub const fn class_of(error: &FormError) -> FaultClass {
         FormError::TooMany { .. } => TOO_MANY_PARAMETERS,
         FormError::Duplicate(_) => DUPLICATE,
         FormError::Alike { .. } => ALIKE,
-        FormError::UnprintableName { .. } => UNPRINTABLE_NAME,
+        FormError::UnprintableName { .. } | FormError::OtherCharacter { .. } => UNPRINTABLE_NAME,
         FormError::Disguised { .. } => DISGUISED,
-        FormError::MissingAction => MISSING_ACTION,
-        FormError::InvalidAction => INVALID_ACTION,
+        FormError::MissingAction(_) => MISSING_ACTION,
+        FormError::InvalidAction(_) => INVALID_ACTION,
     }
 }

@@ -10,7 +10,7 @@ use super::fault::ExchangeError;
 use super::route::Route;
 use crate::authorize::Authorized;
 use crate::credentials::ActiveKey;
-use crate::signing::{RequestTimestamp, SignedRequest, prepare};
+use crate::signing::{RequestTimestamp, SignedRequest, Stamp, prepare};
 use crate::telemetry::ExchangeRecord;
 
 /// What an attempt was signed with.
@@ -35,8 +35,9 @@ pub(super) async fn sign(
     let signing_time = route.clock.signing_time(now.for_skew());
     let key = route.key.current(signing_time)?;
     record.key_id = Some(key.id().as_str().into());
-    let unsealed = prepare(allowed, &key, route.upstream.target(), route.profile, &RequestTimestamp::at(signing_time));
-    let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await?;
+    let unsealed =
+        prepare(allowed, &key, route.upstream.target(), &route.profile, &Stamp::at(RequestTimestamp::at(signing_time)));
+    let mac = key.mac(unsealed.key(), unsealed.string_to_sign()).await?;
     let request = unsealed.seal(&mac);
     let sent = now.later(Instant::now());
     record.sign = Some(sent.instant.saturating_duration_since(now.instant));

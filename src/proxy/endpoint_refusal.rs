@@ -120,7 +120,7 @@ pub(super) fn diagnose(
     } else {
         // the same key and time give the same string to sign again
         let timestamp = RequestTimestamp::at(attempt.signing_time);
-        let unsealed = prepare(allowed, &attempt.key, route.upstream.target(), route.profile, &timestamp);
+        let unsealed = prepare(allowed, &attempt.key, route.upstream.target(), &route.profile, &timestamp.into());
         classify(&String::from_utf8_lossy(unsealed.string_to_sign()), error)
     };
     route.metrics.count_refusal(cause.as_str());

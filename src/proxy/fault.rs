@@ -299,7 +299,7 @@ const fn signing(error: SigningError) -> FaultClass {
         SigningError::Late(_) => service::SIGNER_LATE,
         SigningError::Away => service::SIGNER_AWAY,
         SigningError::TooLong { .. } => service::STRING_TO_SIGN_TOO_LONG,
-        SigningError::Unsupported(_) => service::SIGNATURE_METHOD,
+        SigningError::Unsupported(_) | SigningError::OtherDialect => service::SIGNATURE_METHOD,
         SigningError::Failed => service::SIGNER_FAILED,
     }
 }
@@ -469,7 +469,7 @@ mod tests {
             assert_eq!(ExchangeError::Head(error).fault().persistence, Persistence::Close);
         }
         assert_eq!(ExchangeError::Overloaded.fault().persistence, Persistence::Close);
-        assert_eq!(ExchangeError::Form(FormError::MissingAction).fault().persistence, Persistence::KeepAlive);
+        assert_eq!(ExchangeError::Form(FormError::MissingAction("Action")).fault().persistence, Persistence::KeepAlive);
     }
 
     #[test]
@@ -487,7 +487,7 @@ mod tests {
         for error in [
             ExchangeError::Malformed(HeadFault::TooSlow),
             ExchangeError::Head(HeadError::Method("POST")),
-            ExchangeError::Form(FormError::MissingAction),
+            ExchangeError::Form(FormError::MissingAction("Action")),
             ExchangeError::Overloaded,
         ] {
             assert_eq!(severity(error), Severity::Info);

@@ -5,7 +5,7 @@ use std::fmt;
 use smol_str::SmolStr;
 
 use super::percent;
-use super::reserved::OPERATION_PARAMETER;
+use super::vocabulary::Vocabulary;
 
 /// The value of `Action`: 1 to 128 ASCII letters and digits, as every AWS Query API names its operations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ impl Action {
     pub(crate) fn of_refused_form(body: &[u8]) -> Option<Self> {
         let mut values = body.split(|byte| *byte == b'&').filter_map(|parameter| {
             let (name, value) = split_at_equals(parameter);
-            is_called(OPERATION_PARAMETER, name).then_some(value)
+            is_called(Vocabulary::AWS.operation, name).then_some(value)
         });
         let (value, None) = (values.next()?, values.next()) else { return None };
         let value = value.get(..percent::ESCAPE_LENGTH.saturating_mul(Self::MAX_LENGTH).min(value.len()))?;

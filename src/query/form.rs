@@ -5,9 +5,21 @@ use super::action::Action;
 use super::form_error::{FormError, ShownName};
 use super::limits::FormLimits;
 use super::parameters::Parameters;
-use super::reserved::{OPERATION_PARAMETER, Reservation, reservation};
+use super::reserved::{Reservation, reservation};
+use super::vocabulary::Vocabulary;
 
-/// An unsigned request of the AWS Query protocol.
+/// For whom a form is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// For a policy, which judges by the operation. Names are printable ASCII, and those that endpoints could take for
+    /// one another are refused, so that the policy and the endpoint cannot read different parameters.
+    Policy,
+    /// For whoever holds the key, and has no policy to be held to: names may be anything that can be
+    /// signed.
+    KeyHolder,
+}
+
+/// An unsigned request of the AWS Query protocol, or of another one that works alike.
 #[derive(Debug)]
 pub struct QueryForm<'a> {
     action: Action,
@@ -15,29 +27,50 @@ pub struct QueryForm<'a> {
 }
 
 impl<'a> QueryForm<'a> {
-    /// Parses a form body, and drops the authentication parameters in it.
+    /// Parses a form body of the AWS Query protocol, and drops the authentication parameters in it.
     ///
     /// # Errors
-    /// Those of [`Parameters::parse`], reserved names in another spelling, and a missing or invalid Action.
+    /// As for [`Self::parse_as`].
     pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
-        let mut parameters = Parameters::parse(body, limits)?;
-        let mut disguised = None;
+        Self::parse_as(&Vocabulary::AWS, Reader::Policy, body, limits)
+    }
+
+    /// Parses a form body whose names mean what `vocabulary` says, and drops the authentication parameters in it.
+    ///
+    /// # Errors
+    /// Those of [`Parameters::parse`], names that the dialect cannot sign, reserved names in another spelling, and a
+    /// missing or invalid operation.
+    pub fn parse_as(
+        vocabulary: &'static Vocabulary,
+        reader: Reader,
+        body: &'a [u8],
+        limits: FormLimits,
+    ) -> Result<Self, FormError> {
+        let mut parameters = match reader {
+            Reader::Policy => Parameters::parse(body, limits)?,
+            Reader::KeyHolder => Parameters::parse_any_names(body, limits)?,
+        };
+        let mut refused = None;
         parameters.retain(|name| {
-            let reservation = reservation(name);
-            if let Reservation::Disguised(reserved) = reservation
-                && disguised.is_none()
-            {
-                let name = ShownName::of(&String::from_utf8_lossy(name));
-                disguised = Some(FormError::Disguised { name, reserved });
-            }
+            let reservation = reservation(name, vocabulary);
+            let fault = match reservation {
+                Reservation::Authentication => None,
+                Reservation::Free => vocabulary.fault_in(name),
+                Reservation::Disguised(reserved) => {
+                    let name = ShownName::of(&String::from_utf8_lossy(name));
+                    Some(FormError::Disguised { name, reserved })
+                }
+            };
+            refused = refused.take().or(fault);
             reservation == Reservation::Free
         });
-        if let Some(error) = disguised {
+        if let Some(error) = refused {
             return Err(error);
         }
-        let action = match parameters.get(OPERATION_PARAMETER) {
-            None | Some("") => return Err(FormError::MissingAction),
-            Some(name) => Action::parse(name).ok_or(FormError::InvalidAction)?,
+        let operation = vocabulary.operation;
+        let action = match parameters.get(operation) {
+            None | Some("") => return Err(FormError::MissingAction(operation)),
+            Some(name) => Action::parse(name).ok_or(FormError::InvalidAction(operation))?,
         };
         Ok(Self { action, parameters })
     }
@@ -48,7 +81,7 @@ impl<'a> QueryForm<'a> {
         &self.action
     }
 
-    /// Every parameter, `Action` included, in canonical order.
+    /// Every parameter, the operation included, in canonical order.
     #[must_use]
     pub const fn parameters(&self) -> &Parameters<'a> {
         &self.parameters
@@ -88,7 +121,11 @@ mod tests {
     #[test]
     fn a_form_without_an_action_is_refused() {
         for body in ["", "Version=1", "Action=", "Action"] {
-            assert_eq!(QueryForm::parse(body.as_bytes(), LIMITS).unwrap_err(), FormError::MissingAction, "{body}");
+            assert_eq!(
+                QueryForm::parse(body.as_bytes(), LIMITS).unwrap_err(),
+                FormError::MissingAction("Action"),
+                "{body}"
+            );
         }
     }
 
@@ -96,7 +133,11 @@ mod tests {
     fn an_action_that_names_no_operation_is_refused() {
         for action in ["List%20Jobs", "ListJobs%00", "ListJobs%0a", "%EF%BB%BFListJobs", "List*", &"A".repeat(129)] {
             let body = format!("Action={action}");
-            assert_eq!(QueryForm::parse(body.as_bytes(), LIMITS).unwrap_err(), FormError::InvalidAction, "{action}");
+            assert_eq!(
+                QueryForm::parse(body.as_bytes(), LIMITS).unwrap_err(),
+                FormError::InvalidAction("Action"),
+                "{action}"
+            );
         }
     }
 

@@ -49,6 +49,16 @@ pub enum FormError {
         /// The other name.
         second: ShownName,
     },
+    /// A name has a character that no name of the dialect has.
+    #[error(
+        "the name of parameter {name} has at position {position} a character that no name of this dialect may have"
+    )]
+    OtherCharacter {
+        /// The name.
+        name: ShownName,
+        /// Position of the first such character, from 1.
+        position: usize,
+    },
     /// A name has a character that is not printable ASCII.
     #[error("the name of parameter {name} has at position {position} a character that is not printable ASCII")]
     UnprintableName {
@@ -65,12 +75,12 @@ pub enum FormError {
         /// The reserved name.
         reserved: &'static str,
     },
-    /// No `Action`, or an empty one.
-    #[error("the form has no Action")]
-    MissingAction,
-    /// The value of `Action` is not the name of an operation.
-    #[error("the Action is not the name of an operation (1 to 128 ASCII letters and digits)")]
-    InvalidAction,
+    /// No parameter that names the operation, or an empty one.
+    #[error("the form has no {0}")]
+    MissingAction(&'static str),
+    /// The value of that parameter is not the name of an operation.
+    #[error("the {0} is not the name of an operation (1 to 128 ASCII letters and digits)")]
+    InvalidAction(&'static str),
 }
 
 /// Some services name the call in `Operation`.

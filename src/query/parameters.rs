@@ -23,6 +23,15 @@ pub struct Parameters<'a> {
     decoded: OnceCell<Vec<OnceCell<Box<str>>>>,
 }
 
+/// How sorted names are ordered once they are folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NameOrder {
+    /// As before, so that all of them differ.
+    SameOnceFolded,
+    /// Otherwise, so that some may be the same.
+    OtherOnceFolded,
+}
+
 /// One parameter in the encoding that is signed.
 pub(crate) struct CanonicalParameter<'p> {
     text: &'p FormText<'p>,
@@ -42,6 +51,27 @@ impl<'a> Parameters<'a> {
     /// Invalid escapes, invalid UTF-8, a name that is not printable ASCII, a name that appears twice or in two
     /// spellings, too many parameters.
     pub fn parse(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
+        let mut parameters = Self::unsorted(body, limits, check_printable)?;
+        if parameters.sort()? == NameOrder::OtherOnceFolded {
+            parameters.find_alike()?;
+        }
+        Ok(parameters)
+    }
+
+    /// The same, with names of any characters, and in as many spellings as there are.
+    ///
+    /// # Errors
+    /// Invalid escapes, invalid UTF-8, a name that appears twice, too many parameters.
+    pub fn parse_any_names(body: &'a [u8], limits: FormLimits) -> Result<Self, FormError> {
+        let mut parameters = Self::unsorted(body, limits, |_| Ok(()))?;
+        parameters.sort().map(|_| parameters)
+    }
+
+    fn unsorted(
+        body: &'a [u8],
+        limits: FormLimits,
+        check: impl Fn(&str) -> Result<(), FormError>,
+    ) -> Result<Self, FormError> {
         let limit = limits.max_parameters();
         let (text, spans) = decode(body, limit.saturating_add(1))?;
         for (index, span) in spans.iter().enumerate() {
@@ -50,20 +80,18 @@ impl<'a> Parameters<'a> {
             }
             // the names of a canonical text are unreserved characters, all of which are printable ASCII
             if matches!(text, FormText::Decoded(_)) {
-                check_printable(span.name(&text))?;
+                check(span.name(&text))?;
             }
         }
-        let mut parameters = Self { text, sorted: spans, decoded: OnceCell::new() };
-        parameters.sort()?;
-        Ok(parameters)
+        Ok(Self { text, sorted: spans, decoded: OnceCell::new() })
     }
 
     /// Finds duplicates by sorting and not by a hash table, so that no choice of names can make it slow.
-    fn sort(&mut self) -> Result<(), FormError> {
+    fn sort(&mut self) -> Result<NameOrder, FormError> {
         let text = self.text.as_bytes();
         self.sorted.sort_unstable_by(|a, b| compare_names(a.name_bytes(text), b.name_bytes(text)));
-        // In most forms the folded names are in order as well. Then all of them differ, and nothing is allocated.
-        let mut is_in_folded_order = true;
+        // in most forms the folded names are in order as well, and nothing is allocated to find out that they differ
+        let mut order = NameOrder::SameOnceFolded;
         let mut names = self.sorted.iter().map(|span| span.name_bytes(text));
         let mut before = names.next().unwrap_or_default();
         for name in names {
@@ -71,11 +99,11 @@ impl<'a> Parameters<'a> {
                 if before == name {
                     return Err(FormError::Duplicate(ShownName::of(&String::from_utf8_lossy(name))));
                 }
-                is_in_folded_order = false;
+                order = NameOrder::OtherOnceFolded;
             }
             before = name;
         }
-        if is_in_folded_order { Ok(()) } else { self.find_alike() }
+        Ok(order)
     }
 
     /// Finds names that are the same once folded, by sorting the folded names.
@@ -167,6 +195,11 @@ fn check_printable(name: &str) -> Result<(), FormError> {
 }
 
 impl CanonicalParameter<'_> {
+    /// The decoded name.
+    pub(crate) fn name(&self) -> &str {
+        self.span.name(self.text)
+    }
+
     /// Whether it comes before a parameter called `name` in canonical order.
     pub(crate) fn is_before(&self, name: &str) -> bool {
         compare_names(self.span.name_bytes(self.text.as_bytes()), name.as_bytes()).is_lt()

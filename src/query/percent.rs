@@ -7,15 +7,20 @@ pub(super) const ESCAPE_LENGTH: usize = 3;
 /// Appends `text`, encoded: `A-Za-z0-9-_.~` literal, every other byte of its UTF-8 as `%` and two upper-case hex
 /// digits.
 pub fn encode_into(text: &str, out: &mut Vec<u8>) {
+    encode_bytes_into(text.as_bytes(), out);
+}
+
+/// The same for bytes.
+pub(crate) fn encode_bytes_into(text: &[u8], out: &mut Vec<u8>) {
     // most short values need no escape
-    if text.bytes().all(|byte| ENCODED.get(usize::from(byte)).is_some_and(|(_, length)| *length == 1)) {
-        return out.extend_from_slice(text.as_bytes());
+    if text.iter().all(|byte| ENCODED.get(usize::from(*byte)).is_some_and(|(_, length)| *length == 1)) {
+        return out.extend_from_slice(text);
     }
     // Without a branch on whether a byte is escaped: texts alternate between the two kinds, so the processor would
     // often mispredict it. `cargo bench --bench sign` measures it ("canonicalise").
     const BLOCK: usize = 64;
     let mut block = [0; BLOCK * ESCAPE_LENGTH + 1];
-    for bytes in text.as_bytes().chunks(BLOCK) {
+    for bytes in text.chunks(BLOCK) {
         let mut end = 0_usize;
         for &byte in bytes {
             let (encoded, length) = ENCODED.get(usize::from(byte)).copied().unwrap_or_default();
@@ -57,6 +62,19 @@ pub(super) fn decode_ascii(encoded: &str) -> String {
         rest = tail;
     }
     out
+}
+
+/// Appends what a canonical text stands for. In such a text a `+` is no space, since spaces are escaped.
+pub(crate) fn decode_canonical_into(encoded: &[u8], out: &mut Vec<u8>) {
+    let mut rest = encoded;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let (byte, tail) = match (byte, tail) {
+            (b'%', [high, low, after @ ..]) if let Some(decoded) = decode_digits(*high, *low) => (decoded, after),
+            _ => (byte, tail),
+        };
+        out.push(byte);
+        rest = tail;
+    }
 }
 
 /// The byte that `%` and these two digits stand for; `None` unless both are hexadecimal digits.

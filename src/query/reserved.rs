@@ -1,10 +1,7 @@
 //! The parameter names that have a meaning to the signer, which a client may send but does not decide.
 
 use super::folded::{Folded, Kinship};
-
-/// The parameter that names the operation, in every dialect that is signed today. A dialect that calls it otherwise
-/// makes this a property of the route, and `Action` in [`reserved_names`] another name of it.
-pub(crate) const OPERATION_PARAMETER: &str = "Action";
+use super::vocabulary::{Meaning, Vocabulary, initial};
 
 /// What a parameter's name means to the signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,50 +15,35 @@ pub(crate) enum Reservation {
     Disguised(&'static str),
 }
 
-/// The prefix of Signature Version 4's query parameters.
-const V4_PREFIX: &str = "X-Amz-";
-
-/// The reserved names that begin with this letter, in their exact case, and what they mean: the parameters of Signature
-/// Versions 0 to 2 ("Common Parameters" in every AWS Query API reference), the version of the API, and the names from
-/// which dispatchers take the operation. Some dispatchers prefer `Operation` to `Action`, and would carry out an
-/// operation that the policy did not see.
-const fn reserved_names(initial: u8) -> &'static [(&'static str, Reservation)] {
-    use Reservation::{Authentication, Disguised, Free};
-    match initial {
-        b'a' => &[(OPERATION_PARAMETER, Free), ("AWSAccessKeyId", Authentication)],
-        b'c' => &[("Command", Disguised(OPERATION_PARAMETER))],
-        b'e' => &[("Expires", Authentication)],
-        b'o' => &[("Operation", Disguised(OPERATION_PARAMETER))],
-        b's' => &[
-            ("SecurityToken", Authentication),
-            ("Signature", Authentication),
-            ("SignatureMethod", Authentication),
-            ("SignatureVersion", Authentication),
-        ],
-        b't' => &[("Timestamp", Authentication)],
-        b'v' => &[("Version", Free)],
-        _ => &[],
-    }
-}
-
 /// Classifies a decoded parameter name.
 #[must_use]
-pub(crate) fn reservation(name: &[u8]) -> Reservation {
+pub(crate) fn reservation(name: &[u8], vocabulary: &'static Vocabulary) -> Reservation {
     let folded = Folded::of(name);
-    let initial = folded.first().unwrap_or_default();
-    if initial == b'x' && folded.starts_with(Folded::of(V4_PREFIX.as_bytes())) {
-        let is_exact = name.starts_with(V4_PREFIX.as_bytes());
-        return if is_exact { Reservation::Authentication } else { Reservation::Disguised(V4_PREFIX) };
+    let first = folded.first().unwrap_or_default();
+    if vocabulary.initials & initial(first) == 0 {
+        return Reservation::Free;
     }
-    let reserved = reserved_names(initial);
-    if let Some((_, meaning)) = reserved.iter().find(|(reserved, _)| name == reserved.as_bytes()) {
-        return *meaning;
+    if let Some(beginning) = vocabulary.reserved_beginning
+        && folded.starts_with(Folded::of(beginning.as_bytes()))
+    {
+        let is_exact = name.starts_with(beginning.as_bytes());
+        return if is_exact { Reservation::Authentication } else { Reservation::Disguised(beginning) };
+    }
+    let reserved = vocabulary.reserved.iter();
+    let mut reserved =
+        reserved.filter(|(reserved, _)| reserved.as_bytes().first().map(u8::to_ascii_lowercase) == Some(first));
+    if let Some((_, meaning)) = reserved.clone().find(|(reserved, _)| name == reserved.as_bytes()) {
+        return match meaning {
+            Meaning::Decisive => Reservation::Free,
+            Meaning::Authentication => Reservation::Authentication,
+            Meaning::OperationElsewhere => Reservation::Disguised(vocabulary.operation),
+        };
     }
     let is_kin = |reserved: &str| folded.kinship(Folded::of(reserved.as_bytes())) != Kinship::Unrelated;
-    match reserved.iter().find(|(reserved, _)| is_kin(reserved)) {
+    match reserved.find(|(reserved, _)| is_kin(reserved)) {
         None => Reservation::Free,
-        Some((_, Reservation::Disguised(disguise))) => Reservation::Disguised(disguise),
-        Some((reserved, Reservation::Free | Reservation::Authentication)) => Reservation::Disguised(reserved),
+        Some((_, Meaning::OperationElsewhere)) => Reservation::Disguised(vocabulary.operation),
+        Some((reserved, Meaning::Decisive | Meaning::Authentication)) => Reservation::Disguised(reserved),
     }
 }
 
@@ -69,14 +51,25 @@ pub(crate) fn reservation(name: &[u8]) -> Reservation {
 mod tests {
     use super::*;
 
+    fn reservation(name: &[u8]) -> Reservation {
+        super::reservation(name, &Vocabulary::AWS)
+    }
+
     #[test]
     fn exact_names_are_authentication_and_other_spellings_are_disguised() {
-        let all = (b'a'..=b'z').flat_map(reserved_names);
-        for (name, meaning) in all.filter(|(_, meaning)| !matches!(meaning, Reservation::Disguised(_))) {
-            assert_eq!(reservation(name.as_bytes()), *meaning);
-            let spelled = [name.to_lowercase(), name.to_uppercase(), format!(" {name}"), format!("_{name}-")];
-            for spelled in spelled.into_iter().chain([format!("{name}.1"), format!("{name}[]")]) {
-                assert_eq!(reservation(spelled.as_bytes()), Reservation::Disguised(name), "{spelled}");
+        for vocabulary in [&Vocabulary::AWS, &Vocabulary::NIFCLOUD, &Vocabulary::ALIBABA, &Vocabulary::TENCENT] {
+            for (name, meaning) in vocabulary.reserved {
+                let exact = match meaning {
+                    Meaning::Decisive => Reservation::Free,
+                    Meaning::Authentication => Reservation::Authentication,
+                    Meaning::OperationElsewhere => continue,
+                };
+                assert_eq!(super::reservation(name.as_bytes(), vocabulary), exact);
+                let spelled = [name.to_lowercase(), name.to_uppercase(), format!(" {name}"), format!("_{name}-")];
+                for spelled in spelled.into_iter().chain([format!("{name}.1"), format!("{name}[]")]) {
+                    let disguised = super::reservation(spelled.as_bytes(), vocabulary);
+                    assert_eq!(disguised, Reservation::Disguised(name), "{spelled}");
+                }
             }
         }
         assert_eq!(reservation(b"X-Amz-Date"), Reservation::Authentication);
@@ -85,6 +78,25 @@ mod tests {
         }
         for free in ["Action", "Version", "JobId", "Signatur", "SignatureX", "X-Am", "X-Amé", "", "_", "-"] {
             assert_eq!(reservation(free.as_bytes()), Reservation::Free, "{free}");
+        }
+    }
+
+    #[test]
+    fn what_is_reserved_is_a_matter_of_the_dialect() {
+        for (vocabulary, name, expected) in [
+            (&Vocabulary::AWS, "AccessKeyId", Reservation::Free),
+            (&Vocabulary::NIFCLOUD, "AccessKeyId", Reservation::Authentication),
+            (&Vocabulary::ALIBABA, "AccessKeyId", Reservation::Authentication),
+            (&Vocabulary::ALIBABA, "AWSAccessKeyId", Reservation::Free),
+            (&Vocabulary::CLOUDSTACK, "Action", Reservation::Free),
+            (&Vocabulary::CLOUDSTACK, "apikey", Reservation::Authentication),
+            (&Vocabulary::CLOUDSTACK, "APIKEY", Reservation::Disguised("apiKey")),
+            (&Vocabulary::CLOUDSTACK, "Command", Reservation::Disguised("command")),
+            (&Vocabulary::QINGCLOUD, "version", Reservation::Authentication),
+            (&Vocabulary::TENCENT, "Token", Reservation::Authentication),
+            (&Vocabulary::AWS, "Token", Reservation::Free),
+        ] {
+            assert_eq!(super::reservation(name.as_bytes(), vocabulary), expected, "{name}");
         }
     }
 

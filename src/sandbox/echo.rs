@@ -3,7 +3,7 @@
 
 use super::xml::Elements;
 use crate::query::reserved::{Reservation, reservation};
-use crate::query::{Action, Parameters};
+use crate::query::{Action, Parameters, Vocabulary};
 
 /// The namespace of the document. No service has it, so that nobody mistakes an echo for a service's response.
 pub(super) const NAMESPACE: &str = "urn:countersign:sandbox:echo";
@@ -27,7 +27,7 @@ pub(super) fn elements(parameters: &Parameters<'_>) -> Elements {
 
 /// Whether a parameter says nothing of who signs, in any spelling.
 fn is_for_the_service(name: &str) -> bool {
-    match reservation(name.as_bytes()) {
+    match reservation(name.as_bytes(), &Vocabulary::AWS) {
         Reservation::Free => true,
         Reservation::Authentication | Reservation::Disguised(_) => false,
     }

@@ -216,15 +216,15 @@ fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operati
 fn echoed(parameters: &Parameters<'_>, query: Option<&str>) -> Outcome {
     let action = action(parameters)?;
     if !echo::can_name_a_response(&action) {
-        return Err(FormError::InvalidAction.into());
+        return Err(FormError::InvalidAction("Action").into());
     }
     check_query(query, &action)?;
     Ok(Performed::Echoed(action, echo::elements(parameters)))
 }
 
 fn action(parameters: &Parameters<'_>) -> Result<Action, FormError> {
-    let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction)?;
-    Action::parse(name).ok_or(FormError::InvalidAction)
+    let name = parameters.get("Action").filter(|name| !name.is_empty()).ok_or(FormError::MissingAction("Action"))?;
+    Action::parse(name).ok_or(FormError::InvalidAction("Action"))
 }
 
 /// In the SDKs' model of Import/Export every request line ends in `?Operation=` and the Action, and some SDKs send it.

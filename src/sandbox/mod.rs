@@ -2,8 +2,8 @@
 //! memory, or echoes the parameters of any Action.
 //!
 //! The life of a request: `server` accepts it, `exchange` reads the form and has `keyring` verify its signature,
-//! `operations` carries it out on the caller's `jobs` or `echo` repeats it, `xml` writes the document, and `pacing` sends it. An
-//! observer is told what the endpoint received.
+//! `operations` carries it out on the caller's `jobs` or `echo` repeats it, `xml` writes the document, and `pacing`
+//! sends it. An observer is told what the endpoint received.
 //!
 //! Modelled on the AWS Import/Export API reference (API version 2010-06-03), its developer guide for manifests, and the
 //! 2010-06-01 model in the SDKs. Only `server` and `exchange` use the clock, the network and random numbers; the rest

@@ -1,10 +1,187 @@
-//! What differs between the clouds that use Signature Version 2.
+//! How a route's endpoint expects requests to be signed: a dialect, and what it leaves to choose.
 
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::dialect::{Dialect, FormMac, PathRule, Place};
+use super::target::SigningTarget;
 use crate::credentials::SignatureMethod;
 
 /// How a route's endpoint expects requests to be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The MAC to compute, which is also the value of `SignatureMethod`.
-    pub signature_method: SignatureMethod,
+    /// The dialect.
+    pub(super) dialect: Dialect,
+    /// The MAC to compute, which is also the value of `SignatureMethod` where there is such a parameter.
+    pub(super) signature_method: SignatureMethod,
+    /// What derived keys are good for; `None` where none are derived.
+    pub(super) realm: Option<Realm>,
+}
+
+/// Region and service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Realm {
+    pub(super) region: Arc<str>,
+    pub(super) service: Arc<str>,
+}
+
+/// Why there is no such profile.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProfileError {
+    /// Region or service is missing.
+    #[error("{0} signs for a region and a service: both have to be given, since neither can be told from the endpoint")]
+    RealmMissing(&'static str),
+    /// Region or service is given where none is signed for.
+    #[error("{0} signs for no region and no service")]
+    NoRealm(&'static str),
+    /// A region or service of other characters.
+    #[error("a region or a service is 1 to 64 ASCII letters, digits and `-`, as in us-east-1")]
+    Realm,
+    /// The dialect has another MAC.
+    #[error("{dialect} is signed with {} only", .only.as_str())]
+    Method {
+        /// The dialect's name.
+        dialect: &'static str,
+        /// Its MAC.
+        only: SignatureMethod,
+    },
+    /// The endpoint's path could be read in two ways.
+    #[error("an endpoint of {dialect} has a path {expected}")]
+    Path {
+        /// The dialect's name.
+        dialect: &'static str,
+        /// Which paths there are.
+        expected: &'static str,
+    },
+}
+
+impl Profile {
+    /// AWS Signature Version 2, with this MAC.
+    #[must_use]
+    pub const fn aws_v2(signature_method: SignatureMethod) -> Self {
+        Self { dialect: Dialect::AwsV2, signature_method, realm: None }
+    }
+
+    /// A profile of any dialect: with a MAC where the dialect has a choice (HMAC-SHA256 if none is given), and with
+    /// region and service where keys are derived for them.
+    ///
+    /// # Errors
+    /// [`ProfileError`]: what is missing, or is no matter of the dialect.
+    pub fn new(
+        dialect: Dialect,
+        method: Option<SignatureMethod>,
+        region: Option<&str>,
+        service: Option<&str>,
+    ) -> Result<Self, ProfileError> {
+        let word = dialect.as_str();
+        let (only, derives) = match &dialect.row().place {
+            Place::Form(form) => match form.mac {
+                FormMac::Chosen => (None, false),
+                FormMac::Fixed(method) => (Some(method), false),
+                FormMac::SecretAndAmpersand => (Some(SignatureMethod::HmacSha1), false),
+            },
+            Place::Head(head) => (Some(SignatureMethod::HmacSha256), head.derivation.is_some()),
+        };
+        let signature_method = match (method, only) {
+            (Some(method), Some(only)) if method != only => return Err(ProfileError::Method { dialect: word, only }),
+            (Some(method), _) | (None, Some(method)) => method,
+            (None, None) => SignatureMethod::HmacSha256,
+        };
+        let realm = match (derives, region, service) {
+            (false, None, None) => None,
+            (false, ..) => return Err(ProfileError::NoRealm(word)),
+            (true, Some(region), Some(service)) => Some(Realm { region: realm(region)?, service: realm(service)? }),
+            (true, ..) => return Err(ProfileError::RealmMissing(word)),
+        };
+        Ok(Self { dialect, signature_method, realm })
+    }
+
+    /// The dialect.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Checks that signer and endpoint read the endpoint's path alike.
+    ///
+    /// # Errors
+    /// [`ProfileError::Path`].
+    pub fn check_target(&self, target: &SigningTarget) -> Result<(), ProfileError> {
+        let row = self.dialect.row();
+        let expected = match row.path {
+            PathRule::Any => return Ok(()),
+            PathRule::Root if target.path == "/" => return Ok(()),
+            PathRule::Plain if is_plain(&target.path) => return Ok(()),
+            PathRule::Root => "of `/` alone",
+            PathRule::Plain => "of letters, digits and `-_.~/`, without `//`, `/./` and `/../`",
+        };
+        Err(ProfileError::Path { dialect: row.word, expected })
+    }
+}
+
+fn realm(text: &str) -> Result<Arc<str>, ProfileError> {
+    const LONGEST: usize = 64;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_plain && !text.is_empty() && text.len() <= LONGEST { Ok(text.into()) } else { Err(ProfileError::Realm) }
+}
+
+/// Whether a path is the same for those that encode it once more, resolve its dots, or take it as it is.
+fn is_plain(path: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let Some(rest) = path.strip_prefix('/') else { return false };
+    let mut parts = rest.split('/').peekable();
+    while let Some(part) = parts.next() {
+        let is_last = parts.peek().is_none();
+        if (part.is_empty() && !is_last) || matches!(part, "." | "..") || !part.bytes().all(is_unreserved) {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialect_takes_what_is_left_to_choose_and_nothing_else() {
+        let method = Some(SignatureMethod::HmacSha1);
+        let (region, service) = (Some("eu-central-1"), Some("ec2"));
+        for (dialect, method, region, service, error) in [
+            (Dialect::AwsV2, method, None, None, None),
+            (Dialect::TencentV1, method, None, None, None),
+            (Dialect::CloudStack, method, None, None, None),
+            (Dialect::AwsV4, None, region, service, None),
+            (Dialect::AwsV4, None, Some("RegionOne"), service, None),
+            (
+                Dialect::OpenStack,
+                method,
+                None,
+                None,
+                Some(ProfileError::Method { dialect: "openstack", only: SignatureMethod::HmacSha256 }),
+            ),
+            (Dialect::AwsV4, None, region, None, Some(ProfileError::RealmMissing("aws-v4"))),
+            (Dialect::AwsV4, None, None, None, Some(ProfileError::RealmMissing("aws-v4"))),
+            (Dialect::AwsV2, None, region, None, Some(ProfileError::NoRealm("aws-v2"))),
+            (Dialect::AwsV4, None, Some("eu/1"), service, Some(ProfileError::Realm)),
+            (Dialect::AwsV4, None, Some(""), service, Some(ProfileError::Realm)),
+        ] {
+            assert_eq!(Profile::new(dialect, method, region, service).err(), error, "{dialect:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_could_be_read_in_two_ways_is_refused_where_it_is_encoded() {
+        let profile = Profile::new(Dialect::AwsV4, None, Some("us-east-1"), Some("sqs")).unwrap();
+        let check = |path: &str| {
+            profile.check_target(&SigningTarget { host: "h.example".to_owned(), path: path.to_owned() }).is_ok()
+        };
+        for path in ["/", "/v1/", "/123456789012/queue", "/a.b/~c"] {
+            assert!(check(path), "{path}");
+        }
+        for path in ["", "a", "//", "/a//b", "/./a", "/a/..", "/a%20b", "/a:b", "/a+b", "/é"] {
+            assert!(!check(path), "{path}");
+        }
+    }
 }

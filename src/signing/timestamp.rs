@@ -1,7 +1,8 @@
-//! The `Timestamp` parameter: ISO 8601 in UTC with milliseconds when we write it, and unchanged when it is given as
-//! text.
+//! The time of a request, in the format of its dialect. Where that is ISO 8601 with milliseconds, a time that was given
+//! as text keeps its text.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -9,6 +10,21 @@ use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::{Offset, TimeZone};
 
 use crate::query::percent;
+
+/// How a dialect writes times, all of them in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeFormat {
+    /// `2011-06-20T22:30:59.556Z`.
+    Milliseconds,
+    /// `2011-06-20T22:30:59Z`.
+    Seconds,
+    /// `2011-06-20T22:35:59+0000`: not the time of the request, but when it expires.
+    ExpiryWithOffset,
+    /// `1308609059`: seconds since 1970.
+    Unix,
+    /// `20110620T223059Z`.
+    Basic,
+}
 
 /// The text of a `Timestamp` parameter, and the point in time that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +73,40 @@ impl RequestTimestamp {
         self.instant
     }
 
+    /// Appends the time in this format, percent-encoded.
+    pub(super) fn encode_as(&self, format: TimeFormat, lifetime: Duration, out: &mut Vec<u8>) {
+        match format {
+            TimeFormat::Milliseconds => self.encode_into(out),
+            TimeFormat::Seconds | TimeFormat::ExpiryWithOffset | TimeFormat::Unix | TimeFormat::Basic => {
+                percent::encode_into(&self.text_as(format, lifetime), out);
+            }
+        }
+    }
+
+    /// The time in this format.
+    pub(super) fn text_as(&self, format: TimeFormat, lifetime: Duration) -> String {
+        let time = self.instant;
+        match format {
+            TimeFormat::Milliseconds => self.as_str().to_owned(),
+            TimeFormat::Seconds => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            TimeFormat::ExpiryWithOffset => {
+                let expiry = time.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
+                expiry.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+            }
+            TimeFormat::Unix => time.as_second().to_string(),
+            TimeFormat::Basic => String::from_utf8_lossy(&self.basic()).into_owned(),
+        }
+    }
+
+    /// The time as `20110620T223059Z`; its first eight bytes are the day.
+    pub(super) fn basic(&self) -> [u8; 16] {
+        let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, t, h1, h2, _, n1, n2, _, s1, s2, ..] =
+            write_utc(self.instant).unwrap_or(*b"0000-00-00T00:00:00.000Z");
+        [y1, y2, y3, y4, m1, m2, d1, d2, t, h1, h2, n1, n2, s1, s2, b'Z']
+    }
+
     /// Appends the text, percent-encoded.
-    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
+    fn encode_into(&self, out: &mut Vec<u8>) {
         match &self.text {
             // in our own format only the colons need an escape
             Text::Ours(text)
@@ -139,6 +187,22 @@ mod tests {
             time.encode_into(&mut encoded);
             prop_assert_eq!(encoded, percent::encode(time.as_str()).into_bytes());
         }
+    }
+
+    #[test]
+    fn each_format_writes_the_same_instant() {
+        let time = RequestTimestamp::parse("2026-10-03T15:19:30.556Z").unwrap();
+        for (format, expected) in [
+            (TimeFormat::Milliseconds, "2026-10-03T15:19:30.556Z"),
+            (TimeFormat::Seconds, "2026-10-03T15:19:30Z"),
+            (TimeFormat::ExpiryWithOffset, "2026-10-03T15:24:30+0000"),
+            (TimeFormat::Unix, "1791040770"),
+            (TimeFormat::Basic, "20261003T151930Z"),
+        ] {
+            assert_eq!(time.text_as(format, Duration::from_secs(300)), expected);
+        }
+        let elsewhere = RequestTimestamp::parse("2026-12-31T23:30:00-01:00").unwrap();
+        assert_eq!(elsewhere.text_as(TimeFormat::Basic, Duration::ZERO), "20270101T003000Z");
     }
 
     #[test]

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
+use super::in_form::write_canonical;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
-use super::v2::write_canonical;
 use crate::credentials::{HeldKey, SessionToken, SignatureMethod};
 use crate::query::Parameters;
 
@@ -185,10 +185,10 @@ mod tests {
     fn signed(key: &HeldKey) -> Vec<u8> {
         let form = QueryForm::parse(b"Action=GetStatus&JobId=JOB+%26ID", LIMITS).unwrap();
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
-        let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
+        let profile = Profile::aws_v2(SignatureMethod::HmacSha256);
         let time = RequestTimestamp::at(at("2011-06-20T22:30:59.556Z"));
-        let unsealed = prepare(&allowed, key, &target(), profile, &time);
-        let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+        let unsealed = prepare(&allowed, key, &target(), &profile, &time.into());
+        let mac = key.signing_key().mac_with(unsealed.key(), unsealed.string_to_sign());
         unsealed.seal(&mac).into_body().to_vec()
     }
 

@@ -270,10 +270,10 @@ mod tests {
         });
         let form = QueryForm::parse(b"Action=CreateJob", FormLimits::DEFAULT).unwrap();
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "importexport", form).unwrap();
-        let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
+        let profile = Profile::aws_v2(SignatureMethod::HmacSha256);
         let time = RequestTimestamp::at("2011-06-20T22:30:59.556Z".parse().unwrap());
-        let unsealed = prepare(&allowed, &key, target, profile, &time);
-        let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+        let unsealed = prepare(&allowed, &key, target, &profile, &time.into());
+        let mac = key.signing_key().mac_with(unsealed.key(), unsealed.string_to_sign());
         unsealed.seal(&mac)
     }
 

@@ -17,4 +17,5 @@ mod explain;
 mod keys;
 mod output;
 mod policy;
+mod sign_dialects;
 mod sign_verify;

@@ -50,9 +50,8 @@ fn with_signature_of(sent: &str, signed: &str) -> String {
 const QUERY: &str = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Action=ListJobs&Marker=a%20b&SignatureMethod=HmacSHA256\
     &SignatureVersion=2&Timestamp=2011-06-20T22%3A30%3A59.556Z&Version=2010-06-01";
 
-/// Cases whose forms are refused before they are signed: their names are not printable ASCII, or differ only by case,
-/// `_` or `-`, or a value has a line break that is not escaped.
-const REFUSED: [&str; 4] = ["p-name-001", "p-sort-001", "p-sort-003", "p-body-encoding-006"];
+/// A case whose form is refused before it is signed: a value has a line break that is not escaped.
+const REFUSED: [&str; 1] = ["p-body-encoding-006"];
 
 #[test]
 fn every_vector_is_signed_as_independent_implementations_sign_it_and_verifies() {
@@ -186,7 +185,7 @@ fn a_secret_that_is_missing_or_unusable_is_a_configuration_error_that_names_the_
         (vec![("AWS_SECRET_ACCESS_KEY", "")], "which is not set"),
         (vec![("AWS_SECRET_ACCESS_KEY", "marker-secret\n")], "AWS_SECRET_ACCESS_KEY has a line end after the value"),
         (vec![("AWS_SECRET_ACCESS_KEY", "\"marker-secret\"")], "AWS_SECRET_ACCESS_KEY has quotes around the value"),
-        (vec![("AWS_SECRET_ACCESS_KEY", "marker secret")], "AWS_SECRET_ACCESS_KEY has a character that no key has"),
+        (vec![("AWS_SECRET_ACCESS_KEY", "marker\tsecret")], "AWS_SECRET_ACCESS_KEY has a character that no key has"),
         (
             vec![("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_SESSION_TOKEN", "'marker-secret'")],
             "AWS_SESSION_TOKEN has quotes around the value",
@@ -346,7 +345,7 @@ fn a_form_that_lacks_a_part_of_its_signature_does_not_verify_and_the_part_is_nam
 
 #[test]
 fn what_is_no_form_can_neither_verify_nor_fail_to() {
-    for form in ["", "a=%", "a=%ff", "a=1&a=2", &format!("{}&Signature=AAAA", QUERY.replace(ID, "")), "%0a=1"] {
+    for form in ["", "a=%", "a=%ff", "a=1&a=2", &format!("{}&Signature=AAAA", QUERY.replace(ID, ""))] {
         let refused = verify(form);
         assert_eq!((refused.code, refused.stdout.as_str()), (65, ""), "{form}");
     }

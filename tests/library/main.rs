@@ -16,6 +16,7 @@ mod harness;
 
 mod config_samples;
 mod confinement;
+mod dialect_vectors;
 mod fuzz_corpus;
 mod key_memory;
 mod listeners;

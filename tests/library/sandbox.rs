@@ -107,9 +107,9 @@ fn signed(form: &str, host: &str, key: &HeldKey, time: Timestamp) -> Vec<u8> {
     let form = QueryForm::parse(form.as_bytes(), FormLimits::DEFAULT).unwrap();
     let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "ie", form).unwrap();
     let target = SigningTarget { host: host.to_owned(), path: "/".to_owned() };
-    let profile = Profile { signature_method: SignatureMethod::HmacSha256 };
-    let unsealed = prepare(&allowed, key, &target, profile, &RequestTimestamp::at(time));
-    let mac = key.signing_key().mac(unsealed.method(), unsealed.string_to_sign());
+    let profile = Profile::aws_v2(SignatureMethod::HmacSha256);
+    let unsealed = prepare(&allowed, key, &target, &profile, &RequestTimestamp::at(time).into());
+    let mac = key.signing_key().mac_with(unsealed.key(), unsealed.string_to_sign());
     unsealed.seal(&mac).into_body().to_vec()
 }
 

@@ -106,8 +106,8 @@ impl Probe {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
             let sent_at = ClockReading::at(Instant::now()).for_skew();
             let time = RequestTimestamp::at(clock.signing_time(sent_at));
-            let unsealed = prepare(&allowed, key, client.target(), *profile, &time);
-            let mac = key.mac(unsealed.method(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
+            let unsealed = prepare(&allowed, key, client.target(), profile, &time.into());
+            let mac = key.mac(unsealed.key(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
             let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
             if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
                 // a clock that is off is known from now on, and the next probe has the right time

@@ -67,7 +67,7 @@ impl SharedRoute {
             settings: route.clone(),
             key,
             calls: EndpointCalls {
-                profile: Profile { signature_method: route.profile.signature_method },
+                profile: Profile::aws_v2(route.profile.signature_method),
                 clock: Arc::new(clock),
                 destination,
             },

@@ -59,7 +59,7 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Cl
         path: settings.path.clone(),
         policy: listener.callers.policy(),
         key: Arc::clone(&route.key),
-        profile: route.calls.profile,
+        profile: route.calls.profile.clone(),
         clock: Arc::clone(&route.calls.clock),
         dialect: settings.profile.errors,
         accept: settings.accept.clone(),

@@ -62,7 +62,7 @@ fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
     print(text.as_bytes())?;
     for method in methods(key, settings) {
         let asked = Instant::now();
-        let _signature = live::mac(&active, method, PROBE)?;
+        let _signature = live::mac(&active, &method.into(), PROBE)?;
         print(format!("  signed with {} in {}\n", method.as_str(), milliseconds(asked)).as_bytes())?;
     }
     if active.is_expired(now) {

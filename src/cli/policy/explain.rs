@@ -71,14 +71,15 @@ const fn is_of_names(error: &FormError) -> bool {
         FormError::Duplicate(_)
         | FormError::Alike { .. }
         | FormError::UnprintableName { .. }
+        | FormError::OtherCharacter { .. }
         | FormError::Disguised { .. } => true,
         FormError::BadEscape { .. }
         | FormError::LineBreak { .. }
         | FormError::OtherCharset
         | FormError::NotUtf8
         | FormError::TooMany { .. }
-        | FormError::MissingAction
-        | FormError::InvalidAction => false,
+        | FormError::MissingAction(_)
+        | FormError::InvalidAction(_) => false,
     }
 }
 

@@ -7,8 +7,9 @@ use crate::config::cross_checks::reference;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, name, shown, text};
 use crate::config::settings::Name;
+use crate::query::Vocabulary;
 use crate::query::folded::{Folded, Kinship};
-use crate::query::reserved::{OPERATION_PARAMETER, Reservation, reservation};
+use crate::query::reserved::{Reservation, reservation};
 
 /// Reads the rules of a client; `routes` are the names of all routes.
 pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> {
@@ -119,11 +120,13 @@ fn condition(mut table: Table<'_>) -> Option<Condition> {
 /// The name of a parameter that may be asked about.
 fn parameter(given: &Given<'_>) -> Result<String, String> {
     let name = text(given)?;
-    if name == OPERATION_PARAMETER {
+    // of the one dialect that routes have
+    const VOCABULARY: &Vocabulary = &Vocabulary::AWS;
+    if name == VOCABULARY.operation {
         return Err("the Action is chosen by `actions`: write \"route:Action\" there".to_owned());
     }
-    let is_of_the_signature = |name: &str| reservation(name.as_bytes()) == Reservation::Authentication;
-    match reservation(name.as_bytes()) {
+    let is_of_the_signature = |name: &str| reservation(name.as_bytes(), VOCABULARY) == Reservation::Authentication;
+    match reservation(name.as_bytes(), VOCABULARY) {
         Reservation::Free => {}
         Reservation::Disguised(reserved) if !is_of_the_signature(reserved) => {
             return Err(format!(

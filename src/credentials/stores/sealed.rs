@@ -209,8 +209,8 @@ mod tests {
     use super::*;
     use crate::credentials::document::DocumentError;
     use crate::credentials::identity::Recipient;
+    use crate::credentials::key_use::SignatureMethod;
     use crate::credentials::seal::{Existing, seal, write_secret_file};
-    use crate::credentials::signing_key::SignatureMethod;
 
     const DOCUMENT: &[u8] = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
         "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;

@@ -18,8 +18,8 @@ pub use encoding::Encoding;
 pub use refusal::{RefusalClass, classify};
 
 use self::rewrite::{Rewritten, join, sent_parameters};
+use super::in_form::write_canonical;
 use super::target::SigningTarget;
-use super::v2::write_canonical;
 use super::verify::SignatureClaim;
 use crate::credentials::{SignatureMethod, SigningKey};
 use crate::query::ShownName;

@@ -58,9 +58,10 @@ fn signed_and_read_again(body: &[u8], expected: &[(String, String)]) {
     let (key, target, now) = (active(token), target(), NOW.parse::<Timestamp>().unwrap());
     let form = QueryForm::parse(body, LIMITS).unwrap();
     let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, "fuzzed", form).unwrap();
-    let unsealed = prepare(&allowed, &key, &target, Profile { signature_method }, &RequestTimestamp::at(now));
+    let unsealed =
+        prepare(&allowed, &key, &target, &Profile::aws_v2(signature_method), &RequestTimestamp::at(now).into());
     let string_to_sign = unsealed.string_to_sign().to_vec();
-    let mac = key.signing_key().mac(unsealed.method(), &string_to_sign);
+    let mac = key.signing_key().mac_with(unsealed.key(), &string_to_sign);
     let sent = unsealed.seal(&mac).into_body();
 
     let (pairs, signature) = read_signed(&sent);

@@ -63,7 +63,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         path: "/".to_owned(),
         policy: Policy::AnyLocal,
         key,
-        profile: Profile { signature_method: SignatureMethod::HmacSha256 },
+        profile: Profile::aws_v2(SignatureMethod::HmacSha256),
         clock: Arc::new(clock),
         dialect: ErrorDialect::Query,
         accept: vec![FormPlace::PostBody],

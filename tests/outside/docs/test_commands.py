@@ -54,6 +54,7 @@ RUN = {
     "docs/how-to/kubernetes.md": ["countersign keys new-identity "],
     "docs/how-to/rotate-a-key.md": ["countersign keys seal "],
     "docs/operations/upgrade.md": ["./countersign-new check "],
+    "docs/reference/dialects.md": ["printf 'Action=GetCallerIdentity"],
     "docs/how-to/refused-signature.md": ["countersign explain ", "echo 'Action=ListJobs"],
 }
 
@@ -253,6 +254,14 @@ def test_rules_are_explained_and_suggested(sidecar):
     sidecar.write("audit.jsonl", json.dumps(call) + "\n")
     out, _ = sidecar.run(page, "countersign policy suggest ")
     assert '"importexport:ListJobs"' in out
+
+
+def test_a_form_is_signed_for_another_dialect(desk):
+    page = "docs/reference/dialects.md"
+    out, _ = desk.run(page, "printf 'Action=GetCallerIdentity", AWS_SECRET_ACCESS_KEY=SECRET)
+    head, form = out.rstrip("\n").split("\n\n")
+    assert "/eu-central-1/sts/aws4_request, SignedHeaders=" in head
+    assert form == "Action=GetCallerIdentity&Version=2011-06-15"
 
 
 def test_a_form_is_signed_and_a_refusal_explained(desk):

@@ -14,7 +14,8 @@ use thiserror::Error;
 use super::error::{TokenError, call, is_loss};
 use super::module;
 use super::open::{self, KeyFacts, Opened};
-use crate::credentials::signing_key::{Mac, SignatureMethod};
+use crate::credentials::key_use::SignatureMethod;
+use crate::credentials::signing_key::Mac;
 use crate::credentials::stores::token_location::TokenKey;
 
 /// The wait after a failed attempt to open the key; it doubles with each further failure.

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::credentials::signing_key::{Mac, SignatureMethod};
+use crate::credentials::key_use::SignatureMethod;
+use crate::credentials::signing_key::Mac;
 
 /// The length of a request without its message, in bytes.
 pub(super) const REQUEST_HEAD: usize = 17;

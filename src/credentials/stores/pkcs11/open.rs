@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{TokenError, call, is_gone, is_unsupported};
 use super::module::find_token;
 use super::pin;
-use crate::credentials::signing_key::{Mac, SignatureMethod};
+use crate::credentials::key_use::SignatureMethod;
+use crate::credentials::signing_key::Mac;
 use crate::credentials::stores::token_location::{ReadableSecret, TokenAddress, TokenKey, hex};
 
 /// The message that a key signs in its self-test.

@@ -1,0 +1,143 @@
+//! The dialects in which clouds have forms signed. What differs between them is data: a row of [`rows`], and the names
+//! of its parameters, a [`Vocabulary`].
+
+mod row;
+mod rows;
+
+use crate::query::Vocabulary;
+
+pub(super) use row::{Field, FormMac, InForm, InHead, Moved, NonceKind, PathRule, Place, Prefix, Row, Spelling, Value};
+
+/// A dialect of signed forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// AWS Signature Version 2.
+    AwsV2,
+    /// AWS Signature Version 4.
+    AwsV4,
+    /// OpenStack's heat-api-cfn and ec2-api: Signature Version 2 with HMAC-SHA256 only.
+    OpenStack,
+    /// NIFCLOUD computing: Signature Version 2 with names of its own.
+    Nifcloud,
+    /// Eucalyptus: Signature Version 2.
+    Eucalyptus,
+    /// Apache CloudStack.
+    CloudStack,
+    /// Alibaba Cloud's RPC style, signature version 1.0.
+    AlibabaRpc,
+    /// QingCloud.
+    QingCloud,
+    /// Tencent Cloud, signature version 1.
+    TencentV1,
+    /// Alibaba Cloud, signature version 3. Nobody has verified how its endpoints take forms.
+    AlibabaAcs3,
+    /// Volcengine and `BytePlus`. Nobody has verified how its endpoints take forms.
+    Volcengine,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::AwsV2,
+        Self::AwsV4,
+        Self::OpenStack,
+        Self::Nifcloud,
+        Self::Eucalyptus,
+        Self::CloudStack,
+        Self::AlibabaRpc,
+        Self::QingCloud,
+        Self::TencentV1,
+        Self::AlibabaAcs3,
+        Self::Volcengine,
+    ];
+
+    /// The dialect of this name.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
+    }
+
+    /// Its name in the configuration and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().word
+    }
+
+    /// The names of its parameters.
+    #[must_use]
+    pub const fn vocabulary(self) -> &'static Vocabulary {
+        self.row().vocabulary
+    }
+
+    /// Whether its requests have something that is to differ from request to request, beside the time.
+    #[must_use]
+    pub fn has_nonce(self) -> bool {
+        match &self.row().place {
+            Place::Form(form) => form.parameters.iter().any(|(_, value)| matches!(value, Value::Nonce(_))),
+            Place::Head(head) => head.fields.iter().any(|(_, field)| *field == Field::Nonce),
+        }
+    }
+
+    /// A nonce made of random bytes: in the shape of a UUID, or where the dialect has numbers, a number from 1 to
+    /// 2,147,483,647.
+    #[must_use]
+    pub fn nonce(self, random: [u8; 16]) -> String {
+        let is_number = match &self.row().place {
+            Place::Form(form) => form.parameters.iter().any(|(_, value)| *value == Value::Nonce(NonceKind::Number)),
+            Place::Head(_) => false,
+        };
+        if is_number {
+            let [a, b, c, d, ..] = random;
+            u32::from_le_bytes([a, b, c, d & 0x7f]).max(1).to_string()
+        } else {
+            uuid::Builder::from_random_bytes(random).into_uuid().to_string()
+        }
+    }
+
+    pub(super) const fn row(self) -> &'static Row {
+        match self {
+            Self::AwsV2 => &rows::AWS_V2,
+            Self::AwsV4 => &rows::AWS_V4,
+            Self::OpenStack => &rows::OPENSTACK,
+            Self::Nifcloud => &rows::NIFCLOUD,
+            Self::Eucalyptus => &rows::EUCALYPTUS,
+            Self::CloudStack => &rows::CLOUDSTACK,
+            Self::AlibabaRpc => &rows::ALIBABA_RPC,
+            Self::QingCloud => &rows::QINGCLOUD,
+            Self::TencentV1 => &rows::TENCENT_V1,
+            Self::AlibabaAcs3 => &rows::ALIBABA_ACS3,
+            Self::Volcengine => &rows::VOLCENGINE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_signer_adds_is_listed_in_the_order_in_which_it_is_signed() {
+        for dialect in Dialect::ALL {
+            let names: Vec<_> = match &dialect.row().place {
+                Place::Form(form) => form.parameters.iter().map(|(name, _)| *name).collect(),
+                Place::Head(head) => head.fields.iter().map(|(name, _)| *name).collect(),
+            };
+            assert!(names.is_sorted(), "{dialect:?}: {names:?}");
+        }
+    }
+
+    #[test]
+    fn a_nonce_has_the_shape_that_the_dialect_wants() {
+        assert_eq!(Dialect::TencentV1.nonce([0; 16]), "1");
+        assert_eq!(Dialect::TencentV1.nonce([0xff; 16]), "2147483647");
+        assert_eq!(Dialect::AlibabaRpc.nonce([0; 16]), "00000000-0000-4000-8000-000000000000");
+    }
+
+    #[test]
+    fn a_dialect_is_found_by_its_name() {
+        for dialect in Dialect::ALL {
+            assert_eq!(Dialect::named(dialect.as_str()), Some(dialect));
+        }
+        assert_eq!(Dialect::named("AWS-V2"), None);
+    }
+}

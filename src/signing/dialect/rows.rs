@@ -1,0 +1,220 @@
+//! The table of dialects: a row each. Every row was compared with independent implementations (`tests/vectors`).
+
+use super::row::{Field, FormMac, InForm, InHead, Moved, NonceKind, PathRule, Place, Prefix, Row, Spelling, Value};
+use crate::credentials::{Derivation, SignatureMethod};
+use crate::query::Vocabulary;
+use crate::signing::timestamp::TimeFormat;
+
+const V2: InForm = InForm {
+    parameters: &[
+        ("AWSAccessKeyId", Value::KeyId),
+        ("SecurityToken", Value::Token),
+        ("SignatureMethod", Value::Method),
+        ("SignatureVersion", Value::Constant("2")),
+        ("Timestamp", Value::Time),
+    ],
+    signature: "Signature",
+    prefix: Prefix::HostAndPathLines,
+    spelling: Spelling::Same,
+    mac: FormMac::Chosen,
+};
+
+/// AWS General Reference 1.0, "Signature Version 2 signing process".
+pub(super) static AWS_V2: Row = Row {
+    word: "aws-v2",
+    vocabulary: &Vocabulary::AWS,
+    time: TimeFormat::Milliseconds,
+    path: PathRule::Any,
+    place: Place::Form(V2),
+};
+
+/// Keystone's verifier puts `HmacSHA256` into what it verifies, whatever the request says.
+pub(super) static OPENSTACK: Row = Row {
+    word: "openstack",
+    place: Place::Form(InForm {
+        parameters: &[
+            ("AWSAccessKeyId", Value::KeyId),
+            ("SignatureMethod", Value::Method),
+            ("SignatureVersion", Value::Constant("2")),
+            ("Timestamp", Value::Time),
+        ],
+        mac: FormMac::Fixed(SignatureMethod::HmacSha256),
+        ..V2
+    }),
+    vocabulary: &Vocabulary::AWS,
+    time: TimeFormat::Milliseconds,
+    path: PathRule::Any,
+};
+
+/// NIFCLOUD's SDK for Python.
+pub(super) static NIFCLOUD: Row = Row {
+    word: "nifcloud",
+    place: Place::Form(InForm {
+        parameters: &[
+            ("AccessKeyId", Value::KeyId),
+            ("SignatureMethod", Value::Method),
+            ("SignatureVersion", Value::Constant("2")),
+            ("Timestamp", Value::Time),
+        ],
+        mac: FormMac::Fixed(SignatureMethod::HmacSha256),
+        ..V2
+    }),
+    vocabulary: &Vocabulary::NIFCLOUD,
+    time: TimeFormat::Seconds,
+    path: PathRule::Any,
+};
+
+/// The server refuses a signature that it has seen before, so that milliseconds matter.
+pub(super) static EUCALYPTUS: Row = Row {
+    word: "eucalyptus",
+    place: Place::Form(InForm { mac: FormMac::Fixed(SignatureMethod::HmacSha256), ..V2 }),
+    vocabulary: &Vocabulary::AWS,
+    time: TimeFormat::Milliseconds,
+    path: PathRule::Any,
+};
+
+/// CloudStack's `ApiServer.verifyRequest`. It says when the request expires instead of when it was made.
+pub(super) static CLOUDSTACK: Row = Row {
+    word: "cloudstack",
+    place: Place::Form(InForm {
+        parameters: &[("apiKey", Value::KeyId), ("expires", Value::Time), ("signatureVersion", Value::Constant("3"))],
+        signature: "signature",
+        prefix: Prefix::Nothing,
+        spelling: Spelling::JavaLower,
+        mac: FormMac::Fixed(SignatureMethod::HmacSha1),
+    }),
+    vocabulary: &Vocabulary::CLOUDSTACK,
+    time: TimeFormat::ExpiryWithOffset,
+    path: PathRule::Any,
+};
+
+/// Alibaba Cloud, "Request syntax and signature method V2 for RPC APIs".
+pub(super) static ALIBABA_RPC: Row = Row {
+    word: "alibaba-rpc",
+    place: Place::Form(InForm {
+        parameters: &[
+            ("AccessKeyId", Value::KeyId),
+            ("SecurityToken", Value::Token),
+            ("SignatureMethod", Value::Constant("HMAC-SHA1")),
+            ("SignatureNonce", Value::Nonce(NonceKind::Uuid)),
+            ("SignatureVersion", Value::Constant("1.0")),
+            ("Timestamp", Value::Time),
+        ],
+        signature: "Signature",
+        prefix: Prefix::Encoded,
+        spelling: Spelling::Again,
+        mac: FormMac::SecretAndAmpersand,
+    }),
+    vocabulary: &Vocabulary::ALIBABA,
+    time: TimeFormat::Seconds,
+    path: PathRule::Root,
+};
+
+/// QingCloud's API, "Signature".
+pub(super) static QINGCLOUD: Row = Row {
+    word: "qingcloud",
+    place: Place::Form(InForm {
+        parameters: &[
+            ("access_key_id", Value::KeyId),
+            ("signature_method", Value::Method),
+            ("signature_version", Value::ByToken { without: "1", with: "2" }),
+            ("time_stamp", Value::Time),
+            ("token", Value::Token),
+            ("version", Value::Constant("1")),
+        ],
+        signature: "signature",
+        prefix: Prefix::PathLine,
+        spelling: Spelling::Same,
+        mac: FormMac::Fixed(SignatureMethod::HmacSha256),
+    }),
+    vocabulary: &Vocabulary::QINGCLOUD,
+    time: TimeFormat::Seconds,
+    path: PathRule::Any,
+};
+
+/// Tencent Cloud's API 3.0, "Signature (HmacSHA1 and HmacSHA256)".
+pub(super) static TENCENT_V1: Row = Row {
+    word: "tencent-v1",
+    place: Place::Form(InForm {
+        parameters: &[
+            ("Nonce", Value::Nonce(NonceKind::Number)),
+            ("SecretId", Value::KeyId),
+            ("SignatureMethod", Value::Method),
+            ("Timestamp", Value::Time),
+            ("Token", Value::Token),
+        ],
+        signature: "Signature",
+        prefix: Prefix::Joined,
+        spelling: Spelling::Decoded,
+        mac: FormMac::Chosen,
+    }),
+    vocabulary: &Vocabulary::TENCENT,
+    time: TimeFormat::Unix,
+    path: PathRule::Any,
+};
+
+/// AWS IAM user guide, "AWS Signature Version 4 for API requests".
+pub(super) static AWS_V4: Row = Row {
+    word: "aws-v4",
+    place: Place::Head(InHead {
+        algorithm: "AWS4-HMAC-SHA256",
+        fields: &[
+            ("content-type", Field::ContentType),
+            ("host", Field::Host),
+            ("x-amz-date", Field::Time),
+            ("x-amz-security-token", Field::Token),
+            // not `x-amz-`: AWS knows no such field
+            ("x-countersign-id", Field::OptionalNonce),
+        ],
+        derivation: Some(Derivation::Aws4),
+        separator: ", ",
+        moved: Moved::Nothing,
+    }),
+    vocabulary: &Vocabulary::AWS,
+    time: TimeFormat::Basic,
+    path: PathRule::Plain,
+};
+
+/// Alibaba Cloud, "Request syntax and signature method V3".
+pub(super) static ALIBABA_ACS3: Row = Row {
+    word: "alibaba-acs3",
+    place: Place::Head(InHead {
+        algorithm: "ACS3-HMAC-SHA256",
+        fields: &[
+            ("content-type", Field::ContentType),
+            ("host", Field::Host),
+            ("x-acs-action", Field::Parameter("Action")),
+            ("x-acs-content-sha256", Field::BodyHash),
+            ("x-acs-date", Field::Time),
+            ("x-acs-security-token", Field::Token),
+            ("x-acs-signature-nonce", Field::Nonce),
+            ("x-acs-version", Field::Parameter("Version")),
+        ],
+        derivation: None,
+        separator: ",",
+        moved: Moved::ToFields,
+    }),
+    vocabulary: &Vocabulary::ALIBABA,
+    time: TimeFormat::Seconds,
+    path: PathRule::Root,
+};
+
+/// Volcengine, "Signature method".
+pub(super) static VOLCENGINE: Row = Row {
+    word: "volcengine",
+    place: Place::Head(InHead {
+        algorithm: "HMAC-SHA256",
+        fields: &[
+            ("host", Field::Host),
+            ("x-content-sha256", Field::BodyHash),
+            ("x-date", Field::Time),
+            ("x-security-token", Field::Token),
+        ],
+        derivation: Some(Derivation::Volcengine),
+        separator: ", ",
+        moved: Moved::ToQuery,
+    }),
+    vocabulary: &Vocabulary::VOLCENGINE,
+    time: TimeFormat::Basic,
+    path: PathRule::Plain,
+};

@@ -1,0 +1,196 @@
+//! A request that is complete except for its signature, and one that is signed. Both own the bytes that are sent.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use crate::credentials::{KeyUse, Mac};
+use crate::query::percent;
+
+/// A request that is complete except for its signature.
+///
+/// What is signed is a function of the bytes that are sent and of the configuration. Where a dialect signs the form as
+/// it is sent, both are the same bytes of one buffer, such as `POST\n` host `\n` path `\n` canonical query string.
+pub struct Unsealed {
+    /// The form from `body_at` on; what is before it is the beginning of the string to sign.
+    pub(super) buffer: Vec<u8>,
+    pub(super) body_at: usize,
+    /// The string to sign, where it is not the buffer.
+    pub(super) signed: Option<Vec<u8>>,
+    pub(super) key: KeyUse,
+    pub(super) seal: Seal,
+}
+
+/// Where the signature goes.
+pub(super) enum Seal {
+    /// Into the form, as the parameter of this name.
+    Form(&'static str),
+    /// Into the head.
+    Head(Box<UnsealedHead>),
+}
+
+/// The head of a request that is complete except for its signature.
+pub(super) struct UnsealedHead {
+    pub(super) canonical_request: Vec<u8>,
+    pub(super) head: SignedHead,
+}
+
+/// What the signer writes into the head.
+pub struct SignedHead {
+    pub(super) fields: Vec<(&'static str, Vec<u8>)>,
+    pub(super) query: Option<Vec<u8>>,
+}
+
+/// A signed request, which is the only thing that `upstream` can send.
+pub struct SignedRequest {
+    buffer: Vec<u8>,
+    body_at: usize,
+    head: Option<Box<SignedHead>>,
+}
+
+/// The length of the longest MAC (HMAC-SHA256) in base64.
+const BASE64: usize = 44;
+
+impl Unsealed {
+    /// What is signed.
+    #[must_use]
+    pub fn string_to_sign(&self) -> &[u8] {
+        self.signed.as_deref().unwrap_or(&self.buffer)
+    }
+
+    /// The form that is sent, without a signature in it.
+    #[must_use]
+    pub fn canonical_query_string(&self) -> &[u8] {
+        self.buffer.get(self.body_at..).unwrap_or_default()
+    }
+
+    /// The canonical request, whose hash is in the string to sign; `None` where the form itself is signed.
+    #[must_use]
+    pub fn canonical_request(&self) -> Option<&[u8]> {
+        match &self.seal {
+            Seal::Form(_) => None,
+            Seal::Head(head) => Some(&head.canonical_request),
+        }
+    }
+
+    /// What the MAC that [`Self::seal`] expects is computed with.
+    #[must_use]
+    pub const fn key(&self) -> &KeyUse {
+        &self.key
+    }
+
+    /// Adds the signature: to the form, as its last parameter, in base64 and percent-encoded; or to the head, in
+    /// hexadecimal digits.
+    #[must_use]
+    pub fn seal(mut self, mac: &Mac) -> SignedRequest {
+        let head = match self.seal {
+            Seal::Form(name) => {
+                self.buffer.push(b'&');
+                self.buffer.extend_from_slice(name.as_bytes());
+                self.buffer.push(b'=');
+                write_base64(mac, &mut self.buffer);
+                None
+            }
+            Seal::Head(unsealed) => {
+                let mut head = unsealed.head;
+                // the last field is the one with the signature
+                if let Some((_, authorization)) = head.fields.last_mut() {
+                    write_hex(mac.as_bytes(), authorization);
+                }
+                Some(Box::new(head))
+            }
+        };
+        SignedRequest { buffer: self.buffer, body_at: self.body_at, head }
+    }
+}
+
+fn write_base64(mac: &Mac, out: &mut Vec<u8>) {
+    let mut base64 = [0; BASE64];
+    let length = STANDARD.encode_slice(mac.as_bytes(), &mut base64).unwrap_or_default();
+    let mut rest = base64.get(..length).unwrap_or_default();
+    // these are the characters of base64 that need an escape
+    while let Some(at) = memchr::memchr3(b'+', b'/', b'=', rest)
+        && let Some((literals, [byte, behind @ ..])) = rest.split_at_checked(at)
+    {
+        out.extend_from_slice(literals);
+        out.extend_from_slice(&percent::escape(*byte));
+        rest = behind;
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Appends lower-case hexadecimal digits.
+pub(super) fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0x0f)]);
+    }
+}
+
+impl SignedRequest {
+    /// A request without a signature, for tests of what is written.
+    #[cfg(test)]
+    pub(crate) fn of(body: &[u8]) -> Self {
+        Self { buffer: [b"not sent", body].concat(), body_at: 8, head: None }
+    }
+
+    /// The form that is sent.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.buffer.get(self.body_at..).unwrap_or_default()
+    }
+
+    /// The form that is sent, without a copy.
+    #[must_use]
+    pub fn into_body(self) -> Bytes {
+        Bytes::from(self.buffer).slice(self.body_at..)
+    }
+
+    /// What the signer wrote into the head; `None` where everything is in the form.
+    #[must_use]
+    pub fn head(&self) -> Option<&SignedHead> {
+        self.head.as_deref()
+    }
+}
+
+impl SignedHead {
+    /// The fields that the signer wrote, `host` and `content-type` among them, in the order in which they are sent. A
+    /// field may hold the session token: none is to be logged.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.fields.iter().map(|(name, value)| (*name, value.as_slice()))
+    }
+
+    /// The query of the request target, where the dialect has one.
+    #[must_use]
+    pub fn query(&self) -> Option<&[u8]> {
+        self.query.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::credentials::SignatureMethod;
+
+    proptest! {
+        #[test]
+        fn every_mac_is_written_in_base64_and_encoded(sha256 in any::<[u8; 32]>(), sha1 in any::<[u8; 20]>()) {
+            for mac in [Mac::Sha256(sha256), Mac::Sha1(sha1)] {
+                let unsealed = Unsealed {
+                    buffer: b"A=1".to_vec(),
+                    body_at: 0,
+                    signed: None,
+                    key: SignatureMethod::HmacSha256.into(),
+                    seal: Seal::Form("Signature"),
+                };
+                let base64 = STANDARD.encode(mac.as_bytes());
+                let expected = format!("A=1&Signature={}", utf8_percent_encode(&base64, NON_ALPHANUMERIC));
+                prop_assert_eq!(unsealed.seal(&mac).into_body(), expected);
+            }
+        }
+    }
+}
