@@ -88,16 +88,18 @@ def traces(name, secret):
 
 
 def keyed_states(name, secret):
-    """The states of SHA-256 and SHA-1 after the padded key: with them one signs without knowing the secret."""
+    """The states of SHA-256 and SHA-1 after the padded key: with them one signs without knowing the secret. Dialects
+    put something before or behind it."""
     found = {}
-    for how, mask in {"inner": 0x36, "outer": 0x5C}.items():
-        block = bytes(byte ^ mask for byte in secret.ljust(64, b"\0"))
-        a, b, c, d, e, f, g, h = sha256_block(block)
-        # in order, and as the instructions of x86 want them
-        orders = [(a, b, c, d), (e, f, g, h), (f, e, b, a), (h, g, d, c)]
-        found[f"{name}, SHA-256 {how}"] = [pack(words) for words in orders]
-        a, b, c, d, _ = sha1_block(block)
-        found[f"{name}, SHA-1 {how}"] = [pack(words) for words in [(a, b, c, d), (d, c, b, a)]]
+    for form, key in {"": secret, ", AWS4 before it": b"AWS4" + secret, ", & behind it": secret + b"&"}.items():
+        for how, mask in {"inner": 0x36, "outer": 0x5C}.items():
+            block = bytes(byte ^ mask for byte in key.ljust(64, b"\0"))
+            a, b, c, d, e, f, g, h = sha256_block(block)
+            # in order, and as the instructions of x86 want them
+            orders = [(a, b, c, d), (e, f, g, h), (f, e, b, a), (h, g, d, c)]
+            found[f"{name}{form}, SHA-256 {how}"] = [pack(words) for words in orders]
+            a, b, c, d, _ = sha1_block(block)
+            found[f"{name}{form}, SHA-1 {how}"] = [pack(words) for words in [(a, b, c, d), (d, c, b, a)]]
     return found
 
 
