@@ -153,8 +153,9 @@ fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
     }
 }
 
-/// Reports routes that take forms in query strings from whoever can connect to a TCP port. A web page can make a browser
-/// send a GET by an image, without the marks of a form, and a server that fetches URLs for others sends one for anybody.
+/// Reports routes that take forms in query strings from whoever can connect to a TCP port. A web page can make a
+/// browser send a GET by an image, without the marks of a form, and a server that fetches URLs for others sends one for
+/// anybody.
 fn unguarded_queries(report: &Report<'_>, listener: &Listener, routes: &[Route]) {
     let is_socket_file = match listener.address {
         ListenOn::Unix(_) => true,

@@ -22,8 +22,8 @@ rows! {
         .proxy_status("connection_refused");
     TIMEOUT = unavailable(504, UNREACHABLE, warn("egress.connect");
         "The route's egress proxy did not open a tunnel in time.";
-        "The proxy, or the endpoint behind it, does not answer. Look at the proxy's log, or raise the route's `connect` \
-         timeout.")
+        "The proxy, or the endpoint behind it, does not answer. Look at the proxy's log, or raise the route's \
+         `timeouts.connect`.")
         .proxy_status("connection_timeout");
     CUT = unavailable(502, UNREACHABLE, warn("egress.connect");
         "The route's egress proxy closed the connection before it had responded to CONNECT.";
@@ -47,8 +47,8 @@ rows! {
         .proxy_status("proxy_configuration_error");
     CREDENTIALS_REFUSED = unavailable(502, REFUSED, error("egress.auth");
         "The route's egress proxy does not accept the route's user name and password (407, or 401).";
-        "Correct the file that `egress_credentials_file` names and send SIGHUP. The log says which schemes the proxy asks \
-         for; countersign has Basic.")
+        "Correct the file that `egress_credentials_file` names. The log says which schemes the proxy asks for; \
+         countersign has Basic.")
         .proxy_status("proxy_configuration_error");
     DENIED = unavailable(502, REFUSED, error("egress.denied");
         "The route's egress proxy does not allow a tunnel to the endpoint.";

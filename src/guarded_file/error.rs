@@ -209,8 +209,8 @@ pub(super) const VAULT: &str = "/vault/secrets";
 /// The same for OpenBao's.
 const OPENBAO: &str = "/openbao/secrets";
 
-/// The annotations that have an injector's agent write `path` for our user, with this mode; `None` for a file elsewhere.
-/// A `chmod` would last until the agent writes the file again.
+/// The annotations that have an injector's agent write `path` for our user, with this mode; `None` for a file
+/// elsewhere. A `chmod` would last until the agent writes the file again.
 pub(super) fn injected_remedy(path: &Path, mode: &str) -> Option<String> {
     let below = |directory, prefix| path.strip_prefix(directory).ok().map(|name| (name.display(), prefix));
     let (name, prefix) = below(VAULT, "vault.hashicorp.com").or_else(|| below(OPENBAO, "openbao.openbao.org"))?;

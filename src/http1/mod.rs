@@ -5,8 +5,8 @@
 //! what passes in the same way. Responses are read by httparse ([`response_head`]), since we cannot choose what
 //! endpoints send. Both end where their [`framing`] says; [`chunked`] follows the chunks of either. Bytes that were
 //! received and not consumed yet are in a [`receive_buffer`]. Written here are the head of a response to a client
-//! ([`outgoing_response`]) and the head of a request to an endpoint ([`request_template`]); [`tunnel`] is CONNECT, for a
-//! proxy on the way to one.
+//! ([`outgoing_response`]) and the head of a request to an endpoint ([`request_template`]); [`tunnel`] is CONNECT, for
+//! a proxy on the way to one.
 
 pub mod chunked;
 pub mod fields;

@@ -337,8 +337,8 @@ fn announces_a_body(fields: &Fields) -> bool {
 /// Whether a request bears marks that browsers put on what they load for a page, and that the page cannot remove: for
 /// an image or a link there is no `Origin`, and no `Sec-Fetch-Site` from browsers older than 2023, nor from any over
 /// plain HTTP to a name other than `localhost`. Programs that run on Node.js write the `*` and `Sec-Fetch-Mode`. A page
-/// can write the `*` too, since `Accept-Language` is one of the few fields that it may set, but nothing that begins with
-/// `Sec-`; and no browser sends that mode without the site.
+/// can write the `*` too, since `Accept-Language` is one of the few fields that it may set, but nothing that begins
+/// with `Sec-`; and no browser sends that mode without the site.
 fn browses(fields: &Fields) -> bool {
     let is_node = |languages| languages == b"*" && fields.contain("sec-fetch-mode");
     fields.contain("referer") || !fields.all("accept-language").all(is_node)

@@ -22,8 +22,8 @@ impl std::fmt::Display for StrayVariable {
             Some(meant) => write!(f, "{name} is set, and sets nothing: did you mean {meant}?"),
             None => write!(
                 f,
-                "{name} is set, and sets nothing: the variables of countersign begin with {PREFIX}{SEPARATOR}, and `__` \
-                 separates the parts of a key"
+                "{name} is set, and sets nothing: the variables of countersign begin with {PREFIX}{SEPARATOR}, and \
+                 `__` separates the parts of a key"
             ),
         }
     }
