@@ -1,5 +1,5 @@
-//! Keys and certificates that end soon, have ended or do not hold yet: told by `check`, at the start, each day, in
-//! readiness and in metrics.
+//! Keys and certificates that end soon, have ended or are not valid yet, for `check`, the log at the start and each day,
+//! readiness and metrics.
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
@@ -36,11 +36,11 @@ pub(crate) enum Notice {
         /// The end.
         ends: Timestamp,
     },
-    /// A listener's files do not hold now.
+    /// A listener's files are not valid now.
     #[error("{0}; clients are turned away until it is renewed")]
     OutOfDate(OutOfDate),
-    /// A certificate that is shown to an endpoint does not hold now.
-    #[error("{what} holds from {begins} to {ends}, and not now: the endpoint will refuse it until it is renewed")]
+    /// A certificate that is shown to an endpoint is not valid now.
+    #[error("{what} is valid only from {begins} to {ends}: the endpoint will refuse it until it is renewed")]
     ShownOutOfDate {
         /// The certificate with its file.
         what: String,

@@ -67,7 +67,7 @@ pub(super) fn serving(running: &Running) {
     expiring(&graph);
 }
 
-/// Warns of every key and certificate that ends soon, or does not hold now. At the start, and each day.
+/// Warns of every key and certificate that ends soon or is not valid now. At the start, and each day.
 pub(super) fn expiring(graph: &Graph) {
     for Expiring { table, notice } in expiry::expiring(graph, crate::clock::now()) {
         if notice.is_fault() {

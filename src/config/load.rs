@@ -381,7 +381,7 @@ mod tests {
         assert!(parse(LEAST, "f", variables.clone()).is_ok());
         let file = Opened { text: LEAST.to_owned(), name: "f".to_owned(), directory: PathBuf::new() };
         let strays: Vec<_> = Text(Some(file)).strays(&variables).iter().map(ToString::to_string).collect();
-        assert_eq!(strays, ["COUNTERSIGN_LOG_LEVEL is set, and sets nothing: did you mean COUNTERSIGN__LOG__LEVEL?"]);
+        assert_eq!(strays, ["COUNTERSIGN_LOG_LEVEL is set, but has no effect: did you mean COUNTERSIGN__LOG__LEVEL?"]);
         assert_eq!(Text(None).strays(&environment(&SIDECAR)), []);
     }
 

@@ -97,7 +97,7 @@ fn an_expired_key_fails_a_check_and_is_told_by_a_start() {
 #[test]
 fn a_certificate_that_does_not_hold_fails_a_check_and_is_told_by_a_start() {
     for (before, after, words) in
-        [(30, -1, "tls.pem has expired: it held until 20"), (-2, 30, "tls.pem is not valid before 20")]
+        [(30, -1, "tls.pem has expired: it was valid until 20"), (-2, 30, "tls.pem is not valid before 20")]
     {
         let setup = with_tls(Setup::to(&Endpoint::obliging()), before, after);
         let said = fails_a_check(&setup, words);
@@ -136,7 +136,7 @@ fn a_revocation_list_that_has_expired_fails_a_check() {
          tls = {{ certificate = {pem:?}, private_key = {key:?}, client_ca = {ca:?}, crl = [{crl:?}] }}\n\
          [client.one]\ndns = \"one.example\"\nallow = [\"*:*\"]\n"
     ));
-    fails_a_check(&setup, "crl.pem has expired: it held until 2026-01-08T00:00:00Z");
+    fails_a_check(&setup, "crl.pem has expired: it was valid until 2026-01-08T00:00:00Z");
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Graph {
             let age = route.calls.destination.serves_last_addresses()?.as_secs();
             let next_hop = &route.settings.endpoint.next_hop;
             Some(format!(
-                "route.{name}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago serve"
+                "route.{name}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago are used"
             ))
         })
     }

@@ -328,9 +328,8 @@ fn admin_sections(found: &mut Findings, settings: &Settings, rehearsed: &[Rehear
 fn capacity_section(found: &mut Findings, settings: &Settings) {
     let most = capacity::worst_case(settings);
     let section = found.section(Kind::Memory, None, format!("at most {most}"));
-    section
-        .detail("so much only if clients use every limit at once: 10 MB are usual, and 2.5 KB for an idle connection");
-    section.detail(format!("lowered most by: {}", most.lowered_by()));
+    section.detail("only if clients use every limit at once: 10 MB is typical, and 2.5 KB for an idle connection");
+    section.detail(format!("to lower it most, reduce: {}", most.lowered_by()));
     if let Some(shortage) = capacity::shortage(settings) {
         section.warn(shortage.to_string());
     }

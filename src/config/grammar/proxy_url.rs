@@ -28,9 +28,11 @@ pub(crate) fn proxy_url(text: &str) -> Result<ProxyUrl, String> {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
         "socks" | "socks4" | "socks4a" | "socks5" | "socks5h" => {
-            return Err("names a SOCKS proxy, and countersign knows HTTP proxies only (CONNECT): write the proxy's \
+            return Err(
+                "names a SOCKS proxy, and countersign supports only HTTP proxies (CONNECT): write the proxy's \
                         http:// or https:// URL"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         _ => return Err("begins with a scheme other than http or https".to_owned()),
     };

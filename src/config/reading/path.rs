@@ -38,8 +38,7 @@ impl Directory<'_> {
                 | Given::Table(_),
                 _,
             ) => Err(format!(
-                "{} is a relative path, and a variable stands in no directory in which it could begin: write an \
-                 absolute path",
+                "{} is a relative path, which only the configuration file may have: write an absolute path",
                 shown(path)
             )),
         }

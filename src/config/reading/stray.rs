@@ -19,10 +19,10 @@ impl std::fmt::Display for StrayVariable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.name.escape_debug();
         match &self.meant {
-            Some(meant) => write!(f, "{name} is set, and sets nothing: did you mean {meant}?"),
+            Some(meant) => write!(f, "{name} is set, but has no effect: did you mean {meant}?"),
             None => write!(
                 f,
-                "{name} is set, and sets nothing: the variables of countersign begin with {PREFIX}{SEPARATOR}, and \
+                "{name} is set, but has no effect: the variables of countersign begin with {PREFIX}{SEPARATOR}, and \
                  `__` separates the parts of a key"
             ),
         }

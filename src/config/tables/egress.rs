@@ -26,7 +26,9 @@ pub(crate) fn read(table: &mut Table<'_>, endpoint: Option<&Endpoint>, variables
     let wanted = table.get("egress", Wanted::Default, |given| match text(given)? {
         "direct" => Ok(Wanted::Direct),
         "environment" => Ok(Wanted::Environment),
-        url => proxy_url(url).map(Wanted::Proxy).map_err(|why| format!("{why}, or \"environment\" or \"direct\"")),
+        url => proxy_url(url)
+            .map(Wanted::Proxy)
+            .map_err(|why| format!("{why}; \"environment\" and \"direct\" are valid too")),
     });
     let directory = table.directory();
     let ca_file = table.get("egress_ca_file", None, |given| directory.file(given).map(Some));
@@ -39,7 +41,7 @@ pub(crate) fn read(table: &mut Table<'_>, endpoint: Option<&Endpoint>, variables
         Wanted::Proxy(url) => Some(url),
     };
     if table.has("connect") {
-        table.fault("connect", "says where connections are made to, and so does `egress`: remove one of the two");
+        table.fault("connect", "cannot be used together with `egress`: remove one of the two");
         return None;
     }
     let endpoint = endpoint?;
@@ -51,7 +53,7 @@ pub(crate) fn read(table: &mut Table<'_>, endpoint: Option<&Endpoint>, variables
     }
     match named {
         Some(url) if url.scheme == Scheme::Http && ca_file.is_some() => {
-            table.fault("egress_ca_file", "is for an https proxy, and this one is http: remove one of the two");
+            table.fault("egress_ca_file", "is for an https proxy, and `egress` names an http one: remove this line");
             None
         }
         Some(url) => Some(Egress::Proxy(proxy(EgressOrigin::Route, url, ca_file, credentials))),
@@ -69,7 +71,9 @@ fn direct(
     let given = [("egress_ca_file", ca_file), ("egress_credentials_file", credentials)];
     let mut useless = given.into_iter().filter(|(_, file)| file.is_some()).peekable();
     let is_fine = useless.peek().is_none();
-    useless.for_each(|(key, _)| table.fault(key, "is for a proxy, and `egress` names none: remove one of the two"));
+    useless.for_each(|(key, _)| {
+        table.fault(key, "is for a proxy, and `egress` names none: remove this line, or name the proxy")
+    });
     is_fine.then_some(Egress::Direct(direct))
 }
 
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn a_route_has_a_proxy_or_another_address_and_not_both() {
         let both = egress(&format!("{PROXY}\nconnect = \"127.0.0.1:8443\""), &[]).unwrap_err();
-        assert!(both.contains("route.ie.connect: says where connections are made to, and so does `egress`"), "{both}");
+        assert!(both.contains("route.ie.connect: cannot be used together with `egress`"), "{both}");
         let direct = "egress = \"direct\"\nconnect = \"127.0.0.1:8443\"";
         assert_eq!(egress(direct, &[]), Ok(Egress::Direct(Direct::Configured)));
         let through = route(PROXY);

@@ -103,7 +103,7 @@ fn plaintext(
         );
     }
     if ca_file.is_some() {
-        table.fault("ca_file", "is for https endpoints, and this one is http: remove one of the two");
+        table.fault("ca_file", "is for https endpoints, and this one is http: remove this line, or write https");
     }
     endpoint_tls::refuse(table);
     (allowed && ca_file.is_none() && !endpoint_tls::is_given(table)).then_some(Transport::Plaintext)
@@ -121,10 +121,12 @@ fn next_hop(given: &Given<'_>) -> Result<NextHop, String> {
     }
     let wrong = |why: String| format!("{} {why}: write \"127.0.0.1:8443\" or \"unix:/path\"", shown(text));
     if text.contains("://") {
-        return Err(wrong("is a URL, and this is only the address that connections are made to".to_owned()));
+        return Err(wrong("is a URL, and `connect` is only an address with a port".to_owned()));
     }
     if duration(given).is_ok() {
-        return Err(wrong("is a time, which `timeouts.connect` is, and this is an address".to_owned()));
+        return Err(wrong(
+            "is a duration, and `connect` is an address; the time limit is `timeouts.connect`".to_owned(),
+        ));
     }
     let lower = text.to_ascii_lowercase();
     let Authority { host, port } = Authority::parse(&lower).map_err(|error| wrong(error.to_string()))?;

@@ -36,7 +36,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<ClientTlsSettings> {
 /// Reports each of these keys in the table of an endpoint without TLS.
 pub(crate) fn refuse(table: &Table<'_>) {
     for key in KEYS.into_iter().filter(|key| table.has(key)) {
-        table.fault(key, "is for https endpoints, and this one is http: remove one of the two");
+        table.fault(key, "is for https endpoints, and this one is http: remove this line, or write https");
     }
 }
 

@@ -100,7 +100,7 @@ fn accept(table: &mut Table<'_>) -> Option<Vec<FormPlace>> {
     if accept.contains(&FormPlace::PostBody) {
         return Some(accept);
     }
-    table.fault("accept", "lacks \"post\", as all SDKs of today send their forms: add it");
+    table.fault("accept", "lacks \"post\", which all current SDKs use: add it");
     None
 }
 

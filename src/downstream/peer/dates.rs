@@ -1,4 +1,4 @@
-//! When the certificates and revocation lists of a TLS listener hold.
+//! When the certificates and revocation lists of a TLS listener are valid.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::x509::{Standing, Validity};
 
-/// What holds for a time.
+/// A certificate or revocation list, which is valid for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dated {
     /// Our certificate, with the intermediate ones.
@@ -17,15 +17,15 @@ pub enum Dated {
     RevocationList,
 }
 
-/// When the files of a listener hold: a file with several certificates as long as all of them do.
+/// When the files of a listener are valid: a file with several certificates is valid while all of them are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dates(BTreeMap<(Dated, PathBuf), Validity>);
 
-/// A file that does not hold now.
+/// A file that is not valid now.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OutOfDate {
-    /// It holds no more.
-    #[error("{what} in {} has expired: it held until {ends}", .path.display())]
+    /// It has expired.
+    #[error("{what} in {} has expired: it was valid until {ends}", .path.display())]
     Ended {
         /// What is in the file.
         what: &'static str,
@@ -34,7 +34,7 @@ pub enum OutOfDate {
         /// Its end.
         ends: Timestamp,
     },
-    /// It does not hold yet.
+    /// It is not valid yet.
     #[error("{what} in {} is not valid before {begins}; the clock of this machine says {now}", .path.display())]
     NotYet {
         /// What is in the file.
@@ -60,7 +60,7 @@ impl Dated {
 }
 
 impl Dates {
-    /// Adds what a file says; nothing where it does not say when it holds.
+    /// Adds what a file says; nothing where it does not say when it is valid.
     pub(super) fn add(&mut self, path: &Path, dated: Dated, validity: Option<Validity>) {
         if let Some(validity) = validity {
             let known = self.0.entry((dated, path.to_owned())).or_insert(validity);
@@ -68,13 +68,13 @@ impl Dates {
         }
     }
 
-    /// When our certificate holds, and its file.
+    /// When our certificate is valid, and its file.
     pub(crate) fn certificate(&self) -> Option<(&Path, Validity)> {
         let mut all = self.0.iter().filter(|((dated, _), _)| *dated == Dated::Certificate);
         all.next().map(|((_, path), validity)| (path.as_path(), *validity))
     }
 
-    /// Whether all files hold at `now`.
+    /// Whether all files are valid at `now`.
     ///
     /// # Errors
     /// The first that does not.
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(dates.check(at("2026-01-15T00:00:00Z")), Ok(()));
         assert_eq!(
             dates.check(at("2026-02-15T00:00:00Z")).unwrap_err().to_string(),
-            "the certificate in tls.pem has expired: it held until 2026-02-01T00:00:00Z"
+            "the certificate in tls.pem has expired: it was valid until 2026-02-01T00:00:00Z"
         );
         assert_eq!(
             dates.check(at("2025-12-31T23:59:59.5Z")).unwrap_err().to_string(),

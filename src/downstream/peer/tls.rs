@@ -86,7 +86,7 @@ pub enum TlsError {
         /// Why not.
         source: rustls::Error,
     },
-    /// A certificate or a revocation list does not hold now.
+    /// A certificate or a revocation list is not valid now.
     #[error(transparent)]
     Dates(#[from] OutOfDate),
     /// No verifier can be made from the authorities and revocation lists.
@@ -130,7 +130,7 @@ impl ReloadableTls {
         Ok(Self { fingerprint: Mutex::new(files.fingerprint()), current, dates, settings })
     }
 
-    /// When the files in use hold.
+    /// When the files in use are valid.
     #[must_use]
     pub fn dates(&self) -> Arc<Dates> {
         self.dates.load_full()

@@ -55,7 +55,7 @@ pub struct EndpointState<'a> {
     pub down: u8,
     /// How often it went down since the start.
     pub outages: u64,
-    /// 1 while its name cannot be looked up and the addresses found last serve, else 0.
+    /// 1 while its name cannot be looked up and the addresses found last are used, else 0.
     pub name_lost: u8,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct ScrapedMetrics {
 impl ScrapedMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let down = "1 while the endpoint counts as down and calls are refused, else 0";
-        let lost = "1 while the endpoint's name cannot be looked up and the addresses found last serve, else 0";
+        let lost = "1 while the endpoint's name cannot be looked up and the addresses found last are used, else 0";
         let held = "Bytes of clients' forms held now, of those that process.bodies allows";
         let certificate = "When the certificate of the listener stops working, in Unix seconds";
         let expiry = "When the key stops working, in Unix seconds; absent for a key that does not expire";

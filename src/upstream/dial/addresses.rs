@@ -156,7 +156,7 @@ impl Name {
                 route,
                 name = host,
                 cause,
-                "the name cannot be looked up: the addresses found last serve, for a day at most"
+                "the name cannot be looked up: the addresses found last are used, for a day at most"
             ),
             Change::Recovered => tracing::info!(route, name = host, "the name can be looked up again"),
         }

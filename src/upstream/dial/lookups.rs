@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// tell the time to live, so this is short: long enough for a burst of connections, shorter than anybody waits when a
 /// name has changed.
 pub(super) const KEPT: Duration = Duration::from_secs(5);
-/// How long the addresses found last serve while lookups fail: the shortest of what RFC 8767 section 5 suggests.
+/// How long the addresses found last are used while lookups fail: the shortest of what RFC 8767 section 5 suggests.
 pub(super) const SERVED: Duration = Duration::from_secs(24 * 60 * 60);
 /// A lookup that has run for longer does not keep the next one from beginning: a module of the C library hangs.
 const LOST: Duration = Duration::from_secs(120);
@@ -64,7 +64,7 @@ pub(super) enum Known {
 pub(super) enum Change {
     /// Nothing to tell.
     None,
-    /// From now on the addresses found last serve.
+    /// From now on the addresses found last are used.
     ServesLast,
     /// The name can be looked up again.
     Recovered,

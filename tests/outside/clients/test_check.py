@@ -235,7 +235,7 @@ def test_a_variable_that_sets_nothing_is_a_warning_with_the_one_that_was_meant(c
     assert (code, document["result"]) == (0, "warned")
     [section] = of_kind(document, "environment")
     assert section["warnings"] == [
-        "COUNTERSIGN_LOG_LEVEL is set, and sets nothing: did you mean COUNTERSIGN__LOG__LEVEL?"
+        "COUNTERSIGN_LOG_LEVEL is set, but has no effect: did you mean COUNTERSIGN__LOG__LEVEL?"
     ]
     _, text, _ = check(path, environment=environment)
     assert text.startswith("WARNING environment: COUNTERSIGN_LOG_LEVEL")
@@ -243,7 +243,7 @@ def test_a_variable_that_sets_nothing_is_a_warning_with_the_one_that_was_meant(c
 
 def test_run_warns_of_a_variable_that_sets_nothing(start_countersign, configuration):
     process = start_countersign("run", "--config", configuration(), environment={"COUNTERSIGN_LOG_LEVEL": "debug"})
-    process.wait_for(r"COUNTERSIGN_LOG_LEVEL is set, and sets nothing: did you mean COUNTERSIGN__LOG__LEVEL\?")
+    process.wait_for(r"COUNTERSIGN_LOG_LEVEL is set, but has no effect: did you mean COUNTERSIGN__LOG__LEVEL\?")
 
 
 def test_a_relative_path_begins_beside_the_configuration_wherever_the_program_starts(countersign_bin, seal, tmp_path):

@@ -146,7 +146,7 @@ def test_the_last_addresses_serve_while_lookups_fail_and_log_readiness_and_metri
     assert call(proxy) == 200
     assert metric(proxy) == 0
     names.behave(conduct)
-    told = "the name cannot be looked up: the addresses found last serve"
+    told = "the name cannot be looked up: the addresses found last are used"
     statuses = []
     eventually(lambda: statuses.append(call(proxy)) or logged(proxy, told), "lookups do not fail")
     statuses += [call(proxy) for _ in range(5)]
