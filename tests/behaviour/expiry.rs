@@ -236,8 +236,9 @@ fn a_client_certificate_that_ends_soon_or_has_ended_is_told_of_by_check_and_at_t
     assert!(outcome.stdout.contains("client.pem ends in 3 days"), "{outcome:?}");
     says_at_the_start(soon, "WARN", "client.pem ends in 3 days");
     let ended = showing(3, -1);
-    fails_a_check(&ended, "and not now: the endpoint will refuse it until it is renewed");
-    says_at_the_start(ended, "ERROR", "and not now: the endpoint will refuse it until it is renewed");
+    fails_a_check(&ended, "client.pem is valid only from 20");
+    fails_a_check(&ended, "Z: the endpoint will refuse it until it is renewed");
+    says_at_the_start(ended, "ERROR", "Z: the endpoint will refuse it until it is renewed");
     let long = showing(1, 30);
     assert!(!Outcome::of(&mut long.command("check"), "").stdout.contains("ends in"));
 }

@@ -6,7 +6,7 @@ use crate::config::tree::key_path::{KeyPath, PREFIX, SEPARATOR};
 /// The tables whose next segment is a name that the operator chooses.
 const NAMED: [&str; 4] = ["listener", "client", "route", "key"];
 
-/// A variable that looks like ours and sets nothing.
+/// A variable that looks like ours and has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrayVariable {
     /// Its name as it was set.
