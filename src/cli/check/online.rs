@@ -107,7 +107,7 @@ fn section(found: &mut Findings, outcome: &Outcome) -> Option<FaultLine> {
     });
     match call {
         Err(why) => section.detail(format!("probe: {why}")),
-        Ok(Err(error)) => failed = Some(format!("probe: {error}")),
+        Ok(Err(error)) => failed = Some(format!("probe: {}", escaped(error))),
         Ok(Ok(answered)) => failed = probe(section, answered).or(failed),
     }
     let failed = failed?;
@@ -133,9 +133,18 @@ fn tell<T>(
         }
         Err(error) => {
             section.detail(format!("{step}: FAILED after {time} ms"));
-            *failed = Some(format!("{step}: {}{} (after {time} ms)", causes(error), remedy(error)));
+            *failed = Some(format!("{step}: {}{} (after {time} ms)", escaped(&causes(error)), remedy(error)));
         }
     }
+}
+
+/// The text for a terminal: whoever is at the other end chooses the names in his certificate.
+fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() { shown.extend(character.escape_default()) } else { shown.push(character) }
+    }
+    shown
 }
 
 fn step_fact(step: &str) -> &'static str {
@@ -222,5 +231,18 @@ mod tests {
     fn clocks_that_differ_by_ten_seconds_or_more_do_not_agree() {
         assert!(clock_text(9_999).ends_with("agree") && clock_text(-9_999).ends_with("agree"));
         assert!(clock_text(900_000).contains("900 s ahead of") && clock_text(-10_000).contains("10 s behind"));
+    }
+
+    #[test]
+    fn names_in_a_certificate_write_no_lines_and_no_colours_on_a_terminal() {
+        let error =
+            SendError::Certificate(std::io::Error::other("only valid for DnsName(\"\u{1b}[31mx\nroute.r: ok\")"));
+        let mut found = Findings::default();
+        let section = found.section(Kind::Online, Some(&"r"), "NOT REACHABLE");
+        let (mut failed, step) = (None, Step { took: Duration::ZERO, outcome: Err::<(), _>(error) });
+        tell(section, &mut failed, "tls", Some(&step), |_, ()| String::new());
+        let told = failed.unwrap();
+        assert!(told.contains("DnsName(\"\\u{1b}[31mx\\nroute.r: ok\")"), "{told}");
+        assert!(!told.contains(char::is_control), "{told}");
     }
 }
