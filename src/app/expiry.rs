@@ -1,5 +1,5 @@
-//! Keys and certificates that end soon, have ended or are not valid yet, for `check`, readiness, metrics, and the log at
-//! the start and each day.
+//! Keys and certificates that end soon, have ended or are not valid yet, for `check`, readiness, metrics, and the log
+//! at the start and each day.
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
