@@ -317,9 +317,18 @@ fn the_examples_in_the_reference_are_keys() {
             Err(error) => error.to_string(),
         };
         // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call;
-        // a mode and group are for Unix sockets, and the files of a proxy for one that `egress` names
-        let of_others =
-            ["identity_credential", "authenticate", "mode", "group", "egress_ca_file", "egress_credentials_file"];
+        // a mode and group are for Unix sockets, the files of a proxy for one that `egress` names, and a certificate and
+        // its key belong together
+        let of_others = [
+            "identity_credential",
+            "authenticate",
+            "mode",
+            "group",
+            "egress_ca_file",
+            "egress_credentials_file",
+            "client_certificate",
+            "client_key",
+        ];
         let alone = of_others.iter().any(|key| line.starts_with(key));
         assert!(faults.is_empty() || alone, "{line}: {faults}");
         assert!(!faults.contains("unknown key"), "{line}: {faults}");
