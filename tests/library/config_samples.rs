@@ -317,8 +317,8 @@ fn the_examples_in_the_reference_are_keys() {
             Err(error) => error.to_string(),
         };
         // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call;
-        // a mode and group are for Unix sockets, the files of a proxy for one that `egress` names, and a certificate and
-        // its key belong together
+        // a mode and group are for Unix sockets, the files of a proxy for one that `egress` names, and a certificate
+        // belongs to its key
         let of_others = [
             "identity_credential",
             "authenticate",

@@ -32,7 +32,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Opens the audit's target and binds every listener. [`super::rehearsal`] does the same for `check`.
+    /// Opens the audit's target and binds every listener. The `rehearsal` beside it does the same for `check`.
     ///
     /// # Errors
     /// [`StartError::Audit`] and [`StartError::Bind`], or several of them.

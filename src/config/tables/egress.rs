@@ -72,7 +72,7 @@ fn direct(
     let mut useless = given.into_iter().filter(|(_, file)| file.is_some()).peekable();
     let is_fine = useless.peek().is_none();
     useless.for_each(|(key, _)| {
-        table.fault(key, "is for a proxy, and `egress` names none: remove this line, or name the proxy")
+        table.fault(key, "is for a proxy, and `egress` names none: remove this line, or name the proxy");
     });
     is_fine.then_some(Egress::Direct(direct))
 }
