@@ -34,7 +34,7 @@ pub enum KeyUse {
     /// The secret and `&` behind it, with HMAC-SHA1 (Alibaba Cloud's RPC style).
     SecretAndAmpersand,
     /// A key derived from the secret for one day, region and service, with HMAC-SHA256.
-    Derived(KeyScope),
+    Derived(Box<KeyScope>),
 }
 
 /// What a derived key is good for ("Create a signed AWS API request", AWS IAM user guide).

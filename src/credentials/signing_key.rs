@@ -212,7 +212,7 @@ mod tests {
             region: "us-east-1".into(),
             service: "iam".into(),
         };
-        let mac = key.mac_with(&KeyUse::Derived(scope), string_to_sign.as_bytes());
+        let mac = key.mac_with(&KeyUse::Derived(Box::new(scope)), string_to_sign.as_bytes());
         assert_eq!(hex(mac.as_bytes()), "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
     }
 

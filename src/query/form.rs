@@ -51,18 +51,21 @@ impl<'a> QueryForm<'a> {
             Reader::KeyHolder => Parameters::parse_any_names(body, limits)?,
         };
         let mut refused = None;
-        parameters.retain(|name| {
-            let reservation = reservation(name, vocabulary);
-            let fault = match reservation {
-                Reservation::Authentication => None,
-                Reservation::Free => vocabulary.fault_in(name),
-                Reservation::Disguised(reserved) => {
-                    let name = ShownName::of(&String::from_utf8_lossy(name));
-                    Some(FormError::Disguised { name, reserved })
+        parameters.retain(|name| match reservation(name, vocabulary) {
+            Reservation::Free => {
+                if vocabulary.restricts_names() && refused.is_none() {
+                    refused = vocabulary.fault_in(name);
                 }
-            };
-            refused = refused.take().or(fault);
-            reservation == Reservation::Free
+                true
+            }
+            Reservation::Authentication => false,
+            Reservation::Disguised(reserved) => {
+                if refused.is_none() {
+                    let name = ShownName::of(&String::from_utf8_lossy(name));
+                    refused = Some(FormError::Disguised { name, reserved });
+                }
+                false
+            }
         });
         if let Some(error) = refused {
             return Err(error);

@@ -1,7 +1,7 @@
 //! The parameter names that have a meaning to the signer, which a client may send but does not decide.
 
 use super::folded::{Folded, Kinship};
-use super::vocabulary::{Meaning, Vocabulary, initial};
+use super::vocabulary::{Meaning, Vocabulary};
 
 /// What a parameter's name means to the signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,19 +20,15 @@ pub(crate) enum Reservation {
 pub(crate) fn reservation(name: &[u8], vocabulary: &'static Vocabulary) -> Reservation {
     let folded = Folded::of(name);
     let first = folded.first().unwrap_or_default();
-    if vocabulary.initials & initial(first) == 0 {
-        return Reservation::Free;
-    }
-    if let Some(beginning) = vocabulary.reserved_beginning
+    if first == vocabulary.beginning_initial
+        && let Some(beginning) = vocabulary.reserved_beginning
         && folded.starts_with(Folded::of(beginning.as_bytes()))
     {
         let is_exact = name.starts_with(beginning.as_bytes());
         return if is_exact { Reservation::Authentication } else { Reservation::Disguised(beginning) };
     }
-    let reserved = vocabulary.reserved.iter();
-    let mut reserved =
-        reserved.filter(|(reserved, _)| reserved.as_bytes().first().map(u8::to_ascii_lowercase) == Some(first));
-    if let Some((_, meaning)) = reserved.clone().find(|(reserved, _)| name == reserved.as_bytes()) {
+    let reserved = vocabulary.beginning_with(first);
+    if let Some((_, meaning)) = reserved.iter().find(|(reserved, _)| name == reserved.as_bytes()) {
         return match meaning {
             Meaning::Decisive => Reservation::Free,
             Meaning::Authentication => Reservation::Authentication,
@@ -40,7 +36,7 @@ pub(crate) fn reservation(name: &[u8], vocabulary: &'static Vocabulary) -> Reser
         };
     }
     let is_kin = |reserved: &str| folded.kinship(Folded::of(reserved.as_bytes())) != Kinship::Unrelated;
-    match reserved.find(|(reserved, _)| is_kin(reserved)) {
+    match reserved.iter().find(|(reserved, _)| is_kin(reserved)) {
         None => Reservation::Free,
         Some((_, Meaning::OperationElsewhere)) => Reservation::Disguised(vocabulary.operation),
         Some((reserved, Meaning::Decisive | Meaning::Authentication)) => Reservation::Disguised(reserved),

@@ -7,15 +7,20 @@ use super::form_error::{FormError, ShownName};
 pub struct Vocabulary {
     /// The parameter that names the operation.
     pub operation: &'static str,
-    /// The reserved names, and what they mean, in their exact spelling.
+    /// The reserved names, and what they mean, in their exact spelling. Those of one first letter, in any case, stand
+    /// together.
     pub(super) reserved: &'static [(&'static str, Meaning)],
     /// All names that begin so belong to authentication.
     pub(super) reserved_beginning: Option<&'static str>,
     /// Which characters names may have.
     pub(super) names: NameCharacters,
-    /// The first letters of all reserved names, so that most names need no other look.
-    pub(super) initials: u32,
+    /// For each letter the reserved names that begin with it, as a range of their list: most names need no other look.
+    by_initial: [(u8, u8); LETTERS],
+    /// The first letter of the reserved beginning, in lower case; 0 without one.
+    pub(super) beginning_initial: u8,
 }
+
+const LETTERS: usize = 26;
 
 /// What a reserved name means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +67,8 @@ impl Vocabulary {
         ],
         reserved_beginning: Some("X-Amz-"),
         names: NameCharacters::Any,
-        initials: 0,
+        by_initial: [(0, 0); LETTERS],
+        beginning_initial: 0,
     }
     .with_initials();
 
@@ -100,7 +106,8 @@ impl Vocabulary {
         ],
         reserved_beginning: None,
         names: NameCharacters::CloudStack,
-        initials: 0,
+        by_initial: [(0, 0); LETTERS],
+        beginning_initial: 0,
     }
     .with_initials();
 
@@ -122,7 +129,8 @@ impl Vocabulary {
         ],
         reserved_beginning: None,
         names: NameCharacters::Any,
-        initials: 0,
+        by_initial: [(0, 0); LETTERS],
+        beginning_initial: 0,
     }
     .with_initials();
 
@@ -141,7 +149,8 @@ impl Vocabulary {
         ],
         reserved_beginning: None,
         names: NameCharacters::Any,
-        initials: 0,
+        by_initial: [(0, 0); LETTERS],
+        beginning_initial: 0,
     }
     .with_initials();
 
@@ -160,7 +169,8 @@ impl Vocabulary {
         ],
         reserved_beginning: None,
         names: NameCharacters::LettersDigitsDots,
-        initials: 0,
+        by_initial: [(0, 0); LETTERS],
+        beginning_initial: 0,
     }
     .with_initials();
 
@@ -183,40 +193,48 @@ impl Vocabulary {
         ],
         reserved_beginning: None,
         names: NameCharacters::Any,
-        initials: 0,
+        by_initial: [(0, 0); LETTERS],
+        beginning_initial: 0,
     }
     .with_initials();
 
+    /// Whether there are names that a form may not have.
+    pub(super) fn restricts_names(&self) -> bool {
+        self.names != NameCharacters::Any
+    }
+
     /// What is wrong with a name that is not reserved.
     pub(super) fn fault_in(&self, name: &[u8]) -> Option<FormError> {
-        if self.names == NameCharacters::Any {
-            return None;
-        }
         let name = String::from_utf8_lossy(name);
         let position = self.names.first_other(&name)?.saturating_add(1);
         Some(FormError::OtherCharacter { name: ShownName::of(&name), position })
     }
 
+    /// The reserved names that begin with this letter, which is a lower-case one.
+    pub(super) fn beginning_with(&self, letter: u8) -> &'static [(&'static str, Meaning)] {
+        let index = usize::from(letter.wrapping_sub(b'a'));
+        let (from, to) = self.by_initial.get(index).copied().unwrap_or_default();
+        self.reserved.get(usize::from(from)..usize::from(to)).unwrap_or_default()
+    }
+
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
+    #[allow(clippy::cast_possible_truncation)] // there are not so many names
     const fn with_initials(mut self) -> Self {
-        self.initials = match self.reserved_beginning {
-            Some(beginning) => initial(beginning.as_bytes()[0]),
+        self.by_initial = [(0, 0); LETTERS];
+        self.beginning_initial = match self.reserved_beginning {
+            Some(beginning) => beginning.as_bytes()[0].to_ascii_lowercase(),
             None => 0,
         };
         let mut at = 0;
         while at < self.reserved.len() {
-            self.initials |= initial(self.reserved[at].0.as_bytes()[0]);
+            let letter = self.reserved[at].0.as_bytes()[0].to_ascii_lowercase();
+            let (from, to) = self.by_initial[(letter - b'a') as usize];
+            assert!(to == 0 || to as usize == at, "the names of one first letter do not stand together");
+            let from = if to == 0 { at as u8 } else { from };
+            self.by_initial[(letter - b'a') as usize] = (from, at as u8 + 1);
             at += 1;
         }
         self
-    }
-}
-
-/// The bit of a first letter; no bit for what is not a letter.
-pub(super) const fn initial(byte: u8) -> u32 {
-    match byte | 0x20 {
-        letter @ b'a'..=b'z' => 1 << (letter & 0x1f),
-        _ => 0,
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn prepare<S>(
         buffer: body,
         body_at: 0,
         signed: Some(string_to_sign),
-        key: scope.map_or(KeyUse::Secret(SignatureMethod::HmacSha256), KeyUse::Derived),
+        key: scope.map_or(KeyUse::Secret(SignatureMethod::HmacSha256), |scope| KeyUse::Derived(Box::new(scope))),
         seal: Seal::Head(Box::new(UnsealedHead {
             canonical_request,
             head: SignedHead { fields, query: (dialect.moved == Moved::ToQuery).then_some(query) },

@@ -74,6 +74,7 @@ impl RequestTimestamp {
     }
 
     /// Appends the time in this format, percent-encoded.
+    #[inline]
     pub(super) fn encode_as(&self, format: TimeFormat, lifetime: Duration, out: &mut Vec<u8>) {
         match format {
             TimeFormat::Milliseconds => self.encode_into(out),

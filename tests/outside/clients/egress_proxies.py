@@ -1,10 +1,12 @@
 """Egress proxies to test with: tinyproxy and squid as Debian has them, and one of our own that does what it is told."""
 
+import itertools
 import os
 import pathlib
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -74,7 +76,8 @@ def squid(password=None, certificate=None):
     def start(directory, port):
         if os.geteuid() == 0:  # squid gives it up for the user proxy
             directory.chmod(0o777)
-            for parent in list(directory.parents)[:2]:
+            temporary = pathlib.Path(tempfile.gettempdir())
+            for parent in itertools.takewhile(lambda parent: parent != temporary, directory.parents):
                 parent.chmod(parent.stat().st_mode | 0o111)
         listen = f"http_port 127.0.0.1:{port}"
         if certificate:
