@@ -1,4 +1,4 @@
-//! What is trusted when a server proves that it is the one: authorities, and certificates that stand for themselves.
+//! What is trusted when a server proves who it is: authorities, and certificates that are trusted for themselves.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -339,7 +339,10 @@ def test_an_endpoint_that_is_not_trusted_is_told_nothing(refusal, secure_cloud, 
     lines = 'source = "web-identity"\nregion = "eu-central-1"'
     assert "UnknownIssuer" in refusal(lines, **web_identity)
     (tmp_path / "empty.pem").write_text("")
-    for bundle, part in [("empty.pem", "has no certificate of an authority"), ("absent.pem", "is not a readable file of PEM certificates")]:
+    for bundle, part in [
+        ("empty.pem", "has no certificate of an authority"),
+        ("absent.pem", "is not a readable file of PEM certificates"),
+    ]:
         text = refusal(lines, **web_identity, AWS_CA_BUNDLE=str(tmp_path / bundle))
         assert f"{bundle}, which AWS_CA_BUNDLE names, " in text and part in text, text
     assert secure_cloud.calls() == []

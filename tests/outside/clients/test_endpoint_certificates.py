@@ -4,20 +4,16 @@ import pathlib
 import re
 import shlex
 import subprocess
-import urllib.error
-import urllib.request
 
 import pytest
-from tls_endpoint import EXPIRED, NOT_YET, Workshop, tls_endpoint
+from tls_endpoint import AUTHORITY, EXPIRED, NAMES, NO_AUTHORITY, NOT_YET, Workshop, post, tls_endpoint
 
-NAMES = "subjectAltName = DNS:localhost, IP:127.0.0.1"
 OTHER_NAMES = "subjectAltName = DNS:elsewhere.example"
-NO_AUTHORITY = "basicConstraints = critical, CA:false"
-AUTHORITY = "basicConstraints = critical, CA:true"
 FOR_CLIENTS = "extendedKeyUsage = clientAuth"
 
 TAKEN, REFUSED = True, False
 PAGE = pathlib.Path(__file__).parents[3] / "docs/how-to/private-endpoints.md"
+FORM = "Action=GetStatus&JobId=JOBID&Version=2010-06-03"
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +59,6 @@ def curl_takes(server, trusted):
     return done.returncode == 0
 
 
-def post(proxy):
-    request = urllib.request.Request(
-        proxy.url, b"Action=GetStatus&JobId=JOBID&Version=2010-06-03",
-        {"Content-Type": "application/x-www-form-urlencoded"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return response.status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-
-
 @pytest.fixture(scope="module")
 def key(seal):
     return seal()
@@ -115,7 +99,7 @@ def test_countersign_and_curl_agree_on_the_certificate_of_an_endpoint(
         assert curl_takes(server, workshop.path(f"{trusted}.pem")) is curls
         server.requests.clear()
         calls = proxy(server.url, ca_file=workshop.path(f"{trusted}.pem"), key=key)
-        status = post(calls)
+        status = post(calls, FORM)
         assert (status, len(server.requests)) == ((200, 1) if ours else (502, 0)), calls.process.transcript()
 
 
@@ -159,7 +143,8 @@ ca_file = "{workshop.path(trusted)}.pem"
 @pytest.mark.parametrize(("presented", "trusted", "words"), [
     ("plain", "authority", "it is signed by itself: if it is the endpoint's own (SHA-256 fingerprint {}), put it into"),
     ("version-1", "authority", "the certificate is not of version 3"),
-    ("short", "authority", "the certificate has an RSA key of 1024 bits, fewer than 2048: `openssl req -newkey rsa:2048"),
+    ("short", "authority",
+     "the certificate has an RSA key of 1024 bits, fewer than 2048: `openssl req -newkey rsa:2048"),
     ("sha-1", "authority", "the certificate is signed with SHA-1"),
     ("nameless-authority", "nameless-authority", "the certificate has no subjectAltName"),
     ("issued-nameless", "authority", "the certificate has no subjectAltName"),
@@ -171,7 +156,7 @@ def test_the_log_says_how_to_mend_a_certificate_that_is_refused(workshop, proxy,
     own_key = presented.removesuffix("-chain")
     with tls_endpoint(workshop.path(f"{presented}.pem"), workshop.path(f"{own_key}.key")) as server:
         calls = proxy(server.url, ca_file=workshop.path(f"{trusted}.pem"), key=key)
-        assert (post(calls), server.requests) == (502, [])
+        assert (post(calls, FORM), server.requests) == (502, [])
         calls.process.wait_for(re.escape(words.format(workshop.fingerprint(presented))))
 
 
@@ -182,5 +167,5 @@ def test_what_the_manual_advises_makes_a_certificate_that_is_trusted(workshop, p
     chain, private = workshop.path("endpoint.pem"), workshop.path("endpoint.key")
     with tls_endpoint(chain, private) as server:
         calls = proxy(server.url, ca_file=chain, key=key)
-        assert post(calls) == 200
+        assert post(calls, FORM) == 200
         assert curl_takes(server, chain)

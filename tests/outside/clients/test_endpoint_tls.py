@@ -1,18 +1,14 @@
-"""Client certificates, pinned keys and minimum versions towards endpoints, against OpenSSL's server, with curl beside."""
+"""Client certificates, pinned keys and minimum versions of TLS towards endpoints, tried with OpenSSL and with curl."""
 
 import base64
 import hashlib
 import ssl
 import subprocess
-import urllib.error
-import urllib.request
 
 import pytest
-from tls_endpoint import Workshop, tls_endpoint
+from tls_endpoint import AUTHORITY, NAMES, NO_AUTHORITY, Workshop, post, tls_endpoint
 
-NAMES = "subjectAltName = DNS:localhost, IP:127.0.0.1"
-NO_AUTHORITY = "basicConstraints = critical, CA:false"
-AUTHORITY = "basicConstraints = critical, CA:true"
+FORM = "Action=CreateJob&JobType=Import&Manifest=m&ValidateOnly=false"
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +48,6 @@ def shown(workshop, certificate, key=None):
             f'client_key = "{workshop.path(key or certificate)}.key"')
 
 
-def post(proxy):
-    request = urllib.request.Request(proxy.url, b"Action=CreateJob&JobType=Import&Manifest=m&ValidateOnly=false",
-                                     {"Content-Type": "application/x-www-form-urlencoded"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return response.status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-
-
 def curl_takes(workshop, server, *options):
     done = subprocess.run(
         ["curl", "-q", "-sS", "--max-time", "20", "--noproxy", "*", "--cacert", workshop.path("endpoint.pem"),
@@ -75,7 +60,7 @@ def curl_takes(workshop, server, *options):
 def test_openssl_is_shown_the_client_certificate_that_it_wants(workshop, proxy, key, versions):
     with serving(workshop, [versions], wants_certificates=True) as server:
         calls = proxy(server.url, workshop.path("endpoint.pem"), shown(workshop, "client"), key)
-        assert post(calls) == 200
+        assert post(calls, FORM) == 200
         _, spoken, peer = server.requests[-1]
         assert (spoken, peer["subject"]) == (f"TLSv{versions}", ((("commonName", "countersign"),),))
         assert curl_takes(workshop, server, "--cert", workshop.path("client.pem"), "--key", workshop.path("client.key"))
@@ -89,7 +74,7 @@ def test_a_call_that_openssl_refuses_for_its_certificate_is_known_not_to_have_be
     with serving(workshop, [versions], wants_certificates=True) as server:
         lines = shown(workshop, certificate) if certificate else ""
         calls = proxy(server.url, workshop.path("endpoint.pem"), lines, key)
-        assert (post(calls), server.requests) == (502, [])
+        assert (post(calls, FORM), server.requests) == (502, [])
         calls.process.wait_for("ProxyUpstreamUntrusted")
         options = ["--cert", workshop.path("stranger.pem"), "--key", workshop.path("stranger.key")]
         assert not curl_takes(workshop, server, *(options if certificate else []))
@@ -110,7 +95,7 @@ def test_pinned_keys_are_those_of_curl(workshop, proxy, key, pinned, taken):
         for written in (f"sha256/{digest}", f"sha256//{digest}"):
             line = f'pinned_public_keys = ["{written}"]'
             calls = proxy(server.url, workshop.path("endpoint.pem"), line, key)
-            assert post(calls) == (200 if taken else 502)
+            assert post(calls, FORM) == (200 if taken else 502)
         assert len(server.requests) == (2 if taken else 0)
 
 
@@ -122,7 +107,7 @@ def test_the_minimum_version_is_asked_for_as_curl_asks_for_it(workshop, proxy, k
         assert curl_takes(workshop, server, f"--tlsv{asked}") is taken
         server.requests.clear()
         calls = proxy(server.url, workshop.path("endpoint.pem"), f'minimum_tls = "{asked}"', key)
-        assert (post(calls), len(server.requests)) == ((200, 1) if taken else (502, 0))
+        assert (post(calls, FORM), len(server.requests)) == ((200, 1) if taken else (502, 0))
 
 
 @pytest.mark.parametrize(("files", "code", "words"), [

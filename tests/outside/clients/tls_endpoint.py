@@ -6,10 +6,16 @@ import pathlib
 import ssl
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 
 LONG = ["-startdate", "20200101000000Z", "-enddate", "20990101000000Z"]
 EXPIRED = ["-startdate", "20200101000000Z", "-enddate", "20210101000000Z"]
 NOT_YET = ["-startdate", "20980101000000Z", "-enddate", "20990101000000Z"]
+
+NAMES = "subjectAltName = DNS:localhost, IP:127.0.0.1"
+NO_AUTHORITY = "basicConstraints = critical, CA:false"
+AUTHORITY = "basicConstraints = critical, CA:true"
 
 CONFIGURATION = """\
 [req]
@@ -130,3 +136,15 @@ def tls_endpoint(chain, key, change=None):
     yield server
     server.shutdown()
     server.server_close()
+
+
+def post(proxy, form):
+    """The status with which a proxy answers a form."""
+    request = urllib.request.Request(
+        proxy.url, form.encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code

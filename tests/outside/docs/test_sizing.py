@@ -81,7 +81,8 @@ def test_the_worst_case_in_a_sample_is_what_check_prints_and_fits_its_limit(coun
     text = re.sub(r"(?m)^identity_\w+ = .*$", f'identity_file = "{tmp_path}/identity"', text)
     file.write_text(text)
     addresses = {f"COUNTERSIGN__{table}__ADDRESS": "127.0.0.1:0" for table in ("LISTENER__LOCAL", "ADMIN")}
-    printed = checked(countersign_bin, file, 16384, {**addresses, "COUNTERSIGN__KEY__MAIN__FILE": f"{tmp_path}/main.age"})
+    variables = {**addresses, "COUNTERSIGN__KEY__MAIN__FILE": f"{tmp_path}/main.age"}
+    printed = checked(countersign_bin, file, 16384, variables)
     comment = re.search(r"(?s)# .*?worst case.*? are (\d+) MiB", text)
     assert int(comment[1]) == worst_case(printed), printed
     assert worst_case(printed) + PROGRAM <= limit

@@ -152,7 +152,8 @@ def test_a_program_without_a_name_takes_one_share_though_it_comes_through_two_li
     with start(countersign_bin, tmp_path, more=TWO_DOORS.format(route="one", place=tmp_path)) as stage:
         told = subprocess.run([countersign_bin, "check", "--config", tmp_path / "countersign.toml"],
                               capture_output=True, text=True, timeout=60, check=True).stdout
-        assert "share of any_local of listeners open, socket together: at most 128 of 256 in_flight of route one" in told
+        share = "share of any_local of listeners open, socket together: at most 128 of 256 in_flight of route one"
+        assert share in told
         held, sockets = hold_through_both(stage, tmp_path, 140)
         with held:
             assert stage.held() == 128, "half of the places, and not half through each listener"
