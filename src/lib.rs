@@ -60,7 +60,7 @@
 //! | `secret_memory` | memory that no other process can read: a package of its own | |
 //! | [`directories`] | noticing that files change | `guarded_file` |
 //! | [`credentials`] | access keys: secret types, key stores, the current key, refresh | `guarded_file`, `directories`, `error_chain`, `fetch`, `trust` |
-//! | [`signing`] | signatures: prepare and seal, verify, diagnose | `query`, `authorize`, `credentials` |
+//! | [`signing`] | signatures: prepare and seal, verify, diagnose | `http1`, `query`, `authorize`, `credentials` |
 //! | [`upstream`] | towards endpoints: names, TLS, pool, attempts, responses | `http1`, `signing`, `clock`, `trust` |
 //! | [`error_chain`] | an error and its causes as one line | |
 //! | `x509` | the parts of a certificate, read and not verified | |

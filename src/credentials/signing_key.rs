@@ -65,33 +65,28 @@ impl SigningKey {
     /// The MAC of `message`. Takes about 0.4 us for 400 bytes.
     #[must_use]
     pub fn mac(&self, method: SignatureMethod, message: &[u8]) -> Mac {
-        let mac = self.states.expose_secret().mac(method, message);
-        burn_frames();
-        mac
+        self.mac_with(&KeyUse::Secret(method), message)
     }
 
     /// The MAC of `message` with another form of the secret. The first one of a day, region and service takes four
     /// more.
     #[must_use]
     pub fn mac_with(&self, key: &KeyUse, message: &[u8]) -> Mac {
-        match key {
-            KeyUse::Secret(method) => self.mac(*method, message),
-            KeyUse::SecretAndAmpersand => {
-                let mac = self.states.expose_secret().mac_with_ampersand(message);
-                burn_frames();
-                mac
-            }
+        let states = self.states.expose_secret();
+        let mac = match key {
+            KeyUse::Secret(method) => states.mac(*method, message),
+            KeyUse::SecretAndAmpersand => states.mac_with_ampersand(message),
             KeyUse::Derived(scope) => {
-                let derived = self.derived.get_or_derive(scope, || {
-                    let key = self.states.expose_secret().derive(scope);
+                let derive = || {
+                    let key = states.derive(scope);
                     burn_stack();
                     key
-                });
-                let mac = derived.mac(message);
-                burn_frames();
-                mac
+                };
+                self.derived.get_or_derive(scope, derive).mac(message)
             }
-        }
+        };
+        burn_frames();
+        mac
     }
 
     /// Whether `tag` is the MAC of `message`, compared in constant time.

@@ -32,7 +32,7 @@ pub use outgoing_response::ResponseFraming;
 pub use persistence::{Persistence, Version};
 pub use receive_buffer::ReceiveBuffer;
 pub use request_head::{ReceivedRequest, RequestHead, RequestHeadReader};
-pub use request_template::RequestTemplate;
+pub use request_template::{FORM_TYPE, RequestTemplate};
 pub use response_head::{BadResponse, ResponseHead, ResponseHeadReader};
 
 /// Pieces up to this size, in bytes, are copied: that costs less than sharing them or writing them from their place.

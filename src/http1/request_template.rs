@@ -4,6 +4,9 @@ use http::{HeaderValue, Uri};
 
 use super::fields::Fields;
 
+/// The type of every form that is sent. A dialect that signs fields of the head signs it too.
+pub const FORM_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
 /// The head of every request to one endpoint: they differ in their length and in the fields that a route passes on.
 pub struct RequestTemplate {
     before_length: Vec<u8>,
@@ -24,7 +27,9 @@ impl RequestTemplate {
         let before_length = [
             request_line.as_bytes(),
             host.as_bytes(),
-            b"\r\ncontent-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: ",
+            b"\r\ncontent-type: ",
+            FORM_TYPE.as_bytes(),
+            b"\r\ncontent-length: ",
         ];
         let behind_length = [b"\r\nvia: ", via.as_bytes(), b"\r\n"].concat();
         let user_agent = [b"user-agent: ", user_agent.as_bytes(), b"\r\n"].concat();

@@ -8,23 +8,22 @@ use super::profile::Profile;
 use super::spelling::spell;
 use super::stamp::Stamp;
 use super::target::SigningTarget;
-use super::timestamp::TimeFormat;
 use super::unsealed::{Seal, Unsealed};
 use crate::authorize::Authorized;
 use crate::credentials::{ActiveKey, KeyUse, SessionToken};
+use crate::http1::without_port;
 use crate::query::{CanonicalParameter, percent};
 
 /// Writes the form with the parameters of authentication, except for the signature.
 pub(super) fn prepare<S>(
     dialect: &InForm,
-    time: TimeFormat,
     allowed: &Authorized<'_>,
     key: &ActiveKey<S>,
     target: &SigningTarget,
     profile: &Profile,
     stamp: &Stamp,
 ) -> Unsealed {
-    let id = key.id().as_str();
+    let (id, time) = (key.id().as_str(), profile.dialect.row().time);
     let token = key.session_token().map(SessionToken::expose_secret);
     let form = allowed.form().parameters();
     let mut buffer = room_for(target, [form.text_length(), id.len(), token.map_or(0, str::len)]);
@@ -115,15 +114,10 @@ fn write_prefix(prefix: Prefix, target: &SigningTarget, out: &mut Vec<u8>) {
     match prefix {
         Prefix::HostAndPathLines => write(&["POST\n", host, "\n", path, "\n"]),
         Prefix::PathLine => write(&["POST\n", path, "\n"]),
-        Prefix::Joined => write(&["POST", without_port(host), path, "?"]),
+        Prefix::Joined => write(&["POST", without_port(host).unwrap_or(host), path, "?"]),
         Prefix::Encoded => write(&["POST&", &percent::encode(path), "&"]),
         Prefix::Nothing => {}
     }
-}
-
-/// The colons of an IPv6 address are in its brackets.
-fn without_port(host: &str) -> &str {
-    host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(host, |(name, _)| name)
 }
 
 /// Writes `name=value` pairs, percent-encoded and joined by `&`, in the given order.

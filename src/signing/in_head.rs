@@ -7,18 +7,14 @@ use super::dialect::{Field, InHead, Moved};
 use super::profile::Profile;
 use super::stamp::Stamp;
 use super::target::SigningTarget;
-use super::timestamp::TimeFormat;
 use super::unsealed::{Seal, SignedHead, Unsealed, UnsealedHead, write_hex};
 use crate::authorize::Authorized;
 use crate::credentials::{ActiveKey, KeyScope, KeyUse, SessionToken, SignatureMethod};
-
-/// The type of every form that is sent, as the head of each request has it.
-const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
+use crate::http1::FORM_TYPE;
 
 /// Writes the form, the fields that are signed, and the string to sign.
 pub(super) fn prepare<S>(
     dialect: &InHead,
-    format: TimeFormat,
     allowed: &Authorized<'_>,
     key: &ActiveKey<S>,
     target: &SigningTarget,
@@ -41,10 +37,10 @@ pub(super) fn prepare<S>(
         parameter.write(out);
     }
     let hash = hex(&Sha256::digest(&body));
-    let time = stamp.time.text_as(format, stamp.lifetime);
+    let time = stamp.time.text_as(profile.dialect.row().time, stamp.lifetime);
     let value = |field: Field| -> Option<Vec<u8>> {
         match field {
-            Field::ContentType => Some(CONTENT_TYPE.into()),
+            Field::ContentType => Some(FORM_TYPE.into()),
             Field::Host => Some(target.host.as_str().into()),
             Field::Time => Some(time.as_str().into()),
             Field::Token => key.session_token().map(|token: &SessionToken| token.expose_secret().into()),

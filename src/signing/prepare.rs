@@ -19,9 +19,8 @@ pub fn prepare<S>(
     profile: &Profile,
     stamp: &Stamp,
 ) -> Unsealed {
-    let row = profile.dialect.row();
-    match &row.place {
-        Place::Form(form) => in_form::prepare(form, row.time, allowed, key, target, profile, stamp),
-        Place::Head(head) => in_head::prepare(head, row.time, allowed, key, target, profile, stamp),
+    match &profile.dialect.row().place {
+        Place::Form(form) => in_form::prepare(form, allowed, key, target, profile, stamp),
+        Place::Head(head) => in_head::prepare(head, allowed, key, target, profile, stamp),
     }
 }
