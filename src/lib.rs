@@ -1,8 +1,9 @@
-//! countersign: a signing HTTP reverse proxy for the AWS Query protocol.
+//! countersign: a signing HTTP reverse proxy for clouds that take forms: AWS's Query protocol and its relatives.
 //!
 //! Programs that hold no keys send it plain, unsigned form POSTs. It decides whether this client may call this Action,
-//! signs the request with an access key that the client never sees (AWS Signature Version 2), sends it to the
-//! configured endpoint over TLS, and streams the response back.
+//! signs the request with an access key that the client never sees, in the dialect of the endpoint (AWS Signature
+//! Version 2 or 4, or that of another cloud), sends it to the configured endpoint over TLS, and streams the response
+//! back.
 //!
 //! This page is the map: the life of a request, the rooms, the threads, reload, and the invariants. `docs/` is the
 //! manual for those who run it; `docs/development` has the architecture at more length, recipes for common changes, and
@@ -22,12 +23,12 @@
 //! bytes    = body::read(body, limits).await        size limit, deadline, minimum rate, the client's share of memory;
 //!                                                  or the query string, where the route takes forms there
 //!            record.reserve_audit()                a place for the audit's line, or 503
-//! form     = QueryForm::parse(bytes, limits)       decoded strictly, unique names, an Action; client signature dropped
+//! form     = QueryForm::parse_as(names, bytes)     decoded strictly, unique names, an Action; client signature dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
 //! place    = take_place(route, client)             of the client's share; only an allowed call takes one
 //!            deliver(route, allowed, ...).await    the steps below, and again where a repetition is safe:
 //! ready    = attempts.connection().await           pooled or new; nothing is signed that cannot be sent
-//! unsealed = signing::prepare(allowed, key, ...)   canonical query string and string to sign, in one buffer
+//! unsealed = signing::prepare(allowed, key, ...)   the form to send, and the string to sign that is made of it
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
 //! signed   = unsealed.seal(mac)                    -> SignedRequest: the only thing `upstream` can send
 //! sent     = attempts.send(ready, signed).await    once; sending consumes it
@@ -39,8 +40,9 @@
 //! Two consequences, both on purpose:
 //! - `QueryForm -> Authorized -> Unsealed -> SignedRequest`, each made only from the one before: "the policy saw X, the
 //!   endpoint received Y" cannot be written, nor can an unsigned request be sent.
-//! - What is sent is the canonical query string that was signed (the same bytes of the same buffer) plus `&Signature=`.
-//!   The client's framing, encoding, trailers and path are never forwarded. Differences between parsers end here.
+//! - What is signed is a function of the bytes that are sent, where the dialect allows it the same bytes of the same
+//!   buffer; the signature is added to the form or to the head. The client's framing, encoding, trailers and path are
+//!   never forwarded. Differences between parsers end here.
 //!
 //! Whatever fails is a `proxy::fault::ExchangeError`. Each error has its row in [`faults`] (status, code, level and
 //! reason of the log line, what to do), which one exhaustive `match` finds, and `proxy::response::refuse` writes the
@@ -54,13 +56,13 @@
 //! | room | what it is | uses |
 //! |---|---|---|
 //! | [`http1`] | the grammar of HTTP/1.1, for both sides: heads, fields, framing, chunks | |
-//! | [`query`] | the AWS Query protocol: parameters, forms, percent encoding, error documents | |
+//! | [`query`] | signed forms: parameters, their names in each dialect, percent encoding, error documents | |
 //! | [`authorize`] | who may do what: evidence, clients, rules, rates, policy | `query` |
 //! | [`guarded_file`] | opening files that are trusted or secret, and refusing those that others can write or read | |
 //! | `secret_memory` | memory that no other process can read: a package of its own | |
 //! | [`directories`] | noticing that files change | `guarded_file` |
 //! | [`credentials`] | access keys: secret types, key stores, the current key, refresh | `guarded_file`, `directories`, `error_chain`, `fetch`, `trust` |
-//! | [`signing`] | signatures: prepare and seal, verify, diagnose | `http1`, `query`, `authorize`, `credentials` |
+//! | [`signing`] | signatures: a table of dialects, prepare and seal, verify, diagnose | `http1`, `query`, `authorize`, `credentials` |
 //! | [`upstream`] | towards endpoints: names, TLS, pool, attempts, responses | `http1`, `signing`, `clock`, `trust` |
 //! | [`error_chain`] | an error and its causes as one line | |
 //! | `x509` | the parts of a certificate, read and not verified | |

@@ -110,7 +110,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let allowed = Policy::AnyLocal
         .authorize(&ClientIdentity::AnyLocal, "", form)
         .map_err(|denied| Failure::because(ExitCode::Data, &denied))?;
-    let unsealed = prepare(&allowed, &signer.key, &signer.target, &signer.profile, &stamp(arguments));
+    let unsealed =
+        prepare(&allowed, &signer.key, &signer.target, &signer.profile, &stamp(arguments, signer.profile.dialect()));
     if arguments.explain {
         explain(&unsealed)
             .map_err(|error| Failure::new(ExitCode::System, format!("standard error cannot be written: {error}")))?;
@@ -137,11 +138,10 @@ fn write_fields(request: &SignedRequest, output: &mut Vec<u8>) {
     output.push(b'\n');
 }
 
-fn stamp(arguments: &Arguments) -> Stamp {
+fn stamp(arguments: &Arguments, dialect: Dialect) -> Stamp {
     let time = arguments.timestamp.clone().unwrap_or_else(|| RequestTimestamp::at(clock::now()));
-    let is_needed = arguments.dialect.has_nonce();
-    let nonce =
-        arguments.nonce.clone().or_else(|| is_needed.then(|| arguments.dialect.nonce(Uuid::new_v4().into_bytes())));
+    let is_needed = dialect.has_nonce();
+    let nonce = arguments.nonce.clone().or_else(|| is_needed.then(|| dialect.nonce(Uuid::new_v4().into_bytes())));
     let lifetime = arguments.expires.map_or(Stamp::LIFETIME, |seconds| Duration::from_secs(seconds.into()));
     Stamp { time, nonce, lifetime }
 }
@@ -176,7 +176,7 @@ fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
         return Err(Failure::new(ExitCode::KeyStoreUnavailable, format!("the key {} has expired", key.id())));
     }
     let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
-    let profile = Profile::aws_v2(route.profile.signature_method);
+    let profile = route.profile.signing.clone();
     Ok(Signer { target, profile, key, limits: route.limits.form, reader: Reader::Policy })
 }
 

@@ -62,7 +62,7 @@ impl Fields {
     }
 
     /// All names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.spans.iter().map(|span| (self.text(&span.name), self.text(&span.value)))
     }
 

@@ -36,13 +36,21 @@ impl RequestTemplate {
         Some(Self { before_length: before_length.concat(), behind_length, user_agent })
     }
 
-    /// The head before a body of `length` bytes, with memory for `more` bytes after it.
+    /// The head before a body of `length` bytes, with memory for `more` bytes after it: what the signer wrote into it,
+    /// then what the route passes on.
     #[must_use]
-    pub fn head(&self, length: usize, more: usize, forwarded: &Fields) -> Vec<u8> {
+    pub fn head<'s>(
+        &self,
+        length: usize,
+        more: usize,
+        signed: impl Iterator<Item = (&'static str, &'s [u8])> + Clone,
+        forwarded: &Fields,
+    ) -> Vec<u8> {
         const LENGTH_AND_END: usize = 24;
-        let fields = forwarded.iter().map(|(name, value)| [name.len(), value.len(), b": \r\n".len()]);
+        let fields = signed.clone().map(|(name, value)| (name.as_bytes(), value)).chain(forwarded.iter());
+        let lengths = fields.clone().map(|(name, value)| [name.len(), value.len(), b": \r\n".len()]);
         let sizes = [self.before_length.len(), self.behind_length.len(), self.user_agent.len(), LENGTH_AND_END, more];
-        let size = fields.flatten().chain(sizes).fold(0, usize::saturating_add);
+        let size = lengths.flatten().chain(sizes).fold(0, usize::saturating_add);
 
         let mut head = Vec::with_capacity(size);
         head.extend_from_slice(&self.before_length);
@@ -51,7 +59,7 @@ impl RequestTemplate {
         if !forwarded.contain("user-agent") {
             head.extend_from_slice(&self.user_agent);
         }
-        for (name, value) in forwarded.iter() {
+        for (name, value) in fields {
             for part in [name, b": ", value, b"\r\n"] {
                 head.extend_from_slice(part);
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::clock_reading::ClockReading;
 use super::fault::ExchangeError;
@@ -18,6 +19,8 @@ pub(super) struct Attempt {
     pub(super) key: Arc<ActiveKey>,
     /// The time in the request, by the clock that the route follows.
     pub(super) signing_time: Timestamp,
+    /// That time, and what else no other request has.
+    pub(super) stamp: Stamp,
     /// When the signed request was handed over to be sent.
     pub(super) sent: ClockReading,
 }
@@ -35,11 +38,11 @@ pub(super) async fn sign(
     let signing_time = route.clock.signing_time(now.for_skew());
     let key = route.key.current(signing_time)?;
     record.key_id = Some(key.id().as_str().into());
-    let unsealed =
-        prepare(allowed, &key, route.upstream.target(), &route.profile, &Stamp::at(RequestTimestamp::at(signing_time)));
+    let stamp = route.profile.stamp(RequestTimestamp::at(signing_time), || Uuid::new_v4().into_bytes());
+    let unsealed = prepare(allowed, &key, route.upstream.target(), &route.profile, &stamp);
     let mac = key.mac(unsealed.key(), unsealed.string_to_sign()).await?;
     let request = unsealed.seal(&mac);
     let sent = now.later(Instant::now());
     record.sign = Some(sent.instant.saturating_duration_since(now.instant));
-    Ok((request, Attempt { key, signing_time, sent }))
+    Ok((request, Attempt { key, signing_time, stamp, sent }))
 }

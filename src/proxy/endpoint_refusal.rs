@@ -13,8 +13,8 @@ use crate::credentials::{ActiveKey, SessionToken};
 use crate::http1::same_name;
 use crate::query::{EndpointError, blanked};
 use crate::signing::diagnose::{RefusalClass, classify};
+use crate::signing::prepare;
 use crate::signing::skew::TimeRefusal;
-use crate::signing::{RequestTimestamp, prepare};
 use crate::telemetry::ExchangeRecord;
 use crate::upstream::{SendError, Sent};
 
@@ -118,9 +118,8 @@ pub(super) fn diagnose(
     let (cause, differences) = if blames_the_time || is_far_off() {
         (RefusalClass::Clock, Vec::new())
     } else {
-        // the same key and time give the same string to sign again
-        let timestamp = RequestTimestamp::at(attempt.signing_time);
-        let unsealed = prepare(allowed, &attempt.key, route.upstream.target(), &route.profile, &timestamp.into());
+        // the same key and stamp give the same string to sign again
+        let unsealed = prepare(allowed, &attempt.key, route.upstream.target(), &route.profile, &attempt.stamp);
         classify(&String::from_utf8_lossy(unsealed.string_to_sign()), error)
     };
     route.metrics.count_refusal(cause.as_str());

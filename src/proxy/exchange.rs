@@ -31,7 +31,7 @@ use crate::downstream::{
     RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
-use crate::query::{Action, ErrorDialect, FormPlace, QueryForm};
+use crate::query::{Action, ErrorDialect, FormPlace, QueryForm, Reader};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
@@ -99,7 +99,9 @@ impl Proxy {
         .map_err(|error| self.unread(error, &client, bodies))?;
         record.received = bytes.len();
         record.reserve_audit()?;
-        let form = admitted.charset.check(&bytes).and_then(|()| QueryForm::parse(&bytes, route.form_limits));
+        let names = route.profile.dialect().vocabulary();
+        let form = admitted.charset.check(&bytes);
+        let form = form.and_then(|()| QueryForm::parse_as(names, Reader::Policy, &bytes, route.form_limits));
         let form = form.inspect_err(|_| note_refused(&bytes, record))?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);

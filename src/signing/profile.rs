@@ -5,7 +5,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::dialect::{Dialect, FormMac, PathRule, Place};
+use super::stamp::Stamp;
 use super::target::SigningTarget;
+use super::timestamp::RequestTimestamp;
 use crate::credentials::SignatureMethod;
 
 /// How a route's endpoint expects requests to be signed.
@@ -29,15 +31,24 @@ pub(super) struct Realm {
 /// Why there is no such profile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProfileError {
-    /// Region or service is missing.
-    #[error("{0} signs for a region and a service: both have to be given, since neither can be told from the endpoint")]
-    RealmMissing(&'static str),
-    /// Region or service is given where none is signed for.
-    #[error("{0} signs for no region and no service")]
-    NoRealm(&'static str),
-    /// A region or service of other characters.
-    #[error("a region or a service is 1 to 64 ASCII letters, digits and `-`, as in us-east-1")]
-    Realm,
+    /// The region is missing.
+    #[error("{0} signs for a region and a service: say the region, which cannot be told from the endpoint")]
+    RegionMissing(&'static str),
+    /// The service is missing.
+    #[error("{0} signs for a region and a service: say the service, which cannot be told from the endpoint")]
+    ServiceMissing(&'static str),
+    /// A region is given where none is signed for.
+    #[error("{0} signs for no region")]
+    NoRegion(&'static str),
+    /// A service is given where none is signed for.
+    #[error("{0} signs for no service")]
+    NoService(&'static str),
+    /// A region of other characters.
+    #[error("a region is 1 to 64 ASCII letters, digits and `-`, as in us-east-1")]
+    Region,
+    /// A service of other characters.
+    #[error("a service is 1 to 64 ASCII letters, digits and `-`, as in ec2")]
+    Service,
     /// The dialect has another MAC.
     #[error("{dialect} is signed with {} only", .only.as_str())]
     Method {
@@ -90,9 +101,14 @@ impl Profile {
         };
         let realm = match (derives, region, service) {
             (false, None, None) => None,
-            (false, ..) => return Err(ProfileError::NoRealm(word)),
-            (true, Some(region), Some(service)) => Some(Realm { region: realm(region)?, service: realm(service)? }),
-            (true, ..) => return Err(ProfileError::RealmMissing(word)),
+            (false, Some(_), _) => return Err(ProfileError::NoRegion(word)),
+            (false, None, Some(_)) => return Err(ProfileError::NoService(word)),
+            (true, None, _) => return Err(ProfileError::RegionMissing(word)),
+            (true, Some(_), None) => return Err(ProfileError::ServiceMissing(word)),
+            (true, Some(region), Some(service)) => Some(Realm {
+                region: plain(region).ok_or(ProfileError::Region)?,
+                service: plain(service).ok_or(ProfileError::Service)?,
+            }),
         };
         Ok(Self { dialect, signature_method, realm })
     }
@@ -101,6 +117,32 @@ impl Profile {
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The MAC to compute.
+    #[must_use]
+    pub const fn signature_method(&self) -> SignatureMethod {
+        self.signature_method
+    }
+
+    /// The region that is signed for, where one is.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.realm.as_ref().map(|realm| &*realm.region)
+    }
+
+    /// The service that is signed for, where one is.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        self.realm.as_ref().map(|realm| &*realm.service)
+    }
+
+    /// Time and, where the dialect has a place for one, nonce of a request that is to have a signature of its own.
+    /// `random` is asked for 16 random bytes only if they are needed.
+    #[must_use]
+    pub fn stamp(&self, time: RequestTimestamp, random: impl FnOnce() -> [u8; 16]) -> Stamp {
+        let nonce = self.dialect.has_room_for_a_nonce().then(|| self.dialect.nonce(random()));
+        Stamp { nonce, ..Stamp::at(time) }
     }
 
     /// Checks that signer and endpoint read the endpoint's path alike.
@@ -120,10 +162,10 @@ impl Profile {
     }
 }
 
-fn realm(text: &str) -> Result<Arc<str>, ProfileError> {
+fn plain(text: &str) -> Option<Arc<str>> {
     const LONGEST: usize = 64;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if is_plain && !text.is_empty() && text.len() <= LONGEST { Ok(text.into()) } else { Err(ProfileError::Realm) }
+    (is_plain && !text.is_empty() && text.len() <= LONGEST).then(|| text.into())
 }
 
 /// Whether a path is the same for those that encode it once more, resolve its dots, or take it as it is.
@@ -161,11 +203,13 @@ mod tests {
                 None,
                 Some(ProfileError::Method { dialect: "openstack", only: SignatureMethod::HmacSha256 }),
             ),
-            (Dialect::AwsV4, None, region, None, Some(ProfileError::RealmMissing("aws-v4"))),
-            (Dialect::AwsV4, None, None, None, Some(ProfileError::RealmMissing("aws-v4"))),
-            (Dialect::AwsV2, None, region, None, Some(ProfileError::NoRealm("aws-v2"))),
-            (Dialect::AwsV4, None, Some("eu/1"), service, Some(ProfileError::Realm)),
-            (Dialect::AwsV4, None, Some(""), service, Some(ProfileError::Realm)),
+            (Dialect::AwsV4, None, region, None, Some(ProfileError::ServiceMissing("aws-v4"))),
+            (Dialect::AwsV4, None, None, None, Some(ProfileError::RegionMissing("aws-v4"))),
+            (Dialect::AwsV2, None, region, None, Some(ProfileError::NoRegion("aws-v2"))),
+            (Dialect::AwsV2, None, None, service, Some(ProfileError::NoService("aws-v2"))),
+            (Dialect::AwsV4, None, Some("eu/1"), service, Some(ProfileError::Region)),
+            (Dialect::AwsV4, None, Some(""), service, Some(ProfileError::Region)),
+            (Dialect::AwsV4, None, region, Some("ec2/"), Some(ProfileError::Service)),
         ] {
             assert_eq!(Profile::new(dialect, method, region, service).err(), error, "{dialect:?}");
         }

@@ -155,6 +155,14 @@ impl SignedRequest {
 }
 
 impl SignedHead {
+    /// The fields that the signer wrote beside `host` and `content-type`, which every request has. One may hold the
+    /// session token: none is to be logged.
+    pub fn added_fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> + Clone {
+        let is_added = |name: &str| !matches!(name, "host" | "content-type");
+        let fields = self.fields.iter().filter(move |(name, _)| is_added(name));
+        fields.map(|(name, value)| (*name, value.as_slice()))
+    }
+
     /// The fields that the signer wrote, `host` and `content-type` among them, in the order in which they are sent. A
     /// field may hold the session token: none is to be logged.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> {

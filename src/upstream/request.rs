@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use crate::http1::{Fields, MOST_COPIED, RequestTemplate};
-use crate::signing::SignedRequest;
+use crate::signing::{SignedHead, SignedRequest};
 
 /// A request, of which the socket has taken some or all.
 pub(super) struct Outgoing {
@@ -23,11 +23,13 @@ impl Outgoing {
     /// `signed` behind its head, in which nothing a client wrote stands but the fields its route lists.
     pub(super) fn new(template: &RequestTemplate, signed: SignedRequest, forwarded: &Fields) -> Self {
         let length = signed.body().len();
-        if length > MOST_COPIED {
-            let head = template.head(length, 0, forwarded);
+        let is_copied = length <= MOST_COPIED;
+        let room = if is_copied { length } else { 0 };
+        let added = signed.head().into_iter().flat_map(SignedHead::added_fields);
+        let mut head = template.head(length, room, added, forwarded);
+        if !is_copied {
             return Self { head, body: signed.into_body(), taken: 0, is_written: false };
         }
-        let mut head = template.head(length, length, forwarded);
         head.extend_from_slice(signed.body());
         Self { head, body: Bytes::new(), taken: 0, is_written: false }
     }

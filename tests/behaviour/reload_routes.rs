@@ -138,7 +138,9 @@ const SETTINGS: &[(&str, fn())] = &[
     ("safe_to_repeat", new_safe_to_repeat),
     ("known_actions", new_known_actions),
     ("audit_values", new_audit_values),
+    ("profile.dialect", new_dialect),
     ("profile.signature_method", new_signature_method),
+    ("profile.region", new_region),
     ("profile.errors", new_errors),
     ("profile.service", new_service),
     ("limits.body", new_body),
@@ -442,6 +444,27 @@ fn new_signature_method() {
     let request = &endpoint.requests()[0];
     assert_eq!(request.parameter("SignatureMethod"), "HmacSHA1");
     assert_eq!(request.verify(ID, SECRET, None), Ok(()));
+}
+
+fn new_dialect() {
+    let endpoint = Endpoint::obliging();
+    let setup = Setup::to(&endpoint);
+    let proxy = reloaded(&setup, &setup.clone().route("profile.dialect = \"nifcloud\""));
+    proxy.post(FORM).expect(200);
+    assert_eq!(endpoint.requests()[0].parameter("AccessKeyId"), ID);
+}
+
+fn new_region() {
+    let endpoint = Endpoint::obliging();
+    let signed_for = |region: &str| {
+        let lines = format!("profile = {{ dialect = \"aws-v4\", service = \"iam\", region = \"{region}\" }}");
+        Setup::to(&endpoint).route(&lines)
+    };
+    let proxy = reloaded(&signed_for("us-east-1"), &signed_for("us-gov-west-1"));
+    proxy.post(FORM).expect(200);
+    let request = &endpoint.requests()[0];
+    let authorization = request.head.field("authorization").unwrap();
+    assert!(authorization.contains("/us-gov-west-1/iam/aws4_request, "), "{authorization}");
 }
 
 fn new_errors() {

@@ -19,7 +19,7 @@ pub mod wire;
 use std::time::Duration;
 
 pub use client::{Answer, Client, Draft, Ending};
-pub use endpoint::{After, Endpoint, Exchange};
+pub use endpoint::{After, Endpoint, Exchange, Received};
 pub use keys::{Vault, document};
 pub use own_process::own_process;
 pub use program::{Outcome, program, started_by};

@@ -8,6 +8,7 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, Collected, Limited};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
 use super::shared_route::{EndpointCalls, SharedRoute};
 use crate::authorize::{ClientIdentity, Policy};
@@ -15,7 +16,7 @@ use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::error_chain::causes;
 use crate::http1::Fields;
 use crate::proxy::ClockReading;
-use crate::query::{FormLimits, QueryForm};
+use crate::query::{FormLimits, QueryForm, Reader};
 use crate::signing::{RequestTimestamp, prepare};
 use crate::upstream::{Client, Repetition, Sent};
 
@@ -95,7 +96,9 @@ impl Probe {
 
     /// Makes the call. The error is a message that says why there was no response.
     async fn call(&self, key: &ActiveKey) -> Result<(StatusCode, Bytes), String> {
-        let form = QueryForm::parse(self.form.as_bytes(), FormLimits::DEFAULT).map_err(|e| causes(&e))?;
+        let names = self.calls.profile.dialect().vocabulary();
+        let form = QueryForm::parse_as(names, Reader::Policy, self.form.as_bytes(), FormLimits::DEFAULT);
+        let form = form.map_err(|error| causes(&error))?;
         // there is no client: the configuration itself asks for this form to be signed
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
         let allowed = allowed.map_err(|error| causes(&error))?;
@@ -106,7 +109,8 @@ impl Probe {
             let connection = attempts.connection().await.map_err(|error| causes(&error))?;
             let sent_at = ClockReading::at(Instant::now()).for_skew();
             let time = RequestTimestamp::at(clock.signing_time(sent_at));
-            let unsealed = prepare(&allowed, key, client.target(), profile, &time.into());
+            let stamp = profile.stamp(time, || Uuid::new_v4().into_bytes());
+            let unsealed = prepare(&allowed, key, client.target(), profile, &stamp);
             let mac = key.mac(unsealed.key(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
             let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
             if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {

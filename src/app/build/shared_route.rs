@@ -66,11 +66,7 @@ impl SharedRoute {
         Ok(Self {
             settings: route.clone(),
             key,
-            calls: EndpointCalls {
-                profile: Profile::aws_v2(route.profile.signature_method),
-                clock: Arc::new(clock),
-                destination,
-            },
+            calls: EndpointCalls { profile: route.profile.signing.clone(), clock: Arc::new(clock), destination },
             in_flight: parts.shares.of_route(route, all, in_flight),
             metrics,
         })
@@ -108,7 +104,7 @@ impl StoreError for WrongMethod {
 
 /// Refuses a key that is loaded and does not compute the route's signature method.
 fn check_method(route: &Route, key: &KeySlot) -> Result<(), LoadError> {
-    let method = route.profile.signature_method;
+    let method = route.profile.signing.signature_method();
     match key.current(clock::now()) {
         Ok(key) if !key.signing_key().computes(method) => Err(WrongMethod { route: route.name.clone(), method }.into()),
         Ok(_) | Err(_) => Ok(()),

@@ -249,7 +249,8 @@ fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
     let section = found.section(Kind::Route, Some(&route.name), route.endpoint.url());
     section.fact("endpoint", route.endpoint.url());
     section.fact("key", route.key.to_string());
-    section.detail(format!("key: {}, {}", route.key, route.profile.signature_method.as_str()));
+    let method = route.profile.signing.signature_method().as_str();
+    section.detail(format!("key: {}, {method}", route.key));
     if !route.hosts.is_empty() {
         section.detail(format!("chosen by Host: {}", route.hosts.join(", ")));
     }

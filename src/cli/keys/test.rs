@@ -75,7 +75,7 @@ fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
 fn methods(key: &Key, settings: &Settings) -> Vec<SignatureMethod> {
     let routes = settings.routes.iter().filter(|route| route.key == key.name);
     let mut methods = Vec::new();
-    for method in routes.map(|route| route.profile.signature_method) {
+    for method in routes.map(|route| route.profile.signing.signature_method()) {
         if !methods.contains(&method) {
             methods.push(method);
         }

@@ -8,7 +8,7 @@ use super::egress::Egress;
 use super::name::Name;
 use crate::authorize::ActionPattern;
 use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
-use crate::signing::{ClockSource, Scheme, SignatureMethod};
+use crate::signing::{self, ClockSource, Scheme};
 use crate::trust::{ClientTlsSettings, Roots};
 use crate::upstream::NextHop;
 
@@ -138,14 +138,14 @@ pub enum Transport {
     Plaintext,
 }
 
-/// `[route.NAME.profile]`: the switches of one cloud's dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `[route.NAME.profile]`: the dialect of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// `signature_method`: `"HmacSHA256"` (default) or `"HmacSHA1"`.
-    pub signature_method: SignatureMethod,
+    /// `dialect`, `signature_method`, `region`, and `service` where it is signed for.
+    pub signing: signing::Profile,
     /// `errors`: `"query"` (default) or `"ec2"`, the form of the errors countersign itself answers.
     pub errors: ErrorDialect,
-    /// `service`: the service whose Actions the endpoint knows, where its host does not say so.
+    /// `service`: the service whose Actions the endpoint knows, where they are known and its host does not say so.
     pub service: Option<Service>,
 }
 

@@ -10,5 +10,6 @@ pub(crate) mod key;
 pub(crate) mod listener;
 pub(crate) mod listener_tls;
 pub(crate) mod process;
+pub(crate) mod profile;
 pub(crate) mod route;
 pub(crate) mod rules;

@@ -12,9 +12,9 @@ use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, name, text};
 use crate::config::settings::{Egress, Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
-use crate::config::tables::{egress, endpoint};
-use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
-use crate::signing::{ClockSource, SignatureMethod};
+use crate::config::tables::{egress, endpoint, profile};
+use crate::query::{FormLimits, FormPlace, Service};
+use crate::signing::{ClockSource, SigningTarget};
 
 const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
 /// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
@@ -37,7 +37,8 @@ pub(crate) fn read(
     let key = signing_key(&mut table, keys);
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
     let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
-    let profile = profile(table.section("profile"));
+    let profile = profile::read(table.section("profile"));
+    let fits = fits(&table, endpoint.as_ref(), profile.as_ref());
     let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
     let accept = accept(&mut table);
     let forward_headers = table.list("forward_headers", Vec::new(), header::forwarded_header);
@@ -58,7 +59,7 @@ pub(crate) fn read(
         probe: probe?,
         hosts: hosts?,
         path: path?,
-        profile: profile?,
+        profile: profile.filter(|_| fits)?,
         clock: clock?,
         accept: accept?,
         forward_headers: forward_headers?,
@@ -115,12 +116,12 @@ fn probe(table: &mut Table<'_>, reads: Option<&[ActionPattern]>) -> Option<Optio
     None
 }
 
-fn profile(mut table: Table<'_>) -> Option<Profile> {
-    let signature_method = table.get("signature_method", SignatureMethod::HmacSha256, choice(&SignatureMethod::WORDS));
-    let errors = table.get("errors", ErrorDialect::Query, choice(&ErrorDialect::WORDS));
-    let service = table.get("service", None, |given| call::service(text(given)?).map(Some));
-    table.finish();
-    Some(Profile { signature_method: signature_method?, errors: errors?, service: service? })
+/// Whether signer and endpoint read the endpoint's path alike.
+fn fits(table: &Table<'_>, endpoint: Option<&Endpoint>, profile: Option<&Profile>) -> bool {
+    let (Some(endpoint), Some(profile)) = (endpoint, profile) else { return true };
+    let target = SigningTarget { host: endpoint.authority(), path: endpoint.path.clone() };
+    let checked = profile.signing.check_target(&target);
+    checked.map_err(|error| table.fault("endpoint", error.to_string())).is_ok()
 }
 
 /// The Actions of the service that the profile names, or that has its endpoints at this host; none of any other.
@@ -166,11 +167,17 @@ mod tests {
     use super::*;
     use crate::config::sample::{LEAST, fault, faults, route, settings, with};
     use crate::config::settings::Transport;
+    use crate::query::ErrorDialect;
+    use crate::signing::{Profile as SigningProfile, SignatureMethod};
     use crate::trust::{ClientTlsSettings, Roots};
 
     const IMPORT_EXPORT: [&str; 6] =
         ["CancelJob", "CreateJob", "GetShippingLabel", "GetStatus", "ListJobs", "UpdateJob"];
     const SECOND_KEY: &str = "[key.other]\nfile = \"a\"\nidentity_credential = \"b\"\n";
+
+    fn signed_with(method: SignatureMethod) -> SigningProfile {
+        SigningProfile::aws_v2(method)
+    }
 
     fn seconds(timeouts: RouteTimeouts) -> [u64; 5] {
         let RouteTimeouts { connect, first_byte, idle, pool_idle, probe } = timeouts;
@@ -202,7 +209,7 @@ mod tests {
         assert_eq!(read.path, "/");
         assert_eq!(
             read.profile,
-            Profile { signature_method: SignatureMethod::HmacSha256, errors: ErrorDialect::Query, service: None }
+            Profile { signing: signed_with(SignatureMethod::HmacSha256), errors: ErrorDialect::Query, service: None }
         );
         assert_eq!(read.clock, ClockSource::Endpoint);
         assert_eq!(read.safe_to_repeat.iter().map(ToString::to_string).collect::<Vec<_>>(), READS);
@@ -232,7 +239,8 @@ mod tests {
         assert_eq!((read.safe_to_repeat, read.known_actions), (vec![], vec!["GetStatus".into()]));
         assert_eq!((read.audit_values, read.clock), (vec!["JobId".into()], ClockSource::Host));
         let (signature_method, errors) = (SignatureMethod::HmacSha1, ErrorDialect::Ec2);
-        assert_eq!(read.profile, Profile { signature_method, errors, service: Service::named("sdb") });
+        let signing = signed_with(signature_method);
+        assert_eq!(read.profile, Profile { signing, errors, service: Service::named("sdb") });
         assert_eq!(
             read.limits,
             RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 0, failures: 3 }

@@ -51,6 +51,19 @@ impl Dialect {
         Self::Volcengine,
     ];
 
+    /// Those that a route may have, with their names in the configuration.
+    pub const ON_ROUTES: [(&'static str, Self); 9] = [
+        ("aws-v2", Self::AwsV2),
+        ("aws-v4", Self::AwsV4),
+        ("openstack", Self::OpenStack),
+        ("nifcloud", Self::Nifcloud),
+        ("eucalyptus", Self::Eucalyptus),
+        ("cloudstack", Self::CloudStack),
+        ("alibaba-rpc", Self::AlibabaRpc),
+        ("qingcloud", Self::QingCloud),
+        ("tencent-v1", Self::TencentV1),
+    ];
+
     /// The dialect of this name.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
@@ -75,6 +88,22 @@ impl Dialect {
         match &self.row().place {
             Place::Form(form) => form.parameters.iter().any(|(_, value)| matches!(value, Value::Nonce(_))),
             Place::Head(head) => head.fields.iter().any(|(_, field)| *field == Field::Nonce),
+        }
+    }
+
+    /// Whether its requests can have something that differs from request to request, beside the time.
+    #[must_use]
+    pub fn has_room_for_a_nonce(self) -> bool {
+        let is_optional = |head: &InHead| head.fields.iter().any(|(_, field)| *field == Field::OptionalNonce);
+        self.has_nonce() || matches!(&self.row().place, Place::Head(head) if is_optional(head))
+    }
+
+    /// Whether keys are derived for a region and a service.
+    #[must_use]
+    pub const fn signs_for_a_service(self) -> bool {
+        match &self.row().place {
+            Place::Form(_) => false,
+            Place::Head(head) => head.derivation.is_some(),
         }
     }
 
@@ -139,5 +168,8 @@ mod tests {
             assert_eq!(Dialect::named(dialect.as_str()), Some(dialect));
         }
         assert_eq!(Dialect::named("AWS-V2"), None);
+        for (word, dialect) in Dialect::ON_ROUTES {
+            assert_eq!(Dialect::named(word), Some(dialect));
+        }
     }
 }
