@@ -198,7 +198,7 @@ fn access_key_id(text: &str) -> Result<AccessKeyId, &'static str> {
     AccessKeyId::parse(text).ok_or("an access key id is 1 to 256 bytes without control characters")
 }
 
-fn dialect_parser() -> impl TypedValueParser<Value = Dialect> {
+pub(in crate::cli) fn dialect_parser() -> impl TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(Dialect::ALL.map(Dialect::as_str))
         .try_map(|word| Dialect::named(&word).ok_or("there is no such dialect"))
 }

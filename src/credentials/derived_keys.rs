@@ -1,4 +1,4 @@
-//! Keys that were derived for one day, region and service, kept until the next day.
+//! Keys that were derived for one day, region and service, kept until later days.
 
 use std::sync::Arc;
 
@@ -6,58 +6,103 @@ use arc_swap::ArcSwap;
 use hmac::HmacReset;
 use secret_memory::SecretBox;
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use super::key_use::KeyScope;
+use super::keyed_state::{finish, scrubbed};
 
-/// The derived keys of one secret. Reading them takes no lock; deriving one takes four MACs.
-pub(super) struct DerivedKeys(ArcSwap<Vec<Arc<DerivedKey>>>);
+/// The derived keys of one secret. Using them takes no lock and counts no reference.
+pub(in crate::credentials) struct DerivedKeys(ArcSwap<Vec<Arc<DerivedKey>>>);
 
 /// One of them: its keyed state, and what it is good for.
-pub(super) struct DerivedKey {
-    pub(super) scope: KeyScope,
-    pub(super) state: SecretBox<HmacReset<Sha256>>,
+pub(in crate::credentials) struct DerivedKey {
+    scope: KeyScope,
+    state: SecretBox<HmacReset<Sha256>>,
 }
 
 /// How many days are kept for one region and service. Around midnight, the clocks of two endpoints may be on two days.
 const DAYS: usize = 2;
 
 impl DerivedKeys {
-    pub(super) fn new() -> Self {
+    pub(in crate::credentials) fn new() -> Self {
         Self(ArcSwap::default())
     }
 
-    /// The key for `scope`, derived when it is not there.
-    pub(super) fn get_or_derive(&self, scope: &KeyScope, derive: impl FnOnce() -> DerivedKey) -> Arc<DerivedKey> {
-        if let Some(known) = self.0.load().iter().find(|key| key.scope == *scope) {
-            return Arc::clone(known);
-        }
-        let new = Arc::new(derive());
-        // two threads may derive the same key at once; the second one's is kept as well, until the day after
+    /// The MAC of `message` with the key for `scope`; `None` when there is no such key. What it leaves on the stack is
+    /// for the caller to overwrite.
+    #[inline(never)]
+    pub(in crate::credentials) fn mac(&self, scope: &KeyScope, message: &[u8]) -> Option<[u8; 32]> {
+        let keys = self.0.load();
+        Some(keys.iter().find(|key| key.scope == *scope)?.mac(message))
+    }
+
+    /// Keeps a key, and returns the MAC of `message` with it.
+    #[inline(never)]
+    pub(in crate::credentials) fn keep(&self, new: DerivedKey, message: &[u8]) -> [u8; 32] {
+        let new = Arc::new(new);
         self.0.rcu(|keys| {
             let mut kept: Vec<_> = keys.iter().map(Arc::clone).collect();
-            kept.push(Arc::clone(&new));
-            forget_old_days(&mut kept, scope);
+            // another thread may have derived the same key at the same time
+            if !kept.iter().any(|key| key.scope == new.scope) {
+                kept.push(Arc::clone(&new));
+                forget_old_days(&mut kept, &new.scope);
+            }
             kept
         });
-        new
+        new.mac(message)
+    }
+
+    /// Forgets all of them.
+    #[cfg(feature = "pkcs11")]
+    pub(in crate::credentials) fn forget(&self) {
+        self.0.store(Arc::default());
+    }
+
+    #[cfg(test)]
+    fn scopes(&self) -> Vec<KeyScope> {
+        self.0.load().iter().map(|key| key.scope.clone()).collect()
     }
 }
 
-/// Keeps the keys of the latest days, among those for the region and service of `scope`.
+impl DerivedKey {
+    /// Derives the key for `scope` from `first`, the MAC of the day. The keys between are on the stack, which the caller
+    /// overwrites.
+    #[inline(never)]
+    pub(in crate::credentials) fn after_first(first: &Zeroizing<[u8; 32]>, scope: &KeyScope) -> Self {
+        let mut key = first.clone();
+        for word in [&*scope.region, &*scope.service, scope.derivation.last_word()] {
+            *key = finish(scrubbed::<HmacReset<Sha256>>(&*key), word.as_bytes()).into();
+        }
+        Self { scope: scope.clone(), state: SecretBox::new(scrubbed(&*key)) }
+    }
+
+    #[inline(never)]
+    fn mac(&self, message: &[u8]) -> [u8; 32] {
+        finish(self.state.expose_secret().clone(), message).into()
+    }
+}
+
+/// Keeps the keys of the last days, among those for the region and service of `scope`, and of the others those that are
+/// not older. The last days are those that were used last: a clock that was ahead and goes right again does not have
+/// every request derive a key.
 fn forget_old_days(keys: &mut Vec<Arc<DerivedKey>>, scope: &KeyScope) {
-    let is_alike = |key: &DerivedKey| KeyScope { date: scope.date, ..key.scope.clone() } == *scope;
-    let mut days: Vec<_> = keys.iter().filter(|key| is_alike(key)).map(|key| key.scope.date).collect();
-    days.sort_unstable();
-    days.dedup();
-    if let Some(oldest) = days.len().checked_sub(DAYS).and_then(|first| days.get(first)) {
-        keys.retain(|key| !is_alike(key) || key.scope.date >= *oldest);
+    let is_alike = |key: &DerivedKey| KeyScope { date: key.scope.date, ..scope.clone() } == key.scope;
+    let alike = keys.iter().filter(|key| is_alike(key)).count();
+    let mut too_many = alike.saturating_sub(DAYS);
+    keys.retain(|key| {
+        let goes = too_many > 0 && is_alike(key);
+        too_many = too_many.saturating_sub(usize::from(goes));
+        !goes
+    });
+    let oldest = keys.iter().filter(|key| is_alike(key)).map(|key| key.scope.date).min();
+    // one day alone says nothing of the others' clocks
+    if let Some(oldest) = oldest.filter(|_| alike >= DAYS) {
+        keys.retain(|key| key.scope.date >= oldest);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hmac::KeyInit as _;
-
     use super::super::key_use::Derivation;
     use super::*;
 
@@ -65,28 +110,60 @@ mod tests {
         KeyScope { derivation: Derivation::Aws4, date: *date, region: region.into(), service: "iam".into() }
     }
 
-    fn derived(scope: &KeyScope) -> DerivedKey {
-        DerivedKey { scope: scope.clone(), state: SecretBox::new(HmacReset::new_from_slice(b"key").unwrap()) }
+    /// Uses the key for a scope; whether it had to be derived.
+    fn derives(keys: &DerivedKeys, scope: &KeyScope) -> bool {
+        let is_missing = keys.mac(scope, b"message").is_none();
+        if is_missing {
+            keys.keep(DerivedKey::after_first(&Zeroizing::new([7; 32]), scope), b"message");
+        }
+        is_missing
     }
 
     #[test]
     fn a_key_is_derived_once_for_a_day_and_forgotten_when_two_later_ones_are_there() {
         let keys = DerivedKeys::new();
-        let get = |scope: &KeyScope| {
-            let mut was_derived = false;
-            let _key = keys.get_or_derive(scope, || {
-                was_derived = true;
-                derived(scope)
-            });
-            was_derived
-        };
         let [first, second, third] = [b"20261231", b"20270101", b"20270102"].map(|date| scope(date, "us-east-1"));
         let elsewhere = scope(b"20261231", "eu-central-1");
         for new in [&first, &elsewhere, &second] {
-            assert!(get(new) && !get(new));
+            assert!(derives(&keys, new) && !derives(&keys, new));
         }
-        assert!(!get(&first), "two days are kept");
-        assert!(get(&third) && !get(&second) && !get(&elsewhere));
-        assert!(get(&first), "it was forgotten");
+        assert!(!derives(&keys, &first), "two days are kept");
+        assert!(derives(&keys, &third) && !derives(&keys, &second));
+        assert_eq!(keys.scopes(), [second, third], "what is older is gone, also of a region that is used no more");
+        assert!(derives(&keys, &first));
+    }
+
+    #[test]
+    fn regions_and_services_have_keys_of_their_own() {
+        let keys = DerivedKeys::new();
+        let here = scope(b"20261231", "us-east-1");
+        let others = [
+            scope(b"20261231", "eu-central-1"),
+            KeyScope { service: "sts".into(), ..here.clone() },
+            KeyScope { derivation: Derivation::Volcengine, ..here.clone() },
+        ];
+        assert!(derives(&keys, &here) && others.iter().all(|other| derives(&keys, other)));
+        let mac = |scope| keys.mac(scope, b"message").unwrap();
+        assert!(others.iter().all(|other| mac(other) != mac(&here)));
+    }
+
+    #[test]
+    fn a_clock_that_was_days_ahead_and_is_right_again_does_not_derive_a_key_for_every_request() {
+        let keys = DerivedKeys::new();
+        let at = |date| derives(&keys, &scope(date, "us-east-1"));
+        assert!(at(b"20270105") && at(b"20270106"));
+        assert!(at(b"20270101") && !at(b"20270101") && !at(b"20270106"));
+        assert!(at(b"20270102") && !at(b"20270102") && !at(b"20270101"));
+        assert_eq!(keys.scopes().len(), DAYS);
+    }
+
+    #[test]
+    fn a_clock_that_goes_through_all_days_fills_no_memory() {
+        let keys = DerivedKeys::new();
+        for day in 0..1000 {
+            let date: [u8; 8] = format!("{:08}", 20_000_000 + day).into_bytes().try_into().unwrap();
+            assert!(derives(&keys, &scope(&date, "us-east-1")));
+            assert!(keys.scopes().len() <= DAYS);
+        }
     }
 }

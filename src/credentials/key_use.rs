@@ -2,29 +2,7 @@
 
 use std::sync::Arc;
 
-/// The MACs of Signature Version 2 (AWS General Reference, "Signature Version 2 signing process", 2010).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignatureMethod {
-    /// `HmacSHA256`.
-    HmacSha256,
-    /// `HmacSHA1`.
-    HmacSha1,
-}
-
-impl SignatureMethod {
-    /// Their names in the configuration.
-    pub const WORDS: [(&'static str, Self); 2] =
-        [(Self::HmacSha256.as_str(), Self::HmacSha256), (Self::HmacSha1.as_str(), Self::HmacSha1)];
-
-    /// The value of the `SignatureMethod` parameter.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::HmacSha256 => "HmacSHA256",
-            Self::HmacSha1 => "HmacSHA1",
-        }
-    }
-}
+use super::mac_key::{KeyForm, MacKey, SignatureMethod};
 
 /// The form of a secret that a MAC is computed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,16 +46,25 @@ impl Derivation {
             Self::Volcengine => "request",
         }
     }
+
+    /// What of the secret is the key of the first step.
+    #[must_use]
+    pub const fn form(self) -> KeyForm {
+        match self {
+            Self::Aws4 => KeyForm::Aws4AndSecret,
+            Self::Volcengine => KeyForm::Secret,
+        }
+    }
 }
 
 impl KeyUse {
-    /// The MAC.
+    /// What of the secret is needed, and the MAC.
     #[must_use]
-    pub const fn method(&self) -> SignatureMethod {
+    pub const fn mac_key(&self) -> MacKey {
         match self {
-            Self::Secret(method) => *method,
-            Self::SecretAndAmpersand => SignatureMethod::HmacSha1,
-            Self::Derived(_) => SignatureMethod::HmacSha256,
+            Self::Secret(method) => MacKey { form: KeyForm::Secret, method: *method },
+            Self::SecretAndAmpersand => MacKey { form: KeyForm::SecretAndAmpersand, method: SignatureMethod::HmacSha1 },
+            Self::Derived(scope) => MacKey { form: scope.derivation.form(), method: SignatureMethod::HmacSha256 },
         }
     }
 }

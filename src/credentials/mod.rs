@@ -6,8 +6,11 @@ pub mod access_key;
 pub mod agent;
 mod derived_keys;
 pub mod document;
+mod fit;
 pub mod identity;
 mod key_use;
+mod keyed_state;
+mod mac_key;
 pub mod other_format;
 mod program;
 pub mod proof;
@@ -26,11 +29,15 @@ pub mod watch;
 
 pub use access_key::{AccessKeyId, ActiveKey, Credentials, HeldKey};
 pub use agent::{AgentError, AgentStore};
+pub use fit::{MethodOrigin, Misfit, RouteNeeds, TokenPlace, misfits};
 pub use identity::{Identities, Recipient};
-pub use key_use::{Derivation, KeyScope, KeyUse, SignatureMethod};
+pub use key_use::{Derivation, KeyScope, KeyUse};
+pub use mac_key::{KeyForm, MacKey, SignatureMethod};
 pub use proof::{Proof, Unproven};
 pub use secret::{SecretAccessKey, SessionToken};
-pub use signer::{AnswerSlot, RemoteLimits, RemoteSigner, Signer, SigningError, SigningQueue, SigningRequest};
+pub use signer::{
+    AnswerSlot, RemoteKey, RemoteLimits, RemoteSigner, Signer, SigningError, SigningQueue, SigningRequest,
+};
 pub use signing_key::{Mac, SigningKey};
 pub use slot::{KeySlot, KeyUnavailable, RefreshOutcome, Waiting};
 pub use store::{KeyStore, LoadError, LoadErrorKind, StoreError};

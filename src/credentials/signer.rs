@@ -7,7 +7,8 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::key_use::{KeyUse, SignatureMethod};
+use super::key_use::KeyUse;
+use super::mac_key::{KeyForm, MacKey, SignatureMethod};
 use super::signing_key::{Mac, SigningKey};
 
 /// Computes signatures, here or elsewhere.
@@ -39,9 +40,9 @@ pub enum SigningError {
     /// The key is made for another MAC.
     #[error("the key does not compute {}", .0.as_str())]
     Unsupported(SignatureMethod),
-    /// The device has the secret itself, which this dialect does not sign with.
-    #[error("the key in the device is not in the form that this dialect signs with")]
-    OtherDialect,
+    /// The key in the device was imported for another dialect.
+    #[error("the key in the device is {}, which this dialect does not sign with", .0.in_words())]
+    OtherDialect(KeyForm),
     /// The device has the key and did not sign. The log has its own message.
     #[error("the device that signs requests failed")]
     Failed,
@@ -50,8 +51,8 @@ pub enum SigningError {
 /// One message to sign.
 #[derive(Clone, Copy)]
 pub struct SigningRequest<'a> {
-    /// The MAC to compute.
-    pub method: SignatureMethod,
+    /// What the MAC is computed with.
+    pub key: &'a KeyUse,
     /// The whole message.
     pub message: &'a [u8],
     /// How long the answer is awaited.
@@ -76,9 +77,19 @@ pub trait SigningQueue: Send + Sync {
 /// A key that is kept elsewhere: its queue, and how long an answer may take.
 pub struct RemoteSigner {
     queue: Arc<dyn SigningQueue>,
-    key: Arc<str>,
-    methods: Vec<SignatureMethod>,
+    key: RemoteKey,
     limits: RemoteLimits,
+}
+
+/// What is known of a key that is kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteKey {
+    /// Which key it is among all that a signer may have had: the object in a token, say.
+    pub name: String,
+    /// What the device has of the secret.
+    pub form: KeyForm,
+    /// The MACs that it computes.
+    pub methods: Vec<SignatureMethod>,
 }
 
 /// The limits of a remote signer.
@@ -86,9 +97,13 @@ pub struct RemoteSigner {
 pub struct RemoteLimits {
     /// From request to answer, including the time in the queue.
     pub deadline: Duration,
-    /// The longest message, in bytes.
+    /// The longest message that the device takes, in bytes.
     pub message: usize,
 }
+
+/// The longest message that is signed with a derived key, in bytes. The device does not get it: it gets the day, once.
+/// Signature Version 4 signs a hash, with a region and a service of up to 64 characters.
+pub const LONGEST_DERIVED: usize = 512;
 
 impl Signer {
     /// The MAC of `message`. With a held key the future is ready when it is first polled, and allocates nothing.
@@ -112,12 +127,14 @@ impl Signer {
         }
     }
 
-    /// Whether this computes `method`: a device may restrict a key to one MAC.
-    #[must_use]
-    pub fn computes(&self, method: SignatureMethod) -> bool {
+    /// Checks that this computes what is wanted: a device has one form of a secret, and may restrict it to one MAC.
+    ///
+    /// # Errors
+    /// [`SigningError::OtherDialect`] and [`SigningError::Unsupported`].
+    pub fn check(&self, wanted: MacKey) -> Result<(), SigningError> {
         match self {
-            Self::Held(_) => true,
-            Self::Remote(remote) => remote.methods.contains(&method),
+            Self::Held(_) => Ok(()),
+            Self::Remote(remote) => remote.key.check(wanted),
         }
     }
 
@@ -142,35 +159,40 @@ impl Signer {
 }
 
 impl RemoteSigner {
-    /// A signer behind `queue`. `key` says which key it is among all that a signer may have had: the object in a token,
-    /// say; `methods` are the MACs that it computes.
+    /// A signer behind `queue`.
     #[must_use]
-    pub fn new(queue: Arc<dyn SigningQueue>, key: &str, methods: Vec<SignatureMethod>, limits: RemoteLimits) -> Self {
-        Self { queue, key: key.into(), methods, limits }
+    pub fn new(queue: Arc<dyn SigningQueue>, key: RemoteKey, limits: RemoteLimits) -> Self {
+        Self { queue, key, limits }
     }
 
     async fn mac(&self, key: &KeyUse, message: &[u8]) -> Result<Mac, SigningError> {
-        let KeyUse::Secret(method) = *key else { return Err(SigningError::OtherDialect) };
-        if !self.methods.contains(&method) {
-            return Err(SigningError::Unsupported(method));
-        }
-        let limit = self.limits.message;
+        self.key.check(key.mac_key())?;
+        let limit = match key {
+            KeyUse::Secret(_) | KeyUse::SecretAndAmpersand => self.limits.message,
+            KeyUse::Derived(_) => LONGEST_DERIVED,
+        };
         if message.len() > limit {
             return Err(SigningError::TooLong { limit });
         }
         let (answer, answered) = oneshot::channel();
         let patience = self.limits.deadline;
-        self.queue.ask(SigningRequest { method, message, patience }, answer)?;
+        self.queue.ask(SigningRequest { key, message, patience }, answer)?;
         // a dropped answer means that the signer ended while it had our request
         let answered = timeout(patience, answered).await.map_err(|_elapsed| SigningError::Late(patience))?;
         answered.unwrap_or(Err(SigningError::Away))
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.key == other.key
-            && self.methods == other.methods
-            && self.limits == other.limits
-            && Arc::ptr_eq(&self.queue, &other.queue)
+        self.key == other.key && self.limits == other.limits && Arc::ptr_eq(&self.queue, &other.queue)
+    }
+}
+
+impl RemoteKey {
+    fn check(&self, wanted: MacKey) -> Result<(), SigningError> {
+        if self.form != wanted.form {
+            return Err(SigningError::OtherDialect(self.form));
+        }
+        if self.methods.contains(&wanted.method) { Ok(()) } else { Err(SigningError::Unsupported(wanted.method)) }
     }
 }
 
@@ -213,7 +235,7 @@ mod tests {
 
     impl SigningQueue for Channel {
         fn ask(&self, request: SigningRequest<'_>, answer: AnswerSlot) -> Result<(), SigningError> {
-            assert_eq!((request.method, request.patience), (METHOD, LIMITS.deadline));
+            assert_eq!((request.key, request.patience), (&KEY, LIMITS.deadline));
             self.0.try_send((request.message.to_vec(), answer)).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => SigningError::Busy,
                 mpsc::error::TrySendError::Closed(_) => SigningError::Away,
@@ -225,9 +247,13 @@ mod tests {
         }
     }
 
+    fn object(name: &str) -> RemoteKey {
+        RemoteKey { name: name.to_owned(), form: KeyForm::Secret, methods: vec![METHOD] }
+    }
+
     fn remote(places: usize) -> (Signer, mpsc::Receiver<Asked>) {
         let (queue, asked) = mpsc::channel(places);
-        (Signer::Remote(RemoteSigner::new(Arc::new(Channel(queue)), "1", vec![METHOD], LIMITS)), asked)
+        (Signer::Remote(RemoteSigner::new(Arc::new(Channel(queue)), object("1"), LIMITS)), asked)
     }
 
     fn outcome(answer: Result<Mac, SigningError>) -> Result<Vec<u8>, SigningError> {
@@ -296,7 +322,21 @@ mod tests {
         assert_eq!(outcome(signer.mac(&SignatureMethod::HmacSha1.into(), b"message").await), Err(unsupported));
         assert_eq!(unsupported.to_string(), "the key does not compute HmacSHA1");
         assert!(asked.try_recv().is_err());
-        assert!(signer.computes(METHOD) && !signer.computes(SignatureMethod::HmacSha1));
+        let other = outcome(signer.mac(&KeyUse::SecretAndAmpersand, b"message").await);
+        assert_eq!(other, Err(SigningError::OtherDialect(KeyForm::Secret)));
+        assert!(asked.try_recv().is_err());
+        let check = |method| signer.check(MacKey { form: KeyForm::Secret, method });
+        assert_eq!((check(METHOD), check(SignatureMethod::HmacSha1)), (Ok(()), Err(unsupported)));
+    }
+
+    #[test]
+    fn a_key_in_memory_is_for_every_dialect() {
+        let key = Signer::Held(held(b"Jefe"));
+        for form in [KeyForm::Secret, KeyForm::SecretAndAmpersand, KeyForm::Aws4AndSecret] {
+            for method in [METHOD, SignatureMethod::HmacSha1] {
+                assert_eq!(key.check(MacKey { form, method }), Ok(()));
+            }
+        }
     }
 
     #[test]
@@ -306,7 +346,7 @@ mod tests {
         assert!(same(&jefe, &again) && !same(&jefe, &other));
         let (queue, _asked) = mpsc::channel(1);
         let queue: Arc<dyn SigningQueue> = Arc::new(Channel(queue));
-        let object = |key| Signer::Remote(RemoteSigner::new(Arc::clone(&queue), key, vec![METHOD], LIMITS));
+        let object = |name| Signer::Remote(RemoteSigner::new(Arc::clone(&queue), object(name), LIMITS));
         let (elsewhere, _asked) = remote(1);
         assert!(same(&object("1"), &object("1")));
         assert!(!same(&object("1"), &object("2")) && !same(&object("1"), &elsewhere) && !same(&object("1"), &jefe));

@@ -1,7 +1,6 @@
 //! The keyed HMAC state that signs: the only part of a secret access key that stays in memory.
 
-use hmac::digest::{FixedOutputReset, Output};
-use hmac::{HmacReset, KeyInit};
+use hmac::HmacReset;
 use secret_memory::{Protection, SecretBox};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -9,12 +8,11 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::derived_keys::{DerivedKey, DerivedKeys};
-use super::key_use::{Derivation, KeyScope, KeyUse, SignatureMethod};
+use super::key_use::{Derivation, KeyScope, KeyUse};
+use super::keyed_state::{finish, scrubbed};
+use super::mac_key::{AWS4, SignatureMethod};
 use super::secret::SecretAccessKey;
 use super::stack::{burn_frames, burn_stack};
-
-/// What Signature Version 4 puts before the secret.
-const AWS4: &[u8] = b"AWS4";
 
 /// A computed MAC: 32 bytes for SHA-256, 20 for SHA-1.
 pub enum Mac {
@@ -76,14 +74,11 @@ impl SigningKey {
         let mac = match key {
             KeyUse::Secret(method) => states.mac(*method, message),
             KeyUse::SecretAndAmpersand => states.mac_with_ampersand(message),
-            KeyUse::Derived(scope) => {
-                let derive = || {
-                    let key = states.derive(scope);
-                    burn_stack();
-                    key
-                };
-                self.derived.get_or_derive(scope, derive).mac(message)
-            }
+            KeyUse::Derived(scope) => Mac::Sha256(self.derived.mac(scope, message).unwrap_or_else(|| {
+                let key = states.derive(scope);
+                burn_stack();
+                self.derived.keep(key, message)
+            })),
         };
         burn_frames();
         mac
@@ -141,35 +136,9 @@ impl States {
             Derivation::Aws4 => &self.sha256_aws4,
             Derivation::Volcengine => &self.sha256,
         };
-        let mut key = Zeroizing::new(<[u8; 32]>::from(finish(first.clone(), &scope.date)));
-        for word in [&*scope.region, &*scope.service, scope.derivation.last_word()] {
-            *key = finish(scrubbed::<HmacReset<Sha256>>(&*key), word.as_bytes()).into();
-        }
-        DerivedKey { scope: scope.clone(), state: SecretBox::new(scrubbed(&*key)) }
+        let first = Zeroizing::new(finish(first.clone(), &scope.date).into());
+        DerivedKey::after_first(&first, scope)
     }
-}
-
-impl DerivedKey {
-    #[inline(never)]
-    fn mac(&self, message: &[u8]) -> Mac {
-        Mac::Sha256(finish(self.state.expose_secret().clone(), message).into())
-    }
-}
-
-fn finish<M: hmac::Mac + FixedOutputReset>(mut state: M, message: &[u8]) -> Output<M> {
-    hmac::Mac::update(&mut state, message);
-    // not `finalize`, which moves the state and does not wipe its old place
-    state.finalize_fixed_reset()
-}
-
-/// The state after `secret`, run once and reset. A fresh state has an uninitialised block buffer that may hold what its
-/// constructor left on the stack, which is the key XOR opad; running it overwrites that block.
-fn scrubbed<M: hmac::Mac + KeyInit + FixedOutputReset>(secret: &[u8]) -> M {
-    #[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 section 3); the Result is the trait's
-    let mut state = <M as KeyInit>::new_from_slice(secret).expect("any key length");
-    hmac::Mac::update(&mut state, &[0; 64]);
-    let _overwritten = state.finalize_fixed_reset();
-    state
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use thiserror::Error;
 
 use super::access_key::ActiveKey;
+use super::fit::{Misfit, RouteNeeds, misfits};
 use super::proof::{Proof, Unproven};
 use super::secret::SessionToken;
 use super::store::{KeyStore, LoadError, LoadErrorKind, StoreError};
@@ -43,12 +44,16 @@ pub enum Waiting {
     /// The endpoint has not accepted it yet.
     #[error("the key in the store is not proven")]
     Unproven(#[source] Unproven),
+    /// It cannot sign for a route that it is for.
+    #[error(transparent)]
+    Misfit(Misfit),
 }
 
 impl StoreError for Waiting {
     fn kind(&self) -> LoadErrorKind {
         match self {
             Self::Expired | Self::Unproven(_) => LoadErrorKind::Unavailable,
+            Self::Misfit(misfit) => misfit.kind(),
         }
     }
 }
@@ -60,6 +65,7 @@ pub struct KeySlot {
     generation: AtomicU64,
     trouble: ArcSwapOption<String>,
     proof: ArcSwapOption<Box<dyn Proof>>,
+    needs: ArcSwap<Vec<RouteNeeds>>,
 }
 
 impl KeySlot {
@@ -72,6 +78,7 @@ impl KeySlot {
             generation: AtomicU64::new(0),
             trouble: ArcSwapOption::const_empty(),
             proof: ArcSwapOption::const_empty(),
+            needs: ArcSwap::default(),
         }
     }
 
@@ -135,6 +142,18 @@ impl KeySlot {
         self.proof.load().is_some()
     }
 
+    /// Sets what a new key must be able to do from now on before it becomes current.
+    pub fn set_needs(&self, needs: Vec<RouteNeeds>) {
+        self.needs.store(Arc::new(needs));
+    }
+
+    /// Why the current key cannot sign for a route, even if it has expired; `None` without a key.
+    #[must_use]
+    pub fn misfit(&self, route: RouteNeeds) -> Option<Misfit> {
+        let key = self.current.load();
+        misfits(key.as_ref()?, &[route]).pop()
+    }
+
     /// Loads the store's key, and makes it current if it is another one. Blocks.
     ///
     /// # Errors
@@ -143,8 +162,8 @@ impl KeySlot {
         self.renew(store, Timestamp::MIN)
     }
 
-    /// Loads the store's key, and makes it current if it is another one, has not expired, and passes its proof, if
-    /// there is one. Blocks.
+    /// Loads the store's key, and makes it current if it is another one, can sign for its routes, has not expired, and
+    /// passes its proof, if there is one. Blocks.
     ///
     /// Requests under way keep the key they began with; the old key is wiped when the last of them ends.
     ///
@@ -154,6 +173,9 @@ impl KeySlot {
         let new = store.load()?;
         if self.current.load().as_ref().is_some_and(|old| is_same(old, &new)) {
             return Ok(RefreshOutcome::Unchanged);
+        }
+        if let Some(misfit) = misfits(&new, &self.needs.load()).into_iter().next() {
+            return Ok(RefreshOutcome::Waiting(Waiting::Misfit(misfit)));
         }
         if new.is_expired(now) {
             // if both have expired, the newer one is kept, so that the error is about it
@@ -184,6 +206,8 @@ mod tests {
     use std::sync::Mutex;
 
     use super::super::access_key::{AccessKeyId, Credentials};
+    use super::super::fit::{MethodOrigin, TokenPlace};
+    use super::super::mac_key::{KeyForm, MacKey, SignatureMethod};
     use super::super::secret::SecretAccessKey;
     use super::*;
     use crate::guarded_file::GuardError;
@@ -195,6 +219,7 @@ mod tests {
     enum Holds {
         Nothing,
         Key((&'static str, &'static str), Option<i64>),
+        Temporary((&'static str, &'static str)),
     }
 
     struct Fake(Mutex<Holds>);
@@ -207,16 +232,18 @@ mod tests {
 
     impl KeyStore for Fake {
         fn load(&self) -> Result<ActiveKey, LoadError> {
-            match *self.0.lock().unwrap() {
-                Holds::Nothing => Err(GuardError::Missing(PathBuf::from("key.age")).into()),
-                Holds::Key((id, secret), expires) => Ok(ActiveKey::new(Credentials {
-                    access_key_id: AccessKeyId::parse(id).unwrap(),
-                    secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
-                    session_token: None,
-                    expiration: expires.map(|second| Timestamp::from_second(second).unwrap()),
-                })
-                .into()),
-            }
+            let ((id, secret), token, expires) = match *self.0.lock().unwrap() {
+                Holds::Nothing => return Err(GuardError::Missing(PathBuf::from("key.age")).into()),
+                Holds::Key(key, expires) => (key, None, expires),
+                Holds::Temporary(key) => (key, SessionToken::new("token"), None),
+            };
+            Ok(ActiveKey::new(Credentials {
+                access_key_id: AccessKeyId::parse(id).unwrap(),
+                secret_access_key: SecretAccessKey::new(secret.as_bytes()).unwrap(),
+                session_token: token,
+                expiration: expires.map(|second| Timestamp::from_second(second).unwrap()),
+            })
+            .into())
         }
 
         fn watched(&self) -> Vec<PathBuf> {
@@ -305,6 +332,28 @@ mod tests {
         known(SECOND.0);
         assert_eq!(slot.renew(&store, at(0)).unwrap(), RefreshOutcome::Changed);
         assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), SECOND.0);
+    }
+
+    #[test]
+    fn a_key_that_gets_a_session_token_which_its_route_cannot_send_does_not_replace_the_one_in_use() {
+        let (slot, store) = slot_with(Holds::Key(FIRST, None));
+        let needs = |token| RouteNeeds {
+            route: "heat".to_owned(),
+            dialect: "openstack",
+            key: MacKey { form: KeyForm::Secret, method: SignatureMethod::HmacSha256 },
+            method: MethodOrigin::Dialect,
+            token,
+        };
+        slot.set_needs(vec![needs(TokenPlace::None)]);
+        assert_eq!(slot.renew(&store, at(0)).unwrap(), RefreshOutcome::Changed);
+        store.put(Holds::Temporary(SECOND));
+        let outcome = slot.renew(&store, at(0)).unwrap();
+        let misfit = Misfit::Token { route: "heat".to_owned(), dialect: "openstack" };
+        assert_eq!(outcome, RefreshOutcome::Waiting(Waiting::Misfit(misfit)));
+        assert_eq!(slot.current(at(0)).ok().unwrap().id().as_str(), FIRST.0);
+        slot.set_needs(vec![needs(TokenPlace::Sent)]);
+        assert_eq!(slot.renew(&store, at(0)).unwrap(), RefreshOutcome::Changed);
+        assert!(slot.misfit(needs(TokenPlace::None)).is_some(), "as a reload asks of the key in use");
     }
 
     #[test]

@@ -299,7 +299,7 @@ const fn signing(error: SigningError) -> FaultClass {
         SigningError::Late(_) => service::SIGNER_LATE,
         SigningError::Away => service::SIGNER_AWAY,
         SigningError::TooLong { .. } => service::STRING_TO_SIGN_TOO_LONG,
-        SigningError::Unsupported(_) | SigningError::OtherDialect => service::SIGNATURE_METHOD,
+        SigningError::Unsupported(_) | SigningError::OtherDialect(_) => service::SIGNATURE_METHOD,
         SigningError::Failed => service::SIGNER_FAILED,
     }
 }

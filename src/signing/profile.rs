@@ -8,7 +8,7 @@ use super::dialect::{Dialect, FormMac, PathRule, Place};
 use super::stamp::Stamp;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
-use crate::credentials::SignatureMethod;
+use crate::credentials::{Derivation, KeyForm, MacKey, MethodOrigin, RouteNeeds, SignatureMethod, TokenPlace};
 
 /// How a route's endpoint expects requests to be signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +143,31 @@ impl Profile {
     pub fn stamp(&self, time: RequestTimestamp, random: impl FnOnce() -> [u8; 16]) -> Stamp {
         let nonce = self.dialect.has_room_for_a_nonce().then(|| self.dialect.nonce(random()));
         Stamp { nonce, ..Stamp::at(time) }
+    }
+
+    /// What of a secret, and with which MAC, requests are signed.
+    #[must_use]
+    pub fn mac_key(&self) -> MacKey {
+        let form = match &self.dialect.row().place {
+            Place::Form(form) => match form.mac {
+                FormMac::Chosen | FormMac::Fixed(_) => KeyForm::Secret,
+                FormMac::SecretAndAmpersand => KeyForm::SecretAndAmpersand,
+            },
+            Place::Head(head) => head.derivation.map_or(KeyForm::Secret, Derivation::form),
+        };
+        MacKey { form, method: self.signature_method }
+    }
+
+    /// What a key of the route `route` has to be able to do.
+    #[must_use]
+    pub fn needs(&self, route: &str) -> RouteNeeds {
+        RouteNeeds {
+            route: route.to_owned(),
+            dialect: self.dialect.as_str(),
+            key: self.mac_key(),
+            method: if self.dialect.mac_keys().len() > 1 { MethodOrigin::Chosen } else { MethodOrigin::Dialect },
+            token: if self.dialect.takes_token() { TokenPlace::Sent } else { TokenPlace::None },
+        }
     }
 
     /// Checks that signer and endpoint read the endpoint's path alike.

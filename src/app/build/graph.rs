@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::clients;
 use super::destination::PlatformRoots;
 use super::error::BuildError;
-use super::proofs::{attach_probes, prove};
+use super::proofs::{attach_conditions, prove};
 use super::route_files::RouteFiles;
 use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
 use super::shared_listener::SharedListener;
@@ -105,10 +105,10 @@ impl Graph {
             return Err(errors);
         }
         if before.is_some() {
-            attach_probes(&routes, keys.new.iter().map(|key| &key.slot));
+            attach_conditions(&routes, keys.new.iter().map(|key| &key.slot));
             prove(&keys.new)?;
         }
-        attach_probes(&routes, keys.all.values().map(|key| &key.slot));
+        attach_conditions(&routes, keys.all.values().map(|key| &key.slot));
         let limit = settings.process.bodies;
         let bodies = before.map(|before| &before.bodies);
         let all = bodies.map_or_else(|| ByteBudget::new(limit), |before| before.all().with_limit(limit));

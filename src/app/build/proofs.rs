@@ -1,23 +1,25 @@
-//! Which keys have to be proven before they are used, and by which routes' probes.
+//! What a new key has to be able to do before it is used, and by which routes' probes it is proven.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::BuildError;
+use super::key_needs::needs;
 use super::probe::{Probe, Probes};
 use super::shared_route::SharedRoute;
 use crate::clock;
 use crate::config::settings::Name;
 use crate::credentials::{KeySlot, RefreshOutcome, WatchedKey};
 
-/// From now on these keys have to pass the probes of the routes that they sign for.
-pub(crate) fn attach_probes<'k>(
+/// From now on these keys have to fit the routes that they sign for, and to pass their probes.
+pub(crate) fn attach_conditions<'k>(
     routes: &BTreeMap<Name, SharedRoute>,
     keys: impl IntoIterator<Item = &'k Arc<KeySlot>>,
 ) {
     for slot in keys {
-        let probes = routes.values().filter(|route| Arc::ptr_eq(&route.key, slot)).filter_map(Probe::of);
-        slot.set_proof(Probes::all(probes.collect()));
+        let signs_for = || routes.values().filter(|route| Arc::ptr_eq(&route.key, slot));
+        slot.set_needs(signs_for().map(|route| needs(&route.settings)).collect());
+        slot.set_proof(Probes::all(signs_for().filter_map(Probe::of).collect()));
     }
 }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::error::BuildError;
+use super::key_needs::needs;
 use super::key_stores::key_store;
 use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::{
-    ActiveKey, KeySlot, KeyStore, KeyUnavailable, LoadError, LoadErrorKind, StoreError, Waiting, WatchedKey,
+    KeySlot, KeyStore, KeyUnavailable, LoadError, LoadErrorKind, RouteNeeds, StoreError, Waiting, WatchedKey, misfits,
 };
 use crate::error_chain::causes;
 use crate::guarded_file::directory_of;
@@ -40,11 +41,10 @@ pub(crate) enum AbsentKey {
     IsAFault,
 }
 
-/// Whether a key has to be proven before it is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a key has to be proven before it is used, and what it has to be able to do then.
 enum RequiredProof {
     None,
-    Probe,
+    Probe(Vec<RouteNeeds>),
 }
 
 impl LoadedKeys {
@@ -82,8 +82,9 @@ impl LoadedKeys {
 }
 
 fn required_proof(settings: &Settings, key: &Key) -> RequiredProof {
-    let probed = settings.routes.iter().any(|route| route.key == key.name && route.probe.is_some());
-    if probed { RequiredProof::Probe } else { RequiredProof::None }
+    let routes = || settings.routes.iter().filter(|route| route.key == key.name);
+    let probed = routes().any(|route| route.probe.is_some());
+    if probed { RequiredProof::Probe(routes().map(needs).collect()) } else { RequiredProof::None }
 }
 
 fn load_key(
@@ -95,12 +96,19 @@ fn load_key(
     let store = key_store(key, credentials_directory).map_err(|error| vec![error])?;
     let slot = Arc::new(KeySlot::new(key.name.as_str()));
     let loaded = match proof {
+        // whether it fits is found out when its routes are built
         RequiredProof::None => slot.refresh(store.as_ref()).and_then(|_loaded| refuse_expired(&slot, absent)),
         // no endpoint is called before the process is confined: the thread of the key begins with the proof
-        RequiredProof::Probe => {
-            let expired = |key: &ActiveKey| key.is_expired(clock::now());
-            store.load().and_then(|key| if expired(&key) { Err(Waiting::Expired.into()) } else { Ok(()) })
-        }
+        RequiredProof::Probe(needs) => match store.load() {
+            Ok(key) => {
+                let misfits = misfits(&key, &needs);
+                if !misfits.is_empty() {
+                    return Err(misfits.into_iter().map(LoadError::from).collect());
+                }
+                if key.is_expired(clock::now()) { Err(Waiting::Expired.into()) } else { Ok(()) }
+            }
+            Err(error) => Err(error),
+        },
     };
     let may_come = |error: &LoadError| {
         absent == AbsentKey::MayCome && error.kind() == LoadErrorKind::Unavailable && can_come(store.as_ref())

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
+use super::key_needs::needs;
 use super::shared_key::SharedKey;
 use super::shares::Counters;
-use crate::clock;
 use crate::config::settings::{Name, Route};
-use crate::credentials::{KeySlot, LoadError, LoadErrorKind, SignatureMethod, StoreError};
+use crate::credentials::KeySlot;
 use crate::downstream::{Capacity, Shares};
 use crate::proxy::{DateEvidence, EndpointClock};
 use crate::signing::Profile;
@@ -49,14 +47,16 @@ impl SharedRoute {
     /// Builds what workers share of `route`. As far as it is configured as `before`, it is kept.
     ///
     /// # Errors
-    /// The route has no key, or its key does not compute the signature method; its roots or its host cannot be used.
+    /// The route has no key, or its key cannot sign for it; its roots or its host cannot be used.
     pub(crate) fn build(route: &Route, parts: &mut RouteParts<'_>, before: Option<&Self>) -> Result<Self, BuildError> {
         // first, so that its faults are told even when the key has one
         let known = before.map(|before| &before.calls.destination);
         let destination = destination(route, parts.workers, &mut parts.platform, known)?;
         let key = parts.keys.get(&route.key).ok_or_else(|| BuildError::NoKey { name: route.name.clone() })?;
         let key = Arc::clone(&key.slot);
-        check_method(route, &key).map_err(|source| BuildError::Key { name: route.key.clone(), source })?;
+        if let Some(misfit) = key.misfit(needs(route)) {
+            return Err(BuildError::Key { name: route.key.clone(), source: misfit.into() });
+        }
         let limit = route.limits.in_flight;
         let in_flight = before.map(|before| &before.in_flight);
         let all = in_flight.map_or_else(|| Capacity::new(limit), |before| before.all().with_limit(limit));
@@ -85,28 +85,5 @@ fn endpoint_clock(route: &Route, metrics: &RouteMetrics, before: Option<&Endpoin
     match before {
         Some(before) => clock.knowing_what(before),
         None => clock,
-    }
-}
-
-/// A route asks for a signature method that its key in a token does not allow.
-#[derive(Debug, Error)]
-#[error("it does not compute {}, which `profile.signature_method` of route.{route} asks for", .method.as_str())]
-struct WrongMethod {
-    route: Name,
-    method: SignatureMethod,
-}
-
-impl StoreError for WrongMethod {
-    fn kind(&self) -> LoadErrorKind {
-        LoadErrorKind::Invalid
-    }
-}
-
-/// Refuses a key that is loaded and does not compute the route's signature method.
-fn check_method(route: &Route, key: &KeySlot) -> Result<(), LoadError> {
-    let method = route.profile.signing.signature_method();
-    match key.current(clock::now()) {
-        Ok(key) if !key.signing_key().computes(method) => Err(WrongMethod { route: route.name.clone(), method }.into()),
-        Ok(_) | Err(_) => Ok(()),
     }
 }

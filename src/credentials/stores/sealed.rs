@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::credentials::document::DocumentError;
     use crate::credentials::identity::Recipient;
-    use crate::credentials::key_use::SignatureMethod;
+    use crate::credentials::mac_key::SignatureMethod;
     use crate::credentials::seal::{Existing, seal, write_secret_file};
 
     const DOCUMENT: &[u8] = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",

@@ -4,6 +4,7 @@
 mod row;
 mod rows;
 
+use crate::credentials::{Derivation, KeyForm, MacKey, SignatureMethod};
 use crate::query::Vocabulary;
 
 pub(super) use row::{Field, FormMac, InForm, InHead, Moved, NonceKind, PathRule, Place, Prefix, Row, Spelling, Value};
@@ -123,6 +124,33 @@ impl Dialect {
         }
     }
 
+    /// The keys that it can be signed with: more than one where the MAC is a choice.
+    #[must_use]
+    pub fn mac_keys(self) -> Vec<MacKey> {
+        let with =
+            |form, methods: &[SignatureMethod]| methods.iter().map(|method| MacKey { form, method: *method }).collect();
+        match &self.row().place {
+            Place::Form(form) => match form.mac {
+                FormMac::Chosen => with(KeyForm::Secret, &[SignatureMethod::HmacSha256, SignatureMethod::HmacSha1]),
+                FormMac::Fixed(method) => with(KeyForm::Secret, &[method]),
+                FormMac::SecretAndAmpersand => with(KeyForm::SecretAndAmpersand, &[SignatureMethod::HmacSha1]),
+            },
+            Place::Head(head) => {
+                let form = head.derivation.map_or(KeyForm::Secret, Derivation::form);
+                with(form, &[SignatureMethod::HmacSha256])
+            }
+        }
+    }
+
+    /// Whether the session token of temporary credentials has a place in its requests.
+    #[must_use]
+    pub fn takes_token(self) -> bool {
+        match &self.row().place {
+            Place::Form(form) => form.parameters.iter().any(|(_, value)| *value == Value::Token),
+            Place::Head(head) => head.fields.iter().any(|(_, field)| *field == Field::Token),
+        }
+    }
+
     pub(super) const fn row(self) -> &'static Row {
         match self {
             Self::AwsV2 => &rows::AWS_V2,
@@ -160,6 +188,28 @@ mod tests {
         assert_eq!(Dialect::TencentV1.nonce([0; 16]), "1");
         assert_eq!(Dialect::TencentV1.nonce([0xff; 16]), "2147483647");
         assert_eq!(Dialect::AlibabaRpc.nonce([0; 16]), "00000000-0000-4000-8000-000000000000");
+    }
+
+    #[test]
+    fn openstack_nifcloud_and_cloudstack_have_no_place_for_a_session_token() {
+        let without: Vec<_> = Dialect::ALL.into_iter().filter(|dialect| !dialect.takes_token()).collect();
+        assert_eq!(without, [Dialect::OpenStack, Dialect::Nifcloud, Dialect::CloudStack]);
+    }
+
+    #[test]
+    fn the_keys_of_a_dialect_are_those_that_its_requests_are_signed_with() {
+        let key = |form, method| MacKey { form, method };
+        let (sha256, sha1) = (SignatureMethod::HmacSha256, SignatureMethod::HmacSha1);
+        for (dialect, keys) in [
+            (Dialect::AwsV2, vec![key(KeyForm::Secret, sha256), key(KeyForm::Secret, sha1)]),
+            (Dialect::OpenStack, vec![key(KeyForm::Secret, sha256)]),
+            (Dialect::CloudStack, vec![key(KeyForm::Secret, sha1)]),
+            (Dialect::AlibabaRpc, vec![key(KeyForm::SecretAndAmpersand, sha1)]),
+            (Dialect::AwsV4, vec![key(KeyForm::Aws4AndSecret, sha256)]),
+            (Dialect::Volcengine, vec![key(KeyForm::Secret, sha256)]),
+        ] {
+            assert_eq!(dialect.mac_keys(), keys, "{dialect:?}");
+        }
     }
 
     #[test]

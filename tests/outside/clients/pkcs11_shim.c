@@ -1,6 +1,7 @@
 /* A PKCS#11 module in front of SoftHSM that notes every login, and fails when it is told to by a file in $SHIM_DIRECTORY:
  *
  *   logins   a line is added for every C_Login
+ *   signs    a line is added for every C_SignInit
  *   lose     holds a return value (hexadecimal): the next C_SignInit returns it, once
  *   absent   while it is there, no slot has a token, and C_SignInit finds the device removed
  *   stall    while it is there, C_SignInit does not return
@@ -41,16 +42,21 @@ static rv get_slot_list(unsigned char with_token, unsigned long *slots, unsigned
     return ((rv(*)(unsigned char, unsigned long *, unsigned long *))real.functions[GET_SLOT_LIST])(with_token, slots, count);
 }
 
-static rv login(unsigned long session, unsigned long user, unsigned char *pin, unsigned long length) {
-    FILE *file = fopen(path("logins"), "a");
+static void note(const char *name) {
+    FILE *file = fopen(path(name), "a");
     if (file != NULL) {
-        fputs("login\n", file);
+        fputs("called\n", file);
         fclose(file);
     }
+}
+
+static rv login(unsigned long session, unsigned long user, unsigned char *pin, unsigned long length) {
+    note("logins");
     return ((rv(*)(unsigned long, unsigned long, unsigned char *, unsigned long))real.functions[LOGIN])(session, user, pin, length);
 }
 
 static rv sign_init(unsigned long session, void *mechanism, unsigned long key) {
+    note("signs");
     while (is_there("stall")) {
         usleep(5000);
     }

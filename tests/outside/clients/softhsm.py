@@ -79,7 +79,15 @@ environment = [{names}]
     @property
     def logins(self):
         """How often anybody tried a PIN through the shim."""
-        path = self.directory / "logins"
+        return self._noted("logins")
+
+    @property
+    def signs(self):
+        """How often the token was asked for a MAC through the shim."""
+        return self._noted("signs")
+
+    def _noted(self, name):
+        path = self.directory / name
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     @property

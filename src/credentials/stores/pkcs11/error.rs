@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cryptoki::error::{Error as CryptokiError, RvError};
 use thiserror::Error;
 
+use crate::credentials::mac_key::{KeyForm, SignatureMethod};
 use crate::credentials::store::LoadErrorKind;
 use crate::guarded_file::GuardError;
 
@@ -116,13 +117,29 @@ pub enum TokenError {
         /// The address of the token or key.
         object: String,
     },
-    /// The key computes no MAC of Signature Version 2.
-    #[error("the key with {object} computes neither HMAC-SHA256 nor HMAC-SHA1 for us")]
+    /// The key computes none of the MACs that it is for.
+    #[error("the key with {object} does not compute {} for us", any_of(.form.methods()))]
     NoMac {
         /// The address of the token or key.
         object: String,
-        /// The token's error code for HMAC-SHA256.
+        /// What it is of the secret.
+        form: KeyForm,
+        /// The token's error code for the first of the MACs.
         source: Said,
+    },
+    /// The key is to sign what only a key of another form signs.
+    #[error("the key with {object} is {}, and signs for no dialect that needs another key", .form.in_words())]
+    OtherDialect {
+        /// The address of the token or key.
+        object: String,
+        /// What it is of the secret.
+        form: KeyForm,
+    },
+    /// An imported key computes another MAC than its dialect has.
+    #[error("it does not compute {method}, which the dialect is signed with: choose another --key-type")]
+    NotComputed {
+        /// The MAC.
+        method: &'static str,
     },
     /// The key computes wrong MACs.
     #[error("the token computes {method} wrongly: {what}")]
@@ -132,6 +149,9 @@ pub enum TokenError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The secret is as long as secrets may be, and its dialect puts something before or behind it.
+    #[error("the secret is too long for this dialect")]
+    TooLong,
     /// There is a key with this label or id already.
     #[error("the token already has a secret key with {object}: choose another `object` and `id`, or remove it first")]
     Exists {
@@ -168,6 +188,9 @@ impl TokenError {
             | Self::ManyKeys { .. }
             | Self::Readable { .. }
             | Self::NoMac { .. }
+            | Self::OtherDialect { .. }
+            | Self::NotComputed { .. }
+            | Self::TooLong
             | Self::WrongMac { .. }
             | Self::Exists { .. }
             | Self::Unfaithful(_) => LoadErrorKind::Invalid,
@@ -189,12 +212,19 @@ impl TokenError {
             | Self::ManyKeys { .. }
             | Self::Readable { .. }
             | Self::NoMac { .. }
+            | Self::OtherDialect { .. }
+            | Self::NotComputed { .. }
+            | Self::TooLong
             | Self::WrongMac { .. }
             | Self::Exists { .. }
             | Self::Unfaithful(_)
             | Self::Call { .. } => false,
         }
     }
+}
+
+fn any_of(methods: &[SignatureMethod]) -> String {
+    methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(" or ")
 }
 
 /// Names the call that failed, for `map_err`.

@@ -7,23 +7,32 @@ use zeroize::Zeroize as _;
 use super::error::{TokenError, call};
 use super::module;
 use super::open::{self, KeyFacts, PROBE};
+use crate::credentials::mac_key::{KeyForm, SignatureMethod};
 use crate::credentials::secret::SecretAccessKey;
 use crate::credentials::signing_key::SigningKey;
 use crate::credentials::stores::token_location::{KeyType, ReadableSecret, TokenAddress, TokenKey};
 
-/// Makes a key in the token that can only sign: it cannot be read, wrapped or changed. Before this returns, the key is
+/// Makes a key in the token that can only sign: it cannot be read, wrapped or changed. What of the secret it is, the
+/// label of the address says; it has to compute one of the MACs `any_of` at least. Before this returns, the key is
 /// tested against the secret; a key that computes other MACs is removed again.
 ///
 /// # Errors
 /// [`TokenError`]; in particular [`TokenError::Exists`] for a key with the address's label or id.
-pub fn import(key: &TokenKey, key_type: KeyType, secret: &SecretAccessKey) -> Result<KeyFacts, TokenError> {
+pub fn import(
+    key: &TokenKey,
+    key_type: KeyType,
+    any_of: &[SignatureMethod],
+    secret: &SecretAccessKey,
+) -> Result<KeyFacts, TokenError> {
+    let form = KeyForm::of_label(key.address.object.as_deref().unwrap_or_default());
+    let secret = &form.of_secret(secret).ok_or(TokenError::TooLong)?;
     let context = module::load(&key.module)?;
     let (slot, info) = module::find_token(&context, &key.address)?;
     let session = context.open_rw_session(slot).map_err(call("no session that may write can be opened"))?;
     open::log_in(&session, &info, key)?;
     refuse_existing(&session, &key.address)?;
     let object = create(&session, &key.address, key_type, secret)?;
-    match prove(&session, object, key, secret) {
+    match prove(&session, object, key, (form, secret)).and_then(|tested| refuse_others(tested, any_of)) {
         Ok(tested) => Ok(open::facts(&info, &key.address, &tested)),
         Err(error) => {
             session.destroy_object(object).map_err(call("the key cannot be used, nor removed again"))?;
@@ -88,13 +97,13 @@ fn prove(
     session: &Session,
     object: ObjectHandle,
     key: &TokenKey,
-    secret: &SecretAccessKey,
+    (form, secret): (KeyForm, &SecretAccessKey),
 ) -> Result<open::Tested, TokenError> {
     let address = &key.address;
     if key.readable == ReadableSecret::Refuse {
         open::refuse_readable(session, object, address)?;
     }
-    let tested = open::self_test(session, object, address)?;
+    let tested = open::self_test(session, object, address, form)?;
     let expected = SigningKey::new(secret);
     let signed = tested.macs.iter().find(|(method, mac)| !expected.verifies(*method, PROBE, mac.as_bytes()));
     match signed {
@@ -103,5 +112,14 @@ fn prove(
             what: "it is not the MAC of the key that was imported",
         }),
         None => Ok(tested),
+    }
+}
+
+/// Refuses a key that computes MACs, and not those that are wanted.
+fn refuse_others(tested: open::Tested, any_of: &[SignatureMethod]) -> Result<open::Tested, TokenError> {
+    let computes = |method: &SignatureMethod| tested.macs.iter().any(|(computed, _)| computed == method);
+    match any_of {
+        [wanted, ..] if !any_of.iter().any(computes) => Err(TokenError::NotComputed { method: wanted.as_str() }),
+        _ => Ok(tested),
     }
 }

@@ -14,9 +14,12 @@ use thiserror::Error;
 use super::error::{TokenError, call, is_loss};
 use super::module;
 use super::open::{self, KeyFacts, Opened};
-use crate::credentials::key_use::SignatureMethod;
+use crate::credentials::derived_keys::{DerivedKey, DerivedKeys};
+use crate::credentials::key_use::{KeyScope, KeyUse};
+use crate::credentials::mac_key::KeyForm;
 use crate::credentials::signing_key::Mac;
-use crate::credentials::stores::token_location::TokenKey;
+use crate::credentials::stack::{burn_frames, burn_stack};
+use crate::credentials::stores::token_location::{TokenAddress, TokenKey};
 
 /// The wait after a failed attempt to open the key; it doubles with each further failure.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -58,6 +61,8 @@ struct Seated {
     generation: u64,
     session: Session,
     object: ObjectHandle,
+    form: KeyForm,
+    derived: Arc<DerivedKeys>,
 }
 
 /// Why a message was not signed.
@@ -112,17 +117,18 @@ impl Keeper {
     ///
     /// # Errors
     /// [`Unsigned`].
-    pub fn sign(&self, seat: &mut Seat, method: SignatureMethod, message: &[u8]) -> Result<Mac, Unsigned> {
-        match self.try_to_sign(seat, method, message) {
-            Err(Unsigned::Lost(_)) => self.try_to_sign(seat, method, message),
+    pub fn sign(&self, seat: &mut Seat, key: &KeyUse, message: &[u8]) -> Result<Mac, Unsigned> {
+        match self.try_to_sign(seat, key, message) {
+            Err(Unsigned::Lost(_)) => self.try_to_sign(seat, key, message),
             done @ (Ok(_) | Err(Unsigned::Away(_) | Unsigned::Failed(_))) => done,
         }
     }
 
-    fn try_to_sign(&self, seat: &mut Seat, method: SignatureMethod, message: &[u8]) -> Result<Mac, Unsigned> {
+    fn try_to_sign(&self, seat: &mut Seat, key: &KeyUse, message: &[u8]) -> Result<Mac, Unsigned> {
         let seated = self.take(seat)?;
-        let generation = seated.generation;
-        let error = match open::sign(&seated.session, seated.object, method, message) {
+        let (generation, method) = (seated.generation, key.mac_key().method);
+        refuse_other_form(seated.form, key, &self.key.address).map_err(Unsigned::Failed)?;
+        let error = match seated.mac(key, message) {
             Ok(Some(mac)) => return Ok(mac),
             Ok(None) => {
                 let what = "it has another length";
@@ -158,6 +164,32 @@ impl Keeper {
     }
 }
 
+impl Seated {
+    fn mac(&self, key: &KeyUse, message: &[u8]) -> Result<Option<Mac>, CryptokiError> {
+        let KeyUse::Derived(scope) = key else {
+            return open::sign(&self.session, self.object, key.mac_key().method, message);
+        };
+        let mac = match self.derived.mac(scope, message) {
+            Some(mac) => mac,
+            None => {
+                let derivation = self.derive(scope);
+                burn_stack();
+                let Some(new) = derivation? else { return Ok(None) };
+                self.derived.keep(new, message)
+            }
+        };
+        burn_frames();
+        Ok(Some(Mac::Sha256(mac)))
+    }
+
+    /// Has the token sign the day, and derives the key from that.
+    #[inline(never)]
+    fn derive(&self, scope: &KeyScope) -> Result<Option<DerivedKey>, CryptokiError> {
+        let first = open::sign_day(&self.session, self.object, &scope.date)?;
+        Ok(first.map(|first| DerivedKey::after_first(&first, scope)))
+    }
+}
+
 impl Inner {
     const fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
@@ -172,10 +204,10 @@ impl Inner {
         }
         let opened = self.take(key).map_err(Unsigned::Away)?;
         let session = opened.context.open_ro_session(opened.slot);
-        let object = opened.object;
+        let (object, form, derived) = (opened.object, opened.facts.form, opened.derived.share());
         self.state = State::Open(opened);
         match session {
-            Ok(session) => Ok(Seated { generation: self.generation, session, object }),
+            Ok(session) => Ok(Seated { generation: self.generation, session, object, form, derived }),
             Err(source) => {
                 let error = Arc::new(call("no session with the token can be opened")(source));
                 self.lose(self.generation, &error);
@@ -250,4 +282,39 @@ impl Inner {
 
 fn not_signed(source: CryptokiError) -> TokenError {
     call("the token does not sign")(source)
+}
+
+/// Refuses what a key of this form is not for. The process that faces the network asks for no such thing unless somebody
+/// has taken it over: with the MACs of days to come, he would have the keys of `aws-v4` for those days.
+fn refuse_other_form(form: KeyForm, key: &KeyUse, address: &TokenAddress) -> Result<(), TokenError> {
+    if key.mac_key().form == form {
+        return Ok(());
+    }
+    Err(TokenError::OtherDialect { object: address.object_in_words(), form })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::key_use::Derivation;
+    use crate::credentials::mac_key::SignatureMethod;
+
+    #[test]
+    fn a_device_s_process_signs_nothing_but_what_the_form_of_its_key_is_for() {
+        let scope =
+            |derivation| KeyScope { derivation, date: *b"20270101", region: "us-east-1".into(), service: "iam".into() };
+        let uses = [
+            (KeyForm::Secret, KeyUse::Secret(SignatureMethod::HmacSha256)),
+            (KeyForm::Secret, KeyUse::Secret(SignatureMethod::HmacSha1)),
+            (KeyForm::Secret, KeyUse::Derived(Box::new(scope(Derivation::Volcengine)))),
+            (KeyForm::SecretAndAmpersand, KeyUse::SecretAndAmpersand),
+            (KeyForm::Aws4AndSecret, KeyUse::Derived(Box::new(scope(Derivation::Aws4)))),
+        ];
+        for has in [KeyForm::Secret, KeyForm::SecretAndAmpersand, KeyForm::Aws4AndSecret] {
+            for (form, key) in &uses {
+                let refused = refuse_other_form(has, key, &TokenAddress::default());
+                assert_eq!(refused.is_ok(), has == *form, "{has:?}: {key:?}");
+            }
+        }
+    }
 }

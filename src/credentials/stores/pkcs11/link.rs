@@ -1,5 +1,6 @@
 //! The parent's side of the signing socket: any thread sends requests, and one thread receives the answers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,7 +89,7 @@ impl SigningQueue for TokenLink {
         let number = self.shared.lock().enter(answer, self.shared.longest_queue)?;
         let patience = u64::try_from(request.patience.as_nanos()).unwrap_or(u64::MAX);
         let until = message::now().saturating_add(patience);
-        let packet = Request { number, until, method: request.method, message: request.message }.write();
+        let packet = Request { number, until, key: Cow::Borrowed(request.key), message: request.message }.write();
         // the kernel's buffer is a queue, too: waiting for space in it would block the worker
         let sent = loop {
             match send(&self.shared.socket, &packet, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {

@@ -1,22 +1,27 @@
 //! The messages of the signing socket, one per packet.
 //!
 //! ```text
-//! request   number, u64 | deadline, u64   | 1 HmacSHA1, 2 HmacSHA256 | the message
+//! request   number, u64 | deadline, u64 | 1 the secret with HmacSHA1, 2 with HmacSHA256, 3 the secret and `&` | message
+//!           number, u64 | deadline, u64 | 4 a key derived as by AWS, 5 as by Volcengine | scope | message
+//! scope     date, 8 digits | length, u8 | region | length, u8 | service
 //! reply     number, u64 | 0 | the MAC
 //!           number, u64 | 1 late, 2 away, 3 failed | the error, UTF-8
 //! ```
 //!
 //! Numbers are little-endian; times are nanoseconds of the system's monotonic clock, which all its processes share.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::credentials::key_use::SignatureMethod;
+use crate::credentials::key_use::{Derivation, KeyScope, KeyUse};
+use crate::credentials::mac_key::SignatureMethod;
 use crate::credentials::signing_key::Mac;
 
-/// The length of a request without its message, in bytes.
-pub(super) const REQUEST_HEAD: usize = 17;
+/// The greatest length of a request without its message, in bytes.
+pub(super) const REQUEST_HEAD: usize = 17 + 8 + 2 * 256;
 
 /// The longest reply, in bytes.
 pub(super) const LONGEST_REPLY: usize = 1024;
@@ -24,11 +29,11 @@ pub(super) const LONGEST_REPLY: usize = 1024;
 const REPLY_HEAD: usize = 9;
 
 /// A message to sign.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Request<'a> {
     pub(super) number: u64,
     pub(super) until: u64,
-    pub(super) method: SignatureMethod,
+    pub(super) key: Cow<'a, KeyUse>,
     pub(super) message: &'a [u8],
 }
 
@@ -54,10 +59,12 @@ impl<'a> Request<'a> {
         let mut packet = Vec::with_capacity(REQUEST_HEAD.saturating_add(self.message.len()));
         packet.extend_from_slice(&self.number.to_le_bytes());
         packet.extend_from_slice(&self.until.to_le_bytes());
-        packet.push(match self.method {
-            SignatureMethod::HmacSha1 => 1,
-            SignatureMethod::HmacSha256 => 2,
-        });
+        match &*self.key {
+            KeyUse::Secret(SignatureMethod::HmacSha1) => packet.push(1),
+            KeyUse::Secret(SignatureMethod::HmacSha256) => packet.push(2),
+            KeyUse::SecretAndAmpersand => packet.push(3),
+            KeyUse::Derived(scope) => write_scope(scope, &mut packet),
+        }
         packet.extend_from_slice(self.message);
         packet
     }
@@ -65,14 +72,45 @@ impl<'a> Request<'a> {
     pub(super) fn read(packet: &'a [u8]) -> Option<Self> {
         let (number, rest) = packet.split_first_chunk::<8>()?;
         let (until, rest) = rest.split_first_chunk::<8>()?;
-        let (method, message) = rest.split_first()?;
-        let method = match method {
-            1 => SignatureMethod::HmacSha1,
-            2 => SignatureMethod::HmacSha256,
+        let (tag, rest) = rest.split_first()?;
+        let (key, message) = match tag {
+            1 => (KeyUse::Secret(SignatureMethod::HmacSha1), rest),
+            2 => (KeyUse::Secret(SignatureMethod::HmacSha256), rest),
+            3 => (KeyUse::SecretAndAmpersand, rest),
+            4 => read_scope(Derivation::Aws4, rest)?,
+            5 => read_scope(Derivation::Volcengine, rest)?,
             _ => return None,
         };
-        Some(Self { number: u64::from_le_bytes(*number), until: u64::from_le_bytes(*until), method, message })
+        let (number, until) = (u64::from_le_bytes(*number), u64::from_le_bytes(*until));
+        Some(Self { number, until, key: Cow::Owned(key), message })
     }
+}
+
+fn write_scope(scope: &KeyScope, packet: &mut Vec<u8>) {
+    packet.push(match scope.derivation {
+        Derivation::Aws4 => 4,
+        Derivation::Volcengine => 5,
+    });
+    packet.extend_from_slice(&scope.date);
+    for word in [&scope.region, &scope.service] {
+        // a profile has shorter ones; if it had not, the endpoint would refuse the signature
+        let length = u8::try_from(word.len()).unwrap_or(u8::MAX);
+        packet.push(length);
+        packet.extend(word.bytes().take(length.into()));
+    }
+}
+
+/// The scope, and the message behind it.
+fn read_scope(derivation: Derivation, packet: &[u8]) -> Option<(KeyUse, &[u8])> {
+    fn word(packet: &[u8]) -> Option<(Arc<str>, &[u8])> {
+        let (length, rest) = packet.split_first()?;
+        let (word, rest) = rest.split_at_checked(usize::from(*length))?;
+        Some((std::str::from_utf8(word).ok()?.into(), rest))
+    }
+    let (date, rest) = packet.split_first_chunk()?;
+    let (region, rest) = word(rest)?;
+    let (service, message) = word(rest)?;
+    Some((KeyUse::Derived(Box::new(KeyScope { derivation, date: *date, region, service })), message))
 }
 
 impl Reply {
@@ -121,10 +159,22 @@ mod tests {
 
     #[test]
     fn a_request_is_read_as_it_was_written() {
-        for method in [SignatureMethod::HmacSha1, SignatureMethod::HmacSha256] {
+        let derived = |derivation, region: &str| {
+            let scope = KeyScope { derivation, date: *b"20270101", region: region.into(), service: "iam".into() };
+            KeyUse::Derived(Box::new(scope))
+        };
+        for key in [
+            KeyUse::Secret(SignatureMethod::HmacSha1),
+            KeyUse::Secret(SignatureMethod::HmacSha256),
+            KeyUse::SecretAndAmpersand,
+            derived(Derivation::Aws4, "us-east-1"),
+            derived(Derivation::Volcengine, &"x".repeat(255)),
+        ] {
             for message in [&b""[..], b"POST\nhost\n/\nAction=ListJobs"] {
-                let request = Request { number: 1 << 40, until: u64::MAX, method, message };
-                assert_eq!(Request::read(&request.write()), Some(request));
+                let request = Request { number: 1 << 40, until: u64::MAX, key: Cow::Borrowed(&key), message };
+                let packet = request.write();
+                assert!(packet.len() <= REQUEST_HEAD + message.len());
+                assert_eq!(Request::read(&packet), Some(request));
             }
         }
     }
@@ -146,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_told_from_one() {
-        for packet in [&b""[..], b"12345678", b"1234567812345678", b"1234567812345678\x03message"] {
+        let cut = b"1234567812345678\x0420270101\x09us-east-1\x04iam";
+        for packet in [&b""[..], b"12345678", b"1234567812345678", b"1234567812345678\x06message", cut] {
             assert_eq!(Request::read(packet), None);
         }
         let with = |status: u8, length: usize| [&[0; 8][..], &[status], &vec![0; length]].concat();

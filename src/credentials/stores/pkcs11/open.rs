@@ -1,5 +1,7 @@
 //! Opens the key of an address and tests that it signs: token, login, object, checks, self-test.
 
+use std::sync::Arc;
+
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -7,11 +9,13 @@ use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectClass, Obj
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::error::{TokenError, call, is_gone, is_unsupported};
 use super::module::find_token;
 use super::pin;
-use crate::credentials::key_use::SignatureMethod;
+use crate::credentials::derived_keys::DerivedKeys;
+use crate::credentials::mac_key::{KeyForm, SignatureMethod};
 use crate::credentials::signing_key::Mac;
 use crate::credentials::stores::token_location::{ReadableSecret, TokenAddress, TokenKey, hex};
 
@@ -23,6 +27,8 @@ pub(super) const PROBE: &[u8] = b"countersign: does this key sign?";
 pub struct KeyFacts {
     /// The token's serial number, the object, and the beginning of a MAC: this text is different for every key.
     pub key: String,
+    /// What it is of the secret.
+    pub form: KeyForm,
     /// Which MACs it computes.
     pub methods: Vec<String>,
 }
@@ -35,6 +41,24 @@ pub(super) struct Opened {
     pub(super) slot: Slot,
     pub(super) object: ObjectHandle,
     pub(super) facts: KeyFacts,
+    /// The keys that were derived from it since it was opened.
+    pub(super) derived: DayKeys,
+}
+
+/// Derived keys, which are forgotten when the key that they came from is closed. Sessions of other threads still refer
+/// to them then.
+pub(super) struct DayKeys(Arc<DerivedKeys>);
+
+impl DayKeys {
+    pub(super) fn share(&self) -> Arc<DerivedKeys> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for DayKeys {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
 }
 
 /// Opens the key.
@@ -46,8 +70,24 @@ pub(super) fn open(context: &Pkcs11, key: &TokenKey) -> Result<Opened, TokenErro
     if key.readable == ReadableSecret::Refuse {
         refuse_readable(&session, object, &key.address)?;
     }
-    let facts = facts(&info, &key.address, &self_test(&session, object, &key.address)?);
-    Ok(Opened { context: context.clone(), session, slot, object, facts })
+    let form = form(&session, object, &key.address)?;
+    let facts = facts(&info, &key.address, &self_test(&session, object, &key.address, form)?);
+    let derived = DayKeys(Arc::new(DerivedKeys::new()));
+    Ok(Opened { context: context.clone(), session, slot, object, facts, derived })
+}
+
+/// What the key is of its secret, as its label says.
+fn form(session: &Session, object: ObjectHandle, address: &TokenAddress) -> Result<KeyForm, TokenError> {
+    if let Some(label) = &address.object {
+        return Ok(KeyForm::of_label(label));
+    }
+    let attributes = session.get_attributes(object, &[AttributeType::Label]);
+    let attributes = attributes.map_err(call("the token does not say the label of the key"))?;
+    let label = attributes.into_iter().find_map(|attribute| match attribute {
+        Attribute::Label(label) => Some(label),
+        _ => None,
+    });
+    Ok(KeyForm::of_label(&String::from_utf8_lossy(&label.unwrap_or_default())))
 }
 
 /// Logs in, unless the process is logged in already.
@@ -114,23 +154,29 @@ pub(super) fn refuse_readable(
 
 /// The MACs over [`PROBE`] that the key computes: at least one.
 pub(super) struct Tested {
+    pub(super) form: KeyForm,
     pub(super) macs: Vec<(SignatureMethod, Mac)>,
 }
 
-/// Has the key sign twice with each MAC.
-pub(super) fn self_test(session: &Session, object: ObjectHandle, address: &TokenAddress) -> Result<Tested, TokenError> {
+/// Has the key sign twice with each MAC that keys of its form are for.
+pub(super) fn self_test(
+    session: &Session,
+    object: ObjectHandle,
+    address: &TokenAddress,
+    form: KeyForm,
+) -> Result<Tested, TokenError> {
     let (mut macs, mut unsupported) = (Vec::new(), None);
-    for method in [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1] {
-        match sign_twice(session, object, method)? {
-            Ok(mac) => macs.push((method, mac)),
+    for method in form.methods() {
+        match sign_twice(session, object, *method)? {
+            Ok(mac) => macs.push((*method, mac)),
             Err(error) => unsupported = unsupported.or(Some(error)),
         }
     }
     match unsupported {
         Some(source) if macs.is_empty() => {
-            Err(TokenError::NoMac { object: address.object_in_words(), source: source.into() })
+            Err(TokenError::NoMac { object: address.object_in_words(), form, source: source.into() })
         }
-        Some(_) | None => Ok(Tested { macs }),
+        Some(_) | None => Ok(Tested { form, macs }),
     }
 }
 
@@ -159,7 +205,11 @@ fn sign_twice(
 pub(super) fn facts(info: &TokenInfo, address: &TokenAddress, tested: &Tested) -> KeyFacts {
     let beginning = tested.macs.first().and_then(|(_, mac)| mac.as_bytes().get(..8)).unwrap_or_default();
     let key = format!("{} {} {}", info.serial_number(), address.object_in_words(), hex(beginning));
-    KeyFacts { key, methods: tested.macs.iter().map(|(method, _)| method.as_str().to_owned()).collect() }
+    KeyFacts {
+        key,
+        form: tested.form,
+        methods: tested.macs.iter().map(|(method, _)| method.as_str().to_owned()).collect(),
+    }
 }
 
 /// The MAC of `message`; `None` if its length is wrong.
@@ -178,4 +228,15 @@ pub(super) fn sign(
         SignatureMethod::HmacSha256 => <[u8; 32]>::try_from(mac).ok().map(Mac::Sha256),
         SignatureMethod::HmacSha1 => <[u8; 20]>::try_from(mac).ok().map(Mac::Sha1),
     })
+}
+
+/// The MAC of a day, from which the day's keys are derived; `None` if its length is wrong. It is a secret: the caller
+/// overwrites the stack.
+pub(super) fn sign_day(
+    session: &Session,
+    object: ObjectHandle,
+    date: &[u8; 8],
+) -> Result<Option<Zeroizing<[u8; 32]>>, CryptokiError> {
+    let mac = Zeroizing::new(session.sign(&Mechanism::Sha256Hmac, object, date)?);
+    Ok(mac.as_slice().try_into().ok().map(Zeroizing::new))
 }

@@ -16,6 +16,7 @@ use super::keeper::{Keeper, Seat, Unsigned};
 use super::message::{self, Answer, REQUEST_HEAD, Reply, Request};
 use super::store::Loaded;
 use crate::credentials::agent::Fetch;
+use crate::credentials::signer::LONGEST_DERIVED;
 use crate::credentials::store::{LoadError, LoadErrorKind, StoreError};
 use crate::credentials::stores::token_location::TokenKey;
 use crate::error_chain::causes;
@@ -84,7 +85,8 @@ pub fn serve(keeper: &Arc<Keeper>, socket: OwnedFd) -> io::Result<()> {
 }
 
 fn answer_requests(keeper: &Keeper, socket: &OwnedFd) {
-    let mut packet = vec![0; REQUEST_HEAD.saturating_add(keeper.key().max_message)];
+    let longest = keeper.key().max_message.max(LONGEST_DERIVED);
+    let mut packet = vec![0; REQUEST_HEAD.saturating_add(longest)];
     let mut seat = Seat::default();
     loop {
         let length = match recv(socket, packet.as_mut_slice(), RecvFlags::TRUNC) {
@@ -108,7 +110,7 @@ fn answer(keeper: &Keeper, seat: &mut Seat, request: &Request<'_>) -> Answer {
         return Answer::Late;
     }
     // a panic fails this request only, but may have left an operation active in the session
-    let signed = catch_unwind(AssertUnwindSafe(|| keeper.sign(seat, request.method, request.message)));
+    let signed = catch_unwind(AssertUnwindSafe(|| keeper.sign(seat, &request.key, request.message)));
     match signed {
         Ok(Ok(mac)) => Answer::Signed(mac),
         Ok(Err(error @ (Unsigned::Away(_) | Unsigned::Lost(_)))) => Answer::Away(causes(&error)),

@@ -14,8 +14,10 @@ use super::link::{Presence, TokenLink};
 use super::open::KeyFacts;
 use crate::credentials::access_key::{AccessKeyId, ActiveKey};
 use crate::credentials::agent::{Agent, AgentError, Order, OrderError, RemoteStore, packet_sockets};
-use crate::credentials::key_use::SignatureMethod;
-use crate::credentials::signer::{AnswerSlot, RemoteLimits, RemoteSigner, SigningError, SigningQueue, SigningRequest};
+use crate::credentials::mac_key::SignatureMethod;
+use crate::credentials::signer::{
+    AnswerSlot, RemoteKey, RemoteLimits, RemoteSigner, SigningError, SigningQueue, SigningRequest,
+};
 use crate::credentials::store::{FILE_POLL, KeyStore, LoadError, LoadErrorKind, StoreError};
 use crate::credentials::store_kind::StoreKind;
 use crate::credentials::stores::token_location::TokenKey;
@@ -151,10 +153,11 @@ impl KeyStore for TokenStore {
         self.queue.link.note(if asked.is_ok() { Presence::Present } else { Presence::Away });
         let limits = RemoteLimits { deadline: self.deadline, message: self.key.max_message };
         let queue: Arc<AgentQueue> = Arc::clone(&self.queue);
-        let KeyFacts { key, methods } = asked?;
+        let KeyFacts { key: name, form, methods } = asked?;
         let both = [SignatureMethod::HmacSha256, SignatureMethod::HmacSha1];
         let methods = both.into_iter().filter(|method| methods.iter().any(|name| name == method.as_str())).collect();
-        Ok(ActiveKey::remote(self.id.clone(), RemoteSigner::new(queue, &key, methods, limits)))
+        let key = RemoteKey { name, form, methods };
+        Ok(ActiveKey::remote(self.id.clone(), RemoteSigner::new(queue, key, limits)))
     }
 
     fn watched(&self) -> Vec<PathBuf> {
