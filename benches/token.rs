@@ -78,12 +78,12 @@ fn measure(directory: &Path) {
     let held = SigningKey::new(&secret);
     group.bench_function("key in memory", |bencher| bencher.iter(|| held.mac(METHOD, &MESSAGE)));
 
-    import(&key, KeyType::GenericSecret, &secret).unwrap();
+    import(&key, KeyType::GenericSecret, &[METHOD], &secret).unwrap();
     let keeper = Keeper::new(key.clone());
     keeper.load().unwrap();
     let mut seat = Seat::default();
     group.bench_function("SoftHSM, same process", |bencher| {
-        bencher.iter(|| keeper.sign(&mut seat, METHOD, &MESSAGE).unwrap());
+        bencher.iter(|| keeper.sign(&mut seat, &METHOD.into(), &MESSAGE).unwrap());
     });
 
     let environment = vec![("SOFTHSM2_CONF".into(), directory.join("softhsm2.conf").into())];
