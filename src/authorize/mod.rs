@@ -24,7 +24,7 @@ pub use condition::{Condition, Test};
 pub use evidence::{Evidence, Method};
 pub use identity::ClientIdentity;
 pub use observed_calls::ObservedCalls;
-pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern, Spelling};
+pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern, Spelling, is_safe_to_repeat};
 pub use policy::{Authorized, Decision, Denied, Policy};
 pub use rate::{RateLimit, Throttled};
 pub use rule::{Effect, Misspelled, Rule, RuleId, RuleList, Verdict, judge};

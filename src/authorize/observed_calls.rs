@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::query::Action;
 use crate::query::folded::Folded;
+use crate::query::{Action, Vocabulary};
 
 /// How many different calls are kept. Clients choose the Actions, so without a limit they could fill the memory.
 const MAX_CALLS: usize = 10_000;
@@ -34,11 +34,12 @@ struct Usage {
 }
 
 impl ObservedCalls {
-    /// Adds a call. `client` and `route` are names from the configuration.
+    /// Adds a call. `client` and `route` are names from the configuration, and `vocabulary` is that of the route.
     pub fn add<'p>(
         &mut self,
         client: &str,
         route: &str,
+        vocabulary: &Vocabulary,
         action: &Action,
         parameters: impl IntoIterator<Item = &'p str>,
     ) {
@@ -49,7 +50,8 @@ impl ObservedCalls {
         }
         let usage = self.calls.entry(call).or_default();
         usage.count = usage.count.saturating_add(1);
-        for name in parameters {
+        // every call has those that say what is called, so naming them would tell nothing
+        for name in parameters.into_iter().filter(|name| !vocabulary.says_what_is_called(name)) {
             if usage.parameters.len() >= MAX_PARAMETERS {
                 break;
             }
@@ -89,13 +91,7 @@ impl ObservedCalls {
         let _infallible = writeln!(text, "[[client.{client}.rule]]\neffect = \"allow\"\nactions = [");
         for (call, usage) in self.calls.iter().filter(|(call, _)| call.client == client) {
             let _infallible = write!(text, "  \"{}:{}\", # {}", call.route, call.action, times(usage.count));
-            // every call has these two, so naming them would tell nothing
-            let names: Vec<&str> = usage
-                .parameters
-                .iter()
-                .map(String::as_str)
-                .filter(|name| !matches!(*name, "Action" | "Version"))
-                .collect();
+            let names: Vec<&str> = usage.parameters.iter().map(String::as_str).collect();
             if !names.is_empty() {
                 let _infallible = write!(text, ", with {}", names.join(", "));
             }
@@ -127,6 +123,8 @@ fn times(count: u64) -> String {
 mod tests {
     use super::*;
 
+    const AWS: &Vocabulary = &Vocabulary::AWS;
+
     fn action(name: &str) -> Action {
         Action::parse(name).unwrap()
     }
@@ -135,10 +133,10 @@ mod tests {
     fn rules_are_suggested_for_what_was_seen_and_nothing_more() {
         let mut observed = ObservedCalls::default();
         assert!(observed.is_empty() && observed.suggest_rules().is_empty());
-        observed.add("b", "ie", &action("ListJobs"), ["Action", "Version"]);
-        observed.add("a", "ie", &action("GetStatus"), ["Action", "JobId"]);
-        observed.add("a", "ie", &action("GetStatus"), ["Action", "Version", "A\nB"]);
-        observed.add("a", "sdb", &action("Select"), []);
+        observed.add("b", "ie", AWS, &action("ListJobs"), ["Action", "Version"]);
+        observed.add("a", "ie", AWS, &action("GetStatus"), ["Action", "JobId"]);
+        observed.add("a", "ie", AWS, &action("GetStatus"), ["Action", "Version", "A\nB"]);
+        observed.add("a", "sdb", AWS, &action("Select"), []);
         assert_eq!(
             observed.suggest_rules(),
             "[[client.a.rule]]\neffect = \"allow\"\nactions = [\n  \"ie:GetStatus\", # 2 times, with A\\nB, JobId\n  \
@@ -148,12 +146,27 @@ mod tests {
     }
 
     #[test]
+    fn a_suggestion_speaks_the_dialect_of_each_route() {
+        let mut observed = ObservedCalls::default();
+        let stack = ["command", "response", "zoneid", "Version"];
+        observed.add("a", "stack", &Vocabulary::CLOUDSTACK, &action("listZones"), stack);
+        observed.add("a", "qing", &Vocabulary::QINGCLOUD, &action("DescribeInstances"), ["action", "zone", "Action"]);
+        let suggested = observed.suggest_rules();
+        for line in [
+            "\"stack:listZones\", # once, with Version, zoneid\n",
+            "\"qing:DescribeInstances\", # once, with Action, zone\n",
+        ] {
+            assert!(suggested.contains(line), "{suggested}");
+        }
+    }
+
+    #[test]
     fn a_suggestion_says_which_actions_are_spellings_of_one_another() {
         let mut observed = ObservedCalls::default();
         for action_name in ["GetStatus", "getStatus", "ListJobs"] {
-            observed.add("a", "ie", &action(action_name), []);
+            observed.add("a", "ie", AWS, &action(action_name), []);
         }
-        observed.add("b", "ie", &action("listjobs"), []);
+        observed.add("b", "ie", AWS, &action("listjobs"), []);
         let suggested = observed.suggest_rules();
         for line in [
             "\"ie:GetStatus\", # once; another spelling of getStatus: keep the one that the endpoint documents\n",
@@ -169,10 +182,10 @@ mod tests {
     fn memory_is_bounded_whatever_clients_call() {
         let mut observed = ObservedCalls::default();
         for number in 0..MAX_CALLS + 5 {
-            observed.add("a", "ie", &action(&format!("A{number}")), []);
+            observed.add("a", "ie", AWS, &action(&format!("A{number}")), []);
         }
         let names: Vec<String> = (0..1000).map(|number| format!("P{number}")).collect();
-        observed.add("a", "ie", &action("A0"), names.iter().map(String::as_str));
+        observed.add("a", "ie", AWS, &action("A0"), names.iter().map(String::as_str));
         assert_eq!((observed.calls.len(), observed.dropped()), (MAX_CALLS, 5));
         assert!(observed.calls.values().all(|usage| usage.parameters.len() <= MAX_PARAMETERS));
     }

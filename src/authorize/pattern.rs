@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::query::Action;
 use crate::query::folded::Folded;
+use crate::query::{Action, Vocabulary};
 
 /// Which spellings of an Action a pattern matches. Some endpoints ignore case and `_`, others do not, and it cannot be
 /// known here which kind an endpoint is. An allow pattern therefore matches one spelling, and a deny pattern matches
@@ -66,6 +66,17 @@ impl ActionPattern {
             (Self::Prefix(_), Self::Prefix(_)) => one.starts_with(two) || two.starts_with(one),
         }
     }
+}
+
+/// Whether an Action may be called twice: a pattern says so. One with `*` does not speak for operations that are called
+/// like those which only read, and do more.
+#[must_use]
+pub fn is_safe_to_repeat(patterns: &[ActionPattern], action: &Action, vocabulary: &Vocabulary) -> bool {
+    let speaks = |pattern: &ActionPattern| match pattern {
+        ActionPattern::Exact(_) => true,
+        ActionPattern::Prefix(_) => !vocabulary.does_more_than_read(action),
+    };
+    patterns.iter().any(|pattern| pattern.matches(action, Spelling::Exact) && speaks(pattern))
 }
 
 impl fmt::Display for ActionPattern {
@@ -179,6 +190,29 @@ mod tests {
         for (one, two) in [("GetStatus", "GetStatu"), ("GetStatus", "GetStatusX*"), ("Get*", "List*")] {
             assert!(!overlap(one, two), "{one} {two}");
         }
+    }
+
+    #[test]
+    fn what_is_called_like_a_read_and_does_more_is_repeated_only_where_it_is_named() {
+        let is_safe = |vocabulary: &Vocabulary, patterns: &[&str], action: &str| {
+            let patterns: Vec<_> = patterns.iter().map(|pattern| ActionPattern::parse(pattern).unwrap()).collect();
+            is_safe_to_repeat(&patterns, &Action::parse(action).unwrap(), vocabulary)
+        };
+        for (vocabulary, reads, creates) in [
+            (&Vocabulary::AWS, "DescribeInstances", "RunInstances"),
+            (&Vocabulary::NIFCLOUD, "NiftyDescribeRouters", "NiftyCreateRouter"),
+            (&Vocabulary::CLOUDSTACK, "listVirtualMachines", "deployVirtualMachine"),
+            (&Vocabulary::CLOUDSTACK, "queryAsyncJobResult", "getUploadParamsForVolume"),
+            (&Vocabulary::CLOUDSTACK, "getUser", "getUploadParamsForTemplate"),
+            (&Vocabulary::ALIBABA, "DescribeInstances", "DescribeVerifyToken"),
+            (&Vocabulary::QINGCLOUD, "DescribeInstances", "RunInstances"),
+            (&Vocabulary::TENCENT, "DescribeInstances", "GetFederationToken"),
+        ] {
+            assert!(is_safe(vocabulary, vocabulary.reads, reads), "{reads}");
+            assert!(!is_safe(vocabulary, vocabulary.reads, creates), "{creates}");
+            assert!(is_safe(vocabulary, &[creates], creates), "{creates}");
+        }
+        assert!(!is_safe(&Vocabulary::CLOUDSTACK, Vocabulary::CLOUDSTACK.reads, "ListZones"), "the case counts");
     }
 
     #[test]

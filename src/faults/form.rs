@@ -59,9 +59,21 @@ rows! {
         "The name of a parameter has a character that is not printable ASCII.";
         "Remove the character at the position that the message names.")
         .keeping_the_connection();
+    NAME_OF_NO_PARAMETER = refused(400, PARAMETER, warn("form.name");
+        "The name of a parameter is empty, too long, or has a character that no name of the dialect has.";
+        "Correct the name that the message shows, or leave the parameter out.")
+        .keeping_the_connection();
+    CONTROL_CHARACTER = refused(400, PARAMETER, info("form.value");
+        "A value has a control character that the dialect's endpoints refuse.";
+        "Remove it from the value. Line feed and carriage return may stay.")
+        .keeping_the_connection();
     DISGUISED = refused(400, PARAMETER, warn("form.reserved");
         "A parameter could be taken for a reserved one, like `Signature` or `Action`.";
         "Remove the parameter: `Action` alone names what is called, and countersign adds what signs the call.")
+        .keeping_the_connection();
+    UNSIGNED_OPERATION = refused(403, "AccessDenied", warn("form.unsigned");
+        "The operation is one that endpoints answer before they look at a signature, such as CloudStack's `login`.";
+        "Call the endpoint itself. countersign passes on only what its key signs.")
         .keeping_the_connection();
     MISSING_ACTION = refused(400, "MissingAction", info("form.action");
         "The form has no Action.";
@@ -84,9 +96,12 @@ pub const fn class_of(error: &FormError) -> FaultClass {
         FormError::TooMany { .. } => TOO_MANY_PARAMETERS,
         FormError::Duplicate(_) => DUPLICATE,
         FormError::Alike { .. } => ALIKE,
-        FormError::UnprintableName { .. } | FormError::OtherCharacter { .. } => UNPRINTABLE_NAME,
+        FormError::UnprintableName { .. } => UNPRINTABLE_NAME,
+        FormError::OtherCharacter { .. } | FormError::EmptyName | FormError::LongName { .. } => NAME_OF_NO_PARAMETER,
+        FormError::ControlCharacter(_) => CONTROL_CHARACTER,
         FormError::Disguised { .. } => DISGUISED,
         FormError::MissingAction(_) => MISSING_ACTION,
         FormError::InvalidAction(_) => INVALID_ACTION,
+        FormError::Unsigned(_) => UNSIGNED_OPERATION,
     }
 }

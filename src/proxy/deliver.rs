@@ -7,7 +7,7 @@ use super::clock_reading::ClockReading;
 use super::endpoint_refusal::{self, Refusal};
 use super::fault::{ExchangeError, UpstreamError};
 use super::route::Route;
-use crate::authorize::{Authorized, Spelling};
+use crate::authorize::{Authorized, is_safe_to_repeat};
 use crate::http1::Fields;
 use crate::query::Action;
 use crate::telemetry::ExchangeRecord;
@@ -85,7 +85,7 @@ async fn call(
 }
 
 fn repetition(route: &Route, action: &Action) -> Repetition {
-    if route.safe_to_repeat.iter().any(|pattern| pattern.matches(action, Spelling::Exact)) {
+    if is_safe_to_repeat(&route.safe_to_repeat, action, route.profile.dialect().vocabulary()) {
         Repetition::Safe
     } else {
         Repetition::Unsafe

@@ -31,7 +31,7 @@ use crate::downstream::{
     RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
-use crate::query::{Action, ErrorDialect, FormPlace, QueryForm, Reader};
+use crate::query::{Action, ErrorDialect, FormPlace, QueryForm, Reader, Vocabulary};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
@@ -102,9 +102,9 @@ impl Proxy {
         let names = route.profile.dialect().vocabulary();
         let form = admitted.charset.check(&bytes);
         let form = form.and_then(|()| QueryForm::parse_as(names, Reader::Policy, &bytes, route.form_limits));
-        let form = form.inspect_err(|_| note_refused(&bytes, record))?;
+        let form = form.inspect_err(|_| note_refused(names, &bytes, record))?;
         record.note_action(form.action().as_str());
-        record.note_parameters(form.parameters().with_values_of(&route.audit_values), &route.audit_values);
+        record.note_parameters(form.parameters().with_values_of(&route.audit_values));
         let allowed = route.policy.authorize(&client, &route.name, form);
         note_decision(&allowed, record);
         let allowed = allowed
@@ -252,8 +252,8 @@ fn take_place(route: &Route, holder: usize, client: &ClientIdentity<'_>) -> Resu
 
 /// Notes which Action a refused form asks for.
 #[cold]
-fn note_refused(form: &[u8], record: &mut ExchangeRecord) {
-    if let Some(action) = Action::of_refused_form(form) {
+fn note_refused(names: &Vocabulary, form: &[u8], record: &mut ExchangeRecord) {
+    if let Some(action) = Action::of_refused_form(names.operation, form) {
         record.note_action(action.as_str());
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use smol_str::SmolStr;
 
 use super::percent;
-use super::vocabulary::Vocabulary;
 
-/// The value of `Action`: 1 to 128 ASCII letters and digits, as every AWS Query API names its operations.
+/// The value of `Action`, or of the parameter that stands for it in another dialect: 1 to 128 ASCII letters and digits,
+/// as every API that takes forms names its operations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Action(SmolStr);
 
@@ -23,14 +23,14 @@ impl Action {
         (is_plain && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.into()))
     }
 
-    /// The Action that a refused form asks for, so that the log can name it. Nothing may be decided by it. `None`
-    /// unless exactly one parameter has this name, and its value is an Action: any other value is a text like those of
-    /// other parameters, and may be a secret.
+    /// The operation that a refused form asks for in the parameter called `operation`, so that the log can name it.
+    /// Nothing may be decided by it. `None` unless exactly one parameter has this name, and its value is the name of an
+    /// operation: any other value is a text like those of other parameters, and may be a secret.
     #[must_use]
-    pub(crate) fn of_refused_form(body: &[u8]) -> Option<Self> {
+    pub(crate) fn of_refused_form(operation: &str, body: &[u8]) -> Option<Self> {
         let mut values = body.split(|byte| *byte == b'&').filter_map(|parameter| {
             let (name, value) = split_at_equals(parameter);
-            is_called(Vocabulary::AWS.operation, name).then_some(value)
+            is_called(operation, name).then_some(value)
         });
         let (value, None) = (values.next()?, values.next()) else { return None };
         let value = value.get(..percent::ESCAPE_LENGTH.saturating_mul(Self::MAX_LENGTH).min(value.len()))?;
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_action_of_a_refused_form_is_named_if_there_is_one_and_only_one() {
-        let found = |form: &str| Action::of_refused_form(form.as_bytes()).map(|action| action.to_string());
+        let found = |form: &str| Action::of_refused_form("Action", form.as_bytes()).map(|action| action.to_string());
         for form in [
             "Action=ListJobs",
             "A=1&A=2&Action=ListJobs",
@@ -98,7 +98,24 @@ mod tests {
         ] {
             assert_eq!(found(form), None, "{form}");
         }
-        assert_eq!(Action::of_refused_form(b"\xff&Action=\xff"), None);
-        assert!(Action::of_refused_form(b"\xff&Action=A").is_some());
+        assert_eq!(Action::of_refused_form("Action", b"\xff&Action=\xff"), None);
+        assert!(Action::of_refused_form("Action", b"\xff&Action=A").is_some());
+    }
+
+    #[test]
+    fn the_operation_of_a_refused_form_is_found_where_the_dialect_has_it_and_nowhere_else() {
+        let found = |operation, form: &str| {
+            Action::of_refused_form(operation, form.as_bytes()).map(|action| action.to_string())
+        };
+        assert_eq!(found("command", "command=listZones&a=%").as_deref(), Some("listZones"));
+        assert_eq!(found("action", "action=DescribeInstances&a&a").as_deref(), Some("DescribeInstances"));
+        for (operation, form) in [
+            ("command", "Action=pencil&a=%"),
+            ("command", "Command=listZones"),
+            ("action", "Action=DescribeInstances"),
+            ("command", "command=a%20b"),
+        ] {
+            assert_eq!(found(operation, form), None, "{operation} {form}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::form_error::{FormError, ShownName};
 use super::limits::FormLimits;
 use super::parameters::Parameters;
 use super::reserved::{Reservation, reservation};
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Uniqueness, Vocabulary};
 
 /// For whom a form is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl<'a> QueryForm<'a> {
     /// Parses a form body whose names mean what `vocabulary` says, and drops the authentication parameters in it.
     ///
     /// # Errors
-    /// Those of [`Parameters::parse`], names that the dialect cannot sign, reserved names in another spelling, and a
-    /// missing or invalid operation.
+    /// Those of [`Parameters::parse`], names and values that the dialect cannot sign or its endpoints refuse, reserved
+    /// names in another spelling, a missing or invalid operation, and one that is answered without a signature.
     pub fn parse_as(
         vocabulary: &'static Vocabulary,
         reader: Reader,
@@ -67,7 +67,15 @@ impl<'a> QueryForm<'a> {
                 false
             }
         });
-        if let Some(error) = refused {
+        let is_read_in_any_case = match reader {
+            // its names differ in more than their case
+            Reader::Policy => false,
+            Reader::KeyHolder => vocabulary.unique == Uniqueness::AnyCase,
+        };
+        if is_read_in_any_case {
+            refused = refused.or_else(|| parameters.find_same_in_any_case());
+        }
+        if let Some(error) = refused.or_else(|| vocabulary.fault_in_values_of(&parameters)) {
             return Err(error);
         }
         let operation = vocabulary.operation;
@@ -75,6 +83,9 @@ impl<'a> QueryForm<'a> {
             None | Some("") => return Err(FormError::MissingAction(operation)),
             Some(name) => Action::parse(name).ok_or(FormError::InvalidAction(operation))?,
         };
+        if vocabulary.leaves_unsigned(&action) {
+            return Err(FormError::Unsigned(action));
+        }
         Ok(Self { action, parameters })
     }
 
@@ -142,6 +153,67 @@ mod tests {
                 "{action}"
             );
         }
+    }
+
+    fn parse_as<'a>(
+        vocabulary: &'static Vocabulary,
+        reader: Reader,
+        body: &'a str,
+    ) -> Result<QueryForm<'a>, FormError> {
+        QueryForm::parse_as(vocabulary, reader, body.as_bytes(), LIMITS)
+    }
+
+    #[test]
+    fn the_operation_stands_where_the_dialect_has_it_and_nowhere_else() {
+        for (vocabulary, body, operation) in [
+            (&Vocabulary::CLOUDSTACK, "command=listZones&Action=x", "listZones"),
+            (&Vocabulary::QINGCLOUD, "action=DescribeInstances&zone=pek1", "DescribeInstances"),
+            (&Vocabulary::NIFCLOUD, "Action=DescribeInstances", "DescribeInstances"),
+            (&Vocabulary::TENCENT, "Action=DescribeInstances&Region=a", "DescribeInstances"),
+        ] {
+            assert_eq!(parse_as(vocabulary, Reader::Policy, body).unwrap().action().as_str(), operation);
+        }
+        for (vocabulary, body, error) in [
+            (&Vocabulary::CLOUDSTACK, "Action=listZones", FormError::MissingAction("command")),
+            (&Vocabulary::CLOUDSTACK, "command=list+Zones", FormError::InvalidAction("command")),
+            (&Vocabulary::QINGCLOUD, "zone=pek1", FormError::MissingAction("action")),
+        ] {
+            assert_eq!(parse_as(vocabulary, Reader::Policy, body).unwrap_err(), error);
+        }
+        for (vocabulary, body) in [
+            (&Vocabulary::CLOUDSTACK, "command=listZones&COMMAND=destroyVirtualMachine"),
+            (&Vocabulary::QINGCLOUD, "action=DescribeInstances&Action=TerminateInstances"),
+            (&Vocabulary::NIFCLOUD, "Action=DescribeInstances&Operation=TerminateInstances"),
+            (&Vocabulary::ALIBABA, "Action=DescribeInstances&action=DeleteInstance"),
+        ] {
+            let refused = parse_as(vocabulary, Reader::Policy, body);
+            assert!(matches!(refused, Err(FormError::Disguised { .. } | FormError::Alike { .. })), "{body}");
+        }
+    }
+
+    #[test]
+    fn two_names_that_are_one_to_the_server_are_refused_whoever_reads_them() {
+        for reader in [Reader::Policy, Reader::KeyHolder] {
+            let refused = parse_as(&Vocabulary::CLOUDSTACK, reader, "command=listZones&ID=1&a=2&id=3").unwrap_err();
+            assert!(matches!(refused, FormError::Alike { .. }), "{refused}");
+            assert!(refused.to_string().contains("'ID'") && refused.to_string().contains("'id'"), "{refused}");
+        }
+        let written = "command=listZones&Foo-1=1&Foo_1=2&Foo1=3";
+        assert!(parse_as(&Vocabulary::CLOUDSTACK, Reader::KeyHolder, written).is_ok());
+        assert!(parse_as(&Vocabulary::AWS, Reader::KeyHolder, "Action=A&ID=1&id=2").is_ok(), "two names to AWS");
+    }
+
+    #[test]
+    fn an_operation_that_is_answered_without_a_signature_is_refused_whoever_reads_it() {
+        for reader in [Reader::Policy, Reader::KeyHolder] {
+            let refused = parse_as(&Vocabulary::CLOUDSTACK, reader, "command=LOGIN&username=a").unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "endpoints of this dialect answer LOGIN without a look at the signature, so that it is not passed on, \
+                 whatever the rules allow"
+            );
+        }
+        assert!(parse_as(&Vocabulary::AWS, Reader::Policy, "Action=login").is_ok());
     }
 
     proptest! {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::action::Action;
+
 /// Why a form is refused. Messages name parameters, never their values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FormError {
@@ -59,6 +61,23 @@ pub enum FormError {
         /// Position of the first such character, from 1.
         position: usize,
     },
+    /// A name is empty, in a dialect that has no such names.
+    #[error("a parameter has no name: in this dialect every parameter has one")]
+    EmptyName,
+    /// A name is longer than names of the dialect are.
+    #[error("the name of parameter {name} is longer than the {limit} characters that a name of this dialect may have")]
+    LongName {
+        /// The name.
+        name: ShownName,
+        /// How many characters it may have.
+        limit: usize,
+    },
+    /// A value has a character that endpoints of the dialect refuse.
+    #[error(
+        "the value of parameter {0} has a control character, which endpoints of this dialect refuse: line feed and \
+         carriage return alone may be in a value"
+    )]
+    ControlCharacter(ShownName),
     /// A name has a character that is not printable ASCII.
     #[error("the name of parameter {name} has at position {position} a character that is not printable ASCII")]
     UnprintableName {
@@ -81,6 +100,13 @@ pub enum FormError {
     /// The value of that parameter is not the name of an operation.
     #[error("the {0} is not the name of an operation (1 to 128 ASCII letters and digits)")]
     InvalidAction(&'static str),
+    /// Endpoints answer this operation before they look at a signature. No key stands behind such a call: it acts as
+    /// whoever its own parameters name, or for nobody.
+    #[error(
+        "endpoints of this dialect answer {0} without a look at the signature, so that it is not passed on, whatever \
+         the rules allow"
+    )]
+    Unsigned(Action),
 }
 
 /// Some services name the call in `Operation`.

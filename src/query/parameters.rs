@@ -129,6 +129,21 @@ impl<'a> Parameters<'a> {
         Ok(())
     }
 
+    /// Two names that are the same but for the case of their letters.
+    pub(super) fn find_same_in_any_case(&self) -> Option<FormError> {
+        let text = self.text.as_bytes();
+        let mut names: Vec<_> =
+            self.sorted.iter().map(|span| (span.name_bytes(text).to_ascii_lowercase(), span)).collect();
+        names.sort_by(|(one, _), (other, _)| one.cmp(other));
+        names.windows(2).find_map(|pair| match pair {
+            [(one, first), (other, second)] if one == other => {
+                let [first, second] = [first, second].map(|span| ShownName::of(span.name(&self.text)));
+                Some(FormError::Alike { first, second })
+            }
+            _ => None,
+        })
+    }
+
     /// The first name that is another spelling of `name`, or a part of it.
     pub(crate) fn other_spelling_of(&self, name: &str) -> Option<&str> {
         let (text, name) = (self.text.as_bytes(), name.as_bytes());
@@ -152,13 +167,14 @@ impl<'a> Parameters<'a> {
         self.sorted.iter().enumerate().map(|(at, span)| (span.name(&self.text), self.value(at, span)))
     }
 
-    /// All parameters, in canonical order, with the values of those in `wanted` and an empty text for all others, whose
-    /// values are not decoded.
-    pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    /// All parameters, in canonical order, with the values of those in `wanted`, in any spelling. The values of all
+    /// others are not decoded.
+    pub fn with_values_of(&self, wanted: &[String]) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.sorted.iter().enumerate().map(|(at, span)| {
             let name = span.name(&self.text);
-            let value = if wanted.iter().any(|wanted| wanted == name) { self.value(at, span) } else { "" };
-            (name, value)
+            let folded = Folded::of(name.as_bytes());
+            let is_wanted = wanted.iter().any(|wanted| folded == Folded::of(wanted.as_bytes()));
+            (name, is_wanted.then(|| self.value(at, span)))
         })
     }
 
@@ -265,7 +281,10 @@ mod tests {
     fn values_are_decoded_for_the_wanted_names_only() {
         let parameters = Parameters::parse(b"b=%26&%41=+&c", LIMITS).unwrap();
         let some: Vec<_> = parameters.with_values_of(&["A".to_owned(), "c".to_owned()]).collect();
-        assert_eq!(some, [("A", " "), ("b", ""), ("c", "")]);
+        assert_eq!(some, [("A", Some(" ")), ("b", None), ("c", Some(""))]);
+        let parameters = Parameters::parse(b"ID=1&zone_Id=2&idx=3&id.1=4", LIMITS).unwrap();
+        let spelled: Vec<_> = parameters.with_values_of(&["id".to_owned(), "zoneid".to_owned()]).collect();
+        assert_eq!(spelled, [("ID", Some("1")), ("id.1", None), ("idx", None), ("zone_Id", Some("2"))]);
     }
 
     #[test]

@@ -72,12 +72,16 @@ const fn is_of_names(error: &FormError) -> bool {
         | FormError::Alike { .. }
         | FormError::UnprintableName { .. }
         | FormError::OtherCharacter { .. }
-        | FormError::Disguised { .. } => true,
+        | FormError::EmptyName
+        | FormError::LongName { .. }
+        | FormError::Disguised { .. }
+        | FormError::Unsigned(_) => true,
         FormError::BadEscape { .. }
         | FormError::LineBreak { .. }
         | FormError::OtherCharset
         | FormError::NotUtf8
         | FormError::TooMany { .. }
+        | FormError::ControlCharacter(_)
         | FormError::MissingAction(_)
         | FormError::InvalidAction(_) => false,
     }

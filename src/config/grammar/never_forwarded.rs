@@ -31,9 +31,12 @@ const FAMILIES: &[(&str, &str)] = &[
     ("x-amz", SIGNED),
     ("x-ca", SIGNED),
     ("x-content", SIGNED),
+    ("x-countersign", SIGNED),
     ("x-goog", SIGNED),
     ("x-nifty", SIGNED),
     ("x-security", SIGNED),
+    ("x-signedheaders", SIGNED),
+    ("x-signedqueries", SIGNED),
     ("x-tc", SIGNED),
     // what gateways and OpenStack's middleware tell the service behind them
     ("api-key", CREDENTIALS),
@@ -163,6 +166,8 @@ mod tests {
                 "x-api-key",
                 "x-auth-token",
                 "x-auth-user",
+                "x-auth-key",
+                "set-cookie",
                 "x-subject-token",
                 "x-csrf-token",
                 "x-signature",
@@ -194,6 +199,15 @@ mod tests {
                 "x-security-token",
                 "x-content-sha256",
                 "x-ca-key",
+                "x-countersign-id",
+                "x-amz-content-sha256",
+                "x-amz-meta",
+                "x-acs-date",
+                "x-acs-signature-nonce",
+                "x-acs-content-sha256",
+                "x-tc-timestamp",
+                "x-tc-version",
+                "x-signedheaders",
                 "x-goog-iap-jwt-assertion",
                 "x-goog-authenticated-user-email",
             ],
@@ -232,6 +246,7 @@ mod tests {
             IDENTITY,
             &[
                 "remote-user",
+                "remote-addr",
                 "x-remote-user",
                 "x-user",
                 "x-user-id",
@@ -275,6 +290,13 @@ mod tests {
                 "cf-connecting-ip",
                 "x-envoy-external-address",
                 "http-x-forwarded-for",
+                "http-forwarded",
+                "x-forwarded",
+                "x-forwarded-by",
+                "x-original-forwarded-for",
+                "x-cluster-client-ip",
+                "x-clientip",
+                "fastly-client-ip",
             ],
         ),
         (
@@ -317,7 +339,8 @@ mod tests {
                 let reason = never_forwarded(name);
                 // a name may be refused for more than one reason: the family's comes first
                 let is_of_two_kinds =
-                    ["x-forwarded-authorization", "x-forwarded-host", "x-content-sha256"].contains(name);
+                    ["x-forwarded-authorization", "x-forwarded-host", "x-original-forwarded-for", "x-content-sha256"]
+                        .contains(name);
                 assert!(reason == Some(*why) || is_of_two_kinds, "{name}: {reason:?}");
             }
         }

@@ -30,6 +30,14 @@ impl Service {
         Self::all().find(|service| service.name == name)
     }
 
+    /// The services that sign with this name, in any case: `elasticloadbalancing` for both load balancers, `rds` for
+    /// Neptune and `DocumentDB` too. `email`, which is SES in the names of endpoints, is SES here as well.
+    #[must_use]
+    pub fn signing_as(name: &str) -> Option<Self> {
+        let is_called = |service: &Self| [service.name, service.label].iter().any(|own| own.eq_ignore_ascii_case(name));
+        Self::all().find(is_called)
+    }
+
     /// The service that has its endpoints at this host: `sdb.eu-west-1.amazonaws.com`, `rds-fips.us-east-1.api.aws`.
     #[must_use]
     pub fn at(host: &str) -> Option<Self> {
@@ -111,6 +119,29 @@ mod tests {
         }
         assert_eq!(Service::named("elb"), None);
         assert_eq!(Service::named(SUFFIXES), None);
+    }
+
+    #[test]
+    fn a_signing_name_leads_to_the_actions_of_all_services_that_sign_with_it() {
+        let has = |name: &str, action: &str| Service::signing_as(name).unwrap().actions().any(|known| known == action);
+        for (name, action) in [
+            ("elasticloadbalancing", "CreateRule"),
+            ("elasticloadbalancing", "AttachLoadBalancerToSubnets"),
+            ("rds", "CreateDBInstance"),
+            ("rds", "ModifyDBClusterEndpoint"),
+            ("monitoring", "PutMetricData"),
+            ("ses", "SendEmail"),
+            ("SES", "SendEmail"),
+            ("email", "SendEmail"),
+            ("sts", "GetCallerIdentity"),
+            ("iam", "CreateUser"),
+            ("cloudformation", "CreateStack"),
+        ] {
+            assert!(has(name, action), "{name} {action}");
+        }
+        for unknown in ["", "sqs", "fcu", "suffixes", "elb"] {
+            assert_eq!(Service::signing_as(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

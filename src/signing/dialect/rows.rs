@@ -68,7 +68,7 @@ pub(super) static NIFCLOUD: Row = Row {
 pub(super) static EUCALYPTUS: Row = Row {
     word: "eucalyptus",
     place: Place::Form(InForm { mac: FormMac::Fixed(SignatureMethod::HmacSha256), ..V2 }),
-    vocabulary: &Vocabulary::AWS,
+    vocabulary: &Vocabulary::EUCALYPTUS,
     time: TimeFormat::Milliseconds,
     path: PathRule::Any,
 };

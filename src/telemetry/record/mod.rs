@@ -172,13 +172,9 @@ impl ExchangeRecord {
     }
 
     /// Notes the names of a form's parameters for the audit, and the values of those in `wanted`.
-    pub(crate) fn note_parameters<'p>(
-        &mut self,
-        parameters: impl Iterator<Item = (&'p str, &'p str)>,
-        wanted: &[String],
-    ) {
+    pub(crate) fn note_parameters<'p>(&mut self, parameters: impl Iterator<Item = (&'p str, Option<&'p str>)>) {
         match self.audit {
-            Reservation::Reserved(_) => self.parameters = FormSummary::of(parameters, wanted),
+            Reservation::Reserved(_) => self.parameters = FormSummary::of(parameters),
             Reservation::NotNeeded | Reservation::Later(_) | Reservation::Refused => {}
         }
     }

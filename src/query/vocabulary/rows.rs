@@ -1,50 +1,32 @@
-//! Which names of parameters mean something to a dialect: as data, one constant for each family of clouds.
+//! The vocabularies: a constant for each family of clouds.
 
-use super::form_error::{FormError, ShownName};
+use super::{LETTERS, Meaning, NameRule, Uniqueness, ValueRule, Vocabulary};
 
-/// What the names of a dialect's parameters mean to its signer and to its endpoint.
-#[derive(Debug)]
-pub struct Vocabulary {
-    /// The parameter that names the operation.
-    pub operation: &'static str,
-    /// The reserved names, and what they mean, in their exact spelling. Those of one first letter, in any case, stand
-    /// together.
-    pub(super) reserved: &'static [(&'static str, Meaning)],
-    /// All names that begin so belong to authentication.
-    pub(super) reserved_beginning: Option<&'static str>,
-    /// Which characters names may have.
-    pub(super) names: NameCharacters,
-    /// For each letter the reserved names that begin with it, as a range of their list: most names need no other look.
-    by_initial: [(u8, u8); LETTERS],
-    /// The first letter of the reserved beginning, in lower case; 0 without one.
-    pub(super) beginning_initial: u8,
-}
+/// What CloudStack answers in `ApiServlet` before `ApiServer.verifyRequest`: every command that implements
+/// `APIAuthenticator` (`APIAuthenticationManagerImpl.getCommands`, `SAML2AuthManagerImpl.getAuthCommands`,
+/// `OAuth2AuthManagerImpl.getAuthCommands`, and those of passwords), which it looks up in lower case; and
+/// `listGuiThemes`, for which `verifyRequest` asks no signature. Another author's plugin may have more.
+const AUTHENTICATORS: &[&str] = &[
+    "forgotPassword",
+    "getSPMetadata",
+    "listAndSwitchSamlAccount",
+    "listGuiThemes",
+    "listIdps",
+    "listOauthProvider",
+    "listUserTwoFactorAuthenticatorProviders",
+    "login",
+    "logout",
+    "oauthlogin",
+    "resetPassword",
+    "samlSlo",
+    "samlSso",
+    "setupUserTwoFactorAuthentication",
+    "validateUserTwoFactorAuthenticationCode",
+    "verifyOAuthCodeAndGetUser",
+];
 
-const LETTERS: usize = 26;
-
-/// What a reserved name means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// It names the operation, or what else decides what is called: it is passed on in this spelling and no other.
-    Decisive,
-    /// Authentication: it is dropped, because SDKs that are configured with placeholder keys send it.
-    Authentication,
-    /// Another name of the operation, which some endpoints prefer: they would carry out an operation that the policy
-    /// did not see.
-    OperationElsewhere,
-}
-
-/// Which characters the names of a dialect's parameters may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NameCharacters {
-    /// Any that a form may have.
-    Any,
-    /// Letters, digits and dots. Tencent's SDKs differ in whether they sign `_` as it is or as `.`.
-    LettersDigitsDots,
-    /// 1 to 255 letters, digits and `._-[]:`. CloudStack signs names without encoding them, so that others could be
-    /// read as another list of parameters.
-    CloudStack,
-}
+/// Each call of these makes an entry of what is to be uploaded.
+const UPLOADS: &[&str] = &["getUploadParamsForIso", "getUploadParamsForTemplate", "getUploadParamsForVolume"];
 
 impl Vocabulary {
     /// AWS's query services, and the clouds that copied them: the parameters of Signature Versions 0 to 2 ("Common
@@ -52,6 +34,9 @@ impl Vocabulary {
     /// and the names from which dispatchers take the operation.
     pub const AWS: Self = Self {
         operation: "Action",
+        reads: &["Get*", "List*", "Describe*"],
+        more_than_reads: &[],
+        unsigned: &[],
         reserved: &[
             ("AWSAccessKeyId", Meaning::Authentication),
             ("Action", Meaning::Decisive),
@@ -66,19 +51,28 @@ impl Vocabulary {
             ("Version", Meaning::Decisive),
         ],
         reserved_beginning: Some("X-Amz-"),
-        names: NameCharacters::Any,
+        names: NameRule::Any,
+        unique: Uniqueness::Exact,
+        values: ValueRule::Any,
         by_initial: [(0, 0); LETTERS],
         beginning_initial: 0,
     }
     .with_initials();
 
-    /// NIFCLOUD's computing API, which names the key as well in `AccessKeyId` (its SDK for Python).
+    /// Eucalyptus, which is AWS's but for empty names.
+    pub const EUCALYPTUS: Self = Self { names: NameRule::NotEmpty, ..Self::AWS };
+
+    /// NIFCLOUD's computing API, which names the key as well in `AccessKeyId` (its SDK for Python). No
+    /// operation of that SDK has a parameter `Command` or `Operation`.
     pub const NIFCLOUD: Self = Self {
+        reads: &["Describe*", "NiftyDescribe*"],
         reserved: &[
             ("AWSAccessKeyId", Meaning::Authentication),
             ("AccessKeyId", Meaning::Authentication),
             ("Action", Meaning::Decisive),
+            ("Command", Meaning::OperationElsewhere),
             ("Expires", Meaning::Authentication),
+            ("Operation", Meaning::OperationElsewhere),
             ("SecurityToken", Meaning::Authentication),
             ("Signature", Meaning::Authentication),
             ("SignatureMethod", Meaning::Authentication),
@@ -93,6 +87,9 @@ impl Vocabulary {
     /// Apache CloudStack's API (its server's `ApiServer.verifyRequest`). Clients write two of these in lower case.
     pub const CLOUDSTACK: Self = Self {
         operation: "command",
+        reads: &["list*", "get*", "query*", "find*"],
+        more_than_reads: UPLOADS,
+        unsigned: AUTHENTICATORS,
         reserved: &[
             ("apiKey", Meaning::Authentication),
             ("apikey", Meaning::Authentication),
@@ -105,7 +102,9 @@ impl Vocabulary {
             ("signatureversion", Meaning::Authentication),
         ],
         reserved_beginning: None,
-        names: NameCharacters::CloudStack,
+        names: NameRule::CloudStack,
+        unique: Uniqueness::AnyCase,
+        values: ValueRule::CloudStack,
         by_initial: [(0, 0); LETTERS],
         beginning_initial: 0,
     }
@@ -114,6 +113,9 @@ impl Vocabulary {
     /// Alibaba Cloud's RPC style. `BearerToken` and `SignatureType` would choose another way to authenticate.
     pub const ALIBABA: Self = Self {
         operation: "Action",
+        reads: &["Describe*", "List*"],
+        more_than_reads: &["DescribeVerifyToken"],
+        unsigned: &[],
         reserved: &[
             ("AccessKeyId", Meaning::Authentication),
             ("Action", Meaning::Decisive),
@@ -128,7 +130,9 @@ impl Vocabulary {
             ("Version", Meaning::Decisive),
         ],
         reserved_beginning: None,
-        names: NameCharacters::Any,
+        names: NameRule::Ascii,
+        unique: Uniqueness::Exact,
+        values: ValueRule::Any,
         by_initial: [(0, 0); LETTERS],
         beginning_initial: 0,
     }
@@ -137,6 +141,9 @@ impl Vocabulary {
     /// QingCloud's API, whose version is the same for all of it and written by the signer.
     pub const QINGCLOUD: Self = Self {
         operation: "action",
+        reads: &["Describe*"],
+        more_than_reads: &[],
+        unsigned: &[],
         reserved: &[
             ("access_key_id", Meaning::Authentication),
             ("action", Meaning::Decisive),
@@ -148,7 +155,9 @@ impl Vocabulary {
             ("version", Meaning::Authentication),
         ],
         reserved_beginning: None,
-        names: NameCharacters::Any,
+        names: NameRule::Any,
+        unique: Uniqueness::Exact,
+        values: ValueRule::Any,
         by_initial: [(0, 0); LETTERS],
         beginning_initial: 0,
     }
@@ -157,6 +166,9 @@ impl Vocabulary {
     /// Tencent Cloud's API 3.0, signature version 1.
     pub const TENCENT: Self = Self {
         operation: "Action",
+        reads: &["Describe*"],
+        more_than_reads: &[],
+        unsigned: &[],
         reserved: &[
             ("Action", Meaning::Decisive),
             ("Nonce", Meaning::Authentication),
@@ -168,7 +180,9 @@ impl Vocabulary {
             ("Version", Meaning::Decisive),
         ],
         reserved_beginning: None,
-        names: NameCharacters::LettersDigitsDots,
+        names: NameRule::LettersDigitsDots,
+        unique: Uniqueness::Exact,
+        values: ValueRule::Any,
         by_initial: [(0, 0); LETTERS],
         beginning_initial: 0,
     }
@@ -177,6 +191,9 @@ impl Vocabulary {
     /// Volcengine, whose query strings may be signed by parameters.
     pub const VOLCENGINE: Self = Self {
         operation: "Action",
+        reads: &["Describe*", "List*"],
+        more_than_reads: &[],
+        unsigned: &[],
         reserved: &[
             ("Action", Meaning::Decisive),
             ("Version", Meaning::Decisive),
@@ -192,64 +209,11 @@ impl Vocabulary {
             ("X-SignedQueries", Meaning::Authentication),
         ],
         reserved_beginning: None,
-        names: NameCharacters::Any,
+        names: NameRule::Any,
+        unique: Uniqueness::Exact,
+        values: ValueRule::Any,
         by_initial: [(0, 0); LETTERS],
         beginning_initial: 0,
     }
     .with_initials();
-
-    /// Whether there are names that a form may not have.
-    pub(super) fn restricts_names(&self) -> bool {
-        self.names != NameCharacters::Any
-    }
-
-    /// What is wrong with a name that is not reserved.
-    pub(super) fn fault_in(&self, name: &[u8]) -> Option<FormError> {
-        let name = String::from_utf8_lossy(name);
-        let position = self.names.first_other(&name)?.saturating_add(1);
-        Some(FormError::OtherCharacter { name: ShownName::of(&name), position })
-    }
-
-    /// The reserved names that begin with this letter, which is a lower-case one.
-    pub(super) fn beginning_with(&self, letter: u8) -> &'static [(&'static str, Meaning)] {
-        let index = usize::from(letter.wrapping_sub(b'a'));
-        let (from, to) = self.by_initial.get(index).copied().unwrap_or_default();
-        self.reserved.get(usize::from(from)..usize::from(to)).unwrap_or_default()
-    }
-
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
-    #[allow(clippy::cast_possible_truncation)] // there are not so many names
-    const fn with_initials(mut self) -> Self {
-        self.by_initial = [(0, 0); LETTERS];
-        self.beginning_initial = match self.reserved_beginning {
-            Some(beginning) => beginning.as_bytes()[0].to_ascii_lowercase(),
-            None => 0,
-        };
-        let mut at = 0;
-        while at < self.reserved.len() {
-            let letter = self.reserved[at].0.as_bytes()[0].to_ascii_lowercase();
-            let (from, to) = self.by_initial[(letter - b'a') as usize];
-            assert!(to == 0 || to as usize == at, "the names of one first letter do not stand together");
-            let from = if to == 0 { at as u8 } else { from };
-            self.by_initial[(letter - b'a') as usize] = (from, at as u8 + 1);
-            at += 1;
-        }
-        self
-    }
-}
-
-impl NameCharacters {
-    /// Where the first character stands that names may not have, from 0.
-    pub(super) fn first_other(self, name: &str) -> Option<usize> {
-        const LONGEST: usize = 255;
-        match self {
-            Self::Any => None,
-            Self::LettersDigitsDots => name.chars().position(|c| !(c.is_ascii_alphanumeric() || c == '.')),
-            Self::CloudStack => name
-                .chars()
-                .position(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']' | ':')))
-                .or_else(|| (name.len() > LONGEST).then_some(LONGEST))
-                .or_else(|| name.is_empty().then_some(0)),
-        }
-    }
 }
