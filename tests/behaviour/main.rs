@@ -20,6 +20,7 @@ mod clock;
 mod configured;
 mod confined;
 mod cut_answers;
+mod dialect_policy;
 mod dialects;
 mod echoes;
 mod egress;

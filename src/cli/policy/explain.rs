@@ -10,8 +10,8 @@ use crate::authorize::{Client, Misspelled, Mode, RuleId, Spelling, Verdict};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print_line;
-use crate::config::settings::Settings;
-use crate::query::{Action, FormError, FormLimits, QueryForm, percent};
+use crate::config::settings::{Route, Settings};
+use crate::query::{Action, FormError, FormLimits, QueryForm, Reader, Vocabulary, percent};
 
 /// Arguments of `countersign policy explain`.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// The route, a NAME of `[route.NAME]`; may be left out when there is one
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
-    /// The Action
+    /// The Action, or what the route's dialect has in its place: a `command` of CloudStack
     #[arg(long)]
     action: String,
     /// Parameters of the call
@@ -43,8 +43,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let known: Vec<&str> = clients.iter().map(|client| client.name.as_str()).collect();
         unknown("client", &arguments.client, &known)
     })?;
-    let body = body(arguments)?;
-    let form = match QueryForm::parse(body.as_bytes(), FormLimits::UNLIMITED) {
+    let names = route.profile.signing.dialect().vocabulary();
+    let route = route.name.as_str();
+    let body = body(arguments, names)?;
+    let form = match QueryForm::parse_as(names, Reader::Policy, body.as_bytes(), FormLimits::UNLIMITED) {
         Ok(form) => form,
         Err(error) if is_of_names(&error) => {
             print_line!("deny {route}:{}: the form is refused: {error}", arguments.action.escape_default());
@@ -113,15 +115,17 @@ fn decision(verdict: &Verdict, client: &Client, route: &str, action: &Action) ->
     }
 }
 
-fn route<'s>(settings: &'s Settings, wanted: Option<&'s str>) -> Result<&'s str, Failure> {
-    let known: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
-    match (wanted, known.as_slice()) {
-        (Some(wanted), known) if known.contains(&wanted) => Ok(wanted),
-        (Some(wanted), known) => Err(unknown("route", wanted, known)),
+fn route<'s>(settings: &'s Settings, wanted: Option<&str>) -> Result<&'s Route, Failure> {
+    let known = || -> Vec<&str> { settings.routes.iter().map(|route| route.name.as_str()).collect() };
+    match (wanted, settings.routes.as_slice()) {
+        (Some(wanted), routes) => {
+            let named = routes.iter().find(|route| route.name.as_str() == wanted);
+            named.ok_or_else(|| unknown("route", wanted, &known()))
+        }
         (None, [only]) => Ok(only),
-        (None, known) => Err(Failure::new(
+        (None, _) => Err(Failure::new(
             ExitCode::Data,
-            format!("there are several routes: name one of {} with --route", known.join(", ")),
+            format!("there are several routes: name one of {} with --route", known().join(", ")),
         )),
     }
 }
@@ -132,8 +136,8 @@ fn unknown(what: &str, wanted: &str, known: &[&str]) -> Failure {
 }
 
 /// The call as a client would send it, so that it is parsed like a client's.
-fn body(arguments: &Arguments) -> Result<String, Failure> {
-    let mut body = format!("Action={}", percent::encode(&arguments.action));
+fn body(arguments: &Arguments, names: &Vocabulary) -> Result<String, Failure> {
+    let mut body = format!("{}={}", names.operation, percent::encode(&arguments.action));
     for parameter in &arguments.parameters {
         let (name, value) = parameter.split_once('=').ok_or_else(|| {
             Failure::new(ExitCode::Data, format!("{parameter:?} is not a parameter: write it as NAME=VALUE"))

@@ -12,7 +12,7 @@ use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print;
 use crate::config::settings::Settings;
-use crate::query::{Action, Vocabulary};
+use crate::query::Action;
 
 /// The longest line that is read, in bytes: enough for a call with the most parameters that a form may have.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -99,7 +99,8 @@ fn take(record: &RecordLine, settings: &Settings, observed: &mut ObservedCalls, 
             let action = record.action.as_deref().and_then(Action::parse);
             if let (Some(client), Some(route), Some(action)) = (client, route, action) {
                 let parameters = record.parameters.iter().map(String::as_str);
-                observed.add(client.name.as_str(), route.name.as_str(), &Vocabulary::AWS, &action, parameters);
+                let names = route.profile.signing.dialect().vocabulary();
+                observed.add(client.name.as_str(), route.name.as_str(), names, &action, parameters);
                 return;
             }
             &mut passed_over.foreign

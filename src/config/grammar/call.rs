@@ -3,7 +3,7 @@
 use crate::authorize::ActionPattern;
 use crate::config::reading::hints::nearest;
 use crate::config::reading::value::shown;
-use crate::query::{Action, Service};
+use crate::query::{Action, FormLimits, QueryForm, Reader, Service, Vocabulary};
 
 /// An Action, or the beginning of one followed by `*`.
 pub(crate) fn action_pattern(text: &str) -> Result<ActionPattern, String> {
@@ -48,18 +48,24 @@ pub(crate) struct Probe {
     pub(crate) form: String,
 }
 
-/// An Action, or a form with one: `Action=ListJobs&Version=2010-06-03`.
-pub(crate) fn probe(text: &str) -> Result<Probe, String> {
+/// An Action, or a form with one, `Action=ListJobs&Version=2010-06-03`, in the words of a dialect.
+pub(crate) fn probe(text: &str, names: &'static Vocabulary) -> Result<Probe, String> {
+    let probe = probe_form(text, names.operation)?;
+    let read = QueryForm::parse_as(names, Reader::Policy, probe.form.as_bytes(), FormLimits::DEFAULT);
+    read.map_err(|error| error.to_string())?;
+    Ok(probe)
+}
+
+fn probe_form(text: &str, operation: &str) -> Result<Probe, String> {
     if !text.contains('=') {
-        return action(text).map(|action| Probe { form: format!("Action={action}"), action });
+        return action(text).map(|action| Probe { form: format!("{operation}={action}"), action });
     }
     let plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~%".contains(&b));
     let pairs: Option<Vec<_>> = text.split('&').map(|pair| pair.split_once('=')).collect();
     let pairs = pairs.filter(|pairs| pairs.iter().all(|(name, value)| plain(name) && plain(value)));
-    let pairs =
-        pairs.ok_or_else(|| format!("{} is not a form: write \"Action=ListJobs&Version=2010-06-03\"", shown(text)))?;
-    let named = pairs.iter().find(|(name, _)| *name == "Action");
-    let (_, named) = named.ok_or_else(|| "is a form without Action".to_owned())?;
+    let pairs = pairs.ok_or_else(|| format!("{} is not a form: write \"{operation}=ListJobs&A=B\"", shown(text)))?;
+    let named = pairs.iter().find(|(name, _)| *name == operation);
+    let (_, named) = named.ok_or_else(|| format!("is a form without {operation}"))?;
     Ok(Probe { action: action(named)?, form: text.to_owned() })
 }
 
@@ -97,13 +103,33 @@ mod tests {
 
     #[test]
     fn a_probe_is_an_action_or_a_form_with_one() {
-        let read = |text| probe(text).map(|Probe { action, form }| (action.to_string(), form));
+        let read = |text| probe(text, &Vocabulary::AWS).map(|Probe { action, form }| (action.to_string(), form));
         let expected = |form: &str| Ok(("ListJobs".to_owned(), form.to_owned()));
         assert_eq!(read("ListJobs"), expected("Action=ListJobs"));
         let form = "Action=ListJobs&Version=2010-06-03";
         assert_eq!(read(form), expected(form));
         for text in ["", "List Jobs", "Version=2010-06-03", "Action=ListJobs&", "Action=List+Jobs", "Action=&A=1"] {
-            assert!(probe(text).is_err(), "{text}");
+            assert!(probe(text, &Vocabulary::AWS).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_probe_is_a_form_that_the_dialect_takes() {
+        let read = |text| probe(text, &Vocabulary::CLOUDSTACK).map(|Probe { action, form }| (action.to_string(), form));
+        let expected = |form: &str| Ok(("listZones".to_owned(), form.to_owned()));
+        for (text, form) in
+            [("listZones", "command=listZones"), ("command=listZones&response=json", "command=listZones&response=json")]
+        {
+            assert_eq!(read(text), expected(form));
+        }
+        for (text, why) in [
+            ("Action=listZones", "is a form without command"),
+            ("command=listZones&ID=1&id=2", "differ only by case"),
+            ("command=listZones&Command=login", "differ only by case"),
+            ("listIdps", "without a look at the signature"),
+            ("command=login&username=a", "without a look at the signature"),
+        ] {
+            assert!(read(text).unwrap_err().contains(why), "{text}");
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn read(mut table: Table<'_>) -> Option<Profile> {
         let signed_for = if dialect.signs_for_a_service() { service.as_deref() } else { None };
         let signing = signing::Profile::new(dialect, method, region.as_deref(), signed_for);
         let signing = signing.map_err(|error| report(&table, &error)).ok()?;
-        Some(Profile { signing, errors: errors?, service: service.as_deref().and_then(Service::named) })
+        Some(Profile { signing, errors: errors?, service: service.as_deref().and_then(Service::signing_as) })
     })();
     table.finish();
     read

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
-use crate::authorize::{ActionPattern, Spelling};
+use crate::authorize::{ActionPattern, is_safe_to_repeat};
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{call, header, route_choice};
 use crate::config::proxy_variables::ProxyVariables;
@@ -13,10 +13,9 @@ use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, name, text};
 use crate::config::settings::{Egress, Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
 use crate::config::tables::{egress, endpoint, profile};
-use crate::query::{FormLimits, FormPlace, Service};
+use crate::query::{FormLimits, FormPlace, Service, Vocabulary};
 use crate::signing::{ClockSource, SigningTarget};
 
-const READS: [&str; 3] = ["Get*", "List*", "Describe*"];
 /// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
 const LARGEST_BODY: usize = 16 << 20;
 const MOST_PARAMETERS: usize = 100_000;
@@ -38,17 +37,18 @@ pub(crate) fn read(
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
     let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
     let profile = profile::read(table.section("profile"));
+    let names = profile.as_ref().map_or(&Vocabulary::AWS, |profile| profile.signing.dialect().vocabulary());
     let fits = fits(&table, endpoint.as_ref(), profile.as_ref());
     let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
     let accept = accept(&mut table);
     let forward_headers = table.list("forward_headers", Vec::new(), header::forwarded_header);
-    let safe_to_repeat = table.list("safe_to_repeat", reads(), call::action_pattern);
+    let safe_to_repeat = table.list("safe_to_repeat", reads(names), call::action_pattern);
     let known_actions = table.list("known_actions", actions_of_service(profile.as_ref(), endpoint.as_ref()), |text| {
         call::action(text).map(|action| SmolStr::new(action.as_str()))
     });
-    let probe = probe(&mut table, safe_to_repeat.as_deref());
+    let probe = probe(&mut table, names, safe_to_repeat.as_deref());
     let audit_values = table.list("audit_values", Vec::new(), call::parameter);
-    let limits = limits(table.section("limits"));
+    let limits = limits(table.section("limits"), profile.as_ref());
     let timeouts = timeouts(table.section("timeouts"));
     table.finish();
     Some(Route {
@@ -106,10 +106,10 @@ fn accept(table: &mut Table<'_>) -> Option<Vec<FormPlace>> {
 }
 
 /// An Action, or a form with one, that only reads.
-fn probe(table: &mut Table<'_>, reads: Option<&[ActionPattern]>) -> Option<Option<String>> {
-    let form = table.get("probe", None, |given| call::probe(text(given)?).map(Some))?;
+fn probe(table: &mut Table<'_>, names: &'static Vocabulary, reads: Option<&[ActionPattern]>) -> Option<Option<String>> {
+    let form = table.get("probe", None, |given| call::probe(text(given)?, names).map(Some))?;
     let Some(call::Probe { action, form }) = form else { return Some(None) };
-    if reads?.iter().any(|pattern| pattern.matches(&action, Spelling::Exact)) {
+    if is_safe_to_repeat(reads?, &action, names) {
         return Some(Some(form));
     }
     table.fault("probe", format!("{action} is not among the Actions of safe_to_repeat, and a probe may only read"));
@@ -131,8 +131,8 @@ fn actions_of_service(profile: Option<&Profile>, endpoint: Option<&Endpoint>) ->
     service.map(|service| service.actions().map(SmolStr::new_static).collect()).unwrap_or_default()
 }
 
-fn limits(mut table: Table<'_>) -> Option<RouteLimits> {
-    let body = table.get("body", 256 << 10, size(1..=LARGEST_BODY));
+fn limits(mut table: Table<'_>, profile: Option<&Profile>) -> Option<RouteLimits> {
+    let body = table.get("body", 256 << 10, size(1..=LARGEST_BODY)).filter(|body| is_taken(*body, &table, profile));
     let form =
         table.get("parameters", FormLimits::DEFAULT, |given| count(1..=MOST_PARAMETERS)(given).map(FormLimits::new));
     let in_flight = table.get("in_flight", 256, count(1..=MOST_CONNECTIONS));
@@ -140,6 +140,19 @@ fn limits(mut table: Table<'_>) -> Option<RouteLimits> {
     let failures = table.get("failures", 5, count(0..=MOST_FAILURES));
     table.finish();
     Some(RouteLimits { body: body?, form: form?, in_flight: in_flight?, pool: pool?, failures: failures? })
+}
+
+/// Whether an endpoint of the dialect takes forms of this size: whoever raises the limit beyond that waits in vain.
+fn is_taken(body: usize, table: &Table<'_>, profile: Option<&Profile>) -> bool {
+    let Some(dialect) = profile.map(|profile| profile.signing.dialect()) else { return true };
+    match dialect.vocabulary().largest_form {
+        Some(largest) if body > largest => {
+            let (limit, word) = (largest >> 20, dialect.as_str());
+            table.fault("body", format!("more than the {limit} MiB that an endpoint of {word} takes"));
+            false
+        }
+        Some(_) | None => true,
+    }
 }
 
 fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
@@ -158,8 +171,8 @@ fn timeouts(mut table: Table<'_>) -> Option<RouteTimeouts> {
     })
 }
 
-fn reads() -> Vec<ActionPattern> {
-    READS.iter().filter_map(|pattern| ActionPattern::parse(pattern)).collect()
+fn reads(names: &Vocabulary) -> Vec<ActionPattern> {
+    names.reads.iter().filter_map(|pattern| ActionPattern::parse(pattern)).collect()
 }
 
 #[cfg(test)]
@@ -212,7 +225,7 @@ mod tests {
             Profile { signing: signed_with(SignatureMethod::HmacSha256), errors: ErrorDialect::Query, service: None }
         );
         assert_eq!(read.clock, ClockSource::Endpoint);
-        assert_eq!(read.safe_to_repeat.iter().map(ToString::to_string).collect::<Vec<_>>(), READS);
+        assert_eq!(read.safe_to_repeat.iter().map(ToString::to_string).collect::<Vec<_>>(), Vocabulary::AWS.reads);
         assert_eq!(read.known_actions, IMPORT_EXPORT, "those of the service at this endpoint");
         assert!(read.audit_values.is_empty());
         assert_eq!(
@@ -263,6 +276,57 @@ mod tests {
         let own = "profile.service = \"sdb\"\nknown_actions = [\"Peek\"]";
         assert_eq!(at(sdb, own), ["Peek"], "a list of the route's own replaces the service's");
         assert_eq!(at(sdb, "known_actions = []"), Vec::<SmolStr>::new());
+    }
+
+    #[test]
+    fn the_name_that_is_signed_for_leads_to_the_actions_of_its_services() {
+        let signed_for = |service: &str| {
+            let profile =
+                format!("profile = {{ dialect = \"aws-v4\", region = \"eu-central-1\", service = \"{service}\" }}");
+            let text = with("route.ie", &profile).replace("importexport.amazonaws.com", "cloud.example.internal");
+            settings(&text).routes.remove(0).known_actions
+        };
+        for (service, action) in [
+            ("elasticloadbalancing", "CreateRule"),
+            ("elasticloadbalancing", "AttachLoadBalancerToSubnets"),
+            ("rds", "CreateDBInstance"),
+            ("monitoring", "PutMetricData"),
+            ("email", "SendEmail"),
+            ("SES", "SendEmail"),
+        ] {
+            assert!(signed_for(service).iter().any(|known| known == action), "{service}");
+        }
+        assert_eq!(signed_for("fcu"), Vec::<SmolStr>::new(), "a service of another cloud");
+        assert_eq!(route("profile.dialect = \"cloudstack\"").known_actions, IMPORT_EXPORT, "the host says so");
+    }
+
+    #[test]
+    fn what_only_reads_is_a_matter_of_the_dialect() {
+        for (dialect, reads) in [
+            ("openstack", ["Get*", "List*", "Describe*"].as_slice()),
+            ("nifcloud", &["Describe*", "NiftyDescribe*"]),
+            ("cloudstack", &["list*", "get*", "query*", "find*"]),
+            ("alibaba-rpc", &["Describe*", "List*"]),
+            ("qingcloud", &["Describe*"]),
+            ("tencent-v1", &["Describe*"]),
+        ] {
+            let read = route(&format!("profile.dialect = \"{dialect}\""));
+            assert_eq!(read.safe_to_repeat.iter().map(ToString::to_string).collect::<Vec<_>>(), reads);
+        }
+        let stack = |probe: &str| format!("profile.dialect = \"cloudstack\"\nprobe = \"{probe}\"");
+        assert_eq!(route(&stack("listZones")).probe.as_deref(), Some("command=listZones"));
+        assert!(fault("route.ie", &stack("getUploadParamsForVolume")).contains("a probe may only read"));
+        assert!(fault("route.ie", &stack("login")).contains("without a look at the signature"));
+    }
+
+    #[test]
+    fn a_limit_beyond_what_an_endpoint_takes_is_refused() {
+        let limit = |size: &str| format!("profile.dialect = \"tencent-v1\"\nlimits.body = \"{size}\"");
+        assert_eq!(
+            fault("route.ie", &limit("2 MiB")),
+            "f:6:15: route.ie.limits.body: more than the 1 MiB that an endpoint of tencent-v1 takes"
+        );
+        assert_eq!(route(&limit("1 MiB")).limits.body, 1 << 20);
     }
 
     #[test]

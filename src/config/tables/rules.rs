@@ -7,9 +7,7 @@ use crate::config::cross_checks::reference;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, name, shown, text};
 use crate::config::settings::Name;
-use crate::query::Vocabulary;
 use crate::query::folded::{Folded, Kinship};
-use crate::query::reserved::{Reservation, reservation};
 
 /// Reads the rules of a client; `routes` are the names of all routes.
 pub(crate) fn read(table: &mut Table<'_>, routes: &[Name]) -> Option<Vec<Rule>> {
@@ -117,30 +115,10 @@ fn condition(mut table: Table<'_>) -> Option<Condition> {
     Some(Condition { parameter: parameter?, test }).filter(|_| single)
 }
 
-/// The name of a parameter that may be asked about.
+/// The name of a parameter that may be asked about. Which names a dialect reserves is asked when all routes are known
+/// (`asked_parameters`).
 fn parameter(given: &Given<'_>) -> Result<String, String> {
     let name = text(given)?;
-    // of the one dialect that routes have
-    const VOCABULARY: &Vocabulary = &Vocabulary::AWS;
-    if name == VOCABULARY.operation {
-        return Err("the Action is chosen by `actions`: write \"route:Action\" there".to_owned());
-    }
-    let is_of_the_signature = |name: &str| reservation(name.as_bytes(), VOCABULARY) == Reservation::Authentication;
-    match reservation(name.as_bytes(), VOCABULARY) {
-        Reservation::Free => {}
-        Reservation::Disguised(reserved) if !is_of_the_signature(reserved) => {
-            return Err(format!(
-                "{} could be taken for {reserved}: a form with it is refused before rules are asked",
-                shown(name)
-            ));
-        }
-        Reservation::Authentication | Reservation::Disguised(_) => {
-            return Err(format!(
-                "{} belongs to the signature: a client's own is dropped or refused before rules are asked",
-                shown(name)
-            ));
-        }
-    }
     let is_printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if !is_printable || Folded::of(name.as_bytes()).first().is_none() {
         return Err(format!(

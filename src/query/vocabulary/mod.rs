@@ -14,6 +14,8 @@ pub struct Vocabulary {
     pub operation: &'static str,
     /// Operations that only read, as patterns: what `safe_to_repeat` is where a route does not say it.
     pub reads: &'static [&'static str],
+    /// The largest form that endpoints take, in bytes, where there is such a limit.
+    pub largest_form: Option<usize>,
     /// Operations that are called like those that read, and do more: a pattern with `*` does not make them safe to
     /// repeat.
     pub(super) more_than_reads: &'static [&'static str],

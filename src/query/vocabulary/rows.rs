@@ -35,6 +35,7 @@ impl Vocabulary {
     pub const AWS: Self = Self {
         operation: "Action",
         reads: &["Get*", "List*", "Describe*"],
+        largest_form: None,
         more_than_reads: &[],
         unsigned: &[],
         reserved: &[
@@ -88,6 +89,7 @@ impl Vocabulary {
     pub const CLOUDSTACK: Self = Self {
         operation: "command",
         reads: &["list*", "get*", "query*", "find*"],
+        largest_form: None,
         more_than_reads: UPLOADS,
         unsigned: AUTHENTICATORS,
         reserved: &[
@@ -114,6 +116,7 @@ impl Vocabulary {
     pub const ALIBABA: Self = Self {
         operation: "Action",
         reads: &["Describe*", "List*"],
+        largest_form: None,
         more_than_reads: &["DescribeVerifyToken"],
         unsigned: &[],
         reserved: &[
@@ -142,6 +145,7 @@ impl Vocabulary {
     pub const QINGCLOUD: Self = Self {
         operation: "action",
         reads: &["Describe*"],
+        largest_form: None,
         more_than_reads: &[],
         unsigned: &[],
         reserved: &[
@@ -163,10 +167,11 @@ impl Vocabulary {
     }
     .with_initials();
 
-    /// Tencent Cloud's API 3.0, signature version 1.
+    /// Tencent Cloud's API 3.0, signature version 1, which takes at most 1 MB ("Request structure").
     pub const TENCENT: Self = Self {
         operation: "Action",
         reads: &["Describe*"],
+        largest_form: Some(1 << 20),
         more_than_reads: &[],
         unsigned: &[],
         reserved: &[
@@ -192,6 +197,7 @@ impl Vocabulary {
     pub const VOLCENGINE: Self = Self {
         operation: "Action",
         reads: &["Describe*", "List*"],
+        largest_form: None,
         more_than_reads: &[],
         unsigned: &[],
         reserved: &[
