@@ -70,6 +70,7 @@ fn every_file_in_config_passes_check() {
                 command.envs(variables(&name)).env("COUNTERSIGN__KEY__MAIN__FILE", vault.key_file());
                 command
             }
+            _ if CLOUDS.contains(&name.as_str()) => continue,
             _ => check(&vault, &["main"]),
         };
         if name != "gateway.toml" {
@@ -87,6 +88,45 @@ fn every_file_in_config_passes_check() {
     }
     checked.sort();
     assert_eq!(checked, ["clients.toml", "gateway.toml", "reference.toml", "sidecar.env", "sidecar.toml"]);
+}
+
+/// The samples of the pages about clouds.
+const CLOUDS: [&str; 6] =
+    ["alibaba.toml", "aws-v4.toml", "cloudstack.toml", "nifcloud.toml", "openstack.toml", "other-clouds.toml"];
+
+#[test]
+fn every_configuration_of_a_cloud_passes_check_with_its_keys_and_without_them() {
+    let vault = Vault::with(ID, SECRET);
+    for name in CLOUDS {
+        let text = fs::read_to_string(sample(name)).unwrap();
+        // a copy: the checkout may belong to another user
+        let copy = vault.path(name);
+        fs::write(&copy, &text).unwrap();
+        let tables = text.split("\n[").map(|table| table.split_once("]\n").unwrap_or_default());
+        let route_with_authority = |(table, keys): (&str, &str)| {
+            keys.contains("ca_file = ").then(|| table.strip_prefix("route.").map(str::to_uppercase)).flatten()
+        };
+        for options in [&[][..], &["--without-keys"]] {
+            let mut command = check(&vault, &[]);
+            command
+                .arg("--config")
+                .arg(&copy)
+                .args(options)
+                .env("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:0");
+            for route in tables.clone().filter_map(route_with_authority) {
+                command.env(format!("COUNTERSIGN__ROUTE__{route}__CA_FILE"), vault.path("roots.pem"));
+            }
+            let keys = tables.clone().filter_map(|(table, _)| table.strip_prefix("key."));
+            for key in keys.filter(|_| options.is_empty()).map(str::to_uppercase) {
+                command.env(format!("COUNTERSIGN__KEY__{key}__FILE"), vault.key_file());
+                command.env(format!("COUNTERSIGN__KEY__{key}__IDENTITY_FILE"), vault.identity_file());
+            }
+            let printed = succeeds(&mut command);
+            let (_, endpoint) = text.split_once("endpoint = \"").unwrap();
+            let (endpoint, _) = endpoint.split_once('"').unwrap();
+            assert!(printed.contains(endpoint), "{name}: {printed}");
+        }
+    }
 }
 
 #[test]

@@ -121,6 +121,16 @@ fn every_configuration_in_the_manual_loads() {
     assert!(found >= 15, "{found}");
 }
 
+#[test]
+fn the_configuration_of_a_page_about_a_cloud_is_a_sample() {
+    for name in ["alibaba", "aws-v4", "cloudstack", "nifcloud", "openstack", "other-clouds"] {
+        let sample = text(&format!("{name}.toml"));
+        let (comment, configuration) = sample.split_once("\n\n").unwrap();
+        assert!(comment.contains(&format!("docs/how-to/{name}.md")), "{comment}");
+        assert_eq!(configurations(&page(&format!("how-to/{name}.md"))), [configuration]);
+    }
+}
+
 /// A configuration around the part that a page shows.
 fn whole(snippet: &str) -> String {
     let mut text = snippet.to_owned();
