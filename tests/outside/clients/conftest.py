@@ -150,7 +150,7 @@ def sandbox(start_countersign):
 
 @pytest.fixture(scope="session")
 def seal(countersign_bin, tmp_path_factory):
-    """Seals the access key for a proxy of its own, and returns the `[key.main]` table that names the files."""
+    """Seals an access key for a proxy of its own, and returns the `[key.main]` table that names the files."""
 
     def command(*arguments, given=""):
         done = subprocess.run(
@@ -163,10 +163,10 @@ def seal(countersign_bin, tmp_path_factory):
         )
         assert done.returncode == 0, done.stderr
 
-    def seal(token=None, expires=None):
+    def seal(token=None, expires=None, key_id=KEY_ID, secret=SECRET):
         directory = tmp_path_factory.mktemp("keys")
         identity, sealed = directory / "main.identity", directory / "main.age"
-        key = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET}
+        key = {"Version": 1, "AccessKeyId": key_id, "SecretAccessKey": secret}
         key |= {"SessionToken": token} if token else {}
         key |= {"Expiration": expires} if expires else {}
         command("new-identity", "--out", identity)

@@ -1,14 +1,17 @@
-"""Signs with NIFCLOUD's SDK, in whose environment it runs: a line of JSON in, the signature as a line of JSON out."""
+"""Signs with NIFCLOUD's SDK, beside the older botocore that it needs.
 
-import json
+A line in is the secret, a tab, the URL, a tab, and the form without its signature; a line out is the signature.
+"""
+
 import sys
+import urllib.parse
 
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from nifcloud.auth import SigV2ComputingAuth
 
 for line in sys.stdin:
-    asked = json.loads(line)
-    signer = SigV2ComputingAuth(Credentials("unused", asked["secret"]))
-    request = AWSRequest(method="POST", url=asked["url"])
-    print(json.dumps(signer.calc_signature(request, asked["parameters"])[1]), flush=True)
+    secret, url, form = line.rstrip("\n").split("\t")
+    parameters = dict(urllib.parse.parse_qsl(form, keep_blank_values=True, strict_parsing=True))
+    signer = SigV2ComputingAuth(Credentials("unused", secret))
+    print(signer.calc_signature(AWSRequest(method="POST", url=url), parameters)[1], flush=True)

@@ -5,9 +5,9 @@ signed here.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -30,6 +30,7 @@ from tencentcloud.common.sign import Sign
 HERE = pathlib.Path(__file__).resolve().parent
 # where `make_nifcloud` of tests/run has put what nifcloud.txt names
 PACKAGES = pathlib.Path(os.environ.get("COUNTERSIGN_NIFCLOUD", HERE.parents[2] / "target/nifcloud"))
+STOP_TIMEOUT = 30  # seconds
 # what the signer of aws-v4 writes; a server adds fields of its own, which are not signed
 V4_FIELDS = ("content-type", "x-amz-date", "x-amz-security-token", "x-countersign-id")
 
@@ -88,6 +89,12 @@ def aws_v4(arrived, secret):
     return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
 
 
+def v4_signature(arrived):
+    """The signature that came."""
+    written = arrived.fields["authorization"]
+    return re.fullmatch(r"AWS4-HMAC-SHA256 Credential=\S+, SignedHeaders=\S+, Signature=([0-9a-f]{64})", written)[1]
+
+
 def cloudstack(arrived, secret):
     """`cs`. It differs from the server in `~`, which it leaves as it is."""
     parameters = arrived.unsigned("signature")
@@ -118,26 +125,37 @@ def tencent_v1(arrived, secret):
     return Sign.sign(secret, client._format_sign_string(parameters), method)
 
 
-class Nifcloud:
-    """nifcloud's SDK needs an older botocore: it has a process of its own, which signs a line at a time."""
+class LineSigner:
+    """A signer that is a program of its own: it reads a line and answers with one. May be called by several threads."""
 
-    def __init__(self):
+    def __init__(self, command, signature, **variables):
+        self._signature = signature
         self._lock = threading.Lock()
-        assert (PACKAGES / "nifcloud").is_dir(), f"tests/run installs NIFCLOUD's SDK into {PACKAGES}"
         self._child = subprocess.Popen(
-            [sys.executable, HERE / "nifcloud_signer.py"],
-            env={**os.environ, "PYTHONPATH": str(PACKAGES)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            command, env={**os.environ, **variables}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def __call__(self, arrived, secret):
-        asked = {"url": arrived.url, "parameters": arrived.unsigned("Signature"), "secret": secret}
+        form = urllib.parse.urlencode(arrived.unsigned(self._signature))
         with self._lock:
-            self._child.stdin.write(json.dumps(asked) + "\n")
+            self._child.stdin.write(f"{secret}\t{arrived.url}\t{form}\n")
             self._child.stdin.flush()
-            return json.loads(self._child.stdout.readline())
+            return self._child.stdout.readline().rstrip("\n")
 
     def close(self):
-        self._child.communicate(timeout=30)
+        self._child.communicate(timeout=STOP_TIMEOUT)
+
+
+def nifcloud():
+    """nifcloud, which needs an older botocore than boto3 does."""
+    assert (PACKAGES / "nifcloud").is_dir(), f"tests/run installs NIFCLOUD's SDK into {PACKAGES}"
+    command = [sys.executable, HERE / "nifcloud_signer.py"]
+    return LineSigner(command, "Signature", PYTHONPATH=str(PACKAGES))
+
+
+def jdk():
+    """The JDK's `URLEncoder`, with which CloudStack's server verifies."""
+    return LineSigner(["java", HERE / "JdkSigner.java"], "signature")
+
+
+PROGRAMS = (nifcloud, jdk)

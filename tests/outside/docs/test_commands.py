@@ -40,6 +40,7 @@ NOT_RUN = {
     "openssl req -x509 ": "clients/test_endpoint_certificates.py makes this certificate for a host of its own",
     "python3 tests/outside/docs/": "the tests beside this one compare the pages with what these programs write",
     "target/venv/bin/pytest ": "is how this test is run",
+    "tests/clouds/run": "installs 400 MB; clouds/test_verifying_clouds.py has the same calls and no OpenStack",
     "tests/fuzz/run": "takes minutes; the seeds are replayed by `cargo test`",
     "tests/outside/chaos/run ": "takes 20 minutes; chaos/test_chaos.py has two",
     "tests/run": "is what runs this test",
