@@ -427,6 +427,26 @@ fn only_authorization_makes_an_authorized_form_and_only_signing_a_signed_request
 }
 
 #[test]
+fn the_verifiers_share_nothing_with_the_signer() {
+    let verifiers = |source: &&Source| source.name.starts_with(&["signing".to_owned(), "verify".to_owned()]);
+    let mut count = 0;
+    // the claim of Signature Version 2 is where diagnosis starts from
+    for source in sources().iter().filter(verifiers).filter(|source| source.name.last().unwrap() != "claim") {
+        count += 1;
+        for used in &source.uses {
+            let used = used.join("::");
+            let is_own = used == "signing" || used.starts_with("signing::verify");
+            // which dialect it is, how a name is shown, and what a key consists of
+            let allowed = ["signing::dialect::Dialect", "query::ShownName", "credentials::"];
+            let signs = ["credentials::SigningKey", "credentials::HeldKey", "credentials::KeyUse"].contains(&&*used);
+            let is_allowed = allowed.iter().any(|allowed| used.starts_with(allowed)) && !signs;
+            assert!(is_own || is_allowed, "{} uses {used}, as the signer does", source.path.display());
+        }
+    }
+    assert!(count >= 10, "{count}");
+}
+
+#[test]
 fn unsafe_code_is_in_one_package_and_says_each_time_why_it_is_sound() {
     let unsafe_block = ["unsafe", "{"].join(" ");
     for source in sources() {

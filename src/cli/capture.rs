@@ -37,6 +37,17 @@ impl Capture {
         Self { first_line: Some(first_line), fields, body: rest.to_vec() }
     }
 
+    /// The same for a request, whose fields may also stand without a request line, as `countersign sign --headers`
+    /// prints them.
+    pub(super) fn read_request(bytes: &[u8]) -> Self {
+        let begins_with_a_field = next_line(bytes).is_some_and(|(line, _)| is_field(&line));
+        if begins_with_a_field {
+            let with_a_first_line = [b"POST / HTTP/1.1\n".as_slice(), bytes].concat();
+            return Self { first_line: None, ..Self::read(&with_a_first_line) };
+        }
+        Self::read(bytes)
+    }
+
     fn only_body(bytes: &[u8]) -> Self {
         Self { first_line: None, fields: Vec::new(), body: bytes.to_vec() }
     }
@@ -44,6 +55,25 @@ impl Capture {
     /// The value of the first field of this name.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// All fields, their names in lower case.
+    pub(super) fn lower_case_fields(&self) -> Vec<(String, String)> {
+        self.fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+    }
+
+    /// The path on the request line.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.target().map(|target| target.split('?').next().unwrap_or_default())
+    }
+
+    /// The query string on the request line.
+    pub(super) fn query(&self) -> &str {
+        self.target().and_then(|target| target.split_once('?')).map(|(_, query)| query).unwrap_or_default()
+    }
+
+    fn target(&self) -> Option<&str> {
+        self.first_line.as_deref()?.split(' ').nth(1)
     }
 
     /// The body of a form, without the line end that a shell or an editor adds.
@@ -79,6 +109,13 @@ fn is_first_line(line: &str) -> bool {
     line.starts_with("HTTP/") || (line.contains(' ') && last.starts_with("HTTP/"))
 }
 
+/// Whether a line is a field of a head. No form has a space.
+fn is_field(line: &str) -> bool {
+    line.split_once(": ").is_some_and(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    })
+}
+
 /// Messages of `curl -v` itself: `* Connected`, `{ [5 bytes data]`.
 fn is_commentary(line: &str) -> bool {
     line.is_empty() || line.starts_with("* ") || line.starts_with("{ ") || line.starts_with("} ")
@@ -103,6 +140,16 @@ mod tests {
         );
         assert_eq!((read.first_line.as_deref(), read.field("Date")), (Some("HTTP/1.1 403 Forbidden"), Some("x")));
         assert_eq!(read.document(), b"<Error/>");
+    }
+
+    #[test]
+    fn the_fields_of_a_request_may_stand_alone() {
+        let read = Capture::read_request(b"host: h.example\nx-amz-date: 20261003T151930Z\n\na=b\n");
+        assert_eq!((read.first_line.as_deref(), read.field("Host")), (None, Some("h.example")));
+        assert_eq!(read.form(), b"a=b");
+        let read = Capture::read_request(b"POST /v1?a=b HTTP/1.1\r\nHost: h.example\r\n\r\n");
+        assert_eq!((read.path(), read.query()), (Some("/v1"), "a=b"));
+        assert_eq!(Capture::read_request(b"a=b&c: d=e").form(), b"a=b&c: d=e");
     }
 
     #[test]

@@ -47,12 +47,17 @@ pub(super) fn form() -> Result<Vec<u8>, Failure> {
 
 /// A key whose secret is in the environment.
 pub(super) fn key(access_key_id: AccessKeyId, token: Option<&TokenText>) -> Result<HeldKey, Failure> {
-    Ok(HeldKey::new(Credentials {
+    credentials(access_key_id, token).map(HeldKey::new)
+}
+
+/// The same, of which no use is made yet.
+pub(super) fn credentials(access_key_id: AccessKeyId, token: Option<&TokenText>) -> Result<Credentials, Failure> {
+    Ok(Credentials {
         access_key_id,
         secret_access_key: secret_access_key()?,
         session_token: session_token(token)?,
         expiration: None,
-    }))
+    })
 }
 
 /// The same, or `None` when no secret is in the environment.

@@ -5,16 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::{SignedDuration, Timestamp};
 use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
-use super::sandbox_keys;
+use super::{sandbox_keys, sign};
 use crate::clock;
+use crate::credentials::{Credentials, HeldKey};
 use crate::sandbox::{
-    self, Authority, Behaviour, Configuration, Identity, Observation, Running, StartError, Transport,
+    self, Authority, Cloud, Configuration, Identity, Observation, Running, Shape, Sighting, StartError, Transport,
 };
-use crate::signing::RequestTimestamp;
+use crate::signing::verify::{Verifier, VerifyingKey};
+use crate::signing::{Dialect, Profile, RequestTimestamp};
 
 /// Arguments of `countersign sandbox`.
 #[derive(Debug, Args)]
@@ -23,9 +27,30 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
 
-    /// Accept any Action and Version, and answer with the parameters, instead of playing AWS Import/Export
+    /// Accept any operation, and answer with the parameters, instead of playing AWS Import/Export
     #[arg(long)]
     any_action: bool,
+
+    /// Verify, refuse and answer as this cloud's servers do; needs --any-action
+    #[arg(long, value_name = "DIALECT", value_parser = sign::dialect_parser(), default_value = "aws-v2")]
+    dialect: Dialect,
+
+    /// The region for which requests have to be signed, with aws-v4
+    #[arg(long, value_name = "REGION", requires = "any_action")]
+    region: Option<String>,
+
+    /// The service for which requests have to be signed, with aws-v4
+    #[arg(long, value_name = "SERVICE", requires = "any_action")]
+    service: Option<String>,
+
+    /// Refuse in AWS's `query` or `ec2` documents, with aws-v2 and aws-v4 [default: query]
+    #[arg(long, value_name = "SHAPE", value_parser = shape_parser(), requires = "any_action")]
+    errors: Option<Shape>,
+
+    /// Have a clock that is so many seconds ahead of the system's, or behind it, to see what clients make of it
+    #[arg(long, value_name = "SECONDS", requires = "any_action", allow_negative_numbers = true, default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(i32).range(-A_YEAR..=A_YEAR))]
+    clock_offset: i32,
 
     /// Serve HTTP without TLS
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "tls_name", "ca_out"])]
@@ -56,6 +81,16 @@ pub(crate) struct Arguments {
     credentials: Vec<PathBuf>,
 }
 
+/// The longest offset of a clock, in seconds.
+const A_YEAR: i64 = 366 * 24 * 60 * 60;
+
+fn shape_parser() -> impl TypedValueParser<Value = Shape> {
+    PossibleValuesParser::new(Shape::WORDS.map(|(word, _)| word)).try_map(|given| {
+        let known = Shape::WORDS.into_iter().find(|(word, _)| *word == given);
+        known.map(|(_, shape)| shape).ok_or("there is no such shape")
+    })
+}
+
 /// What clients need to trust the endpoint.
 enum Trust {
     /// Nothing: the endpoint does not use TLS.
@@ -75,16 +110,15 @@ enum Trust {
 /// ([`ExitCode::System`]).
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (keys, source) = sandbox_keys::gather(arguments.access_key_id.as_deref(), &arguments.credentials)?;
-    let ids: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
+    let ids: Vec<String> = keys.iter().map(|key| key.access_key_id.to_string()).collect();
+    let start = endpoint(arguments, keys)?;
     let (transport, trust) = transport(arguments)?;
-    let behaviour = if arguments.any_action { Behaviour::AnyAction } else { Behaviour::ImportExport };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| system(&e))?;
     runtime.block_on(async {
         // before the address is printed: its reader may send a signal at once
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
-        let configuration = Configuration { address: arguments.listen, transport, behaviour, keys, pacing: None };
-        let running = sandbox::start(configuration, Some(Box::new(log))).map_err(|e| not_started(&e))?;
+        let running = start(arguments.listen, transport).map_err(|e| not_started(&e))?;
         announce(&running, &trust, &ids, source).map_err(|e| system(&e))?;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -93,6 +127,50 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         running.stop();
         Ok(())
     })
+}
+
+/// Starts an endpoint.
+type Start = Box<dyn FnOnce(SocketAddr, Transport) -> Result<Running, StartError>>;
+
+/// Which endpoint the arguments ask for.
+fn endpoint(arguments: &Arguments, keys: Vec<Credentials>) -> Result<Start, Failure> {
+    let dialect = arguments.dialect;
+    let usage = |message: String| Err(Failure::new(ExitCode::Configuration, message));
+    if !arguments.any_action {
+        if dialect != Dialect::AwsV2 {
+            return usage(format!(
+                "AWS Import/Export is signed with aws-v2 only: add --any-action to serve {}",
+                dialect.as_str()
+            ));
+        }
+        let keys = keys.into_iter().map(HeldKey::new).collect();
+        return Ok(Box::new(|address, transport| {
+            sandbox::start(Configuration { address, transport, keys, pacing: None }, Some(Box::new(log)))
+        }));
+    }
+    if matches!(dialect, Dialect::AlibabaAcs3 | Dialect::Volcengine) {
+        return usage(format!(
+            "nobody has verified how servers of {} take forms, so the sandbox does not play one: `countersign verify \
+             --dialect` checks signatures",
+            dialect.as_str()
+        ));
+    }
+    let (region, service) = (arguments.region.as_deref(), arguments.service.as_deref());
+    // the same words as where a form is signed
+    Profile::new(dialect, None, region, service).map_err(|error| Failure::because(ExitCode::Configuration, &error))?;
+    let shape = match (arguments.errors, Shape::of(dialect)) {
+        (None, shape) | (Some(shape), Shape::Query) => shape,
+        (Some(_), _) => return usage(format!("--errors has no choice with {}", dialect.as_str())),
+    };
+    let cloud = Cloud {
+        verifier: Verifier::new(dialect, region, service),
+        shape,
+        keys: keys.iter().map(VerifyingKey::new).collect(),
+        clock_offset: SignedDuration::from_secs(arguments.clock_offset.into()),
+    };
+    Ok(Box::new(|address, transport| {
+        sandbox::start_any_action(address, transport, cloud, Some(Box::new(log_sighting)))
+    }))
 }
 
 fn system(error: &dyn std::error::Error) -> Failure {
@@ -180,14 +258,23 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// One line per request: time, Action, access key id, status, and why it was refused.
 fn log(seen: &Observation) {
-    let time = RequestTimestamp::at(seen.time);
-    let [action, id] = ["Action", "AWSAccessKeyId"].map(|name| shown(seen.parameter(name)));
-    let status = seen.status();
-    let refusal = seen.refusal.as_ref().map(|refusal| format!(" {}: {refusal}", refusal.code())).unwrap_or_default();
+    let refusal = seen.refusal.as_ref().map(|refusal| format!("{}: {refusal}", refusal.code()));
+    let [action, id] = ["Action", "AWSAccessKeyId"].map(|name| seen.parameter(name));
+    line(seen.time, [action, id], seen.status(), refusal);
+}
+
+fn log_sighting(seen: &Sighting) {
+    line(seen.time, [seen.operation.as_deref(), seen.key_id.as_deref()], seen.status, seen.refusal.clone());
+}
+
+/// One line per request: time, operation, access key id, status, and why it was refused.
+fn line(time: Timestamp, of_the_client: [Option<&str>; 2], status: u16, refusal: Option<String>) {
+    let time = RequestTimestamp::at(time);
+    let [operation, id] = of_the_client.map(shown);
+    let refusal = refusal.map(|refusal| format!(" {refusal}")).unwrap_or_default();
     // a closed standard error must not fail the request
-    let _best_effort = writeln!(std::io::stderr(), "{time} {action} {id} {status}{refusal}");
+    let _best_effort = writeln!(std::io::stderr(), "{time} {operation} {id} {status}{refusal}");
 }
 
 /// Text of a client, escaped: it must neither control a terminal nor imitate a line of the log.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::exit::{ExitCode, Failure};
 use super::inputs;
 use crate::credentials::document;
-use crate::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey};
+use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey};
 
 /// The example key of AWS's documentation, which no endpoint accepts.
 pub(super) const EXAMPLE_ID: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -22,12 +22,12 @@ const FILE_LIMIT: u64 = 64 * 1024;
 /// # Errors
 /// [`ExitCode::Configuration`] when a key is incomplete or none, [`ExitCode::KeyStoreUnavailable`] when its file is not
 /// there.
-pub(super) fn gather(id: Option<&str>, files: &[PathBuf]) -> Result<(Vec<HeldKey>, &'static str), Failure> {
+pub(super) fn gather(id: Option<&str>, files: &[PathBuf]) -> Result<(Vec<Credentials>, &'static str), Failure> {
     let mut keys = Vec::new();
     if let Some(id) = id {
         let bad = "--access-key-id is not 1 to 256 bytes of text without control characters";
         let id = AccessKeyId::parse(id).ok_or_else(|| Failure::new(ExitCode::Data, bad))?;
-        keys.push(inputs::key(id, None)?);
+        keys.push(inputs::credentials(id, None)?);
     }
     for file in files {
         keys.push(from_file(file)?);
@@ -40,7 +40,7 @@ pub(super) fn gather(id: Option<&str>, files: &[PathBuf]) -> Result<(Vec<HeldKey
 }
 
 /// The error says which member of the JSON is wrong, never its value.
-fn from_file(path: &Path) -> Result<HeldKey, Failure> {
+fn from_file(path: &Path) -> Result<Credentials, Failure> {
     let unreadable = |error: io::Error| unreadable(path, &error, ExitCode::KeyStoreUnavailable);
     let no_key = |why: &str| Failure::new(ExitCode::Configuration, format!("{}: {why}", path.display()));
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
@@ -48,7 +48,7 @@ fn from_file(path: &Path) -> Result<HeldKey, Failure> {
         return Err(no_key(&format!("is longer than {FILE_LIMIT} bytes, so it holds no access key")));
     }
     let json = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);
-    document::parse(&json).map(HeldKey::new).map_err(|error| no_key(&error.to_string()))
+    document::parse(&json).map_err(|error| no_key(&error.to_string()))
 }
 
 /// A file that cannot be read: 77 where permissions are the reason, else `otherwise`.
@@ -57,11 +57,11 @@ pub(super) fn unreadable(path: &Path, error: &io::Error, otherwise: ExitCode) ->
     Failure::new(code, format!("{} cannot be read: {error}", path.display()))
 }
 
-fn example() -> Result<HeldKey, Failure> {
+fn example() -> Result<Credentials, Failure> {
     let parts = AccessKeyId::parse(EXAMPLE_ID).zip(SecretAccessKey::new(EXAMPLE_SECRET.as_bytes()));
     let (access_key_id, secret_access_key) =
         parts.ok_or_else(|| Failure::new(ExitCode::Bug, "the example key is not a key"))?;
-    Ok(HeldKey::new(Credentials { access_key_id, secret_access_key, session_token: None, expiration: None }))
+    Ok(Credentials { access_key_id, secret_access_key, session_token: None, expiration: None })
 }
 
 #[cfg(test)]

@@ -8,35 +8,28 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::behaviour::Behaviour;
 use super::call::Call;
-use super::echo;
 use super::jobs::Jobs;
 use super::keyring::Keyring;
-use super::limits::BODY_TIMEOUT;
 use super::observation::{Observation, Observer, Verification};
 use super::operation::Operation;
 use super::operations::{self, Caller};
 use super::pacing::Paced;
+use super::reception::{Respond, read_form};
 use super::refusal::Refusal;
 use super::xml::{self, Elements};
 use crate::clock;
 use crate::http1::Persistence;
-use crate::query::{Action, FormError, Parameters};
+use crate::query::{Action, FormError, FormLimits, Parameters};
 use crate::signing::SigningTarget;
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What all requests share: keys, jobs, and who observes.
 pub(super) struct Endpoint {
-    behaviour: Behaviour,
     keyring: Keyring,
     /// By access key ID. Only IDs of the keyring get in, so the map is bounded.
     accounts: Mutex<HashMap<String, Jobs>>,
@@ -51,51 +44,22 @@ struct Received {
     body: Bytes,
 }
 
-/// What came of a form whose signature is valid.
-enum Performed {
-    Operation(Operation, Elements),
-    Echoed(Action, Elements),
-}
+/// What came of a form: the operation, and the contents of its response.
+type Outcome = Result<(Operation, Elements), Refusal>;
 
-type Outcome = Result<Performed, Refusal>;
+/// The longest form, in MiB.
+const LONGEST: usize = 1;
 
 impl Endpoint {
     /// An endpoint without jobs.
     #[must_use]
-    pub(super) fn new(
-        behaviour: Behaviour,
-        keyring: Keyring,
-        pause: Option<Duration>,
-        observer: Option<Observer>,
-    ) -> Self {
-        Self { behaviour, keyring, accounts: Mutex::new(HashMap::new()), pause, observer }
-    }
-
-    /// Responds to a request; refusals are responses too.
-    ///
-    /// # Errors
-    /// None.
-    pub(super) async fn respond_to(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
-        let (head, body) = request.into_parts();
-        let read = read(&head, body, self.behaviour).await;
-        let received = Received {
-            target: target(&head),
-            query: head.uri.query().map(str::to_owned),
-            body: read.as_ref().cloned().unwrap_or_default(),
-        };
-        let (now, id) = (clock::now(), Uuid::new_v4());
-        let (verification, outcome) = match read {
-            Ok(_) => self.judge(&received, now, id.as_u128()),
-            Err(refusal) => (Verification::NotReached, Err(refusal)),
-        };
-        let request_id = id.to_string();
-        self.observe(received, now, verification, &outcome, &request_id);
-        Ok(self.response(outcome, &request_id))
+    pub(super) fn new(keyring: Keyring, pause: Option<Duration>, observer: Option<Observer>) -> Self {
+        Self { keyring, accounts: Mutex::new(HashMap::new()), pause, observer }
     }
 
     /// Everything between reading a request and responding; `seed` is random.
     fn judge(&self, received: &Received, now: Timestamp, seed: u128) -> (Verification, Outcome) {
-        let parameters = match Parameters::parse(&received.body, self.behaviour.form_limits()) {
+        let parameters = match Parameters::parse(&received.body, FormLimits::DEFAULT) {
             Ok(parameters) => parameters,
             Err(error) => return (Verification::NotReached, Err(error.into())),
         };
@@ -104,17 +68,13 @@ impl Endpoint {
             Ok(key) => key,
             Err(error) => return (Verification::Refused(error.clone()), Err(error.into())),
         };
-        let query = received.query.as_deref();
-        let outcome = match self.behaviour {
-            Behaviour::AnyAction => echoed(&parameters, query),
-            Behaviour::ImportExport => operation(&parameters, query).and_then(|operation| {
-                let call = Call::new(&parameters)?;
-                let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-                let jobs = accounts.entry(key.id().as_str().to_owned()).or_default();
-                let elements = operations::perform(operation, &call, &mut Caller { key, jobs, now, seed })?;
-                Ok(Performed::Operation(operation, elements))
-            }),
-        };
+        let outcome = operation(&parameters, received.query.as_deref()).and_then(|operation| {
+            let call = Call::new(&parameters)?;
+            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            let jobs = accounts.entry(key.id().as_str().to_owned()).or_default();
+            let elements = operations::perform(operation, &call, &mut Caller { key, jobs, now, seed })?;
+            Ok((operation, elements))
+        });
         (Verification::Verified, outcome)
     }
 
@@ -128,7 +88,7 @@ impl Endpoint {
     ) {
         let Some(observer) = &self.observer else { return };
         let SigningTarget { host, path } = received.target;
-        let most = self.behaviour.form_limits().max_parameters();
+        let most = FormLimits::DEFAULT.max_parameters();
         observer(&Observation {
             time,
             host,
@@ -142,11 +102,7 @@ impl Endpoint {
 
     fn response(&self, outcome: Outcome, request_id: &str) -> Response<Paced> {
         let mut response = match outcome {
-            Ok(Performed::Echoed(action, elements)) => {
-                let document = elements.into_named_document(action.as_str(), echo::NAMESPACE, request_id);
-                Response::new(Paced::whole(document))
-            }
-            Ok(Performed::Operation(operation, elements)) => {
+            Ok((operation, elements)) => {
                 let document = elements.into_document(operation, request_id);
                 Response::new(match operation {
                     // the two whose responses are long, as they have the signature file and the manifest
@@ -164,6 +120,26 @@ impl Endpoint {
             headers.insert(HeaderName::from_static("x-amzn-requestid"), request_id);
         }
         response
+    }
+}
+
+impl Respond for Endpoint {
+    async fn respond_to(&self, request: Request<Incoming>) -> Result<Response<Paced>, Infallible> {
+        let (head, body) = request.into_parts();
+        let read = read_form(&head, body, LONGEST).await;
+        let received = Received {
+            target: target(&head),
+            query: head.uri.query().map(str::to_owned),
+            body: read.as_ref().cloned().unwrap_or_default(),
+        };
+        let (now, id) = (clock::now(), Uuid::new_v4());
+        let (verification, outcome) = match read {
+            Ok(_) => self.judge(&received, now, id.as_u128()),
+            Err(refusal) => (Verification::NotReached, Err(refusal)),
+        };
+        let request_id = id.to_string();
+        self.observe(received, now, verification, &outcome, &request_id);
+        Ok(self.response(outcome, &request_id))
     }
 }
 
@@ -186,40 +162,12 @@ fn target(head: &Parts) -> SigningTarget {
     SigningTarget { host: host.to_ascii_lowercase(), path: head.uri.path().to_owned() }
 }
 
-async fn read(head: &Parts, body: Incoming, behaviour: Behaviour) -> Result<Bytes, Refusal> {
-    if head.method != Method::POST {
-        return Err(Refusal::Method);
-    }
-    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case(FORM) {
-        return Err(Refusal::MediaType);
-    }
-    match timeout(BODY_TIMEOUT, Limited::new(body, behaviour.body_limit()).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Refusal::TooLarge { limit_in_mib: behaviour.body_limit_in_mib() })
-        }
-        Ok(Err(_)) => Err(Refusal::BrokenBody),
-        Err(_) => Err(Refusal::TooSlow),
-    }
-}
-
 /// The operation that Action names.
 fn operation(parameters: &Parameters<'_>, query: Option<&str>) -> Result<Operation, Refusal> {
     let action = action(parameters)?;
     let operation = operations::named(&action)?;
     check_query(query, &action)?;
     Ok(operation)
-}
-
-fn echoed(parameters: &Parameters<'_>, query: Option<&str>) -> Outcome {
-    let action = action(parameters)?;
-    if !echo::can_name_a_response(&action) {
-        return Err(FormError::InvalidAction("Action").into());
-    }
-    check_query(query, &action)?;
-    Ok(Performed::Echoed(action, echo::elements(parameters)))
 }
 
 fn action(parameters: &Parameters<'_>) -> Result<Action, FormError> {
@@ -242,7 +190,7 @@ mod tests {
     use super::*;
 
     fn named(body: &str, query: Option<&str>) -> Result<Operation, &'static str> {
-        let parameters = Parameters::parse(body.as_bytes(), Behaviour::ImportExport.form_limits()).unwrap();
+        let parameters = Parameters::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap();
         operation(&parameters, query).map_err(|refusal| refusal.code())
     }
 

@@ -90,7 +90,7 @@ pub enum Refusal {
         limit_in_mib: usize,
     },
     /// The body did not arrive in time.
-    #[error("the form did not arrive within {} seconds", super::limits::BODY_TIMEOUT.as_secs())]
+    #[error("the form did not arrive within {} seconds", super::reception::BODY_TIMEOUT.as_secs())]
     TooSlow,
     /// The body broke off.
     #[error("the form did not arrive whole")]

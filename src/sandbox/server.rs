@@ -17,11 +17,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::behaviour::Behaviour;
+use super::any_action::{AnyAction, Cloud, Sighted};
 use super::certificate::Identity;
 use super::exchange::Endpoint;
 use super::keyring::Keyring;
 use super::observation::Observer;
+use super::reception::Respond;
 use crate::credentials::HeldKey;
 
 /// How many connections are served at a time; more wait in the listener's queue.
@@ -44,14 +45,12 @@ pub enum Transport {
     Tls(Identity),
 }
 
-/// What to serve, and where.
+/// Where to serve AWS Import/Export, and for whom.
 pub struct Configuration {
     /// The address to listen on; port 0 lets the system choose.
     pub address: SocketAddr,
     /// How connections are protected.
     pub transport: Transport,
-    /// What happens to a form whose signature is valid.
-    pub behaviour: Behaviour,
     /// The access keys that may call, each with jobs of its own.
     pub keys: Vec<HeldKey>,
     /// The pause between the pieces of CreateJob's and GetStatus's responses.
@@ -84,15 +83,33 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the endpoint. It is listening when this returns. The call takes about a millisecond, so async code may make
-/// it too.
+/// Starts an endpoint that plays AWS Import/Export. It is listening when this returns. The call takes about a
+/// millisecond, so async code may make it too.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn start(configuration: Configuration, observer: Option<Observer>) -> Result<Running, StartError> {
-    let Configuration { address, transport, behaviour, keys, pacing } = configuration;
+    let Configuration { address, transport, keys, pacing } = configuration;
     let keyring = Keyring::new(keys).ok_or(StartError::DuplicateKey)?;
-    let endpoint = Arc::new(Endpoint::new(behaviour, keyring, pacing, observer));
+    serve(address, transport, Endpoint::new(keyring, pacing, observer))
+}
+
+/// Starts an endpoint that accepts any operation of a cloud, and responds with the parameters it was sent. It is
+/// listening when this returns.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start_any_action(
+    address: SocketAddr,
+    transport: Transport,
+    cloud: Cloud,
+    observer: Option<Sighted>,
+) -> Result<Running, StartError> {
+    serve(address, transport, AnyAction::new(cloud, observer).ok_or(StartError::DuplicateKey)?)
+}
+
+fn serve(address: SocketAddr, transport: Transport, endpoint: impl Respond) -> Result<Running, StartError> {
+    let endpoint = Arc::new(endpoint);
     let acceptor = match transport {
         Transport::Plain => None,
         Transport::Tls(identity) => Some(TlsAcceptor::from(identity.server_config())),
@@ -155,7 +172,7 @@ impl Drop for Running {
 async fn accept(
     listener: &TcpListener,
     acceptor: Option<&TlsAcceptor>,
-    endpoint: &Arc<Endpoint>,
+    endpoint: &Arc<impl Respond>,
     mut stopping: watch::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
@@ -179,7 +196,7 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    endpoint: Arc<Endpoint>,
+    endpoint: Arc<impl Respond>,
     stopping: watch::Receiver<()>,
 ) {
     // pieces are small and sent with pauses, so the kernel must not wait to join them
@@ -196,7 +213,7 @@ async fn connection(
 
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    endpoint: &Arc<Endpoint>,
+    endpoint: &Arc<impl Respond>,
     mut stopping: watch::Receiver<()>,
 ) {
     let service = service_fn(|request| endpoint.respond_to(request));

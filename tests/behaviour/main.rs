@@ -17,6 +17,7 @@ mod age_plugins;
 mod audit;
 mod client_certificates;
 mod clock;
+mod clouds;
 mod configured;
 mod confined;
 mod cut_answers;

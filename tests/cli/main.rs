@@ -19,3 +19,4 @@ mod output;
 mod policy;
 mod sign_dialects;
 mod sign_verify;
+mod verify_dialects;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{ID, Outcome, SECRET, program};
 
-const VECTORS: [(&str, &str); 10] = [
+pub const VECTORS: [(&str, &str); 10] = [
     ("aws-v4", include_str!("../vectors/dialects/aws-v4.jsonl")),
     ("openstack", include_str!("../vectors/dialects/openstack.jsonl")),
     ("nifcloud", include_str!("../vectors/dialects/nifcloud.jsonl")),

@@ -17,6 +17,7 @@ mod harness;
 mod config_samples;
 mod confinement;
 mod dialect_vectors;
+mod dialect_verifiers;
 mod fuzz_corpus;
 mod key_memory;
 mod listeners;

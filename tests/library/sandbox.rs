@@ -9,7 +9,7 @@ use countersign::authorize::{ClientIdentity, Policy};
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, SecretAccessKey, SessionToken, SignatureMethod};
 use countersign::query::{FormLimits, QueryForm, percent};
 use countersign::sandbox::{
-    self, Authority, Behaviour, Configuration, Observation, Refusal, Running, StartError, Transport, Verification,
+    self, Authority, Configuration, Observation, Refusal, Running, StartError, Transport, Verification,
 };
 use countersign::signing::verify::VerifyError;
 use countersign::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
@@ -58,11 +58,7 @@ impl Fixture {
             Box::new(move |observation: &Observation| seen.lock().unwrap().push(observation.clone()))
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let running = sandbox::start(
-            Configuration { address, transport, behaviour: Behaviour::ImportExport, keys, pacing },
-            Some(observer),
-        )
-        .unwrap();
+        let running = sandbox::start(Configuration { address, transport, keys, pacing }, Some(observer)).unwrap();
         Self { running, seen }
     }
 
@@ -317,16 +313,7 @@ fn a_sandbox_starts_and_stops_inside_another_runtime() {
 fn two_keys_with_one_id_and_an_address_in_use_are_refused() {
     let start = |address, ids: &[&str]| {
         let keys = ids.iter().map(|id| key(id, SECRET, None)).collect();
-        sandbox::start(
-            Configuration {
-                address,
-                transport: Transport::Plain,
-                behaviour: Behaviour::ImportExport,
-                keys,
-                pacing: None,
-            },
-            None,
-        )
+        sandbox::start(Configuration { address, transport: Transport::Plain, keys, pacing: None }, None)
     };
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     assert!(matches!(start(any, &[ID, ID]), Err(StartError::DuplicateKey)));

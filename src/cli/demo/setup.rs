@@ -12,7 +12,7 @@ use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::sandbox_keys::{EXAMPLE_ID, EXAMPLE_SECRET};
 use crate::credentials::seal::{Existing, seal, write_secret_file};
 use crate::credentials::{HeldKey, Identities, document};
-use crate::sandbox::{self, Authority, Behaviour, Configuration, Observation, Transport};
+use crate::sandbox::{self, Authority, Configuration, Observation, Transport};
 use crate::{clock, config};
 
 /// Where the proxy listens, unless the port is in use.
@@ -67,7 +67,6 @@ impl Setup {
         let configuration = Configuration {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             transport: Transport::Tls(identity),
-            behaviour: Behaviour::ImportExport,
             keys: vec![key],
             pacing: Some(PACING),
         };

@@ -6,6 +6,7 @@
 mod cause;
 pub mod echo;
 mod encoding;
+mod in_any_dialect;
 mod refusal;
 mod request_line;
 mod rewrite;
@@ -15,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use cause::{Cause, HostDifference, Order, PathDifference};
 pub use encoding::Encoding;
+pub use in_any_dialect::{MismatchInDialect, diagnose_in_dialect};
 pub use refusal::{RefusalClass, classify};
 
 use self::rewrite::{Rewritten, join, sent_parameters};

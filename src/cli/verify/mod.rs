@@ -1,18 +1,20 @@
 //! `countersign verify`: whether a signed form verifies, and if not, why and what to do.
 
+mod dialects;
+
 use clap::Args;
 
 use super::exit::{ExitCode, Failure};
 use super::inputs;
 use super::output;
-use super::sign::timestamp;
+use super::sign::{dialect_parser, timestamp};
 use crate::clock;
 use crate::credentials::{AccessKeyId, HeldKey};
 use crate::query::{FormLimits, Parameters};
 use crate::signing::diagnose::{Mismatch, diagnose};
 use crate::signing::url::UrlError;
 use crate::signing::verify::{SignatureClaim, VerifyError};
-use crate::signing::{RequestTimestamp, SigningTarget};
+use crate::signing::{Dialect, RequestTimestamp, SigningTarget};
 
 /// Arguments of `countersign verify`.
 #[derive(Debug, Args)]
@@ -20,11 +22,23 @@ use crate::signing::{RequestTimestamp, SigningTarget};
 The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY, the token of temporary \
 credentials from AWS_SESSION_TOKEN.
 
+Where the signature is in the head (aws-v4), the fields come first, as `countersign sign --headers` prints them, or the \
+whole request as it was on the wire or as `curl -v` prints it.
+
 Exit code 0: the form verifies; 1: it does not; 65: it cannot be read.")]
 pub(crate) struct Arguments {
     /// The endpoint to which the form is sent
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     endpoint: Endpoint,
+    /// How the endpoint's cloud signs
+    #[arg(long, value_name = "DIALECT", value_parser = dialect_parser(), default_value = "aws-v2")]
+    dialect: Dialect,
+    /// The region of the endpoint, with aws-v4 and volcengine
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// The service of the endpoint, with aws-v4 and volcengine
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<String>,
     /// Judge the form's time as of this moment, instead of now
     #[arg(long, value_name = "ISO8601", value_parser = timestamp)]
     at: Option<RequestTimestamp>,
@@ -52,6 +66,9 @@ fn endpoint(url: &str) -> Result<Endpoint, UrlError> {
 /// [`ExitCode::Negative`] when it does not verify, [`ExitCode::Data`] when it is not a form,
 /// [`ExitCode::Configuration`] when the secret is missing or unusable.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.dialect != Dialect::AwsV2 || arguments.region.is_some() || arguments.service.is_some() {
+        return dialects::run(arguments);
+    }
     let body = inputs::form()?;
     let parameters = Parameters::parse_any_names(&body, FormLimits::DEFAULT)
         .map_err(|error| Failure::because(ExitCode::Data, &error))?;
@@ -115,7 +132,7 @@ fn refuse(problems: &[VerifyError], findings: &[String]) -> Result<(), Failure> 
     Err(Failure::new(ExitCode::Negative, "the form does not verify"))
 }
 
-pub(super) fn print(verdict: &str, lines: &[String]) -> Result<(), Failure> {
+pub(in crate::cli) fn print(verdict: &str, lines: &[String]) -> Result<(), Failure> {
     let mut text = format!("{verdict}\n");
     for line in lines {
         text.push_str("  ");

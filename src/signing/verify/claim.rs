@@ -1,15 +1,15 @@
-//! Verifies a signature as an endpoint does. Used by the sandbox and by `countersign verify`.
+//! What a form says of its signature in Signature Version 2, from which diagnosis starts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
-use super::in_form::write_canonical;
-use super::target::SigningTarget;
-use super::timestamp::RequestTimestamp;
 use crate::credentials::{HeldKey, SessionToken, SignatureMethod};
 use crate::query::Parameters;
+use crate::signing::in_form::write_canonical;
+use crate::signing::target::SigningTarget;
+use crate::signing::timestamp::RequestTimestamp;
 
 /// How far a `Timestamp` may be behind or ahead of the verifier's clock.
 pub const CLOCK_WINDOW: SignedDuration = SignedDuration::from_mins(15);
