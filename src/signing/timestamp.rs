@@ -78,31 +78,36 @@ impl RequestTimestamp {
     pub(super) fn encode_as(&self, format: TimeFormat, lifetime: Duration, out: &mut Vec<u8>) {
         match format {
             TimeFormat::Milliseconds => self.encode_into(out),
-            TimeFormat::Seconds | TimeFormat::ExpiryWithOffset | TimeFormat::Unix | TimeFormat::Basic => {
-                percent::encode_into(&self.text_as(format, lifetime), out);
-            }
+            TimeFormat::Seconds => encode_seconds(self.instant, b"Z", out),
+            TimeFormat::ExpiryWithOffset => encode_seconds(self.expiry(lifetime), b"%2B0000", out),
+            TimeFormat::Unix | TimeFormat::Basic => self.append_as(format, lifetime, out),
         }
     }
 
-    /// The time in this format.
-    pub(super) fn text_as(&self, format: TimeFormat, lifetime: Duration) -> String {
-        let time = self.instant;
+    /// Appends the time in this format.
+    pub(super) fn append_as(&self, format: TimeFormat, lifetime: Duration, out: &mut Vec<u8>) {
         match format {
-            TimeFormat::Milliseconds => self.as_str().to_owned(),
-            TimeFormat::Seconds => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            TimeFormat::ExpiryWithOffset => {
-                let expiry = time.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
-                expiry.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+            TimeFormat::Milliseconds => out.extend_from_slice(self.as_str().as_bytes()),
+            TimeFormat::Seconds => {
+                out.extend_from_slice(first_seconds(&utc_or_zero(self.instant)));
+                out.push(b'Z');
             }
-            TimeFormat::Unix => time.as_second().to_string(),
-            TimeFormat::Basic => String::from_utf8_lossy(&self.basic()).into_owned(),
+            TimeFormat::ExpiryWithOffset => {
+                out.extend_from_slice(first_seconds(&utc_or_zero(self.expiry(lifetime))));
+                out.extend_from_slice(b"+0000");
+            }
+            TimeFormat::Unix => out.extend_from_slice(itoa::Buffer::new().format(self.instant.as_second()).as_bytes()),
+            TimeFormat::Basic => out.extend_from_slice(&self.basic()),
         }
+    }
+
+    fn expiry(&self, lifetime: Duration) -> Timestamp {
+        self.instant.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
     }
 
     /// The time as `20110620T223059Z`; its first eight bytes are the day.
     pub(super) fn basic(&self) -> [u8; 16] {
-        let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, t, h1, h2, _, n1, n2, _, s1, s2, ..] =
-            write_utc(self.instant).unwrap_or(*b"0000-00-00T00:00:00.000Z");
+        let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, t, h1, h2, _, n1, n2, _, s1, s2, ..] = utc_or_zero(self.instant);
         [y1, y2, y3, y4, m1, m2, d1, d2, t, h1, h2, n1, n2, s1, s2, b'Z']
     }
 
@@ -144,6 +149,27 @@ fn write_utc(now: Timestamp) -> Option<[u8; 24]> {
         }
     }
     Some(text)
+}
+
+/// The same; zeros for a year that has no four digits, which no clock that is followed shows.
+fn utc_or_zero(now: Timestamp) -> [u8; 24] {
+    write_utc(now).unwrap_or(*b"0000-00-00T00:00:00.000Z")
+}
+
+/// Date and time up to the second.
+fn first_seconds(utc: &[u8; 24]) -> &[u8] {
+    const SECONDS: usize = "2011-06-20T22:30:59".len();
+    utc.get(..SECONDS).unwrap_or_default()
+}
+
+/// Appends a time up to the second, percent-encoded, and then its zone.
+fn encode_seconds(time: Timestamp, zone: &[u8], out: &mut Vec<u8>) {
+    let utc = utc_or_zero(time);
+    if let Some((date_and_hour, [b':', ten, one, b':', high, low, ..])) = utc.split_first_chunk::<13>() {
+        out.extend_from_slice(date_and_hour);
+        out.extend_from_slice(&[b'%', b'3', b'A', *ten, *one, b'%', b'3', b'A', *high, *low]);
+    }
+    out.extend_from_slice(zone);
 }
 
 fn parse_as_utc(text: &str) -> Result<Timestamp, jiff::Error> {
@@ -200,10 +226,14 @@ mod tests {
             (TimeFormat::Unix, "1791040770"),
             (TimeFormat::Basic, "20261003T151930Z"),
         ] {
-            assert_eq!(time.text_as(format, Duration::from_secs(300)), expected);
+            let (mut appended, mut encoded) = (Vec::new(), Vec::new());
+            time.append_as(format, Duration::from_secs(300), &mut appended);
+            time.encode_as(format, Duration::from_secs(300), &mut encoded);
+            assert_eq!(String::from_utf8(appended).unwrap(), expected);
+            assert_eq!(String::from_utf8(encoded).unwrap(), percent::encode(expected));
         }
         let elsewhere = RequestTimestamp::parse("2026-12-31T23:30:00-01:00").unwrap();
-        assert_eq!(elsewhere.text_as(TimeFormat::Basic, Duration::ZERO), "20270101T003000Z");
+        assert_eq!(&elsewhere.basic(), b"20270101T003000Z");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A request that is complete except for its signature, and one that is signed. Both own the bytes that are sent.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -15,7 +17,7 @@ pub struct Unsealed {
     /// The form from `body_at` on; what is before it is the beginning of the string to sign.
     pub(super) buffer: Vec<u8>,
     pub(super) body_at: usize,
-    /// The string to sign, where it is not the buffer.
+    /// The string to sign, where it is neither the buffer nor a part of the head.
     pub(super) signed: Option<Vec<u8>>,
     pub(super) key: KeyUse,
     pub(super) seal: Seal,
@@ -25,20 +27,18 @@ pub struct Unsealed {
 pub(super) enum Seal {
     /// Into the form, as the parameter of this name.
     Form(&'static str),
-    /// Into the head.
-    Head(Box<UnsealedHead>),
+    /// Into the head, which is complete except for that.
+    Head(Box<SignedHead>),
 }
 
-/// The head of a request that is complete except for its signature.
-pub(super) struct UnsealedHead {
-    pub(super) canonical_request: Vec<u8>,
-    pub(super) head: SignedHead,
-}
-
-/// What the signer writes into the head.
+/// What the signer writes into the head. All of it is in one text: the canonical request with the fields' values in it,
+/// the string to sign, and at the end the field with the signature.
 pub struct SignedHead {
-    pub(super) fields: Vec<(&'static str, Vec<u8>)>,
-    pub(super) query: Option<Vec<u8>>,
+    pub(super) text: Vec<u8>,
+    pub(super) fields: Vec<(&'static str, Range<usize>)>,
+    pub(super) query: Option<Range<usize>>,
+    pub(super) canonical_request: Range<usize>,
+    pub(super) string_to_sign: Range<usize>,
 }
 
 /// A signed request, which is the only thing that `upstream` can send.
@@ -51,11 +51,18 @@ pub struct SignedRequest {
 /// The length of the longest MAC (HMAC-SHA256) in base64.
 const BASE64: usize = 44;
 
+/// The same in hexadecimal digits.
+const HEX: usize = 64;
+
 impl Unsealed {
     /// What is signed.
     #[must_use]
     pub fn string_to_sign(&self) -> &[u8] {
-        self.signed.as_deref().unwrap_or(&self.buffer)
+        match (&self.seal, &self.signed) {
+            (Seal::Head(head), _) => head.part(&head.string_to_sign),
+            (Seal::Form(_), Some(signed)) => signed,
+            (Seal::Form(_), None) => &self.buffer,
+        }
     }
 
     /// The form that is sent, without a signature in it.
@@ -69,7 +76,7 @@ impl Unsealed {
     pub fn canonical_request(&self) -> Option<&[u8]> {
         match &self.seal {
             Seal::Form(_) => None,
-            Seal::Head(head) => Some(&head.canonical_request),
+            Seal::Head(head) => Some(head.part(&head.canonical_request)),
         }
     }
 
@@ -91,13 +98,9 @@ impl Unsealed {
                 write_base64(mac, &mut self.buffer);
                 None
             }
-            Seal::Head(unsealed) => {
-                let mut head = unsealed.head;
-                // the last field is the one with the signature
-                if let Some((_, authorization)) = head.fields.last_mut() {
-                    write_hex(mac.as_bytes(), authorization);
-                }
-                Some(Box::new(head))
+            Seal::Head(mut head) => {
+                head.append_signature(mac);
+                Some(head)
             }
         };
         SignedRequest { buffer: self.buffer, body_at: self.body_at, head }
@@ -119,12 +122,13 @@ fn write_base64(mac: &Mac, out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Appends lower-case hexadecimal digits.
-pub(super) fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+/// Writes lower-case hexadecimal digits, as many as there is room for.
+pub(super) fn write_hex(bytes: &[u8], out: &mut [u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
+    let (pairs, _) = out.as_chunks_mut::<2>();
+    for (byte, pair) in bytes.iter().zip(pairs) {
         let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
-        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0x0f)]);
+        *pair = [digit(byte >> 4), digit(byte & 0x0f)];
     }
 }
 
@@ -160,19 +164,33 @@ impl SignedHead {
     pub fn added_fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> + Clone {
         let is_added = |name: &str| !matches!(name, "host" | "content-type");
         let fields = self.fields.iter().filter(move |(name, _)| is_added(name));
-        fields.map(|(name, value)| (*name, value.as_slice()))
+        fields.map(|(name, value)| (*name, self.part(value)))
     }
 
     /// The fields that the signer wrote, `host` and `content-type` among them, in the order in which they are sent. A
     /// field may hold the session token: none is to be logged.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
-        self.fields.iter().map(|(name, value)| (*name, value.as_slice()))
+        self.fields.iter().map(|(name, value)| (*name, self.part(value)))
     }
 
     /// The query of the request target, where the dialect has one.
     #[must_use]
     pub fn query(&self) -> Option<&[u8]> {
-        self.query.as_deref()
+        self.query.as_ref().map(|query| self.part(query))
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Appends it in hexadecimal digits to the last field, which is at the end of the text.
+    fn append_signature(&mut self, mac: &Mac) {
+        let mut digits = [0; HEX];
+        write_hex(mac.as_bytes(), &mut digits);
+        self.text.extend_from_slice(digits.get(..mac.as_bytes().len().saturating_mul(2)).unwrap_or_default());
+        if let Some((_, authorization)) = self.fields.last_mut() {
+            authorization.end = self.text.len();
+        }
     }
 }
 
