@@ -10,7 +10,7 @@ use countersign::signing::{
 };
 use serde_json::Value;
 
-const VECTORS: [(Dialect, &str, usize); 10] = [
+pub(super) const VECTORS: [(Dialect, &str, usize); 10] = [
     (Dialect::AwsV4, include_str!("../vectors/dialects/aws-v4.jsonl"), 40),
     (Dialect::OpenStack, include_str!("../vectors/dialects/openstack.jsonl"), 32),
     (Dialect::Nifcloud, include_str!("../vectors/dialects/nifcloud.jsonl"), 32),

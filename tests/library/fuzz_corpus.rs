@@ -1,19 +1,19 @@
 //! The fuzz targets' seeds and past findings, through the same properties, with every ordinary test run.
 
-#[path = "../fuzz/properties/mod.rs"]
-mod properties;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::properties;
+
 type Property = fn(&[u8]);
 
-const TARGETS: [(&str, Property); 10] = [
+const TARGETS: [(&str, Property); 11] = [
     ("config", properties::config),
     ("diagnose", properties::diagnose),
+    ("dialects", properties::dialects),
     ("differential", properties::differential),
     ("document", properties::document),
     ("form", properties::form),
@@ -60,6 +60,11 @@ fn configurations_are_read_or_refused_at_a_place() {
 #[test]
 fn every_signature_is_diagnosed() {
     replay("diagnose");
+}
+
+#[test]
+fn in_every_dialect_a_server_reads_what_was_authorized_and_all_that_counts_is_signed() {
+    replay("dialects");
 }
 
 #[test]

@@ -13,9 +13,12 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../fuzz/properties/mod.rs"]
+mod properties;
 
 mod config_samples;
 mod confinement;
+mod dialect_properties;
 mod dialect_vectors;
 mod dialect_verifiers;
 mod fuzz_corpus;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 /// Decoded names and values.
-pub(super) type Pairs = Vec<(String, String)>;
+pub type Pairs = Vec<(String, String)>;
 
 /// Reads a form as the URL standard does, but refuses what that repairs, and names that are not printable ASCII or that
 /// two parsers could take for one; sorted by name. `None` for what must be
