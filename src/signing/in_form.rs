@@ -1,9 +1,7 @@
 //! Authentication in the form: its parameters and those of the signer in canonical order, and the string to sign made
 //! from that.
 
-use std::iter::Peekable;
-
-use super::dialect::{FormMac, InForm, Prefix, Spelling, Value};
+use super::dialect::{FormMac, InForm, Parameter, Prefix, Spelling, Value};
 use super::profile::Profile;
 use super::spelling::spell;
 use super::stamp::Stamp;
@@ -30,28 +28,30 @@ pub(super) fn prepare<S>(
     if dialect.spelling == Spelling::Same {
         write_prefix(dialect.prefix, target, &mut buffer);
     }
-    let body_at = buffer.len();
-    let mut query = QueryWriter { buffer, body_at, form: form.canonical().peekable() };
-    for (name, value) in dialect.parameters {
+    let mut query = QueryWriter::new(buffer, form.canonical());
+    for Parameter { name, written, value } in dialect.parameters {
         match (value, token) {
-            (Value::KeyId, _) => percent::encode_into(id, query.add(name)),
-            (Value::Token, Some(token)) => percent::encode_into(token, query.add(name)),
+            (Value::KeyId, _) => percent::encode_into(id, query.add(name, written)),
+            (Value::Token, Some(token)) => percent::encode_into(token, query.add(name, written)),
             (Value::Token, None) => {}
-            (Value::Method, _) => write(profile.signature_method.as_str(), query.add(name)),
-            (Value::Time, _) => stamp.time.encode_as(time, stamp.lifetime, query.add(name)),
-            (Value::Nonce(_), _) => percent::encode_into(stamp.nonce.as_deref().unwrap_or_default(), query.add(name)),
-            (Value::Constant(text) | Value::ByToken { without: text, .. }, None) | (Value::Constant(text), Some(_)) => {
-                write(text, query.add(name));
+            (Value::Method, _) => write(profile.signature_method.as_str(), query.add(name, written)),
+            (Value::Time, _) => stamp.time.encode_as(time, stamp.lifetime, query.add(name, written)),
+            (Value::Nonce(_), _) => {
+                percent::encode_into(stamp.nonce.as_deref().unwrap_or_default(), query.add(name, written));
             }
-            (Value::ByToken { with, .. }, Some(_)) => write(with, query.add(name)),
+            // it is in what is written
+            (Value::Constant, _) => {
+                query.add(name, written);
+            }
+            (Value::ByToken { without, .. }, None) => write(without, query.add(name, written)),
+            (Value::ByToken { with, .. }, Some(_)) => write(with, query.add(name, written)),
         }
     }
-    query.write_form_while(|_| true);
-    let buffer = query.buffer;
+    let (buffer, body_at) = query.finish();
     let signed = (dialect.spelling != Spelling::Same).then(|| {
         let mut signed = Vec::with_capacity(buffer.len().saturating_mul(2));
         write_prefix(dialect.prefix, target, &mut signed);
-        spell(dialect.spelling, &buffer, &mut signed);
+        spell(dialect.spelling, buffer.get(body_at..).unwrap_or_default(), &mut signed);
         signed
     });
     let key = match dialect.mac {
@@ -66,36 +66,48 @@ fn write(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Writes a canonical query string: merges the form with the parameters of authentication.
-struct QueryWriter<'f, Form: Iterator<Item = CanonicalParameter<'f>>> {
+/// Writes a canonical query string: merges the form with the parameters of authentication. Every parameter is written
+/// with a `&` before it, in the place of which the first one gets a line feed: the end of what is before the form.
+struct QueryWriter<'f, Form> {
     buffer: Vec<u8>,
-    body_at: usize,
-    /// The parameters of the form that are not written yet.
-    form: Peekable<Form>,
+    /// Where the first `&` is.
+    begin: usize,
+    /// The first parameter of the form that is not written yet, and those behind it.
+    next: Option<CanonicalParameter<'f>>,
+    rest: Form,
 }
 
 impl<'f, Form: Iterator<Item = CanonicalParameter<'f>>> QueryWriter<'f, Form> {
-    /// Writes the parameters of the form that come before `name`, then `name=`. The form must have no parameter of this
-    /// name, and the name needs no escape. The caller appends the encoded value.
-    fn add(&mut self, name: &str) -> &mut Vec<u8> {
-        self.write_form_while(|parameter| parameter.is_before(name));
-        self.separate();
-        self.buffer.extend_from_slice(name.as_bytes());
-        self.buffer.push(b'=');
+    fn new(buffer: Vec<u8>, mut form: Form) -> Self {
+        Self { begin: buffer.len(), buffer, next: form.next(), rest: form }
+    }
+
+    /// Writes the parameters of the form that come before `name`, then `written`: the name, with what is around it. The
+    /// form must have no parameter of this name. The caller appends the encoded value.
+    #[inline]
+    fn add(&mut self, name: &str, written: &str) -> &mut Vec<u8> {
+        while let Some(parameter) = self.next.take_if(|parameter| parameter.is_before(name)) {
+            self.write(&parameter);
+        }
+        self.buffer.extend_from_slice(written.as_bytes());
         &mut self.buffer
     }
 
-    fn write_form_while(&mut self, comes_first: impl Fn(&CanonicalParameter<'_>) -> bool) {
-        while let Some(parameter) = self.form.next_if(&comes_first) {
-            self.separate();
-            parameter.write(&mut self.buffer);
-        }
+    fn write(&mut self, parameter: &CanonicalParameter<'_>) {
+        self.buffer.push(b'&');
+        parameter.write(&mut self.buffer);
+        self.next = self.rest.next();
     }
 
-    fn separate(&mut self) {
-        if self.buffer.len() > self.body_at {
-            self.buffer.push(b'&');
+    /// Writes the other parameters of the form. Returns the buffer, and where the query string begins in it.
+    fn finish(mut self) -> (Vec<u8>, usize) {
+        while let Some(parameter) = self.next.take() {
+            self.write(&parameter);
         }
+        if let Some(first) = self.buffer.get_mut(self.begin) {
+            *first = b'\n';
+        }
+        (self.buffer, self.begin.saturating_add(1))
     }
 }
 
@@ -112,8 +124,9 @@ fn write_prefix(prefix: Prefix, target: &SigningTarget, out: &mut Vec<u8>) {
     let SigningTarget { host, path } = target;
     let mut write = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
     match prefix {
-        Prefix::HostAndPathLines => write(&["POST\n", host, "\n", path, "\n"]),
-        Prefix::PathLine => write(&["POST\n", path, "\n"]),
+        // the line feed behind the path takes the place of the first `&`
+        Prefix::HostAndPathLines => write(&["POST\n", host, "\n", path]),
+        Prefix::PathLine => write(&["POST\n", path]),
         Prefix::Joined => write(&["POST", without_port(host).unwrap_or(host), path, "?"]),
         Prefix::Encoded => write(&["POST&", &percent::encode(path), "&"]),
         Prefix::Nothing => {}

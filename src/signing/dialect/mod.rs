@@ -7,7 +7,9 @@ mod rows;
 use crate::credentials::{Derivation, KeyForm, MacKey, SignatureMethod};
 use crate::query::Vocabulary;
 
-pub(super) use row::{Field, FormMac, InForm, InHead, Moved, NonceKind, PathRule, Place, Prefix, Row, Spelling, Value};
+pub(super) use row::{
+    Field, FormMac, InForm, InHead, Moved, NonceKind, Parameter, PathRule, Place, Prefix, Row, Spelling, Value,
+};
 
 /// A dialect of signed forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +89,7 @@ impl Dialect {
     #[must_use]
     pub fn has_nonce(self) -> bool {
         match &self.row().place {
-            Place::Form(form) => form.parameters.iter().any(|(_, value)| matches!(value, Value::Nonce(_))),
+            Place::Form(form) => form.parameters.iter().any(|parameter| matches!(parameter.value, Value::Nonce(_))),
             Place::Head(head) => head.fields.iter().any(|(_, field)| *field == Field::Nonce),
         }
     }
@@ -113,7 +115,9 @@ impl Dialect {
     #[must_use]
     pub fn nonce(self, random: [u8; 16]) -> String {
         let is_number = match &self.row().place {
-            Place::Form(form) => form.parameters.iter().any(|(_, value)| *value == Value::Nonce(NonceKind::Number)),
+            Place::Form(form) => {
+                form.parameters.iter().any(|parameter| parameter.value == Value::Nonce(NonceKind::Number))
+            }
             Place::Head(_) => false,
         };
         if is_number {
@@ -146,7 +150,7 @@ impl Dialect {
     #[must_use]
     pub fn takes_token(self) -> bool {
         match &self.row().place {
-            Place::Form(form) => form.parameters.iter().any(|(_, value)| *value == Value::Token),
+            Place::Form(form) => form.parameters.iter().any(|parameter| parameter.value == Value::Token),
             Place::Head(head) => head.fields.iter().any(|(_, field)| *field == Field::Token),
         }
     }
@@ -176,7 +180,7 @@ mod tests {
     fn what_the_signer_adds_is_listed_in_the_order_in_which_it_is_signed() {
         for dialect in Dialect::ALL {
             let names: Vec<_> = match &dialect.row().place {
-                Place::Form(form) => form.parameters.iter().map(|(name, _)| *name).collect(),
+                Place::Form(form) => form.parameters.iter().map(|parameter| parameter.name).collect(),
                 Place::Head(head) => head.fields.iter().map(|(name, _)| *name).collect(),
             };
             assert!(names.is_sorted(), "{dialect:?}: {names:?}");

@@ -1,17 +1,33 @@
 //! The table of dialects: a row each. Every row was compared with independent implementations (`tests/vectors`).
 
-use super::row::{Field, FormMac, InForm, InHead, Moved, NonceKind, PathRule, Place, Prefix, Row, Spelling, Value};
+use super::row::{
+    Field, FormMac, InForm, InHead, Moved, NonceKind, Parameter, PathRule, Place, Prefix, Row, Spelling, Value,
+};
 use crate::credentials::{Derivation, SignatureMethod};
 use crate::query::Vocabulary;
 use crate::signing::timestamp::TimeFormat;
 
+/// A parameter with its name as it is written.
+macro_rules! parameter {
+    ($name:literal, $value:expr) => {
+        Parameter { name: $name, written: concat!("&", $name, "="), value: $value }
+    };
+}
+
+/// A parameter that always has this value, which needs no escape.
+macro_rules! constant {
+    ($name:literal, $text:literal) => {
+        Parameter { name: $name, written: concat!("&", $name, "=", $text), value: Value::Constant }
+    };
+}
+
 const V2: InForm = InForm {
     parameters: &[
-        ("AWSAccessKeyId", Value::KeyId),
-        ("SecurityToken", Value::Token),
-        ("SignatureMethod", Value::Method),
-        ("SignatureVersion", Value::Constant("2")),
-        ("Timestamp", Value::Time),
+        parameter!("AWSAccessKeyId", Value::KeyId),
+        parameter!("SecurityToken", Value::Token),
+        parameter!("SignatureMethod", Value::Method),
+        constant!("SignatureVersion", "2"),
+        parameter!("Timestamp", Value::Time),
     ],
     signature: "Signature",
     prefix: Prefix::HostAndPathLines,
@@ -33,10 +49,10 @@ pub(super) static OPENSTACK: Row = Row {
     word: "openstack",
     place: Place::Form(InForm {
         parameters: &[
-            ("AWSAccessKeyId", Value::KeyId),
-            ("SignatureMethod", Value::Method),
-            ("SignatureVersion", Value::Constant("2")),
-            ("Timestamp", Value::Time),
+            parameter!("AWSAccessKeyId", Value::KeyId),
+            parameter!("SignatureMethod", Value::Method),
+            constant!("SignatureVersion", "2"),
+            parameter!("Timestamp", Value::Time),
         ],
         mac: FormMac::Fixed(SignatureMethod::HmacSha256),
         ..V2
@@ -51,10 +67,10 @@ pub(super) static NIFCLOUD: Row = Row {
     word: "nifcloud",
     place: Place::Form(InForm {
         parameters: &[
-            ("AccessKeyId", Value::KeyId),
-            ("SignatureMethod", Value::Method),
-            ("SignatureVersion", Value::Constant("2")),
-            ("Timestamp", Value::Time),
+            parameter!("AccessKeyId", Value::KeyId),
+            parameter!("SignatureMethod", Value::Method),
+            constant!("SignatureVersion", "2"),
+            parameter!("Timestamp", Value::Time),
         ],
         mac: FormMac::Fixed(SignatureMethod::HmacSha256),
         ..V2
@@ -77,7 +93,11 @@ pub(super) static EUCALYPTUS: Row = Row {
 pub(super) static CLOUDSTACK: Row = Row {
     word: "cloudstack",
     place: Place::Form(InForm {
-        parameters: &[("apiKey", Value::KeyId), ("expires", Value::Time), ("signatureVersion", Value::Constant("3"))],
+        parameters: &[
+            parameter!("apiKey", Value::KeyId),
+            parameter!("expires", Value::Time),
+            constant!("signatureVersion", "3"),
+        ],
         signature: "signature",
         prefix: Prefix::Nothing,
         spelling: Spelling::JavaLower,
@@ -93,12 +113,12 @@ pub(super) static ALIBABA_RPC: Row = Row {
     word: "alibaba-rpc",
     place: Place::Form(InForm {
         parameters: &[
-            ("AccessKeyId", Value::KeyId),
-            ("SecurityToken", Value::Token),
-            ("SignatureMethod", Value::Constant("HMAC-SHA1")),
-            ("SignatureNonce", Value::Nonce(NonceKind::Uuid)),
-            ("SignatureVersion", Value::Constant("1.0")),
-            ("Timestamp", Value::Time),
+            parameter!("AccessKeyId", Value::KeyId),
+            parameter!("SecurityToken", Value::Token),
+            constant!("SignatureMethod", "HMAC-SHA1"),
+            parameter!("SignatureNonce", Value::Nonce(NonceKind::Uuid)),
+            constant!("SignatureVersion", "1.0"),
+            parameter!("Timestamp", Value::Time),
         ],
         signature: "Signature",
         prefix: Prefix::Encoded,
@@ -115,12 +135,12 @@ pub(super) static QINGCLOUD: Row = Row {
     word: "qingcloud",
     place: Place::Form(InForm {
         parameters: &[
-            ("access_key_id", Value::KeyId),
-            ("signature_method", Value::Method),
-            ("signature_version", Value::ByToken { without: "1", with: "2" }),
-            ("time_stamp", Value::Time),
-            ("token", Value::Token),
-            ("version", Value::Constant("1")),
+            parameter!("access_key_id", Value::KeyId),
+            parameter!("signature_method", Value::Method),
+            parameter!("signature_version", Value::ByToken { without: "1", with: "2" }),
+            parameter!("time_stamp", Value::Time),
+            parameter!("token", Value::Token),
+            constant!("version", "1"),
         ],
         signature: "signature",
         prefix: Prefix::PathLine,
@@ -137,11 +157,11 @@ pub(super) static TENCENT_V1: Row = Row {
     word: "tencent-v1",
     place: Place::Form(InForm {
         parameters: &[
-            ("Nonce", Value::Nonce(NonceKind::Number)),
-            ("SecretId", Value::KeyId),
-            ("SignatureMethod", Value::Method),
-            ("Timestamp", Value::Time),
-            ("Token", Value::Token),
+            parameter!("Nonce", Value::Nonce(NonceKind::Number)),
+            parameter!("SecretId", Value::KeyId),
+            parameter!("SignatureMethod", Value::Method),
+            parameter!("Timestamp", Value::Time),
+            parameter!("Token", Value::Token),
         ],
         signature: "Signature",
         prefix: Prefix::Joined,
