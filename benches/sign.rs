@@ -12,8 +12,9 @@ mod subject;
 use std::hint::black_box;
 use std::time::Duration;
 
+use countersign::signing::Dialect;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use subject::{Subject, of_parameters, of_size};
+use subject::{Subject, of_parameters, of_size, of_size_in};
 
 fn sign(criterion: &mut Criterion) {
     let subject = Subject::new();
@@ -37,5 +38,16 @@ fn sign(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sign);
+/// The whole path in each dialect, with the same form of 120 bytes: the figure of `aws-v2` is the one to compare with.
+fn dialects(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("120 B, parse, decide and sign");
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2)).sample_size(30);
+    for dialect in Dialect::ALL {
+        let (subject, form) = (Subject::of_dialect(dialect), of_size_in(dialect, 120));
+        group.bench_function(dialect.as_str(), |bencher| bencher.iter(|| subject.signed(black_box(form.as_bytes()))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sign, dialects);
 criterion_main!(benches);

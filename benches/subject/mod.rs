@@ -8,17 +8,27 @@ use countersign::authorize::{
     RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test,
 };
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, Mac, SecretAccessKey, SignatureMethod};
-use countersign::query::{FormLimits, QueryForm};
-use countersign::signing::{Profile, RequestTimestamp, SignedRequest, SigningTarget, Unsealed, prepare};
+use countersign::query::{FormLimits, QueryForm, Reader};
+use countersign::signing::{
+    Dialect, Profile, RequestTimestamp, SignedRequest, SigningTarget, Stamp, Unsealed, prepare,
+};
 use jiff::Timestamp;
 
 const LIMITS: FormLimits = FormLimits::new(10_000);
-static PROFILE: Profile = Profile::aws_v2(SignatureMethod::HmacSha256);
 const ROUTE: &str = "importexport";
 
 /// A form of `size` bytes: three short parameters and a manifest, of which every tenth byte or so is escaped.
 pub(crate) fn of_size(size: usize) -> String {
-    let mut form = "Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=".to_owned();
+    filled("Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=".to_owned(), size)
+}
+
+/// The same for any dialect, with the operation in its parameter; `Date` stands for `Version`, which not all have.
+pub(crate) fn of_size_in(dialect: Dialect, size: usize) -> String {
+    let operation = dialect.vocabulary().operation;
+    filled(format!("{operation}=GetStatus&JobId=JOBID&Date=2010-06-03&Manifest="), size)
+}
+
+fn filled(mut form: String, size: usize) -> String {
     while form.len() < size {
         form.push_str("deviceId%3A+HD-0001%0AeraseDevice%3A+yes%0A");
     }
@@ -44,12 +54,25 @@ pub(crate) struct Subject {
     key: HeldKey,
     target: SigningTarget,
     client: Client,
+    profile: Profile,
+    nonce: Option<String>,
     now: Timestamp,
 }
 
 impl Subject {
-    /// With a client that may call what the forms above call.
+    /// With a client that may call what the forms above call, signed by AWS Signature Version 2.
     pub(crate) fn new() -> Self {
+        Self::of(Dialect::AwsV2, "Version")
+    }
+
+    /// The same in any dialect, for forms of [`of_size_in`].
+    pub(crate) fn of_dialect(dialect: Dialect) -> Self {
+        Self::of(dialect, "Date")
+    }
+
+    fn of(dialect: Dialect, condition: &str) -> Self {
+        let realm = matches!(dialect, Dialect::AwsV4 | Dialect::Volcengine);
+        let [region, service] = ["us-east-1", "importexport"].map(|word| realm.then_some(word));
         let credentials = Credentials {
             access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
             secret_access_key: SecretAccessKey::new(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
@@ -59,14 +82,16 @@ impl Subject {
         Self {
             key: HeldKey::new(credentials),
             target: SigningTarget::from_url("https://importexport.amazonaws.com/").unwrap(),
-            client: client(4),
+            client: client_with(4, condition),
+            profile: Profile::new(dialect, None, region, service).unwrap(),
+            nonce: dialect.has_nonce().then(|| dialect.nonce([7; 16])),
             now: "2011-06-20T22:30:59.556Z".parse().unwrap(),
         }
     }
 
     /// Reads a form.
     pub(crate) fn parsed<'a>(&self, body: &'a [u8]) -> QueryForm<'a> {
-        QueryForm::parse(body, LIMITS).unwrap()
+        QueryForm::parse_as(self.profile.dialect().vocabulary(), Reader::Policy, body, LIMITS).unwrap()
     }
 
     /// Reads a form and has the policy decide.
@@ -75,14 +100,15 @@ impl Subject {
         Policy::ByClient.authorize(&client, ROUTE, self.parsed(body)).unwrap()
     }
 
-    /// Writes the string to sign.
+    /// Writes the time and the string to sign.
     pub(crate) fn prepared(&self, allowed: &Authorized<'_>) -> Unsealed {
-        prepare(allowed, &self.key, &self.target, &PROFILE, &RequestTimestamp::at(self.now).into())
+        let stamp = Stamp { nonce: self.nonce.clone(), ..Stamp::at(RequestTimestamp::at(self.now)) };
+        prepare(allowed, &self.key, &self.target, &self.profile, &stamp)
     }
 
     /// Computes the MAC and seals.
     pub(crate) fn sealed(&self, unsealed: Unsealed) -> SignedRequest {
-        let mac = self.mac(unsealed.string_to_sign());
+        let mac = self.key.signing_key().mac_with(unsealed.key(), unsealed.string_to_sign());
         unsealed.seal(&mac)
     }
 
@@ -101,6 +127,10 @@ impl Subject {
 ///
 /// Not read from a configuration: what reading one costs differs each time, by the seeds of its hash maps.
 pub(crate) fn client(rules: usize) -> Client {
+    client_with(rules, "Version")
+}
+
+fn client_with(rules: usize, parameter: &str) -> Client {
     let identifiers = Identifiers {
         uids: vec![1],
         gids: Vec::new(),
@@ -109,11 +139,11 @@ pub(crate) fn client(rules: usize) -> Client {
         tokens: Vec::new(),
         service_accounts: Vec::new(),
     };
-    let rules = (0..rules).rev().map(rule).collect();
+    let rules = (0..rules).rev().map(|number| rule(number, parameter)).collect();
     Client { index: 0, name: "bench".to_owned(), identifiers, rules, mode: Mode::Enforce, rate: None }
 }
 
-fn rule(number: usize) -> Rule {
+fn rule(number: usize, parameter: &str) -> Rule {
     let actions = match number {
         0 => vec!["GetStatus".to_owned(), "PutAttributes".to_owned()],
         other => vec![format!("GetOther{other}*")],
@@ -126,6 +156,6 @@ fn rule(number: usize) -> Rule {
         id: RuleId { list: RuleList::Rule, number },
         effect: Effect::Allow,
         patterns: actions.iter().map(pattern).collect(),
-        conditions: vec![Condition { parameter: "Version".to_owned(), test: Test::Prefix("20".to_owned()) }],
+        conditions: vec![Condition { parameter: parameter.to_owned(), test: Test::Prefix("20".to_owned()) }],
     }
 }

@@ -20,7 +20,7 @@ RECORD = "target/venv/bin/python tests/outside/ratchet/sign_path.py --record"
 # the C library chooses its memcpy by the processor: every processor has these
 PINNED = "glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load,-SSE4_2,-BMI2,-MOVBE"
 
-# Each figure: the step, the form, and twice how often it is done. What start and end of the program cost is in both
+# Each figure: the step, the form, twice how often it is done, and the dialect if not aws-v2. What start and end of the program cost is in both
 # counts, and falls out of their difference.
 FIGURES = {
     "120 bytes: parse and decide": ("read", "bytes", 120, 300, 900),
@@ -29,6 +29,12 @@ FIGURES = {
     "32 KB: parse and decide": ("read", "bytes", 32 * 1024, 10, 30),
     "32 KB: write what is signed": ("write", "bytes", 32 * 1024, 10, 30),
     "32 KB: all, and the MAC": ("sign", "bytes", 32 * 1024, 5, 15),
+    # hashes and the head; then one dialect of each spelling, beside that of aws-v2
+    "120 bytes, aws-v4: write what is signed": ("write", "bytes", 120, 300, 900, "aws-v4"),
+    "120 bytes, aws-v4: all, and the MAC": ("sign", "bytes", 120, 200, 600, "aws-v4"),
+    "120 bytes, alibaba-rpc: write what is signed": ("write", "bytes", 120, 300, 900, "alibaba-rpc"),
+    "120 bytes, tencent-v1: write what is signed": ("write", "bytes", 120, 300, 900, "tencent-v1"),
+    "120 bytes, cloudstack: write what is signed": ("write", "bytes", 120, 300, 900, "cloudstack"),
 }
 
 
@@ -44,18 +50,20 @@ def build():
     raise AssertionError("cargo built no sign_path")
 
 
-def instructions(program, step, kind, amount, times, environment=None):
+def instructions(program, step, kind, amount, times, dialect=None, environment=None):
     """How many instructions the whole program takes."""
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    arguments = [program, step, kind, str(amount), str(times)]
+    arguments = [program, step, kind, str(amount), str(times), *([dialect] if dialect else [])]
     environment = {"PATH": os.environ["PATH"], "GLIBC_TUNABLES": PINNED, **(environment or {})}
     counted = subprocess.run([*valgrind, *arguments], env=environment, check=True, capture_output=True, text=True)
     return int(re.search(r"Collected : (\d+)", counted.stderr).group(1))
 
 
-def each(program, step, kind, amount, few, many, environment=None):
+def each(program, step, kind, amount, few, many, dialect=None, environment=None):
     """How many instructions one more time takes."""
-    first, second = (instructions(program, step, kind, amount, times, environment) for times in (few, many))
+    first, second = (
+        instructions(program, step, kind, amount, times, dialect, environment) for times in (few, many)
+    )
     return (second - first) / (many - few)
 
 

@@ -1,7 +1,8 @@
 //! A step of the sign path, again and again, with nothing around it: what the tests here count the instructions of.
 //!
-//! `sign_path STEP KIND AMOUNT TIMES`: STEP is `read` (parse and decide), `write` (the string to sign) or `sign` (both,
-//! the MAC and the seal); the form has AMOUNT bytes (KIND `bytes`) or AMOUNT parameters (KIND `parameters`).
+//! `sign_path STEP KIND AMOUNT TIMES [DIALECT]`: STEP is `read` (parse and decide), `write` (the string to sign) or `sign` (both,
+//! the MAC and the seal); the form has AMOUNT bytes (KIND `bytes`) or AMOUNT parameters (KIND `parameters`). With a DIALECT, the form has AMOUNT
+//! bytes and is signed in that; KIND is `bytes`.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a benchmark fails by panicking
 
@@ -11,18 +12,23 @@ mod subject;
 
 use std::hint::black_box;
 
-use subject::{Subject, of_parameters, of_size};
+use countersign::signing::Dialect;
+use subject::{Subject, of_parameters, of_size, of_size_in};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [step, kind, amount, times] = arguments.as_slice() else { panic!("STEP KIND AMOUNT TIMES") };
-    let amount = amount.parse().unwrap();
-    let form = match kind.as_str() {
-        "bytes" => of_size(amount),
-        "parameters" => of_parameters(amount),
-        other => panic!("{other}: bytes or parameters"),
+    let [step, kind, amount, times, dialect @ ..] = arguments.as_slice() else {
+        panic!("STEP KIND AMOUNT TIMES [DIALECT]")
     };
-    let (subject, form) = (Subject::new(), form.as_bytes());
+    let amount = amount.parse().unwrap();
+    let dialect = dialect.first().map(|word| Dialect::named(word).unwrap());
+    let form = match (kind.as_str(), dialect) {
+        ("bytes", None) => of_size(amount),
+        ("bytes", Some(dialect)) => of_size_in(dialect, amount),
+        ("parameters", None) => of_parameters(amount),
+        (other, _) => panic!("{other}: bytes or parameters"),
+    };
+    let (subject, form) = (dialect.map_or_else(Subject::new, Subject::of_dialect), form.as_bytes());
     let times = 0..times.parse::<u32>().unwrap();
     match step.as_str() {
         "read" => times.for_each(|_| drop(black_box(subject.allowed(black_box(form))))),
