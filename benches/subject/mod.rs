@@ -138,6 +138,7 @@ fn client_with(rules: usize, parameter: &str) -> Client {
         dns_names: Vec::new(),
         tokens: Vec::new(),
         service_accounts: Vec::new(),
+        issued_keys: Vec::new(),
     };
     let rules = (0..rules).rev().map(|number| rule(number, parameter)).collect();
     Client { index: 0, name: "bench".to_owned(), identifiers, rules, mode: Mode::Enforce, rate: None }

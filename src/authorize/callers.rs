@@ -94,7 +94,8 @@ impl Callers {
     ///
     /// All accepted evidence must identify the same client. A presented token or certificate must be known even when a
     /// user id already identifies a client: valid evidence does not excuse an invalid credential. A bearer token is
-    /// checked by two methods, and must satisfy one of them.
+    /// checked by two methods, and must satisfy one of them. Whether the sender has the issued key that it claims is
+    /// the caller's to verify.
     ///
     /// # Errors
     /// [`AuthenticationError`].
@@ -118,12 +119,13 @@ impl Callers {
     }
 
     /// Whether the user at the other end of a Unix socket, whom `evidence` has the IDs of, may send requests. A
-    /// listener that reads `Authorization` accepts every user, because a request may bring a token.
+    /// listener that reads `Authorization` or signatures accepts every user, because a request may bring a credential.
     ///
     /// # Errors
     /// The user belongs to no client, so that every request on the connection will be refused.
     pub fn check_user(&self, evidence: &Evidence<'_>) -> Result<(), AuthenticationError> {
-        if self.read_authorization() { Ok(()) } else { self.authenticate(evidence).map(drop) }
+        let may_bring_one = self.read_authorization() || self.read_signatures();
+        if may_bring_one { Ok(()) } else { self.authenticate(evidence).map(drop) }
     }
 
     /// The client that a connection alone identifies, by its name and the method, whatever its requests say. It is for
@@ -132,14 +134,20 @@ impl Callers {
     #[must_use]
     pub fn known_by_connection(&self, evidence: &Evidence<'_>) -> Option<(&str, Method)> {
         let Admission::Clients(methods) = &self.admission else { return None };
-        let connection = Evidence { bearer_token: None, service_account: None, ..*evidence };
+        let connection = Evidence { bearer_token: None, service_account: None, issued_key: None, ..*evidence };
         match identify(methods, &self.clients, &connection).ok()? {
             ClientIdentity::Named { client, method, token: _ } => Some((&client.name, method)),
             ClientIdentity::AnyLocal => None,
         }
     }
 
-    /// Whether the `Authorization` field is evaluated.
+    /// Whether signatures of issued keys are evaluated.
+    #[must_use]
+    pub fn read_signatures(&self) -> bool {
+        self.admission.accepts(Method::IssuedKey)
+    }
+
+    /// Whether the `Authorization` field is evaluated for a token.
     #[must_use]
     pub fn read_authorization(&self) -> bool {
         [Method::BearerToken, Method::ServiceAccount].into_iter().any(|method| self.admission.accepts(method))
@@ -154,6 +162,7 @@ fn identify<'c>(
     let mut identified: Option<(&Client, Method)> = None;
     let mut certificate = Credential::new(evidence.certificate_names().next().is_some());
     let mut bearer = Credential::new(evidence.bearer_token.is_some() || evidence.service_account.is_some());
+    let mut issued = Credential::new(evidence.issued_key.is_some());
     let presented = evidence.bearer_token.filter(|_| methods.contains(&Method::BearerToken)).map(TokenDigest::of);
     let mut token = None;
     for &method in methods {
@@ -182,9 +191,10 @@ fn identify<'c>(
                 let account = account.and_then(|(client, account)| client.service_account(account));
                 token = token.or(account.map(TokenName::ServiceAccount));
             }
+            Method::IssuedKey => issued.note(found),
         }
     }
-    if certificate == Credential::Unknown || bearer == Credential::Unknown {
+    if [certificate, bearer, issued].contains(&Credential::Unknown) {
         return Err(AuthenticationError::UnknownCredential);
     }
     let (client, method) = identified.ok_or(AuthenticationError::MissingCredential)?;
@@ -252,7 +262,7 @@ mod tests {
     use super::super::client::{Identifiers, Mode};
     use super::*;
 
-    use Method::{BearerToken, LoopbackOwner, Mtls, ServiceAccount, UnixPeer};
+    use Method::{BearerToken, IssuedKey, LoopbackOwner, Mtls, ServiceAccount, UnixPeer};
 
     fn client(name: &str, change: impl FnOnce(&mut Identifiers)) -> Client {
         let mut identifiers = Identifiers {
@@ -262,6 +272,7 @@ mod tests {
             dns_names: Vec::new(),
             tokens: Vec::new(),
             service_accounts: Vec::new(),
+            issued_keys: Vec::new(),
         };
         change(&mut identifiers);
         Client { index: 0, name: name.to_owned(), identifiers, rules: Vec::new(), mode: Mode::Enforce, rate: None }
@@ -277,6 +288,7 @@ mod tests {
             }),
             client("token", |is| is.tokens = vec![TokenDigest::of(b"old"), TokenDigest::of(b"new")]),
             client("pod", |is| is.service_accounts = vec!["ns/pod".to_owned()]),
+            client("agent", |is| is.issued_keys = vec!["agent-1".to_owned(), "agent-2".to_owned()]),
             client("both", |is| {
                 is.uids = vec![2000];
                 is.tokens = vec![TokenDigest::of(b"both")];
@@ -297,7 +309,7 @@ mod tests {
 
     const MISSING: Result<String, AuthenticationError> = Err(AuthenticationError::MissingCredential);
     const UNKNOWN: Result<String, AuthenticationError> = Err(AuthenticationError::UnknownCredential);
-    const ALL: [Method; 5] = [UnixPeer, LoopbackOwner, Mtls, BearerToken, ServiceAccount];
+    const ALL: [Method; 6] = [UnixPeer, LoopbackOwner, Mtls, BearerToken, ServiceAccount, IssuedKey];
 
     fn token(token: &[u8]) -> Evidence<'_> {
         Evidence { bearer_token: Some(token), ..Evidence::default() }
@@ -315,6 +327,17 @@ mod tests {
         assert_eq!(who(&ALL, token(b"old")), named("token by token"));
         assert_eq!(who(&ALL, token(b"new")), named("token by token"));
         assert_eq!(who(&ALL, Evidence { service_account: Some("ns/pod"), ..none }), named("pod by service-account"));
+        assert_eq!(who(&ALL, Evidence { issued_key: Some("agent-2"), ..none }), named("agent by issued-key"));
+    }
+
+    #[test]
+    fn an_issued_key_must_be_a_clients_and_of_the_client_that_all_else_identifies() {
+        let key = |name| Evidence { issued_key: Some(name), ..Evidence::default() };
+        assert_eq!(who(&[IssuedKey], key("agent-3")), UNKNOWN);
+        assert_eq!(who(&ALL, Evidence { uid: Some(1000), ..key("agent-1") }), UNKNOWN);
+        assert_eq!(who(&ALL, Evidence { uid: Some(1000), ..key("agent-3") }), UNKNOWN);
+        assert_eq!(who(&[UnixPeer], Evidence { uid: Some(1000), ..key("agent-1") }), named("user by unix-peer"));
+        assert_eq!(who(&[IssuedKey], Evidence::default()), MISSING);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Identifiers {
     pub tokens: Vec<TokenDigest>,
     /// Kubernetes service accounts, as `namespace/name`.
     pub service_accounts: Vec<String>,
+    /// The names of the keys that were issued to the client. There are several while one is being replaced.
+    pub issued_keys: Vec<String>,
 }
 
 /// What happens to calls that a client's rules do not allow.
@@ -66,6 +68,7 @@ impl Identifiers {
             Method::Mtls => !self.spiffe_ids.is_empty() || !self.dns_names.is_empty(),
             Method::BearerToken => !self.tokens.is_empty(),
             Method::ServiceAccount => !self.service_accounts.is_empty(),
+            Method::IssuedKey => !self.issued_keys.is_empty(),
         }
     }
 }
@@ -106,7 +109,8 @@ impl Client {
     }
 
     fn is_identified_by(&self, method: Method, evidence: &Evidence<'_>) -> bool {
-        let Identifiers { uids, gids, spiffe_ids: _, dns_names: _, tokens: _, service_accounts: _ } = &self.identifiers;
+        let Identifiers { uids, gids, spiffe_ids: _, dns_names: _, tokens: _, service_accounts: _, issued_keys } =
+            &self.identifiers;
         match method {
             Method::UnixPeer => {
                 evidence.uid.is_some_and(|uid| uids.contains(&uid))
@@ -117,6 +121,7 @@ impl Client {
             Method::ServiceAccount => {
                 evidence.service_account.is_some_and(|account| self.service_account(account).is_some())
             }
+            Method::IssuedKey => evidence.issued_key.is_some_and(|name| issued_keys.iter().any(|known| known == name)),
             // `Clients::by_token` compares the tokens of all clients at once
             Method::BearerToken => false,
         }
@@ -151,7 +156,9 @@ impl Clients {
     ) -> impl Iterator<Item = &'c Client> {
         let by_token = match method {
             Method::BearerToken => token.and_then(|token| self.by_token(token)),
-            Method::UnixPeer | Method::LoopbackOwner | Method::Mtls | Method::ServiceAccount => None,
+            Method::UnixPeer | Method::LoopbackOwner | Method::Mtls | Method::ServiceAccount | Method::IssuedKey => {
+                None
+            }
         };
         self.0.iter().filter(move |client| client.is_identified_by(method, evidence)).chain(by_token)
     }

@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     pub bearer_token: Option<&'a [u8]>,
     /// The service account of a verified token, as `namespace/name`.
     pub service_account: Option<&'a str>,
+    /// The name of the issued key that the request is signed with.
+    pub issued_key: Option<&'a str>,
 }
 
 /// A name in a verified client certificate.
@@ -63,16 +65,19 @@ pub enum Method {
     BearerToken,
     /// By a Kubernetes service-account token.
     ServiceAccount,
+    /// By the signature of an access key that countersign issued.
+    IssuedKey,
 }
 
 impl Method {
     /// The names in the configuration.
-    pub const WORDS: [(&'static str, Self); 5] = [
+    pub const WORDS: [(&'static str, Self); 6] = [
         (Self::UnixPeer.as_str(), Self::UnixPeer),
         (Self::LoopbackOwner.as_str(), Self::LoopbackOwner),
         (Self::Mtls.as_str(), Self::Mtls),
         (Self::BearerToken.as_str(), Self::BearerToken),
         (Self::ServiceAccount.as_str(), Self::ServiceAccount),
+        (Self::IssuedKey.as_str(), Self::IssuedKey),
     ];
 
     /// The name in the configuration, in logs and in the audit.
@@ -84,6 +89,7 @@ impl Method {
             Self::Mtls => "mtls",
             Self::BearerToken => "token",
             Self::ServiceAccount => "service-account",
+            Self::IssuedKey => "issued-key",
         }
     }
 }

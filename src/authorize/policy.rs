@@ -168,6 +168,7 @@ mod tests {
             dns_names: Vec::new(),
             tokens: Vec::new(),
             service_accounts: Vec::new(),
+            issued_keys: Vec::new(),
         };
         Client { index: 0, name: "a".to_owned(), identifiers, rules, mode, rate: None }
     }

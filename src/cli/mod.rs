@@ -3,6 +3,7 @@
 mod announcements;
 mod capture;
 mod check;
+mod clients;
 mod demo;
 pub mod exit;
 mod explain;
@@ -53,6 +54,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Serve an endpoint to develop and test against: AWS Import/Export, or an echo of any Action
     Sandbox(sandbox::Arguments),
+    /// Issue access keys to clients that sign their own requests
+    Clients(clients::Arguments),
     /// Create, seal and inspect keys and identities
     Keys(keys::Arguments),
     /// Serve one key store, for the countersign that started it
@@ -82,6 +85,7 @@ impl Cli {
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Sandbox(arguments) => sandbox::run(&arguments),
+            Command::Clients(arguments) => clients::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::KeyAgent => key_agent::run(),
             #[cfg(feature = "aws")]

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
-use crate::authorize::{Admission, Identifiers};
+use crate::authorize::{Admission, Identifiers, Method};
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
-use crate::config::settings::{Admin, AdminAddress, Client, ListenOn, Listener, Name, Process, Route, ServedRoutes};
+use crate::config::settings::{
+    Admin, AdminAddress, Client, Key, KeyStore, ListenOn, Listener, Name, Process, Route, ServedRoutes,
+};
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
 
@@ -17,14 +19,17 @@ pub(crate) fn check(
     listeners: &[Listener],
     clients: Option<&[Client]>,
     routes: &[Route],
+    keys: &[Key],
     admin: Option<&Admin>,
 ) {
     addresses(report, listeners, admin);
     if let Some(clients) = clients {
         identifiers(report, clients);
+        clients.iter().for_each(|client| issued_keys(report, client, routes, keys));
         listeners.iter().for_each(|listener| nobody(report, listener, clients));
     }
     listeners.iter().for_each(|listener| unguarded_queries(report, listener, routes));
+    routes.iter().for_each(|route| unreachable_scope(report, route, listeners));
     for (nth, second) in routes.iter().enumerate() {
         for first in routes.iter().take(nth) {
             if let Some(listener) = listeners.iter().find(|l| serves(l, first) && serves(l, second))
@@ -130,8 +135,51 @@ fn shared(first: &Identifiers, second: &Identifiers) -> Vec<&'static str> {
         ("dns", meet(&first.dns_names, &second.dns_names)),
         ("token_sha256", meet(&first.tokens, &second.tokens)),
         ("service_account", meet(&first.service_accounts, &second.service_accounts)),
+        ("issued_keys", meet(&first.issued_keys, &second.issued_keys)),
     ];
     all.into_iter().filter(|(_, meet)| *meet).map(|(key, _)| key).collect()
+}
+
+/// Reports issued keys that sign for a route too, and those whose secret is kept where countersign cannot verify with
+/// it.
+fn issued_keys(report: &Report<'_>, client: &Client, routes: &[Route], keys: &[Key]) {
+    for name in &client.identifiers.issued_keys {
+        for route in routes.iter().filter(|route| route.key.as_str() == name) {
+            report.value(
+                &KeyPath::of(["route", route.name.as_str(), "key"]),
+                format!(
+                    "key `{name}` is issued to client `{}`, who has its secret: name a key that no client has",
+                    client.name
+                ),
+            );
+        }
+        let elsewhere = |key: &&Key| match key.store {
+            KeyStore::Sealed { .. } | KeyStore::File(_) | KeyStore::Process(_) => false,
+            KeyStore::Pkcs11(_) | KeyStore::Aws(_) => true,
+        };
+        if let Some(key) = keys.iter().filter(elsewhere).find(|key| key.name.as_str() == name) {
+            report.value(
+                &KeyPath::of(["key", key.name.as_str(), "kind"]),
+                format!(
+                    "key `{name}` is issued to client `{}`: what `countersign clients issue` makes is \"sealed\", \
+                     \"file\" or the output of a \"process\"",
+                    client.name
+                ),
+            );
+        }
+    }
+}
+
+/// Reports a route that only a scope can choose, where no listener that serves it verifies one.
+fn unreachable_scope(report: &Report<'_>, route: &Route, listeners: &[Listener]) {
+    let verifies = |listener: &Listener| serves(listener, route) && listener.callers.accepts(Method::IssuedKey);
+    if route.scope.is_some() && !listeners.iter().any(verifies) {
+        report.value(
+            &KeyPath::of(["route", route.name.as_str(), "scope"]),
+            "no request can choose this route: only the signatures of issued keys have a scope, and no listener that \
+             serves it has \"issued-key\" in `authenticate`",
+        );
+    }
 }
 
 /// Reports a listener whose methods identify no client at all.
@@ -193,7 +241,9 @@ fn serves(listener: &Listener, route: &Route) -> bool {
 /// Whether two routes would choose the same requests. A route with hosts goes before one for any host, so those differ.
 fn ambiguous(first: &Route, second: &Route) -> bool {
     let any_host = first.hosts.is_empty() && second.hosts.is_empty();
-    first.path == second.path && (any_host || first.hosts.iter().any(|host| second.hosts.contains(host)))
+    first.path == second.path
+        && first.scope == second.scope
+        && (any_host || first.hosts.iter().any(|host| second.hosts.contains(host)))
 }
 
 fn indistinct(report: &Report<'_>, listener: &Listener, first: &Route, second: &Route) {
@@ -203,7 +253,7 @@ fn indistinct(report: &Report<'_>, listener: &Listener, first: &Route, second: &
         &KeyPath::of(["route", second.name.as_str()]),
         format!(
             "routes `{}` and `{}` cannot be told apart on listener `{}`: both answer to {host} and the path `{}`; give \
-             them different `hosts` or `path`, or the listener its `routes`",
+             them different `hosts`, `path` or `scope`, or the listener its `routes`",
             first.name, second.name, listener.name, second.path
         ),
     );
@@ -285,6 +335,16 @@ mod tests {
     fn routes_differ_by_path_host_or_listener() {
         settings(&second_route("path = \"/two\""));
         settings(&second_route("hosts = [\"two\"]"));
+        let scoped = |scope: &str, listener: &str| {
+            let issued = "[client.a]\nissued_keys = [\"i\"]\n[key.i]\nfile = \"i\"\nidentity_file = \"i\"\n";
+            format!("{}\n{issued}", second_route(scope)).replace("any_local = true", listener)
+        };
+        settings(&scoped("scope = \"ec2/eu-central-1\"", "authenticate = [\"issued-key\"]"));
+        let unreachable = faults(&scoped("scope = \"ec2/eu-central-1\"", "any_local = true"));
+        assert!(
+            unreachable.iter().any(|fault| fault.contains("route.two.scope: no request can choose")),
+            "{unreachable:?}"
+        );
         settings(&second_route("hosts = [\"a\"]").replace("[key", "hosts = [\"b\"]\n[key"));
         let apart = "[listener.other]\nany_local = true\naddress = \"127.0.0.1:1\"\nroutes = [\"two\"]";
         settings(&second_route(apart).replacen("any_local", "routes = [\"ie\"]\nany_local", 1));

@@ -12,7 +12,8 @@ use crate::config::proxy_variables::{ProxyVariables, is_proxy_variable};
 use crate::config::reading::report::Report;
 use crate::config::reading::stray::{self, StrayVariable, looks_like_ours};
 use crate::config::reading::table::Table;
-use crate::config::settings::{Name, Places, Settings};
+use crate::config::settings::{Client, Name, Places, Settings};
+use crate::config::tables::route::AllKeys;
 use crate::config::tables::{self, client, key, listener, process, route};
 use crate::config::tree::key_path::KeyPath;
 use crate::config::tree::variables::{is_ours, pick};
@@ -234,15 +235,17 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     let process = process::process(root.section("process"));
     root.finish();
     let keys: Vec<_> = keys.into_iter().filter_map(|(name, table)| key::read(name, table)).collect();
+    // before the routes: a key that a client has is not one that a route signs with unasked
+    let clients: Vec<_> =
+        clients.into_iter().filter_map(|(name, table)| client::read(name, table, &route_names, &key_names)).collect();
+    let all_keys = AllKeys { names: &key_names, issued: issued(&clients) };
     let routes: Vec<_> =
-        routes.into_iter().filter_map(|(name, table)| route::read(name, table, &key_names, proxies)).collect();
+        routes.into_iter().filter_map(|(name, table)| route::read(name, table, &all_keys, proxies)).collect();
     let listeners: Vec<_> =
         listeners.into_iter().filter_map(|(name, table)| listener::read(name, table, &route_names)).collect();
-    let clients: Vec<_> =
-        clients.into_iter().filter_map(|(name, table)| client::read(name, table, &route_names)).collect();
     let complete = (listeners.len(), clients.len(), routes.len(), keys.len()) == counts;
     let all_clients = (clients.len() == counts.1).then_some(clients.as_slice());
-    cross_checks::check(report, &listeners, all_clients, &routes, admin.as_ref().and_then(Option::as_ref));
+    cross_checks::check(report, &listeners, all_clients, &routes, &keys, admin.as_ref().and_then(Option::as_ref));
     asked_parameters::check(report, &clients, &routes);
     if let Some(process) = &process {
         cross_checks::bodies(report, &routes, process);
@@ -259,6 +262,11 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
         process: process?,
         places: Places::new(report.tree.places()),
     })
+}
+
+/// The names of the keys that clients have.
+fn issued(clients: &[Client]) -> Vec<&str> {
+    clients.iter().flat_map(|client| &client.identifiers.issued_keys).map(String::as_str).collect()
 }
 
 fn names(tables: &[(Option<Name>, Table<'_>)]) -> Vec<Name> {

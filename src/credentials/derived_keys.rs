@@ -69,17 +69,28 @@ impl DerivedKey {
     /// overwrites.
     #[inline(never)]
     pub(in crate::credentials) fn after_first(first: &Zeroizing<[u8; 32]>, scope: &KeyScope) -> Self {
-        let mut key = first.clone();
-        for word in [&*scope.region, &*scope.service, scope.derivation.last_word()] {
-            *key = finish(scrubbed::<HmacReset<Sha256>>(&*key), word.as_bytes()).into();
-        }
-        Self { scope: scope.clone(), state: SecretBox::new(scrubbed(&*key)) }
+        Self { scope: scope.clone(), state: SecretBox::new(scrubbed(&*last(first, scope))) }
     }
 
     #[inline(never)]
     fn mac(&self, message: &[u8]) -> [u8; 32] {
         finish(self.state.expose_secret().clone(), message).into()
     }
+}
+
+/// The MAC of `message` with the key for `scope`, derived from `first`, the MAC of the day. The key is on the stack, which
+/// the caller overwrites, and is not kept.
+pub(in crate::credentials) fn mac_once(first: &Zeroizing<[u8; 32]>, scope: &KeyScope, message: &[u8]) -> [u8; 32] {
+    finish(scrubbed::<HmacReset<Sha256>>(&*last(first, scope)), message).into()
+}
+
+/// The last of the derived keys.
+fn last(first: &Zeroizing<[u8; 32]>, scope: &KeyScope) -> Zeroizing<[u8; 32]> {
+    let mut key = first.clone();
+    for word in [&*scope.region, &*scope.service, scope.derivation.last_word()] {
+        *key = finish(scrubbed::<HmacReset<Sha256>>(&*key), word.as_bytes()).into();
+    }
+    key
 }
 
 /// Keeps the keys of the last days, among those for the region and service of `scope`, and of the others those that are

@@ -8,6 +8,7 @@ mod derived_keys;
 pub mod document;
 mod fit;
 pub mod identity;
+pub mod issued;
 mod key_use;
 mod keyed_state;
 mod mac_key;

@@ -7,7 +7,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::derived_keys::{DerivedKey, DerivedKeys};
+use super::derived_keys::{DerivedKey, DerivedKeys, mac_once};
 use super::key_use::{Derivation, KeyScope, KeyUse};
 use super::keyed_state::{finish, scrubbed};
 use super::mac_key::{AWS4, SignatureMethod};
@@ -90,6 +90,15 @@ impl SigningKey {
         self.mac(method, message).as_bytes().ct_eq(tag).into()
     }
 
+    /// Whether `tag` is the MAC of `message` with the key derived for `scope`, compared in constant time. The derived key
+    /// is not kept: whoever is verified chooses the scope, and must not decide what stays in memory.
+    #[must_use]
+    pub fn verifies_in(&self, scope: &KeyScope, message: &[u8], tag: &[u8]) -> bool {
+        let mac = self.states.expose_secret().mac_in(scope, message);
+        burn_stack();
+        mac.as_bytes().ct_eq(tag).into()
+    }
+
     /// How well its memory is protected.
     #[must_use]
     pub const fn protection(&self) -> Protection {
@@ -132,12 +141,23 @@ impl States {
     /// Derives the key for `scope`. The keys between are on the stack, which the caller overwrites.
     #[inline(never)]
     fn derive(&self, scope: &KeyScope) -> DerivedKey {
+        DerivedKey::after_first(&self.first(scope), scope)
+    }
+
+    /// The MAC of `message` with the key for `scope`, which is not kept. The keys between are on the stack, which the
+    /// caller overwrites.
+    #[inline(never)]
+    fn mac_in(&self, scope: &KeyScope, message: &[u8]) -> Mac {
+        Mac::Sha256(mac_once(&self.first(scope), scope, message))
+    }
+
+    /// The MAC of the day.
+    fn first(&self, scope: &KeyScope) -> Zeroizing<[u8; 32]> {
         let first = match scope.derivation {
             Derivation::Aws4 => &self.sha256_aws4,
             Derivation::Volcengine => &self.sha256,
         };
-        let first = Zeroizing::new(finish(first.clone(), &scope.date).into());
-        DerivedKey::after_first(&first, scope)
+        Zeroizing::new(finish(first.clone(), &scope.date).into())
     }
 }
 
@@ -176,8 +196,12 @@ mod tests {
             region: "us-east-1".into(),
             service: "iam".into(),
         };
-        let mac = key.mac_with(&KeyUse::Derived(Box::new(scope)), string_to_sign.as_bytes());
+        let mac = key.mac_with(&KeyUse::Derived(Box::new(scope.clone())), string_to_sign.as_bytes());
         assert_eq!(hex(mac.as_bytes()), "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
+        assert!(key.verifies_in(&scope, string_to_sign.as_bytes(), mac.as_bytes()));
+        assert!(!key.verifies_in(&scope, b"another", mac.as_bytes()));
+        let elsewhere = KeyScope { region: "eu-central-1".into(), ..scope };
+        assert!(!key.verifies_in(&elsewhere, string_to_sign.as_bytes(), mac.as_bytes()));
     }
 
     #[test]

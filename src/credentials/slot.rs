@@ -103,6 +103,12 @@ impl KeySlot {
         if key.is_expired(now) { Err(KeyUnavailable::Expired) } else { Ok(key) }
     }
 
+    /// Whether the current key has this id.
+    #[must_use]
+    pub fn has_id(&self, id: &str) -> bool {
+        self.current.load().as_ref().is_some_and(|key| key.id().as_str() == id)
+    }
+
     /// When the key that was loaded last stops working, even if it has; `None` without an end, and without a key.
     #[must_use]
     pub fn expiration(&self) -> Option<Timestamp> {

@@ -15,6 +15,28 @@ rows! {
         "The keys of the listener's token issuer have not been fetched yet.";
         "Look in the log for why they cannot be fetched. `/readyz` says when they are there.")
         .closing_the_connection().because(AuditReason::Unauthenticated);
+    SIGNATURE_MISMATCH = refused(403, "SignatureDoesNotMatch", warn("client.signature");
+        "The request is not what the client's issued key signed: its secret is another one, or something changed.";
+        "Compare the client's secret with the issued one. The log at debug has the canonical request we expected.")
+        .because(AuditReason::Unauthenticated);
+    // the code and the words of Signature Version 4, by which SDKs correct their clocks
+    SIGNATURE_TIME = refused(403, "SignatureDoesNotMatch", warn("client.signature");
+        "The client signed more than five minutes before or after our time.";
+        "Set the client's clock: the response's `Date` has our time.")
+        .because(AuditReason::Unauthenticated);
+    // likewise of Signature Version 2
+    SIGNATURE_EXPIRED = refused(400, "RequestExpired", warn("client.signature");
+        "The client signed its form more than five minutes before or after our time.";
+        "Set the client's clock: the response's `Date` has our time.")
+        .because(AuditReason::Unauthenticated);
+    SIGNATURE_INCOMPLETE = refused(400, "IncompleteSignature", warn("client.signature");
+        "The client's signature lacks a part, or leaves unsigned what must be signed.";
+        "Use a current SDK, and no proxy before countersign that adds `x-amz-` fields.")
+        .because(AuditReason::Unauthenticated);
+    SIGNATURE_WITH_TOKEN = refused(403, "InvalidClientTokenId", warn("client.signature");
+        "A session token came with the signature, and issued keys have none.";
+        "Unset `AWS_SESSION_TOKEN`, and give the client the id and secret of its issued key.")
+        .because(AuditReason::Unauthenticated);
     // AWS's Query services say `Throttling` with status 400, and SDKs look for that pair: botocore's `_retry.json`
     // names both, older SDKs do not know 429, and on a 503 some would count the endpoint as down
     THROTTLED = refused(400, "Throttling", info("client.throttled");

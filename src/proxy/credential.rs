@@ -10,7 +10,8 @@ use crate::downstream::{PeerEvidence, PeerFacts};
 use crate::http1::Fields;
 
 /// Identifies the client of one request. Each request is authenticated, since a connection of a proxy before us may
-/// carry requests of several clients.
+/// carry requests of several clients. `issued_key` is the name of the issued key that it is, or claims to be, signed
+/// with.
 ///
 /// # Errors
 /// [`Unidentified`]; also when the listener reads `Authorization` and the request has more than one, since
@@ -21,8 +22,9 @@ pub(super) fn authenticate<'c>(
     now: Timestamp,
     peer: &PeerEvidence,
     fields: &Fields,
+    issued_key: Option<&str>,
 ) -> Result<ClientIdentity<'c>, Unidentified> {
-    let mut evidence = evidence_of(peer);
+    let mut evidence = Evidence { issued_key, ..evidence_of(peer) };
     if callers.read_authorization() {
         evidence.bearer_token = bearer_token(fields).map_err(|error| Unidentified::new(error, callers))?;
     }

@@ -12,15 +12,16 @@ use smol_str::format_smolstr;
 
 use super::clock_reading::ClockReading;
 use super::containment::contained;
-use super::credential;
 use super::deliver::deliver;
 use super::endpoint_request_id;
 use super::fault::ExchangeError;
 use super::head::{self, OwnNames};
 use super::headers;
+use super::identification::{Identification, Identified, Sender};
+use super::issued_keys::IssuedKeys;
 use super::over_share::{OverShare, SharedLimit};
 use super::reception;
-use super::refused_client::Refused;
+use super::refused_client::{NotIdentified, Refused, RefusedSignature};
 use super::response::{ResponseBody, refuse};
 use super::route::{Route, Routes};
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
@@ -47,6 +48,8 @@ pub struct Proxy {
     pub names: OwnNames,
     /// The clients that may call it.
     pub callers: Callers,
+    /// The keys that clients have, where the listener accepts them.
+    pub issued_keys: Option<Arc<IssuedKeys>>,
     /// Verifies tokens of service accounts, where the listener accepts them.
     pub service_accounts: Option<Arc<Verifier>>,
     /// The header field that every request must have, if the listener requires one.
@@ -57,6 +60,8 @@ pub struct Proxy {
     pub bodies: Shares<ByteBudget>,
     /// The number of the holder that stands for all clients without a name.
     pub unnamed: usize,
+    /// The number of the holder that stands for strangers whose form may be signed with an issued key.
+    pub strangers: usize,
     /// Counts requests that were refused because their client used its whole share.
     pub shares: ShareMetrics,
     /// Counts panics of exchanges.
@@ -76,28 +81,36 @@ impl Proxy {
         record: &mut ExchangeRecord,
     ) -> Result<(Sent, Permit), ExchangeError> {
         let target = head::target(&head)?;
-        let route = self.routes.select(&target)?;
+        // the record began a few microseconds ago: nothing has been awaited since
+        let now = ClockReading::at(record.started);
+        let identification = self.identification(peer, now);
+        let claim = identification.claim(&head);
+        let route = self.routes.select(&target, claim.as_ref().ok().and_then(Option::as_ref))?;
         record.route = Some(Rc::clone(&route.metrics));
         record.check_audit()?;
         let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
-        // the record began a few microseconds ago: nothing has been awaited since
-        let now = ClockReading::at(record.started);
-        let client =
-            credential::authenticate(&self.callers, self.service_accounts.as_deref(), now.wall, peer, head.fields())?;
-        note_client(&client, record);
-        let holder = client.index().unwrap_or(self.unnamed);
-        self.charge(exchange, holder, &client)?;
-        client.take(now.nanos)?;
+        let claim = claim.map_err(|error| NotIdentified::from(RefusedSignature::new(error, None)))?;
+        let sender = identification.begin(&head, claim)?;
+        if let Sender::Known(client) = &sender {
+            self.welcome(client, exchange, now, record)?;
+        }
 
-        let bodies = self.bodies.of(holder);
+        let bodies = self.bodies.of(sender.index(self.unnamed, self.strangers));
         // held until the request is sent: decoded and signed, it stays in memory that long
         let (bytes, _held) = match admitted.place {
             FormPlace::PostBody => body::read(body, route.body_limits, bodies).await,
             FormPlace::GetQuery | FormPlace::PostQuery => held(head::query(&head, route.body_limits.bytes)?, bodies),
         }
-        .map_err(|error| self.unread(error, &client, bodies))?;
+        .map_err(|error| self.unread(error, sender.client(), bodies))?;
         record.received = bytes.len();
+        let was_known = matches!(sender, Sender::Known(_));
+        let Identified { client, key_id } =
+            identification.complete(sender, &head, admitted, &bytes, route.form_limits)?;
+        if !was_known {
+            self.welcome(&client, exchange, now, record)?;
+        }
+        record.token = key_id.or_else(|| record.token.take());
         record.reserve_audit()?;
         let names = route.profile.dialect().vocabulary();
         let form = admitted.charset.check(&bytes);
@@ -110,12 +123,35 @@ impl Proxy {
         let allowed = allowed
             .map_err(|denied| Refused::new(denied, &client, &route.name, record.called_action().unwrap_or_default()))?;
         // not before: a client that sends half a body, or a call that no rule allows, takes no place from others
-        let permit = take_place(route, holder, &client)?;
+        let permit = take_place(route, client.index().unwrap_or(self.unnamed), &client)?;
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
         drop(head); // not needed any more, and waiting for the endpoint may take long
         let sent = deliver(route, &allowed, client.name(), &forwarded, now, record).await?;
         Ok((sent, permit))
+    }
+
+    fn identification<'p>(&'p self, peer: &'p PeerEvidence, now: ClockReading) -> Identification<'p> {
+        Identification {
+            callers: &self.callers,
+            service_accounts: self.service_accounts.as_deref(),
+            issued_keys: self.issued_keys.as_deref(),
+            peer,
+            now: now.wall,
+        }
+    }
+
+    /// Counts a request of an identified client against its share of connections and its rate.
+    fn welcome(
+        &self,
+        client: &ClientIdentity<'_>,
+        exchange: &ExchangeGuard,
+        now: ClockReading,
+        record: &mut ExchangeRecord,
+    ) -> Result<(), ExchangeError> {
+        note_client(client, record);
+        self.charge(exchange, client.index().unwrap_or(self.unnamed), client)?;
+        Ok(client.take(now.nanos)?)
     }
 
     /// Counts the connection against its client's share of the listener's connections.
@@ -133,17 +169,20 @@ impl Proxy {
     }
 
     /// Why a body was not read. The error of a share has the client's name, which only this room knows.
-    fn unread(&self, error: BodyError, client: &ClientIdentity<'_>, share: &ByteBudget) -> ExchangeError {
-        match error {
-            BodyError::NoMemory(NoMemory::OverShare) => {
+    fn unread(&self, error: BodyError, client: Option<&ClientIdentity<'_>>, share: &ByteBudget) -> ExchangeError {
+        match (error, client) {
+            (BodyError::NoMemory(NoMemory::OverShare), Some(client)) => {
                 OverShare::new(SharedLimit::Bodies, "", client, share.limit(), self.bodies.all().limit()).into()
             }
-            BodyError::NoMemory(NoMemory::Full)
-            | BodyError::TooLarge { .. }
-            | BodyError::TooSlow { .. }
-            | BodyError::BelowMinimum(_)
-            | BodyError::Cut(_)
-            | BodyError::Broken(_) => error.into(),
+            (error @ BodyError::NoMemory(_), _)
+            | (
+                error @ (BodyError::TooLarge { .. }
+                | BodyError::TooSlow { .. }
+                | BodyError::BelowMinimum(_)
+                | BodyError::Cut(_)
+                | BodyError::Broken(_)),
+                _,
+            ) => error.into(),
         }
     }
 
@@ -159,8 +198,8 @@ impl Proxy {
         }
         record.error = Some(causes(error));
         record.log_reason = Some(error.log_reason());
-        if let ExchangeError::OverShare(over) = error {
-            self.shares.count(record.client.as_deref().unwrap_or_default(), over.of().as_str());
+        if let (ExchangeError::OverShare(over), Some(client)) = (error, &record.client) {
+            self.shares.count(client, over.of().as_str());
         }
         let route = record.route.as_ref().and_then(|route| self.routes.named(route.name()));
         let dialect = route.map_or(ErrorDialect::Query, |route| route.dialect);

@@ -6,13 +6,14 @@ use thiserror::Error;
 
 use super::head::HeadError;
 use super::over_share::OverShare;
-use super::refused_client::{Refused, Unidentified};
+use super::refused_client::{NotIdentified, Refused, RefusedSignature, Unidentified};
 use crate::authorize::{AuthenticationError, Denied, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault, NoMemory};
 use crate::faults::{self, AuditReason, Fate, FaultClass, LogReason};
 use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
+use crate::signing::client_signature::ClientSignatureError;
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
 use crate::upstream::{Delivery, EgressError, Repetition, SendError};
@@ -29,6 +30,9 @@ pub(crate) enum ExchangeError {
     /// The client is not identified.
     #[error(transparent)]
     Unauthenticated(#[from] Unidentified),
+    /// The client's own signature is refused.
+    #[error(transparent)]
+    Signature(#[from] RefusedSignature),
     /// The client calls more often than it may.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -108,6 +112,16 @@ pub(crate) enum Retry {
     After(u64),
 }
 
+impl From<NotIdentified> for ExchangeError {
+    fn from(error: NotIdentified) -> Self {
+        match error {
+            NotIdentified::Unidentified(error) => error.into(),
+            NotIdentified::Signature(error) => error.into(),
+            NotIdentified::Form(error) => error.into(),
+        }
+    }
+}
+
 impl ExchangeError {
     /// The response to this error.
     #[must_use]
@@ -118,6 +132,7 @@ impl ExchangeError {
             Self::Malformed(_)
             | Self::Head(_)
             | Self::Unauthenticated(_)
+            | Self::Signature(_)
             | Self::Throttled(_)
             | Self::Body(_)
             | Self::Form(_)
@@ -163,6 +178,7 @@ impl ExchangeError {
             Self::Malformed(fault) => malformed(*fault),
             Self::Head(error) => head(error),
             Self::Unauthenticated(error) => unauthenticated(&error.error),
+            Self::Signature(refused) => client_signature(&refused.error),
             Self::Throttled(_) => faults::client::THROTTLED,
             Self::Body(error) => body(error),
             Self::Form(error) => faults::form::class_of(error),
@@ -198,6 +214,7 @@ impl ExchangeError {
             Self::Malformed(_)
             | Self::Head(_)
             | Self::Unauthenticated(_)
+            | Self::Signature(_)
             | Self::Body(_)
             | Self::Form(_)
             | Self::Denied(_)
@@ -270,6 +287,20 @@ const fn unauthenticated(error: &AuthenticationError) -> FaultClass {
             faults::client::UNKNOWN_CREDENTIAL
         }
         AuthenticationError::KeysMissing => faults::client::KEYS_MISSING,
+    }
+}
+
+const fn client_signature(error: &ClientSignatureError) -> FaultClass {
+    use faults::client;
+    match error {
+        ClientSignatureError::Incomplete(_)
+        | ClientSignatureError::FieldNotSigned(_)
+        | ClientSignatureError::FieldMissing(_)
+        | ClientSignatureError::ScopeDate => client::SIGNATURE_INCOMPLETE,
+        ClientSignatureError::SessionToken => client::SIGNATURE_WITH_TOKEN,
+        ClientSignatureError::HeadTime(_) => client::SIGNATURE_TIME,
+        ClientSignatureError::FormTime(_) => client::SIGNATURE_EXPIRED,
+        ClientSignatureError::BodyHash | ClientSignatureError::Mismatch => client::SIGNATURE_MISMATCH,
     }
 }
 

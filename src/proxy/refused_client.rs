@@ -6,6 +6,41 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Denied, Method};
+use crate::query::FormError;
+use crate::signing::client_signature::ClientSignatureError;
+
+/// Why the sender of a request is not known.
+#[derive(Debug, Error)]
+pub(super) enum NotIdentified {
+    #[error(transparent)]
+    Unidentified(#[from] Unidentified),
+    #[error(transparent)]
+    Signature(#[from] RefusedSignature),
+    /// A form that is to be verified cannot be read.
+    #[error(transparent)]
+    Form(#[from] FormError),
+}
+
+/// The signature of a client is refused. The client is told why; the log has the key too.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub(crate) struct RefusedSignature {
+    pub(super) error: ClientSignatureError,
+    /// Boxed: every error of an exchange would be as large as this one.
+    #[source]
+    key: Option<Box<ClaimedKey>>,
+}
+
+#[derive(Debug, Error)]
+#[error("the request claims the issued key {0}")]
+struct ClaimedKey(String);
+
+impl RefusedSignature {
+    /// `key_id` is the id of the issued key that is claimed, where there is one.
+    pub(super) fn new(error: ClientSignatureError, key_id: Option<&str>) -> Self {
+        Self { error, key: key_id.map(|id| Box::new(ClaimedKey(id.to_owned()))) }
+    }
+}
 
 /// The sender of a request is not identified.
 #[derive(Debug)]
@@ -52,6 +87,7 @@ const fn wanted(method: Method) -> &'static str {
         Method::LoopbackOwner => "a process on this host whose user a client names",
         Method::Mtls => "a client certificate",
         Method::BearerToken => "a header field `Authorization: Bearer TOKEN`",
+        Method::IssuedKey => "a signature with an access key that countersign issued",
         Method::ServiceAccount => "a header field `Authorization: Bearer` with the token of a service account",
     }
 }

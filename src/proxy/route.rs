@@ -12,6 +12,7 @@ use crate::credentials::KeySlot;
 use crate::downstream::{BodyLimits, Capacity, Shares};
 use crate::query::{ErrorDialect, FormLimits, FormPlace, ShownName};
 use crate::signing::Profile;
+use crate::signing::client_signature::{ClientScope, HeadClaim};
 use crate::telemetry::RouteMetrics;
 use crate::upstream::Client;
 
@@ -23,6 +24,8 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// The path prefix that chooses this route: `/`, or a path without a slash at its end.
     pub path: String,
+    /// The scope of a client's signature that chooses this route; `None`: any.
+    pub scope: Option<ClientScope>,
     /// What clients may call.
     pub policy: Policy,
     /// The key that signs.
@@ -64,16 +67,27 @@ impl Routes {
     }
 
     /// Selects the route for a request's host and path; there is no default. A route that lists the host is preferred
-    /// to one that lists no hosts, a longer path to a shorter one.
+    /// to one that lists no hosts, a longer path to a shorter one, one with a scope to one for any.
+    ///
+    /// A scope is only `claim`ed here. The signature is verified before anything of the route is used, except for what
+    /// a stranger may choose by the path as well: how large a form may be, and the format of errors.
     ///
     /// # Errors
     /// [`HeadError::RouteNotFound`], which names the routes there are.
-    pub(super) fn select(&self, target: &RequestTarget<'_>) -> Result<&Rc<Route>, HeadError> {
+    pub(super) fn select(
+        &self,
+        target: &RequestTarget<'_>,
+        claim: Option<&HeadClaim>,
+    ) -> Result<&Rc<Route>, HeadError> {
+        let is_in_scope = |route: &Rc<Route>| match &route.scope {
+            None => true,
+            Some(scope) => claim.is_some_and(|claim| scope.is_of(claim)),
+        };
         self.0
             .iter()
             .filter(|route| route.hosts.is_empty() || route.hosts.iter().any(|host| target.host.is(host)))
-            .filter(|route| path_chooses(&route.path, target.path))
-            .max_by_key(|route| (!route.hosts.is_empty(), route.path.len()))
+            .filter(|route| path_chooses(&route.path, target.path) && is_in_scope(route))
+            .max_by_key(|route| (!route.hosts.is_empty(), route.path.len(), route.scope.is_some()))
             .ok_or_else(|| HeadError::RouteNotFound {
                 host: target.host.shown(),
                 path: ShownName::of(target.path),
@@ -86,7 +100,8 @@ impl Routes {
         const SHOWN: usize = 8;
         let chosen = |route: &Rc<Route>| {
             let hosts = if route.hosts.is_empty() { String::new() } else { format!(" for {}", route.hosts.join(", ")) };
-            format!("{} at {}{hosts}", route.name, route.path)
+            let scope = route.scope.as_ref().map(|scope| format!(" signed for {scope}")).unwrap_or_default();
+            format!("{} at {}{hosts}{scope}", route.name, route.path)
         };
         let mut routes: Vec<String> = self.0.iter().take(SHOWN).map(chosen).collect();
         if let Some(more) = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {

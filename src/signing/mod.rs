@@ -4,6 +4,7 @@
 //! owner of the key computes the MAC, and [`Unsealed::seal`] adds it. Time is an argument.
 
 pub mod authority;
+pub mod client_signature;
 mod clock_source;
 pub mod diagnose;
 mod dialect;

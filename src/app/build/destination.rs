@@ -108,6 +108,7 @@ fn call_settings(
         probe: _,
         hosts: _,
         path: _,
+        scope: _,
         profile: _,
         clock: _,
         accept: _,

@@ -71,6 +71,20 @@ pub enum BuildError {
         /// Why not.
         source: Box<ListenerError>,
     },
+    /// The key of a client has a session token, so it is a cloud's.
+    #[error("key.{name}: it has a session token, which issued keys have not: make one by `countersign clients issue`")]
+    IssuedWithToken {
+        /// The key's name.
+        name: String,
+    },
+    /// Two keys of clients have one id, so that it would not tell who signed.
+    #[error("key.{name}: it has the same access key ID as key.{other}: each issued key needs one of its own")]
+    IssuedTwice {
+        /// The key's name.
+        name: String,
+        /// The other key's.
+        other: String,
+    },
     /// A route without its key, which the configuration's reader refuses.
     #[error("route.{name}: its key is not configured")]
     NoKey {
@@ -100,6 +114,8 @@ impl BuildError {
             | Self::ProxyName { .. }
             | Self::ProxyCredentials { .. }
             | Self::Listener { .. }
+            | Self::IssuedWithToken { .. }
+            | Self::IssuedTwice { .. }
             | Self::NoKey { .. } => LoadErrorKind::Invalid,
         }
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::clients;
 use super::destination::PlatformRoots;
 use super::error::BuildError;
+use super::issued_keys::issued_keys;
 use super::proofs::{attach_conditions, prove};
 use super::route_files::RouteFiles;
 use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
@@ -22,6 +23,7 @@ use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity, Shares};
+use crate::proxy::IssuedKeys;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{EndpointState, KeyState, Snapshot};
 
@@ -33,6 +35,8 @@ pub struct Graph {
     pub(crate) listeners: BTreeMap<Name, SharedListener>,
     keys: BTreeMap<Name, SharedKey>,
     pub(crate) clients: Arc<Clients>,
+    /// The keys that clients have.
+    pub(crate) issued_keys: Arc<IssuedKeys>,
     /// Places for client connections, over all listeners.
     descriptors: Capacity,
     /// Each holder's share of `descriptors`.
@@ -101,6 +105,7 @@ impl Graph {
         };
         let routes = routes(&settings, &mut parts, before, &mut errors);
         let platform = parts.platform;
+        let issued_keys = issued_keys(&settings, &keys.all, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -118,6 +123,7 @@ impl Graph {
             routes,
             listeners,
             keys: keys.all,
+            issued_keys: Arc::new(issued_keys),
             clients: Arc::new(clients::clients(&settings, before.map(|before| &*before.clients))),
             descriptors,
             descriptor_shares,
@@ -201,6 +207,11 @@ impl Graph {
     /// have no clients without a name, and do not use the number.
     pub(crate) fn unnamed(&self) -> usize {
         self.holders.iter().position(|holder| *holder == HolderName::AnyLocal).unwrap_or(self.holders.len())
+    }
+
+    /// The number of the holder that stands for strangers whose form may be signed with an issued key.
+    pub(crate) fn strangers(&self) -> usize {
+        self.holders.iter().position(|holder| *holder == HolderName::Strangers).unwrap_or(self.holders.len())
     }
 
     /// How many graphs have been served, this one included.

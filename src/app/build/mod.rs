@@ -5,6 +5,7 @@ pub(crate) mod destination;
 pub(crate) mod egress;
 pub(crate) mod error;
 pub(crate) mod graph;
+mod issued_keys;
 mod key_needs;
 pub(crate) mod key_stores;
 pub(crate) mod probe;

@@ -47,6 +47,7 @@ pub(crate) fn summaries(settings: &Settings) -> Vec<ShareSummary> {
             who: match holder {
                 Holder::Client(client) => format!("client {}", client.name),
                 Holder::AnyLocal => anybody(settings),
+                Holder::Strangers => "strangers whose signature is not verified yet".to_owned(),
             },
             parts: places.chain(bytes).collect(),
             is_limited,

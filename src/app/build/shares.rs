@@ -3,8 +3,11 @@
 //! A holder is a client, or all users of all listeners with `any_local = true`: these cannot be distinguished, and one
 //! program may use several such listeners, so they have one share together. Without a setting, a share is half of the
 //! limit where two or more holders can call, and all of it where only one can.
+//!
+//! Strangers on listeners that accept issued keys have a share of the memory for forms: a form must be read before its
+//! signature can be. They are no holder of anything else, and leave the shares of the others as they are.
 
-use crate::authorize::{Admission, Effect, Mode};
+use crate::authorize::{Admission, Effect, Method, Mode};
 use crate::config::settings::{Client, Listener, Name, Route, Settings, Share};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 
@@ -15,13 +18,19 @@ pub(crate) enum Holder<'s> {
     Client(&'s Client),
     /// All users of all listeners with `any_local = true`.
     AnyLocal,
+    /// Whoever sends a form to a listener that accepts issued keys, before its signature is verified.
+    Strangers,
 }
+
+/// How much of the memory for forms strangers have, in percent.
+const OF_STRANGERS: u8 = 10;
 
 /// The name of a holder, by which a reload finds its counters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HolderName {
     Client(Name),
     AnyLocal,
+    Strangers,
 }
 
 /// The part of one limit that each holder may take, in the order of [`holders`]; `None` for a holder that cannot call.
@@ -30,7 +39,9 @@ pub(crate) type Parts = Vec<Option<usize>>;
 /// All holders. The number of a holder is its position: clients first, in the order of `settings.clients`.
 pub(crate) fn holders(settings: &Settings) -> Vec<Holder<'_>> {
     let any_local = any_local_listeners(settings).next().map(|_| Holder::AnyLocal);
-    settings.clients.iter().map(Holder::Client).chain(any_local).collect()
+    let issued = |listener: &&Listener| listener.callers.accepts(Method::IssuedKey);
+    let strangers = settings.listeners.iter().find(issued).map(|_| Holder::Strangers);
+    settings.clients.iter().map(Holder::Client).chain(any_local).chain(strangers).collect()
 }
 
 /// The listeners whose users are [`Holder::AnyLocal`].
@@ -56,7 +67,12 @@ pub(crate) fn connections(holders: &[Holder<'_>], listener: &Listener, limit: us
 /// A part has room for the largest form that its holder may send.
 pub(crate) fn bodies(settings: &Settings, holders: &[Holder<'_>]) -> Parts {
     let all = settings.process.bodies;
+    let strangers = part(all, Some(Share::Percent(OF_STRANGERS)), 0);
     let raised = |(part, holder): (Option<usize>, &Holder<'_>)| {
+        let part = match holder {
+            Holder::Strangers => Some(strangers),
+            Holder::Client(_) | Holder::AnyLocal => part,
+        };
         part.map(|part| part.max(largest_form(settings, holder)).min(all))
     };
     bodies_by_share(settings, holders).into_iter().zip(holders).map(raised).collect()
@@ -69,7 +85,10 @@ pub(crate) fn bodies_by_share(settings: &Settings, holders: &[Holder<'_>]) -> Pa
 
 /// The largest form that `holder` may send: of the routes of all listeners that admit it.
 pub(crate) fn largest_form(settings: &Settings, holder: &Holder<'_>) -> usize {
-    let listeners = settings.listeners.iter().filter(|listener| holder.may_connect(listener));
+    let listeners = settings.listeners.iter().filter(|listener| match holder {
+        Holder::Strangers => listener.callers.accepts(Method::IssuedKey),
+        Holder::Client(_) | Holder::AnyLocal => holder.may_connect(listener),
+    });
     let routes = listeners.flat_map(|listener| {
         settings.routes.iter().filter(|route| listener.routes.include(&route.name)).map(|route| route.limits.body)
     });
@@ -112,13 +131,14 @@ impl Holder<'_> {
         match self {
             Self::Client(client) => HolderName::Client(client.name.clone()),
             Self::AnyLocal => HolderName::AnyLocal,
+            Self::Strangers => HolderName::Strangers,
         }
     }
 
     const fn share(&self) -> Option<Share> {
         match self {
             Self::Client(client) => client.share,
-            Self::AnyLocal => None,
+            Self::AnyLocal | Self::Strangers => None,
         }
     }
 
@@ -129,6 +149,8 @@ impl Holder<'_> {
                 methods.iter().any(|method| client.identifiers.include(*method))
             }
             (Self::AnyLocal, Admission::Clients(_)) | (Self::Client(_), Admission::AnyLocal) => false,
+            // a connection is charged, and a place taken, only once the client is known
+            (Self::Strangers, Admission::Clients(_) | Admission::AnyLocal) => false,
         }
     }
 

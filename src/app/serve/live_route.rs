@@ -9,7 +9,7 @@ use super::route_clients::RouteClients;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
-use crate::authorize::Callers;
+use crate::authorize::{Callers, Method};
 use crate::config::settings;
 use crate::downstream::{BodyLimits, ListenAddress};
 use crate::proxy::{OwnNames, Proxy, Route, Routes};
@@ -39,11 +39,13 @@ pub(super) fn proxy(
             ListenAddress::Unix(_) => OwnNames::any(),
         },
         callers: Callers::new(settings.callers.clone(), Arc::clone(&graph.clients)),
+        issued_keys: settings.callers.accepts(Method::IssuedKey).then(|| Arc::clone(&graph.issued_keys)),
         service_accounts: accounts.map(|accounts| Arc::clone(&accounts.verifier)),
         required_header: settings.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
         routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect()),
         bodies: graph.bodies.clone(),
         unnamed: graph.unnamed(),
+        strangers: graph.strangers(),
         shares: graph.metrics.shares.clone(),
         panics: graph.metrics.process.panics(),
         audit: audit.clone(),
@@ -57,6 +59,7 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Cl
         name: settings.name.as_str().into(),
         hosts: settings.hosts.clone(),
         path: settings.path.clone(),
+        scope: settings.scope.clone(),
         policy: listener.callers.policy(),
         key: Arc::clone(&route.key),
         profile: route.calls.profile.clone(),

@@ -52,7 +52,7 @@ fn serves(callers: &Admission, identifiers: &Identifiers) -> bool {
 }
 
 fn identifiers(identifiers: &Identifiers) -> Vec<String> {
-    let Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts } = identifiers;
+    let Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts, issued_keys } = identifiers;
     let numbers = |key, list: &[u32]| list.iter().map(|id| format!("{key} {id}")).collect::<Vec<_>>();
     let texts = |key, list: &[String]| list.iter().map(|text| format!("{key} {text}")).collect::<Vec<_>>();
     let tokens = match tokens.len() {
@@ -67,6 +67,7 @@ fn identifiers(identifiers: &Identifiers) -> Vec<String> {
         texts("dns", dns_names),
         tokens,
         texts("service_account", service_accounts),
+        texts("issued key", issued_keys),
     ]
     .concat()
 }

@@ -26,7 +26,7 @@ use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    AdminAddress, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys,
+    AdminAddress, Client, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys,
 };
 use crate::credentials::WatchedKey;
 use crate::downstream::dates::Dates;
@@ -348,7 +348,9 @@ fn warn_of_unused(found: &mut Findings, settings: &Settings) {
         }
     }
     for key in &settings.keys {
-        if !settings.routes.iter().any(|route| route.key == key.name) {
+        let is_issued = |client: &Client| client.identifiers.issued_keys.iter().any(|name| name == key.name.as_str());
+        let signs = settings.routes.iter().any(|route| route.key == key.name);
+        if !signs && !settings.clients.iter().any(is_issued) {
             found.warning(Kind::Key, Some(&key.name), "no route uses it");
         }
     }

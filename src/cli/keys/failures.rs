@@ -66,7 +66,7 @@ impl From<SealError> for Failure {
 }
 
 /// Why a file could not be written; `advice` is what to do when it exists already.
-pub(super) fn not_written(error: &WriteError, advice: &str) -> Failure {
+pub(in crate::cli) fn not_written(error: &WriteError, advice: &str) -> Failure {
     match error {
         WriteError::Exists(_) => Failure::new(ExitCode::System, format!("{error}: {advice}")),
         WriteError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {

@@ -10,7 +10,7 @@ use crate::credentials::FileSource;
 
 /// The two options. Whether one of them is required depends on the command.
 #[derive(Debug, Args)]
-pub(super) struct IdentityOption {
+pub(in crate::cli) struct IdentityOption {
     /// The identity's file
     #[arg(short, long, value_name = "FILE")]
     identity: Option<PathBuf>,
@@ -21,13 +21,13 @@ pub(super) struct IdentityOption {
 
 impl IdentityOption {
     /// The ids of both options, for clap's groups.
-    pub(super) const NAMES: [&'static str; 2] = ["identity", "identity_credential"];
+    pub(in crate::cli) const NAMES: [&'static str; 2] = ["identity", "identity_credential"];
 
     /// The identity's path, when one of the options was given.
     ///
     /// # Errors
     /// 78: systemd did not pass this credential to us.
-    pub(super) fn path(&self) -> Result<Option<PathBuf>, Failure> {
+    pub(in crate::cli) fn path(&self) -> Result<Option<PathBuf>, Failure> {
         let source = match (&self.identity, &self.identity_credential) {
             (Some(path), _) => FileSource::Path(path.clone()),
             (None, Some(name)) => FileSource::SystemdCredential(name.clone()),
@@ -40,7 +40,7 @@ impl IdentityOption {
     ///
     /// # Errors
     /// As for [`Self::path`]; and when neither option was given, which clap refuses before.
-    pub(super) fn required_path(&self) -> Result<PathBuf, Failure> {
+    pub(in crate::cli) fn required_path(&self) -> Result<PathBuf, Failure> {
         self.path()?.ok_or_else(|| {
             Failure::new(ExitCode::Data, "give the identity: --identity FILE or --identity-credential NAME")
         })

@@ -4,15 +4,15 @@
 //! read.
 
 mod expiry;
-mod failures;
-mod identity_option;
+pub(super) mod failures;
+pub(super) mod identity_option;
 #[cfg(feature = "pkcs11")]
 mod import_pkcs11;
 mod inspect;
 mod list;
 mod new_identity;
 mod opening;
-mod recipients;
+pub(super) mod recipients;
 mod reseal;
 mod seal;
 mod secret_input;

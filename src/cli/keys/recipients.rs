@@ -12,7 +12,7 @@ use crate::credentials::{Identities, Recipient};
 ///
 /// # Errors
 /// 65, with the number of the bad one.
-pub(super) fn parse(texts: &[String]) -> Result<Vec<Recipient>, Failure> {
+pub(in crate::cli) fn parse(texts: &[String]) -> Result<Vec<Recipient>, Failure> {
     texts.iter().enumerate().map(|(index, text)| parse_one(text.trim(), index.saturating_add(1))).collect()
 }
 
@@ -40,7 +40,7 @@ fn parse_one(text: &str, number: usize) -> Result<Recipient, Failure> {
 ///
 /// # Errors
 /// The identity cannot be used.
-pub(super) fn of_identity(path: &Path) -> Result<Vec<Recipient>, Failure> {
+pub(in crate::cli) fn of_identity(path: &Path) -> Result<Vec<Recipient>, Failure> {
     match Identities::read(path) {
         Ok(identities) => Ok(identities.recipients()),
         // whoever gives the key to be sealed by `-i`, as the input of other programs is given
@@ -57,7 +57,7 @@ pub(super) fn of_identity(path: &Path) -> Result<Vec<Recipient>, Failure> {
 }
 
 /// The recipients, one a line, for the user to check.
-pub(super) fn listing(recipients: &[Recipient]) -> String {
+pub(in crate::cli) fn listing(recipients: &[Recipient]) -> String {
     recipients.iter().fold(String::new(), |mut text, recipient| {
         let _infallible = writeln!(text, "  {recipient}");
         text

@@ -1,7 +1,8 @@
-//! What chooses a route: `Host` values and path prefixes.
+//! What chooses a route: `Host` values, path prefixes, and the scopes of clients' signatures.
 
 use crate::config::reading::value::shown;
 use crate::signing::authority::Authority;
+use crate::signing::client_signature::ClientScope;
 
 /// A `Host` value: lower case, with the port unless it is 80.
 pub(crate) fn host(text: &str) -> Result<String, String> {
@@ -57,6 +58,14 @@ pub(crate) fn path_prefix(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// The service and region of a client's signature.
+pub(crate) fn scope(text: &str) -> Result<ClientScope, String> {
+    let wrong = || {
+        format!("{} is not a scope: write SERVICE/REGION as clients sign them, e.g. \"ec2/eu-central-1\"", shown(text))
+    };
+    ClientScope::parse(text).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +100,16 @@ mod tests {
             (":*", "no valid host name"),
         ] {
             assert!(listener_host(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_a_service_and_a_region() {
+        for good in ["ec2/eu-central-1", "sqs/ru-central1", "heat/RegionOne"] {
+            assert!(scope(good).is_ok(), "{good}");
+        }
+        for wrong in ["ec2", "ec2/", "/eu-central-1", "ec2/eu/1", "ec2/eu central", ""] {
+            assert!(scope(wrong).unwrap_err().contains("SERVICE/REGION"), "{wrong}");
         }
     }
 

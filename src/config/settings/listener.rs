@@ -89,7 +89,7 @@ pub enum Exposure {
     Loopback,
     /// Anywhere: over TLS, with clients that authenticate.
     Authenticated,
-    /// Anywhere, with bearer tokens in clear, allowed by `danger_cleartext_tokens = true`.
+    /// Anywhere, with bearer tokens or signed forms in clear, allowed by `danger_cleartext_tokens = true`.
     DangerCleartextTokens,
     /// Anywhere, for anyone, allowed by `danger_beyond_loopback = true`.
     DangerBeyondLoopback,

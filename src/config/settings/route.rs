@@ -8,6 +8,7 @@ use super::egress::Egress;
 use super::name::Name;
 use crate::authorize::ActionPattern;
 use crate::query::{ErrorDialect, FormLimits, FormPlace, Service};
+use crate::signing::client_signature::ClientScope;
 use crate::signing::{self, ClockSource, Scheme};
 use crate::trust::{ClientTlsSettings, Roots};
 use crate::upstream::NextHop;
@@ -30,6 +31,9 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// `path`: the path prefix that chooses this route. It starts with `/`, and ends with one only when it is `/`.
     pub path: String,
+    /// `scope`: the service and region in the signature of an issued key that choose this route. `None`: any, and
+    /// requests that are not signed.
+    pub scope: Option<ClientScope>,
     /// `profile.*`: the dialect of the endpoint.
     pub profile: Profile,
     /// `clock`: whose time requests are signed with when the two clocks differ by 10 seconds or more.

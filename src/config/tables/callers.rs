@@ -55,6 +55,7 @@ pub(crate) fn check_methods(
 ) {
     for method in methods {
         let fault = match (method, address) {
+            (Method::IssuedKey, _) => None,
             (Method::UnixPeer, ListenOn::Tcp(_)) => Some(
                 "`unix-peer` needs a Unix socket: write `address = \"unix:/...\"`; on loopback, `loopback-owner` tells \
                  users",
@@ -113,7 +114,9 @@ pub(crate) fn exposure(
     }
     // an inherited socket is known only at the start
     let unknown = matches!(address, ListenOn::Inherited { .. });
-    let token = |method: &Method| matches!(method, Method::BearerToken | Method::ServiceAccount);
+    // a signature does not give its key away, but whoever reads the request can send it again for five minutes, and
+    // the response is not signed at all
+    let token = |method: &Method| matches!(method, Method::BearerToken | Method::ServiceAccount | Method::IssuedKey);
     match callers {
         Admission::AnyLocal if anywhere == Danger::On => Some(Exposure::DangerBeyondLoopback),
         Admission::Clients(_) if tls.is_some() => Some(Exposure::Authenticated),
@@ -136,15 +139,25 @@ pub(crate) fn exposure(
             table.fault(
                 "address",
                 format!(
-                    "`{address}` is beyond loopback, and bearer tokens would cross the network in clear: add \
+                    "`{address}` is beyond loopback, and {} would cross the network in clear: add \
                      `[listener.NAME.tls]`, listen on 127.0.0.1, or set `danger_cleartext_tokens = true` on this \
-                     listener"
+                     listener",
+                    in_clear(methods)
                 ),
             );
             None
         }
         // the remaining methods cannot work beyond loopback: `check_methods` reports them
         Admission::Clients(_) => None,
+    }
+}
+
+/// What others could read on the way.
+fn in_clear(methods: &[Method]) -> &'static str {
+    if methods.contains(&Method::BearerToken) || methods.contains(&Method::ServiceAccount) {
+        "bearer tokens"
+    } else {
+        "signed forms, which can be sent again for five minutes, and their responses"
     }
 }
 
@@ -226,6 +239,16 @@ mod tests {
         assert!(fault(beyond).contains("bearer tokens would cross the network in clear"));
         assert!(fault(&format!("{beyond}danger_beyond_loopback = true")).contains("danger_cleartext_tokens"));
         assert_eq!(read(&format!("{beyond}{TLS}")).exposure, Exposure::Authenticated);
+        let signed = "address = \"10.0.0.1:1\"\nauthenticate = [\"issued-key\"]\n";
+        let issued = |lines: &str| {
+            format!("{}\n[key.i]\nfile = \"i\"\nidentity_file = \"i\"\n", text(lines))
+                .replace("uid = 1", "uid = 1\nissued_keys = [\"i\"]")
+        };
+        let found = faults(&issued(signed));
+        assert!(found.len() == 1 && found[0].contains("signed forms, which can be sent again for five"), "{found:?}");
+        let exposed = |lines: &str| settings(&issued(&format!("{signed}{lines}"))).listeners.remove(0).exposure;
+        assert_eq!(exposed(TLS), Exposure::Authenticated);
+        assert_eq!(exposed("danger_cleartext_tokens = true"), Exposure::DangerCleartextTokens);
         let danger = read(&format!("{beyond}danger_cleartext_tokens = true"));
         assert_eq!(danger.exposure, Exposure::DangerCleartextTokens);
         assert_eq!(read("authenticate = [\"token\"]").exposure, Exposure::Loopback);

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::authorize::{Identifiers, Mode};
+use crate::config::cross_checks::reference;
 use crate::config::grammar::identifier;
 use crate::config::reading::quantity::count;
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, choice, text};
+use crate::config::reading::value::{Given, choice, name, text};
 use crate::config::settings::{Client, Name, Rate, Share};
 use crate::config::tables::rules;
 
@@ -15,9 +16,9 @@ const MOST_CALLS: usize = 1_000_000;
 /// As many as any limit may have.
 const MOST_PLACES: usize = 1_000_000;
 
-/// Reads a client; `routes` are the names of all routes.
-pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) -> Option<Client> {
-    let identifiers = identifiers(&mut table);
+/// Reads a client; `routes` and `keys` are the names of all routes and keys.
+pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name], keys: &[Name]) -> Option<Client> {
+    let identifiers = identifiers(&mut table, keys);
     let mode = table.get("mode", Mode::Enforce, choice(&Mode::WORDS));
     let rate = rate(&mut table);
     let share = table.get("share", None, |given| share(given).map(Some));
@@ -37,18 +38,21 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
     })
 }
 
-fn identifiers(table: &mut Table<'_>) -> Option<Identifiers> {
-    const KEYS: [&str; 6] = ["uid", "gid", "spiffe", "dns", "token_sha256", "service_account"];
+fn identifiers(table: &mut Table<'_>, keys: &[Name]) -> Option<Identifiers> {
+    const KEYS: [&str; 7] = ["uid", "gid", "spiffe", "dns", "token_sha256", "service_account", "issued_keys"];
     let uids = table.several("uid", identifier::id);
     let gids = table.several("gid", identifier::id);
     let spiffe_ids = table.several("spiffe", identifier::spiffe);
     let dns_names = table.several("dns", identifier::dns);
     let tokens = table.several("token_sha256", identifier::token_digest);
     let service_accounts = table.several("service_account", identifier::service_account);
+    let issued_keys =
+        table.list("issued_keys", Vec::new(), |text| Ok(reference(name(text)?, keys, "key")?.as_str().to_owned()));
     if !KEYS.iter().any(|key| table.has(key)) {
         table.missing(
             "uid",
-            "say what identifies the client: `uid`, `gid`, `spiffe`, `dns`, `token_sha256` or `service_account`",
+            "say what identifies the client: `uid`, `gid`, `spiffe`, `dns`, `token_sha256`, `service_account` or \
+             `issued_keys`",
         );
         return None;
     }
@@ -59,6 +63,7 @@ fn identifiers(table: &mut Table<'_>) -> Option<Identifiers> {
         dns_names: dns_names?,
         tokens: tokens?,
         service_accounts: service_accounts?,
+        issued_keys: issued_keys?,
     })
 }
 
@@ -112,7 +117,7 @@ fn share(given: &Given<'_>) -> Result<Share, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::sample::{LEAST, client, client_fault, faults, parse_with, with_client};
+    use crate::config::sample::{LEAST, client, client_fault, faults, parse_with, settings, with_client};
 
     const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -130,9 +135,9 @@ mod tests {
             "uid = [1, 2]\ngid = 3\nspiffe = \"spiffe://d/x\"\ndns = [\"a.example\", \"b.example\"]\n\
              token_sha256 = [\"{DIGEST}\"]\nservice_account = \"ns/x\"\nmode = \"record\""
         ));
-        let Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts } = read.identifiers;
+        let Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts, issued_keys } = read.identifiers;
         assert_eq!((uids.len(), gids.len(), spiffe_ids.len()), (2, 1, 1));
-        assert_eq!((dns_names.len(), tokens.len(), service_accounts.len()), (2, 1, 1));
+        assert_eq!((dns_names.len(), tokens.len(), service_accounts.len(), issued_keys.len()), (2, 1, 1, 0));
         assert_eq!(read.mode, Mode::Record);
         assert!(client_fault("uid = []").contains("empty list"));
         assert!(client_fault("uid = [1, 1]").contains("stands in the list twice"));
@@ -158,6 +163,34 @@ mod tests {
     #[test]
     fn a_client_without_a_way_to_identify_it_is_refused() {
         assert!(client_fault("allow = []").contains("say what identifies the client"));
+    }
+
+    #[test]
+    fn issued_keys_are_names_of_keys_that_no_route_signs_with_and_no_other_client_has() {
+        let issued = "[key.agent]\nfile = \"agent.age\"\nidentity_file = \"/run/identity\"\n";
+        let with = |more: &str| format!("{}{issued}{more}", with_client("issued_keys = [\"agent\"]"));
+        let read = settings(&with(""));
+        assert_eq!(read.clients[0].identifiers.issued_keys, ["agent"]);
+        assert_eq!(read.routes[0].key.as_str(), "main", "the only key that is not issued");
+        assert!(client_fault("issued_keys = [\"ci\"]").contains("`ci` names no key: known are `main`"));
+        let twice = faults(&with("[client.b]\nissued_keys = [\"agent\"]"));
+        assert!(twice.len() == 1 && twice[0].contains("client.b.issued_keys: identifies client `a` too"), "{twice:?}");
+        let signs = faults(&with("").replace("[route.ie]\n", "[route.ie]\nkey = \"agent\"\n"));
+        assert!(
+            signs.len() == 1 && signs[0].contains("route.ie.key: key `agent` is issued to client `a`"),
+            "{signs:?}"
+        );
+        let none = faults(&with_client("issued_keys = [\"main\"]"));
+        assert!(none.len() == 1 && none[0].contains("every key is issued to a client"), "{none:?}");
+        let elsewhere = with("").replace(
+            "file = \"agent.age\"\nidentity_file = \"/run/identity\"",
+            "kind = \"aws\"\nsource = \"instance\"",
+        );
+        let found = faults(&elsewhere);
+        assert!(
+            found.len() == 1 && found[0].contains("key.agent.kind: key `agent` is issued to client `a`"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -24,11 +24,18 @@ const MOST_CONNECTIONS: usize = 1_000_000;
 /// An endpoint that fails more often in a row is down in any case.
 const MOST_FAILURES: usize = 1000;
 
-/// Reads a route; `keys` are the names of all keys, `proxies` what the environment says about proxies.
+/// The names of all keys.
+pub(crate) struct AllKeys<'k> {
+    pub(crate) names: &'k [Name],
+    /// Those that clients have.
+    pub(crate) issued: Vec<&'k str>,
+}
+
+/// Reads a route. `proxies` is what the environment says about proxies.
 pub(crate) fn read(
     called: Option<Name>,
     mut table: Table<'_>,
-    keys: &[Name],
+    keys: &AllKeys<'_>,
     proxies: &ProxyVariables,
 ) -> Option<Route> {
     let endpoint = endpoint::read(&mut table);
@@ -36,6 +43,7 @@ pub(crate) fn read(
     let key = signing_key(&mut table, keys);
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
     let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
+    let scope = table.get("scope", None, |given| route_choice::scope(text(given)?).map(Some));
     let profile = profile::read(table.section("profile"));
     let names = profile.as_ref().map_or(&Vocabulary::AWS, |profile| profile.signing.dialect().vocabulary());
     let fits = fits(&table, endpoint.as_ref(), profile.as_ref());
@@ -59,6 +67,7 @@ pub(crate) fn read(
         probe: probe?,
         hosts: hosts?,
         path: path?,
+        scope: scope?,
         profile: profile.filter(|_| fits)?,
         clock: clock?,
         accept: accept?,
@@ -79,15 +88,20 @@ fn reached(endpoint: Endpoint, egress: &Egress) -> Endpoint {
     }
 }
 
-fn signing_key(table: &mut Table<'_>, keys: &[Name]) -> Option<Name> {
-    let named = table.get("key", None, |given| reference(name(text(given)?)?, keys, "key").map(Some))?;
-    match (named, keys) {
+fn signing_key(table: &mut Table<'_>, keys: &AllKeys<'_>) -> Option<Name> {
+    let named = table.get("key", None, |given| reference(name(text(given)?)?, keys.names, "key").map(Some))?;
+    let signing: Vec<&Name> = keys.names.iter().filter(|name| !keys.issued.contains(&name.as_str())).collect();
+    match (named, signing.as_slice()) {
         (Some(named), _) => Some(named),
-        (None, [only]) => Some(only.clone()),
+        (None, [only]) => Some((*only).clone()),
         // a configuration without keys is reported where keys are read
-        (None, []) => None,
+        (None, []) if keys.names.is_empty() => None,
+        (None, []) => {
+            table.missing("key", "every key is issued to a client: add the key that signs, `[key.NAME]`");
+            None
+        }
         (None, _) => {
-            let known = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            let known = signing.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
             table.missing("key", &format!("there are several keys: name the one that signs, of {known}"));
             None
         }

@@ -35,6 +35,7 @@ NOT_RUN = {
     "export AWS_ENDPOINT_URL_EC2=": "clouds/test_how_to_clouds.py runs a program with it",
     "aws ec2 ": "clouds/test_how_to_clouds.py runs it",
     "export AWS_DEFAULT_REGION=": "clients/test_how_to_call.py runs it",
+    "export AWS_ENDPOINT_URL=": "clients/test_issued_keys.py calls so with keys of its own",
     "install -m 0755 countersign /usr/bin/": "would install on this machine; deploy/test_systemd.py checks the unit",
     "kubectl ": "there is no cluster here; deploy/test_kubernetes.py checks the manifests and runs the container",
     "openssl req -x509 ": "clients/test_endpoint_certificates.py makes this certificate for a host of its own",
@@ -54,6 +55,7 @@ RUN = {
     "docs/guide/first-sidecar.md": ["countersign keys new-identity ", "countersign check ", "countersign run "],
     "docs/guide/install.md": ["countersign demo --once"],
     "docs/guide/keys.md": ["countersign keys test "],
+    "docs/how-to/issued-keys.md": ["countersign clients issue "],
     "docs/how-to/kubernetes.md": ["countersign keys new-identity "],
     "docs/how-to/rotate-a-key.md": ["countersign keys seal "],
     "docs/operations/upgrade.md": ["./countersign-new check "],
@@ -279,3 +281,24 @@ def test_a_form_is_signed_and_a_refusal_explained(desk):
                              "</Code><Message>no</Message></Error></ErrorResponse>")
     out, _ = desk.run(page, "countersign explain ")
     assert out.startswith("refused: clock\n")
+
+
+def test_a_key_is_issued_and_the_configuration_with_it_checks(desk, countersign_bin):
+    page = "docs/how-to/issued-keys.md"
+    identity = desk.directory / "identity"
+    subprocess.run([countersign_bin, "keys", "new-identity", "--out", identity], check=True, capture_output=True)
+    subprocess.run(
+        [countersign_bin, "keys", "seal", "--identity", identity, "--access-key-id", KEY_ID, "--out",
+         desk.directory / "main.age"],
+        input=SECRET, text=True, check=True, capture_output=True,
+    )
+    printed, _ = desk.run(page, "countersign clients issue ", here="/etc/countersign/")
+    assert re.search(r"^AWS_SECRET_ACCESS_KEY=\S{40}$", printed, re.M)
+    for words in ["[route.iam]\nendpoint", 'scope = "ec2/eu-central-1"']:
+        desk.configure(configuration(page, words).replace("/etc/countersign/", f"{desk.directory}/"))
+        checked = subprocess.run(
+            [countersign_bin, "check", "--config", desk.directory / "countersign.toml"], capture_output=True, text=True,
+            check=False,
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert "identified by issued key reports-1" in checked.stdout
