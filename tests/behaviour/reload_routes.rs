@@ -456,9 +456,10 @@ fn new_dialect() {
 
 fn new_region() {
     let endpoint = Endpoint::obliging();
+    let setup = Setup::to(&endpoint);
     let signed_for = |region: &str| {
         let lines = format!("profile = {{ dialect = \"aws-v4\", service = \"iam\", region = \"{region}\" }}");
-        Setup::to(&endpoint).route(&lines)
+        setup.clone().route(&lines)
     };
     let proxy = reloaded(&signed_for("us-east-1"), &signed_for("us-gov-west-1"));
     proxy.post(FORM).expect(200);
