@@ -95,6 +95,37 @@ fn explain_says_which_spelling_decided() {
 }
 
 #[test]
+fn explain_and_suggest_speak_the_dialect_of_the_route() {
+    let tenant = client(
+        "tenant",
+        "allow = [\"importexport:list*\"]\n[[client.tenant.rule]]\neffect = \"deny\"\nactions = [\"*:list*\"]\n\
+         when = [{ parameter = \"id\", absent = false }]",
+    );
+    let setup = setup(&tenant).route("profile.dialect = \"cloudstack\"\n");
+    for (code, call, expected) in [
+        (0, ["listZones", "response=json"], "allow importexport:listZones: allow[1] of client tenant"),
+        (1, ["listZones", "id=1"], "deny importexport:listZones: rule[1] of client tenant"),
+        (1, ["listZones", "ID=1"], "parameter 'ID' could be taken for 'id', which rule[1] of client tenant"),
+        (1, ["deployVirtualMachine", "Action=listZones"], "no rule of client tenant allows it"),
+        (1, ["LISTzones", "a=1"], "allow[1] allows another spelling"),
+        (1, ["login", "username=a"], "the form is refused: endpoints of this dialect answer login without a look"),
+        (1, ["listZones", "a b=1"], "the form is refused: the name of parameter 'a b' has at position 2"),
+        (1, ["listZones", "Command=login"], "the form is refused: parameters 'Command' and 'command' differ only"),
+    ] {
+        let mut explain = setup.command("policy explain");
+        explain.args(["--client", "tenant", "--action"]).args(call);
+        let explained = Outcome::of(&mut explain, "");
+        assert!(explained.code == code && explained.stdout.contains(expected), "{call:?}: {explained:?}");
+    }
+    let record = setup.vault_path("audit.jsonl");
+    let line = r#"{"client":"tenant","route":"importexport","action":"listZones","decision":"recorded",
+        "parameters":["command","response","zoneid","Action"]}"#;
+    fs::write(&record, line.replace('\n', "")).unwrap();
+    let suggested = Outcome::of(setup.command("policy suggest").arg("--record").arg(&record), "").succeeded();
+    assert!(suggested.contains("\"importexport:listZones\", # once, with Action, zoneid\n"), "{suggested}");
+}
+
+#[test]
 fn check_and_run_refuse_two_spellings_of_one_parameter_in_the_rules_of_a_client() {
     let rule = |name: &str| {
         format!(

@@ -106,7 +106,7 @@ fn what_a_dialect_cannot_sign_is_refused_with_the_reason() {
     };
     let endpoint = ["--endpoint", "https://cloud.example/"];
     for (arguments, form, code, reason) in [
-        (vec!["aws-v4"], "Action=A", 78, "aws-v4 signs for a region and a service: both have to be given"),
+        (vec!["aws-v4"], "Action=A", 78, "aws-v4 signs for a region and a service: say the region"),
         (
             vec!["aws-v2", "--region", "r", "--service", "s"],
             "Action=A",
