@@ -7,6 +7,8 @@ LONGEST = 12  # pieces in a name or value
 MOST = 12  # parameters beside those that every form has
 VALUES = [*"abzAZ019-_.~ +*%&=;/:@!'(),?#$<>\"\\|^`{}[]", "%20", "%2B", "é", "ß", "e\u0301", "漢", "\u00a0", "\u2028",
           "😀", "\n", "\r\n", "\t", "\0"]
+# which CloudStack refuses
+CONTROLS = "\t\0"
 NAMES = [piece for piece in VALUES if piece.isascii() and piece.isprintable()]
 PLAIN_NAMES = [*"abzAZ019."]
 

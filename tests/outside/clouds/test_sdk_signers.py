@@ -24,6 +24,7 @@ V2 = {"AWSAccessKeyId": KEY_ID, "SignatureMethod": "HmacSHA256", "SignatureVersi
 # the SDK judges the signature and this table the rest.
 CLOUDSTACK = {
     "signer": sdk_signers.jdk, "signature": "signature", "always": {"command": "listZones", "response": "json"},
+    "without": random_forms.CONTROLS,
     "names": [*"abzAZ019._-[]:"], "endpoints": ["https://cloud.example.org/client/api"],
     "adds": {"apiKey": KEY_ID, "expires": "2026-10-03T15:24:30+0000", "signatureVersion": "3"},
 }
@@ -56,7 +57,7 @@ EVERY = {
     },
     "cloudstack": CLOUDSTACK,
     # `cs` leaves `~`, where the server, which is written in Java, has %7E
-    "cloudstack, by cs": {**CLOUDSTACK, "signer": sdk_signers.cloudstack, "without": "~"},
+    "cloudstack, by cs": {**CLOUDSTACK, "signer": sdk_signers.cloudstack, "without": "~" + random_forms.CONTROLS},
     "alibaba-rpc": {
         "signer": sdk_signers.alibaba_rpc, "signature": "Signature", "token": "SecurityToken",
         "always": {"Action": "DescribeRegions", "Version": "2014-05-26", "Format": "JSON"},

@@ -113,7 +113,7 @@ def call(proxy, dialect, pairs):
 def test_20_forms_each_are_accepted_by_the_clouds_own_signer(dialect, clouds, right):
     cloud, usual = clouds[dialect], CLOUDS[dialect].call
     names = CLOUDS[dialect].names or random_forms.NAMES
-    forms = [[*usual.items(), *AWKWARD.items()], *random_forms.forms(FORMS - 1, usual, names)]
+    forms = [[*usual.items(), *AWKWARD.items()], *random_forms.forms(FORMS - 1, usual, names, CLOUDS[dialect].without)]
     for number, pairs in enumerate(forms):
         status, body, record = call(right, dialect, pairs)
         assert (status, record.get("attempts", 1)) == (200, 1), (pairs, body, cloud.refusals)

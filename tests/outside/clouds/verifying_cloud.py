@@ -13,6 +13,7 @@ import re
 import threading
 import typing
 
+import random_forms
 import sdk_signers
 from sdk_signers import Arrived
 from verifying_upstream import Answer, Handler, Server
@@ -36,6 +37,8 @@ class Cloud:
     refuses: typing.Callable
     call: dict
     names: tuple = ()
+    # characters that no value may have
+    without: str = ""
     # what no second request may have
     nonce: str = None
     profile: str = ""
@@ -164,6 +167,7 @@ CLOUDS = {
     "cloudstack": Cloud(
         "/client/api", sdk_signers.jdk, "apiKey", "signature", "expires", 15 * MINUTE, {"signatureVersion": "3"},
         cloudstack_refuses, {"command": "listZones", "response": "json"}, tuple("abzAZ019._-[]:"),
+        random_forms.CONTROLS,
     ),
     "alibaba-rpc": Cloud(
         "/", sdk_signers.alibaba_rpc, "AccessKeyId", "Signature", "Timestamp", 15 * MINUTE,
