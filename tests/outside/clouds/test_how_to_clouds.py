@@ -69,9 +69,10 @@ def code(page, language, words):
 
 
 class Served:
-    """The configuration of a page, in service before endpoints: a dialect and an answer for each route."""
+    """The configuration of a page, in service before these endpoints: a function that starts one for each route, and
+    gets the path that the page has there."""
 
-    def __init__(self, page, routes, directory, programs, start_countersign, seal):
+    def __init__(self, page, routes, directory, start_countersign, seal):
         configuration = directory / "countersign.toml"
         (text,) = blocks(page, "toml")
         # the endpoints of the test are in the clear
@@ -81,15 +82,9 @@ class Served:
                      "CLIENT__OPERATIONS__UID": str(os.getuid())}
         for key in re.findall(r"(?m)^\[key\.(\w+)\]", text):
             variables |= {f"KEY__{key.upper()}__FILE": file, f"KEY__{key.upper()}__IDENTITY_FILE": identity}
-        self.endpoints = {}
-        for route, (dialect, body) in routes.items():
+        for route, start in routes.items():
             path = re.search(rf'(?ms)^\[route\.{route}\]\n.*?^endpoint = "https://[^/"]+(/[^"]*)"', text)[1]
-            cloud = dataclasses.replace(CLOUDS[dialect], path=path)
-            signer = cloud.signer
-            if signer in sdk_signers.PROGRAMS:
-                signer = programs.enter_context(contextlib.closing(signer()))
-            self.endpoints[route] = Endpoint(cloud, signer, body)
-            variables[f"ROUTE__{route.upper()}__ENDPOINT"] = self.endpoints[route].url
+            variables[f"ROUTE__{route.upper()}__ENDPOINT"] = start(path)
         environment = {f"COUNTERSIGN__{name}": value for name, value in variables.items()}
         self.process = start_countersign("run", "--config", configuration, environment=environment)
         self.port = json.loads(self.process.wait_for(r'"message":"listening\b').string)["address"].rpartition(":")[2]
@@ -98,124 +93,171 @@ class Served:
     def here(self, text):
         return re.sub(r"(127\.0\.0\.1:|port=)8021\b", rf"\g<1>{self.port}", text)
 
-    def run(self, text, route, *command, **environment):
-        """Runs code, and returns what it printed and what came to the endpoint of the route meanwhile."""
+    def run(self, text, *command, **environment):
+        """Runs code, and returns what it printed."""
         file = self.directory / "code"
         file.write_text(self.here(text))
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         kept |= {"HOME": str(self.directory), "AWS_CONFIG_FILE": str(self.directory / "aws-config"), **environment}
-        came = self.endpoints[route].accepted
-        before = len(came)
         done = subprocess.run([*command, str(file)], cwd=self.directory, env=kept, capture_output=True, text=True,
                               timeout=TIMEOUT, stdin=subprocess.DEVNULL, check=False)
         assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.process.transcript()}"
-        return done.stdout, came[before:]
+        return done.stdout
 
-    def close(self):
-        for endpoint in self.endpoints.values():
-            endpoint.close()
-        assert [endpoint.refusals + endpoint.complaints for endpoint in self.endpoints.values()] == \
-            [[]] * len(self.endpoints)
-        assert not [line for line in self.process.log if SECRET in line]
+
+class Clouds:
+    """A page in service before endpoints of a dialect and an answer each."""
+
+    def __init__(self, started, serve, page, routes):
+        self.endpoints = {}
+
+        def starting(route, dialect, body):
+            def start(path):
+                cloud = dataclasses.replace(CLOUDS[dialect], path=path)
+                signer = cloud.signer
+                if signer in sdk_signers.PROGRAMS:
+                    signer = started.enter_context(contextlib.closing(signer()))
+                endpoint = started.enter_context(contextlib.closing(Endpoint(cloud, signer, body)))
+                self.endpoints[route] = endpoint
+                return endpoint.url
+
+            return start
+
+        self.served = serve(page, {route: starting(route, *cloud) for route, cloud in routes.items()})
+
+    def came(self):
+        """What verified since the last time, of each route that was called."""
+        came = {}
+        for route, endpoint in self.endpoints.items():
+            assert endpoint.refusals + endpoint.complaints == []
+            if endpoint.accepted:
+                came[route] = endpoint.accepted[:]
+                endpoint.accepted.clear()
+        return came
 
 
 @pytest.fixture
 def serve(start_countersign, seal, tmp_path):
     served = []
-    with contextlib.ExitStack() as programs:
 
-        def serve(page, routes):
-            served.append(Served(page, routes, tmp_path, programs, start_countersign, seal))
-            return served[-1]
+    def serve(page, routes):
+        served.append(Served(page, routes, tmp_path, start_countersign, seal))
+        return served[-1]
 
-        yield serve
-    for one in served:
-        one.close()
+    yield serve
+    assert not [line for one in served for line in one.process.log if SECRET in line]
 
 
-def python(served, text, route, **environment):
-    return served.run(text, route, sys.executable, **environment)
+@pytest.fixture
+def clouds(serve):
+    with contextlib.ExitStack() as started:
+        yield lambda page, routes: Clouds(started, serve, page, routes)
 
 
-def shell(served, text, route, **environment):
-    return served.run(text, route, "bash", "-eu", **environment)
+def python(clouds, text, **environment):
+    """What the code printed, and what came to the endpoints."""
+    return clouds.served.run(text, sys.executable, **environment), clouds.came()
 
 
-def test_services_of_aws_are_called_by_version_4(serve):
-    served = serve("aws-v4", {"ec2": ("aws-v4", EC2), "iam": ("aws-v4", IAM), "stacks": ("aws-v4", CLOUDFORMATION)})
+def shell(clouds, text, **environment):
+    """The same, of a script."""
+    return clouds.served.run(text, "bash", "-eu", **environment), clouds.came()
+
+
+def test_services_of_aws_are_called_by_version_4(clouds):
+    page = "aws-v4"
+    aws = clouds(page, {"ec2": (page, EC2), "iam": (page, IAM), "stacks": (page, CLOUDFORMATION)})
     # what a program of today's SDKs has to be told
-    told = re.findall(r"(\w+)=(\S+)", served.here(code("aws-v4", "bash", "export ")))
-    for run, text, environment in [(python, code("aws-v4", "python", "boto3"), dict(told)),
-                                   (shell, code("aws-v4", "bash", "aws iam "), {}),
-                                   (shell, code("aws-v4", "bash", "curl "), {})]:
-        for endpoint in served.endpoints.values():
-            endpoint.accepted.clear()
-        printed, _ = run(served, text, "ec2", **environment)
-        assert {route: endpoint.accepted for route, endpoint in served.endpoints.items()} == {
-            "ec2": [INSTANCES], "iam": [USER], "stacks": [STACKS]}
+    told = re.findall(r"(\w+)=(\S+)", aws.served.here(code(page, "bash", "export ")))
+    for printed, came in [python(aws, code(page, "python", "boto3"), **dict(told)),
+                          shell(aws, code(page, "bash", "aws iam ")), shell(aws, code(page, "bash", "curl "))]:
+        assert came == {"ec2": [INSTANCES], "iam": [USER], "stacks": [STACKS]}
         for name in ("i-0123456789abcdef0", "operations-user", "web-stack"):
             assert name in printed
 
 
-def test_heat_is_called_as_cloudformation(serve):
-    served = serve("openstack", {"stacks": ("openstack", CLOUDFORMATION)})
-    printed, came = shell(served, code("openstack", "bash", "curl "), "stacks")
-    assert printed.count("web-stack") == 2 and came == [STACKS, STACKS]
-    assert python(served, code("openstack", "python", "boto3"), "stacks") == ("web-stack\n", [STACKS])
+def test_heat_is_called_as_cloudformation(clouds):
+    heat = clouds("openstack", {"stacks": ("openstack", CLOUDFORMATION)})
+    printed, came = shell(heat, code("openstack", "bash", "curl "))
+    assert printed.count("web-stack") == 2 and came == {"stacks": [STACKS, STACKS]}
+    assert python(heat, code("openstack", "python", "boto3")) == ("web-stack\n", {"stacks": [STACKS]})
 
 
-def test_cloudstack_is_called_with_cs_and_curl(serve):
-    served = serve("cloudstack", {"cloudstack": ("cloudstack", CLOUDSTACK)})
-    called = [{"command": "listVirtualMachines", "name": "a b", "response": "json"}]
-    printed, came = shell(served, code("cloudstack", "bash", "curl "), "cloudstack")
+def test_cloudstack_is_called_with_cs_and_curl(clouds):
+    page = "cloudstack"
+    cloudstack = clouds(page, {page: (page, CLOUDSTACK)})
+    called = {page: [{"command": "listVirtualMachines", "name": "a b", "response": "json"}]}
+    printed, came = shell(cloudstack, code(page, "bash", "curl "))
     assert "web-machine" in printed and came == called
-    text = code("cloudstack", "python", "from cs import")
-    assert python(served, text, "cloudstack") == ("web-machine\n", called)
+    assert python(cloudstack, code(page, "python", "from cs import")) == ("web-machine\n", called)
 
 
-def test_nifcloud_is_called_with_its_sdk_and_curl(serve):
-    served = serve("nifcloud", {"computing": ("nifcloud", COMPUTING), "rdb": ("aws-v4", "<DescribeDBInstancesResponse/>")})
-    called = [{"Action": "DescribeInstances", "Version": "3.0", "InstanceId.1": "web 1"}]
-    printed, came = shell(served, code("nifcloud", "bash", "/api/"), "computing")
+def test_nifcloud_is_called_with_its_sdk_and_curl(clouds):
+    page, empty = "nifcloud", "<DescribeDBInstancesResponse/>"
+    nifcloud = clouds(page, {"computing": (page, COMPUTING), "rdb": ("aws-v4", empty)})
+    called = {"computing": [{"Action": "DescribeInstances", "Version": "3.0", "InstanceId.1": "web 1"}]}
+    printed, came = shell(nifcloud, code(page, "bash", "/api/"))
     assert "web-server-1" in printed and came == called
-    text = code("nifcloud", "python", "from nifcloud import")
-    packages = {"PYTHONPATH": str(sdk_signers.PACKAGES)}
-    assert python(served, text, "computing", **packages) == ("web-server-1\n", called)
-    _, came = shell(served, "curl -sS --fail-with-body http://127.0.0.1:8021/rdb -d Action=DescribeDBInstances", "rdb")
-    assert came == [{"Action": "DescribeDBInstances"}]
+    text, packages = code(page, "python", "from nifcloud import"), str(sdk_signers.PACKAGES)
+    assert python(nifcloud, text, PYTHONPATH=packages) == ("web-server-1\n", called)
+    databases = "curl -sS --fail-with-body http://127.0.0.1:8021/rdb -d Action=DescribeDBInstances"
+    assert shell(nifcloud, databases) == (empty, {"rdb": [{"Action": "DescribeDBInstances"}]})
 
 
-def test_alibaba_is_called_with_its_sdk_and_curl(serve):
-    served = serve("alibaba", {"ecs": ("alibaba-rpc", ECS)})
-    called = {"Action": "DescribeInstances", "Format": "JSON", "InstanceName": "a b", "RegionId": "cn-hangzhou",
-              "Version": "2014-05-26"}
-    printed, came = shell(served, code("alibaba", "bash", "curl "), "ecs")
-    assert "i-bp67acfmxazb4ph5g0d1" in printed and came == [called]
-    text = code("alibaba", "python", "AcsClient")
-    assert python(served, text, "ecs") == ("i-bp67acfmxazb4ph5g0d1\n", [called])
+def test_alibaba_is_called_with_its_sdk_and_curl(clouds):
+    page = "alibaba"
+    alibaba = clouds(page, {"ecs": ("alibaba-rpc", ECS)})
+    called = {"ecs": [{"Action": "DescribeInstances", "Format": "JSON", "InstanceName": "a b",
+                       "RegionId": "cn-hangzhou", "Version": "2014-05-26"}]}
+    printed, came = shell(alibaba, code(page, "bash", "curl "))
+    assert "i-bp67acfmxazb4ph5g0d1" in printed and came == called
+    assert python(alibaba, code(page, "python", "AcsClient")) == ("i-bp67acfmxazb4ph5g0d1\n", called)
 
 
-def test_other_clouds_are_called_with_their_sdks_and_curl(serve):
+def test_other_clouds_are_called_with_their_sdks_and_curl(clouds):
     page = "other-clouds"
-    served = serve(page, {"qingcloud": ("qingcloud", QINGCLOUD), "cvm": ("tencent-v1", CVM),
-                          "eucalyptus": ("eucalyptus", EC2), "fcu": ("aws-v4", EC2)})
+    others = clouds(page, {"qingcloud": ("qingcloud", QINGCLOUD), "cvm": ("tencent-v1", CVM),
+                           "eucalyptus": ("eucalyptus", EC2), "fcu": ("aws-v4", EC2)})
     called = {"action": "DescribeInstances", "search_word": "a b", "zone": "pek1"}
-    printed, came = shell(served, code(page, "bash", "/iaas/"), "qingcloud")
-    assert "i-pvl3dpaa" in printed and came == [called]
-    printed, (came,) = python(served, code(page, "python", "from qingcloud"), "qingcloud")
-    assert printed == "i-pvl3dpaa\n" and came.items() >= called.items()
+    printed, came = shell(others, code(page, "bash", "/iaas/"))
+    assert "i-pvl3dpaa" in printed and came == {"qingcloud": [called]}
+    printed, came = python(others, code(page, "python", "from qingcloud"))
+    # the SDK adds a parameter or two of its own
+    assert printed == "i-pvl3dpaa\n" and came["qingcloud"][0].items() >= called.items()
 
     called = {"Action": "DescribeInstances", "Filters.0.Name": "instance-name", "Filters.0.Values.0": "a b",
               "Region": "ap-guangzhou", "Version": "2017-03-12"}
-    printed, came = shell(served, code(page, "bash", "Filters.0"), "cvm")
-    assert "ins-r8hr2upy" in printed and came == [called]
-    printed, (came,) = python(served, code(page, "python", "from tencentcloud"), "cvm")
-    assert printed == "ins-r8hr2upy\n" and came.items() >= called.items()
+    printed, came = shell(others, code(page, "bash", "Filters.0"))
+    assert "ins-r8hr2upy" in printed and came == {"cvm": [called]}
+    printed, came = python(others, code(page, "python", "from tencentcloud"))
+    assert printed == "ins-r8hr2upy\n" and came["cvm"][0].items() >= called.items()
 
-    printed, came = shell(served, code(page, "bash", "/eucalyptus"), "eucalyptus")
-    assert "i-0123456789abcdef0" in printed and came == [INSTANCES]
-    _, came = shell(served, "curl -sS --fail-with-body http://127.0.0.1:8021/fcu -d Action=DescribeVolumes", "fcu")
-    assert came == [{"Action": "DescribeVolumes"}]
+    printed, came = shell(others, code(page, "bash", "/eucalyptus"))
+    assert "i-0123456789abcdef0" in printed and came == {"eucalyptus": [INSTANCES]}
+    volumes = "curl -sS --fail-with-body http://127.0.0.1:8021/fcu -d Action=DescribeVolumes"
+    assert shell(others, volumes) == (EC2, {"fcu": [{"Action": "DescribeVolumes"}]})
+
+
+# for each page its route, how its sandbox is started, and what of its command comes back
+@pytest.mark.parametrize(("page", "route", "options", "words", "echoed"), [
+    ("aws-v4", "ec2", ["aws-v4", "--region", "eu-central-1", "--service", "ec2", "--errors", "ec2"], "/ec2 -d", "a b"),
+    ("openstack", "stacks", ["openstack"], "/stacks", "2010-05-15"),
+    ("cloudstack", "cloudstack", ["cloudstack"], "/cloudstack", "a b"),
+    ("nifcloud", "computing", ["nifcloud"], "/api/", "web 1"),
+    ("alibaba", "ecs", ["alibaba-rpc"], "/ -d Action", "a b"),
+    ("other-clouds", "qingcloud", ["qingcloud"], "/iaas/", "a b"),
+    ("other-clouds", "cvm", ["tencent-v1"], "Filters.0", "a b"),
+    ("other-clouds", "eucalyptus", ["eucalyptus"], "/eucalyptus", "a b"),
+])
+def test_the_sandbox_of_a_cloud_accepts_the_command_of_its_page(
+    page, route, options, words, echoed, serve, start_countersign
+):
+    sandbox = start_countersign("sandbox", "--any-action", "--plain", "--listen", "127.0.0.1:0", "--dialect", *options)
+    url = sandbox.wait_for(r"listening on (http://[^/\s]+)")[1]
+    served = serve(page, {route: lambda path: url + path})
+    # the first command of the block
+    command = re.match(r"(?:.*\\\n)*.*\n", code(page, "bash", words))[0]
+    assert echoed in served.run(command, "bash", "-eu")
 
 
 # for each page a call that its rules allow, and one that differs in what the rule asks for
