@@ -17,7 +17,7 @@ use crate::query::{EndpointError, FormLimits, Parameters};
 use crate::signing::diagnose::{Mismatch, RefusalClass, classify, diagnose};
 use crate::signing::skew::{EXPLAINS_A_REFUSAL, TimeRefusal};
 use crate::signing::verify::SignatureClaim;
-use crate::signing::{RequestTimestamp, SigningTarget};
+use crate::signing::{Complaint, Dialect, RequestTimestamp, SigningTarget};
 
 /// The most that is read of a file, in bytes: the largest form that a route can be configured to take.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -49,6 +49,13 @@ struct Finding {
     lines: Vec<String>,
 }
 
+impl Finding {
+    /// A cause that says everything.
+    fn of(cause: RefusalClass) -> Self {
+        Self { cause, lines: vec![format!("do:  {}", cause.remedy())] }
+    }
+}
+
 /// Explains the response.
 ///
 /// # Errors
@@ -70,12 +77,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let finding = if let Some(line) = clocks_apart(&parameters, &answer, &error) {
         Finding { cause: RefusalClass::Clock, lines: vec![line, format!("do:  {}", RefusalClass::Clock.remedy())] }
-    } else if RefusalClass::is_meant_by(&error.code) {
-        compared(&claim, &target, &request, &error)?
     } else {
-        let code: String = error.code.chars().take(64).flat_map(char::escape_default).collect();
-        print(&format!("not a refused signature: the endpoint says `{code}`"), &[])?;
-        return Err(Failure::new(ExitCode::Negative, "the answer says nothing about a signature"));
+        match Dialect::AwsV2.complaint(&error) {
+            Some(Complaint::Time | Complaint::Signature) => compared(&claim, &target, &request, &error)?,
+            Some(Complaint::Key) => Finding::of(RefusalClass::KeyId),
+            Some(Complaint::Nonce) => Finding::of(RefusalClass::Nonce),
+            None => {
+                let code: String = error.code.chars().take(64).flat_map(char::escape_default).collect();
+                print(&format!("not a refused signature: the endpoint says `{code}`"), &[])?;
+                return Err(Failure::new(ExitCode::Negative, "the answer says nothing about a signature"));
+            }
+        }
     };
     print(&format!("refused: {}", finding.cause.as_str()), &finding.lines)?;
     match finding.cause {
@@ -87,7 +99,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         | RefusalClass::Parameters
         | RefusalClass::Order
         | RefusalClass::Encoding
-        | RefusalClass::Key => Ok(()),
+        | RefusalClass::Fields
+        | RefusalClass::Scope
+        | RefusalClass::Key
+        | RefusalClass::KeyId
+        | RefusalClass::Nonce => Ok(()),
     }
 }
 
@@ -116,7 +132,7 @@ fn captured_target(request: &Capture) -> Result<SigningTarget, String> {
 /// The line to print when the request's time is the reason: the error code says so, or the response's `Date` is far
 /// from it.
 fn clocks_apart(parameters: &Parameters<'_>, answer: &Capture, error: &EndpointError) -> Option<String> {
-    let refusal = TimeRefusal::of(&error.code)?;
+    let refusal = Dialect::AwsV2.complaint(error).and_then(TimeRefusal::of)?;
     let date = answer.field("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
     let signed = parameters.get("Timestamp").and_then(RequestTimestamp::parse);
     let apart = date.zip(signed).map(|(date, signed)| date.duration_since(signed.instant()));
@@ -154,7 +170,11 @@ fn compared(
         | RefusalClass::Path
         | RefusalClass::Parameters
         | RefusalClass::Order
-        | RefusalClass::Encoding => {
+        | RefusalClass::Encoding
+        | RefusalClass::Fields
+        | RefusalClass::Scope
+        | RefusalClass::KeyId
+        | RefusalClass::Nonce => {
             lines.push(format!("do:  {}", cause.remedy()));
             return Ok(Finding { cause, lines });
         }

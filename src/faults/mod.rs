@@ -6,6 +6,7 @@
 
 mod class;
 pub mod client;
+pub mod codes;
 pub mod egress;
 pub mod endpoint;
 pub mod form;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::*;
+use crate::query::ErrorDialect;
 use crate::telemetry::reference_page;
 
 const GROUPS: [(&str, &[FaultClass]); 6] = [
@@ -49,6 +50,47 @@ fn every_error_is_in_the_reference() {
         writeln!(page, "| {} | {} | `{}` | {} |", row.cause, row.status, row.code, row.remedy).unwrap();
     }
     reference_page::check("docs/reference/errors.md", "sandbox errors", &page);
+    let mut page = String::from(
+        "| `query`, `ec2`, log and audit | Alibaba Cloud | Tencent Cloud | CloudStack | QingCloud |\n\
+         |---|---|---|---|---|\n",
+    );
+    for codes::Codes { ours, alibaba, tencent, cloudstack, qingcloud } in codes::ALL {
+        writeln!(page, "| `{ours}` | `{alibaba}` | `{tencent}` | {cloudstack} | {qingcloud} |").unwrap();
+    }
+    reference_page::check("docs/reference/errors.md", "error codes of dialects", &page);
+}
+
+#[test]
+fn every_code_has_one_in_each_dialect() {
+    for codes::Codes { ours, alibaba, tencent, cloudstack, qingcloud } in codes::ALL {
+        for (dialect, code) in [(ErrorDialect::Alibaba, alibaba), (ErrorDialect::Tencent, tencent)] {
+            assert!(!code.is_empty() && codes::in_dialect(ours, dialect) == *code, "{ours}");
+        }
+        for (dialect, code) in [(ErrorDialect::CloudStack, cloudstack), (ErrorDialect::QingCloud, qingcloud)] {
+            assert!((400..6000).contains(&code.parse::<u16>().unwrap()), "{ours}");
+            assert_eq!(codes::in_dialect(ours, dialect), *code);
+        }
+        assert_eq!(
+            [ErrorDialect::Query, ErrorDialect::Ec2].map(|dialect| codes::in_dialect(ours, dialect)),
+            [*ours; 2]
+        );
+    }
+    let listed: BTreeSet<&str> = codes::ALL.iter().map(|codes| codes.ours).collect();
+    assert_eq!(listed.len(), codes::ALL.len(), "a code is listed twice");
+    for row in GROUPS.iter().flat_map(|(_, rows)| *rows) {
+        assert!(listed.contains(row.code), "{} has no codes in the other dialects", row.code);
+    }
+}
+
+/// QingCloud's SDK repeats 5000 and 5100, and Tencent's `RequestLimitExceeded`, whatever the Action.
+#[test]
+fn no_sdk_repeats_a_request_for_its_code_that_may_have_been_sent() {
+    let rows = GROUPS.iter().flat_map(|(_, rows)| *rows);
+    for row in rows.filter(|row| row.fate == Fate::Unknown) {
+        let in_dialect = |dialect| codes::in_dialect(row.code, dialect);
+        assert!(!["5000", "5100"].contains(&in_dialect(ErrorDialect::QingCloud)), "{row:?}");
+        assert!(!in_dialect(ErrorDialect::Tencent).starts_with("RequestLimitExceeded"), "{row:?}");
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ mod tests {
         Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Reply,
         RequestBody, RequestHead, Service, accept,
     };
-    use crate::proxy::response::{ResponseBody, refuse};
+    use crate::proxy::response::{ErrorFormat, ResponseBody, refuse};
     use crate::query::ErrorDialect;
     use crate::telemetry::{ExchangeRecord, Metrics};
 
@@ -88,7 +88,7 @@ mod tests {
             let record = ExchangeRecord::begin(Rc::new(Metrics::new().listener("fragile")), peer);
             let fragile = pin!(self.run(head.path()));
             let failed = contained(fragile, &self.panics).await.unwrap_err();
-            refuse(&failed.fault(), ErrorDialect::Query, "POST", record, exchange)
+            refuse(&failed.fault(), ErrorFormat::usual(ErrorDialect::Query), "POST", record, exchange)
         }
 
         fn refuse(&self, _: Rc<PeerEvidence>, _: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {

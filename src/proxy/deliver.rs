@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::attempt::{Attempt, sign};
 use super::clock_reading::ClockReading;
-use super::endpoint_refusal::{self, Refusal};
+use super::endpoint_refusal::{self, Anew, Refusal};
 use super::fault::{ExchangeError, UpstreamError};
 use super::route::Route;
 use crate::authorize::{Authorized, is_safe_to_repeat};
@@ -14,7 +14,7 @@ use crate::telemetry::ExchangeRecord;
 use crate::upstream::{Repetition, Sent};
 
 /// Sends a form, which the client called `caller` asked for at `asked`, to the endpoint of `route`, and returns when
-/// the response's head has arrived. A request that the endpoint refuses for its timestamp is sent once more.
+/// the response's head has arrived. A request that the endpoint refuses for its time or its nonce is sent once more.
 ///
 /// # Errors
 /// What keeps the key from signing, when nothing was sent; [`ExchangeError::Upstream`] for all that happens on the
@@ -30,16 +30,17 @@ pub(super) async fn deliver(
     // no connection is made for a key that cannot sign
     route.key.check(route.clock.signing_time(asked.for_skew()))?;
     let (mut sent, mut attempt) = call(route, allowed, caller, forwarded, asked, record).await?;
-    let withheld = |source| {
-        let repetition = repetition(route, allowed.form().action());
-        ExchangeError::Upstream(UpstreamError { source, repetition })
-    };
-    let mut refusal = Refusal::read(&mut sent, &attempt.key).await.map_err(withheld)?;
-    if refusal.error.as_ref().is_some_and(|error| endpoint_refusal::is_for_the_timestamp(route, &attempt, error)) {
-        route.metrics.count_clock_repeat();
+    let (dialect, repetition) = (route.profile.dialect(), repetition(route, allowed.form().action()));
+    let withheld = |source| ExchangeError::Upstream(UpstreamError { source, repetition });
+    let mut refusal = Refusal::read(&mut sent, &attempt.key, dialect).await.map_err(withheld)?;
+    let anew = |error| endpoint_refusal::signed_anew(route, &attempt, error, repetition);
+    if let Some(why) = refusal.error.as_ref().and_then(anew) {
+        if why == Anew::Time {
+            route.metrics.count_clock_repeat();
+        }
         // boxed: it is rare, and would otherwise double the size of the exchange's future
         (sent, attempt) = Box::pin(call(route, allowed, caller, forwarded, asked, record)).await?;
-        refusal = Refusal::read(&mut sent, &attempt.key).await.map_err(withheld)?;
+        refusal = Refusal::read(&mut sent, &attempt.key, dialect).await.map_err(withheld)?;
     }
     if let Some(error) = &refusal.error {
         endpoint_refusal::diagnose(route, allowed, &attempt, error, record);

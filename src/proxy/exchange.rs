@@ -1,6 +1,7 @@
 //! The steps of an exchange: every request passes them from top to bottom, and each step consumes what the one before
 //! made.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use super::issued_keys::IssuedKeys;
 use super::over_share::{OverShare, SharedLimit};
 use super::reception;
 use super::refused_client::{NotIdentified, Refused, RefusedSignature};
-use super::response::{ResponseBody, refuse};
+use super::response::{ErrorFormat, ResponseBody, refuse};
 use super::route::{Route, Routes};
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
 use crate::downstream::server::ExchangeGuard;
@@ -32,7 +33,7 @@ use crate::downstream::{
     RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
-use crate::query::{Action, ErrorDialect, FormPlace, QueryForm, Reader, Vocabulary};
+use crate::query::{Action, ErrorDialect, FormPlace, Notation, QueryForm, Reader, Vocabulary};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
@@ -71,7 +72,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Takes a request through all steps. What is learnt on the way goes into `record`, for log, metrics and audit.
+    /// Takes a request through all steps. What is learnt on the way goes into `record`, for log, metrics and audit, and
+    /// into `notation`, for an error of our own.
     async fn run(
         &self,
         peer: &PeerEvidence,
@@ -79,6 +81,7 @@ impl Proxy {
         body: RequestBody,
         exchange: &ExchangeGuard,
         record: &mut ExchangeRecord,
+        notation: &Cell<Option<Notation>>,
     ) -> Result<(Sent, Permit), ExchangeError> {
         let target = head::target(&head)?;
         // the record began a few microseconds ago: nothing has been awaited since
@@ -104,6 +107,7 @@ impl Proxy {
         }
         .map_err(|error| self.unread(error, sender.client(), bodies))?;
         record.received = bytes.len();
+        notation.set(Some(route.dialect.notation_asked_by(&bytes)));
         let was_known = matches!(sender, Sender::Known(_));
         let Identified { client, key_id } =
             identification.complete(sender, &head, admitted, &bytes, route.form_limits)?;
@@ -192,6 +196,7 @@ impl Proxy {
         mut record: Box<ExchangeRecord>,
         peer: &PeerEvidence,
         exchange: ExchangeGuard,
+        notation: Option<Notation>,
     ) -> Reply<ResponseBody> {
         if record.client.is_none() {
             reception::note_known(&self.callers, peer, &mut record);
@@ -202,9 +207,10 @@ impl Proxy {
             self.shares.count(client, over.of().as_str());
         }
         let route = record.route.as_ref().and_then(|route| self.routes.named(route.name()));
-        let dialect = route.map_or(ErrorDialect::Query, |route| route.dialect);
+        let usual = ErrorFormat::usual(route.map_or(ErrorDialect::Query, |route| route.dialect));
+        let format = ErrorFormat { notation: notation.unwrap_or(usual.notation), ..usual };
         let methods = head::allowed_methods(route.map_or(&[], |route| &route.accept));
-        refuse(&error.fault(), dialect, methods, record, exchange)
+        refuse(&error.fault(), format, methods, record, exchange)
     }
 }
 
@@ -222,9 +228,9 @@ impl Handler for Proxy {
     ) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.begin();
-        let is_get = head.method() == "GET";
+        let (is_get, notation) = (head.method() == "GET", Cell::new(None));
         let outcome = {
-            let running = pin!(self.run(&peer, head, body, &exchange, &mut record));
+            let running = pin!(self.run(&peer, head, body, &exchange, &mut record, &notation));
             contained(running, &self.panics).await
         };
         let mut reply = match outcome {
@@ -235,7 +241,7 @@ impl Handler for Proxy {
                 headers::relay(&mut fields, record.request_id.as_bytes());
                 Reply { status, fields, body: ResponseBody::relayed(body, record, permit, exchange) }
             }
-            Err(error) => self.fail(&error, record, &peer, exchange),
+            Err(error) => self.fail(&error, record, &peer, exchange, notation.get()),
         };
         if is_get {
             headers::forbid_storing(&mut reply.fields);
@@ -246,7 +252,7 @@ impl Handler for Proxy {
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.begin();
-        self.fail(&fault.into(), record, &peer, exchange)
+        self.fail(&fault.into(), record, &peer, exchange, None)
     }
 
     fn greet(&self, peer: &PeerEvidence) {

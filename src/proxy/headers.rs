@@ -68,7 +68,7 @@ pub const WRITTEN: [WrittenField; 11] = [
         EndpointsField::Dropped,
         "the error type of RFC 9209, and the code in `details`",
     ),
-    written("content-type", WrittenOn::Own, EndpointsField::Passed, "`text/xml;charset=utf-8`"),
+    written("content-type", WrittenOn::Own, EndpointsField::Passed, "`text/xml;charset=utf-8` or `application/json`"),
     written("retry-after", WrittenOn::Own, EndpointsField::Passed, "with 503 and `Throttling`: seconds to wait"),
     written("allow", WrittenOn::Own, EndpointsField::Passed, "with 405: `POST`, or the methods that the route accepts"),
     written(

@@ -12,9 +12,9 @@ use super::fault::{Fault, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::{Permit, Reply};
-use crate::faults;
+use crate::faults::{self, codes};
 use crate::http1::{Fields, Persistence};
-use crate::query::{ErrorDialect, ErrorDocument, document};
+use crate::query::{ErrorDialect, ErrorDocument, Notation};
 use crate::telemetry::{ExchangeRecord, Outcome, Refusal};
 use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
 
@@ -54,23 +54,38 @@ impl ResponseBody {
     }
 }
 
+/// How a client's SDK expects an error to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ErrorFormat {
+    /// The shape, of the route's endpoint.
+    pub(super) dialect: ErrorDialect,
+    /// What the client asked for, if it got so far.
+    pub(super) notation: Notation,
+}
+
+impl ErrorFormat {
+    /// That of a client that has not said anything.
+    pub(super) const fn usual(dialect: ErrorDialect) -> Self {
+        Self { dialect, notation: dialect.usual_notation() }
+    }
+}
+
 /// Writes a fault as the client's SDK expects an error. `methods` are those that the route accepts.
 pub(super) fn refuse(
     fault: &Fault,
-    dialect: ErrorDialect,
+    ErrorFormat { dialect, notation }: ErrorFormat,
     methods: &str,
     mut record: Box<ExchangeRecord>,
     exchange: ExchangeGuard,
 ) -> Reply<ResponseBody> {
     let request_id = record.request_id;
-    let document = ErrorDocument {
-        error_type: fault.blame,
-        code: fault.code,
-        message: &fault.message,
-        request_id: request_id.as_str(),
-    };
-    let document = document.to_xml(dialect);
-    record.status = Some(fault.status.as_u16());
+    // a number alone would not say which of our errors it is
+    let message = if dialect.has_numbers() { &format!("{}: {}", fault.code, fault.message) } else { &fault.message };
+    let code = codes::in_dialect(fault.code, dialect);
+    let document = ErrorDocument { error_type: fault.blame, code, message, request_id: request_id.as_str() };
+    let document = document.write(dialect, notation, record.called_action());
+    let status = if dialect.is_answered_with_200() { StatusCode::OK } else { fault.status };
+    record.status = Some(status.as_u16());
     record.code = Some(fault.code);
     record.refusal = Some(Refusal { audit: fault.audit, cause: fault.cause });
     record.outcome = fault.outcome;
@@ -89,7 +104,7 @@ pub(super) fn refuse(
     };
     let mut fields = Fields::default();
     let mut say = |name, value: &str| fields.push(name, value.as_bytes());
-    say("content-type", document::MEDIA_TYPE);
+    say("content-type", notation.media_type());
     say(SENT, sent);
     say(REQUEST_ID, request_id.as_str());
     say(PROXY_STATUS, &proxy_status(fault));
@@ -102,7 +117,7 @@ pub(super) fn refuse(
     if fault.persistence == Persistence::Close {
         say("connection", "close");
     }
-    Reply { status: fault.status, fields, body: ResponseBody::document(document, record, exchange) }
+    Reply { status, fields, body: ResponseBody::document(document, record, exchange) }
 }
 
 /// RFC 9209: our name, the error type, and our code as its detail.

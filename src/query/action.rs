@@ -50,14 +50,18 @@ impl fmt::Display for Action {
     }
 }
 
-fn split_at_equals(parameter: &[u8]) -> (&[u8], &[u8]) {
+/// The name and the value of a parameter as it was sent.
+pub(super) fn split_at_equals(parameter: &[u8]) -> (&[u8], &[u8]) {
     let at = parameter.iter().position(|byte| *byte == b'=').unwrap_or(parameter.len());
     let (name, rest) = parameter.split_at_checked(at).unwrap_or_default();
     (name, rest.strip_prefix(b"=").unwrap_or_default())
 }
 
 /// Whether a name is this one once it is decoded.
-fn is_called(wanted: &str, name: &[u8]) -> bool {
+pub(super) fn is_called(wanted: &str, name: &[u8]) -> bool {
+    if memchr::memchr(b'%', name).is_none() {
+        return name == wanted.as_bytes();
+    }
     let may_be = name.len() <= percent::ESCAPE_LENGTH.saturating_mul(wanted.len());
     may_be && std::str::from_utf8(name).is_ok_and(|name| percent::decode_ascii(name) == wanted)
 }

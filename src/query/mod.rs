@@ -4,6 +4,7 @@
 //! guides of 2008 to 2012, and the URL standard's `application/x-www-form-urlencoded` parser.
 
 mod action;
+mod asked_notation;
 mod blanking;
 mod charset;
 mod decode;
@@ -25,7 +26,7 @@ mod vocabulary;
 pub use action::Action;
 pub use blanking::blanked;
 pub use charset::Charset;
-pub use document::{ErrorDialect, ErrorDocument, ErrorType};
+pub use document::{ErrorDialect, ErrorDocument, ErrorType, Notation};
 pub use endpoint_error::EndpointError;
 pub use form::{QueryForm, Reader};
 pub use form_error::{FormError, ShownName};

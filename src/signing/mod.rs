@@ -23,7 +23,7 @@ pub mod verify;
 
 pub use crate::credentials::SignatureMethod;
 pub use clock_source::ClockSource;
-pub use dialect::Dialect;
+pub use dialect::{Complaint, Dialect};
 pub use prepare::prepare;
 pub use profile::{Profile, ProfileError};
 pub use stamp::Stamp;

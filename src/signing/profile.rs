@@ -9,6 +9,7 @@ use super::stamp::Stamp;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
 use crate::credentials::{Derivation, KeyForm, MacKey, MethodOrigin, RouteNeeds, SignatureMethod, TokenPlace};
+use crate::query::ErrorDialect;
 
 /// How a route's endpoint expects requests to be signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +118,15 @@ impl Profile {
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The shape in which the endpoint's SDKs expect errors, as far as it can be told.
+    #[must_use]
+    pub fn errors(&self) -> ErrorDialect {
+        match (self.dialect, self.service()) {
+            (Dialect::AwsV4, Some("ec2")) => ErrorDialect::Ec2,
+            _ => self.dialect.errors(),
+        }
     }
 
     /// The MAC to compute.

@@ -21,6 +21,7 @@ mod clouds;
 mod configured;
 mod confined;
 mod cut_answers;
+mod dialect_errors;
 mod dialect_policy;
 mod dialects;
 mod echoes;

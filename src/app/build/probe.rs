@@ -16,7 +16,7 @@ use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::error_chain::causes;
 use crate::http1::Fields;
 use crate::proxy::ClockReading;
-use crate::query::{FormLimits, QueryForm, Reader};
+use crate::query::{EndpointError, ErrorDialect, FormLimits, QueryForm, Reader};
 use crate::signing::{RequestTimestamp, prepare};
 use crate::upstream::{Client, Repetition, Sent};
 
@@ -51,9 +51,18 @@ pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     /// The code of an error.
     pub(crate) code: Option<String>,
+    /// The shape of its errors.
+    errors: ErrorDialect,
     /// How far the endpoint's clock is ahead of this host's, in milliseconds, when it told.
     pub(crate) clock_offset: Option<i64>,
     pub(crate) took: Duration,
+}
+
+impl Answered {
+    /// Whether the endpoint carried out the call. Some clouds say 200 to a refusal as well.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success() && !(self.errors.is_answered_with_200() && self.code.is_some())
+    }
 }
 
 impl Probe {
@@ -71,31 +80,30 @@ impl Probe {
         let begun = Instant::now();
         let calls = async {
             let knew = self.calls.clock.offset();
-            let (status, body) = self.call(key).await?;
+            let answered = self.call(key).await?;
             let learned = self.calls.clock.offset();
-            if status.is_success() || learned == knew { Ok((status, body)) } else { self.call(key).await }
+            if answered.is_success() || learned == knew { Ok(answered) } else { self.call(key).await }
         };
-        let (status, body) =
-            timeout(limit.min(LONGEST), calls).await.unwrap_or_else(|_| Err("took too long".into()))?;
-        let code = code(&body).map(str::to_owned);
-        Ok(Answered { status, code, clock_offset: self.calls.clock.offset(), took: begun.elapsed() })
+        let answered = timeout(limit.min(LONGEST), calls).await.unwrap_or_else(|_| Err("took too long".into()))?;
+        Ok(Answered { clock_offset: self.calls.clock.offset(), took: begun.elapsed(), ..answered })
     }
 
     async fn prove(&self, key: &ActiveKey) -> Result<(), Unproven> {
         let failed = |what: String| Unproven::because(format!("the probe of route.{} {what}", self.route));
         let sent = timeout(LONGEST, self.call(key)).await;
-        let (status, body) = sent
+        let answered = sent
             .map_err(|_elapsed| failed("took too long".to_owned()))?
             .map_err(|error| failed(format!("failed: {error}")))?;
-        if status.is_success() {
+        if answered.is_success() {
             return Ok(());
         }
-        let code = code(&body).map_or_else(String::new, |code| format!(" {code}"));
-        Err(failed(format!("was answered with {}{code}", status.as_u16())))
+        let code = answered.code.map_or_else(String::new, |code| format!(" {code}"));
+        Err(failed(format!("was answered with {}{code}", answered.status.as_u16())))
     }
 
     /// Makes the call. The error is a message that says why there was no response.
-    async fn call(&self, key: &ActiveKey) -> Result<(StatusCode, Bytes), String> {
+    async fn call(&self, key: &ActiveKey) -> Result<Answered, String> {
+        let begun = Instant::now();
         let names = self.calls.profile.dialect().vocabulary();
         let form = QueryForm::parse_as(names, Reader::Policy, self.form.as_bytes(), FormLimits::DEFAULT);
         let form = form.map_err(|error| causes(&error))?;
@@ -117,8 +125,11 @@ impl Probe {
                 // a clock that is off is known from now on, and the next probe has the right time
                 clock.observe(sent_at, ClockReading::at(Instant::now()).for_skew(), &fields);
                 let body = Limited::new(body, READ).collect().await;
-                // the status decides; a body that was cut only leaves out the code
-                return Ok((status, body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes)));
+                // a body that was cut only leaves out the code
+                let body = body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes);
+                let errors = profile.dialect().errors();
+                let (code, clock_offset, took) = (code(errors, &body), clock.offset(), begun.elapsed());
+                return Ok(Answered { status, code, errors, clock_offset, took });
             }
         }
     }
@@ -137,12 +148,10 @@ impl Proof for Probes {
     }
 }
 
-/// The `<Code>` of an error document, in either dialect.
-fn code(body: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(body).ok()?;
-    let (_, rest) = text.split_once("<Code>")?;
-    let (code, _) = rest.split_once("</Code>")?;
-    let plain = code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+/// The code of an error document, if it is one that can be shown.
+fn code(errors: ErrorDialect, body: &[u8]) -> Option<String> {
+    let code = EndpointError::read_in(errors, body)?.code;
+    let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
     (plain && (1..=128).contains(&code.len())).then_some(code)
 }
 
@@ -152,9 +161,55 @@ mod tests {
 
     #[test]
     fn the_code_of_an_error_is_found_and_nothing_else_is_taken_for_one() {
-        assert_eq!(code(b"<Error><Code>InvalidClientTokenId</Code><Message>m</Message>"), Some("InvalidClientTokenId"));
-        for other in ["", "<Code>", "<Code></Code>", "<Code>a b</Code>", "<Code>\n</Code>", "<html>"] {
-            assert_eq!(code(other.as_bytes()), None, "{other}");
+        let read = |body: &str| code(ErrorDialect::Query, body.as_bytes());
+        assert_eq!(
+            read("<Error><Code>InvalidClientTokenId</Code><Message>m</Message>").as_deref(),
+            Some("InvalidClientTokenId")
+        );
+        for other in
+            ["", "<Code>", "<Code></Code>", "<Code>a b</Code>", "<Code>\n</Code>", "<Code>a\nb</Code>", "<html>"]
+        {
+            assert_eq!(read(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_code_of_an_error_is_found_in_the_shape_of_every_dialect() {
+        for (errors, body, expected) in [
+            (
+                ErrorDialect::Ec2,
+                "<Response><Errors><Error><Code>AuthFailure</Code></Error></Errors></Response>",
+                "AuthFailure",
+            ),
+            (ErrorDialect::CloudStack, "<listzonesresponse><errorcode>401</errorcode></listzonesresponse>", "401"),
+            (ErrorDialect::CloudStack, r#"{"listzonesresponse":{"errorcode":401,"errortext":"x"}}"#, "401"),
+            (
+                ErrorDialect::Alibaba,
+                "<Error><Code>InvalidAccessKeyId.NotFound</Code></Error>",
+                "InvalidAccessKeyId.NotFound",
+            ),
+            (ErrorDialect::Alibaba, r#"{"Code":"SignatureDoesNotMatch"}"#, "SignatureDoesNotMatch"),
+            (ErrorDialect::QingCloud, r#"{"ret_code":1200,"message":"x"}"#, "1200"),
+            (
+                ErrorDialect::Tencent,
+                r#"{"Response":{"Error":{"Code":"AuthFailure.SecretIdNotFound"}}}"#,
+                "AuthFailure.SecretIdNotFound",
+            ),
+        ] {
+            assert_eq!(code(errors, body.as_bytes()).as_deref(), Some(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_with_status_200_proves_no_key() {
+        let answered = |errors, code: Option<&str>| {
+            let (status, code, took) = (StatusCode::OK, code.map(str::to_owned), Duration::ZERO);
+            Answered { status, code, errors, clock_offset: None, took }.is_success()
+        };
+        for errors in [ErrorDialect::QingCloud, ErrorDialect::Tencent] {
+            assert!(answered(errors, None) && !answered(errors, Some("1200")));
+        }
+        // the success of another dialect may have an element of this name
+        assert!(answered(ErrorDialect::Query, Some("16")));
     }
 }

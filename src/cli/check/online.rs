@@ -91,7 +91,7 @@ async fn try_route(route: Tried) -> Outcome {
 /// Tells what came of a route; the fault is why it cannot be called.
 fn section(found: &mut Findings, outcome: &Outcome) -> Option<FaultLine> {
     let Outcome { name, trial, call } = outcome;
-    let refused = matches!(call, Ok(Ok(answered)) if !answered.status.is_success()) || matches!(call, Ok(Err(_)));
+    let refused = matches!(call, Ok(Ok(answered)) if !answered.is_success()) || matches!(call, Ok(Err(_)));
     let reachable = trial.failure().is_none() && !refused;
     let section = found.section(Kind::Online, Some(name), if reachable { "reachable" } else { "NOT REACHABLE" });
     let mut failed = None;
@@ -191,7 +191,7 @@ fn probe(section: &mut Section, answered: &Answered) -> Option<String> {
         if offset.abs() >= MIN_FOLLOWED { section.warn(text) } else { section.detail(text) }
     }
     let status = answered.status.as_u16();
-    if answered.status.is_success() {
+    if answered.is_success() {
         section.detail(format!("probe: answered with {status}, {time} ms"));
         return None;
     }

@@ -147,7 +147,8 @@ pub enum Transport {
 pub struct Profile {
     /// `dialect`, `signature_method`, `region`, and `service` where it is signed for.
     pub signing: signing::Profile,
-    /// `errors`: `"query"` (default) or `"ec2"`, the form of the errors countersign itself answers.
+    /// `errors`: the shape of the errors that countersign itself answers, as the dialect has it, or `"query"` or
+    /// `"ec2"` where its services differ.
     pub errors: ErrorDialect,
     /// `service`: the service whose Actions the endpoint knows, where they are known and its host does not say so.
     pub service: Option<Service>,

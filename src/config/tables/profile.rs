@@ -13,13 +13,14 @@ pub(crate) fn read(mut table: Table<'_>) -> Option<Profile> {
     let method = table.get("signature_method", None, |given| choice(&SignatureMethod::WORDS)(given).map(Some));
     let region = table.get("region", None, |given| text(given).map(|region| Some(region.to_owned())));
     let service = table.get("service", None, |given| service(given, dialect));
-    let errors = table.get("errors", ErrorDialect::Query, choice(&ErrorDialect::WORDS));
+    let errors = table.get("errors", None, |given| errors(given, dialect).map(Some));
     let read = (|| {
         let (dialect, method, region, service) = (dialect?, method?, region?, service?);
         let signed_for = if dialect.signs_for_a_service() { service.as_deref() } else { None };
         let signing = signing::Profile::new(dialect, method, region.as_deref(), signed_for);
         let signing = signing.map_err(|error| report(&table, &error)).ok()?;
-        Some(Profile { signing, errors: errors?, service: service.as_deref().and_then(Service::signing_as) })
+        let errors = errors?.unwrap_or_else(|| signing.errors());
+        Some(Profile { signing, errors, service: service.as_deref().and_then(Service::signing_as) })
     })();
     table.finish();
     read
@@ -32,6 +33,16 @@ fn service(given: &Given<'_>, dialect: Option<Dialect>) -> Result<Option<String>
         call::service(name)?;
     }
     Ok(Some(name.to_owned()))
+}
+
+/// Which errors countersign writes is a choice where the services of a dialect differ.
+fn errors(given: &Given<'_>, dialect: Option<Dialect>) -> Result<ErrorDialect, String> {
+    match dialect {
+        Some(dialect) if !ErrorDialect::WORDS.iter().any(|(_, errors)| *errors == dialect.errors()) => {
+            Err(format!("{} has errors of its own shape: leave this out", dialect.as_str()))
+        }
+        Some(_) | None => choice(&ErrorDialect::WORDS)(given),
+    }
 }
 
 /// Tells a fault at the line that has it.
@@ -65,6 +76,30 @@ mod tests {
     }
 
     #[test]
+    fn errors_have_the_shape_of_the_dialect_unless_its_services_differ_and_the_route_says_which() {
+        let errors = |profile: &str| route(&format!("profile = {{ {profile} }}")).profile.errors;
+        let v4 = "dialect = \"aws-v4\", region = \"us-east-1\", service =";
+        for (profile, expected) in [
+            ("", ErrorDialect::Query),
+            ("errors = \"ec2\"", ErrorDialect::Ec2),
+            (&format!("{v4} \"iam\""), ErrorDialect::Query),
+            (&format!("{v4} \"ec2\""), ErrorDialect::Ec2),
+            (&format!("{v4} \"ec2\", errors = \"query\""), ErrorDialect::Query),
+            ("dialect = \"openstack\"", ErrorDialect::Query),
+            ("dialect = \"openstack\", errors = \"ec2\"", ErrorDialect::Ec2),
+            ("dialect = \"nifcloud\"", ErrorDialect::Ec2),
+            ("dialect = \"eucalyptus\"", ErrorDialect::Ec2),
+            ("dialect = \"eucalyptus\", errors = \"query\"", ErrorDialect::Query),
+            ("dialect = \"cloudstack\"", ErrorDialect::CloudStack),
+            ("dialect = \"alibaba-rpc\"", ErrorDialect::Alibaba),
+            ("dialect = \"qingcloud\"", ErrorDialect::QingCloud),
+            ("dialect = \"tencent-v1\"", ErrorDialect::Tencent),
+        ] {
+            assert_eq!(errors(profile), expected, "{profile}");
+        }
+    }
+
+    #[test]
     fn what_a_dialect_does_not_leave_to_choose_is_refused_at_its_line() {
         for (lines, at, why) in [
             ("dialect = \"aws-v5\"", "dialect", "write \"aws-v2\" or"),
@@ -75,6 +110,10 @@ mod tests {
             ("dialect = \"aws-v4\", region = \"us/1\", service = \"ec2\"", "region", "1 to 64 ASCII letters"),
             ("dialect = \"aws-v4\", region = \"us-1\", service = \"e c\"", "service", "1 to 64 ASCII letters"),
             ("region = \"us-east-1\"", "region", "aws-v2 signs for no region"),
+            ("dialect = \"cloudstack\", errors = \"query\"", "errors", "cloudstack has errors of its own shape"),
+            ("dialect = \"alibaba-rpc\", errors = \"ec2\"", "errors", "alibaba-rpc has errors of its own shape"),
+            ("dialect = \"qingcloud\", errors = \"ec2\"", "errors", "qingcloud has errors of its own shape"),
+            ("dialect = \"tencent-v1\", errors = \"query\"", "errors", "tencent-v1 has errors of its own shape"),
             ("dialect = \"openstack\", signature_method = \"HmacSHA1\"", "signature_method", "HmacSHA256 only"),
         ] {
             let found = fault("route.ie", &format!("profile = {{ {lines} }}"));

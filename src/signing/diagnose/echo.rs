@@ -11,6 +11,7 @@ use super::cause::{Cause, HostDifference, Order, PathDifference};
 use super::encoding::Encoding;
 use super::request_line;
 use super::rewrite::{Rewritten, SentParameter, join, sent_parameters};
+use super::signed_text::{CanonicalRequest, SignedText};
 use crate::query::{EndpointError, ShownName};
 use crate::signing::target::SigningTarget;
 
@@ -35,20 +36,28 @@ pub enum Difference {
     Order(Option<Order>),
     /// The same values in another encoding: which encoding it is, if it is a common one, and of which parameters.
     Encoding(Option<Encoding>, Vec<ShownName>),
+    /// A query string, where it is not part of the form.
+    Query,
+    /// Header fields that only one of the two has, or that have another value.
+    Fields(Vec<ShownName>),
+    /// The form, of which only the hash is known.
+    Form,
 }
 
-/// The string to sign in an endpoint's error. AWS's services put it into the message, S3 and its relatives into a
-/// separate element. `None` when there is none, or when it belongs to another signature version.
+/// What an endpoint says that it would have signed, if it is of the same kind as `signed`. AWS's services put it into
+/// the message, S3 and its relatives into a separate element. With Signature Version 4, it is the canonical request.
 #[must_use]
-pub fn echoed(error: &EndpointError) -> Option<&str> {
+pub fn echoed<'e>(signed: &str, error: &'e EndpointError) -> Option<&'e str> {
     const INTRODUCTIONS: [&str; 3] = [
         "The Canonical String for this request should have been",
         "The String-to-Sign should have been",
         "server string to sign is",
     ];
+    let signed = SignedText::of(signed)?;
     let in_message = INTRODUCTIONS.iter().filter_map(|introduction| error.message.split_once(introduction));
     let candidates = in_message.map(|(_, rest)| quoted(rest)).chain(error.string_to_sign.as_deref());
-    candidates.map(str::trim).find(|text| Lines::of(text).is_some())
+    let is_comparable = |text: &&str| SignedText::of(text).is_some_and(|text| text.is_like(&signed));
+    candidates.map(str::trim).find(is_comparable)
 }
 
 /// The text in quotation marks at the beginning of `rest`, or the text up to an empty line.
@@ -60,52 +69,81 @@ fn quoted(rest: &str) -> &str {
     }
 }
 
-/// The four parts of a string to sign of Signature Version 2.
-struct Lines<'a> {
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    query: &'a str,
-}
-
-impl<'a> Lines<'a> {
-    fn of(text: &'a str) -> Option<Self> {
-        let mut lines = text.splitn(4, '\n').map(|line| line.trim_end_matches('\r'));
-        let lines = Self { method: lines.next()?, host: lines.next()?, path: lines.next()?, query: lines.next()? };
-        // Signature Version 4 has the path on its second line
-        (!lines.host.starts_with('/') && lines.query.contains("AWSAccessKeyId=")).then_some(lines)
-    }
-}
-
-/// All differences, in the order of the string. If there is none, the strings are equal, and it is the secret keys that
-/// differ. `None` when one of the two is not a string to sign of Signature Version 2.
+/// All differences, in the order of the text. If there is none, the texts are equal, and it is the secret keys that
+/// differ. `None` when the two are not texts of one kind that are signed.
 #[must_use]
 pub fn differences(signed: &str, expected: &str) -> Option<Vec<Difference>> {
-    let (signed, expected) = (Lines::of(signed)?, Lines::of(expected)?);
-    let mut found = Vec::new();
-    if signed.method != expected.method {
-        found.push(Difference::Method);
+    match (SignedText::of(signed)?, SignedText::of(expected)?) {
+        (
+            SignedText::Lines { method, host, path, form },
+            SignedText::Lines { method: their_method, host: their_host, path: their_path, form: their_form },
+        ) => {
+            let target = SigningTarget { host: their_host.to_owned(), path: their_path.to_owned() };
+            let forms = if form == their_form { Vec::new() } else { form_differences(form, their_form) };
+            let beginning = [methods(method, their_method), hosts(host, &target), paths(path, &target)];
+            Some(beginning.into_iter().flatten().chain(forms).collect())
+        }
+        (
+            SignedText::Encoded { method, path, form },
+            SignedText::Encoded { method: their_method, path: their_path, form: their_form },
+        ) => {
+            let other_path = (path != their_path).then_some(Difference::Path(PathDifference::Other));
+            let forms = if form == their_form { Vec::new() } else { form_differences(&form, &their_form) };
+            Some(methods(method, their_method).into_iter().chain(other_path).chain(forms).collect())
+        }
+        (SignedText::Canonical(signed), SignedText::Canonical(expected)) => {
+            Some(canonical_differences(&signed, &expected))
+        }
+        _ => None,
     }
-    let target = SigningTarget { host: expected.host.to_owned(), path: expected.path.to_owned() };
-    let cause = |candidates: Vec<request_line::Candidate>, line: &str| {
-        candidates.into_iter().find(|(candidate, _)| candidate == line).and_then(|(_, cause)| cause)
-    };
-    if signed.host != expected.host {
-        found.push(match cause(request_line::hosts(&target, &[signed.host]), signed.host) {
-            Some(Cause::Host { difference, .. }) => Difference::Host(difference),
-            _ => Difference::Host(HostDifference::Other),
-        });
+}
+
+fn methods(signed: &str, expected: &str) -> Option<Difference> {
+    (signed != expected).then_some(Difference::Method)
+}
+
+fn cause(candidates: Vec<request_line::Candidate>, line: &str) -> Option<Cause> {
+    candidates.into_iter().find(|(candidate, _)| candidate == line).and_then(|(_, cause)| cause)
+}
+
+fn hosts(signed: &str, expected: &SigningTarget) -> Option<Difference> {
+    (signed != expected.host).then(|| match cause(request_line::hosts(expected, &[signed]), signed) {
+        Some(Cause::Host { difference, .. }) => Difference::Host(difference),
+        _ => Difference::Host(HostDifference::Other),
+    })
+}
+
+fn paths(signed: &str, expected: &SigningTarget) -> Option<Difference> {
+    (signed != expected.path).then(|| match cause(request_line::paths(expected, &[signed]), signed) {
+        Some(Cause::Path { difference, .. }) => Difference::Path(difference),
+        _ => Difference::Path(PathDifference::Other),
+    })
+}
+
+/// Compares line by line. The hash of the form tells that the form differs, and not where.
+fn canonical_differences(signed: &CanonicalRequest<'_>, expected: &CanonicalRequest<'_>) -> Vec<Difference> {
+    fn field<'a>(fields: &[(&'a str, &'a str)], name: &str) -> Option<&'a str> {
+        fields.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
     }
-    if signed.path != expected.path {
-        found.push(match cause(request_line::paths(&target, &[signed.path]), signed.path) {
-            Some(Cause::Path { difference, .. }) => Difference::Path(difference),
-            _ => Difference::Path(PathDifference::Other),
-        });
+    let host = field(&expected.fields, "host").unwrap_or_default().to_owned();
+    let target = SigningTarget { host, path: expected.path.to_owned() };
+    let names = signed.fields.iter().chain(&expected.fields).map(|(name, _)| *name).filter(|name| *name != "host");
+    let differs = |name: &&str| field(&signed.fields, name) != field(&expected.fields, name);
+    let mut others: Vec<ShownName> = Vec::new();
+    for name in names.filter(differs).map(ShownName::of) {
+        if !others.contains(&name) {
+            others.push(name);
+        }
     }
-    if signed.query != expected.query {
-        found.extend(query_differences(signed.query, expected.query));
-    }
-    Some(found)
+    let found = [
+        methods(signed.method, expected.method),
+        hosts(field(&signed.fields, "host").unwrap_or_default(), &target),
+        paths(signed.path, &target),
+        (signed.query != expected.query).then_some(Difference::Query),
+        (!others.is_empty()).then_some(Difference::Fields(others)),
+        (!signed.hash.eq_ignore_ascii_case(expected.hash)).then_some(Difference::Form),
+    ];
+    found.into_iter().flatten().collect()
 }
 
 /// One parameter as the query string has it.
@@ -119,7 +157,7 @@ fn pairs(query: &str) -> Vec<Pair<'_>> {
     pieces.filter_map(|raw| form_urlencoded::parse(raw.as_bytes()).next().map(|(name, _)| Pair { name, raw })).collect()
 }
 
-fn query_differences(signed: &str, expected: &str) -> Vec<Difference> {
+fn form_differences(signed: &str, expected: &str) -> Vec<Difference> {
     let (ours, theirs) = (pairs(signed), pairs(expected));
     let (mut other_contents, mut other_spelling) = (Vec::new(), Vec::new());
     let mut unmatched: HashMap<&str, &str> = theirs.iter().map(|their| (&*their.name, their.raw)).collect();
@@ -204,6 +242,9 @@ impl fmt::Display for Difference {
                 write_names(f, "another percent-encoding of", names)?;
                 encoding.map_or(Ok(()), |encoding| write!(f, " ({} there)", encoding.sentence()))
             }
+            Self::Query => f.write_str("another query string"),
+            Self::Fields(names) => write_names(f, "other contents of the header field", names),
+            Self::Form => f.write_str("another form"),
         }
     }
 }

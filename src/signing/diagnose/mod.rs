@@ -10,6 +10,7 @@ mod in_any_dialect;
 mod refusal;
 mod request_line;
 mod rewrite;
+mod signed_text;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -21,15 +21,23 @@ pub enum RefusalClass {
     Order,
     /// The endpoint encodes the parameters differently.
     Encoding,
+    /// The endpoint saw other header fields.
+    Fields,
+    /// The endpoint expects a key that was derived for another region or service.
+    Scope,
     /// Both sign the same string and get different signatures, so their secret keys differ.
     Key,
+    /// The endpoint does not know the access key ID or the session token, or does not accept them any more.
+    KeyId,
+    /// The endpoint has seen the nonce before.
+    Nonce,
     /// The endpoint does not say what it would have signed.
     Unknown,
 }
 
 impl RefusalClass {
     /// All classes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Clock,
         Self::Method,
         Self::Host,
@@ -37,16 +45,13 @@ impl RefusalClass {
         Self::Parameters,
         Self::Order,
         Self::Encoding,
+        Self::Fields,
+        Self::Scope,
         Self::Key,
+        Self::KeyId,
+        Self::Nonce,
         Self::Unknown,
     ];
-
-    /// Whether an error code says that the signature is refused.
-    #[must_use]
-    pub fn is_meant_by(code: &str) -> bool {
-        let code = code.strip_prefix("Client.").unwrap_or(code);
-        matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure")
-    }
 
     /// The class of a signer's mistake; `None` when the mistake is not known.
     #[must_use]
@@ -79,7 +84,11 @@ impl RefusalClass {
             Self::Parameters => "parameters",
             Self::Order => "order",
             Self::Encoding => "encoding",
+            Self::Fields => "fields",
+            Self::Scope => "scope",
             Self::Key => "key",
+            Self::KeyId => "key_id",
+            Self::Nonce => "nonce",
             Self::Unknown => "unknown",
         }
     }
@@ -104,6 +113,10 @@ impl RefusalClass {
                 "percent-encode all but A-Z a-z 0-9 - _ . ~, a space as %20; an endpoint that encodes differently has \
                  a dialect of its own"
             }
+            Self::Fields => "look for a proxy between here and the endpoint that changes header fields",
+            Self::Scope => "sign for the region and the service that the endpoint's message names",
+            Self::KeyId => "check that the endpoint knows the access key id, that it is active, and the session token",
+            Self::Nonce => "a copy of the request came to the endpoint before: find out whether it was carried out",
             Self::Key => "check that the secret access key is the one that belongs to the access key id, and is active",
             Self::Unknown => {
                 "check the secret access key first, then the host of the endpoint; `countersign explain` compares a \
@@ -113,17 +126,23 @@ impl RefusalClass {
     }
 }
 
-/// Why `error` refuses the string to sign `signed`: the class, and every difference that was found.
+/// Why `error` refuses what was signed, which is the string to sign, or the canonical request where there is one: the
+/// class, and every difference that was found.
 #[must_use]
 pub fn classify(signed: &str, error: &EndpointError) -> (RefusalClass, Vec<Difference>) {
-    let Some(differences) = echoed(error).and_then(|expected| differences(signed, expected)) else {
+    // AWS: "Credential should be scoped to a valid region, not 'eu-central-1'."
+    if error.message.trim_start().starts_with("Credential should be scoped to ") {
+        return (RefusalClass::Scope, Vec::new());
+    }
+    let Some(differences) = echoed(signed, error).and_then(|expected| differences(signed, expected)) else {
         return (RefusalClass::Unknown, Vec::new());
     };
     let class = differences.first().map_or(RefusalClass::Key, |first| match first {
         Difference::Method => RefusalClass::Method,
         Difference::Host(_) => RefusalClass::Host,
         Difference::Path(_) => RefusalClass::Path,
-        Difference::Parameters(_) => RefusalClass::Parameters,
+        Difference::Parameters(_) | Difference::Query | Difference::Form => RefusalClass::Parameters,
+        Difference::Fields(_) => RefusalClass::Fields,
         Difference::Order(_) => RefusalClass::Order,
         Difference::Encoding(..) => RefusalClass::Encoding,
     });
@@ -220,6 +239,82 @@ mod tests {
         for error in [with("no match", None), with(version_4, None), with("x", Some("GET\n\n\nTue, 01 Jun 2010\n/b/"))]
         {
             assert_eq!(classify(SIGNED, &error), (RefusalClass::Unknown, Vec::new()));
+        }
+    }
+
+    const CANONICAL: &str = "POST\n/\n\ncontent-type:application/x-www-form-urlencoded; charset=utf-8\n\
+                             host:iam.amazonaws.com\nx-amz-date:20260101T000000Z\nx-amz-security-token:marker\n\n\
+                             content-type;host;x-amz-date;x-amz-security-token\n\
+                             e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn a_canonical_request_is_compared_line_by_line() {
+        for (from, to, class, said) in [
+            ("POST", "POST", RefusalClass::Key, ""),
+            ("POST", "GET", RefusalClass::Method, "another HTTP method"),
+            ("iam.amazonaws.com", "iam.internal", RefusalClass::Host, "another host"),
+            (
+                "iam.amazonaws.com",
+                "iam.amazonaws.com:443",
+                RefusalClass::Host,
+                "a host with a port that was not signed",
+            ),
+            ("\n/\n", "\n/v1/\n", RefusalClass::Path, "another path"),
+            ("\n/\n\n", "\n/\nAction=marker\n", RefusalClass::Parameters, "another query string"),
+            ("; charset=utf-8", "", RefusalClass::Fields, "other contents of the header field 'content-type'"),
+            (":marker", ":other", RefusalClass::Fields, "other contents of the header field 'x-amz-security-token'"),
+            (
+                "x-amz-date:20260101T000000Z\n",
+                "",
+                RefusalClass::Fields,
+                "other contents of the header field 'x-amz-date'",
+            ),
+            ("e3b0", "ffff", RefusalClass::Parameters, "another form"),
+        ] {
+            assert!(CANONICAL.contains(from));
+            let (found, differences) = classify(CANONICAL, &saying(&CANONICAL.replace(from, to)));
+            let differences = differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            assert_eq!((found, differences.as_str()), (class, said), "{from} {to}");
+        }
+        for other in [SIGNED, "AWS4-HMAC-SHA256\n20260101T000000Z\n20260101/us-east-1/iam/aws4_request\ne3b0"] {
+            assert_eq!(classify(CANONICAL, &saying(other)), (RefusalClass::Unknown, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn a_key_for_another_region_or_service_is_named_so() {
+        for message in [
+            "Credential should be scoped to a valid region, not 'eu-central-1'. ",
+            "Credential should be scoped to correct service: 'iam'. ",
+        ] {
+            let (code, message) = ("SignatureDoesNotMatch".to_owned(), message.to_owned());
+            let error = EndpointError { code, message, string_to_sign: None };
+            assert_eq!(classify(CANONICAL, &error), (RefusalClass::Scope, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn what_alibaba_cloud_repeats_is_compared_parameter_by_parameter() {
+        const SIGNED: &str = "POST&%2F&AccessKeyId%3Dk%26Action%3DDescribeRegions%26Name%3Da%2520b%26Version%3D1";
+        for (from, to, class, said) in [
+            ("POST", "POST", RefusalClass::Key, ""),
+            ("POST", "GET", RefusalClass::Method, "another HTTP method"),
+            ("Regions", "Zones", RefusalClass::Parameters, "other contents of 'Action'"),
+            (
+                "a%2520b",
+                "a%2Bb",
+                RefusalClass::Encoding,
+                "another percent-encoding of 'Name' (spaces were signed as `+` there)",
+            ),
+            ("%26Version%3D1", "", RefusalClass::Parameters, "other contents of 'Version'"),
+        ] {
+            let expected = SIGNED.replace(from, to);
+            let message =
+                format!("Specified signature is not matched with our calculation. server string to sign is:{expected}");
+            let error = EndpointError { code: "SignatureDoesNotMatch".to_owned(), message, string_to_sign: None };
+            let (found, differences) = classify(SIGNED, &error);
+            let differences = differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            assert_eq!((found, differences.as_str()), (class, said), "{from} {to}");
         }
     }
 

@@ -1,12 +1,14 @@
 //! The dialects in which clouds have forms signed. What differs between them is data: a row of [`rows`], and the names
 //! of its parameters, a [`Vocabulary`].
 
+mod refusals;
 mod row;
 mod rows;
 
 use crate::credentials::{Derivation, KeyForm, MacKey, SignatureMethod};
-use crate::query::Vocabulary;
+use crate::query::{EndpointError, ErrorDialect, Vocabulary};
 
+pub use refusals::Complaint;
 pub(super) use row::{
     Field, FormMac, InForm, InHead, Moved, NonceKind, Parameter, PathRule, Place, Prefix, Row, Spelling, Value,
 };
@@ -153,6 +155,19 @@ impl Dialect {
             Place::Form(form) => form.parameters.iter().any(|parameter| parameter.value == Value::Token),
             Place::Head(head) => head.fields.iter().any(|(_, field)| *field == Field::Token),
         }
+    }
+
+    /// The shape in which its endpoints write errors, as far as the dialect says: services of AWS differ.
+    #[must_use]
+    pub const fn errors(self) -> ErrorDialect {
+        self.row().refusals.document
+    }
+
+    /// What the error of an endpoint complains about that a signer writes; `None` if it is about something else. A
+    /// request that was refused so was not carried out.
+    #[must_use]
+    pub fn complaint(self, error: &EndpointError) -> Option<Complaint> {
+        self.row().refusals.complaint(error)
     }
 
     pub(super) const fn row(self) -> &'static Row {

@@ -1,5 +1,6 @@
 //! What a row of the table of dialects says.
 
+use super::refusals::Refusals;
 use crate::credentials::{Derivation, SignatureMethod};
 use crate::query::Vocabulary;
 use crate::signing::timestamp::TimeFormat;
@@ -15,6 +16,8 @@ pub(in crate::signing) struct Row {
     pub(in crate::signing) time: TimeFormat,
     /// Which paths an endpoint may have.
     pub(in crate::signing) path: PathRule,
+    /// How its endpoints refuse requests.
+    pub(in crate::signing) refusals: &'static Refusals,
     /// Where the authentication stands.
     pub(in crate::signing) place: Place,
 }

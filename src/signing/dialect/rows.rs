@@ -1,5 +1,6 @@
 //! The table of dialects: a row each. Every row was compared with independent implementations (`tests/vectors`).
 
+use super::refusals;
 use super::row::{
     Field, FormMac, InForm, InHead, Moved, NonceKind, Parameter, PathRule, Place, Prefix, Row, Spelling, Value,
 };
@@ -38,6 +39,7 @@ const V2: InForm = InForm {
 /// AWS General Reference 1.0, "Signature Version 2 signing process".
 pub(super) static AWS_V2: Row = Row {
     word: "aws-v2",
+    refusals: &refusals::AWS,
     vocabulary: &Vocabulary::AWS,
     time: TimeFormat::Milliseconds,
     path: PathRule::Any,
@@ -47,6 +49,7 @@ pub(super) static AWS_V2: Row = Row {
 /// Keystone's verifier puts `HmacSHA256` into what it verifies, whatever the request says.
 pub(super) static OPENSTACK: Row = Row {
     word: "openstack",
+    refusals: &refusals::AWS,
     place: Place::Form(InForm {
         parameters: &[
             parameter!("AWSAccessKeyId", Value::KeyId),
@@ -65,6 +68,7 @@ pub(super) static OPENSTACK: Row = Row {
 /// NIFCLOUD's SDK for Python.
 pub(super) static NIFCLOUD: Row = Row {
     word: "nifcloud",
+    refusals: &refusals::EC2,
     place: Place::Form(InForm {
         parameters: &[
             parameter!("AccessKeyId", Value::KeyId),
@@ -83,6 +87,7 @@ pub(super) static NIFCLOUD: Row = Row {
 /// The server refuses a signature that it has seen before, so that milliseconds matter.
 pub(super) static EUCALYPTUS: Row = Row {
     word: "eucalyptus",
+    refusals: &refusals::EC2,
     place: Place::Form(InForm { mac: FormMac::Fixed(SignatureMethod::HmacSha256), ..V2 }),
     vocabulary: &Vocabulary::EUCALYPTUS,
     time: TimeFormat::Milliseconds,
@@ -92,6 +97,7 @@ pub(super) static EUCALYPTUS: Row = Row {
 /// CloudStack's `ApiServer.verifyRequest`. It says when the request expires instead of when it was made.
 pub(super) static CLOUDSTACK: Row = Row {
     word: "cloudstack",
+    refusals: &refusals::CLOUDSTACK,
     place: Place::Form(InForm {
         parameters: &[
             parameter!("apiKey", Value::KeyId),
@@ -111,6 +117,7 @@ pub(super) static CLOUDSTACK: Row = Row {
 /// Alibaba Cloud, "Request syntax and signature method V2 for RPC APIs".
 pub(super) static ALIBABA_RPC: Row = Row {
     word: "alibaba-rpc",
+    refusals: &refusals::ALIBABA,
     place: Place::Form(InForm {
         parameters: &[
             parameter!("AccessKeyId", Value::KeyId),
@@ -133,6 +140,7 @@ pub(super) static ALIBABA_RPC: Row = Row {
 /// QingCloud's API, "Signature".
 pub(super) static QINGCLOUD: Row = Row {
     word: "qingcloud",
+    refusals: &refusals::QINGCLOUD,
     place: Place::Form(InForm {
         parameters: &[
             parameter!("access_key_id", Value::KeyId),
@@ -155,6 +163,7 @@ pub(super) static QINGCLOUD: Row = Row {
 /// Tencent Cloud's API 3.0, "Signature (HmacSHA1 and HmacSHA256)".
 pub(super) static TENCENT_V1: Row = Row {
     word: "tencent-v1",
+    refusals: &refusals::TENCENT,
     place: Place::Form(InForm {
         parameters: &[
             parameter!("Nonce", Value::Nonce(NonceKind::Number)),
@@ -176,6 +185,7 @@ pub(super) static TENCENT_V1: Row = Row {
 /// AWS IAM user guide, "AWS Signature Version 4 for API requests".
 pub(super) static AWS_V4: Row = Row {
     word: "aws-v4",
+    refusals: &refusals::AWS,
     place: Place::Head(InHead {
         algorithm: "AWS4-HMAC-SHA256",
         fields: &[
@@ -198,6 +208,7 @@ pub(super) static AWS_V4: Row = Row {
 /// Alibaba Cloud, "Request syntax and signature method V3".
 pub(super) static ALIBABA_ACS3: Row = Row {
     word: "alibaba-acs3",
+    refusals: &refusals::ALIBABA,
     place: Place::Head(InHead {
         algorithm: "ACS3-HMAC-SHA256",
         fields: &[
@@ -222,6 +233,7 @@ pub(super) static ALIBABA_ACS3: Row = Row {
 /// Volcengine, "Signature method".
 pub(super) static VOLCENGINE: Row = Row {
     word: "volcengine",
+    refusals: &refusals::AWS,
     place: Place::Head(InHead {
         algorithm: "HMAC-SHA256",
         fields: &[

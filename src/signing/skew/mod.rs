@@ -6,6 +6,8 @@
 
 use jiff::Timestamp;
 
+use super::dialect::Complaint;
+
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 
@@ -178,23 +180,23 @@ pub fn signing_time(known: Option<&Estimate>, now: HostClocks) -> Timestamp {
     }
 }
 
-/// What an error code says about a request that was refused before it was carried out, perhaps because of its time.
+/// What an error says about a request that was refused before it was carried out, perhaps because of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeRefusal {
-    /// The code says that the time is the reason.
+    /// It says that the time is the reason.
     Certain,
-    /// The code says that the signature is refused, which some endpoints also say when the time is the reason.
+    /// It says that the signature is refused, which some endpoints also say when the time is the reason.
     Possible,
 }
 
 impl TimeRefusal {
-    /// Classifies a code of AWS's Query services (Common Errors), S3, EC2 and their relatives.
+    /// What a complaint says about the time.
     #[must_use]
-    pub fn of(code: &str) -> Option<Self> {
-        match code.strip_prefix("Client.").unwrap_or(code) {
-            "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => Some(Self::Certain),
-            "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure" => Some(Self::Possible),
-            _ => None,
+    pub const fn of(complaint: Complaint) -> Option<Self> {
+        match complaint {
+            Complaint::Time => Some(Self::Certain),
+            Complaint::Signature => Some(Self::Possible),
+            Complaint::Key | Complaint::Nonce => None,
         }
     }
 }
