@@ -93,9 +93,8 @@ fn value(fields: &Fields, name: &str) -> Vec<u8> {
 
 /// In lower case.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len().saturating_mul(2));
-    crate::signing::unsealed::write_hex(bytes, &mut out);
-    String::from_utf8(out).unwrap_or_default() // it is ASCII
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }
 
 #[cfg(test)]

@@ -124,8 +124,8 @@ class Signed:
 def test_a_form_that_botocore_signs_is_verified_dropped_and_signed_with_the_real_key(guarded, upstream, issued):
     for key in issued:
         before = len(upstream.received)
-        status, _, _, response = Signed(guarded, key).send(guarded)
-        assert status == 200
+        status, _, text, response = Signed(guarded, key).send(guarded)
+        assert status == 200, text
         [received] = upstream.received[before:]
         assert received.parameters["AWSAccessKeyId"] == KEY_ID
         assert received.unsigned == {"Action": "ListUsers", "Version": "2010-05-08", "PathPrefix": "/a b/"}

@@ -171,7 +171,7 @@ def assert_known_to(countersign_bin, words):
     """The subcommand is there, and has the options."""
     command = []
     for word in words:
-        if not re.fullmatch(r"[a-z][a-z0-9-]*", word) or command[:1] not in ([], ["keys"], ["policy"]):
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", word) or command[:1] not in ([], ["clients"], ["keys"], ["policy"]):
             break
         command.append(word)
     done = subprocess.run([countersign_bin, *command, "--help"], capture_output=True, text=True, timeout=TIMEOUT)
