@@ -40,6 +40,12 @@ impl Capture {
     /// The same for a request, whose fields may also stand without a request line, as `countersign sign --headers`
     /// prints them.
     pub(super) fn read_request(bytes: &[u8]) -> Self {
+        // where no field is signed, it prints the empty line behind them alone
+        if let Some((line, form)) = next_line(bytes)
+            && line.is_empty()
+        {
+            return Self::only_body(form);
+        }
         let begins_with_a_field = next_line(bytes).is_some_and(|(line, _)| is_field(&line));
         if begins_with_a_field {
             let with_a_first_line = [b"POST / HTTP/1.1\n".as_slice(), bytes].concat();
@@ -82,11 +88,16 @@ impl Capture {
         body.strip_suffix(b"\r").unwrap_or(body)
     }
 
-    /// From the first `<` to the last `>`, without chunk sizes and what `curl` prints after the body.
+    /// From the first `<` to the last `>`, or in JSON from the first `{` to the last `}`, without chunk sizes and what
+    /// `curl` prints after the body.
     pub(super) fn document(&self) -> &[u8] {
-        let position = |wanted: u8| self.body.iter().position(|byte| *byte == wanted);
-        let end = self.body.iter().rposition(|byte| *byte == b'>').and_then(|end| end.checked_add(1));
-        let (Some(begin), Some(end)) = (position(b'<'), end) else { return &[] };
+        // `{ [5 bytes data]` is a message of curl's
+        let begins =
+            |rest: &[u8]| rest.first() == Some(&b'<') || (rest.first() == Some(&b'{') && !rest.starts_with(b"{ ["));
+        let begin = (0..self.body.len()).find(|at| self.body.get(*at..).is_some_and(begins));
+        let closing = if begin.and_then(|begin| self.body.get(begin)) == Some(&b'{') { b'}' } else { b'>' };
+        let end = self.body.iter().rposition(|byte| *byte == closing).and_then(|end| end.checked_add(1));
+        let (Some(begin), Some(end)) = (begin, end) else { return &[] };
         self.body.get(begin..end).unwrap_or_default()
     }
 }
@@ -150,6 +161,7 @@ mod tests {
         let read = Capture::read_request(b"POST /v1?a=b HTTP/1.1\r\nHost: h.example\r\n\r\n");
         assert_eq!((read.path(), read.query()), (Some("/v1"), "a=b"));
         assert_eq!(Capture::read_request(b"a=b&c: d=e").form(), b"a=b&c: d=e");
+        assert_eq!(Capture::read_request(b"\na=b").form(), b"a=b");
     }
 
     #[test]
@@ -164,5 +176,7 @@ mod tests {
     fn chunk_sizes_are_no_part_of_a_document() {
         assert_eq!(Capture::read(b"HTTP/1.1 400 No\r\n\r\n8\r\n<Error/>\r\n0\r\n\r\n").document(), b"<Error/>");
         assert_eq!(Capture::read(b">nothing<").document(), b"");
+        let json = Capture::read(b"HTTP/1.1 200 OK\r\n\r\n8\r\n{\"a\": \"<b>\"}\r\n0\r\n\r\n");
+        assert_eq!(json.document(), b"{\"a\": \"<b>\"}");
     }
 }

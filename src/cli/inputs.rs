@@ -61,9 +61,9 @@ pub(super) fn credentials(access_key_id: AccessKeyId, token: Option<&TokenText>)
 }
 
 /// The same, or `None` when no secret is in the environment.
-pub(super) fn optional_key(access_key_id: AccessKeyId) -> Result<Option<HeldKey>, Failure> {
+pub(super) fn optional_credentials(access_key_id: AccessKeyId) -> Result<Option<Credentials>, Failure> {
     match variable(SECRET)? {
-        Some(_) => key(access_key_id, None).map(Some),
+        Some(_) => credentials(access_key_id, None).map(Some),
         None => Ok(None),
     }
 }

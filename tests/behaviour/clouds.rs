@@ -315,3 +315,54 @@ fn what_no_sandbox_can_serve_is_refused_with_the_reason() {
         Outcome::of(&mut command, "").failed(78, message);
     }
 }
+
+/// The cause in the metric of refused signatures, however often.
+fn refusals(proxy: &Proxy, cause: &str) -> f64 {
+    proxy.metric(&format!("countersign_signature_refusals_total{{route=\"importexport\",cause=\"{cause}\"}}"))
+}
+
+#[test]
+fn a_wrong_key_and_an_unknown_one_are_named_in_log_and_metric_in_every_dialect() {
+    for (dialect, wrong, unknown) in [
+        // where the endpoint repeats what it would have signed, only the key is left
+        ("aws-v4", "key", "key_id"),
+        ("alibaba-rpc", "key", "key_id"),
+        ("aws-v2", "unknown", "key_id"),
+        ("nifcloud", "unknown", "unknown"),
+        ("eucalyptus", "unknown", "unknown"),
+        ("openstack", "unknown", ""),
+        ("cloudstack", "unknown", "unknown"),
+        ("qingcloud", "unknown", "unknown"),
+        ("tencent-v1", "unknown", "key_id"),
+    ] {
+        let sandbox = Cloud::named(dialect).start(&[]);
+        for (key, cause) in [((ID, OTHER_SECRET), wrong), ((OTHER_ID, SECRET), unknown)] {
+            let proxy = sandbox.proxied(key);
+            let answer = proxy.post(&sandbox.cloud.form());
+            if cause.is_empty() {
+                // what heat says of an unknown key could be any fault of its own
+                assert_eq!(answer.status, 500);
+                continue;
+            }
+            let line = proxy.log.json("a warning", |line| line["target"] == "countersign::signature");
+            assert_eq!((line["level"].as_str(), line["cause"].as_str()), (Some("WARN"), Some(cause)), "{dialect}");
+            assert_eq!(refusals(&proxy, cause), 1.0, "{dialect} {cause}");
+        }
+    }
+}
+
+#[test]
+fn a_cloud_whose_clock_is_an_hour_off_is_served_after_one_more_attempt_in_every_dialect() {
+    for (cloud, offset) in CLOUDS.into_iter().flat_map(|cloud| [(cloud, "3600"), (cloud, "-3600")]) {
+        let sandbox = cloud.start(&["--clock-offset", offset]);
+        let proxy = sandbox.proxied(KEY);
+        let which = format!("{} {offset}", cloud.dialect);
+        for _ in 0..2 {
+            let answer = proxy.post(&cloud.form());
+            assert_eq!((answer.status, code(&answer)), (200, None), "{which}: {}", answer.text());
+        }
+        // keystone accepts times that are ahead of its own
+        let attempts = if cloud.dialect == "openstack" && offset == "-3600" { 0.0 } else { 1.0 };
+        assert_eq!(proxy.metric("countersign_clock_repeats_total{route=\"importexport\"}"), attempts, "{which}");
+    }
+}

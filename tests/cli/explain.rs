@@ -181,3 +181,94 @@ fn what_cannot_be_explained_is_said() {
     assert_eq!(told.code, 65);
     assert!(told.stderr.contains("/nonexistent: cannot be read"), "{}", told.stderr);
 }
+
+/// A request that `sign` signed for a dialect, as it was on the wire, and the string that it signed.
+fn signed_in(dialect: &str, more: &[&str]) -> (String, String) {
+    let operation = if dialect == "cloudstack" { "command" } else { "Action" };
+    let operation = if dialect == "qingcloud" { "action" } else { operation };
+    let fixed = ["sign", "--explain", "--headers", "--dialect", dialect, "--endpoint", "https://cloud.example/"];
+    let more = [&["--access-key-id", ID, "--timestamp", TIME], more].concat();
+    let form = format!("{operation}=Describe&Name={}", VALUE.replace(' ', "+"));
+    let signed = run(&[&fixed[..], &more].concat(), &[("AWS_SECRET_ACCESS_KEY", SECRET)], &form);
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    let (fields, body) = signed.stdout.trim_end_matches('\n').rsplit_once('\n').unwrap();
+    let fields = fields.replace('\n', "\r\n");
+    let host = if fields.contains("host: ") { "" } else { "Host: cloud.example\r\n" };
+    let request = format!("POST / HTTP/1.1\r\n{host}{}\r\n\r\n{body}", fields.trim_end());
+    let stage = if dialect == "aws-v4" { "canonical request:\n" } else { "string to sign:\n" };
+    let text = signed.stderr.split_once(stage).unwrap().1.split("\n\nstring to sign:").next().unwrap();
+    (request.replace("\r\n\r\n\r\n", "\r\n\r\n"), text.trim_end().to_owned())
+}
+
+fn document(date: &str, document: &str) -> String {
+    format!("HTTP/1.1 403 Forbidden\r\nDate: {date}\r\n\r\n{document}")
+}
+
+const REALM: [&str; 4] = ["--region", "us-east-1", "--service", "iam"];
+
+#[test]
+fn the_canonical_request_of_version_4_and_alibabas_string_to_sign_are_compared() {
+    let (v4, canonical) = signed_in("aws-v4", &REALM);
+    let (rpc, string_to_sign) = signed_in("alibaba-rpc", &[]);
+    let of_alibaba = |expected: &str| {
+        let message = "Specified signature is not matched with our calculation. server string to sign is:".to_owned();
+        let json = serde_json::json!({ "Code": "SignatureDoesNotMatch", "Message": message + expected });
+        document(DATE, &json.to_string())
+    };
+    for (dialect, request, answer, cause, why) in [
+        ("aws-v4", &v4, mismatch(&canonical.replacen("cloud.example", "other.example", 1)), "host", "another host"),
+        ("aws-v4", &v4, mismatch(&canonical.replacen("; charset=utf-8", "", 1)), "fields", "'content-type'"),
+        ("aws-v4", &v4, mismatch(&canonical.replacen("POST\n/\n", "POST\n/v1\n", 1)), "path", "another path"),
+        ("aws-v4", &v4, mismatch(&canonical), "key", "what this request has to be signed as"),
+        ("alibaba-rpc", &rpc, of_alibaba(&string_to_sign.replacen("Describe", "Delete", 1)), "parameters", "'Action'"),
+        ("alibaba-rpc", &rpc, of_alibaba(&string_to_sign.replacen("%2520", "%2B", 1)), "encoding", "of 'Name'"),
+        ("alibaba-rpc", &rpc, of_alibaba(&string_to_sign), "key", "what this request has to be signed as"),
+    ] {
+        let told = explain(request, &answer, &["--dialect", dialect], &[]);
+        assert!(told.stdout.starts_with(&format!("refused: {cause}\n")), "{dialect}: {}{}", told.stdout, told.stderr);
+        assert!(told.stdout.contains(why) && told.stdout.contains("do:  "), "{dialect}: {}", told.stdout);
+    }
+}
+
+#[test]
+fn a_refusal_of_each_dialect_is_explained_from_its_own_document() {
+    let heat = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User is not authorized to perform action\
+                </Message></Error></ErrorResponse>";
+    let cloudstack = "unable to verify user credentials and/or request signature";
+    let in_xml = format!("<aresponse><errorcode>401</errorcode><errortext>{cloudstack}</errortext></aresponse>");
+    let in_json = format!("{{\"aresponse\":{{\"errorcode\":401,\"errortext\":\"{cloudstack}\"}}}}");
+    let tencent = "{\"Response\":{\"Error\":{\"Code\":\"AuthFailure.SignatureFailure\",\"Message\":\"no\"}}}";
+    let qingcloud = "{\"ret_code\":1200,\"message\":\"AuthFailure\"}";
+    for (dialect, said) in [
+        ("openstack", heat),
+        ("cloudstack", &in_xml),
+        ("cloudstack", &in_json),
+        ("tencent-v1", tencent),
+        ("qingcloud", qingcloud),
+    ] {
+        let (request, _) = signed_in(dialect, &[]);
+        let dialect_of = ["--dialect", dialect];
+        let told = explain(&request, &document(DATE, said), &dialect_of, &[]);
+        assert_eq!((told.code, told.stdout.lines().next()), (1, Some("refused: unknown")), "{dialect} {}", told.stderr);
+        // the secret tells more
+        let right = explain(&request, &document(DATE, said), &dialect_of, &[("AWS_SECRET_ACCESS_KEY", SECRET)]);
+        assert!(right.stdout.contains("the signature is right for the secret"), "{dialect}: {}", right.stdout);
+        // and so does the clock
+        let late = document("Mon, 20 Jun 2011 23:31:01 GMT", said);
+        let told = explain(&request, &late, &dialect_of, &[]);
+        assert!(told.stdout.contains("60 minutes behind the endpoint's clock"), "{dialect}: {}", told.stdout);
+    }
+    let (request, _) = signed_in("alibaba-rpc", &[]);
+    for (code, cause) in [
+        ("InvalidAccessKeyId.NotFound", "key_id"),
+        ("SignatureNonceUsed", "nonce"),
+        ("InvalidTimeStamp.Expired", "clock"),
+    ] {
+        let said = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+        let told = explain(&request, &document(DATE, &said), &["--dialect", "alibaba-rpc"], &[]);
+        assert!(told.stdout.starts_with(&format!("refused: {cause}\n")), "{code}: {}", told.stdout);
+    }
+    // a success of a cloud that answers 200 to refusals is none
+    let told = explain(&request, &document(DATE, "{\"ret_code\":0}"), &["--dialect", "qingcloud"], &[]);
+    assert!(told.code == 65 && told.stderr.contains("has no error document of this dialect"), "{}", told.stderr);
+}

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     fn echo(name: &str, vocabulary: &'static Vocabulary) -> Vec<(String, String)> {
-        echoed(&[("Action".to_owned(), "Select".to_owned()), (name.to_owned(), "MARKER\0".to_owned())], vocabulary)
+        echoed(&[("Zone".to_owned(), "z".to_owned()), (name.to_owned(), "MARKER\0".to_owned())], vocabulary)
     }
 
     #[test]

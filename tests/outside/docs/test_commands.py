@@ -30,6 +30,7 @@ NOT_RUN = {
     "cargo run --release -- demo": "clients/test_demo.py runs the demo of the release that tests/run built",
     "cargo test ": "tests/run runs it, with everything else",
     "countersign keys import-pkcs11 ": "clients/test_pkcs11.py imports with the paths of its own SoftHSM",
+    "countersign sandbox --any-action": "serves until it is stopped; tests/behaviour/clouds.rs starts one of each dialect",
     "curl -sS ": "clients/test_how_to_call.py and clouds/test_how_to_clouds.py run it",
     "docker ": "there is no container engine here; deploy/test_image.py runs the collected root file system",
     "export AWS_ENDPOINT_URL_EC2=": "clouds/test_how_to_clouds.py runs a program with it",
@@ -61,7 +62,7 @@ RUN = {
     "docs/how-to/rotate-a-key.md": ["countersign keys seal "],
     "docs/operations/upgrade.md": ["./countersign-new check "],
     "docs/reference/dialects.md": ["printf 'Action=GetCallerIdentity"],
-    "docs/how-to/refused-signature.md": ["countersign explain ", "echo 'Action=ListJobs"],
+    "docs/how-to/refused-signature.md": ["countersign explain ", "echo 'Action=ListJobs", "echo 'Action=ListUsers"],
 }
 
 
@@ -303,3 +304,8 @@ def test_a_key_is_issued_and_the_configuration_with_it_checks(desk, countersign_
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert "identified by issued key reports-1" in checked.stdout
+
+
+def test_a_form_is_signed_for_another_dialect_and_verified_by_its_verifier(desk):
+    out, _ = desk.run("docs/how-to/refused-signature.md", "echo 'Action=ListUsers", AWS_SECRET_ACCESS_KEY=SECRET)
+    assert out == f"verifies: signed by {KEY_ID} as aws-v4 wants it for host iam.amazonaws.com, path /\n"

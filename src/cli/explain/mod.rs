@@ -1,20 +1,23 @@
 //! `countersign explain`: finds out from a captured request and its response why the endpoint refused it.
 
+mod dialects;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
 
 use super::capture::Capture;
 use super::exit::{ExitCode, Failure};
 use super::inputs;
+use super::sign::dialect_parser;
 use super::verify::print;
-use crate::credentials::AccessKeyId;
+use crate::credentials::{AccessKeyId, Credentials, HeldKey};
 use crate::query::{EndpointError, FormLimits, Parameters};
-use crate::signing::diagnose::{Mismatch, RefusalClass, classify, diagnose};
+use crate::signing::diagnose::{Cause, Mismatch, RefusalClass, classify, diagnose};
 use crate::signing::skew::{EXPLAINS_A_REFUSAL, TimeRefusal};
 use crate::signing::verify::SignatureClaim;
 use crate::signing::{Complaint, Dialect, RequestTimestamp, SigningTarget};
@@ -26,7 +29,7 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A capture is an HTTP message as it was on the wire or as `curl -v` prints it, or the body alone (a request's body \
-needs --endpoint). What is printed has names of parameters, and none of their values.
+needs --endpoint, and is not enough where the signature is in the head). What is printed has names of parameters, and none of their values.
 
 When AWS_SECRET_ACCESS_KEY is set, the signature of the request is checked with it as well.
 
@@ -41,6 +44,19 @@ pub(crate) struct Arguments {
     /// The endpoint for which the request was signed; without it, the Host and path of the captured request
     #[arg(long, value_name = "URL", value_parser = SigningTarget::from_url)]
     endpoint: Option<SigningTarget>,
+    /// How the endpoint's cloud signs
+    #[arg(long, value_name = "DIALECT", value_parser = dialect_parser(), default_value = "aws-v2")]
+    dialect: Dialect,
+}
+
+/// What a captured request says, in any dialect.
+struct Evidence<'a> {
+    /// What has to be signed: the canonical request where there is one, otherwise the string to sign.
+    text: String,
+    signed_at: Option<Timestamp>,
+    key_id: &'a str,
+    /// What the signer did wrong, for the key that should have signed; `None` if the signature is right.
+    mistakes: Box<dyn Fn(Credentials) -> Option<Vec<Cause>> + 'a>,
 }
 
 /// The result, and the lines that explain it.
@@ -62,6 +78,9 @@ impl Finding {
 /// [`ExitCode::Negative`] when the cause is not found, [`ExitCode::Data`] when a file cannot be used,
 /// [`ExitCode::Configuration`] when the secret in the environment is unusable.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.dialect != Dialect::AwsV2 {
+        return dialects::run(arguments);
+    }
     let request = Capture::read(&file(&arguments.request)?);
     let answer = Capture::read(&file(&arguments.answer)?);
     let error = EndpointError::read(answer.document()).ok_or_else(|| {
@@ -70,16 +89,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let unreadable = |error: &dyn std::error::Error| unusable(&arguments.request, &error.to_string());
     let parameters = Parameters::parse(request.form(), FormLimits::DEFAULT).map_err(|error| unreadable(&error))?;
     let claim = SignatureClaim::read(&parameters).map_err(|error| unreadable(&error))?;
-    let target = match &arguments.endpoint {
-        Some(target) => target.clone(),
-        None => captured_target(&request).map_err(|why| unusable(&arguments.request, &why))?,
+    let target = target(arguments, &request)?;
+    let string_to_sign = claim.string_to_sign(&target);
+    let mistakes = |credentials: Credentials| {
+        let key = HeldKey::new(credentials);
+        let is_right = key.signing_key().verifies(claim.method, &string_to_sign, &claim.tag);
+        (!is_right).then(|| {
+            diagnose(&Mismatch {
+                claim: &claim,
+                target: &target,
+                key: key.signing_key(),
+                sent: request.form(),
+                other_hosts: &[],
+                other_paths: &[],
+            })
+        })
     };
+    let signed_at = parameters.get("Timestamp").and_then(RequestTimestamp::parse);
+    let evidence = Evidence {
+        text: String::from_utf8_lossy(&string_to_sign).into_owned(),
+        signed_at: signed_at.map(|time| time.instant()),
+        key_id: claim.access_key_id,
+        mistakes: Box::new(mistakes),
+    };
+    conclude(Dialect::AwsV2, &evidence, &answer, &error)
+}
 
-    let finding = if let Some(line) = clocks_apart(&parameters, &answer, &error) {
+/// Finds the cause and prints it.
+fn conclude(dialect: Dialect, evidence: &Evidence<'_>, answer: &Capture, error: &EndpointError) -> Result<(), Failure> {
+    let complaint = dialect.complaint(error);
+    let finding = if let Some(line) = clocks_apart(complaint, evidence, answer) {
         Finding { cause: RefusalClass::Clock, lines: vec![line, format!("do:  {}", RefusalClass::Clock.remedy())] }
     } else {
-        match Dialect::AwsV2.complaint(&error) {
-            Some(Complaint::Time | Complaint::Signature) => compared(&claim, &target, &request, &error)?,
+        match complaint {
+            Some(Complaint::Time | Complaint::Signature) => compared(evidence, error)?,
             Some(Complaint::Key) => Finding::of(RefusalClass::KeyId),
             Some(Complaint::Nonce) => Finding::of(RefusalClass::Nonce),
             None => {
@@ -118,24 +161,31 @@ fn unusable(path: &Path, why: &str) -> Failure {
     Failure::new(ExitCode::Data, format!("{}: {why}", path.display()))
 }
 
+/// The endpoint: as it is given, or as the request has it.
+fn target(arguments: &Arguments, request: &Capture) -> Result<SigningTarget, Failure> {
+    match &arguments.endpoint {
+        Some(target) => Ok(target.clone()),
+        None => captured_target(request).map_err(|why| unusable(&arguments.request, &why)),
+    }
+}
+
 fn captured_target(request: &Capture) -> Result<SigningTarget, String> {
     const MISSING: &str = "does not say where it was sent: give --endpoint, or a capture with request line and Host";
     let line = request.first_line.as_deref().ok_or(MISSING)?;
     let mut words = line.split(' ');
-    let (Some("POST"), Some(path)) = (words.next(), words.next()) else {
+    let (Some("POST"), Some(_)) = (words.next(), words.next()) else {
         return Err("is not a POST: other methods are not explained".to_owned());
     };
-    let host = request.field("host").ok_or(MISSING)?;
+    let (host, path) = (request.field("host").ok_or(MISSING)?, request.path().unwrap_or_default());
     SigningTarget::from_url(&format!("https://{host}{path}")).map_err(|error| error.to_string())
 }
 
 /// The line to print when the request's time is the reason: the error code says so, or the response's `Date` is far
 /// from it.
-fn clocks_apart(parameters: &Parameters<'_>, answer: &Capture, error: &EndpointError) -> Option<String> {
-    let refusal = Dialect::AwsV2.complaint(error).and_then(TimeRefusal::of)?;
+fn clocks_apart(complaint: Option<Complaint>, evidence: &Evidence<'_>, answer: &Capture) -> Option<String> {
+    let refusal = complaint.and_then(TimeRefusal::of)?;
     let date = answer.field("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
-    let signed = parameters.get("Timestamp").and_then(RequestTimestamp::parse);
-    let apart = date.zip(signed).map(|(date, signed)| date.duration_since(signed.instant()));
+    let apart = date.zip(evidence.signed_at).map(|(date, signed)| date.duration_since(signed));
     let far = apart.is_some_and(|apart| apart.abs() >= SignedDuration::from_millis(EXPLAINS_A_REFUSAL));
     match (refusal, apart) {
         (TimeRefusal::Possible, _) if !far => None,
@@ -150,15 +200,9 @@ fn clocks_apart(parameters: &Parameters<'_>, answer: &Capture, error: &EndpointE
     }
 }
 
-/// Compares our string to sign with the endpoint's, and checks the signature when the secret is known.
-fn compared(
-    claim: &SignatureClaim<'_>,
-    target: &SigningTarget,
-    request: &Capture,
-    error: &EndpointError,
-) -> Result<Finding, Failure> {
-    let canonical = claim.string_to_sign(target);
-    let (cause, differences) = classify(&String::from_utf8_lossy(&canonical), error);
+/// Compares what has to be signed with what the endpoint says, and checks the signature when the secret is known.
+fn compared(evidence: &Evidence<'_>, error: &EndpointError) -> Result<Finding, Failure> {
+    let (cause, differences) = classify(&evidence.text, error);
     let mut lines: Vec<String> =
         differences.iter().map(|difference| format!("why: the endpoint has {difference}")).collect();
     let about_the_key = match cause {
@@ -180,38 +224,25 @@ fn compared(
         }
     };
     lines.push(about_the_key.to_owned());
-    with_the_secret(Finding { cause, lines }, claim, target, request)
+    with_the_secret(Finding { cause, lines }, evidence)
 }
 
 /// Adds whether the signature itself is right, which takes the secret.
-fn with_the_secret(
-    Finding { mut cause, mut lines }: Finding,
-    claim: &SignatureClaim<'_>,
-    target: &SigningTarget,
-    request: &Capture,
-) -> Result<Finding, Failure> {
-    let id = AccessKeyId::parse(claim.access_key_id).ok_or_else(|| {
-        Failure::new(ExitCode::Data, "AWSAccessKeyId is empty, longer than 256 bytes, or has control characters")
+fn with_the_secret(Finding { mut cause, mut lines }: Finding, evidence: &Evidence<'_>) -> Result<Finding, Failure> {
+    let id = AccessKeyId::parse(evidence.key_id).ok_or_else(|| {
+        Failure::new(ExitCode::Data, "the access key id is empty, longer than 256 bytes, or has control characters")
     })?;
-    let Some(key) = inputs::optional_key(id)? else {
+    let Some(credentials) = inputs::optional_credentials(id)? else {
         lines.push(format!("do:  {}", cause.remedy()));
         lines.push("do:  run this with AWS_SECRET_ACCESS_KEY set: the signature is checked with it".to_owned());
         return Ok(Finding { cause, lines });
     };
-    if key.signing_key().verifies(claim.method, &claim.string_to_sign(target), &claim.tag) {
+    let Some(causes) = (evidence.mistakes)(credentials) else {
         cause = RefusalClass::Key;
         lines.push("why: the signature is right for the secret access key in AWS_SECRET_ACCESS_KEY".to_owned());
         lines.push(format!("do:  {}", cause.remedy()));
         return Ok(Finding { cause, lines });
-    }
-    let causes = diagnose(&Mismatch {
-        claim,
-        target,
-        key: key.signing_key(),
-        sent: request.form(),
-        other_hosts: &[],
-        other_paths: &[],
-    });
+    };
     if let Some(found) = causes.first().and_then(RefusalClass::of) {
         cause = found;
     }
