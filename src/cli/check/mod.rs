@@ -1,7 +1,9 @@
 //! `countersign check`: validates configuration and keys without serving, and prints what would be served.
 
+mod aws_host;
 mod built;
 mod clients;
+mod dialect;
 mod egress;
 mod endpoint_tls;
 mod findings;
@@ -251,6 +253,7 @@ fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
     section.fact("key", route.key.to_string());
     let method = route.profile.signing.signature_method().as_str();
     section.detail(format!("key: {}, {method}", route.key));
+    dialect::describe(section, route);
     if !route.hosts.is_empty() {
         section.detail(format!("chosen by Host: {}", route.hosts.join(", ")));
     }

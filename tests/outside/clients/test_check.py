@@ -91,8 +91,38 @@ def test_a_good_configuration_is_ok_and_tells_its_facts(check_json, configuratio
     assert (code, document["result"], document["faults"]) == (0, "ok", [])
     [route], [key], [listener] = (of_kind(document, kind) for kind in ("route", "key", "listener"))
     assert route["name"] == "main"
-    assert route["facts"] == {"endpoint": "https://importexport.amazonaws.com/", "key": "main"}
+    assert route["facts"] == {
+        "endpoint": "https://importexport.amazonaws.com/", "key": "main", "dialect": "aws-v2",
+    }  # fmt: skip
     assert (key["facts"], listener["facts"]) == ({"id": KEY_ID}, {"address": "127.0.0.1:0"})
+
+
+def v4(region, service):
+    return f'profile = {{ dialect = "aws-v4", region = "{region}", service = "{service}" }}'
+
+
+def test_the_dialect_of_a_route_is_told_with_what_it_signs_for(check, check_json, configuration):
+    path = configuration(route=v4("us-east-1", "importexport"))
+    _, document = check_json(path)
+    [route] = of_kind(document, "route")
+    told = {name: route["facts"][name] for name in ("dialect", "region", "service")}
+    assert told == {"dialect": "aws-v4", "region": "us-east-1", "service": "importexport"}
+    assert (document["result"], route["warnings"]) == ("ok", [])
+    assert "  dialect: aws-v4, for the service importexport in the region us-east-1\n" in check(path)[1]
+
+
+def test_a_host_of_aws_that_names_another_region_or_service_is_a_warning_and_decides_nothing(
+    check, check_json, configuration
+):
+    path = configuration(route=v4("eu-central-1", "import"))
+    code, document = check_json(path)
+    [route] = of_kind(document, "route")
+    assert (code, document["result"]) == (0, "warned")
+    assert (route["facts"]["region"], route["facts"]["service"]) == ("eu-central-1", "import")
+    region, service = route["warnings"]
+    assert 'requests to importexport.amazonaws.com are signed for the region "us-east-1"' in region, region
+    assert 'requests to importexport.amazonaws.com are signed for the service "importexport"' in service, service
+    assert f"  WARNING {region}\n" in check(path)[1]
 
 
 def test_the_time_at_which_a_key_expires_is_a_fact(check_json, configuration, seal):
