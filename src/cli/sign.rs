@@ -17,7 +17,7 @@ use crate::app::build::key_stores::key_store;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::clock;
 use crate::config::settings::Name;
-use crate::credentials::{AccessKeyId, ActiveKey, SignatureMethod};
+use crate::credentials::{AccessKeyId, ActiveKey, Misfit, SignatureMethod, misfits};
 use crate::query::{FormLimits, QueryForm, Reader};
 use crate::signing::{
     Dialect, Profile, ProfileError, RequestTimestamp, SignedHead, SignedRequest, SigningTarget, Stamp, Unsealed,
@@ -154,13 +154,16 @@ fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
     let usage = |error: ProfileError| Failure::because(ExitCode::Configuration, &error);
     let profile = Profile::new(*dialect, *method, region.as_deref(), service.as_deref()).map_err(usage)?;
     profile.check_target(target).map_err(usage)?;
-    Ok(Signer {
-        target: target.clone(),
-        profile,
-        key: inputs::key(id.clone(), arguments.session_token.as_ref())?.into(),
-        limits: FormLimits::DEFAULT,
-        reader: Reader::KeyHolder,
-    })
+    let key: ActiveKey = inputs::key(id.clone(), arguments.session_token.as_ref())?.into();
+    if key.session_token().is_some() && !dialect.takes_token() {
+        let message = format!(
+            "the key has a session token, and requests of {} have no place for one: leave --session-token away, and \
+             unset AWS_SESSION_TOKEN",
+            dialect.as_str()
+        );
+        return Err(Failure::new(ExitCode::Configuration, message));
+    }
+    Ok(Signer { target: target.clone(), profile, key, limits: FormLimits::DEFAULT, reader: Reader::KeyHolder })
 }
 
 /// The endpoint, profile and key of a configured route; the key is loaded from its store as for `run`.
@@ -177,6 +180,11 @@ fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
     }
     let target = SigningTarget { host: route.endpoint.authority(), path: route.endpoint.path.clone() };
     let profile = route.profile.signing.clone();
+    // that it does not compute the MAC is told by the attempt
+    let misfits = misfits(&key, &[profile.needs(route.name.as_str())]);
+    if let Some(misfit @ Misfit::Token { .. }) = misfits.first() {
+        return Err(Failure::because(ExitCode::Configuration, misfit));
+    }
     Ok(Signer { target, profile, key, limits: route.limits.form, reader: Reader::Policy })
 }
 

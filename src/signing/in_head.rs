@@ -55,7 +55,7 @@ pub(super) fn prepare<S>(
         head.add(name, value);
     }
     let names = head.finish_request(&hash);
-    let scope = scope(dialect, profile, stamp);
+    let scope = profile.scope(&stamp.time);
     head.write_string_to_sign(dialect.algorithm, scope.as_ref(), stamp);
     head.write_authorization(dialect, key.id().as_str(), scope.as_ref(), names);
     Unsealed {
@@ -193,14 +193,6 @@ impl HeadWriter {
         let query = (dialect.moved == Moved::ToQuery).then_some(query);
         SignedHead { text, fields, query, canonical_request, string_to_sign }
     }
-}
-
-/// What the key is derived for: the day is that of the time which is sent.
-fn scope(dialect: &InHead, profile: &Profile, stamp: &Stamp) -> Option<KeyScope> {
-    let (derivation, realm) = dialect.derivation.zip(profile.realm.as_ref())?;
-    let basic = stamp.time.basic();
-    let date = *basic.first_chunk()?;
-    Some(KeyScope { derivation, date, region: realm.region.clone(), service: realm.service.clone() })
 }
 
 fn write_scope(scope: &KeyScope, out: &mut Vec<u8>) {

@@ -8,7 +8,9 @@ use super::dialect::{Dialect, FormMac, PathRule, Place};
 use super::stamp::Stamp;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
-use crate::credentials::{Derivation, KeyForm, MacKey, MethodOrigin, RouteNeeds, SignatureMethod, TokenPlace};
+use crate::credentials::{
+    Derivation, KeyForm, KeyScope, KeyUse, MacKey, MethodOrigin, RouteNeeds, SignatureMethod, TokenPlace,
+};
 use crate::query::ErrorDialect;
 
 /// How a route's endpoint expects requests to be signed.
@@ -166,6 +168,25 @@ impl Profile {
             Place::Head(head) => head.derivation.map_or(KeyForm::Secret, Derivation::form),
         };
         MacKey { form, method: self.signature_method }
+    }
+
+    /// What the MAC of a request of this time is computed with. The day of a derived key is that of the time which is sent.
+    #[must_use]
+    pub fn key_use(&self, time: &RequestTimestamp) -> KeyUse {
+        match (self.scope(time), self.mac_key().form) {
+            (Some(scope), _) => KeyUse::Derived(Box::new(scope)),
+            (None, KeyForm::SecretAndAmpersand) => KeyUse::SecretAndAmpersand,
+            (None, KeyForm::Secret | KeyForm::Aws4AndSecret) => KeyUse::Secret(self.signature_method),
+        }
+    }
+
+    /// What a derived key is good for; `None` where none is derived.
+    pub(super) fn scope(&self, time: &RequestTimestamp) -> Option<KeyScope> {
+        let Place::Head(head) = &self.dialect.row().place else { return None };
+        let (derivation, realm) = head.derivation.zip(self.realm.as_ref())?;
+        let basic = time.basic();
+        let date = *basic.first_chunk()?;
+        Some(KeyScope { derivation, date, region: realm.region.clone(), service: realm.service.clone() })
     }
 
     /// What a key of the route `route` has to be able to do.

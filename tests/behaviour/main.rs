@@ -22,6 +22,7 @@ mod configured;
 mod confined;
 mod cut_answers;
 mod dialect_errors;
+mod dialect_keys;
 mod dialect_policy;
 mod dialects;
 mod echoes;

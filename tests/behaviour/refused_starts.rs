@@ -90,6 +90,12 @@ const CASES: &[Case] = &[
         setup.key("kind = \"process\"\ncommand = [\"/nonexistent/fetch\"]")),
     case("a systemd credential without systemd", 78, "LoadCredential=key:", |setup, _|
         setup.key("kind = \"file\"\ncredential = \"key\"")),
+    case("a MAC that the dialect does not have", 78, "openstack is signed with HmacSHA256 only", |setup, _|
+        setup.route("profile = { dialect = \"openstack\", signature_method = \"HmacSHA1\" }")),
+    case("a session token that the dialect has no place for", 78, "key.main: it has a session token", |setup, _| {
+        setup.of_vault().publish(ID, SECRET, ",\"SessionToken\":\"FwoGZXIvYXdzEXAMPLE\"");
+        setup.route("profile.dialect = \"openstack\"")
+    }),
     // trusted files
     case("a CA file that is missing", 78, "cannot read the CA certificates in /nonexistent/ca.pem", |setup, _|
         setup.more("[route.far]\nendpoint = \"https://far.example/\"\npath = \"/far\"\nkey = \"main\"\n\

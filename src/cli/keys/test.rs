@@ -1,5 +1,6 @@
 //! `countersign keys test`: has configured keys sign something, and prints which store signed and how fast.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -11,7 +12,8 @@ use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print;
 use crate::config::settings::{Key, Name, Settings};
-use crate::credentials::SignatureMethod;
+use crate::credentials::{ActiveKey, SignatureMethod, misfits};
+use crate::signing::{Dialect, Profile, RequestTimestamp};
 use crate::{clock, confine};
 
 /// What is signed. It cannot be the string to sign of a request, which begins with a method and a line break.
@@ -60,27 +62,50 @@ fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
     let now = clock::now();
     let text = format!("  loaded in {}: {}, {}\n", milliseconds(asked), active.id(), expiry(active.expiration(), now));
     print(text.as_bytes())?;
-    for method in methods(key, settings) {
+    let profiles = profiles(key, settings);
+    for (route, profile) in &profiles {
+        if let Some(route) = route
+            && let Some(misfit) = misfits(&active, &[profile.needs(route.as_str())]).into_iter().next()
+        {
+            return Err(Failure::because(ExitCode::Configuration, &misfit));
+        }
+        let used = profile.key_use(&RequestTimestamp::at(now));
         let asked = Instant::now();
-        let _signature = live::mac(&active, &method.into(), PROBE)?;
-        print(format!("  signed with {} in {}\n", method.as_str(), milliseconds(asked)).as_bytes())?;
+        let _signature = live::mac(&active, &used, PROBE)?;
+        let method = profile.signature_method().as_str();
+        let dialect = profile.dialect().as_str();
+        print(format!("  signed with {method} in {} ({dialect})\n", milliseconds(asked)).as_bytes())?;
     }
+    print(format!("  signs for {}\n", dialects(&active)).as_bytes())?;
     if active.is_expired(now) {
         return Err(Failure::new(ExitCode::KeyStoreUnavailable, "the key has expired: requests are answered with 503"));
     }
     Ok(())
 }
 
-/// The signature methods of a key's routes; without a route, the default one.
-fn methods(key: &Key, settings: &Settings) -> Vec<SignatureMethod> {
-    let routes = settings.routes.iter().filter(|route| route.key == key.name);
-    let mut methods = Vec::new();
-    for method in routes.map(|route| route.profile.signing.signature_method()) {
-        if !methods.contains(&method) {
-            methods.push(method);
+/// How the routes of a key sign, each way once, with the first of the routes; without a route, the default one.
+fn profiles<'s>(key: &Key, settings: &'s Settings) -> Vec<(Option<&'s Name>, Cow<'s, Profile>)> {
+    let mut profiles: Vec<(Option<&Name>, Cow<'_, Profile>)> = Vec::new();
+    for route in settings.routes.iter().filter(|route| route.key == key.name) {
+        let profile = &route.profile.signing;
+        if !profiles.iter().any(|(_, known)| **known == *profile) {
+            profiles.push((Some(&route.name), Cow::Borrowed(profile)));
         }
     }
-    if methods.is_empty() { vec![SignatureMethod::HmacSha256] } else { methods }
+    if profiles.is_empty() {
+        profiles.push((None, Cow::Owned(Profile::aws_v2(SignatureMethod::HmacSha256))));
+    }
+    profiles
+}
+
+/// The dialects of routes that the key can sign for.
+fn dialects(key: &ActiveKey) -> String {
+    let fits = |dialect: &Dialect| {
+        let computes = dialect.mac_keys().into_iter().any(|wanted| key.signing_key().check(wanted).is_ok());
+        computes && (dialect.takes_token() || key.session_token().is_none())
+    };
+    let all = Dialect::ON_ROUTES.into_iter().filter(|(_, dialect)| fits(dialect));
+    all.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(since: Instant) -> String {
