@@ -3,7 +3,7 @@
  *   logins   a line is added for every C_Login
  *   signs    a line is added for every C_SignInit
  *   lose     holds a return value (hexadecimal): the next C_SignInit returns it, once
- *   absent   while it is there, no slot has a token, and C_SignInit finds the device removed
+ *   absent   while it is there, no slot has a token, and C_SignInit and C_FindObjectsInit find the device removed
  *   stall    while it is there, C_SignInit does not return
  *
  * The function list is declared as far as is needed (PKCS#11 2.40, section 4.4): a version, then pointers in a fixed order.
@@ -15,7 +15,7 @@
 
 typedef unsigned long rv;
 
-enum { GET_SLOT_LIST = 4, LOGIN = 18, SIGN_INIT = 42, FUNCTIONS = 68 };
+enum { GET_SLOT_LIST = 4, LOGIN = 18, FIND_OBJECTS_INIT = 26, SIGN_INIT = 42, FUNCTIONS = 68 };
 enum { OK = 0, GENERAL_ERROR = 5, DEVICE_REMOVED = 0x32 };
 
 struct function_list {
@@ -55,6 +55,13 @@ static rv login(unsigned long session, unsigned long user, unsigned char *pin, u
     return ((rv(*)(unsigned long, unsigned long, unsigned char *, unsigned long))real.functions[LOGIN])(session, user, pin, length);
 }
 
+static rv find_objects_init(unsigned long session, void *template, unsigned long count) {
+    if (is_there("absent")) {
+        return DEVICE_REMOVED;
+    }
+    return ((rv(*)(unsigned long, void *, unsigned long))real.functions[FIND_OBJECTS_INIT])(session, template, count);
+}
+
 static rv sign_init(unsigned long session, void *mechanism, unsigned long key) {
     note("signs");
     while (is_there("stall")) {
@@ -91,6 +98,7 @@ rv C_GetFunctionList(struct function_list **list) {
     shim = real;
     shim.functions[GET_SLOT_LIST] = (void *)get_slot_list;
     shim.functions[LOGIN] = (void *)login;
+    shim.functions[FIND_OBJECTS_INIT] = (void *)find_objects_init;
     shim.functions[SIGN_INIT] = (void *)sign_init;
     *list = &shim;
     return OK;

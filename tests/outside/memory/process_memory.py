@@ -3,6 +3,7 @@
 Needs root: countersign does not let its own user read it.
 """
 
+import hmac
 import pathlib
 import struct
 
@@ -78,20 +79,24 @@ class Memory:
         return sorted(found)
 
 
+MASKS = {"plain": 0, "ipad": 0x36, "opad": 0x5C}
+# what dialects make of a secret before it is a key
+FORMS = {"": lambda secret: secret, ", AWS4 before it": b"AWS4".__add__, ", & behind it": lambda secret: secret + b"&"}
+
+
 def traces(name, secret):
     """Any part of a secret, plain and as HMAC (RFC 2104) makes a key of it."""
-    masks = {"plain": 0, "ipad": 0x36, "opad": 0x5C}
     windows = [secret[at : at + FRAGMENT] for at in range(len(secret) - FRAGMENT + 1)]
     return {
-        f"{name}, {how}": [bytes(byte ^ mask for byte in window) for window in windows] for how, mask in masks.items()
+        f"{name}, {how}": [bytes(byte ^ mask for byte in window) for window in windows] for how, mask in MASKS.items()
     }
 
 
-def keyed_states(name, secret):
+def keyed_states(name, secret, forms=FORMS):
     """The states of SHA-256 and SHA-1 after the padded key: with them one signs without knowing the secret. Dialects
     put something before or behind it."""
     found = {}
-    for form, key in {"": secret, ", AWS4 before it": b"AWS4" + secret, ", & behind it": secret + b"&"}.items():
+    for form, key in ((form, make(secret)) for form, make in forms.items()):
         for how, mask in {"inner": 0x36, "outer": 0x5C}.items():
             block = bytes(byte ^ mask for byte in key.ljust(64, b"\0"))
             a, b, c, d, e, f, g, h = sha256_block(block)
@@ -101,6 +106,20 @@ def keyed_states(name, secret):
             a, b, c, d, _ = sha1_block(block)
             found[f"{name}{form}, SHA-1 {how}"] = [pack(words) for words in [(a, b, c, d), (d, c, b, a)]]
     return found
+
+
+def day_keys(name, secret, date, region, service):
+    """What AWS Signature Version 4 makes of a secret on one day, step by step, plain and as HMAC makes a key of it; and
+    the states after these keys. With those of the last one, one signs."""
+    between, last, key = {}, {}, b"AWS4" + secret
+    for step, word in enumerate((date, region, service, "aws4_request"), 1):
+        key = hmac.digest(key, word.encode(), "sha256")
+        title = f"the key of {date} after step {step} from {name}"
+        # in halves: it is no text, of which a part gives away the rest
+        for how, mask in MASKS.items():
+            between[f"{title}, {how}"] = [bytes(byte ^ mask for byte in half) for half in (key[:16], key[16:])]
+        (last if step == 4 else between).update(keyed_states(title, key, {"": FORMS[""]}))
+    return between, last
 
 
 def pack(words):

@@ -2,6 +2,7 @@
 would."""
 
 import contextlib
+import datetime
 import errno
 import mmap
 import os
@@ -22,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import root
 from confined import ALLOW, Filter, refuse
-from process_memory import Memory, family, keyed_states, mappings, traces
+from process_memory import Memory, day_keys, family, keyed_states, mappings, traces
 from stores import STORES, InToken
 
 SERVICE_UID = 65532
@@ -49,6 +50,15 @@ class Key:
 
     def states(self):
         return keyed_states(f"the state of {self.id}", self.secret.encode())
+
+    def day_keys(self, region, service):
+        """The keys of today and, should it be about midnight, of tomorrow."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        between, last = {}, {}
+        for day in (now, now + datetime.timedelta(hours=1)):
+            found = day_keys(f"the secret of {self.id}", self.secret.encode(), f"{day:%Y%m%d}", region, service)
+            between, last = between | found[0], last | found[1]
+        return between, last
 
     def tokens(self):
         pieces = [self.token[at : at + 24].encode() for at in range(0, len(self.token) - 24, 24)]
@@ -108,11 +118,11 @@ KINDS = {"memfd_secret": lambda: None, "locked": without_memfd_secret, "unlocked
 class Service:
     """`countersign run` with one key, as an ordinary user."""
 
-    def __init__(self, place, endpoint, store, kind):
+    def __init__(self, place, endpoint, store, kind, route=""):
         configuration = place / "countersign.toml"
         configuration.write_text(
             f'[listener.local]\naddress = "127.0.0.1:0"\nany_local = true\n[route.main]\nendpoint = "{endpoint}"\n'
-            f'[log]\nformat = "json"\n[process]\nworkers = 2\n[key.main]\n{store.table()}\n'
+            f'{route}\n[log]\nformat = "json"\n[process]\nworkers = 2\n[key.main]\n{store.table()}\n'
         )
         give_away(place)
         self.log = place / "log"
@@ -164,13 +174,13 @@ def start(place, endpoint):
     program = shutil.copy(os.environ["COUNTERSIGN_BIN"], place / "countersign")
     with contextlib.ExitStack() as services:
 
-        def start(store, kind, key):
+        def start(store, kind, key, route=""):
             (place / "store").mkdir()
             give_away(place)
             kept = store(program, place / "store", SERVICE_UID)
             services.callback(kept.close)
             kept.publish(key.document())
-            service = Service(place, endpoint, kept, kind)
+            service = Service(place, endpoint, kept, kind, route)
             services.callback(service.stop)
             return service, kept
 
@@ -222,6 +232,40 @@ def outside_of_its_place(found, kind):
     """What was found elsewhere than where it is kept. memfd_secret cannot be read: there it must not be found at all.
     """
     return [line for line in found if not (kind != "memfd_secret" and line.endswith("not dumped, not inherited)"))]
+
+
+@pytest.mark.parametrize("kind", ["memfd_secret", "locked"])
+def test_a_route_of_aws_v4_leaves_neither_the_secret_nor_what_its_key_of_the_day_is_made_of(start, kind):
+    first, second = Key("AKIAIOSFODNN7EXAMPLE"), Key("AKIAI44QH8DHBEXAMPLE")
+    region, iam = "eu-central-1", "iam"
+    route = f'profile = {{ dialect = "aws-v4", region = "{region}", service = "{iam}" }}'
+    service, kept = start(STORES["file"], kind, first, route)
+    service.call(20)
+    between, last = first.day_keys(region, iam)
+    assert lasting(service, first.secrets() | between) == []
+    states = lasting(service, first.states() | last)
+    assert outside_of_its_place(states, kind) == []
+    # where the memory can be read, the key of the day is seen where it is kept
+    assert kind == "memfd_secret" or any("after step 4" in line for line in states), states
+
+    kept.publish(second.document())
+    service.child.send_signal(signal.SIGHUP)
+    service.wait_for(rf'"message":"a changed key is in use".*"key_id":"{second.id}"')
+    service.call(20)
+    # the keys of the day end with the key that they came from
+    assert lasting(service, first.secrets() | first.states() | between | last) == []
+    between, last = second.day_keys(region, iam)
+    assert lasting(service, second.secrets() | between) == []
+    assert outside_of_its_place(lasting(service, second.states() | last), kind) == []
+
+
+def test_a_route_of_alibaba_rpc_leaves_no_trace_of_the_secret(start):
+    key = Key("AKIAIOSFODNN7EXAMPLE")
+    service, _ = start(STORES["file"], "locked", key, 'profile.dialect = "alibaba-rpc"')
+    service.call(20)
+    # `&` behind the secret, and anything before it, are traces of the secret as well
+    assert lasting(service, key.secrets()) == []
+    assert outside_of_its_place(lasting(service, key.states()), "locked") == []
 
 
 def test_a_key_in_a_token_is_not_even_for_a_moment_in_the_process_that_faces_the_network(start):
