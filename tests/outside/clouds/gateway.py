@@ -7,10 +7,11 @@ from clients.conftest import Proxy
 
 
 @contextlib.contextmanager
-def gateway(start_countersign, tmp_path_factory, key, routes, environment=None):
-    """A proxy that any local program may call, with this `[key.main]` for all of these routes."""
+def gateway(start_countersign, tmp_path_factory, key, routes, environment=None, callers="any_local = true"):
+    """A proxy with this `[key.main]` for all of these routes, which any local program may call unless `callers` says
+    otherwise."""
     configuration = tmp_path_factory.mktemp("gateway") / "countersign.toml"
-    listener = '[listener.local]\naddress = "127.0.0.1:0"\nany_local = true\n'
+    listener = f'[listener.local]\naddress = "127.0.0.1:0"\n{callers}\n'
     configuration.write_text(f'{listener}[log]\nformat = "json"\nlevel = "debug"\n{key}{routes}')
     proxy = Proxy(start_countersign("run", "--config", configuration, environment=environment))
     yield proxy

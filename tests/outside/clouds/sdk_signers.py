@@ -80,13 +80,20 @@ def aws_v2(arrived, secret):
 
 def aws_v4(arrived, secret):
     """botocore's `SigV4Auth`, for the scope that the request names."""
+    signer, request, _, text = v4_texts(arrived, secret)
+    return signer.signature(text, request)
+
+
+def v4_texts(arrived, secret):
+    """botocore's signer and request, with the canonical request and the string to sign that it makes of them."""
     scope = arrived.fields["authorization"].partition("Credential=")[2].partition(",")[0].split("/")
     key_id, region, service = scope[0], scope[2], scope[3]
     signer = SigV4Auth(Credentials(key_id, secret), service, region)
     fields = {name: value for name, value in arrived.fields.items() if name in V4_FIELDS}
     request = AWSRequest(method="POST", url=arrived.url, headers=fields, data=arrived.body)
     request.context["timestamp"] = arrived.fields["x-amz-date"]
-    return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+    canonical = signer.canonical_request(request)
+    return signer, request, canonical, signer.string_to_sign(request, canonical)
 
 
 def v4_signature(arrived):
@@ -104,9 +111,12 @@ def cloudstack(arrived, secret):
 
 def alibaba_rpc(arrived, secret):
     """aliyun-python-sdk-core. It sorts names by code points, others by UTF-16 units: names are ASCII."""
-    composer = vars(rpc_signature_composer)
-    text = composer["__compose_string_to_sign"]("POST", arrived.unsigned("Signature"))
-    return composer["__get_signature"](text, secret)
+    return vars(rpc_signature_composer)["__get_signature"](alibaba_text(arrived), secret)
+
+
+def alibaba_text(arrived):
+    """The string to sign that the SDK makes."""
+    return vars(rpc_signature_composer)["__compose_string_to_sign"]("POST", arrived.unsigned("Signature"))
 
 
 def qingcloud(arrived, secret):

@@ -61,11 +61,11 @@ def moto(tmp_path_factory):
         child.wait(STOP_TIMEOUT)
 
 
-def routes(url):
+def routes(url, chosen_by='path = "/{0}"'):
     return "".join(f"""\
 [route.{service}]
 endpoint = "{url}"
-path = "/{service}"
+{chosen_by.format(service)}
 profile = {{ dialect = "aws-v4", region = "{REGION}", service = "{service}" }}
 """ for service in SERVICES)
 
@@ -79,10 +79,45 @@ def countersign(moto, start_countersign, seal, tmp_path_factory):
     assert not [line for line in proxy.process.log if secret in line or "Signature=" in line]
 
 
+def issue(countersign_bin, directory):
+    """The variables that `clients issue` prints for the client, and the tables that know it by its key."""
+    identity, sealed = directory / "identity", directory / "agent-1.age"
+    for command in (["keys", "new-identity", "--out", identity],
+                    ["clients", "issue", "--client", "agent", "--identity", identity, "--out", sealed]):
+        done = subprocess.run(
+            [countersign_bin, *command], capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    variables = dict(line.split("=", 1) for line in done.stdout.splitlines() if line.startswith("AWS_"))
+    allowed = ", ".join(f'"{service}:*"' for service in SERVICES)
+    client = f'[client.agent]\nissued_keys = ["agent-1"]\nallow = [{allowed}]\ndeny = ["iam:CreateRole"]\n'
+    return variables, f'{client}[key.agent-1]\nfile = "{sealed}"\nidentity_file = "{identity}"\n'
+
+
 @pytest.fixture(scope="module")
-def service(countersign):
-    """A stock client of a service: it signs as always, with keys that open nothing."""
-    return lambda name: client(name, f"{countersign.url}/{name}", **PLACEHOLDER)
+def agent(moto, countersign_bin, start_countersign, seal, tmp_path_factory):
+    """A stock client of a service that has an endpoint URL, a region and an issued key in its environment, and no other
+    setting. All services are at one URL."""
+    url, key_id, secret = moto
+    variables, tables = issue(countersign_bin, tmp_path_factory.mktemp("issued"))
+    every = routes(url, f'scope = "{{0}}/{REGION}"') + tables
+    key, callers = seal(key_id=key_id, secret=secret), 'authenticate = ["issued-key"]'
+    with gateway(start_countersign, tmp_path_factory, key, every, callers=callers) as proxy, \
+            pytest.MonkeyPatch.context() as environment:
+        for name, value in variables.items() | {("AWS_ENDPOINT_URL", proxy.url), ("AWS_DEFAULT_REGION", REGION)}:
+            environment.setenv(name, value)
+        yield lambda name: boto3.session.Session().client(name)
+    secrets = [secret, variables["AWS_SECRET_ACCESS_KEY"]]
+    assert not [line for line in proxy.process.log if any(word in line for word in secrets)]
+
+
+@pytest.fixture(scope="module", params=["any local program", "issued key"])
+def service(request):
+    """A stock client of a service. Without an issued key it signs with keys that open nothing, which are dropped."""
+    if request.param == "issued key":
+        return request.getfixturevalue("agent")
+    proxy = request.getfixturevalue("countersign")
+    return lambda name: client(name, f"{proxy.url}/{name}", **PLACEHOLDER)
 
 
 def test_iam_creates_reads_and_deletes_a_user(service):
@@ -139,6 +174,13 @@ def test_cloudformation_creates_reads_and_deletes_a_stack(service):
     cloudformation.delete_stack(StackName="alerts")
     with pytest.raises(ClientError, match="does not exist"):
         cloudformation.describe_stacks(StackName="alerts")
+
+
+def test_an_issued_key_may_call_what_its_client_may_and_is_worth_nothing_elsewhere(agent, moto):
+    with pytest.raises(ClientError, match="AccessDenied"):
+        agent("iam").create_role(RoleName="admin", AssumeRolePolicyDocument="{}")
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        boto3.session.Session().client("sts", endpoint_url=moto[0]).get_caller_identity()
 
 
 @pytest.mark.parametrize(("name", "call", "code"), [

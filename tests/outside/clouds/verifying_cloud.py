@@ -25,7 +25,7 @@ MINUTE = datetime.timedelta(minutes=1)
 @dataclasses.dataclass(frozen=True)
 class Cloud:
     """A dialect as its endpoint has it. `refuses` makes the answer to a request whose "key", "time", "signature" or
-    "nonce" is not accepted, of the request's parameters."""
+    "nonce" is not accepted."""
 
     path: str
     signer: typing.Callable
@@ -59,25 +59,27 @@ class Cloud:
         return abs(now - moment) <= self.window
 
 
-def aws_refuses(refusal, parameters):
-    """The query services; a time is told by the message."""
+def aws_refuses(refusal, arrived):
+    """The query services: a time is told by the message, and what should have been signed is repeated."""
+    _, _, canonical, text = sdk_signers.v4_texts(arrived, "unused")
     code, message = {
         "key": ("InvalidClientTokenId", "The security token included in the request is invalid."),
         "signature": ("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you "
                       "provided. Check your AWS Secret Access Key and signing method. Consult the service "
-                      "documentation for details."),
+                      "documentation for details.\n\nThe Canonical String for this request should have been\n"
+                      f"'{canonical}'\n\nThe String-to-Sign should have been\n'{text}'"),
         "time": ("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z "
                  "(20260101T001500Z - 5 min.)"),
     }[refusal]
     return query_error(code, message)
 
 
-def aws_v2_refuses(refusal, parameters):
+def aws_v2_refuses(refusal, arrived):
     code = {"key": "InvalidClientTokenId", "signature": "SignatureDoesNotMatch", "time": "RequestExpired"}[refusal]
     return query_error(code, "refused")
 
 
-def heat_refuses(refusal, parameters):
+def heat_refuses(refusal, arrived):
     """It does not say which of the three it is; tests/clouds has heat itself."""
     return query_error("AccessDenied", "User is not authorized to perform action")
 
@@ -87,21 +89,21 @@ def query_error(code, message):
     return Answer(f"<ErrorResponse><Error>{error}</Error></ErrorResponse>".encode(), 403)
 
 
-def ec2_refuses(refusal, parameters):
+def ec2_refuses(refusal, arrived):
     code = {"key": "AuthFailure", "signature": "AuthFailure", "time": "RequestExpired", "nonce": "AuthFailure"}[refusal]
     body = f"<Response><Errors><Error><Code>{code}</Code><Message>refused</Message></Error></Errors></Response>"
     return Answer(body.encode(), 400 if refusal == "time" else 401)
 
 
-def nifcloud_refuses(refusal, parameters):
+def nifcloud_refuses(refusal, arrived):
     code = {"key": "AuthFailure", "signature": "SignatureDoesNotMatch", "time": "RequestExpired"}[refusal]
     body = f"<Response><Errors><Error><Code>{code}</Code><Message>refused</Message></Error></Errors></Response>"
     return Answer(body.encode(), 403)
 
 
-def cloudstack_refuses(refusal, parameters):
+def cloudstack_refuses(refusal, arrived):
     """It does not say which of the three it is."""
-    text = "unable to verify user credentials and/or request signature"
+    parameters, text = arrived.parameters, "unable to verify user credentials and/or request signature"
     name = parameters["command"].lower() + "response"
     if parameters.get("response") == "json":
         document = {name: {"uuidList": [], "errorcode": 401, "errortext": text}}
@@ -111,28 +113,29 @@ def cloudstack_refuses(refusal, parameters):
     return Answer(body.encode(), 401)
 
 
-def alibaba_refuses(refusal, parameters):
+def alibaba_refuses(refusal, arrived):
     status, code, message = {
         "key": (404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."),
-        "signature": (400, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation."),
+        "signature": (400, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation. server "
+                      f"string to sign is:{sdk_signers.alibaba_text(arrived)}"),
         "time": (400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."),
         "nonce": (400, "SignatureNonceUsed", "Specified signature nonce was used already."),
     }[refusal]
     fields = {"RequestId": "4C467B38-3910-447D-87BC-AC049166F216", "HostId": "ecs.aliyuncs.com", "Code": code,
               "Message": message}
-    if parameters.get("Format") == "JSON":
+    if arrived.parameters.get("Format") == "JSON":
         return Answer(json.dumps(fields).encode(), status, JSON)
     inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     return Answer(f"<?xml version='1.0' encoding='UTF-8'?><Error>{inner}</Error>".encode(), status)
 
 
-def qingcloud_refuses(refusal, parameters):
+def qingcloud_refuses(refusal, arrived):
     code, message = (1300, "RequestHasExpired, request has expired") if refusal == "time" else \
                     (1200, "AuthFailure, signature not matched")
     return Answer(json.dumps({"message": message, "ret_code": code}).encode(), 200, JSON)
 
 
-def tencent_refuses(refusal, parameters):
+def tencent_refuses(refusal, arrived):
     code = {"key": "SecretIdNotFound", "signature": "SignatureFailure", "time": "SignatureExpire"}[refusal]
     error = {"Code": f"AuthFailure.{code}", "Message": "refused"}
     document = {"Response": {"Error": error, "RequestId": "3c140219-cfe9-470e-b241-907877d6fb03"}}
@@ -213,7 +216,7 @@ class VerifyingCloud:
         refusal = self._refusal(arrived, parameters)
         if refusal:
             self.refusals.append(refusal)
-            return cloud.refuses(refusal, parameters)
+            return cloud.refuses(refusal, arrived)
         ours = {cloud.key_id, cloud.signature, cloud.time, cloud.nonce, *cloud.constants}
         self.accepted.append({name: value for name, value in parameters.items() if name not in ours})
         return Answer(b'{"RequestId":"1","ret_code":0}', 200, JSON)
