@@ -100,6 +100,17 @@ def test_an_old_time_is_refused_once_and_the_call_is_signed_again_with_heats(dia
 
 
 @DIALECTS
+def test_a_time_ahead_is_accepted(dialect, heat, proxy, tmp_path):
+    """Keystone refuses only what is old."""
+    environment = WrongClock(tmp_path, 20 * HOUR).environment
+    route = proxy(heat.url, route=ROUTES[dialect] + '\nclock = "host"', listener=ADMIN + UNCONFINED,
+                  environment=environment)
+    status, body, record = call(route, LIST)
+    assert (status, record.get("attempts", 1)) == (200, 1), body
+    assert refusals(route) == ([], {})
+
+
+@DIALECTS
 def test_an_action_that_heats_policy_refuses_is_no_refused_signature(dialect, heat, proxy):
     route = proxy(heat.url, route=ROUTES[dialect], listener=ADMIN)
     status, body, record = call(route, {**LIST, "Action": "DescribeStacks"})
