@@ -126,7 +126,8 @@ def test_own_errors_are_parsed_by_the_clouds_own_sdks(cloud, proxy):
     code, message = call(gateway)
     assert code == too_many
     assert "parameters" in message
-    # the SDK has not asked twice
+    # the SDK has not asked twice; a process that has ended has written all of its log
+    assert gateway.process.stop() == 0
     refusals = [json.loads(line) for line in gateway.process.log if '"code":"InvalidQueryParameter"' in line]
     assert len(refusals) == 1
 
