@@ -1,5 +1,5 @@
-"""The how-to pages of clouds: their code is run as it stands there, but for ports, against endpoints that verify with each
-cloud's own SDK, and their rules decide as the pages say."""
+"""The how-to pages of clouds: their code is run as it stands there, but for ports, against endpoints that verify with
+each cloud's own SDK, and their rules and errors are as the pages say."""
 
 import contextlib
 import dataclasses
@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import documents
 import pytest
@@ -26,8 +28,8 @@ STACKS = {"Action": "ListStacks", "Version": "2010-05-15"}
 USER = {"Action": "GetUser", "Version": "2010-05-08"}
 
 # what each route's endpoint answers, to whatever it is asked; each has a name that the code prints
-EC2 = ('<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet><item><instancesSet>'
-       "<item><instanceId>i-0123456789abcdef0</instanceId></item></instancesSet></item></reservationSet>"
+EC2 = ('<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet><item>'
+       "<instancesSet><item><instanceId>i-0123456789abcdef0</instanceId></item></instancesSet></item></reservationSet>"
        "</DescribeInstancesResponse>")
 CLOUDFORMATION = ('<ListStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><ListStacksResult>'
                   "<StackSummaries><member><StackName>web-stack</StackName></member></StackSummaries>"
@@ -258,6 +260,28 @@ def test_the_sandbox_of_a_cloud_accepts_the_command_of_its_page(
     # the first command of the block
     command = re.match(r"(?:.*\\\n)*.*\n", code(page, "bash", words))[0]
     assert echoed in served.run(command, "bash", "-eu")
+
+
+@pytest.mark.parametrize(("page", "route", "path", "form"), [
+    ("aws-v4", "ec2", "/ec2", "Action=TerminateInstances&Version=2016-11-15"),
+    ("openstack", "stacks", "/stacks", "Action=DeleteStack&Version=2010-05-15"),
+    ("cloudstack", "cloudstack", "/cloudstack", "command=deleteZone&response=json"),
+    ("nifcloud", "computing", "/api/", "Action=TerminateInstances&Version=3.0"),
+    ("alibaba", "ecs", "/", "Action=DeleteInstance&Version=2014-05-26&Format=JSON"),
+])
+def test_a_client_that_may_not_call_gets_the_document_on_the_page(page, route, path, form, serve):
+    served = serve(page, {route: lambda path: f"http://127.0.0.1:1{path}"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{served.port}{path}", form.encode(), timeout=TIMEOUT)
+    (shown,) = [text for language in ("json", "xml") for text in blocks(page, language)]
+    document = refused.value.read().decode()
+    # every request has an id of its own
+    document, shown = (re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text) for text in (document, shown))
+    assert refused.value.code == 403
+    if shown.startswith("{"):
+        assert json.loads(document) == json.loads(shown)
+    else:
+        assert document == re.sub(r"\n\s*", "", shown)
 
 
 # for each page a call that its rules allow, and one that differs in what the rule asks for
