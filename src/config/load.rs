@@ -18,7 +18,7 @@ use crate::config::tables::{self, client, key, listener, process, route};
 use crate::config::tree::key_path::KeyPath;
 use crate::config::tree::variables::{is_ours, pick};
 use crate::config::tree::{FileText, Tree};
-use crate::config::{asked_parameters, cross_checks};
+use crate::config::{cross_checks, dialect_checks};
 use crate::guarded_file::{WritableFiles, open_trusted_under};
 
 /// Longest configuration file, in bytes. A longer file is something else (a log, `/dev/zero`).
@@ -246,7 +246,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     let complete = (listeners.len(), clients.len(), routes.len(), keys.len()) == counts;
     let all_clients = (clients.len() == counts.1).then_some(clients.as_slice());
     cross_checks::check(report, &listeners, all_clients, &routes, &keys, admin.as_ref().and_then(Option::as_ref));
-    asked_parameters::check(report, &clients, &routes);
+    dialect_checks::check(report, &clients, &routes);
     if let Some(process) = &process {
         cross_checks::bodies(report, &routes, process);
     }

@@ -3,10 +3,11 @@
 //! [`load()`] parses the file and lays the variables over it (`tree`). Then one function per table (`tables`) reads
 //! it through a cursor (`reading`) that notes which keys were asked for and collects every fault in a report, so that
 //! an operator sees all of them at once, each with its place. `grammar` holds what single values look like,
-//! `cross_checks` and `asked_parameters` the rules that concern more than one table. serde is not used: it stops at the first fault.
+//! `cross_checks` and `dialect_checks` the rules that concern more than one table. serde is not used: it stops at the
+//! first fault.
 
-mod asked_parameters;
 mod cross_checks;
+mod dialect_checks;
 pub mod error;
 mod grammar;
 mod load;

@@ -76,8 +76,8 @@ rows! {
         "Call the endpoint itself. countersign passes on only what its key signs.")
         .keeping_the_connection();
     MISSING_ACTION = refused(400, "MissingAction", info("form.action");
-        "The form has no Action.";
-        "Send the parameter `Action`.")
+        "The form has no Action: none in the parameter that the route's dialect has for it.";
+        "Send the parameter `Action`, or `command` to CloudStack, or `action` to QingCloud.")
         .keeping_the_connection();
     INVALID_ACTION = refused(400, "InvalidAction", info("form.action");
         "The Action is not the name of an operation.";

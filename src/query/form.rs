@@ -216,6 +216,68 @@ mod tests {
         assert!(parse_as(&Vocabulary::AWS, Reader::Policy, "Action=login").is_ok());
     }
 
+    const VOCABULARIES: [&Vocabulary; 8] = [
+        &Vocabulary::AWS,
+        &Vocabulary::EUCALYPTUS,
+        &Vocabulary::NIFCLOUD,
+        &Vocabulary::CLOUDSTACK,
+        &Vocabulary::ALIBABA,
+        &Vocabulary::QINGCLOUD,
+        &Vocabulary::TENCENT,
+        &Vocabulary::VOLCENGINE,
+    ];
+
+    /// A form of names that mean something to one of the dialects or are like one that does, and of ordinary ones.
+    fn form_of_names() -> impl Strategy<Value = (&'static Vocabulary, String)> {
+        let vocabulary = prop::sample::select(&VOCABULARIES);
+        vocabulary.prop_flat_map(|vocabulary| {
+            let reserved = VOCABULARIES.iter().flat_map(|vocabulary| vocabulary.reserved.iter().map(|(name, _)| *name));
+            let ordinary =
+                ["id", "ID", "a_b", "a-b", "ab", "Zone", "details[0].key", "X-Amz-Date", "%C3%BC", "", "a%26b"];
+            let names: Vec<_> = reserved.chain(ordinary).collect();
+            let spelled = (prop::sample::select(names), 0..6_u8).prop_map(|(name, how)| match how {
+                0 => name.to_lowercase(),
+                1 => name.to_uppercase(),
+                _ => name.to_owned(),
+            });
+            let value = prop::sample::select(vec!["listZones", "login", "LogOut", "Describe", "a%09b", "1", ""]);
+            let pair = (spelled, value.clone()).prop_map(|(name, value)| format!("{name}={value}"));
+            (Just(vocabulary), value, prop::collection::vec(pair, 0..4)).prop_map(|(vocabulary, value, pairs)| {
+                let operation = format!("{}={value}", vocabulary.operation);
+                (vocabulary, [vec![operation], pairs].concat().join("&"))
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(4000)))]
+
+        #[test]
+        fn an_accepted_form_has_one_reading_in_its_dialect_and_nothing_that_is_reserved_there(
+            (vocabulary, body) in form_of_names(), reader in prop::sample::select(vec![Reader::Policy, Reader::KeyHolder]),
+        ) {
+            let Ok(form) = parse_as(vocabulary, reader, &body) else { return Ok(()) };
+            prop_assert_eq!(form.parameters().get(vocabulary.operation), Some(form.action().as_str()));
+            prop_assert!(!vocabulary.leaves_unsigned(form.action()), "{}", body);
+            let names: Vec<String> = form.parameters().iter().map(|(name, _)| name.to_owned()).collect();
+            if reader == Reader::Policy || vocabulary.unique == Uniqueness::AnyCase {
+                let as_the_server_reads: std::collections::BTreeSet<_> =
+                    names.iter().map(|name| name.to_lowercase()).collect();
+                prop_assert_eq!(as_the_server_reads.len(), names.len(), "{}", body);
+            }
+            for name in &names {
+                let is = |reserved: &str| name.eq_ignore_ascii_case(reserved);
+                let reserved = vocabulary.reserved.iter().find(|(reserved, _)| is(reserved));
+                prop_assert!(reserved.is_none() || vocabulary.says_what_is_called(name), "{} in {}", name, body);
+                prop_assert!(vocabulary.admits(name), "{} in {}", name, body);
+                let begins = vocabulary.reserved_beginning.is_some_and(|with| {
+                    name.to_lowercase().starts_with(&with.to_lowercase())
+                });
+                prop_assert!(!begins, "{} in {}", name, body);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn every_accepted_form_reparses_to_itself(body in prop::collection::vec(

@@ -116,7 +116,7 @@ fn condition(mut table: Table<'_>) -> Option<Condition> {
 }
 
 /// The name of a parameter that may be asked about. Which names a dialect reserves is asked when all routes are known
-/// (`asked_parameters`).
+/// (`dialect_checks`).
 fn parameter(given: &Given<'_>) -> Result<String, String> {
     let name = text(given)?;
     let is_printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));

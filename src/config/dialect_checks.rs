@@ -1,34 +1,59 @@
-//! Parameters that conditions of rules ask about, compared with the dialects of the routes that the rules are for: no
-//! call there has one that the dialect drops, refuses or cannot have.
+//! What clients' rules speak of, compared with the dialects of the routes that they are for: no call there has a
+//! parameter that the dialect drops, refuses or cannot have, and some operations are never passed on.
 
-use crate::authorize::Rule;
+use crate::authorize::{ActionPattern, Effect, RouteActionPattern, Rule};
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
 use crate::config::settings::{Client, Route};
 use crate::config::tree::key_path::KeyPath;
-use crate::query::Vocabulary;
 use crate::query::reserved::{Reservation, reservation};
+use crate::query::{Action, Vocabulary};
 
-/// Reports each condition once, for the first route on which it could never decide.
+/// Reports each condition that could never decide, and each operation that is allowed in vain: once, for the first route.
 pub(crate) fn check(report: &Report<'_>, clients: &[Client], routes: &[Route]) {
     for client in clients {
+        let path = KeyPath::of(["client", client.name.as_str()]);
+        allowed_in_vain(report, &path.join("allow"), &client.allow, routes);
         for rule in &client.rules {
-            let path = KeyPath::of(["client", client.name.as_str(), "rule"]).item(rule.id.number.saturating_sub(1));
-            for (nth, condition) in rule.conditions.iter().enumerate() {
-                let fault = |route: &Route| {
-                    let why = fault(&condition.parameter, route.profile.signing.dialect().vocabulary())?;
-                    Some(format!("{why} (route `{}`, {})", route.name, route.profile.signing.dialect().as_str()))
-                };
-                if let Some(message) = routes.iter().filter(|route| is_for(rule, route)).find_map(fault) {
-                    report.value(&path.join("when").item(nth).join("parameter"), message);
-                }
+            let path = path.join("rule").item(rule.id.number.saturating_sub(1));
+            if rule.effect == Effect::Allow {
+                allowed_in_vain(report, &path.join("actions"), &rule.patterns, routes);
             }
+            conditions(report, &path.join("when"), rule, routes);
         }
     }
 }
 
-fn is_for(rule: &Rule, route: &Route) -> bool {
-    rule.patterns.iter().any(|pattern| pattern.route.matches(route.name.as_str()))
+fn conditions(report: &Report<'_>, path: &KeyPath, rule: &Rule, routes: &[Route]) {
+    let is_for = |route: &&Route| rule.patterns.iter().any(|pattern| pattern.route.matches(route.name.as_str()));
+    for (nth, condition) in rule.conditions.iter().enumerate() {
+        let fault = |route: &Route| Some(on_route(&fault(&condition.parameter, names(route))?, route));
+        if let Some(message) = routes.iter().filter(is_for).find_map(fault) {
+            report.value(&path.item(nth).join("parameter"), message);
+        }
+    }
+}
+
+/// Reports operations that are named, and passed on by none of the routes.
+fn allowed_in_vain(report: &Report<'_>, path: &KeyPath, patterns: &[RouteActionPattern], routes: &[Route]) {
+    for (nth, RouteActionPattern { route: pattern, action }) in patterns.iter().enumerate() {
+        let ActionPattern::Exact(name) = action else { continue };
+        let Some(operation) = Action::parse(name) else { continue };
+        let mut concerned = routes.iter().filter(|route| pattern.matches(route.name.as_str())).peekable();
+        let Some(first) = concerned.peek().copied() else { continue };
+        if concerned.all(|route| names(route).leaves_unsigned(&operation)) {
+            let why = format!("endpoints answer {operation} without a look at the signature: it is never passed on");
+            report.value(&path.item(nth), on_route(&why, first));
+        }
+    }
+}
+
+fn names(route: &Route) -> &'static Vocabulary {
+    route.profile.signing.dialect().vocabulary()
+}
+
+fn on_route(why: &str, route: &Route) -> String {
+    format!("{why} (route `{}`, {})", route.name, route.profile.signing.dialect().as_str())
 }
 
 /// Why no call whose dialect has this vocabulary can be judged by a parameter of this name.
@@ -111,6 +136,21 @@ mod tests {
             ("\"ten:*\"", "SecurityToken"),
         ] {
             settings(&clouds(&rule(actions, parameter)));
+        }
+    }
+
+    #[test]
+    fn an_operation_that_is_never_passed_on_is_not_allowed_by_name() {
+        let allow = |pattern: &str| clouds(&format!("uid = 1\nallow = [\"stack:list*\", \"{pattern}\"]\n"));
+        let told = "endpoints answer login without a look at the signature: it is never passed on (route `stack`, \
+                    cloudstack)";
+        assert_eq!(faults(&allow("stack:login")), [format!("f:12:25: client.a.allow[2]: {told}")]);
+        let rule = "uid = 1\n[[client.a.rule]]\neffect = \"allow\"\nactions = [\"stack:LOGIN\"]\n";
+        let found = faults(&clouds(rule));
+        assert!(found.len() == 1 && found[0].contains(" client.a.rule[1].actions[1]: "), "{found:?}");
+        settings(&clouds(&rule.replace("allow", "deny")));
+        for passed_on in ["stack:log*", "*:login", "ie:login", "stack:listUsers"] {
+            settings(&allow(passed_on));
         }
     }
 
