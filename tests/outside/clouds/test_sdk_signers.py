@@ -1,4 +1,4 @@
-"""`countersign sign` against the signers of the clouds' own SDKs: 200 pseudo-random forms for each dialect."""
+"""`countersign sign` and `verify` against the signers of the clouds' own SDKs: pseudo-random forms of each dialect."""
 
 import contextlib
 import re
@@ -141,6 +141,34 @@ def test_the_sdk_of_the_cloud_finds_another_signature_for_another_key(dialect, c
     form = urllib.parse.urlencode(row["always"])
     arrived = sign(countersign_bin, dialect, row["endpoints"][0], form, arguments=row.get("arguments", ()))
     assert signature_in(arrived, row) != signers[dialect](arrived, SECRET + "a")
+
+
+def signed_by_the_sdk(row, signer, pairs, endpoint):
+    """A form as the SDK would send it."""
+    parameters = {**dict(pairs), **row["adds"]}
+    unsigned = Arrived(endpoint, {}, urllib.parse.urlencode(parameters).encode())
+    return urllib.parse.urlencode({**parameters, row["signature"]: signer(unsigned, SECRET)})
+
+
+def verify(program, dialect, endpoint, form, secret=SECRET):
+    command = [program, "verify", "--dialect", dialect.partition(",")[0], "--endpoint", endpoint, "--at", TIME]
+    return subprocess.run(
+        command, input=form.encode(), env={"AWS_SECRET_ACCESS_KEY": secret}, capture_output=True, timeout=TIMEOUT,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("dialect", [dialect for dialect, row in EVERY.items() if row["signature"]])
+def test_20_forms_that_the_sdk_signs_are_verified(dialect, countersign_bin, signers):
+    """Those with their signature in the form; for aws-v4, what a stock SDK sends is in clients/test_issued_keys.py."""
+    row, endpoint = EVERY[dialect], EVERY[dialect]["endpoints"][0]
+    names = row.get("names", random_forms.NAMES)
+    for pairs in random_forms.forms(20, row["always"], names, row.get("without", "")):
+        form = signed_by_the_sdk(row, signers[dialect], pairs, endpoint)
+        done = verify(countersign_bin, dialect, endpoint, form)
+        assert done.returncode == 0, (pairs, done.stdout, done.stderr)
+    other = verify(countersign_bin, dialect, endpoint, form, "of-another-key")
+    assert other.returncode == 1 and b"verifies: " not in other.stdout
 
 
 def test_every_dialect_of_a_route_has_its_sdk(countersign_bin):
