@@ -15,7 +15,11 @@ use super::signing_key::{Mac, SigningKey};
 /// AWS's own ids are 16 to 128 characters of `A-Z a-z 0-9 _` (IAM reference), but other clouds let people choose them
 /// freely.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessKeyId(String);
+pub struct AccessKeyId {
+    text: String,
+    /// Found out once, and not for each request.
+    is_alphanumeric: bool,
+}
 
 impl AccessKeyId {
     /// Longest id, in bytes.
@@ -25,19 +29,28 @@ impl AccessKeyId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let printable = !text.chars().any(char::is_control);
-        (printable && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
+        (printable && !text.is_empty() && text.len() <= Self::MAX_LENGTH).then(|| Self {
+            text: text.to_owned(),
+            is_alphanumeric: text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        })
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether it has only ASCII letters and digits, as nearly all ids do, so that no encoding changes it.
+    #[must_use]
+    pub const fn is_alphanumeric(&self) -> bool {
+        self.is_alphanumeric
     }
 }
 
 impl fmt::Display for AccessKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

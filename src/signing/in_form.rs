@@ -30,21 +30,21 @@ pub(super) fn prepare<S>(
     }
     let mut query = QueryWriter::new(buffer, form.canonical());
     for Parameter { name, written, value } in dialect.parameters {
-        match (value, token) {
-            (Value::KeyId, _) => percent::encode_into(id, query.add(name, written)),
-            (Value::Token, Some(token)) => percent::encode_into(token, query.add(name, written)),
-            (Value::Token, None) => {}
-            (Value::Method, _) => write(profile.signature_method.as_str(), query.add(name, written)),
-            (Value::Time, _) => stamp.time.encode_as(time, stamp.lifetime, query.add(name, written)),
-            (Value::Nonce(_), _) => {
-                percent::encode_into(stamp.nonce.as_deref().unwrap_or_default(), query.add(name, written));
-            }
+        if *value == Value::Token && token.is_none() {
+            continue;
+        }
+        // the one call, so that it is part of this loop
+        let out = query.add(name, written);
+        match value {
+            Value::KeyId if key.id().is_alphanumeric() => write(id, out),
+            Value::KeyId => percent::encode_into(id, out),
+            Value::Token => percent::encode_into(token.unwrap_or_default(), out),
+            Value::Method => write(profile.signature_method.as_str(), out),
+            Value::Time => stamp.time.encode_as(time, stamp.lifetime, out),
+            Value::Nonce(_) => percent::encode_into(stamp.nonce.as_deref().unwrap_or_default(), out),
             // it is in what is written
-            (Value::Constant, _) => {
-                query.add(name, written);
-            }
-            (Value::ByToken { without, .. }, None) => write(without, query.add(name, written)),
-            (Value::ByToken { with, .. }, Some(_)) => write(with, query.add(name, written)),
+            Value::Constant => {}
+            Value::ByToken { without, with } => write(if token.is_some() { with } else { without }, out),
         }
     }
     let (buffer, body_at) = query.finish();
@@ -122,13 +122,30 @@ fn room_for(target: &SigningTarget, lengths: [usize; 3]) -> Vec<u8> {
 /// Begins a string to sign.
 fn write_prefix(prefix: Prefix, target: &SigningTarget, out: &mut Vec<u8>) {
     let SigningTarget { host, path } = target;
-    let mut write = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    let mut write = |part: &str| out.extend_from_slice(part.as_bytes());
     match prefix {
         // the line feed behind the path takes the place of the first `&`
-        Prefix::HostAndPathLines => write(&["POST\n", host, "\n", path]),
-        Prefix::PathLine => write(&["POST\n", path]),
-        Prefix::Joined => write(&["POST", without_port(host).unwrap_or(host), path, "?"]),
-        Prefix::Encoded => write(&["POST&", &percent::encode(path), "&"]),
+        Prefix::HostAndPathLines => {
+            write("POST\n");
+            write(host);
+            write("\n");
+            write(path);
+        }
+        Prefix::PathLine => {
+            write("POST\n");
+            write(path);
+        }
+        Prefix::Joined => {
+            write("POST");
+            write(without_port(host).unwrap_or(host));
+            write(path);
+            write("?");
+        }
+        Prefix::Encoded => {
+            write("POST&");
+            write(&percent::encode(path));
+            write("&");
+        }
         Prefix::Nothing => {}
     }
 }

@@ -72,13 +72,11 @@ fn write_form(dialect: &InHead, parameters: &Parameters<'_>) -> (Vec<u8>, Vec<u8
     let mut body = Vec::with_capacity(parameters.text_length().saturating_mul(3) / 2);
     let mut query = Vec::new();
     for parameter in parameters.canonical() {
-        let moved = if dialect.moves(parameter.name()) { dialect.moved } else { Moved::Nothing };
-        let out = match moved {
-            Moved::Nothing => &mut body,
-            Moved::ToQuery => &mut query,
+        let out = match dialect.moved {
+            Moved::ToQuery if InHead::moves(parameter.name()) => &mut query,
             // it becomes a field, if it can be one
-            Moved::ToFields if parameters.get(parameter.name()).is_some_and(is_field_value) => continue,
-            Moved::ToFields => &mut body,
+            Moved::ToFields if moves_to_field(parameter.name(), parameters) => continue,
+            Moved::Nothing | Moved::ToQuery | Moved::ToFields => &mut body,
         };
         if !out.is_empty() {
             out.push(b'&');
@@ -86,6 +84,10 @@ fn write_form(dialect: &InHead, parameters: &Parameters<'_>) -> (Vec<u8>, Vec<u8
         parameter.write(out);
     }
     (body, query)
+}
+
+fn moves_to_field(name: &str, parameters: &Parameters<'_>) -> bool {
+    InHead::moves(name) && parameters.get(name).is_some_and(is_field_value)
 }
 
 /// Whether a client's text may stand in the head: a line break in it would begin another field. A text that may not

@@ -78,8 +78,8 @@ impl RequestTimestamp {
     pub(super) fn encode_as(&self, format: TimeFormat, lifetime: Duration, out: &mut Vec<u8>) {
         match format {
             TimeFormat::Milliseconds => self.encode_into(out),
-            TimeFormat::Seconds => encode_seconds(self.instant, b"Z", out),
-            TimeFormat::ExpiryWithOffset => encode_seconds(self.expiry(lifetime), b"%2B0000", out),
+            TimeFormat::Seconds => encode_seconds(&self.utc(), b"Z", out),
+            TimeFormat::ExpiryWithOffset => encode_seconds(&utc_or_zero(self.expiry(lifetime)), b"%2B0000", out),
             TimeFormat::Unix | TimeFormat::Basic => self.append_as(format, lifetime, out),
         }
     }
@@ -89,7 +89,7 @@ impl RequestTimestamp {
         match format {
             TimeFormat::Milliseconds => out.extend_from_slice(self.as_str().as_bytes()),
             TimeFormat::Seconds => {
-                out.extend_from_slice(first_seconds(&utc_or_zero(self.instant)));
+                out.extend_from_slice(first_seconds(&self.utc()));
                 out.push(b'Z');
             }
             TimeFormat::ExpiryWithOffset => {
@@ -101,13 +101,21 @@ impl RequestTimestamp {
         }
     }
 
+    /// The time in UTC, with milliseconds, however it was given.
+    fn utc(&self) -> [u8; 24] {
+        match &self.text {
+            Text::Ours(text) => *text,
+            Text::Given(_) => utc_or_zero(self.instant),
+        }
+    }
+
     fn expiry(&self, lifetime: Duration) -> Timestamp {
         self.instant.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
     }
 
     /// The time as `20110620T223059Z`; its first eight bytes are the day.
     pub(super) fn basic(&self) -> [u8; 16] {
-        let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, t, h1, h2, _, n1, n2, _, s1, s2, ..] = utc_or_zero(self.instant);
+        let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, t, h1, h2, _, n1, n2, _, s1, s2, ..] = self.utc();
         [y1, y2, y3, y4, m1, m2, d1, d2, t, h1, h2, n1, n2, s1, s2, b'Z']
     }
 
@@ -163,8 +171,7 @@ fn first_seconds(utc: &[u8; 24]) -> &[u8] {
 }
 
 /// Appends a time up to the second, percent-encoded, and then its zone.
-fn encode_seconds(time: Timestamp, zone: &[u8], out: &mut Vec<u8>) {
-    let utc = utc_or_zero(time);
+fn encode_seconds(utc: &[u8; 24], zone: &[u8], out: &mut Vec<u8>) {
     if let Some((date_and_hour, [b':', ten, one, b':', high, low, ..])) = utc.split_first_chunk::<13>() {
         out.extend_from_slice(date_and_hour);
         out.extend_from_slice(&[b'%', b'3', b'A', *ten, *one, b'%', b'3', b'A', *high, *low]);

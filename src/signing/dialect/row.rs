@@ -189,11 +189,8 @@ pub(in crate::signing) enum Moved {
 }
 
 impl InHead {
-    /// Whether a parameter of this name leaves the form.
-    pub(in crate::signing) const fn moves(&self, name: &str) -> bool {
-        match self.moved {
-            Moved::Nothing => false,
-            Moved::ToFields | Moved::ToQuery => matches!(name.as_bytes(), b"Action" | b"Version"),
-        }
+    /// Whether a parameter of this name leaves the form, where some do.
+    pub(in crate::signing) const fn moves(name: &str) -> bool {
+        matches!(name.as_bytes(), b"Action" | b"Version")
     }
 }
