@@ -5,7 +5,7 @@ use super::action::Action;
 use super::form_error::{FormError, ShownName};
 use super::limits::FormLimits;
 use super::parameters::Parameters;
-use super::reserved::{Reservation, reservation};
+use super::reserved::{Reservation, is_plainly_free, reservation};
 use super::vocabulary::{Uniqueness, Vocabulary};
 
 /// For whom a form is read.
@@ -50,23 +50,12 @@ impl<'a> QueryForm<'a> {
             Reader::Policy => Parameters::parse(body, limits)?,
             Reader::KeyHolder => Parameters::parse_any_names(body, limits)?,
         };
-        let mut refused = None;
-        parameters.retain(|name| match reservation(name, vocabulary) {
-            Reservation::Free => {
-                if vocabulary.restricts_names() && refused.is_none() {
-                    refused = vocabulary.fault_in(name);
-                }
-                true
-            }
-            Reservation::Authentication => false,
-            Reservation::Disguised(reserved) => {
-                if refused.is_none() {
-                    let name = ShownName::of(&String::from_utf8_lossy(name));
-                    refused = Some(FormError::Disguised { name, reserved });
-                }
-                false
-            }
-        });
+        // most forms are unsigned, as they should be
+        let is_free =
+            |name: &[u8]| is_plainly_free(name, vocabulary) || reservation(name, vocabulary) == Reservation::Free;
+        let is_to_be_passed_on_whole = !vocabulary.restricts_names() && parameters.names().all(is_free);
+        let mut refused =
+            if is_to_be_passed_on_whole { None } else { drop_authentication(&mut parameters, vocabulary) };
         let is_read_in_any_case = match reader {
             // its names differ in more than their case
             Reader::Policy => false,
@@ -100,6 +89,29 @@ impl<'a> QueryForm<'a> {
     pub const fn parameters(&self) -> &Parameters<'a> {
         &self.parameters
     }
+}
+
+/// Drops the parameters of authentication. Returns what is wrong with the first name of another kind.
+#[inline(never)] // rare
+fn drop_authentication(parameters: &mut Parameters<'_>, vocabulary: &'static Vocabulary) -> Option<FormError> {
+    let mut refused = None;
+    parameters.retain(|name| match reservation(name, vocabulary) {
+        Reservation::Free => {
+            if vocabulary.restricts_names() && refused.is_none() {
+                refused = vocabulary.fault_in(name);
+            }
+            true
+        }
+        Reservation::Authentication => false,
+        Reservation::Disguised(reserved) => {
+            if refused.is_none() {
+                let name = ShownName::of(&String::from_utf8_lossy(name));
+                refused = Some(FormError::Disguised { name, reserved });
+            }
+            false
+        }
+    });
+    refused
 }
 
 #[cfg(test)]

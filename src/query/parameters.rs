@@ -197,6 +197,12 @@ impl<'a> Parameters<'a> {
         self.text.as_bytes().len()
     }
 
+    /// The names, in canonical order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let text = self.text.as_bytes();
+        self.sorted.iter().map(|span| span.name_bytes(text))
+    }
+
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
         self.sorted.retain(|span| keep(span.name_bytes(self.text.as_bytes())));
         self.decoded.take(); // indexes of parameters have changed

@@ -15,11 +15,23 @@ pub(crate) enum Reservation {
     Disguised(&'static str),
 }
 
+/// Whether it takes no closer look at a name to see that it is an ordinary one.
+#[inline]
+pub(crate) fn is_plainly_free(name: &[u8], vocabulary: &'static Vocabulary) -> bool {
+    let letter = name.first().map(u8::to_ascii_lowercase).filter(u8::is_ascii_lowercase);
+    let is_initial = |letter| letter == vocabulary.beginning_initial || vocabulary.has_initial(letter);
+    letter.is_some_and(|letter| !is_initial(letter))
+}
+
 /// Classifies a decoded parameter name.
 #[must_use]
 pub(crate) fn reservation(name: &[u8], vocabulary: &'static Vocabulary) -> Reservation {
     let folded = Folded::of(name);
-    let first = folded.first().unwrap_or_default();
+    let first = match name.first() {
+        // nearly always
+        Some(letter) if letter.is_ascii_alphabetic() => letter.to_ascii_lowercase(),
+        Some(_) | None => folded.first().unwrap_or_default(),
+    };
     if first == vocabulary.beginning_initial
         && let Some(beginning) = vocabulary.reserved_beginning
         && folded.starts_with(Folded::of(beginning.as_bytes()))

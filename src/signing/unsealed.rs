@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 
 use crate::credentials::{KeyUse, Mac};
@@ -109,10 +109,10 @@ impl Unsealed {
 
 fn write_base64(mac: &Mac, out: &mut Vec<u8>) {
     let mut base64 = [0; BASE64];
-    let length = STANDARD.encode_slice(mac.as_bytes(), &mut base64).unwrap_or_default();
+    let length = STANDARD_NO_PAD.encode_slice(mac.as_bytes(), &mut base64).unwrap_or_default();
     let mut rest = base64.get(..length).unwrap_or_default();
-    // these are the characters of base64 that need an escape
-    while let Some(at) = memchr::memchr3(b'+', b'/', b'=', rest)
+    // these are the characters of base64 that need an escape, but for the padding
+    while let Some(at) = memchr::memchr2(b'+', b'/', rest)
         && let Some((literals, [byte, behind @ ..])) = rest.split_at_checked(at)
     {
         out.extend_from_slice(literals);
@@ -120,6 +120,8 @@ fn write_base64(mac: &Mac, out: &mut Vec<u8>) {
         rest = behind;
     }
     out.extend_from_slice(rest);
+    // 20 bytes and 32 bytes are padded by one character alike
+    out.extend_from_slice(&percent::escape(b'='));
 }
 
 /// Writes lower-case hexadecimal digits, as many as there is room for.
@@ -196,6 +198,7 @@ impl SignedHead {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     use proptest::prelude::*;
 

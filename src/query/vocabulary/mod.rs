@@ -144,6 +144,12 @@ impl Vocabulary {
         self.reserved.get(usize::from(from)..usize::from(to)).unwrap_or_default()
     }
 
+    /// Whether reserved names begin with this letter, which is a lower-case one.
+    #[inline]
+    pub(super) fn has_initial(&self, letter: u8) -> bool {
+        self.by_initial.get(usize::from(letter.wrapping_sub(b'a'))).is_some_and(|(_, to)| *to != 0)
+    }
+
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
     #[allow(clippy::cast_possible_truncation)] // there are not so many names
     const fn with_initials(mut self) -> Self {

@@ -49,9 +49,7 @@ pub fn signed_or_refused(case: &Case, form: &[u8]) {
     let expected = expected.unwrap_or_else(|reason| panic!("{:?} is to be refused: {reason}", case.dialect));
     assert_eq!(sent.authorized, expected, "what the policy sees");
     assert_eq!(Some(&sent.action), value_of(&expected, cloud.operation));
-    if case.reader == Reader::Policy {
-        each_name_is_one_to_the_server(cloud, &expected);
-    }
+    each_name_is_one_to_the_server(cloud, &expected);
     let reading = cloud.read(&sent.request, &case.secret);
     assert_eq!(reading.parameters, expected, "what the server carries out");
     assert_eq!(reading.own, own(cloud, case, &sent), "nothing of it is a client's to choose");

@@ -84,7 +84,12 @@ const NIFCLOUD: Cloud = Cloud {
     ..AWS
 };
 
-const EUCALYPTUS: Cloud = Cloud { dialect: Dialect::Eucalyptus, ..AWS };
+const EUCALYPTUS: Cloud = Cloud {
+    dialect: Dialect::Eucalyptus,
+    // the server leaves a parameter with an empty name out
+    names: |name| !name.is_empty(),
+    ..AWS
+};
 
 const CLOUDSTACK: Cloud = Cloud {
     dialect: Dialect::CloudStack,
@@ -127,7 +132,8 @@ const ALIBABA_RPC: Cloud = Cloud {
     ],
     beginning: None,
     refused: &[],
-    names: ANY,
+    // its SDKs sort others in two ways
+    names: str::is_ascii,
     compares: Compares::Exactly,
     clock: Clock::Seconds,
     place: Place::Form(InForm {
@@ -183,7 +189,7 @@ const TENCENT_V1: Cloud = Cloud {
     dropped: &["Nonce", "SecretId", "Signature", "SignatureMethod", "Timestamp", "Token"],
     beginning: None,
     refused: &[],
-    names: |name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'),
+    names: |name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'),
     compares: Compares::Exactly,
     clock: Clock::Unix,
     place: Place::Form(InForm {
