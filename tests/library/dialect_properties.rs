@@ -125,7 +125,7 @@ fn case(dialect: Dialect) -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(400)))]
 
     #[test]
     fn a_server_reads_what_was_authorized_and_all_that_counts_is_signed(
