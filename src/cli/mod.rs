@@ -28,7 +28,7 @@ use crate::credentials::aws;
 use crate::credentials::plugin;
 use exit::Failure;
 
-/// Signing HTTP reverse proxy for the AWS Query protocol: services send unsigned forms, countersign holds the keys.
+/// Signing HTTP reverse proxy for clouds that take forms: services send unsigned forms, countersign holds the keys.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, about, max_term_width = 100)]
 pub struct Cli {
