@@ -392,15 +392,24 @@ const UNUSABLE: &str = "there is no usable key: requests are answered with 503";
 
 #[test]
 fn a_refusal_with_status_200_proves_no_key() {
-    let refusal = "{\"Response\":{\"Error\":{\"Code\":\"AuthFailure.SecretIdNotFound\"}}}";
-    let endpoint = Endpoint::saying(&dated("200 OK", refusal, SignedDuration::ZERO), After::KeepOpen);
-    let route = format!("{}\nprobe = \"Action=DescribeThings\"", profile("tencent-v1"));
-    let proxy = Setup::to(&endpoint).route(&route).start();
-    let line = proxy.log.json("error", |line| line["message"] == UNUSABLE);
-    assert!(line["error"].as_str().unwrap().ends_with("was answered with 200 AuthFailure.SecretIdNotFound"), "{line}");
-    proxy.admin("/readyz").expect(503);
-    let document = json_of(&proxy.post("Action=DescribeThings").expect(200));
-    assert_eq!(document["Response"]["Error"]["Code"], json!("ServiceUnavailable"));
+    for (dialect, refusal, code) in [
+        ("qingcloud", "{\"message\":\"AuthFailure\",\"ret_code\":1200}", "1200"),
+        (
+            "tencent-v1",
+            "{\"Response\":{\"Error\":{\"Code\":\"AuthFailure.SecretIdNotFound\"}}}",
+            "AuthFailure.SecretIdNotFound",
+        ),
+    ] {
+        let endpoint = Endpoint::saying(&dated("200 OK", refusal, SignedDuration::ZERO), After::KeepOpen);
+        let form = format!("{}=DescribeThings", operation(dialect));
+        let route = format!("{}\nprobe = \"{form}\"", profile(dialect));
+        let proxy = Setup::to(&endpoint).route(&route).start();
+        let line = proxy.log.json("error", |line| line["message"] == UNUSABLE);
+        assert!(line["error"].as_str().unwrap().ends_with(&format!("was answered with 200 {code}")), "{line}");
+        proxy.admin("/readyz").expect(503);
+        let document = json_of(&proxy.post(&form).expect(200)).to_string();
+        assert!(document.contains("ServiceUnavailable"), "{document}");
+    }
 }
 
 /// As long as those of AWS, with every character that has more than one spelling.
