@@ -18,7 +18,8 @@
 //! head     = http1, read by downstream::server     every head to the letter of RFC 9112, or refused
 //! route    = routes.select(target)                 which endpoint: by listener, Host, path; there is no default
 //!            head::admit(head, route, names)       Host, Origin, method, place of the form, no loop, media type
-//! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory
+//! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; who signs with an
+//!                                                  issued key is known before, and verified after the body is read
 //!            charge(connection), client.take()     the client's share of connections, then its rate
 //! bytes    = body::read(body, limits).await        size limit, deadline, minimum rate, the client's share of memory;
 //!                                                  or the query string, where the route takes forms there

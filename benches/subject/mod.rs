@@ -158,5 +158,6 @@ fn rule(number: usize, parameter: &str) -> Rule {
         effect: Effect::Allow,
         patterns: actions.iter().map(pattern).collect(),
         conditions: vec![Condition { parameter: parameter.to_owned(), test: Test::Prefix("20".to_owned()) }],
+        only: None,
     }
 }

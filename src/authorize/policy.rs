@@ -150,7 +150,7 @@ mod tests {
             route: RoutePattern::Named("ie".to_owned()),
             action: ActionPattern::parse(action).unwrap(),
         }];
-        Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions }
+        Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions, only: None }
     }
 
     /// May read everything, and create jobs that are only validated; may never ask for a label.

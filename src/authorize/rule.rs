@@ -42,6 +42,9 @@ pub struct Rule {
     pub patterns: Vec<RouteActionPattern>,
     /// The conditions, all of which must hold. Without a condition, always.
     pub conditions: Vec<Condition>,
+    /// The parameters that a call may have beside those of the conditions, the operation and `Version`; `None`: any. A
+    /// list such as `InstanceId.N` is bounded by this alone, because its members may have any number.
+    pub only: Option<Vec<String>>,
 }
 
 /// The position of a rule in its client's table, as audit and messages show it: `allow[2]`, `rule[1]`.
@@ -135,7 +138,19 @@ impl Rule {
     }
 
     fn holds(&self, form: &QueryForm<'_>) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(form.parameters()))
+        self.conditions.iter().all(|condition| condition.holds(form.parameters())) && self.has_no_other(form)
+    }
+
+    /// Whether the form has no other parameters than the rule names.
+    fn has_no_other(&self, form: &QueryForm<'_>) -> bool {
+        /// The operation, by its names in all dialects, and the version of the interface.
+        const OF_EVERY_CALL: [&str; 5] = ["Action", "action", "command", "Version", "version"];
+        let Some(only) = &self.only else { return true };
+        let asked = || self.conditions.iter().map(|condition| &condition.parameter);
+        form.parameters().canonical().all(|parameter| {
+            let name = parameter.name();
+            OF_EVERY_CALL.contains(&name) || only.iter().chain(asked()).any(|known| known == name)
+        })
     }
 
     /// The first parameter that could be taken for one that a condition names and is not spelled like it. Only rules
@@ -157,6 +172,11 @@ impl fmt::Display for Rule {
         }
         for (nth, condition) in self.conditions.iter().enumerate() {
             write!(f, " {} {condition}", if nth == 0 { "when" } else { "and" })?;
+        }
+        match self.only.as_deref() {
+            None => {}
+            Some([]) => f.write_str(", with no other parameter")?,
+            Some(names) => write!(f, ", with no other parameter than {}", names.join(", "))?,
         }
         Ok(())
     }
@@ -234,6 +254,7 @@ mod tests {
                 effect,
                 patterns,
                 conditions,
+                only: None,
             },
         )
     }
@@ -296,6 +317,30 @@ mod tests {
 
     fn allows(rules: &[Rule], route: &str, form: &QueryForm<'_>) -> bool {
         matches!(judge(rules, route, form), Verdict::Allow(_))
+    }
+
+    #[test]
+    fn a_rule_that_names_all_parameters_applies_to_no_call_with_another() {
+        let rule = Rule {
+            id: RuleId { list: RuleList::Rule, number: 1 },
+            effect: Effect::Allow,
+            patterns: vec![RouteActionPattern {
+                route: RoutePattern::Any,
+                action: ActionPattern::parse("StopInstances").unwrap(),
+            }],
+            conditions: vec![Condition { parameter: "InstanceId.1".to_owned(), test: Test::Equals("i-1".to_owned()) }],
+            only: Some(vec!["DryRun".to_owned()]),
+        };
+        let applies = |more: &str| {
+            let body = format!("Action=StopInstances&Version=2016-11-15&InstanceId.1=i-1{more}");
+            rule.applies("ec2", &QueryForm::parse(body.as_bytes(), FormLimits::DEFAULT).unwrap())
+        };
+        assert!(applies("") && applies("&DryRun=true"));
+        for other in ["&InstanceId.2=i-2", "&InstanceId.7=i-2", "&InstanceId=i-2", "&Force=true", "&dryrun=true", "&=x"]
+        {
+            assert!(!applies(other), "{other}");
+        }
+        assert!(rule.to_string().ends_with("when InstanceId.1 equals \"i-1\", with no other parameter than DryRun"));
     }
 
     proptest! {

@@ -31,6 +31,7 @@ mod expiry;
 mod faults;
 mod forwarded;
 mod guarded_files;
+mod issued_keys;
 mod key_stores;
 mod keys;
 mod limits;

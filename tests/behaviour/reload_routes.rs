@@ -16,6 +16,7 @@ use crate::harness::{
     After, Answer, CREATE, Draft, Ending, Endpoint, FORM, ID, OTHER_ID, OTHER_SECRET, Proxy, SECRET, Setup, Vault,
     endpoint, eventually,
 };
+use crate::issued_keys::{AGENT, signed, with_agent};
 use crate::outages::refusing;
 use crate::untrusted::{Authority, VALID, secure};
 
@@ -133,6 +134,7 @@ const SETTINGS: &[(&str, fn())] = &[
     ("clock", new_clock),
     ("hosts", new_hosts),
     ("path", new_path),
+    ("scope", new_scope),
     ("accept", new_accept),
     ("forward_headers", new_forward_headers),
     ("safe_to_repeat", new_safe_to_repeat),
@@ -375,6 +377,16 @@ fn new_path() {
     let proxy = reloaded(&before, &after);
     proxy.assert_own(&proxy.post(FORM), 404, "ProxyRouteNotFound", "no");
     proxy.call(&Draft::form(FORM).path("/ie")).expect(200);
+}
+
+fn new_scope() {
+    let endpoint = Endpoint::obliging();
+    let setup = with_agent(Setup::to(&endpoint), "");
+    let (before, after) = changed(setup, "scope = \"iam/us-east-1\"", "scope = \"ec2/eu-central-1\"");
+    let proxy = reloaded(&before, &after);
+    let call = |scope: &str| proxy.call(&signed(proxy.address, AGENT, scope, FORM));
+    proxy.assert_own(&call("iam/us-east-1"), 404, "ProxyRouteNotFound", "no");
+    call("ec2/eu-central-1").expect(200);
 }
 
 fn new_accept() {

@@ -331,7 +331,7 @@ fn the_examples_in_the_reference_are_keys() {
         };
         // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call;
         // a mode and group are for Unix sockets, the files of a proxy for one that `egress` names, a certificate belongs to
-        // its key, and a region to a dialect that signs for one
+        // its key, a region to a dialect that signs for one, and a scope to clients that sign
         let of_others = [
             "identity_credential",
             "authenticate",
@@ -342,6 +342,7 @@ fn the_examples_in_the_reference_are_keys() {
             "client_certificate",
             "client_key",
             "region",
+            "scope",
         ];
         let alone = of_others.iter().any(|key| line.starts_with(key));
         assert!(faults.is_empty() || alone, "{line}: {faults}");
@@ -359,11 +360,13 @@ fn reference_with_clients() -> String {
         .replace("# e.g. group = \"countersign\"", "")
         .replace(
             "# e.g. authenticate = [\"unix-peer\", \"token\"]",
-            "authenticate = [\"mtls\", \"token\", \"service-account\"]",
+            "authenticate = [\"mtls\", \"token\", \"service-account\", \"issued-key\"]",
         )
         .replace("# e.g. jwks_file", "#jwks_file") // `jwks_url` stands below it: one of the two
         .replace("# e.g. ", "");
-    format!("{before}# ---- The endpoints{after}")
+    // the route signs with another key than the client
+    let issued = "[key.reporting-2026]\nkind = \"file\"\nfile = \"/etc/countersign/reporting.json\"\n";
+    format!("{before}# ---- The endpoints{after}\n{issued}")
 }
 
 #[test]

@@ -34,5 +34,6 @@ fn listed(list: RuleList, effect: Effect, patterns: &[RouteActionPattern]) -> im
         effect,
         patterns: vec![pattern.clone()],
         conditions: Vec::new(),
+        only: None,
     })
 }

@@ -77,10 +77,22 @@ fn rule(id: RuleId, mut table: Table<'_>, routes: &[Name]) -> Option<Rule> {
     let when = table.tables("when", "when = [{ parameter = \"ValidateOnly\", equals = \"true\" }]");
     let count = when.len();
     let conditions: Vec<Condition> = when.into_iter().filter_map(condition).collect();
+    let only = table.list("only", Vec::new(), |text| parameter(&Given::Text(text)));
+    let escapes = table.has("only") && effect == Some(Effect::Deny);
+    if escapes {
+        table.fault("only", "a call would escape the denial by one more parameter: `only` is for \"allow\"");
+    }
+    let only = if table.has("only") { only.map(Some) } else { Some(None) };
     table.finish();
     // a rule that lost one of its conditions would apply to more calls
-    (conditions.len() == count).then_some(())?;
-    Some(Rule { id, effect: effect?, patterns: patterns.filter(|patterns| !patterns.is_empty())?, conditions })
+    (conditions.len() == count && !escapes).then_some(())?;
+    Some(Rule {
+        id,
+        effect: effect?,
+        patterns: patterns.filter(|patterns| !patterns.is_empty())?,
+        conditions,
+        only: only?,
+    })
 }
 
 fn condition(mut table: Table<'_>) -> Option<Condition> {
@@ -136,6 +148,19 @@ mod tests {
 
     fn rule_with(lines: &str) -> String {
         format!("uid = 1\n[[client.a.rule]]\neffect = \"deny\"\nactions = [\"ie:CreateJob\"]\n{lines}")
+    }
+
+    #[test]
+    fn a_rule_that_allows_may_name_all_parameters_of_a_call_and_one_that_denies_may_not() {
+        let allows = |lines: &str| rule_with(lines).replace("\"deny\"", "\"allow\"");
+        let only = |lines: &str| client(&allows(lines)).rules.remove(0).only;
+        assert_eq!(only(""), None);
+        assert_eq!(only("only = []"), Some(Vec::new()));
+        assert_eq!(
+            only("only = [\"InstanceId.1\", \"DryRun\"]"),
+            Some(vec!["InstanceId.1".to_owned(), "DryRun".to_owned()])
+        );
+        assert!(client_fault(&rule_with("only = [\"P\"]")).contains("would escape the denial"));
     }
 
     fn test_of(when: &str) -> Test {

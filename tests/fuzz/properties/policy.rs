@@ -49,7 +49,7 @@ fn parse(line: &str, number: usize) -> Option<Rule> {
     let route = if route == "*" { RoutePattern::Any } else { RoutePattern::Named(route.to_owned()) };
     let conditions = words.map(condition).collect::<Option<_>>()?;
     let patterns = vec![RouteActionPattern { route, action: ActionPattern::parse(action)? }];
-    Some(Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions })
+    Some(Rule { id: RuleId { list: RuleList::Rule, number }, effect, patterns, conditions, only: None })
 }
 
 fn condition(word: &str) -> Option<Condition> {

@@ -9,10 +9,13 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
+import pathlib
 import re
 import subprocess
 import urllib.parse
 
+import boto2
 import boto3
 import pytest
 from botocore.auth import SigV4Auth
@@ -25,6 +28,7 @@ from verifying_upstream import Answer
 
 FORM = "Action=ListUsers&Version=2010-05-08&PathPrefix=%2Fa%20b%2F"
 FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
+TOP = pathlib.Path(__file__).resolve().parents[3]
 MINUTES = datetime.timedelta(minutes=1)
 EMPTY = Answer(b"<Response><ListUsersResult/></Response>")
 
@@ -413,3 +417,55 @@ def test_issuing_prints_the_key_once_and_seals_it(countersign_bin, issued):
         capture_output=True, text=True, check=False,
     )
     assert again.returncode != 0 and "exists" in again.stderr and again.stdout == ""
+
+
+# --- other SDKs
+
+NODE_MODULES = pathlib.Path(os.environ.get("COUNTERSIGN_NODE_MODULES", TOP / "target/npm/node_modules"))
+SCRIPT = """
+import { CloudFormationClient, ListStacksCommand } from "@aws-sdk/client-cloudformation";
+import { EC2Client, DescribeRegionsCommand } from "@aws-sdk/client-ec2";
+const settings = { maxAttempts: 1 };
+await new EC2Client(settings).send(new DescribeRegionsCommand({ RegionNames: ["a b", "é*~+"] }));
+await new CloudFormationClient(settings).send(new ListStacksCommand({ NextToken: "a=b&c" }));
+console.log("done");
+"""
+
+
+def in_full(received):
+    """A result without content, as the SDK for JavaScript reads it."""
+    action = received.parameters["Action"]
+    return Answer(f"<{action}Response><{action}Result></{action}Result></{action}Response>".encode())
+
+
+def test_the_sdk_for_javascript_needs_only_its_environment(guarded, upstream, issued, tmp_path):
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    (tmp_path / "calls.mjs").write_text(SCRIPT)
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": guarded.url,
+        "AWS_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": issued[0].id,
+        "AWS_SECRET_ACCESS_KEY": issued[0].secret,
+    }
+    before = len(upstream.received)
+    with upstream.answering(in_full):
+        done = subprocess.run(
+            ["node", "calls.mjs"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    first, second = (received.parameters for received in upstream.received[before:])
+    assert (first["Action"], first["RegionName.1"], first["RegionName.2"]) == ("DescribeRegions", "a b", "é*~+")
+    assert (second["Action"], second["NextToken"]) == ("ListStacks", "a=b&c")
+
+
+@pytest.mark.parametrize(("service", "call"), [
+    (boto2.SDBConnection, "get_all_domains"),
+    (boto2.CloudFormationConnection, "list_stacks"),
+])
+def test_boto_2_signs_its_gets_and_posts(guarded, upstream, issued, service, call):
+    connection = boto2.connect(service, guarded.host, guarded.port, (issued[0].id, issued[0].secret))
+    before = len(upstream.received)
+    with upstream.answering(answer("<Response/>")):
+        getattr(connection, call)()
+    [received] = upstream.received[before:]
+    assert received.parameters["AWSAccessKeyId"] == KEY_ID

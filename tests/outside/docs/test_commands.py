@@ -42,6 +42,7 @@ NOT_RUN = {
     "kubectl ": "there is no cluster here; deploy/test_kubernetes.py checks the manifests and runs the container",
     "openssl req -x509 ": "clients/test_endpoint_certificates.py makes this certificate for a host of its own",
     "python3 tests/outside/docs/": "the tests beside this one compare the pages with what these programs write",
+    "pip install 'moto": "clouds/test_sandboxed_agents.py starts moto on a port of its own",
     "target/venv/bin/pytest ": "is how this test is run",
     "tests/clouds/run": "installs 400 MB; clouds/test_verifying_clouds.py has the same calls and no OpenStack",
     "tests/fuzz/run": "takes minutes; the seeds are replayed by `cargo test`",
@@ -57,6 +58,9 @@ RUN = {
     "docs/guide/first-sidecar.md": ["countersign keys new-identity ", "countersign check ", "countersign run "],
     "docs/guide/install.md": ["countersign demo --once"],
     "docs/guide/keys.md": ["countersign keys test "],
+    "docs/how-to/sandboxed-agents.md": [  # by clouds/test_sandboxed_agents.py
+        "countersign keys new-identity ", "countersign policy suggest ", "countersign policy explain ",
+    ],
     "docs/how-to/issued-keys.md": ["countersign clients issue "],
     "docs/how-to/kubernetes.md": ["countersign keys new-identity "],
     "docs/how-to/rotate-a-key.md": ["countersign keys seal "],
