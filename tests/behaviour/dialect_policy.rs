@@ -151,15 +151,16 @@ fn the_clients_own_authentication_is_dropped_in_the_spellings_of_the_dialect() {
 
 #[test]
 fn names_that_a_dialect_does_not_have_are_refused_there() {
-    for (dialect, good, bad) in [
-        ("eucalyptus", "Action=DescribeInstances&A=1", "Action=DescribeInstances&=1"),
-        ("tencent-v1", "Action=DescribeInstances&Filters.0.Name=1", "Action=DescribeInstances&Filters_0=1"),
-        ("alibaba-rpc", "Action=DescribeInstances&Tag.1.Key=1", "Action=DescribeInstances&%C3%9C=1"),
-        ("qingcloud", "action=DescribeInstances&vxnets.1=1", "action=DescribeInstances&%0a=1"),
+    // Tencent and QingCloud refuse with status 200
+    for (dialect, good, bad, status) in [
+        ("eucalyptus", "Action=DescribeInstances&A=1", "Action=DescribeInstances&=1", 400),
+        ("tencent-v1", "Action=DescribeInstances&Filters.0.Name=1", "Action=DescribeInstances&Filters_0=1", 200),
+        ("alibaba-rpc", "Action=DescribeInstances&Tag.1.Key=1", "Action=DescribeInstances&%C3%9C=1", 400),
+        ("qingcloud", "action=DescribeInstances&vxnets.1=1", "action=DescribeInstances&%0a=1", 200),
     ] {
         let stack = Stack::of(&format!("profile.dialect = \"{dialect}\"\n"));
         stack.call("root", good).expect(200);
-        stack.refused("root", bad, 400, "form.name");
+        stack.refused("root", bad, status, "form.name");
     }
 }
 
@@ -217,18 +218,21 @@ fn what_is_safe_to_repeat_is_a_matter_of_the_dialect() {
     ] {
         let endpoint = Endpoint::saying(b"", After::Close);
         let proxy = Setup::to(&endpoint).route(&format!("profile.dialect = \"{dialect}\"\n")).start();
-        for (operations, status) in [(safe, 502), (other, 409)] {
+        for (operations, times) in [(safe, 2), (other, 1)] {
             for operation in operations {
+                let before = endpoint.requests().len();
                 let answer = proxy.post(&format!("{name}={operation}"));
-                assert_eq!(answer.status, status, "{dialect} {operation}: {}", answer.text());
+                assert_eq!(endpoint.requests().len() - before, times, "{dialect} {operation}: {}", answer.text());
             }
         }
     }
     let endpoint = Endpoint::saying(b"", After::Close);
     let own = format!("{CLOUDSTACK}safe_to_repeat = [\"getUploadParamsForVolume\"]\n");
     let proxy = Setup::to(&endpoint).route(&own).start();
-    assert_eq!(proxy.post("command=getUploadParamsForVolume").status, 502, "whoever names it means it");
-    assert_eq!(proxy.post("command=listZones").status, 409);
+    proxy.post("command=getUploadParamsForVolume");
+    assert_eq!(endpoint.requests().len(), 2, "whoever names it means it");
+    proxy.post("command=listZones");
+    assert_eq!(endpoint.requests().len(), 3);
 }
 
 #[test]
