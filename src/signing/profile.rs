@@ -170,7 +170,8 @@ impl Profile {
         MacKey { form, method: self.signature_method }
     }
 
-    /// What the MAC of a request of this time is computed with. The day of a derived key is that of the time which is sent.
+    /// What the MAC of a request of this time is computed with. The day of a derived key is that of the time which is
+    /// sent.
     #[must_use]
     pub fn key_use(&self, time: &RequestTimestamp) -> KeyUse {
         match (self.scope(time), self.mac_key().form) {

@@ -142,7 +142,11 @@ fn a_bare_secret_is_sealed_and_inspected() {
     assert_eq!(place.names(), ["id", "key.age"]);
     assert_eq!(
         place.keys(&["inspect", "key.age", "--identity", "id"], "").succeeded(),
-        format!("file           key.age\naccess key id  {ID}\nsession token  no\nexpiration     never expires\n")
+        format!(
+            "file           key.age\naccess key id  {ID}\nsession token  no\nexpiration     never expires\n\
+             signs for      aws-v2, aws-v4, openstack, nifcloud, eucalyptus, cloudstack, alibaba-rpc, qingcloud, \
+             tencent-v1\n"
+        )
     );
 }
 
@@ -154,7 +158,13 @@ fn temporary_credentials_are_sealed_from_two_lines() {
     let input = format!("{SECRET}\n{TOKEN}\n");
     place.keys(&with("2011-06-20T22:30:59Z"), &input).succeeded();
     let shown = place.keys(&["inspect", "key.age", "-i", "id"], "").succeeded();
-    assert!(shown.contains("session token  yes\nexpiration     expired 2011-06-20T22:30:59Z\n"), "{shown}");
+    assert!(
+        shown.contains(
+            "session token  yes\nexpiration     expired 2011-06-20T22:30:59Z\n\
+             signs for      aws-v2, aws-v4, eucalyptus, alibaba-rpc, qingcloud, tencent-v1\n"
+        ),
+        "{shown}"
+    );
     fs::remove_file(place.path("key.age")).unwrap();
     place.keys(&with("tomorrow"), &input).failed(65, "--expires is not a time like");
     place.keys(&with("2999-01-01T00:00:00Z"), SECRET).failed(65, "no second line, for the session token");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
+use super::dialects::dialects;
 use super::expiry::expiry;
 use super::identity_option::IdentityOption;
 use super::opening::open;
@@ -28,10 +29,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let key = open(&arguments.file, &identity)?;
     let token = if key.session_token.is_some() { "yes" } else { "no" };
     let text = format!(
-        "file           {}\naccess key id  {}\nsession token  {token}\nexpiration     {}\n",
+        "file           {}\naccess key id  {}\nsession token  {token}\nexpiration     {}\n\
+         signs for      {}\n",
         arguments.file.display(),
         key.access_key_id,
         expiry(key.expiration, clock::now()),
+        // whoever has the secret computes every signature
+        dialects(key.session_token.as_ref(), |_| true),
     );
     print(text.as_bytes())
 }

@@ -3,6 +3,7 @@
 //! A secret is read from a prompt or standard input, never from an argument, which every process on the machine can
 //! read.
 
+mod dialects;
 mod expiry;
 pub(super) mod failures;
 pub(super) mod identity_option;
@@ -45,7 +46,7 @@ enum Command {
     Test(test::Arguments),
     /// Put an access key into a PKCS#11 token, which signs with it and never reveals it
     #[cfg(feature = "pkcs11")]
-    ImportPkcs11(import_pkcs11::Arguments),
+    ImportPkcs11(Box<import_pkcs11::Arguments>),
 }
 
 /// Runs the command.

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::dialects::dialects;
 use super::expiry::expiry;
 use crate::app::build::key_stores::key_store;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print;
 use crate::config::settings::{Key, Name, Settings};
-use crate::credentials::{ActiveKey, SignatureMethod, misfits};
+use crate::credentials::{SignatureMethod, misfits};
 use crate::signing::{Dialect, Profile, RequestTimestamp};
 use crate::{clock, confine};
 
@@ -76,7 +77,9 @@ fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
         let dialect = profile.dialect().as_str();
         print(format!("  signed with {method} in {} ({dialect})\n", milliseconds(asked)).as_bytes())?;
     }
-    print(format!("  signs for {}\n", dialects(&active)).as_bytes())?;
+    let computes =
+        |dialect: Dialect| dialect.mac_keys().into_iter().any(|wanted| active.signing_key().check(wanted).is_ok());
+    print(format!("  signs for {}\n", dialects(active.session_token(), computes)).as_bytes())?;
     if active.is_expired(now) {
         return Err(Failure::new(ExitCode::KeyStoreUnavailable, "the key has expired: requests are answered with 503"));
     }
@@ -96,16 +99,6 @@ fn profiles<'s>(key: &Key, settings: &'s Settings) -> Vec<(Option<&'s Name>, Cow
         profiles.push((None, Cow::Owned(Profile::aws_v2(SignatureMethod::HmacSha256))));
     }
     profiles
-}
-
-/// The dialects of routes that the key can sign for.
-fn dialects(key: &ActiveKey) -> String {
-    let fits = |dialect: &Dialect| {
-        let computes = dialect.mac_keys().into_iter().any(|wanted| key.signing_key().check(wanted).is_ok());
-        computes && (dialect.takes_token() || key.session_token().is_none())
-    };
-    let all = Dialect::ON_ROUTES.into_iter().filter(|(_, dialect)| fits(dialect));
-    all.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(since: Instant) -> String {

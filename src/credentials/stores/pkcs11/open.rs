@@ -83,10 +83,9 @@ fn form(session: &Session, object: ObjectHandle, address: &TokenAddress) -> Resu
     }
     let attributes = session.get_attributes(object, &[AttributeType::Label]);
     let attributes = attributes.map_err(call("the token does not say the label of the key"))?;
-    let label = attributes.into_iter().find_map(|attribute| match attribute {
-        Attribute::Label(label) => Some(label),
-        _ => None,
-    });
+    let label = attributes
+        .into_iter()
+        .find_map(|attribute| if let Attribute::Label(label) = attribute { Some(label) } else { None });
     Ok(KeyForm::of_label(&String::from_utf8_lossy(&label.unwrap_or_default())))
 }
 
