@@ -319,6 +319,18 @@ mod tests {
     }
 
     #[test]
+    fn every_cause_is_in_the_guide_with_what_to_do() {
+        let guide = include_str!("../../../docs/how-to/refused-signature.md");
+        let table = guide.split_once("| cause | what to do |").unwrap().1.split_once("\n\n").unwrap().0;
+        let causes: Vec<&str> = table.lines().filter_map(|row| row.split('|').nth(1)).collect();
+        for cause in RefusalClass::ALL.into_iter().filter(|cause| *cause != RefusalClass::Unknown) {
+            let is_listed = causes.iter().any(|listed| listed.split(',').any(|word| word.trim() == cause.as_str()));
+            assert!(is_listed, "{cause:?} is not in {causes:?}");
+            assert!(!cause.remedy().is_empty());
+        }
+    }
+
+    #[test]
     fn many_names_are_counted_not_listed() {
         let many: String = (0..20).fold(String::new(), |all, n| all + &format!("&N{n}=v"));
         let (_, differences) = classify(&format!("{SIGNED}{many}"), &saying(SIGNED));
