@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::Value;
 
 use crate::harness::{
-    Answer, Client, Draft, ID, OTHER_ID, OTHER_SECRET, Outcome, Proxy, Running, SECRET, Setup, Vault, program,
+    Answer, Client, Draft, ID, OTHER_ID, OTHER_SECRET, Outcome, Proxy, Running, SECRET, Setup, Vault, document, program,
 };
 
 /// A cloud that routes can sign for.
@@ -101,10 +101,14 @@ impl Sandbox {
 
     /// A proxy whose only route signs for it.
     fn proxied(&self, key: (&str, &str)) -> Proxy {
+        self.proxied_with(Vault::with(key.0, key.1))
+    }
+
+    fn proxied_with(&self, vault: Vault) -> Proxy {
         let realm = if self.cloud.realm().is_empty() { "" } else { ", region = \"eu-central-1\", service = \"iam\"" };
         Setup::to_url(&self.url())
             .route(&format!("profile = {{ dialect = \"{}\"{realm} }}", self.cloud.dialect))
-            .vault(Vault::with(key.0, key.1))
+            .vault(vault)
             .start()
     }
 }
@@ -357,12 +361,40 @@ fn a_cloud_whose_clock_is_an_hour_off_is_served_after_one_more_attempt_in_every_
         let sandbox = cloud.start(&["--clock-offset", offset]);
         let proxy = sandbox.proxied(KEY);
         let which = format!("{} {offset}", cloud.dialect);
-        for _ in 0..2 {
-            let answer = proxy.post(&cloud.form());
+        for number in 0..2 {
+            // two equal forms may get equal times while the offset is being learnt, which Eucalyptus refuses
+            let answer = proxy.post(&format!("{}&Number={number}", cloud.form()));
             assert_eq!((answer.status, code(&answer)), (200, None), "{which}: {}", answer.text());
         }
         // keystone accepts times that are ahead of its own
         let attempts = if cloud.dialect == "openstack" && offset == "-3600" { 0.0 } else { 1.0 };
         assert_eq!(proxy.metric("countersign_clock_repeats_total{route=\"importexport\"}"), attempts, "{which}");
+    }
+}
+
+#[test]
+fn temporary_credentials_are_accepted_where_a_dialect_has_them_and_no_echo_tells_the_token() {
+    const TOKEN: &str = "AQoEXAMPLEH4aoAH0gNCAPyJxz4BlCFFxWNE1OPTgk5TthT+/=";
+    let more = format!(",\"SessionToken\":\"{TOKEN}\"");
+    let vault = |secret: &str| {
+        let vault = Vault::with(ID, secret);
+        vault.publish(ID, secret, &more);
+        vault
+    };
+    let known = Vault::empty();
+    let known = known.put("known.json", &document(ID, SECRET, &more));
+    for dialect in ["aws-v2", "aws-v4", "eucalyptus", "alibaba-rpc", "qingcloud", "tencent-v1"] {
+        let sandbox = Cloud::named(dialect).start(&["--credentials", known.to_str().unwrap()]);
+        let form = sandbox.cloud.form();
+        let accepted = sandbox.proxied_with(vault(SECRET)).post(&form).expect(200);
+        assert_eq!(code(&accepted), None, "{dialect}: {}", accepted.text());
+        // without the token, and with another secret, which some clouds answer with what should have been signed
+        let refused = sandbox.proxied(KEY).post(&form);
+        assert!(code(&refused).is_some(), "{dialect}: {}", refused.text());
+        let refused = sandbox.proxied_with(vault(OTHER_SECRET)).post(&form);
+        assert!(code(&refused).is_some(), "{dialect}: {}", refused.text());
+        assert!(!refused.text().contains(&TOKEN[..20]), "{dialect}: {}", refused.text());
+        let is_echo = ["aws-v4", "alibaba-rpc"].contains(&dialect);
+        assert_eq!(refused.text().contains("SESSION_TOKEN_WITHHELD"), is_echo, "{dialect}: {}", refused.text());
     }
 }

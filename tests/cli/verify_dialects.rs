@@ -6,7 +6,7 @@ use countersign::credentials::{KeyUse, SecretAccessKey, SignatureMethod, Signing
 use countersign::query::percent;
 use serde_json::Value;
 
-use crate::harness::{ID, OTHER_SECRET, Outcome, SECRET, program};
+use crate::harness::{ID, OTHER_SECRET, Outcome, SECRET, Setup, program};
 use crate::sign_dialects::VECTORS;
 
 const TIME: &str = "2026-10-03T15:19:30Z";
@@ -166,4 +166,21 @@ fn each_problem_of_a_signature_is_named_with_what_to_do() {
     let without_region = run(&arguments, &[("AWS_SECRET_ACCESS_KEY", SECRET)], &v4);
     without_region.failed(78, "aws-v4 signs for a region and a service");
     verify("cloudstack", "https://cloud.example/", SECRET, "a=%zz").failed(65, "is not percent-encoded UTF-8");
+}
+
+#[test]
+fn sign_signs_for_a_route_as_the_routes_dialect_has_it() {
+    for (dialect, endpoint, form) in [
+        ("aws-v4", "https://iam.amazonaws.com/", "Action=ListUsers&Path=a+b"),
+        ("cloudstack", "https://cloud.example/client/api", "command=listZones"),
+        ("alibaba-rpc", "https://ecs.example/", "Action=DescribeRegions"),
+        ("tencent-v1", "https://cvm.example/", "Action=DescribeInstances"),
+    ] {
+        let realm = if dialect == "aws-v4" { ", region = \"us-east-1\", service = \"iam\"" } else { "" };
+        let setup = Setup::to_url(endpoint).route(&format!("profile = {{ dialect = \"{dialect}\"{realm} }}"));
+        let mut command = setup.command("sign");
+        command.args(["--route", "importexport", "--headers", "--timestamp", TIME]);
+        let outcome = verify(dialect, endpoint, SECRET, &Outcome::of(&mut command, form).succeeded());
+        assert_eq!(outcome.code, 0, "{dialect}: {}{}", outcome.stdout, outcome.stderr);
+    }
 }

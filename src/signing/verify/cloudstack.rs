@@ -16,8 +16,12 @@ pub(super) fn read(received: &Received<'_>) -> Result<Reading, Problem> {
     // the server puts them into a map of lower-case names after it has verified them: of two, any may win
     let mut names: Vec<_> = all.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
-    if let Some(name) = names.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.concat())) {
-        return Err(Problem::Twice(ShownName::of(name.get(..name.len() / 2).unwrap_or_default())));
+    let twice = names.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(ShownName::of(one)),
+        _ => None,
+    });
+    if let Some(name) = twice {
+        return Err(Problem::Twice(name));
     }
     let find = |name: &str| all.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let required = |name: &'static str| find(name).filter(|value| !value.is_empty()).ok_or(Problem::Missing(name));

@@ -59,3 +59,33 @@ impl Verifier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever comes to the sandbox is read or refused.
+        #[test]
+        fn no_request_causes_a_panic(
+            host in "\\PC{0,12}",
+            path in "/\\PC{0,12}",
+            query in "(\\PC|&|=|%){0,12}",
+            authorization in "((AWS4|ACS3)-HMAC-SHA256 |Credential=|SignedHeaders=|Signature=|[a-f0-9/;,= é]){0,16}",
+            time in "(20261003T151930Z|2026-10-03T15:19:30Z|\\PC{0,8})",
+            form in "(AWSAccessKeyId|AccessKeyId|apiKey|access_key_id|SecretId|[Ss]ignature|=|&|%|2|é){0,24}",
+            bytes in any::<Vec<u8>>(),
+        ) {
+            let names = ["authorization", "x-amz-date", "x-date", "x-acs-date", "x-content-sha256", "host"];
+            let fields: Vec<_> = names.map(|name| {
+                (name.to_owned(), if name == "authorization" { authorization.clone() } else { time.clone() })
+            }).into_iter().collect();
+            for (dialect, body) in Dialect::ALL.into_iter().flat_map(|one| [(one, form.as_bytes()), (one, &bytes)]) {
+                let received = Received { host: &host, path: &path, query: &query, fields: &fields, body };
+                let _any = Verifier::new(dialect, Some("r"), None).read(&received);
+            }
+        }
+    }
+}
