@@ -52,7 +52,7 @@ enum Command {
     Verify(verify::Arguments),
     /// Say why an endpoint refused a captured request
     Explain(explain::Arguments),
-    /// Serve an endpoint to develop and test against: AWS Import/Export, or an echo of any Action
+    /// Serve an endpoint to develop and test against: AWS Import/Export, or an echo of any operation
     Sandbox(sandbox::Arguments),
     /// Issue access keys to clients that sign their own requests
     Clients(clients::Arguments),

@@ -1,5 +1,5 @@
-//! An endpoint to develop and test against. It plays AWS Import/Export, with jobs in memory; or it verifies the forms of
-//! any dialect, refuses them in the words of that cloud, and echoes the parameters of any operation.
+//! An endpoint to develop and test against. It plays AWS Import/Export, with jobs in memory; or it verifies the forms
+//! of any dialect, refuses them in the words of that cloud, and echoes the parameters of any operation.
 //!
 //! The life of a request to Import/Export: `server` accepts it, `exchange` reads the form and has `keyring` verify its
 //! signature, `operations` carries it out on the caller's `jobs`, `xml` writes the document, and `pacing` sends it. An
@@ -7,8 +7,8 @@
 //! [`crate::signing::verify`].
 //!
 //! Modelled on the AWS Import/Export API reference (API version 2010-06-03), its developer guide for manifests, and the
-//! 2010-06-01 model in the SDKs. Only `server`, `exchange` and `any_action` use the clock, the network and random numbers; the rest
-//! gets them as arguments.
+//! 2010-06-01 model in the SDKs. Only `server`, `exchange` and `any_action` use the clock, the network and random
+//! numbers; the rest gets them as arguments.
 
 pub mod address;
 mod any_action;

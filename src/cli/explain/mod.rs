@@ -29,7 +29,8 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A capture is an HTTP message as it was on the wire or as `curl -v` prints it, or the body alone (a request's body \
-needs --endpoint, and is not enough where the signature is in the head). What is printed has names of parameters, and none of their values.
+needs --endpoint, and is not enough where the signature is in the head). What is printed has names of parameters, \
+and none of their values.
 
 When AWS_SECRET_ACCESS_KEY is set, the signature of the request is checked with it as well.
 

@@ -84,7 +84,7 @@ fn refuse(problems: &[Problem], findings: &[String]) -> Result<(), Failure> {
 const fn remedy(problem: &Problem) -> Option<&'static str> {
     Some(match problem {
         Problem::NotSigned(_) => {
-            "sign it first: countersign sign. Where the signature is in the head, give the fields as well: sign --headers"
+            "sign it first: countersign sign. Where the signature is in the head, give its fields too: sign --headers"
         }
         Problem::Missing(_) => "add it before signing",
         Problem::Wrong { .. } => "sign with the dialect's own value, and percent-encode it once",

@@ -22,8 +22,8 @@ use crate::signing::{Dialect, RequestTimestamp, SigningTarget};
 The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY, the token of temporary \
 credentials from AWS_SESSION_TOKEN.
 
-Where the signature is in the head (aws-v4), the fields come first, as `countersign sign --headers` prints them, or the \
-whole request as it was on the wire or as `curl -v` prints it.
+Where the signature is in the head (aws-v4), the fields come first, as `countersign sign --headers` prints them, or \
+the whole request as it was on the wire or as `curl -v` prints it.
 
 Exit code 0: the form verifies; 1: it does not; 65: it cannot be read.")]
 pub(crate) struct Arguments {

@@ -1,5 +1,5 @@
-//! With which status, code and text each cloud refuses. From the clouds' documents of their errors and from their servers'
-//! sources, as far as those are public.
+//! With which status, code and text each cloud refuses. From the clouds' documents of their errors and from their
+//! servers' sources, as far as those are public.
 
 use jiff::Timestamp;
 

@@ -1,5 +1,5 @@
-//! Finds out why a request of any dialect does not verify: has its verifier read it as it would have been for each common
-//! mistake, until the signatures agree.
+//! Finds out why a request of any dialect does not verify: has its verifier read it as it would have been for each
+//! common mistake, until the signatures agree.
 
 use super::cause::Cause;
 use super::encoding::Encoding;

@@ -36,8 +36,8 @@ impl Verifier {
         self.read_written(received, &encoding::rfc3986)
     }
 
-    /// The same, by a server that would write names and values like this. CloudStack and Tencent have a writing of their
-    /// own.
+    /// The same, by a server that would write names and values like this. CloudStack and Tencent write in a way of
+    /// their own.
     pub(in crate::signing) fn read_written(
         &self,
         received: &Received<'_>,

@@ -113,7 +113,7 @@ pub(super) fn read(
         Host::AsReceived => None,
         Host::AlsoWithoutPort => Some(for_host(without_port(&host))),
     };
-    let once = (family.replays == Replays::Refused).then(|| Once { name: "Signature", value: signature });
+    let once = (family.replays == Replays::Refused).then_some(Once { name: "Signature", value: signature });
     Ok(Reading {
         key_id,
         canonical_request: None,
