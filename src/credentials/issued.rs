@@ -24,7 +24,7 @@ pub fn issue() -> Option<Credentials> {
     id.extend(random.iter().map(|byte| base32(*byte)).take(ID_LENGTH.saturating_sub(BEGINNING.len())));
     let mut secret = Zeroizing::new([0; SECRET_BYTES]);
     fill(&mut *secret).ok()?;
-    let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*secret));
+    let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*secret));
     Some(Credentials {
         access_key_id: AccessKeyId::parse(&id)?,
         secret_access_key: SecretAccessKey::new(secret.as_bytes())?,

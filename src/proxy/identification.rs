@@ -74,7 +74,7 @@ impl<'p> Identification<'p> {
         let Some(_accepted) = self.issued_keys else { return Ok(None) };
         let claim = HeadClaim::read(head.fields())?;
         if claim.is_some() {
-            one_host(head)?
+            one_host(head)?;
         }
         Ok(claim)
     }

@@ -1,7 +1,6 @@
 """The steps of docs/how-to/sandboxed-agents.md: an agent with an issued key, its record, and rules made of it."""
 
 import json
-import re
 import subprocess
 
 import boto3
@@ -32,21 +31,18 @@ def desk(countersign_bin, moto, tmp_path_factory):  # noqa: F811
     return directory, url
 
 
-def configuration(directory, url, rules=None):
-    text = block("toml", "[listener.local]").replace("127.0.0.1:8021", "127.0.0.1:0")
-    text = text.replace("/srv/agents", str(directory))
-    if rules:
-        text = re.sub(r"\[client\.agent\]\n(.+\n)+", rules, text)
+def configuration(directory, url, text):
+    text = text.replace("127.0.0.1:8021", "127.0.0.1:0").replace("/srv/agents", str(directory))
     return text.replace("http://127.0.0.1:5000/", url) + '[log]\nformat = "json"\n'
 
 
 @pytest.fixture
 def serve(desk, start_countersign):
-    """Serves the page's configuration, with other rules if there are any, and returns the agent's client."""
+    """Serves a configuration of the page, and returns what makes the agent's clients."""
     directory, url = desk
 
-    def start(rules=None):
-        (directory / "countersign.toml").write_text(configuration(directory, url, rules))
+    def start(text):
+        (directory / "countersign.toml").write_text(configuration(directory, url, text))
         proxy = Proxy(start_countersign("run", "--config", directory / "countersign.toml"))
         environment = dict(line.split("=", 1) for line in (directory / "agent.env").read_text().splitlines()
                            if not line.startswith("#"))
@@ -72,7 +68,7 @@ def refused(call, *arguments, **parameters):
 
 def test_an_agent_is_recorded_and_then_may_stop_one_instance_and_nothing_else(countersign_bin, desk, serve):
     directory, _ = desk
-    proxy, agent = serve()
+    proxy, agent = serve(block("toml", 'mode = "record"'))
     ec2 = agent()
     ours, other = (
         ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"] for _ in "ab"

@@ -131,9 +131,12 @@ impl HeadClaim {
     }
 }
 
+/// Reads the time in a field.
+type ReadTime = fn(&[u8]) -> Option<Timestamp>;
+
 /// The name of the field with the time, and the time: `x-amz-date`, or without it `date`.
 fn time(fields: &Fields) -> Result<(&'static str, Timestamp), ClientSignatureError> {
-    let (name, read): (_, fn(&[u8]) -> Option<Timestamp>) =
+    let (name, read): (_, ReadTime) =
         if fields.contain("x-amz-date") { ("x-amz-date", parse_basic) } else { ("date", parse_date_field) };
     let time = fields.only(name).and_then(read);
     let fault = ClientSignatureError::Incomplete("it needs one x-amz-date such as 20260101T000000Z, or a Date");
