@@ -132,12 +132,8 @@ proptest! {
         (case, form) in prop::sample::select(&Dialect::ALL).prop_flat_map(|dialect| (case(dialect), form())),
         has_operation in prop::bool::weighted(0.9),
     ) {
-        let operation = match case.dialect {
-            Dialect::CloudStack => "command=listZones",
-            Dialect::QingCloud => "action=DescribeZones",
-            _ => "Action=DescribeZones",
-        };
-        let form = if has_operation { format!("{operation}&{form}") } else { form };
+        let operation = case.dialect.vocabulary().operation;
+        let form = if has_operation { format!("{operation}=listZones&{form}") } else { form };
         signed_or_refused(&case, form.as_bytes());
     }
 }
@@ -177,8 +173,7 @@ fn signed_alike(dialect: Dialect) -> Vec<(Pairs, Pairs)> {
     const NAMES: [&str; 8] = ["a", "A", "b", "B", "a.b", "a%3D", "a%26b", ""];
     let values: Vec<String> =
         PIECES.iter().flat_map(|first| PIECES.iter().map(move |second| format!("{first}{second}"))).collect();
-    let operation = if dialect == Dialect::CloudStack { "command" } else { "Action" };
-    let operation = if dialect == Dialect::QingCloud { "action" } else { operation };
+    let operation = dialect.vocabulary().operation;
     let case = Case::of(dialect);
     let mut seen: HashMap<Vec<u8>, Pairs> = HashMap::new();
     let mut alike = Vec::new();

@@ -1,5 +1,5 @@
-//! Every dialect: what the cloud's server reads is what was authorized, with the signer's own words and nothing else; the
-//! signature is right, and is another one as soon as anything is another that the dialect signs.
+//! Every dialect: what the cloud's server reads is what was authorized, with the signer's own words and nothing else;
+//! the signature is right, and is another one as soon as anything is another that the dialect signs.
 
 use countersign::query::Reader;
 use countersign::signing::{Dialect, SignatureMethod};
@@ -41,8 +41,11 @@ pub fn signed_or_refused(case: &Case, form: &[u8]) {
     let sent = match case.sign(form) {
         Ok(sent) => sent,
         Err(error) => {
-            let is_ordinary = expected.is_ok_and(|pairs| pairs.iter().all(|pair| is_ordinary(pair)));
-            assert!(!is_ordinary, "{:?}: {error}", case.dialect);
+            let is_ordinary = expected.is_ok_and(|pairs| pairs.iter().all(is_ordinary));
+            // what is dropped counts as well, and must have no line breaks
+            let is_short =
+                form.split(|&byte| byte == b'&').count() <= 64 && !form.iter().any(|byte| b"\r\n".contains(byte));
+            assert!(!(is_ordinary && is_short), "{:?}: {error}", case.dialect);
             return;
         }
     };
@@ -103,11 +106,14 @@ fn any_names(form: &[u8]) -> Option<Pairs> {
     is_once.then_some(pairs)
 }
 
-/// What no dialect may refuse: letters, digits and dots, and an operation that reads.
+/// What no dialect may refuse: letters, digits and dots, and one of two operations.
 fn is_ordinary((name, value): &(String, String)) -> bool {
     let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
     let is_operation = ["Action", "action", "command"].contains(&&**name);
-    !name.is_empty() && is_plain(name) && is_plain(value) && (!is_operation || value.to_lowercase().starts_with("list"))
+    !name.is_empty()
+        && is_plain(name)
+        && is_plain(value)
+        && (!is_operation || ["ListThings", "listZones"].contains(&&**value))
 }
 
 fn value_of<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p String> {

@@ -63,8 +63,8 @@ fn is_moved(head: &InHead, name: &str) -> bool {
 
 /// Parameters that stand in fields.
 fn moved<'a>(head: &'a InHead, fields: &'a BTreeMap<&str, &str>) -> impl Iterator<Item = (String, String)> + 'a {
-    head.fields.iter().filter_map(|(field, own)| match own {
-        Own::Moved(parameter) => fields.get(field).map(|value| ((*parameter).to_owned(), (*value).to_owned())),
-        _ => None,
+    head.fields.iter().filter_map(|(field, own)| {
+        let Own::Moved(parameter) = own else { return None };
+        fields.get(field).map(|value| ((*parameter).to_owned(), (*value).to_owned()))
     })
 }
