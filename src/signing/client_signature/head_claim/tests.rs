@@ -1,4 +1,4 @@
-//! Tests of claims in heads, with the worked example of AWS's general reference ("Signature Version 4 signing process").
+//! Tests of claims in heads, with the worked example of AWS's general reference on Signature Version 4.
 
 use super::*;
 use crate::credentials::SecretAccessKey;
