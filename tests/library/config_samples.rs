@@ -112,24 +112,13 @@ fn configurations(page: &str) -> Vec<String> {
 fn every_configuration_in_the_manual_loads() {
     let mut found = 0;
     for name in pages() {
-        let mut above: Vec<String> = Vec::new();
         for snippet in configurations(&page(&name)) {
-            let text =
-                above.iter().find_map(|one| with_another_client(one, &snippet)).unwrap_or_else(|| whole(&snippet));
+            let text = whole(&snippet);
             parse(&text, &name, []).unwrap_or_else(|error| panic!("{error}\n{text}"));
             found += 1;
-            above.push(snippet);
         }
     }
     assert!(found >= 15, "{found}");
-}
-
-/// A configuration in which this part, which begins with a client, takes the place of that client.
-fn with_another_client(configuration: &str, part: &str) -> Option<String> {
-    let client = part.lines().next().filter(|header| header.starts_with("[client."))?;
-    let (before, rest) = configuration.split_once(client).filter(|_| configuration.contains("[route."))?;
-    let after = rest.split_once("\n[route.").map(|(_, after)| format!("[route.{after}")).unwrap_or_default();
-    Some(format!("{before}{part}\n{after}"))
 }
 
 #[test]

@@ -35,7 +35,8 @@ class Block:
     def commands(self):
         """The lines, those that end in a backslash joined with the next, without comments and here-documents."""
         text = re.sub(r"(?ms) <<'(\w+)'$.*?^\1$", "", self.text).replace("\\\n", " ")
-        return [line.partition(" # ")[0].strip() for line in text.splitlines() if line.strip()]
+        commands = [line.partition(" # ")[0].strip() for line in text.splitlines()]
+        return [command for command in commands if command]
 
 
 def documents():
