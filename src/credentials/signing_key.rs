@@ -90,8 +90,8 @@ impl SigningKey {
         self.mac(method, message).as_bytes().ct_eq(tag).into()
     }
 
-    /// Whether `tag` is the MAC of `message` with the key derived for `scope`, compared in constant time. The derived key
-    /// is not kept: whoever is verified chooses the scope, and must not decide what stays in memory.
+    /// Whether `tag` is the MAC of `message` with the key derived for `scope`, compared in constant time. The derived
+    /// key is not kept: whoever is verified chooses the scope, and must not decide what stays in memory.
     #[must_use]
     pub fn verifies_in(&self, scope: &KeyScope, message: &[u8], tag: &[u8]) -> bool {
         let mac = self.states.expose_secret().mac_in(scope, message);
