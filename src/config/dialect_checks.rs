@@ -9,7 +9,8 @@ use crate::config::tree::key_path::KeyPath;
 use crate::query::reserved::{Reservation, reservation};
 use crate::query::{Action, Vocabulary};
 
-/// Reports each condition that could never decide, and each operation that is allowed in vain: once, for the first route.
+/// Reports each condition that could never decide, and each operation that is allowed in vain: once, for the first
+/// route.
 pub(crate) fn check(report: &Report<'_>, clients: &[Client], routes: &[Route]) {
     for client in clients {
         let path = KeyPath::of(["client", client.name.as_str()]);

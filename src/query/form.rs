@@ -266,7 +266,8 @@ mod tests {
 
         #[test]
         fn an_accepted_form_has_one_reading_in_its_dialect_and_nothing_that_is_reserved_there(
-            (vocabulary, body) in form_of_names(), reader in prop::sample::select(vec![Reader::Policy, Reader::KeyHolder]),
+            (vocabulary, body) in form_of_names(),
+            reader in prop::sample::select(vec![Reader::Policy, Reader::KeyHolder]),
         ) {
             let Ok(form) = parse_as(vocabulary, reader, &body) else { return Ok(()) };
             prop_assert_eq!(form.parameters().get(vocabulary.operation), Some(form.action().as_str()));

@@ -23,7 +23,8 @@ fn a_key_with_a_session_token_is_refused_where_the_dialect_has_no_place_for_it()
             let [check, run] = ["check", "run"].map(|command| Outcome::of(&mut setup.command(command), ""));
             assert_eq!((check.code, &check.stderr), (run.code, &run.stderr), "{dialect}");
             let words = format!(
-                "key.main: it has a session token, and requests of the dialect {dialect}, which route.importexport signs"
+                "key.main: it has a session token, and requests of the dialect {dialect}, which route.importexport \
+                     signs"
             );
             assert!(run.code == 78 && run.stderr.contains(&words), "{dialect}: {}", run.stderr);
             run.shows_none_of(&["FwoGZXIvYXdzEXAMPLE", SECRET]);

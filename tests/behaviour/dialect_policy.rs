@@ -14,7 +14,8 @@ const CLOUDSTACK: &str = "profile.dialect = \"cloudstack\"\n";
 fn tenant() -> String {
     client(
         "tenant",
-        "allow = [\"importexport:list*\", \"importexport:queryAsyncJobResult\", \"importexport:destroyVirtualMachine\"]\n\
+        "allow = [\"importexport:list*\", \"importexport:queryAsyncJobResult\", \
+         \"importexport:destroyVirtualMachine\"]\n\
          deny = [\"*:destroy*\"]\n\
          [[client.tenant.rule]]\neffect = \"allow\"\nactions = [\"importexport:deployVirtualMachine\"]\n\
          when = [{ parameter = \"zoneid\", equals = \"zone-1\" }]",

@@ -1,8 +1,8 @@
 //! A step of the sign path, again and again, with nothing around it: what the tests here count the instructions of.
 //!
-//! `sign_path STEP KIND AMOUNT TIMES [DIALECT]`: STEP is `read` (parse and decide), `write` (the string to sign) or `sign` (both,
-//! the MAC and the seal); the form has AMOUNT bytes (KIND `bytes`) or AMOUNT parameters (KIND `parameters`). With a DIALECT, the form has AMOUNT
-//! bytes and is signed in that; KIND is `bytes`.
+//! `sign_path STEP KIND AMOUNT TIMES [DIALECT]`: STEP is `read` (parse and decide), `write` (the string to sign) or
+//! `sign` (both, the MAC and the seal); the form has AMOUNT bytes (KIND `bytes`) or AMOUNT parameters (KIND
+//! `parameters`). With a DIALECT, the form has AMOUNT bytes and is signed in that; KIND is `bytes`.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a benchmark fails by panicking
 

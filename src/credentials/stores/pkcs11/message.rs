@@ -1,7 +1,7 @@
 //! The messages of the signing socket, one per packet.
 //!
 //! ```text
-//! request   number, u64 | deadline, u64 | 1 the secret with HmacSHA1, 2 with HmacSHA256, 3 the secret and `&` | message
+//! request   number, u64 | deadline, u64 | 1 the secret by HmacSHA1, 2 by HmacSHA256, 3 the secret and `&` | message
 //!           number, u64 | deadline, u64 | 4 a key derived as by AWS, 5 as by Volcengine | scope | message
 //! scope     date, 8 digits | length, u8 | region | length, u8 | service
 //! reply     number, u64 | 0 | the MAC
