@@ -54,7 +54,7 @@ mod tests {
             let (id, secret) = (key.access_key_id.as_str(), key.secret_access_key.expose_secret());
             assert!(id.starts_with("CSGN") && id.len() == 20, "{id}");
             assert!(id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()), "{id}");
-            assert!(secret.len() == 40 && secret.iter().all(|byte| byte.is_ascii_graphic()));
+            assert!(secret.len() == 40 && secret.iter().all(u8::is_ascii_graphic));
         }
         let [first, second] = &keys;
         assert_ne!(first.access_key_id, second.access_key_id);

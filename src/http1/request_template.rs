@@ -47,7 +47,7 @@ impl RequestTemplate {
         forwarded: &Fields,
     ) -> Vec<u8> {
         const LENGTH_AND_END: usize = 24;
-        let fields = signed.clone().map(|(name, value)| (name.as_bytes(), value)).chain(forwarded.iter());
+        let fields = signed.map(|(name, value)| (name.as_bytes(), value)).chain(forwarded.iter());
         let lengths = fields.clone().map(|(name, value)| [name.len(), value.len(), b": \r\n".len()]);
         let sizes = [self.before_length.len(), self.behind_length.len(), self.user_agent.len(), LENGTH_AND_END, more];
         let size = lengths.flatten().chain(sizes).fold(0, usize::saturating_add);

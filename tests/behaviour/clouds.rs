@@ -140,7 +140,7 @@ fn echoed(answer: &Answer) -> Vec<(String, String)> {
                 }
                 _ => members.values().for_each(|one| collect(one, found)),
             },
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
     let text = answer.text();
