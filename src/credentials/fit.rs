@@ -18,6 +18,8 @@ pub struct RouteNeeds {
     pub key: MacKey,
     /// Where the MAC comes from.
     pub method: MethodOrigin,
+    /// Where the access key ID is sent.
+    pub id: IdPlace,
     /// What becomes of a session token.
     pub token: TokenPlace,
 }
@@ -29,6 +31,15 @@ pub enum MethodOrigin {
     Chosen,
     /// The dialect, which has no other.
     Dialect,
+}
+
+/// Where a dialect sends the access key ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdPlace {
+    /// In the form, where every character has an encoding.
+    Form,
+    /// In `Authorization`, as it is.
+    Field,
 }
 
 /// Whether a dialect has a place for the session token of temporary credentials.
@@ -78,6 +89,17 @@ pub enum Misfit {
         /// What it should have.
         needed: KeyForm,
     },
+    /// Its ID would be read as other parts of the header field that it is sent in.
+    #[error(
+        "its access key ID has a space, `,`, `/` or a character that is not ASCII, and the dialect {dialect}, which \
+         route.{route} signs, sends it in `Authorization`, where these cannot stand: check the ID"
+    )]
+    Id {
+        /// The route.
+        route: String,
+        /// The dialect.
+        dialect: &'static str,
+    },
     /// It is temporary, and its session token could not be sent.
     #[error(
         "it has a session token, and requests of the dialect {dialect}, which route.{route} signs, have no place for \
@@ -104,7 +126,7 @@ pub fn misfits(key: &ActiveKey, needs: &[RouteNeeds]) -> Vec<Misfit> {
 }
 
 fn misfit(key: &ActiveKey, needs: &RouteNeeds) -> Option<Misfit> {
-    let RouteNeeds { route, dialect, key: needed, method, token } = needs;
+    let RouteNeeds { route, dialect, key: needed, method, id, token } = needs;
     let (route, dialect) = (route.clone(), *dialect);
     match (key.signing_key().check(*needed), method) {
         (Ok(()), _) => {}
@@ -114,10 +136,19 @@ fn misfit(key: &ActiveKey, needs: &RouteNeeds) -> Option<Misfit> {
         (Err(_), MethodOrigin::Chosen) => return Some(Misfit::ChosenMethod { route, method: needed.method }),
         (Err(_), MethodOrigin::Dialect) => return Some(Misfit::Method { route, dialect, method: needed.method }),
     }
+    match id {
+        IdPlace::Field if !fits_in_field(key.id().as_str()) => return Some(Misfit::Id { route, dialect }),
+        IdPlace::Form | IdPlace::Field => {}
+    }
     match token {
         TokenPlace::None if key.session_token().is_some() => Some(Misfit::Token { route, dialect }),
         TokenPlace::None | TokenPlace::Sent => None,
     }
+}
+
+/// Whether an ID is one part of `Credential=ID/DATE/...`, whoever reads it.
+fn fits_in_field(id: &str) -> bool {
+    id.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b'/'))
 }
 
 #[cfg(test)]
@@ -142,6 +173,7 @@ mod tests {
             dialect: "openstack",
             key: MacKey { form: KeyForm::Secret, method: SignatureMethod::HmacSha256 },
             method: MethodOrigin::Dialect,
+            id: IdPlace::Form,
             token,
         }
     }
@@ -152,5 +184,15 @@ mod tests {
         assert_eq!(misfits(&key(None), &routes), []);
         let refused = |name: &str| Misfit::Token { route: name.to_owned(), dialect: "openstack" };
         assert_eq!(misfits(&key(Some("token")), &routes), [refused("a"), refused("c")]);
+    }
+
+    #[test]
+    fn only_an_id_that_is_one_part_of_a_field_fits_in_it() {
+        for good in ["AKIAIOSFODNN7EXAMPLE", "a-b_c.d~e", "0123:abc@example", "a=b+c;d"] {
+            assert!(fits_in_field(good), "{good}");
+        }
+        for bad in ["a,b", "a, SignedHeaders=host", "a/b", "a b", " a", "\u{e4}", "\u{2028}"] {
+            assert!(!fits_in_field(bad), "{bad}");
+        }
     }
 }

@@ -30,7 +30,7 @@ pub mod watch;
 
 pub use access_key::{AccessKeyId, ActiveKey, Credentials, HeldKey};
 pub use agent::{AgentError, AgentStore};
-pub use fit::{MethodOrigin, Misfit, RouteNeeds, TokenPlace, misfits};
+pub use fit::{IdPlace, MethodOrigin, Misfit, RouteNeeds, TokenPlace, misfits};
 pub use identity::{Identities, Recipient};
 pub use key_use::{Derivation, KeyScope, KeyUse};
 pub use mac_key::{KeyForm, MacKey, SignatureMethod};

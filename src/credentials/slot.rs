@@ -212,7 +212,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::super::access_key::{AccessKeyId, Credentials};
-    use super::super::fit::{MethodOrigin, TokenPlace};
+    use super::super::fit::{IdPlace, MethodOrigin, TokenPlace};
     use super::super::mac_key::{KeyForm, MacKey, SignatureMethod};
     use super::super::secret::SecretAccessKey;
     use super::*;
@@ -348,6 +348,7 @@ mod tests {
             dialect: "openstack",
             key: MacKey { form: KeyForm::Secret, method: SignatureMethod::HmacSha256 },
             method: MethodOrigin::Dialect,
+            id: IdPlace::Form,
             token,
         };
         slot.set_needs(vec![needs(TokenPlace::None)]);

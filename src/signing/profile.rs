@@ -9,7 +9,7 @@ use super::stamp::Stamp;
 use super::target::SigningTarget;
 use super::timestamp::RequestTimestamp;
 use crate::credentials::{
-    Derivation, KeyForm, KeyScope, KeyUse, MacKey, MethodOrigin, RouteNeeds, SignatureMethod, TokenPlace,
+    Derivation, IdPlace, KeyForm, KeyScope, KeyUse, MacKey, MethodOrigin, RouteNeeds, SignatureMethod, TokenPlace,
 };
 use crate::query::ErrorDialect;
 
@@ -198,6 +198,10 @@ impl Profile {
             dialect: self.dialect.as_str(),
             key: self.mac_key(),
             method: if self.dialect.mac_keys().len() > 1 { MethodOrigin::Chosen } else { MethodOrigin::Dialect },
+            id: match &self.dialect.row().place {
+                Place::Form(_) => IdPlace::Form,
+                Place::Head(_) => IdPlace::Field,
+            },
             token: if self.dialect.takes_token() { TokenPlace::Sent } else { TokenPlace::None },
         }
     }

@@ -33,6 +33,35 @@ fn a_key_with_a_session_token_is_refused_where_the_dialect_has_no_place_for_it()
 }
 
 #[test]
+fn an_id_that_cannot_stand_in_authorization_is_refused_at_start_and_on_refresh() {
+    let v4 = "profile = { dialect = \"aws-v4\", region = \"us-east-1\", service = \"iam\" }";
+    for bad in ["AKIA, SignedHeaders=host", "AKIA/20260101", "AKIA IOSFODNN7", "AKI\u{c4}"] {
+        let setup = Setup::to_url("http://127.0.0.1:9/").route(v4);
+        setup.of_vault().publish(bad, SECRET, "");
+        let [check, run] = ["check", "run"].map(|command| Outcome::of(&mut setup.command(command), ""));
+        assert_eq!((check.code, &check.stderr), (run.code, &run.stderr), "{bad}");
+        let words = "key.main: its access key ID has a space, `,`, `/` or a character that is not ASCII";
+        assert!(run.code == 78 && run.stderr.contains(words), "{bad}: {}", run.stderr);
+    }
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).route(v4).start();
+    proxy.vault.publish("AKIA, SignedHeaders=host", OTHER_SECRET, "");
+    let warned = proxy.log.json("warning", |line| {
+        line["message"].as_str().is_some_and(|message| message.contains("the last good one stays in use"))
+    });
+    assert!(warned["error"].as_str().unwrap().starts_with("its access key ID has"), "{warned}");
+    proxy.post(FORM).expect(200);
+    let sent = endpoint.requests()[0].head.field("authorization").unwrap().to_owned();
+    assert!(sent.contains(&format!("Credential={ID}/")), "{sent}");
+    // in a form every character has an encoding
+    let endpoint = Endpoint::obliging();
+    let setup = Setup::to(&endpoint);
+    setup.of_vault().publish("AKIA/a, b", SECRET, "");
+    setup.start().post(FORM).expect(200);
+    assert_eq!(endpoint.requests()[0].parameter("AWSAccessKeyId"), "AKIA/a, b");
+}
+
+#[test]
 fn a_key_that_gets_a_session_token_later_does_not_replace_the_one_in_use() {
     for (dialect, id_in, form) in WITHOUT_TOKEN {
         let endpoint = Endpoint::obliging();
