@@ -50,6 +50,10 @@ rows! {
 /// no row for it.
 pub const PROCESS_ENDED: super::LogReason = warn("shutdown");
 
+/// The log's reason for an exchange whose connection was closed, for a new one as a rule, before it was known who sends
+/// the request. Its flood is counted as one of refusals is.
+pub const UNIDENTIFIED: super::LogReason = info("evicted");
+
 impl FaultClass {
     /// The status stays 500 whatever the Action: what was sent before the panic is not known.
     const fn panicked(log: super::LogReason, cause: &'static str, remedy: &'static str) -> Self {

@@ -33,6 +33,7 @@ use crate::downstream::{
     RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
+use crate::faults;
 use crate::query::{Action, ErrorDialect, FormPlace, Notation, QueryForm, Reader, Vocabulary};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
@@ -95,8 +96,14 @@ impl Proxy {
         head::require(&head, self.required_header.as_ref())?;
         let claim = claim.map_err(|error| NotIdentified::from(RefusedSignature::new(error, None)))?;
         let sender = identification.begin(&head, claim)?;
-        if let Sender::Known(client) = &sender {
-            self.welcome(client, exchange, now, record)?;
+        match &sender {
+            Sender::Known(client) => self.welcome(client, exchange, now, record)?,
+            // whoever never ends a form must not keep its place from others
+            Sender::Claims(_) | Sender::Stranger => {
+                reception::note_known(&self.callers, peer, record);
+                record.log_reason = Some(faults::service::UNIDENTIFIED);
+                exchange.await_identity();
+            }
         }
 
         let bodies = self.bodies.of(sender.index(self.unnamed, self.strangers));
@@ -112,6 +119,8 @@ impl Proxy {
         let Identified { client, key_id } =
             identification.complete(sender, &head, admitted, &bytes, route.form_limits)?;
         if !was_known {
+            exchange.identified();
+            record.log_reason = None;
             self.welcome(&client, exchange, now, record)?;
         }
         record.token = key_id.or_else(|| record.token.take());

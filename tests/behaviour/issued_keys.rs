@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::harness::clients::{client, token};
-use crate::harness::{Client, Draft, Endpoint, FORM, Outcome, Setup, document, eventually, program};
+use crate::harness::{Client, Draft, Endpoint, FORM, Outcome, Proxy, Setup, document, eventually, program};
 
 pub const AGENT: (&str, &str) = ("CSGNAGENTEXAMPLEAAAA", "agent-secret-of-an-example-of-forty-char");
 const SECOND: (&str, &str) = ("CSGNSECONDEXAMPLEAAA", "second-secret-of-an-example-of-40-chars.");
@@ -141,6 +141,36 @@ fn forms_of_strangers_take_a_tenth_of_the_memory_and_leave_the_rest_to_clients()
     assert_eq!(refused.status, 503);
     proxy.call(&signed(proxy.address, AGENT, "iam/us-east-1", &format!("{FORM}&B={}", "x".repeat(80_000)))).expect(200);
     drop(held);
+}
+
+/// Half a request of somebody who is not known yet: the server has read its head, and waits for its form.
+fn half(proxy: &Proxy, draft: Draft) -> Client {
+    let mut client = proxy.connect();
+    client.send(&draft.unframed().body(b"").field("Content-Length", "900").field("Expect", "100-continue"));
+    assert_eq!(client.wire.head().unwrap().unwrap().first_line, "HTTP/1.1 100 Continue");
+    client.write(b"Action=A");
+    client
+}
+
+#[test]
+fn forms_that_strangers_never_end_keep_no_connection_from_clients_and_fill_no_log() {
+    const PLACES: usize = 4;
+    let endpoint = Endpoint::obliging();
+    let setup = with_agent(Setup::to(&endpoint), "").listener(&format!("limits.connections = {PLACES}"));
+    let proxy = setup.process("workers = 1").start();
+    let unsigned = Draft::form("");
+    // whoever knows the id of a key is a stranger too
+    let forged = signed(proxy.address, (AGENT.0, "wrong"), "iam/us-east-1", FORM);
+    for draft in [unsigned, forged] {
+        let held: Vec<Client> = (0..PLACES).map(|_| half(&proxy, draft.clone())).collect();
+        proxy.call(&signed(proxy.address, AGENT, "iam/us-east-1", FORM)).expect(200);
+        // those of the strangers make room for each other, oldest first
+        let more: Vec<Client> = (0..20).map(|_| half(&proxy, draft.clone())).collect();
+        drop((held, more));
+    }
+    let lines = proxy.logged(|line| line.contains(r#""reason":"evicted""#) && line.contains(r#""message":"exchange""#));
+    assert_eq!(lines, 10, "the others are counted");
+    assert!(proxy.metric("countersign_evicted_connections_total{listener=\"local\",rank=\"stranger\"}") >= 30.0);
 }
 
 #[test]

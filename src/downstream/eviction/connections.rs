@@ -146,6 +146,16 @@ impl Resident {
         self.connections.append(all, rank, self.number);
     }
 
+    /// An exchange whose client is not known before its body has been read: until [`Self::work`], a connection that is
+    /// charged to no client may be evicted as if it had no exchange. It would otherwise be the way of a stranger to hold
+    /// all connections.
+    pub(in crate::downstream) fn await_identity(&self) {
+        let all = &mut *self.connections.all.borrow_mut();
+        if all.entry(self.number).is_some_and(|entry| entry.place.is_some() && entry.charge.is_none()) {
+            self.connections.append(all, Rank::Stranger, self.number);
+        }
+    }
+
     /// Charges the connection to the share of the client that was authenticated on it. Where the client uses its whole
     /// share, its connection that has been idle longest is closed, if this worker has one.
     ///
@@ -235,6 +245,27 @@ mod tests {
         assert_eq!((share.taken(), other.taken(), places.taken()), (1, 1, 2));
         second.charge(&other).unwrap();
         assert_eq!((share.taken(), other.taken(), places.taken()), (0, 1, 1), "another client speaks on it now");
+    }
+
+    #[test]
+    fn a_body_before_its_sender_is_known_keeps_no_place_unless_the_connection_is_a_clients() {
+        let (connections, places) = connections();
+        let share = Capacity::new(3);
+        let [stranger, known, identified] = [(); 3].map(|()| connections.admit(places.take().unwrap()));
+        known.work();
+        known.charge(&share).unwrap();
+        for resident in [&stranger, &known, &identified] {
+            resident.work();
+            resident.await_identity();
+        }
+        identified.work();
+        assert_eq!(connections.strangers(), 1);
+        assert!(connections.evict(Rank::Stranger) && !connections.evict(Rank::Stranger));
+        assert!(!connections.evict(Rank::Idle), "the client's share is the limit of that one");
+        stranger.await_identity(); // it has not heard of it yet
+        assert_eq!(connections.strangers(), 0);
+        drop((stranger, known, identified));
+        assert_eq!(places.taken(), 0);
     }
 
     #[test]

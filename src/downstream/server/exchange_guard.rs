@@ -87,6 +87,17 @@ impl ExchangeGuard {
         self.phase.cut(CutFor::Source);
     }
 
+    /// Who sends the request is not known before its body has been read: until [`Self::identified`], the connection may
+    /// be closed for a new one, unless it is charged to a client already.
+    pub fn await_identity(&self) {
+        self.resident.await_identity();
+    }
+
+    /// Who sends the request is known now: the connection is not closed before the exchange has ended.
+    pub fn identified(&self) {
+        self.resident.work();
+    }
+
     /// The client of the exchange is authenticated: charges the connection to its `share` of the listener's
     /// connections, unless it is already. Where the share is used up, an idle connection of the client is closed.
     ///

@@ -86,6 +86,13 @@ pub(crate) struct Refusal {
     pub(crate) cause: &'static str,
 }
 
+/// What an exchange that ended before its client was identified counts as: there is no row for it, since nobody hears
+/// of it.
+const LEFT: Refusal = Refusal {
+    audit: AuditReason::Abandoned,
+    cause: "The connection was closed before the form was there whose signature says who sends it.",
+};
+
 enum CalledAction {
     /// An Action that is known of the route.
     Known(KnownAction),
@@ -231,15 +238,16 @@ impl ExchangeRecord {
         if let Some(decided) = self.treatment {
             return decided;
         }
-        let treatment = match (self.log_reason, self.refusal, outcome, &self.client) {
-            (Some(log), Some(refusal), Outcome::Refused | Outcome::Unavailable, None) => {
-                let (listener, code) = (self.listener.shared_name(), self.code);
-                let Refusal { audit, cause } = refusal;
-                let kind = Kind { listener, code, log, audit, cause, handshake: None };
-                refusals::judge(kind, self.peer.source(), self.audit.log())
-            }
-            _ => Treatment::Listed,
+        let refused = match (self.log_reason, self.refusal, outcome, &self.client) {
+            (Some(log), Some(refusal), Outcome::Refused | Outcome::Unavailable, None) => Some((log, refusal)),
+            (Some(log), None, Outcome::Abandoned, None) => Some((log, LEFT)),
+            _ => None,
         };
+        let treatment = refused.map_or(Treatment::Listed, |(log, Refusal { audit, cause })| {
+            let (listener, code) = (self.listener.shared_name(), self.code);
+            let kind = Kind { listener, code, log, audit, cause, handshake: None };
+            refusals::judge(kind, self.peer.source(), self.audit.log())
+        });
         self.treatment = Some(treatment);
         treatment
     }
