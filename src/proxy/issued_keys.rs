@@ -8,7 +8,11 @@ use crate::credentials::{ActiveKey, KeySlot, SigningKey};
 
 /// The keys that were issued to clients, as all workers share them. Each is in a slot, so that one that is replaced in
 /// its store is replaced here.
-pub struct IssuedKeys(Vec<Arc<KeySlot>>);
+pub struct IssuedKeys {
+    issued: Vec<Arc<KeySlot>>,
+    /// All other keys: whoever has the secret of one of them is no client, but whom the secret was kept from.
+    clouds: Vec<Arc<KeySlot>>,
+}
 
 /// An issued key, for one request.
 pub(super) struct IssuedKey<'k> {
@@ -18,19 +22,20 @@ pub(super) struct IssuedKey<'k> {
 }
 
 impl IssuedKeys {
-    /// The keys in these slots.
+    /// The keys in the slots that are `issued`, and the others.
     #[must_use]
-    pub const fn new(slots: Vec<Arc<KeySlot>>) -> Self {
-        Self(slots)
+    pub const fn new(issued: Vec<Arc<KeySlot>>, clouds: Vec<Arc<KeySlot>>) -> Self {
+        Self { issued, clouds }
     }
 
-    /// The key with this id, at `now`. There is none where two slots have the id: it would be two clients.
+    /// The key with this id, at `now`. There is none where two slots have the id: it would be two clients, or a cloud's
+    /// key.
     ///
     /// Ids are compared in whatever time it takes, since they are not secret.
     pub(super) fn find(&self, id: &str, now: Timestamp) -> Option<IssuedKey<'_>> {
-        let mut with_id = self.0.iter().filter(|slot| slot.has_id(id));
+        let mut with_id = self.issued.iter().filter(|slot| slot.has_id(id));
         let slot = with_id.next()?;
-        if with_id.next().is_some() {
+        if with_id.next().is_some() || self.clouds.iter().any(|slot| slot.has_id(id)) {
             return None;
         }
         // a refresh may have replaced it in between

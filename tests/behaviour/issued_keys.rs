@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::harness::clients::{client, token};
-use crate::harness::{Client, Draft, Endpoint, FORM, Outcome, Proxy, Setup, document, eventually, program};
+use crate::harness::{Client, Draft, Endpoint, FORM, ID, Outcome, Proxy, SECRET, Setup, document, eventually, program};
 
 pub const AGENT: (&str, &str) = ("CSGNAGENTEXAMPLEAAAA", "agent-secret-of-an-example-of-forty-char");
 const SECOND: (&str, &str) = ("CSGNSECONDEXAMPLEAAA", "second-secret-of-an-example-of-40-chars.");
@@ -191,4 +191,28 @@ fn two_issued_keys_with_one_id_or_with_a_session_token_are_refused_by_check_as_b
             assert_eq!(outcome.code, 78, "{command}");
         }
     }
+}
+
+#[test]
+fn a_key_of_the_cloud_identifies_no_client_and_is_refused_under_a_second_name() {
+    let endpoint = Endpoint::obliging();
+    let mut setup = with_agent(Setup::to(&endpoint), "");
+    setup.of_vault().put("agent.json", &document(ID, SECRET, ""));
+    for command in ["check", "run"] {
+        let outcome = Outcome::of(&mut setup.command(command), "");
+        let words = "key.agent: it has the same access key ID as key.main, which signs for the cloud";
+        assert!(outcome.stderr.contains(words) || outcome.stdout.contains(words), "{command}: {outcome:?}");
+        assert_eq!(outcome.code, 78, "{command}");
+    }
+    // a store may give it later
+    setup.of_vault().put("agent.json", &document(AGENT.0, AGENT.1, ""));
+    setup.callers = "authenticate = [\"issued-key\"]";
+    let proxy = setup.start();
+    let clouds = signed(proxy.address, (ID, SECRET), "iam/us-east-1", FORM);
+    proxy.assert_own(&proxy.call(&clouds), 403, "InvalidClientTokenId", "no");
+    proxy.call(&signed(proxy.address, AGENT, "iam/us-east-1", FORM)).expect(200);
+    proxy.vault.put("agent.json", &document(ID, SECRET, ""));
+    proxy.log.wait_for("the key", |line| line.contains("a changed key is in use").then_some(()));
+    proxy.assert_own(&proxy.call(&clouds), 403, "InvalidClientTokenId", "no");
+    assert_eq!(endpoint.requests().len(), 1);
 }

@@ -85,6 +85,17 @@ pub enum BuildError {
         /// The other key's.
         other: String,
     },
+    /// The key of a client is a cloud's.
+    #[error(
+        "key.{name}: it has the same access key ID as key.{other}, which signs for the cloud, so that its client could \
+         do without countersign: make one by `countersign clients issue`"
+    )]
+    IssuedSigns {
+        /// The key's name.
+        name: String,
+        /// The cloud's.
+        other: String,
+    },
     /// A route without its key, which the configuration's reader refuses.
     #[error("route.{name}: its key is not configured")]
     NoKey {
@@ -116,6 +127,7 @@ impl BuildError {
             | Self::Listener { .. }
             | Self::IssuedWithToken { .. }
             | Self::IssuedTwice { .. }
+            | Self::IssuedSigns { .. }
             | Self::NoKey { .. } => LoadErrorKind::Invalid,
         }
     }
