@@ -147,8 +147,7 @@ impl Resident {
     }
 
     /// An exchange whose client is not known before its body has been read: until [`Self::work`], a connection that is
-    /// charged to no client may be evicted as if it had no exchange. It would otherwise be the way of a stranger to hold
-    /// all connections.
+    /// charged to no client may be evicted as if it had no exchange. Otherwise strangers could hold all connections.
     pub(in crate::downstream) fn await_identity(&self) {
         let all = &mut *self.connections.all.borrow_mut();
         if all.entry(self.number).is_some_and(|entry| entry.place.is_some() && entry.charge.is_none()) {

@@ -4,8 +4,8 @@
 /// Which connections are evicted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rank {
-    /// No authenticated request has come on it: a TLS handshake, a head or a form with the signature that tells who sends
-    /// it is under way, or nothing has been sent.
+    /// No authenticated request has come on it: a TLS handshake, a head, or a form whose signature tells who sends it
+    /// is under way, or nothing has been sent.
     Stranger,
     /// Its client is known, and no exchange is under way.
     Idle,
