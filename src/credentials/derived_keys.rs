@@ -65,8 +65,8 @@ impl DerivedKeys {
 }
 
 impl DerivedKey {
-    /// Derives the key for `scope` from `first`, the MAC of the day. The keys between are on the stack, which the
-    /// caller overwrites.
+    /// Derives the key for `scope` from `first`, the MAC of the day. The keys between the two are on the stack, which
+    /// the caller overwrites.
     #[inline(never)]
     pub(in crate::credentials) fn after_first(first: &Zeroizing<[u8; 32]>, scope: &KeyScope) -> Self {
         Self { scope: scope.clone(), state: SecretBox::new(scrubbed(&*last(first, scope))) }
@@ -78,8 +78,8 @@ impl DerivedKey {
     }
 }
 
-/// The MAC of `message` with the key for `scope`, derived from `first`, the MAC of the day. The key is on the stack,
-/// which the caller overwrites, and is not kept.
+/// The MAC of `message` with the key for `scope`, derived from `first`, the MAC of the day. The key is not kept: it is
+/// on the stack, which the caller overwrites.
 pub(in crate::credentials) fn mac_once(first: &Zeroizing<[u8; 32]>, scope: &KeyScope, message: &[u8]) -> [u8; 32] {
     finish(scrubbed::<HmacReset<Sha256>>(&*last(first, scope)), message).into()
 }

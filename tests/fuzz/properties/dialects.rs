@@ -1,5 +1,5 @@
-//! Every dialect: what the cloud's server reads is what was authorized, with the signer's own words and nothing else;
-//! the signature is right, and is another one as soon as anything is another that the dialect signs.
+//! Every dialect: the cloud's server reads what was authorized, with the signer's own parameters and nothing else; the
+//! signature is right, and changes with everything that the dialect signs.
 
 use countersign::query::Reader;
 use countersign::signing::{Dialect, SignatureMethod};

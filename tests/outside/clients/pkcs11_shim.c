@@ -1,4 +1,4 @@
-/* A PKCS#11 module in front of SoftHSM that notes every login, and fails when it is told to by a file in $SHIM_DIRECTORY:
+/* A PKCS#11 module in front of SoftHSM that notes every login, and fails when a file in $SHIM_DIRECTORY tells it to:
  *
  *   logins   a line is added for every C_Login
  *   signs    a line is added for every C_SignInit
@@ -6,7 +6,8 @@
  *   absent   while it is there, no slot has a token, and C_SignInit and C_FindObjectsInit find the device removed
  *   stall    while it is there, C_SignInit does not return
  *
- * The function list is declared as far as is needed (PKCS#11 2.40, section 4.4): a version, then pointers in a fixed order.
+ * The function list is declared as far as is needed (PKCS#11 2.40, section 4.4): a version, then pointers in a fixed
+ * order.
  */
 #include <dlfcn.h>
 #include <stdio.h>

@@ -40,7 +40,8 @@ class Issued:
         sealed = directory / f"{name}.age"
         identity = directory / "identity"
         if not identity.exists():
-            subprocess.run([countersign_bin, "keys", "new-identity", "--out", identity], check=True, capture_output=True)
+            new_identity = [countersign_bin, "keys", "new-identity", "--out", identity]
+            subprocess.run(new_identity, check=True, capture_output=True)
         done = subprocess.run(
             [countersign_bin, "clients", "issue", "--client", client, "--identity", identity, "--out", sealed],
             check=True, capture_output=True, text=True,
@@ -133,7 +134,7 @@ def test_a_form_that_botocore_signs_is_verified_dropped_and_signed_with_the_real
         [received] = upstream.received[before:]
         assert received.parameters["AWSAccessKeyId"] == KEY_ID
         assert received.unsigned == {"Action": "ListUsers", "Version": "2010-05-08", "PathPrefix": "/a b/"}
-        assert not [name for name in received.headers if name.lower() == "authorization" or name.lower().startswith("x-amz")]
+        assert not [name for name in received.headers if name.lower().startswith(("authorization", "x-amz"))]
         line = guarded.exchange(response.headers["countersign-request-id"])
         assert (line["client"], line["identified_by"]) == ("agent", "issued-key")
 
@@ -450,7 +451,8 @@ def test_the_sdk_for_javascript_needs_only_its_environment(guarded, upstream, is
     before = len(upstream.received)
     with upstream.answering(in_full):
         done = subprocess.run(
-            ["node", "calls.mjs"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+            ["node", "calls.mjs"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+            timeout=60,
         )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     first, second = (received.parameters for received in upstream.received[before:])

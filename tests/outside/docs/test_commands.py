@@ -34,7 +34,6 @@ NOT_RUN = {
     "curl -sS ": "clients/test_how_to_call.py and clouds/test_how_to_clouds.py run it",
     "docker ": "there is no container engine here; deploy/test_image.py runs the collected root file system",
     "export AWS_ENDPOINT_URL_EC2=": "clouds/test_how_to_clouds.py runs a program with it",
-    "countersign sandbox --any-action ": "tests/behaviour/clouds.rs starts the sandbox of every dialect",
     "aws ec2 ": "clouds/test_how_to_clouds.py runs it",
     "export AWS_DEFAULT_REGION=": "clients/test_how_to_call.py runs it",
     "export AWS_ENDPOINT_URL=": "clients/test_issued_keys.py calls so with keys of its own",

@@ -20,8 +20,8 @@ RECORD = "target/venv/bin/python tests/outside/ratchet/sign_path.py --record"
 # the C library chooses its memcpy by the processor: every processor has these
 PINNED = "glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load,-SSE4_2,-BMI2,-MOVBE"
 
-# Each figure: the step, the form, twice how often it is done, and the dialect if not aws-v2. What start and end of the program cost is in both
-# counts, and falls out of their difference.
+# Each figure: the step, the form, twice how often it is done, and the dialect if not aws-v2. The start and the end of
+# the program cost the same in both counts, and so drop out of their difference.
 FIGURES = {
     "120 bytes: parse and decide": ("read", "bytes", 120, 300, 900),
     "120 bytes: write what is signed": ("write", "bytes", 120, 300, 900),

@@ -2,7 +2,7 @@
 //!
 //! `sign_path STEP KIND AMOUNT TIMES [DIALECT]`: STEP is `read` (parse and decide), `write` (the string to sign) or
 //! `sign` (both, the MAC and the seal); the form has AMOUNT bytes (KIND `bytes`) or AMOUNT parameters (KIND
-//! `parameters`). With a DIALECT, the form has AMOUNT bytes and is signed in that; KIND is `bytes`.
+//! `parameters`). With a DIALECT, KIND is `bytes`, and the form is signed in that dialect.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a benchmark fails by panicking
 

@@ -284,8 +284,8 @@ fn not_signed(source: CryptokiError) -> TokenError {
     call("the token does not sign")(source)
 }
 
-/// Refuses what a key of this form is not for. The process that faces the network asks for no such thing unless
-/// somebody has taken it over: with the MACs of days to come, he would have the keys of `aws-v4` for those days.
+/// Refuses what a key of this form is not for. The process that faces the network asks for such a MAC only if an
+/// attacker has taken it over: with the MACs of days to come, the attacker would have the `aws-v4` keys of those days.
 fn refuse_other_form(form: KeyForm, key: &KeyUse, address: &TokenAddress) -> Result<(), TokenError> {
     if key.mac_key().form == form {
         return Ok(());
