@@ -64,8 +64,9 @@ rows! {
         "The name of a header field imitates Content-Length or Transfer-Encoding.";
         "Remove the field. If the client is not yours, treat the request as an attempt to smuggle another one.");
     ROUTE_NOT_FOUND = refused(404, "ProxyRouteNotFound", info("route");
-        "No route is configured for the Host and path.";
-        "Call the `path` of a route that this listener serves; a route with `hosts` serves only these.");
+        "No route is configured for the Host and path, or for the service and region that the client signed for.";
+        "Call the `path` of a route that this listener serves; a route with `hosts` serves only these, one with \
+         `scope` only requests that are signed for it.");
     METHOD = refused(405, "ProxyMethodNotAllowed", info("method");
         "The method is not POST, nor another one that the route's `accept` names.";
         "Send the parameters in the body of a POST. For a client that cannot, let the route `accept` its GET.");

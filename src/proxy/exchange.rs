@@ -16,13 +16,13 @@ use super::containment::contained;
 use super::deliver::deliver;
 use super::endpoint_request_id;
 use super::fault::ExchangeError;
-use super::head::{self, OwnNames};
+use super::head::{self, OwnNames, RequestTarget};
 use super::headers;
 use super::identification::{Identification, Identified, Sender};
 use super::issued_keys::IssuedKeys;
 use super::over_share::{OverShare, SharedLimit};
 use super::reception;
-use super::refused_client::{NotIdentified, Refused, RefusedSignature};
+use super::refused_client::{Refused, RefusedSignature};
 use super::response::{ErrorFormat, ResponseBody, refuse};
 use super::route::{Route, Routes};
 use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
@@ -35,6 +35,7 @@ use crate::downstream::{
 use crate::error_chain::causes;
 use crate::faults;
 use crate::query::{Action, ErrorDialect, FormPlace, Notation, QueryForm, Reader, Vocabulary};
+use crate::signing::client_signature::{ClientSignatureError, HeadClaim};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
@@ -88,14 +89,12 @@ impl Proxy {
         // the record began a few microseconds ago: nothing has been awaited since
         let now = ClockReading::at(record.started);
         let identification = self.identification(peer, now);
-        let claim = identification.claim(&head);
-        let route = self.routes.select(&target, claim.as_ref().ok().and_then(Option::as_ref))?;
+        let (route, claim) = self.select(&target, identification.claim(&head))?;
         record.route = Some(Rc::clone(&route.metrics));
         record.check_audit()?;
         let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, &self.names)?;
         head::require(&head, self.required_header.as_ref())?;
-        let claim = claim.map_err(|error| NotIdentified::from(RefusedSignature::new(error, None)))?;
-        let sender = identification.begin(&head, claim)?;
+        let sender = identification.begin(&head, claim?)?;
         match &sender {
             Sender::Known(client) => self.welcome(client, exchange, now, record)?,
             // whoever never ends a form must not keep its place from others
@@ -151,6 +150,20 @@ impl Proxy {
             issued_keys: self.issued_keys.as_deref(),
             peer,
             now: now.wall,
+        }
+    }
+
+    /// The route, and the claim, for later: it is refused in the words of the route.
+    fn select(
+        &self,
+        target: &RequestTarget<'_>,
+        claim: Result<Option<HeadClaim>, ClientSignatureError>,
+    ) -> Result<(&Rc<Route>, Result<Option<HeadClaim>, RefusedSignature>), ExchangeError> {
+        let selected = self.routes.select(target, claim.as_ref().ok().and_then(Option::as_ref));
+        match (selected, claim.map_err(|error| RefusedSignature::new(error, None))) {
+            // its scope might have chosen a route: the client learns what is wrong with the claim instead
+            (Err(_), Err(malformed)) => Err(malformed.into()),
+            (selected, claim) => Ok((selected?, claim)),
         }
     }
 

@@ -388,7 +388,8 @@ mod tests {
     }
 
     fn not_found() -> HeadError {
-        HeadError::RouteNotFound { host: ShownName::of("a"), path: ShownName::of("/"), served: Served(String::new()) }
+        let [host, path] = ["a", "/"].map(ShownName::of);
+        HeadError::RouteNotFound { host, path, scope: None, served: Served(String::new()) }
     }
 
     fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {

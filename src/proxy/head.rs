@@ -19,10 +19,15 @@ const ANY_PORT: &str = ":*";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum HeadError {
     /// No route for this host and path.
-    #[error("no route is configured for the Host {host} and the path {path}{}", of_its_own(.path))]
+    #[error(
+        "no route is configured for the Host {host} and the path {path}{}{}",
+        signed_for(.scope.as_ref()), of_its_own(.path)
+    )]
     RouteNotFound {
         host: ShownName,
         path: ShownName,
+        /// What the client signed for, where the listener accepts issued keys.
+        scope: Option<ShownName>,
         /// For the log: the client is told less.
         #[source]
         served: Served,
@@ -81,6 +86,11 @@ pub(crate) enum HeadError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("this listener serves {0}")]
 pub(crate) struct Served(pub(super) String);
+
+/// With several services at one URL, a region or service without a route is the usual cause.
+fn signed_for(scope: Option<&ShownName>) -> String {
+    scope.map(|scope| format!(", signed for {scope} (SERVICE/REGION)")).unwrap_or_default()
+}
 
 /// Some services give each queue or topic a URL.
 fn of_its_own(path: &ShownName) -> &'static str {

@@ -91,6 +91,7 @@ impl Routes {
             .ok_or_else(|| HeadError::RouteNotFound {
                 host: target.host.shown(),
                 path: ShownName::of(target.path),
+                scope: claim.map(|claim| ShownName::of(&format!("{}/{}", claim.service(), claim.region()))),
                 served: self.served(),
             })
     }

@@ -41,7 +41,7 @@ pub enum ProfileError {
     #[error("{0} signs for a region and a service: say the service, which cannot be told from the endpoint")]
     ServiceMissing(&'static str),
     /// A region is given where none is signed for.
-    #[error("{0} signs for no region")]
+    #[error("{0} signs for no region: leave it out, or choose the dialect aws-v4")]
     NoRegion(&'static str),
     /// A service is given where none is signed for.
     #[error("{0} signs for no service")]

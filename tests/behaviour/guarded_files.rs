@@ -337,7 +337,7 @@ fn an_audit_beside_the_configuration_and_the_key_is_warned_of_by_check_and_at_th
     let printed = Outcome::of(&mut setup.command("check"), "").succeeded();
     let warned = printed.lines().find_map(|line| line.trim().strip_prefix("WARNING ").map(ToOwned::to_owned));
     let warned = warned.unwrap_or_else(|| panic!("no warning in {printed}"));
-    let words = " is in the audit's directory, where this process can write while it serves";
+    let words = "in the audit's directory, where this process can write while it serves, there are also ";
     assert!(warned.contains(words) && warned.contains(&file.display().to_string()), "{warned}");
     let proxy = setup.start();
     proxy.log.wait_for("the same words", |line| line.contains(&warned).then_some(()));

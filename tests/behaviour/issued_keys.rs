@@ -67,6 +67,12 @@ fn a_route_with_a_scope_is_reached_by_no_other_credential() {
     let bearer = format!("Bearer {}", token("reader"));
     let call = Draft::form(FORM).field("Authorization", &bearer);
     proxy.assert_own(&proxy.call(&call), 404, "ProxyRouteNotFound", "no");
+    let elsewhere = proxy.call(&signed(proxy.address, AGENT, "ec2/us-east-1", FORM));
+    proxy.assert_own(&elsewhere, 404, "ProxyRouteNotFound", "no");
+    assert!(elsewhere.text().contains("ec2/us-east-1"), "{}", elsewhere.text());
+    // a claim that chooses no route because it is malformed is refused for that
+    let malformed = signed(proxy.address, AGENT, "ec2/eu-central-1", FORM).field("X-Amz-Security-Token", "none");
+    proxy.assert_own(&proxy.call(&malformed), 400, "IncompleteSignature", "no");
     proxy.call(&Draft::form(FORM).path("/other").field("Authorization", &bearer)).expect(200);
     proxy.call(&signed(proxy.address, AGENT, "ec2/eu-central-1", FORM)).expect(200);
     assert_eq!((ec2.requests().len(), other.requests().len()), (1, 1));

@@ -23,8 +23,8 @@ pub(crate) fn beside_audit(settings: &Settings, file: Option<&Path>, keys: &[Wat
     found.dedup();
     (!found.is_empty()).then(|| {
         format!(
-            "{} is in the audit's directory, where this process can write while it serves: whoever takes it over could \
-             change that as well. Give the audit a directory of its own",
+            "in the audit's directory, where this process can write while it serves, there are also {}: whoever takes \
+             the process over could change them. Give the audit a directory of its own",
             found.join(", ")
         )
     })

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import boto3
 import documents
@@ -59,6 +60,16 @@ def serve(desk, start_countersign):
     return start
 
 
+def run_agent(directory, proxy):
+    """Runs the program of the page in the environment that the page gives it, and in no other."""
+    (directory / "agent.py").write_text(block("python", "ec2.stop_instances"))
+    environment = block("sh", "AWS_ENDPOINT_URL=").replace("http://127.0.0.1:8021", proxy.url.rstrip("/"))
+    subprocess.run(
+        ["bash", "-euc", f'{environment}"$PYTHON" agent.py'], cwd=directory, check=True, timeout=TIMEOUT,
+        env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin", "HOME": str(directory)},
+    )
+
+
 def refused(call, *arguments, **parameters):
     with pytest.raises(ClientError) as error:
         call(*arguments, **parameters)
@@ -73,8 +84,9 @@ def test_an_agent_is_recorded_and_then_may_stop_one_instance_and_nothing_else(co
     ours, other = (
         ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"] for _ in "ab"
     )
-    ec2.describe_instances()
-    ec2.stop_instances(InstanceIds=[ours])
+    run_agent(directory, proxy)
+    stopped = ec2.describe_instances(InstanceIds=[ours])["Reservations"][0]["Instances"][0]
+    assert stopped["State"]["Name"] == "stopped"
     assert proxy.process.stop() == 0
     suggested = subprocess.run(
         ["bash", "-euc", block("sh", "countersign policy suggest").replace("countersign policy",

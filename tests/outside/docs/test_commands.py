@@ -58,7 +58,7 @@ RUN = {
     "docs/guide/install.md": ["countersign demo --once"],
     "docs/guide/keys.md": ["countersign keys test "],
     "docs/how-to/sandboxed-agents.md": [  # by clouds/test_sandboxed_agents.py
-        "countersign keys new-identity ", "countersign policy suggest ", "countersign policy explain ",
+        "mkdir audit", "countersign run ", "set -a", "countersign policy suggest ", "countersign policy explain ",
     ],
     "docs/how-to/issued-keys.md": ["countersign clients issue "],
     "docs/how-to/kubernetes.md": ["countersign keys new-identity "],
