@@ -74,13 +74,14 @@ fn expected(cloud: &Cloud, reader: Reader, form: &[u8]) -> Result<Pairs, String>
         if cloud.dropped.contains(&&*name) || is_beginning(&name) {
             continue;
         }
-        // a policy sees no name with a NUL; to the holder of a key, who has none to get past, it is a hyphen
-        let is_kin = |reserved: &&&str| may_be_taken_for(&name.replace('\0', "-"), reserved);
+        // the program looks past control characters as past a hyphen; only the holder of a key may have them in names
+        let seen = name.replace(['\0', '\t', '\n', '\r', '\x0c'], "-");
+        let is_kin = |reserved: &&&str| may_be_taken_for(&seen, reserved);
         let others = cloud.dropped.iter().chain(cloud.refused).chain(cloud.decisive);
         if let Some(reserved) = others.clone().find(is_kin).filter(|_| !cloud.decisive.contains(&&*name)) {
             return Err(format!("{name} could be taken for {reserved}"));
         }
-        if cloud.beginning.is_some_and(|beginning| folded(&name).starts_with(&folded(beginning))) {
+        if cloud.beginning.is_some_and(|beginning| folded(&seen).starts_with(&folded(beginning))) {
             return Err(format!("{name} could be taken for authentication"));
         }
         if !(cloud.names)(&name) {
