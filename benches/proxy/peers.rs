@@ -15,13 +15,15 @@ use super::wire::message_length;
 pub enum Peer {
     /// Signs, decides, logs and counts.
     Countersign,
+    /// The same with AWS Signature Version 4.
+    CountersignV4,
     /// `proxy_pass`: signs nothing, logs nothing. The yardstick.
     Nginx,
     /// Forwards, signs nothing, logs nothing.
     Haproxy,
 }
 
-pub const PEERS: [Peer; 3] = [Peer::Nginx, Peer::Haproxy, Peer::Countersign];
+pub const PEERS: [Peer; 4] = [Peer::Nginx, Peer::Haproxy, Peer::Countersign, Peer::CountersignV4];
 
 /// The endpoint behind a proxy.
 #[derive(Clone)]
@@ -44,6 +46,7 @@ impl Peer {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Countersign => "countersign",
+            Self::CountersignV4 => "countersign, aws-v4",
             Self::Nginx => "nginx",
             Self::Haproxy => "HAProxy",
         }
@@ -60,7 +63,8 @@ impl Peer {
         match self {
             Self::Nginx => nginx(&mut command, &directory, address, endpoint, workers),
             Self::Haproxy => haproxy(&mut command, &directory, address, endpoint, workers),
-            Self::Countersign => countersign(&mut command, &directory, address, endpoint, workers),
+            Self::Countersign => countersign(&mut command, &directory, (address, ""), endpoint, workers),
+            Self::CountersignV4 => countersign(&mut command, &directory, (address, V4), endpoint, workers),
         }
         // not beside the configuration, which countersign watches: each line would have it look there
         let output = directory.join("log");
@@ -164,7 +168,16 @@ fn haproxy(command: &mut Command, directory: &Path, address: SocketAddr, endpoin
     command.arg("haproxy").args(["-db", "-f"]).arg(file);
 }
 
-fn countersign(command: &mut Command, directory: &Path, address: SocketAddr, endpoint: &Endpoint, workers: usize) {
+/// The lines of a route that signs Version 4.
+const V4: &str = "profile = { dialect = \"aws-v4\", region = \"us-east-1\", service = \"iam\" }\n";
+
+fn countersign(
+    command: &mut Command,
+    directory: &Path,
+    (address, profile): (SocketAddr, &str),
+    endpoint: &Endpoint,
+    workers: usize,
+) {
     let binary = env!("CARGO_BIN_EXE_countersign");
     let (scheme, ca) = match &endpoint.ca {
         None => ("http", String::new()),
@@ -185,7 +198,7 @@ fn countersign(command: &mut Command, directory: &Path, address: SocketAddr, end
          [listener.bench.limits]\nconnections = 6000\n\
          [client.bench]\ntoken_sha256 = \"{TOKEN_SHA256}\"\n\
          allow = [\"main:Get*\", \"main:List*\"]\ndeny = [\"main:CreateJob\"]\n\
-         [route.main]\nendpoint = \"{scheme}://{}/\"\n{ca}[route.main.limits]\nin_flight = 6000\npool = 128\n\
+         [route.main]\nendpoint = \"{scheme}://{}/\"\n{ca}{profile}[route.main.limits]\nin_flight = 6000\npool = 128\n\
          [key.main]\nfile = \"{}\"\nidentity_file = \"{}\"\n\
          [admin]\naddress = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n\
          [process]\nworkers = {workers}\n",

@@ -51,7 +51,7 @@ impl Report {
         for peer in PEERS {
             write!(text, " {} |", peer.name()).unwrap();
         }
-        text.push_str("\n|---|---|---|---|---|\n");
+        writeln!(text, "\n|---|---|{}", "---|".repeat(PEERS.len())).unwrap();
         for (what, unit) in self.names() {
             write!(text, "| {what} | {unit} |").unwrap();
             for peer in PEERS {
@@ -91,7 +91,7 @@ impl Report {
         let mut bars = String::new();
         let mut y = 30;
         for (what, _) in self.names() {
-            for peer in PEERS.into_iter().filter(|peer| *peer != Peer::Nginx) {
+            for peer in [Peer::Haproxy, Peer::Countersign] {
                 let Some(ratio) = self.ratio(what, peer) else { continue };
                 let (width, colour) =
                     (ratio.min(2.2) * ONE, if peer == Peer::Countersign { "#b5462f" } else { "#8a9bad" });
