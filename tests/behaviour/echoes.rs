@@ -89,7 +89,10 @@ fn refusing(answer: impl Fn(usize, &Received) -> Vec<u8> + Send + Sync + 'static
     Endpoint::scripted(move |exchange| {
         let number = exchange.request.parameter("JobId").parse().unwrap();
         let answer = answer(number, exchange.request);
-        exchange.write(&answer);
+        // it says that it will close, so that no later call is written to a connection on its way out
+        let at = answer.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        let (status, rest) = answer.split_at(at);
+        exchange.write(&[status, b"\r\nConnection: close", rest].concat());
         After::Close
     })
 }
