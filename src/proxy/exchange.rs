@@ -41,6 +41,9 @@ use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 use crate::upstream::Sent;
 
+/// What a head claims of a signature, if it has one that can be read.
+type ReadClaim = Result<Option<HeadClaim>, RefusedSignature>;
+
 /// What one listener serves, in one worker.
 pub struct Proxy {
     /// The listener's name and counters.
@@ -158,7 +161,7 @@ impl Proxy {
         &self,
         target: &RequestTarget<'_>,
         claim: Result<Option<HeadClaim>, ClientSignatureError>,
-    ) -> Result<(&Rc<Route>, Result<Option<HeadClaim>, RefusedSignature>), ExchangeError> {
+    ) -> Result<(&Rc<Route>, ReadClaim), ExchangeError> {
         let selected = self.routes.select(target, claim.as_ref().ok().and_then(Option::as_ref));
         match (selected, claim.map_err(|error| RefusedSignature::new(error, None))) {
             // its scope might have chosen a route: the client learns what is wrong with the claim instead
