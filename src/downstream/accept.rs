@@ -132,7 +132,7 @@ impl<H: Handler> Acceptor<H> {
     /// A place that another worker frees, or this one, which may have got a connection to evict meanwhile.
     async fn place_elsewhere(&self, service: &Service<H>) -> Option<Permit> {
         for _ in 0..ATTEMPTS {
-            let freed = service.requests.ask()?;
+            let freed = service.requests.ask(service.places.limit())?;
             let _in_time = timeout(OTHER_WORKERS, freed).await;
             if let Some(place) = self.place(service) {
                 return Some(place);

@@ -8,8 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
-/// More connections than this do not wait for a place at once, over all workers; those beyond it are closed.
-const MOST_WAITING: usize = 128;
+/// How many connections may wait for a place at once, over all workers: an eighth of `places`, from 8 to 128. They hold
+/// descriptors beside those of the connections that have places; more are closed.
+fn most_waiting(places: usize) -> usize {
+    (places / 8).clamp(8, 128)
+}
 
 /// What the workers of one listener tell each other. Only a worker that has run out of places takes the lock.
 #[derive(Debug, Default)]
@@ -21,13 +24,15 @@ pub struct PlaceRequests {
 }
 
 impl PlaceRequests {
-    /// Asks every worker for a place. A message says that one has been freed. `None`: too many wait already.
-    pub(in crate::downstream) fn ask(&self) -> Option<Receiver<()>> {
+    /// Asks every worker for one of the listener's `places`. A message says that one has been freed. `None`: too many
+    /// wait already.
+    pub(in crate::downstream) fn ask(&self, places: usize) -> Option<Receiver<()>> {
+        let most = most_waiting(places);
         let mut waiting = self.waiting();
-        if waiting.len() >= MOST_WAITING {
+        if waiting.len() >= most {
             waiting.retain(|waits| !waits.is_closed());
         }
-        if waiting.len() >= MOST_WAITING {
+        if waiting.len() >= most {
             return None;
         }
         let (freed, answer) = channel();
@@ -86,8 +91,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_met_by_whichever_worker_has_something_to_end() {
+        const PLACES: usize = 100;
         let requests = Arc::new(PlaceRequests::default());
-        let before = requests.ask().unwrap();
+        let before = requests.ask(PLACES).unwrap();
         let (poor, rich) = (Arc::clone(&requests), Arc::clone(&requests));
         let poor = tokio::spawn(async move {
             loop {
@@ -106,10 +112,10 @@ mod tests {
             }
         });
         before.await.unwrap();
-        drop(requests.ask().unwrap()); // who has left is not waited for
-        requests.ask().unwrap().await.unwrap();
-        let _waits_in_vain: Vec<_> = (0..MOST_WAITING).map(|_| requests.ask().unwrap()).collect();
-        assert!(requests.ask().is_none());
+        drop(requests.ask(PLACES).unwrap()); // who has left is not waited for
+        requests.ask(PLACES).unwrap().await.unwrap();
+        let _waits_in_vain: Vec<_> = (0..12).map(|_| requests.ask(PLACES).unwrap()).collect();
+        assert!(requests.ask(PLACES).is_none() && requests.ask(1).is_none() && requests.ask(1000).is_some());
         poor.abort();
         rich.abort();
     }
