@@ -35,7 +35,7 @@ pub enum ClientSignatureError {
     /// Everything is in its form, and the MAC differs.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access \
-         Key and signing method. Consult the service documentation for details."
+         Key and signing method"
     )]
     Mismatch,
 }
