@@ -15,7 +15,7 @@ pub struct Codes {
     pub tencent: &'static str,
     /// The number that Apache CloudStack's server gives (its `ApiErrorCode`).
     pub cloudstack: &'static str,
-    /// QingCloud's number ("Common error codes" of its API), or [`NOT_REPEATED`] where it has none.
+    /// QingCloud's number ("Common error codes" of its API), or 5900, which no SDK repeats, where it has none.
     pub qingcloud: &'static str,
 }
 
