@@ -4,7 +4,8 @@
 //! owner of the key computes the MAC, and [`Unsealed::seal`] adds it. Time is an argument.
 //!
 //! Two folders verify, on purpose: [`client_signature`] judges what clients sign with issued keys, and is strict;
-//! [`verify`] does what the servers of clouds do, for the sandbox and for diagnosis, and shares nothing with the signer.
+//! [`verify`] does what the servers of clouds do, for the sandbox and for diagnosis, and shares nothing with the
+//! signer.
 
 pub mod authority;
 pub mod client_signature;
