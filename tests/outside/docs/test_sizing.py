@@ -6,6 +6,7 @@ import pathlib
 import re
 import resource
 import subprocess
+import tomllib
 
 import pytest
 import yaml
@@ -47,10 +48,16 @@ def mebibytes(text):
 
 
 def checked(countersign_bin, configuration, descriptors, environment=None):
-    """What `check` prints of a configuration when the system gives that many descriptors. The key is not there."""
+    """What `check` prints of a configuration when the system gives that many descriptors. The key is not there, and the
+    usual ports may be in use."""
+    tables = tomllib.loads(pathlib.Path(configuration).read_text())
+    listeners = {name: listener.get("address", "") for name, listener in tables["listener"].items()}
+    free = {f"COUNTERSIGN__LISTENER__{name.upper()}__ADDRESS": "127.0.0.1:0"
+            for name, address in listeners.items() if ":/" not in address and "systemd" not in address}
+    free |= {"COUNTERSIGN__ADMIN__ADDRESS": "127.0.0.1:0"} if "admin" in tables else {}
     limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))  # noqa: E731
     done = subprocess.run([countersign_bin, "check", "--config", configuration], preexec_fn=limit, capture_output=True,
-                          text=True, timeout=60, check=False, env={**os.environ, **(environment or {})})
+                          text=True, timeout=60, check=False, env={**os.environ, **free, **(environment or {})})
     return done.stdout
 
 
