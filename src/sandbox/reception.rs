@@ -1,7 +1,6 @@
 //! How the endpoints of the sandbox take a request: one that responds, and the body of a form.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -12,14 +11,11 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::pacing::Paced;
-use super::refusal::Refusal;
+use super::refusal::{BODY_TIMEOUT, Refusal};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 const MIB: usize = 1024 * 1024;
-
-/// How long a form may take to arrive.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An endpoint.
 pub(super) trait Respond: Send + Sync + 'static {

@@ -1,10 +1,15 @@
 //! Why the sandbox refuses a request; the row of [`crate::faults::sandbox`] gives the service's status and code for it.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::faults::{self, FaultClass, sandbox};
 use crate::query::FormError;
 use crate::signing::verify::VerifyError;
+
+/// How long a form may take to arrive.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A refusal. Messages name parameters and manifest fields, never their values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -90,7 +95,7 @@ pub enum Refusal {
         limit_in_mib: usize,
     },
     /// The body did not arrive in time.
-    #[error("the form did not arrive within {} seconds", super::reception::BODY_TIMEOUT.as_secs())]
+    #[error("the form did not arrive within {} seconds", BODY_TIMEOUT.as_secs())]
     TooSlow,
     /// The body broke off.
     #[error("the form did not arrive whole")]

@@ -134,21 +134,10 @@ fn conclude(dialect: Dialect, evidence: &Evidence<'_>, answer: &Capture, error: 
         }
     };
     print(&format!("refused: {}", finding.cause.as_str()), &finding.lines)?;
-    match finding.cause {
-        RefusalClass::Unknown => Err(Failure::new(ExitCode::Negative, "the cause is not found")),
-        RefusalClass::Clock
-        | RefusalClass::Method
-        | RefusalClass::Host
-        | RefusalClass::Path
-        | RefusalClass::Parameters
-        | RefusalClass::Order
-        | RefusalClass::Encoding
-        | RefusalClass::Fields
-        | RefusalClass::Scope
-        | RefusalClass::Key
-        | RefusalClass::KeyId
-        | RefusalClass::Nonce => Ok(()),
+    if finding.cause == RefusalClass::Unknown {
+        return Err(Failure::new(ExitCode::Negative, "the cause is not found"));
     }
+    Ok(())
 }
 
 fn file(path: &Path) -> Result<Vec<u8>, Failure> {

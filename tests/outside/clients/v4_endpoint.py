@@ -1,5 +1,5 @@
-"""An endpoint on this machine that verifies AWS Signature Version 4 on forms by the IAM user guide's steps, with Python's
-standard library alone."""
+"""An endpoint on this machine that verifies AWS Signature Version 4 on forms by the IAM user guide's steps, with
+Python's standard library alone."""
 
 import contextlib
 import email.utils
