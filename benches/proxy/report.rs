@@ -1,65 +1,124 @@
-//! Medians, ratios to nginx in the same round, and the ways they are shown: a table, JSON, a plot.
+//! The figures of all rounds, their ratios to what each is compared with, and a table and JSON of them.
 
 use std::fmt::Write as _;
 
-use super::peers::{PEERS, Peer};
+use super::peers::Peer;
 
-/// One figure of one peer, over the rounds.
+/// What a figure is compared with, in the same round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    Nginx,
+    Haproxy,
+    /// The figure of the same build for this other work.
+    Own(&'static str),
+}
+
+impl Beside {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "HAProxy",
+            Self::Own(work) => work,
+        }
+    }
+}
+
+/// One figure of all peers.
 pub struct Figure {
-    pub what: String,
+    /// What is measured of which work: "CPU per request", "32 KB".
+    pub measured: &'static str,
+    pub work: &'static str,
     pub unit: &'static str,
-    pub peer: Peer,
-    pub rounds: Vec<f64>,
+    pub beside: Beside,
+}
+
+/// What one peer reached, round by round.
+struct Series {
+    figure: Figure,
+    peer: String,
+    rounds: Vec<f64>,
+}
+
+/// The median, the smallest and the largest of some values.
+#[derive(Clone, Copy)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
 }
 
 /// All figures.
-#[derive(Default)]
-pub struct Report(pub Vec<Figure>);
+pub struct Report {
+    peers: Vec<Peer>,
+    series: Vec<Series>,
+}
+
+impl Figure {
+    pub fn name(&self) -> String {
+        if self.work.is_empty() { self.measured.to_owned() } else { format!("{}: {}", self.measured, self.work) }
+    }
+}
 
 impl Report {
-    pub fn add(&mut self, what: &str, unit: &'static str, peer: Peer, value: f64) {
-        match self.0.iter_mut().find(|figure| figure.what == what && figure.peer == peer) {
-            Some(figure) => figure.rounds.push(value),
-            None => self.0.push(Figure { what: what.to_owned(), unit, peer, rounds: vec![value] }),
+    pub fn new(peers: &[Peer]) -> Self {
+        Self { peers: peers.to_vec(), series: Vec::new() }
+    }
+
+    pub fn add(&mut self, figure: Figure, peer: &Peer, value: f64) {
+        let known = self.series.iter_mut().find(|known| known.is(figure.measured, figure.work, peer.label()));
+        match known {
+            Some(series) => series.rounds.push(value),
+            None => self.series.push(Series { figure, peer: peer.label().to_owned(), rounds: vec![value] }),
         }
     }
 
-    fn names(&self) -> Vec<(&str, &'static str)> {
-        let mut names: Vec<(&str, &'static str)> = Vec::new();
-        for figure in &self.0 {
-            if !names.iter().any(|(name, _)| *name == figure.what) {
-                names.push((&figure.what, figure.unit));
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// Each figure once, in the order in which they were measured first.
+    pub fn figures(&self) -> Vec<&Figure> {
+        let mut figures: Vec<&Figure> = Vec::new();
+        for Series { figure, .. } in &self.series {
+            if !figures.iter().any(|known| known.measured == figure.measured && known.work == figure.work) {
+                figures.push(figure);
             }
         }
-        names
+        figures
     }
 
-    fn rounds(&self, what: &str, peer: Peer) -> &[f64] {
-        self.0.iter().find(|figure| figure.what == what && figure.peer == peer).map_or(&[], |figure| &figure.rounds)
+    fn rounds(&self, measured: &str, work: &str, peer: &str) -> &[f64] {
+        self.series.iter().find(|series| series.is(measured, work, peer)).map_or(&[], |series| &series.rounds)
     }
 
-    /// The median over rounds of the ratio to nginx in the same round.
-    fn ratio(&self, what: &str, peer: Peer) -> Option<f64> {
-        let yardstick = self.rounds(what, Peer::Nginx).iter();
-        let ratios: Vec<f64> = self.rounds(what, peer).iter().zip(yardstick).map(|(a, b)| a / b).collect();
-        median(&ratios)
+    /// The ratios to what the figure is compared with, each in its own round.
+    pub fn ratio(&self, figure: &Figure, peer: &Peer) -> Option<Spread> {
+        let (work, yardstick) = match figure.beside {
+            Beside::Nginx | Beside::Haproxy => (figure.work, figure.beside.name()),
+            Beside::Own(work) => (work, peer.label()),
+        };
+        let yardstick = self.rounds(figure.measured, work, yardstick);
+        let own = self.rounds(figure.measured, figure.work, peer.label());
+        Spread::of(&own.iter().zip(yardstick).map(|(a, b)| a / b).collect::<Vec<_>>())
     }
 
-    /// A table for people, in Markdown.
+    /// A table for people, in Markdown: medians, and in brackets the ratio with its smallest and largest round.
     pub fn table(&self) -> String {
-        let mut text = String::from("| what | unit |");
-        for peer in PEERS {
+        let mut text = String::from("| what | unit | beside |");
+        for peer in &self.peers {
             write!(text, " {} |", peer.name()).unwrap();
         }
-        writeln!(text, "\n|---|---|{}", "---|".repeat(PEERS.len())).unwrap();
-        for (what, unit) in self.names() {
-            write!(text, "| {what} | {unit} |").unwrap();
-            for peer in PEERS {
-                match (median(self.rounds(what, peer)), self.ratio(what, peer)) {
-                    (Some(value), Some(ratio)) if peer != Peer::Nginx => {
-                        write!(text, " {} ({ratio:.2}) |", shown(value))
+        writeln!(text, "\n|---|---|---|{}", "---|".repeat(self.peers.len())).unwrap();
+        for figure in self.figures() {
+            write!(text, "| {} | {} | {} |", figure.name(), figure.unit, figure.beside.name()).unwrap();
+            for peer in &self.peers {
+                let value = Spread::of(self.rounds(figure.measured, figure.work, peer.label()));
+                match (value, self.ratio(figure, peer)) {
+                    (Some(value), Some(ratio)) if peer.label() != figure.beside.name() => {
+                        let Spread { median, least, most } = ratio;
+                        write!(text, " {} ({median:.2}; {least:.2}–{most:.2}) |", shown(value.median))
                     }
-                    (Some(value), _) => write!(text, " {} |", shown(value)),
+                    (Some(value), _) => write!(text, " {} |", shown(value.median)),
                     (None, _) => write!(text, " |"),
                 }
                 .unwrap();
@@ -72,62 +131,33 @@ impl Report {
     /// Everything, for machines.
     pub fn json(&self) -> String {
         let figures: Vec<serde_json::Value> = self
-            .0
+            .series
             .iter()
-            .map(|figure| {
-                serde_json::json!({"what": figure.what, "unit": figure.unit, "peer": figure.peer.name(),
-                    "rounds": figure.rounds, "median": median(&figure.rounds),
-                    "ratio_to_nginx": self.ratio(&figure.what, figure.peer)})
+            .map(|Series { figure, peer, rounds }| {
+                let ratio = self.peers.iter().find(|known| known.label() == peer).and_then(|p| self.ratio(figure, p));
+                serde_json::json!({"what": figure.name(), "unit": figure.unit, "peer": peer, "rounds": rounds,
+                    "median": Spread::of(rounds).map(|value| value.median), "beside": figure.beside.name(),
+                    "ratio": ratio.map(|Spread { median, least, most }| [median, least, most])})
             })
             .collect();
         serde_json::to_string_pretty(&figures).unwrap()
     }
+}
 
-    /// The ratios to nginx as bars.
-    pub fn svg(&self) -> String {
-        const ROW: usize = 22;
-        const LEFT: usize = 400;
-        const ONE: f64 = 180.0; // the width of nginx's bar
-        let mut bars = String::new();
-        let mut y = 30;
-        for (what, _) in self.names() {
-            for peer in [Peer::Haproxy, Peer::Countersign] {
-                let Some(ratio) = self.ratio(what, peer) else { continue };
-                let (width, colour) =
-                    (ratio.min(2.2) * ONE, if peer == Peer::Countersign { "#b5462f" } else { "#8a9bad" });
-                writeln!(
-                    bars,
-                    "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{what}, {}</text>\
-                     <rect x=\"{LEFT}\" y=\"{y}\" width=\"{width:.0}\" \
-                     height=\"14\" fill=\"{colour}\"/><text x=\"{:.0}\" y=\"{}\">{ratio:.2}</text>",
-                    LEFT - 8,
-                    y + 12,
-                    peer.name(),
-                    LEFT as f64 + width + 6.0,
-                    y + 12
-                )
-                .unwrap();
-                y += ROW;
-            }
-        }
-        let one = LEFT as f64 + ONE;
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"880\" height=\"{0}\" \
-             font-family=\"sans-serif\" font-size=\"12\">\n\
-             <rect width=\"880\" height=\"{0}\" fill=\"white\"/>\n\
-             <text x=\"{one}\" y=\"20\" text-anchor=\"middle\">nginx = 1</text>\n\
-             <line x1=\"{one}\" y1=\"24\" x2=\"{one}\" y2=\"{y}\" stroke=\"black\"/>\n{bars}</svg>\n",
-            y + 10
-        )
+impl Series {
+    fn is(&self, measured: &str, work: &str, peer: &str) -> bool {
+        self.figure.measured == measured && self.figure.work == work && self.peer == peer
     }
 }
 
-/// The middle one, or the mean of the two in the middle.
-pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
-    Some(f64::midpoint(*low, *high))
+impl Spread {
+    /// The middle one, or the mean of the two in the middle.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
+        Some(Self { median: f64::midpoint(*low, *high), least: *sorted.first()?, most: *sorted.last()? })
+    }
 }
 
 fn shown(value: f64) -> String {

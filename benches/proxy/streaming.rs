@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::peers::{Endpoint, Peer};
 use super::system;
+use super::works::PLAIN;
 
 /// One answer.
 pub const ANSWER: usize = 100 * 1024 * 1024;
@@ -56,9 +57,9 @@ fn answer_all(mut stream: TcpStream) {
 }
 
 /// Lets `peer` carry `count` answers to a fast reader, then the start of one to a slow reader.
-pub fn measure(peer: Peer, directory: &std::path::Path, request: &[u8], count: u32, slow: Duration) -> Streamed {
+pub fn measure(peer: &Peer, directory: &std::path::Path, request: &[u8], count: u32, slow: Duration) -> Streamed {
     let endpoint = Endpoint { address: endpoint(), ca: None };
-    let proxy = peer.start(directory, &endpoint, 1);
+    let proxy = peer.start(directory, &endpoint, PLAIN);
     let stream = loop {
         if let Ok(stream) = TcpStream::connect(proxy.address) {
             break stream;
