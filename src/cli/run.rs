@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::confinement::loose_sockets::loose_sockets;
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
+use crate::app::serve::freed_memory::give_back_after_bursts;
 use crate::app::{Bound, Drained, Graph, Running};
 use crate::config::{StrayVariable, settings};
 use crate::confine;
@@ -84,8 +86,10 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[St
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::notify_systemd(&[NotifyState::Ready]);
     let mut days = announcements::Days::begin();
+    let mut giving_back = pin!(give_back_after_bursts());
     let drain_limit = loop {
         tokio::select! {
+            never = &mut giving_back => match never {},
             () = days.end_of_one() => announcements::expiring(&running.graph()),
             request = signals.next() => match request {
                 Request::Stop(name) => {

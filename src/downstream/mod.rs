@@ -8,6 +8,7 @@
 
 pub mod accept;
 pub mod budget;
+pub mod burst;
 pub mod capacity;
 pub mod drain;
 mod eviction;

@@ -2,8 +2,8 @@
 //!
 //! This is a package of its own because it is the only place in countersign with `unsafe` code; countersign itself
 //! forbids it. The unsafe part is small. `pool` makes the system call `memfd_secret`, which no crate offers safely;
-//! [`SecretBox`] puts a value into mapped memory and lends it; [`wipe_registers`] is a few instructions. All else is
-//! `memmap2`.
+//! [`SecretBox`] puts a value into mapped memory and lends it; [`wipe_registers`] is a few instructions;
+//! [`give_back_freed`] calls the C library. All else is `memmap2`.
 //!
 //! Memory is of the best of these kinds that the system offers, and [`Protection`] says which:
 //!
@@ -20,12 +20,14 @@
 //!
 //! `cargo +nightly miri test` runs the tests under Miri, on memory of the second kind.
 
+mod freed;
 mod pool;
 mod region;
 mod registers;
 
 use std::marker::PhantomData;
 
+pub use freed::give_back_freed;
 use region::Region;
 pub use registers::wipe_registers;
 

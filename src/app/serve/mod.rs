@@ -3,6 +3,7 @@
 mod admin;
 pub(crate) mod bound;
 pub(crate) mod error;
+pub(crate) mod freed_memory;
 pub(crate) mod key_reports;
 mod live_route;
 mod occupant;

@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::order::{Order, Rank};
 use super::place_requests::PlaceRequests;
+use crate::downstream::burst::Burst;
 use crate::downstream::capacity::{Capacity, Permit};
 use crate::downstream::limit::Full;
 
@@ -65,6 +66,7 @@ impl Connections {
             *slot = Some(entry);
         }
         self.append(&mut all, Rank::Stranger, number);
+        Burst::Connections.rise();
         Rc::new(Resident { connections: Rc::clone(self), number })
     }
 
@@ -187,6 +189,7 @@ impl Drop for Resident {
             *slot = None;
             all.free.push(self.number);
         }
+        Burst::Connections.fall();
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::pace::TooSlow;
+use crate::downstream::burst::Burst;
 use crate::downstream::eviction::Resident;
 use crate::downstream::{Capacity, Full};
 
@@ -59,6 +60,7 @@ impl SharedPhase {
     /// Begins an exchange: the clocks of the connection stop until the guard is dropped.
     pub(super) fn begin(&self, resident: &Rc<Resident>) -> ExchangeGuard {
         self.set(Phase::Exchange);
+        Burst::Exchanges.rise();
         ExchangeGuard { phase: self.clone(), resident: Rc::clone(resident) }
     }
 
@@ -122,5 +124,6 @@ impl Drop for ExchangeGuard {
         if !self.phase.is_cut() {
             self.phase.set(Phase::Rest);
         }
+        Burst::Exchanges.fall();
     }
 }

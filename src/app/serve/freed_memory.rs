@@ -1,0 +1,25 @@
+//! Gives memory back to the system when a burst of connections or exchanges is over.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::downstream::burst;
+
+/// How long the rest of a burst may take to end before memory is given back.
+const REST: Duration = Duration::from_millis(100);
+
+/// How long a burst that follows waits. Giving back takes milliseconds, and so does getting the memory again: a load that
+/// swings widely pays for both no more often than this.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Runs until it is dropped, on a thread that serves nobody.
+pub(crate) async fn give_back_after_bursts() -> Infallible {
+    loop {
+        burst::over().await;
+        sleep(REST).await;
+        secret_memory::give_back_freed();
+        sleep(PAUSE).await;
+    }
+}
