@@ -100,7 +100,7 @@ mod tests {
     fn a_burst_is_over_once_three_quarters_of_it_have_ended_and_is_told_once() {
         let level = Level::at_rest(256);
         (0..5000).for_each(|_| level.rise());
-        assert_eq!(overs(&level, 4999), [3750, 4688], "the second: three quarters of what the first left");
+        assert_eq!(overs(&level, 4999), [3750, 4688, 4944], "each when three quarters of the rest have");
         (0..99).for_each(|_| level.rise());
         assert_eq!(overs(&level, 100), [], "too few to be worth it");
     }

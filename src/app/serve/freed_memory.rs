@@ -7,8 +7,9 @@ use tokio::time::sleep;
 
 use crate::downstream::burst;
 
-/// How long the rest of a burst may take to end before memory is given back.
-const REST: Duration = Duration::from_millis(100);
+/// When memory is given back after a burst, of which a quarter may be under way still, and when once more.
+const SOON: Duration = Duration::from_millis(100);
+const LATER: Duration = Duration::from_secs(1);
 
 /// How long a burst that follows waits. Giving back takes milliseconds, and so does getting the memory again: a load that
 /// swings widely pays for both no more often than this.
@@ -18,8 +19,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) async fn give_back_after_bursts() -> Infallible {
     loop {
         burst::over().await;
-        sleep(REST).await;
-        secret_memory::give_back_freed();
+        for rest in [SOON, LATER] {
+            sleep(rest).await;
+            secret_memory::give_back_freed();
+        }
         sleep(PAUSE).await;
     }
 }

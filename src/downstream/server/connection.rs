@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -31,9 +31,13 @@ struct Connection<S: Socket, H> {
     resident: Rc<Resident>,
 }
 
+/// An exchange, in memory of its own: most connections have none, and need no memory for one then.
+type UnderWay<'a> = Pin<Box<dyn Future<Output = io::Result<Persistence>> + 'a>>;
+
 /// Serves one connection to its end. The handler responds to a malformed head. Errors of the socket end the connection,
 /// and are not reported further because they affect no other client.
-pub async fn serve<S, H>(
+// not an `async fn`, which would keep a second copy of its arguments for as long as the connection lasts
+pub fn serve<S, H>(
     io: S,
     peer: Rc<PeerEvidence>,
     clocks: Clocks,
@@ -41,19 +45,22 @@ pub async fn serve<S, H>(
     current: Rc<Current<H>>,
     drain: Drain,
     resident: Rc<Resident>,
-) where
+) -> impl Future<Output = ()>
+where
     S: Socket + 'static,
     H: Handler,
 {
     let stream = ClientStream::new(io, clocks);
     let last = LastRequest::of(&drain, lifetime, stream.phase());
     let mut connection = Connection { incoming: Rc::new(Incoming::new(stream)), peer, current, last, resident };
-    let served = connection.serve_requests().await;
-    connection.resident.rest(); // whoever is only awaited to close makes room
-    // whatever ended it: unread bytes must not cost the client the last response
-    let closed = poll_fn(|cx| connection.incoming.poll_close(cx)).await;
-    if let Err(error) = served.and(closed) {
-        tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
+    async move {
+        let served = connection.serve_requests().await;
+        connection.resident.rest(); // whoever is only awaited to close makes room
+        // whatever ended it: unread bytes must not cost the client the last response
+        let closed = poll_fn(|cx| connection.incoming.poll_close(cx)).await;
+        if let Err(error) = served.and(closed) {
+            tracing::debug!(target: "countersign::connection", %error, "client connection ended early");
+        }
     }
 }
 
@@ -68,16 +75,20 @@ where
                 let (incoming, last) = (&self.incoming, &mut self.last);
                 poll_fn(|cx| incoming.poll_begin(cx, last)).await?
             };
-            // boxed: most connections have no exchange, and need no memory for one then
-            let persistence = match begin {
-                Begin::Request(head) => Box::pin(self.exchange(head)).await?,
-                Begin::Refused(fault, asked) => Box::pin(self.refuse(fault, asked)).await?,
-                Begin::Nothing => return Ok(()),
-            };
-            if persistence == Persistence::Close {
+            let Some(under_way) = self.under_way(begin) else { return Ok(()) };
+            if under_way.await? == Persistence::Close {
                 return Ok(());
             }
             self.resident.rest();
+        }
+    }
+
+    /// Takes all of `begin`, so that the connection has no place for a head while it waits.
+    fn under_way(&mut self, begin: Begin) -> Option<UnderWay<'_>> {
+        match begin {
+            Begin::Request(head) => Some(Box::pin(self.exchange(head))),
+            Begin::Refused(fault, asked) => Some(Box::pin(self.refuse(fault, asked))),
+            Begin::Nothing => None,
         }
     }
 
