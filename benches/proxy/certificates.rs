@@ -1,27 +1,52 @@
-//! The certificates of the benchmark's own TLS peers.
+//! The certificates of the benchmark's own TLS peers: one authority, and one leaf for whoever needs one.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// An endpoint's certificate and key; its authority goes to `ca.pem`.
-pub fn endpoint(directory: &Path) -> Arc<ServerConfig> {
+/// Both ends of TLS, as the benchmark speaks it itself.
+pub struct Tls {
+    pub endpoint: Arc<ServerConfig>,
+    pub client: Arc<ClientConfig>,
+}
+
+/// Makes the certificates; the proxies find them in `ca.pem`, `leaf.pem` and `leaf.key`.
+pub fn make(directory: &Path) -> Tls {
     let mut authority = CertificateParams::new([]).unwrap();
     // a name of its own: OpenSSL takes a leaf whose issuer has its name for self-signed
     authority.distinguished_name.push(DnType::CommonName, "Benchmark authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
     std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
-    let provider = countersign::trust::provider();
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    std::fs::write(directory.join("leaf.pem"), leaf.pem()).unwrap();
+    write_secret(&directory.join("leaf.key"), &key.serialize_pem());
+
+    let chain = vec![leaf.der().clone()];
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    Arc::new(config.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap())
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let provider = countersign::trust::provider();
+    let endpoint = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let client = client.unwrap().with_root_certificates(roots);
+    Tls {
+        endpoint: Arc::new(
+            endpoint.unwrap().with_no_client_auth().with_single_cert(chain.clone(), key.clone_key()).unwrap(),
+        ),
+        client: Arc::new(client.with_client_auth_cert(chain, key).unwrap()),
+    }
+}
+
+/// Writes a file that nobody else may read, as countersign wants those with secrets.
+pub fn write_secret(path: &Path, text: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
 }

@@ -5,95 +5,138 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::callers::{Clients, ISSUED};
+use super::certificates::write_secret;
 use super::peers::Endpoint;
-use super::works::{Setting, TOKEN_SHA256};
+use super::socket::Address;
+use super::works::Setting;
 
 /// Where a proxy finds what it needs, and where it listens.
 pub struct Place<'a> {
+    /// Of this proxy.
     pub directory: &'a Path,
-    pub address: SocketAddr,
+    /// Of the certificates.
+    pub shared: &'a Path,
+    pub address: &'a Address,
+    pub admin: SocketAddr,
     pub endpoint: &'a Endpoint,
 }
 
+impl Place<'_> {
+    /// The address; nginx and countersign write `unix:` before a path, and HAProxy `unix@`.
+    fn address(&self, unix: &str) -> String {
+        match self.address {
+            Address::Tcp(address) => address.to_string(),
+            Address::Unix(path) => format!("{unix}{}", path.display()),
+        }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.shared.join(name).display().to_string()
+    }
+}
+
 pub fn nginx(command: &mut Command, place: &Place<'_>, setting: Setting) {
-    let Place { directory, address, endpoint } = place;
-    let (scheme, tls) = match &endpoint.ca {
-        None => ("http", String::new()),
-        Some(ca) => (
-            "https",
-            format!("proxy_ssl_verify on; proxy_ssl_trusted_certificate {}; proxy_ssl_name localhost;", ca.display()),
+    let (leaf, key, ca) = (place.file("leaf.pem"), place.file("leaf.key"), place.file("ca.pem"));
+    let (scheme, upstream) = match place.endpoint.tls {
+        false => ("http", String::new()),
+        true => {
+            ("https", format!("proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name localhost;"))
+        }
+    };
+    let (listen, downstream) = match setting.clients {
+        Clients::Certificate => (
+            format!("{} ssl backlog=4096", place.address("unix:")),
+            format!(
+                "ssl_certificate {leaf}; ssl_certificate_key {key}; ssl_client_certificate {ca}; ssl_verify_client on;"
+            ),
         ),
+        _ => (format!("{} backlog=4096", place.address("unix:")), String::new()),
     };
     let text = format!(
         "worker_processes {2}; pid {0}/pid; error_log {0}/error.log; events {{ worker_connections 25000; }}
-         http {{ access_log off; keepalive_requests 1000000000;
+         http {{ access_log off; keepalive_requests 1000000000; client_max_body_size 20m;
            client_body_temp_path {0}/body; proxy_temp_path {0}/proxy;
            fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; client_body_buffer_size 256k;
            upstream endpoint {{ server {1}; keepalive 128; keepalive_requests 1000000000; }}
-           server {{ listen {address} backlog=4096; location / {{
+           server {{ listen {listen}; {downstream} location / {{
              proxy_pass {scheme}://endpoint; proxy_http_version 1.1;
-             proxy_set_header Connection \"\"; proxy_max_temp_file_size 0; {tls} }} }} }}",
-        directory.display(),
-        endpoint.address,
+             proxy_set_header Connection \"\"; proxy_max_temp_file_size 0; {upstream} }} }} }}",
+        place.directory.display(),
+        place.endpoint.address,
         setting.workers,
     );
-    let file = directory.join("nginx.conf");
+    let file = place.directory.join("nginx.conf");
     fs::write(&file, text).unwrap();
-    command.arg("nginx").arg("-p").arg(directory).arg("-c").arg(file).args(["-g", "daemon off;"]);
+    command.arg("nginx").arg("-p").arg(place.directory).arg("-c").arg(file).args(["-g", "daemon off;"]);
 }
 
 pub fn haproxy(command: &mut Command, place: &Place<'_>, setting: Setting) {
-    let Place { directory, address, endpoint } = place;
-    let tls = endpoint.ca.as_ref().map_or(String::new(), |ca| format!("ssl verify required ca-file {}", ca.display()));
+    let ca = place.file("ca.pem");
+    let upstream = if place.endpoint.tls { format!("ssl verify required ca-file {ca}") } else { String::new() };
+    let downstream = match setting.clients {
+        Clients::Certificate => {
+            let both = place.directory.join("both.pem");
+            let part = |name| fs::read_to_string(place.shared.join(name)).unwrap();
+            write_secret(&both, &(part("leaf.pem") + &part("leaf.key")));
+            format!("ssl crt {} ca-file {ca} verify required", both.display())
+        }
+        _ => String::new(),
+    };
     let text = format!(
-        "global\n nbthread {}\n maxconn 12000\ndefaults\n mode http\n timeout connect 5s\n \
+        "global\n no strict-limits\n nbthread {}\n maxconn 10500\ndefaults\n mode http\n timeout connect 5s\n \
          timeout client 60s\n timeout server 60s\n http-reuse always\nfrontend in\n \
-         bind {address}\n default_backend out\nbackend out\n server endpoint {} {tls}\n",
-        setting.workers, endpoint.address
+         bind {} {downstream}\n default_backend out\nbackend out\n server endpoint {} {upstream}\n",
+        setting.workers,
+        place.address("unix@"),
+        place.endpoint.address
     );
-    let file = directory.join("haproxy.cfg");
+    let file = place.directory.join("haproxy.cfg");
     fs::write(&file, text).unwrap();
     command.arg("haproxy").args(["-db", "-f"]).arg(file);
 }
 
 pub fn countersign(command: &mut Command, binary: &Path, place: &Place<'_>, setting: Setting) {
-    let Place { directory, address, endpoint } = place;
-    let (scheme, ca) = match &endpoint.ca {
-        None => ("http", String::new()),
-        Some(ca) => ("https", format!("ca_file = \"{}\"\n", ca.display())),
+    let Setting { clients, profile, more, .. } = setting;
+    let endpoint = place.endpoint.address;
+    let endpoint = match place.endpoint.tls {
+        false => format!("http://{endpoint}/\""),
+        true => format!("https://{endpoint}/\"\nca_file = \"{}\"", place.file("ca.pem")),
     };
-    let [sealed, identity] = key(directory);
+    let accept = if clients == Clients::Get { "accept = [\"post\", \"get\"]\n" } else { "" };
+    let [sealed, identity, issued] = keys(place.directory);
+    // as many bytes and exchanges as the largest work needs
     let text = format!(
-        "[listener.bench]\naddress = \"{address}\"\nauthenticate = [\"token\"]\nhosts = [\"localhost\"]\n\
-         [listener.bench.limits]\nconnections = 12000\n\
-         [client.bench]\ntoken_sha256 = \"{TOKEN_SHA256}\"\n\
-         allow = [\"main:Get*\", \"main:List*\"]\ndeny = [\"main:CreateJob\"]\n\
-         [route.main]\nendpoint = \"{scheme}://{}/\"\n{ca}{}[route.main.limits]\nin_flight = 12000\npool = 128\n\
-         [key.main]\nfile = \"{}\"\nidentity_file = \"{}\"\n\
-         [admin]\naddress = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n\
-         [process]\nworkers = {}\n",
-        endpoint.address,
-        setting.profile,
+        "[listener.bench]\naddress = \"{}\"\nhosts = [\"localhost\"]\n{}limits.connections = 10500\n\
+         {}[route.main]\nendpoint = \"{endpoint}\nkey = \"main\"\n{accept}{profile}[route.main.limits]\n\
+         in_flight = 6000\npool = 128\nbody = \"16 MiB\"\n\
+         [key.main]\nfile = \"{}\"\nidentity_file = \"{}\"\n[admin]\naddress = \"{}\"\n\
+         [process]\nworkers = {}\n{more}",
+        place.address("unix:"),
+        clients.listener(place.shared),
+        clients.tables(&issued),
         sealed.display(),
         identity.display(),
+        place.admin,
         setting.workers
     );
-    let file = directory.join("countersign.toml");
+    let file = place.directory.join("countersign.toml");
     fs::write(&file, text).unwrap();
     command.arg(binary).args(["run", "--config"]).arg(file);
 }
 
-/// A sealed key and its identity, with AWS's documented example key in it.
-fn key(directory: &Path) -> [PathBuf; 2] {
+/// A sealed key and its identity, with AWS's documented example key in it, and an issued one.
+fn keys(directory: &Path) -> [PathBuf; 3] {
     use countersign::credentials::Identities;
     use countersign::credentials::seal::{Existing, seal, write_secret_file};
-    let [sealed, identity] = ["main.age", "identity"].map(|name| directory.join(name));
+    let [sealed, identity, issued] = ["main.age", "identity", "issued.json"].map(|name| directory.join(name));
     if !sealed.exists() {
         let identities = Identities::generate();
         let key = br#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE",
             "SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
         write_secret_file(&identity, &identities.to_file(jiff::Timestamp::UNIX_EPOCH), Existing::Refuse).unwrap();
         write_secret_file(&sealed, &seal(key, &identities.recipients()).unwrap(), Existing::Refuse).unwrap();
+        write_secret(&issued, ISSUED);
     }
-    [sealed, identity]
+    [sealed, identity, issued]
 }

@@ -18,12 +18,18 @@
 )] // a benchmark fails by panicking
 
 mod arguments;
+mod bare_hash;
+mod callers;
 mod certificates;
 mod configurations;
+mod ends;
+mod footprint;
 mod measure;
 mod peers;
 mod plot;
 mod report;
+mod socket;
+mod stage;
 mod streaming;
 mod system;
 mod wire;
@@ -35,6 +41,7 @@ use arguments::Arguments;
 use measure::{Bench, Plan, QUICK, WHOLE};
 use peers::Peer;
 use report::Report;
+use stage::Stage;
 
 fn main() {
     let Some(arguments) = Arguments::of_bench() else { return };
@@ -45,15 +52,15 @@ fn main() {
     let plan = if arguments.quick { QUICK } else { WHOLE };
     let plan = Plan { rounds: arguments.rounds.unwrap_or(plan.rounds), ..plan };
     system::raise_descriptors();
-    system::pin_load();
-    let directory = tempfile::tempdir().unwrap();
-    let tls = certificates::endpoint(directory.path());
-    let bench = Bench { directory: directory.path(), tls, plan, peers: &peers, arguments: &arguments };
+    system::pin(system::LOAD_CPU);
+    let bench = Bench { stage: Stage::new(), plan, peers: &peers, arguments: &arguments };
     let mut report = Report::new(&peers);
     bench.throughput(&mut report);
     bench.latency(&mut report);
+    bench.uneven(&mut report);
     bench.streams(&mut report);
-    bench.footprint(&mut report);
+    bench.starts(&mut report);
+    bench.memory(&mut report);
     println!("{}", report.table());
     if let Some(file) = &arguments.json {
         std::fs::write(file, report.json()).unwrap();

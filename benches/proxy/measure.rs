@@ -1,17 +1,14 @@
-//! The rounds: each peer does the same work in turn.
+//! Rounds of load: each peer does the same work in turn.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use rustls::ServerConfig;
+use std::time::Duration;
 
 use super::arguments::Arguments;
-use super::peers::{Endpoint, Peer, Started};
+use super::peers::Peer;
 use super::report::{Beside, Figure, Report};
+use super::stage::Stage;
 use super::wire::{Pace, Wire};
-use super::works::{PLAIN, Setting, WORKS, Work, request};
-use super::{streaming, system};
+use super::works::{GROWTHS, PLAIN, Setting, WORKS, Work};
+use super::{bare_hash, system};
 
 /// How much is measured.
 pub struct Plan {
@@ -19,156 +16,107 @@ pub struct Plan {
     pub each: Duration,
     pub streamed: u32,
     pub slow: Duration,
-    pub idle: usize,
     pub starts: usize,
 }
 
-pub const QUICK: Plan = Plan {
-    rounds: 1,
-    each: Duration::from_millis(1000),
-    streamed: 3,
-    slow: Duration::from_secs(1),
-    idle: 1000,
-    starts: 3,
-};
-pub const WHOLE: Plan = Plan {
-    rounds: 5,
-    each: Duration::from_secs(3),
-    streamed: 10,
-    slow: Duration::from_secs(3),
-    idle: 5000,
-    starts: 10,
-};
+pub const QUICK: Plan =
+    Plan { rounds: 1, each: Duration::from_millis(1000), streamed: 3, slow: Duration::from_secs(1), starts: 3 };
+pub const WHOLE: Plan =
+    Plan { rounds: 5, each: Duration::from_secs(3), streamed: 10, slow: Duration::from_secs(3), starts: 10 };
 
 pub struct Bench<'a> {
-    pub directory: &'a Path,
-    pub tls: Arc<ServerConfig>,
+    pub stage: Stage,
     pub plan: Plan,
     pub peers: &'a [Peer],
     pub arguments: &'a Arguments,
 }
 
+const CPU: &str = "CPU per request";
+const RATE: &str = "requests/s";
+const OVER_HASH: &str = "CPU over bare HMAC-SHA256";
+const PER_KB: &str = "CPU per added KB";
+
 impl Bench<'_> {
-    /// A proxy with its endpoint on `wire`.
-    fn start(&self, peer: &Peer, wire: &mut Wire, setting: Setting, request: &[u8]) -> Started {
-        let address = wire.listen(setting.tls.then(|| Arc::clone(&self.tls)));
-        let endpoint = Endpoint { address, ca: setting.tls.then(|| self.directory.join("ca.pem")) };
-        let began = Instant::now();
-        let started = peer.start(self.directory, &endpoint, setting);
-        started.wait(began, request, || {
-            wire.run(Pace::Silent, Duration::from_micros(200), None);
-        })
+    /// Rounds in which one of these figures is wanted.
+    pub fn rounds(&self, figures: &[&str]) -> usize {
+        if self.arguments.wants(figures) { self.plan.rounds } else { 0 }
     }
 
     pub fn throughput(&self, report: &mut Report) {
-        let figures =
-            |work: &Work| ["CPU per request", "requests/s"].map(|measured| format!("{measured}: {}", work.name));
         for _ in 0..self.plan.rounds {
             for work in &WORKS {
-                let [cpu, rate] = figures(work);
-                if self.arguments.wants(&[&cpu, &rate]) {
+                let names = [CPU, RATE, OVER_HASH].map(|measured| format!("{measured}: {}", work.name));
+                if self.arguments.wants(&names.each_ref().map(String::as_str)) {
                     self.peers.iter().filter(|peer| work.fits(peer)).for_each(|peer| self.load(work, peer, report));
                 }
             }
         }
+        report.growth(CPU, PER_KB, &GROWTHS);
     }
 
     fn load(&self, work: &Work, peer: &Peer, report: &mut Report) {
-        let figure = |measured, unit| Figure { measured, work: work.name, unit, beside: work.beside };
-        let request = request(work.form);
         let mut wire = Wire::new();
-        let proxy = self.start(peer, &mut wire, work.setting, &request);
+        let proxy = self.stage.start(peer, &mut wire, work.setting);
         let pids = proxy.pids();
-        wire.connect(proxy.address, work.connections, &request);
+        wire.connect(&proxy.address, work.connections, &self.stage.callers(work.setting, work.form));
         wire.run(Pace::Closed, self.plan.each / 4, None);
-        settle(&mut wire);
+        wire.finish();
         let before = system::cpu(&pids);
         let load = wire.run(Pace::Closed, self.plan.each, None);
-        let cpu = system::cpu(&pids).saturating_sub(before);
-        let answers = load.answers as f64;
-        report.add(figure("CPU per request", "us"), peer, cpu.as_secs_f64() * 1e6 / answers);
+        let answers = load.answers + wire.finish();
+        let cpu = system::cpu(&pids).saturating_sub(before).as_secs_f64() * 1e6 / answers as f64;
+        report.add(Figure { measured: CPU, work: work.name, unit: "us", beside: work.beside }, peer, cpu);
         if work.setting.workers == 1 {
-            report.add(figure("requests/s", "1/s"), peer, answers / load.elapsed.as_secs_f64());
+            let rate = load.answers as f64 / load.elapsed.as_secs_f64();
+            report.add(Figure { measured: RATE, work: work.name, unit: "1/s", beside: work.beside }, peer, rate);
+        }
+        if work.form >= 32 * 1024 && matches!(peer, Peer::Countersign(_)) {
+            let figure = Figure { measured: OVER_HASH, work: work.name, unit: "", beside: Beside::Nothing };
+            report.add(figure, peer, cpu / bare_hash::cpu(work.form).as_secs_f64() / 1e6);
         }
     }
 
     /// How long an answer takes at a rate far from a proxy's limit. What it would take without one is not subtracted:
     /// where both processors sleep between requests, that is no less.
     pub fn latency(&self, report: &mut Report) {
-        const RATE: u32 = 2000;
         const FIGURES: [&str; 2] = ["latency at 2000/s: p50", "latency at 2000/s: p99"];
-        let rounds = if self.arguments.wants(&FIGURES) { self.plan.rounds } else { 0 };
-        for _ in 0..rounds {
-            let request = request(120);
+        for _ in 0..self.rounds(&FIGURES) {
             for peer in self.peers {
-                let mut wire = Wire::new();
-                let proxy = self.start(peer, &mut wire, PLAIN, &request);
-                wire.connect(proxy.address, 32, &request);
-                wire.run(Pace::Open(RATE), self.plan.each / 4, None);
-                settle(&mut wire);
-                let (p50, p99) = percentiles(wire.run(Pace::Open(RATE), self.plan.each, None).latencies);
-                report.add(whole(FIGURES[0], "us"), peer, p50);
-                report.add(whole(FIGURES[1], "us"), peer, p99);
+                let (p50, p99) = self.answer_times(peer, PLAIN, 0);
+                report.add(Figure::of(FIGURES[0], "us"), peer, p50);
+                report.add(Figure::of(FIGURES[1], "us"), peer, p99);
             }
         }
     }
 
-    pub fn streams(&self, report: &mut Report) {
-        const FIGURES: [&str; 2] = ["100 MB answers", "100 MB answers, slow reader too: peak RSS"];
-        let rounds = if self.arguments.wants(&FIGURES) { self.plan.rounds } else { 0 };
-        let request = request(120);
-        for _ in 0..rounds {
+    /// The same while four more connections send forms of 32 KB without a pause: where a worker has more of these than
+    /// another, its other connections wait.
+    pub fn uneven(&self, report: &mut Report) {
+        const FIGURE: &str = "p99 beside 4 busy connections";
+        let works = [(1, "1 worker", Beside::Nginx), (2, "2 workers", Beside::Own("1 worker"))];
+        for _ in 0..self.rounds(&[FIGURE]) {
             for peer in self.peers {
-                let directory = self.directory.join("streaming");
-                let streamed = streaming::measure(peer, &directory, &request, self.plan.streamed, self.plan.slow);
-                report.add(whole(FIGURES[0], "MB/s"), peer, streamed.throughput / 1e6);
-                report.add(whole(FIGURES[1], "KiB"), peer, streamed.peak as f64);
+                for (workers, work, beside) in works {
+                    let (_, p99) = self.answer_times(peer, Setting { workers, ..PLAIN }, 4);
+                    report.add(Figure { measured: FIGURE, work, unit: "us", beside }, peer, p99);
+                }
             }
         }
     }
 
-    /// Start, memory, system calls.
-    pub fn footprint(&self, report: &mut Report) {
-        const START: &str = "cold start to the first answer";
-        const FIGURES: [&str; 3] = ["RSS after start", "system calls per request", "RSS per idle client connection"];
-        let request = request(120);
-        let starts = if self.arguments.wants(&[START]) { self.plan.starts } else { 0 };
-        for _ in 0..starts {
-            for peer in self.peers {
-                let started = self.start(peer, &mut Wire::new(), PLAIN, &request);
-                report.add(whole(START, "ms"), peer, started.first_answer.as_secs_f64() * 1e3);
-            }
-        }
-        if !self.arguments.wants(&FIGURES) {
-            return;
-        }
-        for peer in self.peers {
-            let mut wire = Wire::new();
-            let proxy = self.start(peer, &mut wire, PLAIN, &request);
-            let pids = proxy.pids();
-            let resident = system::memory(&pids, "VmRSS:");
-            report.add(whole(FIGURES[0], "KiB"), peer, resident as f64);
-            wire.connect(proxy.address, 32, &request);
-            let calls = system::system_calls(&pids, || wire.run(Pace::Closed, self.plan.each, None).answers);
-            report.add(whole(FIGURES[1], ""), peer, calls);
-            wire.hang_up();
-            let resident = system::memory(&pids, "VmRSS:");
-            wire.connect(proxy.address, self.plan.idle, &request);
-            wire.run(Pace::Closed, Duration::from_secs(20), Some(1));
-            let grown = system::memory(&pids, "VmRSS:").saturating_sub(resident);
-            report.add(whole(FIGURES[2], "KiB"), peer, grown as f64 / self.plan.idle as f64);
-        }
+    /// p50 and p99 of 2,000 small requests a second over 32 connections, beside so many `busy` ones.
+    fn answer_times(&self, peer: &Peer, setting: Setting, busy: usize) -> (f64, f64) {
+        let pace = Pace::Open(2000);
+        let mut wire = Wire::new();
+        let proxy = self.stage.start(peer, &mut wire, setting);
+        wire.connect_busy(&proxy.address, busy, &self.stage.callers(PLAIN, 32 * 1024));
+        wire.connect(&proxy.address, 32, &self.stage.callers(setting, 120));
+        wire.run(pace, self.plan.each / 4, None);
+        wire.finish();
+        let times = percentiles(wire.run(pace, self.plan.each, None).latencies);
+        wire.finish();
+        times
     }
-}
-
-/// A figure that belongs to no work of the list.
-const fn whole(measured: &'static str, unit: &'static str) -> Figure {
-    Figure { measured, work: "", unit, beside: Beside::Nginx }
-}
-
-/// Lets every client have the answer it waits for, so that the next run begins with none under way.
-fn settle(wire: &mut Wire) {
-    wire.finish(Duration::from_secs(5));
 }
 
 /// p50 and p99, in microseconds.

@@ -1,16 +1,19 @@
 //! The proxies that are compared, each started on one processor.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::arguments::Build;
+use super::callers::{Callers, Clients};
 use super::configurations::{self, Place};
+use super::ends::ask;
+use super::socket::{Address, Socket};
 use super::system;
-use super::wire::message_length;
 use super::works::Setting;
 
 /// Who is measured.
@@ -28,15 +31,17 @@ pub enum Peer {
 #[derive(Clone)]
 pub struct Endpoint {
     pub address: SocketAddr,
-    /// The authority of its certificate, when it has one.
-    pub ca: Option<PathBuf>,
+    pub tls: bool,
 }
 
 /// A proxy at work, ended on drop.
 pub struct Started {
     child: Child,
     output: PathBuf,
-    pub address: SocketAddr,
+    pub address: Address,
+    /// Of countersign's metrics.
+    #[allow(dead_code)]
+    pub admin: SocketAddr,
     /// From the start of the process to the end of its first answer.
     pub first_answer: Duration,
 }
@@ -58,77 +63,89 @@ impl Peer {
         }
     }
 
-    /// Starts it; `Started::wait` waits for its first answer.
-    pub fn start(&self, directory: &Path, endpoint: &Endpoint, setting: Setting) -> Started {
-        let address = free_address();
-        let directory = directory.join(self.label());
-        fs::create_dir_all(&directory).unwrap();
+    /// Starts it; `Started::wait` waits for its first answer. The certificates are in `shared`.
+    pub fn start(&self, shared: &Path, endpoint: &Endpoint, setting: Setting) -> Started {
+        let [address, admin] = free_addresses();
+        let directory = shared.join(self.label());
+        // not beside the configuration, which countersign watches: each line would have it look there
+        let output = directory.join("log");
+        fs::create_dir_all(&output).unwrap();
+        let address = match setting.clients {
+            Clients::Socket => Address::Unix(output.join(address.port().to_string())),
+            _ => Address::Tcp(address),
+        };
+        let output = output.join("output");
         let cpus =
             if setting.workers == 1 { system::PROXY_CPU.to_string() } else { format!("0-{}", setting.workers - 1) };
         let mut command = Command::new("taskset");
         command.args(["-c", &cpus]);
-        let place = Place { directory: &directory, address, endpoint };
+        let place = Place { directory: &directory, shared, address: &address, admin, endpoint };
         match self {
             Self::Nginx => configurations::nginx(&mut command, &place, setting),
             Self::Haproxy => configurations::haproxy(&mut command, &place, setting),
             Self::Countersign(build) => configurations::countersign(&mut command, &build.file, &place, setting),
         }
-        // not beside the configuration, which countersign watches: each line would have it look there
-        let output = directory.join("log");
-        fs::create_dir_all(&output).unwrap();
-        let output = output.join("output");
         let log = File::create(&output).unwrap();
         let began = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Started { child, output, address, first_answer: began.elapsed() }
+        Started { child, output, address, admin, first_answer: began.elapsed() }
     }
 }
 
 impl Started {
     /// Asks until there is an answer; `turn` lets the endpoint answer meanwhile.
-    pub fn wait(mut self, began: Instant, request: &[u8], mut turn: impl FnMut()) -> Self {
+    pub fn wait(mut self, began: Instant, callers: &Callers, turn: impl FnMut()) -> Self {
         let patience = Instant::now() + Duration::from_secs(20);
-        let mut stream = loop {
-            match TcpStream::connect(self.address) {
-                Ok(stream) => break stream,
+        let mut socket = loop {
+            match Socket::connect(&self.address, callers.tls.as_ref()) {
+                Ok(socket) => break socket,
                 Err(_) if Instant::now() < patience => {}
-                Err(error) => {
-                    panic!("{error}: the proxy does not listen: {}", fs::read_to_string(&self.output).unwrap())
-                }
+                Err(error) => panic!("{error}: the proxy does not listen: {}", self.output()),
             }
         };
-        stream.write_all(request).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let mut received = Vec::new();
-        while message_length(&received).is_none_or(|length| received.len() < length) {
-            turn();
-            let mut piece = [0; 4096];
-            match stream.read(&mut piece) {
-                Ok(0) => panic!("no answer: {}", String::from_utf8_lossy(&received)),
-                Ok(count) => received.extend_from_slice(&piece[..count]),
-                Err(_) => assert!(Instant::now() < patience, "no answer in time"),
-            }
-        }
-        assert!(received.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&received));
+        let response = ask(&mut socket, &callers.requests[0], turn);
+        let text = String::from_utf8_lossy(&response);
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}\n{}", self.output());
         self.first_answer = began.elapsed();
         self
     }
 
+    fn output(&self) -> String {
+        fs::read_to_string(&self.output).unwrap()
+    }
+
     pub fn pids(&self) -> Vec<u32> {
         system::family(self.child.id())
+    }
+
+    #[allow(dead_code)] // the benchmark does not, the training load does
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends it as a service manager does.
+    #[allow(dead_code)]
+    pub fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.output());
     }
 }
 
 impl Drop for Started {
     /// At once: a drain would wait for the clients' last requests, which nobody answers any more.
     fn drop(&mut self) {
-        for pid in self.pids().into_iter().filter_map(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)) {
-            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        if self.child.try_wait().unwrap().is_some() {
+            return; // its id may be that of another process now
+        }
+        for pid in self.pids().into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            let _gone = kill_process(pid, Signal::KILL);
         }
         self.child.wait().unwrap();
     }
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+fn free_addresses() -> [SocketAddr; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
 }

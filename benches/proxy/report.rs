@@ -11,6 +11,8 @@ pub enum Beside {
     Haproxy,
     /// The figure of the same build for this other work.
     Own(&'static str),
+    /// The figure is a ratio itself.
+    Nothing,
 }
 
 impl Beside {
@@ -19,6 +21,7 @@ impl Beside {
             Self::Nginx => "nginx",
             Self::Haproxy => "HAProxy",
             Self::Own(work) => work,
+            Self::Nothing => "",
         }
     }
 }
@@ -54,6 +57,11 @@ pub struct Report {
 }
 
 impl Figure {
+    /// A figure that belongs to no work, compared with nginx.
+    pub const fn of(measured: &'static str, unit: &'static str) -> Self {
+        Self { measured, work: "", unit, beside: Beside::Nginx }
+    }
+
     pub fn name(&self) -> String {
         if self.work.is_empty() { self.measured.to_owned() } else { format!("{}: {}", self.measured, self.work) }
     }
@@ -69,6 +77,19 @@ impl Report {
         match known {
             Some(series) => series.rounds.push(value),
             None => self.series.push(Series { figure, peer: peer.label().to_owned(), rounds: vec![value] }),
+        }
+    }
+
+    /// What each KB more costs, from one size of forms to the next: the same where the cost grows as the form does.
+    pub fn growth(&mut self, of: &str, measured: &'static str, growths: &[(&'static str, [&str; 2], f64)]) {
+        for (work, [small, large], added) in growths {
+            for peer in self.peers.clone() {
+                let [small, large] = [small, large].map(|work| self.rounds(of, work, peer.label()).to_vec());
+                for (small, large) in small.iter().zip(large) {
+                    let figure = Figure { measured, work, unit: "ns", beside: Beside::Nginx };
+                    self.add(figure, &peer, (large - small) / added * 1e3);
+                }
+            }
         }
     }
 
@@ -96,6 +117,7 @@ impl Report {
         let (work, yardstick) = match figure.beside {
             Beside::Nginx | Beside::Haproxy => (figure.work, figure.beside.name()),
             Beside::Own(work) => (work, peer.label()),
+            Beside::Nothing => return Spread::of(self.rounds(figure.measured, figure.work, peer.label())),
         };
         let yardstick = self.rounds(figure.measured, work, yardstick);
         let own = self.rounds(figure.measured, figure.work, peer.label());
@@ -114,6 +136,9 @@ impl Report {
             for peer in &self.peers {
                 let value = Spread::of(self.rounds(figure.measured, figure.work, peer.label()));
                 match (value, self.ratio(figure, peer)) {
+                    (Some(Spread { median, least, most }), _) if figure.beside == Beside::Nothing => {
+                        write!(text, " {median:.2} ({least:.2}–{most:.2}) |")
+                    }
                     (Some(value), Some(ratio)) if peer.label() != figure.beside.name() => {
                         let Spread { median, least, most } = ratio;
                         write!(text, " {} ({median:.2}; {least:.2}–{most:.2}) |", shown(value.median))

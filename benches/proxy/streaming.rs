@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::peers::{Endpoint, Peer};
+use super::socket::Address;
 use super::system;
 use super::works::PLAIN;
 
@@ -38,7 +39,7 @@ fn answer_all(mut stream: TcpStream) {
     let mut scratch = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut scratch) {
         received.extend_from_slice(&scratch[..count]);
-        let Some(length) = super::wire::message_length(&received) else { continue };
+        let Some(length) = super::ends::message_length(&received) else { continue };
         if received.len() < length {
             continue;
         }
@@ -58,14 +59,14 @@ fn answer_all(mut stream: TcpStream) {
 
 /// Lets `peer` carry `count` answers to a fast reader, then the start of one to a slow reader.
 pub fn measure(peer: &Peer, directory: &std::path::Path, request: &[u8], count: u32, slow: Duration) -> Streamed {
-    let endpoint = Endpoint { address: endpoint(), ca: None };
+    let endpoint = Endpoint { address: endpoint(), tls: false };
     let proxy = peer.start(directory, &endpoint, PLAIN);
-    let stream = loop {
-        if let Ok(stream) = TcpStream::connect(proxy.address) {
+    let Address::Tcp(address) = proxy.address else { panic!("not TCP") };
+    let mut reader = loop {
+        if let Ok(stream) = TcpStream::connect(address) {
             break stream;
         }
     };
-    let mut reader = stream;
     fetch(&mut reader, request);
     let began = Instant::now();
     for _ in 0..count {
@@ -90,7 +91,7 @@ fn fetch(reader: &mut TcpStream, request: &[u8]) {
         let count = reader.read(&mut piece).unwrap();
         assert!(count > 0, "no answer: {}", String::from_utf8_lossy(&received));
         received.extend_from_slice(&piece[..count]);
-        if let Some(length) = super::wire::message_length(&received) {
+        if let Some(length) = super::ends::message_length(&received) {
             break length - received.len();
         }
     };

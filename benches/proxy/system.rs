@@ -11,10 +11,10 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 pub const PROXY_CPU: usize = 0;
 pub const LOAD_CPU: usize = 1;
 
-/// Keeps this thread, and those it starts, on the processor of the load.
-pub fn pin_load() {
+/// Keeps this thread, and those it starts, on one processor.
+pub fn pin(cpu: usize) {
     let mut cpus = CpuSet::new();
-    cpus.set(LOAD_CPU);
+    cpus.set(cpu);
     sched_setaffinity(None, &cpus).unwrap();
 }
 

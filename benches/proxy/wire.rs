@@ -2,14 +2,17 @@
 //! own.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, epoll};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConfig;
+
+use super::callers::Callers;
+use super::ends::{Client, Server};
+use super::socket::{Address, Socket};
 
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
@@ -42,27 +45,11 @@ enum Role {
     Client(Client),
 }
 
-struct Server {
-    stream: TcpStream,
-    tls: Option<ServerConnection>,
-    received: Vec<u8>,
-}
-
-struct Client {
-    stream: TcpStream,
-    unsent: usize,
-    /// Bytes of the answer still to come; `None` until its head is known.
-    missing: Option<usize>,
-    received: Vec<u8>,
-    begun: Option<Instant>,
-}
-
 /// The epoll instance and everything on it.
 pub struct Wire {
     epoll: OwnedFd,
     roles: Vec<Option<Role>>,
     answer: Vec<u8>,
-    request: Vec<u8>,
     scratch: Vec<u8>,
 }
 
@@ -75,7 +62,6 @@ impl Wire {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(),
             roles: Vec::new(),
             answer: answer.into_bytes(),
-            request: Vec::new(),
             scratch: vec![0; PIECE],
         }
     }
@@ -89,16 +75,28 @@ impl Wire {
         address
     }
 
-    /// Connects so many clients, which send `request` when a run begins.
-    pub fn connect(&mut self, address: SocketAddr, count: usize, request: &[u8]) {
-        self.request = request.to_vec();
-        for _ in 0..count {
-            let stream = TcpStream::connect(address).unwrap();
-            stream.set_nodelay(true).unwrap();
-            stream.set_nonblocking(true).unwrap();
-            let client = Client { stream, unsent: 0, missing: None, received: Vec::new(), begun: None };
+    /// Connects so many clients, which send their requests when a run begins.
+    pub fn connect(&mut self, address: &Address, count: usize, callers: &Callers) {
+        self.connect_each(address, count, callers, |_| {});
+    }
+
+    /// Connects clients that ask without a pause while others keep to the pace of a run, and are not counted.
+    pub fn connect_busy(&mut self, address: &Address, count: usize, callers: &Callers) {
+        self.connect_each(address, count, callers, |client| client.busy = true);
+    }
+
+    fn connect_each(&mut self, address: &Address, count: usize, callers: &Callers, prepare: impl Fn(&mut Client)) {
+        for request in callers.requests.iter().cycle().take(count) {
+            let socket = Socket::connect(address, callers.tls.as_ref()).unwrap();
+            let mut client = Client::new(socket, Arc::clone(request));
+            prepare(&mut client);
             self.add(Role::Client(client));
         }
+    }
+
+    fn clients(&self, busy: bool) -> VecDeque<usize> {
+        let is_one = |role: &Option<Role>| matches!(role, Some(Role::Client(client)) if client.busy == busy);
+        self.roles.iter().enumerate().filter(|(_, role)| is_one(role)).map(|(index, _)| index).collect()
     }
 
     /// Closes all clients.
@@ -112,13 +110,16 @@ impl Wire {
 
     /// Runs for so long, or until each client has had `each` answers.
     pub fn run(&mut self, pace: Pace, duration: Duration, each: Option<u64>) -> Load {
-        let mut free: VecDeque<usize> =
-            self.roles.iter().enumerate().filter(|(_, r)| matches!(r, Some(Role::Client(_)))).map(|(i, _)| i).collect();
+        let mut free = self.clients(false);
+        let busy = if matches!(pace, Pace::Silent) { VecDeque::new() } else { self.clients(true) };
         let clients = free.len() as u64;
         let began = Instant::now();
         let mut load = Load { answers: 0, elapsed: Duration::ZERO, latencies: Vec::new() };
         let mut due = VecDeque::new();
         let mut scheduled = 0_u32;
+        for index in &busy {
+            self.begin(*index, began);
+        }
         if matches!(pace, Pace::Closed) {
             for index in free.drain(..) {
                 self.begin(index, began);
@@ -147,6 +148,10 @@ impl Wire {
             for event in &events {
                 let index = event.data.u64() as usize;
                 if let Some(begun) = self.turn(index) {
+                    if busy.contains(&index) {
+                        self.begin(index, Instant::now());
+                        continue;
+                    }
                     load.answers += 1;
                     load.latencies.push(begun.elapsed());
                     match pace {
@@ -161,13 +166,14 @@ impl Wire {
         load
     }
 
-    /// Until every client has the answer it waits for.
-    pub fn finish(&mut self, patience: Duration) {
-        let began = Instant::now();
+    /// Until every client has the answer it waits for; how many came.
+    pub fn finish(&mut self) -> u64 {
+        let (began, mut answers) = (Instant::now(), 0);
         while self.roles.iter().any(|role| matches!(role, Some(Role::Client(client)) if client.begun.is_some())) {
-            assert!(began.elapsed() < patience, "an answer does not come");
-            self.run(Pace::Silent, Duration::from_millis(1), None);
+            assert!(began.elapsed() < Duration::from_secs(20), "an answer does not come");
+            answers += self.run(Pace::Silent, Duration::from_millis(1), None).answers;
         }
+        answers
     }
 
     fn add(&mut self, role: Role) {
@@ -176,8 +182,8 @@ impl Wire {
         let data = epoll::EventData::new_u64(index as u64);
         match &role {
             Role::Listener(socket, _) => epoll::add(&self.epoll, socket, data, flags),
-            Role::Server(server) => epoll::add(&self.epoll, &server.stream, data, flags),
-            Role::Client(client) => epoll::add(&self.epoll, &client.stream, data, flags),
+            Role::Server(server) => epoll::add(&self.epoll, &server.socket, data, flags),
+            Role::Client(client) => epoll::add(&self.epoll, &client.socket, data, flags),
         }
         .unwrap();
         self.roles.push(Some(role));
@@ -185,9 +191,7 @@ impl Wire {
 
     fn begin(&mut self, index: usize, due: Instant) {
         let Some(Some(Role::Client(client))) = self.roles.get_mut(index) else { return };
-        client.begun = Some(due);
-        client.unsent = self.request.len();
-        client.send(&self.request);
+        client.begin(due);
     }
 
     /// Does what can be done; the time a client's request began when its answer is complete.
@@ -199,17 +203,12 @@ impl Wire {
         match &mut role {
             Role::Listener(listener, tls) => {
                 while let Ok((stream, _)) = listener.accept() {
-                    stream.set_nonblocking(true).unwrap();
-                    stream.set_nodelay(true).unwrap();
-                    let tls = tls.clone().map(|tls| ServerConnection::new(tls).unwrap());
-                    accepted.push(Role::Server(Box::new(Server { stream, tls, received: Vec::new() })));
+                    let socket = Socket::accepted(stream, tls.as_ref());
+                    accepted.push(Role::Server(Box::new(Server { socket, received: Vec::new() })));
                 }
             }
             Role::Server(server) => kept = server.turn(&self.answer, &mut self.scratch),
-            Role::Client(client) => {
-                client.send(&self.request);
-                done = client.receive(&mut self.scratch);
-            }
+            Role::Client(client) => done = client.turn(&mut self.scratch),
         }
         if kept {
             self.roles[index] = Some(role);
@@ -221,110 +220,4 @@ impl Wire {
         }
         done
     }
-}
-
-impl Server {
-    /// Answers what has come; whether the connection goes on.
-    fn turn(&mut self, answer: &[u8], scratch: &mut [u8]) -> bool {
-        loop {
-            let count = match &mut self.tls {
-                None => self.stream.read(scratch),
-                Some(tls) => match tls.read_tls(&mut self.stream) {
-                    Ok(0) => Ok(0),
-                    Ok(_) => {
-                        if tls.process_new_packets().is_err() {
-                            return false;
-                        }
-                        let plain = tls.reader().read(scratch);
-                        if plain.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
-                            self.flush();
-                            continue;
-                        }
-                        plain
-                    }
-                    Err(error) => Err(error),
-                },
-            };
-            match count {
-                Ok(0) => return false,
-                Ok(count) => self.received.extend_from_slice(&scratch[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                Err(_) => return false,
-            }
-            while let Some(length) = message_length(&self.received) {
-                if self.received.len() < length {
-                    break;
-                }
-                self.received.drain(..length);
-                let sent = match &mut self.tls {
-                    None => self.stream.write_all(answer),
-                    Some(tls) => tls.writer().write_all(answer),
-                };
-                if sent.is_err() {
-                    return false;
-                }
-            }
-            self.flush();
-            if self.tls.is_none() && count.is_ok_and(|count| count < scratch.len()) {
-                return true; // the next byte makes an event
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        if let Some(tls) = &mut self.tls {
-            while tls.wants_write() && tls.write_tls(&mut self.stream).is_ok() {}
-        }
-    }
-}
-
-impl Client {
-    fn send(&mut self, request: &[u8]) {
-        while self.unsent > 0 {
-            match self.stream.write(&request[request.len() - self.unsent..]) {
-                Ok(count) => self.unsent -= count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => panic!("the proxy closed a connection: {error}"),
-            }
-        }
-    }
-
-    fn receive(&mut self, scratch: &mut [u8]) -> Option<Instant> {
-        self.begun?;
-        loop {
-            let count = match self.stream.read(scratch) {
-                Ok(0) => panic!("the proxy closed a connection"),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-                Err(error) => panic!("the proxy closed a connection: {error}"),
-            };
-            let missing = match self.missing {
-                Some(missing) => missing - count,
-                None => {
-                    self.received.extend_from_slice(&scratch[..count]);
-                    let Some(length) = message_length(&self.received) else { continue };
-                    assert!(self.received.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&self.received));
-                    length - self.received.len()
-                }
-            };
-            self.missing = Some(missing);
-            if missing == 0 {
-                self.missing = None;
-                self.received.clear();
-                return self.begun.take();
-            }
-            if count < scratch.len() {
-                return None;
-            }
-        }
-    }
-}
-
-/// The length of the message that begins here, when its head is complete. Answers and requests of this benchmark have a
-/// Content-Length.
-pub fn message_length(bytes: &[u8]) -> Option<usize> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"))?;
-    Some(end + length.trim().parse::<usize>().unwrap())
 }

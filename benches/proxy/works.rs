@@ -1,9 +1,10 @@
 //! What is measured: kinds of requests, and how a proxy is set up for them.
 
+use super::callers::Clients;
 use super::peers::Peer;
 use super::report::Beside;
 
-/// One kind of request, from so many clients.
+/// One kind of request, from so many connections.
 pub struct Work {
     pub name: &'static str,
     /// The size of a form in bytes.
@@ -13,72 +14,71 @@ pub struct Work {
     pub beside: Beside,
 }
 
-impl Work {
-    /// Whether `peer` can do it: what is compared with another work of the same build has to do with signing.
-    pub const fn fits(&self, peer: &Peer) -> bool {
-        matches!(peer, Peer::Countersign(_)) || !matches!(self.beside, Beside::Own(_))
-    }
-}
-
 /// How a proxy is set up.
 #[derive(Clone, Copy)]
 pub struct Setting {
+    pub clients: Clients,
     /// The endpoint speaks TLS.
     pub tls: bool,
     pub workers: usize,
     /// The lines of the route that say how its cloud has requests signed.
     pub profile: &'static str,
+    /// More lines of `[process]`, and tables.
+    pub more: &'static str,
 }
 
-pub const PLAIN: Setting = Setting { tls: false, workers: 1, profile: "" };
+pub const PLAIN: Setting =
+    Setting { clients: Clients::Token, tls: false, workers: 1, profile: "", more: "[log]\nformat = \"json\"\n" };
+pub const HTTPS: Setting = Setting { tls: true, ..PLAIN };
 const V4: &str = "profile = { dialect = \"aws-v4\", region = \"us-east-1\", service = \"iam\" }\n";
 
 const SMALL: Work =
     Work { name: "120 B, 32 connections", form: 120, connections: 32, setting: PLAIN, beside: Beside::Nginx };
+const KIB: usize = 1024;
 
-pub const WORKS: [Work; 7] = [
+pub const WORKS: [Work; 16] = [
     SMALL,
-    Work {
-        name: "120 B, aws-v4",
-        setting: Setting { profile: V4, ..PLAIN },
-        beside: Beside::Own("120 B, 32 connections"),
-        ..SMALL
-    },
+    signed("120 B, aws-v4", PLAIN, "120 B, 32 connections"),
     Work { name: "120 B, 128 connections", connections: 128, ..SMALL },
-    Work { name: "120 B, HTTPS endpoint", setting: Setting { tls: true, ..PLAIN }, ..SMALL },
+    Work { name: "120 B, HTTPS endpoint", setting: HTTPS, ..SMALL },
+    signed("120 B, HTTPS endpoint, aws-v4", HTTPS, "120 B, HTTPS endpoint"),
+    of("120 B, issued keys", Clients::IssuedKey),
+    of("120 B, client certificates", Clients::Certificate),
+    of("120 B, Unix socket", Clients::Socket),
+    of("120 B, GET", Clients::Get),
+    of("120 B, 100 clients with 10 rules each", Clients::Hundred),
+    Work { name: "1 KB", form: KIB, ..SMALL },
+    Work { name: "32 KB, 32 connections", form: 32 * KIB, ..SMALL },
+    Work { name: "1 MB", form: KIB * KIB, connections: 8, ..SMALL },
+    Work { name: "16 MB", form: 16 * KIB * KIB - KIB, connections: 2, ..SMALL },
+    Work { name: "120 B, 2 workers", setting: Setting { workers: 2, ..PLAIN }, beside: Beside::Haproxy, ..SMALL },
     Work {
-        name: "120 B, HTTPS endpoint, aws-v4",
-        setting: Setting { tls: true, profile: V4, ..PLAIN },
-        beside: Beside::Own("120 B, HTTPS endpoint"),
+        name: "120 B, HTTPS endpoint, 2 workers",
+        setting: Setting { workers: 2, ..HTTPS },
+        beside: Beside::Haproxy,
         ..SMALL
     },
-    Work { name: "32 KB, 32 connections", form: 32 * 1024, ..SMALL },
-    Work { name: "120 B, 2 workers", setting: Setting { workers: 2, ..PLAIN }, beside: Beside::Haproxy, ..SMALL },
 ];
 
-/// The token by which countersign knows the client of the benchmark, and its SHA-256.
-const TOKEN: &str = "benchmark";
-pub const TOKEN_SHA256: &str = "0e89820860c342f2c7ec694d144023b10301c2accdd078cb5167a06d0c3d5bcc";
-
-/// A request whose form has about `size` bytes.
-pub fn request(size: usize) -> Vec<u8> {
-    let form = form(size);
-    format!(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        form.len()
-    )
-    .into_bytes()
+const fn of(name: &'static str, clients: Clients) -> Work {
+    Work { name, setting: Setting { clients, ..PLAIN }, ..SMALL }
 }
 
-fn form(size: usize) -> String {
-    let fixed = "Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=";
-    let text = "deviceId: HD-0001\neraseDevice: yes\n".repeat(size / 35 + 1);
-    let escaped: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    let mut cut = size.saturating_sub(fixed.len()).min(escaped.len());
-    while escaped[..cut].ends_with('%') || escaped[..cut.max(1) - 1].ends_with('%') {
-        cut -= 1;
+/// The same as another work, but signed by Version 4.
+const fn signed(name: &'static str, setting: Setting, other: &'static str) -> Work {
+    Work { name, setting: Setting { profile: V4, ..setting }, beside: Beside::Own(other), ..SMALL }
+}
+
+/// From a work to one whose forms are so many KB larger.
+pub const GROWTHS: [(&str, [&str; 2], f64); 3] = [
+    ("1 KB to 32 KB", ["1 KB", "32 KB, 32 connections"], 31.0),
+    ("32 KB to 1 MB", ["32 KB, 32 connections", "1 MB"], 992.0),
+    ("1 MB to 16 MB", ["1 MB", "16 MB"], 15_359.0),
+];
+
+impl Work {
+    /// Whether `peer` can do it: what is compared with another work of the same build has to do with signing.
+    pub const fn fits(&self, peer: &Peer) -> bool {
+        matches!(peer, Peer::Countersign(_)) || !matches!(self.beside, Beside::Own(_))
     }
-    format!("{fixed}{}", &escaped[..cut])
 }

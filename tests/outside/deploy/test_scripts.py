@@ -11,6 +11,7 @@ TOP = pathlib.Path(__file__).resolve().parents[3]
 SCRIPTS = [
     ".ci/run",
     "deploy/collect-root",
+    "packaging/build-release",
     "tests/clouds/run",
     "tests/fuzz/run",
     "tests/outside/chaos/run",

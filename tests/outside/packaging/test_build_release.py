@@ -1,0 +1,149 @@
+"""packaging/build-release with programs in the place of rustc, cargo and llvm-profdata: a real one takes 20 minutes."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+SCRIPT = TOP / "packaging/build-release"
+
+RUSTC = """
+case $1 in
+    -vV) printf 'host: moon-unknown-none\\nLLVM version: 99.1.2\\n' ;;
+    --print) echo "$STAGE/sysroot" ;;
+esac
+"""
+# says how it was called, and leaves the program it was asked for
+CARGO = """
+echo "$*" | tee -a "$STAGE/calls"
+tr '\\037' ' ' <<<"${CARGO_ENCODED_RUSTFLAGS:-none}" >>"$STAGE/flags"
+case $* in
+    *training*) program=debug/examples/training ;;
+    *) program=moon-unknown-none/release/countersign ;;
+esac
+while [[ $1 != --target-dir ]]; do shift; done
+mkdir -p "$2/${program%/*}"
+printf '#!/bin/sh\\necho trained with "$@"; touch %s/profile-guided/counts/1.profraw' "$2" >"$2/$program"
+chmod +x "$2/$program"
+cat "$STAGE/said" >&2 2>/dev/null || true
+"""
+PROFDATA = """
+case $1 in
+    --version) echo "  LLVM version VERSION" ;;
+    merge) touch "${2#--output=}" ;;
+    show) printf '  _RNvCs1_11countersign4main:\\n%.0s' {1..50} ;;
+esac
+"""
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """A directory of programs that come first on PATH."""
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin/rustc", RUSTC)
+    program(tmp_path / "bin/cargo", CARGO)
+    # whichever llvm-profdata this machine has
+    program(tmp_path / "bin/llvm-profdata", PROFDATA.replace("VERSION", "14.0.6"))
+    return tmp_path
+
+
+def program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/usr/bin/env bash\n" + text)
+    path.chmod(0o755)
+
+
+def build_release(stage, *arguments, **variables):
+    environment = {"PATH": f"{stage}/bin:/usr/bin:/bin", "STAGE": str(stage), **variables}
+    command = [SCRIPT, "--target-dir", stage / "target", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def calls(stage):
+    path = stage / "calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def flags(stage):
+    return (stage / "flags").read_text().splitlines()
+
+
+def test_without_llvm_profdata_it_says_what_to_install_and_builds_nothing(stage):
+    done = build_release(stage)
+    assert done.returncode == 69
+    assert "llvm-profdata is of LLVM 14, and rustc of LLVM 99" in done.stderr
+    assert "rustup component add llvm-tools" in done.stderr
+    assert "apt-get install llvm-99" in done.stderr
+    assert calls(stage) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["sysroot/lib/rustlib/moon-unknown-none/bin/llvm-profdata", "bin/llvm-profdata-99", "bin/llvm-profdata"]
+)
+def test_llvm_profdata_of_rustcs_llvm_is_found_wherever_it_is(stage, place):
+    program(stage / place, PROFDATA.replace("VERSION", "99.0.0"))
+    assert build_release(stage).returncode == 0
+
+
+@pytest.fixture
+def equipped(stage):
+    """A stage on which everything is there."""
+    program(stage / "bin/llvm-profdata-99", PROFDATA.replace("VERSION", "99.0.0"))
+    return stage
+
+
+def test_the_instrumented_program_is_trained_and_the_last_build_uses_its_counts(equipped):
+    done = build_release(equipped, "--features", "aws")
+    assert done.returncode == 0, done.stderr
+    work = equipped / "target/profile-guided"
+    assert f"trained with {work}/instrumented" in done.stdout
+    assert done.stdout.splitlines()[-2] == f"{work}/countersign"
+    assert " bytes, sha256 " in done.stdout.splitlines()[-1]
+    training, instrumented, last = calls(equipped)
+    assert "--example training" in training
+    assert instrumented == last
+    assert "--target moon-unknown-none" in last and "--features aws" in last
+    ours, counting, counted = flags(equipped)
+    assert ours == "none", "the program that makes the load is not instrumented"
+    assert counting == f"-Cprofile-generate={work}/counts"
+    assert counted.startswith(f"-Cprofile-use={work}/profile ")
+
+
+@pytest.mark.parametrize(
+    "variables", [{"RUSTFLAGS": "-Cforce-frame-pointers -g"}, {"CARGO_ENCODED_RUSTFLAGS": "-Cforce-frame-pointers\x1f-g"}]
+)
+def test_the_users_flags_come_first_in_both_builds(equipped, variables):
+    assert build_release(equipped, "--flag", "-Clink-arg=-s", **variables).returncode == 0
+    _, counting, counted = flags(equipped)
+    assert counting.startswith("-Cforce-frame-pointers -g -Cprofile-generate=")
+    assert counted.startswith("-Cforce-frame-pointers -g -Cprofile-use=")
+    assert counted.endswith(" -Clink-arg=-s")
+
+
+def test_the_released_program_runs_on_other_machines(equipped):
+    assert build_release(equipped).returncode == 0
+    assert "target-cpu" not in " ".join(flags(equipped))
+
+
+def test_another_way_to_build_is_taken_for_both_programs(equipped):
+    assert build_release(equipped, "--build", "auditable build").returncode == 0
+    training, *both = calls(equipped)
+    assert training.startswith("build ")
+    assert [call.split(" --")[0] for call in both] == ["auditable build"] * 2
+
+
+@pytest.mark.parametrize(
+    "said", ["warning: no profile data available for function f\n" * 6, "warning: f: function hash mismatch\n"]
+)
+def test_a_profile_that_does_not_fit_is_not_released(equipped, said):
+    (equipped / "said").write_text(said)
+    done = build_release(equipped)
+    assert done.returncode == 70
+    assert "the profile does not fit" in done.stderr
+    assert not (equipped / "target/profile-guided/countersign").exists()
+
+
+def test_an_unknown_option_is_refused_before_anything_is_built(equipped):
+    assert build_release(equipped, "--faetures", "aws").returncode == 64
+    assert calls(equipped) == []
