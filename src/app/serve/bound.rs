@@ -18,8 +18,8 @@ use crate::app::build::graph::Graph;
 use crate::clock;
 use crate::credentials::WatchedKey;
 use crate::downstream::Drain;
-use crate::telemetry::AuditLog;
 use crate::telemetry::audit::{AuditWriter, OpenedAudit};
+use crate::telemetry::{AuditLog, metrics};
 
 /// A proxy that has every socket it needs and no thread yet. Rights that the process gives up now are given up for all
 /// threads that it starts later.
@@ -77,6 +77,7 @@ impl Bound {
     /// [`StartError`]; nothing serves then.
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
         let Self { graph, mut listeners, unused_sockets: _, admin, audit } = self;
+        metrics::reserve_cells(graph.settings.process.workers);
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (cut, cut_signal) = watch::channel(false);

@@ -17,6 +17,7 @@ use crate::config::settings::{self, Name};
 use crate::downstream::server::Clocks;
 use crate::downstream::{Current, Drain, Limits, ListenAddress, Service, accept};
 use crate::proxy::Proxy;
+use crate::telemetry::metrics::OwnCells;
 use crate::telemetry::{AuditLog, cut_off, refusals};
 
 /// What a worker needs.
@@ -41,6 +42,8 @@ pub(crate) struct Work {
 /// The runtime cannot be made, or a socket cannot be registered with it: the system is out of descriptors.
 pub(crate) fn run(work: Work) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    // dropped last: whatever ends, is counted
+    let _cells = OwnCells::claim();
     // dropped before the runtime, whatever ends this function: the runtime drops the exchanges
     let serving = cut_off::Serving::begin();
     let cut = work.cut.clone();

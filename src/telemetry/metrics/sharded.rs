@@ -1,5 +1,5 @@
-//! Counters and histograms with a shard for each thread, which a reader adds up: no lock, and no cache line that
-//! moves between processors at each request.
+//! Counters and histograms with a cell for each worker, which a reader adds up: no lock, no locked operation, and no
+//! cache line that moves between processors at each request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,20 +10,30 @@ use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::counter::Atomic;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-use crate::telemetry::thread_slot::{CacheLine, SLOTS, slot};
+use super::own_cells::{OurCell, cells};
+use crate::telemetry::thread_slot::CacheLine;
 
-/// The value of a counter, in shards.
-#[derive(Debug, Default)]
-pub(super) struct Sharded([CacheLine<AtomicU64>; SLOTS]);
+/// The value of a counter, in cells.
+#[derive(Debug)]
+pub(super) struct Sharded(Box<[CacheLine<AtomicU64>]>);
+
+impl Default for Sharded {
+    fn default() -> Self {
+        Self(each_cell())
+    }
+}
 
 impl Atomic<u64> for Sharded {
     fn inc(&self) -> u64 {
         self.inc_by(1)
     }
 
-    /// Returns the earlier value of this thread's shard: nobody reads it, so a sum over all shards would be wasted.
+    /// Returns 0: nobody reads the earlier value, so a sum over all cells would be wasted.
     fn inc_by(&self, by: u64) -> u64 {
-        self.0.get(slot()).map_or(0, |number| number.0.fetch_add(by, Ordering::Relaxed))
+        if let Some(ours) = OurCell::of(&self.0) {
+            ours.add(|CacheLine(number)| number, by);
+        }
+        0
     }
 
     fn get(&self) -> u64 {
@@ -39,7 +49,7 @@ pub(super) struct Durations<const BUCKETS: usize>(Arc<Observed<BUCKETS>>);
 struct Observed<const BUCKETS: usize> {
     /// Upper bounds in nanoseconds, ascending. Longer durations count as `beyond`.
     bounds: [u64; BUCKETS],
-    shards: [CacheLine<Shard<BUCKETS>>; SLOTS],
+    shards: Box<[CacheLine<Shard<BUCKETS>>]>,
 }
 
 #[derive(Debug)]
@@ -63,21 +73,25 @@ impl<const BUCKETS: usize> Durations<BUCKETS> {
     /// A histogram with these upper bounds in microseconds, ascending.
     pub(super) fn new(bounds: [u64; BUCKETS]) -> Self {
         let bounds = bounds.map(|bound| nanos(Duration::from_micros(bound)));
-        Self(Arc::new(Observed { bounds, shards: Default::default() }))
+        Self(Arc::new(Observed { bounds, shards: each_cell() }))
     }
 
     /// Counts a duration.
     pub(super) fn observe(&self, duration: Duration) {
-        let Some(CacheLine(shard)) = self.0.shards.get(slot()) else { return };
+        let Some(ours) = OurCell::of(&self.0.shards) else { return };
         let nanos = nanos(duration);
         let bucket = self.0.bounds.partition_point(|bound| *bound < nanos);
-        shard.within.get(bucket).unwrap_or(&shard.beyond).fetch_add(1, Ordering::Relaxed);
-        shard.nanos.fetch_add(nanos, Ordering::Relaxed);
+        ours.add(|CacheLine(shard)| shard.within.get(bucket).unwrap_or(&shard.beyond), 1);
+        ours.add(|CacheLine(shard)| &shard.nanos, nanos);
     }
 
     fn sum(&self, of: impl Fn(&Shard<BUCKETS>) -> &AtomicU64) -> u64 {
         self.0.shards.iter().fold(0, |sum, CacheLine(shard)| sum.wrapping_add(of(shard).load(Ordering::Relaxed)))
     }
+}
+
+fn each_cell<T: Default>() -> Box<[CacheLine<T>]> {
+    (0..cells()).map(|_| CacheLine::default()).collect()
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -115,6 +129,7 @@ mod tests {
     use prometheus_client::metrics::histogram::Histogram;
     use prometheus_client::registry::Registry;
 
+    use super::super::own_cells::{OwnCells, reserve_cells};
     use super::*;
 
     #[test]
@@ -127,6 +142,49 @@ mod tests {
             }
         });
         assert_eq!(counter.get(), 1000 * (0..20).sum::<u64>());
+    }
+
+    #[test]
+    fn workers_with_cells_of_their_own_and_threads_without_add_up_also_after_a_cell_has_changed_hands() {
+        reserve_cells(3);
+        let (counter, durations) = (Counter::<u64, Sharded>::default(), Durations::new([1_000]));
+        let count = || {
+            for _ in 0..10_000 {
+                counter.inc();
+                durations.observe(Duration::from_nanos(3));
+            }
+        };
+        for _ in 0..4 {
+            thread::scope(|scope| {
+                for _ in 0..6 {
+                    scope.spawn(|| {
+                        let _own = OwnCells::claim();
+                        count();
+                    });
+                    scope.spawn(count);
+                }
+            });
+        }
+        assert_eq!(counter.get(), 4 * 12 * 10_000);
+        assert_eq!(durations.sum(|shard| &shard.within[0]), 4 * 12 * 10_000);
+        assert_eq!(durations.sum(|shard| &shard.nanos), 4 * 12 * 30_000);
+    }
+
+    #[test]
+    fn a_counter_that_was_made_before_workers_were_expected_counts_for_them_all() {
+        let counter = Counter::<u64, Sharded>::default();
+        reserve_cells(9);
+        thread::scope(|scope| {
+            for _ in 0..9 {
+                scope.spawn(|| {
+                    let _own = OwnCells::claim();
+                    (0..1000).for_each(|_| {
+                        counter.inc();
+                    });
+                });
+            }
+        });
+        assert_eq!(counter.get(), 9_000);
     }
 
     #[test]
