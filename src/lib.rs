@@ -84,8 +84,9 @@
 //! # Threads
 //!
 //! - **Workers.** Each is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener,
-//!   and its own pool of connections to every endpoint. The kernel spreads connections over workers; a request never
-//!   changes its thread. A Unix socket or an inherited one has one queue, which all workers share.
+//!   and its own pool of connections to every endpoint. A Unix socket or an inherited one has one queue, which all
+//!   workers share. Whoever accepts a connection hands it to the worker that has the fewest; a request never changes
+//!   its thread.
 //! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`], of which each client has a
 //!   share: [`downstream::Shares`]), or read without a lock on the path of a request: the current key
 //!   ([`credentials::KeySlot`]), what is known of an endpoint's clock ([`proxy::EndpointClock`]) and of an endpoint

@@ -14,6 +14,7 @@ use super::capacity::Permit;
 use super::drain::Drain;
 use super::eviction::{Rank, Seldom};
 use super::handshake::serve_authenticated;
+use super::placing::{Closing, Inbox, Member, Message, Newcomer, Seat};
 use super::server::{Current, Handler, Service};
 use super::socket::bound::{Accepted, Bound};
 
@@ -45,6 +46,8 @@ struct Acceptor<H> {
     alive: mpsc::Sender<()>,
     evictions: Seldom,
     refusals: Seldom,
+    /// This worker among those of the listener.
+    member: Rc<Member>,
 }
 
 /// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. A
@@ -52,14 +55,27 @@ struct Acceptor<H> {
 pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain: Drain) {
     let (alive, mut ended) = mpsc::channel::<()>(1);
     let (evictions, refusals) = (Seldom::default(), Seldom::default());
-    let acceptor = Rc::new(Acceptor { current, alive, evictions, refusals });
+    let (member, mut inbox) = current.connections().requests().crew().join();
+    let member = Rc::new(member);
+    current.connections().belong_to(&member);
+    let acceptor = Rc::new(Acceptor { current, alive, evictions, refusals, member });
     tokio::select! {
         () = accept_all(&listener, &acceptor) => {}
+        () = acceptor.meet_others(&mut inbox) => {}
         () = acceptor.make_room_for_others() => {}
         () = drain.begun() => {}
     }
-    let _over = timeout(LAST_CONNECTIONS, accept_all(&listener, &acceptor)).await;
+    let last = async {
+        tokio::select! {
+            () = accept_all(&listener, &acceptor) => {}
+            () = acceptor.meet_others(&mut inbox) => {}
+        }
+    };
+    let _over = timeout(LAST_CONNECTIONS, last).await;
     drop(listener); // the port is free for a successor while the last exchanges end
+    // what other workers have sent is served; what they accept from now on, they keep
+    inbox.close();
+    acceptor.meet_others(&mut inbox).await;
     drop(acceptor);
     while ended.recv().await.is_some() {}
 }
@@ -83,28 +99,48 @@ impl<H: Handler> Acceptor<H> {
     fn take(self: &Rc<Self>, accepted: Accepted) -> Taken {
         let service = self.current.load();
         if let Some(place) = service.places.take() {
-            self.serve(accepted, service, place);
+            if let Some((accepted, place, seat)) = self.member.hand_over(accepted, place) {
+                self.serve(accepted, service, place, seat);
+            }
             return Taken::IntoFreePlace;
         }
         if let Some(place) = self.place(&service) {
-            self.serve(accepted, service, place);
+            self.serve(accepted, service, place, self.member.seat());
             return Taken::ForOthers;
         }
         let acceptor = Rc::clone(self);
         spawn_local(async move {
             match acceptor.place_elsewhere(&service).await {
-                Some(place) => acceptor.serve(accepted, service, place),
+                Some(place) => acceptor.serve(accepted, service, place, acceptor.member.seat()),
                 None => acceptor.refuse(&service),
             }
         });
         Taken::ForOthers
     }
 
-    fn serve(&self, accepted: Accepted, service: Rc<Service<H>>, place: Permit) {
+    /// Does what other workers want of this one: serves connections, and closes idle ones. Ends when the inbox is closed
+    /// and empty.
+    async fn meet_others(&self, inbox: &mut Inbox) {
+        while let Some(message) = inbox.next().await {
+            match message {
+                Message::Serve(Newcomer { socket, place, seat }) => match socket.register() {
+                    Ok(accepted) => self.serve(accepted, self.current.load(), place, seat),
+                    Err(error) => {
+                        tracing::warn!(target: "countersign::connection", %error, "client connection lost");
+                    }
+                },
+                Message::Close(Closing { share, closed }) => {
+                    let _gone = closed.send(self.current.connections().evict_of(&share));
+                }
+            }
+        }
+    }
+
+    fn serve(&self, accepted: Accepted, service: Rc<Service<H>>, place: Permit, seat: Seat) {
         let resident = self.current.admit(place);
         let (current, alive, served) = (Rc::clone(&self.current), self.alive.clone(), Rc::clone(&resident));
         let task = spawn_local(async move {
-            let _alive = alive;
+            let (_alive, _seat) = (alive, seat);
             if let Err(error) = serve_authenticated(accepted, &service, current, served).await {
                 tracing::debug!(target: "countersign::connection", %error, "client connection refused");
             }

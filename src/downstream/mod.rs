@@ -3,8 +3,8 @@
 //! This room knows HTTP framing and nothing of signing: a [`Handler`] decides what happens to a request.
 //!
 //! A [`socket`] is bound or inherited before there are workers; each worker makes a [`Bound`] of its share and
-//! [`accept()`]s from it. `handshake` gathers the [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks
-//! HTTP/1.1, by the grammar of [`crate::http1`].
+//! [`accept()`]s from it. `placing` finds the worker that serves a connection. There, `handshake` gathers the
+//! [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks HTTP/1.1, by the grammar of [`crate::http1`].
 
 pub mod accept;
 pub mod budget;
@@ -15,6 +15,7 @@ mod eviction;
 mod handshake;
 mod limit;
 pub mod peer;
+mod placing;
 pub mod server;
 pub mod shares;
 pub mod socket;

@@ -99,7 +99,7 @@ impl Proxy {
         head::require(&head, self.required_header.as_ref())?;
         let sender = identification.begin(&head, claim?)?;
         match &sender {
-            Sender::Known(client) => self.welcome(client, exchange, now, record)?,
+            Sender::Known(client) => self.welcome(client, exchange, now, record).await?,
             // whoever never ends a form must not keep its place from others
             Sender::Claims(_) | Sender::Stranger => {
                 reception::note_known(&self.callers, peer, record);
@@ -123,7 +123,7 @@ impl Proxy {
         if !was_known {
             exchange.identified();
             record.log_reason = None;
-            self.welcome(&client, exchange, now, record)?;
+            self.welcome(&client, exchange, now, record).await?;
         }
         record.token = key_id.or_else(|| record.token.take());
         record.reserve_audit()?;
@@ -171,7 +171,7 @@ impl Proxy {
     }
 
     /// Counts a request of an identified client against its share of connections and its rate.
-    fn welcome(
+    async fn welcome(
         &self,
         client: &ClientIdentity<'_>,
         exchange: &ExchangeGuard,
@@ -179,19 +179,23 @@ impl Proxy {
         record: &mut ExchangeRecord,
     ) -> Result<(), ExchangeError> {
         note_client(client, record);
-        self.charge(exchange, client.index().unwrap_or(self.unnamed), client)?;
+        self.charge(exchange, client.index().unwrap_or(self.unnamed), client).await?;
         Ok(client.take(now.nanos)?)
     }
 
     /// Counts the connection against its client's share of the listener's connections.
-    fn charge(
+    async fn charge(
         &self,
         exchange: &ExchangeGuard,
         holder: usize,
         client: &ClientIdentity<'_>,
     ) -> Result<(), ExchangeError> {
         let share = self.connections.of(holder);
-        exchange.charge(share).map_err(|_| {
+        if exchange.charge(share).is_ok() {
+            return Ok(());
+        }
+        // boxed: rare, and no exchange is to reserve memory for it
+        Box::pin(exchange.charge_elsewhere(share)).await.map_err(|_| {
             let whole = self.connections.all().limit();
             OverShare::new(SharedLimit::Connections, self.listener.name(), client, share.limit(), whole).into()
         })

@@ -40,6 +40,7 @@ mod named_clients;
 mod names;
 mod next_hops;
 mod outages;
+mod placing;
 mod pool;
 mod probe;
 mod query_strings;

@@ -1,7 +1,7 @@
 //! The connections of one listener in one worker: what each of them holds, and which is closed first for a new one.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,12 +12,18 @@ use super::place_requests::PlaceRequests;
 use crate::downstream::burst::Burst;
 use crate::downstream::capacity::{Capacity, Permit};
 use crate::downstream::limit::Full;
+use crate::downstream::placing::Member;
+
+/// How often a connection asks other workers to close one, if others take what was freed.
+const ATTEMPTS: usize = 4;
 
 /// The connections of one listener in one worker.
 #[derive(Debug)]
 pub(in crate::downstream) struct Connections {
     all: RefCell<Numbered>,
     requests: Arc<PlaceRequests>,
+    /// This worker among those of the listener, while it accepts.
+    member: RefCell<Weak<Member>>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +54,12 @@ pub struct Resident {
 impl Connections {
     /// There are none yet.
     pub(in crate::downstream) fn new(requests: Arc<PlaceRequests>) -> Rc<Self> {
-        Rc::new(Self { all: RefCell::default(), requests })
+        Rc::new(Self { all: RefCell::default(), requests, member: RefCell::default() })
+    }
+
+    /// Says who this worker is, for as long as it accepts connections.
+    pub(in crate::downstream) fn belong_to(&self, member: &Rc<Member>) {
+        *self.member.borrow_mut() = Rc::downgrade(member);
     }
 
     /// A new connection, which is a stranger.
@@ -80,7 +91,7 @@ impl Connections {
 
     /// Ends the oldest idle connection that is charged to `share`. This searches a list, which only a client that uses
     /// its whole share pays for.
-    fn evict_of(&self, share: &Capacity) -> bool {
+    pub(in crate::downstream) fn evict_of(&self, share: &Capacity) -> bool {
         let mut all = self.all.borrow_mut();
         let of_share = |number: &usize| {
             let entry = all.entries.get(*number).and_then(Option::as_ref);
@@ -158,7 +169,8 @@ impl Resident {
     }
 
     /// Charges the connection to the share of the client that was authenticated on it. Where the client uses its whole
-    /// share, its connection that has been idle longest is closed, if this worker has one.
+    /// share, its connection that has been idle longest is closed, if this worker has one; for those of others see
+    /// [`Self::charge_elsewhere`].
     ///
     /// # Errors
     /// The client uses its whole share, and has no idle connection in this worker.
@@ -178,6 +190,24 @@ impl Resident {
             entry.charge = Some(permit);
         }
         Ok(())
+    }
+    /// The same, where [`Self::charge`] could not: another worker closes an idle connection of the client.
+    ///
+    /// # Errors
+    /// The client uses its whole share, and no worker has an idle connection of it.
+    pub(in crate::downstream) async fn charge_elsewhere(&self, share: &Capacity) -> Result<(), Full> {
+        for _ in 0..ATTEMPTS {
+            let member = self.connections.member.borrow().upgrade();
+            let Some(member) = member else { break };
+            let has_closed = member.close_elsewhere(share).await;
+            match self.charge(share) {
+                Ok(()) => return Ok(()),
+                Err(full) if !has_closed => return Err(full),
+                // another connection of the client was quicker
+                Err(_) => {}
+            }
+        }
+        self.charge(share)
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
+
+use crate::downstream::placing::Crew;
 
 /// How many connections may wait for a place at once, over all workers: an eighth of `places`, from 8 to 128. They hold
 /// descriptors beside those of the connections that have places; more are closed.
@@ -21,6 +23,7 @@ pub struct PlaceRequests {
     asked: Notify,
     /// Connections of [`super::Rank::Stranger`], over all workers.
     strangers: AtomicUsize,
+    crew: Arc<Crew>,
 }
 
 impl PlaceRequests {
@@ -62,6 +65,11 @@ impl PlaceRequests {
     /// The strangers of the other workers, where `ours` are those of this one.
     pub(in crate::downstream) fn strangers_elsewhere(&self, ours: usize) -> usize {
         self.strangers.load(Ordering::Relaxed).saturating_sub(ours)
+    }
+
+    /// The workers.
+    pub(in crate::downstream) const fn crew(&self) -> &Arc<Crew> {
+        &self.crew
     }
 
     pub(super) fn strangers(&self) -> &AtomicUsize {

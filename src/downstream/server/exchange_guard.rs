@@ -109,6 +109,15 @@ impl ExchangeGuard {
         self.resident.charge(share)
     }
 
+    /// The same, where [`Self::charge`] found the share used up: another worker closes an idle connection of the
+    /// client.
+    ///
+    /// # Errors
+    /// The share is used up, and no worker has an idle connection of the client.
+    pub async fn charge_elsewhere(&self, share: &Capacity) -> Result<(), Full> {
+        self.resident.charge_elsewhere(share).await
+    }
+
     /// Notes that the response was cut off because the client read it too slowly.
     #[must_use]
     pub fn slow_reader(&self) -> Option<TooSlow> {

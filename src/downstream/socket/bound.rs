@@ -1,7 +1,8 @@
 //! One worker's share of a listening socket, TCP or Unix, and the connections it accepts.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::unix;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -29,11 +30,39 @@ pub(in crate::downstream) enum Accepted {
     Unix(UnixStream),
 }
 
+/// The same, on its way from the runtime of one worker to that of another.
+pub(in crate::downstream) enum Unregistered {
+    Tcp { stream: net::TcpStream, address: SocketAddr },
+    Unix(unix::net::UnixStream),
+}
+
 impl Bound {
     pub(in crate::downstream) async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => listener.accept().await.map(|(stream, address)| Accepted::Tcp { stream, address }),
             Self::Unix(listener) => listener.accept().await.map(|(stream, _unnamed)| Accepted::Unix(stream)),
+        }
+    }
+}
+
+impl Accepted {
+    /// Takes it from this worker's runtime.
+    pub(in crate::downstream) fn unregister(self) -> io::Result<Unregistered> {
+        match self {
+            Self::Tcp { stream, address } => stream.into_std().map(|stream| Unregistered::Tcp { stream, address }),
+            Self::Unix(stream) => stream.into_std().map(Unregistered::Unix),
+        }
+    }
+}
+
+impl Unregistered {
+    /// Registers it with this worker's runtime.
+    pub(in crate::downstream) fn register(self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp { stream, address } => {
+                TcpStream::from_std(stream).map(|stream| Accepted::Tcp { stream, address })
+            }
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Accepted::Unix),
         }
     }
 }
