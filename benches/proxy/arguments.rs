@@ -23,10 +23,16 @@ pub struct Arguments {
     /// One short round, to see that everything works
     #[arg(long)]
     pub quick: bool,
-    /// Write all rounds of all figures
+    /// Write all rounds of all figures, with commit, date and machine
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Write the ratios as bars
+    /// Say what became worse since the run in this file, which `--json` wrote on the same machine
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Append the ratios to benches/proxy/history.jsonl
+    #[arg(long)]
+    pub keep: bool,
+    /// Write the ratios as bars, and their trend over the history
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// Passed by cargo

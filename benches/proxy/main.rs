@@ -24,6 +24,7 @@ mod certificates;
 mod configurations;
 mod ends;
 mod footprint;
+mod history;
 mod measure;
 mod peers;
 mod plot;
@@ -38,6 +39,7 @@ mod works;
 use std::path::Path;
 
 use arguments::Arguments;
+use history::Run;
 use measure::{Bench, Plan, QUICK, WHOLE};
 use peers::Peer;
 use report::Report;
@@ -62,10 +64,20 @@ fn main() {
     bench.starts(&mut report);
     bench.memory(&mut report);
     println!("{}", report.table());
+    let run = Run::of(&report);
     if let Some(file) = &arguments.json {
-        std::fs::write(file, report.json()).unwrap();
+        run.write(file);
+    }
+    let history = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/proxy/history.jsonl");
+    if arguments.keep {
+        run.append(&history);
     }
     if let Some(file) = &arguments.svg {
-        std::fs::write(file, plot::svg(&report)).unwrap();
+        std::fs::write(file, plot::svg(&report, &history)).unwrap();
+    }
+    if let Some(before) = arguments.against.as_deref().map(Run::read) {
+        let worse = run.worse_than(&before);
+        println!("Worse than at {} by more than the rounds differ: {}", before.commit, worse.len());
+        worse.iter().for_each(|figure| println!("- {figure}"));
     }
 }

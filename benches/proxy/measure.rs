@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::peers::Peer;
-use super::report::{Beside, Figure, Report};
+use super::report::{Figure, Report};
 use super::stage::Stage;
 use super::wire::{Pace, Wire};
-use super::works::{GROWTHS, PLAIN, Setting, WORKS, Work};
+use super::works::{Beside, GROWTHS, PLAIN, Setting, WORKS, Work};
 use super::{bare_hash, system};
 
 /// How much is measured.

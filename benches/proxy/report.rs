@@ -1,30 +1,12 @@
 //! The figures of all rounds, their ratios to what each is compared with, and a table and JSON of them.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
+use serde::{Deserialize, Serialize};
+
+use super::history::Stored;
 use super::peers::Peer;
-
-/// What a figure is compared with, in the same round.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
-    Nginx,
-    Haproxy,
-    /// The figure of the same build for this other work.
-    Own(&'static str),
-    /// The figure is a ratio itself.
-    Nothing,
-}
-
-impl Beside {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Nginx => "nginx",
-            Self::Haproxy => "HAProxy",
-            Self::Own(work) => work,
-            Self::Nothing => "",
-        }
-    }
-}
+use super::works::Beside;
 
 /// One figure of all peers.
 pub struct Figure {
@@ -43,7 +25,7 @@ struct Series {
 }
 
 /// The median, the smallest and the largest of some values.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Spread {
     pub median: f64,
     pub least: f64,
@@ -136,9 +118,7 @@ impl Report {
             for peer in &self.peers {
                 let value = Spread::of(self.rounds(figure.measured, figure.work, peer.label()));
                 match (value, self.ratio(figure, peer)) {
-                    (Some(Spread { median, least, most }), _) if figure.beside == Beside::Nothing => {
-                        write!(text, " {median:.2} ({least:.2}–{most:.2}) |")
-                    }
+                    (Some(spread), _) if figure.beside == Beside::Nothing => write!(text, " {spread} |"),
                     (Some(value), Some(ratio)) if peer.label() != figure.beside.name() => {
                         let Spread { median, least, most } = ratio;
                         write!(text, " {} ({median:.2}; {least:.2}–{most:.2}) |", shown(value.median))
@@ -153,19 +133,17 @@ impl Report {
         text
     }
 
-    /// Everything, for machines.
-    pub fn json(&self) -> String {
-        let figures: Vec<serde_json::Value> = self
-            .series
-            .iter()
-            .map(|Series { figure, peer, rounds }| {
-                let ratio = self.peers.iter().find(|known| known.label() == peer).and_then(|p| self.ratio(figure, p));
-                serde_json::json!({"what": figure.name(), "unit": figure.unit, "peer": peer, "rounds": rounds,
-                    "median": Spread::of(rounds).map(|value| value.median), "beside": figure.beside.name(),
-                    "ratio": ratio.map(|Spread { median, least, most }| [median, least, most])})
-            })
-            .collect();
-        serde_json::to_string_pretty(&figures).unwrap()
+    /// Everything, to be kept.
+    pub fn stored(&self) -> Vec<Stored> {
+        let stored = |Series { figure, peer, rounds }: &Series| Stored {
+            what: figure.name(),
+            unit: figure.unit.to_owned(),
+            peer: peer.clone(),
+            beside: figure.beside.name().to_owned(),
+            rounds: rounds.clone(),
+            ratio: self.peers.iter().find(|known| known.label() == peer).and_then(|peer| self.ratio(figure, peer)),
+        };
+        self.series.iter().map(stored).collect()
     }
 }
 
@@ -182,6 +160,19 @@ impl Spread {
         sorted.sort_by(f64::total_cmp);
         let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
         Some(Self { median: f64::midpoint(*low, *high), least: *sorted.first()?, most: *sorted.last()? })
+    }
+}
+
+impl Spread {
+    /// Of one divided by the values.
+    pub const fn inverse(self) -> Self {
+        Self { median: 1.0 / self.median, least: 1.0 / self.most, most: 1.0 / self.least }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} ({:.2}–{:.2})", self.median, self.least, self.most)
     }
 }
 

@@ -21,7 +21,6 @@ mod configurations;
 mod ends;
 mod odd_requests;
 mod peers;
-mod report;
 mod socket;
 mod stage;
 mod system;

@@ -2,7 +2,6 @@
 
 use super::callers::Clients;
 use super::peers::Peer;
-use super::report::Beside;
 
 /// One kind of request, from so many connections.
 pub struct Work {
@@ -25,6 +24,28 @@ pub struct Setting {
     pub profile: &'static str,
     /// More lines of `[process]`, and tables.
     pub more: &'static str,
+}
+
+/// What a figure is compared with, in the same round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    Nginx,
+    Haproxy,
+    /// The figure of the same build for this other work.
+    Own(&'static str),
+    /// The figure is a ratio itself.
+    Nothing,
+}
+
+impl Beside {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "HAProxy",
+            Self::Own(work) => work,
+            Self::Nothing => "",
+        }
+    }
 }
 
 pub const PLAIN: Setting =
