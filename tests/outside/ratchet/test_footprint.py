@@ -1,0 +1,85 @@
+"""The program takes no more memory after its start than it did, and little for a connection that waits."""
+
+import contextlib
+import json
+import platform
+import warnings
+
+import footprint
+import pytest
+from clients.conftest import countersign_bin  # noqa: F401
+from footprint import Endpoint, answered, ask, eventually, gateway
+
+# A change may cost this much more than the baseline.
+ALLOWED = 0.03
+
+CONNECTIONS = 5000
+# KiB; the bar is 2.5
+MOST_EACH = 2.75
+
+
+def test_the_program_takes_no_more_memory_after_its_start_than_it_did(countersign_bin, tmp_path):  # noqa: F811
+    baselines, machine = json.loads(footprint.BASELINE.read_text()), platform.machine()
+    assert machine in baselines, f"no baseline for {machine}: write one with `{footprint.RECORD}`"
+    expected = baselines[machine]["RSS after start, KiB"]
+    resident = footprint.after_start(countersign_bin, tmp_path)
+    ratio = resident / expected
+    said = f"{resident:.0f} KiB after the first answer, {ratio - 1:+.1%} of the baseline's {expected:.0f}"
+    print(said)
+    assert ratio <= 1 + ALLOWED, f"{said}. Take less, or say why it has to be that and `{footprint.RECORD}`"
+    if ratio < 1 - ALLOWED:
+        warnings.warn(f"{said}. Keep what was won: `{footprint.RECORD}`", stacklevel=1)
+
+
+@pytest.fixture
+def stage(countersign_bin, tmp_path):  # noqa: F811
+    """A program that has answered a request, and its endpoint."""
+    footprint.raise_descriptors()
+    endpoint = Endpoint()
+    with gateway(countersign_bin, tmp_path, endpoint.url) as started:
+        with started.connect() as client:
+            ask(client)
+            answered(client)
+        yield started, endpoint
+
+
+def test_idle_connections_take_little_memory_also_after_a_request_of_each_at_one_moment(stage):
+    started, endpoint = stage
+    before = started.resident()
+
+    def each():
+        return (started.resident() - before) / CONNECTIONS
+
+    with contextlib.ExitStack() as held:
+        clients = [held.enter_context(started.connect()) for _ in range(CONNECTIONS)]
+        # of the last one, which is accepted after all others
+        ask(clients[-1])
+        answered(clients[-1])
+        print(f"{each():.2f} KiB for each connection without a request")
+        assert each() <= MOST_EACH
+        endpoint.wanted = CONNECTIONS
+        for client in clients:
+            ask(client)
+        for client in clients:
+            answered(client)
+        print(f"{each():.2f} KiB for each when all requests were answered")
+        eventually("the end of pooled connections", lambda: endpoint.open == 0)
+        eventually(f"{MOST_EACH} KiB for each connection", lambda: each() <= MOST_EACH)
+        print(f"{each():.2f} KiB for each in the end")
+        for client in clients[:100]:
+            ask(client)
+            answered(client)
+
+
+def test_connections_that_are_gone_leave_no_memory_behind(stage):
+    started, endpoint = stage
+    before = started.resident()
+    with contextlib.ExitStack() as held:
+        clients = [held.enter_context(started.connect()) for _ in range(CONNECTIONS)]
+        endpoint.wanted = CONNECTIONS
+        for client in clients:
+            ask(client)
+        for client in clients:
+            answered(client)
+    # what stays are tables by connection, and pages that hold something else as well
+    eventually("the memory of 5,000 connections", lambda: started.resident() - before < 2048)
