@@ -24,6 +24,7 @@ use crate::app::{Bound, Drained, Graph, Running};
 use crate::config::{StrayVariable, settings};
 use crate::confine;
 use crate::credentials::WatchedKey;
+use crate::trust;
 
 /// Arguments of `countersign run`.
 #[derive(Debug, Args)]
@@ -49,6 +50,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let credentials_directory = live::credentials_directory();
     let source = Source { file: arguments.config.clone(), served, credentials_directory };
     runtime.block_on(serve(graph, keys, source, &strays))
+}
+
+fn speaks_tls(settings: &settings::Settings) -> bool {
+    settings.listeners.iter().any(|listener| listener.tls.is_some())
+        || settings.routes.iter().any(|route| route.endpoint.transport != settings::Transport::Plaintext)
 }
 
 fn warn_of_unused_sockets(bound: &Bound) {
@@ -80,6 +86,9 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[St
     loose_sockets.iter().for_each(|(route, warning)| tracing::warn!(%route, "{warning}"));
     warn_of_unused_sockets(&bound);
     let mut running = bound.start(keys).map_err(|error| live::start_failure(&error))?;
+    if speaks_tls(running.graph().settings()) {
+        trust::seed(); // beside the workers, and before anybody is told that they are ready
+    }
     announcements::serving(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
     let report = announcements::reporting(log.level());

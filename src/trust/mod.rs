@@ -32,6 +32,13 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
+/// Has the cryptography library seed itself, which its first use does otherwise. Where it was built to measure the
+/// processor's timing for that, this takes tens of milliseconds, and handshakes that begin meanwhile wait for it.
+pub fn seed() {
+    // should it fail, so does the first handshake, and says so
+    let _seeded = provider().secure_random.fill(&mut [0]);
+}
+
 /// A client configuration that trusts `anchors`, with what `tls` asks beside. Sessions are resumed, HTTP/1.1 is the
 /// only protocol offered.
 ///
