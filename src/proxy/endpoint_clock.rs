@@ -1,10 +1,10 @@
 //! What a route knows of its endpoint's clock, shared by all workers: learnt from responses, logged, counted, and
 //! used to sign.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Cache};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
@@ -33,30 +33,28 @@ pub struct EndpointClock {
     route: Arc<str>,
     follow: ClockSource,
     evidence: DateEvidence,
-    known: ArcSwapOption<Estimate>,
+    known: Arc<ArcSwapOption<Estimate>>,
     metrics: RouteMetrics,
+}
+
+/// The clock as one worker reads it. To see that nothing new is known, it compares a pointer; to borrow what all workers
+/// share takes two locked instructions, and an exchange looks three times.
+pub struct WorkerClock {
+    clock: Arc<EndpointClock>,
+    known: RefCell<Cache<Arc<ArcSwapOption<Estimate>>, Option<Arc<Estimate>>>>,
 }
 
 impl EndpointClock {
     /// A clock of which nothing is known yet.
     #[must_use]
     pub fn new(route: &str, follow: ClockSource, evidence: DateEvidence, metrics: RouteMetrics) -> Self {
-        Self { route: route.into(), follow, evidence, known: ArcSwapOption::empty(), metrics }
+        Self { route: route.into(), follow, evidence, known: Arc::default(), metrics }
     }
 
     /// Adopts what `before` has learnt of the same endpoint.
     #[must_use]
     pub fn knowing_what(self, before: &Self) -> Self {
-        Self { known: ArcSwapOption::new(before.known.load_full()), ..self }
-    }
-
-    /// The time to sign with at `now`.
-    #[must_use]
-    pub fn signing_time(&self, now: HostClocks) -> Timestamp {
-        match self.follow {
-            ClockSource::Endpoint => signing_time(self.known.load().as_deref(), now),
-            ClockSource::Host => now.wall,
-        }
+        Self { known: Arc::new(ArcSwapOption::new(before.known.load_full())), ..self }
     }
 
     /// How far the endpoint's clock is ahead of this host's, in milliseconds; `None` while that is not known.
@@ -65,17 +63,22 @@ impl EndpointClock {
         self.known.load().as_deref().map(Estimate::offset)
     }
 
-    /// Learns from the fields of a response.
-    pub fn observe(&self, sent: HostClocks, received: HostClocks, fields: &Fields) {
+    /// Learns from the fields of a response, where `known` is what was known before.
+    fn observe(&self, known: Option<&Estimate>, sent: HostClocks, received: HostClocks, fields: &Fields) {
         if self.evidence == DateEvidence::Forgeable {
             return;
         }
         let Some(seen) = date(fields).and_then(|date| OffsetBounds::new(sent, received, date)) else { return };
         // most responses teach nothing new: then nothing is written that other workers read
-        if self.known.load().as_deref().is_some_and(|known| Estimate::learn(Some(known), seen) == *known) {
+        if known.is_some_and(|known| Estimate::learn(Some(known), seen) == *known) {
             return;
         }
-        // checked last, since nearly all responses have returned by now
+        self.learn(seen, received, fields);
+    }
+
+    #[cold]
+    fn learn(&self, seen: OffsetBounds, received: HostClocks, fields: &Fields) {
+        // checked last, since nearly all responses have taught nothing by now
         if SIGNS_OF_A_CACHE.iter().any(|name| fields.contain(name)) {
             return;
         }
@@ -95,17 +98,13 @@ impl EndpointClock {
         }
     }
 
-    /// Whether a refused request should be signed again with what is known now.
-    #[must_use]
-    pub fn explains(&self, refusal: TimeRefusal, sent: HostClocks, signed: Timestamp) -> bool {
+    fn explains(&self, refusal: TimeRefusal, sent: HostClocks, signed: Timestamp) -> bool {
         let known = self.known.load();
         self.follow == ClockSource::Endpoint
             && known.as_deref().is_some_and(|known| explains(known, refusal, sent, signed))
     }
 
-    /// Whether the time a request was signed with is so far off that no signature would be accepted.
-    #[must_use]
-    pub fn is_far_from(&self, sent: HostClocks, signed: Timestamp) -> bool {
+    fn is_far_from(&self, sent: HostClocks, signed: Timestamp) -> bool {
         let known = self.known.load();
         let off = |known: &Estimate| {
             offset_when_signed(known, sent, signed).unsigned_abs() >= EXPLAINS_A_REFUSAL.unsigned_abs()
@@ -145,6 +144,40 @@ impl EndpointClock {
             target: "countersign::clock", route, skew_seconds_before, skew_seconds,
             "this host's clock was set, or the host slept: the endpoint's clock was measured anew"
         );
+    }
+}
+
+impl WorkerClock {
+    /// Reads and teaches `clock`.
+    #[must_use]
+    pub fn of(clock: &Arc<EndpointClock>) -> Self {
+        Self { clock: Arc::clone(clock), known: RefCell::new(Cache::new(Arc::clone(&clock.known))) }
+    }
+
+    /// The time to sign with at `now`.
+    #[must_use]
+    pub fn signing_time(&self, now: HostClocks) -> Timestamp {
+        match self.clock.follow {
+            ClockSource::Endpoint => signing_time(self.known.borrow_mut().load().as_deref(), now),
+            ClockSource::Host => now.wall,
+        }
+    }
+
+    /// Learns from the fields of a response.
+    pub fn observe(&self, sent: HostClocks, received: HostClocks, fields: &Fields) {
+        self.clock.observe(self.known.borrow_mut().load().as_deref(), sent, received, fields);
+    }
+
+    /// Whether a refused request should be signed again with what is known now.
+    #[must_use]
+    pub fn explains(&self, refusal: TimeRefusal, sent: HostClocks, signed: Timestamp) -> bool {
+        self.clock.explains(refusal, sent, signed)
+    }
+
+    /// Whether the time a request was signed with is so far off that no signature would be accepted.
+    #[must_use]
+    pub fn is_far_from(&self, sent: HostClocks, signed: Timestamp) -> bool {
+        self.clock.is_far_from(sent, signed)
     }
 }
 
@@ -198,7 +231,8 @@ mod tests {
             vec![("date", "")],
         ] {
             let clock = EndpointClock::new("ie", ClockSource::Endpoint, DateEvidence::Authentic, metrics.clone());
-            clock.observe(at(0), at(20), &head(&fields));
+            let clock = Arc::new(clock);
+            WorkerClock::of(&clock).observe(at(0), at(20), &head(&fields));
             assert_eq!(*clock.known.load(), None, "{fields:?}");
         }
     }
@@ -217,8 +251,10 @@ mod tests {
             (ClockSource::Endpoint, DateEvidence::Forgeable, false),
             (ClockSource::Host, authentic, false),
         ] {
-            let clock = EndpointClock::new("ie", follow, evidence, metrics.clone());
-            clock.observe(at(0), at(20), &head(&[("date", DAY)]));
+            let shared = Arc::new(EndpointClock::new("ie", follow, evidence, metrics.clone()));
+            let (teacher, clock) = (WorkerClock::of(&shared), WorkerClock::of(&shared));
+            assert_eq!(clock.signing_time(at(100)), at(100).wall);
+            teacher.observe(at(0), at(20), &head(&[("date", DAY)]));
             let ahead = clock.signing_time(at(100)).duration_since(at(100).wall).as_secs();
             assert_eq!(ahead, if followed { 301 } else { 0 });
             assert_eq!(clock.explains(TimeRefusal::Certain, at(0), at(0).wall), followed);

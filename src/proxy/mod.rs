@@ -21,7 +21,7 @@ mod response;
 mod route;
 
 pub(crate) use clock_reading::ClockReading;
-pub use endpoint_clock::{DateEvidence, EndpointClock};
+pub use endpoint_clock::{DateEvidence, EndpointClock, WorkerClock};
 pub use exchange::Proxy;
 pub use head::OwnNames;
 pub use issued_keys::IssuedKeys;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header::HeaderName;
 
-use super::endpoint_clock::EndpointClock;
+use super::endpoint_clock::WorkerClock;
 use super::head::{HeadError, RequestTarget, Served};
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
@@ -33,7 +33,7 @@ pub struct Route {
     /// How requests are signed.
     pub profile: Profile,
     /// The endpoint's clock, and whether requests are signed with its time.
-    pub clock: Arc<EndpointClock>,
+    pub clock: WorkerClock,
     /// The format of our own error documents.
     pub dialect: ErrorDialect,
     /// Where requests may have their forms.

@@ -40,6 +40,8 @@ pub struct AnswerBody {
     connection: Option<Box<Connection>>,
     home: Option<Home>,
     idle: Duration,
+    /// When the endpoint was last heard: its clock for the idle connection runs since then.
+    heard: Instant,
     /// Whether the connection's clock runs: only while a piece is awaited. Most answers never need it.
     waits: bool,
 }
@@ -68,7 +70,7 @@ impl Held {
 }
 
 impl AnswerBody {
-    /// The body behind a head, of which some has been `received` with it `now`. A connection without a home is closed
+    /// The body behind a head, of which some has been `received` with it just now. A connection without a home is closed
     /// when the answer is over.
     pub(super) fn new(
         framing: Framing,
@@ -76,12 +78,12 @@ impl AnswerBody {
         connection: Box<Connection>,
         home: Option<Home>,
         idle: Duration,
-        now: Instant,
+        heard: Instant,
     ) -> Self {
         let (held, connection, waits) = (VecDeque::new(), Some(connection), false);
-        let mut body = Self { framing, received, held, connection, home, idle, waits };
+        let mut body = Self { framing, received, held, connection, home, idle, heard, waits };
         if body.framing.is_over() {
-            body.give_back(now);
+            body.give_back();
         }
         body
     }
@@ -146,7 +148,7 @@ impl AnswerBody {
             }
             Ok(piece) => {
                 if self.framing.is_over() {
-                    self.give_back(Instant::now());
+                    self.give_back();
                 }
                 Poll::Ready(piece.map(Ok))
             }
@@ -167,7 +169,9 @@ impl AnswerBody {
             }
             let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
             match connection.poll_more(cx) {
-                Poll::Ready(Ok(received)) if !received.is_empty() => self.received = received,
+                Poll::Ready(Ok(received)) if !received.is_empty() => {
+                    (self.received, self.heard) = (received, Instant::now());
+                }
                 Poll::Ready(Ok(_nothing)) if self.framing.end() => return Poll::Ready(Ok(None)),
                 Poll::Ready(Ok(_nothing)) => {
                     return Poll::Ready(Err(broken(io::ErrorKind::UnexpectedEof, "it closed the connection")));
@@ -187,12 +191,12 @@ impl AnswerBody {
 
     /// A connection goes back only from here: when its answer has come to its end and nothing behind it, and all of its
     /// request is written. An endpoint may answer before it has read all of one.
-    fn give_back(&mut self, now: Instant) {
+    fn give_back(&mut self) {
         if let (Some(connection), Some(home)) = (self.connection.take(), self.home.take())
             && connection.is_written()
             && self.received.is_empty()
         {
-            home.pool.put(connection, home.keep, now);
+            home.pool.put(connection, home.keep, self.heard);
         }
     }
 }

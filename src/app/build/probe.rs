@@ -15,7 +15,7 @@ use crate::authorize::{ClientIdentity, Policy};
 use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::error_chain::causes;
 use crate::http1::Fields;
-use crate::proxy::ClockReading;
+use crate::proxy::{ClockReading, WorkerClock};
 use crate::query::{EndpointError, ErrorDialect, FormLimits, QueryForm, Reader};
 use crate::signing::{RequestTimestamp, prepare};
 use crate::upstream::{Client, Repetition, Sent};
@@ -111,6 +111,7 @@ impl Probe {
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
         let allowed = allowed.map_err(|error| causes(&error))?;
         let EndpointCalls { profile, clock, destination } = &self.calls;
+        let clock = WorkerClock::of(clock);
         let client = Client::without_pool(destination).ok_or_else(|| "cannot be written as a request".to_owned())?;
         let mut attempts = client.call(Repetition::Safe, PROBER);
         loop {
@@ -128,7 +129,7 @@ impl Probe {
                 // a body that was cut only leaves out the code
                 let body = body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes);
                 let errors = profile.dialect().errors();
-                let (code, clock_offset, took) = (code(errors, &body), clock.offset(), begun.elapsed());
+                let (code, clock_offset, took) = (code(errors, &body), self.calls.clock.offset(), begun.elapsed());
                 return Ok(Answered { status, code, errors, clock_offset, took });
             }
         }

@@ -12,7 +12,7 @@ use crate::app::build::shared_route::SharedRoute;
 use crate::authorize::{Callers, Method};
 use crate::config::settings;
 use crate::downstream::{BodyLimits, ListenAddress};
-use crate::proxy::{OwnNames, Proxy, Route, Routes};
+use crate::proxy::{OwnNames, Proxy, Route, Routes, WorkerClock};
 use crate::telemetry::AuditLog;
 use crate::upstream::Client;
 
@@ -63,7 +63,7 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Cl
         policy: listener.callers.policy(),
         key: Arc::clone(&route.key),
         profile: route.calls.profile.clone(),
-        clock: Arc::clone(&route.calls.clock),
+        clock: WorkerClock::of(&route.calls.clock),
         dialect: settings.profile.errors,
         accept: settings.accept.clone(),
         forward_headers: settings.forward_headers.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect(),

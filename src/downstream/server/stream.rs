@@ -227,11 +227,11 @@ impl<S: Socket> ClientStream<S> {
 
     /// Before a client is cut: the kernel may take more of `bytes` by now, and not have said so.
     fn write_in_the_end(&mut self, bytes: &[u8], written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() || self.writing != Writing::Stalled {
+            return written;
+        }
         let now = Instant::now();
-        if written.is_pending()
-            && self.writing == Writing::Stalled
-            && self.taking.wait(self.io.taken(self.sent), self.clocks.idle_timeout, now) <= now
-        {
+        if self.taking.wait(self.io.taken(self.sent), self.clocks.idle_timeout, now) <= now {
             return self.io.write_unasked(bytes);
         }
         written

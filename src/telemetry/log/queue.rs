@@ -80,6 +80,16 @@ impl Taken {
     /// Moves the lines of all threads into `batch`, ordered by time. Lines logged after `end` stay: another thread
     /// may have added an earlier one to a queue that had been emptied already.
     pub(super) fn merge(&mut self, end: Instant, batch: &mut Vec<u8>) {
+        if batch.is_empty() && self.is_of_one_thread(end) {
+            // nothing to order, so nothing to copy
+            for lines in &mut self.0 {
+                lines.ends.clear();
+                if !lines.text.is_empty() {
+                    mem::swap(&mut lines.text, batch);
+                }
+            }
+            return;
+        }
         let mut rests = self.0.each_ref().map(|lines| (lines.ends.as_slice(), 0_usize));
         let first = |rest: &(&[(Instant, usize)], usize)| rest.0.first().map(|(at, _)| *at).filter(|at| *at <= end);
         while let Some((earliest, _)) =
@@ -99,6 +109,12 @@ impl Taken {
     /// Whether no line is left.
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|lines| lines.text.is_empty())
+    }
+
+    /// Whether all lines are of one thread, and none was logged after `end`.
+    fn is_of_one_thread(&self, end: Instant) -> bool {
+        let mut of_threads = self.0.iter().filter_map(|lines| lines.ends.last());
+        of_threads.next().is_some_and(|(last, _)| *last <= end) && of_threads.next().is_none()
     }
 
     /// Frees memory beyond this many bytes for each thread: only a reader that stalled makes more necessary.

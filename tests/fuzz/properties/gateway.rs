@@ -14,7 +14,7 @@ use countersign::authorize::{Admission, Callers, Clients, Policy};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, MinimumRate, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
-use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes};
+use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes, WorkerClock};
 use countersign::query::{ErrorDialect, FormLimits, FormPlace};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
 use countersign::telemetry::{AuditLog, Metrics};
@@ -65,7 +65,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         policy: Policy::AnyLocal,
         key,
         profile: Profile::aws_v2(SignatureMethod::HmacSha256),
-        clock: Arc::new(clock),
+        clock: WorkerClock::of(&Arc::new(clock)),
         dialect: ErrorDialect::Query,
         accept: vec![FormPlace::PostBody],
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
