@@ -1,16 +1,20 @@
 //! The program under test, run to its end: its exit code and what it printed.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use super::running::spawn_when_free;
 
-/// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+/// The program under test: cargo's own build, or the one that is to be released.
+pub static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    std::env::var_os("RELEASED_COUNTERSIGN").unwrap_or(env!("CARGO_BIN_EXE_countersign").into()).into()
+});
 
 /// The program without the variables of whoever runs the tests.
 pub fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(&*PROGRAM);
     let ours =
         std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("COUNTERSIGN"));
     for name in ours {

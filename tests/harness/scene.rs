@@ -93,7 +93,7 @@ impl Scene {
         );
         fs::write(self.path("etc/countersign.toml"), text).unwrap();
         // of its own, for a user who may not enter the directory of the build
-        fs::copy(PROGRAM, self.path("countersign")).unwrap();
+        fs::copy(&*PROGRAM, self.path("countersign")).unwrap();
         self.give_away();
         let mut copied = Command::new(self.path("countersign"));
         copied.args([command, "--config"]).arg(self.path("etc/countersign.toml")).env_remove("NOTIFY_SOCKET");

@@ -48,7 +48,16 @@ def test_the_image_builds_with_the_toolchain_the_crate_asks_for(stages):
     cargo = (TOP / "Cargo.toml").read_text()
     version = next(line.split('"')[1] for line in cargo.splitlines() if line.startswith("rust-version"))
     assert build[0][1].split()[0] == f"rust:{version}-bookworm"
-    assert any("cargo build --release --locked" in arguments for word, arguments in build if word == "RUN")
+
+
+def test_the_image_has_the_profile_guided_program(stages):
+    build, _ = stages
+    (commands,) = [arguments for word, arguments in build if word == "RUN"]
+    commands = [command.split() for command in commands.split("&&")]
+    # of rustc's LLVM, which packaging/build-release looks for
+    assert commands[0] == ["rustup", "component", "add", "llvm-tools"]
+    assert commands[1] == ["packaging/build-release"]
+    assert commands[2] == ["deploy/collect-root", "target/profile-guided/countersign", "/image"]
 
 
 def test_the_image_names_no_processor(stages):
