@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::burst::Burst;
 use super::limit::{Full, Limit};
 
 /// A limit on the bytes held at once. Taking bytes never waits.
@@ -74,6 +75,7 @@ impl Held<'_> {
         if more > 0 {
             self.budget.0.take(more).map_err(NoMemory::from)?;
             self.bytes = bytes;
+            Burst::Bytes.rise(more);
         }
         Ok(())
     }
@@ -82,6 +84,7 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.budget.0.give_back(self.bytes);
+        Burst::Bytes.fall(self.bytes);
     }
 }
 

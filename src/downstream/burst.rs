@@ -1,16 +1,18 @@
-//! Notices that a burst of connections or exchanges is over, so that the memory which it took can be given back.
+//! Notices that a burst of connections, exchanges or bodies is over, so that the memory which it took can be given back.
 //!
 //! The allocator keeps what is freed. After thousands of exchanges at one moment that is tens of megabytes, of which the
-//! connections that stay need a fifth. Each worker counts its own; whoever gives memory back waits for [`over`].
+//! connections that stay need a fifth; and as many after forty forms of 1 MB. Each worker counts its own; whoever gives memory back waits for [`over`].
 
 use std::cell::Cell;
+use std::thread::LocalKey;
 
 use tokio::sync::Notify;
 
 /// How many more there must have been than are left. Fewer are not worth it: 256 exchanges take some 2 MiB, as do 1,024
 /// connections.
-const EXCHANGES: u32 = 256;
-const CONNECTIONS: u32 = 1024;
+const EXCHANGES: usize = 256;
+const CONNECTIONS: usize = 1024;
+const BYTES: usize = 4 * 1024 * 1024;
 
 /// What a worker counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +21,14 @@ pub(in crate::downstream) enum Burst {
     Connections,
     /// Of exchanges under way.
     Exchanges,
+    /// Of bytes that are held of bodies.
+    Bytes,
 }
 
 thread_local! {
     static OPEN: Level = const { Level::at_rest(CONNECTIONS) };
     static UNDER_WAY: Level = const { Level::at_rest(EXCHANGES) };
+    static HELD: Level = const { Level::at_rest(BYTES) };
 }
 
 /// Of all workers: they share the allocator.
@@ -35,40 +40,41 @@ pub async fn over() {
 }
 
 impl Burst {
-    /// One more of this worker.
-    pub(in crate::downstream) fn rise(self) {
-        match self {
-            Self::Connections => OPEN.with(Level::rise),
-            Self::Exchanges => UNDER_WAY.with(Level::rise),
+    /// So many more of this worker.
+    pub(in crate::downstream) fn rise(self, by: usize) {
+        self.level().with(|level| level.rise(by));
+    }
+
+    /// So many less of this worker.
+    pub(in crate::downstream) fn fall(self, by: usize) {
+        if self.level().with(|level| level.fall(by)) {
+            OVER.notify_one();
         }
     }
 
-    /// One less of this worker.
-    pub(in crate::downstream) fn fall(self) {
-        let is_over = match self {
-            Self::Connections => OPEN.with(Level::fall),
-            Self::Exchanges => UNDER_WAY.with(Level::fall),
-        };
-        if is_over {
-            OVER.notify_one();
+    const fn level(self) -> &'static LocalKey<Level> {
+        match self {
+            Self::Connections => &OPEN,
+            Self::Exchanges => &UNDER_WAY,
+            Self::Bytes => &HELD,
         }
     }
 }
 
 /// How many there are, and were at most since a burst was last over.
 struct Level {
-    now: Cell<u32>,
-    most: Cell<u32>,
-    worth: u32,
+    now: Cell<usize>,
+    most: Cell<usize>,
+    worth: usize,
 }
 
 impl Level {
-    const fn at_rest(worth: u32) -> Self {
+    const fn at_rest(worth: usize) -> Self {
         Self { now: Cell::new(0), most: Cell::new(0), worth }
     }
 
-    fn rise(&self) {
-        let now = self.now.get().saturating_add(1);
+    fn rise(&self, by: usize) {
+        let now = self.now.get().saturating_add(by);
         self.now.set(now);
         if now > self.most.get() {
             self.most.set(now);
@@ -76,8 +82,8 @@ impl Level {
     }
 
     /// Whether a burst is over: no more than a quarter is left of it.
-    fn fall(&self) -> bool {
-        let (now, most) = (self.now.get().saturating_sub(1), self.most.get());
+    fn fall(&self, by: usize) -> bool {
+        let (now, most) = (self.now.get().saturating_sub(by), self.most.get());
         self.now.set(now);
         let is_over = most.saturating_sub(now) >= self.worth && now <= most / 4;
         if is_over {
@@ -93,34 +99,34 @@ mod tests {
 
     /// After how many of `falls` a burst was over.
     fn overs(level: &Level, falls: u32) -> Vec<u32> {
-        (1..=falls).filter(|_| level.fall()).collect()
+        (1..=falls).filter(|_| level.fall(1)).collect()
     }
 
     #[test]
     fn a_burst_is_over_once_three_quarters_of_it_have_ended_and_is_told_once() {
         let level = Level::at_rest(256);
-        (0..5000).for_each(|_| level.rise());
+        level.rise(5000);
         assert_eq!(overs(&level, 4999), [3750, 4688, 4944], "each when three quarters of the rest have");
-        (0..99).for_each(|_| level.rise());
+        level.rise(99);
         assert!(overs(&level, 100).is_empty(), "too few to be worth it");
     }
 
     #[test]
     fn a_load_that_swings_a_little_is_no_burst() {
         let level = Level::at_rest(256);
-        (0..5000).for_each(|_| level.rise());
+        level.rise(5000);
         for _ in 0..10 {
             assert!(overs(&level, 3000).is_empty());
-            (0..3000).for_each(|_| level.rise());
+            level.rise(3000);
         }
     }
 
     #[test]
     fn whoever_waits_hears_of_a_burst_that_ended_before() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for burst in [Burst::Connections, Burst::Exchanges] {
-            (0..2000).for_each(|_| burst.rise());
-            (0..2000).for_each(|_| burst.fall());
+        for (burst, many) in [(Burst::Connections, 2000), (Burst::Exchanges, 300), (Burst::Bytes, 5_000_000)] {
+            burst.rise(many);
+            burst.fall(many);
             runtime.block_on(over());
         }
     }

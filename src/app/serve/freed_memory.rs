@@ -1,4 +1,4 @@
-//! Gives memory back to the system when a burst of connections or exchanges is over.
+//! Gives memory back to the system when a burst of connections, exchanges or bodies is over.
 
 use std::convert::Infallible;
 use std::time::Duration;

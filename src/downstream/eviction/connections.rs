@@ -77,7 +77,7 @@ impl Connections {
             *slot = Some(entry);
         }
         self.append(&mut all, Rank::Stranger, number);
-        Burst::Connections.rise();
+        Burst::Connections.rise(1);
         Rc::new(Resident { connections: Rc::clone(self), number })
     }
 
@@ -219,7 +219,7 @@ impl Drop for Resident {
             *slot = None;
             all.free.push(self.number);
         }
-        Burst::Connections.fall();
+        Burst::Connections.fall(1);
     }
 }
 

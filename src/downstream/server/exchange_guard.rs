@@ -60,7 +60,7 @@ impl SharedPhase {
     /// Begins an exchange: the clocks of the connection stop until the guard is dropped.
     pub(super) fn begin(&self, resident: &Rc<Resident>) -> ExchangeGuard {
         self.set(Phase::Exchange);
-        Burst::Exchanges.rise();
+        Burst::Exchanges.rise(1);
         ExchangeGuard { phase: self.clone(), resident: Rc::clone(resident) }
     }
 
@@ -133,6 +133,6 @@ impl Drop for ExchangeGuard {
         if !self.phase.is_cut() {
             self.phase.set(Phase::Rest);
         }
-        Burst::Exchanges.fall();
+        Burst::Exchanges.fall(1);
     }
 }

@@ -31,10 +31,6 @@ DESCRIPTORS = 20_000
 TOKEN = "token-of-client"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 700\r\n\r\n" + b"x" * 700
 FORM = b"Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=" + b"x" * 60
-REQUEST = (
-    f"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
-    f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(FORM)}\r\n\r\n"
-).encode() + FORM
 
 CONFIGURATION = """\
 [listener.local]
@@ -53,6 +49,7 @@ timeouts.pool_idle = "1s"
 timeouts.first_byte = "2m"
 [route.main.limits]
 in_flight = 6000
+body = "1 MiB"
 pool = 128
 [key.main]
 file = "{directory}/main.age"
@@ -174,9 +171,13 @@ class Gateway:
         return socket.create_connection(self.address, timeout=PATIENCE)
 
 
-def ask(client):
+def ask(client, form=FORM):
     """Sends a request, and does not wait."""
-    client.sendall(REQUEST)
+    head = (
+        f"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n"
+    )
+    client.sendall(head.encode() + form)
 
 
 def answered(client):

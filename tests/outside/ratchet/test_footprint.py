@@ -8,7 +8,7 @@ import warnings
 import footprint
 import pytest
 from clients.conftest import countersign_bin  # noqa: F401
-from footprint import Endpoint, answered, ask, eventually, gateway
+from footprint import FORM, Endpoint, answered, ask, eventually, gateway
 
 # A change may cost this much more than the baseline.
 ALLOWED = 0.03
@@ -83,3 +83,17 @@ def test_connections_that_are_gone_leave_no_memory_behind(stage):
             answered(client)
     # what stays are tables by connection, and pages that hold something else as well
     eventually("the memory of 5,000 connections", lambda: started.resident() - before < 2048)
+
+
+def test_large_forms_leave_no_memory_behind(stage):
+    started, endpoint = stage
+    before = started.resident()
+    count = 40
+    with contextlib.ExitStack() as held:
+        clients = [held.enter_context(started.connect()) for _ in range(count)]
+        endpoint.wanted = count
+        for client in clients:
+            ask(client, FORM + b"x" * 1_000_000)
+        for client in clients:
+            answered(client)
+        eventually("the memory of forty forms", lambda: started.resident() - before < 4096)
