@@ -17,27 +17,39 @@ use jiff::Timestamp;
 const LIMITS: FormLimits = FormLimits::new(10_000);
 const ROUTE: &str = "importexport";
 
+/// What most manifests look like in a form.
+const MANIFEST: &str = "deviceId%3A+HD-0001%0AeraseDevice%3A+yes%0A";
+
 /// A form of `size` bytes: three short parameters and a manifest, of which every tenth byte or so is escaped.
 pub(crate) fn of_size(size: usize) -> String {
-    filled("Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=".to_owned(), size)
+    of_content(MANIFEST, size)
+}
+
+/// The same with another manifest, which is repeated.
+pub(crate) fn of_content(manifest: &str, size: usize) -> String {
+    filled("Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=".to_owned(), manifest, size)
 }
 
 /// The same for any dialect, with the operation in its parameter; `Date` stands for `Version`, which not all have.
 pub(crate) fn of_size_in(dialect: Dialect, size: usize) -> String {
     let operation = dialect.vocabulary().operation;
-    filled(format!("{operation}=GetStatus&JobId=JOBID&Date=2010-06-03&Manifest="), size)
+    filled(format!("{operation}=GetStatus&JobId=JOBID&Date=2010-06-03&Manifest="), MANIFEST, size)
 }
 
-fn filled(mut form: String, size: usize) -> String {
+fn filled(mut form: String, manifest: &str, size: usize) -> String {
     while form.len() < size {
-        form.push_str("deviceId%3A+HD-0001%0AeraseDevice%3A+yes%0A");
+        form.push_str(manifest);
     }
     form.truncate(size);
-    // an escape that was cut is none
-    while form.bytes().rev().take(2).any(|byte| byte == b'%') {
+    // an escape that was cut is none, and neither is a character
+    while form.bytes().rev().take(2).any(|byte| byte == b'%') || !is_utf8(&form) {
         form.pop();
     }
     form
+}
+
+fn is_utf8(form: &str) -> bool {
+    percent_encoding::percent_decode_str(form).decode_utf8().is_ok()
 }
 
 /// A form of `number` parameters of about 30 bytes, not sorted.

@@ -1,8 +1,8 @@
 //! Percent encoding as Signature Version 2 requires it: unreserved characters of RFC 3986 stay, every other byte
 //! becomes `%XY`.
 
-/// The length of an escape.
-pub(super) const ESCAPE_LENGTH: usize = 3;
+pub(super) use super::scan::ESCAPE_LENGTH;
+use super::{escaping, scan};
 
 /// Appends `text`, encoded: `A-Za-z0-9-_.~` literal, every other byte of its UTF-8 as `%` and two upper-case hex
 /// digits.
@@ -12,25 +12,12 @@ pub fn encode_into(text: &str, out: &mut Vec<u8>) {
 
 /// The same for bytes.
 pub(crate) fn encode_bytes_into(text: &[u8], out: &mut Vec<u8>) {
+    let written = |byte: u8| ENCODED.get(usize::from(byte)).copied().unwrap_or_default();
     // most short values need no escape
-    if text.iter().all(|byte| ENCODED.get(usize::from(*byte)).is_some_and(|(_, length)| *length == 1)) {
+    if text.len() <= scan::BLOCK && text.iter().all(|byte| matches!(written(*byte), [.., 1])) {
         return out.extend_from_slice(text);
     }
-    // Without a branch on whether a byte is escaped: texts alternate between the two kinds, so the processor would
-    // often mispredict it. `cargo bench --bench sign` measures it ("canonicalise").
-    const BLOCK: usize = 64;
-    let mut block = [0; BLOCK * ESCAPE_LENGTH + 1];
-    for bytes in text.chunks(BLOCK) {
-        let mut end = 0_usize;
-        for &byte in bytes {
-            let (encoded, length) = ENCODED.get(usize::from(byte)).copied().unwrap_or_default();
-            if let Some(target) = block.get_mut(end..end.wrapping_add(encoded.len())) {
-                target.copy_from_slice(&encoded);
-            }
-            end = end.wrapping_add(length);
-        }
-        out.extend_from_slice(block.get(..end).unwrap_or_default());
-    }
+    escaping::append::<{ escaping::MANY }>(text, |byte| !is_unreserved(byte), written, out);
 }
 
 /// The escape of a byte.
@@ -137,28 +124,32 @@ static CANONICAL_LOW_DIGITS: [u16; 256] = {
     low_digits
 };
 
-/// The encoding of each byte and its length. The encoding has a fourth byte, so that it is written by one store.
-static ENCODED: [([u8; 4], usize); 256] = {
-    let mut encoded = [([0; 4], 0); 256];
+/// The encoding of each byte.
+static ENCODED: [escaping::Written; 256] = {
+    let mut encoded = [[0; 4]; 256];
     let mut byte = 0;
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // evaluated and checked at compile time
     while byte < encoded.len() {
         let literal = byte as u8;
         encoded[byte] = if is_unreserved(literal) {
-            ([literal, 0, 0, 0], 1)
+            [literal, 0, 0, 1]
         } else {
             let [percent, high, low] = escape(literal);
-            ([percent, high, low, 0], ESCAPE_LENGTH)
+            [percent, high, low, ESCAPE_LENGTH as u8]
         };
         byte += 1;
     }
     encoded
 };
 
-/// RFC 3986 section 2.3.
+/// RFC 3986 section 2.3. Without branches, so that a loop over a block becomes one over vectors.
+#[inline]
 pub(super) const fn is_unreserved(byte: u8) -> bool {
     // 0x20 turns upper case into lower case, so that one range covers both
-    (byte | 0x20).is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+    let is_letter = (byte | 0x20).is_ascii_lowercase();
+    // `-`, `.`, `/` and the digits stand side by side
+    let is_digit_or_point = (byte.wrapping_sub(b'-') <= b'9' - b'-') & (byte != b'/');
+    is_letter | is_digit_or_point | (byte == b'_') | (byte == b'~')
 }
 
 #[cfg(test)]

@@ -1,29 +1,26 @@
 //! Finds the bytes of one kind in a text, 64 at a time.
 
-use super::percent::ESCAPE_LENGTH;
+/// The length of an escape.
+pub(super) const ESCAPE_LENGTH: usize = 3;
 
 /// How many bytes are examined together: one for each bit of a `u64`.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// A block, and the rest of an escape that begins with the block's last byte.
-const WINDOW: usize = BLOCK + ESCAPE_LENGTH - 1;
-
-/// How many bytes [`append_range`] copies at once, and may therefore need beyond the end of what it appends.
-pub(super) const COPIED_AT_ONCE: usize = 32;
+pub(super) const WINDOW: usize = BLOCK + ESCAPE_LENGTH - 1;
 
 /// Stands for the bytes after the end of the text. No caller looks for it, and it is not a hexadecimal digit.
 const PADDING: u8 = b'_';
 
-/// Calls `found` for every byte for which `is_wanted` is true, in order, with its offset and with three bytes: itself
-/// and the two after it. Stops at the first error of `found`.
-pub(super) fn for_each_match<E>(
+/// Calls `each` for every block, in order, with its offset. Stops at the first error.
+#[inline]
+pub(super) fn for_each_block<E>(
     text: &[u8],
-    is_wanted: impl Fn(u8) -> bool,
-    mut found: impl FnMut(usize, [u8; ESCAPE_LENGTH]) -> Result<(), E>,
+    mut each: impl FnMut(usize, &[u8; WINDOW]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut rest = text;
     while !rest.is_empty() {
-        let block_start = text.len().saturating_sub(rest.len());
+        let at = text.len().saturating_sub(rest.len());
         let last_window;
         let window = match rest.first_chunk() {
             Some(window) => window,
@@ -32,37 +29,40 @@ pub(super) fn for_each_match<E>(
                 &last_window
             }
         };
-        let (block, _) = window.split_first_chunk().unwrap_or((&[PADDING; BLOCK], &[]));
-        let mut wanted = bit_mask(&block.map(|byte| u8::from(is_wanted(byte))));
-        while wanted != 0 {
-            let nth = usize::try_from(wanted.trailing_zeros()).unwrap_or_default();
-            let three = [0, 1, 2].map(|offset| window.get(nth.wrapping_add(offset)).copied().unwrap_or(PADDING));
-            found(block_start.wrapping_add(nth), three)?;
-            wanted &= wanted.wrapping_sub(1); // clears the lowest bit
-        }
+        each(at, window)?;
         rest = rest.get(BLOCK..).unwrap_or_default();
     }
     Ok(())
 }
 
-/// Appends `text[start..end]` to `out`.
-pub(super) fn append_range(start: usize, end: usize, text: &[u8], out: &mut Vec<u8>) {
-    let count = end.wrapping_sub(start);
-    // Ranges between two matches are short. Copying 32 bytes, which takes two stores, and truncating is faster than a
-    // copy of variable length.
-    match text.get(start..).and_then(<[u8]>::first_chunk::<COPIED_AT_ONCE>) {
-        Some(chunk) if count <= COPIED_AT_ONCE => {
-            let end = out.len().wrapping_add(count);
-            out.extend_from_slice(chunk);
-            out.truncate(end);
-        }
-        _ => out.extend_from_slice(text.get(start..end).unwrap_or_default()),
+/// Calls `found` for every byte of a block for which `is_wanted` is true, in order, with its offset in the text and with
+/// three bytes: itself and the two after it. Stops at the first error.
+#[inline]
+pub(super) fn for_each_in<E>(
+    block_at: usize,
+    window: &[u8; WINDOW],
+    is_wanted: impl Fn(u8) -> bool,
+    mut found: impl FnMut(usize, [u8; ESCAPE_LENGTH]) -> Result<(), E>,
+) -> Result<(), E> {
+    let (block, _) = window.split_first_chunk().unwrap_or((&[PADDING; BLOCK], &[]));
+    let mut wanted = bit_mask(&block.map(|byte| u8::from(is_wanted(byte))));
+    while wanted != 0 {
+        let nth = usize::try_from(wanted.trailing_zeros()).unwrap_or_default();
+        found(block_at.wrapping_add(nth), three_at(window, nth))?;
+        wanted &= wanted.wrapping_sub(1); // clears the lowest bit
     }
+    Ok(())
 }
 
-/// The last bytes of a text, and padding after them.
-fn padded(rest: &[u8]) -> [u8; WINDOW] {
-    let mut window = [PADDING; WINDOW];
+/// The byte at an offset and the two after it.
+#[inline]
+pub(super) fn three_at(window: &[u8], at: usize) -> [u8; ESCAPE_LENGTH] {
+    [0, 1, 2].map(|offset| window.get(at.wrapping_add(offset)).copied().unwrap_or(PADDING))
+}
+
+/// The last bytes of a text, which are fewer, and padding after them.
+pub(super) fn padded<const LENGTH: usize>(rest: &[u8]) -> [u8; LENGTH] {
+    let mut window = [PADDING; LENGTH];
     if let Some((start, _)) = window.split_at_mut_checked(rest.len()) {
         start.copy_from_slice(rest);
     }
@@ -70,7 +70,7 @@ fn padded(rest: &[u8]) -> [u8; WINDOW] {
 }
 
 /// One bit for each flag, which is 0 or 1; the first flag becomes the lowest bit.
-fn bit_mask(flags: &[u8; BLOCK]) -> u64 {
+pub(super) fn bit_mask(flags: &[u8; BLOCK]) -> u64 {
     // this product moves the lowest bit of each of eight bytes into the highest byte, each to a place of its own
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (words, _) = flags.as_chunks::<8>();
@@ -94,9 +94,11 @@ mod tests {
         ) {
             let is_wanted = |byte: u8| matches!(byte, b'+' | b'%' | 0x80..);
             let mut found = Vec::new();
-            let _stopped = for_each_match(&text, is_wanted, |at, three| {
-                found.push((at, three));
-                if found.len() == stop_after { Err(()) } else { Ok(()) }
+            let _stopped = for_each_block(&text, |block_at, window| {
+                for_each_in(block_at, window, is_wanted, |at, three| {
+                    found.push((at, three));
+                    if found.len() == stop_after { Err(()) } else { Ok(()) }
+                })
             });
             let byte_at = |at: usize| text.get(at).copied().unwrap_or(PADDING);
             let all = (0..text.len()).filter(|at| is_wanted(byte_at(*at)));

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{percent, scan};
+use super::{escaping, percent, scan};
 
 /// The text that the spans of a form refer to.
 #[derive(Debug, Clone)]
@@ -71,20 +71,51 @@ impl Span {
     /// Copies a parameter of a canonical text, with `%20` for each `+`, and with the `=` that it may lack.
     fn copy(&self, text: &[u8], out: &mut Vec<u8>) {
         let parameter = text.get(self.start..self.end).unwrap_or_default();
-        let mut copied = 0;
-        if self.has_plus {
-            let is_plus = |byte| byte == b'+';
-            let Ok(()) = scan::for_each_match(parameter, is_plus, |at, _| {
-                scan::append_range(copied, at, parameter, out);
-                out.extend_from_slice(b"%20");
-                copied = at.wrapping_add(1);
-                Ok::<_, Infallible>(())
-            });
+        if !self.has_plus {
+            out.extend_from_slice(parameter);
+        } else if parameter.len() <= SHORT {
+            copy_short(parameter, out);
+        } else {
+            let written = |byte| if byte == b'+' { *b"%20\x03" } else { [byte, 0, 0, 1] };
+            escaping::append::<{ escaping::FEW }>(parameter, |byte| byte == b'+', written, out);
         }
-        out.extend_from_slice(parameter.get(copied..).unwrap_or_default());
         if self.name_end == self.end {
             out.push(b'=');
         }
+    }
+}
+
+/// A parameter for which it does not pay to put its pieces together elsewhere.
+const SHORT: usize = 256;
+
+/// Copies a short text with `%20` for each `+`, piece by piece.
+fn copy_short(text: &[u8], out: &mut Vec<u8>) {
+    let mut copied = 0;
+    let is_plus = |byte| byte == b'+';
+    let Ok(()) = scan::for_each_block(text, |block_at, window| {
+        scan::for_each_in(block_at, window, is_plus, |at, _| {
+            append_range(copied, at, text, out);
+            out.extend_from_slice(b"%20");
+            copied = at.wrapping_add(1);
+            Ok::<_, Infallible>(())
+        })
+    });
+    out.extend_from_slice(text.get(copied..).unwrap_or_default());
+}
+
+/// Appends `text[start..end]` to `out`.
+fn append_range(start: usize, end: usize, text: &[u8], out: &mut Vec<u8>) {
+    const COPIED_AT_ONCE: usize = 32;
+    let count = end.wrapping_sub(start);
+    // Ranges between two matches are short. Copying 32 bytes, which takes two stores, and truncating is faster than a
+    // copy of variable length.
+    match text.get(start..).and_then(<[u8]>::first_chunk::<COPIED_AT_ONCE>) {
+        Some(chunk) if count <= COPIED_AT_ONCE => {
+            let end = out.len().wrapping_add(count);
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(text.get(start..end).unwrap_or_default()),
     }
 }
 
@@ -111,6 +142,11 @@ impl SpanCollector {
 
     const fn is_in_name(&self) -> bool {
         self.equals.is_none()
+    }
+
+    /// Whether the value of the current parameter began at least `count` bytes before offset `at`.
+    pub(super) fn is_in_value_since(&self, count: usize, at: usize) -> bool {
+        self.equals.is_some_and(|equals| equals.saturating_add(count) < at)
     }
 
     /// Takes the byte at offset `at`: a `=` ends a name, a `&` ends a parameter. False when the byte ends nothing, and
