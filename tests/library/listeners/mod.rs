@@ -5,6 +5,7 @@
 mod inherited;
 mod leaving;
 mod loopback;
+mod placing;
 mod plain;
 mod serving;
 mod tls;

@@ -25,7 +25,7 @@ use http_body_util::Full;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     clocks: Clocks {
         head_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(5),
@@ -54,7 +54,7 @@ impl Handler for Echo {
     }
 }
 
-fn reply(status: StatusCode, text: String) -> Reply<Full<Bytes>> {
+pub(super) fn reply(status: StatusCode, text: String) -> Reply<Full<Bytes>> {
     Reply { status, fields: Fields::default(), body: Full::new(Bytes::from(text)) }
 }
 
