@@ -50,7 +50,17 @@ impl Capacity {
     /// # Errors
     /// Which places are all taken.
     pub fn try_take(&self) -> Result<Permit, Full> {
-        self.0.take(1).map(|()| Permit(Arc::clone(&self.0)))
+        self.occupy().map(|()| Permit(Arc::clone(&self.0)))
+    }
+
+    /// Takes a place, without a value that gives it back: see [`super::shares::Place`].
+    pub(super) fn occupy(&self) -> Result<(), Full> {
+        self.0.take(1)
+    }
+
+    /// Gives back what [`Self::occupy`] took.
+    pub(super) fn vacate(&self) {
+        self.0.give_back(1);
     }
 
     /// Places taken now.

@@ -36,7 +36,7 @@ pub use server::{
     BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,
     body,
 };
-pub use shares::Shares;
+pub use shares::{Place, Shares};
 pub use socket::bound::{Bound, OwnerLookup};
 pub use socket::listener::{ListenAddress, ListenerSocket};
 pub use socket::{inherited, listener, unix_socket};

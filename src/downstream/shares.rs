@@ -1,7 +1,11 @@
 //! A limit that clients share, and the part of it that each of them may take at most, so that no client takes what
 //! the others need.
 
+use std::rc::Rc;
 use std::sync::Arc;
+
+use super::capacity::Capacity;
+use super::limit::Full;
 
 /// A limit of kind `T` ([`super::Capacity`] or [`super::ByteBudget`]), and the share that each holder has in it.
 ///
@@ -55,6 +59,31 @@ impl<T> Shares<T> {
     }
 }
 
+/// A place of one holder's share, given back on drop. It stays in its worker: what it refers to is counted there alone,
+/// and only the place among all workers.
+#[derive(Debug)]
+pub struct Place {
+    shares: Rc<Shares<Capacity>>,
+    holder: usize,
+}
+
+impl Shares<Capacity> {
+    /// Takes a place of the share of `holder`.
+    ///
+    /// # Errors
+    /// Which places are all taken.
+    pub fn take_place(self: &Rc<Self>, holder: usize) -> Result<Place, Full> {
+        self.of(holder).occupy()?;
+        Ok(Place { shares: Rc::clone(self), holder })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shares.of(self.holder).vacate();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{ByteBudget, Capacity};
@@ -73,6 +102,24 @@ mod tests {
         drop(first);
         assert!(shares.of(2).take().is_some());
         assert_eq!(shares.all().taken(), 5);
+    }
+
+    #[test]
+    fn a_place_is_given_back_to_the_share_that_it_was_taken_from_also_after_a_reload() {
+        let all = Capacity::new(3);
+        let share = Capacity::new(2).within(&all);
+        let before = Rc::new(Shares::new(all.clone(), vec![share.clone()]));
+        let (known, unknown) = (before.take_place(0).unwrap(), before.take_place(7).unwrap());
+        // the next graph has more holders, another order, and the same counters
+        let other = Capacity::new(3).within(&all);
+        let after = Rc::new(Shares::new(all.clone(), vec![other.clone(), share.with_limit(1)]));
+        assert!(matches!(after.take_place(1), Err(Full::Own)));
+        assert_eq!((share.taken(), other.taken(), all.taken()), (1, 0, 2));
+        drop((before, known));
+        let again = after.take_place(1).unwrap();
+        assert_eq!((share.taken(), all.taken()), (1, 2));
+        drop((unknown, again));
+        assert_eq!((share.taken(), other.taken(), all.taken()), (0, 0, 0));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, Ru
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{
-    BodyError, ByteBudget, Capacity, Full, Handler, HeadFault, Held, NoMemory, PeerEvidence, Permit, Rank, Reply,
+    BodyError, ByteBudget, Capacity, Full, Handler, HeadFault, Held, NoMemory, PeerEvidence, Place, Rank, Reply,
     RequestBody, RequestHead, Shares, TurnedAway, body,
 };
 use crate::error_chain::causes;
@@ -87,7 +87,7 @@ impl Proxy {
         exchange: &ExchangeGuard,
         record: &mut ExchangeRecord,
         notation: &Cell<Option<Notation>>,
-    ) -> Result<(Sent, Permit), ExchangeError> {
+    ) -> Result<(Sent, Place), ExchangeError> {
         let target = head::target(&head)?;
         // the record began a few microseconds ago: nothing has been awaited since
         let now = ClockReading::at(record.started);
@@ -138,12 +138,12 @@ impl Proxy {
         let allowed = allowed
             .map_err(|denied| Refused::new(denied, &client, &route.name, record.called_action().unwrap_or_default()))?;
         // not before: a client that sends half a body, or a call that no rule allows, takes no place from others
-        let permit = take_place(route, client.index().unwrap_or(self.unnamed), &client)?;
+        let place = take_place(route, client.index().unwrap_or(self.unnamed), &client)?;
 
         let forwarded = headers::forwarded(head.fields(), &route.forward_headers);
         drop(head); // not needed any more, and waiting for the endpoint may take long
         let sent = deliver(route, &allowed, client.name(), &forwarded, now, record).await?;
-        Ok((sent, permit))
+        Ok((sent, place))
     }
 
     fn identification<'p>(&'p self, peer: &'p PeerEvidence, now: ClockReading) -> Identification<'p> {
@@ -263,12 +263,12 @@ impl Handler for Proxy {
             contained(running, &self.panics).await
         };
         let mut reply = match outcome {
-            Ok((sent, permit)) => {
+            Ok((sent, place)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
                 record.status = Some(status.as_u16());
                 record.endpoint_request_id = endpoint_request_id::read(&fields, &body);
                 headers::relay(&mut fields, record.request_id.as_bytes());
-                Reply { status, fields, body: ResponseBody::relayed(body, record, permit, exchange) }
+                Reply { status, fields, body: ResponseBody::relayed(body, record, place, exchange) }
             }
             Err(error) => self.fail(&error, record, &peer, exchange, notation.get()),
         };
@@ -313,13 +313,12 @@ fn held<'b>(form: &str, budget: &'b ByteBudget) -> Result<(Bytes, Held<'b>), Bod
 }
 
 /// Takes a place among the exchanges of a route, of the client's share.
-fn take_place(route: &Route, holder: usize, client: &ClientIdentity<'_>) -> Result<Permit, ExchangeError> {
-    let share = route.in_flight.of(holder);
-    share.try_take().map_err(|full| match full {
+fn take_place(route: &Route, holder: usize, client: &ClientIdentity<'_>) -> Result<Place, ExchangeError> {
+    route.in_flight.take_place(holder).map_err(|full| match full {
         Full::Shared => ExchangeError::Overloaded,
         Full::Own => {
-            let whole = route.in_flight.all().limit();
-            OverShare::new(SharedLimit::InFlight, &route.name, client, share.limit(), whole).into()
+            let (share, whole) = (route.in_flight.of(holder).limit(), route.in_flight.all().limit());
+            OverShare::new(SharedLimit::InFlight, &route.name, client, share, whole).into()
         }
     })
 }

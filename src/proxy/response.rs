@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::fault::{Fault, Retry};
 use super::headers::{PROXY_STATUS, REQUEST_ID, SENT};
 use crate::downstream::server::ExchangeGuard;
-use crate::downstream::{Permit, Reply};
+use crate::downstream::{Place, Reply};
 use crate::faults::{self, codes};
 use crate::http1::{Fields, Persistence};
 use crate::query::{ErrorDialect, ErrorDocument, Notation};
@@ -22,7 +22,7 @@ use crate::upstream::{AnswerBody, Delivery, answer::AnswerError};
 pub struct ResponseBody {
     content: Content,
     record: Box<ExchangeRecord>,
-    _permit: Option<Permit>,
+    _place: Option<Place>,
     exchange: ExchangeGuard,
 }
 
@@ -37,15 +37,15 @@ impl ResponseBody {
     pub(super) fn relayed(
         body: Box<AnswerBody>,
         mut record: Box<ExchangeRecord>,
-        permit: Permit,
+        place: Place,
         exchange: ExchangeGuard,
     ) -> Self {
         record.write_audit(Outcome::answered(record.status.unwrap_or_default()));
-        Self { content: Content::Relayed(body), record, _permit: Some(permit), exchange }
+        Self { content: Content::Relayed(body), record, _place: Some(place), exchange }
     }
 
     fn document(document: String, record: Box<ExchangeRecord>, exchange: ExchangeGuard) -> Self {
-        Self { content: Content::Document(Some(document.into())), record, _permit: None, exchange }
+        Self { content: Content::Document(Some(document.into())), record, _place: None, exchange }
     }
 
     fn note(&mut self, frame: &Frame<Bytes>) {

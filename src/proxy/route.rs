@@ -49,7 +49,7 @@ pub struct Route {
     /// The limits of a form.
     pub form_limits: FormLimits,
     /// How many exchanges may be in progress, over all workers, and each client's share of them.
-    pub in_flight: Shares<Capacity>,
+    pub in_flight: Rc<Shares<Capacity>>,
     /// The client of the endpoint, shared by all listeners of a worker.
     pub upstream: Rc<Client>,
     /// The metrics of the route.

@@ -71,7 +71,7 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Cl
         audit_values: settings.audit_values.clone(),
         body_limits: BodyLimits { bytes: settings.limits.body, deadline: listener.limits.body_timeout },
         form_limits: settings.limits.form,
-        in_flight: route.in_flight.clone(),
+        in_flight: Rc::new(route.in_flight.clone()),
         upstream: Rc::clone(client),
         metrics: Rc::new(route.metrics.clone()),
     }

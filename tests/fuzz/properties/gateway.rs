@@ -73,7 +73,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         audit_values: Vec::new(),
         body_limits: BodyLimits { bytes: 2048, deadline: AGES },
         form_limits: LIMITS,
-        in_flight: Shares::undivided(Capacity::new(4)),
+        in_flight: Rc::new(Shares::undivided(Capacity::new(4))),
         upstream: Rc::new(upstream),
         metrics: Rc::new(metrics),
     };
