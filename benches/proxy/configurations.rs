@@ -84,7 +84,7 @@ pub fn haproxy(command: &mut Command, place: &Place<'_>, setting: Setting) {
         _ => String::new(),
     };
     let text = format!(
-        "global\n no strict-limits\n nbthread {}\n maxconn 10500\ndefaults\n mode http\n timeout connect 5s\n \
+        "global\n no strict-limits\n nbthread {}\n maxconn 9800\ndefaults\n mode http\n timeout connect 5s\n \
          timeout client 60s\n timeout server 60s\n http-reuse always\nfrontend in\n \
          bind {} {downstream}\n default_backend out\nbackend out\n server endpoint {} {upstream}\n",
         setting.workers,
@@ -107,9 +107,9 @@ pub fn countersign(command: &mut Command, binary: &Path, place: &Place<'_>, sett
     let [sealed, identity, issued] = keys(place.directory);
     // as many bytes and exchanges as the largest work needs
     let text = format!(
-        "[listener.bench]\naddress = \"{}\"\nhosts = [\"localhost\"]\n{}limits.connections = 10500\n\
+        "[listener.bench]\naddress = \"{}\"\nhosts = [\"localhost\"]\n{}limits.connections = 9800\n\
          {}[route.main]\nendpoint = \"{endpoint}\nkey = \"main\"\n{accept}{profile}[route.main.limits]\n\
-         in_flight = 6000\npool = 128\nbody = \"16 MiB\"\n\
+         in_flight = 9800\npool = 128\nbody = \"16 MiB\"\n\
          [key.main]\nfile = \"{}\"\nidentity_file = \"{}\"\n[admin]\naddress = \"{}\"\n\
          [process]\nworkers = {}\n{more}",
         place.address("unix:"),
