@@ -44,14 +44,11 @@ pub fn nginx(command: &mut Command, place: &Place<'_>, setting: Setting) {
             ("https", format!("proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name localhost;"))
         }
     };
-    let (listen, downstream) = match setting.clients {
-        Clients::Certificate => (
-            format!("{} ssl backlog=4096", place.address("unix:")),
-            format!(
-                "ssl_certificate {leaf}; ssl_certificate_key {key}; ssl_client_certificate {ca}; ssl_verify_client on;"
-            ),
-        ),
-        _ => (format!("{} backlog=4096", place.address("unix:")), String::new()),
+    let (ssl, downstream) = if setting.clients == Clients::Certificate {
+        let own = format!("ssl_certificate {leaf}; ssl_certificate_key {key};");
+        ("ssl ", format!("{own} ssl_client_certificate {ca}; ssl_verify_client on;"))
+    } else {
+        ("", String::new())
     };
     let text = format!(
         "worker_processes {2}; pid {0}/pid; error_log {0}/error.log; events {{ worker_connections 25000; }}
@@ -59,12 +56,13 @@ pub fn nginx(command: &mut Command, place: &Place<'_>, setting: Setting) {
            client_body_temp_path {0}/body; proxy_temp_path {0}/proxy;
            fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; client_body_buffer_size 256k;
            upstream endpoint {{ server {1}; keepalive 128; keepalive_requests 1000000000; }}
-           server {{ listen {listen}; {downstream} location / {{
+           server {{ listen {3} {ssl}backlog=4096; {downstream} location / {{
              proxy_pass {scheme}://endpoint; proxy_http_version 1.1;
              proxy_set_header Connection \"\"; proxy_max_temp_file_size 0; {upstream} }} }} }}",
         place.directory.display(),
         place.endpoint.address,
         setting.workers,
+        place.address("unix:"),
     );
     let file = place.directory.join("nginx.conf");
     fs::write(&file, text).unwrap();
@@ -74,14 +72,13 @@ pub fn nginx(command: &mut Command, place: &Place<'_>, setting: Setting) {
 pub fn haproxy(command: &mut Command, place: &Place<'_>, setting: Setting) {
     let ca = place.file("ca.pem");
     let upstream = if place.endpoint.tls { format!("ssl verify required ca-file {ca}") } else { String::new() };
-    let downstream = match setting.clients {
-        Clients::Certificate => {
-            let both = place.directory.join("both.pem");
-            let part = |name| fs::read_to_string(place.shared.join(name)).unwrap();
-            write_secret(&both, &(part("leaf.pem") + &part("leaf.key")));
-            format!("ssl crt {} ca-file {ca} verify required", both.display())
-        }
-        _ => String::new(),
+    let downstream = if setting.clients == Clients::Certificate {
+        let both = place.directory.join("both.pem");
+        let part = |name| fs::read_to_string(place.shared.join(name)).unwrap();
+        write_secret(&both, &(part("leaf.pem") + &part("leaf.key")));
+        format!("ssl crt {} ca-file {ca} verify required", both.display())
+    } else {
+        String::new()
     };
     let text = format!(
         "global\n no strict-limits\n nbthread {}\n maxconn 9800\ndefaults\n mode http\n timeout connect 5s\n \

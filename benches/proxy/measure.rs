@@ -45,8 +45,13 @@ impl Bench<'_> {
     pub fn throughput(&self, report: &mut Report) {
         for _ in 0..self.plan.rounds {
             for work in &WORKS {
-                let names = [CPU, RATE, OVER_HASH].map(|measured| format!("{measured}: {}", work.name));
-                if self.arguments.wants(&names.each_ref().map(String::as_str)) {
+                // with what is compared with it
+                let works = WORKS.iter().filter(|other| {
+                    other.name == work.name || matches!(other.beside, Beside::Own(name) if name == work.name)
+                });
+                let figures = |work: &Work| [CPU, RATE, OVER_HASH].map(|measured| format!("{measured}: {}", work.name));
+                let names: Vec<String> = works.flat_map(figures).collect();
+                if self.arguments.wants(&names.iter().map(String::as_str).collect::<Vec<_>>()) {
                     self.peers.iter().filter(|peer| work.fits(peer)).for_each(|peer| self.load(work, peer, report));
                 }
             }

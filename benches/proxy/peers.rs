@@ -70,9 +70,10 @@ impl Peer {
         // not beside the configuration, which countersign watches: each line would have it look there
         let output = directory.join("log");
         fs::create_dir_all(&output).unwrap();
-        let address = match setting.clients {
-            Clients::Socket => Address::Unix(output.join(address.port().to_string())),
-            _ => Address::Tcp(address),
+        let address = if setting.clients == Clients::Socket {
+            Address::Unix(output.join(address.port().to_string()))
+        } else {
+            Address::Tcp(address)
         };
         let output = output.join("output");
         let cpus =

@@ -9,6 +9,7 @@
     clippy::arithmetic_side_effects,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     missing_docs,
     unreachable_pub,
     dead_code
@@ -49,7 +50,7 @@ const LARGE: usize = 8 << 20;
 const LARGEST: usize = 1 << 20;
 
 fn main() {
-    let file = std::env::args_os().nth(1).expect("usage: training PROGRAM").into();
+    let file = std::env::args_os().nth(1).unwrap_or_else(|| panic!("usage: training PROGRAM")).into();
     let training =
         Training { stage: Stage::new(), peer: Peer::Countersign(Build { label: "instrumented".to_owned(), file }) };
     system::raise_descriptors();
