@@ -54,7 +54,9 @@ fn main() {
     let training =
         Training { stage: Stage::new(), peer: Peer::Countersign(Build { label: "instrumented".to_owned(), file }) };
     system::raise_descriptors();
-    system::pin(system::LOAD_CPU);
+    if std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1) {
+        system::pin(system::LOAD_CPU);
+    }
     for work in WORKS.iter().filter(|work| work.form <= LARGEST) {
         println!("{}", work.name);
         training.episode(Setting { more: JSON, ..work.setting }, |wire, proxy| {
