@@ -1,8 +1,8 @@
 //! The steps of signing a form, by its size and by the number of its parameters: what each costs, and how it grows.
 //!
 //! `cargo bench --bench sign`. The bare HMAC of the same string is there to compare with: it is the mathematics, the
-//! rest is the protocol. Every form is timed as most clients write one; forms of 32 KB also as they are at their best and
-//! at their worst.
+//! rest is the protocol. Every form is timed as most clients write one; forms of 32 KB also as they are at their
+//! best and at their worst.
 
 // a benchmark fails by panicking, and criterion's macros generate undocumented items
 #![allow(clippy::unwrap_used, missing_docs)]

@@ -55,7 +55,8 @@ impl Clients {
             Self::Certificate => {
                 let file = |name: &str| directory.join(name).display().to_string();
                 format!(
-                    "authenticate = [\"mtls\"]\ntls = {{ certificate = \"{}\", private_key = \"{}\", client_ca = \"{}\" }}\n",
+                    "authenticate = [\"mtls\"]\n\
+                     tls = {{ certificate = \"{}\", private_key = \"{}\", client_ca = \"{}\" }}\n",
                     file("leaf.pem"),
                     file("leaf.key"),
                     file("ca.pem")

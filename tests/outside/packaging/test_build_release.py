@@ -112,7 +112,8 @@ def test_the_instrumented_program_is_trained_and_the_last_build_uses_its_counts(
 
 
 @pytest.mark.parametrize(
-    "variables", [{"RUSTFLAGS": "-Cforce-frame-pointers -g"}, {"CARGO_ENCODED_RUSTFLAGS": "-Cforce-frame-pointers\x1f-g"}]
+    "variables",
+    [{"RUSTFLAGS": "-Cforce-frame-pointers -g"}, {"CARGO_ENCODED_RUSTFLAGS": "-Cforce-frame-pointers\x1f-g"}],
 )
 def test_the_users_flags_come_first_in_both_builds(equipped, variables):
     assert build_release(equipped, "--flag", "-Clink-arg=-s", **variables).returncode == 0
@@ -134,7 +135,9 @@ def test_another_way_to_build_is_taken_for_both_programs(equipped):
     assert [call.split(" --")[0] for call in both] == ["auditable build"] * 2
 
 
-@pytest.mark.parametrize("said", ["no profile data available for", "function control flow change detected (hash mismatch)"])
+@pytest.mark.parametrize(
+    "said", ["no profile data available for", "function control flow change detected (hash mismatch)"]
+)
 def test_a_profile_that_does_not_fit_is_not_released(equipped, said):
     (equipped / "said").write_text(f"warning: unit: {said} _ZN11countersign4main17h1aeeE Hash = 7\n" * 26)
     done = build_release(equipped)
