@@ -138,25 +138,20 @@ impl RequestTimestamp {
 /// Writes what the library's printer writes. `None` for a year outside 0 to 9999, which has no four digits.
 fn write_utc(now: Timestamp) -> Option<[u8; 24]> {
     let utc = Offset::UTC.to_datetime(now);
-    let [month, day, hour, minute, second] = [utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second()];
-    let mut text = *b"0000-00-00T00:00:00.000Z";
-    let numbers = [
-        (0..4, utc.year()),
-        (5..7, month.into()),
-        (8..10, day.into()),
-        (11..13, hour.into()),
-        (14..16, minute.into()),
-        (17..19, second.into()),
-        (20..23, utc.millisecond()),
-    ];
-    for (digits, number) in numbers {
-        let mut number = u16::try_from(number).ok()?;
-        for digit in text.get_mut(digits)?.iter_mut().rev() {
-            *digit |= (number % 10) as u8; // the four low bits of `0` are clear
-            number /= 10;
-        }
-    }
-    Some(text)
+    let year = u16::try_from(utc.year()).ok()?;
+    let millisecond = utc.millisecond().unsigned_abs();
+    let numbers = [utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second()];
+    let [[m1, m2], [d1, d2], [h1, h2], [n1, n2], [s1, s2]] = numbers.map(|number| digits(number.unsigned_abs()));
+    // each of them is less than 100
+    let [[y1, y2], [y3, y4], [u1, u2]] = [year / 100, year % 100, millisecond / 10].map(|number| digits(number as u8));
+    let [_, u3] = digits((millisecond % 10) as u8);
+    Some([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', u1, u2, u3, b'Z'])
+}
+
+/// The two digits of a number below 100.
+const fn digits(number: u8) -> [u8; 2] {
+    // the four low bits of `0` are clear
+    [b'0' | number / 10, b'0' | number % 10]
 }
 
 /// The same; zeros for a year that has no four digits, which no clock that is followed shows.
