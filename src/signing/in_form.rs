@@ -38,7 +38,7 @@ pub(super) fn prepare<S>(
         match value {
             Value::KeyId if key.id().is_alphanumeric() => write(id, out),
             Value::KeyId => percent::encode_into(id, out),
-            Value::Token => percent::encode_into(token.unwrap_or_default(), out),
+            Value::Token => encode_token(token.unwrap_or_default(), out),
             Value::Method => write(profile.signature_method.as_str(), out),
             Value::Time => stamp.time.encode_as(time, stamp.lifetime, out),
             Value::Nonce(_) => percent::encode_into(stamp.nonce.as_deref().unwrap_or_default(), out),
@@ -59,6 +59,13 @@ pub(super) fn prepare<S>(
         FormMac::SecretAndAmpersand => KeyUse::SecretAndAmpersand,
     };
     Unsealed { buffer, body_at, signed, key, seal: Seal::Form(dialect.signature) }
+}
+
+/// Piece by piece: the encoder of a long text would leave most of it on the stack.
+#[inline(never)] // most keys have none
+fn encode_token(token: &str, out: &mut Vec<u8>) {
+    const PIECE: usize = 64;
+    token.as_bytes().chunks(PIECE).for_each(|piece| percent::encode_bytes_into(piece, out));
 }
 
 /// A text that needs no escape.
