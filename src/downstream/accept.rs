@@ -118,8 +118,8 @@ impl<H: Handler> Acceptor<H> {
         Taken::ForOthers
     }
 
-    /// Does what other workers want of this one: serves connections, and closes idle ones. Ends when the inbox is closed
-    /// and empty.
+    /// Does what other workers want of this one: serves connections, and closes idle ones. Ends when the inbox is
+    /// closed and empty.
     async fn meet_others(&self, inbox: &mut Inbox) {
         while let Some(message) = inbox.next().await {
             match message {

@@ -70,8 +70,8 @@ impl Held {
 }
 
 impl AnswerBody {
-    /// The body behind a head, of which some has been `received` with it just now. A connection without a home is closed
-    /// when the answer is over.
+    /// The body behind a head, of which some has been `received` with it just now. A connection without a home is
+    /// closed when the answer is over.
     pub(super) fn new(
         framing: Framing,
         received: Bytes,
