@@ -1,7 +1,8 @@
-//! Notices that a burst of connections, exchanges or bodies is over, so that the memory which it took can be given back.
+//! Notices that a burst of connections, exchanges or bodies is over, so that the memory it took can be given back.
 //!
-//! The allocator keeps what is freed. After thousands of exchanges at one moment that is tens of megabytes, of which the
-//! connections that stay need a fifth; and as many after forty forms of 1 MB. Each worker counts its own; whoever gives memory back waits for [`over`].
+//! The allocator keeps what is freed. After thousands of exchanges at one moment that is tens of megabytes, of which
+//! the connections that stay need a fifth; and as many after forty forms of 1 MB. Each worker counts its own; whoever
+//! gives memory back waits for [`over`].
 
 use std::cell::Cell;
 use std::thread::LocalKey;
