@@ -5,8 +5,8 @@ use std::hint::black_box;
 use secret_memory::wipe_registers;
 use zeroize::Zeroize;
 
-/// More of the stack than age and the parsers use, in words: their deepest frames take about 64 KiB. What is overwritten
-/// stays in memory for as long as the thread lives.
+/// More of the stack than age and the parsers use, in words: their deepest frames take about 64 KiB. What is
+/// overwritten stays in memory for as long as the thread lives.
 const BURNED: usize = 128 * 1024 / size_of::<u64>();
 
 /// Overwrites the part of the stack that earlier calls have used.

@@ -11,8 +11,8 @@ use crate::downstream::burst;
 const SOON: Duration = Duration::from_millis(100);
 const LATER: Duration = Duration::from_secs(1);
 
-/// How long a burst that follows waits. Giving back takes milliseconds, and so does getting the memory again: a load that
-/// swings widely pays for both no more often than this.
+/// How long a burst that follows waits. Giving back takes milliseconds, and so does getting the memory again: a load
+/// that swings widely pays for both no more often than this.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until it is dropped, on a thread that serves nobody.
