@@ -21,6 +21,7 @@ use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::app::serve::freed_memory::give_back_after_bursts;
 use crate::app::{Bound, Drained, Graph, Running};
+use crate::config::settings::Name;
 use crate::config::{StrayVariable, settings};
 use crate::confine;
 use crate::credentials::WatchedKey;
@@ -52,12 +53,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     runtime.block_on(serve(graph, keys, source, &strays))
 }
 
-fn speaks_tls(settings: &settings::Settings) -> bool {
-    settings.listeners.iter().any(|listener| listener.tls.is_some())
-        || settings.routes.iter().any(|route| route.endpoint.transport != settings::Transport::Plaintext)
+/// Where TLS is spoken, seeds the cryptography library: beside the workers, and before anybody is told that they are
+/// ready.
+fn seed(settings: &settings::Settings) {
+    let is_tls = |route: &settings::Route| route.endpoint.transport != settings::Transport::Plaintext;
+    if settings.listeners.iter().any(|listener| listener.tls.is_some()) || settings.routes.iter().any(is_tls) {
+        trust::seed();
+    }
 }
 
-fn warn_of_unused_sockets(bound: &Bound) {
+/// Warns of what is odd, and no reason not to serve.
+fn warn(strays: &[StrayVariable], loose_sockets: &[(Name, String)], bound: &Bound) {
+    strays.iter().for_each(|stray| tracing::warn!("{stray}"));
+    loose_sockets.iter().for_each(|(route, warning)| tracing::warn!(%route, "{warning}"));
     for name in bound.unused_sockets() {
         let what = "a socket of the service manager that no listener takes: its clients are not answered";
         tracing::warn!(name, "{what}; write `address = \"systemd:{name}\"`, or take the socket away");
@@ -82,13 +90,9 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[St
     if let Some(warning) = beside_audit.filter(|_| posture.is_some()) {
         tracing::warn!("{warning}");
     }
-    strays.iter().for_each(|stray| tracing::warn!("{stray}"));
-    loose_sockets.iter().for_each(|(route, warning)| tracing::warn!(%route, "{warning}"));
-    warn_of_unused_sockets(&bound);
+    warn(strays, &loose_sockets, &bound);
     let mut running = bound.start(keys).map_err(|error| live::start_failure(&error))?;
-    if speaks_tls(running.graph().settings()) {
-        trust::seed(); // beside the workers, and before anybody is told that they are ready
-    }
+    seed(running.graph().settings());
     announcements::serving(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
     let report = announcements::reporting(log.level());

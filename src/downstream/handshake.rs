@@ -78,14 +78,14 @@ pub(super) async fn serve_authenticated<H: Handler>(
                 OwnerLookup::Skip => None,
             };
             let peer = Rc::new(PeerFacts::Tcp { address, owner }.into());
-            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain, resident).await;
+            serve(stream, peer, clocks, Lifetime::Unlimited, current, &drain, resident).await;
         }
         (Accepted::Unix(stream), Security::Plain(_nothing_to_ask)) => {
             let peer = Rc::new(credentials(&stream)?);
             if !service.handler.admits(&peer) {
                 return Err(HandshakeError::UnknownUser);
             }
-            serve(stream, peer, clocks, Lifetime::Unlimited, current, drain, resident).await;
+            serve(stream, peer, clocks, Lifetime::Unlimited, current, &drain, resident).await;
         }
         (Accepted::Unix(_), Security::Tls(_)) => return Err(HandshakeError::Socket(tls_on_unix_socket())),
         // boxed, so that plain connections do not reserve memory for a TLS handshake
@@ -124,7 +124,7 @@ async fn serve_tls<H: Handler>(
     let peer = Rc::new(PeerFacts::Tls { address, names, certificate }.into());
     service.handler.greet(&peer);
     let lifetime = Lifetime::AtMost(tls.session_lifetime());
-    serve(stream, peer, service.limits.clocks, lifetime, current, drain, resident).await;
+    serve(stream, peer, service.limits.clocks, lifetime, current, &drain, resident).await;
     Ok(())
 }
 

@@ -33,15 +33,18 @@ pub struct EndpointClock {
     route: Arc<str>,
     follow: ClockSource,
     evidence: DateEvidence,
-    known: Arc<ArcSwapOption<Estimate>>,
+    known: Arc<Known>,
     metrics: RouteMetrics,
 }
+
+/// What is known now; `None` while nothing is.
+type Known = ArcSwapOption<Estimate>;
 
 /// The clock as one worker reads it. To see that nothing new is known, it compares a pointer; to borrow what all workers
 /// share takes two locked instructions, and an exchange looks three times.
 pub struct WorkerClock {
     clock: Arc<EndpointClock>,
-    known: RefCell<Cache<Arc<ArcSwapOption<Estimate>>, Option<Arc<Estimate>>>>,
+    known: RefCell<Cache<Arc<Known>, Option<Arc<Estimate>>>>,
 }
 
 impl EndpointClock {
@@ -54,7 +57,7 @@ impl EndpointClock {
     /// Adopts what `before` has learnt of the same endpoint.
     #[must_use]
     pub fn knowing_what(self, before: &Self) -> Self {
-        Self { known: Arc::new(ArcSwapOption::new(before.known.load_full())), ..self }
+        Self { known: Arc::new(Known::new(before.known.load_full())), ..self }
     }
 
     /// How far the endpoint's clock is ahead of this host's, in milliseconds; `None` while that is not known.

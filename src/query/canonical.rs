@@ -55,6 +55,8 @@ fn is_canonical_at(byte: u8, high: u8, low: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
+
     use super::*;
 
     /// What is found in a block of `a` in which `text` stands.

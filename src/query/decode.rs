@@ -113,6 +113,8 @@ const fn is_special(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
+
     use super::*;
 
     /// The same by its definition: byte by byte, in several passes. Parameters as they are written for signing.

@@ -107,6 +107,8 @@ fn put_each<const LENGTH: usize>(bytes: &[u8], written: &impl Fn(u8) -> Written,
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
+
     use proptest::prelude::*;
 
     use super::*;

@@ -15,7 +15,8 @@ pub fn give_back_freed() {
     }
 }
 
-#[cfg(all(test, target_env = "gnu", not(miri)))]
+#[cfg(test)]
+#[cfg(all(target_env = "gnu", not(miri)))]
 mod tests {
     use super::*;
 

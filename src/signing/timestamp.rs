@@ -151,7 +151,7 @@ fn write_utc(now: Timestamp) -> Option<[u8; 24]> {
 /// The two digits of a number below 100.
 const fn digits(number: u8) -> [u8; 2] {
     // the four low bits of `0` are clear
-    [b'0' | number / 10, b'0' | number % 10]
+    [b'0' | (number / 10), b'0' | (number % 10)]
 }
 
 /// The same; zeros for a year that has no four digits, which no clock that is followed shows.

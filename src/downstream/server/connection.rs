@@ -43,15 +43,15 @@ pub fn serve<S, H>(
     clocks: Clocks,
     lifetime: Lifetime,
     current: Rc<Current<H>>,
-    drain: Drain,
+    drain: &Drain,
     resident: Rc<Resident>,
-) -> impl Future<Output = ()>
+) -> impl Future<Output = ()> + use<S, H>
 where
     S: Socket + 'static,
     H: Handler,
 {
     let stream = ClientStream::new(io, clocks);
-    let last = LastRequest::of(&drain, lifetime, stream.phase());
+    let last = LastRequest::of(drain, lifetime, stream.phase());
     let mut connection = Connection { incoming: Rc::new(Incoming::new(stream)), peer, current, last, resident };
     async move {
         let served = connection.serve_requests().await;

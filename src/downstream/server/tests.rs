@@ -139,7 +139,7 @@ pub(super) fn connect(memory: usize) -> DuplexStream {
     });
     let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
     let place = current.admit(Capacity::new(1).take().unwrap());
-    spawn_local(serve(server, peer, CLOCKS, Lifetime::Unlimited, current, drain, place));
+    spawn_local(serve(server, peer, CLOCKS, Lifetime::Unlimited, current, &drain, place));
     client
 }
 

@@ -130,7 +130,7 @@ impl World {
         let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
         let (current, drain) = (Rc::clone(&self.current), self.drain.clone());
         let place = current.admit(Capacity::new(1).take().unwrap());
-        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain, place));
+        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, &drain, place));
         let (mut reader, mut writer) = tokio::io::split(client);
         let reading = spawn_local(async move {
             let mut all = Vec::new();

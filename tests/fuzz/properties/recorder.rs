@@ -126,7 +126,7 @@ impl World {
         });
         let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
         let place = current.admit(Capacity::new(1).take().unwrap());
-        spawn_local(serve(Pipe(io), peer, CLOCKS, Lifetime::Unlimited, current, self.drain.clone(), place))
+        spawn_local(serve(Pipe(io), peer, CLOCKS, Lifetime::Unlimited, current, &self.drain, place))
     }
 }
 

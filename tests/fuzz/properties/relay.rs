@@ -227,7 +227,7 @@ impl Client {
         let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
         let current = Rc::clone(current);
         let place = current.admit(Capacity::new(1).take().unwrap());
-        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain.clone(), place));
+        let served = spawn_local(serve(Pipe(server), peer, CLOCKS, Lifetime::Unlimited, current, drain, place));
         let (mut reader, writer) = tokio::io::split(client);
         let (received, ended) = (Rc::<RefCell<Vec<u8>>>::default(), Rc::<Cell<bool>>::default());
         let (all, end) = (Rc::clone(&received), Rc::clone(&ended));
