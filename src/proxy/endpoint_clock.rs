@@ -40,8 +40,8 @@ pub struct EndpointClock {
 /// What is known now; `None` while nothing is.
 type Known = ArcSwapOption<Estimate>;
 
-/// The clock as one worker reads it. To see that nothing new is known, it compares a pointer; to borrow what all workers
-/// share takes two locked instructions, and an exchange looks three times.
+/// The clock as one worker reads it. It compares a pointer to see that nothing new is known; to borrow
+/// what all workers share takes two locked instructions, and an exchange looks three times.
 pub struct WorkerClock {
     clock: Arc<EndpointClock>,
     known: RefCell<Cache<Arc<Known>, Option<Arc<Estimate>>>>,

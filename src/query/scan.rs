@@ -35,8 +35,8 @@ pub(super) fn for_each_block<E>(
     Ok(())
 }
 
-/// Calls `found` for every byte of a block for which `is_wanted` is true, in order, with its offset in the text and with
-/// three bytes: itself and the two after it. Stops at the first error.
+/// Calls `found` for every byte of a block for which `is_wanted` is true, in order, with its offset in the text and
+/// with three bytes: itself and the two after it. Stops at the first error.
 #[inline]
 pub(super) fn for_each_in<E>(
     block_at: usize,
