@@ -54,7 +54,7 @@ def test_the_image_has_the_profile_guided_program(stages):
     build, _ = stages
     (commands,) = [arguments for word, arguments in build if word == "RUN"]
     commands = [command.split() for command in commands.split("&&")]
-    # of rustc's LLVM, which packaging/build-release looks for
+    # packaging/build-release needs the llvm-profdata of rustc's LLVM
     assert commands[0] == ["rustup", "component", "add", "llvm-tools"]
     assert commands[1] == ["packaging/build-release"]
     assert commands[2] == ["deploy/collect-root", "target/profile-guided/countersign", "/image"]

@@ -40,7 +40,7 @@ NOT_RUN = {
     "install -m 0755 countersign /usr/bin/": "would install on this machine; deploy/test_systemd.py checks the unit",
     "kubectl ": "there is no cluster here; deploy/test_kubernetes.py checks the manifests and runs the container",
     "openssl req -x509 ": "clients/test_endpoint_certificates.py makes this certificate for a host of its own",
-    "packaging/build-release": "takes 20 minutes; packaging/test_build_release.py runs it with other programs",
+    "packaging/build-release": "takes 20 minutes; packaging/test_build_release.py runs it with a substitute for cargo",
     "python3 tests/outside/docs/": "the tests beside this one compare the pages with what these programs write",
     "pip install 'moto": "clouds/test_sandboxed_agents.py starts moto on a port of its own",
     "target/venv/bin/pytest ": "is how this test is run",

@@ -1,4 +1,4 @@
-"""packaging/build-release with programs in the place of rustc, cargo and llvm-profdata: a real one takes 20 minutes."""
+"""packaging/build-release with substitutes for rustc, cargo and llvm-profdata: a real build takes 20 minutes."""
 
 import pathlib
 import subprocess
@@ -14,7 +14,7 @@ case $1 in
     --print) echo "$STAGE/sysroot" ;;
 esac
 """
-# says how it was called, and leaves the program it was asked for
+# writes down how it was called, and makes the program that it was asked for
 CARGO = """
 echo "$*" | tee -a "$STAGE/calls"
 tr '\\037' ' ' <<<"${CARGO_ENCODED_RUSTFLAGS:-none}" >>"$STAGE/flags"
@@ -39,11 +39,11 @@ esac
 
 @pytest.fixture
 def stage(tmp_path):
-    """A directory of programs that come first on PATH."""
+    """A directory whose programs come first in PATH."""
     (tmp_path / "bin").mkdir()
     program(tmp_path / "bin/rustc", RUSTC)
     program(tmp_path / "bin/cargo", CARGO)
-    # whichever llvm-profdata this machine has
+    # hides the llvm-profdata of this machine
     program(tmp_path / "bin/llvm-profdata", PROFDATA.replace("VERSION", "14.0.6"))
     return tmp_path
 
@@ -88,7 +88,7 @@ def test_llvm_profdata_of_rustcs_llvm_is_found_wherever_it_is(stage, place):
 
 @pytest.fixture
 def equipped(stage):
-    """A stage on which everything is there."""
+    """A stage on which nothing is missing."""
     program(stage / "bin/llvm-profdata-99", PROFDATA.replace("VERSION", "99.0.0"))
     return stage
 
