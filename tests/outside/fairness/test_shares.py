@@ -79,7 +79,7 @@ def test_a_share_that_a_reload_changes_counts_what_is_under_way_already(counters
     with start(countersign_bin, tmp_path, clients={"greedy": 'share = "10%"'}) as stage:
         with slow_calls(stage, "greedy", 30) as before:
             assert stage.held() == 26
-            # a refused call leaves its connection, which counts in the share of connections too
+            # the connection of a refused call stays open, and counts against the client's share of connections
             for refused in answered(before):
                 refused.close()
             eventually("the end of the refused calls", lambda: connected(stage) == 26)

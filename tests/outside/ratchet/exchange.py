@@ -1,9 +1,9 @@
-"""Counts the instructions of whole exchanges in the real program, and keeps the baseline they are compared with.
+"""Counts the instructions of whole exchanges in the real program, and writes the baseline for test_exchange.py.
 
     target/venv/bin/python tests/outside/ratchet/exchange.py --record
 
-builds the release, counts anew and writes exchange.json. What is counted is the worker's thread, from the first byte
-of a request to the last of its response; the kernel's part is not in it.
+builds the release, counts and writes exchange.json. It counts the instructions of the worker's thread, from the first
+byte of a request to the last byte of its response, without those of the kernel.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ BASELINE = pathlib.Path(__file__).with_name("exchange.json")
 RECORD = "target/venv/bin/python tests/outside/ratchet/exchange.py --record"
 PATIENCE = 120  # seconds; valgrind is slow, and the machine may be busy
 
-# Each figure: the size of the form, and twice how many exchanges there are. The start and the end of the program cost
-# the same in both counts, and so drop out of their difference.
+# Each figure: the size of the form in bytes, and two numbers of exchanges. The program runs once with each number. Its
+# start and its end cost the same in both runs, so the difference is the cost of the additional exchanges.
 FIGURES = {"a form of 120 bytes": (120, 200, 1200), "a form of 32 KB": (32 * 1024, 20, 120)}
 
 # AWS's documented example
@@ -39,7 +39,7 @@ KEY = {
 }
 TOKEN = "benchmark"
 
-# `danger_unconfined`: valgrind makes system calls of its own
+# `danger_unconfined`: valgrind makes system calls that a confined process refuses
 CONFIGURATION = """\
 [listener.counted]
 address = "127.0.0.1:0"
@@ -77,7 +77,7 @@ class Endpoints(socketserver.ThreadingTCPServer):
 
 
 def length_of(stream):
-    """Reads a head, and returns how long the body after it is; 0 at the end of the stream."""
+    """Reads a head, and returns the length of the body after it in bytes; 0 at the end of the stream."""
     length = 0
     while (line := stream.readline()) not in (b"\r\n", b""):
         name, _, value = line.partition(b":")
@@ -86,7 +86,7 @@ def length_of(stream):
 
 
 def form(size):
-    """A form of so many bytes, with escapes as a manifest has them."""
+    """A form of `size` bytes, with escapes as in a manifest."""
     begun = b"Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest="
     text = b"deviceId%3A+HD-0001%0AeraseDevice%3A+yes%0A" * (size // 40 + 1)
     return (begun + text)[:size].rstrip(b"%").ljust(size, b"x")
@@ -94,7 +94,7 @@ def form(size):
 
 @contextlib.contextmanager
 def running(program, directory, port):
-    """The program under callgrind; its address. What it counted of each thread is in `directory/counted-*`."""
+    """Runs the program under callgrind, which writes `directory/counted-*` for each thread. Yields its address."""
     key = directory / "key.json"
     key.touch(mode=0o600)
     key.write_text(json.dumps(KEY))
@@ -130,7 +130,7 @@ def address(child, log):
 
 
 def call(address, form, times):
-    """So many exchanges on one connection, one after the other."""
+    """Makes `times` exchanges on one connection, one after the other."""
     head = (
         f"POST / HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nAuthorization: Bearer {TOKEN}\r\n"
         f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n"
@@ -144,7 +144,7 @@ def call(address, form, times):
 
 
 def instructions(program, size, times):
-    """How many instructions the worker's thread takes in all. Of all threads, it is the one that takes most."""
+    """All instructions of the worker's thread: of all threads, it executes the most."""
     with tempfile.TemporaryDirectory() as directory, Endpoints(("127.0.0.1", 0), Endpoint) as endpoint:
         directory = pathlib.Path(directory)
         threading.Thread(target=endpoint.serve_forever, daemon=True).start()
@@ -156,7 +156,7 @@ def instructions(program, size, times):
 
 
 def each(program, size, few, many):
-    """How many instructions one more exchange takes."""
+    """The instructions of one additional exchange."""
     return (instructions(program, size, many) - instructions(program, size, few)) / (many - few)
 
 

@@ -1,8 +1,8 @@
-"""The release at work on one worker, and the memory it takes; keeps the baseline that its start is compared with.
+"""Runs the release with one worker and measures its memory; writes the baseline for test_footprint.py.
 
     COUNTERSIGN_BIN=target/release/countersign target/venv/bin/python tests/outside/ratchet/footprint.py --record
 
-measures anew and writes footprint.json, for the kind of machine that it runs on.
+measures the memory after a start and writes footprint.json, for the kind of machine that it runs on.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ import time
 
 BASELINE = pathlib.Path(__file__).with_name("footprint.json")
 RECORD = "COUNTERSIGN_BIN=target/release/countersign target/venv/bin/python tests/outside/ratchet/footprint.py --record"
-PATIENCE = 60  # seconds, for what takes a moment on a machine that is not busy
+PATIENCE = 60  # seconds; a machine that is not busy needs a fraction of one
 STARTS = 5
 DESCRIPTORS = 20_000
 TOKEN = "token-of-client"
@@ -80,14 +80,14 @@ def eventually(what, condition):
 
 
 def raise_descriptors():
-    """For 5,000 connections on either side, of this process and of those that it starts."""
+    """Allows this process, and those that it starts, 5,000 connections on each side."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < DESCRIPTORS:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, max(hard, DESCRIPTORS)))
 
 
 class Endpoint:
-    """Answers every request, once as many wait as it was told to let wait."""
+    """Collects requests until `wanted` of them wait, answers all at once, and sets `wanted` to 1 again."""
 
     def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -133,14 +133,14 @@ class Endpoint:
 
 
 def whole(message):
-    """Whether head and body are there."""
+    """Whether the head and the whole body have arrived."""
     head, end, body = message.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
     return bool(end) and len(body) >= (int(length[1]) if length else 0)
 
 
 class Gateway:
-    """A program that serves."""
+    """A running countersign, with its address and its memory."""
 
     def __init__(self, child, log):
         self._child, self._log = child, log
@@ -172,7 +172,7 @@ class Gateway:
 
 
 def ask(client, form=FORM):
-    """Sends a request, and does not wait."""
+    """Sends a request, and does not wait for the response."""
     head = (
         f"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
         f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n"
@@ -181,7 +181,7 @@ def ask(client, form=FORM):
 
 
 def answered(client):
-    """Reads an answer, which has to be a good one."""
+    """Reads one response, which has to have status 200."""
     message = b""
     while not whole(message):
         piece = client.recv(65536)
@@ -192,7 +192,7 @@ def answered(client):
 
 @contextlib.contextmanager
 def gateway(binary, directory, url, *, under=(), route="", process=""):
-    """Starts the program, with a key that is sealed, `under` another. `route` and `process` have further lines."""
+    """Starts the program with a sealed key, `under` another command. `route` and `process` are more configuration."""
     directory = pathlib.Path(directory)
     identity, sealed = directory / "identity", directory / "main.age"
     if not sealed.exists():
@@ -215,10 +215,10 @@ def gateway(binary, directory, url, *, under=(), route="", process=""):
 
 
 def after_start(binary, directory):
-    """RSS once the first request is answered, in KiB: the middle of several starts."""
+    """RSS after the first response, in KiB: the median of several starts."""
     endpoint, found = Endpoint(), []
-    # The kernel maps what the page cache has around each page that is touched: a fresh copy is all there, each time in
-    # the same way.
+    # Around each page that is touched, the kernel maps the pages that are in the page cache. Of a fresh copy all pages
+    # are, so that RSS does not depend on what ran before.
     copy = shutil.copy(binary, pathlib.Path(directory) / "copy")
     for _ in range(STARTS):
         with gateway(copy, directory, endpoint.url) as started, started.connect() as client:

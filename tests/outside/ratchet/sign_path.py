@@ -55,7 +55,7 @@ def instructions(program, step, kind, amount, times, dialect=None, environment=N
     """How many instructions the whole program takes."""
     arguments = [program, step, kind, str(amount), str(times), *([dialect] if dialect else [])]
     environment = {"PATH": os.environ["PATH"], "GLIBC_TUNABLES": PINNED, **(environment or {})}
-    # not /dev/null: what valgrind finds there, root replaces
+    # not /dev/null: valgrind replaces the file that it writes to, and root may replace the device
     with tempfile.TemporaryDirectory() as directory:
         valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/counted"]
         counted = subprocess.run([*valgrind, *arguments], env=environment, check=True, capture_output=True, text=True)

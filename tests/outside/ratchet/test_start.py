@@ -1,4 +1,4 @@
-"""What a start does until its first request is answered over TLS, counted in instructions."""
+"""The instructions of a start, up to and including the first request over TLS."""
 
 import re
 
@@ -6,7 +6,7 @@ from clients.conftest import countersign_bin  # noqa: F401
 from footprint import answered, ask, gateway
 from tls_endpoint import Workshop, tls_endpoint
 
-# A start and a handshake take some 15 million. Measuring the processor's timing takes more than 400 million.
+# A start and a handshake take about 15 million. Gathering the processor's timing jitter takes more than 400 million.
 MOST = 60_000_000
 
 
