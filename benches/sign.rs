@@ -1,8 +1,8 @@
 //! The steps of signing a form, by its size and by the number of its parameters: what each costs, and how it grows.
 //!
 //! `cargo bench --bench sign`. The bare HMAC of the same string is there to compare with: it is the mathematics, the
-//! rest is the protocol. Every form is timed as most clients write one; forms of 32 KB also as they are at their
-//! best and at their worst.
+//! rest is the protocol. Forms of all sizes are written as most clients write them. Forms of 32 KB also have the
+//! contents that are fastest and slowest to read.
 
 // a benchmark fails by panicking, and criterion's macros generate undocumented items
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -24,10 +24,10 @@ fn sign(criterion: &mut Criterion) {
     let by_size = by_size.map(|(name, size)| (name, of_size(size)));
     let by_content = [
         ("32 KB, nothing to encode", "deviceId-HD-0001_eraseDevice-yes."),
-        ("32 KB, all of it escapes as they are signed", "%0A%3A"),
-        ("32 KB, all of it escapes of what is not escaped", "%61%62"),
+        ("32 KB, nothing but escapes as they are signed", "%0A%3A"),
+        ("32 KB, nothing but escapes that are not signed", "%61%62"),
         ("32 KB, UTF-8", "%C3%A9%E2%82%AC"),
-        ("32 KB, some bytes that are to be escaped", "deviceId:+HD-0001%0AeraseDevice:+yes%0A"),
+        ("32 KB, some bytes that have to be escaped", "deviceId:+HD-0001%0AeraseDevice:+yes%0A"),
     ];
     let by_content = by_content.map(|(name, text)| (name, of_content(text, 32 * KB)));
     let by_number = [("10 parameters", 10), ("100 parameters", 100), ("1000 parameters", 1000)];

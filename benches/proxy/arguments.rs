@@ -8,7 +8,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "proxy")]
 pub struct Arguments {
-    /// Measure another build too, or in the place of the one with this label (`plain`, `profile-guided`); repeatable
+    /// Measure this program too, or instead of the build with this label (`plain`, `profile-guided`); repeatable
     #[arg(long, value_name = "LABEL=FILE", value_parser = build)]
     pub binary: Vec<Build>,
     /// Leave out a build by its label, or `nginx` or `HAProxy`; repeatable
@@ -17,22 +17,22 @@ pub struct Arguments {
     /// Measure only figures whose name contains this text; repeatable
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
-    /// How many rounds, in each of which every peer has its turn
+    /// How many rounds; in each of them, every peer is measured in turn
     #[arg(long, value_name = "N")]
     pub rounds: Option<usize>,
     /// One short round, to see that everything works
     #[arg(long)]
     pub quick: bool,
-    /// Write all rounds of all figures, with commit, date and machine
+    /// Write all rounds of all figures to this file, with commit, date and machine
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Say what became worse since the run in this file, which `--json` wrote on the same machine
+    /// Print the figures that became worse since the run in this file, which `--json` wrote on the same machine
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
     /// Append the ratios to benches/proxy/history.jsonl
     #[arg(long)]
     pub keep: bool,
-    /// Write the ratios as bars, and their trend over the history
+    /// Draw the ratios as bars, and their trend over the history, in this file
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// Passed by cargo
@@ -76,7 +76,7 @@ impl Arguments {
             assert!(there || is_default, "{}: {} is not a file", build.label, build.file.display());
             if !there {
                 let file = build.file.display();
-                eprintln!("profile-guided: not measured, {file} is missing: packaging/build-release makes it");
+                eprintln!("profile-guided: not measured: {file} is missing; packaging/build-release makes it");
             }
             there
         });
@@ -85,7 +85,7 @@ impl Arguments {
 }
 
 fn build(text: &str) -> Result<Build, String> {
-    let (label, file) = text.split_once('=').ok_or("LABEL=FILE is wanted")?;
+    let (label, file) = text.split_once('=').ok_or("write LABEL=FILE")?;
     // the label is also the name of a directory
     if label.is_empty() || !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         return Err(format!("label {label:?}: letters, digits, `-`, `_` and `.` are allowed"));

@@ -1,4 +1,4 @@
-//! What the MAC of a form costs by itself, on the processor of the proxy: no signer can cost less.
+//! What the MAC of a form costs by itself, on the processor of the proxy: the least that a signing proxy can cost.
 
 use std::hint::black_box;
 use std::thread;
@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use super::system;
 
-/// Processor time of one HMAC-SHA256 of so many bytes: the median of some.
+/// Processor time of one HMAC-SHA256 of `bytes` bytes: the median of 15.
 pub fn cpu(bytes: usize) -> Duration {
     let times = thread::spawn(move || {
         system::pin(system::PROXY_CPU);

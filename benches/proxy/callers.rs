@@ -1,4 +1,4 @@
-//! Who calls: the requests of the clients, and what a proxy has to be told to know them.
+//! The clients: their requests, and the configuration by which countersign identifies them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,20 +8,20 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rustls::ClientConfig;
 use sha2::{Digest as _, Sha256};
 
-/// How clients reach the proxy and show who they are.
+/// How clients connect to the proxy and identify themselves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Clients {
     /// One client with a token and three rules.
     Token,
-    /// A hundred, each with a token and ten rules, which look at a parameter.
+    /// A hundred clients, each with a token and ten rules that depend on a parameter.
     Hundred,
-    /// One that signs by Version 4 with a key that countersign issued.
+    /// One client that signs by Signature Version 4 with a key that countersign issued.
     IssuedKey,
-    /// One with a certificate.
+    /// One client with a certificate.
     Certificate,
-    /// One with a token, over a Unix socket.
+    /// One client with a token, over a Unix socket.
     Socket,
-    /// One with a token and its form in the query string.
+    /// One client with a token, which sends its form in the query string.
     Get,
 }
 
@@ -49,7 +49,7 @@ impl Clients {
         }
     }
 
-    /// What countersign's listener is told: how it knows clients.
+    /// The lines of countersign's listener that say how clients are identified.
     pub fn listener(self, directory: &Path) -> String {
         match self {
             Self::Certificate => {
@@ -67,7 +67,7 @@ impl Clients {
         }
     }
 
-    /// The clients and their rules; `key` is the file of the issued key.
+    /// The tables of the clients and their rules; `key` is the file of the issued key.
     pub fn tables(self, key: &Path) -> String {
         const RULES: &str = "allow = [\"main:Get*\", \"main:List*\"]\ndeny = [\"main:CreateJob\"]\n";
         match self {
@@ -127,11 +127,11 @@ pub fn form(size: usize) -> String {
     format!("{fixed}{}", &escaped[..cut])
 }
 
-/// The issued key, as a key file has it.
+/// The issued key, in the format of a key file.
 pub const ISSUED: &str = r#"{"Version":1,"AccessKeyId":"CSGNBENCHEXAMPLEAAAA",
     "SecretAccessKey":"benchmark-secret-of-an-example-of-40-chr"}"#;
 
-/// The header fields of a Version 4 signature with the issued key, of now.
+/// The header fields of a Signature Version 4 with the issued key and the current time.
 fn signature(form: &str) -> String {
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let scope = format!("{}/us-east-1/iam/aws4_request", &time[..8]);

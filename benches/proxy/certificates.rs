@@ -1,4 +1,4 @@
-//! The certificates of the benchmark's own TLS peers: one authority, and one leaf for whoever needs one.
+//! The certificates: one authority, and one leaf that the endpoint, the proxies and the clients all use.
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// Both ends of TLS, as the benchmark speaks it itself.
+/// The TLS configurations of the benchmark's own endpoint and clients.
 pub struct Tls {
     pub endpoint: Arc<ServerConfig>,
     pub client: Arc<ClientConfig>,
@@ -17,7 +17,7 @@ pub struct Tls {
 /// Makes the certificates; the proxies find them in `ca.pem`, `leaf.pem` and `leaf.key`.
 pub fn make(directory: &Path) -> Tls {
     let mut authority = CertificateParams::new([]).unwrap();
-    // a name of its own: OpenSSL takes a leaf whose issuer has its name for self-signed
+    // a name other than that of the leaf: OpenSSL takes a certificate for self-signed if its issuer has the same name
     authority.distinguished_name.push(DnType::CommonName, "Benchmark authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -44,7 +44,7 @@ pub fn make(directory: &Path) -> Tls {
     }
 }
 
-/// Writes a file that nobody else may read, as countersign wants those with secrets.
+/// Writes a file that only its owner may read: countersign refuses files with secrets that others may read.
 pub fn write_secret(path: &Path, text: &str) {
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();

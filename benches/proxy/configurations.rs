@@ -1,4 +1,4 @@
-//! What each proxy is told: the settings its users would give it.
+//! The configuration of each proxy, with the settings that its users would choose.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use super::peers::Endpoint;
 use super::socket::Address;
 use super::works::Setting;
 
-/// Where a proxy finds what it needs, and where it listens.
+/// The directories and addresses of a proxy.
 pub struct Place<'a> {
-    /// Of this proxy.
+    /// The directory of this proxy.
     pub directory: &'a Path,
-    /// Of the certificates.
+    /// The directory of the certificates.
     pub shared: &'a Path,
     pub address: &'a Address,
     pub admin: SocketAddr,
@@ -102,7 +102,7 @@ pub fn countersign(command: &mut Command, binary: &Path, place: &Place<'_>, sett
     };
     let accept = if clients == Clients::Get { "accept = [\"post\", \"get\"]\n" } else { "" };
     let [sealed, identity, issued] = keys(place.directory);
-    // as many bytes and exchanges as the largest work needs
+    // limits that admit the work with the largest forms, and that with the most connections
     let text = format!(
         "[listener.bench]\naddress = \"{}\"\nhosts = [\"localhost\"]\n{}limits.connections = 9800\n\
          {}[route.main]\nendpoint = \"{endpoint}\nkey = \"main\"\n{accept}{profile}[route.main.limits]\n\
@@ -122,7 +122,7 @@ pub fn countersign(command: &mut Command, binary: &Path, place: &Place<'_>, sett
     command.arg(binary).args(["run", "--config"]).arg(file);
 }
 
-/// A sealed key and its identity, with AWS's documented example key in it, and an issued one.
+/// The files of a sealed key (AWS's documented example key), of its identity, and of an issued key.
 fn keys(directory: &Path) -> [PathBuf; 3] {
     use countersign::credentials::Identities;
     use countersign::credentials::seal::{Existing, seal, write_secret_file};

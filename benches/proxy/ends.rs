@@ -17,16 +17,16 @@ pub struct Client {
     pub socket: Socket,
     request: Arc<[u8]>,
     unsent: usize,
-    /// Bytes of the answer still to come; `None` until its head is known.
+    /// Bytes of the response that have not arrived; `None` until its head is complete.
     missing: Option<usize>,
     received: Vec<u8>,
     pub begun: Option<Instant>,
-    /// Asks again at once whatever the pace, and is not counted.
+    /// Sends its next request at once, whatever the pace, and is not counted.
     pub busy: bool,
 }
 
 impl Server {
-    /// Answers what has come; whether the connection goes on.
+    /// Answers the requests that have arrived. Returns whether the connection stays open.
     pub fn turn(&mut self, answer: &[u8], scratch: &mut [u8]) -> bool {
         self.socket.flush();
         loop {
@@ -60,7 +60,7 @@ impl Client {
         self.send();
     }
 
-    /// Does what can be done; the time the request began when its answer is complete.
+    /// Sends and receives what is possible now. Returns when the request began, once its response is complete.
     pub fn turn(&mut self, scratch: &mut [u8]) -> Option<Instant> {
         self.socket.flush();
         self.send();
@@ -110,7 +110,7 @@ impl Client {
     }
 }
 
-/// Sends a request and waits for the whole answer, or for the end of the connection; `turn` lets the endpoint work.
+/// Sends a request and waits for the whole response, or for the end of the connection; `turn` runs the endpoint.
 pub fn ask(socket: &mut Socket, request: &[u8], mut turn: impl FnMut()) -> Vec<u8> {
     let patience = Instant::now() + Duration::from_secs(20);
     let (mut unsent, mut received) = (request, Vec::new());
@@ -130,8 +130,8 @@ pub fn ask(socket: &mut Socket, request: &[u8], mut turn: impl FnMut()) -> Vec<u
     received
 }
 
-/// The length of the message that begins here, when its head is complete. In this benchmark all have a Content-Length
-/// but GETs, which have no body.
+/// The length of the message that `bytes` begin with, once its head is complete. In this benchmark all messages have a
+/// Content-Length, except for GETs, which have no body.
 pub fn message_length(bytes: &[u8]) -> Option<usize> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! What a proxy takes before and beside its work: start, memory, system calls, and large answers.
+//! What a proxy needs besides processor time: the time to start, memory, system calls; and the flow of large responses.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{streaming, system};
 
 const RSS: &str = "RSS after start";
 const CALLS: &str = "system calls per request";
-/// As many as a usual limit of 20,000 descriptors allows: one for each connection, and one for its call.
+/// As many as 20,000 descriptors allow: each connection needs one, and its request one more for the endpoint.
 const IDLE: &str = "RSS per idle connection, of 9500";
 const AT_ONCE: &str = "RSS per idle connection, after 5000 requests at one moment";
 
@@ -42,7 +42,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Once, in each peer: these figures hardly change from one run to the next.
+    /// Measures each peer once: these figures hardly change from one run to the next.
     pub fn memory(&self, report: &mut Report) {
         let wanted = [RSS, CALLS, IDLE, AT_ONCE];
         for peer in self.peers.iter().filter(|_| self.arguments.wants(&wanted)) {
@@ -61,7 +61,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The memory that each of so many connections keeps after a request.
+    /// The memory that each of `connections` connections keeps after a request, in KiB.
     fn kept(&self, peer: &Peer, connections: usize, pace: Pace) -> f64 {
         let mut wire = Wire::new();
         let proxy = self.stage.start(peer, &mut wire, PLAIN);

@@ -1,4 +1,5 @@
-//! Runs as they are stored: a whole one in a file of its own, and one line for each commit in `history.jsonl`.
+//! How runs are stored: a whole run in a file of its own (`--json`), and its ratios as one line of `history.jsonl`
+//! (`--keep`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +41,7 @@ pub struct Line {
 }
 
 impl Run {
-    /// Of this commit, on this machine.
+    /// A run of the current commit on this machine.
     pub fn of(report: &Report) -> Self {
         let git = Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]).output().unwrap();
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap();
@@ -80,16 +81,16 @@ impl Run {
         writeln!(history, "{line}").unwrap();
     }
 
-    /// What became worse since `before`: the medians of both are beyond all rounds of the other. Figures of one round
-    /// have two hundredths for noise.
+    /// What became worse since `before`: the median of each run is outside the range of the other run's rounds. Towards
+    /// the other run, a range has at least two percent: figures with one round would have none.
     pub fn worse_than(&self, before: &Self) -> Vec<String> {
-        assert_eq!(self.machine, before.machine, "ratios of two machines do not compare");
+        assert_eq!(self.machine, before.machine, "ratios of two machines cannot be compared");
         let pairs = self.figures.iter().filter_map(|now| {
             let then = before.figures.iter().find(|then| then.what == now.what && then.peer == now.peer)?;
             Some((now, now.ratio?, then.ratio?))
         });
         let worse = pairs.filter(|(figure, now, then)| {
-            // of rates, less is worse
+            // a smaller rate is worse; all other figures are worse when they are larger
             let [now, then] =
                 [now, then].map(|ratio| if figure.unit.ends_with("/s") { ratio.inverse() } else { *ratio });
             now.median > then.most.max(then.median * 1.02) && then.median < now.least.min(now.median / 1.02)

@@ -1,10 +1,19 @@
-//! countersign beside nginx and HAProxy: the same work, one processor each, in turn, several rounds.
+//! Measures countersign beside nginx and HAProxy: the same work for each, in turn, in several rounds.
 //!
-//! `cargo bench --bench proxy` measures cargo's own build and, where `packaging/build-release` made it, the
-//! profile-guided one; `-- --help` has the options. nginx's `proxy_pass`, which signs nothing and logs nothing, is 1;
-//! countersign authenticates the client by its token, decides, signs, forwards, writes a log line and counts. Wants
-//! nginx, haproxy, taskset and strace (Debian packages nginx, haproxy, util-linux, strace) and two processors with
-//! nothing else to do.
+//! `cargo bench --bench proxy` measures cargo's own build and, if `packaging/build-release` made it, the profile-guided
+//! one. `-- --help` prints the options, and docs/development/benchmarking.md explains them. Most figures are ratios to
+//! nginx's `proxy_pass`, which signs nothing and logs nothing; countersign authenticates the client, decides, signs,
+//! forwards, writes a log line and counts. The benchmark needs nginx, haproxy, taskset and strace (Debian packages
+//! nginx, haproxy, util-linux, strace) and two processors that do nothing else.
+//!
+//! - What is measured: `works` has the kinds of requests, `measure` the figures of load, `footprint` those of start and
+//!   memory, `streaming` that of large responses, `bare_hash` the MAC alone.
+//! - The proxies: `peers` starts them, `configurations` writes their configurations, `stage` has what they share.
+//! - The load and the endpoint: `wire` runs both in one thread, `ends` has the client and the server of a connection,
+//!   `callers` the requests and how clients identify themselves, `socket` and `certificates` what they need for TLS.
+//! - The results: `report` keeps them, `plot` draws them, `history` stores them.
+//! - `training` is another program, an example: it uses these modules, and `odd_requests`, to make the load of
+//!   `packaging/build-release`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Rounds of load: each peer does the same work in turn.
+//! The figures of load: in each round, every peer does the same work in turn.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Bench<'_> {
     pub fn throughput(&self, report: &mut Report) {
         for _ in 0..self.plan.rounds {
             for work in &WORKS {
-                // with what is compared with it
+                // also when only a figure that is compared with this work is wanted
                 let works = WORKS.iter().filter(|other| {
                     other.name == work.name || matches!(other.beside, Beside::Own(name) if name == work.name)
                 });
@@ -81,8 +81,8 @@ impl Bench<'_> {
         }
     }
 
-    /// How long an answer takes at a rate far from a proxy's limit. What it would take without one is not subtracted:
-    /// where both processors sleep between requests, that is no less.
+    /// How long a response takes at a rate far below a proxy's limit. The time without a proxy is not subtracted: when
+    /// both processors sleep between requests, a request straight to the endpoint takes no less.
     pub fn latency(&self, report: &mut Report) {
         const FIGURES: [&str; 2] = ["latency at 2000/s: p50", "latency at 2000/s: p99"];
         for _ in 0..self.rounds(&FIGURES) {
@@ -94,8 +94,8 @@ impl Bench<'_> {
         }
     }
 
-    /// The same while four more connections send forms of 32 KB without a pause: where a worker has more of these than
-    /// another, its other connections wait.
+    /// The same while four more connections send forms of 32 KB without a pause. If one worker has more of these four
+    /// than another, its other connections wait.
     pub fn uneven(&self, report: &mut Report) {
         const FIGURE: &str = "p99 beside 4 busy connections";
         let works = [(1, "1 worker", Beside::Nginx), (2, "2 workers", Beside::Own("1 worker"))];
@@ -109,7 +109,7 @@ impl Bench<'_> {
         }
     }
 
-    /// p50 and p99 of 2,000 small requests a second over 32 connections, beside so many `busy` ones.
+    /// p50 and p99, in microseconds, of 2,000 small requests a second over 32 connections, beside `busy` other ones.
     fn answer_times(&self, peer: &Peer, setting: Setting, busy: usize) -> (f64, f64) {
         let pace = Pace::Open(2000);
         let mut wire = Wire::new();

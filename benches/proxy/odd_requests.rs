@@ -1,8 +1,8 @@
-//! Requests for the training load that the benchmark does not measure: odd spellings, and what is refused.
+//! Requests of the training load that the benchmark does not measure: unusual spellings, and requests that are refused.
 
 use super::callers::{bearer, form, post};
 
-/// All of these are right, though few clients write so.
+/// Valid requests, written as few clients write them.
 pub fn accepted() -> Vec<String> {
     let token = bearer(0);
     let form = form(400);
@@ -33,7 +33,7 @@ pub fn accepted() -> Vec<String> {
     ]
 }
 
-/// All of these are answered with a status of 400 to 499.
+/// Requests whose responses have a status from 400 to 499.
 pub fn refused() -> Vec<String> {
     let token = bearer(0);
     let form = form(120);

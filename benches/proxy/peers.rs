@@ -1,4 +1,4 @@
-//! The proxies that are compared, each started on one processor.
+//! The proxies that are compared, and how they are started.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
@@ -16,10 +16,10 @@ use super::socket::{Address, Socket};
 use super::system;
 use super::works::Setting;
 
-/// Who is measured.
+/// A proxy that is measured.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Peer {
-    /// `proxy_pass`: signs nothing, logs nothing. The yardstick.
+    /// `proxy_pass`: signs nothing, logs nothing. Most figures are compared with it.
     Nginx,
     /// Forwards, signs nothing, logs nothing.
     Haproxy,
@@ -34,15 +34,15 @@ pub struct Endpoint {
     pub tls: bool,
 }
 
-/// A proxy at work, ended on drop.
+/// A running proxy, killed on drop.
 pub struct Started {
     child: Child,
     output: PathBuf,
     pub address: Address,
-    /// Of countersign's metrics.
+    /// The address of countersign's admin listener.
     #[allow(dead_code)]
     pub admin: SocketAddr,
-    /// From the start of the process to the end of its first answer.
+    /// From the start of the process to the end of its first response.
     pub first_answer: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Peer {
         }
     }
 
-    /// The label as people read it.
+    /// The label for a table or a picture.
     pub fn name(&self) -> String {
         match self {
             Self::Nginx | Self::Haproxy => self.label().to_owned(),
@@ -63,11 +63,11 @@ impl Peer {
         }
     }
 
-    /// Starts it; `Started::wait` waits for its first answer. The certificates are in `shared`.
+    /// Starts it; `Started::wait` waits for its first response. The certificates are in `shared`.
     pub fn start(&self, shared: &Path, endpoint: &Endpoint, setting: Setting) -> Started {
         let [address, admin] = free_addresses();
         let directory = shared.join(self.label());
-        // not beside the configuration, which countersign watches: each line would have it look there
+        // countersign watches the directory of its configuration: each line of a log there would wake it
         let output = directory.join("log");
         fs::create_dir_all(&output).unwrap();
         let address = if setting.clients == Clients::Socket {
@@ -94,7 +94,7 @@ impl Peer {
 }
 
 impl Started {
-    /// Asks until there is an answer; `turn` lets the endpoint answer meanwhile.
+    /// Connects until the proxy listens, and waits for its first response; `turn` runs the endpoint meanwhile.
     pub fn wait(mut self, began: Instant, callers: &Callers, turn: impl FnMut()) -> Self {
         let patience = Instant::now() + Duration::from_secs(20);
         let mut socket = loop {
@@ -119,12 +119,12 @@ impl Started {
         system::family(self.child.id())
     }
 
-    #[allow(dead_code)] // the benchmark does not, the training load does
+    #[allow(dead_code)] // only the training load uses it
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it as a service manager does.
+    /// Ends it as a service manager does, by SIGTERM, and waits for its end.
     #[allow(dead_code)]
     pub fn stop(mut self) {
         self.signal(Signal::TERM);
@@ -134,7 +134,7 @@ impl Started {
 }
 
 impl Drop for Started {
-    /// At once: a drain would wait for the clients' last requests, which nobody answers any more.
+    /// Kills it: a drain would wait for requests under way, and the endpoint does not run any more.
     fn drop(&mut self) {
         if self.child.try_wait().unwrap().is_some() {
             return; // its id may be that of another process now

@@ -1,4 +1,4 @@
-//! The ratios as bars, and how they went from commit to commit, in SVG.
+//! Draws the ratios as bars, and how they changed over the history, in SVG.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ const LEFT: usize = 480;
 const ONE: f64 = 180.0;
 /// Where a trend begins, and how wide it is.
 const TREND: (f64, f64) = (950.0, 120.0);
-/// Builds of countersign, in the order in which they are measured.
+/// Colours of the builds of countersign, in the order in which they are measured.
 const REDS: [&str; 3] = ["#d99a8c", "#b5462f", "#6e2415"];
 
 pub fn svg(report: &Report, history: &Path) -> String {
@@ -62,7 +62,8 @@ pub fn svg(report: &Report, history: &Path) -> String {
     )
 }
 
-/// One line through `ratios`, as high as a bar; its middle is the last of them, and its edges are a quarter away.
+/// One line through `ratios`, as high as a bar. The last ratio is in the middle; the upper and the lower edge are 25 %
+/// above and below it.
 fn line(ratios: &[f64], y: f64, colour: &str) -> String {
     let Some((last, before)) = ratios.split_last().filter(|(_, before)| !before.is_empty()) else {
         return String::new();

@@ -1,4 +1,4 @@
-//! The figures of all rounds, their ratios to what each is compared with, and a table and JSON of them.
+//! The figures of all rounds, and their ratios to what each is compared with, as a table and for storing.
 
 use std::fmt::{self, Write as _};
 
@@ -8,16 +8,16 @@ use super::history::Stored;
 use super::peers::Peer;
 use super::works::Beside;
 
-/// One figure of all peers.
+/// What a figure measures, for all peers.
 pub struct Figure {
-    /// What is measured of which work: "CPU per request", "32 KB".
+    /// What is measured, such as "CPU per request", of the work `work`, such as "32 KB".
     pub measured: &'static str,
     pub work: &'static str,
     pub unit: &'static str,
     pub beside: Beside,
 }
 
-/// What one peer reached, round by round.
+/// The values of one figure of one peer, round by round.
 struct Series {
     figure: Figure,
     peer: String,
@@ -62,7 +62,8 @@ impl Report {
         }
     }
 
-    /// What each KB more costs, from one size of forms to the next: the same where the cost grows as the form does.
+    /// Adds figures of what each additional KB costs, from one size of forms to the next. They are equal if the cost
+    /// grows in proportion to the form.
     pub fn growth(&mut self, of: &str, measured: &'static str, growths: &[(&'static str, [&str; 2], f64)]) {
         for (work, [small, large], added) in growths {
             for peer in self.peers.clone() {
@@ -94,7 +95,7 @@ impl Report {
         self.series.iter().find(|series| series.is(measured, work, peer)).map_or(&[], |series| &series.rounds)
     }
 
-    /// The ratios to what the figure is compared with, each in its own round.
+    /// The ratios to what the figure is compared with, each to the value of the same round.
     pub fn ratio(&self, figure: &Figure, peer: &Peer) -> Option<Spread> {
         let (work, yardstick) = match figure.beside {
             Beside::Nginx | Beside::Haproxy => (figure.work, figure.beside.name()),
@@ -133,7 +134,7 @@ impl Report {
         text
     }
 
-    /// Everything, to be kept.
+    /// All figures of all peers, for a file.
     pub fn stored(&self) -> Vec<Stored> {
         let stored = |Series { figure, peer, rounds }: &Series| Stored {
             what: figure.name(),
@@ -154,7 +155,7 @@ impl Series {
 }
 
 impl Spread {
-    /// The middle one, or the mean of the two in the middle.
+    /// `None` without values. The median of an even number of values is the mean of the two in the middle.
     pub fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -164,7 +165,7 @@ impl Spread {
 }
 
 impl Spread {
-    /// Of one divided by the values.
+    /// The spread of the reciprocals.
     pub const fn inverse(self) -> Self {
         Self { median: 1.0 / self.median, least: 1.0 / self.most, most: 1.0 / self.least }
     }

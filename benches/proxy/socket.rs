@@ -1,4 +1,4 @@
-//! A socket of the benchmark: TCP or Unix, with TLS on it or not; it never waits.
+//! A non-blocking socket, TCP or Unix, with or without TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -58,7 +58,7 @@ impl Socket {
         self.tls.is_some()
     }
 
-    /// Whether a read of `count` bytes into room for `room` took all there was: the next byte makes an event.
+    /// Whether a read of `count` bytes into a buffer of `room` bytes took everything: then epoll reports the next byte.
     pub const fn is_drained(&self, count: usize, room: usize) -> bool {
         self.tls.is_none() && count < room
     }
@@ -79,7 +79,7 @@ impl Socket {
         }
     }
 
-    /// Writes what goes; an error of kind `WouldBlock` when nothing does.
+    /// Writes as much as the socket takes; an error of kind `WouldBlock` if it takes nothing.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.stream.write(bytes) };
         flush(tls, &mut self.stream);
@@ -88,7 +88,7 @@ impl Socket {
         if count == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
     }
 
-    /// Sends what TLS has kept back.
+    /// Sends the TLS records that wait in the session.
     pub fn flush(&mut self) {
         if let Some(tls) = &mut self.tls {
             flush(tls, &mut self.stream);

@@ -1,4 +1,4 @@
-//! Where proxies are started: a directory with certificates, and TLS for both ends.
+//! What all proxies share: a directory with certificates, and the TLS configurations of clients and endpoint.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ impl Stage {
         Self { directory, tls }
     }
 
-    /// A proxy with its endpoint on `wire`, that has answered once.
+    /// Starts a proxy with its endpoint on `wire`, and waits for its first response.
     pub fn start(&self, peer: &Peer, wire: &mut Wire, setting: Setting) -> Started {
         let tls = setting.tls.then(|| self.tls.endpoint.clone());
         let endpoint = Endpoint { address: wire.listen(tls), tls: setting.tls };

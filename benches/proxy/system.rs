@@ -48,7 +48,7 @@ pub fn memory(pids: &[u32], line: &str) -> u64 {
         .sum()
 }
 
-/// Those called `worker-N` where there are such, else all of them.
+/// The threads called `worker-N`, or all threads if there are none.
 fn serving_threads(pids: &[u32]) -> Vec<u32> {
     let tasks = |pid: &u32| fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let ids = pids.iter().flat_map(tasks).map(|task| task.unwrap().file_name().into_string().unwrap().parse().unwrap());
@@ -59,9 +59,9 @@ fn serving_threads(pids: &[u32]) -> Vec<u32> {
     if workers.is_empty() { threads } else { workers }
 }
 
-/// System calls of the threads of `pids` that serve requests, while `work` runs; `work` says what they are to be
-/// divided by. What other threads do goes by the clock, and would count many times over while strace slows all else
-/// down.
+/// System calls of the threads of `pids` that serve requests, while `work` runs, divided by the number that `work`
+/// returns. Other threads are left out: they run at fixed times, so they make too many calls for each request while
+/// strace slows requests down.
 pub fn system_calls(pids: &[u32], work: impl FnOnce() -> u64) -> f64 {
     let threads = serving_threads(pids);
     let mut strace = Command::new("strace");

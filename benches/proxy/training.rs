@@ -1,7 +1,8 @@
-//! The load that the released program is trained with: what users send, and what goes wrong, in less than a minute.
+//! Puts a load on an instrumented program: requests as users send them, and refused requests, in less than a minute.
 //!
-//! `packaging/build-release` calls it with an instrumented program, which writes its counts when it ends. It is an
-//! example, because cargo builds the whole program before a benchmark.
+//! `packaging/build-release` runs it. The instrumented program counts what it executes and writes the counts when it
+//! ends; the released program is optimised by them. This is an example and not a benchmark, because cargo builds
+//! countersign before it builds a benchmark.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,14 +40,15 @@ use stage::Stage;
 use wire::{Pace, Wire};
 use works::{PLAIN, Setting, WORKS};
 
-/// The confined program may not write its counts.
+/// Without confinement: a confined program may not write its counts.
 const JSON: &str = "danger_unconfined = true\n[log]\nformat = \"json\"\n";
 const HUMAN: &str = "danger_unconfined = true\n[log]\nformat = \"human\"\n";
 const DIALECTS: [&str; 3] = ["openstack", "alibaba-rpc", "eucalyptus"];
 const EACH: Duration = Duration::from_millis(1200);
 const SHORT: Duration = Duration::from_millis(300);
-/// Bytes of large forms: enough to be counted, too few to make all else look rare.
+/// Bytes that are sent in forms of each size above 1 KB. With more, the counts of all other code would look small.
 const LARGE: usize = 8 << 20;
+/// Works with larger forms than this are left out, in bytes.
 const LARGEST: usize = 1 << 20;
 
 fn main() {
@@ -82,7 +84,7 @@ struct Training {
 }
 
 impl Training {
-    /// One life of the program, to its orderly end.
+    /// Runs the program once, from its start to its end by SIGTERM.
     fn episode(&self, setting: Setting, load: impl FnOnce(&mut Wire, &Started)) {
         let mut wire = Wire::new();
         let proxy = self.stage.start(&self.peer, &mut wire, setting);
@@ -93,7 +95,7 @@ impl Training {
     }
 }
 
-/// A service in operation: calls in every spelling and at every pace, refusals, scrapes, a reload.
+/// Unusual spellings with and without pauses, refused requests, scrapes of the metrics, and a reload.
 fn operated(wire: &mut Wire, proxy: &Started) {
     let all = |requests: Vec<String>| Callers {
         tls: None,
@@ -122,7 +124,7 @@ fn operated(wire: &mut Wire, proxy: &Started) {
     wire.run(Pace::Closed, SHORT, None);
 }
 
-/// One request over a connection of its own.
+/// Sends one request over a connection of its own, and returns the response.
 fn once(wire: &mut Wire, address: &Address, request: &[u8]) -> String {
     let mut socket = Socket::connect(address, None).unwrap();
     let turn = || {

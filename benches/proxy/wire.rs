@@ -1,5 +1,5 @@
-//! Load and endpoint in one thread, on one epoll instance: whatever they cost, they cost it on a processor of their
-//! own.
+//! The load and the endpoint, in one thread with one epoll instance. The thread has a processor of its own where the
+//! proxy has one worker.
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
@@ -14,24 +14,25 @@ use super::callers::Callers;
 use super::ends::{Client, Server};
 use super::socket::{Address, Socket};
 
-/// Bytes read at once.
+/// The most bytes of one read.
 const PIECE: usize = 64 * 1024;
 
-/// What the endpoint answers.
+/// The size of the body of each response.
 pub const ANSWER_BYTES: usize = 700;
 
 /// How requests are paced.
 #[derive(Clone, Copy)]
 pub enum Pace {
-    /// Each connection sends its next request when it has the answer to the last.
+    /// Each connection sends its next request when it has the response to the last one.
     Closed,
-    /// So many a second over all connections, whether answers come or not; latency counts from when a request was due.
+    /// So many requests a second over all connections, whether or not responses arrive. Latency counts from the time at
+    /// which a request was due.
     Open(u32),
-    /// Nothing is sent; what is under way goes on.
+    /// No new requests; exchanges under way continue.
     Silent,
 }
 
-/// What a run of load gave.
+/// The result of a run.
 pub struct Load {
     pub answers: u64,
     pub elapsed: Duration,
@@ -66,7 +67,7 @@ impl Wire {
         }
     }
 
-    /// An endpoint, with TLS when a configuration is given.
+    /// Adds an endpoint, with TLS if there is a configuration. Returns its address.
     pub fn listen(&mut self, tls: Option<Arc<ServerConfig>>) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -75,12 +76,13 @@ impl Wire {
         address
     }
 
-    /// Connects so many clients, which send their requests when a run begins.
+    /// Connects `count` clients, which send their requests when a run begins.
     pub fn connect(&mut self, address: &Address, count: usize, callers: &Callers) {
         self.connect_each(address, count, callers, |_| {});
     }
 
-    /// Connects clients that ask without a pause while others keep to the pace of a run, and are not counted.
+    /// Connects clients that send requests without a pause, while others keep to the pace of a run. Their responses are
+    /// not counted.
     pub fn connect_busy(&mut self, address: &Address, count: usize, callers: &Callers) {
         self.connect_each(address, count, callers, |client| client.busy = true);
     }
@@ -108,7 +110,7 @@ impl Wire {
         }
     }
 
-    /// Runs for so long, or until each client has had `each` answers.
+    /// Runs for `duration`, or until each client has had `each` responses.
     pub fn run(&mut self, pace: Pace, duration: Duration, each: Option<u64>) -> Load {
         let mut free = self.clients(false);
         let busy = if matches!(pace, Pace::Silent) { VecDeque::new() } else { self.clients(true) };
@@ -166,11 +168,11 @@ impl Wire {
         load
     }
 
-    /// Until every client has the answer it waits for; how many came.
+    /// Runs until no client waits for a response any more. Returns how many responses arrived.
     pub fn finish(&mut self) -> u64 {
         let (began, mut answers) = (Instant::now(), 0);
         while self.roles.iter().any(|role| matches!(role, Some(Role::Client(client)) if client.begun.is_some())) {
-            assert!(began.elapsed() < Duration::from_secs(20), "an answer does not come");
+            assert!(began.elapsed() < Duration::from_secs(20), "a response does not arrive within 20 seconds");
             answers += self.run(Pace::Silent, Duration::from_millis(1), None).answers;
         }
         answers
@@ -194,7 +196,7 @@ impl Wire {
         client.begin(due);
     }
 
-    /// Does what can be done; the time a client's request began when its answer is complete.
+    /// Does what is possible on a socket now. Returns when a client's request began, once its response is complete.
     fn turn(&mut self, index: usize) -> Option<Instant> {
         let mut role = self.roles[index].take()?;
         let mut kept = true;
@@ -215,7 +217,7 @@ impl Wire {
         }
         for role in accepted {
             self.add(role);
-            // what came before it was registered makes no event of its own
+            // epoll is edge-triggered: there may be no event for bytes that arrived before the socket was added
             self.turn(self.roles.len() - 1);
         }
         done

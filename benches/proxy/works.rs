@@ -1,9 +1,9 @@
-//! What is measured: kinds of requests, and how a proxy is set up for them.
+//! The works: kinds of requests, and how a proxy is set up for them.
 
 use super::callers::Clients;
 use super::peers::Peer;
 
-/// One kind of request, from so many connections.
+/// One kind of request, sent over a number of connections.
 pub struct Work {
     pub name: &'static str,
     /// The size of a form in bytes.
@@ -20,9 +20,9 @@ pub struct Setting {
     /// The endpoint speaks TLS.
     pub tls: bool,
     pub workers: usize,
-    /// The lines of the route that say how its cloud has requests signed.
+    /// Lines of countersign's route that say how requests are signed.
     pub profile: &'static str,
-    /// More lines of `[process]`, and tables.
+    /// More lines of countersign's `[process]`, and tables after it.
     pub more: &'static str,
 }
 
@@ -31,9 +31,9 @@ pub struct Setting {
 pub enum Beside {
     Nginx,
     Haproxy,
-    /// The figure of the same build for this other work.
+    /// The same build with the work of this name.
     Own(&'static str),
-    /// The figure is a ratio itself.
+    /// The figure is a ratio already.
     Nothing,
 }
 
@@ -85,12 +85,12 @@ const fn of(name: &'static str, clients: Clients) -> Work {
     Work { name, setting: Setting { clients, ..PLAIN }, ..SMALL }
 }
 
-/// The same as another work, but signed by Version 4.
+/// The same as the work `other`, but signed by Signature Version 4.
 const fn signed(name: &'static str, setting: Setting, other: &'static str) -> Work {
     Work { name, setting: Setting { profile: V4, ..setting }, beside: Beside::Own(other), ..SMALL }
 }
 
-/// From a work to one whose forms are so many KB larger.
+/// Pairs of works: a name, the works with the smaller and the larger forms, and the difference of their sizes in KB.
 pub const GROWTHS: [(&str, [&str; 2], f64); 3] = [
     ("1 KB to 32 KB", ["1 KB", "32 KB, 32 connections"], 31.0),
     ("32 KB to 1 MB", ["32 KB, 32 connections", "1 MB"], 992.0),
@@ -98,7 +98,8 @@ pub const GROWTHS: [(&str, [&str; 2], f64); 3] = [
 ];
 
 impl Work {
-    /// Whether `peer` can do it: what is compared with another work of the same build has to do with signing.
+    /// Whether `peer` does this work. Works that are compared with another work of the same build differ from it in how
+    /// they are signed, which only countersign does.
     pub const fn fits(&self, peer: &Peer) -> bool {
         matches!(peer, Peer::Countersign(_)) || !matches!(self.beside, Beside::Own(_))
     }

@@ -25,7 +25,7 @@ pub(crate) fn of_size(size: usize) -> String {
     of_content(MANIFEST, size)
 }
 
-/// The same with another manifest, which is repeated.
+/// The same with repetitions of another text as the manifest.
 pub(crate) fn of_content(manifest: &str, size: usize) -> String {
     filled("Action=GetStatus&JobId=JOBID&Version=2010-06-03&Manifest=".to_owned(), manifest, size)
 }
@@ -41,7 +41,7 @@ fn filled(mut form: String, manifest: &str, size: usize) -> String {
         form.push_str(manifest);
     }
     form.truncate(size);
-    // an escape that was cut is none, and neither is a character
+    // without an escape or a character that was cut in the middle
     while form.bytes().rev().take(2).any(|byte| byte == b'%') || !is_utf8(&form) {
         form.pop();
     }
