@@ -24,8 +24,8 @@ fn sign(criterion: &mut Criterion) {
     let by_size = by_size.map(|(name, size)| (name, of_size(size)));
     let by_content = [
         ("32 KB, nothing to encode", "deviceId-HD-0001_eraseDevice-yes."),
-        ("32 KB, nothing but escapes as they are signed", "%0A%3A"),
-        ("32 KB, nothing but escapes that are not signed", "%61%62"),
+        ("32 KB, nothing but canonical escapes", "%0A%3A"),
+        ("32 KB, nothing but escapes of unreserved characters", "%61%62"),
         ("32 KB, UTF-8", "%C3%A9%E2%82%AC"),
         ("32 KB, some bytes that have to be escaped", "deviceId:+HD-0001%0AeraseDevice:+yes%0A"),
     ];

@@ -85,13 +85,14 @@
 //!
 //! - **Workers.** Each is a thread with a single-threaded runtime, its own `SO_REUSEPORT` socket on every TCP listener,
 //!   and its own pool of connections to every endpoint. A Unix socket or an inherited one has one queue, which all
-//!   workers share. Whoever accepts a connection hands it to the worker that has the fewest; a request never changes
-//!   its thread.
+//!   workers share. The worker that accepts a connection hands it to the one that has the fewest; a request never
+//!   changes its thread.
 //! - **What workers share** is read-only, an atomic counter ([`downstream::Capacity`], of which each client has a
 //!   share: [`downstream::Shares`]), or read without a lock on the path of a request: the current key
 //!   ([`credentials::KeySlot`]), what is known of an endpoint's clock ([`proxy::EndpointClock`]) and of an endpoint
-//!   that fails ([`upstream::Breaker`]). Only a new connection to an endpoint takes a lock, for the addresses of its
-//!   name.
+//!   that fails ([`upstream::Breaker`]). A lock is taken when a connection of a client is opened or closed, to find the
+//!   worker for it; by a request for which another worker has to close an idle connection of the same client; and when
+//!   a connection to an endpoint is opened, for the addresses of its name.
 //! - **Beside them** the admin listener, each key, the reader of the configuration, the fetching of a token issuer's
 //!   keys, the log and the audit have a thread each, so that none of them waits for traffic, nor traffic for them.
 //! - **A lookup** of an endpoint's name is a thread that lives as long as the C library needs, one for a route at a

@@ -53,8 +53,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     runtime.block_on(serve(graph, keys, source, &strays))
 }
 
-/// Where TLS is spoken, seeds the cryptography library: beside the workers, and before anybody is told that they are
-/// ready.
+/// Seeds the cryptography library if a listener or a route speaks TLS. This may take tens of milliseconds, so it is
+/// done on the main thread, and before the process reports that it is ready.
 fn seed(settings: &settings::Settings) {
     let is_tls = |route: &settings::Route| route.endpoint.transport != settings::Transport::Plaintext;
     if settings.listeners.iter().any(|listener| listener.tls.is_some()) || settings.routes.iter().any(is_tls) {
@@ -62,7 +62,7 @@ fn seed(settings: &settings::Settings) {
     }
 }
 
-/// Warns of what is odd, and no reason not to serve.
+/// Warns of mistakes that do not prevent serving.
 fn warn(strays: &[StrayVariable], loose_sockets: &[(Name, String)], bound: &Bound) {
     strays.iter().for_each(|stray| tracing::warn!("{stray}"));
     loose_sockets.iter().for_each(|(route, warning)| tracing::warn!(%route, "{warning}"));

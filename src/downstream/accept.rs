@@ -73,7 +73,7 @@ pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain:
     };
     let _over = timeout(LAST_CONNECTIONS, last).await;
     drop(listener); // the port is free for a successor while the last exchanges end
-    // what other workers have sent is served; what they accept from now on, they keep
+    // serves what other workers have sent; they keep the connections that they accept from now on
     inbox.close();
     acceptor.meet_others(&mut inbox).await;
     drop(acceptor);
@@ -118,8 +118,8 @@ impl<H: Handler> Acceptor<H> {
         Taken::ForOthers
     }
 
-    /// Does what other workers want of this one: serves connections, and closes idle ones. Ends when the inbox is
-    /// closed and empty.
+    /// Does what other workers ask of this one: serves connections, and closes idle ones. Ends when the inbox is closed
+    /// and empty.
     async fn meet_others(&self, inbox: &mut Inbox) {
         while let Some(message) = inbox.next().await {
             match message {

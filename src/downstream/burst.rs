@@ -1,15 +1,15 @@
 //! Notices that a burst of connections, exchanges or bodies is over, so that the memory it took can be given back.
 //!
-//! The allocator keeps what is freed. After thousands of exchanges at one moment that is tens of megabytes, of which
-//! the connections that stay need a fifth; and as many after forty forms of 1 MB. Each worker counts its own; whoever
-//! gives memory back waits for [`over`].
+//! The allocator keeps memory that is freed. After thousands of exchanges at the same moment, or forty forms of 1 MB,
+//! it keeps tens of megabytes; the connections that stay open need a fifth of that. Each worker counts its own
+//! connections, exchanges and bytes. The task that gives memory back waits for [`over`].
 
 use std::cell::Cell;
 use std::thread::LocalKey;
 
 use tokio::sync::Notify;
 
-/// How many more there must have been than are left. Fewer are not worth it: 256 exchanges take some 2 MiB, as do 1,024
+/// How many must have ended since the peak. Fewer are not worth it: 256 exchanges take about 2 MiB, as do 1,024
 /// connections.
 const EXCHANGES: usize = 256;
 const CONNECTIONS: usize = 1024;
@@ -18,11 +18,11 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// What a worker counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::downstream) enum Burst {
-    /// Of connections that are open.
+    /// Open connections.
     Connections,
-    /// Of exchanges under way.
+    /// Exchanges under way.
     Exchanges,
-    /// Of bytes that are held of bodies.
+    /// Bytes of bodies in memory.
     Bytes,
 }
 
@@ -32,21 +32,21 @@ thread_local! {
     static HELD: Level = const { Level::at_rest(BYTES) };
 }
 
-/// Of all workers: they share the allocator.
+/// One for all workers, because they share the allocator.
 static OVER: Notify = Notify::const_new();
 
-/// Ready when a burst is over that none of the earlier calls has told.
+/// Waits until a burst is over. Returns at once if one has ended since the last call returned.
 pub async fn over() {
     OVER.notified().await;
 }
 
 impl Burst {
-    /// So many more of this worker.
+    /// Counts `by` more in this worker.
     pub(in crate::downstream) fn rise(self, by: usize) {
         self.level().with(|level| level.rise(by));
     }
 
-    /// So many less of this worker.
+    /// Counts `by` fewer in this worker.
     pub(in crate::downstream) fn fall(self, by: usize) {
         if self.level().with(|level| level.fall(by)) {
             OVER.notify_one();
@@ -62,7 +62,8 @@ impl Burst {
     }
 }
 
-/// How many there are, and were at most since a burst was last over.
+/// How many there are now, and the most that there were since a burst was last over. A burst of fewer than `worth` does
+/// not count.
 struct Level {
     now: Cell<usize>,
     most: Cell<usize>,
@@ -82,7 +83,7 @@ impl Level {
         }
     }
 
-    /// Whether a burst is over: no more than a quarter is left of it.
+    /// Whether this ends a burst: no more than a quarter of it is left.
     fn fall(&self, by: usize) -> bool {
         let (now, most) = (self.now.get().saturating_sub(by), self.most.get());
         self.now.set(now);

@@ -59,8 +59,8 @@ impl<T> Shares<T> {
     }
 }
 
-/// A place of one holder's share, given back on drop. It stays in its worker: what it refers to is counted there alone,
-/// and only the place among all workers.
+/// A place of one holder's share, given back on drop. Unlike a [`super::Permit`], it stays in its worker: it holds an
+/// [`Rc`], so that taking a place does not count references in memory that all workers share.
 #[derive(Debug)]
 pub struct Place {
     shares: Rc<Shares<Capacity>>,

@@ -37,11 +37,11 @@ pub struct EndpointClock {
     metrics: RouteMetrics,
 }
 
-/// What is known now; `None` while nothing is.
+/// What is known of the clock; `None` while nothing is.
 type Known = ArcSwapOption<Estimate>;
 
-/// The clock as one worker reads it. It compares a pointer to see that nothing new is known; to borrow
-/// what all workers share takes two locked instructions, and an exchange looks three times.
+/// The clock as one worker reads it, with a cache of what all workers share. Comparing a pointer shows that the cache
+/// is up to date. Borrowing the shared value would take two locked instructions, several times in each exchange.
 pub struct WorkerClock {
     clock: Arc<EndpointClock>,
     known: RefCell<Cache<Arc<Known>, Option<Arc<Estimate>>>>,
@@ -151,7 +151,7 @@ impl EndpointClock {
 }
 
 impl WorkerClock {
-    /// Reads and teaches `clock`.
+    /// A worker's view of `clock`, by which it also learns.
     #[must_use]
     pub fn of(clock: &Arc<EndpointClock>) -> Self {
         Self { clock: Arc::clone(clock), known: RefCell::new(Cache::new(Arc::clone(&clock.known))) }

@@ -23,7 +23,7 @@ const FIELDS: [&str; 7] = [
 /// arrived with the head, the ID is not known.
 const SEARCHED: usize = 8 * 1024;
 
-/// What the names have in common. To make a finder takes as long as to search a short document.
+/// What the names have in common. Made once: making a finder takes as long as searching a short document.
 static COMMON: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"equestI"));
 
 /// The ID that the response gives, if any.

@@ -194,7 +194,7 @@ impl Proxy {
         if exchange.charge(share).is_ok() {
             return Ok(());
         }
-        // boxed: rare, and no exchange is to reserve memory for it
+        // boxed, so that exchanges do not reserve memory for what is rare
         Box::pin(exchange.charge_elsewhere(share)).await.map_err(|_| {
             let whole = self.connections.all().limit();
             OverShare::new(SharedLimit::Connections, self.listener.name(), client, share.limit(), whole).into()

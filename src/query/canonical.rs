@@ -1,7 +1,7 @@
-//! Whether a block of a form is a part of one canonical value, found without a look at single bytes.
+//! Whether a block of a form is a part of one canonical value, found for all bytes of the block at once.
 //!
-//! Everything here is computed for all bytes of a block, whether they are escapes or not, and without a branch: so the
-//! compiler makes vectors of it, of 16 bytes on every x86-64.
+//! Everything is computed for every byte, whether it belongs to an escape or not, and without a branch. So the compiler
+//! can use vector instructions, which work on 16 bytes on every x86-64.
 
 use super::percent;
 use super::scan::{BLOCK, WINDOW};
@@ -15,10 +15,10 @@ pub(super) struct ValueBlock {
     pub(super) has_plus: bool,
 }
 
-/// What is in the block at the beginning of `window`, if that has nothing but unreserved characters, `+`, and canonical
-/// escapes of ASCII, of which the last one may end behind it. A block that begins within an escape has two digits of it
-/// first, which are unreserved characters.
-#[inline(never)] // short forms do without
+/// What is in the block at the beginning of `window`, if it has nothing but unreserved characters, `+`, and canonical
+/// escapes of ASCII, of which the last one may end after the block. A block that begins within an escape begins with
+/// one or two of its digits, which are unreserved characters.
+#[inline(never)] // short forms never call it
 pub(super) fn of_value(window: &[u8; WINDOW]) -> Option<ValueBlock> {
     let (Some(first), Some(second), Some(third)) =
         (window.first_chunk::<BLOCK>(), behind(window, 1), behind(window, 2))
@@ -34,21 +34,21 @@ pub(super) fn of_value(window: &[u8; WINDOW]) -> Option<ValueBlock> {
     is_canonical.then_some(ValueBlock { is_encoded: has_escape | has_plus, has_plus })
 }
 
-/// A block that begins so many bytes behind the beginning.
+/// The block that begins `count` bytes after the beginning of the window.
 fn behind(window: &[u8; WINDOW], count: usize) -> Option<&[u8; BLOCK]> {
     window.get(count..)?.first_chunk()
 }
 
-/// Whether a byte is unreserved, a `+`, or the `%` of a canonical escape, if these two are behind it.
+/// Whether a byte is unreserved, a `+`, or the `%` of a canonical escape, when `high` and `low` follow it.
 #[inline]
 fn is_canonical_at(byte: u8, high: u8, low: u8) -> bool {
     let is_escape = byte == b'%';
-    // `0` to `7`, and a digit or one of `A` to `F`. What is between `9` and `A` is not unreserved, and is found when it
-    // is looked at itself
+    // `high` is `0` to `7`, and `low` is `0` to `F`. This includes the characters between `9` and `A`: they are not
+    // unreserved, so they are refused when they are checked as bytes of their own
     let has_digits = (high & 0b1111_1000 == b'0') & (low > b'/') & (low < b'G');
     let of_letter = if low > b'9' { 9 } else { 0 };
     let escaped = (high << 4).wrapping_add(low & 0x0f).wrapping_add(of_letter);
-    // what is unreserved stays, and what is not is escaped
+    // unreserved characters must not be escaped, and all others must be
     let is_as_it_should_be = percent::is_unreserved(if is_escape { escaped } else { byte }) != is_escape;
     (is_as_it_should_be | (byte == b'+')) & (has_digits | !is_escape)
 }
@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found in a block of `a` in which `text` stands.
+    /// What is found in a block of nothing but `a`, except for `text` at offset `at`.
     fn found(text: &[u8], at: usize) -> Option<ValueBlock> {
         let mut window = [b'a'; WINDOW];
         window[at..at + text.len()].copy_from_slice(text);
@@ -90,7 +90,7 @@ mod tests {
         for (high, low) in digits() {
             let is_canonical = percent::is_canonical(high, low);
             assert_eq!(found(&[b'%', high, low], 7).is_some(), is_canonical, "{high} {low}");
-            // behind the block, what is not unreserved is refused with the next one
+            // a digit after the block is checked with the next block, which refuses what is not unreserved
             let is_refused_itself = !percent::is_unreserved(low);
             assert!(is_refused_itself || found(&[b'%', high, low], BLOCK - 1).is_some() == is_canonical);
         }

@@ -22,7 +22,7 @@ pub(super) fn decode(body: &[u8], max: usize) -> Result<(FormText<'_>, Vec<Span>
 fn canonical_spans(body: &[u8], max: usize) -> Option<Vec<Span>> {
     let mut collector = SpanCollector::new(max);
     let is_special = |byte| !percent::is_unreserved(byte);
-    // the block before was a part of one value, and had escapes
+    // whether the last block was a part of one value, and had escapes: then the next one probably is and has, too
     let mut is_in_escapes = false;
     let read = scan::for_each_block(body, |block_at, window| {
         if is_in_escapes && let Some(value) = canonical::of_value(window) {
@@ -45,7 +45,7 @@ fn canonical_spans(body: &[u8], max: usize) -> Option<Vec<Span>> {
     collector.finish(body.len()).then_some(collector.spans)
 }
 
-/// How much is decoded at once.
+/// How many bytes are decoded before they are appended to the text.
 const PART: usize = 4 * scan::BLOCK;
 
 /// The decoded bytes, which need not be UTF-8, and the parameters in them.
@@ -86,7 +86,7 @@ fn decode_copy(body: &[u8], max: usize) -> Result<(Vec<u8>, Vec<Span>), FormErro
                     room.put([byte], 1);
                     continue;
                 }
-                // without a branch on which of the two it is, which would be mispredicted often
+                // no branch on whether it is `%` or `+`: the processor would often mispredict it
                 let is_escape = byte == b'%';
                 let escaped = percent::decode_digits(high, low);
                 if is_escape && escaped.is_none() {
@@ -100,7 +100,7 @@ fn decode_copy(body: &[u8], max: usize) -> Result<(Vec<u8>, Vec<Span>), FormErro
             room.copy(window, from, length);
         }
         room.append_to(&mut text);
-        // an escape may end behind the part
+        // the last escape may end after the part
         rest = rest.get(length.max(from)..).unwrap_or_default();
     }
     collector.finish(text.len());
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// The same by its definition: byte by byte, in several passes. Parameters as they are written for signing.
+    /// The definition of what `written` returns: byte by byte, in several passes.
     fn plainly(body: &[u8]) -> Result<Vec<u8>, FormError> {
         let decoded = |text: &[u8]| {
             let (mut bytes, mut at) = (Vec::new(), 0);
@@ -157,6 +157,7 @@ mod tests {
         Ok(written)
     }
 
+    /// All parameters as they are written for signing.
     fn written(body: &[u8]) -> Result<Vec<u8>, FormError> {
         let (text, spans) = decode(body, usize::MAX)?;
         let mut out = Vec::new();
@@ -178,7 +179,7 @@ mod tests {
             for length in 0..=200 {
                 let clean: Vec<u8> = b"A=".iter().copied().chain(filling.bytes().cycle().take(length)).collect();
                 assert_eq!(written(&clean), plainly(&clean), "{length}");
-                // every place of long forms, by turns
+                // at every fifth offset, and at other ones for the next length
                 for at in (length % 5..length).step_by(5) {
                     for kind in KINDS {
                         let mut body = clean.clone();

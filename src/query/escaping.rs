@@ -1,35 +1,37 @@
-//! Copies a text with escapes in the place of some of its bytes, 64 bytes at a time.
+//! Copies a text and escapes some of its bytes, 64 bytes at a time.
 //!
-//! Where few bytes are escaped, what is between them is copied by copies of one length, which is faster than one of the
-//! right length; where many are, each byte is looked up, without a branch on whether it is escaped: the processor would
-//! mispredict that often. `cargo bench --bench sign` measures both ("write").
+//! In a block with few escapes, the bytes between them are copied 32 at a time, whatever their number: copies of a
+//! fixed length are faster. In a block with many escapes, each byte is looked up in a table, without a branch on
+//! whether it is escaped, because the processor would often mispredict that branch. `cargo bench --bench sign` measures
+//! both ("write").
 
 use super::room::{COPY, Room};
 use super::scan::{self, BLOCK, ESCAPE_LENGTH};
 
-/// What stands for a byte: one byte or three, and in the last place how many they are.
+/// What is written for a byte: one or three bytes, and in the last element how many.
 pub(super) type Written = [u8; 4];
 
-/// How much is read at once.
+/// How many bytes of the text are read at once.
 const PART: usize = 4 * BLOCK;
 
-/// A part, and what a copy may read behind it.
+/// A part, and the bytes after it that a copy of a fixed length may read.
 const WINDOW: usize = PART + COPY;
 
-/// Has room for some parts, and for one of escapes alone.
+/// The size of the buffer for long texts. It is emptied when a part of nothing but escapes might not fit any more.
 const ROOM: usize = 2048;
 
-/// Has room for a block of escapes alone.
+/// The size of the buffer for short texts: a block of nothing but escapes fits, and it is a power of two.
 const ROOM_OF_BLOCK: usize = 256;
 
-/// More escapes in a block than this are many, where texts may have nothing but what is escaped.
+/// In a block with more escapes than this, each byte is looked up.
 pub(super) const MANY: u32 = 24;
 
-/// No number of them is many: they are not counted.
+/// A limit that no block exceeds, for texts with few escapes: then the escapes are not even counted.
 pub(super) const FEW: u32 = BLOCK as u32;
 
-/// Appends `text` with what `written` says in the place of every byte for which `is_escaped` is true. For all others it
-/// must say the byte itself. `_` is never escaped. More than `LIMIT` escapes in a block are many.
+/// Appends `text`, with what `written` returns for each byte. `written` must return the byte itself if `is_escaped` is
+/// false. `is_escaped` must be false for `_`, which pads the last block. In a block with more than `LIMIT` escapes,
+/// each byte is looked up.
 #[inline]
 pub(super) fn append<const LIMIT: u32>(
     text: &[u8],
@@ -45,7 +47,7 @@ pub(super) fn append<const LIMIT: u32>(
     append_in_parts::<LIMIT>(text, is_escaped, written, out);
 }
 
-#[inline(never)] // rare
+#[inline(never)] // most texts are short
 fn append_in_parts<const LIMIT: u32>(
     text: &[u8],
     is_escaped: impl Fn(u8) -> bool,
@@ -95,7 +97,7 @@ fn append_in_parts<const LIMIT: u32>(
     }
 }
 
-/// Looks up each byte.
+/// Looks up each byte, and adds what is written for it.
 #[inline]
 fn put_each<const LENGTH: usize>(bytes: &[u8], written: &impl Fn(u8) -> Written, room: &mut Room<LENGTH>) {
     for &byte in bytes {
@@ -121,7 +123,7 @@ mod tests {
         if is_escaped(byte) { [b'<', byte, b'>', 3] } else { [byte, 0, 0, 1] }
     }
 
-    /// The same, byte by byte.
+    /// What `appended` must return, made byte by byte.
     fn plainly(text: &[u8]) -> Vec<u8> {
         let escape = |byte: &u8| if is_escaped(*byte) { vec![b'<', *byte, b'>'] } else { vec![*byte] };
         text.iter().flat_map(escape).collect()

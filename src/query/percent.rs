@@ -124,7 +124,7 @@ static CANONICAL_LOW_DIGITS: [u16; 256] = {
     low_digits
 };
 
-/// The encoding of each byte.
+/// What is written for each byte.
 static ENCODED: [escaping::Written; 256] = {
     let mut encoded = [[0; 4]; 256];
     let mut byte = 0;
@@ -142,12 +142,12 @@ static ENCODED: [escaping::Written; 256] = {
     encoded
 };
 
-/// RFC 3986 section 2.3. Without branches, so that a loop over a block becomes one over vectors.
+/// RFC 3986 section 2.3. Without branches, so that the compiler can use vector instructions for a loop over a block.
 #[inline]
 pub(super) const fn is_unreserved(byte: u8) -> bool {
     // 0x20 turns upper case into lower case, so that one range covers both
     let is_letter = (byte | 0x20).is_ascii_lowercase();
-    // `-`, `.`, `/` and the digits stand side by side
+    // `-`, `.`, `/` and the digits have consecutive codes
     let is_digit_or_point = (byte.wrapping_sub(b'-') <= b'9' - b'-') & (byte != b'/');
     is_letter | is_digit_or_point | (byte == b'_') | (byte == b'~')
 }

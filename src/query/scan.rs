@@ -60,7 +60,7 @@ pub(super) fn three_at(window: &[u8], at: usize) -> [u8; ESCAPE_LENGTH] {
     [0, 1, 2].map(|offset| window.get(at.wrapping_add(offset)).copied().unwrap_or(PADDING))
 }
 
-/// The last bytes of a text, which are fewer, and padding after them.
+/// The last bytes of a text, fewer than `LENGTH`, and padding after them.
 pub(super) fn padded<const LENGTH: usize>(rest: &[u8]) -> [u8; LENGTH] {
     let mut window = [PADDING; LENGTH];
     if let Some((start, _)) = window.split_at_mut_checked(rest.len()) {

@@ -85,7 +85,8 @@ impl Span {
     }
 }
 
-/// A parameter for which it does not pay to put its pieces together elsewhere.
+/// Up to this length, in bytes, a parameter is copied piece by piece: a buffer for its pieces would cost more than it
+/// saves.
 const SHORT: usize = 256;
 
 /// Copies a short text with `%20` for each `+`, piece by piece.

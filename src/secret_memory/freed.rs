@@ -1,11 +1,11 @@
-//! Gives memory that was freed back to the kernel, which hands it out again as zeroes.
+//! Gives freed memory back to the kernel, which clears it before anyone gets it again.
 //!
 //! No crate offers this call safely, and this package is where `unsafe` code may be.
 
-/// Gives the kernel all whole pages that the allocator has free, of every thread's. Those that allocate meanwhile wait:
-/// a few milliseconds for some tens of megabytes.
+/// Gives the kernel all whole pages that the allocator keeps free, of all threads. Threads that allocate meanwhile
+/// wait, for a few milliseconds if it is some tens of megabytes.
 ///
-/// Only the allocator of the GNU C library keeps so much that it needs this; elsewhere nothing is done.
+/// Only the allocator of the GNU C library has such a call. With another C library, this does nothing.
 pub fn give_back_freed() {
     #[cfg(all(target_env = "gnu", not(miri)))]
     {
@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn freed_memory_is_given_back_although_what_was_allocated_last_is_kept() {
-        // too small to be mapped one by one, and the last keeps the heap from shrinking by itself
+        // pieces that are too small for a mapping of their own; the last one keeps the heap from shrinking by itself
         let mut pieces: Vec<Box<[u8]>> = (0..8192).map(|_| vec![1; 4096].into_boxed_slice()).collect();
         let last = pieces.pop();
         drop(pieces);

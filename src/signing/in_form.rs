@@ -61,8 +61,9 @@ pub(super) fn prepare<S>(
     Unsealed { buffer, body_at, signed, key, seal: Seal::Form(dialect.signature) }
 }
 
-/// Piece by piece: the encoder of a long text would leave most of it on the stack.
-#[inline(never)] // most keys have none
+/// Encodes a session token in pieces of at most a block: for a longer text, the encoder uses a larger buffer, and would
+/// leave most of the token on the stack.
+#[inline(never)] // most keys have no session token
 fn encode_token(token: &str, out: &mut Vec<u8>) {
     const PIECE: usize = 64;
     token.as_bytes().chunks(PIECE).for_each(|piece| percent::encode_bytes_into(piece, out));

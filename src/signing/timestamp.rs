@@ -142,7 +142,7 @@ fn write_utc(now: Timestamp) -> Option<[u8; 24]> {
     let millisecond = utc.millisecond().unsigned_abs();
     let numbers = [utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second()];
     let [[m1, m2], [d1, d2], [h1, h2], [n1, n2], [s1, s2]] = numbers.map(|number| digits(number.unsigned_abs()));
-    // each of them is less than 100
+    // each of these is less than 100, so `as u8` cuts nothing off
     let [[y1, y2], [y3, y4], [u1, u2]] = [year / 100, year % 100, millisecond / 10].map(|number| digits(number as u8));
     let [_, u3] = digits((millisecond % 10) as u8);
     Some([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', u1, u2, u3, b'Z'])

@@ -32,10 +32,10 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Has the cryptography library seed itself, which its first use does otherwise. Where it was built to measure the
-/// processor's timing for that, this takes tens of milliseconds, and handshakes that begin meanwhile wait for it.
+/// Makes the cryptography library seed itself; otherwise its first use does. If it was built to gather the processor's
+/// timing jitter (decision 032), this takes tens of milliseconds, and handshakes that begin meanwhile wait for it.
 pub fn seed() {
-    // should it fail, so does the first handshake, and says so
+    // if this fails, the first handshake fails too, and reports it
     let _seeded = provider().secure_random.fill(&mut [0]);
 }
 

@@ -40,7 +40,7 @@ pub struct AnswerBody {
     connection: Option<Box<Connection>>,
     home: Option<Home>,
     idle: Duration,
-    /// When the endpoint was last heard: its clock for the idle connection runs since then.
+    /// When bytes of the endpoint last arrived: the time for which its connection is idle counts from then.
     heard: Instant,
     /// Whether the connection's clock runs: only while a piece is awaited. Most answers never need it.
     waits: bool,
@@ -70,8 +70,8 @@ impl Held {
 }
 
 impl AnswerBody {
-    /// The body behind a head, of which some has been `received` with it just now. A connection without a home is
-    /// closed when the answer is over.
+    /// The body after a head that has just arrived; `received` has come with the head. A connection without a home is
+    /// closed at the end of the answer.
     pub(super) fn new(
         framing: Framing,
         received: Bytes,

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use crate::harness::clients::{client, token};
 use crate::harness::{Client, Draft, Endpoint, FORM, Proxy, Setup, eventually};
 
-/// How many connections of a listener each worker has: the kernel tells what each `epoll` waits for, and each worker
-/// has one.
+/// How many connections of a listener each worker has: each worker has one `epoll` instance, and the kernel lists what
+/// that waits for.
 fn spread(proxy: &Proxy, listener: SocketAddr) -> Vec<usize> {
     let connections = established(proxy, listener);
     let links = fs::read_dir(proxy.proc("fd")).unwrap().filter_map(|entry| {
@@ -17,7 +17,7 @@ fn spread(proxy: &Proxy, listener: SocketAddr) -> Vec<usize> {
         Some((number, fs::read_link(entry.path()).ok()?.to_str()?.to_owned()))
     });
     let links: BTreeMap<u32, String> = links.collect();
-    // a runtime has several descriptors for its one epoll
+    // a runtime has several descriptors for its one epoll instance
     let polls: BTreeSet<BTreeSet<u32>> = links
         .iter()
         .filter(|(_, link)| link.as_str() == "anon_inode:[eventpoll]")
@@ -58,7 +58,7 @@ fn a_few_connections_are_spread_over_the_workers_however_the_kernel_hands_them_o
             let spread = spread(&proxy, proxy.address);
             println!("{connections} connections, {workers} workers: {spread:?}");
             let (fewest, most) = (*spread.iter().min().unwrap(), *spread.iter().max().unwrap());
-            // an eighth more than the fewest is left as it is
+            // workers tolerate an eighth more than the fewest
             assert!(spread.len() == workers && most <= fewest + fewest / 8 + 1, "{spread:?}");
         }
         for client in &mut clients {
@@ -77,7 +77,7 @@ fn a_client_over_its_share_of_connections_gives_up_its_own_idle_one_whichever_wo
     let form = |name: &str| Draft::form(FORM).field("Authorization", &format!("Bearer {}", token(name)));
     let mut other = proxy.connect();
     other.call(&form("other")).expect(200);
-    // one after the other, so that some come to the worker that has not the idle one
+    // one after the other, so that some come to the worker that does not have the idle connection
     let mut before: Option<Client> = None;
     for _ in 0..6 {
         let mut next = proxy.connect();

@@ -42,7 +42,7 @@ pub(crate) struct Work {
 /// The runtime cannot be made, or a socket cannot be registered with it: the system is out of descriptors.
 pub(crate) fn run(work: Work) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    // dropped last: whatever ends, is counted
+    // outlives the exchanges, which count when they are dropped with the runtime below
     let _cells = OwnCells::claim();
     // dropped before the runtime, whatever ends this function: the runtime drops the exchanges
     let serving = cut_off::Serving::begin();

@@ -14,7 +14,8 @@ use crate::downstream::capacity::{Capacity, Permit};
 use crate::downstream::limit::Full;
 use crate::downstream::placing::Member;
 
-/// How often a connection asks other workers to close one, if others take what was freed.
+/// How often a connection asks other workers to close one. More than once, because another connection of the client may
+/// take what was freed.
 const ATTEMPTS: usize = 4;
 
 /// The connections of one listener in one worker.
@@ -57,7 +58,7 @@ impl Connections {
         Rc::new(Self { all: RefCell::default(), requests, member: RefCell::default() })
     }
 
-    /// Says who this worker is, for as long as it accepts connections.
+    /// Says which of the listener's workers this one is, for as long as it accepts connections.
     pub(in crate::downstream) fn belong_to(&self, member: &Rc<Member>) {
         *self.member.borrow_mut() = Rc::downgrade(member);
     }
@@ -169,8 +170,8 @@ impl Resident {
     }
 
     /// Charges the connection to the share of the client that was authenticated on it. Where the client uses its whole
-    /// share, its connection that has been idle longest is closed, if this worker has one; for those of others see
-    /// [`Self::charge_elsewhere`].
+    /// share, its connection that has been idle longest is closed, if this worker has one;
+    /// [`Self::charge_elsewhere`] closes those of other workers.
     ///
     /// # Errors
     /// The client uses its whole share, and has no idle connection in this worker.
@@ -191,7 +192,9 @@ impl Resident {
         }
         Ok(())
     }
-    /// The same, where [`Self::charge`] could not: another worker closes an idle connection of the client.
+
+    /// Charges the connection after [`Self::charge`] has failed: another worker closes an idle connection of the
+    /// client.
     ///
     /// # Errors
     /// The client uses its whole share, and no worker has an idle connection of it.

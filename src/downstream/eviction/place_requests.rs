@@ -67,7 +67,7 @@ impl PlaceRequests {
         self.strangers.load(Ordering::Relaxed).saturating_sub(ours)
     }
 
-    /// The workers.
+    /// The workers that serve the listener.
     pub(in crate::downstream) const fn crew(&self) -> &Arc<Crew> {
         &self.crew
     }

@@ -13,7 +13,8 @@ use super::seats::{Seat, Seats};
 use crate::downstream::capacity::{Capacity, Permit};
 use crate::downstream::socket::bound::Accepted;
 
-/// How long an exchange waits for other workers to close a connection. A worker answers as soon as it runs.
+/// How long an exchange waits for other workers to close a connection. A worker answers as soon as it has done its
+/// current task.
 const OTHER_WORKERS: Duration = Duration::from_millis(50);
 
 /// The workers that serve one listener.
@@ -46,7 +47,7 @@ impl Crew {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a message, or returns it: that worker takes no more.
+    /// Sends a message, or returns it if that worker has closed its inbox.
     fn send(&self, worker: usize, message: Message) -> Result<(), Message> {
         let inbox = self.inboxes().get(worker).cloned();
         match inbox {
@@ -57,8 +58,8 @@ impl Crew {
 }
 
 impl Member {
-    /// Hands a connection, which this worker has accepted and which has a place, to the worker with the fewest.
-    /// Returns it if this worker is to serve it.
+    /// Hands a connection, which this worker has accepted and which has a place, to the worker with the fewest
+    /// connections. Returns it if this worker is to serve it.
     pub(in crate::downstream) fn hand_over(
         &self,
         accepted: Accepted,
@@ -81,17 +82,17 @@ impl Member {
         let worker = seat.worker();
         let newcomer = Newcomer { socket: accepted.unregister()?, place, seat };
         let Err(refused) = self.crew.send(worker, Message::Serve(newcomer)) else { return Ok(None) };
-        // the other worker drains, as this one does soon
+        // the other worker drains, and has closed its inbox
         let Message::Serve(Newcomer { socket, place, seat: _ }) = refused else { return Ok(None) };
         Ok(Some((socket.register()?, place, self.seat())))
     }
 
-    /// A seat at this worker, for a connection that it serves in any case.
+    /// A seat at this worker, for a connection that it serves itself.
     pub(in crate::downstream) fn seat(&self) -> Seat {
         self.crew.seats.at(self.number)
     }
 
-    /// Has another worker close an idle connection that is charged to `share`. `false`: none has one.
+    /// Asks other workers to close an idle connection that is charged to `share`. `false` if none has closed one.
     pub(in crate::downstream) async fn close_elsewhere(&self, share: &Capacity) -> bool {
         timeout(OTHER_WORKERS, self.ask_each_to_close(share)).await.unwrap_or(false)
     }

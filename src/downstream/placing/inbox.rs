@@ -1,4 +1,4 @@
-//! What workers send each other: connections to serve, and wishes to have one closed.
+//! What workers send each other: connections to serve, and requests to close one.
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -15,7 +15,8 @@ pub(in crate::downstream) enum Message {
     Close(Closing),
 }
 
-/// A connection that another worker has accepted. It has a place, so that no more of them wait than there are places.
+/// A connection that another worker has accepted. It has a place in `limits.connections`, which also limits how many
+/// wait in inboxes.
 pub(in crate::downstream) struct Newcomer {
     pub(in crate::downstream) socket: Unregistered,
     pub(in crate::downstream) place: Permit,
@@ -25,12 +26,12 @@ pub(in crate::downstream) struct Newcomer {
 /// Asks for an idle connection that is charged to `share` to be closed.
 pub(in crate::downstream) struct Closing {
     pub(in crate::downstream) share: Capacity,
-    /// Whether one was.
+    /// Receives whether one was closed.
     pub(in crate::downstream) closed: oneshot::Sender<bool>,
 }
 
-/// Where one worker finds what others send to it. There is no bound, because what is sent has one: connections have
-/// places, and an exchange asks one worker at a time.
+/// Where one worker finds what others send to it. The queue needs no limit of its own: each connection in it has a
+/// place, and an exchange asks one worker at a time.
 pub(in crate::downstream) struct Inbox(UnboundedReceiver<Message>);
 
 impl Inbox {
@@ -44,7 +45,8 @@ impl Inbox {
         self.0.recv().await
     }
 
-    /// Takes nothing more: who sends from now on keeps what it has. What was sent before is still there.
+    /// Refuses further messages: the worker that sends one gets it back. Messages that were sent before are still
+    /// received.
     pub(in crate::downstream) fn close(&mut self) {
         self.0.close();
     }

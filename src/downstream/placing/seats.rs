@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One part in so many that a worker may have more connections than the one with the fewest: among many, one more or
-/// less does not count, and handing one over costs three system calls and a wake-up.
+/// A worker may have an eighth more connections than the one with the fewest. Among many connections, such a difference
+/// does not matter, and handing one over costs three system calls and a wake-up.
 const TOLERATED: usize = 8;
 
 /// The connections of each worker. Only opening and closing one takes the lock.
@@ -31,22 +31,22 @@ pub(in crate::downstream) struct Seat {
 }
 
 impl Seats {
-    /// One more worker. Returns its number.
+    /// Adds a worker. Returns its number.
     pub(super) fn add_worker(&self) -> usize {
         let mut workers = self.workers();
         workers.push(Worker { connections: 0, intake: Intake::Open });
         workers.len().saturating_sub(1)
     }
 
-    /// A worker takes no more of what others accept.
+    /// Notes that a worker takes no more connections from others.
     pub(super) fn close(&self, worker: usize) {
         if let Some(worker) = self.workers().get_mut(worker) {
             worker.intake = Intake::Closed;
         }
     }
 
-    /// A seat at the worker `ours`, or at the one with the fewest connections if that has clearly fewer. To find it and
-    /// to count the connection is one step: workers that accept at the same time do not both choose the same one.
+    /// A seat at the worker `ours`, or at the one with the fewest connections if that has clearly fewer. One lock
+    /// covers the choice and the count, so that workers that accept at the same time do not choose by the same numbers.
     pub(super) fn choose(self: &Arc<Self>, ours: usize) -> Seat {
         let mut workers = self.workers();
         let own = workers.get(ours).map_or(0, |worker| worker.connections);
@@ -75,7 +75,7 @@ impl Seats {
 }
 
 impl Seat {
-    /// Whose it is.
+    /// The number of the worker that serves the connection.
     pub(super) const fn worker(&self) -> usize {
         self.worker
     }

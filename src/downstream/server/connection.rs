@@ -31,7 +31,7 @@ struct Connection<S: Socket, H> {
     resident: Rc<Resident>,
 }
 
-/// An exchange, in memory of its own: most connections have none, and need no memory for one then.
+/// An exchange under way. It is boxed: most connections are idle, and need no memory for an exchange.
 type UnderWay<'a> = Pin<Box<dyn Future<Output = io::Result<Persistence>> + 'a>>;
 
 /// Serves one connection to its end. The handler responds to a malformed head. Errors of the socket end the connection,
@@ -83,7 +83,8 @@ where
         }
     }
 
-    /// Takes all of `begin`, so that the connection has no place for a head while it waits.
+    /// A function of its own that takes `begin`: otherwise the future of the connection would reserve memory for a head
+    /// while it waits for one.
     fn under_way(&mut self, begin: Begin) -> Option<UnderWay<'_>> {
         match begin {
             Begin::Request(head) => Some(Box::pin(self.exchange(head))),

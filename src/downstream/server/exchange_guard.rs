@@ -109,8 +109,8 @@ impl ExchangeGuard {
         self.resident.charge(share)
     }
 
-    /// The same, where [`Self::charge`] found the share used up: another worker closes an idle connection of the
-    /// client.
+    /// Charges the connection after [`Self::charge`] has found the share used up: another worker closes an idle
+    /// connection of the client.
     ///
     /// # Errors
     /// The share is used up, and no worker has an idle connection of the client.

@@ -30,7 +30,7 @@ pub(in crate::downstream) enum Accepted {
     Unix(UnixStream),
 }
 
-/// The same, on its way from the runtime of one worker to that of another.
+/// An accepted connection on its way from the runtime of one worker to that of another.
 pub(in crate::downstream) enum Unregistered {
     Tcp { stream: net::TcpStream, address: SocketAddr },
     Unix(unix::net::UnixStream),

@@ -1,30 +1,30 @@
-//! Threads that have cells of counters of their own: they add without a locked operation, since nobody else writes.
+//! Cells of counters that belong to one thread: it adds without a locked instruction, because no other thread writes.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The cells of all threads that have none of their own.
+/// The number of the cell that all threads without a cell of their own share.
 const SHARED: usize = 0;
 
-/// More threads than these have no cells of their own: counting costs them a locked operation, and nothing else. Every
-/// counter has a cache line for each.
+/// How many threads can have cells of their own. Each of them costs a cache line in every counter. For further threads,
+/// counting takes a locked instruction.
 const MOST: usize = 64;
 
-/// How many threads may ask for cells of their own.
+/// For how many threads new counters have cells.
 static EXPECTED: AtomicUsize = AtomicUsize::new(0);
 
-/// Which cells have a thread, by their numbers less one. Who takes the lock to take a number sees all that its former
-/// thread has counted.
+/// Whether cell `index + 1` belongs to a thread. A thread that claims a cell sees everything that its last owner has
+/// counted, because both have taken this lock.
 static TAKEN: Mutex<[bool; MOST]> = Mutex::new([false; MOST]);
 
 thread_local! {
     static OURS: Cell<usize> = const { Cell::new(SHARED) };
 }
 
-/// Has every counter that is made from now on reserve cells for `threads` threads. Counters that were made before count
-/// as well, with locked operations.
+/// Makes every counter that is created from now on have cells for `threads` threads. Counters that exist already count
+/// correctly too, with locked instructions.
 pub(crate) fn reserve_cells(threads: usize) {
     EXPECTED.fetch_max(threads.min(MOST), Ordering::Relaxed);
 }
@@ -34,11 +34,11 @@ pub(super) fn cells() -> usize {
     EXPECTED.load(Ordering::Relaxed).saturating_add(1)
 }
 
-/// Until this is dropped, the calling thread has cells of its own, if some are left.
+/// While this exists, the calling thread has cells of its own, if any were free.
 #[must_use]
 pub(crate) struct OwnCells {
     number: usize,
-    /// It belongs to its thread.
+    /// Not `Send`: the cells belong to the thread that claimed them.
     _thread: PhantomData<*const ()>,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct OurCell<'c, T> {
 }
 
 impl<'c, T> OurCell<'c, T> {
-    /// `None` cannot happen: there is at least one cell.
+    /// Never `None`: there is at least one cell.
     pub(super) fn of(all: &'c [T]) -> Option<Self> {
         let ours = OURS.get();
         let own = if ours == SHARED { None } else { all.get(ours) };

@@ -1,5 +1,5 @@
-//! Counters and histograms with a cell for each worker, which a reader adds up: no lock, no locked operation, and no
-//! cache line that moves between processors at each request.
+//! Counters and histograms with a cell for each worker, which a reader adds up. Counting takes no lock and no locked
+//! instruction, and moves no cache line between processors at each request.
 
 use std::fmt;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ impl Handler for Named {
     }
 }
 
-/// A worker, on a thread of its own: its address, what begins its drain, and its end.
+/// A worker on a thread of its own. Sending `true` to `drain` begins its drain; `thread` ends with it.
 struct Worker {
     address: SocketAddr,
     drain: watch::Sender<bool>,
@@ -73,7 +73,7 @@ fn a_worker_that_drains_serves_what_it_was_sent_and_the_others_keep_what_they_ac
     let (requests, places) = (Arc::<PlaceRequests>::default(), Capacity::new(64));
     let (first, second) = (worker("first", &requests, &places), worker("second", &requests, &places));
     let by = |name: &str, answer: &str| answer.contains(&format!("served by {name}\n"));
-    // the second is not called: it serves what the first one hands over, as soon as it is there
+    // all clients connect to the first worker: the second serves what that hands over, once it has joined
     let idle = std::net::TcpStream::connect(first.address).unwrap();
     while !by("second", &talk(first.address, REQUEST)) {}
     let calls: Vec<JoinHandle<Vec<String>>> =
