@@ -75,7 +75,7 @@ impl Bench<'_> {
         wire.connect(&proxy.address, connections, &callers);
         wire.run(pace, Duration::from_secs(20), Some(1));
         wire.finish();
-        // a proxy may give memory back when it has a moment
+        // countersign gives the memory of a burst back within 1.1 seconds after it (src/app/serve/freed_memory.rs)
         wire.run(Pace::Silent, Duration::from_secs(2), None);
         system::memory(&pids, "VmRSS:").saturating_sub(before) as f64 / connections as f64
     }
