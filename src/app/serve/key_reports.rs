@@ -76,12 +76,7 @@ fn report(metrics: &Metrics, slot: &KeySlot, outcome: Result<RefreshOutcome, Loa
     let key = slot.name();
     let (result, trouble) = match outcome {
         Ok(RefreshOutcome::Unchanged) => (LoadResult::Unchanged, None),
-        Ok(RefreshOutcome::Changed) => {
-            if let Ok(active) = slot.current(clock::now()) {
-                in_use(key, &active, "a changed key is in use");
-            }
-            (LoadResult::Changed, None)
-        }
+        Ok(RefreshOutcome::Changed) => (LoadResult::Changed, None),
         Ok(RefreshOutcome::Waiting(waiting)) => (LoadResult::Waiting, Some(causes(&waiting))),
         Err(error) => (LoadResult::Failed, Some(causes(&error))),
     };
@@ -89,6 +84,11 @@ fn report(metrics: &Metrics, slot: &KeySlot, outcome: Result<RefreshOutcome, Loa
     slot.set_trouble(trouble.clone());
     metrics.keys.count_load(key, result);
     match (&trouble, unusable(slot)) {
+        (None, _) if result == LoadResult::Changed => {
+            if let Ok(active) = slot.current(clock::now()) {
+                in_use(key, &active, "a changed key is in use");
+            }
+        }
         (None, _) => {}
         (Some(error), None) if result == LoadResult::Waiting => {
             tracing::warn!(key, error, "the new key cannot be used yet; the last good one stays in use");
