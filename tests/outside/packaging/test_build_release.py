@@ -24,7 +24,7 @@ case $* in
 esac
 while [[ $1 != --target-dir ]]; do shift; done
 mkdir -p "$2/${program%/*}"
-printf '#!/bin/sh\\necho trained with "$@"; touch %s/profile-guided/counts/1.profraw' "$2" >"$2/$program"
+printf '#!/bin/sh\\necho trained with "$@"; touch "${LLVM_PROFILE_FILE:-%s/profile-guided/counts/1.profraw}"' "$2" >"$2/$program"
 chmod +x "$2/$program"
 cat "$STAGE/said" >&2 2>/dev/null || true
 """
@@ -32,7 +32,7 @@ PROFDATA = """
 case $1 in
     --version) echo "  LLVM version VERSION" ;;
     merge) touch "${2#--output=}" ;;
-    show) printf '  _RNvCs1_11countersign4main:\\n%.0s' {1..50} ;;
+    show) [[ -e $STAGE/nothing ]] || printf '  _RNvCs1_11countersign4main:\\n%.0s' {1..50} ;;
 esac
 """
 
@@ -144,6 +144,37 @@ def test_a_profile_that_does_not_fit_is_not_released(equipped, said):
     assert done.returncode == 70
     assert "the profile does not fit the sources" in done.stderr
     assert not (equipped / "target/profile-guided/countersign").exists()
+
+
+def test_a_profile_without_any_function_of_ours_is_not_released(equipped):
+    # and nothing is lacking either, as where RUSTFLAGS silence all warnings
+    (equipped / "nothing").touch()
+    done = build_release(equipped)
+    assert done.returncode == 70
+    assert not (equipped / "target/profile-guided/countersign").exists()
+
+
+def test_a_training_program_of_an_earlier_run_is_not_taken_for_the_one_that_was_built(equipped):
+    # cargo puts it elsewhere, as where `build.target` is set
+    program(equipped / "bin/cargo", CARGO.replace("program=debug/", "program=moon/debug/"))
+    program(equipped / "target/debug/examples/training", f"touch {equipped}/target/profile-guided/counts/1.profraw")
+    assert build_release(equipped).returncode != 0
+    assert not (equipped / "target/profile-guided/countersign").exists()
+
+
+def test_the_users_shell_moves_neither_counts_nor_programs(equipped):
+    top = equipped / "a checkout"
+    program(top / "packaging/build-release", SCRIPT.read_text())
+    elsewhere = equipped / "elsewhere"
+    (elsewhere / "target").mkdir(parents=True)
+    (elsewhere / "packaging").mkdir()
+    path = f"{equipped}/bin:/usr/bin:/bin"
+    environment = {"PATH": path, "STAGE": str(equipped), "CDPATH": str(elsewhere)}
+    environment["LLVM_PROFILE_FILE"] = str(elsewhere / "counts.profraw")
+    done = subprocess.run(["packaging/build-release"], cwd=top, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2] == f"{top}/target/profile-guided/countersign"
+    assert list((elsewhere / "target").iterdir()) == [] and not (elsewhere / "counts.profraw").exists()
 
 
 def test_a_few_functions_without_counts_are_told_and_do_no_harm(equipped):
