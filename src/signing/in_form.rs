@@ -38,7 +38,7 @@ pub(super) fn prepare<S>(
         match value {
             Value::KeyId if key.id().is_alphanumeric() => write(id, out),
             Value::KeyId => percent::encode_into(id, out),
-            Value::Token => encode_token(token.unwrap_or_default(), out),
+            Value::Token => percent::encode_secret_into(token.unwrap_or_default().as_bytes(), out),
             Value::Method => write(profile.signature_method.as_str(), out),
             Value::Time => stamp.time.encode_as(time, stamp.lifetime, out),
             Value::Nonce(_) => percent::encode_into(stamp.nonce.as_deref().unwrap_or_default(), out),
@@ -51,7 +51,7 @@ pub(super) fn prepare<S>(
     let signed = (dialect.spelling != Spelling::Same).then(|| {
         let mut signed = Vec::with_capacity(buffer.len().saturating_mul(2));
         write_prefix(dialect.prefix, target, &mut signed);
-        spell(dialect.spelling, buffer.get(body_at..).unwrap_or_default(), &mut signed);
+        spell(dialect.spelling, buffer.get(body_at..).unwrap_or_default(), token.is_some(), &mut signed);
         signed
     });
     let key = match dialect.mac {
@@ -59,14 +59,6 @@ pub(super) fn prepare<S>(
         FormMac::SecretAndAmpersand => KeyUse::SecretAndAmpersand,
     };
     Unsealed { buffer, body_at, signed, key, seal: Seal::Form(dialect.signature) }
-}
-
-/// Encodes a session token in pieces of at most a block: for a longer text, the encoder uses a larger buffer, and would
-/// leave most of the token on the stack.
-#[inline(never)] // most keys have no session token
-fn encode_token(token: &str, out: &mut Vec<u8>) {
-    const PIECE: usize = 64;
-    token.as_bytes().chunks(PIECE).for_each(|piece| percent::encode_bytes_into(piece, out));
 }
 
 /// A text that needs no escape.

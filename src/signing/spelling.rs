@@ -4,10 +4,12 @@
 use super::dialect::Spelling;
 use crate::query::percent;
 
-/// Appends the form to a string to sign. `sent` is a canonical query string, without the signature.
-pub(super) fn spell(spelling: Spelling, sent: &[u8], out: &mut Vec<u8>) {
+/// Appends the form to a string to sign. `sent` is a canonical query string, without the signature, and may have a
+/// session token in it.
+pub(super) fn spell(spelling: Spelling, sent: &[u8], has_token: bool, out: &mut Vec<u8>) {
     match spelling {
         Spelling::Same => out.extend_from_slice(sent),
+        Spelling::Again if has_token => percent::encode_secret_into(sent, out),
         Spelling::Again => percent::encode_bytes_into(sent, out),
         Spelling::Decoded => percent::decode_canonical_into(sent, out),
         Spelling::JavaLower => write_as_java_in_lower_case(sent, out),
@@ -59,9 +61,11 @@ mod tests {
             (Spelling::Decoded, "A~[0]=*~+\u{dc}&b=&b=1"),
             (Spelling::JavaLower, "a~[0]=*%7e+%c3%9c%26b=&b=1"),
         ] {
-            let mut out = b"POST\n".to_vec();
-            spell(spelling, SENT, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("POST\n{expected}"), "{spelling:?}");
+            for has_token in [false, true] {
+                let mut out = b"POST\n".to_vec();
+                spell(spelling, SENT, has_token, &mut out);
+                assert_eq!(String::from_utf8(out).unwrap(), format!("POST\n{expected}"), "{spelling:?}");
+            }
         }
     }
 }
