@@ -123,14 +123,17 @@ impl<H: Handler> Acceptor<H> {
     async fn meet_others(&self, inbox: &mut Inbox) {
         while let Some(message) = inbox.next().await {
             match message {
-                Message::Serve(Newcomer { socket, place, seat }) => match socket.register() {
+                Message::Serve(Newcomer { socket, place, seat, under_way: _counted }) => match socket.register() {
                     Ok(accepted) => self.serve(accepted, self.current.load(), place, seat),
                     Err(error) => {
                         tracing::warn!(target: "countersign::connection", %error, "client connection lost");
                     }
                 },
                 Message::Close(Closing { share, closed }) => {
-                    let _gone = closed.send(self.current.connections().evict_of(&share));
+                    // who has asked may have been refused meanwhile: what is closed then helps nobody
+                    if !closed.is_closed() {
+                        let _gone = closed.send(self.current.connections().evict_of(&share));
+                    }
                 }
             }
         }

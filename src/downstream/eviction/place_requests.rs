@@ -62,9 +62,11 @@ impl PlaceRequests {
         asked.await;
     }
 
-    /// The strangers of the other workers, where `ours` are those of this one.
+    /// The strangers of the other workers, where `ours` are those of this one, and those on the way to any worker.
     pub(in crate::downstream) fn strangers_elsewhere(&self, ours: usize) -> usize {
-        self.strangers.load(Ordering::Relaxed).saturating_sub(ours)
+        // in this order: one that arrives meanwhile is counted at least once
+        let under_way = self.crew.under_way();
+        self.strangers.load(Ordering::Relaxed).saturating_sub(ours).saturating_add(under_way)
     }
 
     /// The workers that serve the listener.

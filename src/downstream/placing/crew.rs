@@ -1,6 +1,7 @@
 //! The workers that serve one listener: who hands a connection to whom, and who closes one for whom.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,13 @@ pub(in crate::downstream) struct Crew {
     seats: Arc<Seats>,
     /// By the numbers of the workers.
     inboxes: Mutex<Vec<UnboundedSender<Message>>>,
+    /// How many connections one worker has handed over and the other does not serve yet.
+    under_way: Arc<AtomicUsize>,
 }
+
+/// A connection that is counted as under way from one worker to another, until it is dropped.
+#[derive(Debug)]
+pub(in crate::downstream) struct UnderWay(Arc<AtomicUsize>);
 
 /// One worker's membership. Once it is dropped, others send it nothing.
 #[derive(Debug)]
@@ -41,6 +48,16 @@ impl Crew {
         let number = self.seats.add_worker();
         drop(inboxes);
         (Member { crew: Arc::clone(self), number }, inbox)
+    }
+
+    /// How many connections wait in inboxes. No request has come on any of them.
+    pub(in crate::downstream) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Acquire)
+    }
+
+    fn send_off(&self) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
     }
 
     fn inboxes(&self) -> MutexGuard<'_, Vec<UnboundedSender<Message>>> {
@@ -80,10 +97,10 @@ impl Member {
 
     fn send(&self, accepted: Accepted, place: Permit, seat: Seat) -> io::Result<Option<(Accepted, Permit, Seat)>> {
         let worker = seat.worker();
-        let newcomer = Newcomer { socket: accepted.unregister()?, place, seat };
+        let newcomer = Newcomer { socket: accepted.unregister()?, place, seat, under_way: self.crew.send_off() };
         let Err(refused) = self.crew.send(worker, Message::Serve(newcomer)) else { return Ok(None) };
         // the other worker drains, and has closed its inbox
-        let Message::Serve(Newcomer { socket, place, seat: _ }) = refused else { return Ok(None) };
+        let Message::Serve(Newcomer { socket, place, .. }) = refused else { return Ok(None) };
         Ok(Some((socket.register()?, place, self.seat())))
     }
 
@@ -108,6 +125,12 @@ impl Member {
             }
         }
         false
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release); // after it was counted where it arrived
     }
 }
 

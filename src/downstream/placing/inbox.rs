@@ -3,6 +3,7 @@
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::crew::UnderWay;
 use super::seats::Seat;
 use crate::downstream::capacity::{Capacity, Permit};
 use crate::downstream::socket::bound::Unregistered;
@@ -21,6 +22,8 @@ pub(in crate::downstream) struct Newcomer {
     pub(in crate::downstream) socket: Unregistered,
     pub(in crate::downstream) place: Permit,
     pub(in crate::downstream) seat: Seat,
+    /// Kept until the connection is one of its new worker's: meanwhile it is nobody's stranger.
+    pub(in crate::downstream) under_way: UnderWay,
 }
 
 /// Asks for an idle connection that is charged to `share` to be closed.
