@@ -66,17 +66,13 @@ impl Handler for Charging {
         head: RequestHead,
         _body: RequestBody,
     ) -> Reply<Full<Bytes>> {
-        match head.target() {
-            "/hold" => {
-                self.hold.wait();
-                self.hold.wait();
-            }
-            "/charge" => {
-                if exchange.charge(&self.share).is_err() && exchange.charge_elsewhere(&self.share).await.is_err() {
-                    return reply(StatusCode::SERVICE_UNAVAILABLE, "over its share\n".to_owned());
-                }
-            }
-            _ => {}
+        if head.target() == "/hold" {
+            self.hold.wait();
+            self.hold.wait();
+        }
+        let is_over_here = head.target() == "/charge" && exchange.charge(&self.share).is_err();
+        if is_over_here && exchange.charge_elsewhere(&self.share).await.is_err() {
+            return reply(StatusCode::SERVICE_UNAVAILABLE, "over its share\n".to_owned());
         }
         reply(StatusCode::OK, format!("served by {}\n", self.name))
     }
