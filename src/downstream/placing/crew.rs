@@ -1,7 +1,6 @@
 //! The workers that serve one listener: who hands a connection to whom, and who closes one for whom.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 
 use super::inbox::{Closing, Inbox, Message, Newcomer};
 use super::seats::{Seat, Seats};
+use super::travellers::Travellers;
 use crate::downstream::capacity::{Capacity, Permit};
 use crate::downstream::socket::bound::Accepted;
 
@@ -24,13 +24,9 @@ pub(in crate::downstream) struct Crew {
     seats: Arc<Seats>,
     /// By the numbers of the workers.
     inboxes: Mutex<Vec<UnboundedSender<Message>>>,
-    /// How many connections one worker has handed over and the other does not serve yet.
-    under_way: Arc<AtomicUsize>,
+    /// Connections that one worker has handed over and the other does not serve yet.
+    under_way: Travellers,
 }
-
-/// A connection that is counted as under way from one worker to another, until it is dropped.
-#[derive(Debug)]
-pub(in crate::downstream) struct UnderWay(Arc<AtomicUsize>);
 
 /// One worker's membership. Once it is dropped, others send it nothing.
 #[derive(Debug)]
@@ -52,12 +48,7 @@ impl Crew {
 
     /// How many connections wait in inboxes. No request has come on any of them.
     pub(in crate::downstream) fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::Acquire)
-    }
-
-    fn send_off(&self) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(&self.under_way))
+        self.under_way.number()
     }
 
     fn inboxes(&self) -> MutexGuard<'_, Vec<UnboundedSender<Message>>> {
@@ -97,7 +88,8 @@ impl Member {
 
     fn send(&self, accepted: Accepted, place: Permit, seat: Seat) -> io::Result<Option<(Accepted, Permit, Seat)>> {
         let worker = seat.worker();
-        let newcomer = Newcomer { socket: accepted.unregister()?, place, seat, under_way: self.crew.send_off() };
+        let newcomer =
+            Newcomer { socket: accepted.unregister()?, place, seat, under_way: self.crew.under_way.one_more() };
         let Err(refused) = self.crew.send(worker, Message::Serve(newcomer)) else { return Ok(None) };
         // the other worker drains, and has closed its inbox
         let Message::Serve(Newcomer { socket, place, .. }) = refused else { return Ok(None) };
@@ -125,12 +117,6 @@ impl Member {
             }
         }
         false
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release); // after it was counted where it arrived
     }
 }
 

@@ -3,8 +3,8 @@
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::crew::UnderWay;
 use super::seats::Seat;
+use super::travellers::UnderWay;
 use crate::downstream::capacity::{Capacity, Permit};
 use crate::downstream::socket::bound::Unregistered;
 

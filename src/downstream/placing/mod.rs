@@ -11,6 +11,7 @@
 mod crew;
 mod inbox;
 mod seats;
+mod travellers;
 
 pub(in crate::downstream) use crew::{Crew, Member};
 pub(in crate::downstream) use inbox::{Closing, Inbox, Message, Newcomer};
