@@ -6,13 +6,14 @@ import warnings
 
 import exchange
 import pytest
+from clients.conftest import countersign_bin  # noqa: F401
 
 # A change may cost this much more than the baseline.
 ALLOWED = 0.03
 
 
 @pytest.mark.parametrize("figure", exchange.FIGURES)
-def test_an_exchange_takes_no_more_instructions_than_it_did(figure, countersign_bin):
+def test_an_exchange_takes_no_more_instructions_than_it_did(figure, countersign_bin):  # noqa: F811
     baselines = json.loads(exchange.BASELINE.read_text())
     machine = platform.machine()
     assert machine in baselines, f"no baseline for {machine}: write one with `{exchange.RECORD}`"
