@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import pathlib
-import platform
 import re
 import signal
 import socket
@@ -21,6 +20,7 @@ import tempfile
 import threading
 import time
 
+import baseline
 from sign_path import PINNED, TOP, compiler
 
 BASELINE = pathlib.Path(__file__).with_name("exchange.json")
@@ -164,11 +164,8 @@ def record():
     """Writes the baseline of this kind of machine."""
     subprocess.run(["cargo", "build", "--release", "--locked", "--features", "aws", "--bins"], cwd=TOP, check=True)
     program = str(pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target")) / "release" / "countersign")
-    baselines = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     figures = {name: round(each(program, *figure)) for name, figure in FIGURES.items()}
-    baselines[platform.machine()] = {"compiler": compiler(), "instructions": figures}
-    BASELINE.write_text(json.dumps(baselines, indent=2) + "\n")
-    print(BASELINE.read_text(), end="")
+    baseline.write(BASELINE, {"compiler": compiler(), "instructions": figures})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import pathlib
-import platform
 import re
 import resource
 import selectors
@@ -22,6 +21,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import baseline
 
 BASELINE = pathlib.Path(__file__).with_name("footprint.json")
 RECORD = "COUNTERSIGN_BIN=target/release/countersign target/venv/bin/python tests/outside/ratchet/footprint.py --record"
@@ -230,12 +231,9 @@ def after_start(binary, directory):
 
 def record():
     """Writes the baseline of this kind of machine."""
-    baselines = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     with tempfile.TemporaryDirectory() as directory:
         resident = after_start(os.environ["COUNTERSIGN_BIN"], directory)
-    baselines[platform.machine()] = {"RSS after start, KiB": resident}
-    BASELINE.write_text(json.dumps(baselines, indent=2) + "\n")
-    print(BASELINE.read_text(), end="")
+    baseline.write(BASELINE, {"RSS after start, KiB": resident})
 
 
 if __name__ == "__main__":

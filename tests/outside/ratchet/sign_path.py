@@ -8,11 +8,12 @@ counts anew and writes baseline.json. Instructions, not time: they are the same 
 import json
 import os
 import pathlib
-import platform
 import re
 import subprocess
 import sys
 import tempfile
+
+import baseline
 
 TOP = pathlib.Path(__file__).parents[3]
 BASELINE = pathlib.Path(__file__).with_name("baseline.json")
@@ -77,12 +78,9 @@ def compiler():
 
 def record():
     """Writes the baseline of this kind of machine."""
-    baselines = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     program = build()
     figures = {name: round(each(program, *figure)) for name, figure in FIGURES.items()}
-    baselines[platform.machine()] = {"compiler": compiler(), "instructions": figures}
-    BASELINE.write_text(json.dumps(baselines, indent=2) + "\n")
-    print(BASELINE.read_text(), end="")
+    baseline.write(BASELINE, {"compiler": compiler(), "instructions": figures})
 
 
 if __name__ == "__main__":

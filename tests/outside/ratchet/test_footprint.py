@@ -1,10 +1,8 @@
 """The program takes no more memory after its start than its baseline, and little for an idle connection."""
 
 import contextlib
-import json
-import platform
-import warnings
 
+import baseline
 import footprint
 import pytest
 from clients.conftest import countersign_bin  # noqa: F401
@@ -19,16 +17,11 @@ MOST_EACH = 2.75
 
 
 def test_the_program_takes_no_more_memory_after_its_start_than_it_did(countersign_bin, tmp_path):  # noqa: F811
-    baselines, machine = json.loads(footprint.BASELINE.read_text()), platform.machine()
-    assert machine in baselines, f"no baseline for {machine}: write one with `{footprint.RECORD}`"
-    expected = baselines[machine]["RSS after start, KiB"]
+    expected = baseline.read(footprint.BASELINE, footprint.RECORD)["RSS after start, KiB"]
     resident = footprint.after_start(countersign_bin, tmp_path)
     ratio = resident / expected
     said = f"{resident:.0f} KiB after the first answer, {ratio - 1:+.1%} of the baseline's {expected:.0f}"
-    print(said)
-    assert ratio <= 1 + ALLOWED, f"{said}. Use less, or say why it has to be that much, and `{footprint.RECORD}`"
-    if ratio < 1 - ALLOWED:
-        warnings.warn(f"{said}. Lower the baseline: `{footprint.RECORD}`", stacklevel=1)
+    baseline.judge(ratio, ALLOWED, said, "Use less, or say why it has to be that much", footprint.RECORD)
 
 
 @pytest.fixture

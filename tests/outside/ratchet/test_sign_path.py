@@ -1,10 +1,8 @@
 """The sign path costs no more instructions than it did, and as many more as a form is longer."""
 
-import json
 import math
-import platform
-import warnings
 
+import baseline
 import pytest
 import sign_path
 
@@ -18,26 +16,14 @@ def program():
 
 
 @pytest.fixture(scope="module")
-def baseline():
-    baselines = json.loads(sign_path.BASELINE.read_text())
-    machine = platform.machine()
-    assert machine in baselines, f"no baseline for {machine}: write one with `{sign_path.RECORD}`"
-    return baselines[machine]
+def before():
+    return baseline.read(sign_path.BASELINE, sign_path.RECORD)
 
 
 @pytest.mark.parametrize("figure", sign_path.FIGURES)
-def test_signing_takes_no_more_instructions_than_it_did(figure, program, baseline):
+def test_signing_takes_no_more_instructions_than_it_did(figure, program, before):
     counted = sign_path.each(program, *sign_path.FIGURES[figure])
-    expected = baseline["instructions"][figure]
-    ratio = counted / expected
-    said = (
-        f"{figure}: {counted:.0f} instructions, {ratio - 1:+.1%} of the baseline's {expected}"
-        f" (which {baseline['compiler']} made, and these {sign_path.compiler()})"
-    )
-    print(said)
-    assert ratio <= 1 + ALLOWED, f"{said}. Make it cheaper, or say why it has to cost that and `{sign_path.RECORD}`"
-    if ratio < 1 - ALLOWED:
-        warnings.warn(f"{said}. Keep what was won: `{sign_path.RECORD}`", stacklevel=1)
+    baseline.judge_instructions(figure, counted, before, ALLOWED, sign_path.compiler(), sign_path.RECORD)
 
 
 def test_the_count_depends_on_the_program_alone(program):
