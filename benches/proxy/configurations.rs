@@ -7,9 +7,15 @@ use std::process::Command;
 
 use super::callers::{Clients, ISSUED};
 use super::certificates::write_secret;
-use super::peers::Endpoint;
 use super::socket::Address;
 use super::works::Setting;
+
+/// The endpoint behind a proxy.
+#[derive(Clone)]
+pub struct Endpoint {
+    pub address: SocketAddr,
+    pub tls: bool,
+}
 
 /// The directories and addresses of a proxy.
 pub struct Place<'a> {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{Report, Spread};
+use super::report::{Report, Stored};
 
 /// A whole run.
 #[derive(Serialize, Deserialize)]
@@ -18,17 +18,6 @@ pub struct Run {
     pub date: String,
     pub machine: String,
     pub figures: Vec<Stored>,
-}
-
-/// One figure of one peer.
-#[derive(Serialize, Deserialize)]
-pub struct Stored {
-    pub what: String,
-    pub unit: String,
-    pub peer: String,
-    pub beside: String,
-    pub rounds: Vec<f64>,
-    pub ratio: Option<Spread>,
 }
 
 /// A line of the history: the medians of the ratios by figure and peer.

@@ -52,7 +52,7 @@ impl Bench<'_> {
                 let figures = |work: &Work| [CPU, RATE, OVER_HASH].map(|measured| format!("{measured}: {}", work.name));
                 let names: Vec<String> = works.flat_map(figures).collect();
                 if self.arguments.wants(&names.iter().map(String::as_str).collect::<Vec<_>>()) {
-                    self.peers.iter().filter(|peer| work.fits(peer)).for_each(|peer| self.load(work, peer, report));
+                    self.peers.iter().filter(|peer| peer.does(work)).for_each(|peer| self.load(work, peer, report));
                 }
             }
         }

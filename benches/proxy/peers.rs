@@ -10,11 +10,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::arguments::Build;
 use super::callers::{Callers, Clients};
-use super::configurations::{self, Place};
+use super::configurations::{self, Endpoint, Place};
 use super::ends::ask;
 use super::socket::{Address, Socket};
 use super::system;
-use super::works::Setting;
+use super::works::{Beside, Setting, Work};
 
 /// A proxy that is measured.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,13 +25,6 @@ pub enum Peer {
     Haproxy,
     /// A build of countersign: authenticates, decides, signs, logs and counts.
     Countersign(Build),
-}
-
-/// The endpoint behind a proxy.
-#[derive(Clone)]
-pub struct Endpoint {
-    pub address: SocketAddr,
-    pub tls: bool,
 }
 
 /// A running proxy, killed on drop.
@@ -47,6 +40,12 @@ pub struct Started {
 }
 
 impl Peer {
+    /// Whether it does this work. Works that are compared with another work of the same build differ from it in how
+    /// they are signed, which only countersign does.
+    pub const fn does(&self, work: &Work) -> bool {
+        matches!(self, Self::Countersign(_)) || !matches!(work.beside, Beside::Own(_))
+    }
+
     pub fn label(&self) -> &str {
         match self {
             Self::Nginx => "nginx",

@@ -4,9 +4,19 @@ use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use super::history::Stored;
 use super::peers::Peer;
 use super::works::Beside;
+
+/// One figure of one peer, as it is stored.
+#[derive(Serialize, Deserialize)]
+pub struct Stored {
+    pub what: String,
+    pub unit: String,
+    pub peer: String,
+    pub beside: String,
+    pub rounds: Vec<f64>,
+    pub ratio: Option<Spread>,
+}
 
 /// What a figure measures, for all peers.
 pub struct Figure {

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use super::callers::Callers;
 use super::certificates::{self, Tls};
-use super::peers::{Endpoint, Peer, Started};
+use super::configurations::Endpoint;
+use super::peers::{Peer, Started};
 use super::wire::{Pace, Wire};
 use super::works::Setting;
 

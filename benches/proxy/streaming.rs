@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::peers::{Endpoint, Peer};
+use super::configurations::Endpoint;
+use super::peers::Peer;
 use super::socket::Address;
 use super::system;
 use super::works::PLAIN;

@@ -1,7 +1,6 @@
 //! The works: kinds of requests, and how a proxy is set up for them.
 
 use super::callers::Clients;
-use super::peers::Peer;
 
 /// One kind of request, sent over a number of connections.
 pub struct Work {
@@ -96,11 +95,3 @@ pub const GROWTHS: [(&str, [&str; 2], f64); 3] = [
     ("32 KB to 1 MB", ["32 KB, 32 connections", "1 MB"], 992.0),
     ("1 MB to 16 MB", ["1 MB", "16 MB"], 15_359.0),
 ];
-
-impl Work {
-    /// Whether `peer` does this work. Works that are compared with another work of the same build differ from it in how
-    /// they are signed, which only countersign does.
-    pub const fn fits(&self, peer: &Peer) -> bool {
-        matches!(peer, Peer::Countersign(_)) || !matches!(self.beside, Beside::Own(_))
-    }
-}
