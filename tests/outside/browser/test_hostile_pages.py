@@ -75,8 +75,10 @@ def assert_refused(conversation, tap, error):
     names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
     assert not [name for name in names if name.startswith(b"access-control-") or name == b"timing-allow-origin"]
     assert b"<Code>AccessDenied</Code>" in body
-    line = tap.log.wait_for(rf'"message":"exchange".*"peer":"{re.escape(conversation.peer)}[",]').string
-    logged = json.loads(line)
+    # by its ID: another connection may have had the same port before
+    request_id = re.search(rb"<RequestId>([^<]+)</RequestId>", body)[1].decode()
+    logged = json.loads(tap.log.wait_for(rf'"message":"exchange".*"request_id":"{re.escape(request_id)}"').string)
+    assert logged["peer"].startswith(conversation.peer)
     assert (logged["status"], logged["outcome"], logged["code"]) == (403, "refused", "AccessDenied")
     assert logged["error"].startswith(error)
 
