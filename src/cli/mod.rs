@@ -8,6 +8,7 @@ mod demo;
 pub mod exit;
 mod explain;
 mod fetch_key;
+mod format;
 mod inputs;
 mod key_agent;
 mod keys;

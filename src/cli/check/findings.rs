@@ -5,11 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cli::exit::{ExitCode, Failure, FaultLine};
+use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::format;
 use crate::cli::output::print_line;
-
-/// The version of the JSON document. It grows when a program that reads the document would have to change.
-const SCHEMA: u32 = 1;
 
 /// Everything that was found, by its number in the order in which it is printed.
 #[derive(Debug, Default)]
@@ -108,26 +106,16 @@ impl Findings {
         }
     }
 
-    /// Prints them, and how the command ends, as one JSON document.
-    pub(super) fn print_json(&self, outcome: &Result<(), Failure>) {
-        let (exit_code, faults) = match outcome {
-            Ok(()) => (0, Vec::new()),
-            Err(failure) => (failure.code.number(), failure.lines()),
-        };
+    /// Prints them, and how the command `ended`, as one JSON document.
+    pub(super) fn print_json(&self, ended: &Result<(), Failure>) {
         let warned = self.0.values().any(Section::is_a_warning);
-        let result = match outcome {
+        let verdict = match ended {
             Err(failure) if failure.code == ExitCode::EndpointUnavailable => Verdict::Unreachable,
             Err(_) => Verdict::Refused,
             Ok(()) if warned => Verdict::Warned,
             Ok(()) => Verdict::Ok,
         };
-        let sections = self.0.values().map(SectionDocument::of).collect();
-        let version = env!("CARGO_PKG_VERSION");
-        let document = Document { schema: SCHEMA, version, result, exit_code, faults, sections };
-        // texts, numbers and maps with texts as keys: these can always be written
-        if let Ok(text) = serde_json::to_string_pretty(&document) {
-            print_line!("{text}");
-        }
+        format::print_json(verdict, &Content { sections: self.0.values().map(SectionDocument::of).collect() }, ended);
     }
 }
 
@@ -183,14 +171,9 @@ impl Kind {
     }
 }
 
-/// The JSON document, described by `docs/reference/check.schema.json`.
+/// What the JSON document has beside the members of all: `docs/reference/schemas/check.schema.json`.
 #[derive(Serialize)]
-struct Document<'f> {
-    schema: u32,
-    version: &'static str,
-    result: Verdict,
-    exit_code: u8,
-    faults: Vec<FaultLine>,
+struct Content<'f> {
     sections: Vec<SectionDocument<'f>>,
 }
 

@@ -13,11 +13,12 @@ mod posture;
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use self::built::Built;
 use self::findings::{Findings, Kind, Section};
 use super::exit::{ExitCode, Failure, FaultLine};
+use super::format::Format;
 use super::live;
 use super::output::print_line;
 use crate::app::capacity;
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How the findings are printed: `json` is one document, whose schema is docs/reference/check.schema.json
+    /// How the findings are printed: `json` is one document, whose schema is docs/reference/schemas/check.schema.json
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     format: Format,
     /// Open no secret: no key, private key or token, and start no program. The rest is checked
@@ -50,13 +51,6 @@ pub(crate) struct Arguments {
     /// Call every endpoint: name, connection, TLS, clock, and the route's signed `probe`. 69 when one does not answer
     #[arg(long)]
     online: bool,
-}
-
-/// How the findings are printed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 /// Runs the command.

@@ -11,7 +11,7 @@ import pytest
 from importexport import KEY_ID, SECRET
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
-SCHEMA = json.loads((TOP / "docs/reference/check.schema.json").read_text())
+SCHEMA = json.loads((TOP / "docs/reference/schemas/check.schema.json").read_text())
 TIMEOUT = 60  # seconds
 
 

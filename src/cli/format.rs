@@ -1,0 +1,80 @@
+//! `--format text|json`: how a command prints its result, and the members that every JSON document has.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::exit::{ExitCode, Failure, FaultLine};
+use super::output::print_line;
+
+/// How a command prints its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// How a command ended, for programs. `check` has words of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// The command did what it was asked to.
+    Ok,
+    /// The command did what it was asked to, and the answer is no: exit code 1.
+    Negative,
+    /// The command could not do what it was asked to, or not all of it.
+    Failed,
+}
+
+impl Outcome {
+    pub(super) fn of(ended: &Result<(), Failure>) -> Self {
+        match ended {
+            Ok(()) => Self::Ok,
+            Err(failure) if failure.code == ExitCode::Negative => Self::Negative,
+            Err(_) => Self::Failed,
+        }
+    }
+}
+
+/// The version of the documents. It grows when a program that reads one would have to change.
+const SCHEMA: u32 = 1;
+
+/// What every document says, and what is the command's own: `docs/reference/json.md`.
+#[derive(Serialize)]
+struct Document<'d, R, C> {
+    schema: u32,
+    version: &'static str,
+    result: R,
+    exit_code: u8,
+    faults: Vec<FaultLine>,
+    #[serde(flatten)]
+    content: &'d C,
+}
+
+/// Prints the one document of a command on standard output. `content` is a struct of serde: all of its members are
+/// printed, however the command `ended`, so that a reader finds them always. The caller returns `ended`, whose message
+/// goes to standard error as without `--format json`.
+pub(super) fn print_json(result: impl Serialize, content: &impl Serialize, ended: &Result<(), Failure>) {
+    let (exit_code, faults) = match ended {
+        Ok(()) => (0, Vec::new()),
+        Err(failure) => (failure.code.number(), failure.lines()),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    // texts, numbers and maps with texts as keys: these can always be written
+    if let Ok(text) =
+        serde_json::to_string_pretty(&Document { schema: SCHEMA, version, result, exit_code, faults, content })
+    {
+        print_line!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_of_no_is_negative() {
+        assert_eq!(Outcome::of(&Ok(())), Outcome::Ok);
+        assert_eq!(Outcome::of(&Err(Failure::new(ExitCode::Negative, "no"))), Outcome::Negative);
+        assert_eq!(Outcome::of(&Err(Failure::new(ExitCode::Data, "not a form"))), Outcome::Failed);
+    }
+}
