@@ -71,7 +71,8 @@
 //! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `guarded_file`, `trust` |
 //! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock`, `x509` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
-//! | [`telemetry`] | log, metrics, audit, the record of an exchange | `faults`, `guarded_file` |
+//! | [`build_info`] | version, commit and features of this build | |
+//! | [`telemetry`] | log, metrics, audit, the record of an exchange | `build_info`, `faults`, `guarded_file` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `http1`, `telemetry` |
 //! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust`, `upstream` |
@@ -139,6 +140,7 @@
 pub mod admin;
 pub mod app;
 pub mod authorize;
+pub mod build_info;
 pub mod cli;
 pub mod clock;
 pub mod config;
