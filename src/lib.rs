@@ -74,7 +74,8 @@
 //! | [`build_info`] | version, commit and features of this build | |
 //! | [`telemetry`] | log, metrics, audit, the record of an exchange | `build_info`, `faults`, `guarded_file` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
-//! | [`admin`] | health, readiness and metrics, on a listener of their own | `downstream`, `http1`, `telemetry` |
+//! | [`status`] | what an operator sees of a running process: a report, pure data | |
+//! | [`admin`] | health, readiness, metrics and status, on a listener of their own | `downstream`, `http1`, `status`, `telemetry` |
 //! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |
@@ -157,6 +158,7 @@ pub mod proxy;
 pub mod query;
 pub mod sandbox;
 pub mod signing;
+pub mod status;
 pub mod telemetry;
 pub mod trust;
 pub mod upstream;

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use syn::visit::{self, Visit};
 
 /// Rooms that compute and nothing else: no IO, no clock, no runtime, no log.
-const PURE: &[&str] = &["authorize", "faults", "http1", "query", "signing"];
+const PURE: &[&str] = &["authorize", "faults", "http1", "query", "signing", "status"];
 const IMPURE: &[&str] = &[
     "tokio",
     "hyper",

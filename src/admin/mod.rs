@@ -1,4 +1,4 @@
-//! Health, readiness and metrics, on listeners of their own: reachable when the listeners of the proxy are full, and
+//! Health, readiness, metrics and status, on listeners of their own: reachable when the listeners of the proxy are full, and
 //! without access to keys.
 //!
 //! A connection has one request (`serving`), metrics leave places for probes, and `host_names` keeps web pages from
@@ -22,6 +22,7 @@ use crate::downstream::{
     Capacity, Handler, HeadFault, ListenerSocket, PeerEvidence, PeerFacts, Reply, RequestBody, RequestHead,
 };
 use crate::http1::Version;
+use crate::status::Report;
 use crate::telemetry::metrics::MEDIA_TYPE;
 
 pub use host_names::HostNames;
@@ -29,8 +30,8 @@ pub use host_names::HostNames;
 /// How many connections there may be at once.
 pub const PLACES: usize = 64;
 
-/// How many clients may be reading the metrics at once: half the places. Metrics may be long, and a client that reads
-/// them slowly keeps its place; the other responses fit into the buffers of the kernel.
+/// How many clients may be reading metrics or status at once: half the places. Both may be long, and a client that
+/// reads them slowly keeps its place; the other responses fit into the buffers of the kernel.
 const SCRAPES: usize = 32;
 
 /// What the admin listener reports of the process.
@@ -43,20 +44,33 @@ pub trait Status: Send + Sync {
 
     /// The metrics as they are now, in the OpenMetrics text format.
     fn metrics(&self) -> String;
+
+    /// All that an operator sees of the process, as it is now.
+    fn report(&self) -> Report;
 }
 
-/// Answers `/livez`, `/readyz` and `/metrics`.
+/// Whether there is `/status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// There is.
+    Served,
+    /// It is answered with 404.
+    Off,
+}
+
+/// Answers `/livez`, `/readyz`, `/metrics` and `/status`.
 pub struct Admin {
     status: Arc<dyn Status>,
     names: HostNames,
+    page: Page,
     scrapes: Capacity,
 }
 
 impl Admin {
     /// Reports `status` to those who call it by one of `names`.
     #[must_use]
-    pub fn new(status: Arc<dyn Status>, names: HostNames) -> Self {
-        Self { status, names, scrapes: Capacity::new(SCRAPES) }
+    pub fn new(status: Arc<dyn Status>, names: HostNames, page: Page) -> Self {
+        Self { status, names, page, scrapes: Capacity::new(SCRAPES) }
     }
 
     /// Serves `sockets` on the calling thread, for as long as the process lives.
@@ -111,16 +125,34 @@ impl Admin {
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
             "/metrics" => self.metrics(),
-            _ => plain(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+            "/status" if self.page == Page::Served => self.report(),
+            _ => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
+        }
+    }
+
+    const fn paths(&self) -> &'static str {
+        match self.page {
+            Page::Served => "there are /livez, /readyz, /metrics and /status\n",
+            Page::Off => "there are /livez, /readyz and /metrics\n",
         }
     }
 
     fn metrics(&self) -> Reply<Content> {
+        self.long(MEDIA_TYPE, || self.status.metrics())
+    }
+
+    fn report(&self) -> Reply<Content> {
+        // names, texts and numbers: these can always be written
+        self.long("application/json", || serde_json::to_string(&self.status.report()).unwrap_or_default())
+    }
+
+    /// A response that may be long, if few clients read such at the moment.
+    fn long(&self, media_type: &str, content: impl FnOnce() -> String) -> Reply<Content> {
         let Some(place) = self.scrapes.take() else {
-            let why = format!("{SCRAPES} clients are reading the metrics already\n");
+            let why = format!("{SCRAPES} clients are reading metrics or status already\n");
             return plain(StatusCode::SERVICE_UNAVAILABLE, why);
         };
-        let mut reply = text(StatusCode::OK, MEDIA_TYPE, self.status.metrics());
+        let mut reply = text(StatusCode::OK, media_type, content());
         reply.body.keep(place);
         reply
     }
@@ -194,11 +226,15 @@ mod tests {
         fn metrics(&self) -> String {
             "# EOF\n".to_owned()
         }
+
+        fn report(&self) -> Report {
+            serde_json::from_str(include_str!("../status/sample.json")).unwrap()
+        }
     }
 
     #[test]
     fn whoever_reads_the_metrics_slowly_leaves_places_for_probes() {
-        let admin = Admin::new(Arc::new(Well), HostNames::new(Vec::new()));
+        let admin = Admin::new(Arc::new(Well), HostNames::new(Vec::new()), Page::Served);
         let mut slow: Vec<_> = (0..SCRAPES).map(|_| admin.respond("GET", "/metrics")).collect();
         assert!(slow.iter().all(|reply| reply.status == StatusCode::OK));
         assert_eq!(admin.respond("GET", "/metrics").status, StatusCode::SERVICE_UNAVAILABLE);

@@ -121,7 +121,7 @@ fn of_route(settings: &Route, route: &SharedRoute, now: Timestamp) -> Option<Not
 }
 
 /// The time that is left, if it is short.
-fn ends_soon(ends: Timestamp, now: Timestamp) -> Option<SignedDuration> {
+pub(crate) fn ends_soon(ends: Timestamp, now: Timestamp) -> Option<SignedDuration> {
     let left = ends.duration_since(now);
     (left < SignedDuration::from_hours(DAYS_AHEAD.saturating_mul(24))).then_some(left)
 }

@@ -109,6 +109,12 @@ impl KeySlot {
         self.current.load().as_ref().is_some_and(|key| key.id().as_str() == id)
     }
 
+    /// The id of the key that was loaded last, even if it has expired; `None` before the first.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.current.load().as_ref().map(|key| key.id().as_str().to_owned())
+    }
+
     /// When the key that was loaded last stops working, even if it has; `None` without an end, and without a key.
     #[must_use]
     pub fn expiration(&self) -> Option<Timestamp> {

@@ -89,7 +89,7 @@ impl Reloader {
         let current = serving.current();
         let directories = watch(&source, current.settings(), signals.clone());
         let files = current.route_files.clone();
-        current.metrics.configuration.is_served(current.generation(), source.served.as_deref());
+        serving.note_served(&current, source.served.as_deref());
         let thread_state = ReloadThread {
             serving,
             source,
@@ -205,14 +205,14 @@ impl ReloadThread {
             && settings.as_ref().is_ok_and(|settings| settings == current.settings())
         {
             // only comments have changed, or a refused change was undone
-            current.metrics.configuration.is_served(current.generation(), self.digest());
+            self.serving.note_served(&current, self.digest());
             tracing::info!("the configuration file was changed, and its configuration is the one in use");
             return;
         }
         (self.report)(ReloadEvent::Begun);
         match self.attempt(settings.map_err(ReloadError::Configuration)) {
             Ok(graph) => {
-                graph.metrics.configuration.is_served(graph.generation(), self.digest());
+                self.serving.note_served(&graph, self.digest());
                 graph.metrics.configuration.count_reload();
                 (self.report)(ReloadEvent::InUse(&graph));
                 // as they were before they were read, so that no change since then is missed
@@ -220,7 +220,7 @@ impl ReloadThread {
                 self.directories = watch(&self.source, graph.settings(), self.signals.clone());
             }
             Err(error) => {
-                current.metrics.configuration.count_refusal();
+                self.serving.note_refused();
                 (self.report)(ReloadEvent::Refused(&error));
             }
         }

@@ -1,5 +1,6 @@
 //! The admin listener: its sockets, its thread, and what it reports about the process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,18 +8,22 @@ use super::error::StartError;
 use super::key_reports;
 use super::serving::Serving;
 use super::sockets::BindError;
-use crate::admin::{Admin, HostNames, Status};
+use crate::admin::{Admin, HostNames, Page, Status};
+use crate::app::build::graph::Graph;
 use crate::app::expiry::{Expiring, expiring};
+use crate::app::report::{Moment, Sources, Troubles, report};
 use crate::clock;
-use crate::config::settings::{self, AdminAddress, ListenOn};
+use crate::config::settings::{self, AdminAddress, ListenOn, Name, StatusPage};
 use crate::downstream::unix_socket::{self, SocketPath};
 use crate::downstream::{ListenAddress, ListenerSocket, listener};
+use crate::status::Report;
 use crate::telemetry::AuditLog;
 
 /// The sockets of the admin listener, bound and not served yet.
 pub(super) struct BoundAdmin {
     sockets: Vec<ListenerSocket>,
     names: HostNames,
+    page: Page,
     /// Where they really listen.
     addresses: Vec<ListenAddress>,
     /// Removes its Unix sockets at the end.
@@ -30,18 +35,31 @@ pub(super) struct ProcessStatus {
     pub(super) serving: Arc<Serving>,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) audit: AuditLog,
+    /// Where the listeners really listen.
+    pub(super) addresses: BTreeMap<Name, ListenAddress>,
+    pub(super) started: Moment,
 }
 
-impl Status for ProcessStatus {
-    fn not_ready(&self) -> Vec<String> {
-        let graph = self.serving.current();
+impl ProcessStatus {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Why requests are refused although the process does not drain.
+    fn unusable(&self, graph: &Graph) -> Vec<String> {
         let keys = graph.keys().filter_map(key_reports::unusable);
-        let draining = self.draining.load(Ordering::Relaxed).then(|| "the process is draining".to_owned());
         let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
         let waiting = graph.listeners.iter().filter(|(_, listener)| listener.awaits_keys());
         let tokens =
             waiting.map(|(name, _)| format!("listener.{name}: the keys of its token issuer have not been fetched yet"));
-        draining.into_iter().chain(audit).chain(keys).chain(tokens).collect()
+        audit.into_iter().chain(keys).chain(tokens).collect()
+    }
+}
+
+impl Status for ProcessStatus {
+    fn not_ready(&self) -> Vec<String> {
+        let draining = self.is_draining().then(|| "the process is draining".to_owned());
+        draining.into_iter().chain(self.unusable(&self.serving.current())).collect()
     }
 
     fn degraded(&self) -> Vec<String> {
@@ -55,6 +73,19 @@ impl Status for ProcessStatus {
     fn metrics(&self) -> String {
         let graph = self.serving.current();
         graph.metrics.render(&graph.snapshot()).unwrap_or_default()
+    }
+
+    fn report(&self) -> Report {
+        let graph = self.serving.current();
+        let (is_draining, not_ready, degraded) = (self.is_draining(), self.unusable(&graph), self.degraded());
+        let sources = Sources {
+            addresses: &self.addresses,
+            served: self.serving.served(),
+            audit: &self.audit,
+            started: self.started,
+            now: Moment::now(),
+        };
+        report(&graph, Troubles { is_draining, not_ready, degraded }, &sources)
     }
 }
 
@@ -70,7 +101,11 @@ impl BoundAdmin {
     /// Binds every address.
     pub(super) fn bind(admin: &settings::Admin) -> Result<Self, StartError> {
         let names = HostNames::new(admin.hosts.clone());
-        let mut bound = Self { sockets: Vec::new(), names, addresses: Vec::new(), paths: Vec::new() };
+        let page = match admin.status {
+            StatusPage::Served => Page::Served,
+            StatusPage::Off => Page::Off,
+        };
+        let mut bound = Self { sockets: Vec::new(), names, page, addresses: Vec::new(), paths: Vec::new() };
         let mut errors = Vec::new();
         for address in &admin.addresses {
             let failed = |source| StartError::Bind { table: "admin".to_owned(), source };
@@ -105,9 +140,9 @@ impl BoundAdmin {
         self,
         status: Arc<dyn Status>,
     ) -> (Vec<ListenAddress>, Vec<SocketPath>, impl FnOnce() + Send) {
-        let Self { sockets, names, addresses, paths } = self;
+        let Self { sockets, names, page, addresses, paths } = self;
         let serve = move || {
-            if let Err(error) = Admin::new(status, names).serve(sockets) {
+            if let Err(error) = Admin::new(status, names, page).serve(sockets) {
                 tracing::error!(%error, "the admin listener cannot be served");
             }
         };

@@ -1,5 +1,6 @@
 //! From a graph to a proxy that serves: binds every socket, then starts every thread.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::serving::Serving;
 use super::sockets::{BoundListener, unused};
 use super::worker::{self, Work};
 use crate::app::build::graph::Graph;
+use crate::app::report::Moment;
 use crate::clock;
 use crate::credentials::WatchedKey;
 use crate::downstream::Drain;
@@ -86,9 +88,13 @@ impl Bound {
         let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         let (mut admin_addresses, mut admin_paths) = (Vec::new(), Vec::new());
+        let addresses: BTreeMap<_, _> =
+            listeners.iter().map(|listener| (listener.name.clone(), listener.address.clone())).collect();
         if let Some(admin) = admin {
             let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
-            let (addresses, paths, serve) = admin.into_work(Arc::new(ProcessStatus { serving, draining, audit }));
+            let (addresses, started) = (addresses.clone(), Moment::now());
+            let status = ProcessStatus { serving, draining, audit, addresses, started };
+            let (addresses, paths, serve) = admin.into_work(Arc::new(status));
             (admin_addresses, admin_paths) = (addresses, paths);
             spawn("admin", serve)?;
         }
@@ -112,7 +118,7 @@ impl Bound {
         Ok(Running {
             serving,
             reloader: None,
-            addresses: listeners.into_iter().map(|listener| (listener.name, listener.address)).collect(),
+            addresses,
             admin: admin_addresses,
             _admin_paths: admin_paths,
             draining,

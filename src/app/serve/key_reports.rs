@@ -54,15 +54,20 @@ pub(crate) fn in_use(name: &str, key: &ActiveKey, message: &str) {
 /// Why no request can be signed with a key; `None` when it is usable.
 #[must_use]
 pub(crate) fn unusable(slot: &KeySlot) -> Option<String> {
-    let error = match slot.current(clock::now()) {
-        Err(error) => error.to_string(),
-        Ok(key) if key.signing_key().is_away() => SigningError::Away.to_string(),
-        Ok(_) => return None,
-    };
+    let error = why_unusable(slot)?;
     Some(match slot.trouble() {
         Some(trouble) => format!("key.{}: {error}: {trouble}", slot.name()),
         None => format!("key.{}: {error}", slot.name()),
     })
+}
+
+/// The same without the key's name and its store's trouble.
+#[must_use]
+pub(crate) fn why_unusable(slot: &KeySlot) -> Option<String> {
+    match slot.current(clock::now()) {
+        Err(error) => Some(error.to_string()),
+        Ok(key) => key.signing_key().is_away().then(|| SigningError::Away.to_string()),
+    }
 }
 
 /// What is wrong with the store of a key that is still usable.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::error::StartError;
 use super::key_reports;
 use super::refresh::Refresher;
 use crate::app::build::graph::Graph;
+use crate::clock;
 use crate::config::settings::Name;
 use crate::credentials::{KeyWatcher, WatchedKey};
 use crate::downstream::unix_socket::SocketPath;
@@ -23,8 +25,18 @@ pub(crate) struct Serving {
     refresher: Mutex<Refresher>,
     /// Removed with their listeners.
     paths: Mutex<BTreeMap<Name, SocketPath>>,
+    served: Mutex<Served>,
     /// Receives a graph's generation from every worker that serves it.
     pub(crate) adopted: Mutex<Receiver<u64>>,
+}
+
+/// What is known of the configuration's file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Served {
+    /// The digest of the one that is served; `None` without a file.
+    pub(crate) sha256: Option<String>,
+    /// When the one that was read last was refused, if it was.
+    pub(crate) refused_at: Option<Timestamp>,
 }
 
 impl Serving {
@@ -47,6 +59,7 @@ impl Serving {
             keys: Mutex::new(watchers),
             refresher: Mutex::new(refresher),
             paths: Mutex::new(paths),
+            served: Mutex::default(),
             adopted: Mutex::new(adopted),
         })
     }
@@ -59,6 +72,23 @@ impl Serving {
     /// The graph that is served now and after each reload.
     pub(crate) fn graphs(&self) -> watch::Receiver<Arc<Graph>> {
         self.graphs.subscribe()
+    }
+
+    /// Notes that the configuration which was read last is served, as `graph`, from a file with this digest.
+    pub(crate) fn note_served(&self, graph: &Graph, sha256: Option<&str>) {
+        graph.metrics.configuration.is_served(graph.generation(), sha256);
+        *lock(&self.served) = Served { sha256: sha256.map(str::to_owned), refused_at: None };
+    }
+
+    /// Notes that the configuration which was read last is refused, and that the one before is still served.
+    pub(crate) fn note_refused(&self) {
+        self.current().metrics.configuration.count_refusal();
+        lock(&self.served).refused_at = Some(clock::now());
+    }
+
+    /// What is known of the configuration's file.
+    pub(crate) fn served(&self) -> Served {
+        lock(&self.served).clone()
     }
 
     /// Has every key store asked again, and listeners' certificates looked at.

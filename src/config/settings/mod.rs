@@ -15,7 +15,7 @@ mod places;
 mod process;
 mod route;
 
-pub use admin::{Admin, AdminAddress};
+pub use admin::{Admin, AdminAddress, StatusPage};
 pub use client::{Client, Rate, Share};
 pub use egress::{Direct, Egress, EgressOrigin, EgressProxy};
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::grammar::{address, route_choice};
 use crate::config::reading::table::Table;
-use crate::config::settings::{Admin, AdminAddress};
+use crate::config::reading::value::flag;
+use crate::config::settings::{Admin, AdminAddress, StatusPage};
 use crate::config::tables::listener::{NOT_A_SOCKET_OF_OURS, SOCKET_MODE, group, permissions};
 use crate::downstream::unix_socket::UnixSocket;
 
@@ -16,6 +17,7 @@ pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
     let mode = table.get("mode", SOCKET_MODE, permissions);
     let group = table.get("group", None, |given| group(given).map(Some));
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
+    let status = table.get("status", true, flag);
     let mut addresses = addresses?;
     if addresses.is_empty() {
         addresses.push(AdminAddress::Tcp(ADDRESS));
@@ -33,7 +35,8 @@ pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
         }
         tcp @ AdminAddress::Tcp(_) => tcp,
     };
-    Some(Admin { addresses: addresses.into_iter().map(owned).collect(), hosts: hosts? })
+    let status = if status? { StatusPage::Served } else { StatusPage::Off };
+    Some(Admin { addresses: addresses.into_iter().map(owned).collect(), hosts: hosts?, status })
 }
 
 #[cfg(test)]
@@ -53,7 +56,14 @@ mod tests {
     #[test]
     fn admin_is_there_only_when_its_table_is() {
         assert_eq!(settings(LEAST).admin, None);
-        assert_eq!(admin(""), Admin { addresses: vec![AdminAddress::Tcp(ADDRESS)], hosts: Vec::new() });
+        let status = StatusPage::Served;
+        assert_eq!(admin(""), Admin { addresses: vec![AdminAddress::Tcp(ADDRESS)], hosts: Vec::new(), status });
+    }
+
+    #[test]
+    fn the_status_page_can_be_switched_off() {
+        assert_eq!(admin("status = false").status, StatusPage::Off);
+        assert_eq!(admin("status = true").status, StatusPage::Served);
     }
 
     #[test]

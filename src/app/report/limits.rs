@@ -1,0 +1,31 @@
+//! Limits in the report, each with the setting that raises it.
+
+use super::number;
+use crate::app::build::graph::Graph;
+use crate::status::{Limit, Unit};
+
+/// Memory for forms, then connections by listener, then exchanges by route.
+pub(super) fn limits(graph: &Graph) -> Vec<Limit> {
+    let bodies = graph.bodies.all();
+    let bodies = Limit {
+        setting: "process.bodies".to_owned(),
+        what: "forms in memory".to_owned(),
+        unit: Unit::Bytes,
+        used: number(bodies.used()),
+        limit: number(bodies.limit()),
+    };
+    let count = |setting, what: &str, used, limit| {
+        let (used, limit) = (number(used), number(limit));
+        Limit { setting, what: what.to_owned(), unit: Unit::Count, used, limit }
+    };
+    let listeners = graph.listeners.iter().map(|(name, listener)| {
+        let all = listener.connections.all();
+        let setting = format!("listener.{name}.limits.connections");
+        count(setting, "client connections", all.taken(), all.limit())
+    });
+    let routes = graph.routes.iter().map(|(name, route)| {
+        let all = route.in_flight.all();
+        count(format!("route.{name}.limits.in_flight"), "exchanges under way", all.taken(), all.limit())
+    });
+    std::iter::once(bodies).chain(listeners).chain(routes).collect()
+}

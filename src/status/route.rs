@@ -1,0 +1,57 @@
+//! A route: its endpoint, how that is, and how calls of it go.
+
+use serde::{Deserialize, Serialize};
+
+use super::refusal::Failure;
+use super::traffic::{Exchanges, Traffic};
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// The URL that signed requests go to.
+    pub endpoint: String,
+    /// The name of the key that signs.
+    pub key: String,
+    /// Whether calls are let through to the endpoint.
+    pub breaker: Breaker,
+    /// How long ago the addresses were found that are used because the endpoint's name cannot be looked up; absent
+    /// while it can.
+    pub addresses_age_seconds: Option<u64>,
+    /// How far the endpoint's clock is ahead of this host's (behind, if negative); absent until a response has told.
+    pub clock_offset_seconds: Option<f64>,
+    /// Exchanges under way.
+    pub in_flight: u64,
+    /// How many there may be.
+    pub in_flight_limit: u64,
+    /// How exchanges ended since the start.
+    pub exchanges: Exchanges,
+    /// Those of the last minute.
+    pub traffic: Traffic,
+    /// The last exchange that failed, and not for anything its client did.
+    pub last_error: Option<Failure>,
+}
+
+/// Whether calls are let through to the endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breaker {
+    /// Whether they are.
+    pub state: BreakerState,
+    /// Why they are not.
+    pub reason: Option<String>,
+    /// How often the endpoint went down since the start.
+    pub outages: u64,
+}
+
+/// Whether calls are let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// They are.
+    Closed,
+    /// The endpoint counts as down: only those are that find out whether it is back.
+    Open,
+    /// They always are: `failures = 0`.
+    Off,
+}
