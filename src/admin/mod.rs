@@ -11,9 +11,11 @@ mod serving;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::time::MissedTickBehavior;
 
 use self::body::Content;
 use self::serving::serve_all;
@@ -47,13 +49,19 @@ pub trait Status: Send + Sync {
 
     /// All that an operator sees of the process, as it is now.
     fn report(&self) -> Report;
+
+    /// Reads the counters, so that later reports have rates.
+    fn read_counters(&self);
 }
 
 /// Whether there is `/status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
     /// There is.
-    Served,
+    Served {
+        /// How often the counters are read for it.
+        reading: Duration,
+    },
     /// It is answered with 404.
     Off,
 }
@@ -79,7 +87,11 @@ impl Admin {
     /// The runtime cannot be made, or a socket cannot be registered with it.
     pub fn serve(self, sockets: Vec<ListenerSocket>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        tokio::task::LocalSet::new().block_on(&runtime, serve_all(sockets, self))
+        let local = tokio::task::LocalSet::new();
+        if let Page::Served { reading } = self.page {
+            local.spawn_local(read_counters(Arc::clone(&self.status), reading));
+        }
+        local.block_on(&runtime, serve_all(sockets, self))
     }
 
     /// Why a request is not answered, if it does not say by which name it calls, or by several.
@@ -125,14 +137,14 @@ impl Admin {
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
             "/metrics" => self.metrics(),
-            "/status" if self.page == Page::Served => self.report(),
+            "/status" if self.page != Page::Off => self.report(),
             _ => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
         }
     }
 
     const fn paths(&self) -> &'static str {
         match self.page {
-            Page::Served => "there are /livez, /readyz, /metrics and /status\n",
+            Page::Served { .. } => "there are /livez, /readyz, /metrics and /status\n",
             Page::Off => "there are /livez, /readyz and /metrics\n",
         }
     }
@@ -198,6 +210,16 @@ impl Handler for Admin {
     }
 }
 
+/// Has the counters read every `period`, for as long as the process lives.
+async fn read_counters(status: Arc<dyn Status>, period: Duration) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        status.read_counters();
+    }
+}
+
 fn plain(status: StatusCode, content: String) -> Reply<Content> {
     text(status, "text/plain; charset=utf-8", content)
 }
@@ -230,11 +252,13 @@ mod tests {
         fn report(&self) -> Report {
             serde_json::from_str(include_str!("../status/sample.json")).unwrap()
         }
+
+        fn read_counters(&self) {}
     }
 
     #[test]
     fn whoever_reads_the_metrics_slowly_leaves_places_for_probes() {
-        let admin = Admin::new(Arc::new(Well), HostNames::new(Vec::new()), Page::Served);
+        let admin = Admin::new(Arc::new(Well), HostNames::new(Vec::new()), Page::Off);
         let mut slow: Vec<_> = (0..SCRAPES).map(|_| admin.respond("GET", "/metrics")).collect();
         assert!(slow.iter().all(|reply| reply.status == StatusCode::OK));
         assert_eq!(admin.respond("GET", "/metrics").status, StatusCode::SERVICE_UNAVAILABLE);

@@ -69,3 +69,10 @@ rows! {
 /// How the log calls a response that breaks off midway. The client has the endpoint's status by then, so there is no
 /// row for it.
 pub const RESPONSE_CUT: LogReason = warn("upstream.cut");
+
+/// What happened then, for people.
+pub const RESPONSE_CUT_CAUSE: &str = "The endpoint's response broke off midway.";
+
+/// What to do about it.
+pub const RESPONSE_CUT_REMEDY: &str =
+    "Look at the endpoint and at proxies on the way. The route's `idle` timeout says how long a response may pause.";

@@ -163,6 +163,7 @@ pub(super) fn diagnose(
         Complaint::Nonce => (RefusalClass::Nonce, Vec::new()),
     };
     route.metrics.count_refusal(cause.as_str());
+    record.note_refused_signature(cause.as_str(), cause.remedy());
     let differs: Vec<String> = differences.iter().map(ToString::to_string).collect();
     tracing::warn!(
         target: "countersign::signature",

@@ -95,6 +95,8 @@ pub(crate) struct Fault {
     pub(crate) audit: AuditReason,
     /// What happened, as the row of the error says it.
     pub(crate) cause: &'static str,
+    /// What to do about it, likewise.
+    pub(crate) remedy: &'static str,
     /// How the exchange is counted.
     pub(crate) outcome: Outcome,
     /// Whether and when the client is invited to try again.
@@ -160,6 +162,7 @@ impl ExchangeError {
             proxy_status: class.proxy_status,
             audit: class.audit,
             cause: class.cause,
+            remedy: class.remedy,
             outcome,
             retry: self.retry(status),
         }

@@ -87,7 +87,7 @@ pub(super) fn refuse(
     let status = if dialect.is_answered_with_200() { StatusCode::OK } else { fault.status };
     record.status = Some(status.as_u16());
     record.code = Some(fault.code);
-    record.refusal = Some(Refusal { audit: fault.audit, cause: fault.cause });
+    record.refusal = Some(Refusal { audit: fault.audit, cause: fault.cause, remedy: fault.remedy });
     record.outcome = fault.outcome;
     record.write_audit(fault.outcome);
     let retry_after = match fault.retry {

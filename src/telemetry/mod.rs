@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod endpoint_request_id;
+pub(crate) mod incidents;
 pub mod log;
 pub mod metrics;
 mod outcome;

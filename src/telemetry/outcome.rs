@@ -41,7 +41,7 @@ impl Outcome {
         Self::Abandoned,
     ];
 
-    pub(super) const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self as usize
     }
 

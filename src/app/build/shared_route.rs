@@ -60,7 +60,11 @@ impl SharedRoute {
         let limit = route.limits.in_flight;
         let in_flight = before.map(|before| &before.in_flight);
         let all = in_flight.map_or_else(|| Capacity::new(limit), |before| before.all().with_limit(limit));
-        let metrics = parts.metrics.route(route.name.as_str(), &route.known_actions);
+        let metrics = match before {
+            Some(before) if before.settings.known_actions == route.known_actions => before.metrics.clone(),
+            Some(_) => parts.metrics.route(route.name.as_str(), &route.known_actions).continued(),
+            None => parts.metrics.route(route.name.as_str(), &route.known_actions),
+        };
         let same = before.filter(|before| before.calls.destination.is_same_endpoint(&destination));
         let clock = endpoint_clock(route, &metrics, same.map(|same| &*same.calls.clock));
         Ok(Self {

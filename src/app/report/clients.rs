@@ -1,20 +1,20 @@
 //! Clients in the report.
 
 use super::number;
-use super::routes::NO_TRAFFIC;
+use super::window::Recent;
 use crate::app::build::graph::Graph;
 use crate::app::build::shares::{Holder, holders};
 use crate::authorize;
 use crate::config::settings;
-use crate::status::{Client, ClientKind, Exchanges, Mode, RateLimit, Share};
+use crate::status::{Client, ClientKind, Mode, RateLimit, Share};
 
 /// All clients, in the order of the configuration; then those without a name.
-pub(super) fn clients(graph: &Graph) -> Vec<Client> {
+pub(super) fn clients(graph: &Graph, recent: &Recent) -> Vec<Client> {
     let holders = holders(&graph.settings);
-    holders.iter().enumerate().filter_map(|(index, holder)| client(graph, index, holder)).collect()
+    holders.iter().enumerate().filter_map(|(index, holder)| client(graph, recent, index, holder)).collect()
 }
 
-fn client(graph: &Graph, index: usize, holder: &Holder<'_>) -> Option<Client> {
+fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> Option<Client> {
     let (name, kind, mode, rate) = match holder {
         Holder::Client(client) => (client.name.as_str(), ClientKind::Client, client.mode, client.rate),
         Holder::AnyLocal => ("any-local", ClientKind::AnyLocal, authorize::Mode::Enforce, None),
@@ -28,8 +28,8 @@ fn client(graph: &Graph, index: usize, holder: &Holder<'_>) -> Option<Client> {
             authorize::Mode::Enforce => Mode::Enforce,
             authorize::Mode::Record => Mode::Record,
         },
-        exchanges: Exchanges::default(),
-        traffic: NO_TRAFFIC,
+        exchanges: recent.client_exchanges(name),
+        traffic: recent.client_traffic(name),
         rate_limit: rate.map(rate_limit),
         share: fullest_share(graph, index),
         over_share: 0,

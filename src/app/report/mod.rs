@@ -6,19 +6,22 @@ mod clients;
 mod keys;
 mod limits;
 mod listeners;
+mod refusals;
 mod routes;
+pub(crate) mod window;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use self::window::Recent;
 use crate::app::build::graph::Graph;
 use crate::app::serve::serving::Served;
 use crate::clock;
 use crate::config::settings::Name;
 use crate::downstream::ListenAddress;
-use crate::status::{Audit, AuditState, Build, Configuration, Process, Reason, Report, SCHEMA, State};
+use crate::status::{Audit, AuditState, Build, Configuration, Process, REFUSALS, Reason, Report, SCHEMA, State};
 use crate::telemetry::AuditLog;
 
 /// What a report is made from, beside the graph.
@@ -28,6 +31,8 @@ pub(crate) struct Sources<'a> {
     /// What is known of the configuration's file.
     pub(crate) served: Served,
     pub(crate) audit: &'a AuditLog,
+    /// What the counters say.
+    pub(crate) recent: Recent,
     pub(crate) started: Moment,
     pub(crate) now: Moment,
 }
@@ -48,7 +53,8 @@ pub(crate) struct Troubles {
 
 /// The report of a process that serves `graph`.
 pub(crate) fn report(graph: &Graph, troubles: Troubles, sources: &Sources<'_>) -> Report {
-    let Sources { addresses, served, audit, started, now } = sources;
+    let Sources { addresses, served, audit, recent, started, now } = sources;
+    let refusals = graph.metrics.incidents.refusals(REFUSALS);
     let uptime = now.monotonic.saturating_duration_since(started.monotonic);
     Report {
         schema: SCHEMA,
@@ -66,14 +72,14 @@ pub(crate) fn report(graph: &Graph, troubles: Troubles, sources: &Sources<'_>) -
             sha256: served.sha256.clone(),
             refused_at: served.refused_at.map(shown),
         },
-        routes: routes::routes(graph),
+        routes: routes::routes(graph, recent, *now),
         keys: keys::keys(graph, now.wall),
-        clients: clients::clients(graph),
+        clients: clients::clients(graph, recent),
         listeners: listeners::listeners(graph, addresses),
         certificates: certificates::certificates(graph, now.wall),
         limits: limits::limits(graph),
         audit: Audit { state: audit_state(graph, audit), lost_lines: graph.metrics.process.audit_lost().get() },
-        refusals: Vec::new(),
+        refusals: refusals.into_iter().map(|incident| refusals::refusal(incident, *now)).collect(),
         reasons: troubles.into_reasons(),
     }
 }

@@ -1,16 +1,21 @@
 //! Routes in the report.
 
-use super::number;
+use super::refusals::failure;
+use super::window::Recent;
+use super::{Moment, number};
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_route::SharedRoute;
-use crate::status::{Breaker, BreakerState, Exchanges, Route, Traffic};
+use crate::status::{Breaker, BreakerState, Failure, Route};
 
 /// All routes, by name.
-pub(super) fn routes(graph: &Graph) -> Vec<Route> {
-    graph.routes.values().map(route).collect()
+pub(super) fn routes(graph: &Graph, recent: &Recent, now: Moment) -> Vec<Route> {
+    let is_served = |name: &str| graph.routes.keys().any(|known| known.as_str() == name);
+    let failures = graph.metrics.incidents.failures(is_served);
+    let failure = |name: &str| failures.get(name).map(|incident| failure(incident, now));
+    graph.routes.iter().map(|(name, shared)| route(shared, recent, failure(name.as_str()))).collect()
 }
 
-fn route(route: &SharedRoute) -> Route {
+fn route(route: &SharedRoute, recent: &Recent, last_error: Option<Failure>) -> Route {
     let settings = &route.settings;
     let all = route.in_flight.all();
     Route {
@@ -22,14 +27,11 @@ fn route(route: &SharedRoute) -> Route {
         clock_offset_seconds: route.calls.clock.offset().map(in_seconds),
         in_flight: number(all.taken()),
         in_flight_limit: number(all.limit()),
-        exchanges: Exchanges::default(),
-        traffic: NO_TRAFFIC,
-        last_error: None,
+        exchanges: recent.route_exchanges(settings.name.as_str()),
+        traffic: recent.route_traffic(settings.name.as_str()),
+        last_error,
     }
 }
-
-pub(super) const NO_TRAFFIC: Traffic =
-    Traffic { over_seconds: 0.0, exchanges: 0, per_second: 0.0, refused: 0, failed: 0, latency: None };
 
 fn breaker(route: &SharedRoute) -> Breaker {
     let breaker = route.calls.destination.breaker();

@@ -1,8 +1,9 @@
 //! The admin listener: its sockets, its thread, and what it reports about the process.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::error::StartError;
 use super::key_reports;
@@ -11,6 +12,7 @@ use super::sockets::BindError;
 use crate::admin::{Admin, HostNames, Page, Status};
 use crate::app::build::graph::Graph;
 use crate::app::expiry::{Expiring, expiring};
+use crate::app::report::window::{PERIOD, Reading, Window};
 use crate::app::report::{Moment, Sources, Troubles, report};
 use crate::clock;
 use crate::config::settings::{self, AdminAddress, ListenOn, Name, StatusPage};
@@ -38,6 +40,8 @@ pub(super) struct ProcessStatus {
     /// Where the listeners really listen.
     pub(super) addresses: BTreeMap<Name, ListenAddress>,
     pub(super) started: Moment,
+    /// What the counters said in the last minute.
+    pub(super) window: Mutex<Window>,
 }
 
 impl ProcessStatus {
@@ -78,14 +82,21 @@ impl Status for ProcessStatus {
     fn report(&self) -> Report {
         let graph = self.serving.current();
         let (is_draining, not_ready, degraded) = (self.is_draining(), self.unusable(&graph), self.degraded());
+        let now = Moment::now();
         let sources = Sources {
             addresses: &self.addresses,
             served: self.serving.served(),
             audit: &self.audit,
+            recent: lock(&self.window).recent(Reading::of(&graph, now.monotonic)),
             started: self.started,
-            now: Moment::now(),
+            now,
         };
         report(&graph, Troubles { is_draining, not_ready, degraded }, &sources)
+    }
+
+    fn read_counters(&self) {
+        let reading = Reading::of(&self.serving.current(), Instant::now());
+        lock(&self.window).add(reading);
     }
 }
 
@@ -97,12 +108,17 @@ pub(super) fn addresses_of(admin: &settings::Admin) -> impl Iterator<Item = List
     })
 }
 
+/// A panic of a thread that held the lock leaves nothing inconsistent here.
+fn lock(window: &Mutex<Window>) -> MutexGuard<'_, Window> {
+    window.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl BoundAdmin {
     /// Binds every address.
     pub(super) fn bind(admin: &settings::Admin) -> Result<Self, StartError> {
         let names = HostNames::new(admin.hosts.clone());
         let page = match admin.status {
-            StatusPage::Served => Page::Served,
+            StatusPage::Served => Page::Served { reading: PERIOD },
             StatusPage::Off => Page::Off,
         };
         let mut bound = Self { sockets: Vec::new(), names, page, addresses: Vec::new(), paths: Vec::new() };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
@@ -93,7 +93,7 @@ impl Bound {
         if let Some(admin) = admin {
             let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
             let (addresses, started) = (addresses.clone(), Moment::now());
-            let status = ProcessStatus { serving, draining, audit, addresses, started };
+            let status = ProcessStatus { serving, draining, audit, addresses, started, window: Mutex::default() };
             let (addresses, paths, serve) = admin.into_work(Arc::new(status));
             (admin_addresses, admin_paths) = (addresses, paths);
             spawn("admin", serve)?;

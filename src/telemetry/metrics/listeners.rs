@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 
 use super::load_result::LoadResult;
 use super::register::register;
+use crate::telemetry::incidents::Incidents;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct UnroutedLabels {
@@ -49,6 +50,7 @@ pub struct ListenerMetrics {
     unrouted: Family<UnroutedLabels, Counter>,
     refused_handshakes: Family<HandshakeLabels, Counter>,
     evicted: Family<EvictedLabels, Counter>,
+    incidents: Arc<Incidents>,
 }
 
 impl ListenerFamilies {
@@ -65,9 +67,10 @@ impl ListenerFamilies {
         }
     }
 
-    pub(super) fn of_listener(&self, name: &str) -> ListenerMetrics {
+    pub(super) fn of_listener(&self, name: &str, incidents: &Arc<Incidents>) -> ListenerMetrics {
         let (unrouted, refused_handshakes) = (self.unrouted.clone(), self.refused_handshakes.clone());
-        ListenerMetrics { name: name.into(), unrouted, refused_handshakes, evicted: self.evicted.clone() }
+        let (evicted, incidents) = (self.evicted.clone(), Arc::clone(incidents));
+        ListenerMetrics { name: name.into(), unrouted, refused_handshakes, evicted, incidents }
     }
 
     /// Counts a fetch of the keys of a listener's token issuer.
@@ -85,6 +88,11 @@ impl ListenerMetrics {
 
     pub(in crate::telemetry) fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.name)
+    }
+
+    /// Where the last refusals and failures are kept.
+    pub(in crate::telemetry) fn incidents(&self) -> &Incidents {
+        &self.incidents
     }
 
     /// Counts a client that was turned away before its first request. `reason` is one of a fixed set.

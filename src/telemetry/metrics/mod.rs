@@ -17,8 +17,10 @@ mod sharded;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -29,12 +31,15 @@ pub use keys::KeyMetrics;
 pub use listeners::{ListenerFamilies, ListenerMetrics};
 pub use load_result::LoadResult;
 pub(crate) use own_cells::{OwnCells, reserve_cells};
+pub(in crate::telemetry) use own_cells::{cells, of_this_thread};
 pub use process::ProcessMetrics;
 pub use routes::RouteMetrics;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};
 pub use scraped::{EndpointState, KeyState, Snapshot};
 pub use shares::ShareMetrics;
+pub(crate) use totals::{OutcomeTotals, RouteTotals};
 
+use super::incidents::Incidents;
 use routes::RouteFamilies;
 use scraped::ScrapedMetrics;
 
@@ -56,6 +61,8 @@ pub struct Metrics {
     /// What is counted of clients' shares.
     pub shares: ShareMetrics,
     scraped: ScrapedMetrics,
+    /// The last refusals and failures, which listeners lend to their exchanges.
+    pub(crate) incidents: Arc<Incidents>,
 }
 
 impl Default for Metrics {
@@ -78,6 +85,7 @@ impl Metrics {
             shares: ShareMetrics::register(&mut registry),
             scraped: ScrapedMetrics::register(&mut registry),
             registry,
+            incidents: Arc::default(),
         }
     }
 
@@ -90,7 +98,7 @@ impl Metrics {
     /// The metrics of one listener.
     #[must_use]
     pub fn listener(&self, name: &str) -> ListenerMetrics {
-        self.listeners.of_listener(name)
+        self.listeners.of_listener(name, &self.incidents)
     }
 
     /// The text of `/metrics`, of type `application/openmetrics-text`.

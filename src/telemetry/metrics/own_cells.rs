@@ -30,7 +30,7 @@ pub(crate) fn reserve_cells(threads: usize) {
 }
 
 /// How many cells a counter has.
-pub(super) fn cells() -> usize {
+pub(in crate::telemetry) fn cells() -> usize {
     EXPECTED.load(Ordering::Relaxed).saturating_add(1)
 }
 
@@ -92,6 +92,12 @@ impl<'c, T> OurCell<'c, T> {
             number.fetch_add(by, Ordering::Relaxed);
         }
     }
+}
+
+/// The element of `all`, which has as many as there are [`cells`], for the calling thread. Threads without a cell of
+/// their own share the first.
+pub(in crate::telemetry) fn of_this_thread<T>(all: &[T]) -> Option<&T> {
+    OurCell::of(all).map(|ours| ours.cell)
 }
 
 fn taken() -> MutexGuard<'static, [bool; MOST]> {

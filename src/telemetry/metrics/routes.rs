@@ -14,10 +14,11 @@ use smol_str::SmolStr;
 
 use super::register::{register, register_with_unit};
 use super::sharded::{Durations, Sharded};
+use super::totals::{OutcomeTotals, RouteTotals};
 use crate::telemetry::outcome::Outcome;
 
 /// Upper bounds in microseconds: from an endpoint on the same host to the longest that anybody waits for one.
-const BOUNDS: [u64; 17] = [
+pub(super) const BOUNDS: [u64; 17] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000, 30_000_000, 60_000_000,
 ];
@@ -196,6 +197,26 @@ impl RouteMetrics {
         &self.0.label.route
     }
 
+    /// Finds what was counted before of a route of this name, so that its totals go on.
+    #[must_use]
+    pub(crate) fn continued(self) -> Self {
+        let OfRoute { label, families, known_actions, other, series } = &*self.0;
+        for action in known_actions.iter().chain([other]) {
+            for outcome in Outcome::ALL {
+                let labels = ExchangeLabels { route: label.route.clone(), action: action.name.to_string(), outcome };
+                let Some(counter) = families.exchanges.get(&labels).map(|known| known.clone()) else { continue };
+                let counters = action.outcomes.get_or_init(Box::default);
+                if let Some(place) = counters.get(outcome.index()) {
+                    place.get_or_init(|| counter);
+                }
+            }
+        }
+        if families.exchange.get(label).is_some() {
+            series.get_or_init(|| families.series(label));
+        }
+        self
+    }
+
     /// Sets how many seconds the endpoint's clock is ahead of this host's.
     pub(crate) fn set_clock_offset(&self, seconds: f64) {
         self.0.families.clock_offset.get_or_create(&self.0.label).set(seconds);
@@ -209,6 +230,19 @@ impl RouteMetrics {
     /// Counts a refused signature. `cause` is one of a fixed set.
     pub(crate) fn count_refusal(&self, cause: &'static str) {
         self.0.families.refusals.get_or_create(&RefusalLabels { route: self.0.label.route.clone(), cause }).inc();
+    }
+
+    /// What was counted so far; `None` while nobody has called the route.
+    pub(crate) fn totals(&self) -> Option<RouteTotals> {
+        let exchange = self.0.series.get()?.exchange.totals();
+        let mut outcomes = OutcomeTotals::default();
+        for action in self.0.known_actions.iter().chain([&self.0.other]) {
+            let counters = action.outcomes.get().into_iter().flat_map(|counters| counters.iter());
+            for (outcome, counter) in Outcome::ALL.into_iter().zip(counters) {
+                outcomes.add(outcome, counter.get().map_or(0, Counter::get));
+            }
+        }
+        Some(RouteTotals { outcomes, exchange })
     }
 
     /// Counts an exchange that has ended.

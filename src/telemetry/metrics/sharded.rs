@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::Atomic;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
 use super::own_cells::{OurCell, cells};
+use super::totals::DurationTotals;
 use crate::telemetry::thread_slot::CacheLine;
 
 /// The value of a counter, in cells.
@@ -85,6 +86,21 @@ impl<const BUCKETS: usize> Durations<BUCKETS> {
         ours.add(|CacheLine(shard)| &shard.nanos, nanos);
     }
 
+    /// What was counted so far.
+    pub(super) fn totals(&self) -> DurationTotals<BUCKETS> {
+        let mut within = [0; BUCKETS];
+        for (index, total) in within.iter_mut().enumerate() {
+            *total = self.within(index);
+        }
+        let (beyond, nanos) = (self.sum(|shard| &shard.beyond), self.sum(|shard| &shard.nanos));
+        DurationTotals { bounds: self.0.bounds, within, beyond, nanos }
+    }
+
+    fn within(&self, index: usize) -> u64 {
+        let counted = self.0.shards.iter().filter_map(|CacheLine(shard)| shard.within.get(index));
+        counted.map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
     fn sum(&self, of: impl Fn(&Shard<BUCKETS>) -> &AtomicU64) -> u64 {
         self.0.shards.iter().fold(0, |sum, CacheLine(shard)| sum.wrapping_add(of(shard).load(Ordering::Relaxed)))
     }
@@ -107,8 +123,7 @@ impl<const BUCKETS: usize> EncodeMetric for Durations<BUCKETS> {
         let seconds = |nanos| Duration::from_nanos(nanos).as_secs_f64();
         let mut buckets = Vec::with_capacity(BUCKETS.saturating_add(1));
         for (index, bound) in self.0.bounds.iter().enumerate() {
-            let counted = self.0.shards.iter().filter_map(|CacheLine(shard)| shard.within.get(index));
-            buckets.push((seconds(*bound), counted.map(|counter| counter.load(Ordering::Relaxed)).sum()));
+            buckets.push((seconds(*bound), self.within(index)));
         }
         buckets.push((f64::INFINITY, self.sum(|shard| &shard.beyond)));
         let count = buckets.iter().map(|(_, count)| count).sum();

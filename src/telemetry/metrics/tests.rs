@@ -161,3 +161,19 @@ fn a_listener_or_route_that_was_removed_leaves_the_scrape() {
     let after = metrics.render(&snapshot()).unwrap();
     assert!(!after.contains("client_connections") && !after.contains("endpoint_down"), "{after}");
 }
+
+#[test]
+fn the_totals_of_a_route_are_what_its_metrics_say_also_after_its_known_actions_have_changed() {
+    let metrics = Metrics::new();
+    let route = metrics.route("importexport", &["ListJobs".into()]);
+    assert_eq!(route.totals(), None);
+    route.count(&counted(route.known_action("ListJobs"), Outcome::Answered2xx));
+    route.count(&counted(None, Outcome::Answered2xx));
+    route.count(&counted(None, Outcome::Refused));
+    let totals = route.totals().unwrap();
+    assert_eq!((totals.outcomes.of(Outcome::Answered2xx), totals.outcomes.of(Outcome::Refused)), (2, 1));
+    assert_eq!(totals.exchange.mean(), Some(0.041), "refused exchanges have no part in it");
+    let after = metrics.route("importexport", &["GetStatus".into(), "ListJobs".into()]);
+    assert_eq!(after.totals(), None);
+    assert_eq!(after.continued().totals(), Some(totals));
+}

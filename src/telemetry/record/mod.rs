@@ -2,6 +2,7 @@
 //! over.
 
 pub(crate) mod cut_off;
+mod incident;
 mod log_line;
 
 use std::rc::Rc;
@@ -84,6 +85,8 @@ pub(crate) struct Refusal {
     pub(crate) audit: AuditReason,
     /// What happened, as a sentence.
     pub(crate) cause: &'static str,
+    /// What to do about it, as a sentence.
+    pub(crate) remedy: &'static str,
 }
 
 /// What an exchange that ended before its client was identified counts as: there is no row for it, since nobody hears
@@ -91,6 +94,7 @@ pub(crate) struct Refusal {
 const LEFT: Refusal = Refusal {
     audit: AuditReason::Abandoned,
     cause: "The connection was closed before the form was there whose signature says who sends it.",
+    remedy: "Raise the listener's `connections`, or look for who opens so many.",
 };
 
 enum CalledAction {
@@ -243,7 +247,7 @@ impl ExchangeRecord {
             (Some(log), None, Outcome::Abandoned, None) => Some((log, LEFT)),
             _ => None,
         };
-        let treatment = refused.map_or(Treatment::Listed, |(log, Refusal { audit, cause })| {
+        let treatment = refused.map_or(Treatment::Listed, |(log, Refusal { audit, cause, remedy: _ })| {
             let (listener, code) = (self.listener.shared_name(), self.code);
             let kind = Kind { listener, code, log, audit, cause, handshake: None };
             refusals::judge(kind, self.peer.source(), self.audit.log())
@@ -290,6 +294,10 @@ impl Drop for ExchangeRecord {
         // an exchange that has no response yet: the client left, or the process ends
         self.write_audit(self.outcome);
         self.count(total);
+        // none of an exchange that went well
+        if let Some(log) = self.log_reason {
+            incident::note(self, log, ended);
+        }
         log_line::log(self, ended, total);
     }
 }

@@ -1,9 +1,12 @@
 //! A client that is turned away before its first request: counted, logged, and audited if it was turned away for its
 //! identity.
 
+use std::time::Instant;
+
 use super::{Kind, Treatment, judge};
 use crate::faults::{AuditReason, LogReason, Severity};
 use crate::telemetry::audit::{AuditLog, Entry, Reservation};
+use crate::telemetry::incidents::Incident;
 use crate::telemetry::metrics::ListenerMetrics;
 use crate::telemetry::peer::{CertificateText, Peer};
 
@@ -33,11 +36,31 @@ impl RefusedHandshake<'_> {
             cause: "A client was turned away before its first request.",
             handshake: Some(self.fault),
         };
+        listener.incidents().add_refusal(self.incident(listener, kind.cause));
         let treatment = judge(kind, self.peer.source(), self.audit.clone());
         self.log(listener.name(), treatment);
         match treatment {
             Treatment::Listed => self.write_audit(listener.name()),
             Treatment::Counted => {}
+        }
+    }
+
+    fn incident(&self, listener: &ListenerMetrics, cause: &'static str) -> Incident {
+        Incident {
+            at: Instant::now(),
+            times: 1,
+            listener: listener.shared_name(),
+            client: None,
+            route: None,
+            action: None,
+            peer: self.peer.as_ref().into(),
+            status: None,
+            code: None,
+            reason: self.fault,
+            cause,
+            remedy: "The log says what is wrong, in a line of `countersign::handshake`: its `error` and `subject`.",
+            error: None,
+            request_id: None,
         }
     }
 
