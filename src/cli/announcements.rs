@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use super::config_file::Found;
 use crate::app::build::share_summary::summaries;
 use crate::app::expiry::{self, Expiring};
 use crate::app::reload::reloader::{ReloadEvent, Report};
@@ -19,6 +20,28 @@ use crate::telemetry::log::Level;
 
 /// How often the log says what has to be renewed.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where the configuration came from.
+pub(super) struct Origin {
+    pub(super) found: Found,
+    /// The names of the files that were read.
+    pub(super) files: Vec<String>,
+    /// What stands in `conf.d/` and was not read.
+    pub(super) ignored: Vec<String>,
+}
+
+/// Logs which files are served, and why these.
+pub(super) fn configuration(Origin { found, files, ignored }: &Origin) {
+    let because = found.because;
+    if files.is_empty() {
+        tracing::info!(%because, "configuration: COUNTERSIGN__... variables alone");
+    } else {
+        tracing::info!(files = files.join(", "), %because, "configuration");
+    }
+    if !ignored.is_empty() {
+        tracing::info!(ignored = ignored.join(", "), "files of conf.d are read when their names end in .toml");
+    }
+}
 
 /// Logs which rights the process has given up.
 pub(super) fn posture(posture: Option<&Posture>) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::config_file::{ConfigFile, Found};
 use super::exit::{ExitCode, Failure, FaultLine};
 use crate::app::confinement::kept_access::KeptAccess;
 use crate::app::serve::remedy::Remedy;
@@ -17,22 +18,32 @@ use crate::telemetry::log::{self, LastLines};
 pub(crate) struct Read {
     /// The variables that look like ours and set nothing.
     pub(crate) strays: Vec<StrayVariable>,
-    /// The settings, with the digest of the file's text.
+    /// The names of the files that were read.
+    pub(crate) files: Vec<String>,
+    /// What stands in `conf.d/` and was not read.
+    pub(crate) ignored: Vec<String>,
+    /// The settings, with the digest of the files' text.
     pub(crate) settings: Result<(Settings, Option<String>), Failure>,
 }
 
-/// Reads the configuration once, because the file may be a pipe: the file, if one is named, and the environment.
-pub(crate) fn read(file: Option<&Path>) -> Read {
+/// Reads the configuration once, because the file may be a pipe: the file, if one was found, and the environment.
+pub(crate) fn read(found: &Found) -> Read {
+    let unusable = |error: &ConfigError| configuration_failure(found, error);
     let environment = config::process_environment();
-    match config::Text::read(file, config::writable_configuration(&environment)) {
-        Err(error) => Read { strays: Vec::new(), settings: Err(configuration_failure(&error)) },
+    match config::Text::read(found.path(), config::writable_configuration(&environment)) {
+        Err(error) => {
+            let settings = Err(unusable(&error));
+            Read { strays: Vec::new(), files: Vec::new(), ignored: Vec::new(), settings }
+        }
         Ok(text) => {
             let strays = text.strays(&environment);
-            let settings = text.settings(environment).map_err(|error| configuration_failure(&error));
+            let settings = text.settings(environment).map_err(|error| unusable(&error));
             if let Ok(settings) = &settings {
                 settings.process.writable_files.enforce();
             }
-            Read { strays, settings: settings.map(|settings| (settings, text.sha256())) }
+            let files = text.names().into_iter().map(str::to_owned).collect();
+            let settings = settings.map(|settings| (settings, text.sha256()));
+            Read { strays, files, ignored: text.ignored().to_vec(), settings }
         }
     }
 }
@@ -41,18 +52,18 @@ pub(crate) fn read(file: Option<&Path>) -> Read {
 ///
 /// # Errors
 /// 78 with every fault; 77 when others can write the file.
-pub(crate) fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
-    read(file).settings.map(|(settings, _)| settings)
+pub(crate) fn settings(config: &ConfigFile) -> Result<Settings, Failure> {
+    read(&config.find()?).settings.map(|(settings, _)| settings)
 }
 
-fn configuration_failure(error: &ConfigError) -> Failure {
+fn configuration_failure(found: &Found, error: &ConfigError) -> Failure {
     let code = if error.is_permissions() { ExitCode::Permissions } else { ExitCode::Configuration };
     let faults = error.faults().iter().map(|fault| FaultLine {
         place: Some(fault.place.to_string()),
         path: Some(fault.path.clone()).filter(|path| !path.is_empty()),
         message: fault.message.clone(),
     });
-    Failure::new(code, format!("the configuration cannot be used\n{error}")).with(faults.collect())
+    Failure::new(code, format!("the configuration cannot be used{}\n{error}", found.hint())).with(faults.collect())
 }
 
 /// Sets up the log. The returned value has to be kept until the process ends.

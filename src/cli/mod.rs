@@ -4,6 +4,7 @@ mod announcements;
 mod capture;
 mod check;
 mod clients;
+mod config_file;
 mod demo;
 pub mod exit;
 mod explain;

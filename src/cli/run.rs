@@ -1,7 +1,6 @@
 //! `countersign run`: the service, from reading its configuration to the end of its drain.
 
 use std::future::poll_fn;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -11,7 +10,8 @@ use rustix::process::Signal as SignalNumber;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::announcements;
+use super::announcements::{self, Origin};
+use super::config_file::ConfigFile;
 use super::exit::{ExitCode, Failure};
 use super::live;
 use super::start_faults::{failure, startable_graph};
@@ -30,9 +30,8 @@ use crate::trust;
 /// Arguments of `countersign run`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -40,7 +39,9 @@ pub(crate) struct Arguments {
 /// # Errors
 /// A configuration, key or address cannot be used; or the drain had to cut exchanges off.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let live::Read { strays, settings } = live::read(arguments.config.as_deref());
+    let found = arguments.config.find()?;
+    let live::Read { strays, files, ignored, settings } = live::read(&found);
+    let origin = Origin { found, files, ignored };
     let (settings, served) = settings.map_err(|failure| failure.beside(&strays))?;
     live::claim_descriptors(&settings)?;
     // before the first secret is read
@@ -49,8 +50,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     let credentials_directory = live::credentials_directory();
-    let source = Source { file: arguments.config.clone(), served, credentials_directory };
-    runtime.block_on(serve(graph, keys, source, &strays))
+    let source = Source { file: origin.found.file.clone(), served, credentials_directory };
+    runtime.block_on(serve(graph, keys, source, &origin, &strays))
 }
 
 /// Seeds the cryptography library if a listener or a route speaks TLS. This may take tens of milliseconds, so it is
@@ -72,7 +73,13 @@ fn warn(strays: &[StrayVariable], loose_sockets: &[(Name, String)], bound: &Boun
     }
 }
 
-async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[StrayVariable]) -> Result<(), Failure> {
+async fn serve(
+    graph: Graph,
+    keys: Vec<WatchedKey>,
+    source: Source,
+    origin: &Origin,
+    strays: &[StrayVariable],
+) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let beside_audit = beside_audit(graph.settings(), source.file.as_deref(), &keys);
@@ -86,6 +93,7 @@ async fn serve(graph: Graph, keys: Vec<WatchedKey>, source: Source, strays: &[St
         settings::Confinement::DangerUnconfined => None,
     };
     let log = live::initialise_log(bound.graph().settings())?;
+    announcements::configuration(origin);
     announcements::posture(posture.as_ref());
     if let Some(warning) = beside_audit.filter(|_| posture.is_some()) {
         tracing::warn!("{warning}");

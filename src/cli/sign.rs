@@ -1,14 +1,14 @@
 //! `countersign sign`: reads an unsigned form and prints the signed form. Nothing is sent.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args};
 
 use uuid::Uuid;
 
+use super::config_file::ConfigFile;
 use super::exit::{ExitCode, Failure};
 use super::inputs::{self, TokenText};
 use super::live;
@@ -24,8 +24,12 @@ use crate::signing::{
     prepare,
 };
 
+/// What says that endpoint and key come from the configuration.
+const CONFIGURED: [&str; 2] = ["config", "route"];
+
 /// Arguments of `countersign sign`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("file").arg("config").requires("route")))]
 #[command(after_help = "\
 The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY.
 
@@ -34,43 +38,42 @@ The secret access key is read from the environment variable AWS_SECRET_ACCESS_KE
 pub(crate) struct Arguments {
     /// The endpoint that is to verify the form
     #[arg(long, value_name = "URL", value_parser = SigningTarget::from_url)]
-    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    #[arg(required_unless_present_any = CONFIGURED, conflicts_with_all = CONFIGURED)]
     endpoint: Option<SigningTarget>,
     /// The public half of the access key
     #[arg(long, value_name = "ID", value_parser = access_key_id)]
-    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    #[arg(required_unless_present_any = CONFIGURED, conflicts_with_all = CONFIGURED)]
     access_key_id: Option<AccessKeyId>,
     /// The token of temporary credentials; better given as AWS_SESSION_TOKEN, which no list of processes shows
-    #[arg(long, value_name = "TOKEN", conflicts_with = "config")]
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = CONFIGURED)]
     session_token: Option<TokenText>,
     /// How the endpoint's cloud signs
     #[arg(long, value_name = "DIALECT", value_parser = dialect_parser(), default_value = "aws-v2")]
-    #[arg(conflicts_with = "config")]
+    #[arg(conflicts_with_all = CONFIGURED)]
     dialect: Dialect,
     /// HmacSHA256 (the default) or HmacSHA1, where the dialect has a choice
-    #[arg(long, value_name = "METHOD", value_parser = method, conflicts_with = "config")]
+    #[arg(long, value_name = "METHOD", value_parser = method, conflicts_with_all = CONFIGURED)]
     method: Option<SignatureMethod>,
     /// The region to sign for, with aws-v4 and volcengine
-    #[arg(long, value_name = "REGION", conflicts_with = "config")]
+    #[arg(long, value_name = "REGION", conflicts_with_all = CONFIGURED)]
     region: Option<String>,
     /// The service to sign for, with aws-v4 and volcengine
-    #[arg(long, value_name = "SERVICE", conflicts_with = "config")]
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = CONFIGURED)]
     service: Option<String>,
     /// Sign for this time instead of now; where the dialect has milliseconds, it is written as given
     #[arg(long, value_name = "ISO8601", value_parser = timestamp)]
     timestamp: Option<RequestTimestamp>,
     /// What no other request has, instead of a random text; with aws-v4, a field of the head is signed that has it
-    #[arg(long, value_name = "TEXT", value_parser = nonce, conflicts_with = "config")]
+    #[arg(long, value_name = "TEXT", value_parser = nonce, conflicts_with_all = CONFIGURED)]
     nonce: Option<String>,
     /// For how long the request is good, in seconds, with cloudstack [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    #[arg(conflicts_with = "config")]
+    #[arg(conflicts_with_all = CONFIGURED)]
     expires: Option<u32>,
-    /// Take endpoint, method and key from this configuration
-    #[arg(long, value_name = "FILE", requires = "route")]
-    config: Option<PathBuf>,
-    /// The route of the configuration to sign for
-    #[arg(long, value_name = "NAME", value_parser = route_name, requires = "config")]
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Sign for this route: take endpoint, method and key from the configuration
+    #[arg(long, value_name = "NAME", value_parser = route_name)]
     route: Option<Name>,
     /// Print the fields of the head that the signer writes, one a line, and an empty line before the form
     #[arg(long)]
@@ -98,8 +101,8 @@ struct Signer {
 /// ([`ExitCode::Configuration`]); the key is missing, has expired, or its signer does not sign
 /// ([`ExitCode::KeyStoreUnavailable`]).
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let signer = match arguments.config.as_ref().zip(arguments.route.as_ref()) {
-        Some((file, route)) => from_configuration(file, route)?,
+    let signer = match &arguments.route {
+        Some(route) => from_configuration(&arguments.config, route)?,
         None => from_arguments(arguments)?,
     };
     let body = inputs::form()?;
@@ -148,7 +151,7 @@ fn stamp(arguments: &Arguments, dialect: Dialect) -> Stamp {
 
 fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
     let (Some(target), Some(id)) = (&arguments.endpoint, &arguments.access_key_id) else {
-        return Err(Failure::new(ExitCode::Bug, "neither --config nor --endpoint and --access-key-id"));
+        return Err(Failure::new(ExitCode::Bug, "neither --route nor --endpoint and --access-key-id"));
     };
     let Arguments { dialect, method, region, service, .. } = arguments;
     let usage = |error: ProfileError| Failure::because(ExitCode::Configuration, &error);
@@ -167,10 +170,12 @@ fn from_arguments(arguments: &Arguments) -> Result<Signer, Failure> {
 }
 
 /// The endpoint, profile and key of a configured route; the key is loaded from its store as for `run`.
-fn from_configuration(file: &Path, route: &Name) -> Result<Signer, Failure> {
-    let settings = live::settings(Some(file))?;
+fn from_configuration(config: &ConfigFile, route: &Name) -> Result<Signer, Failure> {
+    let found = config.find()?;
+    let (settings, _) = live::read(&found).settings?;
     let known = |what: &str| {
-        Failure::new(ExitCode::Configuration, format!("{}: there is no {what} for the route `{route}`", file.display()))
+        let file = found.path().map_or_else(|| "the environment".to_owned(), |file| file.display().to_string());
+        Failure::new(ExitCode::Configuration, format!("{file}: there is no {what} for the route `{route}`"))
     };
     let route = settings.routes.iter().find(|candidate| candidate.name == *route).ok_or_else(|| known("table"))?;
     let key = settings.keys.iter().find(|candidate| candidate.name == route.key).ok_or_else(|| known("key"))?;

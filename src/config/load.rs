@@ -1,30 +1,23 @@
 //! Reads file and environment into [`Settings`], or says everything that is wrong with them.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use sha2::{Digest as _, Sha256};
+use std::path::Path;
 
 use crate::config::error::{ConfigError, Fault, Place};
+use crate::config::files::{Text, directory_of};
 use crate::config::proxy_variables::{ProxyVariables, is_proxy_variable};
 use crate::config::reading::report::Report;
 use crate::config::reading::stray::{self, StrayVariable, looks_like_ours};
 use crate::config::reading::table::Table;
 use crate::config::settings::{Client, Name, Places, Settings};
 use crate::config::tables::route::AllKeys;
-use crate::config::tables::{self, client, key, listener, process, route};
+use crate::config::tables::{self, client, conf_d, key, listener, process, route};
 use crate::config::tree::key_path::KeyPath;
 use crate::config::tree::variables::{is_ours, pick};
 use crate::config::tree::{FileText, Tree};
-use crate::config::{cross_checks, dialect_checks};
-use crate::guarded_file::{WritableFiles, open_trusted_under};
+use crate::config::{cross_checks, dialect_checks, scope};
+use crate::guarded_file::WritableFiles;
 
-/// Longest configuration file, in bytes. A longer file is something else (a log, `/dev/zero`).
-const LONGEST_FILE: u64 = 1 << 20;
-
-/// Loads the file, when there is one, and lays `COUNTERSIGN__...` variables over it (`COUNTERSIGN__LOG__LEVEL` sets
+/// Loads the file, when there is one, with those of `conf.d/` beside it, and lays `COUNTERSIGN__...` variables over it (`COUNTERSIGN__LOG__LEVEL` sets
 /// `log.level`; lists are separated by commas). Of other variables only those that name a proxy are read, for routes
 /// with `egress = "environment"`. The environment alone is enough.
 ///
@@ -38,52 +31,13 @@ pub fn load(
     Text::read(file, writable_configuration(&environment))?.settings(environment)
 }
 
-/// The text of the configuration's file, where there is one.
-pub struct Text(Option<Opened>);
-
-/// A file that was read.
-struct Opened {
-    text: String,
-    name: String,
-    /// Where its relative paths begin.
-    directory: PathBuf,
-}
-
 impl Text {
-    /// Reads the file. `writable` says what happens when others can write it.
-    ///
-    /// # Errors
-    /// [`ConfigError`]: it cannot be read.
-    pub fn read(file: Option<&Path>, writable: WritableFiles) -> Result<Self, ConfigError> {
-        let Some(path) = file else { return Ok(Self(None)) };
-        let name = path.display().to_string();
-        let unreadable = |error: io::Error| {
-            let place = Place::File { name: name.clone() };
-            ConfigError::new(vec![Fault { place, path: String::new(), message: format!("cannot be read: {error}") }])
-        };
-        let opened = open_trusted_under(path, writable).map_err(|error| match error.into_io() {
-            Ok(error) => unreadable(error),
-            Err(objection) => ConfigError::guarded(name.clone(), &objection),
-        })?;
-        let text = read_text(opened).map_err(unreadable)?;
-        // a working directory that was removed has no name: a relative path then stays one
-        let directory = directory_of(&std::path::absolute(path).unwrap_or_else(|_gone| path.to_owned())).to_owned();
-        Ok(Self(Some(Opened { text, name, directory })))
-    }
-
-    /// The SHA-256 of the text, as `sha256sum` prints it; `None` without a file.
-    #[must_use]
-    pub fn sha256(&self) -> Option<String> {
-        let file = self.0.as_ref()?;
-        Some(Sha256::digest(file.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
     /// As [`load`].
     ///
     /// # Errors
     /// [`ConfigError`], with every fault found.
     pub fn settings(&self, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
-        settings(self.file_text(), environment)
+        settings(&self.texts(), environment)
     }
 
     /// The variables of `environment` that look like ours and set nothing, in order of name.
@@ -93,12 +47,8 @@ impl Text {
         if !names.iter().any(|name| looks_like_ours(name)) {
             return Vec::new();
         }
-        let keys = [asked(self.file_text(), environment.iter().cloned()), catalogue()].concat();
+        let keys = [asked(&self.texts(), environment.iter().cloned()), catalogue()].concat();
         stray::strays(&names, &keys)
-    }
-
-    fn file_text(&self) -> Option<FileText<'_>> {
-        self.0.as_ref().map(|Opened { text, name, directory }| FileText { text, name, directory })
     }
 }
 
@@ -111,12 +61,8 @@ pub fn parse(
     file_name: &str,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
-    settings(Some(FileText { text, name: file_name, directory: directory_of(Path::new(file_name)) }), environment)
-}
-
-/// The directory of a file, in which the relative paths in it begin.
-fn directory_of(file: &Path) -> &Path {
-    file.parent().unwrap_or(file)
+    let directory = directory_of(Path::new(file_name));
+    settings(&[FileText { text, name: file_name, directory, part: None }], environment)
 }
 
 /// The variables of this process that [`load`] looks at, and those that look like them.
@@ -139,27 +85,15 @@ pub fn writable_configuration(environment: &[(String, String)]) -> WritableFiles
     if accepted { WritableFiles::DangerAccepted } else { WritableFiles::Refused }
 }
 
-fn read_text(file: File) -> io::Result<String> {
-    // it was opened without waiting, so that a FIFO does not hold the process up before it is checked
-    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
-    let mut text = String::new();
-    file.take(LONGEST_FILE.saturating_add(1)).read_to_string(&mut text)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length <= LONGEST_FILE) {
-        Ok(text)
-    } else {
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"))
-    }
-}
-
 fn settings(
-    file: Option<FileText<'_>>,
+    files: &[FileText<'_>],
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
     let mut faults = Vec::new();
     let environment: Vec<_> = environment.into_iter().collect();
     let proxies = ProxyVariables::of(&environment);
     let variables = pick(environment, &mut faults);
-    let tree = Tree::build(file, variables, &mut faults).map_err(ConfigError::new)?;
+    let tree = Tree::build(files, variables, &mut faults).map_err(ConfigError::new)?;
     let report = Report::new(&tree, faults);
     let settings = read(&report, &proxies);
     let (mut faults, asked) = report.into_parts();
@@ -191,15 +125,15 @@ fn say_what_was_meant(faults: &mut [Fault], asked: Vec<KeyPath>) {
 
 /// Every key that there is, as far as a variable can set it, in tables whose names stand for any other.
 pub(crate) fn catalogue() -> Vec<KeyPath> {
-    const ONE_OF_EACH: &str = "[listener.a]\n[client.a]\n[route.a]\n[admin]\n[key.a]\n[key.b]\nkind = \"file\"\n\
+    const ONE_OF_EACH: &str = "[conf_d.a]\n[listener.a]\n[client.a]\n[route.a]\n[admin]\n[key.a]\n[key.b]\nkind = \"file\"\n\
                                [key.c]\nkind = \"process\"\n[key.d]\nkind = \"aws\"\n[key.e]\nkind = \"pkcs11\"\n\
                                [listener.a.tls]\n[listener.a.service_account]\n";
-    asked(Some(FileText { text: ONE_OF_EACH, name: "", directory: Path::new("") }), [])
+    asked(&[FileText { text: ONE_OF_EACH, name: "", directory: Path::new(""), part: None }], [])
 }
 
 /// The keys that the readers ask for.
-fn asked(file: Option<FileText<'_>>, environment: impl IntoIterator<Item = (String, String)>) -> Vec<KeyPath> {
-    let Ok(tree) = Tree::build(file, pick(environment, &mut Vec::new()), &mut Vec::new()) else { return Vec::new() };
+fn asked(files: &[FileText<'_>], environment: impl IntoIterator<Item = (String, String)>) -> Vec<KeyPath> {
+    let Ok(tree) = Tree::build(files, pick(environment, &mut Vec::new()), &mut Vec::new()) else { return Vec::new() };
     let report = Report::new(&tree, Vec::new());
     // whatever is wrong is told elsewhere
     drop(read(&report, &ProxyVariables::default()));
@@ -224,6 +158,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
         "say which key signs with `[key.NAME]`, `file` and `identity_file`, or the variables \
          COUNTERSIGN__KEY__MAIN__FILE and COUNTERSIGN__KEY__MAIN__IDENTITY_FILE",
     );
+    let grants = root.named_if_any("conf_d");
     // a table with faults still has a name: a reference to it is not another fault
     let (route_names, key_names) = (names(&routes), names(&keys));
     let counts = (listeners.len(), clients.len(), routes.len(), keys.len());
@@ -234,6 +169,9 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     let log = process::log(root.section("log"));
     let process = process::process(root.section("process"));
     root.finish();
+    // before all tables: they say which files the tables of conf.d may name
+    let grants = grants.into_iter().filter_map(|(name, table)| conf_d::read(name, table, &route_names, &key_names));
+    let grants = report.grant(grants.collect());
     let keys: Vec<_> = keys.into_iter().filter_map(|(name, table)| key::read(name, table)).collect();
     // before the routes: a key that a client has is not one that a route signs with unasked
     let clients: Vec<_> =
@@ -247,6 +185,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     let all_clients = (clients.len() == counts.1).then_some(clients.as_slice());
     cross_checks::check(report, &listeners, all_clients, &routes, &keys, admin.as_ref().and_then(Option::as_ref));
     dialect_checks::check(report, &clients, &routes);
+    scope::check(report, grants, &clients, &routes);
     if let Some(process) = &process {
         cross_checks::bodies(report, &routes, process);
     }
@@ -262,6 +201,16 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
         process: process?,
         places: Places::new(report.tree.places()),
     })
+}
+
+/// The faults of a main file and the files of its folder, each with its name.
+#[cfg(test)]
+pub(crate) fn parts_faults(main: &str, parts: &[(&str, &str)]) -> Vec<String> {
+    let files: Vec<_> = [("countersign.toml", main)].into_iter().chain(parts.iter().copied()).collect();
+    match Text::of(&files).settings([]) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.faults().iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// The names of the keys that clients have.
@@ -388,10 +337,9 @@ mod tests {
     fn a_variable_that_looks_like_one_of_ours_is_a_stray_and_not_a_fault() {
         let variables = environment(&[("COUNTERSIGN_LOG_LEVEL", "marker"), ("HOME", "/")]);
         assert!(parse(LEAST, "f", variables.clone()).is_ok());
-        let file = Opened { text: LEAST.to_owned(), name: "f".to_owned(), directory: PathBuf::new() };
-        let strays: Vec<_> = Text(Some(file)).strays(&variables).iter().map(ToString::to_string).collect();
+        let strays: Vec<_> = Text::of(&[("f", LEAST)]).strays(&variables).iter().map(ToString::to_string).collect();
         assert_eq!(strays, ["COUNTERSIGN_LOG_LEVEL is set, but has no effect: did you mean COUNTERSIGN__LOG__LEVEL?"]);
-        assert_eq!(Text(None).strays(&environment(&SIDECAR)), []);
+        assert_eq!(Text::default().strays(&environment(&SIDECAR)), []);
     }
 
     #[test]

@@ -9,18 +9,22 @@
 mod cross_checks;
 mod dialect_checks;
 pub mod error;
+mod files;
 mod grammar;
 mod load;
 mod proxy_variables;
 mod reading;
 #[cfg(test)]
 mod sample;
+mod scope;
 pub mod settings;
 mod tables;
 mod tree;
 
 pub use error::{ConfigError, Fault, Place};
+pub use files::{Text, files_of, folder_of};
 pub use grammar::token_uri;
-pub use load::{Text, load, parse, process_environment, writable_configuration};
+pub use load::{load, parse, process_environment, writable_configuration};
 pub use proxy_variables::unused_proxy;
 pub use reading::stray::StrayVariable;
+pub(crate) use tree::key_path::FILE_VARIABLE;

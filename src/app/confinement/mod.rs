@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
+use crate::config;
 use crate::config::settings::{AdminAddress, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
 use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
@@ -38,8 +39,8 @@ pub(crate) fn confinement(
     read.extend(settings.routes.iter().flat_map(identity_files).flat_map(directories_of));
     let user = User::current();
     read.extend(settings.routes.iter().filter_map(proxy_credentials).flat_map(directories_of));
-    let public_files = file.into_iter().chain(settings.routes.iter().flat_map(ca_files));
-    read.extend(public_files.flat_map(|file| directories_of_public(file, user)));
+    let public_files = settings.routes.iter().flat_map(ca_files).map(Path::to_owned).chain(configuration_files(file));
+    read.extend(public_files.flat_map(|file| directories_of_public(&file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| l.callers.accepts(Method::LoopbackOwner));
     let mut udp = Udp::Deny;
     let mut connect: BTreeSet<u16> = next_hops(settings).filter_map(NextHop::port).collect();
@@ -128,8 +129,16 @@ fn guarded_files<'s>(
 ) -> impl Iterator<Item = PathBuf> {
     let listeners = settings.listeners.iter().flat_map(refreshed_files);
     let routes = route_files(settings);
-    let public = file.into_iter().chain(routes).chain(listeners);
-    keys.iter().flat_map(|key| key.store.watched()).chain(public.map(Path::to_owned))
+    let public = routes.chain(listeners).map(Path::to_owned);
+    let configuration = file.into_iter().flat_map(config::files_of);
+    keys.iter().flat_map(|key| key.store.watched()).chain(public).chain(configuration)
+}
+
+/// The files of the configuration, and one that could be added to `conf.d/`: its directory is listed again.
+pub(crate) fn configuration_files(file: Option<&Path>) -> Vec<PathBuf> {
+    let Some(file) = file else { return Vec::new() };
+    let added = config::folder_of(file).filter(|folder| folder.is_dir()).map(|folder| folder.join("added.toml"));
+    config::files_of(file).into_iter().chain(added).collect()
 }
 
 /// The files with which routes know their endpoints, and show themselves there. They are read again when they change.

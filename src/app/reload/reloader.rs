@@ -1,7 +1,8 @@
 //! The thread that reads the configuration again, after a change of it or of a route's files, or after SIGHUP, and
 //! serves it only when all of it can be used.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -14,7 +15,7 @@ use super::source::Source;
 use crate::app::build::error::BuildError;
 use crate::app::build::graph::Graph;
 use crate::app::build::route_files::RouteFiles;
-use crate::app::confinement::route_files;
+use crate::app::confinement::{configuration_files, route_files};
 use crate::app::serve::serving::Serving;
 use crate::config::settings::Settings;
 use crate::config::{self, ConfigError, Text};
@@ -87,7 +88,8 @@ impl Reloader {
         let (signals, inbox) = mpsc::channel();
         let seen = source.served.clone().unwrap_or_default();
         let current = serving.current();
-        let directories = watch(&source, current.settings(), signals.clone());
+        let watched = watched_files(&source, current.settings());
+        let directories = watch(&watched, signals.clone());
         let files = current.route_files.clone();
         serving.note_served(&current, source.served.as_deref());
         let thread_state = ReloadThread {
@@ -97,8 +99,10 @@ impl Reloader {
             report,
             inbox,
             signals: signals.clone(),
+            watched,
             directories,
             seen,
+            digests: None,
             files,
         };
         thread::Builder::new().name("reload".to_owned()).spawn(move || thread_state.run())?;
@@ -117,16 +121,21 @@ impl Drop for Reloader {
     }
 }
 
-/// Watches the directories of the configuration and of the files of routes. Where that fails, polling finds changes.
-fn watch(source: &Source, settings: &Settings, signals: Sender<Signal>) -> Option<Directories> {
-    let files: Vec<&Path> = source.file.as_deref().into_iter().chain(route_files(settings)).collect();
+/// The files of the configuration and those of its routes.
+fn watched_files(source: &Source, settings: &Settings) -> Vec<PathBuf> {
+    let configuration = configuration_files(source.file.as_deref());
+    configuration.into_iter().chain(route_files(settings).map(Path::to_owned)).collect()
+}
+
+/// Watches the directories of these files. Where that fails, polling finds changes.
+fn watch(files: &[PathBuf], signals: Sender<Signal>) -> Option<Directories> {
     if files.is_empty() {
         return None;
     }
     let changed = move || {
         let _ended = signals.send(Signal::Changed);
     };
-    let armed = Directories::of(files, changed).and_then(|mut directory| {
+    let armed = Directories::of(files.iter().map(PathBuf::as_path), changed).and_then(|mut directory| {
         directory.arm()?;
         Ok(directory)
     });
@@ -149,10 +158,13 @@ struct ReloadThread {
     report: Report,
     inbox: Receiver<Signal>,
     signals: Sender<Signal>,
+    watched: Vec<PathBuf>,
     directories: Option<Directories>,
     /// The digest of the text that was read last, or why it could not be read. A configuration that was refused is not
     /// tried again every half minute.
     seen: String,
+    /// The digest of each file that was read last; `None` before the first look.
+    digests: Option<BTreeMap<String, String>>,
     /// The files of routes, as they were looked at last.
     files: RouteFiles,
 }
@@ -163,6 +175,8 @@ impl ReloadThread {
         while signal != Signal::Stop {
             // a symlink may lead elsewhere now; where a directory cannot be watched, the poll finds changes
             let _armed = self.directories.as_mut().map(Directories::arm);
+            // before the files are read: one that is added to conf.d from now on is noticed
+            self.watch_anew();
             self.read_again(signal);
             signal = match self.inbox.recv_timeout(POLL) {
                 Ok(Signal::Changed) => self.settle(),
@@ -191,6 +205,7 @@ impl ReloadThread {
         let environment = config::process_environment();
         let text = Text::read(self.source.file.as_deref(), config::writable_configuration(&environment));
         let fingerprint = text.as_ref().map_or_else(ToString::to_string, |text| text.sha256().unwrap_or_default());
+        self.tell_changes(text.as_ref().ok());
         let files = RouteFiles::of(route_files(self.serving.current().settings()));
         let are_same_files = files == self.files;
         self.files = files;
@@ -217,7 +232,7 @@ impl ReloadThread {
                 (self.report)(ReloadEvent::InUse(&graph));
                 // as they were before they were read, so that no change since then is missed
                 self.files = graph.route_files.clone();
-                self.directories = watch(&self.source, graph.settings(), self.signals.clone());
+                self.watch_anew();
             }
             Err(error) => {
                 self.serving.note_refused();
@@ -226,7 +241,25 @@ impl ReloadThread {
         }
     }
 
-    /// The digest of the file that was read last, if there is a file.
+    /// Logs which files of the configuration are other ones than at the last look.
+    fn tell_changes(&mut self, text: Option<&Text>) {
+        let Some(text) = text else { return };
+        let now = text.digests();
+        if let Some(known) = self.digests.replace(now.clone()).filter(|known| *known != now) {
+            tracing::info!(files = %text.changes_since(&known), "the files of the configuration have changed");
+        }
+    }
+
+    /// Watches other directories when the files are others: conf.d was made, or a file in it is a symlink.
+    fn watch_anew(&mut self) {
+        let files = watched_files(&self.source, self.serving.current().settings());
+        if files != self.watched {
+            self.directories = watch(&files, self.signals.clone());
+            self.watched = files;
+        }
+    }
+
+    /// The digest of the files that were read last, if there is a file.
     fn digest(&self) -> Option<&str> {
         self.source.file.as_ref().map(|_| self.seen.as_str())
     }

@@ -30,6 +30,7 @@ pub(super) struct Section {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
+    Configuration,
     Environment,
     LeftOut,
     Listener,
@@ -152,6 +153,7 @@ impl Section {
 impl Kind {
     fn title(self, name: Option<&str>) -> String {
         let title = match self {
+            Self::Configuration => "configuration",
             Self::Environment => "environment",
             Self::Listener => "listener",
             Self::Client => "client",

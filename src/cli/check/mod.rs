@@ -11,12 +11,12 @@ mod online;
 mod posture;
 
 use std::fmt;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use self::built::Built;
 use self::findings::{Findings, Kind, Section};
+use super::config_file::{ConfigFile, Found};
 use super::exit::{ExitCode, Failure, FaultLine};
 use super::format::Format;
 use super::live;
@@ -39,9 +39,8 @@ use crate::telemetry::audit::{Target, WhenFull};
 /// Arguments of `countersign check`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the proxy
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How the findings are printed: `json` is one document, whose schema is docs/reference/schemas/check.schema.json
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     format: Format,
@@ -73,7 +72,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
-    let live::Read { strays, settings } = live::read(arguments.config.as_deref());
+    let file = arguments.config.find()?;
+    let live::Read { strays, files, ignored, settings } = live::read(&file);
+    configuration_section(found, &file, &files, &ignored);
     for stray in strays {
         found.warning(Kind::Environment, None, stray.to_string());
     }
@@ -115,7 +116,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
             "danger_writable_files: whoever can write a trusted file decides what is signed, and for whom",
         ),
     }
-    posture::section(found, settings, arguments.config.as_deref(), keys)?;
+    posture::section(found, settings, file.path(), keys)?;
     let missing: Vec<_> = keys.iter().filter(|key| !is_usable(key)).collect();
     let out_of_date: Vec<_> = expiring.iter().filter(|expiring| expiring.notice.is_fault()).collect();
     if !missing.is_empty() || !out_of_date.is_empty() {
@@ -123,6 +124,26 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     }
     // with the rights of a process that serves: what it may not reach, this may not either
     online.map_or(Ok(()), |runtime| online::try_routes(runtime, found, built.routes()))
+}
+
+/// Which files are checked, and why these.
+fn configuration_section(found: &mut Findings, file: &Found, files: &[String], ignored: &[String]) {
+    let because = file.because;
+    let name = file.path().map(|path| path.display().to_string());
+    let summary = name.as_ref().map_or_else(|| because.to_string(), |name| format!("{name}, {because}"));
+    let section = found.section(Kind::Configuration, None, summary);
+    if let Some(name) = name {
+        section.fact("file", name);
+    }
+    for part in files.iter().skip(1) {
+        section.detail(format!("and {part}"));
+    }
+    if !ignored.is_empty() {
+        section.detail(format!(
+            "ignored in conf.d, because only names that end in .toml are read: {}",
+            ignored.join(", ")
+        ));
+    }
 }
 
 /// The keys of `missing` are not there, or cannot be used; nor can the certificates of `out_of_date`. `run` starts, and

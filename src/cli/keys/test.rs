@@ -1,7 +1,6 @@
 //! `countersign keys test`: has configured keys sign something, and prints which store signed and how fast.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -9,6 +8,7 @@ use clap::Args;
 use super::dialects::dialects;
 use super::expiry::expiry;
 use crate::app::build::key_stores::key_store;
+use crate::cli::config_file::ConfigFile;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print;
@@ -23,9 +23,8 @@ const PROBE: &[u8] = b"countersign keys test";
 /// Arguments of `countersign keys test`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Configuration file; without it, `COUNTERSIGN__...` variables alone configure the keys
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
     /// The key's name, as in [key.NAME]; without it, every key
     #[arg(long, value_name = "NAME", value_parser = name)]
     key: Option<Name>,
@@ -37,7 +36,7 @@ fn name(text: &str) -> Result<Name, String> {
 
 /// Runs the command. Keys are loaded as `run` loads them, in a process of their own where a store needs one.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = live::settings(arguments.config.as_deref())?;
+    let settings = live::settings(&arguments.config)?;
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let wanted = |key: &&Key| arguments.key.as_ref().is_none_or(|name| *name == key.name);
     let keys: Vec<&Key> = settings.keys.iter().filter(wanted).collect();

@@ -1,12 +1,12 @@
 //! `countersign policy explain`: whether a call would be allowed, and which rule decides.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::app::build::clients::clients;
 use crate::authorize::{Client, Misspelled, Mode, RuleId, Spelling, Verdict};
+use crate::cli::config_file::ConfigFile;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print_line;
@@ -16,9 +16,8 @@ use crate::query::{Action, FormError, FormLimits, QueryForm, Reader, Vocabulary,
 /// Arguments of `countersign policy explain`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Configuration file; without it, `COUNTERSIGN__...` variables alone
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
     /// The client, a NAME of `[client.NAME]`
     #[arg(long, value_name = "NAME")]
     client: String,
@@ -36,7 +35,7 @@ pub(super) struct Arguments {
 /// Runs the command. The rules decide whatever the client's mode is: the result is the one that holds once they are
 /// enforced.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = live::settings(arguments.config.as_deref())?;
+    let settings = live::settings(&arguments.config)?;
     let route = route(&settings, arguments.route.as_deref())?;
     let clients = clients(&settings, None);
     let client = clients.named(&arguments.client).ok_or_else(|| {

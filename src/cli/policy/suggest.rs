@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::record::{RecordLine, RecordedDecision};
 use crate::authorize::ObservedCalls;
+use crate::cli::config_file::ConfigFile;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::live;
 use crate::cli::output::print;
@@ -20,9 +21,8 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// Arguments of `countersign policy suggest`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Configuration file; without it, `COUNTERSIGN__...` variables alone
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
     /// What was recorded: the audit's file, one JSON object on each line
     #[arg(long, value_name = "FILE")]
     record: PathBuf,
@@ -39,7 +39,7 @@ struct PassedOver {
 
 /// Runs the command: prints rules on standard output, and on standard error what they do not cover.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = live::settings(arguments.config.as_deref())?;
+    let settings = live::settings(&arguments.config)?;
     let (observed, passed_over) = learn(&arguments.record, &settings)?;
     let notes = [
         (passed_over.denied, "calls were refused, and nothing is suggested for them"),

@@ -3,13 +3,45 @@
 //! It does not begin in the working directory, because a service manager, a shell and a pipeline start the same program
 //! in different ones.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::config::reading::value::{Given, shown, text};
+use crate::config::settings::Name;
 
-/// Where relative paths begin; `None` without a file.
+/// Where relative paths begin, and where paths may lead.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Directory<'t>(pub(crate) Option<&'t Path>);
+pub(crate) struct Directory<'t> {
+    /// The directory of the file; `None` without a file.
+    pub(crate) beside: Option<&'t Path>,
+    pub(crate) bounds: Bounds<'t>,
+}
+
+/// Where the files lie that a table may name: one of `conf.d/` could otherwise name the secrets of another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bounds<'t> {
+    Anywhere,
+    /// In these directories, as `[conf_d.PART]` says.
+    Of {
+        part: &'t Name,
+        directories: &'t [PathBuf],
+    },
+}
+
+impl Bounds<'_> {
+    fn check(self, path: PathBuf) -> Result<PathBuf, String> {
+        let Self::Of { part, directories } = self else { return Ok(path) };
+        let climbs = path.components().any(|component| component == Component::ParentDir);
+        if !climbs && directories.iter().any(|directory| path.starts_with(directory)) {
+            return Ok(path);
+        }
+        let (shown_path, directory) = (shown(&path.display().to_string()), path.parent().unwrap_or(&path).display());
+        let why = if climbs { "has `..` in it" } else { "lies in none of the directories that this file may use" };
+        Err(format!(
+            "{shown_path} {why}: the main file says which with `files` of [conf_d.{part}], e.g. files = \
+             [\"{directory}\"]"
+        ))
+    }
+}
 
 impl Directory<'_> {
     /// The path of a file.
@@ -24,10 +56,10 @@ impl Directory<'_> {
             return Err("is not the path of a file".to_owned());
         }
         if Path::new(path).is_absolute() {
-            return Ok(PathBuf::from(path));
+            return self.bounds.check(PathBuf::from(path));
         }
-        match (given, self.0) {
-            (Given::Text(_), Some(directory)) => Ok(directory.join(path)),
+        match (given, self.beside) {
+            (Given::Text(_), Some(directory)) => self.bounds.check(directory.join(path)),
             (
                 Given::Variable(_)
                 | Given::Text(_)
@@ -50,7 +82,7 @@ mod tests {
     use super::*;
 
     fn here() -> Directory<'static> {
-        Directory(Some(Path::new("/etc/countersign")))
+        Directory { beside: Some(Path::new("/etc/countersign")), bounds: Bounds::Anywhere }
     }
 
     #[test]
@@ -70,7 +102,7 @@ mod tests {
     #[test]
     fn a_relative_path_in_a_variable_is_refused() {
         assert_eq!(here().file(&Given::Variable("/k")), Ok(PathBuf::from("/k")));
-        for directory in [here(), Directory(None)] {
+        for directory in [here(), Directory { beside: None, bounds: Bounds::Anywhere }] {
             let message = directory.file(&Given::Variable("k.pem")).unwrap_err();
             assert!(message.starts_with("`k.pem` is a relative path") && message.contains("absolute"), "{message}");
         }

@@ -1,10 +1,10 @@
 //! Variables that look like ours and set nothing: one `_` where two belong, or a slip in the first word.
 
 use crate::config::reading::hints::nearest;
-use crate::config::tree::key_path::{KeyPath, PREFIX, SEPARATOR};
+use crate::config::tree::key_path::{FILE_VARIABLE, KeyPath, PREFIX, SEPARATOR};
 
 /// The tables whose next segment is a name that the operator chooses.
-const NAMED: [&str; 4] = ["listener", "client", "route", "key"];
+const NAMED: [&str; 5] = ["listener", "client", "route", "key", "conf_d"];
 
 /// A variable that looks like ours and has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub(crate) fn strays(names: &[&str], keys: &[KeyPath]) -> Vec<StrayVariable> {
 
 /// Whether a variable looks like ours, and is not: those that begin with the prefix and the separator are read.
 pub(crate) fn looks_like_ours(name: &str) -> bool {
+    if name == FILE_VARIABLE {
+        return false;
+    }
     let upper = name.to_ascii_uppercase();
     match upper.strip_prefix(PREFIX) {
         Some(rest) => rest.starts_with('_') && !rest.starts_with(SEPARATOR),
@@ -60,6 +63,9 @@ fn is_slip(first: &str) -> bool {
 pub(crate) fn meant(name: &str, keys: &[KeyPath]) -> Option<String> {
     let wanted = flat(name);
     let rest = wanted.split_once('_').map_or("", |(_, rest)| rest);
+    if ["CONFIG", "CONF", "CONFIG_FILE", "CONFIG_PATH", "CONFIGURATION", "CONFIGURATION_FILE"].contains(&rest) {
+        return Some(FILE_VARIABLE.to_owned());
+    }
     let exact = keys.iter().find(|key| flat(&key.variable()) == format!("{PREFIX}_{rest}"));
     if let Some(key) = exact {
         return Some(key.variable());
@@ -154,6 +160,16 @@ mod tests {
         for name in ["COUNTERSIGN__LOG__LEVEL", "countersign__x", "COUNTERSIGN", "COUNTERSIGNED_BY", "PATH", "A__B"] {
             assert_eq!(found(&[name]), [], "{name}");
         }
+    }
+
+    #[test]
+    fn the_variable_that_names_the_file_is_read_and_its_neighbours_are_told() {
+        assert_eq!(found(&["COUNTERSIGN_CONFIG"]), []);
+        for name in ["countersign_config", "COUNTERSIGN_CONFIG_FILE", "COUNTERSIGN_CONF"] {
+            assert_eq!(meaning(name), "COUNTERSIGN_CONFIG", "{name}");
+        }
+        let error = crate::config::parse("", "f", [("COUNTERSIGN__CONFIG".to_owned(), "/a".to_owned())]).unwrap_err();
+        assert!(error.to_string().contains("unknown key: did you mean COUNTERSIGN_CONFIG?"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::reading::hints;
-use crate::config::reading::path::Directory;
+use crate::config::reading::path::{Bounds, Directory};
 use crate::config::reading::report::Report;
 use crate::config::reading::value::{Given, name, text};
 use crate::config::settings::Name;
@@ -223,7 +223,12 @@ impl<'l> Table<'l> {
 
     /// Where relative paths begin: the way to read the path of a file.
     pub(crate) fn directory(&self) -> Directory<'l> {
-        Directory(self.report.tree.directory.as_deref())
+        let beside = self.report.tree.directory_of(&self.path);
+        let bounds = match self.report.grant_of(&self.path) {
+            None => Bounds::Anywhere,
+            Some((part, grant)) => Bounds::Of { part, directories: grant.map_or(&[], |grant| &grant.files) },
+        };
+        Directory { beside, bounds }
     }
 
     /// Whether `key` is there.

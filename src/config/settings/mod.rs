@@ -7,6 +7,7 @@
 
 mod admin;
 mod client;
+mod conf_d;
 mod egress;
 mod key;
 mod listener;
@@ -17,6 +18,7 @@ mod route;
 
 pub use admin::{Admin, AdminAddress, StatusPage};
 pub use client::{Client, Rate, Share};
+pub use conf_d::ConfDGrant;
 pub use egress::{Direct, Egress, EgressOrigin, EgressProxy};
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{

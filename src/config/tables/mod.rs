@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod callers;
 pub(crate) mod client;
+pub(crate) mod conf_d;
 pub(crate) mod egress;
 pub(crate) mod endpoint;
 pub(crate) mod endpoint_tls;

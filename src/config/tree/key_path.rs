@@ -4,6 +4,8 @@ use std::fmt;
 
 /// What our variables begin with.
 pub(crate) const PREFIX: &str = "COUNTERSIGN";
+/// The variable that names the configuration file, where no argument does. It sets no key.
+pub(crate) const FILE_VARIABLE: &str = "COUNTERSIGN_CONFIG";
 /// What separates the parts of a variable's name.
 pub(crate) const SEPARATOR: &str = "__";
 

@@ -2,6 +2,7 @@
 
 mod file;
 pub(crate) mod key_path;
+mod merge;
 pub(crate) mod node;
 mod not_toml;
 pub(crate) mod variables;
@@ -10,47 +11,101 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::error::{Fault, Place};
+use crate::config::settings::Name;
 use file::read;
 use key_path::KeyPath;
 use node::{Entry, Node, Value};
 use variables::Variable;
 
-/// A file's text and the name it goes by in messages.
+/// A file's text and the name it goes by in messages. The first of a configuration is its main file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileText<'t> {
     pub(crate) text: &'t str,
     pub(crate) name: &'t str,
     /// Where its relative paths begin.
     pub(crate) directory: &'t Path,
+    /// Of a file of `conf.d/`, its name without `.toml`.
+    pub(crate) part: Option<&'t Name>,
 }
 
 /// Everything that is configured. What came from the environment is a [`Value::Variable`].
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) root: Node,
-    /// Where relative paths in the file begin.
-    pub(crate) directory: Option<PathBuf>,
+    /// Where relative paths in the main file begin.
+    directory: Option<PathBuf>,
+    /// The name of the main file.
+    main: Option<String>,
+    /// The files of `conf.d/`, by the name that they go by in messages.
+    parts: BTreeMap<String, Part>,
+}
+
+/// A file of `conf.d/`.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// The file's name without `.toml`.
+    pub(crate) name: Name,
+    /// Where its relative paths begin.
+    pub(crate) directory: PathBuf,
 }
 
 impl Tree {
-    /// Parses the file and lays the variables over it. Values of the file that variables take for tables are added to
-    /// `faults`: the tree no longer shows them.
+    /// Parses the files, the main file first, and lays the variables over them. What cannot be taken over from a file
+    /// of `conf.d/`, and values of files that variables take for tables, are added to `faults`: the tree does not show
+    /// them.
     ///
     /// # Errors
-    /// All that keeps the file from being read.
+    /// All that keeps the files from being read.
     pub(crate) fn build(
-        file: Option<FileText<'_>>,
+        files: &[FileText<'_>],
         variables: Vec<Variable>,
         faults: &mut Vec<Fault>,
     ) -> Result<Self, Vec<Fault>> {
-        let mut root = match file {
-            Some(file) => read(file.text, file.name)?,
-            None => Node::table_of_variables(),
-        };
+        let (mut roots, mut unreadable) = (Vec::new(), Vec::new());
+        for file in files {
+            match read(file.text, file.name) {
+                Ok(root) => roots.push(root),
+                Err(faults) => unreadable.extend(faults),
+            }
+        }
+        if !unreadable.is_empty() {
+            return Err(unreadable);
+        }
+        let mut roots = roots.into_iter();
+        let mut root = roots.next().unwrap_or_else(Node::table_of_variables);
+        roots.for_each(|part| merge::take_over(&mut root, part, faults));
         for variable in variables {
             lay(&mut root, variable, faults);
         }
-        Ok(Self { root, directory: file.map(|file| file.directory.to_owned()) })
+        let part = |file: &FileText<'_>| {
+            let part = Part { name: file.part?.clone(), directory: file.directory.to_owned() };
+            Some((file.name.to_owned(), part))
+        };
+        let main = files.first();
+        Ok(Self {
+            root,
+            directory: main.map(|file| file.directory.to_owned()),
+            main: main.map(|file| file.name.to_owned()),
+            parts: files.iter().filter_map(part).collect(),
+        })
+    }
+
+    /// The file of `conf.d/` in which a value, or the nearest table around it, stands.
+    pub(crate) fn part_of(&self, path: &KeyPath) -> Option<&Part> {
+        match self.place_of(path) {
+            Place::Text { name, .. } => self.parts.get(name),
+            Place::File { .. } | Place::Environment | Place::Variable { .. } => None,
+        }
+    }
+
+    /// Where the relative paths in a table begin; `None` where no file is.
+    pub(crate) fn directory_of(&self, path: &KeyPath) -> Option<&Path> {
+        self.part_of(path).map(|part| part.directory.as_path()).or(self.directory.as_deref())
+    }
+
+    /// The name of the main file; a word for it where there is none.
+    pub(crate) fn main_file(&self) -> &str {
+        self.main.as_deref().unwrap_or("the configuration file")
     }
 
     /// Where each table and each table in it stands, by its path.
@@ -105,8 +160,8 @@ mod tests {
         let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut faults = Vec::new();
         let variables = variables::pick(given, &mut faults);
-        let tree =
-            Tree::build(Some(FileText { text, name: "f", directory: Path::new("") }), variables, &mut faults).unwrap();
+        let file = FileText { text, name: "f", directory: Path::new(""), part: None };
+        let tree = Tree::build(&[file], variables, &mut faults).unwrap();
         assert!(faults.is_empty(), "{faults:?}");
         tree
     }
