@@ -213,7 +213,7 @@ fn required(field: &'static str, raw: Option<&RawValue>) -> Result<Zeroizing<Str
 }
 
 /// Decodes a JSON string (RFC 8259 section 7) into memory that is wiped.
-fn string(field: &'static str, raw: &RawValue) -> Result<Zeroizing<String>, DocumentError> {
+pub(super) fn string(field: &'static str, raw: &RawValue) -> Result<Zeroizing<String>, DocumentError> {
     let quoted = raw.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let text = quoted.ok_or(DocumentError::NotAString(field))?;
     let mut decoded = Zeroizing::new(String::with_capacity(text.len()));

@@ -26,6 +26,7 @@ pub mod stack;
 pub mod store;
 pub mod store_kind;
 pub mod stores;
+pub mod tool_output;
 pub mod watch;
 
 pub use access_key::{AccessKeyId, ActiveKey, Credentials, HeldKey};

@@ -124,8 +124,9 @@ fn credentials(arguments: &Arguments) -> Result<Credentials, Failure> {
         Some(file) => Ok(SealedFile::new(file.clone(), arguments.identity.required_path()?).open()?),
         None => {
             let access_key_id = secret_input::access_key_id(arguments.access_key_id.as_deref())?;
-            let json = secret_input::read_document(Wanted { access_key_id, parts: Parts::Secret, expiration: None })?;
-            document::parse(&json).map_err(|error| Failure::because(ExitCode::Data, &error))
+            let document =
+                secret_input::read_document(Wanted { access_key_id, parts: Parts::Secret, expiration: None })?;
+            document::parse(&document.text).map_err(|error| Failure::because(ExitCode::Data, &error))
         }
     }
 }

@@ -11,12 +11,20 @@ use super::recipients;
 use super::secret_input::{self, Parts, Wanted};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::output::print;
-use crate::credentials::document;
 use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
+use crate::credentials::{Credentials, document};
 
 const HOW_IT_IS_READ: &str = "\
 The secret is asked for at a terminal, and not shown. Otherwise standard input holds the JSON that a
-credential_process prints or, with --access-key-id, the bare secret on one line.";
+credential_process prints, or that a cloud's tool prints for a new key; or, with --access-key-id, the
+bare secret on one line.
+
+  aws iam create-access-key --user-name countersign | countersign keys seal -o main.age -i identity
+  aws sts assume-role --role-arn ARN --role-session-name N | countersign keys seal -o main.age -i identity
+
+The same with aws configure export-credentials, sts get-session-token, sso get-role-credentials and
+cognito-identity get-credentials-for-identity; aliyun, tccli, ve and osc-cli for a new key or an assumed
+role; openstack ec2 credentials create -f json, cmk get userkeys, and yc iam access-key create.";
 
 /// Arguments of `countersign keys seal`.
 #[derive(Debug, Args)]
@@ -58,12 +66,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(path) = arguments.identity.path()? {
         recipients.extend(recipients::of_identity(&path)?);
     }
-    let key = secret_input::read_document(wanted(arguments)?)?;
-    let sealed = seal(&key, &recipients)?;
+    let document = secret_input::read_document(wanted(arguments)?)?;
+    let sealed = seal(&document.text, &recipients)?;
     write_secret_file(out, &sealed, existing).map_err(|error| not_written(&error, ADVICE))?;
     // `read_document` has parsed it already
-    let id = document::parse(&key).map_or_else(|_| String::new(), |key| key.access_key_id.to_string());
-    print(format!("sealed {id} in {} to\n{}", out.display(), recipients::listing(&recipients)).as_bytes())
+    let key = document::parse(&document.text).ok();
+    let id = key.as_ref().map_or_else(String::new, |key| key.access_key_id.to_string());
+    let read =
+        document.tool.map_or_else(String::new, |tool| format!("read what {tool} prints: {}\n", kind_of(key.as_ref())));
+    print(format!("{read}sealed {id} in {} to\n{}", out.display(), recipients::listing(&recipients)).as_bytes())
+}
+
+/// What a user may have to know of a key that they have not written themselves.
+fn kind_of(key: Option<&Credentials>) -> String {
+    let token = key.is_some_and(|key| key.session_token.is_some());
+    let kind = if token { "a temporary key with its session token" } else { "a key" };
+    match key.and_then(|key| key.expiration) {
+        Some(end) => format!("{kind}, which ends at {end}"),
+        None => format!("{kind} without an end"),
+    }
 }
 
 fn wanted(arguments: &Arguments) -> Result<Wanted, Failure> {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::credentials::document::{self, DocumentError, MAX_DOCUMENT, Spelling};
 use crate::credentials::saved_text::{Slip, without_mark};
+use crate::credentials::tool_output;
 use crate::credentials::{AccessKeyId, Credentials, SecretAccessKey, SessionToken};
 use crate::guarded_file::read_bounded;
 
@@ -29,6 +30,13 @@ pub(super) struct Wanted {
     pub(super) parts: Parts,
     /// When the key expires.
     pub(super) expiration: Option<Timestamp>,
+}
+
+/// The JSON to be sealed.
+pub(super) struct Document {
+    pub(super) text: Zeroizing<Vec<u8>>,
+    /// The tool whose output it was made of, when it was not in this form already.
+    pub(super) tool: Option<&'static str>,
 }
 
 /// Parses `--access-key-id`. A message about it does not repeat the value, which may be a secret in the wrong place.
@@ -60,25 +68,38 @@ fn looks_like_a_secret(id: &str) -> bool {
 ///
 /// # Errors
 /// 65: what was read is not an access key.
-pub(super) fn read_document(wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(super) fn read_document(wanted: Wanted) -> Result<Document, Failure> {
+    let plain = |text| Document { text, tool: None };
     if io::stdin().is_terminal() {
-        return ask(wanted);
+        return ask(wanted).map(plain);
     }
     let input = read_input()?;
     let is_json = without_mark(&input).trim_ascii_start().starts_with(b"{");
     match wanted.access_key_id {
         Some(_) if is_json => Err(unusable("holds JSON, which has the id in it: leave out --access-key-id")),
-        Some(id) => from_lines(id, wanted.parts, wanted.expiration, &input),
+        Some(id) => from_lines(id, wanted.parts, wanted.expiration, &input).map(plain),
         None if is_json && (wanted.parts != Parts::Secret || wanted.expiration.is_some()) => {
             Err(unusable("holds JSON, which has token and expiry in it: leave out --with-session-token and --expires"))
         }
         None => match document::read(&input) {
-            Ok((_wiped, Spelling::Exact)) => Ok(input),
+            Ok((_wiped, Spelling::Exact)) => Ok(plain(input)),
             // so that AWS's tools read what `age --decrypt` prints
-            Ok((credentials, Spelling::Tolerated)) => Ok(document::write(&credentials)),
+            Ok((credentials, Spelling::Tolerated)) => Ok(plain(document::write(&credentials))),
+            Err(error @ (DocumentError::Other(_) | DocumentError::Missing("Version"))) => {
+                from_tool(&input).unwrap_or_else(|| Err(not_a_document(&error, is_json)))
+            }
             Err(error) => Err(not_a_document(&error, is_json)),
         },
     }
+}
+
+/// The key in what a cloud's tool printed; `None` when it is in no form that is known.
+fn from_tool(input: &[u8]) -> Option<Result<Document, Failure>> {
+    let read = tool_output::read(input)?;
+    Some(match read {
+        Ok((credentials, tool)) => Ok(Document { text: document::write(&credentials), tool: Some(tool) }),
+        Err(error) => Err(unusable(&format!("cannot be used: {error}"))),
+    })
 }
 
 fn not_a_document(error: &DocumentError, is_json: bool) -> Failure {
