@@ -3,25 +3,20 @@
 //!
 //! Certificates and token are read anew for each document: who issues them replaces them while we run.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::client::{RequestError, Security, send};
+use super::client::RequestError;
+use super::server::{Server, ServerError, ServerLocation};
 use crate::guarded_file::{self, GuardError};
-use crate::trust::{self, ClientTls, Roots, RootsError};
 
 /// The longest document taken, in bytes. A key set has some 400 for each key.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
@@ -30,22 +25,12 @@ pub const MAX_DOCUMENT: usize = 256 * 1024;
 const LIMIT: Duration = Duration::from_secs(10);
 
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, application/jwk-set+json");
-const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")));
-const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Where a document is, as the configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Host name or address to connect to, IPv6 without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// The value of `Host`.
-    pub authority: String,
-    /// An absolute path.
-    pub path: String,
-    /// Who may vouch for the server; nobody has to where the connection is in clear.
-    pub roots: Option<Roots>,
+    /// The server, and the path there.
+    pub server: ServerLocation,
     /// What is sent as `Authorization: Bearer`: a file that holds a secret.
     pub token_file: Option<PathBuf>,
 }
@@ -53,39 +38,22 @@ pub struct Location {
 /// Something to fetch, again and again.
 #[derive(Debug)]
 pub struct Source {
-    location: Location,
-    authority: HeaderValue,
-    path: Uri,
-    trust: Trust,
-}
-
-/// How the server is known.
-#[derive(Debug)]
-enum Trust {
-    Anybody,
-    /// The platform's roots are not read again: their directory may be out of reach by then.
-    Platform(Arc<ClientConfig>, ServerName<'static>),
-    File(PathBuf, ServerName<'static>),
+    server: Server,
+    token_file: Option<PathBuf>,
 }
 
 /// Why a document cannot be had.
 #[derive(Debug, Error)]
 pub enum FetchError {
-    /// Host or path cannot stand in a request.
-    #[error("its URL cannot be asked for: the host is no DNS name or IP address that a certificate can be for")]
-    Location,
-    /// Who may vouch for the server.
+    /// What there is to say of its server.
     #[error(transparent)]
-    Roots(#[from] RootsError),
+    Server(#[from] ServerError),
     /// The token's file.
     #[error("the token to fetch with cannot be used")]
     Token(#[from] GuardError),
     /// What the file holds.
     #[error("{} holds no token: it wants one line, without spaces", .0.display())]
     NoToken(PathBuf),
-    /// Its name has no address, or no address accepts a connection.
-    #[error("the server cannot be reached")]
-    Connect(#[source] io::Error),
     /// TLS, the response, or its end.
     #[error(transparent)]
     Request(RequestError),
@@ -121,10 +89,8 @@ impl FetchError {
     pub const fn is_permissions(&self) -> bool {
         match self {
             Self::Token(error) => error.is_permissions(),
-            Self::Roots(error) => error.is_permissions(),
-            Self::Location
-            | Self::NoToken(_)
-            | Self::Connect(_)
+            Self::Server(error) => error.is_permissions(),
+            Self::NoToken(_)
             | Self::Request(_)
             | Self::Late
             | Self::Redirect(_)
@@ -139,23 +105,12 @@ impl Source {
     /// Looks at everything there is to look at without asking the server.
     ///
     /// # Errors
-    /// [`FetchError::Location`], [`FetchError::Roots`], [`FetchError::Token`] and [`FetchError::NoToken`].
+    /// [`FetchError::Server`], [`FetchError::Token`] and [`FetchError::NoToken`].
     pub fn new(location: Location) -> Result<Self, FetchError> {
-        let authority = HeaderValue::from_str(&location.authority).map_err(|_| FetchError::Location)?;
-        let path = Uri::try_from(location.path.as_str()).map_err(|_| FetchError::Location)?;
-        let trust = match &location.roots {
-            None => Trust::Anybody,
-            Some(roots) => {
-                let (config, name) =
-                    (trust::client_config(trust::load(roots)?, &ClientTls::PLAIN)?, server_name(&location.host)?);
-                match roots {
-                    Roots::Platform => Trust::Platform(config, name),
-                    Roots::File(path) => Trust::File(path.clone(), name),
-                }
-            }
-        };
-        location.token_file.as_deref().map(bearer).transpose()?;
-        Ok(Self { location, authority, path, trust })
+        let Location { server, token_file } = location;
+        let server = Server::new(server)?;
+        token_file.as_deref().map(bearer).transpose()?;
+        Ok(Self { server, token_file })
     }
 
     /// Fetches the document. It may block on files.
@@ -167,37 +122,20 @@ impl Source {
     }
 
     async fn get_unbounded(&self) -> Result<Bytes, FetchError> {
-        let security = match &self.trust {
-            Trust::Anybody => Security::Plaintext,
-            Trust::Platform(config, name) => Security::Tls(Arc::clone(config), name.clone()),
-            Trust::File(path, name) => Security::Tls(
-                trust::client_config(trust::load(&Roots::File(path.clone()))?, &ClientTls::PLAIN)?,
-                name.clone(),
-            ),
-        };
-        let tcp = TcpStream::connect((self.location.host.as_str(), self.location.port)).await;
-        let response = send(tcp.map_err(FetchError::Connect)?, security, self.request()?).await?;
+        let response = self.server.connect().await?.send(self.request()?).await?;
         check(response.status())?;
         Ok(response.read(MAX_DOCUMENT).await?.into_body())
     }
 
     fn request(&self) -> Result<Request<Empty<Bytes>>, FetchError> {
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = self.path.clone();
+        let mut request = self.server.request(Empty::new());
         let headers = request.headers_mut();
-        headers.insert(HOST, self.authority.clone());
         headers.insert(ACCEPT, ACCEPTED);
-        headers.insert(USER_AGENT, OURSELVES);
-        headers.insert(CONNECTION, CLOSE);
-        if let Some(path) = &self.location.token_file {
+        if let Some(path) = &self.token_file {
             headers.insert(AUTHORIZATION, bearer(path)?);
         }
         Ok(request)
     }
-}
-
-fn server_name(host: &str) -> Result<ServerName<'static>, FetchError> {
-    trust::server_name(host).ok_or(FetchError::Location)
 }
 
 /// The token in a file. hyper's buffers, through which it goes, are not wiped: let it be a short-lived one.

@@ -17,7 +17,7 @@ use crate::downstream::service_account::{TokenSettings, Verifier};
 use crate::downstream::tls::{Clients, ReloadableTls, TlsError, TlsSettings, Versions};
 use crate::downstream::tls_files::{SecretFiles, unusable_files};
 use crate::downstream::{Capacity, JwksError, OwnerLookup, PlaceRequests, Shares, loopback};
-use crate::fetch::{FetchError, Location, Source};
+use crate::fetch::{FetchError, Location, ServerLocation, Source};
 use crate::upstream::NextHop;
 
 /// One listener as all workers share it.
@@ -242,14 +242,20 @@ fn service_accounts(tokens: &settings::ServiceAccount) -> Result<ServiceAccounts
 /// The first fault, and that of the token's file when the first is another one.
 fn fetch_faults(endpoint: &Endpoint, token_file: Option<&PathBuf>, first: FetchError) -> Vec<ListenerError> {
     let failed = |source| ListenerError::Fetch { url: endpoint.url(), source };
-    let of_token = token_file
-        .filter(|_| Source::new(location(endpoint, None)).is_err())
-        .and_then(|path| Source::new(Location { roots: None, ..location(endpoint, Some(path.clone())) }).err());
+    let of_token = token_file.filter(|_| Source::new(location(endpoint, None)).is_err()).and_then(|path| {
+        let server = ServerLocation { roots: None, ..server_location(endpoint) };
+        Source::new(Location { server, token_file: Some(path.clone()) }).err()
+    });
     std::iter::once(first).chain(of_token).map(failed).collect()
 }
 
 fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
-    Location {
+    Location { server: server_location(endpoint), token_file }
+}
+
+/// Where a server is that is no endpoint of a route.
+pub(super) fn server_location(endpoint: &Endpoint) -> ServerLocation {
+    ServerLocation {
         host: match &endpoint.next_hop {
             NextHop::Tcp { host, port: _ } => host.clone(),
             NextHop::Unix(_) => endpoint.bare_host().to_owned(),
@@ -261,7 +267,6 @@ fn location(endpoint: &Endpoint, token_file: Option<PathBuf>) -> Location {
             Transport::Plaintext => None,
             Transport::Tls { trust, client: _ } => Some(trust.clone()),
         },
-        token_file,
     }
 }
 
