@@ -72,11 +72,11 @@
 //! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock`, `x509` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
 //! | [`build_info`] | version, commit and features of this build | |
-//! | [`telemetry`] | log, metrics, audit, the record of an exchange | `build_info`, `faults`, `guarded_file` |
+//! | [`telemetry`] | log, metrics, audit, traces, the record of an exchange | `build_info`, `error_chain`, `faults`, `fetch`, `guarded_file`, `http1` |
 //! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
 //! | [`status`] | what an operator sees of a running process: a report, pure data | |
 //! | [`admin`] | health, readiness, metrics and status, on a listener of their own | `downstream`, `http1`, `status`, `telemetry` |
-//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `telemetry`, `trust`, `upstream` |
+//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `http1`, `telemetry`, `trust`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock`, `faults`, `http1` |
@@ -96,7 +96,8 @@
 //!   worker for it; by a request for which another worker has to close an idle connection of the same client; and when
 //!   a connection to an endpoint is opened, for the addresses of its name.
 //! - **Beside them** the admin listener, each key, the reader of the configuration, the fetching of a token issuer's
-//!   keys, the log and the audit have a thread each, so that none of them waits for traffic, nor traffic for them.
+//!   keys, the export of spans, the log and the audit have a thread each, so that none of them waits for traffic, nor
+//!   traffic for them.
 //! - **A lookup** of an endpoint's name is a thread that lives as long as the C library needs, one for a route at a
 //!   time. Calls that wait for it may end before.
 //! - **The main thread** binds every socket and confines the process ([`confine`]) before it starts the first of these
@@ -114,8 +115,8 @@
 //!
 //! # Invariants
 //!
-//! 1. No secret, string to sign, signature, form value or `Authorization` field appears in a log, metric, error or
-//!    response. Secrets are types without `Debug`, `Clone` or `Serialize`; one method with a greppable name,
+//! 1. No secret, string to sign, signature, form value or `Authorization` field appears in a log, metric, span, error
+//!    or response. Secrets are types without `Debug`, `Clone` or `Serialize`; one method with a greppable name,
 //!    `expose_secret`, lends their bytes. Of a secret key only keyed states stay, in memory that nobody else can read.
 //! 2. Nothing goes upstream that was not made from a [`signing::SignedRequest`]. There is no pass-through and no
 //!    default route.

@@ -14,6 +14,8 @@ const CONNECTION: usize = (64 + 16 + 16) * 1024;
 /// What one exchange takes beside its form, in bytes: heads of request and response, the connection to the endpoint, a
 /// piece of the response.
 const EXCHANGE: usize = 64 * 1024;
+/// What one exchange whose spans wait for the collector takes, in bytes: names, and up to three steps an attempt.
+const WAITING_SPANS: usize = 4 * 1024;
 /// How often a form that is being signed and sent is in memory: as received, decoded, and as signed and sent, where
 /// each byte may be escaped by three.
 const COPIES: usize = 5;
@@ -172,9 +174,11 @@ pub(crate) fn worst_case(settings: &Settings) -> WorstCase {
         limits.in_flight.min(connections).saturating_mul(most)
     });
     let parameters = parameters.fold(0, usize::saturating_add).min(most / SHORTEST_PARAMETER);
+    let waiting = settings.trace.as_ref().and_then(|trace| trace.export.as_ref()).map_or(0, |e| e.settings.queue);
+    let exchanges = exchanges.min(connections).saturating_mul(EXCHANGE);
     WorstCase {
         connections: connections.saturating_mul(CONNECTION),
-        exchanges: exchanges.min(connections).saturating_mul(EXCHANGE),
+        exchanges: exchanges.saturating_add(waiting.saturating_mul(WAITING_SPANS)),
         bodies,
         parameters: parameters.saturating_mul(PARAMETER),
     }

@@ -79,6 +79,9 @@ pub(super) fn serving(running: &Running) {
     }
     tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
     shares(settings);
+    if let Some(export) = settings.trace.as_ref().and_then(|trace| trace.export.as_ref()) {
+        tracing::info!(endpoint = %export.collector.url(), "spans are exported");
+    }
     for address in running.admin_addresses() {
         tracing::info!(%address, "admin listening");
     }
@@ -168,6 +171,11 @@ fn dangers(settings: &Settings) {
             client = %client.name,
             "mode = \"record\": this client may call everything, whatever its rules say"
         );
+    }
+    if let Some(export) = settings.trace.as_ref().and_then(|trace| trace.export.as_ref()) {
+        if !export.collector.is_authentic() {
+            tracing::warn!("danger_plaintext: spans cross the network unprotected, with the names of who calls what");
+        }
     }
     for route in &settings.routes {
         if !route.endpoint.is_authentic() {

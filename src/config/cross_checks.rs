@@ -11,6 +11,8 @@ use crate::config::settings::{
 };
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
+use crate::http1::trace_context::{TRACE_PARENT, TRACE_STATE};
+use crate::telemetry::trace::Forwarding;
 
 /// Reports conflicts between tables that have no faults of their own. `clients` is `None` when a client has such a
 /// fault: its listener would be said to have no client.
@@ -47,6 +49,23 @@ pub(crate) fn bodies(report: &Report<'_>, routes: &[Route], process: &Process) {
         let path = KeyPath::of(["route", route.name.as_str(), "limits", "body"]);
         let message = format!("more than the {} B that `process.bodies` lets all forms together have", process.bodies);
         report.value(&path, message);
+    }
+}
+
+/// Reports fields that a route passes on and `trace.forward` writes: an endpoint would get two, and a trace with two
+/// parents is none.
+pub(crate) fn forwarded_traces(report: &Report<'_>, routes: &[Route], forwarding: Forwarding) {
+    match forwarding {
+        Forwarding::Off => return,
+        Forwarding::On => {}
+    }
+    for route in routes {
+        let written = [TRACE_PARENT, TRACE_STATE].into_iter();
+        for name in written.filter(|name| route.forward_headers.iter().any(|listed| listed == name)) {
+            let path = KeyPath::of(["route", route.name.as_str(), "forward_headers"]);
+            let message = format!("`{name}` is what `trace.forward` writes itself: remove it from the list");
+            report.value(&path, message);
+        }
     }
 }
 

@@ -125,9 +125,9 @@ fn say_what_was_meant(faults: &mut [Fault], asked: Vec<KeyPath>) {
 
 /// Every key that there is, as far as a variable can set it, in tables whose names stand for any other.
 pub(crate) fn catalogue() -> Vec<KeyPath> {
-    const ONE_OF_EACH: &str = "[conf_d.a]\n[listener.a]\n[client.a]\n[route.a]\n[admin]\n[key.a]\n[key.b]\nkind = \"file\"\n\
-                               [key.c]\nkind = \"process\"\n[key.d]\nkind = \"aws\"\n[key.e]\nkind = \"pkcs11\"\n\
-                               [listener.a.tls]\n[listener.a.service_account]\n";
+    const ONE_OF_EACH: &str = "[conf_d.a]\n[listener.a]\n[client.a]\n[route.a]\n[admin]\n[trace]\n[key.a]\n[key.b]\n\
+                               kind = \"file\"\n[key.c]\nkind = \"process\"\n[key.d]\nkind = \"aws\"\n[key.e]\n\
+                               kind = \"pkcs11\"\n[listener.a.tls]\n[listener.a.service_account]\n";
     asked(&[FileText { text: ONE_OF_EACH, name: "", directory: Path::new(""), part: None }], [])
 }
 
@@ -167,6 +167,9 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     let admin = if admin { tables::admin::read(admin_table).map(Some) } else { Some(None) };
     let audit = process::audit(root.section("audit"));
     let log = process::log(root.section("log"));
+    let traced = root.has("trace");
+    let trace_table = root.section("trace");
+    let trace = if traced { tables::trace::read(trace_table).map(Some) } else { Some(None) };
     let process = process::process(root.section("process"));
     root.finish();
     // before all tables: they say which files the tables of conf.d may name
@@ -186,6 +189,9 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     cross_checks::check(report, &listeners, all_clients, &routes, &keys, admin.as_ref().and_then(Option::as_ref));
     dialect_checks::check(report, &clients, &routes);
     scope::check(report, grants, &clients, &routes);
+    if let Some(Some(trace)) = &trace {
+        cross_checks::forwarded_traces(report, &routes, trace.forwarding);
+    }
     if let Some(process) = &process {
         cross_checks::bodies(report, &routes, process);
     }
@@ -198,6 +204,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
         admin: admin?,
         audit: audit?,
         log: log?,
+        trace: trace?,
         process: process?,
         places: Places::new(report.tree.places()),
     })

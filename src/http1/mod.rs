@@ -6,7 +6,7 @@
 //! endpoints send. Both end where their [`framing`] says; [`chunked`] follows the chunks of either. Bytes that were
 //! received and not consumed yet are in a [`receive_buffer`]. Written here are the head of a response to a client
 //! ([`outgoing_response`]) and the head of a request to an endpoint ([`request_template`]); [`tunnel`] is CONNECT, for
-//! a proxy on the way to one.
+//! a proxy on the way to one. [`trace_context`] reads to which trace a request belongs.
 
 pub mod chunked;
 pub mod fields;
@@ -21,6 +21,7 @@ pub mod receive_buffer;
 pub mod request_head;
 pub mod request_template;
 pub mod response_head;
+pub mod trace_context;
 pub mod tunnel;
 
 pub use chunked::{BadChunk, ChunkedDecoder, Step};

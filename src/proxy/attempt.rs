@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::clock_reading::ClockReading;
 use super::fault::ExchangeError;
 use super::route::Route;
+use super::traced_call::note_signing;
 use crate::authorize::Authorized;
 use crate::credentials::ActiveKey;
 use crate::signing::{RequestTimestamp, SignedRequest, Stamp, prepare};
@@ -44,5 +45,6 @@ pub(super) async fn sign(
     let request = unsealed.seal(&mac);
     let sent = now.later(Instant::now());
     record.sign = Some(sent.instant.saturating_duration_since(now.instant));
+    note_signing(record, now.instant, sent.instant);
     Ok((request, Attempt { key, signing_time, stamp, sent }))
 }

@@ -7,6 +7,7 @@ use super::clock_reading::ClockReading;
 use super::endpoint_refusal::{self, Anew, Refusal};
 use super::fault::{ExchangeError, UpstreamError};
 use super::route::Route;
+use super::traced_call::{TracedCall, note_connecting, note_unsigned};
 use crate::authorize::{Authorized, is_safe_to_repeat};
 use crate::http1::Fields;
 use crate::query::Action;
@@ -64,23 +65,32 @@ async fn call(
     loop {
         let connection = attempts.connection().await;
         if let Some(connecting) = attempts.take_connecting() {
-            record.note_connecting(connecting);
+            note_connecting(record, connecting, &connection);
         }
         let connection = connection.map_err(unanswered)?;
         let (request, attempt) = match sign(route, allowed, asked.later(connection.since()), record).await {
             Ok(signed) => signed,
-            Err(error) => return Err(attempts.doubt().map_or(error, unanswered)),
+            Err(error) => {
+                note_unsigned(record, connection.since(), &error);
+                return Err(attempts.doubt().map_or(error, unanswered));
+            }
         };
         record.attempts = record.attempts.saturating_add(1);
         let (sent_at, sent_reading) = (attempt.sent.instant, attempt.sent.for_skew());
-        match attempts.send(connection, request, forwarded, sent_at).await.map_err(unanswered)? {
+        let traced = TracedCall::begin(record, forwarded);
+        let told = traced.as_ref().and_then(TracedCall::told).unwrap_or(forwarded);
+        let sent = attempts.send(connection, request, told, sent_at).await;
+        if let Some(traced) = traced {
+            traced.end(record, sent_at, &sent);
+        }
+        match sent.map_err(unanswered)? {
             ControlFlow::Break(sent) => {
                 record.first_byte = Some(sent.answered_at.saturating_duration_since(sent_at));
                 let received = attempt.sent.later(sent.answered_at).for_skew();
                 route.clock.observe(sent_reading, received, &sent.fields);
                 return Ok((sent, attempt));
             }
-            ControlFlow::Continue(()) => {}
+            ControlFlow::Continue(_) => {}
         }
     }
 }

@@ -38,6 +38,7 @@ use crate::query::{Action, ErrorDialect, FormPlace, Notation, QueryForm, Reader,
 use crate::signing::client_signature::{ClientSignatureError, HeadClaim};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
+use crate::telemetry::trace::Tracing;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 use crate::upstream::Sent;
 
@@ -74,6 +75,8 @@ pub struct Proxy {
     pub panics: Counter,
     /// The audit of decisions.
     pub audit: AuditLog,
+    /// Traces exchanges; untraced without `[trace]`.
+    pub tracing: Tracing,
 }
 
 impl Proxy {
@@ -179,6 +182,9 @@ impl Proxy {
         record: &mut ExchangeRecord,
     ) -> Result<(), ExchangeError> {
         note_client(client, record);
+        if let Some(trace) = &mut record.trace {
+            trace.identify(client.index().unwrap_or(self.unnamed));
+        }
         self.charge(exchange, client.index().unwrap_or(self.unnamed), client).await?;
         Ok(client.take(now.nanos)?)
     }
@@ -257,6 +263,7 @@ impl Handler for Proxy {
     ) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.begin();
+        record.begin_trace(self.tracing.tracer(), &head);
         let (is_get, notation) = (head.method() == "GET", Cell::new(None));
         let outcome = {
             let running = pin!(self.run(&peer, head, body, &exchange, &mut record, &notation));

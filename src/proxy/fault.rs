@@ -355,6 +355,11 @@ const fn egress(error: &EgressError) -> FaultClass {
     }
 }
 
+/// The type of RFC 9209 of an endpoint's failure, which spans have as `error.type`.
+pub(super) const fn error_type(error: &SendError) -> &'static str {
+    upstream(error).proxy_status
+}
+
 const fn upstream(error: &SendError) -> FaultClass {
     use faults::endpoint;
     match error {

@@ -19,6 +19,7 @@ mod reception;
 mod refused_client;
 mod response;
 mod route;
+mod traced_call;
 
 pub(crate) use clock_reading::ClockReading;
 pub use endpoint_clock::{DateEvidence, EndpointClock, WorkerClock};

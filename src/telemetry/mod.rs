@@ -1,5 +1,4 @@
-//! What operators see of the process: log, metrics, audit, and the record of each exchange that feeds them. Uses no
-//! other room.
+//! What operators see of the process: log, metrics, audit, traces, and the record of each exchange that feeds them.
 
 pub mod audit;
 mod endpoint_request_id;
@@ -14,6 +13,7 @@ pub(crate) mod reference_page;
 pub(crate) mod refusals;
 mod request_id;
 mod thread_slot;
+pub mod trace;
 
 pub use audit::AuditLog;
 pub(crate) use endpoint_request_id::EndpointRequestId;

@@ -158,7 +158,7 @@ impl Attempts<'_> {
 
     /// Sends `request`, as of `now`, with the extra header fields that a route passes on. Breaks with the endpoint's
     /// response when its head has come; continues when there is none and the call may be tried again, with another
-    /// connection and a newly signed request.
+    /// connection and a newly signed request. It says then whether the endpoint may have received this one.
     ///
     /// # Errors
     /// There is no response, and no further attempt is allowed; `delivery` of the error says whether the endpoint may
@@ -169,7 +169,7 @@ impl Attempts<'_> {
         request: SignedRequest,
         forwarded: &Fields,
         now: Instant,
-    ) -> Result<ControlFlow<Sent>, SendError> {
+    ) -> Result<ControlFlow<Sent, Delivery>, SendError> {
         let by = self.by(now, self.client.timeouts.first_byte);
         let response_by = *self.response_by.get_or_insert(by);
         self.in_progress.iter_mut().for_each(|call| call.sent(now));
@@ -192,16 +192,16 @@ impl Attempts<'_> {
         match error.delivery() {
             Delivery::NotSent if is_pooled => {
                 self.stale_left = self.stale_left.saturating_sub(1);
-                Ok(ControlFlow::Continue(()))
+                Ok(ControlFlow::Continue(Delivery::NotSent))
             }
             // an endpoint that refuses our certificate after a request was written says that it has not read it: the
             // call is not made again on its word
-            Delivery::NotSent if error.may_pass() && self.pay() => Ok(ControlFlow::Continue(())),
+            Delivery::NotSent if error.may_pass() && self.pay() => Ok(ControlFlow::Continue(Delivery::NotSent)),
             Delivery::MaybeSent if error.may_pass() && self.is_safe_once_more() && self.pay() => {
                 self.doubt = Some(error);
                 // the other pooled connections are as old as this one, and may be closed too
                 self.stale_left = 0;
-                Ok(ControlFlow::Continue(()))
+                Ok(ControlFlow::Continue(Delivery::MaybeSent))
             }
             Delivery::NotSent | Delivery::MaybeSent => Err(self.give_up(error)),
         }
@@ -312,7 +312,7 @@ mod tests {
                 endpoint.shutdown(std::net::Shutdown::Write).unwrap();
                 yield_now().await; // the runtime looks at all sockets
                 let sent = attempts.send(ready, signed(&target), &Fields::default(), Instant::now()).await;
-                assert!(matches!(sent, Ok(ControlFlow::Continue(()))));
+                assert!(matches!(sent, Ok(ControlFlow::Continue(Delivery::NotSent))));
                 assert_eq!(endpoint.read(&mut [0; 1]).unwrap(), 0, "not a byte was written on it");
             }
             let ready = attempts.connection().await.unwrap();

@@ -6,6 +6,7 @@ use super::egress::CredentialsError;
 use super::shared_listener::ListenerError;
 use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
+use crate::fetch::UploadError;
 use crate::trust::{IdentityError, RootsError};
 
 /// Why a graph cannot be built from settings.
@@ -96,6 +97,14 @@ pub enum BuildError {
         /// The cloud's.
         other: String,
     },
+    /// The collector of spans cannot be reached with what is configured for it.
+    #[error("trace.endpoint: {url}")]
+    Collector {
+        /// Its URL.
+        url: String,
+        /// Why not.
+        source: Box<UploadError>,
+    },
     /// A route without its key, which the configuration's reader refuses.
     #[error("route.{name}: its key is not configured")]
     NoKey {
@@ -118,6 +127,7 @@ impl BuildError {
                 LoadErrorKind::Permissions
             }
             Self::Identity { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
+            Self::Collector { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Roots { .. }
             | Self::Identity { .. }
             | Self::HostName { .. }
@@ -128,6 +138,7 @@ impl BuildError {
             | Self::IssuedWithToken { .. }
             | Self::IssuedTwice { .. }
             | Self::IssuedSigns { .. }
+            | Self::Collector { .. }
             | Self::NoKey { .. } => LoadErrorKind::Invalid,
         }
     }

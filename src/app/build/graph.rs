@@ -16,6 +16,7 @@ use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
 use super::shared_listener::SharedListener;
 use super::shared_route::{RouteParts, SharedRoute};
 use super::shares::{Counters, HolderName};
+use super::span_export::{SpanExport, upload};
 use crate::app::capacity::client_connections;
 use crate::app::confinement::route_files;
 use crate::authorize::Clients;
@@ -46,6 +47,8 @@ pub struct Graph {
     /// Memory for forms, over all routes, and each client's share of it.
     pub(crate) bodies: Shares<ByteBudget>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Where spans go, if they are exported.
+    pub(crate) spans: Option<SpanExport>,
     platform: PlatformRoots,
     /// The files of routes, as they were looked at before they were read.
     pub(crate) route_files: RouteFiles,
@@ -106,6 +109,7 @@ impl Graph {
         let routes = routes(&settings, &mut parts, before, &mut errors);
         let platform = parts.platform;
         let issued_keys = issued_keys(&settings, &keys.all, &mut errors);
+        let spans = spans(&settings, &shares, before, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -130,6 +134,7 @@ impl Graph {
             holders,
             bodies,
             metrics,
+            spans,
             platform,
             route_files,
             generation: before.map_or(1, |before| before.generation.saturating_add(1)),
@@ -245,6 +250,19 @@ fn listeners(
         }
     }
     all
+}
+
+fn spans(
+    settings: &Settings,
+    shares: &Counters<'_>,
+    before: Option<&Graph>,
+    errors: &mut Vec<BuildError>,
+) -> Option<SpanExport> {
+    let export = settings.trace.as_ref()?.export.as_ref()?;
+    let before = before.and_then(|before| before.spans.as_ref());
+    let places = shares.of_spans(export.settings.queue, before.map(|before| &*before.places));
+    let upload = upload(export, before).map_err(|error| errors.push(error)).ok()?;
+    Some(SpanExport { upload, places: Arc::new(places) })
 }
 
 fn routes(

@@ -16,4 +16,6 @@ mod shared_key;
 pub(crate) mod shared_listener;
 pub(crate) mod shared_route;
 pub(crate) mod shares;
+mod span_export;
+pub(crate) mod span_places;
 pub(crate) mod without_keys;

@@ -7,6 +7,7 @@
 //! Strangers on listeners that accept issued keys have a share of the memory for forms: a form must be read before its
 //! signature can be. They are no holder of anything else, and leave the shares of the others as they are.
 
+use super::span_places::SpanPlaces;
 use crate::authorize::{Admission, Effect, Method, Mode};
 use crate::config::settings::{Client, Listener, Name, Route, Settings, Share};
 use crate::downstream::{ByteBudget, Capacity, Shares};
@@ -226,6 +227,17 @@ impl<'g> Counters<'g> {
         };
         let shares = self.each(bodies(self.settings, &self.holders), share);
         Shares::new(all, shares)
+    }
+
+    /// The shares of the queue of spans. Strangers, whose refusals are traced too, have a part of their own.
+    pub(crate) fn of_spans(&self, queue: usize, before: Option<&SpanPlaces>) -> SpanPlaces {
+        let all = before.map_or_else(|| Capacity::new(queue), |before| before.shares.all().clone());
+        let shares = before.map(|before| &before.shares);
+        let parts = of_everything(self.settings, &self.holders, queue);
+        let parts = self.each(parts, |at, limit| continued(known(shares, at), limit).within(&all));
+        let strangers = part(queue, Some(Share::Percent(OF_STRANGERS)), 0);
+        let strangers = before.map_or_else(|| Capacity::new(strangers), |before| before.strangers.clone());
+        SpanPlaces { strangers: strangers.within(&all), shares: Shares::new(all, parts) }
     }
 
     /// One counter for each holder, made from its number in the graph before and its part; a holder that cannot call

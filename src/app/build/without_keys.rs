@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
 use super::shared_listener::faults_without_secrets;
+use super::span_export::fault_without_secrets;
 use crate::config::settings::{Egress, EgressProxy, KeyStore, Name, Route, Settings, TokenKeys, Transport};
 use crate::trust::ClientTlsSettings;
 use crate::upstream::Destination;
@@ -29,6 +30,7 @@ pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<Name, Arc<Des
             Err(error) => errors.push(error),
         }
     }
+    errors.extend(fault_without_secrets(settings));
     if errors.is_empty() { Ok(destinations) } else { Err(errors) }
 }
 
@@ -81,5 +83,7 @@ pub(crate) fn left_out(settings: &Settings) -> Vec<String> {
     let certificates = settings.routes.iter().filter(|route| shows_certificate(route));
     let certificates =
         certificates.map(|route| format!("route.{0}.client_certificate with its client_key", route.name));
-    keys.chain(private).chain(tokens).chain(shown).chain(certificates).collect()
+    let export = settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
+    let headers = export.and_then(|export| export.headers_file.as_ref()).map(|_| "trace.headers_file".to_owned());
+    keys.chain(private).chain(tokens).chain(shown).chain(certificates).chain(headers).collect()
 }

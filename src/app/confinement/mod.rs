@@ -13,7 +13,7 @@ use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
 use crate::config;
-use crate::config::settings::{AdminAddress, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
+use crate::config::settings::{AdminAddress, Export, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
 use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
@@ -37,6 +37,7 @@ pub(crate) fn confinement(
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
     read.extend(settings.routes.iter().flat_map(identity_files).flat_map(directories_of));
+    read.extend(collector_files(settings).flat_map(directories_of));
     let user = User::current();
     read.extend(settings.routes.iter().filter_map(proxy_credentials).flat_map(directories_of));
     let public_files = settings.routes.iter().flat_map(ca_files).map(Path::to_owned).chain(configuration_files(file));
@@ -108,7 +109,23 @@ fn next_hops(settings: &Settings) -> impl Iterator<Item = &NextHop> {
         TokenKeys::File(_) => None,
         TokenKeys::Url { endpoint, .. } => Some(endpoint),
     });
-    settings.routes.iter().map(|route| &route.endpoint).chain(issuers).map(|endpoint| &endpoint.next_hop)
+    let collector = export(settings).map(|export| &export.collector);
+    let endpoints = settings.routes.iter().map(|route| &route.endpoint).chain(issuers).chain(collector);
+    endpoints.map(|endpoint| &endpoint.next_hop)
+}
+
+fn export(settings: &Settings) -> Option<&Export> {
+    settings.trace.as_ref()?.export.as_ref()
+}
+
+/// The files with which the collector of spans is known and called: they are read again for each request to it.
+fn collector_files(settings: &Settings) -> impl Iterator<Item = &Path> {
+    let authority = export(settings).and_then(|export| match &export.collector.transport {
+        Transport::Tls { trust: Roots::File(path), .. } => Some(path.as_path()),
+        Transport::Tls { trust: Roots::Platform, .. } | Transport::Plaintext => None,
+    });
+    let headers = export(settings).and_then(|export| export.headers_file.as_deref());
+    authority.into_iter().chain(headers)
 }
 
 /// Any one Unix socket takes the right to all of them.
@@ -129,7 +146,7 @@ fn guarded_files<'s>(
 ) -> impl Iterator<Item = PathBuf> {
     let listeners = settings.listeners.iter().flat_map(refreshed_files);
     let routes = route_files(settings);
-    let public = routes.chain(listeners).map(Path::to_owned);
+    let public = routes.chain(listeners).chain(collector_files(settings)).map(Path::to_owned);
     let configuration = file.into_iter().flat_map(config::files_of);
     keys.iter().flat_map(|key| key.store.watched()).chain(public).chain(configuration)
 }
@@ -303,6 +320,20 @@ mod tests {
         let confinement = confinement(&settings, None, &[], UnixSockets::Deny);
         assert_eq!(confinement.connect, [53, 6443, 8443], "a name has to be resolved as well");
         for path in ["/no/such/ca", "/no/such/account", "/etc/hosts"] {
+            assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn exporting_spans_needs_the_collectors_port_and_what_it_is_called_with() {
+        let text = "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"https://[::1]:8443/\"\n\
+                    [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n\
+                    [trace]\nendpoint = \"https://127.0.0.1:4318\"\nca_file = \"/no/such/ca/ca.crt\"\n\
+                    headers_file = \"/no/such/secret/headers\"\n";
+        let settings = crate::config::parse(text, "f", []).unwrap();
+        let confinement = confinement(&settings, None, &[], UnixSockets::Deny);
+        assert_eq!((confinement.connect, confinement.udp), (vec![4318, 8443], Udp::Deny));
+        for path in ["/no/such/ca", "/no/such/secret"] {
             assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");
         }
     }

@@ -11,7 +11,7 @@ use crate::app::build::key_stores::{key_files, needs_process};
 use crate::app::confinement::paths::directories_of;
 use crate::app::confinement::resolver::is_resolver_file;
 use crate::app::confinement::{DNS, confinement};
-use crate::config::settings::{Listener, Settings, Transport};
+use crate::config::settings::{Export, Listener, Settings, Transport};
 use crate::confine::{Confinement, Netlink, UnixSockets, UnixStreams};
 use crate::trust::Roots;
 use crate::upstream::NextHop;
@@ -47,6 +47,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
         ("admin", old.admin == new.admin),
         ("audit", old.audit == new.audit),
         ("log.format", old.log.format == new.log.format),
+        ("trace.endpoint, or what belongs to it", export(old) == export(new)),
     ];
     for (at, _) in fixed.into_iter().filter(|(_, same)| !same) {
         add(at.to_owned(), "has changed, and takes effect at a start only".to_owned());
@@ -72,6 +73,12 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
         Granted::Only(granted) => beyond(old, new, granted, source, &mut add),
     }
     reasons
+}
+
+/// How spans are exported: the thread that does it, and its queue, are made at the start. What `forward`,
+/// `sample_ratio` and `parent_based` say is asked for each exchange.
+fn export(settings: &Settings) -> Option<&Export> {
+    settings.trace.as_ref()?.export.as_ref()
 }
 
 /// Why a listener's socket would have to be made anew.
@@ -109,6 +116,8 @@ fn beyond(
             (None, DNS) => {
                 add("endpoint".to_owned(), "no name can be resolved: none was configured at the start".to_owned());
             }
+            // the one reason is told already
+            (None, _) if export(old) != export(new) => {}
             (None, _) => add("jwks_url".to_owned(), format!("no connection can be made to port {port} any more")),
         }
     }

@@ -16,11 +16,13 @@ use super::serving::Serving;
 use super::sockets::{BoundListener, unused};
 use super::worker::{self, Work};
 use crate::app::build::graph::Graph;
+use crate::app::build::span_places::SpanPlaces;
 use crate::app::report::Moment;
 use crate::clock;
 use crate::credentials::WatchedKey;
 use crate::downstream::Drain;
 use crate::telemetry::audit::{AuditWriter, OpenedAudit};
+use crate::telemetry::trace::{self, SpanQueue, SpanWriter};
 use crate::telemetry::{AuditLog, metrics};
 
 /// A proxy that has every socket it needs and no thread yet. Rights that the process gives up now are given up for all
@@ -87,6 +89,7 @@ impl Bound {
         let paths = listeners.iter_mut().filter_map(BoundListener::take_path).collect();
         let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let (audit, audit_writer) = start_audit(&graph, audit)?;
+        let (spans, span_writer) = start_spans(&graph)?.unzip();
         let (mut admin_addresses, mut admin_paths) = (Vec::new(), Vec::new());
         let addresses: BTreeMap<_, _> =
             listeners.iter().map(|listener| (listener.name.clone(), listener.address.clone())).collect();
@@ -104,6 +107,7 @@ impl Bound {
                 graphs: serving.graphs(),
                 sockets: listeners.iter_mut().filter_map(BoundListener::take_share).collect(),
                 audit: audit.clone(),
+                spans: spans.clone(),
                 drain: Drain::new(drain_signal.clone()),
                 cut: cut_signal.clone(),
                 adopted: adopted.clone(),
@@ -126,12 +130,21 @@ impl Bound {
             cut,
             worker_ends,
             audit_writer,
+            span_writer,
         })
     }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(StartError::Thread)
+}
+
+fn start_spans(graph: &Graph) -> Result<Option<(SpanQueue, SpanWriter)>, StartError> {
+    let export = graph.settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
+    let Some((export, spans)) = export.zip(graph.spans.as_ref()) else { return Ok(None) };
+    let (upload, places) = (Arc::clone(&spans.upload), Arc::<SpanPlaces>::clone(&spans.places));
+    let metrics = graph.metrics.trace.clone();
+    trace::start(&export.settings, upload, places, metrics, clock::now).map(Some).map_err(StartError::Thread)
 }
 
 fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, Option<AuditWriter>), StartError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::HeaderName;
 
 use super::route_clients::RouteClients;
+use super::tracer::tracing;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
@@ -14,6 +15,7 @@ use crate::config::settings;
 use crate::downstream::{BodyLimits, ListenAddress};
 use crate::proxy::{OwnNames, Proxy, Route, Routes, WorkerClock};
 use crate::telemetry::AuditLog;
+use crate::telemetry::trace::SpanQueue;
 use crate::upstream::Client;
 
 /// What a listener serves on `address`.
@@ -22,7 +24,7 @@ pub(super) fn proxy(
     listener: &SharedListener,
     address: &ListenAddress,
     clients: &RouteClients,
-    audit: &AuditLog,
+    (audit, spans): (&AuditLog, Option<&SpanQueue>),
 ) -> Proxy {
     let settings = &listener.settings;
     let served = |route: &&SharedRoute| settings.routes.include(&route.settings.name);
@@ -49,6 +51,7 @@ pub(super) fn proxy(
         shares: graph.metrics.shares.clone(),
         panics: graph.metrics.process.panics(),
         audit: audit.clone(),
+        tracing: tracing(graph, listener, address, spans),
     }
 }
 

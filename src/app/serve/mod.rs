@@ -15,4 +15,5 @@ pub(crate) mod running;
 pub(crate) mod serving;
 mod sockets;
 mod token_keys;
+mod tracer;
 mod worker;

@@ -20,8 +20,9 @@ use crate::config::settings::Name;
 use crate::downstream::ListenAddress;
 use crate::downstream::unix_socket::SocketPath;
 use crate::telemetry::audit::AuditWriter;
+use crate::telemetry::trace::SpanWriter;
 
-/// How long the last audit lines may take after the last exchange. Where exchanges are cut off, all of the end takes no
+/// How long the last audit lines, and the last spans, may take after the last exchange. Where exchanges are cut off, all of the end takes no
 /// longer than this.
 const AUDIT_END: Duration = Duration::from_secs(2);
 
@@ -51,6 +52,7 @@ pub struct Running {
     pub(super) cut: watch::Sender<bool>,
     pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
     pub(super) audit_writer: Option<AuditWriter>,
+    pub(super) span_writer: Option<SpanWriter>,
 }
 
 impl Running {
@@ -121,7 +123,7 @@ impl Running {
         // the channel closes when the last worker has ended
         while let Ok(ended) = timeout_at(deadline, self.worker_ends.recv()).await {
             if ended.is_none() {
-                self.finish_audit(AUDIT_END);
+                self.finish_writing(AUDIT_END);
                 return Drained::Completely;
             }
         }
@@ -150,7 +152,7 @@ impl Running {
                 }
             }
         }
-        self.finish_audit(all.saturating_duration_since(Instant::now()));
+        self.finish_writing(all.saturating_duration_since(Instant::now()));
         Drained::Cut(exchanges)
     }
 
@@ -160,10 +162,18 @@ impl Running {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    fn finish_audit(&mut self, limit: Duration) {
+    /// Writes what exchanges have left: audit lines and spans, at the same time.
+    fn finish_writing(&mut self, limit: Duration) {
+        let deadline = from_now(limit);
+        if let Some(spans) = &self.span_writer {
+            spans.end(deadline);
+        }
         let left = self.audit_writer.take().map_or(0, |writer| writer.finish(limit));
         if left > 0 {
             tracing::error!(left, "the process ends with audit lines unwritten");
+        }
+        if let Some(spans) = self.span_writer.take() {
+            spans.wait(deadline.saturating_duration_since(Instant::now()));
         }
     }
 }

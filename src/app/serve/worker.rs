@@ -18,6 +18,7 @@ use crate::downstream::server::Clocks;
 use crate::downstream::{Current, Drain, Limits, ListenAddress, Service, accept};
 use crate::proxy::Proxy;
 use crate::telemetry::metrics::OwnCells;
+use crate::telemetry::trace::SpanQueue;
 use crate::telemetry::{AuditLog, cut_off, refusals};
 
 /// What a worker needs.
@@ -27,6 +28,8 @@ pub(crate) struct Work {
     /// One for each listener of the first graph.
     pub(crate) sockets: Vec<WorkerSocket>,
     pub(crate) audit: AuditLog,
+    /// Where sampled exchanges go, if spans are exported.
+    pub(crate) spans: Option<SpanQueue>,
     /// Ends the worker once the exchanges under way have ended.
     pub(crate) drain: Drain,
     /// Ends the worker at once.
@@ -69,8 +72,8 @@ async fn told(mut signal: watch::Receiver<bool>) {
 }
 
 async fn serve(work: Work) -> io::Result<()> {
-    let Work { mut graphs, sockets, audit, drain, cut: _, adopted } = work;
-    let mut worker = Worker { audit, clients: RouteClients::new(), listeners: Vec::new() };
+    let Work { mut graphs, sockets, audit, spans, drain, cut: _, adopted } = work;
+    let mut worker = Worker { audit, spans, clients: RouteClients::new(), listeners: Vec::new() };
     let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets)?;
     loop {
         tokio::select! {
@@ -93,6 +96,7 @@ async fn serve(work: Work) -> io::Result<()> {
 
 struct Worker {
     audit: AuditLog,
+    spans: Option<SpanQueue>,
     clients: RouteClients,
     listeners: Vec<ServedListener>,
 }
@@ -154,7 +158,7 @@ impl Worker {
         drain: Drain,
     ) -> Service<Proxy> {
         Service {
-            handler: Rc::new(proxy(graph, listener, address, &self.clients, &self.audit)),
+            handler: Rc::new(proxy(graph, listener, address, &self.clients, (&self.audit, self.spans.as_ref()))),
             limits: limits(&listener.settings),
             places: listener.connections.all().clone(),
             requests: Arc::clone(&listener.requests),

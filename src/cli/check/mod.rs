@@ -9,6 +9,7 @@ mod endpoint_tls;
 mod findings;
 mod online;
 mod posture;
+mod trace;
 
 use std::fmt;
 
@@ -99,6 +100,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     built.tell_what_is_left_out(found);
     admin_sections(found, settings, &rehearsed);
     audit_section(found, settings);
+    trace::section(found, settings);
     let process = &settings.process;
     found.section(Kind::Process, None, format!("{} workers, drain {:?}", process.workers, process.drain));
     capacity_section(found, settings);

@@ -8,5 +8,6 @@ pub(crate) mod log_filter;
 mod never_forwarded;
 pub(crate) mod no_proxy;
 pub(crate) mod proxy_url;
+pub(crate) mod resource;
 pub(crate) mod route_choice;
 pub mod token_uri;

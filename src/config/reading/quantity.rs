@@ -105,6 +105,21 @@ pub(crate) fn count(allowed: RangeInclusive<usize>) -> impl Fn(&Given<'_>) -> Re
     }
 }
 
+/// A part of a whole, from 0 to 1, which `part` makes a value of.
+pub(crate) fn share_of_one<T>(part: impl Fn(f64) -> Option<T>) -> impl Fn(&Given<'_>) -> Result<T, String> {
+    move |given| {
+        let number = match given {
+            Given::Fraction(number) => Some(*number),
+            Given::Integer(0) => Some(0.0),
+            Given::Integer(1) => Some(1.0),
+            Given::Variable(text) => text.parse().ok(),
+            Given::Integer(_) | Given::Text(_) | Given::Flag(_) | Given::List(_) | Given::Table(_) => None,
+        };
+        let part = number.and_then(&part);
+        part.ok_or_else(|| format!("{} is not a part from 0 to 1: write e.g. 0.1", given.shown()))
+    }
+}
+
 /// Digits, at most one space, and the rest.
 fn split<'v>(given: &Given<'v>) -> Option<(u64, &'v str)> {
     let text = given.as_text()?;

@@ -15,6 +15,7 @@ mod name;
 mod places;
 mod process;
 mod route;
+mod trace;
 
 pub use admin::{Admin, AdminAddress, StatusPage};
 pub use client::{Client, Rate, Share};
@@ -28,6 +29,7 @@ pub use name::Name;
 pub use places::Places;
 pub use process::{Audit, Confinement, Log, Process};
 pub use route::{Endpoint, Profile, Route, RouteLimits, RouteTimeouts, Transport};
+pub use trace::{Export, Trace};
 
 /// The whole configuration. Lists are in order of name, names are unique within each list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Settings {
     pub audit: Audit,
     /// `[log]`.
     pub log: Log,
+    /// `[trace]`. `None` when the table is absent.
+    pub trace: Option<Trace>,
     /// `[process]`.
     pub process: Process,
     /// Where each table stands.

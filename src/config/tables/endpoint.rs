@@ -76,6 +76,44 @@ pub(crate) fn read_keys(table: &mut Table<'_>, ca_file: Option<PathBuf>) -> Opti
     Some(Some(endpoint(transport, &url, None)))
 }
 
+/// Reads the `endpoint` and `ca_file` of a collector of traces, which is no endpoint that anything is signed for.
+///
+/// `None` when a fault was reported, `Some(None)` when `endpoint` is absent.
+pub(crate) fn read_collector(table: &mut Table<'_>) -> Option<Option<Endpoint>> {
+    const PATH: &str = "/v1/traces";
+    let url = table.get("endpoint", None, |given| url(given).map(Some));
+    let directory = table.directory();
+    let ca_file = table.get("ca_file", None, |given| directory.file(given).map(Some));
+    let danger = table.get("danger_plaintext", false, flag);
+    let (Some(mut url), ca_file, danger) = (url?, ca_file?, danger?) else { return Some(None) };
+    if url.path.trim_end_matches('/').ends_with(PATH) {
+        table.fault("endpoint", format!("ends with `{PATH}`, which countersign adds: write the base URL"));
+        return None;
+    }
+    url.path = format!("{}{PATH}", url.path.trim_end_matches('/'));
+    let transport = match url.scheme {
+        Scheme::Https => {
+            let trust = ca_file.map_or(Roots::Platform, Roots::File);
+            Transport::Tls { trust, client: ClientTlsSettings::PLAIN }
+        }
+        Scheme::Http if !is_loopback(&url.host) && !danger => {
+            let message = format!(
+                "`{}` is not this machine, and http would show to everyone on the way who calls what, and what is in \
+                 `headers_file`: write https, or set `danger_plaintext = true` in [trace]",
+                url.host
+            );
+            table.fault("endpoint", message);
+            return None;
+        }
+        Scheme::Http if ca_file.is_some() => {
+            table.fault("ca_file", "is for an https `endpoint`, and this one is http: remove one of the two");
+            return None;
+        }
+        Scheme::Http => Transport::Plaintext,
+    };
+    Some(Some(endpoint(transport, &url, None)))
+}
+
 /// The rule is about the network: what goes to a loopback address or into a Unix socket does not cross it, whoever
 /// passes it on from there.
 fn plaintext(

@@ -14,3 +14,4 @@ pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod route;
 pub(crate) mod rules;
+pub(crate) mod trace;

@@ -42,6 +42,8 @@ impl Decision {
 pub(crate) struct Entry<'a> {
     /// The ID that the log and the client's response have too. `None` if there was no request, or several.
     pub(crate) request_id: Option<&'a str>,
+    /// The trace that the request belongs to. Absent where there is none.
+    pub(crate) trace_id: Option<&'a str>,
     pub(crate) listener: &'a str,
     /// The other end of the connection: an address, or a user and a process.
     pub(crate) peer: &'a str,
@@ -80,6 +82,7 @@ impl<'a> Entry<'a> {
     pub(crate) const fn of_refused_stranger(listener: &'a str, peer: &'a str) -> Self {
         Self {
             request_id: None,
+            trace_id: None,
             listener,
             peer,
             client: None,
@@ -151,6 +154,8 @@ impl FormSummary {
 struct Line<'a> {
     time: String,
     request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
     listener: &'a str,
     peer: String,
     client: Option<String>,
@@ -197,6 +202,7 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
     let line = Line {
         time: format!("{time:.3}"),
         request_id: entry.request_id,
+        trace_id: entry.trace_id,
         listener: entry.listener,
         peer: cut(entry.peer),
         client: entry.client.map(cut),
@@ -263,6 +269,7 @@ mod tests {
     fn entry<'a>(client: &'a str, noted: &'a FormSummary) -> Entry<'a> {
         Entry {
             request_id: Some("id"),
+            trace_id: None,
             listener: "local",
             peer: "unix:uid=7",
             client: Some(client),
@@ -301,6 +308,14 @@ mod tests {
             r#""parameters":["Action","JobId","Manifest"],"values":{"JobId":"J"}}"#
         );
         assert_eq!(rendered("c", &noted), format!("{expected}\n"));
+    }
+
+    #[test]
+    fn a_line_names_the_trace_behind_the_request_where_there_is_one() {
+        let traced = Entry { trace_id: Some("0af7651916cd43dd8448eb211c80319c"), ..entry("c", FormSummary::EMPTY) };
+        let line = String::from_utf8(render(&traced, Timestamp::UNIX_EPOCH)).unwrap();
+        let expected = r#""request_id":"id","trace_id":"0af7651916cd43dd8448eb211c80319c","listener":"local","#;
+        assert!(line.contains(expected), "{line}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ fn start(path: &Path, when_full: WhenFull) -> (AuditLog, AuditWriter, Counter) {
 fn entry<'a>(action: &'a str, noted: &'a FormSummary) -> Entry<'a> {
     Entry {
         request_id: Some("id"),
+        trace_id: None,
         listener: "local",
         peer: "127.0.0.1:1",
         client: None,

@@ -16,7 +16,7 @@ const ORDERED: &str = "countersign::exchange";
 /// These come right after the message, in this order.
 const FIRST: [&str; 5] = ["route", "action", "status", "total_us", "reason"];
 /// These come last, and on a terminal they are dim.
-const LAST: [&str; 13] = [
+const LAST: [&str; 14] = [
     "attempts",
     "bytes_in",
     "bytes_out",
@@ -30,6 +30,7 @@ const LAST: [&str; 13] = [
     "request_id",
     "rule",
     "sign_us",
+    "trace_id",
 ];
 
 /// Whether lines have colours.

@@ -18,6 +18,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub(in crate::telemetry) use routes::{Counted, KnownAction};
 pub use scraped::{EndpointState, KeyState, Snapshot};
 pub use shares::ShareMetrics;
 pub(crate) use totals::{OutcomeTotals, RouteTotals};
+pub use trace::TraceMetrics;
 
 use super::incidents::Incidents;
 use routes::RouteFamilies;
@@ -60,6 +62,8 @@ pub struct Metrics {
     pub process: ProcessMetrics,
     /// What is counted of clients' shares.
     pub shares: ShareMetrics,
+    /// What is counted of spans.
+    pub trace: TraceMetrics,
     scraped: ScrapedMetrics,
     /// The last refusals and failures, which listeners lend to their exchanges.
     pub(crate) incidents: Arc<Incidents>,
@@ -83,6 +87,7 @@ impl Metrics {
             configuration: ConfigurationMetrics::register(&mut registry),
             process: ProcessMetrics::register(&mut registry),
             shares: ShareMetrics::register(&mut registry),
+            trace: TraceMetrics::register(&mut registry),
             scraped: ScrapedMetrics::register(&mut registry),
             registry,
             incidents: Arc::default(),

@@ -8,6 +8,7 @@ use tracing::Level;
 
 use super::ExchangeRecord;
 use crate::faults::Severity;
+use crate::http1::trace_context::TraceId;
 use crate::telemetry::audit::Decision;
 use crate::telemetry::endpoint_request_id::EndpointRequestId;
 use crate::telemetry::log::json_lines::JsonLines;
@@ -44,6 +45,7 @@ pub(super) fn log(record: &ExchangeRecord, ended: Instant, total: Duration) {
                 ended,
                 message = [] "exchange",
                 request_id = [%] record.request_id,
+                trace_id = [] record.trace_id.as_ref().map(TraceId::as_str),
                 listener = [] record.listener.name(),
                 peer = [%] (*record.peer).as_ref(),
                 route = [] record.route.as_ref().map(|route| route.name()),
@@ -135,6 +137,7 @@ mod tests {
             record.log_reason = severity.map(|severity| LogReason { severity, reason: "browser" });
             if let Some(action) = action {
                 record.route = Some(Rc::clone(&route));
+                record.trace_id = Some(TraceId::of([0xab; 16]));
                 record.note_action(action);
                 record.client = Some("a client with a name that takes more than some bytes".into());
                 record.rule = Some("allow[1]".into());
@@ -177,6 +180,7 @@ mod tests {
         assert_eq!(logged("info", |lines| lines, direct).lines().count(), 1);
         let lines = logged("info", |lines| lines, all);
         assert!(lines.contains(r#","connect_us":30000,"sign_us":7,"#) && lines.contains(r#","total_us":41000,"#));
+        assert!(lines.contains(r#","trace_id":"abababababababababababababababab","listener":"#), "{lines}");
         assert!(lines.contains(r#","action":"ListJobs","#) && lines.contains(r#","action":"DropTables","#), "{lines}");
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod cut_off;
 mod incident;
 mod log_line;
+mod traced;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,13 +19,20 @@ use super::outcome::Outcome;
 use super::peer::Peer;
 use super::refusals::{self, Kind, Treatment};
 use super::request_id::RequestId;
+use super::trace::{ExchangeTrace, Tracer};
 use crate::faults::{self, AuditReason, LogReason};
+use crate::http1::RequestHead;
+use crate::http1::trace_context::{TraceId, TraceParent};
 
 /// What is known of an exchange so far. Dropping it writes it: however an exchange ends, it has exactly one line.
 pub(crate) struct ExchangeRecord {
     /// The client gets this ID too.
     pub(crate) request_id: RequestId,
     pub(crate) listener: Rc<ListenerMetrics>,
+    /// The trace that the exchange belongs to: the client's, or a new one where exchanges are traced.
+    pub(crate) trace_id: Option<TraceId>,
+    /// What becomes spans, or is told the endpoint; `None` where exchanges are not traced.
+    pub(crate) trace: Option<Box<ExchangeTrace>>,
     /// What the connection says of the client: an address or a UID, and its certificate.
     pub(crate) peer: Rc<dyn Peer>,
     /// The route, once one is chosen.
@@ -120,6 +128,8 @@ impl ExchangeRecord {
         Box::new(Self {
             request_id: RequestId::random(),
             listener,
+            trace_id: None,
+            trace: None,
             peer,
             route: None,
             client: None,
@@ -147,6 +157,17 @@ impl ExchangeRecord {
             first_byte: None,
             started: Instant::now(),
         })
+    }
+
+    /// Reads which trace the request with this head belongs to, and begins to trace it where exchanges are traced.
+    pub(crate) fn begin_trace(&mut self, tracer: Option<&Rc<Tracer>>, head: &RequestHead) {
+        let parent = TraceParent::of(head.fields());
+        self.trace_id = parent.map(|parent| parent.trace_id);
+        if let Some(tracer) = tracer {
+            let trace = ExchangeTrace::begin(tracer, parent, head);
+            self.trace_id = Some(trace.trace_id);
+            self.trace = Some(trace);
+        }
     }
 
     /// Whether the exchange may go on as far as the audit is concerned.
@@ -201,6 +222,7 @@ impl ExchangeRecord {
         let (Reservation::Reserved(place), Treatment::Listed) = (place, treatment) else { return };
         place.write(&Entry {
             request_id: Some(self.request_id.as_str()),
+            trace_id: self.trace_id.as_ref().map(TraceId::as_str),
             listener: self.listener.name(),
             peer: (*self.peer).as_ref(),
             client: self.client.as_deref(),
@@ -299,5 +321,8 @@ impl Drop for ExchangeRecord {
             incident::note(self, log, ended);
         }
         log_line::log(self, ended, total);
+        if let Some(trace) = self.trace.take() {
+            traced::hand_over(self, *trace, ended);
+        }
     }
 }

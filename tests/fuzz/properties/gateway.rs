@@ -17,6 +17,7 @@ use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
 use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes, WorkerClock};
 use countersign::query::{ErrorDialect, FormLimits, FormPlace};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
+use countersign::telemetry::trace::Tracing;
 use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::{
     BreakerLimits, CallSettings, Client, Destination, EndpointSettings, NextHop, PoolLimits, Timeouts, Trust,
@@ -91,6 +92,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         shares: Metrics::new().shares,
         panics: Metrics::new().process.panics(),
         audit: AuditLog::off(),
+        tracing: Tracing::off(),
         routes: Routes::new(vec![Rc::new(route)]),
     }
 }
