@@ -23,9 +23,9 @@ use crate::downstream::server::ExchangeGuard;
 use crate::downstream::{
     Capacity, Handler, HeadFault, ListenerSocket, PeerEvidence, PeerFacts, Reply, RequestBody, RequestHead,
 };
-use crate::http1::Version;
+use crate::http1::{Fields, Version};
 use crate::status::Report;
-use crate::telemetry::metrics::MEDIA_TYPE;
+use crate::telemetry::metrics::Exposition;
 
 pub use host_names::HostNames;
 
@@ -44,8 +44,8 @@ pub trait Status: Send + Sync {
     /// What is wrong although the process is ready, one problem per line; empty if all is well.
     fn degraded(&self) -> Vec<String>;
 
-    /// The metrics as they are now, in the OpenMetrics text format.
-    fn metrics(&self) -> String;
+    /// The metrics as they are now.
+    fn metrics(&self, exposition: Exposition) -> String;
 
     /// All that an operator sees of the process, as it is now.
     fn report(&self) -> Report;
@@ -126,7 +126,7 @@ impl Admin {
         )
     }
 
-    fn respond(&self, method: &str, path: &str) -> Reply<Content> {
+    fn respond(&self, method: &str, path: &str, fields: &Fields) -> Reply<Content> {
         if !["GET", "HEAD"].contains(&method) {
             let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
             reply.fields.push("allow", b"GET, HEAD");
@@ -136,7 +136,7 @@ impl Admin {
             // a process that should be restarted does not get here
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
-            "/metrics" => self.metrics(),
+            "/metrics" => self.metrics(Exposition::asked_for(fields.all("accept"))),
             "/status" if self.page != Page::Off => self.report(),
             _ => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
         }
@@ -149,8 +149,10 @@ impl Admin {
         }
     }
 
-    fn metrics(&self) -> Reply<Content> {
-        self.long(MEDIA_TYPE, || self.status.metrics())
+    fn metrics(&self, exposition: Exposition) -> Reply<Content> {
+        let mut reply = self.long(exposition.media_type(), || self.status.metrics(exposition));
+        reply.fields.push("vary", b"accept");
+        reply
     }
 
     fn report(&self) -> Reply<Content> {
@@ -193,7 +195,7 @@ impl Handler for Admin {
         let mut reply = match (Self::ambiguous(&head), self.foreign(&peer, &head)) {
             (Some(why), _) => plain(StatusCode::BAD_REQUEST, why.to_owned()),
             (None, Some(why)) => plain(StatusCode::FORBIDDEN, why.to_owned()),
-            (None, None) => self.respond(head.method(), head.path()),
+            (None, None) => self.respond(head.method(), head.path(), head.fields()),
         };
         reply.body.keep(exchange);
         reply
@@ -245,7 +247,7 @@ mod tests {
             Vec::new()
         }
 
-        fn metrics(&self) -> String {
+        fn metrics(&self, _: Exposition) -> String {
             "# EOF\n".to_owned()
         }
 
@@ -259,13 +261,14 @@ mod tests {
     #[test]
     fn whoever_reads_the_metrics_slowly_leaves_places_for_probes() {
         let admin = Admin::new(Arc::new(Well), HostNames::new(Vec::new()), Page::Off);
-        let mut slow: Vec<_> = (0..SCRAPES).map(|_| admin.respond("GET", "/metrics")).collect();
+        let get = |path| admin.respond("GET", path, &Fields::default());
+        let mut slow: Vec<_> = (0..SCRAPES).map(|_| get("/metrics")).collect();
         assert!(slow.iter().all(|reply| reply.status == StatusCode::OK));
-        assert_eq!(admin.respond("GET", "/metrics").status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(get("/metrics").status, StatusCode::SERVICE_UNAVAILABLE);
         for path in ["/livez", "/readyz"] {
-            assert_eq!(admin.respond("GET", path).status, StatusCode::OK);
+            assert_eq!(get(path).status, StatusCode::OK);
         }
         slow.pop();
-        assert_eq!(admin.respond("GET", "/metrics").status, StatusCode::OK);
+        assert_eq!(get("/metrics").status, StatusCode::OK);
     }
 }

@@ -64,10 +64,15 @@ async fn call(
     let mut attempts = route.upstream.call(repetition, caller);
     loop {
         let connection = attempts.connection().await;
-        if let Some(connecting) = attempts.take_connecting() {
-            note_connecting(record, connecting, &connection);
+        let connecting = attempts.take_connecting();
+        if let Some(time) = connecting {
+            note_connecting(record, time, &connection);
         }
         let connection = connection.map_err(unanswered)?;
+        match connecting {
+            Some(_) => record.opened = record.opened.saturating_add(1),
+            None => record.reused = record.reused.saturating_add(1),
+        }
         let (request, attempt) = match sign(route, allowed, asked.later(connection.since()), record).await {
             Ok(signed) => signed,
             Err(error) => {

@@ -182,10 +182,12 @@ impl Proxy {
         record: &mut ExchangeRecord,
     ) -> Result<(), ExchangeError> {
         note_client(client, record);
+        let number = client.index().unwrap_or(self.unnamed);
+        record.client_number = Some(number);
         if let Some(trace) = &mut record.trace {
-            trace.identify(client.index().unwrap_or(self.unnamed));
+            trace.identify(number);
         }
-        self.charge(exchange, client.index().unwrap_or(self.unnamed), client).await?;
+        self.charge(exchange, number, client).await?;
         Ok(client.take(now.nanos)?)
     }
 

@@ -26,5 +26,6 @@ pub use endpoint_clock::{DateEvidence, EndpointClock, WorkerClock};
 pub use exchange::Proxy;
 pub use head::OwnNames;
 pub use issued_keys::IssuedKeys;
+pub(crate) use over_share::SharedLimit;
 pub use response::ResponseBody;
 pub use route::{Route, Routes};

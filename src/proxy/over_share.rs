@@ -68,6 +68,9 @@ impl OverShare {
 }
 
 impl SharedLimit {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::InFlight, Self::Bodies, Self::Connections];
+
     /// The name in metrics.
     #[must_use]
     pub(crate) const fn as_str(self) -> &'static str {

@@ -63,10 +63,12 @@ impl Client {
 
     fn with_pool(destination: &Arc<Destination>, pool: PoolLimits) -> Option<Self> {
         let target = destination.target();
+        let pool = Pool::new(pool.connections, pool.idle_timeout);
+        destination.idle.include(pool.level());
         Some(Self {
             template: RequestTemplate::new(&target.host, &target.path, VIA_COUNTERSIGN, USER_AGENT)?,
             timeouts: destination.settings().timeouts,
-            pool: Pool::new(pool.connections, pool.idle_timeout),
+            pool,
             budget: Budget::full(),
             breaker: Arc::clone(destination.breaker()),
             destination: Arc::clone(destination),

@@ -9,6 +9,7 @@ use super::breaker::Breaker;
 use super::call_settings::{CallSettings, EndpointSettings, Trust, TunnelSettings};
 use super::dial::connect::{Endpoint, Security};
 use super::dial::tunnel::Tunnel;
+use super::idle_connections::IdleConnections;
 use crate::signing::SigningTarget;
 use crate::trust::{self, ClientTls, RootsError, server_name};
 
@@ -17,6 +18,7 @@ pub struct Destination {
     settings: CallSettings,
     pub(super) endpoint: Endpoint,
     breaker: Arc<Breaker>,
+    pub(super) idle: IdleConnections,
 }
 
 /// Why an endpoint cannot be called.
@@ -45,7 +47,7 @@ impl Destination {
             Some(before) => (endpoint.knowing(&before.endpoint), before.breaker.with_limits(settings.breaker)),
             None => (endpoint, Breaker::new(route, settings.breaker)),
         };
-        Ok(Self { settings, endpoint, breaker: Arc::new(breaker) })
+        Ok(Self { settings, endpoint, breaker: Arc::new(breaker), idle: IdleConnections::default() })
     }
 
     /// How it is called. Connections that were made before may be used while these settings are equal as a whole.
@@ -70,6 +72,12 @@ impl Destination {
     #[must_use]
     pub fn serves_last_addresses(&self) -> Option<Duration> {
         self.endpoint.addresses()?.serves_last()
+    }
+
+    /// How many connections to it are idle, in the pools of all workers.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.idle.count()
     }
 
     /// What is known of the endpoint when it fails.

@@ -21,6 +21,7 @@ pub mod destination;
 pub mod dial;
 pub mod egress_error;
 pub mod error;
+mod idle_connections;
 pub mod pool;
 mod request;
 mod socket;

@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::idle_connections::PoolLevel;
 
 /// A worker's idle connections to one endpoint. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub struct Pool {
     idle: Rc<RefCell<VecDeque<Idle>>>,
     limit: usize,
     idle_timeout: Duration,
+    /// How many are idle, for others to read.
+    level: Arc<PoolLevel>,
 }
 
 struct Idle {
@@ -29,7 +33,7 @@ impl Pool {
     /// Keeps at most `limit` connections, each unused for at most `idle_timeout`.
     #[must_use]
     pub fn new(limit: usize, idle_timeout: Duration) -> Self {
-        Self { idle: Rc::default(), limit, idle_timeout }
+        Self { idle: Rc::default(), limit, idle_timeout, level: Arc::default() }
     }
 
     /// Takes the connection used last, so that the others expire when load falls. A connection that has expired by
@@ -38,12 +42,15 @@ impl Pool {
     #[must_use]
     pub fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
+        let mut taken = None;
         while let Some(Idle { mut connection, until }) = idle.pop_back() {
             if now < until && connection.is_fit() {
-                return Some(connection);
+                taken = Some(connection);
+                break;
             }
         }
-        None
+        self.level.set(idle.len());
+        taken
     }
 
     /// Returns a connection to the pool `now`, after its response was read to the end. It expires after `keep`, or the
@@ -60,6 +67,12 @@ impl Pool {
             connection.rest();
             idle.push_back(Idle { connection, until });
         }
+        self.level.set(idle.len());
+    }
+
+    /// How many connections wait in it, for other threads to read.
+    pub(super) const fn level(&self) -> &Arc<PoolLevel> {
+        &self.level
     }
 
     /// Whether a connection waits in it.
@@ -73,6 +86,7 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
         idle.retain(|idle| idle.connection.address.is_none_or(|address| addresses.contains(&address)));
+        self.level.set(idle.len());
         before.saturating_sub(idle.len())
     }
 
@@ -80,7 +94,9 @@ impl Pool {
     /// so that an idle proxy holds no connection.
     pub fn close_expired(&self) {
         let now = Instant::now();
-        self.idle.borrow_mut().retain_mut(|idle| now < idle.until && idle.connection.is_fit());
+        let mut idle = self.idle.borrow_mut();
+        idle.retain_mut(|idle| now < idle.until && idle.connection.is_fit());
+        self.level.set(idle.len());
     }
 }
 

@@ -37,44 +37,6 @@ fn it_signs_nothing_and_the_proxys_listener_tells_nothing() {
 }
 
 #[test]
-fn metrics_are_openmetrics() {
-    let proxy = Setup::to(&Endpoint::obliging()).start();
-    proxy.post(FORM).expect(200);
-    let answer = proxy.admin("/metrics").expect(200);
-    let media_type = answer.head.field("content-type").unwrap();
-    assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
-    let text = answer.text();
-    assert!(text.ends_with("# EOF\n"), "{text}");
-    assert_eq!(text.matches("# EOF").count(), 1);
-    let mut families: Vec<(&str, &str)> = Vec::new();
-    for line in text.trim_end_matches("# EOF\n").lines() {
-        if let Some(meta) = line.strip_prefix("# ") {
-            let [keyword, name, rest] = meta.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            assert!(matches!(keyword, "HELP" | "TYPE" | "UNIT"), "{line}");
-            if keyword == "TYPE" {
-                assert!(families.iter().all(|(known, _)| *known != name), "{name} twice");
-                families.push((name, rest));
-            }
-            continue;
-        }
-        let (series, value) = line.rsplit_once(' ').unwrap();
-        assert!(value.parse::<f64>().is_ok(), "{line}");
-        let (family, kind) = *families.last().expect("a type before its samples");
-        let suffix = series.split('{').next().unwrap().strip_prefix(family);
-        let suffix = suffix.unwrap_or_else(|| panic!("{series} under {family}"));
-        let allowed: &[&str] = match kind {
-            "counter" => &["_total"],
-            "gauge" => &[""],
-            "histogram" => &["_bucket", "_sum", "_count"],
-            other => panic!("{other}"),
-        };
-        assert!(allowed.contains(&suffix), "{line}");
-        assert!(family.starts_with("countersign_"), "{line}");
-    }
-    assert!(families.len() >= 7, "{families:?}");
-}
-
-#[test]
 fn counters_move_and_no_text_of_a_client_becomes_a_label() {
     let endpoint = Endpoint::saying(&endpoint::answer("200 OK", "12345"), After::KeepOpen);
     let proxy = Setup::to(&endpoint).route(KNOWN).start();

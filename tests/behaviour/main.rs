@@ -54,6 +54,7 @@ mod reuse;
 mod rolling;
 mod rotation;
 mod routes;
+mod scrape;
 mod secrecy;
 mod signals;
 mod signatures;

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::clients;
 use super::destination::PlatformRoots;
 use super::error::BuildError;
@@ -20,13 +18,12 @@ use super::span_export::{SpanExport, upload};
 use crate::app::capacity::client_connections;
 use crate::app::confinement::route_files;
 use crate::authorize::Clients;
-use crate::clock;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 use crate::proxy::IssuedKeys;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{EndpointState, KeyState, Snapshot};
+use crate::telemetry::metrics::ClientExchanges;
 
 /// The shared part of a running proxy. Routes, listeners and keys have their own settings and are found by their names.
 pub struct Graph {
@@ -49,6 +46,8 @@ pub struct Graph {
     pub(crate) metrics: Arc<Metrics>,
     /// Where spans go, if they are exported.
     pub(crate) spans: Option<SpanExport>,
+    /// How the exchanges of the holders ended, strangers excepted.
+    pub(crate) client_exchanges: Arc<ClientExchanges>,
     platform: PlatformRoots,
     /// The files of routes, as they were looked at before they were read.
     pub(crate) route_files: RouteFiles,
@@ -123,6 +122,8 @@ impl Graph {
         let all = bodies.map_or_else(|| ByteBudget::new(limit), |before| before.all().with_limit(limit));
         let bodies = shares.of_bodies(all, bodies);
         let (holders, descriptor_shares) = shares.into_parts();
+        let before_them = before.map(|before| &*before.client_exchanges);
+        let client_exchanges = ClientExchanges::of(holders.iter().filter_map(HolderName::caller), before_them);
         let graph = Self {
             routes,
             listeners,
@@ -135,6 +136,7 @@ impl Graph {
             bodies,
             metrics,
             spans,
+            client_exchanges: Arc::new(client_exchanges),
             platform,
             route_files,
             generation: before.map_or(1, |before| before.generation.saturating_add(1)),
@@ -175,37 +177,6 @@ impl Graph {
                 "route.{name}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago are used"
             ))
         })
-    }
-
-    /// The metrics that are not counted as things happen, as they are now.
-    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
-        let listeners = self.listeners.iter();
-        let endpoints = self.routes.iter().map(|(name, route)| EndpointState {
-            route: name.as_str(),
-            down: u8::from(route.outage().is_some()),
-            outages: route.calls.destination.breaker().outages(),
-            name_lost: u8::from(route.calls.destination.serves_last_addresses().is_some()),
-        });
-        let certificates = self.listeners.iter().filter_map(|(name, listener)| {
-            let dates = listener.authentication.dates()?;
-            Some((name.as_str(), dates.certificate()?.1.ends.as_second()))
-        });
-        let now = clock::now();
-        let keys = self.keys().map(|slot| {
-            let usable = slot.current(now).is_ok_and(|key| !key.signing_key().is_away());
-            let expires_at = slot.expiration().map(Timestamp::as_second);
-            let degraded = slot.trouble().is_some() || !usable;
-            KeyState { key: slot.name(), expires_at, usable: usable.into(), degraded: degraded.into() }
-        });
-        Snapshot {
-            connections: listeners
-                .map(|(name, listener)| (name.as_str(), listener.connections.all().taken()))
-                .collect(),
-            certificates: certificates.collect(),
-            keys: keys.collect(),
-            endpoints: endpoints.collect(),
-            bodies_held: self.bodies.all().used(),
-        }
     }
 
     /// The number of the holder that stands for all clients of all listeners with `any_local = true`. Other listeners

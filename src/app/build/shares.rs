@@ -8,7 +8,7 @@
 //! signature can be. They are no holder of anything else, and leave the shares of the others as they are.
 
 use super::span_places::SpanPlaces;
-use crate::authorize::{Admission, Effect, Method, Mode};
+use crate::authorize::{Admission, ClientIdentity, Effect, Method, Mode};
 use crate::config::settings::{Client, Listener, Name, Route, Settings, Share};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 
@@ -32,6 +32,17 @@ pub(crate) enum HolderName {
     Client(Name),
     AnyLocal,
     Strangers,
+}
+
+impl HolderName {
+    /// The name under which the holder's exchanges are counted. Strangers are not told apart.
+    pub(crate) fn caller(&self) -> Option<&str> {
+        match self {
+            Self::Client(name) => Some(name.as_str()),
+            Self::AnyLocal => Some(ClientIdentity::AnyLocal.name()),
+            Self::Strangers => None,
+        }
+    }
 }
 
 /// The part of one limit that each holder may take, in the order of [`holders`]; `None` for a holder that cannot call.

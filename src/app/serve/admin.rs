@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::error::StartError;
 use super::key_reports;
 use super::serving::Serving;
+use super::snapshot::snapshot;
 use super::sockets::BindError;
 use crate::admin::{Admin, HostNames, Page, Status};
 use crate::app::build::graph::Graph;
@@ -20,6 +21,7 @@ use crate::downstream::unix_socket::{self, SocketPath};
 use crate::downstream::{ListenAddress, ListenerSocket, listener};
 use crate::status::Report;
 use crate::telemetry::AuditLog;
+use crate::telemetry::metrics::{Exposition, OwnProcess, Snapshot};
 
 /// The sockets of the admin listener, bound and not served yet.
 pub(super) struct BoundAdmin {
@@ -30,6 +32,7 @@ pub(super) struct BoundAdmin {
     addresses: Vec<ListenAddress>,
     /// Removes its Unix sockets at the end.
     paths: Vec<SocketPath>,
+    process: OwnProcess,
 }
 
 /// The source of what the admin listener reports.
@@ -42,6 +45,8 @@ pub(super) struct ProcessStatus {
     pub(super) started: Moment,
     /// What the counters said in the last minute.
     pub(super) window: Mutex<Window>,
+    /// Opened before the process was confined.
+    pub(super) process: OwnProcess,
 }
 
 impl ProcessStatus {
@@ -74,9 +79,11 @@ impl Status for ProcessStatus {
         keys.chain(certificates).chain(graph.endpoints_down()).chain(graph.names_lost()).collect()
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&self, exposition: Exposition) -> String {
         let graph = self.serving.current();
-        graph.metrics.render(&graph.snapshot()).unwrap_or_default()
+        let (audit_refusing, process) = (self.audit.is_refusing().into(), Some(&self.process));
+        let snapshot = Snapshot { audit_refusing, process, ..snapshot(&graph) };
+        graph.metrics.render(&snapshot, exposition).unwrap_or_default()
     }
 
     fn report(&self) -> Report {
@@ -121,7 +128,8 @@ impl BoundAdmin {
             StatusPage::Served => Page::Served { reading: PERIOD },
             StatusPage::Off => Page::Off,
         };
-        let mut bound = Self { sockets: Vec::new(), names, page, addresses: Vec::new(), paths: Vec::new() };
+        let process = OwnProcess::open(clock::now());
+        let mut bound = Self { sockets: Vec::new(), names, page, addresses: Vec::new(), paths: Vec::new(), process };
         let mut errors = Vec::new();
         for address in &admin.addresses {
             let failed = |source| StartError::Bind { table: "admin".to_owned(), source };
@@ -154,9 +162,10 @@ impl BoundAdmin {
     /// Its addresses, the paths to remove at the end, and what its thread is to do.
     pub(super) fn into_work(
         self,
-        status: Arc<dyn Status>,
+        status: impl FnOnce(OwnProcess) -> ProcessStatus,
     ) -> (Vec<ListenAddress>, Vec<SocketPath>, impl FnOnce() + Send) {
-        let Self { sockets, names, page, addresses, paths } = self;
+        let Self { sockets, names, page, addresses, paths, process } = self;
+        let status = Arc::new(status(process));
         let serve = move || {
             if let Err(error) = Admin::new(status, names, page).serve(sockets) {
                 tracing::error!(%error, "the admin listener cannot be served");

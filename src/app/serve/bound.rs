@@ -95,9 +95,9 @@ impl Bound {
             listeners.iter().map(|listener| (listener.name.clone(), listener.address.clone())).collect();
         if let Some(admin) = admin {
             let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
-            let (addresses, started) = (addresses.clone(), Moment::now());
-            let status = ProcessStatus { serving, draining, audit, addresses, started, window: Mutex::default() };
-            let (addresses, paths, serve) = admin.into_work(Arc::new(status));
+            let (addresses, started, window) = (addresses.clone(), Moment::now(), Mutex::default());
+            let status = move |process| ProcessStatus { serving, draining, audit, addresses, started, window, process };
+            let (addresses, paths, serve) = admin.into_work(status);
             (admin_addresses, admin_paths) = (addresses, paths);
             spawn("admin", serve)?;
         }

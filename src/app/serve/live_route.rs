@@ -34,7 +34,7 @@ pub(super) fn proxy(
     };
     let accounts = listener.authentication.service_accounts.as_ref();
     Proxy {
-        listener: Rc::new(graph.metrics.listener(settings.name.as_str())),
+        listener: Rc::new(graph.metrics.listener(settings.name.as_str()).used_by(&graph.client_exchanges)),
         connections: listener.connections.clone(),
         names: match address {
             ListenAddress::Tcp(address) => OwnNames::new(*address, &settings.hosts),

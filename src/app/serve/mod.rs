@@ -13,6 +13,7 @@ pub(crate) mod remedy;
 mod route_clients;
 pub(crate) mod running;
 pub(crate) mod serving;
+mod snapshot;
 mod sockets;
 mod token_keys;
 mod tracer;

@@ -12,6 +12,9 @@ pub enum Rank {
 }
 
 impl Rank {
+    /// All ranks, by their names.
+    pub const NAMES: [&str; 2] = [Self::Stranger.as_str(), Self::Idle.as_str()];
+
     /// The name in metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

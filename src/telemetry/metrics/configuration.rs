@@ -4,24 +4,24 @@ use std::fmt;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::family::Family;
 use super::register::register;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: ReloadResult,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct DigestLabel {
     sha256: String,
 }
 
 /// How an attempt to change the configuration ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum ReloadResult {
     InUse,
     Refused,
@@ -51,10 +51,7 @@ impl ConfigurationMetrics {
         let generation = "How many configurations have been served since the start, this one included";
         let file = "The file that is served, by its SHA-256";
         let reloads = Family::<ResultLabel, Counter>::default();
-        for result in [ReloadResult::InUse, ReloadResult::Refused] {
-            // present with 0 from the start, so that the first refusal shows as an increase
-            drop(reloads.get_or_create(&ResultLabel { result }));
-        }
+        reloads.expect([ReloadResult::InUse, ReloadResult::Refused].map(|result| ResultLabel { result }));
         Self {
             last_reload_ok: register(registry, "config_last_reload_ok", ok, Gauge::default()),
             generation: register(registry, "config_generation", generation, Gauge::default()),
@@ -68,10 +65,9 @@ impl ConfigurationMetrics {
     pub(crate) fn is_served(&self, generation: u64, sha256: Option<&str>) {
         self.last_reload_ok.set(1);
         self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
-        self.file.clear();
-        if let Some(sha256) = sha256 {
-            self.file.get_or_create(&DigestLabel { sha256: sha256.to_owned() }).set(1);
-        }
+        let one = Gauge::default();
+        one.set(1);
+        self.file.replace(sha256.map(|sha256| (DigestLabel { sha256: sha256.to_owned() }, one)));
     }
 
     /// Counts a reload that succeeded.

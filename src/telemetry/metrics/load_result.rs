@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
 /// The value of the label `result`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LoadResult {
     /// A new key is in use.
     Changed,
@@ -15,6 +15,13 @@ pub enum LoadResult {
     Waiting,
     /// The store failed; the last good key stays in use.
     Failed,
+}
+
+impl LoadResult {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Changed, Self::Unchanged, Self::Waiting, Self::Failed];
+    /// Those of the keys of a token issuer: its document is adopted or not.
+    pub(super) const OF_TOKEN_KEYS: [Self; 3] = [Self::Changed, Self::Unchanged, Self::Failed];
 }
 
 impl EncodeLabelValue for LoadResult {

@@ -1,14 +1,19 @@
 //! Prometheus metrics. Every label value comes from the configuration or from an enum here, never from a client.
 //!
 //! Each group has a file: it registers its metrics and lends them as one value. What the process counts as it happens
-//! is apart from what is read elsewhere at each scrape ([`Snapshot`]). A test writes `docs/reference/metrics.md` from
-//! the registered metrics.
+//! is apart from what is read elsewhere at each scrape ([`Snapshot`]). A scrape has the series of what is configured
+//! and no others: those that can be told in advance are there with 0, and those of what was removed are forgotten. A
+//! test writes `docs/reference/metrics.md` from the registered metrics.
 
+mod clients;
 mod configuration;
+mod exposition;
+mod family;
 mod keys;
 mod listeners;
 mod load_result;
 mod own_cells;
+mod own_process;
 mod process;
 mod register;
 mod routes;
@@ -23,20 +28,25 @@ mod trace;
 use std::fmt;
 use std::sync::Arc;
 
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use smol_str::SmolStr;
 
+pub(crate) use clients::ClientExchanges;
 pub use configuration::ConfigurationMetrics;
+pub use exposition::Exposition;
 pub use keys::KeyMetrics;
 pub use listeners::{ListenerFamilies, ListenerMetrics};
 pub use load_result::LoadResult;
 pub(crate) use own_cells::{OwnCells, reserve_cells};
 pub(in crate::telemetry) use own_cells::{cells, of_this_thread};
+pub(crate) use own_process::OwnProcess;
 pub use process::ProcessMetrics;
 pub use routes::RouteMetrics;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};
-pub use scraped::{EndpointState, KeyState, Snapshot};
+pub use scraped::Snapshot;
+pub(crate) use scraped::{KeyState, ListenerState, RouteState};
 pub use shares::ShareMetrics;
 pub(crate) use totals::{OutcomeTotals, RouteTotals};
 pub use trace::TraceMetrics;
@@ -45,8 +55,7 @@ use super::incidents::Incidents;
 use routes::RouteFamilies;
 use scraped::ScrapedMetrics;
 
-/// The media type of [`Metrics::render`].
-pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use crate::build_info;
 
 /// All metrics of the process.
 pub struct Metrics {
@@ -80,6 +89,10 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("countersign");
+        let features = build_info::FEATURES.join(",");
+        let build = [("version", build_info::VERSION), ("commit", build_info::COMMIT), ("features", &features)];
+        let build = build.map(|(name, value)| (name, value.to_owned()));
+        registry.register("build", "The build that runs: its version, commit and features", Info::new(build));
         Self {
             routes: RouteFamilies::register(&mut registry),
             listeners: ListenerFamilies::register(&mut registry),
@@ -106,14 +119,24 @@ impl Metrics {
         self.listeners.of_listener(name, &self.incidents)
     }
 
-    /// The text of `/metrics`, of type `application/openmetrics-text`.
+    /// The text of `/metrics`.
     ///
     /// # Errors
     /// None in practice: writing to a string does not fail.
-    pub fn render(&self, snapshot: &Snapshot<'_>) -> Result<String, fmt::Error> {
+    pub fn render(&self, snapshot: &Snapshot<'_>, exposition: Exposition) -> Result<String, fmt::Error> {
+        let clients = snapshot.clients.names();
+        self.routes.expect(&snapshot.routes, snapshot.signature_causes);
+        self.listeners.expect(&snapshot.listeners);
+        self.keys.expect(&snapshot.keys.iter().map(|key| key.key).collect());
+        self.shares.expect(&clients.collect(), snapshot.shared_limits);
         self.scraped.publish(snapshot);
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        let (mut text, mut of_process) = (String::new(), Registry::default());
+        encode_registry(&mut text, &self.registry)?;
+        if let Some(process) = snapshot.process {
+            process.register(&mut of_process);
+        }
+        encode_registry(&mut text, &of_process)?;
+        encode_eof(&mut text)?;
+        Ok(exposition.convert(text))
     }
 }

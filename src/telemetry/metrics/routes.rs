@@ -1,20 +1,23 @@
 //! Metrics of routes: how exchanges end, how long signing and the endpoint take, bytes, repetitions and refused
 //! signatures.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use smol_str::SmolStr;
 
+use super::family::Family;
 use super::register::{register, register_with_unit};
+use super::scraped::RouteState;
 use super::sharded::{Durations, Sharded};
 use super::totals::{OutcomeTotals, RouteTotals};
+use crate::faults::codes;
 use crate::telemetry::outcome::Outcome;
 
 /// Upper bounds in microseconds: from an endpoint on the same host to the longest that anybody waits for one.
@@ -33,31 +36,47 @@ const SIGN_BOUNDS: [u64; 22] = [
 type WorkerCounter = Counter<u64, Sharded>;
 /// One counter for each outcome. None is there, and none takes memory, before it is needed.
 type OutcomeCounters = [OnceLock<WorkerCounter>; Outcome::ALL.len()];
+/// The same for each of our codes.
+type CodeCounters = [OnceLock<Counter>; codes::ALL.len()];
 type SignDurations = Durations<{ SIGN_BOUNDS.len() }>;
 /// Times that depend on the network.
 type RouteDurations = Durations<{ BOUNDS.len() }>;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub(super) struct RouteLabel {
     pub(super) route: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct ExchangeLabels {
     route: String,
     action: String,
     outcome: Outcome,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct RefusalLabels {
     route: String,
     cause: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    route: String,
+    code: &'static str,
+}
+
+/// The name by which Actions that are not known are counted.
+const OTHER: &str = "other";
+/// The code of a request for which there is no route.
+const NO_ROUTE: &str = "ProxyRouteNotFound";
+
 /// The families of all routes. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct RouteFamilies {
+    /// The routes that count or may still count: those of the graph that is served, and of graphs before it that have
+    /// exchanges under way.
+    live: Arc<Mutex<Vec<Weak<OfRoute>>>>,
     exchanges: Family<ExchangeLabels, WorkerCounter>,
     exchange: Family<RouteLabel, RouteDurations>,
     connect: Family<RouteLabel, RouteDurations>,
@@ -68,13 +87,16 @@ pub(super) struct RouteFamilies {
     clock_offset: Family<RouteLabel, Gauge<f64, AtomicU64>>,
     clock_repeats: Family<RouteLabel, WorkerCounter>,
     refusals: Family<RefusalLabels, Counter>,
+    refused: Family<CodeLabels, Counter>,
     repeats: Family<RouteLabel, WorkerCounter>,
+    reused: Family<RouteLabel, WorkerCounter>,
+    opened: Family<RouteLabel, WorkerCounter>,
 }
 
 /// The metrics of one route. Cheap to clone.
 ///
-/// A series is made when it is first counted, and found without a lock from then on: a route that nobody calls exports
-/// nothing, and the Actions that are known of a service cost a pointer each until they are called.
+/// A series takes memory when it is first counted, and is found without a lock from then on: the Actions that are known
+/// of a service cost a pointer each until they are called.
 #[derive(Clone)]
 pub struct RouteMetrics(Arc<OfRoute>);
 
@@ -85,6 +107,7 @@ struct OfRoute {
     known_actions: Box<[CountedAction]>,
     other: CountedAction,
     series: OnceLock<RouteSeries>,
+    refused: OnceLock<Box<CodeCounters>>,
 }
 
 /// An Action, and how its exchanges ended.
@@ -103,6 +126,8 @@ struct RouteSeries {
     returned: WorkerCounter,
     repeats: WorkerCounter,
     clock_repeats: WorkerCounter,
+    reused: WorkerCounter,
+    opened: WorkerCounter,
 }
 
 /// An Action that is known of a route, as an index into its known Actions.
@@ -113,12 +138,18 @@ pub(in crate::telemetry) struct KnownAction(usize);
 pub(in crate::telemetry) struct Counted {
     pub(in crate::telemetry) action: Option<KnownAction>,
     pub(in crate::telemetry) outcome: Outcome,
+    /// Our own code, where the response is ours.
+    pub(in crate::telemetry) code: Option<&'static str>,
     /// Body bytes from the client.
     pub(in crate::telemetry) received: u64,
     /// Body bytes to the client.
     pub(in crate::telemetry) returned: u64,
     /// How often the request was sent again.
     pub(in crate::telemetry) repeats: u64,
+    /// How many connections to the endpoint it took from the pool.
+    pub(in crate::telemetry) reused: u64,
+    /// How many it had opened.
+    pub(in crate::telemetry) opened: u64,
     pub(in crate::telemetry) connect: Option<Duration>,
     pub(in crate::telemetry) sign: Option<Duration>,
     pub(in crate::telemetry) first_byte: Option<Duration>,
@@ -128,8 +159,8 @@ pub(in crate::telemetry) struct Counted {
 
 impl RouteFamilies {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let sign = Family::new_with_constructor((|| Durations::new(SIGN_BOUNDS)) as fn() -> SignDurations);
-        let times = || Family::new_with_constructor((|| Durations::new(BOUNDS)) as fn() -> RouteDurations);
+        let sign = Family::new(|| Durations::new(SIGN_BOUNDS));
+        let times = || Family::new(|| Durations::new(BOUNDS));
         let seconds =
             |registry: &mut Registry, name, help| register_with_unit(registry, name, Unit::Seconds, help, times());
         let whole = "Time from the request's head to the end of the response, of exchanges that were not refused";
@@ -141,7 +172,12 @@ impl RouteFamilies {
         let clock_repeats = "Requests refused for their time and sent again with the endpoint's";
         let repeats = "Requests signed and sent again after an attempt without an answer";
         let refusals = "Signatures that the endpoint refused, by what differs";
+        let refused = "Responses of countersign itself, by its code: the request was refused, could not be sent, or \
+                       had no response";
+        let reused = "Connections to the endpoint that were taken from the pool for a call";
+        let opened = "Connections to the endpoint that were opened for a call";
         Self {
+            live: Arc::default(),
             exchanges: register(registry, "exchanges", "Exchanges that ended, by outcome", Family::default()),
             exchange: seconds(registry, "exchange", whole),
             connect: seconds(registry, "connect", connecting),
@@ -154,7 +190,10 @@ impl RouteFamilies {
             },
             clock_repeats: register(registry, "clock_repeats", clock_repeats, Family::default()),
             refusals: register(registry, "signature_refusals", refusals, Family::default()),
+            refused: register(registry, "refusals", refused, Family::default()),
             repeats: register(registry, "repeats", repeats, Family::default()),
+            reused: register(registry, "pool_reused", reused, Family::default()),
+            opened: register(registry, "pool_opened", opened, Family::default()),
         }
     }
 
@@ -163,25 +202,79 @@ impl RouteFamilies {
         let mut known_actions = known_actions.to_vec();
         known_actions.sort_unstable();
         known_actions.dedup();
-        RouteMetrics(Arc::new(OfRoute {
+        let route = Arc::new(OfRoute {
             label: RouteLabel { route: route.to_owned() },
             families: self.clone(),
             known_actions: known_actions.into_iter().map(CountedAction::named).collect(),
-            other: CountedAction::named(SmolStr::new_static("other")),
+            other: CountedAction::named(SmolStr::new_static(OTHER)),
             series: OnceLock::new(),
-        }))
+            refused: OnceLock::new(),
+        });
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.len() == live.capacity() {
+            live.retain(|route| route.strong_count() > 0);
+        }
+        live.push(Arc::downgrade(&route));
+        RouteMetrics(route)
+    }
+
+    /// Has the series of these routes at 0 before anything is counted of them, for refusals of signatures with these
+    /// causes. Forgets the series of routes that are neither among them nor still count.
+    pub(super) fn expect(&self, routes: &[RouteState<'_>], causes: &[&'static str]) {
+        self.forget_others(routes.iter().map(|state| state.route.to_owned()).collect());
+        let every = || routes.iter().map(|state| state.route.to_owned());
+        let labels = || every().map(|route| RouteLabel { route });
+        for times in [&self.exchange, &self.connect, &self.first_byte] {
+            times.expect(labels());
+        }
+        self.sign.expect(labels());
+        for counters in [&self.received, &self.returned, &self.clock_repeats, &self.repeats, &self.reused, &self.opened]
+        {
+            counters.expect(labels());
+        }
+        let other = |route: String| {
+            Outcome::ALL.map(|outcome| ExchangeLabels { route: route.clone(), action: OTHER.to_owned(), outcome })
+        };
+        self.exchanges.expect(every().flat_map(other));
+        let refused = |route: String| causes.iter().map(move |cause| RefusalLabels { route: route.clone(), cause });
+        self.refusals.expect(every().flat_map(refused));
+        let codes = codes::ALL.iter().map(|codes| codes.ours).filter(|code| *code != NO_ROUTE);
+        let answered = |route: String| codes.clone().map(move |code| CodeLabels { route: route.clone(), code });
+        self.refused.expect(every().flat_map(answered));
+    }
+
+    fn forget_others(&self, mut kept: BTreeSet<String>) {
+        // held to the end: a route that is made meanwhile counts after this, in series that are not forgotten
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|route| route.strong_count() > 0);
+        kept.extend(live.iter().filter_map(|route| Some(route.upgrade()?.label.route.clone())));
+        let is_kept = |label: &RouteLabel| kept.contains(&label.route);
+        for times in [&self.exchange, &self.connect, &self.first_byte] {
+            times.keep(is_kept);
+        }
+        self.sign.keep(is_kept);
+        self.clock_offset.keep(is_kept);
+        for counters in [&self.received, &self.returned, &self.clock_repeats, &self.repeats, &self.reused, &self.opened]
+        {
+            counters.keep(is_kept);
+        }
+        self.exchanges.keep(|labels| kept.contains(&labels.route));
+        self.refusals.keep(|labels| kept.contains(&labels.route));
+        self.refused.keep(|labels| kept.contains(&labels.route));
     }
 
     fn series(&self, label: &RouteLabel) -> RouteSeries {
         RouteSeries {
-            exchange: self.exchange.get_or_create(label).clone(),
-            connect: self.connect.get_or_create(label).clone(),
-            sign: self.sign.get_or_create(label).clone(),
-            first_byte: self.first_byte.get_or_create(label).clone(),
-            received: self.received.get_or_create(label).clone(),
-            returned: self.returned.get_or_create(label).clone(),
-            repeats: self.repeats.get_or_create(label).clone(),
-            clock_repeats: self.clock_repeats.get_or_create(label).clone(),
+            exchange: self.exchange.get_or_create(label),
+            connect: self.connect.get_or_create(label),
+            sign: self.sign.get_or_create(label),
+            first_byte: self.first_byte.get_or_create(label),
+            received: self.received.get_or_create(label),
+            returned: self.returned.get_or_create(label),
+            repeats: self.repeats.get_or_create(label),
+            clock_repeats: self.clock_repeats.get_or_create(label),
+            reused: self.reused.get_or_create(label),
+            opened: self.opened.get_or_create(label),
         }
     }
 }
@@ -200,11 +293,11 @@ impl RouteMetrics {
     /// Finds what was counted before of a route of this name, so that its totals go on.
     #[must_use]
     pub(crate) fn continued(self) -> Self {
-        let OfRoute { label, families, known_actions, other, series } = &*self.0;
+        let OfRoute { label, families, known_actions, other, series, .. } = &*self.0;
         for action in known_actions.iter().chain([other]) {
             for outcome in Outcome::ALL {
                 let labels = ExchangeLabels { route: label.route.clone(), action: action.name.to_string(), outcome };
-                let Some(counter) = families.exchanges.get(&labels).map(|known| known.clone()) else { continue };
+                let Some(counter) = families.exchanges.get(&labels) else { continue };
                 let counters = action.outcomes.get_or_init(Box::default);
                 if let Some(place) = counters.get(outcome.index()) {
                     place.get_or_init(|| counter);
@@ -247,13 +340,19 @@ impl RouteMetrics {
 
     /// Counts an exchange that has ended.
     pub(in crate::telemetry) fn count(&self, counted: &Counted) {
-        let Counted { action, outcome, received, returned, repeats, connect, sign, first_byte, total } = counted;
+        let Counted { action, outcome, code, received, returned, repeats, reused, opened, .. } = counted;
+        let Counted { connect, sign, first_byte, total, .. } = counted;
         self.0.count_outcome(self.0.known(*action).unwrap_or(&self.0.other), *outcome);
+        if let Some(code) = code {
+            self.0.count_code(code);
+        }
         let series = self.0.series();
         series.received.inc_by(*received);
         series.returned.inc_by(*returned);
-        if *repeats > 0 {
-            series.repeats.inc_by(*repeats);
+        for (counter, count) in [(&series.repeats, *repeats), (&series.reused, *reused), (&series.opened, *opened)] {
+            if count > 0 {
+                counter.inc_by(count);
+            }
         }
         // a flood of refusals, which take microseconds, would hide how long the others take
         if *outcome != Outcome::Refused {
@@ -299,6 +398,16 @@ impl OfRoute {
         };
     }
 
+    /// Counts a response of our own. A code that is in no row is counted nowhere: there is none.
+    #[cold]
+    fn count_code(&self, code: &'static str) {
+        let Some(index) = codes::ALL.iter().position(|codes| codes.ours == code) else { return };
+        let counters = self.refused.get_or_init(Box::default);
+        let Some(counter) = counters.get(index) else { return };
+        let made = || self.families.refused.get_or_create(&CodeLabels { route: self.label.route.clone(), code });
+        counter.get_or_init(made).inc();
+    }
+
     /// Makes the series of an outcome. Where the Action was not refused, those of the other outcomes begin at 0 with
     /// it, so that the first one of them is a rise that an alert sees. A client whose calls are refused makes one
     /// series of each known Action, not nine.
@@ -306,7 +415,7 @@ impl OfRoute {
     fn begin(&self, action: &CountedAction, outcome: Outcome) -> WorkerCounter {
         let made = |outcome| {
             let labels = ExchangeLabels { route: self.label.route.clone(), action: action.name.to_string(), outcome };
-            self.families.exchanges.get_or_create(&labels).clone()
+            self.families.exchanges.get_or_create(&labels)
         };
         let outcomes = action.outcomes.get_or_init(Box::default);
         for (each, counter) in Outcome::ALL.into_iter().zip(outcomes.iter()) {

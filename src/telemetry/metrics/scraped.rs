@@ -1,66 +1,110 @@
 //! Metrics that nobody counts: their values are read elsewhere in the process at each scrape, and published then.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::clients::ClientExchanges;
+use super::family::Family;
+use super::own_process::OwnProcess;
 use super::register::{register, register_with_unit};
 use super::routes::RouteLabel;
+use crate::telemetry::outcome::Outcome;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct KeyLabel {
     key: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct ListenerLabel {
     listener: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct ClientLabels {
+    client: String,
+    outcome: Outcome,
+}
+
 /// The values as they are when `/metrics` is asked for.
 pub struct Snapshot<'a> {
-    /// Open client connections by listener.
-    pub connections: Vec<(&'a str, usize)>,
-    /// When the certificate of each listener ends, in Unix seconds.
-    pub certificates: Vec<(&'a str, i64)>,
+    /// All listeners.
+    pub(crate) listeners: Vec<ListenerState<'a>>,
     /// All keys.
-    pub keys: Vec<KeyState<'a>>,
-    /// The endpoints of all routes.
-    pub endpoints: Vec<EndpointState<'a>>,
+    pub(crate) keys: Vec<KeyState<'a>>,
+    /// All routes.
+    pub(crate) routes: Vec<RouteState<'a>>,
+    /// How the exchanges of clients ended.
+    pub(crate) clients: &'a ClientExchanges,
+    /// The limits of which clients have shares.
+    pub(crate) shared_limits: &'a [&'static str],
+    /// The causes for which endpoints refuse signatures.
+    pub(crate) signature_causes: &'a [&'static str],
     /// Bytes of forms in memory.
-    pub bodies_held: usize,
+    pub(crate) bodies_held: usize,
+    /// How many there may be.
+    pub(crate) bodies_limit: usize,
+    /// 1 while calls are refused because the audit cannot be written, else 0.
+    pub(crate) audit_refusing: u8,
+    /// What the kernel knows of the process.
+    pub(crate) process: Option<&'a OwnProcess>,
+}
+
+/// What is known of a listener.
+pub(crate) struct ListenerState<'a> {
+    /// The listener's name.
+    pub(crate) listener: &'a str,
+    /// Open client connections.
+    pub(crate) connections: usize,
+    /// How many there may be.
+    pub(crate) limit: usize,
+    /// When its certificate ends, in Unix seconds.
+    pub(crate) certificate_ends: Option<i64>,
+    /// For what it may turn clients away before their first request.
+    pub(crate) handshakes: Vec<&'static str>,
+    /// The ranks of connections that make room for others.
+    pub(crate) ranks: &'a [&'static str],
+    /// Whether it fetches the keys of a token issuer.
+    pub(crate) fetches_keys: bool,
 }
 
 /// What is known of a key.
-pub struct KeyState<'a> {
+pub(crate) struct KeyState<'a> {
     /// The key's name.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// When it stops working, or has stopped, in Unix seconds.
-    pub expires_at: Option<i64>,
+    pub(crate) expires_at: Option<i64>,
     /// 1 while requests can be signed with it, else 0.
-    pub usable: u8,
+    pub(crate) usable: u8,
     /// 1 while its store has trouble or it cannot be used, else 0.
-    pub degraded: u8,
+    pub(crate) degraded: u8,
 }
 
-/// What the breaker of a route knows of the endpoint.
-pub struct EndpointState<'a> {
+/// What is known of a route and of its endpoint.
+pub(crate) struct RouteState<'a> {
     /// The route's name.
-    pub route: &'a str,
+    pub(crate) route: &'a str,
     /// 1 while the endpoint counts as down, else 0.
-    pub down: u8,
+    pub(crate) down: u8,
     /// How often it went down since the start.
-    pub outages: u64,
+    pub(crate) outages: u64,
     /// 1 while its name cannot be looked up and the addresses found last are used, else 0.
-    pub name_lost: u8,
+    pub(crate) name_lost: u8,
+    /// Exchanges that have a place.
+    pub(crate) in_flight: usize,
+    /// How many may have one.
+    pub(crate) in_flight_limit: usize,
+    /// Connections to the endpoint that wait for a call, in all workers.
+    pub(crate) pool_idle: usize,
 }
 
 pub(super) struct ScrapedMetrics {
     connections: Family<ListenerLabel, Gauge>,
+    connections_limit: Family<ListenerLabel, Gauge>,
     certificate_expiry: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_usable: Family<KeyLabel, Gauge>,
@@ -68,72 +112,166 @@ pub(super) struct ScrapedMetrics {
     endpoint_down: Family<RouteLabel, Gauge>,
     endpoint_outages: Family<RouteLabel, Counter>,
     endpoint_name_lost: Family<RouteLabel, Gauge>,
+    in_flight: Family<RouteLabel, Gauge>,
+    in_flight_limit: Family<RouteLabel, Gauge>,
+    pool_idle: Family<RouteLabel, Gauge>,
+    client_exchanges: Family<ClientLabels, Counter>,
     bodies_held: Gauge,
+    bodies_limit: Gauge,
+    audit_refusing: Gauge,
 }
 
 impl ScrapedMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let down = "1 while the endpoint counts as down and calls are refused, else 0";
-        let lost = "1 while the endpoint's name cannot be looked up and the addresses found last are used, else 0";
-        let held = "Bytes of clients' forms held now, of those that process.bodies allows";
-        let certificate = "When the certificate of the listener stops working, in Unix seconds";
-        let expiry = "When the key stops working, in Unix seconds; absent for a key that does not expire";
-        let usable = "1 while requests can be signed with the key, 0 while they are answered with 503";
-        let degraded = "1 while the store fails, its key is not used or the key cannot be used, 0 while all is well";
         Self {
-            certificate_expiry: {
-                let (name, unit) = ("certificate_expiry_timestamp", Unit::Seconds);
-                register_with_unit(registry, name, unit, certificate, Family::default())
+            connections: of_listeners(registry, "client_connections", "Client connections open now"),
+            connections_limit: {
+                of_listeners(registry, "client_connections_limit", "Client connections that the listener may have")
             },
-            key_expiry: register_with_unit(registry, "key_expiry_timestamp", Unit::Seconds, expiry, Family::default()),
-            key_usable: register(registry, "key_usable", usable, Family::default()),
-            key_degraded: register(registry, "key_degraded", degraded, Family::default()),
-            connections: { register(registry, "client_connections", "Client connections open now", Family::default()) },
-            endpoint_down: register(registry, "endpoint_down", down, Family::default()),
+            certificate_expiry: ends(
+                registry,
+                "certificate_expiry_timestamp",
+                "When the certificate of the listener stops working, in Unix seconds",
+            ),
+            key_expiry: ends(
+                registry,
+                "key_expiry_timestamp",
+                "When the key stops working, in Unix seconds; absent for a key that does not expire",
+            ),
+            key_usable: of_keys(
+                registry,
+                "key_usable",
+                "1 while requests can be signed with the key, 0 while they are answered with 503",
+            ),
+            key_degraded: of_keys(
+                registry,
+                "key_degraded",
+                "1 while the store fails, its key is not used or the key cannot be used, 0 while all is well",
+            ),
+            endpoint_down: of_routes(
+                registry,
+                "endpoint_down",
+                "1 while the endpoint counts as down and calls are refused, else 0",
+            ),
             endpoint_outages: {
                 register(registry, "endpoint_outages", "How often the endpoint went down", Family::default())
             },
-            endpoint_name_lost: register(registry, "endpoint_name_lost", lost, Family::default()),
-            bodies_held: register_with_unit(registry, "bodies_held", Unit::Bytes, held, Gauge::default()),
+            endpoint_name_lost: of_routes(
+                registry,
+                "endpoint_name_lost",
+                "1 while the endpoint's name cannot be looked up and the addresses found last are used, else 0",
+            ),
+            in_flight: of_routes(registry, "in_flight", "Calls of the route that are under way now"),
+            in_flight_limit: {
+                of_routes(registry, "in_flight_limit", "Calls of the route that may be under way at once")
+            },
+            pool_idle: of_routes(
+                registry,
+                "pool_idle_connections",
+                "Connections to the endpoint that are open now and wait for a call",
+            ),
+            client_exchanges: register(
+                registry,
+                "client_exchanges",
+                "Exchanges of identified clients that ended, by outcome",
+                Family::default(),
+            ),
+            bodies_held: in_bytes(
+                registry,
+                "bodies_held",
+                "Bytes of clients' forms held now, of those that process.bodies allows",
+            ),
+            bodies_limit: in_bytes(registry, "bodies_limit", "Bytes of clients' forms that process.bodies allows"),
+            audit_refusing: register(
+                registry,
+                "audit_refusing",
+                "1 while calls are refused because the audit cannot be written, else 0",
+                Gauge::default(),
+            ),
         }
     }
 
-    /// Sets every metric to its value in `snapshot`. Listeners and routes that are not in it have no metrics any more.
+    /// Sets every metric to its value in `snapshot`. Listeners, keys, routes and clients that are not in it have no
+    /// metrics any more.
     pub(super) fn publish(&self, snapshot: &Snapshot<'_>) {
-        let Snapshot { connections, certificates, keys, endpoints, bodies_held } = snapshot;
-        self.connections.clear();
-        for (listener, open) in connections {
-            let label = ListenerLabel { listener: (*listener).to_owned() };
-            self.connections.get_or_create(&label).set(i64::try_from(*open).unwrap_or(i64::MAX));
-        }
-        self.certificate_expiry.clear();
-        for (listener, ends) in certificates {
-            self.certificate_expiry.get_or_create(&ListenerLabel { listener: (*listener).to_owned() }).set(*ends);
-        }
-        self.publish_keys(keys);
-        self.endpoint_down.clear();
-        self.endpoint_outages.clear();
-        self.endpoint_name_lost.clear();
-        for EndpointState { route, down, outages, name_lost } in endpoints {
-            let label = RouteLabel { route: (*route).to_owned() };
-            self.endpoint_down.get_or_create(&label).set(i64::from(*down));
-            self.endpoint_name_lost.get_or_create(&label).set(i64::from(*name_lost));
-            self.endpoint_outages.get_or_create(&label).inner().store(*outages, Ordering::Relaxed);
-        }
-        self.bodies_held.set(i64::try_from(*bodies_held).unwrap_or(i64::MAX));
+        self.publish_listeners(&snapshot.listeners);
+        self.publish_keys(&snapshot.keys);
+        self.publish_routes(&snapshot.routes);
+        let counted = snapshot.clients.ended();
+        self.client_exchanges.replace(
+            counted.map(|(client, outcome, count)| {
+                (ClientLabels { client: client.to_owned(), outcome }, counter_at(count))
+            }),
+        );
+        self.bodies_held.set(signed(snapshot.bodies_held));
+        self.bodies_limit.set(signed(snapshot.bodies_limit));
+        self.audit_refusing.set(i64::from(snapshot.audit_refusing));
+    }
+
+    fn publish_listeners(&self, listeners: &[ListenerState<'_>]) {
+        let label = |state: &ListenerState<'_>| ListenerLabel { listener: state.listener.to_owned() };
+        self.connections.replace(listeners.iter().map(|state| (label(state), gauge_at(signed(state.connections)))));
+        self.connections_limit.replace(listeners.iter().map(|state| (label(state), gauge_at(signed(state.limit)))));
+        let ends = |state: &ListenerState<'_>| Some((label(state), gauge_at(state.certificate_ends?)));
+        self.certificate_expiry.replace(listeners.iter().filter_map(ends));
     }
 
     fn publish_keys(&self, keys: &[KeyState<'_>]) {
-        for family in [&self.key_expiry, &self.key_usable, &self.key_degraded] {
-            family.clear();
-        }
-        for KeyState { key, expires_at, usable, degraded } in keys {
-            let label = KeyLabel { key: (*key).to_owned() };
-            if let Some(seconds) = expires_at {
-                self.key_expiry.get_or_create(&label).set(*seconds);
-            }
-            self.key_usable.get_or_create(&label).set(i64::from(*usable));
-            self.key_degraded.get_or_create(&label).set(i64::from(*degraded));
-        }
+        let label = |state: &KeyState<'_>| KeyLabel { key: state.key.to_owned() };
+        self.key_expiry.replace(keys.iter().filter_map(|state| Some((label(state), gauge_at(state.expires_at?)))));
+        self.key_usable.replace(keys.iter().map(|state| (label(state), gauge_at(state.usable))));
+        self.key_degraded.replace(keys.iter().map(|state| (label(state), gauge_at(state.degraded))));
     }
+
+    fn publish_routes(&self, routes: &[RouteState<'_>]) {
+        let label = |state: &RouteState<'_>| RouteLabel { route: state.route.to_owned() };
+        let gauges = |value: fn(&RouteState<'_>) -> i64| -> Vec<(RouteLabel, Gauge)> {
+            routes.iter().map(|state| (label(state), gauge_at(value(state)))).collect()
+        };
+        self.endpoint_down.replace(gauges(|state| i64::from(state.down)));
+        self.endpoint_name_lost.replace(gauges(|state| i64::from(state.name_lost)));
+        self.in_flight.replace(gauges(|state| signed(state.in_flight)));
+        self.in_flight_limit.replace(gauges(|state| signed(state.in_flight_limit)));
+        self.pool_idle.replace(gauges(|state| signed(state.pool_idle)));
+        self.endpoint_outages.replace(routes.iter().map(|state| (label(state), counter_at(state.outages))));
+    }
+}
+
+fn of_listeners(registry: &mut Registry, name: &str, help: &str) -> Family<ListenerLabel, Gauge> {
+    register(registry, name, help, Family::default())
+}
+
+fn of_keys(registry: &mut Registry, name: &str, help: &str) -> Family<KeyLabel, Gauge> {
+    register(registry, name, help, Family::default())
+}
+
+fn of_routes(registry: &mut Registry, name: &str, help: &str) -> Family<RouteLabel, Gauge> {
+    register(registry, name, help, Family::default())
+}
+
+fn in_bytes(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    register_with_unit(registry, name, Unit::Bytes, help, Gauge::default())
+}
+
+fn ends<L>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Gauge>
+where
+    L: EncodeLabelSet + Ord + std::fmt::Debug + Send + Sync + 'static,
+{
+    register_with_unit(registry, name, Unit::Seconds, help, Family::default())
+}
+
+fn gauge_at(value: impl Into<i64>) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(value.into());
+    gauge
+}
+
+fn counter_at(value: u64) -> Counter {
+    let counter = Counter::<u64, AtomicU64>::default();
+    counter.inc_by(value);
+    counter
+}
+
+fn signed(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

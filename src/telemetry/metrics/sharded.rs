@@ -106,7 +106,7 @@ impl<const BUCKETS: usize> Durations<BUCKETS> {
     }
 }
 
-fn each_cell<T: Default>() -> Box<[CacheLine<T>]> {
+pub(super) fn each_cell<T: Default>() -> Box<[CacheLine<T>]> {
     (0..cells()).map(|_| CacheLine::default()).collect()
 }
 

@@ -2,13 +2,13 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use super::family::Family;
 use super::register::register;
 use crate::telemetry::trace::DropReason;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct DroppedLabels {
     reason: DropReason,
 }
@@ -26,9 +26,7 @@ impl TraceMetrics {
         let dropped = "Spans that never reached the collector of traces, by reason";
         let dropped = register(registry, "trace_spans_dropped", dropped, Family::default());
         // a rate is taken of each, and an alert has to see the first one
-        for reason in DropReason::ALL {
-            drop(dropped.get_or_create(&DroppedLabels { reason }));
-        }
+        dropped.expect(DropReason::ALL.map(|reason| DroppedLabels { reason }));
         Self { exported: register(registry, "trace_spans_exported", exported, Counter::default()), dropped }
     }
 

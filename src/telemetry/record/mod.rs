@@ -40,6 +40,8 @@ pub(crate) struct ExchangeRecord {
     /// The client's name, once the request is authenticated; for a refused request also where the connection alone
     /// identifies one.
     pub(crate) client: Option<SmolStr>,
+    /// Its number among all who have shares, where the request was authenticated.
+    pub(crate) client_number: Option<usize>,
     /// How the client was identified, where it was.
     pub(crate) identified_by: Option<&'static str>,
     /// Which token identified the client: the beginning of its digest, or its service account.
@@ -54,6 +56,10 @@ pub(crate) struct ExchangeRecord {
     action: Option<CalledAction>,
     /// How often a signed request was handed over to be sent.
     pub(crate) attempts: u32,
+    /// How many connections to the endpoint it took from the pool.
+    pub(crate) reused: u32,
+    /// How many connections to the endpoint were opened for it.
+    pub(crate) opened: u32,
     /// The ID of the key that signed.
     pub(crate) key_id: Option<SmolStr>,
     /// The status of the response.
@@ -133,6 +139,7 @@ impl ExchangeRecord {
             peer,
             route: None,
             client: None,
+            client_number: None,
             identified_by: None,
             token: None,
             rule: None,
@@ -141,6 +148,8 @@ impl ExchangeRecord {
             parameters: FormSummary::default(),
             action: None,
             attempts: 0,
+            reused: 0,
+            opened: 0,
             key_id: None,
             status: None,
             code: None,
@@ -279,6 +288,11 @@ impl ExchangeRecord {
     }
 
     fn count(&self, total: Duration) {
+        let clients = self.listener.clients();
+        let number = self.client_number.or_else(|| clients.number(self.client.as_deref()?));
+        if let Some(number) = number {
+            clients.count(number, self.outcome);
+        }
         let Some(metrics) = &self.route else {
             self.listener.count_unrouted(self.code.unwrap_or("none"));
             return;
@@ -286,9 +300,12 @@ impl ExchangeRecord {
         metrics.count(&Counted {
             action: self.action.as_ref().and_then(CalledAction::known),
             outcome: self.outcome,
+            code: self.code,
             received: u64::try_from(self.received).unwrap_or(u64::MAX),
             returned: self.returned,
             repeats: u64::from(self.attempts.saturating_sub(1)),
+            reused: u64::from(self.reused),
+            opened: u64::from(self.opened),
             connect: self.connect,
             sign: self.sign,
             first_byte: self.first_byte,

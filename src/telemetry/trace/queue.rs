@@ -10,7 +10,7 @@ use super::recorded::Recorded;
 use crate::telemetry::metrics::TraceMetrics;
 
 /// Why spans never reach the collector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum DropReason {
     /// As many exchanges wait as may.
     QueueFull,
