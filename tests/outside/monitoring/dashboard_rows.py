@@ -214,7 +214,7 @@ ROWS = {
                mappings=words(_0=("cannot be used", RED), _1=("usable", GREEN), _2=("degraded", ORANGE))),
         graph("Loads of keys", "Attempts to load keys from their stores, in an hour. `failed`: the store has "
               "trouble; `waiting`: the new key is not accepted yet; `changed`: a new key is in use.",
-              (f"sum by (key, result) (increase(countersign_key_loads_total{{{OF}}}[1h])) > 0", "{{key}}: {{result}}")),
+              (f"sum by (key, result) (increase(countersign_key_loads_total{{{OF}}}[1h]))", "{{key}}: {{result}}")),
         graph("Fetches of token keys", "Attempts to fetch the keys of token issuers, in an hour. `failed` alone: "
               "newer tokens are refused, and all of them after a restart.",
               (f"sum by (listener, result) (increase(countersign_token_key_loads_total{{{OF}}}[1h]))",
