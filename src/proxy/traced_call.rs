@@ -1,6 +1,7 @@
 //! The steps of an exchange as its trace knows them, and what an endpoint is told of the trace.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -9,6 +10,7 @@ use crate::http1::Fields;
 use crate::http1::trace_context::SpanId;
 use crate::telemetry::ExchangeRecord;
 use crate::telemetry::trace::{ExchangeTrace, Step, StepKind, new_span_id};
+use crate::upstream::attempts::Ready;
 use crate::upstream::{Delivery, SendError, Sent};
 
 /// One call of an exchange that is traced.
@@ -52,14 +54,10 @@ impl TracedCall {
 }
 
 /// Notes that a connection was made in this time, or could not be.
-pub(super) fn note_connecting<T>(
-    record: &mut ExchangeRecord,
-    time: std::time::Duration,
-    connected: &Result<T, SendError>,
-) {
+pub(super) fn note_connecting(record: &mut ExchangeRecord, time: Duration, connected: &Result<Ready, SendError>) {
     record.note_connecting(time);
     if record.trace.is_some() {
-        let ended = Instant::now();
+        let ended = connected.as_ref().map_or_else(|_| Instant::now(), Ready::since);
         let began = ended.checked_sub(time).unwrap_or(ended);
         let failed = connected.as_ref().err().map(error_type);
         note(record.trace.as_deref_mut(), Step { kind: StepKind::Connect, began, ended, failed });

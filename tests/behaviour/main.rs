@@ -61,5 +61,6 @@ mod signatures;
 mod spellings;
 mod stopping;
 mod streaming;
+mod traces;
 mod unavailable;
 mod untrusted;

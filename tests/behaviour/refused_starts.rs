@@ -48,6 +48,10 @@ fn audit(setup: Setup, target: &str) -> Setup {
     setup.more(&format!("[audit]\ntarget = \"{target}\"\n"))
 }
 
+fn trace(setup: Setup, scheme: &str, line: &str) -> Setup {
+    setup.more(&format!("[trace]\nendpoint = \"{scheme}://127.0.0.1:4318\"\n{line}\n"))
+}
+
 /// A certificate and its key in a directory of their own, and the listener that uses them.
 fn tls(setup: Setup, place: &Path) -> Setup {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -120,6 +124,21 @@ const CASES: &[Case] = &[
         "[listener.pods]\naddress = \"127.0.0.1:0\"\nauthenticate = [\"service-account\"]\n\
          service_account = {{ issuer = \"i\", audience = \"a\", algorithm = \"RS256\", jwks_file = {:?} }}\n\
          [client.pod]\nservice_account = \"a/b\"\n", place.join("jwks.json")))),
+    // the collector of spans
+    case("a collector whose CA file is missing", 78, "cannot read the CA certificates in /nonexistent/ca.pem",
+        |setup, _| trace(setup, "https", "ca_file = \"/nonexistent/ca.pem\"")),
+    case("header fields that others can read", 77, "headers is open to others (mode 0644)", |setup, place| {
+        fs::write(place.join("headers"), "authorization: Bearer EXAMPLE\n").unwrap();
+        mode(&place.join("headers"), 0o644);
+        trace(setup, "http", &format!("headers_file = {:?}", place.join("headers")))
+    }),
+    case("header fields that are none", 78, "headers is not a header field: it wants `name: value`", |setup, place| {
+        fs::write(place.join("headers"), "EXAMPLE\n").unwrap();
+        mode(&place.join("headers"), 0o600);
+        trace(setup, "http", &format!("headers_file = {:?}", place.join("headers")))
+    }),
+    case("a field that a route and the trace both write", 78, "`traceparent` is what `trace.forward` writes itself",
+        |setup, _| setup.route("forward_headers = [\"traceparent\"]").more("[trace]\nforward = true\n")),
     // the audit
     case("an audit without its directory", 71, "audit.jsonl: No such file or directory", |setup, place|
         audit(setup, &format!("file:{}/missing/audit.jsonl", place.display()))),

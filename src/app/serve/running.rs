@@ -26,6 +26,9 @@ use crate::telemetry::trace::SpanWriter;
 /// longer than this.
 const AUDIT_END: Duration = Duration::from_secs(2);
 
+/// The part of it in which the exporter of spans says what it could not send.
+const SPANS_REPORT: Duration = Duration::from_millis(300);
+
 /// How long the workers may take to drop their connections. Of [`AUDIT_END`], so that half of it is left for the lines.
 const CUT_END: Duration = Duration::from_secs(1);
 
@@ -166,7 +169,7 @@ impl Running {
     fn finish_writing(&mut self, limit: Duration) {
         let deadline = from_now(limit);
         if let Some(spans) = &self.span_writer {
-            spans.end(deadline);
+            spans.end(deadline.checked_sub(SPANS_REPORT).unwrap_or(deadline));
         }
         let left = self.audit_writer.take().map_or(0, |writer| writer.finish(limit));
         if left > 0 {

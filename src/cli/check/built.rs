@@ -16,6 +16,7 @@ use crate::clock;
 use crate::config::settings::{Name, Settings};
 use crate::credentials::{ActiveKey, WatchedKey};
 use crate::downstream::dates::Dates;
+use crate::fetch::Upload;
 use crate::upstream::Destination;
 
 /// Why a probe is not sent.
@@ -97,6 +98,14 @@ impl Built {
                 let section = found.section(Kind::LeftOut, None, left_out(settings).join(", "));
                 section.detail("these secrets were not opened: whether they are there and can be used is not known");
             }
+        }
+    }
+
+    /// The collector of spans; `None` without its secret, which it might ask for.
+    pub(super) fn collector(&self) -> Option<Arc<Upload>> {
+        match self {
+            Self::Whole(graph, _) => graph.spans.as_ref().map(|export| Arc::clone(&export.upload)),
+            Self::WithoutKeys(..) => None,
         }
     }
 

@@ -48,7 +48,8 @@ pub(crate) struct Arguments {
     /// Open no secret: no key, private key or token, and start no program. The rest is checked
     #[arg(long)]
     without_keys: bool,
-    /// Call every endpoint: name, connection, TLS, clock, and the route's signed `probe`. 69 when one does not answer
+    /// Call every endpoint: name, connection, TLS, clock, and the route's signed `probe`. 69 when one does not answer.
+    /// The collector of spans is sent an empty request, and warned of when it does not take it
     #[arg(long)]
     online: bool,
 }
@@ -125,7 +126,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
         return Err(unusable(&missing, &out_of_date));
     }
     // with the rights of a process that serves: what it may not reach, this may not either
-    online.map_or(Ok(()), |runtime| online::try_routes(runtime, found, built.routes()))
+    online.map_or(Ok(()), |runtime| online::try_all(runtime, found, built.routes(), built.collector()))
 }
 
 /// Which files are checked, and why these.

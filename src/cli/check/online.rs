@@ -7,11 +7,13 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::findings::{Findings, Kind, Section};
+use super::trace;
 use crate::app::build::probe::{Answered, Probe};
 use crate::cli::exit::{ExitCode, Failure, FaultLine};
 use crate::clock;
 use crate::credentials::ActiveKey;
 use crate::error_chain::causes;
+use crate::fetch::Upload;
 use crate::signing::skew::MIN_FOLLOWED;
 use crate::upstream::{Destination, SendError, Step, Trial};
 use crate::x509::Parts;
@@ -44,7 +46,7 @@ struct Outcome {
     call: Result<Result<Answered, String>, &'static str>,
 }
 
-/// What [`try_routes`] needs. To be made before the process is confined, as `run` makes its own: the first runtime of a
+/// What [`try_all`] needs. To be made before the process is confined, as `run` makes its own: the first runtime of a
 /// process opens a pair of sockets that a confined process may not have.
 ///
 /// # Errors
@@ -54,22 +56,36 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::because(ExitCode::System, &error))
 }
 
-/// Tries every route, all at the same time.
+/// Tries every route, and the collector of spans, all at the same time.
 ///
 /// # Errors
 /// 69 with every route that cannot be called: nothing of the configuration has to be changed for that reason alone.
-pub(super) fn try_routes(runtime: Runtime, found: &mut Findings, routes: Vec<Tried>) -> Result<(), Failure> {
-    let mut outcomes = LocalSet::new().block_on(&runtime, async {
+pub(super) fn try_all(
+    runtime: Runtime,
+    found: &mut Findings,
+    routes: Vec<Tried>,
+    collector: Option<Arc<Upload>>,
+) -> Result<(), Failure> {
+    let (mut outcomes, answer) = LocalSet::new().block_on(&runtime, async {
+        let collector = collector.map(|collector| tokio::task::spawn_local(trace::ask(collector, LIMIT)));
         let mut tasks = JoinSet::new();
         for route in routes {
             tasks.spawn_local(try_route(route));
         }
-        tasks.join_all().await
+        let outcomes = tasks.join_all().await;
+        let answer = match collector {
+            None => None,
+            Some(asked) => asked.await.ok(),
+        };
+        (outcomes, answer)
     });
     // a lookup that is still under way must not keep the command from ending
     runtime.shutdown_background();
     outcomes.sort_by(|one, other| one.name.cmp(&other.name));
     let faults: Vec<_> = outcomes.iter().filter_map(|outcome| section(found, outcome)).collect();
+    if let Some(answer) = &answer {
+        trace::asked(found, answer);
+    }
     if faults.is_empty() {
         return Ok(());
     }

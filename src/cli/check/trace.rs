@@ -1,7 +1,15 @@
 //! The part of `countersign check` that says what is traced, and where spans go.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+
 use super::findings::{Findings, Kind};
 use crate::config::settings::{Settings, Trace, Transport};
+use crate::error_chain::causes;
+use crate::fetch::Upload;
 use crate::telemetry::trace::Forwarding;
 
 /// The port of OTLP over gRPC, by IANA. OTLP over HTTP has the next one.
@@ -37,5 +45,28 @@ pub(super) fn section(found: &mut Findings, settings: &Settings) {
     if export.collector.port == GRPC {
         section
             .warn(format!("port {GRPC} is usually OTLP over gRPC, which countersign does not speak; HTTP is at 4318"));
+    }
+}
+
+/// Asks the collector whether it takes spans: with a request that has none, which is an empty message.
+pub(super) async fn ask(collector: Arc<Upload>, limit: Duration) -> Result<(), String> {
+    let media_type = HeaderValue::from_static("application/x-protobuf");
+    match collector.post(media_type, Bytes::new(), limit).await {
+        Ok(response) if response.status().is_success() => Ok(()),
+        Ok(response) => Err(format!("it answered {}", response.status())),
+        Err(error) => Err(causes(&error)),
+    }
+}
+
+/// Tells what it said. That it is away is no fault: calls go on without it.
+pub(super) fn asked(found: &mut Findings, answer: &Result<(), String>) {
+    match answer {
+        Ok(()) => {
+            found.section(Kind::Online, Some(&"trace.endpoint"), "the collector takes spans");
+        }
+        Err(why) => {
+            let text = format!("the collector takes no spans, which would be dropped: {}", why.escape_debug());
+            found.warning(Kind::Online, Some(&"trace.endpoint"), text);
+        }
     }
 }

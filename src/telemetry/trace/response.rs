@@ -1,7 +1,7 @@
 //! What a collector says in its response: `ExportTraceServiceResponse` of OTLP, of which two fields count.
 //!
-//! The exporter's library reads the message too and logs what it says nowhere, so it is read here: a message of protobuf
-//! is a list of fields, and these are a number and a text.
+//! The exporter's library reads the message too and tells nobody what it says, so it is read here: a message of
+//! protobuf is a list of fields, and these are a number and a text.
 
 /// What the collector did not take of a request that it took.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

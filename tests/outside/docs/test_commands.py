@@ -39,6 +39,7 @@ NOT_RUN = {
     "export AWS_DEFAULT_REGION=": "clients/test_how_to_call.py runs it",
     "export AWS_ENDPOINT_URL=": "clients/test_issued_keys.py calls so with keys of its own",
     "install -m 0755 countersign /usr/bin/": "would install on this machine; deploy/test_systemd.py checks the unit",
+    "jq 'select(.trace_id": "traces/test_trace_context.py reads the same field of log and audit",
     "kubectl ": "there is no cluster here; deploy/test_kubernetes.py checks the manifests and runs the container",
     "promtool check rules": "monitoring/test_rules.py runs it, and `promtool test rules`",
     "sed -i -E 's|(runbook_url": "monitoring/test_rules.py runs it on a copy of the rules",
