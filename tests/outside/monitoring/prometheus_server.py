@@ -15,6 +15,7 @@ from queries import MONITORING
 from waiting import eventually
 
 TIMEOUT = 30  # seconds
+EVERY_SECOND = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
 
 
 def without_waiting():
@@ -27,14 +28,13 @@ def without_waiting():
 
 
 class Prometheus:
-    """Scrapes and evaluates every second."""
+    """The sample of a configuration, with these targets, rules and pauses."""
 
-    def __init__(self, directory, targets, rules):
+    def __init__(self, directory, targets, rules, pauses=EVERY_SECOND):
         assert shutil.which("prometheus"), "prometheus is not installed: apt-get install prometheus"
         self.targets = targets
-        # the sample itself, with our targets and without its pauses
         configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
-        configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
+        configuration["global"] = pauses
         (job,) = configuration["scrape_configs"]
         job["static_configs"] = [{"targets": targets}]
         (directory / "prometheus.yml").write_text(yaml.safe_dump(configuration))

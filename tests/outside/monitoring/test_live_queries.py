@@ -94,5 +94,6 @@ def test_under_load_without_a_failure_no_alert_but_that_of_the_wrong_key_fires(p
         "CountersignSignaturesRefused", "CountersignClientsTurnedAway", "CountersignSpansDropped",
     }
     labels, notes = prometheus.firing("CountersignSignaturesRefused")
-    assert (labels["route"], labels["cause"]) == ("wrong", "unknown"), "the sandbox does not say what it would have signed"
+    # the sandbox does not say what it would have signed
+    assert (labels["route"], labels["cause"]) == ("wrong", "unknown")
     assert pathlib.Path(TOP / notes["runbook_url"]).is_file()
