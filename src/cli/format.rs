@@ -1,6 +1,6 @@
 //! `--format text|json`: how a command prints its result, and the members that every JSON document has.
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{ExitCode, Failure, FaultLine};
@@ -11,6 +11,14 @@ use super::output::print_line;
 pub(super) enum Format {
     Text,
     Json,
+}
+
+/// The option, for the arguments of a command.
+#[derive(Debug, Args)]
+pub(super) struct FormatOption {
+    /// How the result is printed: `json` is one document, whose schema is in docs/reference/schemas
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub(super) format: Format,
 }
 
 /// How a command ended, for programs. `check` has words of its own.

@@ -4,6 +4,7 @@ mod announcements;
 mod capture;
 mod check;
 mod clients;
+mod config;
 mod config_file;
 mod demo;
 pub mod exit;
@@ -46,6 +47,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Validate configuration and keys, and print what would be served
     Check(check::Arguments),
+    /// Print what a configuration may say, for editors
+    Config(config::Arguments),
     /// Explain what clients may do, and suggest rules from what they did
     Policy(policy::Arguments),
     /// Sign a form read from standard input, and print the signed form
@@ -82,6 +85,7 @@ impl Cli {
             Command::Run(arguments) => run::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Config(arguments) => config::run(&arguments),
             Command::Policy(arguments) => policy::run(&arguments),
             Command::Sign(arguments) => sign::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),

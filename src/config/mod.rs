@@ -6,6 +6,8 @@
 //! `cross_checks` and `dialect_checks` the rules that concern more than one table. serde is not used: it stops at the
 //! first fault.
 
+#[cfg(test)]
+mod corpus;
 mod cross_checks;
 mod dialect_checks;
 pub mod error;
@@ -16,6 +18,7 @@ mod proxy_variables;
 mod reading;
 #[cfg(test)]
 mod sample;
+pub mod schema;
 mod scope;
 pub mod settings;
 mod tables;

@@ -1,6 +1,6 @@
 //! Configurations for the tests of this module.
 
-use super::{ConfigError, parse};
+use super::{ConfigError, corpus, parse};
 use crate::config::settings::{Client, Key, Listener, Route, Settings};
 
 /// The least a configuration can say. Lines 1 to 9.
@@ -16,7 +16,16 @@ identity_file = "/run/identity"
 "#;
 
 pub(crate) fn parse_with(text: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-    parse(text, "f", variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    let read = parse(text, "f", variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    if variables.is_empty() {
+        corpus::met(text, &read);
+    }
+    read
+}
+
+/// What a text says, or all that is wrong with it.
+pub(crate) fn read(text: &str) -> Result<Settings, ConfigError> {
+    parse_with(text, &[])
 }
 
 pub(crate) fn settings(text: &str) -> Settings {

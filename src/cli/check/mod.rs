@@ -19,7 +19,7 @@ use self::built::Built;
 use self::findings::{Findings, Kind, Section};
 use super::config_file::{ConfigFile, Found};
 use super::exit::{ExitCode, Failure, FaultLine};
-use super::format::Format;
+use super::format::{Format, FormatOption};
 use super::live;
 use super::output::print_line;
 use crate::app::capacity;
@@ -42,9 +42,8 @@ use crate::telemetry::audit::{Target, WhenFull};
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigFile,
-    /// How the findings are printed: `json` is one document, whose schema is docs/reference/schemas/check.schema.json
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    output: FormatOption,
     /// Open no secret: no key, private key or token, and start no program. The rest is checked
     #[arg(long)]
     without_keys: bool,
@@ -61,12 +60,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut found = Findings::default();
     let outcome = examine(arguments, &mut found);
-    match arguments.format {
+    match arguments.output.format {
         Format::Text => found.print_text(),
         Format::Json => found.print_json(&outcome),
     }
     outcome?;
-    match arguments.format {
+    match arguments.output.format {
         Format::Text => print_line!("ok"),
         Format::Json => {}
     }

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::finding::Finding;
 use super::{Arguments, Evidence, conclude, file, target, unusable};
 use crate::cli::capture::Capture;
 use crate::cli::exit::Failure;
@@ -18,7 +19,7 @@ const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 ///
 /// # Errors
 /// As for Signature Version 2.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn explained(arguments: &Arguments) -> Result<Finding, Failure> {
     let dialect = arguments.dialect;
     let request = Capture::read_request(&file(&arguments.request)?);
     let answer = Capture::read(&file(&arguments.answer)?);

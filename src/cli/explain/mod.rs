@@ -1,6 +1,7 @@
 //! `countersign explain`: finds out from a captured request and its response why the endpoint refused it.
 
 mod dialects;
+mod finding;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -10,11 +11,12 @@ use clap::Args;
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 
+use self::finding::{Finding, Line};
 use super::capture::Capture;
 use super::exit::{ExitCode, Failure};
+use super::format::FormatOption;
 use super::inputs;
 use super::sign::dialect_parser;
-use super::verify::print;
 use crate::credentials::{AccessKeyId, Credentials, HeldKey};
 use crate::query::{EndpointError, FormLimits, Parameters};
 use crate::signing::diagnose::{Cause, Mismatch, RefusalClass, classify, diagnose};
@@ -48,6 +50,8 @@ pub(crate) struct Arguments {
     /// How the endpoint's cloud signs
     #[arg(long, value_name = "DIALECT", value_parser = dialect_parser(), default_value = "aws-v2")]
     dialect: Dialect,
+    #[command(flatten)]
+    output: FormatOption,
 }
 
 /// What a captured request says, in any dialect.
@@ -60,28 +64,25 @@ struct Evidence<'a> {
     mistakes: Box<dyn Fn(Credentials) -> Option<Vec<Cause>> + 'a>,
 }
 
-/// The result, and the lines that explain it.
-struct Finding {
-    cause: RefusalClass,
-    lines: Vec<String>,
-}
-
-impl Finding {
-    /// A cause that says everything.
-    fn of(cause: RefusalClass) -> Self {
-        Self { cause, lines: vec![format!("do:  {}", cause.remedy())] }
-    }
-}
-
 /// Explains the response.
 ///
 /// # Errors
 /// [`ExitCode::Negative`] when the cause is not found, [`ExitCode::Data`] when a file cannot be used,
 /// [`ExitCode::Configuration`] when the secret in the environment is unusable.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.dialect != Dialect::AwsV2 {
-        return dialects::run(arguments);
-    }
+    let found = if arguments.dialect == Dialect::AwsV2 { explained(arguments) } else { dialects::explained(arguments) };
+    let (finding, ended) = match found {
+        Ok(finding) => {
+            let ended = finding.ended();
+            (finding, ended)
+        }
+        Err(failure) => (Finding::Nothing, Err(failure)),
+    };
+    finding.print(arguments.output.format, arguments.dialect.as_str(), &ended)?;
+    ended
+}
+
+fn explained(arguments: &Arguments) -> Result<Finding, Failure> {
     let request = Capture::read(&file(&arguments.request)?);
     let answer = Capture::read(&file(&arguments.answer)?);
     let error = EndpointError::read(answer.document()).ok_or_else(|| {
@@ -116,28 +117,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     conclude(Dialect::AwsV2, &evidence, &answer, &error)
 }
 
-/// Finds the cause and prints it.
-fn conclude(dialect: Dialect, evidence: &Evidence<'_>, answer: &Capture, error: &EndpointError) -> Result<(), Failure> {
+/// Finds the cause.
+fn conclude(
+    dialect: Dialect,
+    evidence: &Evidence<'_>,
+    answer: &Capture,
+    error: &EndpointError,
+) -> Result<Finding, Failure> {
     let complaint = dialect.complaint(error);
-    let finding = if let Some(line) = clocks_apart(complaint, evidence, answer) {
-        Finding { cause: RefusalClass::Clock, lines: vec![line, format!("do:  {}", RefusalClass::Clock.remedy())] }
-    } else {
-        match complaint {
-            Some(Complaint::Time | Complaint::Signature) => compared(evidence, error)?,
-            Some(Complaint::Key) => Finding::of(RefusalClass::KeyId),
-            Some(Complaint::Nonce) => Finding::of(RefusalClass::Nonce),
-            None => {
-                let code: String = error.code.chars().take(64).flat_map(char::escape_default).collect();
-                print(&format!("not a refused signature: the endpoint says `{code}`"), &[])?;
-                return Err(Failure::new(ExitCode::Negative, "the answer says nothing about a signature"));
-            }
-        }
-    };
-    print(&format!("refused: {}", finding.cause.as_str()), &finding.lines)?;
-    if finding.cause == RefusalClass::Unknown {
-        return Err(Failure::new(ExitCode::Negative, "the cause is not found"));
+    if let Some(reason) = clocks_apart(complaint, evidence, answer) {
+        let lines = vec![Line::Why(reason), Line::Do(RefusalClass::Clock.remedy())];
+        return Ok(Finding::Refused(RefusalClass::Clock, lines));
     }
-    Ok(())
+    match complaint {
+        Some(Complaint::Time | Complaint::Signature) => compared(evidence, error),
+        Some(Complaint::Key) => Ok(Finding::of(RefusalClass::KeyId)),
+        Some(Complaint::Nonce) => Ok(Finding::of(RefusalClass::Nonce)),
+        None => Ok(Finding::NotOfASignature(error.code.chars().take(64).flat_map(char::escape_default).collect())),
+    }
 }
 
 fn file(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -180,12 +177,12 @@ fn clocks_apart(complaint: Option<Complaint>, evidence: &Evidence<'_>, answer: &
     match (refusal, apart) {
         (TimeRefusal::Possible, _) if !far => None,
         (TimeRefusal::Certain | TimeRefusal::Possible, Some(apart)) => Some(format!(
-            "why: the request's time is {} minutes {} the endpoint's clock, as its Date field has it",
+            "the request's time is {} minutes {} the endpoint's clock, as its Date field has it",
             apart.abs().as_mins(),
             if apart.is_negative() { "ahead of" } else { "behind" }
         )),
         (TimeRefusal::Certain | TimeRefusal::Possible, None) => {
-            Some("why: the endpoint refused the request for its time, and does not say its own".to_owned())
+            Some("the endpoint refused the request for its time, and does not say its own".to_owned())
         }
     }
 }
@@ -193,11 +190,11 @@ fn clocks_apart(complaint: Option<Complaint>, evidence: &Evidence<'_>, answer: &
 /// Compares what has to be signed with what the endpoint says, and checks the signature when the secret is known.
 fn compared(evidence: &Evidence<'_>, error: &EndpointError) -> Result<Finding, Failure> {
     let (cause, differences) = classify(&evidence.text, error);
-    let mut lines: Vec<String> =
-        differences.iter().map(|difference| format!("why: the endpoint has {difference}")).collect();
+    let mut lines: Vec<Line> =
+        differences.iter().map(|difference| Line::Why(format!("the endpoint has {difference}"))).collect();
     let about_the_key = match cause {
-        RefusalClass::Key => "why: the endpoint would have signed what this request has to be signed as",
-        RefusalClass::Unknown => "why: the endpoint does not say what it would have signed",
+        RefusalClass::Key => "the endpoint would have signed what this request has to be signed as",
+        RefusalClass::Unknown => "the endpoint does not say what it would have signed",
         RefusalClass::Clock
         | RefusalClass::Method
         | RefusalClass::Host
@@ -209,33 +206,30 @@ fn compared(evidence: &Evidence<'_>, error: &EndpointError) -> Result<Finding, F
         | RefusalClass::Scope
         | RefusalClass::KeyId
         | RefusalClass::Nonce => {
-            lines.push(format!("do:  {}", cause.remedy()));
-            return Ok(Finding { cause, lines });
+            lines.push(Line::Do(cause.remedy()));
+            return Ok(Finding::Refused(cause, lines));
         }
     };
-    lines.push(about_the_key.to_owned());
-    with_the_secret(Finding { cause, lines }, evidence)
+    lines.push(Line::Why(about_the_key.to_owned()));
+    with_the_secret(cause, lines, evidence)
 }
 
 /// Adds whether the signature itself is right, which takes the secret.
-fn with_the_secret(Finding { mut cause, mut lines }: Finding, evidence: &Evidence<'_>) -> Result<Finding, Failure> {
+fn with_the_secret(cause: RefusalClass, mut lines: Vec<Line>, evidence: &Evidence<'_>) -> Result<Finding, Failure> {
     let id = AccessKeyId::parse(evidence.key_id).ok_or_else(|| {
         Failure::new(ExitCode::Data, "the access key id is empty, longer than 256 bytes, or has control characters")
     })?;
     let Some(credentials) = inputs::optional_credentials(id)? else {
-        lines.push(format!("do:  {}", cause.remedy()));
-        lines.push("do:  run this with AWS_SECRET_ACCESS_KEY set: the signature is checked with it".to_owned());
-        return Ok(Finding { cause, lines });
+        lines.push(Line::Do(cause.remedy()));
+        lines.push(Line::Do("run this with AWS_SECRET_ACCESS_KEY set: the signature is checked with it"));
+        return Ok(Finding::Refused(cause, lines));
     };
     let Some(causes) = (evidence.mistakes)(credentials) else {
-        cause = RefusalClass::Key;
-        lines.push("why: the signature is right for the secret access key in AWS_SECRET_ACCESS_KEY".to_owned());
-        lines.push(format!("do:  {}", cause.remedy()));
-        return Ok(Finding { cause, lines });
+        lines.push(Line::Why("the signature is right for the secret access key in AWS_SECRET_ACCESS_KEY".to_owned()));
+        lines.push(Line::Do(RefusalClass::Key.remedy()));
+        return Ok(Finding::Refused(RefusalClass::Key, lines));
     };
-    if let Some(found) = causes.first().and_then(RefusalClass::of) {
-        cause = found;
-    }
-    lines.extend(causes.iter().flat_map(|cause| [format!("why: {cause}"), format!("do:  {}", cause.remedy())]));
-    Ok(Finding { cause, lines })
+    let cause = causes.first().and_then(RefusalClass::of).unwrap_or(cause);
+    lines.extend(causes.iter().flat_map(|cause| [Line::Why(cause.to_string()), Line::Do(cause.remedy())]));
+    Ok(Finding::Refused(cause, lines))
 }

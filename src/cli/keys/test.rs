@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::dialects::dialects;
-use super::expiry::expiry;
+use super::expiry::Expiry;
 use crate::app::build::key_stores::key_store;
 use crate::cli::config_file::ConfigFile;
-use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::exit::{ExitCode, Failure, FaultLine};
+use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::live;
 use crate::cli::output::print;
 use crate::config::settings::{Key, Name, Settings};
@@ -28,6 +30,43 @@ pub(super) struct Arguments {
     /// The key's name, as in [key.NAME]; without it, every key
     #[arg(long, value_name = "NAME", value_parser = name)]
     key: Option<Name>,
+    #[command(flatten)]
+    output: FormatOption,
+}
+
+/// What came of it: `docs/reference/schemas/keys-test.schema.json`.
+#[derive(Debug, Default, Serialize)]
+struct Tests {
+    keys: Vec<Tested>,
+}
+
+/// A key, as far as its test came.
+#[derive(Debug, Serialize)]
+struct Tested {
+    name: String,
+    /// Which store it is, and where.
+    store: Option<String>,
+    loaded: Option<Loaded>,
+    signatures: Vec<Signature>,
+    /// What requests it can sign; `None` when the test ended before that was asked.
+    dialects: Option<Vec<&'static str>>,
+    /// Why it cannot be used.
+    fault: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Loaded {
+    id: String,
+    milliseconds: f64,
+    #[serde(flatten)]
+    expiry: Expiry,
+}
+
+#[derive(Debug, Serialize)]
+struct Signature {
+    method: &'static str,
+    dialect: &'static str,
+    milliseconds: f64,
 }
 
 fn name(text: &str) -> Result<Name, String> {
@@ -36,6 +75,16 @@ fn name(text: &str) -> Result<Name, String> {
 
 /// Runs the command. Keys are loaded as `run` loads them, in a process of their own where a store needs one.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut tests = Tests::default();
+    let ended = test_all(arguments, &mut tests);
+    match arguments.output.format {
+        Format::Json => print_json(Outcome::of(&ended), &tests, &ended),
+        Format::Text => {}
+    }
+    ended
+}
+
+fn test_all(arguments: &Arguments, tests: &mut Tests) -> Result<(), Failure> {
     let settings = live::settings(&arguments.config)?;
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
     let wanted = |key: &&Key| arguments.key.as_ref().is_none_or(|name| *name == key.name);
@@ -45,44 +94,74 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut failures = Vec::new();
     for key in keys {
-        if let Err(failure) = test(key, &settings) {
-            failures.push(Failure::new(failure.code, format!("key.{}: {}", key.name, failure.message)));
+        let mut tested = Tested::new(&key.name);
+        if let Err(failure) = tested.test(key, &settings, arguments.output.format) {
+            tested.fault = Some(failure.message.clone());
+            failures.push((key, failure));
         }
+        tests.keys.push(tested);
     }
-    let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
-    let message = messages.join("\n");
-    failures.first().map_or(Ok(()), |first| Err(Failure::new(first.code, message)))
+    let Some(code) = failures.first().map(|(_, failure)| failure.code) else { return Ok(()) };
+    let faults = failures.iter().map(|(key, failure)| FaultLine {
+        place: None,
+        path: Some(format!("key.{}", key.name)),
+        message: failure.message.clone(),
+    });
+    let messages: Vec<_> =
+        failures.iter().map(|(key, failure)| format!("key.{}: {}", key.name, failure.message)).collect();
+    Err(Failure::new(code, messages.join("\n")).with(faults.collect()))
 }
 
-fn test(key: &Key, settings: &Settings) -> Result<(), Failure> {
-    let store = key_store(key, live::credentials_directory().as_deref())?;
-    print(format!("key {}: {}\n", key.name, store.describe()).as_bytes())?;
-    let asked = Instant::now();
-    let active = store.load()?;
-    let now = clock::now();
-    let text = format!("  loaded in {}: {}, {}\n", milliseconds(asked), active.id(), expiry(active.expiration(), now));
-    print(text.as_bytes())?;
-    let profiles = profiles(key, settings);
-    for (route, profile) in &profiles {
-        if let Some(route) = route
-            && let Some(misfit) = misfits(&active, &[profile.needs(route.as_str())]).into_iter().next()
-        {
-            return Err(Failure::because(ExitCode::Configuration, &misfit));
-        }
-        let used = profile.key_use(&RequestTimestamp::at(now));
+impl Tested {
+    fn new(name: &Name) -> Self {
+        let name = name.to_string();
+        Self { name, store: None, loaded: None, signatures: Vec::new(), dialects: None, fault: None }
+    }
+
+    /// Loads the key and has it sign. Each step is printed at once, because a device may take its time.
+    fn test(&mut self, key: &Key, settings: &Settings, format: Format) -> Result<(), Failure> {
+        let say = |text: String| match format {
+            Format::Text => print(text.as_bytes()),
+            Format::Json => Ok(()),
+        };
+        let store = key_store(key, live::credentials_directory().as_deref())?;
+        self.store = Some(store.describe());
+        say(format!("key {}: {}\n", key.name, store.describe()))?;
         let asked = Instant::now();
-        let _signature = live::mac(&active, &used, PROBE)?;
-        let method = profile.signature_method().as_str();
-        let dialect = profile.dialect().as_str();
-        print(format!("  signed with {method} in {} ({dialect})\n", milliseconds(asked)).as_bytes())?;
+        let active = store.load()?;
+        let (now, milliseconds) = (clock::now(), milliseconds(asked));
+        let (id, expiry) = (active.id().to_string(), Expiry::of(active.expiration(), now));
+        say(format!("  loaded in {milliseconds:.3} ms: {id}, {}\n", expiry.text()))?;
+        self.loaded = Some(Loaded { id, milliseconds, expiry });
+        for (route, profile) in &profiles(key, settings) {
+            if let Some(route) = route
+                && let Some(misfit) = misfits(&active, &[profile.needs(route.as_str())]).into_iter().next()
+            {
+                return Err(Failure::because(ExitCode::Configuration, &misfit));
+            }
+            let used = profile.key_use(&RequestTimestamp::at(now));
+            let asked = Instant::now();
+            let _signature = live::mac(&active, &used, PROBE)?;
+            let signature = Signature {
+                method: profile.signature_method().as_str(),
+                dialect: profile.dialect().as_str(),
+                milliseconds: self::milliseconds(asked),
+            };
+            let Signature { method, dialect, milliseconds } = &signature;
+            say(format!("  signed with {method} in {milliseconds:.3} ms ({dialect})\n"))?;
+            self.signatures.push(signature);
+        }
+        let computes =
+            |dialect: Dialect| dialect.mac_keys().into_iter().any(|wanted| active.signing_key().check(wanted).is_ok());
+        let dialects = dialects(active.session_token(), computes);
+        say(format!("  signs for {}\n", dialects.join(", ")))?;
+        self.dialects = Some(dialects);
+        if expiry.expired {
+            let message = "the key has expired: requests are answered with 503";
+            return Err(Failure::new(ExitCode::KeyStoreUnavailable, message));
+        }
+        Ok(())
     }
-    let computes =
-        |dialect: Dialect| dialect.mac_keys().into_iter().any(|wanted| active.signing_key().check(wanted).is_ok());
-    print(format!("  signs for {}\n", dialects(active.session_token(), computes)).as_bytes())?;
-    if active.is_expired(now) {
-        return Err(Failure::new(ExitCode::KeyStoreUnavailable, "the key has expired: requests are answered with 503"));
-    }
-    Ok(())
 }
 
 /// How the routes of a key sign, each way once, with the first of the routes; without a route, the default one.
@@ -100,6 +179,7 @@ fn profiles<'s>(key: &Key, settings: &'s Settings) -> Vec<(Option<&'s Name>, Cow
     profiles
 }
 
-fn milliseconds(since: Instant) -> String {
-    format!("{:.3} ms", since.elapsed().as_secs_f64() * 1000.0)
+/// Milliseconds since then, to the microsecond.
+fn milliseconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

@@ -1,20 +1,21 @@
 //! `countersign verify --dialect`: judges a captured request by the verifier of its dialect.
 
-use super::{Arguments, print};
+use super::Arguments;
+use super::verdict::{Point, Verdict};
 use crate::cli::capture::Capture;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::inputs;
 use crate::clock;
 use crate::credentials::AccessKeyId;
-use crate::signing::diagnose::{Cause, MismatchInDialect, diagnose_in_dialect};
-use crate::signing::verify::{Problem, Reading, Received, Verifier, VerifyingKey};
+use crate::signing::diagnose::{MismatchInDialect, diagnose_in_dialect};
+use crate::signing::verify::{Problem, Received, Verifier, VerifyingKey};
 use crate::signing::{Profile, RequestTimestamp};
 
 /// Judges the request on standard input.
 ///
 /// # Errors
 /// As for `verify` of Signature Version 2.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn judge(arguments: &Arguments, verdict: &mut Verdict) -> Result<(), Failure> {
     let verifier = verifier(arguments)?;
     let capture = Capture::read_request(&inputs::form()?);
     let (fields, target) = (capture.lower_case_fields(), &arguments.endpoint.target);
@@ -25,8 +26,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(problem @ (Problem::Malformed | Problem::TooMany(_))) => {
             return Err(Failure::because(ExitCode::Data, &problem));
         }
-        Err(problem) => return refuse(&[problem], &[]),
+        Err(problem) => return verdict.refuse(points(&[problem])),
     };
+    verdict.signed_by = Some(reading.key_id.escape_debug().to_string());
     let id = AccessKeyId::parse(&reading.key_id).ok_or_else(|| {
         Failure::new(ExitCode::Data, "the access key id is empty, longer than 256 bytes, or has control characters")
     })?;
@@ -34,26 +36,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let now = arguments.at.as_ref().map_or_else(clock::now, RequestTimestamp::instant);
     let problems = reading.problems(&key, now);
     if problems.is_empty() {
-        return accept(&reading, arguments);
+        verdict.accept();
+        return Ok(());
     }
-    if !problems.contains(&Problem::Mismatch) {
-        return refuse(&problems, &["the signature itself matches".to_owned()]);
+    verdict.signature_matches = Some(!problems.contains(&Problem::Mismatch));
+    if verdict.signature_matches == Some(false) {
+        let endpoints = || std::iter::once(&arguments.endpoint).chain(&arguments.suspect);
+        let sent_host = fields.iter().find(|(name, _)| name == "host").map(|(_, value)| value.as_str());
+        let hosts = endpoints().flat_map(|one| [&*one.written_host, &*one.target.host]).chain(sent_host);
+        verdict.causes = Point::of(&diagnose_in_dialect(&MismatchInDialect {
+            verifier: &verifier,
+            received,
+            key: &key,
+            other_hosts: &hosts.collect::<Vec<_>>(),
+            other_paths: &endpoints().map(|one| one.target.path.as_str()).chain(capture.path()).collect::<Vec<_>>(),
+        }));
     }
-    let endpoints = || std::iter::once(&arguments.endpoint).chain(&arguments.suspect);
-    let sent_host = fields.iter().find(|(name, _)| name == "host").map(|(_, value)| value.as_str());
-    let hosts = endpoints().flat_map(|one| [&*one.written_host, &*one.target.host]).chain(sent_host);
-    let causes = diagnose_in_dialect(&MismatchInDialect {
-        verifier: &verifier,
-        received,
-        key: &key,
-        other_hosts: &hosts.collect::<Vec<_>>(),
-        other_paths: &endpoints().map(|one| one.target.path.as_str()).chain(capture.path()).collect::<Vec<_>>(),
-    });
-    refuse(&problems, &lines(&causes))
+    verdict.refuse(points(&problems))
 }
 
-fn lines(causes: &[Cause]) -> Vec<String> {
-    causes.iter().flat_map(|cause| [format!("why: {cause}"), format!("do:  {}", cause.remedy())]).collect()
+fn points(problems: &[Problem]) -> Vec<Point> {
+    problems.iter().map(|problem| Point::new(problem, remedy(problem))).collect()
 }
 
 fn verifier(arguments: &Arguments) -> Result<Verifier, Failure> {
@@ -61,23 +64,6 @@ fn verifier(arguments: &Arguments) -> Result<Verifier, Failure> {
     let profile = Profile::new(arguments.dialect, None, region, service);
     let profile = profile.map_err(|error| Failure::because(ExitCode::Configuration, &error))?;
     Ok(Verifier::new(profile.dialect(), region, service))
-}
-
-fn accept(reading: &Reading, arguments: &Arguments) -> Result<(), Failure> {
-    let (dialect, target) = (arguments.dialect.as_str(), &arguments.endpoint.target);
-    let id = reading.key_id.escape_debug();
-    print(
-        &format!("verifies: signed by {id} as {dialect} wants it for host {}, path {}", target.host, target.path),
-        &[],
-    )
-}
-
-fn refuse(problems: &[Problem], findings: &[String]) -> Result<(), Failure> {
-    let verdict = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and ");
-    let mut lines: Vec<_> = problems.iter().filter_map(remedy).map(|remedy| format!("do:  {remedy}")).collect();
-    lines.extend_from_slice(findings);
-    print(&format!("does not verify: {verdict}"), &lines)?;
-    Err(Failure::new(ExitCode::Negative, "the form does not verify"))
 }
 
 /// What to do; `None` where the diagnosis says it.

@@ -1,12 +1,14 @@
 //! `countersign verify`: whether a signed form verifies, and if not, why and what to do.
 
 mod dialects;
+mod verdict;
 
 use clap::Args;
 
+use self::verdict::{Point, Verdict};
 use super::exit::{ExitCode, Failure};
+use super::format::FormatOption;
 use super::inputs;
-use super::output;
 use super::sign::{dialect_parser, timestamp};
 use crate::clock;
 use crate::credentials::{AccessKeyId, HeldKey};
@@ -45,6 +47,8 @@ pub(crate) struct Arguments {
     /// Another endpoint for which it may have been signed by mistake, e.g. a proxy's address; may be repeated
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     suspect: Vec<Endpoint>,
+    #[command(flatten)]
+    output: FormatOption,
 }
 
 /// An endpoint, and its host as the argument spells it: a signer may have signed that by mistake.
@@ -66,39 +70,50 @@ fn endpoint(url: &str) -> Result<Endpoint, UrlError> {
 /// [`ExitCode::Negative`] when it does not verify, [`ExitCode::Data`] when it is not a form,
 /// [`ExitCode::Configuration`] when the secret is missing or unusable.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.dialect != Dialect::AwsV2 || arguments.region.is_some() || arguments.service.is_some() {
-        return dialects::run(arguments);
-    }
+    let mut verdict = Verdict::none(arguments);
+    let is_in_dialect =
+        arguments.dialect != Dialect::AwsV2 || arguments.region.is_some() || arguments.service.is_some();
+    let ended = if is_in_dialect { dialects::judge(arguments, &mut verdict) } else { judge(arguments, &mut verdict) };
+    verdict.print(arguments.output.format, &ended)?;
+    ended
+}
+
+fn judge(arguments: &Arguments, verdict: &mut Verdict) -> Result<(), Failure> {
     let body = inputs::form()?;
     let parameters = Parameters::parse_any_names(&body, FormLimits::DEFAULT)
         .map_err(|error| Failure::because(ExitCode::Data, &error))?;
     let claim = match SignatureClaim::read(&parameters) {
         Ok(claim) => claim,
-        Err(error) => return refuse(&[error], &[]),
+        Err(error) => return verdict.refuse(points(&[error])),
     };
+    verdict.signed_by = Some(claim.access_key_id.escape_debug().to_string());
+    verdict.method = Some(claim.method.as_str());
     let id = AccessKeyId::parse(claim.access_key_id).ok_or_else(|| {
         Failure::new(ExitCode::Data, "AWSAccessKeyId is empty, longer than 256 bytes, or has control characters")
     })?;
     let key = inputs::key(id, None)?;
     let problems = problems(&claim, &key, arguments);
     if problems.is_empty() {
-        return accept(&claim, &arguments.endpoint.target);
+        verdict.accept();
+        return Ok(());
     }
-    if !problems.contains(&VerifyError::Mismatch) {
-        return refuse(&problems, &["the signature itself matches".to_owned()]);
+    verdict.signature_matches = Some(!problems.contains(&VerifyError::Mismatch));
+    if verdict.signature_matches == Some(false) {
+        let endpoints = || std::iter::once(&arguments.endpoint).chain(&arguments.suspect);
+        verdict.causes = Point::of(&diagnose(&Mismatch {
+            claim: &claim,
+            target: &arguments.endpoint.target,
+            key: key.signing_key(),
+            sent: &body,
+            other_hosts: &endpoints().flat_map(|one| [&*one.written_host, &*one.target.host]).collect::<Vec<_>>(),
+            other_paths: &endpoints().map(|one| one.target.path.as_str()).collect::<Vec<_>>(),
+        }));
     }
-    let endpoints = || std::iter::once(&arguments.endpoint).chain(&arguments.suspect);
-    let causes = diagnose(&Mismatch {
-        claim: &claim,
-        target: &arguments.endpoint.target,
-        key: key.signing_key(),
-        sent: &body,
-        other_hosts: &endpoints().flat_map(|one| [&*one.written_host, &*one.target.host]).collect::<Vec<_>>(),
-        other_paths: &endpoints().map(|one| one.target.path.as_str()).collect::<Vec<_>>(),
-    });
-    let lines: Vec<_> =
-        causes.iter().flat_map(|cause| [format!("why: {cause}"), format!("do:  {}", cause.remedy())]).collect();
-    refuse(&problems, &lines)
+    verdict.refuse(points(&problems))
+}
+
+fn points(problems: &[VerifyError]) -> Vec<Point> {
+    problems.iter().map(|problem| Point::new(problem, remedy(problem))).collect()
 }
 
 /// Everything that is wrong; an endpoint reports only the first fault.
@@ -111,35 +126,6 @@ fn problems(claim: &SignatureClaim<'_>, key: &HeldKey, arguments: &Arguments) ->
     let matches = key.signing_key().verifies(claim.method, &claim.string_to_sign(target), &claim.tag);
     let mac = (!matches).then_some(VerifyError::Mismatch);
     [token, time, mac].into_iter().flatten().collect()
-}
-
-fn accept(claim: &SignatureClaim<'_>, target: &SigningTarget) -> Result<(), Failure> {
-    let verdict = format!(
-        "verifies: signed by {} with {} for host {}, path {}",
-        claim.access_key_id.escape_debug(),
-        claim.method.as_str(),
-        target.host,
-        target.path
-    );
-    print(&verdict, &[])
-}
-
-fn refuse(problems: &[VerifyError], findings: &[String]) -> Result<(), Failure> {
-    let verdict = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and ");
-    let mut lines: Vec<_> = problems.iter().filter_map(remedy).map(|remedy| format!("do:  {remedy}")).collect();
-    lines.extend_from_slice(findings);
-    print(&format!("does not verify: {verdict}"), &lines)?;
-    Err(Failure::new(ExitCode::Negative, "the form does not verify"))
-}
-
-pub(in crate::cli) fn print(verdict: &str, lines: &[String]) -> Result<(), Failure> {
-    let mut text = format!("{verdict}\n");
-    for line in lines {
-        text.push_str("  ");
-        text.push_str(line);
-        text.push('\n');
-    }
-    output::print(text.as_bytes())
 }
 
 /// What to do; `None` where [`diagnose`] says it.

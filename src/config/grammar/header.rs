@@ -3,6 +3,46 @@
 use super::never_forwarded::never_forwarded;
 use crate::config::reading::value::shown;
 
+/// Headers that browsers send by themselves.
+pub(crate) const ORDINARY: [&str; 36] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "alt-used",
+    "cache-control",
+    "connection",
+    "content-language",
+    "content-length",
+    "content-type",
+    "cookie",
+    "device-memory",
+    "dnt",
+    "downlink",
+    "dpr",
+    "ect",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "keep-alive",
+    "last-event-id",
+    "origin",
+    "pragma",
+    "priority",
+    "proxy-connection",
+    "purpose",
+    "range",
+    "referer",
+    "rtt",
+    "save-data",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "upgrade-insecure-requests",
+    "user-agent",
+    "viewport-width",
+];
+
 /// The name of a request header that may be passed on.
 pub(crate) fn forwarded_header(text: &str) -> Result<String, String> {
     let token = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9') || b"!#$%&'*+-.^_`|~".contains(&b);
@@ -24,44 +64,6 @@ pub(crate) fn forwarded_header(text: &str) -> Result<String, String> {
 
 /// The name of a header that every request must have: one that a web page's form cannot make a browser send.
 pub(crate) fn required_header(text: &str) -> Result<String, String> {
-    const ORDINARY: [&str; 36] = [
-        "accept",
-        "accept-encoding",
-        "accept-language",
-        "alt-used",
-        "cache-control",
-        "connection",
-        "content-language",
-        "content-length",
-        "content-type",
-        "cookie",
-        "device-memory",
-        "dnt",
-        "downlink",
-        "dpr",
-        "ect",
-        "host",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "keep-alive",
-        "last-event-id",
-        "origin",
-        "pragma",
-        "priority",
-        "proxy-connection",
-        "purpose",
-        "range",
-        "referer",
-        "rtt",
-        "save-data",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-        "upgrade-insecure-requests",
-        "user-agent",
-        "viewport-width",
-    ];
     let token = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     if text.is_empty() || !text.bytes().all(token) {
         return Err(format!("{} is not the name of a header in lower case", shown(text)));

@@ -6,7 +6,7 @@ use crate::config::reading::value::{Given, shown, text};
 use crate::signing::authority::Authority;
 
 /// One less than the largest number, which means "no change" to the kernel and is not an id.
-const LARGEST_ID: usize = 4_294_967_294;
+pub(crate) const LARGEST_ID: usize = 4_294_967_294;
 /// How the SHA-256 of an empty text begins, which a mistake in the shell command produces.
 const DIGEST_OF_NOTHING: [u8; 4] = [0xe3, 0xb0, 0xc4, 0x42];
 

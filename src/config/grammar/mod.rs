@@ -5,7 +5,7 @@ pub(crate) mod call;
 pub(crate) mod header;
 pub(crate) mod identifier;
 pub(crate) mod log_filter;
-mod never_forwarded;
+pub(crate) mod never_forwarded;
 pub(crate) mod no_proxy;
 pub(crate) mod proxy_url;
 pub(crate) mod resource;

@@ -12,7 +12,7 @@ const FRAMING: &str = "it belongs to the client's connection or body, and counte
 const ORIGIN: &str = "it says where the client is and came from, which is not the endpoint's business";
 
 /// Names, each of which stands for itself and for every name that goes on with a `-` behind it.
-const FAMILIES: &[(&str, &str)] = &[
+pub(crate) const FAMILIES: &[(&str, &str)] = &[
     // one hop, one body
     ("connection", FRAMING),
     ("content", FRAMING),
@@ -68,7 +68,7 @@ const FAMILIES: &[(&str, &str)] = &[
 ];
 
 /// Words that decide about every name in which they stand.
-const WORDS: &[(&str, &str)] = &[
+pub(crate) const WORDS: &[(&str, &str)] = &[
     ("authorization", CREDENTIALS),
     ("accesstoken", CREDENTIALS),
     ("apikey", CREDENTIALS),
@@ -140,7 +140,7 @@ pub(super) fn never_forwarded(name: &str) -> Option<&'static str> {
 
 /// Words of this many letters decide as well where another one is written to them without a mark (`X-OriginalURL`).
 /// Shorter ones end other words: `action` is in `transaction`.
-const GLUED: usize = 7;
+pub(crate) const GLUED: usize = 7;
 
 fn says(part: &str, word: &str) -> bool {
     part == word || (word.len() >= GLUED && (part.starts_with(word) || part.ends_with(word)))

@@ -12,9 +12,12 @@ use crate::config::settings::{Client, Name, Rate, Share};
 use crate::config::tables::rules;
 
 /// A higher rate is as good as no limit.
-const MOST_CALLS: usize = 1_000_000;
+pub(crate) const MOST_CALLS: usize = 1_000_000;
 /// As many as any limit may have.
-const MOST_PLACES: usize = 1_000_000;
+pub(crate) const MOST_PLACES: usize = 1_000_000;
+/// What identifies a client.
+pub(crate) const IDENTIFIERS: [&str; 7] =
+    ["uid", "gid", "spiffe", "dns", "token_sha256", "service_account", "issued_keys"];
 
 /// Reads a client; `routes` and `keys` are the names of all routes and keys.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name], keys: &[Name]) -> Option<Client> {
@@ -39,7 +42,6 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name], 
 }
 
 fn identifiers(table: &mut Table<'_>, keys: &[Name]) -> Option<Identifiers> {
-    const KEYS: [&str; 7] = ["uid", "gid", "spiffe", "dns", "token_sha256", "service_account", "issued_keys"];
     let uids = table.several("uid", identifier::id);
     let gids = table.several("gid", identifier::id);
     let spiffe_ids = table.several("spiffe", identifier::spiffe);
@@ -48,7 +50,7 @@ fn identifiers(table: &mut Table<'_>, keys: &[Name]) -> Option<Identifiers> {
     let service_accounts = table.several("service_account", identifier::service_account);
     let issued_keys =
         table.list("issued_keys", Vec::new(), |text| Ok(reference(name(text)?, keys, "key")?.as_str().to_owned()));
-    if !KEYS.iter().any(|key| table.has(key)) {
+    if !IDENTIFIERS.iter().any(|key| table.has(key)) {
         table.missing(
             "uid",
             "say what identifies the client: `uid`, `gid`, `spiffe`, `dns`, `token_sha256`, `service_account` or \

@@ -25,7 +25,7 @@ pub(crate) const NOT_A_SOCKET_OF_OURS: &str =
 /// 1 KiB/s: an SDK is not usable over a link that is slower than this.
 const MINIMUM_RATE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
 /// A larger number is a typing error: file descriptors run out long before.
-const MOST_CONNECTIONS: usize = 1_000_000;
+pub(crate) const MOST_CONNECTIONS: usize = 1_000_000;
 
 /// Reads a listener; `routes` are the names of all routes.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) -> Option<Listener> {

@@ -12,10 +12,10 @@ use crate::guarded_file::WritableFiles;
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::{Target, WhenFull};
 
-const MOST_WORKERS: usize = 256;
+pub(crate) const MOST_WORKERS: usize = 256;
 /// Enough for the default of 256 exchanges with 256 KiB each.
 const BODIES: usize = 64 << 20;
-const MOST_BODIES: usize = 64 << 30;
+pub(crate) const MOST_BODIES: usize = 64 << 30;
 
 /// Reads `[audit]`.
 pub(crate) fn audit(mut table: Table<'_>) -> Option<Audit> {

@@ -17,12 +17,12 @@ use crate::query::{FormLimits, FormPlace, Service, Vocabulary};
 use crate::signing::{ClockSource, SigningTarget};
 
 /// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
-const LARGEST_BODY: usize = 16 << 20;
-const MOST_PARAMETERS: usize = 100_000;
+pub(crate) const LARGEST_BODY: usize = 16 << 20;
+pub(crate) const MOST_PARAMETERS: usize = 100_000;
 /// A larger number is a typing error: file descriptors run out long before.
-const MOST_CONNECTIONS: usize = 1_000_000;
+pub(crate) const MOST_CONNECTIONS: usize = 1_000_000;
 /// An endpoint that fails more often in a row is down in any case.
-const MOST_FAILURES: usize = 1000;
+pub(crate) const MOST_FAILURES: usize = 1000;
 
 /// The names of all keys.
 pub(crate) struct AllKeys<'k> {

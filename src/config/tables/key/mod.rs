@@ -3,8 +3,8 @@
 mod aws;
 mod environment;
 mod file;
-mod pkcs11;
-mod process;
+pub(crate) mod pkcs11;
+pub(crate) mod process;
 mod sealed;
 mod source;
 

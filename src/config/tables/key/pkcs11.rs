@@ -17,7 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const MAX_MESSAGE: usize = 64 * 1024;
 
 /// A request goes to the agent as one packet, which must fit into a socket's buffer of the default size.
-const LONGEST_MESSAGE: usize = 128 * 1024;
+pub(crate) const LONGEST_MESSAGE: usize = 128 * 1024;
+pub(crate) const MOST_SESSIONS: usize = 8;
+pub(crate) const LONGEST_QUEUE: usize = 4096;
 
 /// Reads what belongs to the kind.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
@@ -27,8 +29,8 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {
     let uri = table.required("uri", "say which token and which key: \"pkcs11:token=LABEL;object=LABEL\"", uri);
     let pin = pin(table, uri.as_ref());
     let environment = table.list("environment", Vec::new(), environment::variable);
-    let sessions = table.get("sessions", SESSIONS, count(1..=8));
-    let queue = table.get("queue", QUEUE, count(1..=4096));
+    let sessions = table.get("sessions", SESSIONS, count(1..=MOST_SESSIONS));
+    let queue = table.get("queue", QUEUE, count(1..=LONGEST_QUEUE));
     let deadline = table.get("deadline", DEADLINE, duration);
     let max_message = table.get("max_message", MAX_MESSAGE, size(256..=LONGEST_MESSAGE));
     let readable = table.get("danger_readable_secret", ReadableSecret::Refuse, |given| {

@@ -11,7 +11,7 @@ use crate::config::settings::{KeyStore, ProcessStore};
 /// Longer than the AWS CLI waits for single sign-on.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const REFRESH: Duration = Duration::from_secs(3600);
-const MOST_ARGUMENTS: usize = 256;
+pub(crate) const MOST_ARGUMENTS: usize = 256;
 
 /// Reads what belongs to the kind.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<KeyStore> {

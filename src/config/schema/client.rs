@@ -1,0 +1,89 @@
+//! `[client.NAME]` and its rules.
+
+use serde_json::{Value, json};
+
+use super::comments::Comments;
+use super::hosts::dns;
+use super::shapes::{
+    Table, any, count, except, filled, flag, list, name, pattern, several, short, text, where_given, where_it_is,
+    without, word,
+};
+use crate::authorize::{Effect, Mode};
+use crate::config::grammar::identifier::LARGEST_ID;
+use crate::config::tables::client::{IDENTIFIERS, MOST_CALLS, MOST_PLACES};
+use crate::query::Action;
+
+use super::numbers::whole;
+
+/// The conditions that a parameter may be asked.
+const TESTS: [&str; 4] = ["equals", "prefix", "one_of", "absent"];
+
+pub(super) fn schema(comments: &Comments) -> Value {
+    let id = count(0..=LARGEST_ID);
+    // an empty text has a digest too, and nobody means it
+    let digest = except(&pattern("^[0-9A-Fa-f]{64}$"), &json!({"pattern": "^[Ee]3[Bb]0[Cc]442"}));
+    let part = "[a-z0-9.-]{1,253}";
+    let keys = vec![
+        ("uid", several(&id)),
+        ("gid", several(&id)),
+        ("spiffe", several(&spiffe())),
+        ("dns", several(&dns())),
+        ("token_sha256", several(&digest)),
+        ("service_account", several(&pattern(&format!("^{part}/{part}$")))),
+        ("issued_keys", list(name())),
+        ("rate", pattern(&format!("^0*(?:{})/[sm]$", whole(1..=u64::try_from(MOST_CALLS).unwrap_or(u64::MAX))))),
+        ("burst", count(1..=MOST_CALLS)),
+        ("share", any(&[count(1..=MOST_PLACES), pattern(&format!("^0*(?:{})%$", whole(1..=100)))])),
+        ("mode", word(&Mode::WORDS)),
+        ("allow", list(calls())),
+        ("deny", list(calls())),
+        ("rule", json!({"type": "array", "items": rule(comments)})),
+    ];
+    let identified = json!({"anyOf": IDENTIFIERS.map(|key| json!({"required": [key]}))});
+    let rules = vec![identified, where_given("burst", &json!({"required": ["rate"]}))];
+    let describe = |path: &str, shape| comments.describe(path, shape);
+    Table { header: "client.reporting", keys, required: &[], rules }.schema(&describe)
+}
+
+fn spiffe() -> Value {
+    // no segment is `.` or `..`
+    let segment = "(?:\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3,}[A-Za-z0-9._-]*)";
+    short(&format!("^spiffe://[a-z0-9._-]+(?:/{segment})+$"), 2048)
+}
+
+/// `route:Action`.
+fn calls() -> Value {
+    let longest = Action::MAX_LENGTH;
+    let route = super::shapes::NAME.trim_matches(['^', '$']);
+    pattern(&format!("^(?:\\*|{route}):(?:\\*|[A-Za-z0-9]{{1,{longest}}}\\*?)$"))
+}
+
+/// The name of a parameter: printable, and a letter or digit at least.
+fn parameter() -> Value {
+    pattern("^[ -~]*[^\\s_-][ -~]*$")
+}
+
+fn rule(comments: &Comments) -> Value {
+    let keys = vec![
+        ("effect", word(&Effect::WORDS)),
+        ("actions", filled(&list(calls()))),
+        ("only", list(parameter())),
+        ("when", json!({"type": "array", "items": condition()})),
+    ];
+    let describe = |path: &str, shape| comments.describe(path, shape);
+    let rules = vec![where_it_is("effect", &json!({"const": "deny"}), &without(&["only"]))];
+    Table { header: "client.reporting.rule", keys, required: &["effect", "actions"], rules }.schema(&describe)
+}
+
+fn condition() -> Value {
+    let keys = vec![
+        ("parameter", parameter()),
+        ("equals", text()),
+        ("prefix", text()),
+        ("one_of", filled(&list(text()))),
+        ("absent", flag()),
+    ];
+    let one_test = json!({"oneOf": TESTS.map(|key| json!({"required": [key]}))});
+    // the reference describes conditions at `when`
+    Table { header: "when", keys, required: &["parameter"], rules: vec![one_test] }.schema(&|_path, shape| shape)
+}
