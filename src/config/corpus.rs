@@ -35,7 +35,7 @@ const UNSAYABLE: &[(&str, &str)] = &[
     ("B that `process.bodies` lets all forms", "several-tables"),
     ("is beyond loopback", "loopback"),
     ("is not this machine", "loopback"),
-    ("needs a loopback address", "loopback"),
+    ("needs a loopback address: who owns", "loopback"),
     ("is chosen by `actions`", "names-in-dialects"),
     ("belongs to the signature", "names-in-dialects"),
     ("could be taken for", "names-in-dialects"),

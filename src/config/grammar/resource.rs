@@ -3,7 +3,7 @@
 use crate::config::reading::value::shown;
 
 /// Attributes that are set by others, and by what.
-const SET_ELSEWHERE: [(&str, &str); 3] = [
+pub(crate) const SET_ELSEWHERE: [(&str, &str); 3] = [
     ("service.name", "by `service_name`"),
     ("service.version", "by countersign"),
     ("service.instance.id", "by countersign, at each start"),

@@ -40,6 +40,7 @@ pub fn schema() -> Value {
         ("client", "Who may call listeners that authenticate, and what: [client.NAME]."),
         ("route", "The endpoints that may be called: [route.NAME], one at least."),
         ("key", "The access keys, none of which stands here: [key.NAME], one at least."),
+        ("conf_d", "What the files of conf.d may use: [conf_d.NAME] for conf.d/NAME.toml."),
     ] {
         properties.insert(name.to_owned(), many(name, text));
     }
@@ -57,6 +58,7 @@ pub fn schema() -> Value {
             "client": client::schema(&comments),
             "route": route::schema(&comments),
             "key": key::schema(&comments),
+            "conf_d": process::grant(&comments),
         },
     })
 }

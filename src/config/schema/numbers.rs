@@ -8,9 +8,11 @@ pub(super) fn whole(range: RangeInclusive<u64>) -> String {
     let mut alternatives = Vec::new();
     while start <= end {
         let size = largest_block(start, end);
-        let (digit, above) = ((start / size) % 10, start / size / 10);
+        let blocks = start.checked_div(size).unwrap_or_default();
+        let (digit, above) = (blocks % 10, blocks / 10);
         // as many blocks beside each other as differ in one digit only
-        let count = (end.saturating_sub(start).saturating_add(1) / size).min(10_u64.saturating_sub(digit));
+        let left = end.saturating_sub(start).saturating_add(1).checked_div(size).unwrap_or_default();
+        let count = left.min(10_u64.saturating_sub(digit));
         let last = digit.saturating_add(count).saturating_sub(1);
         let prefix = if above == 0 { String::new() } else { above.to_string() };
         let class = if digit == last { digit.to_string() } else { format!("[{digit}-{last}]") };
@@ -46,7 +48,7 @@ fn free_digits(size: u64) -> String {
 /// A number with one of the units, each of which stands for so many of the smallest; in all within `range` of these.
 pub(super) fn quantity(range: RangeInclusive<u64>, units: &[(&str, u64)]) -> String {
     let of_unit = |(unit, worth): &(&str, u64)| {
-        let (low, high) = (range.start().div_ceil(*worth), range.end() / worth);
+        let (low, high) = (range.start().div_ceil(*worth), range.end().checked_div(*worth)?);
         (low <= high).then(|| format!("(?:{}) ?{unit}", whole(low..=high)))
     };
     format!("^0*(?:{})$", units.iter().filter_map(of_unit).collect::<Vec<_>>().join("|"))

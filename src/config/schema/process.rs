@@ -1,22 +1,40 @@
-//! `[admin]`, `[audit]`, `[log]` and `[process]`.
+//! `[admin]`, `[audit]`, `[log]`, `[trace]`, `[process]` and `[conf_d.NAME]`.
 
 use serde_json::{Value, json};
 
 use super::comments::Comments;
-use super::hosts::{admin as address, http_host};
+use super::hosts::{admin as address, endpoint, http_host, https};
 use super::listener::{group, mode, on_a_socket_of_ours};
-use super::shapes::{Table, any, count, duration, flag, list, one_of, pattern, several, size, where_given, word};
+use super::shapes::{
+    Table, any, count, duration, except, file, flag, list, name, one_of, pattern, several, short, size, where_given,
+    where_it_is, without, word,
+};
+use crate::config::grammar::resource::SET_ELSEWHERE;
 use crate::config::tables::process::{MOST_BODIES, MOST_WORKERS};
+use crate::config::tables::trace::{MOST_IN_BATCH, MOST_QUEUED, OF_EXPORT};
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::WhenFull;
 
+/// `[conf_d.NAME]`: what a file of `conf.d/` may use.
+pub(super) fn grant(comments: &Comments) -> Value {
+    let keys =
+        vec![("keys", list(name())), ("hosts", list(http_host())), ("routes", list(name())), ("files", list(file()))];
+    let describe = |path: &str, shape| comments.describe(path, shape);
+    Table { header: "conf_d.team-a", keys, required: &[], rules: Vec::new() }.schema(&describe)
+}
+
 /// Each table with its schema.
-pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 4] {
+pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
     let describe = |path: &str, shape| comments.describe(path, shape);
     let of = |header, keys, rules| Table { header, keys, required: &[], rules }.schema(&describe);
     let socket = on_a_socket_of_ours();
-    let admin =
-        vec![("address", several(&address())), ("hosts", list(http_host())), ("mode", mode()), ("group", group())];
+    let admin = vec![
+        ("address", several(&address())),
+        ("hosts", list(http_host())),
+        ("mode", mode()),
+        ("group", group()),
+        ("status", flag()),
+    ];
     let admin_rules = vec![where_given("mode", &socket), where_given("group", &socket)];
     let target = any(&[one_of(["off", "stdout", "journald", "syslog"]), pattern("^file:/[^\\u0000]*[^/\\u0000]$")]);
     let audit = vec![("target", target), ("when_full", word(&WhenFull::WORDS))];
@@ -32,7 +50,37 @@ pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 4] {
         ("admin", of("admin", admin, admin_rules)),
         ("audit", of("audit", audit, Vec::new())),
         ("log", of("log", log, Vec::new())),
+        ("trace", of("trace", trace(), trace_rules())),
         ("process", of("process", process, Vec::new())),
+    ]
+}
+
+fn trace() -> Vec<(&'static str, Value)> {
+    let set_elsewhere: Vec<_> = SET_ELSEWHERE.iter().map(|(name, _)| name.replace('.', "\\.")).collect();
+    let refused = format!("^(?:telemetry\\.sdk\\.|(?:{})=)", set_elsewhere.join("|"));
+    let attribute = pattern("^[A-Za-z0-9._/-]+=[^\\u0000-\\u001f\\u007f-\\u009f]+$");
+    vec![
+        ("endpoint", except(&endpoint(), &json!({"pattern": "/v1/traces/*$"}))),
+        ("forward", flag()),
+        ("sample_ratio", json!({"type": "number", "minimum": 0, "maximum": 1})),
+        ("parent_based", flag()),
+        ("ca_file", file()),
+        ("headers_file", file()),
+        ("danger_plaintext", flag()),
+        ("queue", count(1..=MOST_QUEUED)),
+        ("batch", count(1..=MOST_IN_BATCH)),
+        ("interval", duration()),
+        ("timeout", duration()),
+        ("service_name", short("^[!-~]+$", 255)),
+        ("resource", list(except(&attribute, &json!({"pattern": refused})))),
+    ]
+}
+
+fn trace_rules() -> Vec<Value> {
+    let forwards = json!({"required": ["forward"], "properties": {"forward": {"const": true}}});
+    vec![
+        json!({"anyOf": [{"required": ["endpoint"]}, {"allOf": [forwards, without(&OF_EXPORT)]}]}),
+        where_it_is("endpoint", &json!({"not": https()}), &without(&["ca_file"])),
     ]
 }
 

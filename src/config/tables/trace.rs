@@ -17,12 +17,12 @@ const BATCH: usize = 128;
 const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// 64 MiB of names at worst: a larger queue only delays the news that the collector is away.
-const MOST_QUEUED: usize = 65_536;
+pub(crate) const MOST_QUEUED: usize = 65_536;
 /// Some 10 MB in one request, of which collectors take 20 MiB by default.
-const MOST_IN_BATCH: usize = 1024;
+pub(crate) const MOST_IN_BATCH: usize = 1024;
 
 /// The keys that mean nothing without `endpoint`.
-const OF_EXPORT: [&str; 9] = [
+pub(crate) const OF_EXPORT: [&str; 9] = [
     "ca_file",
     "danger_plaintext",
     "headers_file",

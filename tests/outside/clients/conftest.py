@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+import schemas
 from importexport import KEY_ID, SECRET
 from verifying_upstream import verifying_upstream
 
@@ -123,6 +124,9 @@ def start_countersign(countersign_bin):
         process.ask_to_stop()
     for process in reversed(started):
         process.stop()
+    # whatever a module does, its lines are what the schemas of log and audit say
+    for process in started:
+        schemas.check_lines(process.output + process.log)
 
 
 class Proxy:

@@ -26,6 +26,10 @@ TIMEOUT = 60  # seconds
 NOT_RUN = {
     "cargo bench ": "takes minutes; what it names is there (below)",
     "python3 benches/fairness.py ": "takes minutes; tests/outside/fairness makes the same attacks",
+    "countersign config schema ": "clients/test_configuration_schema.py compares what it prints with the file",
+    "countersign keys list --format json": "clients/test_json_documents.py lists such a directory",
+    "tombi lint ": "clients/test_configuration_schema.py runs it, and taplo, on every sample",
+    "taplo check ": "clients/test_configuration_schema.py runs it on every sample",
     "cargo install ": "builds the release once more; tests/run builds it from the same sources",
     "cargo run --release -- demo": "clients/test_demo.py runs the demo of the release that tests/run built",
     "cargo test ": "tests/run runs it, with everything else",
