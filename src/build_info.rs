@@ -26,7 +26,8 @@ pub const FEATURES: &[&str] = &[
     "top",
 ];
 
-const UNKNOWN: &str = "unknown";
+/// What [`COMMIT`] is where the build was not told.
+pub const UNKNOWN: &str = "unknown";
 
 #[cfg(test)]
 mod tests {

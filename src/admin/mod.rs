@@ -1,11 +1,13 @@
 //! Health, readiness, metrics and status, on listeners of their own: reachable when the listeners of the proxy are full, and
 //! without access to keys.
 //!
-//! A connection has one request (`serving`), metrics leave places for probes, and `host_names` keeps web pages from
-//! reading the responses.
+//! A connection has one request (`serving`), metrics and status leave places for probes, and `origin` and `host_names`
+//! keep web pages from reading the responses. `page` is for people.
 
 mod body;
 mod host_names;
+mod origin;
+mod page;
 mod serving;
 
 use std::io;
@@ -20,10 +22,8 @@ use tokio::time::MissedTickBehavior;
 use self::body::Content;
 use self::serving::serve_all;
 use crate::downstream::server::ExchangeGuard;
-use crate::downstream::{
-    Capacity, Handler, HeadFault, ListenerSocket, PeerEvidence, PeerFacts, Reply, RequestBody, RequestHead,
-};
-use crate::http1::{Fields, Version};
+use crate::downstream::{Capacity, Handler, HeadFault, ListenerSocket, PeerEvidence, Reply, RequestBody, RequestHead};
+use crate::http1::Fields;
 use crate::status::Report;
 use crate::telemetry::metrics::Exposition;
 
@@ -35,6 +35,9 @@ pub const PLACES: usize = 64;
 /// How many clients may be reading metrics or status at once: half the places. Both may be long, and a client that
 /// reads them slowly keeps its place; the other responses fit into the buffers of the kernel.
 const SCRAPES: usize = 32;
+
+/// What a browser may do with a response that is not a page: show its text in a tab of its own.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// What the admin listener reports of the process.
 pub trait Status: Send + Sync {
@@ -54,19 +57,19 @@ pub trait Status: Send + Sync {
     fn read_counters(&self);
 }
 
-/// Whether there is `/status`.
+/// Whether there are `/` and `/status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
-    /// There is.
+    /// There are.
     Served {
         /// How often the counters are read for it.
         reading: Duration,
     },
-    /// It is answered with 404.
+    /// They are answered with 404.
     Off,
 }
 
-/// Answers `/livez`, `/readyz`, `/metrics` and `/status`.
+/// Answers `/livez`, `/readyz` and `/metrics`, and for people `/` and `/status`.
 pub struct Admin {
     status: Arc<dyn Status>,
     names: HostNames,
@@ -75,6 +78,11 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// The path of the page for people.
+    const PAGE: &str = "/";
+    /// Where the report is, for programs and for people.
+    const REPORTS: [&str; 2] = [Self::PAGE, "/status"];
+
     /// Reports `status` to those who call it by one of `names`.
     #[must_use]
     pub fn new(status: Arc<dyn Status>, names: HostNames, page: Page) -> Self {
@@ -94,38 +102,6 @@ impl Admin {
         local.block_on(&runtime, serve_all(sockets, self))
     }
 
-    /// Why a request is not answered, if it does not say by which name it calls, or by several.
-    fn ambiguous(head: &RequestHead) -> Option<&'static str> {
-        match (head.fields().all("host").count(), head.version()) {
-            (1, Version::Http10 | Version::Http11) | (0, Version::Http10) => None,
-            (_, Version::Http10 | Version::Http11) => Some("the request must have exactly one Host\n"),
-        }
-    }
-
-    /// Why a request is not answered, if it may come from a web page.
-    fn foreign(&self, peer: &PeerEvidence, head: &RequestHead) -> Option<&'static str> {
-        let fields = head.fields();
-        // `none` is what a browser says of an address that its user has typed
-        if fields.contain("origin") || fields.all("sec-fetch-site").any(|site| site != b"none") {
-            return Some("requests from web pages are not allowed\n");
-        }
-        let host = match (head.authority(), fields.only("host")) {
-            (Some(authority), _) => authority.as_bytes(),
-            (None, Some(host)) => host,
-            // an HTTP/1.0 client may send no Host; browsers always send one
-            (None, None) => return None,
-        };
-        let is_admitted = match peer.facts() {
-            // web pages cannot connect to Unix sockets
-            PeerFacts::Unix { .. } => true,
-            PeerFacts::Tcp { .. } | PeerFacts::Tls { .. } => self.names.admit(host),
-        };
-        (!is_admitted).then_some(
-            "the Host is not an IP address, localhost or one of the admin listener's names: add it to `hosts` of \
-             [admin] if it should be\n",
-        )
-    }
-
     fn respond(&self, method: &str, path: &str, fields: &Fields) -> Reply<Content> {
         if !["GET", "HEAD"].contains(&method) {
             let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
@@ -137,6 +113,7 @@ impl Admin {
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
             "/metrics" => self.metrics(Exposition::asked_for(fields.all("accept"))),
+            Self::PAGE if self.page != Page::Off => self.page(),
             "/status" if self.page != Page::Off => self.report(),
             _ => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
         }
@@ -144,29 +121,35 @@ impl Admin {
 
     const fn paths(&self) -> &'static str {
         match self.page {
-            Page::Served { .. } => "there are /livez, /readyz, /metrics and /status\n",
+            Page::Served { .. } => "there are /, /status, /livez, /readyz and /metrics\n",
             Page::Off => "there are /livez, /readyz and /metrics\n",
         }
     }
 
     fn metrics(&self, exposition: Exposition) -> Reply<Content> {
-        let mut reply = self.long(exposition.media_type(), || self.status.metrics(exposition));
+        let mut reply = self.long(exposition.media_type(), NOTHING, || self.status.metrics(exposition));
         reply.fields.push("vary", b"accept");
         reply
     }
 
     fn report(&self) -> Reply<Content> {
         // names, texts and numbers: these can always be written
-        self.long("application/json", || serde_json::to_string(&self.status.report()).unwrap_or_default())
+        self.long("application/json", NOTHING, || serde_json::to_string(&self.status.report()).unwrap_or_default())
+    }
+
+    fn page(&self) -> Reply<Content> {
+        let mut reply = self.long("text/html; charset=utf-8", &page::POLICY, || page::render(&self.status.report()));
+        reply.fields.push("cross-origin-opener-policy", b"same-origin");
+        reply
     }
 
     /// A response that may be long, if few clients read such at the moment.
-    fn long(&self, media_type: &str, content: impl FnOnce() -> String) -> Reply<Content> {
+    fn long(&self, media_type: &str, policy: &str, content: impl FnOnce() -> String) -> Reply<Content> {
         let Some(place) = self.scrapes.take() else {
             let why = format!("{SCRAPES} clients are reading metrics or status already\n");
             return plain(StatusCode::SERVICE_UNAVAILABLE, why);
         };
-        let mut reply = text(StatusCode::OK, media_type, content());
+        let mut reply = text(StatusCode::OK, media_type, policy, content());
         reply.body.keep(place);
         reply
     }
@@ -192,7 +175,7 @@ impl Handler for Admin {
         head: RequestHead,
         _: RequestBody,
     ) -> Reply<Content> {
-        let mut reply = match (Self::ambiguous(&head), self.foreign(&peer, &head)) {
+        let mut reply = match (origin::ambiguous(&head), origin::foreign(&self.names, &peer, &head)) {
             (Some(why), _) => plain(StatusCode::BAD_REQUEST, why.to_owned()),
             (None, Some(why)) => plain(StatusCode::FORBIDDEN, why.to_owned()),
             (None, None) => self.respond(head.method(), head.path(), head.fields()),
@@ -223,12 +206,22 @@ async fn read_counters(status: Arc<dyn Status>, period: Duration) {
 }
 
 fn plain(status: StatusCode, content: String) -> Reply<Content> {
-    text(status, "text/plain; charset=utf-8", content)
+    text(status, "text/plain; charset=utf-8", NOTHING, content)
 }
 
-/// The response after which the connection is closed: it leaves its place to the next.
-fn text(status: StatusCode, media_type: &str, content: String) -> Reply<Content> {
-    let fields = [("content-type", media_type), ("cache-control", "no-store"), ("connection", "close")];
+/// The response after which the connection is closed: it leaves its place to the next. No other page may show it, run
+/// it, or take it for something else than it is.
+fn text(status: StatusCode, media_type: &str, policy: &str, content: String) -> Reply<Content> {
+    let fields = [
+        ("content-type", media_type),
+        ("cache-control", "no-store"),
+        ("content-security-policy", policy),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("connection", "close"),
+    ];
     Reply { status, fields: fields.into_iter().collect(), body: Content::new(Bytes::from(content)) }
 }
 

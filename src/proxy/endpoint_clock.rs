@@ -66,6 +66,13 @@ impl EndpointClock {
         self.known.load().as_deref().map(Estimate::offset)
     }
 
+    /// The same where the two clocks are so far apart that it matters.
+    #[must_use]
+    pub fn disagreement(&self) -> Option<i64> {
+        let known = self.known.load();
+        known.as_deref().filter(|known| known.agreement() != Agreement::Agrees).map(Estimate::offset)
+    }
+
     /// Learns from the fields of a response, where `known` is what was known before.
     fn observe(&self, known: Option<&Estimate>, sent: HostClocks, received: HostClocks, fields: &Fields) {
         if self.evidence == DateEvidence::Forgeable {

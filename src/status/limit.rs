@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
-    /// The setting that raises it: `process.bodies`, `route.NAME.limits.in_flight`.
+    /// What raises it, a setting as a rule: `process.bodies`, `route.NAME.limits.in_flight`.
     pub setting: String,
     /// What it limits, for people: `exchanges under way`.
     pub what: String,

@@ -54,7 +54,7 @@ pub struct Report {
     pub routes: Vec<Route>,
     /// All keys, by name.
     pub keys: Vec<Key>,
-    /// All clients, in the order of the configuration; then those without a name.
+    /// All clients, by name; then those without a name.
     pub clients: Vec<Client>,
     /// All listeners, by name.
     pub listeners: Vec<Listener>,
@@ -109,6 +109,9 @@ pub struct Process {
     pub uptime_seconds: u64,
     /// How many threads serve requests.
     pub workers: u64,
+    /// How much of its memory is in RAM; absent where the kernel does not tell.
+    #[serde(default)]
+    pub resident_bytes: Option<u64>,
 }
 
 /// The configuration that is served.

@@ -6,12 +6,14 @@ use crate::harness::{After, Client, Draft, Endpoint, FORM, Setup, endpoint};
 const KNOWN: &str = "profile.service = \"importexport\"";
 
 #[test]
-fn it_answers_three_paths_and_nothing_else() {
+fn it_answers_five_paths_and_nothing_else() {
     let proxy = Setup::to(&Endpoint::obliging()).start();
+    assert_eq!(proxy.admin("/").expect(200).head.field("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(proxy.admin("/status").expect(200).head.field("content-type"), Some("application/json"));
     assert_eq!(proxy.admin("/livez").expect(200).text(), "alive\n");
     assert_eq!(proxy.admin("/readyz").expect(200).text(), "ready\n");
     proxy.admin("/metrics").expect(200);
-    for path in ["/", "/livez/", "/config", "/debug/pprof", "/keys"] {
+    for path in ["/status/", "/index.html", "/livez/", "/config", "/debug/pprof", "/keys"] {
         proxy.admin(path).expect(404);
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {

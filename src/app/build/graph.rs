@@ -179,6 +179,18 @@ impl Graph {
         })
     }
 
+    /// The routes whose endpoint's clock and this host's are apart.
+    pub(crate) fn clocks_apart(&self) -> impl Iterator<Item = String> {
+        self.routes.iter().filter_map(|(name, route)| {
+            let millis = route.calls.clock.disagreement()?;
+            let seconds = millis.unsigned_abs() / 1000;
+            let direction = if millis < 0 { "behind" } else { "ahead of" };
+            Some(format!(
+                "route.{name}: the endpoint's clock is {seconds} s {direction} this host's: set this host's clock"
+            ))
+        })
+    }
+
     /// The number of the holder that stands for all clients of all listeners with `any_local = true`. Other listeners
     /// have no clients without a name, and do not use the number.
     pub(crate) fn unnamed(&self) -> usize {

@@ -6,9 +6,10 @@ use crate::app::build::graph::Graph;
 use crate::app::build::shares::{Holder, holders};
 use crate::authorize;
 use crate::config::settings;
+use crate::proxy::SharedLimit;
 use crate::status::{Client, ClientKind, Mode, RateLimit, Share};
 
-/// All clients, in the order of the configuration; then those without a name.
+/// All clients, by name; then those without a name.
 pub(super) fn clients(graph: &Graph, recent: &Recent) -> Vec<Client> {
     let holders = holders(&graph.settings);
     holders.iter().enumerate().filter_map(|(index, holder)| client(graph, recent, index, holder)).collect()
@@ -32,7 +33,7 @@ fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> 
         traffic: recent.client_traffic(name),
         rate_limit: rate.map(rate_limit),
         share: fullest_share(graph, index),
-        over_share: 0,
+        over_share: graph.metrics.shares.counted(name, &SharedLimit::ALL.map(SharedLimit::as_str)),
     })
 }
 

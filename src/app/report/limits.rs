@@ -3,9 +3,10 @@
 use super::number;
 use crate::app::build::graph::Graph;
 use crate::status::{Limit, Unit};
+use crate::telemetry::metrics::Usage;
 
-/// Memory for forms, then connections by listener, then exchanges by route.
-pub(super) fn limits(graph: &Graph) -> Vec<Limit> {
+/// Memory for forms and descriptors, then connections by listener, then exchanges by route.
+pub(super) fn limits(graph: &Graph, usage: &Usage) -> Vec<Limit> {
     let bodies = graph.bodies.all();
     let bodies = Limit {
         setting: "process.bodies".to_owned(),
@@ -27,5 +28,12 @@ pub(super) fn limits(graph: &Graph) -> Vec<Limit> {
         let all = route.in_flight.all();
         count(format!("route.{name}.limits.in_flight"), "exchanges under way", all.taken(), all.limit())
     });
-    std::iter::once(bodies).chain(listeners).chain(routes).collect()
+    let descriptors = usage.descriptors.zip(usage.most_descriptors).map(|(used, limit)| Limit {
+        setting: "LimitNOFILE= of the unit, ulimit -n".to_owned(),
+        what: "open file descriptors".to_owned(),
+        unit: Unit::Count,
+        used,
+        limit,
+    });
+    std::iter::once(bodies).chain(descriptors).chain(listeners).chain(routes).collect()
 }

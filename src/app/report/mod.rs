@@ -18,11 +18,13 @@ use jiff::Timestamp;
 use self::window::Recent;
 use crate::app::build::graph::Graph;
 use crate::app::serve::serving::Served;
+use crate::build_info;
 use crate::clock;
 use crate::config::settings::Name;
 use crate::downstream::ListenAddress;
 use crate::status::{Audit, AuditState, Build, Configuration, Process, REFUSALS, Reason, Report, SCHEMA, State};
 use crate::telemetry::AuditLog;
+use crate::telemetry::metrics::Usage;
 
 /// What a report is made from, beside the graph.
 pub(crate) struct Sources<'a> {
@@ -33,6 +35,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) audit: &'a AuditLog,
     /// What the counters say.
     pub(crate) recent: Recent,
+    /// What the kernel says of the process.
+    pub(crate) usage: Usage,
     pub(crate) started: Moment,
     pub(crate) now: Moment,
 }
@@ -53,19 +57,23 @@ pub(crate) struct Troubles {
 
 /// The report of a process that serves `graph`.
 pub(crate) fn report(graph: &Graph, troubles: Troubles, sources: &Sources<'_>) -> Report {
-    let Sources { addresses, served, audit, recent, started, now } = sources;
+    let Sources { addresses, served, audit, recent, usage, started, now } = sources;
     let refusals = graph.metrics.incidents.refusals(REFUSALS);
     let uptime = now.monotonic.saturating_duration_since(started.monotonic);
     Report {
         schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        build: Build { commit: None, features: Vec::new() },
+        version: build_info::VERSION.to_owned(),
+        build: Build {
+            commit: Some(build_info::COMMIT).filter(|commit| *commit != build_info::UNKNOWN).map(str::to_owned),
+            features: build_info::FEATURES.iter().map(|feature| (*feature).to_owned()).collect(),
+        },
         at: shown(now.wall),
         state: troubles.state(),
         process: Process {
             started_at: shown(started.wall),
             uptime_seconds: uptime.as_secs(),
             workers: number(graph.settings.process.workers),
+            resident_bytes: usage.resident,
         },
         configuration: Configuration {
             generation: graph.generation(),
@@ -77,7 +85,7 @@ pub(crate) fn report(graph: &Graph, troubles: Troubles, sources: &Sources<'_>) -
         clients: clients::clients(graph, recent),
         listeners: listeners::listeners(graph, addresses),
         certificates: certificates::certificates(graph, now.wall),
-        limits: limits::limits(graph),
+        limits: limits::limits(graph, usage),
         audit: Audit { state: audit_state(graph, audit), lost_lines: graph.metrics.process.audit_lost().get() },
         refusals: refusals.into_iter().map(|incident| refusals::refusal(incident, *now)).collect(),
         reasons: troubles.into_reasons(),

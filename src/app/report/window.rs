@@ -40,7 +40,8 @@ impl Reading {
             let totals = route.metrics.totals()?;
             Some((route.settings.name.to_string(), totals))
         });
-        Self { at, routes: routes.collect(), clients: BTreeMap::new() }
+        let clients = graph.client_exchanges.totals().map(|(client, totals)| (client.to_owned(), totals));
+        Self { at, routes: routes.collect(), clients: clients.collect() }
     }
 }
 

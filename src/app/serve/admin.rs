@@ -76,7 +76,12 @@ impl Status for ProcessStatus {
         let keys = graph.keys().filter_map(key_reports::degraded);
         let expiring = expiring(&graph, clock::now()).into_iter().filter(|expiring| expiring.notice.is_fault());
         let certificates = expiring.map(|Expiring { table, notice }| format!("{table}: {notice}"));
-        keys.chain(certificates).chain(graph.endpoints_down()).chain(graph.names_lost()).collect()
+        let routes = graph.endpoints_down().chain(graph.names_lost()).chain(graph.clocks_apart());
+        let refused = self.serving.served().refused_at.map(|_| {
+            "configuration: the one that was read last is refused, and the one before is served: the log says why"
+                .to_owned()
+        });
+        keys.chain(certificates).chain(routes).chain(refused).collect()
     }
 
     fn metrics(&self, exposition: Exposition) -> String {
@@ -95,6 +100,7 @@ impl Status for ProcessStatus {
             served: self.serving.served(),
             audit: &self.audit,
             recent: lock(&self.window).recent(Reading::of(&graph, now.monotonic)),
+            usage: self.process.usage(),
             started: self.started,
             now,
         };

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::own_cells::OurCell;
 use super::sharded::each_cell;
+use super::totals::OutcomeTotals;
 use crate::telemetry::outcome::Outcome;
 use crate::telemetry::thread_slot::CacheLine;
 
@@ -58,6 +59,19 @@ impl ClientExchanges {
         self.0.iter().map(|client| &*client.name)
     }
 
+    /// How the exchanges of every client ended that was heard of.
+    pub(crate) fn totals(&self) -> impl Iterator<Item = (&str, OutcomeTotals)> {
+        self.0.iter().filter_map(|OfClient { name, ended }| {
+            let mut totals = OutcomeTotals::default();
+            for CacheLine(outcomes) in ended.get()? {
+                for (outcome, count) in Outcome::ALL.into_iter().zip(outcomes) {
+                    totals.add(outcome, count.load(Ordering::Relaxed));
+                }
+            }
+            Some((&**name, totals))
+        })
+    }
+
     /// Every client, with how many of its exchanges had each outcome.
     pub(super) fn ended(&self) -> impl Iterator<Item = (&str, Outcome, u64)> {
         self.0.iter().flat_map(|OfClient { name, ended }| {
@@ -93,5 +107,7 @@ mod tests {
         // an exchange that began under the first
         first.count(1, Outcome::Refused);
         assert_eq!(counted(&second), ["b answered_2xx 1", "b refused 3"]);
+        let totals: Vec<_> = second.totals().map(|(name, totals)| (name, totals.of(Outcome::Refused))).collect();
+        assert_eq!(totals, [("b", 3)]);
     }
 }

@@ -41,7 +41,7 @@ pub use listeners::{ListenerFamilies, ListenerMetrics};
 pub use load_result::LoadResult;
 pub(crate) use own_cells::{OwnCells, reserve_cells};
 pub(in crate::telemetry) use own_cells::{cells, of_this_thread};
-pub(crate) use own_process::OwnProcess;
+pub(crate) use own_process::{OwnProcess, Usage};
 pub use process::ProcessMetrics;
 pub use routes::RouteMetrics;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};

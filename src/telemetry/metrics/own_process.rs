@@ -30,13 +30,14 @@ pub(crate) struct OwnProcess {
 
 /// What they say at one moment.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-struct Usage {
+pub(crate) struct Usage {
     cpu: Option<f64>,
-    resident: Option<u64>,
+    /// Bytes of memory in RAM.
+    pub(crate) resident: Option<u64>,
     size: Option<u64>,
     threads: Option<u64>,
-    descriptors: Option<u64>,
-    most_descriptors: Option<u64>,
+    pub(crate) descriptors: Option<u64>,
+    pub(crate) most_descriptors: Option<u64>,
     started: Option<f64>,
 }
 
@@ -82,7 +83,8 @@ impl OwnProcess {
         }
     }
 
-    fn usage(&self) -> Usage {
+    /// What is known now.
+    pub(crate) fn usage(&self) -> Usage {
         let status = self.status.as_ref().and_then(|file| text(file).ok()).unwrap_or_default();
         let kibibytes = |name| Some(number(&status, name)?.saturating_mul(1024));
         let cpu = clock_gettime(ClockId::ProcessCPUTime);

@@ -33,6 +33,13 @@ impl ShareMetrics {
         self.over.get_or_create(&OverShareLabels { client: client.to_owned(), limit }).inc();
     }
 
+    /// How many refusals of a client were counted, of these limits together.
+    pub(crate) fn counted(&self, client: &str, limits: &[&'static str]) -> u64 {
+        let label = |limit| OverShareLabels { client: client.to_owned(), limit };
+        let counts = limits.iter().filter_map(|limit| self.over.get(&label(limit)));
+        counts.fold(0, |sum, counter| sum.saturating_add(counter.get()))
+    }
+
     /// Has the series of these clients and limits at 0 before anything is counted of them, and those of no other
     /// client.
     pub(super) fn expect(&self, clients: &BTreeSet<&str>, limits: &[&'static str]) {

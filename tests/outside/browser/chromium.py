@@ -95,14 +95,14 @@ class Chromium:
 
     @contextlib.contextmanager
     def page(self, url):
-        """A tab of its own, in which `url` has been loaded."""
+        """A tab of its own, in which `url` has been asked for."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         try:
             session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             self.call("Page.enable", session)
-            navigated = self.call("Page.navigate", session, url=url)
-            assert not navigated.get("errorText"), f"{url}: {navigated['errorText']}"
-            yield Page(self, session)
+            page = Page(self, session)
+            page.go(url)
+            yield page
         finally:
             self.call("Target.closeTarget", targetId=target)
 
@@ -125,10 +125,18 @@ class Page:
     def __init__(self, browser, session):
         self._browser, self._session = browser, session
 
-    def value(self, expression):
-        """What an expression comes to in the page; a promise is waited for."""
-        done = self._browser.call(
-            "Runtime.evaluate", self._session, expression=expression, awaitPromise=True, returnByValue=True
-        )
+    def call(self, method, **parameters):
+        """Calls a method of the protocol for this tab."""
+        return self._browser.call(method, self._session, **parameters)
+
+    def go(self, url):
+        """Asks for another address, as a user who types it."""
+        navigated = self.call("Page.navigate", url=url)
+        assert not navigated.get("errorText"), f"{url}: {navigated['errorText']}"
+
+    def value(self, expression, as_user=False):
+        """What an expression comes to in the page; a promise is waited for. `as_user`: as if a user had clicked."""
+        done = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True,
+                         userGesture=as_user)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
