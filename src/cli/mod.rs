@@ -4,6 +4,7 @@ mod announcements;
 mod capture;
 mod check;
 mod clients;
+mod completions;
 mod config;
 mod config_file;
 mod demo;
@@ -11,10 +12,13 @@ pub mod exit;
 mod explain;
 mod fetch_key;
 mod format;
+mod init;
 mod inputs;
 mod key_agent;
 mod keys;
 mod live;
+#[cfg(test)]
+mod man_pages;
 mod output;
 mod policy;
 mod run;
@@ -23,6 +27,7 @@ mod sandbox_keys;
 mod sign;
 mod start_faults;
 mod verify;
+mod version;
 
 use clap::{Parser, Subcommand};
 
@@ -33,14 +38,18 @@ use exit::Failure;
 
 /// Signing HTTP reverse proxy for clouds that take forms: services send unsigned forms, countersign holds the keys.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, about, max_term_width = 100)]
+#[command(name = "countersign", about, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
+    #[command(flatten)]
+    version: version::Arguments,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first configuration, from options or from answers at a terminal
+    Init(init::Arguments),
     /// Serve: sign and forward what the configured listeners receive
     Run(run::Arguments),
     /// Show countersign at work: sandbox, proxy, one signed request, on throw-away keys
@@ -63,6 +72,8 @@ enum Command {
     Clients(clients::Arguments),
     /// Create, seal and inspect keys and identities
     Keys(keys::Arguments),
+    /// Print the script with which a shell completes commands and options
+    Completions(completions::Arguments),
     /// Serve one key store, for the countersign that started it
     #[command(hide = true)]
     KeyAgent,
@@ -81,7 +92,13 @@ impl Cli {
     /// # Errors
     /// A [`Failure`]: the message for standard error, and the exit code.
     pub fn run(self) -> Result<(), Failure> {
-        match self.command {
+        if let Some(answer) = self.version.answer() {
+            return answer.and_then(|()| output::fault());
+        }
+        // clap asks for a command or for the version
+        let Some(command) = self.command else { return Ok(()) };
+        match command {
+            Command::Init(arguments) => init::run(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
@@ -93,6 +110,7 @@ impl Cli {
             Command::Sandbox(arguments) => sandbox::run(&arguments),
             Command::Clients(arguments) => clients::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
+            Command::Completions(arguments) => completions::run(&arguments),
             Command::KeyAgent => key_agent::run(),
             #[cfg(feature = "aws")]
             Command::AwsKey(arguments) => fetch_key::run(&arguments, aws::obtain),

@@ -18,6 +18,7 @@ mod audit;
 mod client_certificates;
 mod clock;
 mod clouds;
+mod conf_d;
 mod configured;
 mod confined;
 mod cut_answers;

@@ -219,9 +219,9 @@ fn a_key_in_another_form_is_not_sealed_and_the_message_names_the_form() {
     let place = Place::new();
     let key = json(ID, SECRET).replace("\"Version\": 1, ", "");
     for (input, message) in [
-        (format!("{{\"Credentials\": {key}}}"), "nested under Credentials, as `aws sts` prints it"),
-        (format!("{{\"AccessKey\": {key}}}"), "nested under AccessKey, as `aws iam create-access-key` prints it"),
-        (format!("{{\"roleCredentials\": {}}}", key.replace('A', "a")), "nested under roleCredentials"),
+        (format!("{{\"Credentials\": {key}}}"), "what `aws sts assume-role` and the like prints, but SessionToken is"),
+        (format!("{{\"AccessKey\": {}}}", key.replace('}', ", \"Status\": \"Inactive\"}")), "Status says that the key"),
+        (format!("{{\"data\": {key}}}"), "nested under data, as Vault"),
         (format!("Access key ID,Secret access key\r\n{ID},{SECRET}\r\n"), "the CSV of AWS's console"),
         (format!("[default]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"), "it is a profile file"),
         (format!("AWS_ACCESS_KEY_ID={ID}\nAWS_SECRET_ACCESS_KEY={SECRET}\n"), "it has variables for a shell"),
@@ -232,8 +232,40 @@ fn a_key_in_another_form_is_not_sealed_and_the_message_names_the_form() {
 }
 
 #[test]
+fn what_a_clouds_tool_prints_for_a_key_is_sealed_and_the_user_is_told_what_was_read() {
+    let place = Place::new();
+    let fields = format!(r#""AccessKeyId": "{ID}", "SecretAccessKey": "{SECRET}""#);
+    let temporary = format!(r#"{fields}, "SessionToken": "{TOKEN}", "Expiration": "2999-01-01T00:00:00+00:00""#);
+    let seal = ["seal", "-o", "key.age", "-i", "id", "--force"];
+    for (input, told) in [
+        (
+            format!(r#"{{"Credentials": {{{temporary}}}}}"#),
+            "read what `aws sts assume-role` and the like prints: a temporary",
+        ),
+        (format!(r#"{{"AccessKey": {{{fields}, "Status": "Active"}}}}"#), "read what `aws iam create-access-key`"),
+        (format!(r#"{{"access": "{ID}", "secret": "{SECRET}"}}"#), "read what `openstack ec2 credentials create"),
+    ] {
+        let printed = place.keys(&seal, &input).succeeded();
+        assert!(printed.starts_with(told) && printed.contains(&format!("sealed {ID} in key.age")), "{printed}");
+        assert!(!printed.contains(SECRET) && !printed.contains(TOKEN), "{printed}");
+        let opened = place.age("age", &["-d", "-i", "id", "key.age"], "").succeeded();
+        assert!(opened.starts_with("{\"Version\":1,") && opened.contains(SECRET), "in the one form of a key store");
+        assert_eq!(opened.contains(TOKEN), told.contains("temporary"));
+    }
+    // what a credential_process prints is taken as it is, and nothing is told
+    assert!(place.keys(&seal, &json(ID, SECRET)).succeeded().starts_with("sealed "));
+}
+
+#[test]
 fn the_command_in_the_refusal_of_another_form_makes_a_key_that_is_taken() {
     let place = Place::new();
+    // a key store takes one form; `keys seal` takes more
+    place.write(
+        "countersign.toml",
+        "[listener.local]\naddress = \"127.0.0.1:0\"\nany_local = true\n[route.main]\n\
+         endpoint = \"https://a.example/\"\n[key.main]\nkind = \"file\"\nfile = \"key.json\"\n"
+            .to_owned(),
+    );
     let fields = format!(r#""AccessKeyId": "{ID}", "SecretAccessKey": "{SECRET}""#);
     let temporary = format!(r#""SessionToken": "{TOKEN}", "Expiration": "2999-01-01T00:00:00+00:00""#);
     let at_vault = format!(r#""access_key": "{ID}", "secret_key": "{SECRET}", "session_token": null"#);
@@ -244,7 +276,9 @@ fn the_command_in_the_refusal_of_another_form_makes_a_key_that_is_taken() {
         (format!(r#"{{"Code": "Success", {fields}, {}}}"#, temporary.replace("SessionToken", "Token")), "yes"),
     ] {
         let seal = ["seal", "-o", "key.age", "-i", "id", "--force"];
-        let refused = place.keys(&seal, &input);
+        place.write("key.json", input.clone());
+        std::fs::set_permissions(place.path("key.json"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let refused = place.keys(&["test", "--config", "countersign.toml"], "");
         let filter = refused.stderr.split("jq '").nth(1).and_then(|rest| rest.split('\'').next());
         let filter = filter.unwrap_or_else(|| panic!("{}", refused.stderr));
         let made = place.run(Command::new("jq").arg(filter), &input).succeeded();

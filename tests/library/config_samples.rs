@@ -396,6 +396,7 @@ fn the_examples_of_keys_make_one_configuration() {
 fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
     let named = keys_of_the_reference();
     for (header, path) in [
+        ("[conf_d.zz]", "conf_d.team-a"),
         ("[client.zz]", "client.reporting"),
         ("[[client.zz.rule]]", "client.reporting.rule"),
         ("[listener.zz.tls]", "listener.local.tls"),

@@ -75,7 +75,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     let file = arguments.config.find()?;
     let live::Read { strays, files, ignored, settings } = live::read(&file);
-    configuration_section(found, &file, &files, &ignored);
+    if settings.is_ok() {
+        configuration_section(found, &file, &files, &ignored);
+    }
     for stray in strays {
         found.warning(Kind::Environment, None, stray.to_string());
     }

@@ -19,8 +19,11 @@ BEGIN = """\
 
 This page answers: **which settings are there, what does each do, and what is its default?**
 
-Settings come from a TOML file (`--config FILE`), from environment variables, or from both. `config/reference.toml` in the
-source tree is the same reference as a complete configuration file; this page is generated from it. Every key outside the
+Settings come from a TOML file, from environment variables, or from both. The file is the one that `-c`/`--config FILE`
+names; else the one that the variable `COUNTERSIGN_CONFIG` names, by an absolute path; else
+`/etc/countersign/countersign.toml`, where it exists; else none. Clients and routes may also stand in files of `conf.d/`
+beside it ([Let teams own their clients and routes](../how-to/conf-d.md)). `config/reference.toml` in the source tree is
+the same reference as a complete configuration file; this page is generated from it. Every key outside the
 tables below is an error, and `countersign check` reports all errors at once, each with file, line and column.
 
 """
