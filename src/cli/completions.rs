@@ -1,6 +1,6 @@
 //! `countersign completions`: the script with which a shell completes commands and options.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::Cli;
@@ -29,6 +29,13 @@ pub(crate) struct Arguments {
 /// 71: it cannot be written.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "countersign", &mut script);
+    clap_complete::generate(arguments.shell, &mut shown(&Cli::command()), "countersign", &mut script);
     print(&script)
+}
+
+/// The command without those below it that only countersign itself calls.
+fn shown(command: &Command) -> Command {
+    let below = command.get_subcommands().filter(|sub| !sub.is_hide_set()).cloned();
+    let about = command.get_about().cloned().unwrap_or_default();
+    Command::new("countersign").about(about).args(command.get_arguments().cloned()).subcommands(below)
 }

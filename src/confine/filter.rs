@@ -180,6 +180,7 @@ mod tests {
     fn strict() -> Confinement {
         Confinement {
             read: vec![],
+            list: vec![],
             write: vec![],
             remove: vec![],
             connect: vec![],

@@ -16,6 +16,7 @@ const NEWEST: ABI = ABI::V7;
 pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetError> {
     let Confinement {
         read,
+        list,
         write,
         remove,
         connect,
@@ -39,6 +40,7 @@ pub(super) fn apply(confinement: &Confinement) -> Result<Enforcement, RulesetErr
         .scope(scopes)?
         .create()?
         .add_rules(path_beneath_rules(read, AccessFs::ReadFile))?
+        .add_rules(path_beneath_rules(list, AccessFs::ReadDir))?
         // without the rights to truncate and to remove, so that what was written stays
         .add_rules(path_beneath_rules(write, AccessFs::WriteFile | AccessFs::MakeReg))?
         .add_rules(path_beneath_rules(remove, AccessFs::RemoveFile))?

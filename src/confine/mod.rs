@@ -29,6 +29,8 @@ pub struct Confinement {
     /// Files that may be read, and directories whose files may be read. Missing ones are ignored. A file that later
     /// replaces a listed one under the same name is not covered: where that happens, list the directory.
     pub read: Vec<PathBuf>,
+    /// Directories of which the names may be listed, with those of the directories in them. Missing ones are ignored.
+    pub list: Vec<PathBuf>,
     /// Directories in which files may be created and written.
     pub write: Vec<PathBuf>,
     /// Directories from which files may be removed. Landlock cannot restrict this to single files, because the right to

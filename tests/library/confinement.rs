@@ -82,6 +82,7 @@ fn the_process_that_is_confined() {
 fn confinement(directory: &Path, connect: u16, bind: u16) -> Confinement {
     Confinement {
         read: vec![directory.join("read"), directory.join("not there")],
+        list: vec![],
         write: vec![directory.join("write")],
         remove: vec![directory.join("sockets")],
         connect: vec![connect],

@@ -52,6 +52,7 @@ pub(crate) fn confinement(
     }
     Confinement {
         read: read.into_iter().collect(),
+        list: listed_directories(file, user),
         write: match &settings.audit.target {
             // the file is made anew when it was rotated
             Some(Target::File(path)) => path.parent().map(Path::to_owned).into_iter().collect(),
@@ -149,6 +150,13 @@ fn guarded_files<'s>(
     let public = routes.chain(listeners).chain(collector_files(settings)).map(Path::to_owned);
     let configuration = file.into_iter().flat_map(config::files_of);
     keys.iter().flat_map(|key| key.store.watched()).chain(public).chain(configuration)
+}
+
+/// The directories of the configuration's files: `conf.d` is listed again, and may be made later.
+fn listed_directories(file: Option<&Path>, user: User) -> Vec<PathBuf> {
+    let files = configuration_files(file);
+    let all: BTreeSet<_> = files.iter().flat_map(|file| directories_of_public(file, user)).collect();
+    all.into_iter().filter(|path| path.is_dir()).collect()
 }
 
 /// The files of the configuration, and one that could be added to `conf.d/`: its directory is listed again.

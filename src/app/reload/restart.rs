@@ -125,6 +125,9 @@ fn beyond(
     for path in wanted.read.iter().filter(|path| !is_resolver_file(path) && !can_be_read(path)) {
         add(path.display().to_string(), "files there can be read no more".to_owned());
     }
+    for path in wanted.list.iter().filter(|path| !granted.list.iter().any(|kept| path.starts_with(kept))) {
+        add(path.display().to_string(), "the files there can be listed no more".to_owned());
+    }
     for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
         // a key whose files cannot be located does not load either, which is reported in more detail
         let files = key_files(key, source.credentials_directory.as_deref()).unwrap_or_default();

@@ -34,6 +34,7 @@ pub(super) fn section(
         section.warn("the system offers no more than this");
     }
     section.detail(format!("may read: {}", joined(confinement.read.iter().map(|path| path.display()))));
+    section.detail(format!("may list: {}", joined(confinement.list.iter().map(|path| path.display()))));
     section.detail(format!("may write: {}", joined(confinement.write.iter().map(|path| path.display()))));
     if let Some(warning) = beside_audit {
         section.warn(warning.to_string());
