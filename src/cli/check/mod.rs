@@ -75,9 +75,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     let file = arguments.config.find()?;
     let live::Read { strays, files, ignored, settings } = live::read(&file);
-    if settings.is_ok() {
-        configuration_section(found, &file, &files, &ignored);
-    }
     for stray in strays {
         found.warning(Kind::Environment, None, stray.to_string());
     }
@@ -89,6 +86,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     let (built, rehearsed) =
         if arguments.without_keys { Built::without_keys(settings)? } else { Built::whole(settings)? };
     let (settings, keys, expiring) = (built.settings(), built.keys(), built.expiring());
+    configuration_section(found, &file, &files, &ignored);
     for listener in &settings.listeners {
         listener_section(found, listener, built.dates(&listener.name).as_deref(), &rehearsed, &expiring);
     }

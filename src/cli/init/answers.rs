@@ -82,6 +82,9 @@ fn endpoint(arguments: &Arguments) -> Result<Target, Failure> {
             let signs_for = service.as_ref().zip(region.as_ref()).map(|(s, r)| (r.clone(), s.clone()));
             let assumed = if signs_for.is_some() { Dialect::AwsV4 } else { Dialect::AwsV2 };
             let dialect = dialect.unwrap_or(assumed);
+            if dialect != Dialect::AwsV4 && (service.is_some() || region.is_some()) {
+                return Err(wrong("--region and --service say what to sign for, which only --dialect aws-v4 does"));
+            }
             let scope = if dialect == Dialect::AwsV4 {
                 let missing = "with --dialect aws-v4, say what to sign for: --region and --service";
                 Some(signs_for.ok_or_else(|| wrong(missing))?)
