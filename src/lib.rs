@@ -79,6 +79,7 @@
 //! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `http1`, `telemetry`, `trust`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |
+//! | [`waits`] | what the process waits for at the moment, to be told to operators | |
 //! | [`sandbox`] | a verifying endpoint to develop against | `query`, `signing`, `credentials`, `clock`, `faults`, `http1` |
 //! | [`app`] | builds, starts, reloads and drains the live program | everything |
 //! | [`cli`] | the command line: one file per command | everything |
@@ -163,4 +164,5 @@ pub mod status;
 pub mod telemetry;
 pub mod trust;
 pub mod upstream;
+pub mod waits;
 mod x509;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::config_file::Found;
+use super::progress::ToldWaits;
 use crate::app::build::share_summary::summaries;
 use crate::app::expiry::{self, Expiring};
 use crate::app::reload::reloader::{ReloadEvent, Report};
@@ -17,6 +18,9 @@ use crate::confine::Posture;
 use crate::error_chain::causes;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::log::Level;
+
+/// How often it is looked at what the process waits for.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How often the log says what has to be renewed.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -120,6 +124,32 @@ impl Days {
     /// Waits for the end of a day.
     pub(super) async fn end_of_one(&mut self) {
         self.0.tick().await;
+    }
+}
+
+/// What a service waits for, such as a key store that does not answer.
+pub(super) struct Waits {
+    looks: tokio::time::Interval,
+    told: ToldWaits,
+}
+
+impl Waits {
+    /// The first look is some seconds from now. The runtime must have been entered.
+    pub(super) fn begin() -> Self {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        looks.reset();
+        Self { looks, told: ToldWaits::default() }
+    }
+
+    /// Waits for the time of the next look.
+    pub(super) async fn next_look(&mut self) {
+        self.looks.tick().await;
+    }
+
+    /// Logs what has been waited for so long that an operator wants to know.
+    pub(super) fn log(&mut self) {
+        self.told.log();
     }
 }
 

@@ -9,14 +9,15 @@ use crate::error_chain::causes;
 /// Why the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
-    /// 1: the command worked and its result is negative (`verify`, `demo --once`, a drain that cut exchanges off).
+    /// 1: the command worked and its result is negative (`verify`, `health`, `demo --once`, a drain that cut exchanges
+    /// off).
     Negative,
     /// 65, EX_DATAERR: what the command was given to work on (a form, a capture, a record, a key to be sealed) cannot
     /// be used.
     Data,
     /// 69, EX_UNAVAILABLE: a key store cannot give its key.
     KeyStoreUnavailable,
-    /// 69 as well: an endpoint cannot be reached, or refuses the probe (`check --online`).
+    /// 69 as well: an endpoint cannot be reached, or refuses the probe (`check --online`); no countersign answers (`top`).
     EndpointUnavailable,
     /// 70, EX_SOFTWARE: a bug in countersign.
     Bug,

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod admin_client;
 mod announcements;
 mod capture;
 mod check;
@@ -12,6 +13,7 @@ pub mod exit;
 mod explain;
 mod fetch_key;
 mod format;
+mod health;
 mod init;
 mod inputs;
 mod key_agent;
@@ -21,11 +23,13 @@ mod live;
 mod man_pages;
 mod output;
 mod policy;
+mod progress;
 mod run;
 mod sandbox;
 mod sandbox_keys;
 mod sign;
 mod start_faults;
+mod top;
 mod verify;
 mod version;
 
@@ -58,6 +62,10 @@ enum Command {
     Check(check::Arguments),
     /// Print what a configuration may say, for editors
     Config(config::Arguments),
+    /// Ask a running countersign whether it is ready, or alive; for a container's health check and for scripts
+    Health(health::Arguments),
+    /// Show the status of a running countersign in a terminal: routes, keys, clients, limits, refusals
+    Top(top::Arguments),
     /// Explain what clients may do, and suggest rules from what they did
     Policy(policy::Arguments),
     /// Sign a form read from standard input, and print the signed form
@@ -103,6 +111,8 @@ impl Cli {
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
+            Command::Health(arguments) => health::run(&arguments),
+            Command::Top(arguments) => top::run(&arguments),
             Command::Policy(arguments) => policy::run(&arguments),
             Command::Sign(arguments) => sign::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),

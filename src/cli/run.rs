@@ -14,6 +14,7 @@ use super::announcements::{self, Origin};
 use super::config_file::ConfigFile;
 use super::exit::{ExitCode, Failure};
 use super::live;
+use super::progress;
 use super::start_faults::{failure, startable_graph};
 use crate::app::confinement::audit_neighbours::beside_audit;
 use crate::app::confinement::loose_sockets::loose_sockets;
@@ -46,7 +47,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     live::claim_descriptors(&settings)?;
     // before the first secret is read
     confine::keep_private().map_err(|error| Failure::because(ExitCode::System, &error))?;
-    let (graph, keys) = startable_graph(settings)?;
+    let log = settings.log.clone();
+    let (graph, keys) = progress::logged(&log, || startable_graph(settings))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::because(ExitCode::System, &error))?;
     let credentials_directory = live::credentials_directory();
@@ -110,11 +112,13 @@ async fn serve(
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::notify_systemd(&[NotifyState::Ready]);
     let mut days = announcements::Days::begin();
+    let mut waits = announcements::Waits::begin();
     let mut giving_back = pin!(give_back_after_bursts());
     let drain_limit = loop {
         tokio::select! {
             never = &mut giving_back => match never {},
             () = days.end_of_one() => announcements::expiring(&running.graph()),
+            () = waits.next_look() => waits.log(),
             request = signals.next() => match request {
                 Request::Stop(name) => {
                     let limit = running.graph().settings().process.drain;

@@ -6,6 +6,7 @@
 //! `cross_checks` and `dialect_checks` the rules that concern more than one table. serde is not used: it stops at the
 //! first fault.
 
+mod admin_address;
 #[cfg(test)]
 mod corpus;
 mod cross_checks;
@@ -24,10 +25,12 @@ pub mod settings;
 mod tables;
 mod tree;
 
+pub use admin_address::admin_addresses;
 pub use error::{ConfigError, Fault, Place};
 pub use files::{Text, files_of, folder_of};
 pub use grammar::token_uri;
 pub use load::{load, parse, process_environment, writable_configuration};
 pub use proxy_variables::unused_proxy;
+pub use reading::quantity::duration_of_text;
 pub use reading::stray::StrayVariable;
 pub(crate) use tree::key_path::FILE_VARIABLE;

@@ -17,6 +17,7 @@ mod sockets;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -200,5 +201,15 @@ pub fn apply_to_thread(confinement: &Confinement) -> Result<Posture, ConfineErro
 
 /// How many threads the process has. Without /proc it is not known, and the caller is trusted to have started none.
 fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+    /// A thread that has been joined is in the list until the kernel has taken it out, a moment later.
+    const LOOKS: u32 = 100;
+    const BETWEEN: Duration = Duration::from_millis(5);
+    let count = || std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    for _ in 1..LOOKS {
+        if count() <= 1 {
+            break;
+        }
+        std::thread::sleep(BETWEEN);
+    }
+    count()
 }

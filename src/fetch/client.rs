@@ -62,10 +62,10 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + Send + 'static,
 {
     match security {
-        Security::Plaintext => send_on(tcp, request).await,
+        Security::Plaintext => send_plain(tcp, request).await,
         Security::Tls(config, name) => {
             let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(tls_error)?;
-            send_on(stream, request).await
+            send_plain(stream, request).await
         }
     }
 }
@@ -74,7 +74,11 @@ fn tls_error(error: io::Error) -> RequestError {
     RequestError::Tls(told(error))
 }
 
-async fn send_on<S, B>(stream: S, request: Request<B>) -> Result<Pending, RequestError>
+/// Sends `request` on a stream that is open: a Unix socket, or TLS.
+///
+/// # Errors
+/// [`RequestError::Broken`].
+pub async fn send_plain<S, B>(stream: S, request: Request<B>) -> Result<Pending, RequestError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + Send + 'static,

@@ -19,6 +19,7 @@ use crate::proxy::{ClockReading, WorkerClock};
 use crate::query::{EndpointError, ErrorDialect, FormLimits, QueryForm, Reader};
 use crate::signing::{RequestTimestamp, prepare};
 use crate::upstream::{Client, Repetition, Sent};
+use crate::waits;
 
 /// The longest that a probe may take, however slowly the response comes.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -77,6 +78,7 @@ impl Probe {
     /// # Errors
     /// Why there was no response within `limit`.
     pub(crate) async fn try_out(&self, key: &ActiveKey, limit: Duration) -> Result<Answered, String> {
+        let _wait = self.wait();
         let begun = Instant::now();
         let calls = async {
             let knew = self.calls.clock.offset();
@@ -88,7 +90,12 @@ impl Probe {
         Ok(Answered { clock_offset: self.calls.clock.offset(), took: begun.elapsed(), ..answered })
     }
 
+    fn wait(&self) -> waits::Wait {
+        waits::begin(format!("the probe of route.{}", self.route))
+    }
+
     async fn prove(&self, key: &ActiveKey) -> Result<(), Unproven> {
+        let _wait = self.wait();
         let failed = |what: String| Unproven::because(format!("the probe of route.{} {what}", self.route));
         let sent = timeout(LONGEST, self.call(key)).await;
         let answered = sent

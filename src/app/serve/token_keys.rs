@@ -22,6 +22,7 @@ use crate::error_chain::causes;
 use crate::fetch::{FetchError, Source};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::LoadResult;
+use crate::waits;
 
 /// The time between two successful fetches. A key that was withdrawn is trusted that much longer.
 const PERIOD: Duration = Duration::from_secs(300);
@@ -109,6 +110,7 @@ async fn keep(keys: &FetchedKeys, metrics: &Metrics, mut poked: watch::Receiver<
 }
 
 async fn fetch(keys: &FetchedKeys) -> Result<Reloaded, KeysError> {
+    let _wait = waits::begin(format!("the token keys of listener.{} ({})", keys.listener, keys.url));
     let document = keys.source.get().await?;
     Ok(keys.verifier.adopt(&document, &keys.url)?)
 }

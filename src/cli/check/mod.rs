@@ -22,6 +22,7 @@ use super::exit::{ExitCode, Failure, FaultLine};
 use super::format::{Format, FormatOption};
 use super::live;
 use super::output::print_line;
+use super::progress;
 use crate::app::capacity;
 use crate::app::confinement::loose_sockets::loose_sockets;
 use crate::app::expiry::Expiring;
@@ -84,7 +85,11 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     live::claim_descriptors(&settings)?;
     let online = arguments.online.then(online::runtime).transpose()?;
     let (built, rehearsed) =
-        if arguments.without_keys { Built::without_keys(settings)? } else { Built::whole(settings)? };
+        progress::shown(
+            || {
+                if arguments.without_keys { Built::without_keys(settings) } else { Built::whole(settings) }
+            },
+        )?;
     let (settings, keys, expiring) = (built.settings(), built.keys(), built.expiring());
     configuration_section(found, &file, &files, &ignored);
     for listener in &settings.listeners {
@@ -125,7 +130,9 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
         return Err(unusable(&missing, &out_of_date));
     }
     // with the rights of a process that serves: what it may not reach, this may not either
-    online.map_or(Ok(()), |runtime| online::try_all(runtime, found, built.routes(), built.collector()))
+    online.map_or(Ok(()), |runtime| {
+        progress::shown(|| online::try_all(runtime, found, built.routes(), built.collector()))
+    })
 }
 
 /// Which files are checked, and why these.

@@ -16,6 +16,7 @@ use crate::error_chain::causes;
 use crate::fetch::Upload;
 use crate::signing::skew::MIN_FOLLOWED;
 use crate::upstream::{Destination, SendError, Step, Trial};
+use crate::waits;
 use crate::x509::Parts;
 
 /// The longest that the steps of a connection may take together, and the longest that a probe may take after them.
@@ -67,7 +68,12 @@ pub(super) fn try_all(
     collector: Option<Arc<Upload>>,
 ) -> Result<(), Failure> {
     let (mut outcomes, answer) = LocalSet::new().block_on(&runtime, async {
-        let collector = collector.map(|collector| tokio::task::spawn_local(trace::ask(collector, LIMIT)));
+        let collector = collector.map(|collector| {
+            tokio::task::spawn_local(async move {
+                let _wait = waits::begin("the collector of spans");
+                trace::ask(collector, LIMIT).await
+            })
+        });
         let mut tasks = JoinSet::new();
         for route in routes {
             tasks.spawn_local(try_route(route));
@@ -95,7 +101,10 @@ pub(super) fn try_all(
 
 async fn try_route(route: Tried) -> Outcome {
     let Tried { name, destination, call } = route;
-    let trial = destination.try_out(LIMIT).await;
+    let trial = {
+        let _wait = waits::begin(format!("the endpoint of route.{name}"));
+        destination.try_out(LIMIT).await
+    };
     let call = match call {
         Call::None(why) => Err(why),
         Call::Probe(..) if trial.failure().is_some() => Err("not sent: there is no connection"),

@@ -9,6 +9,7 @@ use super::secret_input::{self, Parts, Wanted};
 use crate::app::build::key_stores::agent_inputs::absolute;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::output::print;
+use crate::cli::progress;
 use crate::cli::sign::dialect_parser;
 use crate::config::token_uri::{self, TokenUri};
 use crate::confine;
@@ -86,7 +87,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         readable: ReadableSecret::Refuse,
     };
     let any_of: Vec<_> = wanted.iter().map(|key| key.method).collect();
-    let facts = pkcs11::import(&key, key_type, &any_of, &credentials.secret_access_key)?;
+    let facts = progress::shown_for(format!("the token at {}", key.address), || {
+        pkcs11::import(&key, key_type, &any_of, &credentials.secret_access_key)
+    })?;
     print(report(&key, &credentials.access_key_id, &facts).as_bytes())
 }
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::dialects::dialects;
 use super::expiry::Expiry;
 use super::identity_option::IdentityOption;
-use super::opening::open;
+use super::opening::{open, wait};
 use crate::cli::exit::Failure;
 use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::output::print;
+use crate::cli::progress;
 use crate::clock;
 
 /// Arguments of `countersign keys inspect`.
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn inspect(arguments: &Arguments) -> Result<Key, Failure> {
     let identity = arguments.identity.required_path()?;
-    let key = open(&arguments.file, &identity)?;
+    let key = progress::shown_for(wait(&arguments.file, &identity), || open(&arguments.file, &identity))?;
     Ok(Key {
         id: key.access_key_id.to_string(),
         session_token: key.session_token.is_some(),

@@ -11,13 +11,15 @@ use serde::Serialize;
 
 use super::expiry::Expiry;
 use super::identity_option::IdentityOption;
-use super::opening::open;
+use super::opening::{self, open};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::output::print;
+use crate::cli::progress;
 use crate::clock;
 use crate::credentials::Identities;
 use crate::credentials::sealed::{is_sealed, looks_sealed};
+use crate::waits;
 
 /// Arguments of `countersign keys list`.
 #[derive(Debug, Args)]
@@ -87,7 +89,18 @@ fn fill(list: &mut List, arguments: &Arguments) -> Result<(), Failure> {
     }
     let (files, others) = files(&arguments.directory)?;
     let now = clock::now();
-    list.files = files.iter().map(|file| listed(file, identity.as_deref(), now)).collect();
+    list.files = progress::shown(|| {
+        let numbered = (1_usize..).zip(&files);
+        numbered
+            .map(|(nth, file)| {
+                let wait = |identity: &PathBuf| {
+                    waits::begin(format!("{} ({nth} of {})", opening::wait(file, identity), files.len()))
+                };
+                let _wait = identity.as_ref().map(wait);
+                listed(file, identity.as_deref(), now)
+            })
+            .collect()
+    });
     list.others = others;
     Ok(())
 }

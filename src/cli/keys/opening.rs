@@ -14,6 +14,16 @@ use crate::credentials::{Credentials, LoadError, SealedError, SealedFile, docume
 /// How long an age plugin may take: it may wait for the user to touch a device.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What is waited for while the file is opened.
+pub(super) fn wait(file: &Path, identity: &Path) -> String {
+    let file = file.display();
+    if names_plugin(identity) {
+        format!("{file}, which an age plugin opens: its device may want to be touched")
+    } else {
+        format!("{file} to be opened")
+    }
+}
+
 /// The content of the file. An age plugin is found by our own PATH and gets our environment.
 ///
 /// # Errors

@@ -6,10 +6,11 @@ use clap::{ArgGroup, Args};
 
 use super::failures::not_written;
 use super::identity_option::IdentityOption;
-use super::opening::{credentials, open_document};
+use super::opening::{credentials, open_document, wait};
 use super::recipients;
 use crate::cli::exit::Failure;
 use crate::cli::output::print;
+use crate::cli::progress;
 use crate::credentials::seal::{Existing, seal, write_secret_file};
 
 /// Arguments of `countersign keys reseal`.
@@ -30,9 +31,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let recipients = recipients::parse(&arguments.recipient)?;
     let identity = arguments.identity.required_path()?;
-    let key = open_document(&arguments.file, &identity)?;
+    let key = progress::shown_for(wait(&arguments.file, &identity), || open_document(&arguments.file, &identity))?;
     drop(credentials(&key, &arguments.file)?);
-    let sealed = seal(&key, &recipients)?;
+    let sealed = progress::shown_for(format!("{} to be sealed", arguments.file.display()), || seal(&key, &recipients))?;
     write_secret_file(&arguments.file, &sealed, Existing::Replace).map_err(|error| not_written(&error, ""))?;
     let text = format!("sealed {} to\n{}", arguments.file.display(), recipients::listing(&recipients));
     print(text.as_bytes())

@@ -11,6 +11,7 @@ use super::recipients;
 use super::secret_input::{self, Parts, Wanted};
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::output::print;
+use crate::cli::progress;
 use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
 use crate::credentials::{Credentials, document};
 
@@ -67,7 +68,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         recipients.extend(recipients::of_identity(&path)?);
     }
     let document = secret_input::read_document(wanted(arguments)?)?;
-    let sealed = seal(&document.text, &recipients)?;
+    let wait = format!("{} to be sealed", out.display());
+    let sealed = progress::shown_for(wait, || seal(&document.text, &recipients))?;
     write_secret_file(out, &sealed, existing).map_err(|error| not_written(&error, ADVICE))?;
     // `read_document` has parsed it already
     let key = document::parse(&document.text).ok();

@@ -14,6 +14,7 @@ use crate::cli::exit::{ExitCode, Failure, FaultLine};
 use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::live;
 use crate::cli::output::print;
+use crate::cli::progress;
 use crate::config::settings::{Key, Name, Settings};
 use crate::credentials::{SignatureMethod, misfits};
 use crate::signing::{Dialect, Profile, RequestTimestamp};
@@ -128,7 +129,7 @@ impl Tested {
         self.store = Some(store.describe());
         say(format!("key {}: {}\n", key.name, store.describe()))?;
         let asked = Instant::now();
-        let active = store.load()?;
+        let active = progress::shown(|| store.load())?;
         let (now, milliseconds) = (clock::now(), milliseconds(asked));
         let (id, expiry) = (active.id().to_string(), Expiry::of(active.expiration(), now));
         say(format!("  loaded in {milliseconds:.3} ms: {id}, {}\n", expiry.text()))?;
@@ -141,7 +142,8 @@ impl Tested {
             }
             let used = profile.key_use(&RequestTimestamp::at(now));
             let asked = Instant::now();
-            let _signature = live::mac(&active, &used, PROBE)?;
+            let wait = format!("key.{} to sign", key.name);
+            let _signature = progress::shown_for(wait, || live::mac(&active, &used, PROBE))?;
             let signature = Signature {
                 method: profile.signature_method().as_str(),
                 dialect: profile.dialect().as_str(),

@@ -78,6 +78,15 @@ impl Text {
         Err(opened::fault(&folder, "cannot be read: its files change while they are read"))
     }
 
+    /// Reads the main file alone, for what stands in no other.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: it cannot be read.
+    pub(crate) fn read_main(file: Option<&Path>, writable: WritableFiles) -> Result<Self, ConfigError> {
+        let main = file.map(|path| Opened::main(path, writable)).transpose()?;
+        Ok(Self { files: main.into_iter().collect(), ignored: Vec::new() })
+    }
+
     /// What tells this configuration from any other: the SHA-256 of the main file's text, as `sha256sum` prints it.
     /// With files in the folder, that of the lines that `sha256sum countersign.toml conf.d/*.toml` prints. `None`
     /// without a file.

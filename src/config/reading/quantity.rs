@@ -40,6 +40,14 @@ pub(crate) fn duration(given: &Given<'_>) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// The same for an option of the command line.
+///
+/// # Errors
+/// The text is not a duration.
+pub fn duration_of_text(text: &str) -> Result<Duration, String> {
+    duration(&Given::Text(text))
+}
+
 /// A size in bytes: a whole number and `B`, `KiB` or `MiB`.
 pub(crate) fn size(allowed: RangeInclusive<usize>) -> impl Fn(&Given<'_>) -> Result<usize, String> {
     move |given| {

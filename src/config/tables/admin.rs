@@ -13,15 +13,12 @@ const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 802
 
 /// Reads `[admin]`.
 pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
-    let addresses = table.several("address", address::admin);
+    let addresses = addresses(&mut table);
     let mode = table.get("mode", SOCKET_MODE, permissions);
     let group = table.get("group", None, |given| group(given).map(Some));
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
     let status = table.get("status", true, flag);
-    let mut addresses = addresses?;
-    if addresses.is_empty() {
-        addresses.push(AdminAddress::Tcp(ADDRESS));
-    }
+    let addresses = addresses?;
     if !addresses.iter().any(|address| matches!(address, AdminAddress::Unix(_))) {
         for key in ["mode", "group"].into_iter().filter(|key| table.has(key)) {
             table.fault(key, NOT_A_SOCKET_OF_OURS);
@@ -37,6 +34,12 @@ pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
     };
     let status = if status? { StatusPage::Served } else { StatusPage::Off };
     Some(Admin { addresses: addresses.into_iter().map(owned).collect(), hosts: hosts?, status })
+}
+
+/// `address`, or the default.
+pub(crate) fn addresses(table: &mut Table<'_>) -> Option<Vec<AdminAddress>> {
+    let given = table.several("address", address::admin)?;
+    Some(if given.is_empty() { vec![AdminAddress::Tcp(ADDRESS)] } else { given })
 }
 
 #[cfg(test)]

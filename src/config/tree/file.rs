@@ -34,6 +34,14 @@ pub(crate) fn read(text: &str, file: &str) -> Result<Node, Vec<Fault>> {
     if reader.faults.is_empty() { Ok(Node { place, value: Value::Table(entries) }) } else { Err(reader.faults) }
 }
 
+/// Reads what can be read of a file's text.
+pub(crate) fn read_what_can_be(text: &str, file: &str) -> Node {
+    let (root, _errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader { lines: Lines::of(text), file, faults: Vec::new() };
+    let entries = reader.table(root.get_ref(), &KeyPath::default());
+    Node { place: Place::File { name: file.to_owned() }, value: Value::Table(entries) }
+}
+
 struct Reader<'t> {
     lines: Lines<'t>,
     file: &'t str,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::error::{Fault, Place};
 use crate::config::settings::Name;
-use file::read;
+use file::{read, read_what_can_be};
 use key_path::KeyPath;
 use node::{Entry, Node, Value};
 use variables::Variable;
@@ -106,6 +106,20 @@ impl Tree {
     /// The name of the main file; a word for it where there is none.
     pub(crate) fn main_file(&self) -> &str {
         self.main.as_deref().unwrap_or("the configuration file")
+    }
+
+    /// The tree of a main file that may have faults: what cannot be read is left out.
+    pub(crate) fn of_what_can_be_read(file: Option<FileText<'_>>, variables: Vec<Variable>) -> Self {
+        let mut root = file.map_or_else(Node::table_of_variables, |file| read_what_can_be(file.text, file.name));
+        for variable in variables {
+            lay(&mut root, variable, &mut Vec::new());
+        }
+        Self {
+            root,
+            directory: file.map(|file| file.directory.to_owned()),
+            main: file.map(|file| file.name.to_owned()),
+            parts: BTreeMap::new(),
+        }
     }
 
     /// Where each table and each table in it stands, by its path.

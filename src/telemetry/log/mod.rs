@@ -10,11 +10,12 @@ mod panics;
 mod queue;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Instant;
 
 use jiff::Timestamp;
 use thiserror::Error;
+use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, reload};
@@ -110,8 +111,7 @@ pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestam
     let outlet = Outlet::start(io::stderr()).map_err(LogError::Thread)?;
     match format {
         LogFormat::Human => {
-            let on_terminal = io::stderr().is_terminal().then(|| on_terminal(std::env::var_os("NO_COLOR")));
-            let lines = HumanLines::new(outlet.clone(), wall, on_terminal.unwrap_or(Colour::None));
+            let lines = HumanLines::new(outlet.clone(), wall, colour_of_standard_error());
             tracing_subscriber::registry().with(filter).with(lines).try_init()
         }
         LogFormat::Json => {
@@ -122,6 +122,37 @@ pub fn initialise(format: LogFormat, filter: &str, wall: fn(Instant) -> Timestam
     .map_err(LogError::Twice)?;
     panics::log_panics();
     Ok(LastLines { outlet, level: Level(handle) })
+}
+
+/// Writes what `events` logs to standard error, on this thread and at once: for a process whose log has no thread yet.
+///
+/// # Errors
+/// [`LogError::Filter`].
+pub fn write_at_once(
+    format: LogFormat,
+    filter: &str,
+    wall: fn(Instant) -> Timestamp,
+    events: impl FnOnce(),
+) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(filter).map_err(LogError::Filter)?;
+    let outlet = Outlet::without_thread();
+    match format {
+        LogFormat::Human => {
+            let lines = HumanLines::new(outlet.clone(), wall, colour_of_standard_error());
+            with_default(tracing_subscriber::registry().with(filter).with(lines), events);
+        }
+        LogFormat::Json => {
+            let lines = JsonLines::new(outlet.clone(), wall);
+            with_default(tracing_subscriber::registry().with(filter).with(lines), events);
+        }
+    }
+    // a log that nobody reads is no reason to stop
+    let _may_be_closed = io::stderr().write_all(&outlet.take());
+    Ok(())
+}
+
+fn colour_of_standard_error() -> Colour {
+    if io::stderr().is_terminal() { on_terminal(std::env::var_os("NO_COLOR")) } else { Colour::None }
 }
 
 /// `NO_COLOR` with any value but the empty one asks for lines without colours (no-color.org).

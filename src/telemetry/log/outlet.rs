@@ -67,6 +67,21 @@ impl Outlet {
     }
 }
 
+impl Outlet {
+    /// An outlet whose lines nobody writes: they are there to be taken.
+    pub(super) fn without_thread() -> Self {
+        Self(Arc::default())
+    }
+
+    /// The lines put in so far.
+    pub(super) fn take(&self) -> Vec<u8> {
+        let (mut taken, mut lines) = (Taken::default(), Vec::new());
+        let _none_is_lost = self.0.queues.take(&mut taken);
+        taken.merge(Instant::now(), &mut lines);
+        lines
+    }
+}
+
 impl Shared {
     fn drain(&self, mut sink: impl Write) {
         let (mut taken, mut batch) = (Taken::default(), Vec::new());

@@ -124,3 +124,23 @@ def test_the_command_of_compose_serves_another_container_by_its_name(image, netw
             # a name that is not configured is refused, whoever calls
             other = call("--silent", "--header", "Host: elsewhere:8021", "--data", "Action=ListJobs", URL)
             assert "AccessDenied" in other.stdout, other
+
+
+def test_the_healthcheck_of_compose_tells_when_the_app_may_start(image, networks, place):
+    assert APP["depends_on"] == {"countersign": {"condition": "service_healthy"}}
+    kind, program, *arguments = SERVICE["healthcheck"]["test"]
+    assert (kind, program) == ("CMD", "/usr/bin/countersign")
+    ours, _, _ = networks
+    within = ["ip", "netns", "exec", ours]
+
+    def healthy():
+        command = [*within, *container(image, *arguments, user=SERVICE["user"])]
+        return subprocess.run([str(word) for word in command], capture_output=True, timeout=PATIENCE, check=False)
+
+    assert healthy().returncode == 1
+    log = place / "countersign.log"
+    with started([*within, *container(image, *SERVICE["command"], user=SERVICE["user"])], log) as proxy:
+        line_of(proxy, log, r"key loaded")
+        done = healthy()
+        assert (done.returncode, done.stdout) == (0, b"ready: http://127.0.0.1:8022\n"), done
+    assert healthy().returncode == 1

@@ -141,3 +141,33 @@ def test_the_environment_alone_configures_the_container_and_it_ends_on_sigterm_a
         status = pathlib.Path(f"/proc/{inner}/status").read_text()
         assert next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1] == "1"
         assert proxy.end(inner) == 0, proxy.output()
+
+
+def test_the_healthcheck_of_the_image_runs_in_the_image(stages, image, place, keys):
+    """It is healthy without an admin listener, and with one if the process responds, whatever its keys are."""
+    final = dict(stages[-1])
+    _, _, words = final["HEALTHCHECK"].partition("CMD ")
+    program, *arguments = json.loads(words)
+    assert [program] == json.loads(final["ENTRYPOINT"])
+
+    def checked(**environment):
+        command = [str(word) for word in container(image, *arguments)]
+        return subprocess.run(command, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True,
+                              timeout=60, check=False)
+
+    assert checked().returncode == 0
+    environment = {
+        "COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL": "true",
+        "COUNTERSIGN__ROUTE__IMPORTEXPORT__ENDPOINT": "https://importexport.amazonaws.com",
+        "COUNTERSIGN__KEY__MAIN__KIND": "file",
+        "COUNTERSIGN__KEY__MAIN__FILE": "/etc/countersign/absent.json",
+        "NOTIFY_SOCKET": "",
+    }
+    with serving(container(image, "run"), place, environment) as proxy:
+        proxy.wait_for_probe("/readyz", status=503)
+        address = f"127.0.0.1:{proxy.admin_port}"
+        done = checked(**environment, COUNTERSIGN__ADMIN__ADDRESS=address)
+        assert (done.returncode, done.stdout) == (0, f"alive: http://{address}\n"), done
+        proxy.end(proxy.inner_pid())
+    done = checked(**environment, COUNTERSIGN__ADMIN__ADDRESS=address)
+    assert done.returncode == 1 and "nobody listens there" in done.stderr, done

@@ -30,6 +30,7 @@ NOT_RUN = {
     "countersign keys list --format json": "clients/test_json_documents.py lists such a directory",
     "tombi lint ": "clients/test_configuration_schema.py runs it, and taplo, on every sample",
     "taplo check ": "clients/test_configuration_schema.py runs it on every sample",
+    "countersign top": "needs a terminal, or a running proxy at the default address; terminal/test_top.py has both",
     "cargo install ": "builds the release once more; tests/run builds it from the same sources",
     "cargo run --release -- demo": "clients/test_demo.py runs the demo of the release that tests/run built",
     "cargo test ": "tests/run runs it, with everything else",

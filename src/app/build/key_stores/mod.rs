@@ -1,6 +1,7 @@
 //! From a `[key.NAME]` to its live store.
 
 pub(crate) mod agent_inputs;
+mod awaited;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(not(feature = "aws"))]
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::agent_inputs::{absolute, passed_on};
+use self::awaited::Awaited;
 use crate::config::settings::{self, Key, ProcessStore};
 use crate::credentials::identity::names_plugin;
 use crate::credentials::plugin::{self, PluginKey};
@@ -34,7 +36,7 @@ use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, PlainFile,
 /// A systemd credential where there are none; a process that cannot be started.
 pub(crate) fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
     let locate = |source: &FileSource| source.locate(credentials_directory);
-    Ok(match &key.store {
+    let store: Box<dyn KeyStore> = match &key.store {
         settings::KeyStore::Sealed { file, identity, environment, timeout } => {
             sealed_store(file, locate(identity)?, environment, *timeout)?
         }
@@ -42,7 +44,8 @@ pub(crate) fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Resu
         settings::KeyStore::Process(process) => Box::new(process_store(process)?),
         settings::KeyStore::Aws(store) => aws::store(store)?,
         settings::KeyStore::Pkcs11(token) => pkcs11::store(&key.name, token, &locate(&token.pin)?)?,
-    })
+    };
+    Ok(Box::new(Awaited { key: key.name.to_string(), store }))
 }
 
 /// The files of a key that this process reads itself.
