@@ -18,6 +18,7 @@ pub mod trace;
 pub use audit::AuditLog;
 pub(crate) use endpoint_request_id::EndpointRequestId;
 pub use log::LogFormat;
+pub(crate) use log::lost_lines;
 pub use metrics::{ListenerMetrics, Metrics, RouteMetrics};
 pub(crate) use outcome::Outcome;
 pub(crate) use record::{ExchangeRecord, Refusal, cut_off};

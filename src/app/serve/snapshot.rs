@@ -14,6 +14,7 @@ use crate::downstream::listener::Security;
 use crate::downstream::{HandshakeFault, Rank};
 use crate::proxy::SharedLimit;
 use crate::signing::diagnose::RefusalClass;
+use crate::telemetry::lost_lines;
 use crate::telemetry::metrics::{KeyState, ListenerState, RouteState, Snapshot};
 
 /// The words of labels, each of a fixed set.
@@ -35,6 +36,7 @@ pub(super) fn snapshot(graph: &Graph) -> Snapshot<'_> {
         bodies_held: graph.bodies.all().used(),
         bodies_limit: graph.bodies.all().limit(),
         audit_refusing: 0,
+        log_lost: lost_lines(),
         process: None,
     }
 }

@@ -23,6 +23,7 @@ use tracing_subscriber::{EnvFilter, Registry, reload};
 use human_lines::{Colour, HumanLines};
 use json_lines::JsonLines;
 use outlet::Outlet;
+pub(crate) use queue::lost_lines;
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Queues of log lines: one for each thread that logs, merged by time when the lines leave.
 
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -9,6 +10,9 @@ use crate::telemetry::thread_slot::{CacheLine, SLOTS, slot};
 /// Bytes of a thread's lines that may wait for the reader: about 4,000 lines, which a worker writes in 50 ms at full
 /// load.
 pub(super) const ROOM: usize = 2 * 1024 * 1024;
+
+/// Lines that were dropped since the process began. A process has one log, which is set up before its metrics.
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// The queues. Workers share no lock; only the thread that writes takes the lock of each queue now and then.
 #[derive(Default)]
@@ -34,6 +38,11 @@ struct Lines {
 #[derive(Default)]
 pub(super) struct Taken([Lines; SLOTS]);
 
+/// How many lines were dropped since the process began.
+pub(crate) fn lost_lines() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
 impl Queues {
     /// Adds a line of this thread, with its newline; `at` orders it among the lines of other threads. A line that
     /// does not fit is dropped and counted.
@@ -43,6 +52,8 @@ impl Queues {
         let mut queue = locked(queue);
         if queue.lines.text.len().saturating_add(line.len()) > ROOM {
             queue.lost = queue.lost.saturating_add(1);
+            // counted here and not where the log tells of it: that is when the reader takes lines again
+            LOST.fetch_add(1, Ordering::Relaxed);
             return;
         }
         queue.lines.text.extend_from_slice(line);

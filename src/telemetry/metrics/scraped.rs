@@ -1,6 +1,6 @@
 //! Metrics that nobody counts: their values are read elsewhere in the process at each scrape, and published then.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -50,6 +50,8 @@ pub struct Snapshot<'a> {
     pub(crate) bodies_limit: usize,
     /// 1 while calls are refused because the audit cannot be written, else 0.
     pub(crate) audit_refusing: u8,
+    /// How many log lines were dropped since the start.
+    pub(crate) log_lost: u64,
     /// What the kernel knows of the process.
     pub(crate) process: Option<&'a OwnProcess>,
 }
@@ -119,6 +121,7 @@ pub(super) struct ScrapedMetrics {
     bodies_held: Gauge,
     bodies_limit: Gauge,
     audit_refusing: Gauge,
+    log_lost: Counter,
 }
 
 impl ScrapedMetrics {
@@ -188,6 +191,7 @@ impl ScrapedMetrics {
                 "1 while calls are refused because the audit cannot be written, else 0",
                 Gauge::default(),
             ),
+            log_lost: register(registry, "log_lost", "Log lines that had no place", Counter::default()),
         }
     }
 
@@ -206,6 +210,7 @@ impl ScrapedMetrics {
         self.bodies_held.set(signed(snapshot.bodies_held));
         self.bodies_limit.set(signed(snapshot.bodies_limit));
         self.audit_refusing.set(i64::from(snapshot.audit_refusing));
+        self.log_lost.inner().store(snapshot.log_lost, Ordering::Relaxed);
     }
 
     fn publish_listeners(&self, listeners: &[ListenerState<'_>]) {

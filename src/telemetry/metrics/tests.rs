@@ -43,6 +43,7 @@ fn snapshot<'s>(clients: &'s ClientExchanges, routes: &[&'s str]) -> Snapshot<'s
         bodies_held: 0,
         bodies_limit: 1 << 20,
         audit_refusing: 0,
+        log_lost: 0,
         process: None,
     }
 }

@@ -249,6 +249,9 @@ ROWS = {
                mappings=words(_0=("written, or off", GREEN), _1=("refuses", RED))),
         graph("Audit lines lost", "Lines without a place: lost with `when_full = \"drop\"`, a refused request with "
               "`\"refuse\"`.", (f"increase(countersign_audit_lost_total{{{OF}}}[$__rate_interval])", "{{instance}}")),
+        graph("Log lines lost", "Lines that were dropped because standard error is not read as fast as it is written. "
+              "Look at the container engine's log driver.",
+              (f"increase(countersign_log_lost_total{{{OF}}}[$__rate_interval])", "{{instance}}")),
         graph("Spans of traces", "Spans that the collector took, and those that were dropped because it was away "
               "or slow. Requests do not suffer.", (rate("countersign_trace_spans_exported_total", OF), "{{instance}}: "
               "exported"),
