@@ -233,7 +233,7 @@ pub(super) fn reporting(level: Level) -> Report {
         if let ReloadEvent::InUse(graph) = event {
             let filter = &graph.settings().log.level;
             match level.set(filter) {
-                Ok(()) => tracing::debug!(level = %filter, "the log's level is that of the configuration"),
+                Ok(()) => tracing::debug!(filter = %filter, "the log's level is that of the configuration"),
                 Err(error) => tracing::error!(error = %causes(&error), "the log keeps its level"),
             }
         }
