@@ -26,7 +26,7 @@ const COPIES_OF_RECEIVED: usize = 2;
 const PARAMETER: usize = 48;
 /// The fewest bytes of a parameter in a form, `&` included.
 const SHORTEST_PARAMETER: usize = 2;
-/// Descriptors that every process has: 17 once it serves, and those of files that are open for a moment.
+/// Descriptors that every process has: 19 once it serves, and those of files that are open for a moment.
 const FIXED: usize = 32;
 /// Those of a worker: its runtime has four; asking for names and for owners takes two.
 const OF_WORKER: usize = 6;

@@ -1,7 +1,9 @@
 //! Collects the calls that clients were seen to make, and suggests the least-privilege rules that allow them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt;
+
+use jiff::Timestamp;
 
 use crate::query::folded::Folded;
 use crate::query::{Action, Vocabulary};
@@ -13,7 +15,7 @@ const MAX_PARAMETERS: usize = 40;
 /// How many characters of a parameter's name are shown.
 const MAX_NAME: usize = 64;
 
-/// The different calls that were seen, and how often. Values of parameters are never kept.
+/// The different calls that were seen, how often and when. Values of parameters are never kept.
 #[derive(Debug, Default)]
 pub struct ObservedCalls {
     calls: BTreeMap<Call, Usage>,
@@ -30,11 +32,42 @@ struct Call {
 #[derive(Debug, Default)]
 struct Usage {
     count: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
     parameters: BTreeSet<String>,
 }
 
+/// A rule for one client, which allows the calls that were seen and no others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The client.
+    pub client: String,
+    /// What it allows, sorted by route and Action.
+    pub calls: Vec<SuggestedCall>,
+}
+
+/// An Action on a route that was called, and what the suggestion is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuggestedCall {
+    /// The route.
+    pub route: String,
+    /// The Action.
+    pub action: String,
+    /// How often it was called.
+    pub count: u64,
+    /// When it was first called, as far as the times are known.
+    pub first_seen: Option<Timestamp>,
+    /// When it was last called.
+    pub last_seen: Option<Timestamp>,
+    /// The names of parameters that it was called with, sorted.
+    pub parameters: Vec<String>,
+    /// Another Action that was called, and that a lenient endpoint takes for the same.
+    pub other_spelling: Option<String>,
+}
+
 impl ObservedCalls {
-    /// Adds a call. `client` and `route` are names from the configuration, and `vocabulary` is that of the route.
+    /// Adds a call, which was made `at` a time if that is known. `client` and `route` are names from the configuration,
+    /// and `vocabulary` is that of the route. The order of calls does not matter: they may be of several records.
     pub fn add<'p>(
         &mut self,
         client: &str,
@@ -42,6 +75,7 @@ impl ObservedCalls {
         vocabulary: &Vocabulary,
         action: &Action,
         parameters: impl IntoIterator<Item = &'p str>,
+        at: Option<Timestamp>,
     ) {
         let call = Call { client: client.to_owned(), route: route.to_owned(), action: action.as_str().to_owned() };
         if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
@@ -50,6 +84,8 @@ impl ObservedCalls {
         }
         let usage = self.calls.entry(call).or_default();
         usage.count = usage.count.saturating_add(1);
+        usage.first = [usage.first, at].into_iter().flatten().min();
+        usage.last = usage.last.max(at);
         // every call has those that say what is called, so naming them would tell nothing
         for name in parameters.into_iter().filter(|name| !vocabulary.says_what_is_called(name)) {
             if usage.parameters.len() >= MAX_PARAMETERS {
@@ -71,37 +107,29 @@ impl ObservedCalls {
         self.dropped
     }
 
-    /// One rule for each client, which allows the calls that were seen and no others, as TOML that can be appended to
-    /// the configuration.
+    /// One rule for each client that was seen.
     #[must_use]
-    pub fn suggest_rules(&self) -> String {
-        let mut text = String::new();
-        let mut clients: Vec<&str> = self.calls.keys().map(|call| call.client.as_str()).collect();
-        clients.dedup();
-        for client in clients {
-            self.suggest_rule(client, &mut text);
-        }
-        text
-    }
-
-    fn suggest_rule(&self, client: &str, text: &mut String) {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        let _infallible = writeln!(text, "[[client.{client}.rule]]\neffect = \"allow\"\nactions = [");
-        for (call, usage) in self.calls.iter().filter(|(call, _)| call.client == client) {
-            let _infallible = write!(text, "  \"{}:{}\", # {}", call.route, call.action, times(usage.count));
-            let names: Vec<&str> = usage.parameters.iter().map(String::as_str).collect();
-            if !names.is_empty() {
-                let _infallible = write!(text, ", with {}", names.join(", "));
+    pub fn suggestions(&self) -> Vec<Suggestion> {
+        let mut suggestions: Vec<Suggestion> = Vec::new();
+        for (call, usage) in &self.calls {
+            let suggested = SuggestedCall {
+                route: call.route.clone(),
+                action: call.action.clone(),
+                count: usage.count,
+                first_seen: usage.first,
+                last_seen: usage.last,
+                parameters: usage.parameters.iter().cloned().collect(),
+                other_spelling: self.other_spelling(call).map(str::to_owned),
+            };
+            match suggestions.last_mut() {
+                // the calls of a client follow one another
+                Some(last) if last.client == call.client => last.calls.push(suggested),
+                Some(_) | None => {
+                    suggestions.push(Suggestion { client: call.client.clone(), calls: vec![suggested] });
+                }
             }
-            if let Some(other) = self.other_spelling(call) {
-                let _infallible =
-                    write!(text, "; another spelling of {other}: keep the one that the endpoint documents");
-            }
-            text.push('\n');
         }
-        text.push_str("]\n");
+        suggestions
     }
 
     /// The Action of another call that a lenient endpoint takes for the same.
@@ -115,6 +143,27 @@ impl ObservedCalls {
     }
 }
 
+impl fmt::Display for Suggestion {
+    /// The rule as TOML that can be appended to the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "[[client.{}.rule]]\neffect = \"allow\"\nactions = [", self.client)?;
+        for SuggestedCall { route, action, count, last_seen, parameters, other_spelling, .. } in &self.calls {
+            write!(f, "  \"{route}:{action}\", # {}", times(*count))?;
+            if let Some(time) = last_seen {
+                write!(f, ", last at {time:.0}")?;
+            }
+            if !parameters.is_empty() {
+                write!(f, ", with {}", parameters.join(", "))?;
+            }
+            if let Some(other) = other_spelling {
+                write!(f, "; another spelling of {other}: keep the one that the endpoint documents")?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "]")
+    }
+}
+
 fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
@@ -125,6 +174,11 @@ mod tests {
 
     const AWS: &Vocabulary = &Vocabulary::AWS;
 
+    /// The rules, one after the other.
+    fn suggested(observed: &ObservedCalls) -> String {
+        observed.suggestions().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
     fn action(name: &str) -> Action {
         Action::parse(name).unwrap()
     }
@@ -132,13 +186,13 @@ mod tests {
     #[test]
     fn rules_are_suggested_for_what_was_seen_and_nothing_more() {
         let mut observed = ObservedCalls::default();
-        assert!(observed.is_empty() && observed.suggest_rules().is_empty());
-        observed.add("b", "ie", AWS, &action("ListJobs"), ["Action", "Version"]);
-        observed.add("a", "ie", AWS, &action("GetStatus"), ["Action", "JobId"]);
-        observed.add("a", "ie", AWS, &action("GetStatus"), ["Action", "Version", "A\nB"]);
-        observed.add("a", "sdb", AWS, &action("Select"), []);
+        assert!(observed.is_empty() && suggested(&observed).is_empty());
+        observed.add("b", "ie", AWS, &action("ListJobs"), ["Action", "Version"], None);
+        observed.add("a", "ie", AWS, &action("GetStatus"), ["Action", "JobId"], None);
+        observed.add("a", "ie", AWS, &action("GetStatus"), ["Action", "Version", "A\nB"], None);
+        observed.add("a", "sdb", AWS, &action("Select"), [], None);
         assert_eq!(
-            observed.suggest_rules(),
+            suggested(&observed),
             "[[client.a.rule]]\neffect = \"allow\"\nactions = [\n  \"ie:GetStatus\", # 2 times, with A\\nB, JobId\n  \
              \"sdb:Select\", # once\n]\n\n\
              [[client.b.rule]]\neffect = \"allow\"\nactions = [\n  \"ie:ListJobs\", # once\n]\n"
@@ -149,9 +203,16 @@ mod tests {
     fn a_suggestion_speaks_the_dialect_of_each_route() {
         let mut observed = ObservedCalls::default();
         let stack = ["command", "response", "zoneid", "Version"];
-        observed.add("a", "stack", &Vocabulary::CLOUDSTACK, &action("listZones"), stack);
-        observed.add("a", "qing", &Vocabulary::QINGCLOUD, &action("DescribeInstances"), ["action", "zone", "Action"]);
-        let suggested = observed.suggest_rules();
+        observed.add("a", "stack", &Vocabulary::CLOUDSTACK, &action("listZones"), stack, None);
+        observed.add(
+            "a",
+            "qing",
+            &Vocabulary::QINGCLOUD,
+            &action("DescribeInstances"),
+            ["action", "zone", "Action"],
+            None,
+        );
+        let suggested = suggested(&observed);
         for line in [
             "\"stack:listZones\", # once, with Version, zoneid\n",
             "\"qing:DescribeInstances\", # once, with Action, zone\n",
@@ -164,10 +225,10 @@ mod tests {
     fn a_suggestion_says_which_actions_are_spellings_of_one_another() {
         let mut observed = ObservedCalls::default();
         for action_name in ["GetStatus", "getStatus", "ListJobs"] {
-            observed.add("a", "ie", AWS, &action(action_name), []);
+            observed.add("a", "ie", AWS, &action(action_name), [], None);
         }
-        observed.add("b", "ie", AWS, &action("listjobs"), []);
-        let suggested = observed.suggest_rules();
+        observed.add("b", "ie", AWS, &action("listjobs"), [], None);
+        let suggested = suggested(&observed);
         for line in [
             "\"ie:GetStatus\", # once; another spelling of getStatus: keep the one that the endpoint documents\n",
             "\"ie:getStatus\", # once; another spelling of GetStatus: keep the one that the endpoint documents\n",
@@ -182,11 +243,25 @@ mod tests {
     fn memory_is_bounded_whatever_clients_call() {
         let mut observed = ObservedCalls::default();
         for number in 0..MAX_CALLS + 5 {
-            observed.add("a", "ie", AWS, &action(&format!("A{number}")), []);
+            observed.add("a", "ie", AWS, &action(&format!("A{number}")), [], None);
         }
         let names: Vec<String> = (0..1000).map(|number| format!("P{number}")).collect();
-        observed.add("a", "ie", AWS, &action("A0"), names.iter().map(String::as_str));
+        observed.add("a", "ie", AWS, &action("A0"), names.iter().map(String::as_str), None);
         assert_eq!((observed.calls.len(), observed.dropped()), (MAX_CALLS, 5));
         assert!(observed.calls.values().all(|usage| usage.parameters.len() <= MAX_PARAMETERS));
+    }
+
+    #[test]
+    fn a_suggestion_says_when_each_call_was_last_made_whatever_the_order_of_the_records() {
+        let mut observed = ObservedCalls::default();
+        let times = ["2026-01-03T00:00:00Z", "2026-01-09T10:20:30.456Z", "2026-01-01T00:00:00Z"];
+        let at = times.map(|time| Some(time.parse().unwrap()));
+        for at in at.into_iter().chain([None]) {
+            observed.add("a", "ie", AWS, &action("GetStatus"), ["JobId"], at);
+        }
+        let [Suggestion { calls, .. }] = &observed.suggestions()[..] else { panic!("one client") };
+        assert_eq!((calls[0].first_seen, calls[0].last_seen), (at[2], at[1]));
+        let line = "  \"ie:GetStatus\", # 4 times, last at 2026-01-09T10:20:30Z, with JobId\n";
+        assert!(suggested(&observed).contains(line), "{}", suggested(&observed));
     }
 }

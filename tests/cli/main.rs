@@ -17,6 +17,7 @@ mod explain;
 mod keys;
 mod output;
 mod policy;
+mod policy_by_use;
 mod sign_dialects;
 mod sign_verify;
 mod verify_dialects;

@@ -1,17 +1,17 @@
 //! `countersign policy explain`: whether a call would be allowed, and which rule decides.
 
-use std::fmt::Write as _;
-
 use clap::Args;
+use serde::Serialize;
 
+use super::decided::{Decided, Decision, Why, form, route, unknown};
 use crate::app::build::clients::clients;
-use crate::authorize::{Client, Misspelled, Mode, RuleId, Spelling, Verdict};
+use crate::authorize::Mode;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::live;
 use crate::cli::output::print_line;
-use crate::config::settings::{Route, Settings};
-use crate::query::{Action, FormError, FormLimits, QueryForm, Reader, Vocabulary, percent};
+use crate::query::FormError;
 
 /// Arguments of `countersign policy explain`.
 #[derive(Debug, Args)]
@@ -30,39 +30,95 @@ pub(super) struct Arguments {
     /// Parameters of the call
     #[arg(value_name = "PARAMETER=VALUE")]
     parameters: Vec<String>,
+    #[command(flatten)]
+    output: FormatOption,
+}
+
+/// What is printed. Members are null as far as the command did not get.
+#[derive(Debug, Default, Serialize)]
+struct Explanation {
+    client: Option<String>,
+    route: Option<String>,
+    action: Option<String>,
+    /// What happens today to a call that the rules refuse.
+    mode: Option<&'static str>,
+    decision: Option<Decision>,
+    why: Option<Why>,
+    /// The rule that decided or, where none did, the one that the reason names.
+    rule: Option<String>,
+    rule_text: Option<String>,
+    reason: Option<String>,
 }
 
 /// Runs the command. The rules decide whatever the client's mode is: the result is the one that holds once they are
 /// enforced.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut explanation = Explanation::default();
+    let ended = explain(arguments, &mut explanation);
+    match arguments.output.format {
+        Format::Text => explanation.print(),
+        Format::Json => print_json(Outcome::of(&ended), &explanation, &ended),
+    }
+    ended
+}
+
+fn explain(arguments: &Arguments, explanation: &mut Explanation) -> Result<(), Failure> {
     let settings = live::settings(&arguments.config)?;
-    let route = route(&settings, arguments.route.as_deref())?;
+    let route = route(&settings, arguments.route.as_deref(), "--route")?;
     let clients = clients(&settings, None);
     let client = clients.named(&arguments.client).ok_or_else(|| {
         let known: Vec<&str> = clients.iter().map(|client| client.name.as_str()).collect();
         unknown("client", &arguments.client, &known)
     })?;
-    let names = route.profile.signing.dialect().vocabulary();
-    let route = route.name.as_str();
-    let body = body(arguments, names)?;
-    let form = match QueryForm::parse_as(names, Reader::Policy, body.as_bytes(), FormLimits::UNLIMITED) {
-        Ok(form) => form,
-        Err(error) if is_of_names(&error) => {
-            print_line!("deny {route}:{}: the form is refused: {error}", arguments.action.escape_default());
-            return Err(Failure::new(ExitCode::Negative, "the call would be refused, whoever makes it"));
-        }
+    let parameters = arguments.parameters.iter().map(|parameter| {
+        parameter.split_once('=').ok_or_else(|| {
+            Failure::new(ExitCode::Data, format!("{parameter:?} is not a parameter: write it as NAME=VALUE"))
+        })
+    });
+    let parameters = parameters.collect::<Result<Vec<_>, _>>()?;
+    let form = form(route.profile.signing.dialect().vocabulary(), &arguments.action, parameters);
+    let decided = match Decided::of(client, route, form.as_bytes()) {
+        Ok(decided) => decided,
+        Err(error) if is_of_names(&error) => Decided::refused(&error),
         Err(error) => return Err(Failure::because(ExitCode::Data, &error)),
     };
-    let verdict = client.judge(route, &form);
-    print_line!("{}", decision(&verdict, client, route, form.action()));
-    if matches!(verdict, Verdict::Allow(_)) {
-        return Ok(());
-    }
-    let message = match client.mode {
-        Mode::Enforce => "the call would be refused",
-        Mode::Record => "the call would be refused if this client were not in record mode; as it is, it passes",
+    let (decision, why) = (decided.decision, decided.why);
+    *explanation = Explanation {
+        client: Some(client.name.clone()),
+        route: Some(route.name.to_string()),
+        action: Some(arguments.action.escape_default().to_string()),
+        mode: Some(mode(client.mode)),
+        decision: Some(decided.decision),
+        why: Some(decided.why),
+        rule: decided.rule,
+        rule_text: decided.rule_text,
+        reason: Some(decided.reason),
+    };
+    let message = match (decision, why, client.mode) {
+        (Decision::Allow, _, _) => return Ok(()),
+        (Decision::Deny, Why::Form, _) => "the call would be refused, whoever makes it",
+        (Decision::Deny, _, Mode::Enforce) => "the call would be refused",
+        (Decision::Deny, _, Mode::Record) => {
+            "the call would be refused if this client were not in record mode; as it is, it passes"
+        }
     };
     Err(Failure::new(ExitCode::Negative, message))
+}
+
+impl Explanation {
+    fn print(&self) {
+        let Self { route: Some(route), action: Some(action), decision: Some(decision), reason: Some(reason), .. } =
+            self
+        else {
+            return;
+        };
+        print_line!("{} {route}:{action}: {reason}", decision.as_str());
+    }
+}
+
+/// The word of the configuration.
+pub(super) fn mode(mode: Mode) -> &'static str {
+    Mode::WORDS.into_iter().find(|(_, other)| *other == mode).map_or("", |(word, _)| word)
 }
 
 /// Whether a form is refused for the names of its parameters. Any other form is one that this command was not meant to
@@ -86,62 +142,4 @@ const fn is_of_names(error: &FormError) -> bool {
         | FormError::MissingAction(_)
         | FormError::InvalidAction(_) => false,
     }
-}
-
-/// The decision, the rule that made it, and the spelling that it depends on, as one line.
-fn decision(verdict: &Verdict, client: &Client, route: &str, action: &Action) -> String {
-    let (call, name) = (format!("{route}:{action}"), &client.name);
-    let rule = |id: RuleId| client.rules.iter().find(|rule| rule.id == id);
-    let shown = |id: RuleId| rule(id).map(ToString::to_string).unwrap_or_default();
-    let is_as_written = |id: RuleId| {
-        rule(id).is_some_and(|rule| rule.patterns.iter().any(|one| one.matches(route, action, Spelling::Exact)))
-    };
-    match verdict {
-        Verdict::Allow(id) => format!("allow {call}: {id} of client {name}: {}", shown(*id)),
-        Verdict::Deny(id) if is_as_written(*id) => format!("deny {call}: {id} of client {name}: {}", shown(*id)),
-        Verdict::Deny(id) => {
-            format!("deny {call}: {id} of client {name} denies every spelling of the Action: {}", shown(*id))
-        }
-        Verdict::NoRule => format!("deny {call}: no rule of client {name} allows it"),
-        Verdict::OtherSpelling(id) => format!(
-            "deny {call}: no rule of client {name} allows it; {id} allows another spelling of the Action: {}",
-            shown(*id)
-        ),
-        Verdict::Misspelled(Misspelled { rule: id, parameter, asked }) => format!(
-            "deny {call}: parameter {parameter} could be taken for {asked}, which {id} of client {name} asks about: {}",
-            shown(*id)
-        ),
-    }
-}
-
-fn route<'s>(settings: &'s Settings, wanted: Option<&str>) -> Result<&'s Route, Failure> {
-    let known = || -> Vec<&str> { settings.routes.iter().map(|route| route.name.as_str()).collect() };
-    match (wanted, settings.routes.as_slice()) {
-        (Some(wanted), routes) => {
-            let named = routes.iter().find(|route| route.name.as_str() == wanted);
-            named.ok_or_else(|| unknown("route", wanted, &known()))
-        }
-        (None, [only]) => Ok(only),
-        (None, _) => Err(Failure::new(
-            ExitCode::Data,
-            format!("there are several routes: name one of {} with --route", known().join(", ")),
-        )),
-    }
-}
-
-fn unknown(what: &str, wanted: &str, known: &[&str]) -> Failure {
-    let known = if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
-    Failure::new(ExitCode::Data, format!("{wanted:?} names no {what} of the configuration: {known}"))
-}
-
-/// The call as a client would send it, so that it is parsed like a client's.
-fn body(arguments: &Arguments, names: &Vocabulary) -> Result<String, Failure> {
-    let mut body = format!("{}={}", names.operation, percent::encode(&arguments.action));
-    for parameter in &arguments.parameters {
-        let (name, value) = parameter.split_once('=').ok_or_else(|| {
-            Failure::new(ExitCode::Data, format!("{parameter:?} is not a parameter: write it as NAME=VALUE"))
-        })?;
-        let _infallible = write!(body, "&{}={}", percent::encode(name), percent::encode(value));
-    }
-    Ok(body)
 }

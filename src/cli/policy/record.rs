@@ -1,10 +1,14 @@
 //! The lines of the audit, as far as `countersign policy suggest` reads them.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// One decision: a JSON object on one line. Its other fields are not needed here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RecordLine {
+    /// When it was written, as RFC 3339 has it.
+    #[serde(default)]
+    time: Option<String>,
     /// The client's name; `any-local` on a listener without clients. Absent when no client was authenticated.
     #[serde(default)]
     pub(crate) client: Option<String>,
@@ -20,6 +24,13 @@ pub(crate) struct RecordLine {
     /// `allow`, `deny`, `recorded` or `any_local`. Absent when the request was refused before a decision.
     #[serde(default)]
     pub(crate) decision: Option<RecordedDecision>,
+}
+
+impl RecordLine {
+    /// When it was written, where the line says so.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.time.as_deref()?.parse().ok()
+    }
 }
 
 /// `decision`.
@@ -48,6 +59,7 @@ mod tests {
             "outcome":"answered_2xx","status":200,"parameters":["Action","JobId"]}"#;
         let read: RecordLine = serde_json::from_str(line).unwrap();
         assert_eq!(read.client.as_deref(), Some("a"));
+        assert_eq!(read.time().unwrap().to_string(), "2026-01-01T00:00:00Z");
         assert_eq!(read.decision, Some(RecordedDecision::Recorded));
         assert_eq!(read.parameters, ["Action", "JobId"]);
         let newer = line.replace(
@@ -61,7 +73,7 @@ mod tests {
             r#"{"request_id":null,"client":null,"decision":"deny","repeated":4990,"seconds":60,"parameters":[]}"#,
         )
         .unwrap();
-        assert_eq!((flood.client, flood.decision), (None, Some(RecordedDecision::Deny)));
+        assert_eq!((flood.time(), flood.client, flood.decision), (None, None, Some(RecordedDecision::Deny)));
         let refused: RecordLine =
             serde_json::from_str(r#"{"outcome":"refused","client":null,"decision":null}"#).unwrap();
         assert_eq!(refused.decision, None);

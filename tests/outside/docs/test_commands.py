@@ -66,7 +66,9 @@ NOT_RUN = {
 # Blocks that a test below runs, by their page and how they begin.
 RUN = {
     "deploy/README.md": ["countersign keys new-identity "],
-    "docs/guide/clients-and-rules.md": ["openssl rand ", "countersign policy explain ", "countersign policy suggest "],
+    "docs/guide/clients-and-rules.md": [
+        "openssl rand ", "countersign policy explain ", "countersign policy suggest ", "countersign policy test ",
+    ],
     "docs/guide/first-sidecar.md": ["countersign keys new-identity ", "countersign check ", "countersign run "],
     "docs/guide/install.md": ["countersign demo --once"],
     "docs/guide/keys.md": ["countersign keys test "],
@@ -276,7 +278,18 @@ def test_rules_are_explained_and_suggested(sidecar):
             "decision": "recorded", "parameters": ["Action", "Version"]}
     sidecar.write("audit.jsonl", json.dumps(call) + "\n")
     out, _ = sidecar.run(page, "countersign policy suggest ")
-    assert '"importexport:ListJobs"' in out
+    assert '"importexport:ListJobs", # once, last at 2026-01-01T00:00:00Z\n' in out
+    assert "\n# + importexport:ListJobs: no rule allows it\n" in out
+
+
+def test_the_table_of_calls_passes_with_the_rules_of_its_page(sidecar):
+    page = "docs/guide/clients-and-rules.md"
+    base = configuration("docs/guide/first-sidecar.md", "[listener.local]")
+    base = base.replace("any_local = true", 'authenticate = ["token"]')
+    sidecar.configure(base, configuration(page, "[client.reporting]"))
+    sidecar.write("calls.toml", configuration(page, "[[call]]"))
+    out, _ = sidecar.run(page, "countersign policy test ")
+    assert out.endswith("2 calls, all decided as expected\n")
 
 
 def test_a_form_is_signed_for_another_dialect(desk):
