@@ -4,9 +4,11 @@ what alert, dashboard, readiness, status and log say is what docs/operations/thr
 With COUNTERSIGN_WRITE_PAGES=1 the page's quotations are written anew.
 """
 
+import html
 import json
 import os
 import re
+import subprocess
 
 import pytest
 import queries
@@ -27,6 +29,8 @@ PLAIN = [
     (r"(?<=[a-rt-z]_us=)\d+", "1234"),
     (r"(?<=skew_seconds=)10(799|800)(\.\d+)?", "10800"),
     (r"\b10799(?= s\b)", "10800"),
+    (r"(?<=last error )\d+ s ago", "now"),
+    (r"^countersign \S+:", "countersign VERSION:"),
     (r"2h 59m 59(\.\d+)?s|3h 0m 0(\.\d+)?s", "3h 0m 0s"),
 ]
 
@@ -155,6 +159,55 @@ def test_readiness_and_status_name_the_cause(prometheus, played, name):
         f"key main: {key['state']}" + (f", {key['trouble']}" if key["trouble"] else ""),
     ]
     shown(f"{name}, status", block(plain("\n".join(lines), each)))
+
+
+def text_of(markup):
+    """The text of a piece of the page, as a reader sees it."""
+    bare = re.sub(r"(?s)<svg.*?</svg>|<span aria-hidden=\"true\">.*?</span>", "", markup)
+    bare = re.sub(r"<time[^>]*>.*?</time>", "now", bare)
+    text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", bare))).strip()
+    return re.sub(r" (?=[,:])", "", text)
+
+
+def what_the_page_says(page):
+    """The state with its reasons; and of each route and key with something wrong, what is wrong and what to do."""
+    (head,) = re.findall(r'(?s)<h1 id="state">(.*?)</h1>', page)
+    (meaning,) = re.findall(r'(?s)<p class="meaning">(.*?)</p>', page)
+    lines = [head, meaning, *re.findall(r'(?s)<li class="state[^>]*>(.*?)</li>', page)]
+    for kind, row in re.findall(r'(?s)<tr role="row" class="(?:bad|warn)" id="(route|key)\.main">(.*?)</tr>', page):
+        cells = re.findall(r'(?s)<td role="cell" data-label="(Endpoint|Clock|State)">(.*?)</td>', row)
+        # what is well has figures that differ each time
+        unwell = [(label, cell) for label, cell in cells if not re.match("up|agrees|not known", text_of(cell))]
+        lines += [f"{kind} main, {label}: {cell}" for label, cell in unwell]
+    lines += re.findall(r'(?s)<p>(<strong>(?:Last error|What to do).*?)</p>', page)
+    return "\n".join(text_of(line) for line in lines)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_the_page_names_the_cause_and_says_what_to_do(prometheus, played, name):
+    each = played[name]
+    prometheus.firing(each.failure.alert)
+    shown(f"{name}, page", block(plain(what_the_page_says(each.read("/")), each)))
+
+
+def what_top_says(printed):
+    """The state with its reasons, and what is told below each row that has something wrong."""
+    lines = printed.splitlines()
+    reasons = printed[printed.index("Why\n"):].partition("\n\n")[0].splitlines() if "Why\n" in printed else []
+    below = [line for line in lines if line.startswith("      ")]
+    # how much of its share the client uses at this moment is beside the point
+    told = [line for line in below if not re.match(r" +(request id:|uses |all callers )", line)]
+    return "\n".join([lines[0], *reasons, *told])
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_top_names_the_cause_and_says_what_to_do(countersign_bin, prometheus, played, name):
+    each = played[name]
+    prometheus.firing(each.failure.alert)
+    done = subprocess.run([countersign_bin, "top", "--once", "--admin", f"http://{each.admin}"], capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    shown(f"{name}, top", block(plain(what_top_says(done.stdout), each)))
 
 
 @pytest.mark.parametrize("name", FAILURES)
