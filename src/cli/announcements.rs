@@ -202,10 +202,9 @@ fn dangers(settings: &Settings) {
             "mode = \"record\": this client may call everything, whatever its rules say"
         );
     }
-    if let Some(export) = settings.trace.as_ref().and_then(|trace| trace.export.as_ref()) {
-        if !export.collector.is_authentic() {
-            tracing::warn!("danger_plaintext: spans cross the network unprotected, with the names of who calls what");
-        }
+    let export = settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
+    if export.is_some_and(|export| !export.collector.is_authentic()) {
+        tracing::warn!("danger_plaintext: spans cross the network unprotected, with the names of who calls what");
     }
     for route in &settings.routes {
         if !route.endpoint.is_authentic() {

@@ -7,7 +7,7 @@ use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
 use crate::config::reading::value::shown;
 use crate::config::settings::{
-    Admin, AdminAddress, Client, Key, KeyStore, ListenOn, Listener, Name, Process, Route, ServedRoutes,
+    Admin, AdminAddress, Client, Key, KeyStore, ListenOn, Listener, Name, Process, Route, ServedRoutes, Trace,
 };
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
@@ -54,10 +54,10 @@ pub(crate) fn bodies(report: &Report<'_>, routes: &[Route], process: &Process) {
 
 /// Reports fields that a route passes on and `trace.forward` writes: an endpoint would get two, and a trace with two
 /// parents is none.
-pub(crate) fn forwarded_traces(report: &Report<'_>, routes: &[Route], forwarding: Forwarding) {
-    match forwarding {
-        Forwarding::Off => return,
-        Forwarding::On => {}
+pub(crate) fn forwarded_traces(report: &Report<'_>, routes: &[Route], trace: Option<&Trace>) {
+    match trace.map(|trace| trace.forwarding) {
+        None | Some(Forwarding::Off) => return,
+        Some(Forwarding::On) => {}
     }
     for route in routes {
         let written = [TRACE_PARENT, TRACE_STATE].into_iter();

@@ -167,9 +167,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     let admin = if admin { tables::admin::read(admin_table).map(Some) } else { Some(None) };
     let audit = process::audit(root.section("audit"));
     let log = process::log(root.section("log"));
-    let traced = root.has("trace");
-    let trace_table = root.section("trace");
-    let trace = if traced { tables::trace::read(trace_table).map(Some) } else { Some(None) };
+    let trace = tables::trace::read_if_there(&mut root);
     let process = process::process(root.section("process"));
     root.finish();
     // before all tables: they say which files the tables of conf.d may name
@@ -189,9 +187,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     cross_checks::check(report, &listeners, all_clients, &routes, &keys, admin.as_ref().and_then(Option::as_ref));
     dialect_checks::check(report, &clients, &routes);
     scope::check(report, grants, &clients, &routes);
-    if let Some(Some(trace)) = &trace {
-        cross_checks::forwarded_traces(report, &routes, trace.forwarding);
-    }
+    cross_checks::forwarded_traces(report, &routes, trace.as_ref().and_then(Option::as_ref));
     if let Some(process) = &process {
         cross_checks::bodies(report, &routes, process);
     }

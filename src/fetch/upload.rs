@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method, Response};
 use http_body_util::Full;
 use thiserror::Error;
@@ -124,10 +124,13 @@ impl Upload {
         limit: Duration,
     ) -> Result<Response<Bytes>, UploadError> {
         let whole = async {
+            let length = body.len();
             let mut request = self.server.request(Full::new(body));
             *request.method_mut() = Method::POST;
             let headers = request.headers_mut();
             headers.insert(CONTENT_TYPE, media_type);
+            // hyper leaves it out for an empty body, which RFC 9110 section 8.6 does not recommend
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
             for (name, value) in self.headers_file.as_deref().map(fields).transpose()?.unwrap_or_default() {
                 headers.append(name, value);
             }

@@ -20,7 +20,8 @@ pub(super) fn tracing(
     let spans = spans.zip(graph.spans.as_ref()).map(|(spans, export)| spans.with_places(export.places.clone()));
     let listener = ListenerFacts {
         address: match address {
-            ListenAddress::Tcp(address) => Some(*address),
+            // a wildcard says nothing about where the client has called
+            ListenAddress::Tcp(address) => Some(*address).filter(|address| !address.ip().is_unspecified()),
             ListenAddress::Unix(_) => None,
         },
         scheme: if listener.settings.tls.is_some() { "https" } else { "http" },

@@ -10,14 +10,14 @@ use super::findings::{Findings, Kind};
 use crate::config::settings::{Settings, Trace, Transport};
 use crate::error_chain::causes;
 use crate::fetch::Upload;
-use crate::telemetry::trace::Forwarding;
+use crate::telemetry::trace::{Forwarding, ParentFlag};
 
 /// The port of OTLP over gRPC, by IANA. OTLP over HTTP has the next one.
 const GRPC: u16 = 4317;
 
 /// Describes `[trace]`.
 pub(super) fn section(found: &mut Findings, settings: &Settings) {
-    let Some(Trace { sampling: _, forwarding, export }) = &settings.trace else {
+    let Some(Trace { sampling, forwarding, export }) = &settings.trace else {
         found.section(Kind::Trace, None, "off; a client's trace ID is in log and audit");
         return;
     };
@@ -32,6 +32,10 @@ pub(super) fn section(found: &mut Findings, settings: &Settings) {
     let url = export.collector.url();
     let section = found.section(Kind::Trace, None, format!("spans go to {url}; {told}"));
     section.fact("endpoint", url);
+    section.detail(match sampling.parent {
+        ParentFlag::Followed => "sampled: as an identified client says, else by `sample_ratio`",
+        ParentFlag::Ignored => "sampled: by `sample_ratio`, whatever clients say",
+    });
     match &export.collector.transport {
         Transport::Tls { .. } => {}
         Transport::Plaintext if export.collector.is_authentic() => {}

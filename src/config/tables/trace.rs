@@ -34,8 +34,14 @@ pub(crate) const OF_EXPORT: [&str; 9] = [
     "resource",
 ];
 
-/// Reads `[trace]`.
-pub(crate) fn read(mut table: Table<'_>) -> Option<Trace> {
+/// Reads `[trace]`: `None` when a fault was reported, `Some(None)` when the table is absent.
+pub(crate) fn read_if_there(root: &mut Table<'_>) -> Option<Option<Trace>> {
+    let there = root.has("trace");
+    let table = root.section("trace");
+    if there { read(table).map(Some) } else { Some(None) }
+}
+
+fn read(mut table: Table<'_>) -> Option<Trace> {
     let forward = table.get("forward", false, flag);
     let ratio = table.get("sample_ratio", Ratio::ALL, share_of_one(Ratio::new));
     let parent_based = table.get("parent_based", true, flag);

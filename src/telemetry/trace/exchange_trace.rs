@@ -53,7 +53,7 @@ impl Tracing {
 #[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListenerFacts {
-    /// Its address; `None` for a Unix socket.
+    /// Its address; `None` for a Unix socket, and for all addresses of the host.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) scheme: &'static str,
 }

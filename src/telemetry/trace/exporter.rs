@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::runtime::Builder;
 use tokio::select;
 use tokio::sync::{mpsc as records, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use super::collector::{Collector, Heard};
@@ -159,6 +159,16 @@ async fn flush(inbox: &mut records::Receiver<Recorded>, link: &mut Link, limit: 
     }
 }
 
+/// Waits until the process has no time left.
+async fn time_is_up(mut ending: Ending) {
+    let deadline = ending.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        // nobody will tell
+        None => std::future::pending().await,
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Health {
     Unknown,
@@ -186,7 +196,7 @@ impl Link {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
             let Some(limit) = self.time_left() else { return self.drop_spans(DropReason::Ended, count) };
-            let (why, wait) = match self.send(spans.clone(), limit).await {
+            let (why, wait) = match self.send_in_time(spans.clone(), limit).await {
                 Heard::Taken(partial) => return self.taken(&partial, count),
                 Heard::Refused(why) => {
                     self.failed(&why);
@@ -215,6 +225,15 @@ impl Link {
         let Some(deadline) = *self.ending.borrow() else { return Some(self.timeout) };
         let left = deadline.saturating_duration_since(Instant::now()).min(self.timeout);
         (!left.is_zero()).then_some(left)
+    }
+
+    /// The process may be told of its end while a request is under way.
+    async fn send_in_time(&self, spans: Vec<SpanData>, limit: Duration) -> Heard {
+        select! {
+            biased;
+            heard = self.send(spans, limit) => heard,
+            () = time_is_up(self.ending.clone()) => Heard::Later("the process ends".to_owned(), None),
+        }
     }
 
     async fn send(&self, spans: Vec<SpanData>, limit: Duration) -> Heard {

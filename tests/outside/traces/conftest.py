@@ -36,6 +36,7 @@ address = "127.0.0.1:0"
 address = "127.0.0.1:0"
 [log]
 format = "json"
+level = "trace"
 [trace]
 {lines}
 {seal()}
