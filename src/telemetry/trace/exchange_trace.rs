@@ -1,12 +1,12 @@
 //! The trace of one exchange while it lasts: its IDs, whether it is sampled, and the steps that become spans.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::facts::{ListenerFacts, RouteFacts};
 use super::queue::SpanQueue;
 use super::sampling::{Caller, Sampling};
 use super::settings::Forwarding;
@@ -47,28 +47,6 @@ impl Tracing {
     pub(crate) const fn tracer(&self) -> Option<&Rc<Tracer>> {
         self.0.as_ref()
     }
-}
-
-/// What spans say of the listener.
-#[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListenerFacts {
-    /// Its address; `None` for a Unix socket, and for all addresses of the host.
-    pub(crate) address: Option<SocketAddr>,
-    pub(crate) scheme: &'static str,
-}
-
-/// What spans say of a route.
-#[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RouteFacts {
-    pub(crate) name: String,
-    /// The path that chooses it.
-    pub(crate) path: String,
-    /// The URL of its endpoint, its host, and its port.
-    pub(crate) url: String,
-    pub(crate) host: String,
-    pub(crate) port: u16,
 }
 
 /// See the module's page.

@@ -21,7 +21,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use super::collector::{Collector, Heard};
-use super::queue::{DropReason, Places, SpanQueue};
+use super::drop_reason::DropReason;
+use super::queue::{Places, SpanQueue};
 use super::recorded::Recorded;
 use super::response::PartialSuccess;
 use super::settings::ExportSettings;

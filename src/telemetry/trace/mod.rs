@@ -5,7 +5,9 @@
 //! goes into a bounded [`SpanQueue`]; the exporter's thread makes spans of it and sends them. Without `[trace]` nothing
 //! of this runs: the ID of a client's trace is read for log and audit, and that is all.
 
+mod drop_reason;
 mod exchange_trace;
+mod facts;
 mod queue;
 mod recorded;
 mod sampling;
@@ -23,13 +25,15 @@ mod response;
 #[cfg(feature = "otlp")]
 mod spans;
 
+pub(crate) use drop_reason::DropReason;
 pub use exchange_trace::Tracing;
-pub(crate) use exchange_trace::{ExchangeTrace, ListenerFacts, RouteFacts, Tracer, new_span_id};
+pub(crate) use exchange_trace::{ExchangeTrace, Tracer, new_span_id};
 #[cfg(feature = "otlp")]
 pub(crate) use exporter::{SpanWriter, start};
+pub(crate) use facts::{ListenerFacts, RouteFacts};
 #[cfg(not(feature = "otlp"))]
 pub(crate) use no_exporter::{SpanWriter, start};
-pub(crate) use queue::{DropReason, Places, SpanQueue};
+pub(crate) use queue::{Places, SpanQueue};
 pub(crate) use recorded::Recorded;
 pub use sampling::{ParentFlag, Ratio, Sampling};
 pub use settings::{ExportSettings, Forwarding};

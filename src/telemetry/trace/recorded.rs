@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::exchange_trace::{ListenerFacts, RouteFacts};
+use super::facts::{ListenerFacts, RouteFacts};
 use super::step::Step;
 use crate::http1::trace_context::{SpanId, TraceFlags, TraceId};
 use crate::telemetry::request_id::RequestId;

@@ -13,7 +13,8 @@ use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tokio::time::Instant;
 
-use super::exchange_trace::{RouteFacts, new_span_id};
+use super::exchange_trace::new_span_id;
+use super::facts::RouteFacts;
 use super::recorded::Recorded;
 use super::step::{Step, StepKind};
 use crate::http1::trace_context;

@@ -1,0 +1,25 @@
+//! What all spans of a listener or a route say alike.
+
+use std::net::SocketAddr;
+
+/// What spans say of the listener.
+#[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListenerFacts {
+    /// Its address; `None` for a Unix socket, and for all addresses of the host.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) scheme: &'static str,
+}
+
+/// What spans say of a route.
+#[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RouteFacts {
+    pub(crate) name: String,
+    /// The path that chooses it.
+    pub(crate) path: String,
+    /// The URL of its endpoint, its host, and its port.
+    pub(crate) url: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
