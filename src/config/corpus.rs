@@ -12,8 +12,8 @@ use crate::config::settings::Settings;
 /// One JSON object a line, in the order of the texts.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/configurations.jsonl");
 
-/// What a schema cannot say, by what the message of the fault says, and the class of such faults: `docs/reference/json.md`
-/// has the reason of each class.
+/// What a schema cannot say, by what the message of the fault says, and the class of such faults. The reason of each
+/// class is in `docs/reference/json.md`.
 const UNSAYABLE: &[(&str, &str)] = &[
     ("listener: missing", "another-file"),
     ("route: missing", "another-file"),
@@ -78,7 +78,7 @@ pub(crate) fn met(text: &str, read: &Result<Settings, ConfigError>) {
     drop(corpus);
     assert!(
         listed == Some(verdict),
-        "{FILE} has this configuration not, or otherwise: run COUNTERSIGN_WRITE_PAGES=1 cargo test --lib config::\n{text}"
+        "{FILE} is stale: run COUNTERSIGN_WRITE_PAGES=1 cargo test --all-features --lib config::\n{text}"
     );
 }
 

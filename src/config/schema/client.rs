@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::comments::Comments;
 use super::hosts::dns;
+use super::numbers::whole;
 use super::shapes::{
     Table, any, count, except, filled, flag, list, name, pattern, several, short, text, where_given, where_it_is,
     without, word,
@@ -12,8 +13,6 @@ use crate::authorize::{Effect, Mode};
 use crate::config::grammar::identifier::LARGEST_ID;
 use crate::config::tables::client::{IDENTIFIERS, MOST_CALLS, MOST_PLACES};
 use crate::query::Action;
-
-use super::numbers::whole;
 
 /// The conditions that a parameter may be asked.
 const TESTS: [&str; 4] = ["equals", "prefix", "one_of", "absent"];

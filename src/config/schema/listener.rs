@@ -83,7 +83,8 @@ pub(super) fn group() -> Value {
 /// That a socket is one which countersign makes, for the tables whose address may be a list.
 pub(super) fn on_a_socket_of_ours() -> Value {
     let socket = unix();
-    json!({"required": ["address"], "properties": {"address": {"anyOf": [socket, {"type": "array", "contains": socket}]}}})
+    let one_of_several = json!({"type": "array", "contains": socket});
+    json!({"required": ["address"], "properties": {"address": {"anyOf": [socket, one_of_several]}}})
 }
 
 fn limits(comments: &Comments) -> Value {

@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use comments::Comments;
 use shapes::named;
 
-/// The schema. It is one of draft 7, the latest that both Taplo and Tombi know well. `config/countersign.schema.json` is what it was at the last release.
+/// The schema, which is `config/countersign.schema.json`. It is one of draft 7, the latest that both Taplo and Tombi know.
 #[must_use]
 pub fn schema() -> Value {
     let comments = Comments::read();

@@ -52,7 +52,8 @@ pub(super) fn schema(comments: &Comments) -> Value {
 
 fn rules() -> Vec<Value> {
     let plain = json!({"not": https()});
-    let no_proxy = json!({"if": {"not": {"required": ["egress"]}}, "then": without(&["egress_ca_file", "egress_credentials_file"])});
+    let files_of_a_proxy = without(&["egress_ca_file", "egress_credentials_file"]);
+    let no_proxy = json!({"if": {"not": {"required": ["egress"]}}, "then": files_of_a_proxy});
     let not_direct = json!({"pattern": "^(?:environment$|.*:)"});
     let with_a_proxy = json!({"properties": {"egress": not_direct}});
     let largest = |dialect: Dialect| {

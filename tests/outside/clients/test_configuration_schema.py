@@ -32,7 +32,7 @@ def judged_by_jsonschema(files):
     refused = set()
     for path in files:
         try:
-            if not validator.is_valid(tomllib.loads(path.read_text(newline=""))):
+            if not validator.is_valid(tomllib.loads(path.read_bytes().decode())):
                 refused.add(path)
         except tomllib.TOMLDecodeError:
             refused.add(path)
@@ -47,7 +47,9 @@ def run(directory, name, *arguments):
 
 def judged_by_taplo(files, directory):
     done = run(directory, "taplo", "check", "--no-auto-config", "--colors", "never", *files)
-    refused = {pathlib.Path(path) for path in re.findall(r'invalid file .* path="([^"]+)"', done.stderr)}
+    # it says of each file what is wrong, with the place, and that it is invalid; at its end it may lose a line of these
+    told = re.findall(r'invalid file .* path="([^"]+)"|┌─ (.+?):\d+:\d+', done.stderr)
+    refused = {pathlib.Path(logged or shown) for logged, shown in told}
     assert bool(done.returncode) == bool(refused), done.stderr[-2000:]
     return refused
 

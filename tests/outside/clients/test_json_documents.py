@@ -90,7 +90,8 @@ def test_each_schema_is_a_closed_schema_with_descriptions(path):
                 walk(inner, f"{at}/{nth}")
 
     walk(schema, "#")
-    assert [at for at in open_objects if path.name != "log.schema.json"] == []
+    # a line of the log may have members of its own; the tests of the status close its schema themselves
+    assert open_objects == [] or path.name in ("log.schema.json", "status.schema.json")
 
 
 def test_every_schema_is_on_the_page_about_them():
@@ -102,7 +103,8 @@ def test_every_schema_is_on_the_page_about_them():
 def test_a_directory_of_keys_is_listed_with_and_without_an_identity(document, sealed):
     path, identity = sealed()
     sealed("temporary.age", token="FwoGZXIvYXdz", expires="2020-01-01T00:00:00Z")
-    (path.parent / "not.age").write_text("nothing")
+    (path.parent / "not.age").write_text("nothing that is sealed\n" * 10)
+    (path.parent / "not.age").chmod(0o600)
     (path.parent / "readme").write_text("nothing")
     files = document("keys-list", "keys", "list", path.parent)["files"]
     assert [(file["file"], file["state"]) for file in files] == [
@@ -322,7 +324,7 @@ level = "debug"
 """)
     process = start_countersign("run", "--config", path)
     address = json.loads(process.wait_for(r'"message":"listening\b.*"listener":"local"').string)["address"]
-    bodies = ["Action=ListJobs&JobId=a", "Action=ListJobs", "Action=a&Action=b", "", "JobId=%zz", "a=" + "b" * 2000]
+    bodies = ["Action=ListJobs&JobId=a&Version=2010-06-03", "Action=ListJobs", "Action=a&Action=b", "", "JobId=%zz", "a=" + "b" * 2000]
     for nth, body in enumerate(bodies):
         done = subprocess.run(
             ["curl", "--silent", "--show-error", "--noproxy", "*", "--data-raw", body, "--header", "Expect:",
