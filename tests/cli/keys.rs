@@ -277,7 +277,6 @@ fn the_command_in_the_refusal_of_another_form_makes_a_key_that_is_taken() {
     ] {
         let seal = ["seal", "-o", "key.age", "-i", "id", "--force"];
         place.write("key.json", input.clone());
-        std::fs::set_permissions(place.path("key.json"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let refused = place.keys(&["test", "--config", "countersign.toml"], "");
         let filter = refused.stderr.split("jq '").nth(1).and_then(|rest| rest.split('\'').next());
         let filter = filter.unwrap_or_else(|| panic!("{}", refused.stderr));

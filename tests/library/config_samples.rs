@@ -318,8 +318,11 @@ fn the_examples_in_the_reference_are_keys() {
     let (default_tables, _) = reference.split_once("# TLS towards clients").unwrap();
     let (_, rest) = reference.split_once("# ---- The endpoints").unwrap();
     let (routes, rest) = rest.split_once("# \"file\": the JSON").unwrap();
-    let (_, others) = rest.split_once("# ---- Health and metrics").unwrap();
-    let sections = [default_tables, routes, others];
+    let (_, rest) = rest.split_once("# ---- Health, metrics and status").unwrap();
+    // between them stands a table that is absent by default
+    let (others, rest) = rest.split_once("# ---- Traces").unwrap();
+    let (_, process) = rest.split_once("[process]\n").unwrap();
+    let sections = [default_tables, routes, others, process];
     let outside = sections.concat();
     for example in outside.lines().filter(|line| line.starts_with("# e.g. ")) {
         let line = example.trim_start_matches("# e.g. ");
@@ -382,7 +385,7 @@ fn the_examples_of_listeners_and_clients_make_one_configuration() {
 fn the_examples_of_keys_make_one_configuration() {
     let written = text("reference.toml");
     let (before, rest) = written.split_once("# \"file\": the JSON").unwrap();
-    let (keys, after) = rest.split_once("# ---- Health and metrics").unwrap();
+    let (keys, after) = rest.split_once("# ---- Clients and routes of other owners").unwrap();
     // of two lines that say where a file is there is one
     let keys =
         keys.replace("# e.g. credential = ", "# ").replace("# e.g. pin_credential = ", "# ").replace("# e.g. ", "");

@@ -23,7 +23,7 @@ authenticate = ["loopback-owner"]
 uid = 1
 allow = ["main:List*"]
 [route.main]
-endpoint = "https://a.example/"
+endpoint = "http://127.0.0.1:9/"
 [key.main]
 kind = "file"
 file = "key.json"
@@ -122,7 +122,7 @@ def test_messages_about_a_file_that_nobody_named_say_why_it_was_taken(command, e
 def test_with_dev_null_the_variables_alone_are_the_configuration(command):
     variables = {
         "COUNTERSIGN__LISTENER__LOCAL__ANY_LOCAL": "true", "COUNTERSIGN__LISTENER__LOCAL__ADDRESS": "127.0.0.1:0",
-        "COUNTERSIGN__ROUTE__OWN__ENDPOINT": "https://a.example/", "COUNTERSIGN__KEY__MAIN__KIND": "file",
+        "COUNTERSIGN__ROUTE__OWN__ENDPOINT": "http://127.0.0.1:9/", "COUNTERSIGN__KEY__MAIN__KIND": "file",
         "COUNTERSIGN__KEY__MAIN__FILE": "/etc/countersign/key.json",
     }  # fmt: skip
     checked = command("check", "--config", "/dev/null", **variables)

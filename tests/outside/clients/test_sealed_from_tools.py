@@ -1,9 +1,14 @@
-"""`countersign keys seal` with what AWS's own command line prints for a new key, in one pipe as the documents show it."""
+"""`countersign keys seal` with what AWS's own command line prints for a new key, in one pipe as the documents show it.
+
+The command line that is here may be of version 1, which has neither `configure export-credentials` nor YAML: what version 2
+prints for them is written down from its documentation.
+"""
 
 import http.server
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import threading
 import time
@@ -92,11 +97,11 @@ def pipe(countersign_bin, tmp_path):
 
 
 TEMPORARY_KEYS = {
-    "aws sts assume-role --role-arn arn:aws:iam::123456789012:role/r --role-session-name s": "`aws sts assume-role`",
+    "aws sts assume-role --role-arn arn:aws:iam::123456789012:role/r --role-session-name session": "`aws sts assume-role`",
     "aws sts get-session-token": "`aws sts assume-role` and the like",
-    "aws sts get-federation-token --name f": "`aws sts assume-role` and the like",
-    "aws sts assume-role-with-web-identity --role-arn arn:aws:iam::123456789012:role/r --role-session-name s"
-    " --web-identity-token t": "`aws sts assume-role` and the like",
+    "aws sts get-federation-token --name federated": "`aws sts assume-role` and the like",
+    "aws sts assume-role-with-web-identity --role-arn arn:aws:iam::123456789012:role/r --role-session-name session"
+    " --web-identity-token token": "`aws sts assume-role` and the like",
     "aws sso get-role-credentials --role-name r --account-id 123456789012 --access-token t":
         "`aws sso get-role-credentials`",
     "aws cognito-identity get-credentials-for-identity --identity-id"
@@ -122,12 +127,19 @@ def test_a_new_key_of_a_user_is_sealed_and_one_that_is_switched_off_is_not(pipe,
 
 
 def test_what_configure_export_credentials_prints_is_taken_as_it_is(pipe):
-    told, key = pipe("aws configure export-credentials --format process")
-    assert "read what" not in told
-    assert (key["AccessKeyId"], key["SecretAccessKey"]) == (PLACEHOLDER_ID, PLACEHOLDER_SECRET)
+    document = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "SessionToken": TOKEN, "Expiration": END}
+    told, key = pipe(f"echo {shlex.quote(json.dumps(document, indent=4))}")
+    assert "read what" not in told and key == document
 
 
-@pytest.mark.parametrize("form", ["text", "table", "yaml"])
+def test_shell_variables_and_yaml_are_refused(pipe):
+    shell = f"export AWS_ACCESS_KEY_ID={KEY_ID}\nexport AWS_SECRET_ACCESS_KEY={SECRET}\n"
+    yaml = f"AccessKey:\n  AccessKeyId: {KEY_ID}\n  SecretAccessKey: {SECRET}\n  Status: Active\n"
+    for text, told in [(shell, "variables for a shell"), (yaml, "does not hold JSON")]:
+        assert told in pipe(f"printf {shlex.quote(text)}", expected=65)[0]
+
+
+@pytest.mark.parametrize("form", ["text", "table"])
 def test_another_output_than_json_is_refused(pipe, form):
     told, _ = pipe(f"aws iam create-access-key --user-name u --output {form}", expected=65)
     assert "does not hold JSON" in told or "cannot be used" in told
