@@ -97,9 +97,7 @@ def states(title, look_at, *queries, mappings, width=12):
 def table(title, look_at, expr, columns, *, width=12, unit="short", thresholds=PLAIN, value="value"):
     """The labels of each series as `columns`, and its value as the last one."""
     transformations = [
-        {"id": "labelsToFields", "options": {"mode": "columns"}},
-        {"id": "merge", "options": {}},
-        {"id": "organize", "options": {"excludeByName": {"Time": True},
+        {"id": "organize", "options": {"excludeByName": {"Time": True, "__name__": True},
                                        "indexByName": {name: index for index, name in enumerate(columns)},
                                        "renameByName": {"Value": value}}},
     ]
@@ -107,9 +105,9 @@ def table(title, look_at, expr, columns, *, width=12, unit="short", thresholds=P
                   "properties": [{"id": "unit", "value": unit}, {"id": "thresholds", "value": thresholds},
                                  {"id": "custom.cellOptions", "value": {"type": "color-text"}}]}]
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""}}
-    made = panel("table", title, look_at, [target(expr, "", instant=True)], width, options=options,
+    legend = " ".join(f"{{{{{name}}}}}" for name in columns)
+    made = panel("table", title, look_at, [target(expr, legend, instant=True, form="table")], width, options=options,
                  overrides=overrides)
-    made["targets"][0]["legendFormat"] = " ".join(f"{{{{{name}}}}}" for name in columns)
     return {**made, "transformations": transformations}
 
 

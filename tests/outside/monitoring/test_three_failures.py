@@ -210,6 +210,14 @@ def test_top_names_the_cause_and_says_what_to_do(countersign_bin, prometheus, pl
     shown(f"{name}, top", block(plain(what_top_says(done.stdout), each)))
 
 
+def test_a_clock_that_is_followed_costs_one_repetition_and_is_no_refused_signature(prometheus, played):
+    """Else a clock that was set would wake somebody, although every request succeeds."""
+    instance = played["skewed clock"].admin
+    prometheus.firing("CountersignClockApart")
+    assert prometheus.value(f'sum(countersign_clock_repeats_total{{instance="{instance}"}})') >= 1
+    assert prometheus.value(f'sum(countersign_signature_refusals_total{{instance="{instance}"}})') == 0
+
+
 @pytest.mark.parametrize("name", FAILURES)
 def test_the_metric_behind_the_alert_tells_it_too(prometheus, played, name):
     each = played[name]
