@@ -40,7 +40,7 @@ pub(super) fn section(found: &mut Findings, settings: &Settings) {
         Transport::Tls { .. } => {}
         Transport::Plaintext if export.collector.is_authentic() => {}
         Transport::Plaintext => section.danger(
-            "danger_plaintext: whoever is on the way to the collector sees who calls what, and what is in `headers_file`",
+            "danger_plaintext: whoever is on the way to the collector sees who calls what, and what `headers_file` has",
         ),
     }
     if let Some(path) = &export.headers_file {
