@@ -27,15 +27,14 @@ impl PartialSuccess {
     /// Reads a response. What is not understood says nothing: the status has said that the request was taken.
     pub(super) fn read(response: &[u8]) -> Self {
         let mut found = Self::default();
-        let outer = each(response, |field, value| match (field, value) {
-            (PARTIAL_SUCCESS, Value::Bytes(inner)) => {
+        let outer = each(response, |field, value| {
+            if let (PARTIAL_SUCCESS, Value::Bytes(inner)) = (field, value) {
                 let _understood = each(inner, |field, value| match (field, value) {
                     (REJECTED_SPANS, Value::Number(rejected)) => found.rejected = rejected,
                     (ERROR_MESSAGE, Value::Bytes(message)) => found.message = text(message),
                     _ => {}
                 });
             }
-            _ => {}
         });
         outer.map_or_else(Self::default, |()| found)
     }

@@ -11,6 +11,7 @@ pub struct Ratio(u64);
 
 /// Values of the random part of a trace's ID, its last 56 bits (Trace Context level 2, section 3.2.2.3.1).
 const VALUES: u64 = 1 << 56;
+const RANDOM_PART: u128 = u128::MAX >> 72;
 
 impl Ratio {
     /// All traces.
@@ -21,13 +22,13 @@ impl Ratio {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     // 0 to 2^56 fit into an u64, and a power of two is exact as a float
     pub fn new(part: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&part).then(|| Self((part * VALUES as f64) as u64))
+        (0.0..=1.0).contains(&part).then_some(Self((part * VALUES as f64) as u64))
     }
 
     /// Whether a trace belongs to the part. Every service that samples by the ID decides alike.
     #[must_use]
     pub fn has(self, trace_id: &TraceId) -> bool {
-        let random = u64::try_from(trace_id.number() % u128::from(VALUES)).unwrap_or_default();
+        let random = u64::try_from(trace_id.number() & RANDOM_PART).unwrap_or_default();
         random >= VALUES.saturating_sub(self.0)
     }
 }
