@@ -65,6 +65,14 @@ impl Html {
         self.element("code", &[], |html| html.text(text))
     }
 
+    /// Adds a sentence in which names of settings and commands stand between backticks.
+    pub(super) fn prose(&mut self, sentence: &str) -> &mut Self {
+        for (at, part) in sentence.split('`').enumerate() {
+            if at.is_multiple_of(2) { self.text(part) } else { self.code(part) };
+        }
+        self
+    }
+
     /// Adds a point in time: to the second for programs, `shown` for people.
     pub(super) fn time(&mut self, at: &str, shown: impl fmt::Display) -> &mut Self {
         self.element("time", &[("datetime", at), ("title", at)], |html| html.text(shown))
@@ -126,6 +134,13 @@ mod tests {
         let escaped =
             "&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot; onload=&#39;x&#39; &amp; \u{fffd}\u{fffd}\u{fffd}";
         assert_eq!(html, format!("<p title=\"{escaped}\">{escaped}</p>"));
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        let mut html = Html::default();
+        html.prose("Raise `in_flight`, or `a<b`.");
+        assert_eq!(html.into_string(), "Raise <code>in_flight</code>, or <code>a&lt;b</code>.");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use super::html::{Html, text};
 use super::table::{Row, Table, Weight, badge};
 use crate::status::{Certificate, CertificateState, Key, KeyState};
 
+/// How long before its end a key is to be renewed, in seconds: 14 days, as for certificates.
+const SOON: i64 = 14 * 86_400;
+
 pub(super) fn table(keys: &[Key]) -> Table {
     Table {
         title: "Keys",
@@ -17,6 +20,7 @@ pub(super) fn table(keys: &[Key]) -> Table {
 
 fn key(key: &Key) -> Row {
     let (weight, word) = match key.state {
+        KeyState::Usable if ends_soon(key) => (Weight::Warn, "ends soon: renew it"),
         KeyState::Usable => (Weight::Calm, "usable"),
         KeyState::Degraded => (Weight::Warn, "usable, not renewed"),
         KeyState::Unusable => (Weight::Bad, "not usable"),
@@ -38,6 +42,11 @@ fn key(key: &Key) -> Row {
         (_, _) => text("never"),
     };
     Row { id: Some(format!("key.{}", key.name)), weight, cells: vec![name, state, ends, id, generation], more: None }
+}
+
+/// Whether somebody has to renew the key. Other stores renew theirs by themselves, so that they end soon as a rule.
+fn ends_soon(key: &Key) -> bool {
+    ["sealed", "file"].contains(&&*key.store) && key.expires_in_seconds.is_some_and(|seconds| seconds < SOON)
 }
 
 pub(super) fn certificates(certificates: &[Certificate]) -> Table {

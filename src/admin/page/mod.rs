@@ -61,11 +61,11 @@ pub(super) fn render(report: &Report) -> String {
     refusals::table(&report.refusals).write(&mut html);
     html.markup("<div class=\"pair\">");
     listeners::limits(&report.limits).write(&mut html);
+    html.markup("<div>");
     listeners::table(&report.listeners).write(&mut html);
-    html.markup("</div><div class=\"pair\">");
     keys::certificates(&report.certificates).write(&mut html);
     summary::write_about(&mut html, report);
-    html.markup("</div></main><script>").markup(SCRIPT).markup("</script></body></html>\n");
+    html.markup("</div></div></main><script>").markup(SCRIPT).markup("</script></body></html>\n");
     html.into_string()
 }
 

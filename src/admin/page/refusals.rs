@@ -33,8 +33,8 @@ fn row(refusal: &Refusal) -> Row {
         None => what.note(format_args!("listener {}", refusal.listener)),
     };
     let mut why = Html::default();
-    why.text(&refusal.cause);
-    why.span("note remedy", &refusal.remedy);
+    why.prose(&refusal.cause);
+    why.element("span", &[("class", "note remedy")], |html| html.prose(&refusal.remedy));
     let (code, id) = (refusal.code.as_deref(), refusal.request_id.as_deref());
     why.piece(&particulars(refusal.status, code, &refusal.reason, id));
     let mut when = Html::default();

@@ -120,7 +120,7 @@ fn last_error(error: &Failure) -> Html {
     html.element("div", &[("class", class)], |html| {
         html.markup("<p><strong>Last error</strong>, ")
             .time(&error.at, format_args!("{} ago", lasting(error.ago_seconds)));
-        html.markup(": ").text(&error.cause).markup("</p><p><strong>What to do:</strong> ").text(&error.remedy);
+        html.markup(": ").prose(&error.cause).markup("</p><p><strong>What to do:</strong> ").prose(&error.remedy);
         html.markup("</p>");
         if let Some(error) = &error.error {
             html.element("p", &[("class", "note")], |html| html.code(error));

@@ -56,6 +56,7 @@ NOT_RUN = {
     "python3 tests/outside/docs/": "the tests beside this one compare the pages with what these programs write",
     "pip install 'moto": "clouds/test_sandboxed_agents.py starts moto on a port of its own",
     "target/venv/bin/pytest ": "is how this test is run",
+    "ssh -L 8022:": "there is no other host here",
     "tests/clouds/run": "installs 400 MB; clouds/test_verifying_clouds.py has the same calls and no OpenStack",
     "tests/fuzz/run": "takes minutes; the seeds are replayed by `cargo test`",
     "tests/outside/chaos/run ": "takes 20 minutes; chaos/test_chaos.py has two",

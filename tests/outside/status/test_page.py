@@ -118,7 +118,9 @@ def test_hostile_texts_of_an_endpoint_are_texts(chromium, stage, start_countersi
         proxy = stage(f'[route.evil]\nendpoint = "https://127.0.0.1:{port}/"\nkey = "main"\npath = "/evil"\n'
                       f'ca_file = "{path}"\n')
         proxy.call("evil")
-        assert name in (proxy.route("evil")["last_error"]["error"] or ""), proxy.route("evil")
+        # which is written when the response is gone
+        error = eventually(lambda: proxy.route("evil")["last_error"], proxy.process.transcript)
+        assert name in error["error"], error
     with opened(chromium, proxy.url) as page:
         assert name in text_of(page)
         assert page.value("document.querySelectorAll('img, b').length") == 0
