@@ -68,7 +68,11 @@ impl Html {
     /// Adds a sentence in which names of settings and commands stand between backticks.
     pub(super) fn prose(&mut self, sentence: &str) -> &mut Self {
         for (at, part) in sentence.split('`').enumerate() {
-            if at.is_multiple_of(2) { self.text(part) } else { self.code(part) };
+            if at.is_multiple_of(2) {
+                self.text(part)
+            } else {
+                self.code(part)
+            };
         }
         self
     }
