@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 #[derive(Debug, Default)]
 pub(super) struct IdleConnections(Mutex<Vec<Weak<PoolLevel>>>);
 
-/// How many connections are idle in one pool. Its worker alone writes it, with a plain store; it has a cache line of its
-/// own, so that no worker waits for the line of another.
+/// How many connections are idle in one pool. Its worker alone writes it, with a plain store; it has a cache line of
+/// its own, so that no worker waits for the line of another.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct PoolLevel(AtomicUsize);

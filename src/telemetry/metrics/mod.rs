@@ -44,11 +44,12 @@ pub(in crate::telemetry) use own_cells::{cells, of_this_thread};
 pub(crate) use own_process::{OwnProcess, Usage};
 pub use process::ProcessMetrics;
 pub use routes::RouteMetrics;
+pub(crate) use routes::RouteTotals;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};
 pub use scraped::Snapshot;
 pub(crate) use scraped::{KeyState, ListenerState, RouteState};
 pub use shares::ShareMetrics;
-pub(crate) use totals::{OutcomeTotals, RouteTotals};
+pub(crate) use totals::OutcomeTotals;
 pub use trace::TraceMetrics;
 
 use super::incidents::Incidents;

@@ -19,19 +19,12 @@ pub(crate) struct DurationTotals<const BUCKETS: usize> {
     pub(super) nanos: u64,
 }
 
-/// A route's exchanges, and how long those took that were not refused.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct RouteTotals {
-    pub(crate) outcomes: OutcomeTotals,
-    pub(crate) exchange: DurationTotals<{ super::routes::BOUNDS.len() }>,
-}
-
 impl OutcomeTotals {
     pub(crate) fn of(&self, outcome: Outcome) -> u64 {
         self.0.get(outcome.index()).copied().unwrap_or_default()
     }
 
-    pub(super) fn add(&mut self, outcome: Outcome, count: u64) {
+    pub(in crate::telemetry::metrics) fn add(&mut self, outcome: Outcome, count: u64) {
         if let Some(total) = self.0.get_mut(outcome.index()) {
             *total = total.saturating_add(count);
         }

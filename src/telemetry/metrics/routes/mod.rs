@@ -1,10 +1,12 @@
 //! Metrics of routes: how exchanges end, how long signing and the endpoint take, bytes, repetitions and refused
 //! signatures.
 
+mod counted;
+mod totals;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -16,12 +18,14 @@ use super::family::Family;
 use super::register::{register, register_with_unit};
 use super::scraped::RouteState;
 use super::sharded::{Durations, Sharded};
-use super::totals::{OutcomeTotals, RouteTotals};
 use crate::faults::codes;
 use crate::telemetry::outcome::Outcome;
 
+pub(in crate::telemetry) use counted::Counted;
+pub(crate) use totals::RouteTotals;
+
 /// Upper bounds in microseconds: from an endpoint on the same host to the longest that anybody waits for one.
-pub(super) const BOUNDS: [u64; 17] = [
+const BOUNDS: [u64; 17] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000, 30_000_000, 60_000_000,
 ];
@@ -133,29 +137,6 @@ struct RouteSeries {
 /// An Action that is known of a route, as an index into its known Actions.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::telemetry) struct KnownAction(usize);
-
-/// What an exchange adds to the metrics of its route.
-pub(in crate::telemetry) struct Counted {
-    pub(in crate::telemetry) action: Option<KnownAction>,
-    pub(in crate::telemetry) outcome: Outcome,
-    /// Our own code, where the response is ours.
-    pub(in crate::telemetry) code: Option<&'static str>,
-    /// Body bytes from the client.
-    pub(in crate::telemetry) received: u64,
-    /// Body bytes to the client.
-    pub(in crate::telemetry) returned: u64,
-    /// How often the request was sent again.
-    pub(in crate::telemetry) repeats: u64,
-    /// How many connections to the endpoint it took from the pool.
-    pub(in crate::telemetry) reused: u64,
-    /// How many it had opened.
-    pub(in crate::telemetry) opened: u64,
-    pub(in crate::telemetry) connect: Option<Duration>,
-    pub(in crate::telemetry) sign: Option<Duration>,
-    pub(in crate::telemetry) first_byte: Option<Duration>,
-    /// From the request's head to the end of the response.
-    pub(in crate::telemetry) total: Duration,
-}
 
 impl RouteFamilies {
     pub(super) fn register(registry: &mut Registry) -> Self {
@@ -290,26 +271,6 @@ impl RouteMetrics {
         &self.0.label.route
     }
 
-    /// Finds what was counted before of a route of this name, so that its totals go on.
-    #[must_use]
-    pub(crate) fn continued(self) -> Self {
-        let OfRoute { label, families, known_actions, other, series, .. } = &*self.0;
-        for action in known_actions.iter().chain([other]) {
-            for outcome in Outcome::ALL {
-                let labels = ExchangeLabels { route: label.route.clone(), action: action.name.to_string(), outcome };
-                let Some(counter) = families.exchanges.get(&labels) else { continue };
-                let counters = action.outcomes.get_or_init(Box::default);
-                if let Some(place) = counters.get(outcome.index()) {
-                    place.get_or_init(|| counter);
-                }
-            }
-        }
-        if families.exchange.get(label).is_some() {
-            series.get_or_init(|| families.series(label));
-        }
-        self
-    }
-
     /// Sets how many seconds the endpoint's clock is ahead of this host's.
     pub(crate) fn set_clock_offset(&self, seconds: f64) {
         self.0.families.clock_offset.get_or_create(&self.0.label).set(seconds);
@@ -323,19 +284,6 @@ impl RouteMetrics {
     /// Counts a refused signature. `cause` is one of a fixed set.
     pub(crate) fn count_refusal(&self, cause: &'static str) {
         self.0.families.refusals.get_or_create(&RefusalLabels { route: self.0.label.route.clone(), cause }).inc();
-    }
-
-    /// What was counted so far; `None` while nobody has called the route.
-    pub(crate) fn totals(&self) -> Option<RouteTotals> {
-        let exchange = self.0.series.get()?.exchange.totals();
-        let mut outcomes = OutcomeTotals::default();
-        for action in self.0.known_actions.iter().chain([&self.0.other]) {
-            let counters = action.outcomes.get().into_iter().flat_map(|counters| counters.iter());
-            for (outcome, counter) in Outcome::ALL.into_iter().zip(counters) {
-                outcomes.add(outcome, counter.get().map_or(0, Counter::get));
-            }
-        }
-        Some(RouteTotals { outcomes, exchange })
     }
 
     /// Counts an exchange that has ended.
