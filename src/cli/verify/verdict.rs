@@ -37,7 +37,7 @@ pub(super) struct Point {
 }
 
 impl Point {
-    pub(super) fn new(message: impl ToString, remedy: Option<&'static str>) -> Self {
+    pub(super) fn new(message: &impl ToString, remedy: Option<&'static str>) -> Self {
         Self { message: message.to_string(), remedy }
     }
 

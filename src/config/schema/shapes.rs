@@ -89,7 +89,11 @@ pub(super) fn name() -> Value {
 
 /// A list without repetitions.
 pub(super) fn list(item: Value) -> Value {
-    json!({"type": "array", "items": item, "uniqueItems": true})
+    let mut list = json!({"type": "array", "uniqueItems": true});
+    if let Some(members) = list.as_object_mut() {
+        members.insert("items".to_owned(), item);
+    }
+    list
 }
 
 /// The same with one item at least.
