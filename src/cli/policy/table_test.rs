@@ -93,11 +93,13 @@ fn test(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
         .into_iter()
         .map(|expectation| tested(expectation, &settings, &clients, &arguments.table));
     report.calls = tested.collect::<Result<_, _>>()?;
+    if report.calls.is_empty() {
+        return Err(Failure::new(ExitCode::Data, format!("{}: has no calls", report.file)));
+    }
     report.as_expected = report.calls.iter().filter(|call| call.is_as_expected).count();
     report.otherwise = report.calls.len().saturating_sub(report.as_expected);
     report.untested_rules = untested(&clients, &report.calls);
     match (report.calls.len(), report.otherwise) {
-        (0, _) => Err(Failure::new(ExitCode::Data, format!("{}: has no calls", report.file))),
         (_, 0) => Ok(()),
         (all, otherwise) => {
             Err(Failure::new(ExitCode::Negative, format!("{otherwise} of {all} calls are not decided as expected")))

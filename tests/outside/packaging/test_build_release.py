@@ -18,6 +18,7 @@ esac
 CARGO = """
 echo "$*" | tee -a "$STAGE/calls"
 tr '\\037' ' ' <<<"${CARGO_ENCODED_RUSTFLAGS:-none}" >>"$STAGE/flags"
+echo "${COUNTERSIGN_COMMIT-unset}" >>"$STAGE/commits"
 case $* in
     *training*) program=debug/examples/training ;;
     *) program=moon-unknown-none/release/countersign ;;
@@ -54,9 +55,9 @@ def program(path, text):
     path.chmod(0o755)
 
 
-def build_release(stage, *arguments, **variables):
+def build_release(stage, *arguments, script=SCRIPT, **variables):
     environment = {"PATH": f"{stage}/bin:/usr/bin:/bin", "STAGE": str(stage), **variables}
-    command = [SCRIPT, "--target-dir", stage / "target", *arguments]
+    command = [script, "--target-dir", stage / "target", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
@@ -193,3 +194,42 @@ def test_an_option_is_written_with_a_space_or_an_equals_sign(equipped, written):
 def test_an_unknown_option_is_refused_before_anything_is_built(equipped):
     assert build_release(equipped, "--faetures", "aws").returncode == 64
     assert calls(equipped) == []
+
+
+def test_the_program_is_told_the_commit_of_its_sources_and_whether_they_were_changed(equipped, tmp_path):
+    sources = tmp_path / "sources"
+    (sources / "packaging").mkdir(parents=True)
+    script = sources / "packaging/build-release"
+    script.write_bytes(SCRIPT.read_bytes())
+    script.chmod(0o755)
+
+    def told(**variables):
+        (equipped / "commits").unlink(missing_ok=True)
+        done = build_release(equipped, script=script, **variables)
+        assert done.returncode == 0, done.stderr
+        (commit,) = set((equipped / "commits").read_text().splitlines())
+        return commit
+
+    def git(*arguments):
+        configured = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(
+            ["git", *configured, *arguments], cwd=sources, capture_output=True, text=True, timeout=60, check=True
+        )
+        return done.stdout.strip()
+
+    assert told() == "", "sources without a repository"
+    assert told(COUNTERSIGN_COMMIT="abc") == "abc"
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Begin")
+    commit = git("rev-parse", "HEAD")
+    assert told() == commit and len(commit) == 40
+    script.write_text(script.read_text() + "# changed\n")
+    assert told() == f"{commit}-dirty"
+    # sources inside somebody else's repository are not that repository's commit
+    inner = sources / "inner/packaging"
+    inner.mkdir(parents=True)
+    script = inner / "build-release"
+    script.write_bytes(SCRIPT.read_bytes())
+    script.chmod(0o755)
+    assert told() == ""
