@@ -11,7 +11,7 @@ use super::clients::ClientExchanges;
 use super::family::Family;
 use super::load_result::LoadResult;
 use super::register::register;
-use super::scraped::ListenerState;
+use super::snapshot::ListenerState;
 use crate::telemetry::incidents::Incidents;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]

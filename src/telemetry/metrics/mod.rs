@@ -20,6 +20,7 @@ mod routes;
 mod scraped;
 mod sharded;
 mod shares;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -46,9 +47,9 @@ pub use process::ProcessMetrics;
 pub use routes::RouteMetrics;
 pub(crate) use routes::RouteTotals;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};
-pub use scraped::Snapshot;
-pub(crate) use scraped::{KeyState, ListenerState, RouteState};
 pub use shares::ShareMetrics;
+pub use snapshot::Snapshot;
+pub(crate) use snapshot::{KeyState, ListenerState, RouteState};
 pub(crate) use totals::OutcomeTotals;
 pub use trace::TraceMetrics;
 

@@ -16,8 +16,8 @@ use smol_str::SmolStr;
 
 use super::family::Family;
 use super::register::{register, register_with_unit};
-use super::scraped::RouteState;
 use super::sharded::{Durations, Sharded};
+use super::snapshot::RouteState;
 use crate::faults::codes;
 use crate::telemetry::outcome::Outcome;
 
