@@ -294,7 +294,7 @@ fn what_is_no_key_is_not_sealed_and_the_message_says_what_is_wrong() {
     let with_id = [&seal[..], &["--access-key-id", ID]].concat();
     let bad_id = [&seal[..], &["--access-key-id", SECRET]].concat();
     let with_token = [&seal[..], &["--with-session-token"]].concat();
-    let cases: [(&[&str], String, &str); 9] = [
+    let cases: [(&[&str], String, &str); 11] = [
         (&seal, String::new(), "standard input is empty"),
         (&seal, SECRET.to_owned(), "give --access-key-id when it is the bare secret"),
         (&seal, json(ID, SECRET).replace("SecretAccessKey", "Secret"), "SecretAccessKey is missing"),
@@ -304,6 +304,8 @@ fn what_is_no_key_is_not_sealed_and_the_message_says_what_is_wrong() {
         (&with_id, format!("{SECRET} \u{e9}"), "the secret access key is empty, too long, or has"),
         (&with_id, "x".repeat(100_000), "no access key has"),
         (&bad_id, SECRET.to_owned(), "--access-key-id has the form of a secret"),
+        (&seal, json(SECRET, ID), "id and secret may have changed places"),
+        (&seal, json(SECRET, ID).replace("\"Version\": 1, ", ""), "id and secret may have changed places"),
     ];
     for (arguments, input, message) in cases {
         place.keys(arguments, &input).failed(65, message);

@@ -27,6 +27,10 @@ The same with aws configure export-credentials, sts get-session-token, sso get-r
 cognito-identity get-credentials-for-identity; aliyun, tccli, ve and osc-cli for a new key or an assumed
 role; openstack ec2 credentials create -f json, cmk get userkeys, and yc iam access-key create.";
 
+/// An id is printed here, logged with each call and sent to endpoints.
+const SWAPPED: &str = "the access key id has the form of a secret access key, which is never shown or sent: id and \
+                       secret may have changed places";
+
 /// Arguments of `countersign keys seal`.
 #[derive(Debug, Args)]
 #[command(after_help = HOW_IT_IS_READ)]
@@ -68,11 +72,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         recipients.extend(recipients::of_identity(&path)?);
     }
     let document = secret_input::read_document(wanted(arguments)?)?;
+    // `read_document` has parsed it already
+    let key = document::parse(&document.text).ok();
+    if key.as_ref().is_some_and(|key| secret_input::looks_like_a_secret(key.access_key_id.as_str())) {
+        return Err(Failure::new(ExitCode::Data, SWAPPED));
+    }
     let wait = format!("{} to be sealed", out.display());
     let sealed = progress::shown_for(wait, || seal(&document.text, &recipients))?;
     write_secret_file(out, &sealed, existing).map_err(|error| not_written(&error, ADVICE))?;
-    // `read_document` has parsed it already
-    let key = document::parse(&document.text).ok();
     let id = key.as_ref().map_or_else(String::new, |key| key.access_key_id.to_string());
     let read =
         document.tool.map_or_else(String::new, |tool| format!("read what {tool} prints: {}\n", kind_of(key.as_ref())));

@@ -57,7 +57,7 @@ pub(super) fn access_key_id(given: Option<&str>) -> Result<Option<AccessKeyId>, 
 
 /// AWS's secrets are 40 characters of base64; its ids are shorter and upper case. Two swapped arguments are the usual
 /// slip.
-fn looks_like_a_secret(id: &str) -> bool {
+pub(super) fn looks_like_a_secret(id: &str) -> bool {
     id.len() == 40
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
         && id.bytes().any(|b| b.is_ascii_lowercase())
