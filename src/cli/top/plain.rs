@@ -84,12 +84,16 @@ fn told(row: &Row) -> &[String] {
     if is_wrong { &row.detail } else { &[] }
 }
 
+/// No column is wider, in characters, and a longer cell moves those behind it: one long name in a report of thousands of
+/// rows would otherwise be as many gigabytes of spaces, and `format!` panics from 65,536 on.
+const WIDEST: usize = 200;
+
 /// The width of each column: that of its longest cell.
 pub(super) fn widths(sheet: &Sheet) -> Vec<usize> {
     let cells = |nth: usize| sheet.rows.iter().filter_map(move |row| row.cells.get(nth));
     let of = |(nth, column): (usize, &sheet::Column)| {
         let longest = cells(nth).map(|cell| cell.text.chars().count()).max().unwrap_or_default();
-        longest.max(column.heading.chars().count())
+        longest.max(column.heading.chars().count()).min(WIDEST)
     };
     sheet.columns.iter().enumerate().map(of).collect()
 }
@@ -149,6 +153,18 @@ mod tests {
         let column = lines[1].find("STATE").unwrap();
         let states: Vec<&str> = lines.iter().take(12).filter_map(|line| line.get(column..column + 8)).collect();
         assert_eq!(states.iter().filter(|state| **state == "UNUSABLE").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_told_whole_and_does_not_widen_the_other_rows() {
+        let long = "x".repeat(100_000);
+        let text = text(&fetched(|report| {
+            let mut other = report.keys[0].clone();
+            other.name.clone_from(&long);
+            report.keys.push(other);
+        }));
+        assert!(text.contains(&long));
+        assert!(text.lines().all(|line| line.len() < 1000 || line.contains(&long)));
     }
 
     #[test]
