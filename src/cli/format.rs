@@ -1,10 +1,12 @@
 //! `--format text|json`: how a command prints its result, and the members that every JSON document has.
 
+use std::fmt::Write as _;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{ExitCode, Failure, FaultLine};
-use super::output::print_line;
+use super::output::{is_unprintable, print_line};
 
 /// How a command prints its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,13 +73,39 @@ pub(super) fn print_json(result: impl Serialize, content: &impl Serialize, ended
     if let Ok(text) =
         serde_json::to_string_pretty(&Document { schema: SCHEMA, version, result, exit_code, faults, content })
     {
-        print_line!("{text}");
+        print_line!("{}", escaped(&text));
     }
+}
+
+/// The same JSON, of which no character changes a terminal: what `serde_json` leaves as it is (U+009B begins a sequence
+/// like ESC `[`, U+202E turns the direction of writing) is escaped too.
+pub(super) fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        // line ends stand between the members; a character that has to be escaped stands in a text
+        if character != '\n' && is_unprintable(character) {
+            let mut units = [0_u16; 2];
+            for unit in character.encode_utf16(&mut units) {
+                let _infallible = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_character_of_a_document_changes_a_terminal_and_each_is_read_back() {
+        let text = "\u{1b}[31m\u{7f}\u{9b}31m\u{202e}\u{e0001}\r\n\té";
+        let json = escaped(&serde_json::to_string_pretty(&[text]).unwrap());
+        assert!(!json.replace('\n', "").contains(is_unprintable), "{json:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [text]);
+    }
 
     #[test]
     fn only_an_answer_of_no_is_negative() {

@@ -14,7 +14,7 @@ use clap::Args;
 use self::report::{Fetched, fetch};
 use super::admin_client::{AdminOptions, Targets};
 use super::exit::{ExitCode, Failure};
-use super::format::Format;
+use super::format::{Format, escaped};
 use super::output::line;
 use super::progress;
 
@@ -69,19 +69,7 @@ fn once(arguments: &Arguments, targets: &Targets) -> Result<(), Failure> {
 fn json(fetched: &Fetched) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(&fetched.document);
     let text = text.map_err(|error| Failure::new(ExitCode::Bug, format!("the report has no JSON: {error}")))?;
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        // line ends stand between the members; a character that has to be escaped stands in a text
-        if character != '\n' && super::output::is_unprintable(character) {
-            let mut units = [0_u16; 2];
-            for unit in character.encode_utf16(&mut units) {
-                shown.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            shown.push(character);
-        }
-    }
-    Ok(shown)
+    Ok(escaped(&text))
 }
 
 #[cfg(feature = "top")]
