@@ -19,7 +19,9 @@ pub(crate) fn check(report: &Report<'_>, grants: &[ConfDGrant], clients: &[Clien
     for route in routes {
         let table = KeyPath::of(["route", route.name.as_str()]);
         if let Some((part, grant)) = report.grant_of(&table) {
-            of_route(&Judge { report, table, part, grant }, route);
+            let judge = Judge { report, table, part, grant };
+            of_route(&judge, route);
+            probe(&judge, route, routes);
         }
     }
     for client in clients {
@@ -67,7 +69,7 @@ fn of_route(judge: &Judge<'_>, route: &Route) {
         // a proxy gets a tunnel, in which there is TLS; its files are checked where they are read
         egress: _,
         key,
-        // about the route's own calls alone
+        // see below
         probe: _,
         hosts,
         path: _,
@@ -104,6 +106,26 @@ fn of_route(judge: &Judge<'_>, route: &Route) {
         if !judge.grant.is_some_and(|grant| grant.hosts.contains(host)) {
             judge.not_granted("hosts", &format!("the Host `{host}`"), "hosts", host);
         }
+    }
+}
+
+/// Refuses the probe of a route whose key signs for routes of others too. A key that fails one probe is used for none of
+/// its routes, and the owner of this one chooses the endpoint that the probe asks.
+fn probe(judge: &Judge<'_>, route: &Route, routes: &[Route]) {
+    let home = |route: &Route| {
+        let table = KeyPath::of(["route", route.name.as_str()]);
+        judge.report.grant_of(&table).map(|(part, _)| part)
+    };
+    let is_of_another = |other: &&Route| other.key == route.key && home(other) != Some(judge.part);
+    if let Some(other) = routes.iter().find(is_of_another).filter(|_| route.probe.is_some()) {
+        let (key, other) = (&route.key, &other.name);
+        judge.refuse(
+            "probe",
+            &format!(
+                "key `{key}` signs for route `{other}` too, which is not of this file: while the probe fails, a new \
+                 `{key}` would be used for neither; remove this line, or have a key for this file alone"
+            ),
+        );
     }
 }
 
@@ -247,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_with_a_key_that_signs_for_routes_of_others_is_refused() {
+        let probed = format!("{ROUTE}probe = \"ListJobs\"\n");
+        assert_eq!(found(&probed), Vec::<String>::new(), "the key signs for this file alone");
+        let granted = MAIN.replace("keys = [\"team\"]", "keys = [\"team\", \"main\"]");
+        let shared = probed.replace("key = \"team\"", "key = \"main\"");
+        let fault = parts_faults(&granted, &[("conf.d/team.toml", &shared)]);
+        let message = "route.team.probe: key `main` signs for route `main` too";
+        assert!(fault.len() == 1 && fault[0].contains(message), "{fault:?}");
+        let other = format!("{MAIN}[conf_d.other]\nkeys = [\"team\"]\nhosts = [\"other.internal\"]\n");
+        let route = ROUTE.replace("team.internal", "other.internal").replace("[route.team]", "[route.other]");
+        let fault = parts_faults(&other, &[("conf.d/team.toml", &probed), ("conf.d/other.toml", &route)]);
+        assert!(fault.len() == 1 && fault[0].contains("signs for route `other` too"), "{fault:?}");
+    }
+
+    #[test]
     fn a_rule_for_a_route_of_somebody_else_is_refused() {
         for (rule, message) in [
             ("\"main:List*\"", "client.team.allow: route `main` is not for this file"),
@@ -289,5 +326,9 @@ mod tests {
                 assert_eq!(found.iter().filter(bounded).count(), 1, "{key} {path}: {found:?}");
             }
         }
+        let socket = |path: &str| found(&format!("{ROUTE}connect = \"unix:{path}\"\n"));
+        let refused = socket("/run/docker.sock");
+        assert!(refused.len() == 1 && refused[0].contains("with `files` of [conf_d.team]"), "{refused:?}");
+        assert_eq!(socket("/etc/countersign/team/mesh.sock"), Vec::<String>::new());
     }
 }

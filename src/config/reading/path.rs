@@ -28,7 +28,8 @@ pub(crate) enum Bounds<'t> {
 }
 
 impl Bounds<'_> {
-    fn check(self, path: PathBuf) -> Result<PathBuf, String> {
+    /// The path of a file or socket, if the table may name it.
+    pub(crate) fn check(self, path: PathBuf) -> Result<PathBuf, String> {
         let Self::Of { part, directories } = self else { return Ok(path) };
         let climbs = path.components().any(|component| component == Component::ParentDir);
         if !climbs && directories.iter().any(|directory| path.starts_with(directory)) {

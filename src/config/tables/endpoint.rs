@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::grammar::address;
+use crate::config::reading::path::Bounds;
 use crate::config::reading::quantity::duration;
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, flag, shown, text};
@@ -25,7 +26,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<Endpoint> {
     const WHY: &str = "say where signed requests go, e.g. \"https://importexport.amazonaws.com/\"";
     let url = table.required("endpoint", WHY, url);
     let directory = table.directory();
-    let connect = table.get("connect", None, |given| next_hop(given).map(Some));
+    let connect = table.get("connect", None, |given| next_hop(given, directory.bounds).map(Some));
     let ca_file = table.get("ca_file", None, |given| directory.file(given).map(Some));
     let client = endpoint_tls::read(table);
     let danger = table.get("danger_plaintext", Plaintext::LoopbackOnly, |given| {
@@ -152,10 +153,10 @@ fn url(given: &Given<'_>) -> Result<EndpointUrl, String> {
 }
 
 /// `connect`: `host:port` or `unix:/path`.
-fn next_hop(given: &Given<'_>) -> Result<NextHop, String> {
+fn next_hop(given: &Given<'_>, bounds: Bounds<'_>) -> Result<NextHop, String> {
     let text = text(given)?;
     if let Some(path) = address::unix_path(text)? {
-        return Ok(NextHop::Unix(path));
+        return bounds.check(path).map(NextHop::Unix);
     }
     let wrong = |why: String| format!("{} {why}: write \"127.0.0.1:8443\" or \"unix:/path\"", shown(text));
     if text.contains("://") {
