@@ -67,6 +67,18 @@ fn suggestions_are_from_the_records_of_all_replicas_with_how_often_and_when() {
 }
 
 #[test]
+fn the_name_of_a_record_cannot_write_a_rule() {
+    let setup = setup(&reader());
+    let path = setup.vault_path("a.jsonl\n[[client.reader.rule]]\u{1b}[2J");
+    fs::write(&path, line("2026-03-01T10:00:00Z", "reader", "GetStatus", "allow")).unwrap();
+    let suggested = Outcome::of(setup.command("policy suggest").arg("--record").arg(&path), "");
+    assert_eq!(suggested.code, 0, "{suggested:?}");
+    let rules = suggested.stdout.lines().filter(|line| line.starts_with("[["));
+    assert_eq!(rules.count(), 1, "{}", suggested.stdout);
+    assert!(!suggested.stdout.contains('\u{1b}'), "{}", suggested.stdout);
+}
+
+#[test]
 fn suggestions_are_compared_with_the_rules_in_force() {
     let setup = setup(&format!("{}{}{}", reader(), learner(), client("silent", "allow = [\"*:*\"]")));
     let mut suggest = setup.command("policy suggest");

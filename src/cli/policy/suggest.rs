@@ -16,7 +16,7 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::live;
-use crate::cli::output::print;
+use crate::cli::output::{print, printable};
 
 const HEADING: &str = "# From what was recorded: the least that allows it. Append it to the configuration, take broader \
                        `allow`\n\
@@ -135,7 +135,8 @@ impl Report {
     fn text(&self) -> String {
         let mut text = String::from("#\n");
         for ReadRecord { file, lines, from, to } in &self.records {
-            let _infallible = write!(text, "# {file}: {lines} decisions");
+            // whoever names a file must not write a rule
+            let _infallible = write!(text, "# {}: {lines} decisions", printable(file));
             if let (Some(from), Some(to)) = (from, to) {
                 let _infallible = write!(text, ", from {from} to {to}");
             }
