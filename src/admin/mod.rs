@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::sync::Mutex;
+use tokio::task::yield_now;
 use tokio::time::MissedTickBehavior;
 
 use self::body::Content;
@@ -75,6 +77,8 @@ pub struct Admin {
     names: HostNames,
     page: Page,
     scrapes: Capacity,
+    /// Held by the one response that is made at the moment, of those that may be long.
+    turn: Mutex<()>,
 }
 
 impl Admin {
@@ -86,7 +90,7 @@ impl Admin {
     /// Reports `status` to those who call it by one of `names`.
     #[must_use]
     pub fn new(status: Arc<dyn Status>, names: HostNames, page: Page) -> Self {
-        Self { status, names, page, scrapes: Capacity::new(SCRAPES) }
+        Self { status, names, page, scrapes: Capacity::new(SCRAPES), turn: Mutex::new(()) }
     }
 
     /// Serves `sockets` on the calling thread, for as long as the process lives.
@@ -102,7 +106,7 @@ impl Admin {
         local.block_on(&runtime, serve_all(sockets, self))
     }
 
-    fn respond(&self, method: &str, path: &str, fields: &Fields) -> Reply<Content> {
+    async fn respond(&self, method: &str, path: &str, fields: &Fields) -> Reply<Content> {
         if !["GET", "HEAD"].contains(&method) {
             let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
             reply.fields.push("allow", b"GET, HEAD");
@@ -112,9 +116,9 @@ impl Admin {
             // a process that should be restarted does not get here
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
             "/readyz" => self.readiness(),
-            "/metrics" => self.metrics(Exposition::asked_for(fields.all("accept"))),
-            Self::PAGE if self.page != Page::Off => self.page(),
-            "/status" if self.page != Page::Off => self.report(),
+            "/metrics" => self.metrics(Exposition::asked_for(fields.all("accept"))).await,
+            Self::PAGE if self.page != Page::Off => self.page().await,
+            "/status" if self.page != Page::Off => self.report().await,
             _ => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
         }
     }
@@ -126,30 +130,39 @@ impl Admin {
         }
     }
 
-    fn metrics(&self, exposition: Exposition) -> Reply<Content> {
-        let mut reply = self.long(exposition.media_type(), NOTHING, || self.status.metrics(exposition));
+    async fn metrics(&self, exposition: Exposition) -> Reply<Content> {
+        let mut reply = self.long(exposition.media_type(), NOTHING, || self.status.metrics(exposition)).await;
         reply.fields.push("vary", b"accept");
         reply
     }
 
-    fn report(&self) -> Reply<Content> {
+    async fn report(&self) -> Reply<Content> {
         // names, texts and numbers: these can always be written
-        self.long("application/json", NOTHING, || serde_json::to_string(&self.status.report()).unwrap_or_default())
+        let written = || serde_json::to_string(&self.status.report()).unwrap_or_default();
+        self.long("application/json", NOTHING, written).await
     }
 
-    fn page(&self) -> Reply<Content> {
-        let mut reply = self.long("text/html; charset=utf-8", &page::POLICY, || page::render(&self.status.report()));
+    async fn page(&self) -> Reply<Content> {
+        let rendered = || page::render(&self.status.report());
+        let mut reply = self.long("text/html; charset=utf-8", &page::POLICY, rendered).await;
         reply.fields.push("cross-origin-opener-policy", b"same-origin");
         reply
     }
 
     /// A response that may be long, if few clients read such at the moment.
-    fn long(&self, media_type: &str, policy: &str, content: impl FnOnce() -> String) -> Reply<Content> {
+    ///
+    /// With thousands of clients or routes it takes milliseconds to make, on the thread that answers probes: they are
+    /// made one at a time, and between any two of them the thread looks for probes.
+    async fn long(&self, media_type: &str, policy: &str, content: impl FnOnce() -> String) -> Reply<Content> {
         let Some(place) = self.scrapes.take() else {
             let why = format!("{SCRAPES} clients are reading metrics or status already\n");
             return plain(StatusCode::SERVICE_UNAVAILABLE, why);
         };
-        let mut reply = text(StatusCode::OK, media_type, policy, content());
+        let turn = self.turn.lock().await;
+        yield_now().await;
+        let content = content();
+        drop(turn);
+        let mut reply = text(StatusCode::OK, media_type, policy, content);
         reply.body.keep(place);
         reply
     }
@@ -178,7 +191,7 @@ impl Handler for Admin {
         let mut reply = match (origin::ambiguous(&head), origin::foreign(&self.names, &peer, &head)) {
             (Some(why), _) => plain(StatusCode::BAD_REQUEST, why.to_owned()),
             (None, Some(why)) => plain(StatusCode::FORBIDDEN, why.to_owned()),
-            (None, None) => self.respond(head.method(), head.path(), head.fields()),
+            (None, None) => self.respond(head.method(), head.path(), head.fields()).await,
         };
         reply.body.keep(exchange);
         reply
@@ -227,9 +240,15 @@ fn text(status: StatusCode, media_type: &str, policy: &str, content: String) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    struct Well;
+    /// Has some text of metrics, and notes how many are made.
+    #[derive(Default)]
+    struct Well {
+        made: AtomicUsize,
+    }
 
     impl Status for Well {
         fn not_ready(&self) -> Vec<String> {
@@ -241,6 +260,7 @@ mod tests {
         }
 
         fn metrics(&self, _: Exposition) -> String {
+            self.made.fetch_add(1, Ordering::Relaxed);
             "# EOF\n".to_owned()
         }
 
@@ -251,17 +271,50 @@ mod tests {
         fn read_counters(&self) {}
     }
 
-    #[test]
-    fn whoever_reads_the_metrics_slowly_leaves_places_for_probes() {
-        let admin = Admin::new(Arc::new(Well), HostNames::new(Vec::new()), Page::Off);
-        let get = |path| admin.respond("GET", path, &Fields::default());
-        let mut slow: Vec<_> = (0..SCRAPES).map(|_| get("/metrics")).collect();
+    fn admin(status: &Arc<Well>) -> Admin {
+        let status = Arc::clone(status);
+        Admin::new(status, HostNames::new(Vec::new()), Page::Off)
+    }
+
+    #[tokio::test]
+    async fn whoever_reads_the_metrics_slowly_leaves_places_for_probes() {
+        let (admin, fields) = (admin(&Arc::default()), Fields::default());
+        let get = |path| admin.respond("GET", path, &fields);
+        let mut slow = Vec::new();
+        for _ in 0..SCRAPES {
+            slow.push(get("/metrics").await);
+        }
         assert!(slow.iter().all(|reply| reply.status == StatusCode::OK));
-        assert_eq!(get("/metrics").status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(get("/metrics").await.status, StatusCode::SERVICE_UNAVAILABLE);
         for path in ["/livez", "/readyz"] {
-            assert_eq!(get(path).status, StatusCode::OK);
+            assert_eq!(get(path).await.status, StatusCode::OK);
         }
         slow.pop();
-        assert_eq!(get("/metrics").status, StatusCode::OK);
+        assert_eq!(get("/metrics").await.status, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn however_many_ask_for_metrics_a_probe_waits_for_few_of_them() {
+        let status = Arc::new(Well::default());
+        let admin = Rc::new(admin(&status));
+        let local = tokio::task::LocalSet::new();
+        let get = |path: &'static str| {
+            let admin = Rc::clone(&admin);
+            local.spawn_local(async move { admin.respond("GET", path, &Fields::default()).await.status })
+        };
+        let scrapes: Vec<_> = (0..SCRAPES).map(|_| get("/metrics")).collect();
+        local
+            .run_until(async {
+                // as a connection does that is accepted and read: after the system was asked what is new, twice
+                yield_now().await;
+                yield_now().await;
+                let made = status.made.load(Ordering::Relaxed);
+                assert!(made <= 4, "{made} responses were made before a probe had its turn");
+                for scrape in scrapes {
+                    assert_eq!(scrape.await.unwrap(), StatusCode::OK);
+                }
+            })
+            .await;
+        assert_eq!(status.made.load(Ordering::Relaxed), SCRAPES);
     }
 }
