@@ -182,7 +182,7 @@ fn see_also(page: &mut String, names: &[String]) {
     for (nth, name) in names.iter().enumerate() {
         let (name, section) = name.split_once('(').unwrap();
         let comma = if nth.saturating_add(1) == names.len() { "" } else { "," };
-        let _infallible = write!(page, ".BR {} ({section}{comma}\n", name.replace('-', "\\-"));
+        let _infallible = writeln!(page, ".BR {} ({section}{comma}", name.replace('-', "\\-"));
     }
 }
 
@@ -298,7 +298,7 @@ fn paragraph(page: &mut String, comment: &[&str]) {
         let request = if line.starts_with(' ') { ".br\n" } else { "" };
         let text = line.trim();
         if !text.is_empty() {
-            let _infallible = write!(page, "{request}{}\n", escaped(text));
+            let _infallible = writeln!(page, "{request}{}", escaped(text));
         }
     }
 }

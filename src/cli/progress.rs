@@ -117,7 +117,7 @@ fn beside<T>(work: impl FnOnce() -> T, tell: impl FnOnce(&Receiver<Infallible>) 
         let done = work();
         drop(end);
         // the scope would wait for the closure alone, and not for the end of the thread
-        let _ended = told.map(|thread| thread.join());
+        let _ended = told.map(thread::ScopedJoinHandle::join);
         done
     })
 }

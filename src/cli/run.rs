@@ -119,24 +119,8 @@ async fn serve(
             never = &mut giving_back => match never {},
             () = days.end_of_one() => announcements::expiring(&running.graph()),
             () = waits.next_look() => waits.log(),
-            request = signals.next() => match request {
-                Request::Stop(name) => {
-                    let limit = running.graph().settings().process.drain;
-                    tracing::info!(signal = name, ?limit, "draining: no new connections, exchanges under way may end");
-                    break limit;
-                }
-                Request::Refresh => {
-                    tracing::info!("SIGHUP: reading the configuration and the keys again, opening the audit anew");
-                    running.refresh();
-                    running.reopen_audit();
-                }
-                Request::Reopen => {
-                    tracing::info!("SIGUSR1: opening the audit anew; the log is standard error, which stays open");
-                    running.reopen_audit();
-                }
-                Request::Ignore(name) => {
-                    tracing::warn!(signal = name, "this signal has no meaning here: it is ignored");
-                }
+            request = signals.next() => if let Some(limit) = obey(request, &running) {
+                break limit;
             },
             error = running.worker_lost() => {
                 tracing::error!(%error, "a worker is lost: every connection is dropped, and the process ends");
@@ -147,6 +131,28 @@ async fn serve(
     };
     announcements::notify_systemd(&[NotifyState::Stopping]);
     end(running, signals, drain_limit).await
+}
+
+/// Does what a signal asks for. If it asks for the end, returns how long the drain may take.
+fn obey(request: Request, running: &Running) -> Option<Duration> {
+    match request {
+        Request::Stop(name) => {
+            let limit = running.graph().settings().process.drain;
+            tracing::info!(signal = name, ?limit, "draining: no new connections, exchanges under way may end");
+            return Some(limit);
+        }
+        Request::Refresh => {
+            tracing::info!("SIGHUP: reading the configuration and the keys again, opening the audit anew");
+            running.refresh();
+            running.reopen_audit();
+        }
+        Request::Reopen => {
+            tracing::info!("SIGUSR1: opening the audit anew; the log is standard error, which stays open");
+            running.reopen_audit();
+        }
+        Request::Ignore(name) => tracing::warn!(signal = name, "this signal has no meaning here: it is ignored"),
+    }
+    None
 }
 
 /// Drains for at most `limit`, or until a second signal comes.

@@ -30,13 +30,13 @@ pub(super) fn complete(mut given: Arguments) -> Result<Arguments, Failure> {
         given.route = Some(ask("What is the route called in logs and metrics?", Some(&default))?);
     }
     if given.key.is_none() && given.key_command.is_none() && given.key_source.is_none() {
-        given.key = Some(choose("How is the access key kept?", KeyKind::Sealed)?);
+        given.key = Some(choose("How is the access key kept?", &KeyKind::Sealed)?);
     }
     if given.key == Some(KeyKind::Process) && given.key_command.is_none() {
         given.key_command = Some(ask("Which program prints it? The path and its arguments", None)?);
     }
     if given.callers.is_none() && given.uid.is_none() && given.dns.is_none() {
-        given.callers = Some(choose("Who may call?", Callers::AnyLocal)?);
+        given.callers = Some(choose("Who may call?", &Callers::AnyLocal)?);
     }
     if given.callers == Some(Callers::Uid) && given.uid.is_none() {
         let own = rustix::process::getuid().as_raw().to_string();
@@ -70,7 +70,7 @@ fn ask(question: &str, default: Option<&str>) -> Result<String, Failure> {
     }
 }
 
-fn choose<C: ValueEnum>(question: &str, default: C) -> Result<C, Failure> {
+fn choose<C: ValueEnum>(question: &str, default: &C) -> Result<C, Failure> {
     for choice in C::value_variants().iter().filter_map(ValueEnum::to_possible_value) {
         let help = choice.get_help().map(ToString::to_string).unwrap_or_default();
         let _the_question_follows = writeln!(io::stderr(), "  {:<10} {help}", choice.get_name());

@@ -155,9 +155,11 @@ fn quoted(text: &str) -> String {
 
 /// Writes the file, which others may read: there is no secret in it. It is not replaced.
 pub(super) fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {
-    let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AlreadyExists => WriteError::Exists(path.to_owned()),
-        _ => WriteError::Io { path: path.to_owned(), source },
+    let failed = |source: std::io::Error| {
+        if source.kind() == std::io::ErrorKind::AlreadyExists {
+            return WriteError::Exists(path.to_owned());
+        }
+        WriteError::Io { path: path.to_owned(), source }
     };
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)

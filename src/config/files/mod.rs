@@ -226,7 +226,7 @@ mod tests {
                 "missing" => symlink("nowhere", &path).unwrap(),
                 "fifo" => {
                     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
-                        .unwrap()
+                        .unwrap();
                 }
                 _ => fs::write(&path, "").unwrap(),
             }

@@ -134,7 +134,9 @@ fn every_default_of_the_schema_is_the_default() {
 fn in_toml(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(in_toml).collect::<Vec<_>>().join(", ")),
-        other => other.to_string(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            other.to_string()
+        }
     }
 }
 

@@ -36,7 +36,7 @@ fn named_tables(all: &mut Entries, table: &str, entry: Entry, faults: &mut Vec<F
     let Value::Table(known) = &mut known.node.value else { return };
     for (name, entry) in named {
         match known.get(&name) {
-            Some(first) => faults.push(twice(KeyPath::of([table, name.as_str()]), entry, &first.node.place)),
+            Some(first) => faults.push(twice(&KeyPath::of([table, name.as_str()]), entry, &first.node.place)),
             None => {
                 known.insert(name, entry);
             }
@@ -44,7 +44,7 @@ fn named_tables(all: &mut Entries, table: &str, entry: Entry, faults: &mut Vec<F
     }
 }
 
-fn twice(path: KeyPath, second: Entry, first: &Place) -> Fault {
+fn twice(path: &KeyPath, second: Entry, first: &Place) -> Fault {
     let message = format!("stands at {first} already: a table stands in one file, and each needs a name of its own");
     Fault { place: second.key.unwrap_or(second.node.place), path: path.to_string(), message }
 }

@@ -195,7 +195,7 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(columns, lines)).unwrap();
         terminal.draw(|frame| draw(frame, view, palette)).unwrap();
         let buffer = terminal.backend().buffer().clone();
-        let symbols: Vec<&str> = buffer.content().iter().map(|cell| cell.symbol()).collect();
+        let symbols: Vec<&str> = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
         let text = symbols.chunks(columns.into()).map(|line| line.concat().trim_end().to_owned()).collect();
         let colours =
             buffer.content().iter().flat_map(|cell| [cell.fg, cell.bg]).filter(|colour| *colour != Color::Reset);
