@@ -73,6 +73,8 @@ impl View {
     }
 
     /// What a key does.
+    // a terminal knows many keys, and those without a meaning here do nothing
+    #[allow(clippy::wildcard_enum_match_arm)]
     pub(super) fn press(&mut self, key: KeyEvent) -> Step {
         if key.kind == KeyEventKind::Release {
             return Step::Stay;
@@ -95,8 +97,8 @@ impl View {
             KeyCode::Char('?') | KeyCode::F(1) => self.help = true,
             KeyCode::Char('p' | ' ') => return self.pause(),
             KeyCode::Char('r') => return Step::Ask(Demand::Now),
-            KeyCode::Char('+') => return self.change_interval(Change::Longer),
-            KeyCode::Char('-') => return self.change_interval(Change::Shorter),
+            KeyCode::Char('+') => return self.change_interval(&Change::Longer),
+            KeyCode::Char('-') => return self.change_interval(&Change::Shorter),
             KeyCode::Tab | KeyCode::Right => self.turn(1),
             KeyCode::BackTab | KeyCode::Left => self.turn(TABS.saturating_sub(1)),
             KeyCode::Char(digit) if digit.is_ascii_digit() => self.open(digit),
@@ -116,7 +118,7 @@ impl View {
         Step::Ask(if self.paused { Demand::Pause } else { Demand::Resume })
     }
 
-    fn change_interval(&mut self, change: Change) -> Step {
+    fn change_interval(&mut self, change: &Change) -> Step {
         let mut all = INTERVALS.into_iter().map(Duration::from_millis);
         let next = match change {
             Change::Longer => all.find(|interval| *interval > self.interval),
