@@ -1,5 +1,5 @@
-//! Health, readiness, metrics and status, on listeners of their own: reachable when the listeners of the proxy are full, and
-//! without access to keys.
+//! Health, readiness, metrics and status, on listeners of their own: reachable when the listeners of the proxy are
+//! full, and without access to keys.
 //!
 //! A connection has one request (`serving`), metrics and status leave places for probes, and `origin` and `host_names`
 //! keep web pages from reading the responses. `page` is for people.

@@ -36,8 +36,8 @@ pub(super) fn foreign(names: &HostNames, peer: &PeerEvidence, head: &RequestHead
 }
 
 /// Browsers say of a request that its user has typed its address (`none`), or whose page it comes from. Only the status
-/// page is asked for by a page: by itself, to refresh (`same-origin`: our own scheme, name and port; a name that another
-/// page could have for itself is not one of the listener's), and by links to it.
+/// page is asked for by a page: by itself, to refresh (`same-origin`: our own scheme, name and port; a name that
+/// another page could have for itself is not one of the listener's), and by links to it.
 fn is_sent_by_another_page(head: &RequestHead) -> bool {
     let admitted: &[&[u8]] =
         if Admin::REPORTS.contains(&head.path()) { &[b"none", b"same-origin"] } else { &[b"none"] };
