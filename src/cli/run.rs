@@ -119,7 +119,7 @@ async fn serve(
             never = &mut giving_back => match never {},
             () = days.end_of_one() => announcements::expiring(&running.graph()),
             () = waits.next_look() => waits.log(),
-            request = signals.next() => if let Some(limit) = obey(request, &running) {
+            request = signals.next() => if let Some(limit) = obey(&request, &running) {
                 break limit;
             },
             error = running.worker_lost() => {
@@ -134,7 +134,7 @@ async fn serve(
 }
 
 /// Does what a signal asks for. If it asks for the end, returns how long the drain may take.
-fn obey(request: Request, running: &Running) -> Option<Duration> {
+fn obey(request: &Request, running: &Running) -> Option<Duration> {
     match request {
         Request::Stop(name) => {
             let limit = running.graph().settings().process.drain;

@@ -263,8 +263,7 @@ fn the_command_in_the_refusal_of_another_form_makes_a_key_that_is_taken() {
     place.write(
         "countersign.toml",
         "[listener.local]\naddress = \"127.0.0.1:0\"\nany_local = true\n[route.main]\n\
-         endpoint = \"https://a.example/\"\n[key.main]\nkind = \"file\"\nfile = \"key.json\"\n"
-            .to_owned(),
+         endpoint = \"https://a.example/\"\n[key.main]\nkind = \"file\"\nfile = \"key.json\"\n",
     );
     let fields = format!(r#""AccessKeyId": "{ID}", "SecretAccessKey": "{SECRET}""#);
     let temporary = format!(r#""SessionToken": "{TOKEN}", "Expiration": "2999-01-01T00:00:00+00:00""#);

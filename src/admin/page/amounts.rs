@@ -5,7 +5,8 @@ const TWO_YEARS: u64 = 2 * 365 * 86_400;
 /// A time in at most two units: `45 s`, `12 min`, `6 h 5 min`, `3 d 4 h`, `9 years`.
 pub(super) fn lasting(seconds: u64) -> String {
     let parts = |large: u64, small: u64, names: [&str; 2]| {
-        let (count, rest) = (seconds / large, (seconds % large) / small);
+        let count = seconds.checked_div(large).unwrap_or_default();
+        let rest = seconds.checked_rem(large).and_then(|rest| rest.checked_div(small)).unwrap_or_default();
         let [large, small] = names;
         if rest == 0 { format!("{count} {large}") } else { format!("{count} {large} {rest} {small}") }
     };

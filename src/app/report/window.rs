@@ -128,6 +128,8 @@ const fn as_float(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
+
     use super::*;
 
     fn reading(start: Instant, second: u64, calls: u64) -> Reading {

@@ -61,6 +61,8 @@ impl FairList {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)] // numbers of a test are small
+
     use std::time::{Duration, Instant};
 
     use super::*;

@@ -43,6 +43,11 @@ pub(super) struct ScrapedMetrics {
     in_flight_limit: Family<RouteLabel, Gauge>,
     pool_idle: Family<RouteLabel, Gauge>,
     client_exchanges: Family<ClientLabels, Counter>,
+    whole: OfProcess,
+}
+
+/// What has no label: it is of the process as a whole.
+struct OfProcess {
     bodies_held: Gauge,
     bodies_limit: Gauge,
     audit_refusing: Gauge,
@@ -104,19 +109,7 @@ impl ScrapedMetrics {
                 "Exchanges of identified clients that ended, by outcome",
                 Family::default(),
             ),
-            bodies_held: in_bytes(
-                registry,
-                "bodies_held",
-                "Bytes of clients' forms held now, of those that process.bodies allows",
-            ),
-            bodies_limit: in_bytes(registry, "bodies_limit", "Bytes of clients' forms that process.bodies allows"),
-            audit_refusing: register(
-                registry,
-                "audit_refusing",
-                "1 while calls are refused because the audit cannot be written, else 0",
-                Gauge::default(),
-            ),
-            log_lost: register(registry, "log_lost", "Log lines that had no place", Counter::default()),
+            whole: OfProcess::register(registry),
         }
     }
 
@@ -132,10 +125,10 @@ impl ScrapedMetrics {
                 (ClientLabels { client: client.to_owned(), outcome }, counter_at(count))
             }),
         );
-        self.bodies_held.set(signed(snapshot.bodies_held));
-        self.bodies_limit.set(signed(snapshot.bodies_limit));
-        self.audit_refusing.set(i64::from(snapshot.audit_refusing));
-        self.log_lost.inner().store(snapshot.log_lost, Ordering::Relaxed);
+        self.whole.bodies_held.set(signed(snapshot.bodies_held));
+        self.whole.bodies_limit.set(signed(snapshot.bodies_limit));
+        self.whole.audit_refusing.set(i64::from(snapshot.audit_refusing));
+        self.whole.log_lost.inner().store(snapshot.log_lost, Ordering::Relaxed);
     }
 
     fn publish_listeners(&self, listeners: &[ListenerState<'_>]) {
@@ -164,6 +157,26 @@ impl ScrapedMetrics {
         self.in_flight_limit.replace(gauges(|state| signed(state.in_flight_limit)));
         self.pool_idle.replace(gauges(|state| signed(state.pool_idle)));
         self.endpoint_outages.replace(routes.iter().map(|state| (label(state), counter_at(state.outages))));
+    }
+}
+
+impl OfProcess {
+    fn register(registry: &mut Registry) -> Self {
+        Self {
+            bodies_held: in_bytes(
+                registry,
+                "bodies_held",
+                "Bytes of clients' forms held now, of those that process.bodies allows",
+            ),
+            bodies_limit: in_bytes(registry, "bodies_limit", "Bytes of clients' forms that process.bodies allows"),
+            audit_refusing: register(
+                registry,
+                "audit_refusing",
+                "1 while calls are refused because the audit cannot be written, else 0",
+                Gauge::default(),
+            ),
+            log_lost: register(registry, "log_lost", "Log lines that had no place", Counter::default()),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What was counted of a route so far, as plain numbers.
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::{BOUNDS, ExchangeLabels, OfRoute, RouteMetrics};
 use crate::telemetry::metrics::totals::{DurationTotals, OutcomeTotals};
 use crate::telemetry::outcome::Outcome;
@@ -39,7 +41,7 @@ impl RouteMetrics {
         for action in self.0.known_actions.iter().chain([&self.0.other]) {
             let counters = action.outcomes.get().into_iter().flat_map(|counters| counters.iter());
             for (outcome, counter) in Outcome::ALL.into_iter().zip(counters) {
-                outcomes.add(outcome, counter.get().map_or(0, |counter| counter.get()));
+                outcomes.add(outcome, counter.get().map_or(0, Counter::get));
             }
         }
         Some(RouteTotals { outcomes, exchange })
