@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import time
 import tomllib
@@ -90,6 +91,10 @@ def started(command, log, **environment):
     try:
         yield process
     finally:
+        # process 1 of the container first: a change of user makes the kernel forget --kill-child
+        if process.poll() is None:
+            for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
         process.kill()
         process.wait()
 
