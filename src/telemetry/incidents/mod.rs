@@ -61,11 +61,14 @@ impl Incidents {
 
     /// The last refusals of all workers, the latest first, at most so many.
     pub(crate) fn refusals(&self, most: usize) -> Vec<Incident> {
-        let mut all = FairList::new(most);
+        let mut kept: Vec<Incident> = Vec::new();
         for CacheLine(worker) in self.workers.get().into_iter().flatten() {
-            let theirs: Vec<Incident> = lock(worker).refusals.iter().cloned().collect();
-            theirs.into_iter().for_each(|incident| all.add(incident));
+            kept.extend(lock(worker).refusals.iter().cloned());
         }
+        // what is added first is given up first, whichever worker had it
+        kept.sort_by_key(|incident| incident.at);
+        let mut all = FairList::new(most);
+        kept.into_iter().for_each(|incident| all.add(incident));
         let mut all: Vec<Incident> = all.iter().cloned().collect();
         all.sort_by_key(|incident| std::cmp::Reverse(incident.at));
         all
@@ -94,6 +97,7 @@ fn lock(worker: &Mutex<OfWorker>) -> MutexGuard<'_, OfWorker> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -140,6 +144,30 @@ mod tests {
         assert_eq!(told, [each.as_slice(), &[("same", 400)]].concat());
         assert_eq!(all[4].at, at(3));
         assert_eq!(incidents.refusals(2).len(), 2);
+    }
+
+    #[test]
+    fn the_latest_refusals_are_kept_whichever_worker_had_them() {
+        reserve_cells(4);
+        let (incidents, now, both) = (Incidents::default(), Instant::now(), Barrier::new(2));
+        thread::scope(|scope| {
+            for worker in 0..2_u64 {
+                let (incidents, both) = (&incidents, &both);
+                scope.spawn(move || {
+                    let _own = OwnCells::claim();
+                    // a thread that has ended leaves its list to the next
+                    both.wait();
+                    for nth in 0..60 {
+                        let at = now + Duration::from_secs(nth * 2 + worker);
+                        let action = Some(format!("Action{}", nth * 2 + worker).into());
+                        incidents.add_refusal(Incident { action, ..incident("same", "ie", at) });
+                    }
+                });
+            }
+        });
+        let all = incidents.refusals(50);
+        let told: Vec<_> = all.iter().map(|incident| incident.action.as_deref().unwrap().to_owned()).collect();
+        assert_eq!(told, (70..120).rev().map(|nth| format!("Action{nth}")).collect::<Vec<_>>());
     }
 
     #[test]
