@@ -26,7 +26,7 @@ const MOVING_AFTER: Duration = Duration::from_millis(400);
 /// The time between two looks of the moving line.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// A plain line stays, so it comes only for a wait that somebody may wonder about. The log tells of a wait so soon, too.
+/// A plain line stays, so it comes only for a wait that somebody may wonder about. The log tells of a wait as soon.
 const PLAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The longest time from one line of the log about a wait to the next about the same. It grows up to this, so that a
@@ -55,8 +55,8 @@ pub(crate) fn shown_for<T>(what: impl Into<String>, work: impl FnOnce() -> T) ->
     shown(work)
 }
 
-/// Does `work` of the service before its log has a thread, and logs what it waits for. The thread that does so has ended
-/// when this returns: those of a process that confines itself start later.
+/// Does `work` of the service before its log has a thread, and logs what it waits for. The thread that does so has
+/// ended when this returns: those of a process that confines itself start later.
 pub(crate) fn logged<T>(log: &settings::Log, work: impl FnOnce() -> T) -> T {
     let (format, level) = (log.format, log.level.clone());
     beside(work, move |ended| {

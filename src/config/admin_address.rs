@@ -1,7 +1,7 @@
 //! Where the admin listener is, in a configuration whose other parts may have faults.
 //!
-//! A service goes on with the configuration that it has when its file is spoilt. Whoever asks the service how it is must
-//! not fail for that: a container would be ended, and could not start again.
+//! A service goes on with the configuration that it has when its file is spoilt. Whoever asks the service how it is
+//! must not fail for that: a container would be ended, and could not start again.
 
 use std::path::Path;
 

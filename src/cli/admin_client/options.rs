@@ -29,8 +29,8 @@ pub(crate) struct AdminOptions {
 #[derive(Debug, Error)]
 pub(crate) enum NoTarget {
     #[error(
-        "the configuration has no [admin]{0}, so there is nothing to ask: add `[admin]`, which listens at 127.0.0.1:8022, \
-         or the variable COUNTERSIGN__ADMIN__ADDRESS=127.0.0.1:8022"
+        "the configuration has no [admin]{0}, so there is nothing to ask: add `[admin]`, which listens at \
+         127.0.0.1:8022, or the variable COUNTERSIGN__ADMIN__ADDRESS=127.0.0.1:8022"
     )]
     NotConfigured(String),
     #[error(

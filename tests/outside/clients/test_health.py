@@ -94,6 +94,7 @@ def answering():
                     while True:
                         connection, _ = server.accept()
                         kept.append(connection)
+                        connection.recv(65536)
                         connection.sendall(answer)
 
             threading.Thread(target=serve, daemon=True).start()

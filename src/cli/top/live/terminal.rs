@@ -6,7 +6,9 @@ use std::panic;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::{Frame, Terminal};
 
 /// The screen of this process. When it is dropped, the terminal is as before.
@@ -47,7 +49,10 @@ impl Screen {
     /// # Errors
     /// The terminal cannot be written to.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        execute!(self.taken.out, Clear(ClearType::All))?;
+        // `Terminal::clear` would ask the terminal where its cursor is, and the thread that reads keys gets the answer
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 
     /// Gives the terminal back for a while.
@@ -64,7 +69,7 @@ impl Screen {
     /// The terminal cannot be written to.
     pub(super) fn enter_again(&mut self) -> io::Result<()> {
         self.taken.take()?;
-        self.terminal.clear()
+        self.clear()
     }
 }
 
