@@ -3,8 +3,8 @@
 /// The version in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The commit of the sources, as `git describe --always --abbrev=40 --dirty` names it; `unknown` where the build was not
-/// told.
+/// The commit of the sources, as `git describe --always --abbrev=40 --dirty` names it; `unknown` where the build was
+/// not told.
 ///
 /// `packaging/build-release` and `deploy/Dockerfile` tell it by the variable `COUNTERSIGN_COMMIT`. Nothing here asks
 /// git: sources without a repository build too, equal sources and variables make equal programs, and a commit that

@@ -17,7 +17,8 @@ pub enum ExitCode {
     Data,
     /// 69, EX_UNAVAILABLE: a key store cannot give its key.
     KeyStoreUnavailable,
-    /// 69 as well: an endpoint cannot be reached, or refuses the probe (`check --online`); no countersign answers (`top`).
+    /// 69 as well: an endpoint cannot be reached, or refuses the probe (`check --online`); no countersign answers
+    /// (`top`).
     EndpointUnavailable,
     /// 70, EX_SOFTWARE: a bug in countersign.
     Bug,

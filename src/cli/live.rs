@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::config_file::{ConfigFile, Found};
 use super::exit::{ExitCode, Failure, FaultLine};
 use crate::app::confinement::kept_access::KeptAccess;
+use crate::app::reload::source::ServedText;
 use crate::app::serve::remedy::Remedy;
 use crate::app::{self, StartError, capacity};
 use crate::clock;
@@ -22,8 +23,8 @@ pub(crate) struct Read {
     pub(crate) files: Vec<String>,
     /// What stands in `conf.d/` and was not read.
     pub(crate) ignored: Vec<String>,
-    /// The settings, with the digest of the files' text.
-    pub(crate) settings: Result<(Settings, Option<String>), Failure>,
+    /// The settings, with the digests of the files' text.
+    pub(crate) settings: Result<(Settings, ServedText), Failure>,
 }
 
 /// Reads the configuration once, because the file may be a pipe: the file, if one was found, and the environment.
@@ -42,7 +43,8 @@ pub(crate) fn read(found: &Found) -> Read {
                 settings.process.writable_files.enforce();
             }
             let files = text.names().into_iter().map(str::to_owned).collect();
-            let settings = settings.map(|settings| (settings, text.sha256()));
+            let served = ServedText { sha256: text.sha256(), files: text.digests() };
+            let settings = settings.map(|settings| (settings, served));
             Read { strays, files, ignored: text.ignored().to_vec(), settings }
         }
     }

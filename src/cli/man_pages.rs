@@ -134,7 +134,8 @@ fn environment(page: &mut String, command: &Command, words: &str) {
             .push(("COUNTERSIGN_CONFIG", "The absolute path of the configuration file, where no --config names one."));
         variables.push((
             "COUNTERSIGN__...",
-            "COUNTERSIGN__A__B=value sets a.b of the configuration, and goes before its files. See countersign.toml(5).",
+            "COUNTERSIGN__A__B=value sets a.b of the configuration, and goes before its files. See \
+             countersign.toml(5).",
         ));
     }
     if takes(command, "config") || takes(command, "identity_credential") {
@@ -166,7 +167,8 @@ fn files(page: &mut String, command: &Command) {
     for (name, meaning) in [
         (
             "/etc/countersign/countersign.toml",
-            "The configuration, where neither --config nor COUNTERSIGN_CONFIG names one. --config /dev/null reads none.",
+            "The configuration, where neither --config nor COUNTERSIGN_CONFIG names one. --config /dev/null reads \
+             none.",
         ),
         (
             "conf.d/*.toml",
@@ -223,7 +225,8 @@ fn configuration_page() -> String {
     }
     page.push_str(
         ".SH FILES\n.TP\n\\fI/etc/countersign/countersign.toml\\fR\nRead where neither \\-\\-config nor \
-         COUNTERSIGN_CONFIG names a file.\n.TP\n\\fI/etc/countersign/conf.d/*.toml\\fR\nThe files of conf.d beside it.\n",
+         COUNTERSIGN_CONFIG names a file.\n.TP\n\\fI/etc/countersign/conf.d/*.toml\\fR\nThe files of conf.d \
+         beside it.\n",
     );
     see_also(&mut page, &["countersign(1)", "countersign-check(1)", "countersign-run(1)"].map(str::to_owned));
     page

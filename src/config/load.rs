@@ -17,9 +17,9 @@ use crate::config::tree::{FileText, Tree};
 use crate::config::{cross_checks, dialect_checks, scope};
 use crate::guarded_file::WritableFiles;
 
-/// Loads the file, when there is one, with those of `conf.d/` beside it, and lays `COUNTERSIGN__...` variables over it (`COUNTERSIGN__LOG__LEVEL` sets
-/// `log.level`; lists are separated by commas). Of other variables only those that name a proxy are read, for routes
-/// with `egress = "environment"`. The environment alone is enough.
+/// Loads the file, when there is one, with those of `conf.d/` beside it, and lays `COUNTERSIGN__...` variables over it
+/// (`COUNTERSIGN__LOG__LEVEL` sets `log.level`; lists are separated by commas). Of other variables only those that name
+/// a proxy are read, for routes with `egress = "environment"`. The environment alone is enough.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault found. When the file cannot be read or is not TOML, only that is reported.

@@ -109,8 +109,8 @@ fn of_route(judge: &Judge<'_>, route: &Route) {
     }
 }
 
-/// Refuses the probe of a route whose key signs for routes of others too. A key that fails one probe is used for none of
-/// its routes, and the owner of this one chooses the endpoint that the probe asks.
+/// Refuses the probe of a route whose key signs for routes of others too. A key that fails one probe is used for none
+/// of its routes, and the owner of this one chooses the endpoint that the probe asks.
 fn probe(judge: &Judge<'_>, route: &Route, routes: &[Route]) {
     let home = |route: &Route| {
         let table = KeyPath::of(["route", route.name.as_str()]);

@@ -482,7 +482,8 @@ mod tests {
             ),
             (
                 format!(
-                    r#"{{"Credentials":{{"Token":"tok","TmpSecretId":"AKIA","TmpSecretKey":"{SECRET}"}},"ExpiredTime":1,"Expiration":"{END}"}}"#
+                    r#"{{"Credentials":{{"Token":"tok","TmpSecretId":"AKIA","TmpSecretKey":"{SECRET}"}},
+                        "ExpiredTime":1,"Expiration":"{END}"}}"#
                 ),
                 "tccli sts",
                 true,
@@ -496,7 +497,8 @@ mod tests {
             ),
             (
                 format!(
-                    r#"{{"Result":{{"Credentials":{{{aws},"SessionToken":"tok","ExpiredTime":"2026-11-23T05:00:00+08:00"}}}}}}"#
+                    r#"{{"Result":{{"Credentials":{{{aws},"SessionToken":"tok",
+                        "ExpiredTime":"2026-11-23T05:00:00+08:00"}}}}}}"#
                 ),
                 "ve sts",
                 true,
@@ -504,7 +506,8 @@ mod tests {
             ),
             (
                 format!(
-                    r#"{{"AccessKey":{{"State":"ACTIVE","AccessKeyId":"AKIA","SecretKey":"{SECRET}","ExpirationDate":"{END}"}}}}"#
+                    r#"{{"AccessKey":{{"State":"ACTIVE","AccessKeyId":"AKIA","SecretKey":"{SECRET}",
+                        "ExpirationDate":"{END}"}}}}"#
                 ),
                 "osc-cli",
                 false,
@@ -535,7 +538,8 @@ mod tests {
     #[test]
     fn seconds_are_seconds_and_milliseconds_are_milliseconds() {
         let seconds = format!(
-            r#"{{"Credentials":{{"AccessKeyId":"A","SecretKey":"{SECRET}","SessionToken":"t","Expiration":1795381200.0}}}}"#
+            r#"{{"Credentials":{{"AccessKeyId":"A","SecretKey":"{SECRET}","SessionToken":"t",
+                "Expiration":1795381200.0}}}}"#
         );
         assert_eq!(taken(&seconds).2.as_deref(), Some(END));
     }
@@ -571,7 +575,8 @@ mod tests {
     #[test]
     fn what_could_be_two_things_or_has_values_that_fit_nothing_is_refused_without_a_value() {
         let two = format!(
-            r#"{{"Credentials":{{"AccessKeyId":"MARKER","SecretAccessKey":"{SECRET}","SecretKey":"MARKER","SessionToken":"t","Expiration":"{END}"}}}}"#
+            r#"{{"Credentials":{{"AccessKeyId":"MARKER","SecretAccessKey":"{SECRET}","SecretKey":"MARKER",
+                "SessionToken":"t","Expiration":"{END}"}}}}"#
         );
         assert!(refusal(&two).contains("it could be what"));
         for (field, value) in

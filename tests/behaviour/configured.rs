@@ -53,6 +53,9 @@ fn every_file_in_config_passes_check() {
         if name == "pkcs11.toml" {
             continue; // wants a token: tests/outside/clients/test_pkcs11.py has one, and checks it there
         }
+        if !name.ends_with(".toml") && !name.ends_with(".env") {
+            continue; // the schema, and tables of calls for `policy test`
+        }
         let mut command = match name.as_str() {
             "gateway.toml" => {
                 let mut command = check(&vault, &["aws", "openstack"]);

@@ -262,6 +262,15 @@ impl Proxy {
         line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
+    /// The sum of all samples that begin so, of which there is at least one.
+    #[track_caller]
+    pub fn metric_sum(&self, beginning: &str) -> f64 {
+        let text = self.admin("/metrics").expect(200).text();
+        let samples: Vec<&str> = text.lines().filter(|line| line.starts_with(beginning)).collect();
+        assert!(!samples.is_empty(), "no sample begins with {beginning}: {text}");
+        samples.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
     /// How many lines there are of which `which` holds, among all that were logged before: lines leave in their order,
     /// so that the one of another request tells when they are here.
     #[track_caller]

@@ -86,12 +86,13 @@ impl Reloader {
         report: Report,
     ) -> std::io::Result<Self> {
         let (signals, inbox) = mpsc::channel();
-        let seen = source.served.clone().unwrap_or_default();
+        let seen = source.served.sha256.clone().unwrap_or_default();
         let current = serving.current();
         let watched = watched_files(&source, current.settings());
         let directories = watch(&watched, signals.clone());
         let files = current.route_files.clone();
-        serving.note_served(&current, source.served.as_deref());
+        serving.note_served(&current, source.served.sha256.as_deref());
+        let digests = source.served.files.clone();
         let thread_state = ReloadThread {
             serving,
             source,
@@ -102,7 +103,7 @@ impl Reloader {
             watched,
             directories,
             seen,
-            digests: None,
+            digests,
             files,
         };
         thread::Builder::new().name("reload".to_owned()).spawn(move || thread_state.run())?;
@@ -163,8 +164,8 @@ struct ReloadThread {
     /// The digest of the text that was read last, or why it could not be read. A configuration that was refused is not
     /// tried again every half minute.
     seen: String,
-    /// The digest of each file that was read last; `None` before the first look.
-    digests: Option<BTreeMap<String, String>>,
+    /// The digest of each file, as it was read last.
+    digests: BTreeMap<String, String>,
     /// The files of routes, as they were looked at last.
     files: RouteFiles,
 }
@@ -244,8 +245,8 @@ impl ReloadThread {
     /// Logs which files of the configuration are other ones than at the last look.
     fn tell_changes(&mut self, text: Option<&Text>) {
         let Some(text) = text else { return };
-        let now = text.digests();
-        if let Some(known) = self.digests.replace(now.clone()).filter(|known| *known != now) {
+        let known = std::mem::replace(&mut self.digests, text.digests());
+        if known != self.digests {
             tracing::info!(files = %text.changes_since(&known), "the files of the configuration have changed");
         }
     }

@@ -22,8 +22,8 @@ use crate::downstream::unix_socket::SocketPath;
 use crate::telemetry::audit::AuditWriter;
 use crate::telemetry::trace::SpanWriter;
 
-/// How long the last audit lines, and the last spans, may take after the last exchange. Where exchanges are cut off, all
-/// of the end takes no longer than this.
+/// How long the last audit lines, and the last spans, may take after the last exchange. Where exchanges are cut off,
+/// all of the end takes no longer than this.
 const AUDIT_END: Duration = Duration::from_secs(2);
 
 /// The part of it in which the exporter of spans says what it could not send.

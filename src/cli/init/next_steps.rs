@@ -41,7 +41,8 @@ pub(super) fn text(answers: &Answers, token_file: Option<&Path>) -> String {
     }
     if let Caller::Certificate(_) = answers.callers {
         step(
-            "put the listener's certificate and key, and the authority of client certificates, beside the configuration",
+            "put the listener's certificate and key, and the authority of client certificates, beside the \
+             configuration",
             &format!(
                 "ls {} {} {}",
                 quoted(&answers.beside("listener.pem")),

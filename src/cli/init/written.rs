@@ -73,20 +73,26 @@ pub(super) fn configuration(answers: &Answers, token: Option<&Token>) -> String 
 }
 
 fn listener(callers: &Caller, listen: &str) -> String {
-    match callers {
-        Caller::AnyLocal => "# Every process that can connect may call, whoever's it is. `countersign init --callers uid` and `token` are\n\
-                             # narrower.\nany_local = true\n"
-            .to_owned(),
-        Caller::Uid(_) if listen.starts_with("unix:") => "authenticate = [\"unix-peer\"]      # by the user at the other end of the socket\n".to_owned(),
-        Caller::Uid(_) => "authenticate = [\"loopback-owner\"]   # by the user that owns the other end of the connection\n".to_owned(),
-        Caller::Token => "authenticate = [\"token\"]            # by `Authorization: Bearer TOKEN`\n".to_owned(),
-        Caller::Certificate(_) => "authenticate = [\"mtls\"]             # by a client certificate\n\n\
-                                   [listener.local.tls]\n\
-                                   certificate = \"listener.pem\"        # with its chain; read again when it changes\n\
-                                   private_key = \"listener.key\"        # nobody else may read it\n\
-                                   client_ca = \"clients.pem\"           # the authorities of client certificates\n"
-            .to_owned(),
-    }
+    let text = match callers {
+        Caller::AnyLocal => {
+            "# Every process that can connect may call, whoever's it is. `countersign init --callers uid` and\n\
+             # `token` are narrower.\n\
+             any_local = true\n"
+        }
+        Caller::Uid(_) if listen.starts_with("unix:") => {
+            "authenticate = [\"unix-peer\"]      # by the user at the other end of the socket\n"
+        }
+        Caller::Uid(_) => "authenticate = [\"loopback-owner\"]   # by the user at the other end of the connection\n",
+        Caller::Token => "authenticate = [\"token\"]            # by `Authorization: Bearer TOKEN`\n",
+        Caller::Certificate(_) => {
+            "authenticate = [\"mtls\"]             # by a client certificate\n\n\
+             [listener.local.tls]\n\
+             certificate = \"listener.pem\"        # with its chain; read again when it changes\n\
+             private_key = \"listener.key\"        # nobody else may read it\n\
+             client_ca = \"clients.pem\"           # the authorities of client certificates\n"
+        }
+    };
+    text.to_owned()
 }
 
 fn client(callers: &Caller, token: Option<&Token>, route: &str) -> String {
@@ -101,7 +107,7 @@ fn client(callers: &Caller, token: Option<&Token>, route: &str) -> String {
     };
     format!(
         "\n# Who may call, and what.\n[client.first]\n{identified}\
-         # Every Action of the route. Narrow it: `countersign policy suggest` writes rules from what the audit recorded.\n\
+         # Every Action of the route. To narrow it: `countersign policy suggest` makes rules of what the audit has.\n\
          allow = [\"{route}:*\"]\n"
     )
 }

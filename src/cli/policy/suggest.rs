@@ -18,8 +18,8 @@ use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::live;
 use crate::cli::output::{print, printable};
 
-const HEADING: &str = "# From what was recorded: the least that allows it. Append it to the configuration, take broader \
-                       `allow`\n\
+const HEADING: &str = "# From what was recorded: the least that allows it. Append it to the configuration, take \
+                       broader `allow`\n\
                        # lines of these clients out, and end record mode with mode = \"enforce\".\n";
 
 /// Arguments of `countersign policy suggest`.
@@ -161,8 +161,8 @@ impl OfClient {
         }
     }
 
-    /// The rule, and below it the differences: `+` what it allows newly, `=` what is allowed already, `?` what depends on
-    /// parameters, `!` what stays denied, `-` what can be taken out.
+    /// The rule, and below it the differences: `+` what it allows newly, `=` what is allowed already, `?` what depends
+    /// on parameters, `!` what stays denied, `-` what can be taken out.
     fn text(&self) -> String {
         let mut text = self.rule.clone();
         let _infallible = writeln!(text, "# compared with the rules of {} in force (mode {}):", self.client, self.mode);

@@ -84,8 +84,8 @@ fn told(row: &Row) -> &[String] {
     if is_wrong { &row.detail } else { &[] }
 }
 
-/// No column is wider, in characters, and a longer cell moves those behind it: one long name in a report of thousands of
-/// rows would otherwise be as many gigabytes of spaces, and `format!` panics from 65,536 on.
+/// No column is wider, in characters, and a longer cell moves those behind it: one long name in a report of thousands
+/// of rows would otherwise be as many gigabytes of spaces, and `format!` panics from 65,536 on.
 const WIDEST: usize = 200;
 
 /// The width of each column: that of its longest cell.

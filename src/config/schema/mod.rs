@@ -22,7 +22,8 @@ use serde_json::{Map, Value, json};
 use comments::Comments;
 use shapes::named;
 
-/// The schema, which is `config/countersign.schema.json`. It is one of draft 7, the latest that both Taplo and Tombi know.
+/// The schema, which is `config/countersign.schema.json`. It is one of draft 7, the latest that both Taplo and Tombi
+/// know.
 #[must_use]
 pub fn schema() -> Value {
     let comments = Comments::read();
