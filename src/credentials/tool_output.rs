@@ -461,6 +461,7 @@ mod tests {
     fn examples_of_other_clouds() -> Vec<(String, &'static str, bool, bool)> {
         let aws = format!(r#""AccessKeyId":"AKIA","SecretAccessKey":"{SECRET}""#);
         let aliyun = format!(r#""AccessKeyId":"AKIA","AccessKeySecret":"{SECRET}""#);
+        let openstack = format!(r#"{{"access":"AKIA","secret":"{SECRET}","project_id":"p","user_id":"u"}}"#);
         vec![
             (
                 format!(r#"{{"AccessKey":{{{aws},"Status":"Active","CreateTime":"x"}},"RequestId":"r"}}"#),
@@ -513,12 +514,7 @@ mod tests {
                 false,
                 true,
             ),
-            (
-                format!(r#"{{"access":"AKIA","secret":"{SECRET}","project_id":"p","user_id":"u"}}"#),
-                "openstack",
-                false,
-                false,
-            ),
+            (openstack, "openstack", false, false),
             (format!(r#"{{"userkeys":{{"apikey":"AKIA","secretkey":"{SECRET}"}}}}"#), "cmk", false, false),
             (format!(r#"{{"access_key":{{"id":"aje","key_id":"AKIA"}},"secret":"{SECRET}"}}"#), "yc iam", false, false),
         ]

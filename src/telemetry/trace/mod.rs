@@ -1,8 +1,8 @@
 //! Traces: which trace an exchange belongs to, what of it becomes spans, and their way to a collector, which is beside
 //! the path of requests.
 //!
-//! An exchange that is traced notes its steps ([`ExchangeTrace`]). When it ends, and only if it is sampled, its record
-//! goes into a bounded [`SpanQueue`]; the exporter's thread makes spans of it and sends them. Without `[trace]` nothing
+//! An exchange that is traced notes its steps (`ExchangeTrace`). When it ends, and only if it is sampled, its record
+//! goes into a bounded `SpanQueue`; the exporter's thread makes spans of it and sends them. Without `[trace]` nothing
 //! of this runs: the ID of a client's trace is read for log and audit, and that is all.
 
 mod drop_reason;
