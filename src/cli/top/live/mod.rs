@@ -72,6 +72,8 @@ fn show(screen: &mut Screen, view: &mut View, feed: &Feed, inbox: &Receiver<Even
                 Step::Stay
             }
             Event::Terminal(TerminalEvent::Key(key)) => view.press(key),
+            // where several sizes end at the one before, the drawing sees none, and the terminal has forgotten a part
+            Event::Terminal(TerminalEvent::Resize(..)) => Step::Repaint,
             Event::Terminal(_) => Step::Stay,
             Event::End => Step::Quit,
         };
