@@ -1,6 +1,7 @@
 """What every program is expected to have: completions, man pages, a version for programs, and a first configuration."""
 
 import itertools
+import contextlib
 import json
 import os
 import pathlib
@@ -65,6 +66,11 @@ class Terminal:
         os.write(self.side, text.encode())
 
     def end(self):
+        """Waits for its end, and returns the exit code."""
+        with contextlib.suppress(OSError):  # its side of the terminal is closed
+            while select.select([self.side], [], [], TIMEOUT)[0] and os.read(self.side, 4096):
+                pass
+        # not before: who loses the terminal is ended by SIGHUP
         os.close(self.side)
         return os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
 
