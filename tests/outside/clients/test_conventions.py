@@ -1,7 +1,7 @@
 """What every program is expected to have: completions, man pages, a version for programs, and a first configuration."""
 
-import itertools
 import contextlib
+import itertools
 import json
 import os
 import pathlib
