@@ -168,11 +168,13 @@ def test_an_endpoint_that_does_not_answer_is_waited_for_by_name(terminal, piped,
     assert process.returncode == 69
 
 
-def test_a_probe_that_is_not_answered_is_waited_for_by_name(terminal, configured, store, black_hole):
+def test_a_probe_that_is_not_answered_is_waited_for_by_name(terminal, configured, tmp_path, black_hole):
     port, hang_up = black_hole
     route = f'endpoint = "http://127.0.0.1:{port}/"\nprobe = "Action=ListJobs&Version=2010-06-03"'
-    configuration = configured(store.table, route)
-    threading.Thread(target=lambda: [store.let_go(), store.let_go()], daemon=True).start()
+    key = tmp_path / "key.json"
+    key.touch(mode=0o600)
+    key.write_text(KEY)
+    configuration = configured(f'[key.main]\nkind = "file"\nfile = "{key}"\n', route)
     shown = terminal("check", "--online", "--config", configuration)
     shown.wait_for("s: waiting for the probe of route.main")
     hang_up()
