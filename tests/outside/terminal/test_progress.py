@@ -43,6 +43,14 @@ class SlowStore:
         return False
 
 
+def key_in_a_file(directory):
+    """The table of a key that is there at once."""
+    key = directory / "key.json"
+    key.touch(mode=0o600)
+    key.write_text(KEY)
+    return f'[key.main]\nkind = "file"\nfile = "{key}"\n'
+
+
 @pytest.fixture
 def store(tmp_path):
     return SlowStore(tmp_path)
@@ -171,11 +179,7 @@ def test_an_endpoint_that_does_not_answer_is_waited_for_by_name(terminal, piped,
 def test_a_probe_that_is_not_answered_is_waited_for_by_name(terminal, configured, tmp_path, black_hole):
     port, hang_up = black_hole
     route = f'endpoint = "http://127.0.0.1:{port}/"\nprobe = "Action=ListJobs&Version=2010-06-03"'
-    key = tmp_path / "key.json"
-    key.touch(mode=0o600)
-    key.write_text(KEY)
-    configuration = configured(f'[key.main]\nkind = "file"\nfile = "{key}"\n', route)
-    shown = terminal("check", "--online", "--config", configuration)
+    shown = terminal("check", "--online", "--config", configured(key_in_a_file(tmp_path), route))
     shown.wait_for("s: waiting for the probe of route.main")
     hang_up()
     assert shown.end() == 69
@@ -285,11 +289,10 @@ jwks_url = "http://127.0.0.1:{port}/keys"
     assert waits(process)[0]["message"].startswith("still waiting for the token keys of listener.local (http://127.0.0.1")
 
 
-def test_a_service_whose_probe_is_not_answered_says_so_in_the_log(start_countersign, configured, store, black_hole):
+def test_a_service_whose_probe_is_not_answered_says_so_in_the_log(start_countersign, configured, tmp_path, black_hole):
     port, hang_up = black_hole
     route = f'endpoint = "http://127.0.0.1:{port}/"\nprobe = "Action=ListJobs&Version=2010-06-03"'
-    threading.Thread(target=lambda: [store.let_go(), store.let_go()], daemon=True).start()
-    process = start_countersign("run", "--config", configured(store.table, route))
+    process = start_countersign("run", "--config", configured(key_in_a_file(tmp_path), route))
     eventually(lambda: waits(process), process.transcript)
     assert "the probe of route.main" in " ".join(line["message"] for line in waits(process))
     hang_up()
