@@ -265,15 +265,7 @@ mod tests {
     use Method::{BearerToken, IssuedKey, LoopbackOwner, Mtls, ServiceAccount, UnixPeer};
 
     fn client(name: &str, change: impl FnOnce(&mut Identifiers)) -> Client {
-        let mut identifiers = Identifiers {
-            uids: Vec::new(),
-            gids: Vec::new(),
-            spiffe_ids: Vec::new(),
-            dns_names: Vec::new(),
-            tokens: Vec::new(),
-            service_accounts: Vec::new(),
-            issued_keys: Vec::new(),
-        };
+        let mut identifiers = Identifiers::default();
         change(&mut identifiers);
         Client { index: 0, name: name.to_owned(), identifiers, rules: Vec::new(), mode: Mode::Enforce, rate: None }
     }

@@ -26,6 +26,7 @@ pub struct Client {
 }
 
 /// What identifies a client. One match is enough: these are alternatives, not factors of one authentication.
+#[cfg_attr(test, derive(Default))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifiers {
     /// User ids of Unix peers, and of the owners of loopback connections.

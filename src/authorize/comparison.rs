@@ -105,15 +105,7 @@ mod tests {
     }
 
     fn client(rules: Vec<Rule>) -> Client {
-        let identifiers = Identifiers {
-            uids: Vec::new(),
-            gids: Vec::new(),
-            spiffe_ids: Vec::new(),
-            dns_names: Vec::new(),
-            tokens: Vec::new(),
-            service_accounts: Vec::new(),
-            issued_keys: Vec::new(),
-        };
+        let identifiers = Identifiers::default();
         Client { index: 0, name: "a".to_owned(), identifiers, rules, mode: Mode::Record, rate: None }
     }
 

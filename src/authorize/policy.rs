@@ -161,15 +161,7 @@ mod tests {
             rule(2, Effect::Allow, "CreateJob", vec![validated]),
             rule(3, Effect::Deny, "GetShippingLabel", Vec::new()),
         ];
-        let identifiers = Identifiers {
-            uids: vec![1],
-            gids: Vec::new(),
-            spiffe_ids: Vec::new(),
-            dns_names: Vec::new(),
-            tokens: Vec::new(),
-            service_accounts: Vec::new(),
-            issued_keys: Vec::new(),
-        };
+        let identifiers = Identifiers { uids: vec![1], ..Identifiers::default() };
         Client { index: 0, name: "a".to_owned(), identifiers, rules, mode, rate: None }
     }
 
