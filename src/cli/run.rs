@@ -106,10 +106,11 @@ async fn serve(
     warn(strays, &loose_sockets, &bound);
     let mut running = bound.start(keys).map_err(|error| live::start_failure(&error))?;
     seed(running.graph().settings());
-    announcements::serving(&running);
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
     let report = announcements::reporting(log.level());
+    // before anybody is told of the addresses: from the first scrape on, metrics say which file is served
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
+    announcements::serving(&running);
     announcements::notify_systemd(&[NotifyState::Ready]);
     let mut days = announcements::Days::begin();
     let mut waits = announcements::Waits::begin();

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::mpsc;
 use std::{fs, io, thread};
 
 use crate::harness::{After, CREATE, Endpoint, FORM, ID, Outcome, Proxy, SECRET, Setup, endpoint, eventually};
@@ -142,19 +143,21 @@ fn a_unix_socket_that_is_closed_meanwhile_is_noticed_before_anything_is_sent_on_
     let socket = setup.vault_path("way.sock");
     let listener = UnixListener::bind(&socket).unwrap();
     let proxy = setup.route(&format!("connect = \"unix:{}\"", socket.display())).start();
+    let (closed, closings) = mpsc::channel();
     let answers = thread::spawn(move || {
-        let answer = || {
+        for _ in 0..2 {
             let (stream, _) = listener.accept().unwrap();
             let endpoint = Endpoint::obliging();
             let tcp = TcpStream::connect(endpoint.address).unwrap();
             relay_once(&stream, &tcp);
-        };
-        answer();
-        answer();
+            drop(stream);
+            closed.send(()).unwrap();
+        }
     });
     // not safe to repeat: had a byte been written on the closed connection, this would be a 409
     for _ in 0..2 {
         proxy.post(CREATE).expect(200);
+        closings.recv().unwrap();
     }
     answers.join().unwrap();
 }

@@ -95,7 +95,8 @@ def test_an_endpoint_that_is_down_is_named_with_the_error_that_took_it_down(stag
     proxy = stage(DEAD.format(dead_end))
     for _ in range(4):
         proxy.call("dead")
-    report = fits(proxy.await_state("degraded"))
+    report = fits(eventually(lambda: full(proxy, 4), proxy.process.transcript))
+    assert report["state"] == "degraded"
     [reason] = report["reasons"]
     assert reason["text"].startswith("route.dead: the endpoint is down: no connection"), reason
     dead, good = report["routes"]
