@@ -12,6 +12,7 @@ SCRIPTS = [
     ".ci/run",
     "deploy/collect-root",
     "packaging/build-release",
+    "packaging/stage",
     "tests/clouds/run",
     "tests/fuzz/run",
     "tests/outside/chaos/run",
