@@ -13,10 +13,11 @@ export LC_ALL=C TZ=UTC
 umask 022
 
 from=$PWD
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 top=$PWD
-# shellcheck source=packaging/project.env
+# shellcheck source=SCRIPTDIR/project.env
 . "$top/packaging/project.env"
+# shellcheck disable=SC2034
 version=$(sed -n '/^\[package\]/,/^\[dependencies\]/ s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 
 if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -110,6 +111,89 @@ def test_a_missing_library_ends_the_collecting(deploy, place):
     done = subprocess.run([deploy / "collect-root", program, place / "image"], capture_output=True, text=True)
     assert done.returncode != 0
     assert "libgone.so => not found" in done.stderr
+
+
+@pytest.fixture
+def system(place):
+    """A system in a directory: this one's loader and C library, and what a test puts into usr/lib."""
+    triple = f"{os.uname().machine}-linux-gnu"
+    (place / "system/usr/lib").mkdir(parents=True)
+    (place / "system/lib" / triple).mkdir(parents=True)
+    shutil.copy(f"/lib/{triple}/libc.so.6", place / "system/lib" / triple)
+    for loader in pathlib.Path(f"/lib/{triple}").glob("ld-linux*"):
+        shutil.copy(loader, place / "system/lib" / triple)
+    return place / "system"
+
+
+def link(place, *words, text=b"int main(void) { return 0; }"):
+    subprocess.run(["cc", "-o", place, "-x", "c", "-", "-Wl,--no-as-needed,--allow-shlib-undefined", *words],
+                   input=text, check=True)
+
+
+def test_a_missing_library_of_a_library_ends_the_collecting(deploy, place, system):
+    """ldd names what a library needs; so does what replaced it."""
+    link(place / "libgone.so", "-shared", text=b"")
+    link(system / "usr/lib/libthere.so", "-shared", "-L", place, "-lgone", text=b"")
+    link(place / "program", "-L", system / "usr/lib", "-lthere")
+    command = [deploy / "collect-root", place / "program", place / "image", "--sysroot", system]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 69
+    assert "/usr/lib/libthere.so needs libgone.so => not found" in done.stderr
+    assert not (place / "image").exists()
+    shutil.copy(place / "libgone.so", system / "usr/lib")
+    subprocess.run(command, check=True)
+    subprocess.run([str(word) for word in container(place / "image")], check=True)
+
+
+@pytest.fixture
+def foreign():
+    """A program for the other processor: its C library, which prints its version when it is started."""
+    own = os.uname().machine
+    other, loader = {"x86_64": ("aarch64", "ld-linux-aarch64.so.1"),
+                     "aarch64": ("x86_64", "ld-linux-x86-64.so.2")}[own]
+    return other, pathlib.Path(f"/usr/{other}-linux-gnu/lib/libc.so.6"), loader
+
+
+def test_a_program_for_another_processor_gets_the_libraries_of_that_processor(deploy, place, run, foreign):
+    """ldd says of such a program that it is not dynamic, and the image was made without a loader."""
+    processor, program, loader = foreign
+    run([deploy / "collect-root", program, place / "image"])
+    found = [path for path in (place / "image").rglob("ld-linux*") if path.is_file()]
+    assert [path.name for path in found] == [loader]
+    machine = {"aarch64": "AArch64", "x86_64": "X86-64"}[processor]
+    assert all(machine in run(["readelf", "--file-header", path]) for path in found)
+    shutil.copy(f"/usr/bin/qemu-{processor}-static", place / "image/emulator")
+    said = run([*container(place / "image")[:-1], "/emulator", "/usr/bin/countersign"])
+    assert said.startswith("GNU C Library")
+
+
+def test_a_library_for_another_processor_is_not_taken_for_one_of_this(deploy, place, system, foreign):
+    """It is looked for by name: only its header says whose it is."""
+    processor, _, _ = foreign
+    link(place / "libgone.so", "-shared", text=b"")
+    link(place / "program", "-L", place, "-lgone")
+    shutil.copy(f"/usr/{processor}-linux-gnu/lib/libm.so.6", system / "usr/lib/libgone.so")
+    done = subprocess.run([deploy / "collect-root", place / "program", place / "image", "--sysroot", system],
+                          capture_output=True, text=True)
+    assert (done.returncode, "libgone.so => not found" in done.stderr) == (69, True), done
+
+
+def test_what_is_not_a_program_makes_no_image(deploy, place):
+    (place / "script").write_text("#!/bin/sh\n")
+    library = next(path for path in pathlib.Path("/usr/lib").rglob("libgcc_s.so.1"))
+    for file in (place / "script", library):
+        done = subprocess.run([deploy / "collect-root", file, place / "image"], capture_output=True, text=True)
+        assert done.returncode == 65, done
+        assert not (place / "image").exists()
+
+
+def test_the_licences_of_all_crates_are_in_the_root(deploy, countersign, place, run):
+    (place / "papers").mkdir()
+    for name in ("licences.txt.gz", "copyright"):
+        (place / "papers" / name).write_text(name)
+    run([deploy / "collect-root", countersign, place / "image", "--licences", place / "papers"])
+    assert (place / "image/usr/share/doc/countersign/licences.txt.gz").read_text() == "licences.txt.gz"
+    assert (place / "image/usr/share/doc/countersign/copyright").read_text() == "copyright"
 
 
 def test_a_static_program_needs_no_libraries(deploy, place, run):
