@@ -24,7 +24,8 @@ if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then
     if [[ $(git rev-parse --show-toplevel 2>/dev/null || true) == "$top" ]]; then
         SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
     else
-        SOURCE_DATE_EPOCH=$(date --date "$(grep -oE '^## \[[0-9.]+\] - [0-9-]+' CHANGELOG.md | head -n1 | cut -d' ' -f4)" +%s)
+        SOURCE_DATE_EPOCH=$(date +%s \
+            --date "$(grep -oE '^## \[[0-9.]+\] - [0-9-]+' CHANGELOG.md | head -n1 | cut -d' ' -f4)")
     fi
 fi
 export SOURCE_DATE_EPOCH
@@ -54,6 +55,15 @@ empty_directory() {
     if [[ -n $(ls -A "$1") ]]; then
         fail 73 "$1 is not empty"
     fi
+}
+
+# artefact_name VARIANT: prints what the artefacts of a variant are called.
+artefact_name() {
+    case $1 in
+        plain) echo "$NAME" ;;
+        aws) echo "$NAME-aws" ;;
+        *) fail 64 "$1 is not a variant: plain or aws" ;;
+    esac
 }
 
 # processor_of BINARY: prints x86_64 or aarch64.
