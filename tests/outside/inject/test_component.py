@@ -111,7 +111,8 @@ def test_names_of_a_generator_reach_the_volumes(kustomize):
     documents = kustomize(files)
     generated = the("ConfigMap", documents)["metadata"]["name"]
     assert generated.startswith("team-countersign-")
-    for kind, secret, group in (("Deployment", "countersign-reports", 2000), ("StatefulSet", "countersign-main", 65532)):
+    kinds = (("Deployment", "countersign-reports", 2000), ("StatefulSet", "countersign-main", 65532))
+    for kind, secret, group in kinds:
         pod = pod_of(the(kind, documents))
         assert named(pod["volumes"], "countersign-config")["configMap"] == {"name": generated, "defaultMode": 0o444}
         assert named(pod["volumes"], "countersign-key")["secret"] == {"secretName": secret, "defaultMode": 0o400}
