@@ -1,4 +1,4 @@
-"""The container image: what deploy/Dockerfile says, and the collected root file system run without an engine."""
+"""The container image: what the Containerfiles say, and the collected root file system run without an engine."""
 
 import json
 import os
@@ -13,10 +13,9 @@ from serving import container, serving
 TOP = pathlib.Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module")
-def stages(deploy):
-    """The Dockerfile's instructions, one list for each stage: (instruction, arguments)."""
-    text = (deploy / "Dockerfile").read_text().replace("\\\n", " ")
+def instructions_of(path):
+    """The instructions of a Containerfile, one list for each stage: (instruction, arguments)."""
+    text = path.read_text().replace("\\\n", " ")
     instructions = [line.split(None, 1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
     stages = []
     for word, arguments in instructions:
@@ -26,15 +25,32 @@ def stages(deploy):
     return stages
 
 
+@pytest.fixture(scope="module")
+def stages(deploy):
+    """The file that compiles the program too."""
+    return instructions_of(deploy / "Containerfile.source")
+
+
 @pytest.fixture
 def image(deploy, countersign, place, run):
-    """The image's root file system, collected from the program under test by the script the Dockerfile uses."""
+    """The image's root file system, collected from the program under test by the script the image is made with."""
     run([deploy / "collect-root", countersign, place / "image"])
     return place / "image"
 
 
-def test_hadolint_finds_nothing(deploy, run):
-    run([pathlib.Path(sys.executable).parent / "hadolint", "--failure-threshold", "style", deploy / "Dockerfile"])
+@pytest.mark.parametrize("name", ["Containerfile", "Containerfile.source"])
+def test_hadolint_finds_nothing(deploy, run, name):
+    run([pathlib.Path(sys.executable).parent / "hadolint", "--failure-threshold", "style", deploy / name])
+
+
+def test_the_image_of_a_built_program_and_the_one_that_compiles_it_end_alike(deploy, stages):
+    """They differ in where the files come from, and in nothing else."""
+    (built,) = instructions_of(deploy / "Containerfile")
+    copied = [arguments for word, arguments in built if word == "COPY"]
+    assert copied == ["root-${TARGETARCH}/ /"]
+    assert ("ARG", "TARGETARCH") in built
+    rest = [(word, arguments) for word, arguments in built if word not in ("COPY", "ARG")]
+    assert rest == [(word, arguments) for word, arguments in stages[-1] if word != "COPY"]
 
 
 def test_the_image_is_made_from_scratch_and_from_the_collected_root_alone(stages):
@@ -79,7 +95,8 @@ def test_the_root_holds_the_program_its_libraries_and_little_else(image):
     names = {"etc/passwd", "etc/group", "etc/nsswitch.conf"}
     needed = {"usr/bin/countersign", "etc/ssl/certs/ca-certificates.crt"} | names
     assert needed <= files
-    other = {name for name in files - needed if not name.startswith(("lib", "usr/lib", "usr/share/doc/"))}
+    records = ("usr/share/doc/", "var/lib/dpkg/status.d/")
+    other = {name for name in files - needed if not name.startswith(("lib", "usr/lib", *records))}
     assert not other
     assert len(files) < 25, files
     assert "nonroot:x:65532:65532:" in (image / "etc/passwd").read_text()
@@ -128,6 +145,24 @@ def system(place):
 def link(place, *words, text=b"int main(void) { return 0; }"):
     subprocess.run(["cc", "-o", place, "-x", "c", "-", "-Wl,--no-as-needed,--allow-shlib-undefined", *words],
                    input=text, check=True)
+
+
+def test_a_library_that_is_older_than_the_program_ends_the_collecting(deploy, place, system):
+    """It is there, and the loader refuses it at the first start: it lacks a version of its symbols."""
+    old, new = "OURS_1 { old; };", "OURS_1 { old; }; OURS_2 { new; } OURS_1;"
+    for directory, script, text in [(place, new, b"void old(void) {} void new(void) {}"),
+                                    (system / "usr/lib", old, b"void old(void) {}")]:
+        (place / "versions").write_text(script)
+        link(directory / "libours.so", "-shared", f"-Wl,--version-script={place / 'versions'}", text=text)
+    link(place / "program", "-L", place, "-lours", text=b"void new(void); int main(void) { new(); return 0; }")
+    command = [deploy / "collect-root", place / "program", place / "image", "--sysroot", system]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 69
+    assert "program needs OURS_2 of libours.so => not found: that library is older than the program" in done.stderr
+    assert not (place / "image").exists()
+    shutil.copy(place / "libours.so", system / "usr/lib")
+    subprocess.run(command, check=True)
+    subprocess.run([str(word) for word in container(place / "image")], check=True)
 
 
 def test_a_missing_library_of_a_library_ends_the_collecting(deploy, place, system):

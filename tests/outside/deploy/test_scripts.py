@@ -13,6 +13,7 @@ SCRIPTS = [
     "deploy/collect-root",
     "packaging/build-release",
     "packaging/binary",
+    "packaging/image",
     "packaging/install-tools",
     "packaging/release",
     "packaging/reproducibly",
