@@ -8,23 +8,19 @@ import sys
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
-SCRIPTS = [
-    ".ci/run",
-    "deploy/collect-root",
-    "packaging/build-release",
-    "packaging/binary",
-    "packaging/image",
-    "packaging/install-tools",
-    "packaging/release",
-    "packaging/reproducibly",
-    "packaging/stage",
-    "packaging/tarball",
-    "tests/clouds/run",
-    "tests/fuzz/run",
-    "tests/outside/chaos/run",
-    "tests/outside/deploy/under-systemd",
-    "tests/run",
-]
+
+
+def shell_scripts():
+    """The files that are committed, or are about to be, and whose first line names a shell."""
+    command = ["git", "-C", TOP, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in sorted(filter(None, listed)):
+        path = TOP / name
+        if path.is_file() and re.match(rb"#!.*[/ ](ba|da)?sh\b", path.read_bytes()[:64]):
+            yield name
+
+
+SCRIPTS = list(shell_scripts())
 ARTEFACTS = sorted(path for path in (TOP / "deploy").rglob("*") if path.is_file())
 
 
