@@ -8,7 +8,10 @@ import pytest
 from project_env import PATH, PROJECT, TOP
 
 # Files in which a value has to stand literally, because nothing that reads packaging/project.env writes them.
-COPIES = {}
+COPIES = {
+    ".github/CODEOWNERS": ("MAINTAINER",),
+    ".github/ISSUE_TEMPLATE/config.yml": ("REPOSITORY_URL",),
+}
 
 KEYS = {"NAME", "MAINTAINER", "REPOSITORY_URL", "HOMEPAGE_URL", "IMAGE_REPOSITORY", "CHART_REPOSITORY"}
 
