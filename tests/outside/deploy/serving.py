@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import socket
+import stat
 import subprocess
 import time
 
@@ -79,6 +80,13 @@ def container(image, *words, user="65532:65532", groups="65532"):
     (image / "proc").mkdir(exist_ok=True)
     enter = ["chroot", f"--userspec={user}", f"--groups={groups}", image, "/usr/bin/countersign", *words]
     return ["unshare", "--pid", "--fork", "--kill-child", f"--mount-proc={image / 'proc'}", *enter]
+
+
+def give_devices(image):
+    """What every engine gives a container: a process without a standard input needs /dev/null."""
+    (image / "dev").mkdir()
+    os.mknod(image / "dev/null", stat.S_IFCHR, os.makedev(1, 3))
+    (image / "dev/null").chmod(0o666)
 
 
 @contextlib.contextmanager

@@ -1,17 +1,14 @@
 """The Compose file: its parts fit together, and its command serves another container."""
 
-import contextlib
 import json
 import os
 import pathlib
-import re
-import signal
 import subprocess
-import time
 import tomllib
 
 import pytest
 import yaml
+from namespaces import PATIENCE, connected, line_of, started
 from serving import container
 
 KEYS = pathlib.Path(__file__).resolve().parents[3] / "deploy/keys"
@@ -20,7 +17,6 @@ SERVICE, APP = COMPOSE["services"]["countersign"], COMPOSE["services"]["app"]
 CONFIG = tomllib.loads((KEYS / "docker.toml").read_text())
 LISTENER = CONFIG["listener"]["local"]
 URL = "http://countersign:8021/"
-PATIENCE = 60  # seconds
 
 
 def test_the_app_calls_the_name_and_port_that_countersign_answers_to():
@@ -44,25 +40,11 @@ def test_the_grace_period_outlasts_the_drain_and_the_container_has_no_rights():
     assert SERVICE["security_opt"] == ["no-new-privileges:true"]
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=PATIENCE)
-
-
 @pytest.fixture
 def networks():
-    """Two network namespaces that a cable connects, as the network of Compose does: the one of countersign, with its
-    address, and the one of its caller."""
-    ours, theirs = f"cs-{os.getpid()}-ours", f"cs-{os.getpid()}-app"
-    with contextlib.ExitStack() as stack:
-        for name, address in [(ours, "10.213.7.2"), (theirs, "10.213.7.3")]:
-            ip("netns", "add", name)
-            stack.callback(ip, "netns", "del", name)
-        ip("-n", ours, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", theirs)
-        for name, address in [(ours, "10.213.7.2"), (theirs, "10.213.7.3")]:
-            ip("-n", name, "address", "add", f"{address}/24", "dev", "cable")
-            ip("-n", name, "link", "set", "cable", "up")
-            ip("-n", name, "link", "set", "lo", "up")
-        yield ours, "10.213.7.2", theirs
+    """The network namespace of countersign with its address, and the one of its caller."""
+    with connected("countersign", "app") as namespaces:
+        yield *namespaces["countersign"], namespaces["app"][0]
 
 
 @pytest.fixture
@@ -81,31 +63,6 @@ def image(deploy, countersign, place, run, access_key):
         os.chown(inside, 65532, 65532)
         inside.chmod(mode)
     return root
-
-
-@contextlib.contextmanager
-def started(command, log, **environment):
-    with log.open("wb") as output:
-        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], **environment})
-    try:
-        yield process
-    finally:
-        # process 1 of the container first: a change of user makes the kernel forget --kill-child
-        if process.poll() is None:
-            for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
-        process.kill()
-        process.wait()
-
-
-def line_of(process, log, pattern):
-    """Waits for a line of the log."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := re.search(pattern, log.read_text(errors="replace"))):
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")
-        time.sleep(0.05)
-    return found
 
 
 def test_the_command_of_compose_serves_another_container_by_its_name(image, networks, countersign, place):
