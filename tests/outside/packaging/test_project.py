@@ -11,6 +11,9 @@ from project_env import PATH, PROJECT, TOP
 COPIES = {
     ".github/CODEOWNERS": ("MAINTAINER",),
     ".github/ISSUE_TEMPLATE/config.yml": ("REPOSITORY_URL",),
+    "Cargo.toml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
+    "src/secret_memory/Cargo.toml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
+    "src/secret_memory/README.md": ("REPOSITORY_URL",),
 }
 
 KEYS = {"NAME", "MAINTAINER", "REPOSITORY_URL", "HOMEPAGE_URL", "IMAGE_REPOSITORY", "CHART_REPOSITORY"}
