@@ -39,6 +39,8 @@ NOT_RUN = {
     "curl -s http://127.0.0.1:8022/status": "monitoring/test_runbooks.py runs the filters on a report",
     "curl -sS ": "clients/test_how_to_call.py and clouds/test_how_to_clouds.py run it",
     "install -Dm 0644 -t /usr/local/share/man": "would install on this machine; clients/test_conventions.py reads the pages",
+    "sha256sum --check --ignore-missing SHA256SUMS\ntar": "packaging/test_archive.py runs it with a prefix of its own",
+    "mkdir first-call && cd first-call": "packaging/test_archive.py runs it with the program from the archive",
     "sha256sum countersign.toml conf.d/": "tests/behaviour/conf_d.rs runs it",
     "docker ": "there is no container engine here; deploy/test_image.py runs the collected root file system",
     "export AWS_ENDPOINT_URL_EC2=": "clouds/test_how_to_clouds.py runs a program with it",

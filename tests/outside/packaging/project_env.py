@@ -22,3 +22,4 @@ def read(path=PATH):
 
 
 PROJECT = read()
+VERSION = re.search(r'^version = "(.*)"$', (TOP / "Cargo.toml").read_text(), re.MULTILINE)[1]

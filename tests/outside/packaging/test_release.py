@@ -1,15 +1,12 @@
 """What packaging/release makes of the program under test."""
 
 import hashlib
-import json
 import os
-import re
+import shutil
 import subprocess
 
 import pytest
-from project_env import PROJECT, TOP
-
-VERSION = re.search(r'^version = "(.*)"$', (TOP / "Cargo.toml").read_text(), re.MULTILINE)[1]
+from project_env import TOP, VERSION
 
 
 @pytest.fixture(scope="module")
