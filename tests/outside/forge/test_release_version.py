@@ -77,6 +77,13 @@ def test_the_notes_are_the_entry_of_the_version_and_nothing_else(tree):
     assert done.stdout.strip() == "News of this version.\n\n### Added\n\n- This."
 
 
+def test_a_link_in_the_notes_leads_to_the_page_of_that_version(tree):
+    tree.replace("CHANGELOG.md", "- This.", "- This ([how](docs/how.md#here), [why](https://forge.invalid/why)).")
+    done = tree.run("release-version", "--notes")
+    pages = "https://forge.invalid/countersign/blob/v1.2.3"
+    assert f"([how]({pages}/docs/how.md#here), [why](https://forge.invalid/why))" in done.stdout
+
+
 def test_a_wrong_command_line_shows_the_usage(tree):
     for arguments in (("v1.2.3", "v1.2.3"), ("--tag", "v1.2.3"), ("--notes", "--notes")):
         done = tree.run("release-version", *arguments)

@@ -11,6 +11,7 @@ from project_env import PATH, PROJECT, TOP
 COPIES = {
     ".github/CODEOWNERS": ("MAINTAINER",),
     ".github/ISSUE_TEMPLATE/config.yml": ("REPOSITORY_URL",),
+    "CHANGELOG.md": ("REPOSITORY_URL",),
     "Cargo.toml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
     "src/secret_memory/Cargo.toml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
     "src/secret_memory/README.md": ("REPOSITORY_URL",),
