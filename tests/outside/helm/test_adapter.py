@@ -1,0 +1,50 @@
+"""The metric by which the autoscaler scales: the adapter's rule makes it of what the pods say, and the chart names it."""
+
+import re
+import subprocess
+
+import yaml
+from charts import GATEWAY, HELM
+
+VALUES = yaml.safe_load((HELM / "prometheus-adapter.yaml").read_text())
+TEST = """\
+rule_files: [rules.yml]
+evaluation_interval: 15s
+tests:
+  - interval: 15s
+    input_series:
+      - {series: 'countersign_in_flight{namespace="signing",pod="a",route="one"}', values: 10x4}
+      - {series: 'countersign_in_flight_limit{namespace="signing",pod="a",route="one"}', values: 100x4}
+      - {series: 'countersign_in_flight{namespace="signing",pod="a",route="two"}', values: 48x4}
+      - {series: 'countersign_in_flight_limit{namespace="signing",pod="a",route="two"}', values: 64x4}
+      - {series: 'countersign_in_flight{namespace="signing",pod="b",route="one"}', values: 0x4}
+      - {series: 'countersign_in_flight_limit{namespace="signing",pod="b",route="one"}', values: 100x4}
+    promql_expr_test:
+      - expr: used
+        eval_time: 1m
+        exp_samples:
+          - {labels: 'used{pod="a"}', value: 0.75}
+          - {labels: 'used{pod="b"}', value: 0}
+"""
+
+
+def test_the_adapter_serves_the_part_of_the_limit_that_the_busiest_route_of_a_pod_uses(tmp_path):
+    """With the words filled in as the adapter fills them in, for all pods of a namespace; by Prometheus itself."""
+    (rule,) = VALUES["rules"]["custom"]
+    query = rule["metricsQuery"].replace("<<.GroupBy>>", "pod")
+    query = query.replace("<<.LabelMatchers>>", 'namespace="signing",pod=~"a|b"')
+    assert "<<" not in query
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(
+        {"groups": [{"name": "adapter", "rules": [{"record": "used", "expr": query}]}]}))
+    (tmp_path / "test.yml").write_text(TEST)
+    done = subprocess.run(["promtool", "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_chart_asks_for_the_metric_that_the_adapter_serves():
+    (rule,) = VALUES["rules"]["custom"]
+    values = yaml.safe_load((GATEWAY / "values.yaml").read_text())
+    assert rule["name"]["as"] == values["autoscaling"]["inFlight"]["metric"]
+    assert re.fullmatch(rule["name"]["matches"], "countersign_in_flight")
+    assert {"namespace", "pod"} == set(rule["resources"]["overrides"])
