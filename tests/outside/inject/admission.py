@@ -34,13 +34,16 @@ class Denied(Exception):
 class Request:
     """What the API server is asked: an operation on a pod, or a command in one."""
 
-    def __init__(self, obj, namespace, old=None, operation=None, resource="pods"):
+    def __init__(self, obj, namespace, old=None, operation=None, resource="pods", rights=()):
         self.object, self.old, self.namespace, self.resource = obj, old, namespace, resource
         self.operation = operation or ("UPDATE" if old else "CREATE")
+        # what the user may do in the namespace: "get /secrets"
+        self.rights = list(rights)
 
     def data(self, params, variables):
-        return {"object": self.object, "oldObject": self.old, "request": {"operation": self.operation},
-                "params": params, "variables": variables}
+        return {"object": self.object, "oldObject": self.old,
+                "request": {"operation": self.operation, "namespace": "team"},
+                "params": params, "variables": variables, "authorizer": {"rights": self.rights}}
 
 
 def expressions(spec):
@@ -51,9 +54,35 @@ def expressions(spec):
     return found + [mutation["jsonPatch"]["expression"] for mutation in spec.get("mutations", [])]
 
 
+QUESTION = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+
+
+def asked_for(part):
+    """A step of `authorizer.group("").resource("secrets")...`: the question so far, with one part more."""
+    def step(question, value):
+        return {**question, part: value}
+    return step
+
+
+def allowed(question):
+    assert question["namespace"] == "team"
+    return f"{question['check']} {question['group']}/{question['resource']}" in question["rights"]
+
+
+def member(name, impl, result, *parameters):
+    overload = cel.Overload(id=f"authorizer_{name}", return_type=result, is_member=True, impl=impl,
+                            parameters=[QUESTION, *parameters])
+    return cel.FunctionDecl(name, [overload])
+
+
+# Kubernetes' own functions, which ask its authorizer.
+AUTHORIZER = [member(part, asked_for(part), QUESTION, cel.Type.STRING)
+              for part in ("group", "resource", "namespace", "check")]
+AUTHORIZER.append(member("allowed", allowed, cel.Type.BOOL))
+
 ENVIRONMENT = cel.NewEnv(
     descriptor_pool=Types([text for spec in POLICIES.values() for text in expressions(spec)], VERSION).pool,
-    variables={name: cel.Type.DYN for name in VARIABLES})
+    variables={**{name: cel.Type.DYN for name in VARIABLES}, "authorizer": QUESTION}, functions=AUTHORIZER)
 COMPILED = {}
 
 

@@ -90,6 +90,40 @@ def test_an_annotation_names_no_secret_but_a_key():
         admit(created(pod(annotations={"countersign/key": "database"})))
 
 
+@pytest.mark.parametrize("volume", [
+    {"configMap": {"name": "mine"}}, {"emptyDir": {}}, {"projected": {"sources": [{"configMap": {"name": "mine"}}]}},
+    {"configMap": {}},
+], ids=["other", "emptyDir", "projected", "nameless"])
+def test_the_configuration_beside_a_key_comes_from_those_who_may_read_keys(volume):
+    document = injected()
+    own = {"name": "countersign-config", **volume}
+    document["spec"]["volumes"] = [own] + [item for item in document["spec"]["volumes"] if item["name"] != own["name"]]
+    with pytest.raises(Denied, match="countersign-config must be a ConfigMap whose name"):
+        admit(created(document))
+
+
+@pytest.mark.parametrize("metadata", [
+    {"name": "countersign"}, {"name": "countersign-reports"}, {"generateName": "countersign-"}])
+@pytest.mark.parametrize("operation", ["CREATE", "UPDATE"])
+def test_nobody_writes_a_configuration_who_may_not_read_the_keys(metadata, operation):
+    """It could name a program in the ConfigMap itself, which would run beside the key."""
+    document = {"kind": "ConfigMap", "metadata": metadata, "data": {"countersign.toml": ""}}
+
+    def write(*rights):
+        return admit(Request(document, ENABLED, operation=operation, resource="configmaps", rights=rights))
+
+    assert write("get /secrets") == document
+    for rights in ((), ("get /configmaps", "update /configmaps", "create /secrets", "list /secrets")):
+        with pytest.raises(Denied, match="Only those who may get the Secrets of this namespace may write it"):
+            write(*rights)
+
+
+def test_other_configmaps_are_everybodys():
+    for name in ("reports", "countersigned", "kube-root-ca.crt"):
+        document = {"kind": "ConfigMap", "metadata": {"name": name}}
+        assert admit(Request(document, ENABLED, resource="configmaps")) == document
+
+
 def test_an_update_brings_no_other_image():
     old = injected()
     with pytest.raises(Denied, match="it must be as injected"):

@@ -1,14 +1,26 @@
 """Injection by the API server: the policies by Kubernetes' schemas, their CEL evaluated on pods, and what comes out."""
 
 import copy
+import json
 import re
+import subprocess
 
 import kubernetes_validate
 import pytest
 import yaml
-from admission import DOCUMENTS, PARAMETERS, POLICIES, Denied, admit, compiled, expressions
+from admission import (
+    DOCUMENTS,
+    PARAMETERS,
+    POLICIES,
+    Denied,
+    admit,
+    compiled,
+    evaluate,
+    expressions,
+    variables_of,
+)
 from cel_expr_python import cel
-from cel_types import TYPE, Types, with_message_names
+from cel_types import TYPE, Types, plain, with_message_names
 from kustomization import rendered
 from pods import ALWAYS, APP, CLOSED, ENABLED, created, pod
 from sidecar_sample import KUBERNETES, SIDECAR, VERSIONS, comparable, expected, named
@@ -45,7 +57,7 @@ def test_as_beta_the_policy_is_for_the_two_versions_before(version):
 @pytest.mark.parametrize("version", ["1.30", "1.33"])
 def test_the_guard_is_for_older_clusters_too(version):
     guards = [document for document in DOCUMENTS if document["kind"].startswith("Validating")]
-    assert len(guards) == 4
+    assert len(guards) == 6
     for document in guards:
         kubernetes_validate.validate(document, version, strict=True)
 
@@ -140,6 +152,25 @@ def test_a_pod_without_defaults_gets_the_same():
     assert comparable(admit(created(before))["spec"]) == expected(before["spec"])
 
 
+@pytest.mark.parametrize("before", [
+    pod(), pod(initContainers=[{"name": "migrate", "image": "m"}], volumes=[{"name": "data", "emptyDir": {}}]),
+    pod(annotations={"countersign/endpoint-variable": "AWS_ENDPOINT_URL"}),
+    workload("Pod", {"countersign/inject": "true"}),
+], ids=["bare", "filled", "variable", "without-defaults"])
+def test_kubectl_applies_the_patch_to_the_same_pod(kubectl, tmp_path, before):
+    """By the library for JSON patches that the API server uses too."""
+    request = created(before)
+    data = request.data(PARAMETERS, variables_of(POLICY, request, PARAMETERS))
+    patch = [plain(step) for step in evaluate(PATCH, data)]
+    assert len(patch) >= 4
+    (tmp_path / "pod.yaml").write_text(yaml.safe_dump(before))
+    done = subprocess.run([kubectl, "patch", "--local", "--filename", tmp_path / "pod.yaml", "--type", "json",
+                           "--patch", json.dumps(patch), "--output", "json"],
+                          capture_output=True, text=True, timeout=60, env={"HOME": "/nonexistent"})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == admit(request)
+
+
 def test_a_group_of_the_pods_own_stays():
     after = admit(created(pod(securityContext={"fsGroup": 2000})))
     assert after["spec"]["securityContext"] == {"fsGroup": 2000}
@@ -168,8 +199,9 @@ def test_the_kubelets_copy_of_a_static_pod_is_left_alone():
 
 
 def test_annotations_choose_configuration_and_key():
-    after = admit(created(pod(annotations={"countersign/config": "reports", "countersign/key": "countersign-reports"})))
-    assert named(after["spec"]["volumes"], "countersign-config")["configMap"]["name"] == "reports"
+    after = admit(created(pod(annotations={
+        "countersign/config": "countersign-reports", "countersign/key": "countersign-reports"})))
+    assert named(after["spec"]["volumes"], "countersign-config")["configMap"]["name"] == "countersign-reports"
     assert named(after["spec"]["volumes"], "countersign-key")["secret"]["secretName"] == "countersign-reports"
     assert named(after["spec"]["initContainers"], "countersign") == SIDECAR
 

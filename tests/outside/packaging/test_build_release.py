@@ -233,3 +233,32 @@ def test_the_program_is_told_the_commit_of_its_sources_and_whether_they_were_cha
     script.write_bytes(SCRIPT.read_bytes())
     script.chmod(0o755)
     assert told() == ""
+
+
+def test_a_profile_that_is_given_is_used_and_nothing_is_trained(equipped, tmp_path):
+    kept = tmp_path / "kept.profile"
+    kept.write_text("counts of an earlier release")
+    done = build_release(equipped, "--profile", kept)
+    assert done.returncode == 0, done.stderr
+    (last,) = calls(equipped)
+    assert "training" not in done.stdout and "instrumented" not in done.stdout
+    (counted,) = flags(equipped)
+    assert counted.startswith(f"-Cprofile-use={equipped}/target/profile-guided/profile ")
+    assert (equipped / "target/profile-guided/profile").read_text() == kept.read_text()
+
+
+def test_a_load_that_is_built_already_is_not_built_again(equipped, tmp_path):
+    program(tmp_path / "load", f"touch {equipped}/target/profile-guided/counts/1.profraw; echo loaded $1")
+    done = build_release(equipped, "--training", tmp_path / "load")
+    assert done.returncode == 0, done.stderr
+    assert f"loaded {equipped}/target/profile-guided/instrumented" in done.stdout
+    assert len(calls(equipped)) == 2
+
+
+def test_zig_links_the_released_program_and_the_systems_linker_the_instrumented_one(equipped):
+    """zig does not know the option by which rustc asks for the code that writes the counts."""
+    done = build_release(equipped, "--build", "auditable zigbuild", "--target", "moon-unknown-none.2.28")
+    assert done.returncode == 0, done.stderr
+    _, instrumented, last = calls(equipped)
+    assert instrumented.startswith("auditable build ") and " --target moon-unknown-none --" in instrumented
+    assert last.startswith("auditable zigbuild ") and " --target moon-unknown-none.2.28 --" in last

@@ -58,6 +58,28 @@ def test_an_archive_that_root_unpacks_belongs_to_root_and_nobody_else_can_change
         assert mode in ("drwxr-xr-x", "-rwxr-xr-x" if name.endswith("bin/countersign") else "-rw-r--r--"), line
 
 
+def test_two_checkouts_make_the_same_release(dist, tmp_path):
+    """At another path, without a repository, by a user with other settings; from the same program and commit."""
+    top = tmp_path / "another checkout"
+    listed = subprocess.run(["git", "-C", TOP, "ls-files", "-z"], capture_output=True, check=True).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (TOP / name).is_file():
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, top / name)
+    git = ["git", "-C", TOP]
+    commit = subprocess.run([*git, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
+                            capture_output=True, text=True, check=True).stdout.strip()
+    time = subprocess.run([*git, "log", "-1", "--format=%ct"], capture_output=True, text=True, check=True).stdout
+    program = os.environ["COUNTERSIGN_BIN"]
+    done = subprocess.run(["bash", "-c", 'umask 077; exec "$@"', "bash", top / "packaging/release", "--quick",
+                           "--binary", program, "--out", tmp_path / "again"], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=900, check=False,
+                          env={**os.environ, "SOURCE_DATE_EPOCH": time.strip(), "COUNTERSIGN_COMMIT": commit,
+                               "TZ": "Asia/Tokyo"})
+    assert done.returncode == 0, done
+    assert (tmp_path / "again/SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()
+
+
 def test_a_directory_with_files_of_others_is_left_alone(tmp_path):
     (tmp_path / "mine").write_text("kept")
     program = tmp_path / "program"
