@@ -5,7 +5,8 @@ import copy
 import pytest
 from admission import POLICIES, Denied, Request, admit
 from pods import ALWAYS, APP, CLOSED, ENABLED, created, pod, updated
-from sidecar_sample import SIDECAR
+from sidecar_sample import CONFIGURATION, SIDECAR, named, the
+from test_component import listing, workload
 
 KEY = {"name": "mine", "secret": {"secretName": "countersign-main"}}
 PROJECTED = {"name": "mine", "projected": {"sources": [{"secret": {"name": "countersign-main"}}]}}
@@ -24,6 +25,35 @@ def with_sidecar(**changes):
     for name, value in changes.items():
         document["spec"]["initContainers"][0][name] = value
     return document
+
+
+@pytest.mark.parametrize("name, is_key", [
+    ("countersign-main", True), ("countersign", True), ("team-countersign", True), ("team-countersign-a-7h2k9", True),
+    ("countersigned", False), ("recountersign", False), ("database", False)])
+def test_a_key_is_known_by_its_name(name, is_key):
+    """With what kustomizations and charts put before and behind it."""
+    document = pod("false", volumes=[{"name": "mine", "secret": {"secretName": name}}],
+                   containers=[{**APP, "volumeMounts": [MOUNT]}])
+    if is_key:
+        with pytest.raises(Denied, match="only the container countersign may mount"):
+            admit(created(document))
+        named = pod(annotations={"countersign/key": name, "countersign/config": name})
+        assert admit(created(named))["spec"]["initContainers"][0]["name"] == "countersign"
+    else:
+        assert admit(created(document)) == document
+
+
+def test_a_pod_that_the_component_made_passes_with_what_kustomizations_do_to_names(kustomize):
+    files = {"workloads.yaml": [workload("Pod")], "countersign.toml": CONFIGURATION, "main.age": "a", "identity": "b",
+             "kustomization.yaml": listing(
+                 "component", "component/endpoint", namePrefix="team-", nameSuffix="-a",
+                 configMapGenerator=[{"name": "countersign", "files": ["countersign.toml"]}],
+                 secretGenerator=[{"name": "countersign-main", "files": ["main.age", "identity"]}])}
+    document = the("Pod", kustomize(files))
+    volumes = document["spec"]["volumes"]
+    assert named(volumes, "countersign-key")["secret"]["secretName"].startswith("team-countersign-main-a-")
+    assert named(volumes, "countersign-config")["configMap"]["name"].startswith("team-countersign-a-")
+    assert admit(created(document)) == document
 
 
 def test_an_injected_pod_passes():
@@ -86,7 +116,7 @@ def test_a_pod_that_shares_network_or_processes_is_refused_and_told_how_to_opt_o
 
 
 def test_an_annotation_names_no_secret_but_a_key():
-    with pytest.raises(Denied, match="must have a name that begins with countersign-"):
+    with pytest.raises(Denied, match="must have the word countersign in its name"):
         admit(created(pod(annotations={"countersign/key": "database"})))
 
 
@@ -98,12 +128,13 @@ def test_the_configuration_beside_a_key_comes_from_those_who_may_read_keys(volum
     document = injected()
     own = {"name": "countersign-config", **volume}
     document["spec"]["volumes"] = [own] + [item for item in document["spec"]["volumes"] if item["name"] != own["name"]]
-    with pytest.raises(Denied, match="countersign-config must be a ConfigMap whose name"):
+    with pytest.raises(Denied, match="countersign-config must be a ConfigMap that has the word"):
         admit(created(document))
 
 
 @pytest.mark.parametrize("metadata", [
-    {"name": "countersign"}, {"name": "countersign-reports"}, {"generateName": "countersign-"}])
+    {"name": "countersign"}, {"name": "countersign-reports"}, {"name": "team-countersign"},
+    {"name": "team-countersign-7h2k9"}, {"generateName": "countersign-"}, {"generateName": "a-countersign-"}])
 @pytest.mark.parametrize("operation", ["CREATE", "UPDATE"])
 def test_nobody_writes_a_configuration_who_may_not_read_the_keys(metadata, operation):
     """It could name a program in the ConfigMap itself, which would run beside the key."""
@@ -119,7 +150,7 @@ def test_nobody_writes_a_configuration_who_may_not_read_the_keys(metadata, opera
 
 
 def test_other_configmaps_are_everybodys():
-    for name in ("reports", "countersigned", "kube-root-ca.crt"):
+    for name in ("reports", "countersigned", "recountersign", "my-countersigned-app", "kube-root-ca.crt"):
         document = {"kind": "ConfigMap", "metadata": {"name": name}}
         assert admit(Request(document, ENABLED, resource="configmaps")) == document
 
