@@ -9,6 +9,7 @@ import tomllib
 
 import boto3
 import botocore.session
+import documents
 import pytest
 from botocore.validate import ParamValidator
 from moto import mock_aws
@@ -116,6 +117,17 @@ def test_countersign_checks_what_the_task_carries_and_fits_its_memory(image, acc
     assert access_key["SecretAccessKey"] not in checked.stdout + checked.stderr
     at_most = int(re.search(r"clients can have used: at most (\d+) MiB", checked.stdout)[1])
     assert at_most + 16 < COUNTERSIGN["memory"] < int(TASK["memory"]), checked.stdout
+
+
+def test_the_page_says_how_to_check_what_the_task_carries(countersign, tmp_path):
+    """Its block, in the directory of the file."""
+    blocks = [block.text for block in documents.blocks(TOP / "docs/how-to/ecs.md")]
+    (text,) = [text for text in blocks if text.startswith("jq ")]
+    (tmp_path / "countersign").symlink_to(countersign)
+    (tmp_path / "task-definition.json").write_text(json.dumps(TASK))
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=tmp_path, capture_output=True, text=True,
+                          env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, timeout=PATIENCE, check=False)
+    assert done.returncode == 0 and "route importexport: https://importexport.amazonaws.com/" in done.stdout, done
 
 
 def test_the_app_of_the_task_has_its_call_signed_through_the_loopback_address(image, countersign, place, access_key):

@@ -113,7 +113,7 @@ def test_every_file_in_the_image_is_roots_and_of_the_time_of_the_release(archive
 
 
 def test_the_image_has_nothing_to_write_to_but_tmp_and_nothing_that_gives_rights(names):
-    """`demo` keeps its throw-away keys in /tmp, which has to be a tmpfs if the root is read-only; `run` needs neither."""
+    """`demo` keeps its throw-away keys in /tmp, a tmpfs where the root is read-only. `run` writes nowhere."""
     assert [name for name, member in names.items() if member.mode & 0o022] == ["/tmp"]
     assert names["/tmp"].mode & 0o7777 == 0o1777
     assert not [name for name, member in names.items() if member.mode & 0o6000]
