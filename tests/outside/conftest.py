@@ -4,6 +4,7 @@ import fcntl
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -30,6 +31,11 @@ def dist(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="session")
+def with_tools():
+    return environment_with_tools()
+
+
 def make_release(out, log):
     """Runs packaging/release --quick; its exit code."""
     binary = os.environ.get("COUNTERSIGN_BIN")
@@ -39,5 +45,12 @@ def make_release(out, log):
     with log.open("w") as output:
         command = [TOP / "packaging/release", "--quick", "--binary", binary, "--out", out]
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                              timeout=PATIENCE, check=False)
+                              timeout=PATIENCE, check=False, env=environment_with_tools())
     return done.returncode
+
+
+def environment_with_tools():
+    """The environment, in which the programs that came as wheels beside this Python, and those of tests/run, are found
+    from any checkout."""
+    tools = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or TOP / "target") / "tools"
+    return {**os.environ, "PATH": f"{os.environ['PATH']}:{pathlib.Path(sys.executable).parent}:{tools}:{tools / 'bin'}"}

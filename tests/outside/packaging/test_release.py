@@ -58,7 +58,7 @@ def test_an_archive_that_root_unpacks_belongs_to_root_and_nobody_else_can_change
         assert mode in ("drwxr-xr-x", "-rwxr-xr-x" if name.endswith("bin/countersign") else "-rw-r--r--"), line
 
 
-def test_two_checkouts_make_the_same_release(dist, tmp_path):
+def test_two_checkouts_make_the_same_release(dist, with_tools, tmp_path):
     """At another path, without a repository, by a user with other settings; from the same program and commit."""
     top = tmp_path / "another checkout"
     listed = subprocess.run(["git", "-C", TOP, "ls-files", "-z"], capture_output=True, check=True).stdout.decode()
@@ -74,7 +74,7 @@ def test_two_checkouts_make_the_same_release(dist, tmp_path):
     done = subprocess.run(["bash", "-c", 'umask 077; exec "$@"', "bash", top / "packaging/release", "--quick",
                            "--binary", program, "--out", tmp_path / "again"], cwd=tmp_path, capture_output=True,
                           text=True, timeout=900, check=False,
-                          env={**os.environ, "SOURCE_DATE_EPOCH": time.strip(), "COUNTERSIGN_COMMIT": commit,
+                          env={**with_tools, "SOURCE_DATE_EPOCH": time.strip(), "COUNTERSIGN_COMMIT": commit,
                                "TZ": "Asia/Tokyo"})
     assert done.returncode == 0, done
     assert (tmp_path / "again/SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()
