@@ -10,6 +10,8 @@ import pytest
 from registry import Registry
 from release_tree import ReleaseTree
 
+CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
 
 @pytest.fixture
 def registry(tmp_path):
@@ -30,13 +32,13 @@ def release(tmp_path, registry):
     return tree, dist
 
 
-def make_image(work, archive, text):
-    """An image without layers; `text` makes it another than the others."""
+def make_image(work, archive, text, *layers):
+    """An OCI archive of an image with these layers; `text` makes it another than the others."""
     blobs = work / "blobs/sha256"
     blobs.mkdir(parents=True)
 
     def blob(document):
-        data = json.dumps(document).encode()
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
         digest = hashlib.sha256(data).hexdigest()
         (blobs / digest).write_bytes(data)
         return {"digest": f"sha256:{digest}", "size": len(data)}
@@ -48,7 +50,7 @@ def make_image(work, archive, text):
         "schemaVersion": 2,
         "mediaType": of_image + "manifest.v1+json",
         "config": {"mediaType": of_image + "config.v1+json", **config},
-        "layers": [],
+        "layers": [{"mediaType": CHART, **blob(layer)} for layer in layers],
     })
     index = {"schemaVersion": 2, "manifests": [{"mediaType": of_image + "manifest.v1+json", **manifest}]}
     (work / "index.json").write_text(json.dumps(index))
@@ -107,6 +109,22 @@ def test_a_version_that_the_registry_has_with_other_bytes_is_never_replaced(rele
     assert "countersign:1.2.3-aws is sha256:" in done.stderr
     assert "raise the version" in done.stderr
     assert registry.digest("countersign", "1.2.3-aws") == before
+
+
+@pytest.mark.parametrize("published", [b"a chart", b"another chart"])
+def test_a_chart_that_the_registry_has_is_never_replaced(release, registry, tmp_path, published):
+    make_image(tmp_path / "chart", tmp_path / "chart.tar", "chart", published)
+    target = f"docker://{registry.address}/charts/countersign:1.2.3"
+    subprocess.run(
+        ["skopeo", "copy", "--quiet", f"oci-archive:{tmp_path}/chart.tar", target],
+        env={**os.environ, "HOME": str(registry.home)}, check=True, timeout=60,
+    )
+    done = publish(release, registry, tmp_path)
+    assert done.returncode == (0 if published == b"a chart" else 73), done.stderr
+    assert not (tmp_path / "helm-calls").exists()
+    if done.returncode:
+        assert "raise the version" in done.stderr
+        assert registry.repositories() == ["charts/countersign"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "unlisted"])
