@@ -21,13 +21,14 @@ def registry(tmp_path):
 
 @pytest.fixture
 def release(tmp_path, registry):
-    """A tree and its dist/: two images and a chart, whose contents do not matter here."""
+    """A tree and its dist/: two images and two charts, whose contents do not matter here."""
     tree = ReleaseTree(tmp_path / "tree", registry=registry.address)
     dist = tmp_path / "the dist"
     dist.mkdir()
     for name, text in (("countersign-1.2.3.oci.tar", "plain"), ("countersign-1.2.3-aws.oci.tar", "aws")):
         make_image(tmp_path / text, dist / name, text)
     (dist / "countersign-1.2.3.tgz").write_text("a chart")
+    (dist / "countersign-sidecar-1.2.3.tgz").write_text("a library")
     write_sums(dist)
     return tree, dist
 
@@ -78,7 +79,7 @@ def publish(release, registry, tmp_path, path=None):
     return tree.run("publish", dist, env=environment)
 
 
-def test_both_images_and_the_chart_are_pushed_and_the_digests_are_those_of_the_registry(release, registry, tmp_path):
+def test_both_images_and_both_charts_are_pushed_and_the_digests_are_those_of_the_registry(release, registry, tmp_path):
     done = publish(release, registry, tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -89,6 +90,7 @@ def test_both_images_and_the_chart_are_pushed_and_the_digests_are_those_of_the_r
         assert registry.digest("countersign", tag) == line.rpartition("@")[2]
     assert (tmp_path / "helm-calls").read_text() == (
         f"push {release[1]}/countersign-1.2.3.tgz oci://{registry.address}/charts\n"
+        f"push {release[1]}/countersign-sidecar-1.2.3.tgz oci://{registry.address}/charts\n"
     )
 
 
@@ -121,8 +123,12 @@ def test_a_chart_that_the_registry_has_is_never_replaced(release, registry, tmp_
     )
     done = publish(release, registry, tmp_path)
     assert done.returncode == (0 if published == b"a chart" else 73), done.stderr
-    assert not (tmp_path / "helm-calls").exists()
-    if done.returncode:
+    if done.returncode == 0:
+        # the other one is pushed
+        [call] = (tmp_path / "helm-calls").read_text().splitlines()
+        assert "countersign-sidecar-1.2.3.tgz" in call
+    else:
+        assert not (tmp_path / "helm-calls").exists()
         assert "raise the version" in done.stderr
         assert registry.repositories() == ["charts/countersign"]
 
