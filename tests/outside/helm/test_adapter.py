@@ -1,4 +1,4 @@
-"""The metric by which the autoscaler scales: the adapter's rule makes it of what the pods say, and the chart names it."""
+"""The metric by which the autoscaler scales: the adapter's rule makes it of what the pods say; the chart names it."""
 
 import re
 import subprocess

@@ -10,7 +10,7 @@ from charts import GATEWAY, SAMPLES, TOP, VERSIONS, consumer_chart, rendered
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 # the alerts and the dashboard are files of deploy/monitoring, which test_generated.py holds equal
-WITHOUT = ("monitoring.rules.enabled=false", "monitoring.dashboard.enabled=false")
+WITHOUT = ('image.repository="countersign"', "monitoring.rules.enabled=false", "monitoring.dashboard.enabled=false")
 
 
 def compare(name, text):
@@ -27,7 +27,8 @@ def test_each_sample_renders_what_the_golden_file_has(sample):
 
 
 def test_the_chart_that_uses_the_library_renders_what_the_golden_file_has():
-    compare("consumer", rendered(consumer_chart(), version=VERSIONS[-1]))
+    image = 'countersign-sidecar.image.repository="countersign"'
+    compare("consumer", rendered(consumer_chart(), settings=(image,), version=VERSIONS[-1]))
 
 
 def test_every_golden_file_belongs_to_a_sample():

@@ -1,4 +1,4 @@
-"""The pages about the charts, followed by their text: the configuration is checked, and the tour ends with a signed call."""
+"""The pages about the charts, followed by their text: `check` reads the configuration; the tour makes a signed call."""
 
 import json
 import re

@@ -38,7 +38,7 @@ def test_no_template_asks_for_another_version_than_those_that_are_rendered():
     assert asked == {">=1.30.0-0", ">=1.31.0-0"}
 
 
-# in a process of its own: on pytest's path they would be taken for a plugin; and in one, because loading them takes long
+# in a process of its own: on pytest's path they would be taken for a plugin; in one for all: loading them takes long
 READ = """\
 import json, sys
 from cloudcoil.models.prometheus_operator import v1

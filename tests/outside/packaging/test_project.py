@@ -13,6 +13,15 @@ COPIES = {
     ".github/ISSUE_TEMPLATE/config.yml": ("REPOSITORY_URL",),
     "CHANGELOG.md": ("REPOSITORY_URL",),
     "Cargo.toml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
+    "deploy/helm/countersign-sidecar/Chart.yaml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
+    "deploy/helm/countersign-sidecar/values.yaml": ("IMAGE_REPOSITORY",),
+    "deploy/helm/countersign/Chart.yaml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
+    "deploy/helm/countersign/values.yaml": ("IMAGE_REPOSITORY",),
+    # made of those by deploy/helm/generate
+    "deploy/helm/countersign-sidecar/README.md": ("IMAGE_REPOSITORY",),
+    "deploy/helm/countersign-sidecar/values.schema.json": ("IMAGE_REPOSITORY",),
+    "deploy/helm/countersign/README.md": ("IMAGE_REPOSITORY",),
+    "deploy/helm/countersign/values.schema.json": ("IMAGE_REPOSITORY",),
     "src/secret_memory/Cargo.toml": ("REPOSITORY_URL", "HOMEPAGE_URL"),
     "src/secret_memory/README.md": ("REPOSITORY_URL",),
 }
