@@ -10,7 +10,6 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::harness::{After, CREATE, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
-use crate::reload_routes::reload;
 use crate::untrusted::{Authority, secure};
 
 const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
@@ -186,7 +185,7 @@ pub fn new_client_certificate() {
     let [wrong, right] = [("wrong", &Authority::new()), ("right", &clients)].map(|(name, of)| shown(&setup, name, of));
     let proxy = setup.clone().route(&wrong).start();
     proxy.assert_own(&proxy.post(FORM), 502, "ProxyUpstreamUntrusted", "no");
-    reload(&proxy, &setup.route(&right));
+    proxy.reload(&setup.route(&right));
     proxy.post(FORM).expect(200);
 }
 
@@ -197,7 +196,7 @@ pub fn new_pinned_public_key() {
     let proxy = setup.clone().start();
     proxy.post(FORM).expect(200);
     let pin = "pinned_public_keys = [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]";
-    reload(&proxy, &setup.route(pin));
+    proxy.reload(&setup.route(pin));
     // a connection on which the key was not asked for is there, and not used
     proxy.assert_own(&proxy.post(FORM), 502, "ProxyUpstreamUntrusted", "no");
 }
@@ -208,6 +207,6 @@ pub fn new_minimum_tls() {
     let setup = Setup::to(&endpoint).trusting(&authority.pem);
     let proxy = setup.clone().start();
     proxy.post(FORM).expect(200);
-    reload(&proxy, &setup.route("minimum_tls = \"1.3\""));
+    proxy.reload(&setup.route("minimum_tls = \"1.3\""));
     proxy.assert_own(&proxy.post(FORM), 502, "ProxyUpstreamUntrusted", "no");
 }

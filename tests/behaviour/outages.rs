@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::clients::{client, token};
 use crate::harness::{After, Answer, CREATE, Client, Draft, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
-use crate::reload_routes::reload;
 
 /// A port that is taken and refuses connections.
 pub fn refusing() -> (socket2::Socket, SocketAddr) {
@@ -76,7 +75,7 @@ fn an_endpoint_that_is_silent_is_down_until_it_answers() {
         exchange.write(&endpoint::answer("200 OK", "back"));
         After::KeepOpen
     });
-    let lines = ["limits.failures = 3", r#"timeouts.first_byte = "200ms""#];
+    let lines = ["limits.failures = 3", r#"timeouts.first_byte = "2s""#];
     let proxy = lines.iter().fold(Setup::to(&endpoint), |setup, line| setup.route(line)).start();
     for _ in 0..3 {
         proxy.assert_own(&proxy.post(CREATE), 409, "ProxyOutcomeUnknown", "yes");
@@ -192,7 +191,7 @@ fn slow_calls_of_one_client_that_time_out_together_refuse_no_call_of_another_tha
 #[test]
 fn slow_calls_of_one_client_while_nobody_else_calls_are_refused_to_that_client_alone() {
     let endpoint = slow_about_one_job(&Arc::new(AtomicBool::new(true)));
-    let proxy = gateway(&endpoint, 3).route(r#"timeouts.first_byte = "200ms""#).start();
+    let proxy = gateway(&endpoint, 3).route(r#"timeouts.first_byte = "2s""#).start();
     // on a slow machine the last of them come when the first have timed out, and are refused at once
     slow_calls(&proxy, 10).iter_mut().for_each(|client| assert!(matches!(client.answer().status, 503 | 504)));
     let is_for_one = |line: &serde_json::Value| {
@@ -215,7 +214,7 @@ fn a_probe_that_stays_unanswered_is_not_the_only_one() {
     }
     assert!(proxy.admin("/readyz").expect(200).text().contains("degraded: route.importexport"));
     // from now on a probe may take as long as the test
-    reload(&proxy, &setup.route(r#"timeouts.first_byte = "10m""#));
+    proxy.reload(&setup.route(r#"timeouts.first_byte = "10m""#));
     let before = endpoint.requests().len();
     let mut unanswered = Vec::new();
     eventually("a probe of the slow client", || {

@@ -25,20 +25,11 @@ const NEVER: &str = "1h";
 /// By when a test knows that a timeout was not the old one.
 const SOON: Duration = Duration::from_secs(60);
 
-/// Has `setup` served by `proxy`, as its next configuration.
-#[track_caller]
-pub fn reload(proxy: &Proxy, setup: &Setup) {
-    const GENERATION: &str = "countersign_config_generation";
-    let before = proxy.metric(GENERATION);
-    setup.publish();
-    eventually("the next configuration", || (proxy.metric(GENERATION) > before).then_some(()));
-}
-
 /// A proxy that was started with `before` and serves `after` now.
 #[track_caller]
 fn reloaded(before: &Setup, after: &Setup) -> Proxy {
     let proxy = before.clone().start();
-    reload(&proxy, after);
+    proxy.reload(after);
     proxy
 }
 
@@ -77,10 +68,10 @@ fn an_endpoint_that_is_down_stays_down_when_a_timeout_changes() {
     let setup = Setup::to_url(&format!("http://{address}/")).process("workers = 1\ndanger_unconfined = true");
     let proxy = setup.clone().start();
     eventually("the outage", || (proxy.post(CREATE).status == 503).then_some(()));
-    reload(&proxy, &setup.clone().route("timeouts.first_byte = \"29s\""));
+    proxy.reload(&setup.clone().route("timeouts.first_byte = \"29s\""));
     assert_eq!(proxy.metric(DOWN), 1.0, "its connections are made anew, but it is the same endpoint");
     assert_eq!(proxy.metric(r#"countersign_endpoint_outages_total{route="importexport"}"#), 1.0);
-    reload(&proxy, &setup.redirected(&Endpoint::obliging()));
+    proxy.reload(&setup.redirected(&Endpoint::obliging()));
     assert_eq!(proxy.metric(DOWN), 0.0, "of another endpoint nothing is known");
     proxy.post(CREATE).expect(200);
 }
@@ -92,7 +83,7 @@ fn the_clock_of_an_endpoint_stays_known_when_a_timeout_changes() {
     let proxy = setup.clone().start();
     proxy.post(CREATE).expect(200);
     assert_eq!(endpoint.requests().len(), 2, "refused for its time once");
-    reload(&proxy, &setup.route("timeouts.first_byte = \"29s\""));
+    proxy.reload(&setup.route("timeouts.first_byte = \"29s\""));
     proxy.post(CREATE).expect(200);
     assert_eq!(endpoint.requests().len(), 3, "the second time was right at once");
 }
@@ -110,7 +101,7 @@ fn connections_stay_while_nothing_about_the_call_has_changed() {
         let setup = Setup::to(&endpoint);
         let proxy = setup.clone().start();
         proxy.post(FORM).expect(200);
-        reload(&proxy, &setup.route(line));
+        proxy.reload(&setup.route(line));
         proxy.post(FORM).expect(200);
         assert_eq!(endpoint.connections(), connections, "{line}");
     }
@@ -220,7 +211,7 @@ fn new_egress() {
     let (before, after) = changed(setup, &line(&one), &line(&two));
     let proxy = before.start();
     proxy.post(FORM).expect(200);
-    reload(&proxy, &after);
+    proxy.reload(&after);
     proxy.post(FORM).expect(200);
     assert_eq!((one.heads().len(), two.heads().len()), (1, 1), "no connection of before is used");
 }
@@ -237,7 +228,7 @@ fn new_egress_ca_file() {
     let line = |name| format!("egress_ca_file = {:?}", setup.vault_path(name));
     let proxy = setup.clone().route(&line("bad.pem")).start();
     proxy.assert_own(&proxy.post(FORM), 502, "ProxyEgressUntrusted", "no");
-    reload(&proxy, &setup.clone().route(&line("good.pem")));
+    proxy.reload(&setup.clone().route(&line("good.pem")));
     proxy.post(FORM).expect(200);
 }
 
@@ -254,7 +245,7 @@ fn new_egress_credentials() {
     let (before, after) = (file("before", "u:p\n"), file("after", "v:q\n"));
     let proxy = setup.clone().route(&before).process("workers = 1").start();
     proxy.post(FORM).expect(200);
-    reload(&proxy, &setup.clone().route(&after).process("workers = 1"));
+    proxy.reload(&setup.clone().route(&after).process("workers = 1"));
     proxy.post(FORM).expect(200);
     let shown: Vec<bool> = egress.heads().iter().map(|head| head.contains("authorization: Basic dTpw")).collect();
     assert_eq!(shown, [true, false], "{:?}", egress.heads());
@@ -328,7 +319,7 @@ fn new_ca_file() {
     let line = |name| format!("ca_file = {:?}", setup.vault_path(name));
     let proxy = setup.clone().route(&line("other.pem")).start();
     proxy.assert_own(&proxy.post(FORM), 502, "ProxyUpstreamUntrusted", "no");
-    reload(&proxy, &setup.clone().route(&line("good.pem")));
+    proxy.reload(&setup.clone().route(&line("good.pem")));
     proxy.post(FORM).expect(200);
 }
 
@@ -347,7 +338,7 @@ fn new_danger_plaintext() {
         (line.contains("is not used: what was served before stays in use") && line.contains("danger_plaintext"))
             .then_some(())
     });
-    reload(&proxy, &beyond.route("danger_plaintext = true"));
+    proxy.reload(&beyond.route("danger_plaintext = true"));
     proxy.post(FORM).expect(200);
     assert_eq!(endpoint.requests()[0].head.field("host"), Some(format!("0.0.0.0:{port}").as_str()));
 }
@@ -357,7 +348,7 @@ fn new_clock() {
     let (before, after) = changed(Setup::to(&endpoint), "clock = \"host\"", "clock = \"endpoint\"");
     let proxy = before.start();
     proxy.post(CREATE).expect(400);
-    reload(&proxy, &after);
+    proxy.reload(&after);
     proxy.post(CREATE).expect(200);
 }
 
@@ -367,7 +358,7 @@ fn new_hosts() {
     let proxy = before.start();
     let call = Draft::form(FORM).field("Host", "ie.internal");
     proxy.assert_own(&proxy.call(&call), 403, "AccessDenied", "no");
-    reload(&proxy, &after);
+    proxy.reload(&after);
     proxy.call(&call).expect(200);
 }
 
@@ -396,7 +387,7 @@ fn new_accept() {
     let proxy = before.start();
     let call = Draft::form("").line(&format!("GET /?{FORM} HTTP/1.1")).field("X-Requested-By", "test");
     proxy.assert_own(&proxy.call(&call), 405, "ProxyMethodNotAllowed", "no");
-    reload(&proxy, &after);
+    proxy.reload(&after);
     proxy.call(&call).expect(200);
 }
 
@@ -529,7 +520,7 @@ fn new_failures() {
     for _ in 0..8 {
         assert_eq!(proxy.post(CREATE).status, 502);
     }
-    reload(&proxy, &after);
+    proxy.reload(&after);
     eventually("the outage", || (proxy.post(CREATE).status == 503).then_some(()));
 }
 
@@ -592,6 +583,6 @@ fn new_pause_between_probes() {
     let proxy = before.start();
     eventually("the outage", || (proxy.post(CREATE).status == 503).then_some(()));
     assert!(attempts(&proxy) < 15, "the pauses grow");
-    reload(&proxy, &after);
+    proxy.reload(&after);
     assert_eq!(attempts(&proxy), 20, "the pause under way ends too");
 }

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::harness::endpoint::answer;
 use crate::harness::{After, Answer, Draft, Endpoint, FORM, ID, Proxy, SECRET, Setup};
-use crate::reload_routes::reload;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -81,14 +80,14 @@ fn a_reload_changes_what_endpoints_are_told_and_which_traces_are_sampled() {
     let proxy = setup.clone().start();
     let flags = |number: usize| endpoint.requests()[number].head.field("traceparent").map(|f| f[53..].to_owned());
     call(&proxy, &[]);
-    reload(&proxy, &setup.clone().more("[trace]\nforward = true\n"));
+    proxy.reload(&setup.clone().more("[trace]\nforward = true\n"));
     call(&proxy, &[]);
-    reload(&proxy, &setup.clone().more("[trace]\nforward = true\nsample_ratio = 0.0\n"));
+    proxy.reload(&setup.clone().more("[trace]\nforward = true\nsample_ratio = 0.0\n"));
     call(&proxy, &[]);
     call(&proxy, &[("traceparent", PARENT)]);
-    reload(&proxy, &setup.clone().more("[trace]\nforward = true\nsample_ratio = 0.0\nparent_based = false\n"));
+    proxy.reload(&setup.clone().more("[trace]\nforward = true\nsample_ratio = 0.0\nparent_based = false\n"));
     call(&proxy, &[("traceparent", PARENT)]);
-    reload(&proxy, &setup);
+    proxy.reload(&setup);
     call(&proxy, &[("traceparent", PARENT)]);
     let expected = [None, Some("03"), Some("02"), Some("01"), Some("00"), None];
     assert_eq!([0, 1, 2, 3, 4, 5].map(flags), expected.map(|flags| flags.map(str::to_owned)));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::log::Log;
 use super::wire::Head;
-use super::{Answer, Client, Draft, Ending, Endpoint, ID, Running, SECRET, Vault, program};
+use super::{Answer, Client, Draft, Ending, Endpoint, ID, Running, SECRET, Vault, eventually, program};
 
 /// A configuration in the making: listener `local`, route `importexport`, key `main`, one worker, a JSON log, an admin
 /// listener.
@@ -252,6 +252,15 @@ impl Proxy {
     #[track_caller]
     pub fn admin_call(&self, line: &str) -> Answer {
         Client::connect(self.admin).call(&Draft::form("").line(line))
+    }
+
+    /// Has this setup served, as the next configuration.
+    #[track_caller]
+    pub fn reload(&self, setup: &Setup) {
+        const GENERATION: &str = "countersign_config_generation";
+        let before = self.metric(GENERATION);
+        setup.publish();
+        eventually("the next configuration", || (self.metric(GENERATION) > before).then_some(()));
     }
 
     /// The value of the sample whose name and labels begin with `sample`, 0 when it is not there.
