@@ -141,10 +141,10 @@ fn what_a_plugin_does_instead_of_opening_is_told_with_what_to_do() {
 fn a_plugin_that_waits_for_ever_is_killed_and_what_it_said_last_is_told() {
     let (setup, plugin) = setup(&Endpoint::obliging());
     plugin.behave("hang");
-    let lines = format!("{}\ntimeout = \"5s\"", plugin.lines(setup.of_vault()));
+    let lines = format!("{}\ntimeout = \"10s\"", plugin.lines(setup.of_vault()));
     let (code, _, stderr) = output(&setup.key(&lines), &plugin, "keys test");
     assert_eq!(code, Some(69), "{stderr}");
-    assert!(stderr.contains("was not opened within 5s (timeout), and the age plugin was killed"), "{stderr}");
+    assert!(stderr.contains("was not opened within 10s (timeout), and the age plugin was killed"), "{stderr}");
     assert!(stderr.contains("or to be touched: touch the example token"), "{stderr}");
     let id = std::fs::read_to_string(plugin.path("process")).unwrap();
     eventually("the end of the plugin", || {

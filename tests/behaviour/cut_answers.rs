@@ -142,16 +142,16 @@ fn an_answer_that_stalls_longer_than_the_idle_timeout_is_cut() {
 #[test]
 fn an_answer_that_keeps_moving_is_not_cut_however_long_it_takes() {
     let endpoint = Endpoint::scripted(|exchange| {
-        exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
-        for _ in 0..40 {
+        exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 80\r\n\r\n");
+        for _ in 0..80 {
             exchange.write(b".");
-            // the pace of the endpoint: in all, three timeouts
-            std::thread::sleep(std::time::Duration::from_millis(40));
+            // the pace of the endpoint: in all, two timeouts
+            std::thread::sleep(std::time::Duration::from_millis(75));
         }
         After::KeepOpen
     });
-    let proxy = Setup::to(&endpoint).route(r#"timeouts.idle = "500ms""#).start();
-    assert_eq!(proxy.post(FORM).expect(200).body.len(), 40);
+    let proxy = Setup::to(&endpoint).route(r#"timeouts.idle = "3s""#).start();
+    assert_eq!(proxy.post(FORM).expect(200).body.len(), 80);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Errors in every dialect: ours in the shape that its SDKs parse, and the endpoint's understood.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign::query::{blanked, percent};
@@ -8,6 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::harness::{After, Answer, Draft, Endpoint, ID, Proxy, Received, SECRET, Setup, Vault};
+use crate::outages::refusing;
 
 const V4: &str = "profile = { dialect = \"aws-v4\", region = \"eu-central-1\", service = \"iam\" }";
 
@@ -544,7 +544,7 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[test]
 fn a_service_that_cannot_be_reached_is_told_in_every_shape() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, nobody) = refusing();
     for (dialect, status, says) in [
         ("cloudstack", 502, "<errorcode>503</errorcode>"),
         ("alibaba-rpc", 502, "<Code>ProxyUpstreamUnreachable</Code>"),

@@ -183,7 +183,8 @@ fn metrics_audit_and_log_have_the_dialects_word_and_no_other_value() {
         .route(&format!("{CLOUDSTACK}known_actions = [\"listZones\"]\naudit_values = [\"id\"]\n"))
         .more(&format!("[audit]\ntarget = \"file:{}\"\n", path.display()))
         .start();
-    proxy.post("command=listZones&ID=marker-value&Action=marker").expect(200);
+    let served = proxy.post("command=listZones&ID=marker-value&Action=marker").expect(200);
+    proxy.log.exchange(&served.request_id());
     let refused = proxy.post("command=listZones&a=1&a=2");
     assert_eq!(proxy.log.exchange(&refused.request_id())["action"], "listZones");
     let no_operation = proxy.post("command=marker%20text&Action=marker&a&a");

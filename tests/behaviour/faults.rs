@@ -25,7 +25,7 @@ fn unknown(status: u16, sends: Sends, deed: Deed) {
         }
         deed(exchange)
     });
-    let proxy = Setup::to(&endpoint).route(r#"timeouts.first_byte = "500ms""#).start();
+    let proxy = Setup::to(&endpoint).route(r#"timeouts.first_byte = "3s""#).start();
     let mut client = proxy.connect();
     let safe = client.call(&Draft::form(FORM));
     proxy.assert_own(&safe, status, "ProxyOutcomeUnknown", "yes");

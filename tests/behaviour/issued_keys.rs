@@ -176,7 +176,8 @@ fn forms_that_strangers_never_end_keep_no_connection_from_clients_and_fill_no_lo
     }
     let lines = proxy.logged(|line| line.contains(r#""reason":"evicted""#) && line.contains(r#""message":"exchange""#));
     assert_eq!(lines, 10, "the others are counted");
-    assert!(proxy.metric("countersign_evicted_connections_total{listener=\"local\",rank=\"stranger\"}") >= 30.0);
+    let evicted = || proxy.metric("countersign_evicted_connections_total{listener=\"local\",rank=\"stranger\"}");
+    eventually("the evictions", || (evicted() >= 30.0).then_some(()));
 }
 
 #[test]

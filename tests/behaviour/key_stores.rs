@@ -83,13 +83,13 @@ fn a_key_that_ends_is_renewed_before_and_never_used_after() {
     let vault = Vault::empty();
     let script = format!(
         "echo run >> {:?}; printf '{{\"Version\":1,\"AccessKeyId\":\"{ID}\",\"SecretAccessKey\":\"{SECRET}\",\
-         \"Expiration\":\"%s\"}}' \"$(date -u -d '+3 seconds' +%Y-%m-%dT%H:%M:%SZ)\"",
+         \"Expiration\":\"%s\"}}' \"$(date -u -d '+8 seconds' +%Y-%m-%dT%H:%M:%SZ)\"",
         vault.path("runs")
     );
     let program = vault.program("fetch", &script);
     let proxy = Setup::to(&endpoint).vault(vault).key(&format!("kind = \"process\"\ncommand = {program}")).start();
     let runs = || std::fs::read_to_string(proxy.vault.path("runs")).unwrap().lines().count();
-    let enough = runs() + 4;
+    let enough = runs() + 2;
     eventually("renewals", || {
         proxy.post(FORM).expect(200);
         (runs() >= enough).then_some(())

@@ -99,7 +99,7 @@ fn everything(format: &'static str) -> (String, Endpoint) {
         .log(format, "trace")
         .vault(vault)
         .trusting(&authority.pem)
-        .route(r#"timeouts.first_byte = "300ms""#)
+        .route(r#"timeouts.first_byte = "3s""#)
         .route(r#"accept = ["post", "get", "post-query"]"#)
         .route(r#"limits.body = "2 KiB""#)
         .listener(r#"required_header = "x-requested-by""#)

@@ -193,7 +193,8 @@ fn what_the_end_of_the_process_cuts_off_has_its_lines_and_its_clients_see_a_rese
 fn connections_without_a_request_are_no_exchanges_that_a_drain_cuts_off() {
     let mut proxy = Setup::to(&Endpoint::obliging()).process("workers = 1\ndrain = \"1ms\"").start();
     let mut idle = proxy.connect();
-    idle.call(&Draft::form(FORM)).expect(200);
+    let answer = idle.call(&Draft::form(FORM)).expect(200);
+    proxy.log.exchange(&answer.request_id()); // the exchange is over, which the client may know first
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log.text());
     assert_eq!(idle.until_closed(), b"");

@@ -69,12 +69,12 @@ fn a_client_that_does_not_read_stops_the_endpoint_and_loses_nothing_when_it_read
     let endpoint = Endpoint::scripted(move |exchange| {
         exchange.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n").as_bytes());
         // no progress for longer than the route's idle timeout, which is a limit on the endpoint, not on the client
-        let taken = exchange.pour(LENGTH, Duration::from_secs(1));
+        let taken = exchange.pour(LENGTH, Duration::from_secs(5));
         stalled.lock().unwrap().send(taken).unwrap();
         exchange.pour(LENGTH - taken, PATIENCE);
         After::KeepOpen
     });
-    let proxy = Setup::to(&endpoint).route(r#"timeouts.idle = "300ms""#).start();
+    let proxy = Setup::to(&endpoint).route(r#"timeouts.idle = "3s""#).start();
     let mut client = Client::over(TcpStream::connect(proxy.address).unwrap());
     client.send(&Draft::form(FORM));
     let head = client.answer_head();

@@ -15,7 +15,7 @@ use countersign::confine::{
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use rustix::process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior};
 
-use crate::harness::own_process;
+use crate::harness::{free_port, own_process};
 
 /// Name the scene to the process that is confined.
 const DIRECTORY: &str = "COUNTERSIGN_TEST_DIRECTORY";
@@ -178,8 +178,4 @@ fn a_posture_is_complete_only_when_both_are_fully_enforced() {
     };
     assert!(!posture.is_complete());
     assert!(posture.to_string().ends_with(", capabilities kept (not permitted)"), "{posture}");
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

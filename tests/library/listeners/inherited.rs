@@ -1,18 +1,17 @@
 //! Sockets handed over by a service manager: systemd's own `systemd-socket-activate` does it here.
 
-use std::net::TcpListener;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign::downstream::OwnerLookup;
 use countersign::downstream::inherited::{InheritedError, InheritedSockets};
 use countersign::downstream::listener::Security;
 
 use super::serving::serve;
-use crate::harness::own_process;
+use crate::harness::{eventually, free_port, own_process};
 
 /// Set for the process that is handed sockets: the names it is to take, with commas between.
 const TAKE: &str = "TEST_TAKE_SOCKETS";
@@ -71,23 +70,15 @@ impl Drop for Running {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 fn curl(arguments: &[&str]) -> String {
-    let retries = ["--retry", "20", "--retry-delay", "1", "--retry-connrefused", "--max-time", "20"];
+    let retries = ["--retry", "20", "--retry-delay", "1", "--retry-connrefused", "--max-time", "60"];
     let output =
         Command::new("curl").args(["--silent", "--show-error"]).args(retries).args(arguments).output().unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 fn wait_for_socket(path: &Path) {
-    let began = Instant::now();
-    while !path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
-        assert!(began.elapsed() < Duration::from_secs(10), "no socket at {}", path.display());
-        sleep(Duration::from_millis(20));
-    }
+    eventually("a socket at its path", || path.symlink_metadata().ok()?.file_type().is_socket().then_some(()));
 }
 
 #[test]
@@ -127,8 +118,8 @@ fn a_name_that_two_sockets_have_is_refused() {
     let [a, b] = paths.each_ref().map(|path| path.to_str().unwrap());
     let running = activate("web", &["--listen", a, "--listen", b, "--fdname=web:web"]);
     wait_for_socket(&paths[1]);
-    sleep(Duration::from_millis(100)); // bound is not yet listening
-    let _client = std::os::unix::net::UnixStream::connect(a).unwrap();
+    // bound is not yet listening
+    let _client = eventually("a listening socket", || std::os::unix::net::UnixStream::connect(a).ok());
     let said = String::from_utf8(running.output().stdout).unwrap();
     assert!(said.contains("web: 2 sockets are named \"web\""), "{said}");
 }

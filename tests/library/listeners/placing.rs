@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::downstream::listener::{Security, bind};
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use super::serving::{LIMITS, reply, talk};
+use crate::harness::{PATIENCE, eventually};
 
 /// Answers with the name of its worker.
 struct Named(&'static str);
@@ -145,7 +146,7 @@ fn call(connection: &mut TcpStream, target: &str) -> String {
 }
 
 fn response(connection: &mut TcpStream) -> String {
-    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = String::new();
     while !answer.split_once("\r\n\r\n").is_some_and(|(_, body)| body.ends_with('\n')) {
         let mut piece = [0; 1024];
@@ -177,11 +178,7 @@ fn a_stranger_on_its_way_to_another_worker_makes_room_and_no_idle_connection_of_
     hold.wait();
     // the first has two connections and the second one, which gets this, and cannot look at it yet
     let mut stranger = TcpStream::connect(first.address).unwrap();
-    let began = Instant::now();
-    while places.taken() < 4 {
-        assert!(began.elapsed() < Duration::from_secs(10), "it is not accepted");
-        thread::sleep(Duration::from_millis(1));
-    }
+    eventually("the stranger accepted", || (places.taken() == 4).then_some(()));
     let mut newcomer = TcpStream::connect(first.address).unwrap();
     thread::sleep(Duration::from_millis(100));
     for idle in [&mut one, &mut other] {

@@ -25,6 +25,8 @@ use http_body_util::Full;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
+use crate::harness::PATIENCE;
+
 pub(super) const LIMITS: Limits = Limits {
     clocks: Clocks {
         head_timeout: Duration::from_secs(5),
@@ -102,7 +104,7 @@ pub(crate) fn serve_by<H: Handler>(
 /// Sends `bytes` and returns all that comes until the server closes; a reset counts as its end.
 pub(crate) fn talk(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();
     let _end_or_reset = stream.read_to_end(&mut answer);
@@ -123,6 +125,6 @@ pub(crate) fn command_as(uid: u32, gid: u32, program: &str) -> Command {
 
 /// What curl says, and what it got.
 pub(crate) fn curl_as(uid: u32, gid: u32, arguments: &[&str]) -> (bool, String) {
-    let output = as_user(uid, gid, "curl", &[&["--silent", "--show-error", "--max-time", "10"], arguments].concat());
+    let output = as_user(uid, gid, "curl", &[&["--silent", "--show-error", "--max-time", "60"], arguments].concat());
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }

@@ -13,6 +13,7 @@ use rustls::HandshakeKind;
 
 use super::serving::{Served, serve};
 use super::tls_files::{Authority, Site, dns};
+use crate::harness::at_best;
 
 const SPIFFE_ID: &str = "spiffe://example.org/ns/jobs/sa/loader";
 
@@ -127,12 +128,17 @@ fn a_connection_ends_after_the_session_lifetime() {
     let settings = TlsSettings { session_lifetime: Duration::from_millis(300), ..site.settings(&[]) };
     let (_served, address, _) = listen(settings);
     let client = site.client(Some(&site.clients.client(7, &[SPIFFE_ID])));
-    let began = Instant::now();
-    let mut stream = client.connect(address, "localhost").unwrap();
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).unwrap(); // a close_notify, not a reset
-    assert!(String::from_utf8_lossy(&all).starts_with("HTTP/1.1 200 "));
-    assert!((250..4000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    // less than an idle connection may wait, which is five seconds
+    let limit = Duration::from_secs(4);
+    let took = at_best(limit, || {
+        let began = Instant::now();
+        let mut stream = client.connect(address, "localhost").unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap(); // a close_notify, not a reset
+        assert!(String::from_utf8_lossy(&all).starts_with("HTTP/1.1 200 "));
+        began.elapsed()
+    });
+    assert!(took >= Duration::from_millis(250) && took <= limit, "{took:?}");
 }
 
 #[test]
@@ -182,10 +188,14 @@ fn only_http_1_1_and_the_configured_versions_are_spoken() {
 fn a_handshake_that_does_not_end_is_cut_after_five_seconds() {
     let site = Site::new();
     let (_served, address, _) = listen(site.settings(&[]));
-    let began = Instant::now();
-    let mut silent = TcpStream::connect(address).unwrap();
-    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
-    assert!((4900..7000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    let limit = Duration::from_secs(7);
+    let took = at_best(limit, || {
+        let began = Instant::now();
+        let mut silent = TcpStream::connect(address).unwrap();
+        assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
+        began.elapsed()
+    });
+    assert!(took >= Duration::from_millis(4900) && took <= limit, "{took:?}");
 }
 
 #[test]

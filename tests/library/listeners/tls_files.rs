@@ -19,6 +19,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
 
+use crate::harness::PATIENCE;
+
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub(crate) pem: String,
@@ -168,7 +170,7 @@ impl Client {
     ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let connection = ClientConnection::new(Arc::new(self.0.clone()), name.to_owned().try_into().unwrap());
         let tcp = TcpStream::connect(address)?;
-        tcp.set_read_timeout(Some(Duration::from_secs(10)))?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
         let mut stream = StreamOwned::new(connection.map_err(io::Error::other)?, tcp);
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
         Ok(stream)
