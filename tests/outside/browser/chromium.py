@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-PATIENCE = 20  # seconds, for anything the browser is asked to do
+PATIENCE = 60  # seconds, for anything the browser is asked to do
 
 SWITCHES = [
     "--headless=new",

@@ -9,7 +9,7 @@ import threading
 
 from acceptor import Acceptor
 
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 
 
 class Conversation:

@@ -15,8 +15,8 @@ import schemas
 from importexport import KEY_ID, SECRET
 from verifying_upstream import verifying_upstream
 
-START_TIMEOUT = 20  # seconds; a debug build on a busy machine
-STOP_TIMEOUT = 10
+START_TIMEOUT = 60  # seconds; a debug build on a busy machine
+STOP_TIMEOUT = 60
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,10 @@ import threading
 import time
 
 from acceptor import Acceptor
+from free_ports import free_port
 
 PATIENCE = 60  # seconds; a debug build on a busy machine
 USER, PASSWORD = "marker-of-the-user", "marker-of-the-password"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Daemon:

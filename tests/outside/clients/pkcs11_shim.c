@@ -40,7 +40,9 @@ static rv get_slot_list(unsigned char with_token, unsigned long *slots, unsigned
         *count = 0;
         return OK;
     }
-    return ((rv(*)(unsigned char, unsigned long *, unsigned long *))real.functions[GET_SLOT_LIST])(with_token, slots, count);
+    rv (*get)(unsigned char, unsigned long *, unsigned long *) =
+        (rv(*)(unsigned char, unsigned long *, unsigned long *))real.functions[GET_SLOT_LIST];
+    return get(with_token, slots, count);
 }
 
 static void note(const char *name) {
@@ -53,7 +55,9 @@ static void note(const char *name) {
 
 static rv login(unsigned long session, unsigned long user, unsigned char *pin, unsigned long length) {
     note("logins");
-    return ((rv(*)(unsigned long, unsigned long, unsigned char *, unsigned long))real.functions[LOGIN])(session, user, pin, length);
+    rv (*log_in)(unsigned long, unsigned long, unsigned char *, unsigned long) =
+        (rv(*)(unsigned long, unsigned long, unsigned char *, unsigned long))real.functions[LOGIN];
+    return log_in(session, user, pin, length);
 }
 
 static rv find_objects_init(unsigned long session, void *template, unsigned long count) {

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds
 PIN = "123456"
 LABEL = "countersign"
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from verifying_upstream import AUTHENTICATION
 
-PATIENCE = 30  # seconds
+PATIENCE = 60  # seconds
 LONGEST_LINE = 65536
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 11\r\n\r\n<Response/>"
 

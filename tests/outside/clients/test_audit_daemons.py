@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from waiting import eventually
 
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds
 FORM = "Action=ListJobs&Version=2010-06-03"
 
 # both daemons listen at paths of the whole machine, which only a namespace makes ours

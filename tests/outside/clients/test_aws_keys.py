@@ -19,6 +19,7 @@ import urllib.request
 import pytest
 from importexport import KEY_ID, PLACEHOLDER_ID, PLACEHOLDER_SECRET, SECRET
 from verifying_upstream import make_tls, verifying_upstream
+from waiting import eventually
 
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLETOKEN+/="
 ROLE = "arn:aws:iam::123456789012:role/countersign"
@@ -232,7 +233,7 @@ def test_a_web_identity_is_exchanged_and_its_token_read_anew(run, endpoint, clou
     assert call(proxy) == 200
     assert cloud.asked[0][3]["WebIdentityToken"] == "first.identity.token"
     (tmp_path / "token").write_text("second.identity.token")
-    until(lambda: cloud.asked[-1][3]["WebIdentityToken"] == "second.identity.token")
+    eventually(lambda: cloud.asked[-1][3]["WebIdentityToken"] == "second.identity.token", proxy.process.transcript)
 
 
 def test_a_container_key_with_the_token_of_a_file(run, endpoint, cloud, tmp_path):
@@ -262,7 +263,7 @@ def test_a_key_is_renewed_ahead_of_its_end(run, endpoint, cloud):
     proxy = on_an_instance(run, endpoint, cloud)
     loads = "/latest/meta-data/iam/security-credentials/the-role"
     cloud.expires = {"hours": 6}
-    until(lambda: cloud.calls().count(loads) == 2)
+    eventually(lambda: cloud.calls().count(loads) == 2, proxy.process.transcript)
     assert call(proxy) == 200
 
 
@@ -273,7 +274,7 @@ def test_a_source_that_is_away_is_not_ready_and_answers_503_until_it_is_back(run
     status, text = ready(proxy)
     assert status == 503 and "main" in text
     cloud.away = False
-    until(lambda: call(proxy) == 200)
+    eventually(lambda: call(proxy) == 200, proxy.process.transcript)
     assert ready(proxy)[0] == 200
 
 
@@ -390,13 +391,6 @@ def refusal(start_countersign, tmp_path):
         return " ".join(checked.transcript().split())
 
     return test
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("file", ["config", "credentials"])

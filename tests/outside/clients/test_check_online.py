@@ -13,6 +13,7 @@ import urllib.parse
 
 import jsonschema
 import pytest
+from free_ports import free_port
 from importexport import KEY_ID, PLACEHOLDER_ID, PLACEHOLDER_SECRET, SECRET
 from test_check import SCHEMA, TIMEOUT, closed, of_kind
 
@@ -81,10 +82,7 @@ def test_a_route_that_can_be_called_tells_each_step_with_its_time(online, tls_sa
 
 
 def test_a_port_that_nobody_listens_on_is_a_connection_refused(online):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    document, section, text = online(f"http://127.0.0.1:{port}/")
+    document, section, text = online(f"http://127.0.0.1:{free_port()}/")
     assert (document["exit_code"], document["result"]) == (69, "unreachable")
     assert "connection: " in failed(document) and "Connection refused" in failed(document)
     assert section["summary"] == "NOT REACHABLE"

@@ -223,7 +223,8 @@ def test_nothing_is_replaced_and_nothing_that_cannot_be_loaded_is_written(run, t
         (["--endpoint", "http://a.example/"], "with these options, "),
         (["--service", "iam", "--listen", "0.0.0.0:8021"], "with these options, "),
         (["--service", "iam", "--callers", "uid"], "say which user may call: --uid"),
-        (["--service", "iam", "--callers", "mtls", "--dns", "a", "--listen", "unix:/run/a"], "a Unix socket has no TLS"),
+        (["--service", "iam", "--callers", "mtls", "--dns", "a", "--listen", "unix:/run/a"],
+         "a Unix socket has no TLS"),
         (["--service", "iam", "--key", "aws", "--key-file", "a"], "--key-file is of no use"),
     ]:
         assert told in run("countersign", "init", "--yes", *options, expected=65), options

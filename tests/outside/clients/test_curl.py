@@ -13,7 +13,7 @@ from written_fields import forgeable
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 BODY_LIMIT = 256 * 1024  # the default of a route
-TIMEOUT = 20  # seconds
+TIMEOUT = 60  # seconds
 
 # what curl is asked to say of a transfer, on standard error and by itself
 REPORT = "%{stderr}%{json}\n"

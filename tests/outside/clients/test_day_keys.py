@@ -10,7 +10,7 @@ from v4_endpoint import v4_endpoint
 REGION, SERVICE = "eu-central-1", "iam"
 ROUTE = f'profile = {{ dialect = "aws-v4", region = "{REGION}", service = "{SERVICE}" }}'
 DAY = 86_340  # seconds, within the 24 hours that are followed
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 
 
 def post(proxy, form="Action=ListUsers&Version=2010-05-08"):

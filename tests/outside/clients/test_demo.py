@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from importexport import KEY_ID, SECRET
 from verifying_upstream import AUTHENTICATION
 
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds
 USUAL_PORT = 8021
 CURL = r"^\s+(curl .*)$"
 

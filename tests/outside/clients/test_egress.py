@@ -8,7 +8,8 @@ import socket
 import subprocess
 
 import pytest
-from egress_proxies import PASSWORD, USER, Daemon, ScriptedProxy, free_port, server_context, squid, tinyproxy
+from egress_proxies import PASSWORD, USER, Daemon, ScriptedProxy, server_context, squid, tinyproxy
+from free_ports import free_port
 from token_issuer import openssl
 from waiting import eventually
 
@@ -371,7 +372,7 @@ def test_which_endpoints_the_environment_sends_through_the_proxy_is_what_curl_do
         # nothing listens on this port, for those that curl connects to itself
         address = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
         subprocess.run(
-            ["curl", "--silent", "--max-time", "20", "--connect-to", f"::127.0.0.1:{closed}", f"https://{address}/"],
+            ["curl", "--silent", "--max-time", "60", "--connect-to", f"::127.0.0.1:{closed}", f"https://{address}/"],
             env={"HTTPS_PROXY": seen.url, "NO_PROXY": listed}, capture_output=True, timeout=TIMEOUT, check=False,
         )
         return len(seen.received) > before
@@ -409,7 +410,7 @@ def test_which_variable_counts_is_what_curl_does(variables, check, scripted):
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         subprocess.run(
-            ["curl", "--silent", "--max-time", "20", "--connect-to", f"::127.0.0.1:{held.getsockname()[1]}",
+            ["curl", "--silent", "--max-time", "60", "--connect-to", f"::127.0.0.1:{held.getsockname()[1]}",
              "https://192.0.2.1/"], env=variables, capture_output=True, timeout=TIMEOUT, check=False,
         )
     told = check(['endpoint = "https://192.0.2.1/"\negress = "environment"'], variables)

@@ -50,9 +50,9 @@ def shown(workshop, certificate, key=None):
 
 def curl_takes(workshop, server, *options):
     done = subprocess.run(
-        ["curl", "-q", "-sS", "--max-time", "20", "--noproxy", "*", "--cacert", workshop.path("endpoint.pem"),
+        ["curl", "-q", "-sS", "--max-time", "60", "--noproxy", "*", "--cacert", workshop.path("endpoint.pem"),
          "--data", "a=b", *options, server.url],
-        capture_output=True, text=True, timeout=25, check=False)
+        capture_output=True, text=True, timeout=90, check=False)
     return done.returncode == 0
 
 
@@ -139,7 +139,7 @@ ca_file = "{workshop.path("endpoint")}.pem"
     told = []
     for command in ("check", "run"):
         done = subprocess.run([countersign_bin, command, "--config", configuration], capture_output=True, text=True,
-                              timeout=30, check=False)
+                              timeout=60, check=False)
         assert (done.returncode, words in done.stderr) == (code, True), done.stderr
         told.append([line for line in done.stderr.splitlines() if "route.main" in line])
     assert told[0] == told[1] != []
@@ -159,7 +159,7 @@ pinned_public_keys = ["sha256/{pin(workshop, "endpoint")}"]
 {shown(workshop, "client")}
 {key}""")
     done = subprocess.run([countersign_bin, "check", "--config", configuration], capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     for part in (f"shows the certificate in {workshop.path('client')}.pem, key {workshop.path('client')}.key",
                  "1.3 only", f"must be sha256/{pin(workshop, 'endpoint')}"):

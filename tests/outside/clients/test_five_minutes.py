@@ -10,19 +10,19 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import documents
 import pytest
+from free_ports import free_port
 from importexport import SECRET
 
 HEADING = "five minutes"
 PROXY, ADMIN, SANDBOX = 8021, 8022, 8443
 TIMEOUT = 60  # seconds
-STOP_TIMEOUT = 20
+STOP_TIMEOUT = 60
 
 BLOCK_ENDS = "--- block {} ends ---"
 
@@ -44,14 +44,6 @@ def blocks(*languages):
     return [block.text for block in documents.section(HEADING) if block.language in languages]
 
 
-def free_ports(count):
-    with contextlib.ExitStack() as sockets:
-        probes = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 class Walk:
     """The blocks of the shell, run; what they started runs on until `end`."""
 
@@ -61,7 +53,7 @@ class Walk:
         programs = directory / "bin"
         programs.mkdir()
         (programs / "countersign").symlink_to(countersign)
-        self.ports = dict(zip((PROXY, ADMIN, SANDBOX), free_ports(3), strict=True))
+        self.ports = {name: free_port() for name in (PROXY, ADMIN, SANDBOX)}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")},
             "PATH": f"{programs}:{os.environ['PATH']}",

@@ -11,6 +11,7 @@ import threading
 
 import jsonschema
 import pytest
+from free_ports import free_port
 from waiting import eventually
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "docs/reference/schemas/health.schema.json"
@@ -73,11 +74,6 @@ format = "json"
         return configuration, [line["address"] for line in told], process
 
     return start
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture

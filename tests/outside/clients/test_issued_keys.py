@@ -111,7 +111,7 @@ class Signed:
         self.fields = [(field, value if field.lower() == name.lower() else old) for field, old in self.fields]
 
     def send(self, proxy):
-        connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=30)
+        connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=60)
         connection.putrequest(self.method, self.target, skip_host=True, skip_accept_encoding=True)
         for name, value in self.fields:
             connection.putheader(name, value)
@@ -234,7 +234,7 @@ def test_what_was_expected_is_in_the_log_at_debug_and_not_in_the_answer(guarded,
 
 def test_a_body_in_chunks_is_verified_as_the_form_that_it_is(guarded, issued):
     request = Signed(guarded, issued[0])
-    connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=30)
+    connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=60)
     halves = [FORM[:10].encode(), FORM[10:].encode()]
     headers = dict(request.fields) | {"Transfer-Encoding": "chunked"}
     connection.request("POST", "/", body=iter(halves), headers=headers, encode_chunked=True)
@@ -257,7 +257,7 @@ def test_a_hash_of_the_body_that_is_signed_must_be_right(guarded, issued):
 def test_a_form_without_a_signature_is_refused(guarded, upstream):
     before = len(upstream.received)
     for authorization in [None, "Bearer x", "AWS4-ECDSA-P256-SHA256 Credential=x"]:
-        connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=30)
+        connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=60)
         headers = {"Content-Type": FORM_TYPE} | ({"Authorization": authorization} if authorization else {})
         connection.request("POST", "/", body=FORM, headers=headers)
         response = connection.getresponse()
@@ -272,7 +272,7 @@ def test_a_stranger_is_refused_before_its_body_is_read(guarded, issued):
     """The head announces a body that never comes."""
     request = Signed(guarded, issued[0])
     in_authorization("CSGN", "CSGM")(request)
-    connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=30)
+    connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=60)
     connection.putrequest("POST", "/", skip_host=True, skip_accept_encoding=True)
     for name, value in [*request.fields, ("Content-Length", "100000")]:
         connection.putheader(name, value)
@@ -303,7 +303,7 @@ def signed_v2(key, host, form, method="POST", at=None, algorithm="HmacSHA256", e
 
 
 def send_form(proxy, form, method="POST"):
-    connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=30)
+    connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=60)
     if method == "GET":
         connection.request("GET", f"/?{form}")
     else:

@@ -272,7 +272,8 @@ def test_a_refused_request_is_explained(explained, signed):
     wrong = explained(signed(secret="x" * 40), refusal("SignatureDoesNotMatch"),
                       environment={"AWS_SECRET_ACCESS_KEY": SECRET})
     assert wrong["cause"] in ("key", "unknown") and wrong["reasons"]
-    late = explained(signed(), "HTTP/1.1 400 No\r\nDate: Tue, 21 Jun 2011 22:30:59 GMT\r\n\r\n" + refusal("RequestExpired"))
+    head = "HTTP/1.1 400 No\r\nDate: Tue, 21 Jun 2011 22:30:59 GMT\r\n\r\n"
+    late = explained(signed(), head + refusal("RequestExpired"))
     assert (late["cause"], late["result"]) == ("clock", "ok")
 
 
@@ -290,7 +291,8 @@ def test_what_is_no_refusal_and_what_is_no_answer(explained, signed):
 def test_the_text_is_what_it_was(run, sealed, signed):
     path, identity = sealed()
     assert run("keys", "list", path.parent)[1] == "main.age  sealed (give --identity to see the key)\n"
-    assert run("keys", "inspect", "--identity", identity, path)[1].startswith(f"file           {path}\naccess key id  {KEY_ID}\n")
+    told = run("keys", "inspect", "--identity", identity, path)[1]
+    assert told.startswith(f"file           {path}\naccess key id  {KEY_ID}\n")
     code, text, _ = run("verify", "--endpoint", ENDPOINT, "--at", TIME, given=signed(),
                         environment={"AWS_SECRET_ACCESS_KEY": SECRET})
     assert (code, text) == (
@@ -324,7 +326,8 @@ level = "debug"
 """)
     process = start_countersign("run", "--config", path)
     address = json.loads(process.wait_for(r'"message":"listening\b.*"listener":"local"').string)["address"]
-    bodies = ["Action=ListJobs&JobId=a&Version=2010-06-03", "Action=ListJobs", "Action=a&Action=b", "", "JobId=%zz", "a=" + "b" * 2000]
+    bodies = ["Action=ListJobs&JobId=a&Version=2010-06-03", "Action=ListJobs", "Action=a&Action=b", "", "JobId=%zz",
+              "a=" + "b" * 2000]
     for nth, body in enumerate(bodies):
         done = subprocess.run(
             ["curl", "--silent", "--show-error", "--noproxy", "*", "--data-raw", body, "--header", "Expect:",

@@ -181,9 +181,11 @@ def test_the_reference_names_every_metric_with_its_type_and_labels(gateway):
     absent = {name for name in documented if not name.startswith("countersign_config_file")}
     assert absent <= {
         "countersign_certificate_expiry_timestamp_seconds",
+        "countersign_client_certificate_expiry_timestamp_seconds",
         "countersign_endpoint_clock_offset_seconds",
         "countersign_key_expiry_timestamp_seconds",
         "countersign_refused_handshakes_total",
+        "countersign_revocation_list_expiry_timestamp_seconds",
         "countersign_token_key_loads_total",
     }
 

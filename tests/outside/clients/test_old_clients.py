@@ -8,7 +8,7 @@ import pytest
 from importexport import KEY_ID
 from verifying_upstream import Answer
 
-TIMEOUT = 20  # seconds
+TIMEOUT = 60  # seconds
 ALL = 'accept = ["post", "get", "post-query"]'
 CALL = {"Action": "GetAttributes", "ItemName": "a b+c é", "Version": "2009-04-15"}
 QUERY = "Action=GetAttributes&ItemName=a%20b%2Bc%20%C3%A9&Version=2009-04-15"

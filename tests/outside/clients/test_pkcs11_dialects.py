@@ -11,7 +11,8 @@ import uuid
 import pytest
 from importexport import KEY_ID, SECRET
 from softhsm import LABEL, PIN, shim, token  # noqa: F401 (fixtures)
-from test_pkcs11 import Served, document, memory, post, traces, wait_until
+from test_pkcs11 import document, memory, post, proxy_to, traces  # noqa: F401 (a fixture)
+from waiting import eventually
 from v4_endpoint import day_keys, v4_endpoint
 
 REGION, SERVICE = "eu-central-1", "iam"
@@ -85,33 +86,6 @@ def table(token, label="main.aws-v4", more=""):
     return token.table(KEY_ID, f"object={label}", more=more)
 
 
-@pytest.fixture
-def proxy_to(start_countersign, tmp_path):
-    """Starts a proxy to an endpoint in the clear, with the key of a token and these lines of a route."""
-
-    def start(token, endpoint, route, key):
-        configuration = tmp_path / "countersign.toml"
-        configuration.write_text(f"""\
-[listener.local]
-address = "127.0.0.1:0"
-any_local = true
-[admin]
-address = "127.0.0.1:0"
-[log]
-format = "json"
-level = "debug"
-[process]
-workers = 2
-{key}
-[route.main]
-endpoint = "{endpoint}"
-{route}
-""")
-        return Served(start_countersign("run", "--config", configuration, environment=token.environment))
-
-    return start
-
-
 def test_a_device_computes_one_mac_a_day_for_aws_v4_however_many_requests_there_are(aws_v4, proxy_to):
     with v4_endpoint(KEY_ID, SECRET, REGION, SERVICE) as endpoint:
         # a device that takes only short messages takes the day
@@ -133,10 +107,10 @@ def test_a_device_that_is_taken_out_stops_signing_although_the_key_of_the_day_is
         assert post(proxy)[0] == 200
         aws_v4.tell_shim("absent")
         proxy.process.child.send_signal(signal.SIGHUP)  # as the check of every half minute
-        wait_until(lambda: proxy.ready()[0] == 503, "not ready")
+        eventually(lambda: proxy.ready()[0] == 503, "not ready")
         assert post(proxy)[0] == 503
         aws_v4.untell_shim("absent")
-        wait_until(lambda: post(proxy)[0] == 200, "signing again")
+        eventually(lambda: post(proxy)[0] == 200, "signing again")
         assert endpoint.complaints == []
 
 

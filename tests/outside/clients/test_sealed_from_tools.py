@@ -1,7 +1,7 @@
 """`countersign keys seal` with what AWS's own command line prints for a new key, in one pipe as the documents show it.
 
-The command line that is here may be of version 1, which has neither `configure export-credentials` nor YAML: what version 2
-prints for them is written down from its documentation.
+The command line that is here may be of version 1, which has neither `configure export-credentials` nor YAML: what
+version 2 prints for them is written down from its documentation.
 """
 
 import http.server
@@ -88,7 +88,8 @@ def pipe(countersign_bin, tmp_path):
         if expected:
             assert not (tmp_path / "main.age").exists()
             return told, None
-        opened = subprocess.run(["age", "-d", "-i", "identity", "main.age"], capture_output=True, cwd=tmp_path, check=True)
+        command = ["age", "-d", "-i", "identity", "main.age"]
+        opened = subprocess.run(command, capture_output=True, cwd=tmp_path, check=True)
         return told, json.loads(opened.stdout)
 
     yield seal
@@ -97,7 +98,8 @@ def pipe(countersign_bin, tmp_path):
 
 
 TEMPORARY_KEYS = {
-    "aws sts assume-role --role-arn arn:aws:iam::123456789012:role/r --role-session-name session": "`aws sts assume-role`",
+    "aws sts assume-role --role-arn arn:aws:iam::123456789012:role/r --role-session-name session":
+        "`aws sts assume-role`",
     "aws sts get-session-token": "`aws sts assume-role` and the like",
     "aws sts get-federation-token --name federated": "`aws sts assume-role` and the like",
     "aws sts assume-role-with-web-identity --role-arn arn:aws:iam::123456789012:role/r --role-session-name session"
@@ -127,7 +129,9 @@ def test_a_new_key_of_a_user_is_sealed_and_one_that_is_switched_off_is_not(pipe,
 
 
 def test_what_configure_export_credentials_prints_is_taken_as_it_is(pipe):
-    document = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "SessionToken": TOKEN, "Expiration": END}
+    document = {
+        "Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "SessionToken": TOKEN, "Expiration": END,
+    }  # fmt: skip
     told, key = pipe(f"echo {shlex.quote(json.dumps(document, indent=4))}")
     assert "read what" not in told and key == document
 

@@ -25,7 +25,8 @@ ENDPOINTS = [
     "http://127.0.0.1:8021/services/Cloud",
 ]
 # what URL libraries disagree about, and characters of one to four bytes
-PIECES = [*"abzAZ019-_.~ +*%&=;/:@!'(),?#$<>\"\\|^`{}[]", "%20", "%2B", "é", "ß", "e\u0301", "漢", "\u00a0", "\u2028", "😀"]
+PIECES = [*"abzAZ019-_.~ +*%&=;/:@!'(),?#$<>\"\\|^`{}[]", "%20", "%2B", "é", "ß", "e\u0301", "漢", "\u00a0", "\u2028",
+          "😀"]
 NAME_PIECES = [piece for piece in PIECES if piece.isascii()]
 VALUE_PIECES = [*PIECES, "\n", "\r\n", "\t", "\0"]
 
@@ -68,7 +69,7 @@ def countersign(arguments, form, token):
         input=form.encode(),
         env=environment,
         capture_output=True,
-        timeout=10,
+        timeout=60,
         check=False,
     )
 

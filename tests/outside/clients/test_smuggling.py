@@ -20,7 +20,7 @@ import pytest
 from importexport import KEY_ID, SECRET
 from strict_recorder import StrictRecorder
 
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 HOST = b"signer.example"
 FORM = b"Action=ListJobs&JobId=A%20B"
 PAIRS = {"Action": "ListJobs", "JobId": "A B"}
@@ -153,8 +153,8 @@ FIELDS = [
       for line in (b"X-Folded: a\r\n b", b"X-Folded: a\r\n\tb", b"X-Folded:\r\n b", b" X: leading", b"X-CR: a\rb",
                    b"X-CR: a\r\r\nY: b", b"X-NUL: a\0b", b"X\0: a", b"X : a", b"X\t: a", b": a", b"no colon",
                    b"X(Y): a", b"X{Y}: a", b"X@Y: a", b"\"X\": a", b"X\\Y: a", b"X,Y: a", b"X;Y: a", b"X=Y: a",
-                   b"X/Y: a", b"X?Y: a", b"X<Y>: a", b"X[Y]: a", b"X\x7f: a", b"X\xc3\xa9: a", b"X\rY: a", b"X: a\nY: b",
-                    b"X: a\n", b"X\nY: a", b"X: a\n\nY: b", b"X: a\x01b",
+                   b"X/Y: a", b"X?Y: a", b"X<Y>: a", b"X[Y]: a", b"X\x7f: a", b"X\xc3\xa9: a", b"X\rY: a",
+                   b"X: a\nY: b", b"X: a\n", b"X\nY: a", b"X: a\n\nY: b", b"X: a\x01b",
                    b"X: a\x7fb")],
     *[normalised(f"the line {line!r}, which says nothing to the endpoint", request(line))
       for line in (b"X_Custom: a", b"X-Empty:", b"X-Latin: \xe9", b"X-Tab: a\tb", b"Authorization: AWS4-HMAC-SHA256 x",

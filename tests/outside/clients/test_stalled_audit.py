@@ -97,6 +97,8 @@ def test_while_nobody_reads_the_audit_calls_are_refused_and_readiness_says_so_un
         eventually(lambda: proxy.ready()[0] == 503, lambda: proxy.ready()[1])
         assert "audit: it cannot be written, calls are refused" in proxy.ready()[1]
         assert [proxy.call() for _ in range(3)] == [503, 503, 503]
+        # lines of the log are gathered for a moment
+        eventually(lambda: proxy.logged(STUCK), lambda: "the log has no line of it")
         assert len(proxy.logged(STUCK)) == 1
 
         audited = b""
@@ -104,7 +106,6 @@ def test_while_nobody_reads_the_audit_calls_are_refused_and_readiness_says_so_un
             audited += os.read(proxy.pipe, PIPE)
         eventually(lambda: proxy.ready()[0] == 200, lambda: proxy.ready()[1])
         assert proxy.call() == 200
-        # lines of the log are gathered for a moment
         eventually(lambda: proxy.logged("the audit is written again"), lambda: "the log has no line of it")
         assert len(proxy.logged("the audit is written again")) == 1
         assert all(json.loads(line)["outcome"] == "answered_2xx" for line in audited.splitlines()[:40])

@@ -17,7 +17,7 @@ from importexport import KEY_ID, SECRET
 
 PIN = "123456"
 TIME = "2011-06-20T22:30:59.556Z"
-PATIENCE = 30  # seconds
+PATIENCE = 60  # seconds
 LIBRARIES = [f"/usr/lib/{place}/pkcs11/libtpm2_pkcs11.so" for place in ("x86_64-linux-gnu", "aarch64-linux-gnu")]
 
 

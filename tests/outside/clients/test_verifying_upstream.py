@@ -147,7 +147,7 @@ def arrives_whole(connection, body):
 
 
 def test_every_form_arrives_whole_on_one_connection(to_upstream):
-    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=20)
+    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=60)
     connection.connect()
     socket = connection.sock
     for number in range(FORMS):
@@ -159,7 +159,7 @@ def test_every_form_arrives_whole_on_one_connection(to_upstream):
 
 def test_every_form_arrives_whole_on_many_connections_at_once(to_upstream):
     def client(first):
-        connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=20)
+        connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=60)
         for number in range(first, FORMS, CLIENTS):
             arrives_whole(connection, form(number))
         connection.close()
@@ -170,7 +170,7 @@ def test_every_form_arrives_whole_on_many_connections_at_once(to_upstream):
 
 
 def test_connections_to_the_endpoint_are_used_again(to_upstream, echoing):
-    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=20)
+    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=60)
     arrives_whole(connection, form(1))
     before = echoing.connections
     for number in range(20):
@@ -200,7 +200,7 @@ def test_the_endpoint_itself_is_not_easily_satisfied(tmp_path):
     """Without the proxy: what botocore signed is accepted, and every single change to it is not."""
     with verifying_upstream(tmp_path, KEY_ID, SECRET) as upstream:
         trust = ssl.create_default_context(cafile=upstream.ca_file)
-        connection = http.client.HTTPSConnection("127.0.0.1", upstream.port, timeout=20, context=trust)
+        connection = http.client.HTTPSConnection("127.0.0.1", upstream.port, timeout=60, context=trust)
         request = AWSRequest(method="POST", url=upstream.url(), data={"Action": "ListJobs", "x": "a b+~"})
         SigV2Auth(Credentials(KEY_ID, SECRET)).add_auth(request)
         signature = request.data.pop("Signature")
@@ -249,7 +249,7 @@ def test_the_endpoint_itself_is_not_easily_satisfied(tmp_path):
     ],
 )
 def test_what_two_parsers_could_read_in_two_ways_is_refused_and_the_connection_kept(to_upstream, echoing, body, code):
-    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=20)
+    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=60)
     before = len(echoing.received)
     status, answer = post(connection, body)
     assert (status, f"<Code>{code}</Code>" in answer.decode()) == (400, True), answer
@@ -263,7 +263,7 @@ def test_what_two_parsers_could_read_in_two_ways_is_refused_and_the_connection_k
 def test_a_client_that_reads_nothing_before_it_has_written_all_sees_that_its_body_is_too_large(to_upstream, echoing):
     before = len(echoing.received)
     piece = b"Action=CreateJob".ljust(64 * 1024, b"&")
-    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=20)
+    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=60)
     connection.putrequest("POST", "/")
     connection.putheader("Content-Type", "application/x-www-form-urlencoded")
     connection.putheader("Content-Length", str(5 * len(piece)))
@@ -284,7 +284,7 @@ def test_a_client_that_reads_nothing_before_it_has_written_all_sees_that_its_bod
 )
 def test_host_and_path_of_the_endpoint_are_sent_as_they_are_signed(proxy, echoing, host, path):
     to_path = proxy(echoing.url(host, path), echoing.ca_file)
-    connection = http.client.HTTPConnection(to_path.host, to_path.port, timeout=20)
+    connection = http.client.HTTPConnection(to_path.host, to_path.port, timeout=60)
     arrives_whole(connection, form(3))
     connection.close()
     arrived = echoing.received[-1]
@@ -292,7 +292,7 @@ def test_host_and_path_of_the_endpoint_are_sent_as_they_are_signed(proxy, echoin
 
 
 def test_nothing_in_the_clients_head_arrives(to_upstream, echoing):
-    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=20)
+    connection = http.client.HTTPConnection(to_upstream.host, to_upstream.port, timeout=60)
     head = {
         "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
         "Authorization": "AWS4-HMAC-SHA256 Credential=marker",

@@ -143,7 +143,7 @@ def post(proxy, form):
     request = urllib.request.Request(
         proxy.url, form.encode(), {"Content-Type": "application/x-www-form-urlencoded"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status
     except urllib.error.HTTPError as error:
         with error:

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 ISSUER = "https://issuer.example"
-TIMEOUT = 20  # seconds
+TIMEOUT = 60  # seconds
 
 
 def openssl(directory, *arguments, given=None):

@@ -222,7 +222,7 @@ def make_tls(directory):
         [*base, "-extensions", "leaf", "-subj", "/CN=localhost", "-CA", ca, "-CAkey", ca_key, "-out", leaf,
          "-keyout", key],
     ):
-        subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=30)
+        subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=60)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf, key)
     return ca, context

@@ -30,7 +30,7 @@ from tencentcloud.common.sign import Sign
 HERE = pathlib.Path(__file__).resolve().parent
 # where `make_nifcloud` of tests/run has put what nifcloud.txt names
 PACKAGES = pathlib.Path(os.environ.get("COUNTERSIGN_NIFCLOUD", HERE.parents[2] / "target/nifcloud"))
-STOP_TIMEOUT = 30  # seconds
+STOP_TIMEOUT = 60  # seconds
 # what the signer of aws-v4 writes; a server adds fields of its own, which are not signed
 V4_FIELDS = ("content-type", "x-amz-date", "x-amz-security-token", "x-countersign-id")
 

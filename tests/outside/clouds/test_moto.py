@@ -16,7 +16,7 @@ from importexport import PLACEHOLDER
 
 HERE = pathlib.Path(__file__).resolve().parent
 TIMEOUT = 60  # seconds
-STOP_TIMEOUT = 10
+STOP_TIMEOUT = 60
 REGION = "eu-central-1"
 SERVICES = ["iam", "sts", "ec2", "sns", "cloudformation"]
 # moto verifies a form that it has written anew, with `+` for a space: no value here has one

@@ -10,6 +10,10 @@ import stat
 import subprocess
 import time
 
+from free_ports import free_port
+
+PATIENCE = 60  # seconds
+
 
 class Serving:
     """A running countersign."""
@@ -22,7 +26,7 @@ class Serving:
 
     def probe(self, path):
         """The status the kubelet would see; None when nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -31,21 +35,21 @@ class Serving:
         finally:
             connection.close()
 
-    def wait_for_probe(self, path, status=200, seconds=20):
+    def wait_for_probe(self, path, status=200, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while (seen := self.probe(path)) != status:
             assert self.process.poll() is None, f"ended with {self.process.returncode}\n{self.output()}"
             assert time.monotonic() < deadline, f"{path} answers {seen}, not {status}\n{self.output()}"
             time.sleep(0.05)
 
-    def wait_for_output(self, text, seconds=20):
+    def wait_for_output(self, text, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while text not in self.output():
             assert self.process.poll() is None, f"ended with {self.process.returncode}\n{self.output()}"
             assert time.monotonic() < deadline, f"no {text} in {seconds} s\n{self.output()}"
             time.sleep(0.05)
 
-    def wait_for_notice(self, text, seconds=20):
+    def wait_for_notice(self, text, seconds=PATIENCE):
         """Waits for a line of systemd's protocol, and returns all that came up to the end of its message."""
         deadline = time.monotonic() + seconds
         seen = []
@@ -63,16 +67,10 @@ class Serving:
         (child,) = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(child)
 
-    def end(self, pid=None, seconds=40):
+    def end(self, pid=None, seconds=PATIENCE):
         """SIGTERM, and the exit code."""
         os.kill(pid or self.process.pid, signal.SIGTERM)
         return self.process.wait(timeout=seconds)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def container(image, *words, user="65532:65532", groups="65532"):

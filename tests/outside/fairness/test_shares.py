@@ -42,9 +42,10 @@ def test_slow_calls_of_one_client_take_its_share_and_not_the_places_of_others(st
         head, body = read_answer(refused[0])
     assert head.startswith("HTTP/1.1 503 ") and "<Code>ServiceUnavailable</Code>" in body
     assert re.search(r"(?im)^retry-after: \d+\r?$", head)
-    lines = over_share_lines(stage, "greedy")
-    assert lines and "client.greedy.share" in lines[0]["error"] and "128 of 256" in lines[0]["error"], lines[:1]
-    assert stage.metric('countersign_over_share_total{client="greedy",limit="in_flight"}') >= 300 - 128
+    lines = eventually("the log", lambda: over_share_lines(stage, "greedy"))
+    assert "client.greedy.share" in lines[0]["error"] and "128 of 256" in lines[0]["error"], lines[:1]
+    over = 'countersign_over_share_total{client="greedy",limit="in_flight"}'
+    eventually("the refusals", lambda: stage.metric(over) >= 300 - 128)
 
 
 def test_announcing_sixteen_mebibytes_forty_times_takes_memory_of_nobody(stage):

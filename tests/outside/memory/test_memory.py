@@ -27,7 +27,7 @@ from process_memory import Memory, day_keys, family, keyed_states, mappings, tra
 from stores import STORES, InToken
 
 SERVICE_UID = 65532
-PATIENCE = 30  # seconds; for a debug build on a busy machine
+PATIENCE = 60  # seconds; for a debug build on a busy machine
 
 
 class Key:
@@ -76,6 +76,14 @@ class Endpoint(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def become_the_service(limit):
+    """In a child, before its program begins."""
+    limit()
+    os.setgroups([])
+    os.setgid(SERVICE_UID)
+    os.setuid(SERVICE_UID)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +138,7 @@ class Service:
             self.child = subprocess.Popen(
                 [place / "countersign", "run", "--config", configuration], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, env={**os.environ, **store.environment},
-                preexec_fn=lambda: ({**KINDS, "little": with_little}[kind](), os.setgroups([]), os.setgid(SERVICE_UID), os.setuid(SERVICE_UID)),
+                preexec_fn=lambda: become_the_service({**KINDS, "little": with_little}[kind]),
             )  # fmt: skip
         self.address = self.wait_for(r'"message":"listening".*"address":"([^"]+)"')[1]
 

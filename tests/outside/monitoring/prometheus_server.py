@@ -14,7 +14,7 @@ from clients.conftest import Process
 from queries import MONITORING
 from waiting import eventually
 
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds
 EVERY_SECOND = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
 
 

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from waiting import eventually
 
-TIMEOUT = 20  # seconds
+TIMEOUT = 60  # seconds
 # a refused request whose line has the longest Action there may be
 FORM = f"Action={'A' * 128}&Version=1&Version=1"
 

@@ -137,7 +137,7 @@ def hostile_certificate():
                    "-days", "2", "-addext", "basicConstraints=critical,CA:false",
                    "-subj", "/CN=<b>evil<\\/b>", "-addext", f"subjectAltName=DNS:{name}",
                    "-out", path, "-keyout", key]
-        subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=30)
+        subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=60)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path, key)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)

@@ -13,7 +13,7 @@ import threading
 import pyte
 from waiting import eventually
 
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds
 
 # keys as an xterm sends them
 UP, DOWN, RIGHT, LEFT = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D"

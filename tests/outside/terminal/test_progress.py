@@ -1,5 +1,5 @@
-"""What takes long says so: with a moving line on a terminal, a plain line elsewhere, in the log of the service; and never
-among the result."""
+"""What takes long says so: with a moving line on a terminal, a plain line elsewhere, in the log of the service; and
+never among the result."""
 
 import contextlib
 import json
@@ -286,7 +286,8 @@ jwks_url = "http://127.0.0.1:{port}/keys"
     threading.Thread(target=store.let_go, daemon=True).start()
     process = start_countersign("run", "--config", configured(store.table, listener=listener, more=client))
     eventually(lambda: waits(process), process.transcript)
-    assert waits(process)[0]["message"].startswith("still waiting for the token keys of listener.local (http://127.0.0.1")
+    told = waits(process)[0]["message"]
+    assert told.startswith("still waiting for the token keys of listener.local (http://127.0.0.1")
 
 
 def test_a_service_whose_probe_is_not_answered_says_so_in_the_log(start_countersign, configured, tmp_path, black_hole):

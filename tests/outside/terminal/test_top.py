@@ -15,6 +15,7 @@ import pytest
 from emulator import (
     BACK_TAB, CONTROL_C, CONTROL_L, CONTROL_Z, DOWN, ENTER_ALTERNATE, ESCAPE, LEAVE_ALTERNATE, RIGHT, TAB,
 )
+from free_ports import free_port
 from waiting import eventually
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
@@ -45,11 +46,6 @@ class Served:
                 return response.status
         except urllib.error.HTTPError as error:
             return error.code
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture
@@ -324,13 +320,14 @@ def test_a_listener_without_a_status_is_told_of(countersign_bin, served):
 
 def test_without_a_terminal_it_names_once(countersign_bin):
     command = [countersign_bin, "top", "--admin", "127.0.0.1:1"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT,
+                          check=False)
     assert done.returncode == 71 and "countersign top --once" in done.stderr
 
 
 def test_the_page_shows_the_screen_as_it_is(served, top):
-    """What stands between two marks of the page is what the screen shows, but for numbers and the width of columns; with
-    COUNTERSIGN_WRITE_PAGES it is written."""
+    """What stands between two marks of the page is what the screen shows, but for numbers and the width of columns;
+    with COUNTERSIGN_WRITE_PAGES it is written."""
     proxy = served()
     proxy.call()
     proxy.call(b"NoAction=1")
