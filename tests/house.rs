@@ -31,6 +31,13 @@ const IMPURE: &[&str] = &[
 
 const LONGEST_FILE: usize = 400;
 const LONGEST_LINE: usize = 120;
+/// Where people write lines: these folders and the files beside them.
+const WRITTEN: &[&str] = &["src", "tests", "benches", "config", "deploy", "packaging", ".ci", ".github"];
+/// What has lines that people write, beside programs that begin with `#!`.
+const WITH_LINES: &[&str] = &["rs", "py", "toml", "yaml", "yml", "sh", "c", "hcl", "service", "socket", "ini"];
+/// Each program of tests or benchmarks is a tree of modules of its own. The harness is a part of three.
+const TEST_TREES: &[&str] =
+    &["tests/behaviour", "tests/cli", "tests/library", "tests/harness", "tests/fuzz/properties", "benches/proxy"];
 const SAYS_NOTHING: &[&str] =
     &["util", "utils", "helper", "helpers", "common", "misc", "types", "manager", "constants"];
 
@@ -103,7 +110,7 @@ impl UseReader<'_> {
     fn absolute(&self, segments: &[String]) -> Option<ModulePath> {
         let mut path = match segments.first()?.as_str() {
             // a package of its own inside the tree
-            "crate" if self.name[0] == "secret_memory" => vec!["secret_memory".to_owned()],
+            "crate" if self.name.starts_with(&["secret_memory".to_owned()]) => vec!["secret_memory".to_owned()],
             "crate" => Vec::new(),
             "self" | "super" => self.name.to_vec(),
             _ => return None,
@@ -202,18 +209,26 @@ fn sources() -> &'static [Source] {
 
 fn read_sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    assert!(files.len() > 50, "the sources are in {}", root.display());
-    files.into_iter().map(|path| Source::read(&root, path)).collect()
+    let sources = read_tree(&root);
+    assert!(sources.len() > 50, "the sources are in {}", root.display());
+    sources
 }
 
-fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+/// The Rust files below `root`, whose names begin there.
+fn read_tree(root: &Path) -> Vec<Source> {
+    let mut files = Vec::new();
+    collect(root, &|path| path.extension().is_some_and(|extension| extension == "rs"), &mut files);
+    files.into_iter().map(|path| Source::read(root, path)).collect()
+}
+
+fn collect(directory: &Path, is_wanted: &dyn Fn(&Path) -> bool, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        // what programs have made, and files of earlier versions
+        let is_made = ["target", "golden", "fixtures", "node_modules"].iter().any(|name| path.ends_with(name));
+        if path.is_dir() && !path.is_symlink() && !is_made {
+            collect(&path, is_wanted, files);
+        } else if path.is_file() && is_wanted(&path) {
             files.push(path);
         }
     }
@@ -283,7 +298,7 @@ fn every_row_stands_for_a_room() {
 
 /// The file that defines what `path` leads to, through however many exports.
 fn definition(path: &[String], files: &BTreeMap<&[String], &Source>, depth: usize) -> Option<ModulePath> {
-    let length = (1..=path.len()).rev().find(|length| files.contains_key(&path[..*length]))?;
+    let length = (0..=path.len()).rev().find(|length| files.contains_key(&path[..*length]))?;
     let file = files[&path[..length]];
     let exported = path.get(length).and_then(|item| file.exports.get(item)).filter(|_| depth > 0);
     match exported {
@@ -334,16 +349,36 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
+fn no_files_of_tests_or_benchmarks_import_each_other_in_a_circle() {
+    for tree in TEST_TREES {
+        let sources = read_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join(tree));
+        assert!(sources.len() > 5, "there are few files in {tree}");
+        let circles = circles(&sources);
+        assert!(circles.is_empty(), "these of {tree} import each other: {circles:#?}");
+    }
+}
+
+fn has_lines(path: &Path) -> bool {
+    match path.extension() {
+        Some(extension) => WITH_LINES.iter().any(|wanted| extension == *wanted),
+        None => fs::read(path).unwrap().starts_with(b"#!"),
+    }
+}
+
+#[test]
 fn lines_stay_short() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for folder in ["src", "tests", "benches"] {
-        collect(&root.join(folder), &mut files);
+    let mut files: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file() && has_lines(path));
+    for folder in WRITTEN.iter().map(|folder| root.join(folder)).filter(|folder| folder.exists()) {
+        collect(&folder, &has_lines, &mut files);
     }
-    for path in files.iter().filter(|path| !path.components().any(|part| part.as_os_str() == "target")) {
+    for path in &files {
         let text = fs::read_to_string(path).unwrap();
-        // a row of a table cannot be wrapped
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with("//! |")) {
+        // neither a row of a table nor a dependency with its features can be wrapped
+        let is_manifest = path.ends_with("Cargo.toml");
+        let can_be_wrapped = |line: &str| !line.starts_with("//! |") && (!is_manifest || line.starts_with('#'));
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| can_be_wrapped(line)) {
             let columns = line.chars().count();
             assert!(columns <= LONGEST_LINE, "{}:{}: {columns} columns", path.display(), at + 1);
         }

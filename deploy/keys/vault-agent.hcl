@@ -1,5 +1,6 @@
-# A Vault Agent or OpenBao Agent that keeps /run/countersign-key/key.json fresh. It runs as countersign's own user, or as root with
-# `user` and `group` in the template; the directory must be there before countersign starts, the file may come later.
+# A Vault Agent or OpenBao Agent that keeps /run/countersign-key/key.json fresh. It runs as countersign's own user, or
+# as root with `user` and `group` in the template; the directory must be there before countersign starts, the file may
+# come later.
 
 vault {
   address = "https://vault.example.internal:8200"

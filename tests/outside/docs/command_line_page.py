@@ -15,13 +15,13 @@ PAGE = TOP / "docs/reference/command-line.md"
 BEGIN = """\
 # Command line
 
-<!-- Written by tests/outside/docs/command_line_page.py from what the program prints. Change the program, then run it. -->
+<!-- Written by tests/outside/docs/command_line_page.py from what the program prints. Change that, then run it. -->
 
 This page answers: **which commands are there, and which arguments does each take?**
 
-Secrets are never arguments, because every process on a machine can read the arguments of others. They come from standard
-input, a prompt, a file, or `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` where the text below says so. What each exit
-code means is on the page [Exit codes](exit-codes.md).
+Secrets are never arguments, because every process on a machine can read the arguments of others. They come from
+standard input, a prompt, a file, or `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` where the text below says so. What
+each exit code means is on the page [Exit codes](exit-codes.md).
 
 """
 

@@ -15,7 +15,7 @@ PAGE = TOP / "docs/reference/configuration.md"
 BEGIN = """\
 # Configuration
 
-<!-- Written by tests/outside/docs/configuration_page.py from config/reference.toml. Edit that file, then run the program. -->
+<!-- Written by tests/outside/docs/configuration_page.py from config/reference.toml. Edit that file, then run it. -->
 
 This page answers: **which settings are there, what does each do, and what is its default?**
 

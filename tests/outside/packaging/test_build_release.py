@@ -25,7 +25,8 @@ case $* in
 esac
 while [[ $1 != --target-dir ]]; do shift; done
 mkdir -p "$2/${program%/*}"
-printf '#!/bin/sh\\necho trained with "$@"; touch "${LLVM_PROFILE_FILE:-%s/profile-guided/counts/1.profraw}"' "$2" >"$2/$program"
+trained='#!/bin/sh\\necho trained with "$@"; touch "${LLVM_PROFILE_FILE:-%s/profile-guided/counts/1.profraw}"'
+printf "$trained" "$2" >"$2/$program"
 chmod +x "$2/$program"
 cat "$STAGE/said" >&2 2>/dev/null || true
 """
