@@ -8,11 +8,17 @@ use super::exit::Failure;
 use super::output::print;
 
 const HOW_IT_IS_USED: &str = "\
-  bash        countersign completions bash > /usr/share/bash-completion/completions/countersign
-  zsh         countersign completions zsh > /usr/share/zsh/site-functions/_countersign
-  fish        countersign completions fish > ~/.config/fish/completions/countersign.fish
+Each shell reads it in its own way:
+
+  bash        countersign completions bash > \\
+                /usr/share/bash-completion/completions/countersign
+  zsh         countersign completions zsh > \\
+                /usr/share/zsh/site-functions/_countersign
+  fish        countersign completions fish > \\
+                ~/.config/fish/completions/countersign.fish
   elvish      eval (countersign completions elvish | slurp)
-  powershell  countersign completions powershell | Out-String | Invoke-Expression";
+  powershell  countersign completions powershell |
+                Out-String | Invoke-Expression";
 
 /// Arguments of `countersign completions`.
 #[derive(Debug, Args)]

@@ -56,7 +56,7 @@ fn command_page(command: &Command, name: &str, above: &[String], below: &[String
     page.push_str(&String::from_utf8(rendered).unwrap().replace(APOSTROPHES, ""));
     commands(&mut page, command, name);
     if let Some(text) = command.get_after_help() {
-        let _infallible = write!(page, ".SH NOTES\n.nf\n{}.fi\n", escaped(&format!("{text}\n")));
+        notes(&mut page, &text.to_string());
     }
     exit_status(&mut page);
     environment(&mut page, command, &words);
@@ -65,6 +65,15 @@ fn command_page(command: &Command, name: &str, above: &[String], below: &[String
     also.push("countersign.toml(5)".to_owned());
     see_also(&mut page, &also);
     page
+}
+
+/// What stands below the options in a command's help: paragraphs, which are filled, and examples, which are indented.
+fn notes(page: &mut String, text: &str) {
+    for (number, block) in text.split("\n\n").enumerate() {
+        page.push_str(if number == 0 { ".SH NOTES\n" } else { ".PP\n" });
+        let (begin, end) = if block.starts_with(' ') { (".nf\n", ".fi\n") } else { ("", "") };
+        let _infallible = write!(page, "{begin}{}\n{end}", escaped(block));
+    }
 }
 
 /// The first lines of a page. It has no date.
@@ -331,6 +340,22 @@ fn every_man_page_is_what_the_program_and_the_reference_say() {
     let there = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let strange: Vec<String> = there.filter(|name| !pages.contains_key(name)).collect();
     assert!(strange.is_empty(), "of no command: {strange:?}");
+}
+
+#[test]
+fn no_line_below_the_options_of_a_help_is_wrapped_twice_on_a_terminal_of_80_columns() {
+    let mut root = Cli::command();
+    root.build();
+    let mut ahead = vec![&root];
+    while let Some(command) = ahead.pop() {
+        ahead.extend(command.get_subcommands());
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for block in text.split("\n\n") {
+            let is_example = block.lines().all(|line| line.starts_with("  ") && line.chars().count() <= 80);
+            // a paragraph is one line, which the terminal's width wraps
+            assert!(is_example || block.lines().count() <= 1, "{}: {block}", command.get_name());
+        }
+    }
 }
 
 #[test]

@@ -34,7 +34,8 @@ const CONFIGURED: [&str; 2] = ["config", "route"];
 The secret access key is read from the environment variable AWS_SECRET_ACCESS_KEY.
 
   echo 'Action=ListJobs&Version=2010-06-01' | countersign sign \\
-    --endpoint https://importexport.amazonaws.com --access-key-id AKIAIOSFODNN7EXAMPLE")]
+    --endpoint https://importexport.amazonaws.com \\
+    --access-key-id AKIAIOSFODNN7EXAMPLE")]
 pub(crate) struct Arguments {
     /// The endpoint that is to verify the form
     #[arg(long, value_name = "URL", value_parser = SigningTarget::from_url)]

@@ -15,8 +15,8 @@ use crate::credentials::seal::{Existing, seal, write_secret_file};
 use crate::credentials::{document, issued};
 
 const WHAT_IT_PRINTS: &str = "\
-Standard output gets the client's environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with what the configuration
-needs as comments below. The secret is shown only now: afterwards it is in the sealed file alone.";
+Standard output gets the client's environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with what the \
+configuration needs as comments below. The secret is shown only now: afterwards it is in the sealed file alone.";
 
 /// Arguments of `countersign clients issue`.
 #[derive(Debug, Args)]

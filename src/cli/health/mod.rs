@@ -35,8 +35,9 @@ pub(crate) struct Arguments {
 }
 
 const WHICH_QUESTION: &str = "\
-The exit code is 0 or 1. Ask --live where a negative answer restarts the process (a Swarm, Podman with
---health-on-failure, a liveness probe): a restart brings no key back, and ends the exchanges under way.
+The exit code is 0 or 1. Ask --live where a negative answer restarts the process (a Swarm, Podman with \
+--health-on-failure, a liveness probe): a restart brings no key back, and ends the requests in progress.
+
 Ask --ready where it holds back traffic or whatever starts next (`depends_on` of Compose, a load balancer).";
 
 /// What the JSON document has beside the members of all: `docs/reference/schemas/health.schema.json`.

@@ -25,7 +25,7 @@ const ADVICE: &str = "it is not replaced: move it away, or choose another name w
 /// Arguments of `countersign init`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-At a terminal, what no option says is asked for. Elsewhere, and with --yes, it has its default, and only the endpoint
+At a terminal, what no option says is asked for. Elsewhere, and with --yes, it has its default, and only the endpoint \
 has none.
 
   countersign init --service ec2 --region eu-central-1 --callers any-local --yes")]

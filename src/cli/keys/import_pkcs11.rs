@@ -18,15 +18,15 @@ use crate::credentials::{AccessKeyId, Credentials, KeyForm, MacKey, SealedFile, 
 use crate::signing::Dialect;
 
 const HOW_IT_IS_READ: &str = "\
-The key is read as by `keys seal`: the secret at a terminal, or on standard input the JSON that a
+The key is read as by `keys seal`: the secret at a terminal, or on standard input the JSON that a \
 credential_process prints or, with --access-key-id, the bare secret. Or it comes from a sealed file.
 
-Dialects differ in what of the secret they sign with. The label of the object says it: that of a
-key for aws-v4 ends with `.aws-v4`, that of one for alibaba-rpc with `.alibaba-rpc`; the endings are
-added to the `object` of the URI. A key without such an ending is the secret itself, and is for all
+Dialects differ in what of the secret they sign with. The label of the object says it: that of a \
+key for aws-v4 ends with `.aws-v4`, that of one for alibaba-rpc with `.alibaba-rpc`; the endings are \
+added to the `object` of the URI. A key without such an ending is the secret itself, and is for all \
 other dialects.
 
-The object signs and does nothing else: it cannot be read, wrapped or changed. Keep a sealed copy if
+The object signs and does nothing else: it cannot be read, wrapped or changed. Keep a sealed copy if \
 the token may be lost.";
 
 /// Arguments of `countersign keys import-pkcs11`.

@@ -16,15 +16,17 @@ use crate::credentials::seal::{Existing, WriteError, seal, write_secret_file};
 use crate::credentials::{Credentials, document};
 
 const HOW_IT_IS_READ: &str = "\
-The secret is asked for at a terminal, and not shown. Otherwise standard input holds the JSON that a
-credential_process prints, or that a cloud's tool prints for a new key; or, with --access-key-id, the
+The secret is asked for at a terminal, and not shown. Otherwise standard input holds the JSON that a \
+credential_process prints, or that a cloud's tool prints for a new key; or, with --access-key-id, the \
 bare secret on one line.
 
-  aws iam create-access-key --user-name countersign | countersign keys seal -o main.age -i identity
-  aws sts assume-role --role-arn ARN --role-session-name N | countersign keys seal -o main.age -i identity
+  aws iam create-access-key --user-name countersign |
+    countersign keys seal -o main.age -i identity
+  aws sts assume-role --role-arn ARN --role-session-name N |
+    countersign keys seal -o main.age -i identity
 
-The same with aws configure export-credentials, sts get-session-token, sso get-role-credentials and
-cognito-identity get-credentials-for-identity; aliyun, tccli, ve and osc-cli for a new key or an assumed
+The same with aws configure export-credentials, sts get-session-token, sso get-role-credentials and \
+cognito-identity get-credentials-for-identity; aliyun, tccli, ve and osc-cli for a new key or an assumed \
 role; openstack ec2 credentials create -f json, cmk get userkeys, and yc iam access-key create.";
 
 /// An id is printed here, logged with each call and sent to endpoints.

@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 }
 
 const KEYS: &str = "\
-Keys: q quits, Tab and the arrows left and right change the table, up and down the row, p pauses, + and - change the
+Keys: q quits, Tab and the arrows left and right change the table, up and down the row, p pauses, + and - change the \
 interval, ? shows help. Colours are off when NO_COLOR is set.";
 
 /// Runs the command.
