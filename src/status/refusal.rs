@@ -33,6 +33,8 @@ pub struct Refusal {
     pub remedy: String,
     /// By which log and audit have the last one; absent where they have no ID.
     pub request_id: Option<String>,
+    /// The trace of the last one; absent where it belongs to none.
+    pub trace_id: Option<String>,
 }
 
 /// A call that failed, and not for anything its client did.
@@ -54,4 +56,6 @@ pub struct Failure {
     pub error: Option<String>,
     /// By which log and audit have it.
     pub request_id: Option<String>,
+    /// The trace that it belongs to; absent where there is none.
+    pub trace_id: Option<String>,
 }

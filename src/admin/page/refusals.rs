@@ -35,8 +35,8 @@ fn row(refusal: &Refusal) -> Row {
     let mut why = Html::default();
     why.prose(&refusal.cause);
     why.element("span", &[("class", "note remedy")], |html| html.prose(&refusal.remedy));
-    let (code, id) = (refusal.code.as_deref(), refusal.request_id.as_deref());
-    why.piece(&particulars(refusal.status, code, &refusal.reason, id));
+    let ids = [("request", &refusal.request_id), ("trace", &refusal.trace_id)];
+    why.piece(&particulars(refusal.status, refusal.code.as_deref(), &refusal.reason, ids));
     let mut when = Html::default();
     when.time(&refusal.at, format_args!("{} ago", lasting(refusal.ago_seconds)));
     if refusal.times > 1 {

@@ -125,13 +125,19 @@ fn last_error(error: &Failure) -> Html {
         if let Some(error) = &error.error {
             html.element("p", &[("class", "note")], |html| html.code(error));
         }
-        html.piece(&particulars(None, error.code.as_deref(), &error.reason, error.request_id.as_deref()))
+        let ids = [("request", &error.request_id), ("trace", &error.trace_id)];
+        html.piece(&particulars(None, error.code.as_deref(), &error.reason, ids))
     });
     html
 }
 
-/// By which the log has it: status, code, reason and ID.
-pub(super) fn particulars(status: Option<u16>, code: Option<&str>, reason: &str, request_id: Option<&str>) -> Html {
+/// By which the log has it: status, code, reason, and the IDs that there are.
+pub(super) fn particulars(
+    status: Option<u16>,
+    code: Option<&str>,
+    reason: &str,
+    ids: [(&str, &Option<String>); 2],
+) -> Html {
     let mut html = Html::default();
     html.element("span", &[("class", "note parts")], |html| {
         if let Some(status) = status {
@@ -140,8 +146,10 @@ pub(super) fn particulars(status: Option<u16>, code: Option<&str>, reason: &str,
         for word in code.into_iter().chain([reason]) {
             html.element("span", &[], |html| html.text(word)).markup(" ");
         }
-        if let Some(id) = request_id {
-            html.element("span", &[], |html| html.markup("request ").code(id));
+        for (what, id) in ids {
+            if let Some(id) = id {
+                html.element("span", &[], |html| html.text(what).markup(" ").code(id)).markup(" ");
+            }
         }
         html
     });

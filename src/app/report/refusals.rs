@@ -21,6 +21,7 @@ pub(super) fn refusal(incident: Incident, now: Moment) -> Refusal {
         cause: incident.cause.to_owned(),
         remedy: incident.remedy.to_owned(),
         request_id: incident.request_id.map(Into::into),
+        trace_id: incident.trace_id.map(Into::into),
     }
 }
 
@@ -35,6 +36,7 @@ pub(super) fn failure(incident: &Incident, now: Moment) -> Failure {
         remedy: incident.remedy.to_owned(),
         error: incident.error.as_deref().map(Into::into),
         request_id: incident.request_id.as_deref().map(Into::into),
+        trace_id: incident.trace_id.as_deref().map(Into::into),
     }
 }
 

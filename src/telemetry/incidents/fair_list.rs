@@ -83,6 +83,7 @@ mod tests {
             remedy: "Add a rule.",
             error: None,
             request_id: None,
+            trace_id: None,
         }
     }
 

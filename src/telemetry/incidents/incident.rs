@@ -31,6 +31,7 @@ pub(crate) struct Incident {
     /// The error with its causes, of failures only: that of a refusal may be about what the client sent.
     pub(crate) error: Option<Arc<str>>,
     pub(crate) request_id: Option<SmolStr>,
+    pub(crate) trace_id: Option<SmolStr>,
 }
 
 impl Incident {

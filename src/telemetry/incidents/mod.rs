@@ -120,6 +120,7 @@ mod tests {
             remedy: "Look at the endpoint.",
             error: Some("connection refused".into()),
             request_id: None,
+            trace_id: None,
         }
     }
 

@@ -50,6 +50,7 @@ fn incident(record: &ExchangeRecord, reason: &'static str, at: Instant) -> Incid
         remedy: "",
         error: None,
         request_id: Some(record.request_id.as_str().into()),
+        trace_id: record.trace_id.as_ref().map(|id| id.as_str().into()),
     }
 }
 

@@ -61,6 +61,7 @@ impl RefusedHandshake<'_> {
             remedy: "The log says what is wrong, in a line of `countersign::handshake`: its `error` and `subject`.",
             error: None,
             request_id: None,
+            trace_id: None,
         }
     }
 

@@ -8,7 +8,7 @@ import urllib.parse
 from waiting import eventually
 
 SCHEMA = pathlib.Path(__file__).parents[3] / "docs/reference/schemas/status.schema.json"
-TIMEOUT = 20  # seconds
+TIMEOUT = 60  # seconds
 FORM = "Action=ListJobs&Version=2010-06-03"
 # of bearer tokens: the clients' names with "-token"
 CLIENTS = """\
@@ -54,9 +54,9 @@ class StagedProxy:
         """A route in the report."""
         return next(route for route in self.report()["routes"] if route["name"] == name)
 
-    def call(self, route, client="reporting", form=FORM, listener="local"):
+    def call(self, route, client="reporting", form=FORM, listener="local", **headers):
         """The status of a call of a route by its path."""
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
         if client:
             headers["Authorization"] = f"Bearer {client}-token"
         return request(self.listeners[listener], f"/{urllib.parse.quote(route)}", "POST", form, headers)[0]

@@ -19,6 +19,7 @@ path = "/dead"
 limits.failures = 2
 """
 SECRET_VALUE = "value-that-nobody-may-see"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def strict(schema):
@@ -216,7 +217,8 @@ def test_the_report_says_no_more_than_metrics_and_log_and_nothing_else_than_the_
     proxy = stage(DEAD.format(dead_end))
     secret_form = f"{FORM}&Manifest={SECRET_VALUE}&Token{SECRET_VALUE}=1"
     proxy.call("importexport", form=secret_form)
-    proxy.call("importexport", form=f"Action=CreateJob&Manifest={SECRET_VALUE}")
+    parent = f"00-{TRACE}-{'b' * 16}-01"
+    proxy.call("importexport", form=f"Action=CreateJob&Manifest={SECRET_VALUE}", traceparent=parent)
     proxy.call("importexport", client="nobody", form=secret_form)
     proxy.call("importexport", form=f"Action=ListJobs&A={SECRET_VALUE}&A={SECRET_VALUE}")
     for _ in range(2):
@@ -246,8 +248,9 @@ def test_the_report_says_no_more_than_metrics_and_log_and_nothing_else_than_the_
     log = proxy.process.transcript()
     for refusal in report["refusals"]:
         line = json.loads(proxy.process.wait_for(rf'"request_id":"{refusal["request_id"]}"').string)
-        for member in ("peer", "client", "route", "action", "code", "reason", "status"):
+        for member in ("peer", "client", "route", "action", "code", "reason", "status", "trace_id"):
             assert line.get(member) == refusal[member], member
+    assert [refusal["trace_id"] for refusal in report["refusals"]].count(TRACE) == 1 and TRACE in page
     assert json.dumps(report["routes"][0]["last_error"]["error"]) in log
 
 

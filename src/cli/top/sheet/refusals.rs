@@ -46,5 +46,6 @@ fn detail(refusal: &Refusal) -> Vec<String> {
         format!("to do: {}", refusal.remedy),
     ];
     lines.extend(refusal.request_id.as_ref().map(|id| format!("request id: {id}")));
+    lines.extend(refusal.trace_id.as_ref().map(|id| format!("trace id: {id}")));
     lines
 }

@@ -103,5 +103,6 @@ fn failed(failure: &Failure) -> Vec<String> {
     lines.extend(failure.error.as_ref().map(|error| format!("error: {error}")));
     lines.push(format!("to do: {}", failure.remedy));
     lines.extend(failure.request_id.as_ref().map(|id| format!("request id: {id}")));
+    lines.extend(failure.trace_id.as_ref().map(|id| format!("trace id: {id}")));
     lines
 }
