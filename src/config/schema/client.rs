@@ -40,8 +40,7 @@ pub(super) fn schema(comments: &Comments) -> Value {
     ];
     let identified = json!({"anyOf": IDENTIFIERS.map(|key| json!({"required": [key]}))});
     let rules = vec![identified, where_given("burst", &json!({"required": ["rate"]}))];
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "client.reporting", keys, required: &[], rules }.schema(&describe)
+    Table { header: "client.reporting", keys, required: &[], rules }.described(comments)
 }
 
 fn spiffe() -> Value {
@@ -69,9 +68,8 @@ fn rule(comments: &Comments) -> Value {
         ("only", list(parameter())),
         ("when", json!({"type": "array", "items": condition()})),
     ];
-    let describe = |path: &str, shape| comments.describe(path, shape);
     let rules = vec![where_it_is("effect", &json!({"const": "deny"}), &without(&["only"]))];
-    Table { header: "client.reporting.rule", keys, required: &["effect", "actions"], rules }.schema(&describe)
+    Table { header: "client.reporting.rule", keys, required: &["effect", "actions"], rules }.described(comments)
 }
 
 fn condition() -> Value {

@@ -20,7 +20,6 @@ pub(super) fn schema(comments: &Comments) -> Value {
 }
 
 fn of_kind(kind: StoreKind, comments: &Comments) -> Value {
-    let describe = |path: &str, shape| comments.describe(path, shape);
     let mut table = match kind {
         StoreKind::Sealed => sealed(),
         StoreKind::File => file_of_json(),
@@ -29,7 +28,7 @@ fn of_kind(kind: StoreKind, comments: &Comments) -> Value {
         StoreKind::Pkcs11 => pkcs11(),
     };
     table.keys.insert(0, ("kind", json!({"const": kind.as_str()})));
-    let mut schema = table.schema(&describe);
+    let mut schema = table.described(comments);
     if let Some(members) = schema.as_object_mut() {
         members.insert("title".to_owned(), json!(format!("kind = \"{kind}\"")));
     }

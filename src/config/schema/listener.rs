@@ -15,7 +15,6 @@ use crate::config::tables::listener::MOST_CONNECTIONS;
 use crate::downstream::TokenAlgorithm;
 
 pub(super) fn schema(comments: &Comments) -> Value {
-    let describe = |path: &str, shape| comments.describe(path, shape);
     let header = except(&pattern("^[a-z0-9_-]+$"), &json!({"anyOf": [one_of(ORDINARY), {"pattern": "^sec-"}]}));
     let keys = vec![
         ("address", listen()),
@@ -32,7 +31,7 @@ pub(super) fn schema(comments: &Comments) -> Value {
         ("tls", tls(comments)),
         ("service_account", service_account(comments)),
     ];
-    Table { header: "listener.local", keys, required: &[], rules: rules() }.schema(&describe)
+    Table { header: "listener.local", keys, required: &[], rules: rules() }.described(comments)
 }
 
 fn rules() -> Vec<Value> {
@@ -96,8 +95,7 @@ fn limits(comments: &Comments) -> Value {
         ("rate_grace", duration()),
         ("connections", count(1..=MOST_CONNECTIONS)),
     ];
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "listener.local.limits", keys, required: &[], rules: Vec::new() }.schema(&describe)
+    Table { header: "listener.local.limits", keys, required: &[], rules: Vec::new() }.described(comments)
 }
 
 fn tls(comments: &Comments) -> Value {
@@ -109,8 +107,7 @@ fn tls(comments: &Comments) -> Value {
         ("session_lifetime", duration()),
     ];
     let rules = vec![where_given("crl", &json!({"required": ["client_ca"]}))];
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "listener.local.tls", keys, required: &["certificate", "private_key"], rules }.schema(&describe)
+    Table { header: "listener.local.tls", keys, required: &["certificate", "private_key"], rules }.described(comments)
 }
 
 fn service_account(comments: &Comments) -> Value {
@@ -133,7 +130,6 @@ fn service_account(comments: &Comments) -> Value {
         of_a_url("jwks_token_file"),
         where_given("jwks_ca_file", &json!({"properties": {"jwks_url": super::hosts::https()}})),
     ];
-    let describe = |path: &str, shape| comments.describe(path, shape);
     let required = &["issuer", "audience", "algorithm"];
-    Table { header: "listener.local.service_account", keys, required, rules }.schema(&describe)
+    Table { header: "listener.local.service_account", keys, required, rules }.described(comments)
 }

@@ -19,14 +19,12 @@ use crate::telemetry::audit::WhenFull;
 pub(super) fn grant(comments: &Comments) -> Value {
     let keys =
         vec![("keys", list(name())), ("hosts", list(http_host())), ("routes", list(name())), ("files", list(file()))];
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "conf_d.team-a", keys, required: &[], rules: Vec::new() }.schema(&describe)
+    Table { header: "conf_d.team-a", keys, required: &[], rules: Vec::new() }.described(comments)
 }
 
 /// Each table with its schema.
 pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    let of = |header, keys, rules| Table { header, keys, required: &[], rules }.schema(&describe);
+    let of = |header, keys, rules| Table { header, keys, required: &[], rules }.described(comments);
     let socket = on_a_socket_of_ours();
     let admin = vec![
         ("address", several(&address())),

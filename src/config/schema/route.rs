@@ -46,8 +46,7 @@ pub(super) fn schema(comments: &Comments) -> Value {
         ("limits", limits(comments)),
         ("timeouts", timeouts(comments)),
     ];
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "route.importexport", keys, required: &["endpoint"], rules: rules() }.schema(&describe)
+    Table { header: "route.importexport", keys, required: &["endpoint"], rules: rules() }.described(comments)
 }
 
 fn rules() -> Vec<Value> {
@@ -135,14 +134,12 @@ fn limits(comments: &Comments) -> Value {
         ("pool", count(0..=MOST_CONNECTIONS)),
         ("failures", count(0..=MOST_FAILURES)),
     ];
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "route.importexport.limits", keys, required: &[], rules: Vec::new() }.schema(&describe)
+    Table { header: "route.importexport.limits", keys, required: &[], rules: Vec::new() }.described(comments)
 }
 
 fn timeouts(comments: &Comments) -> Value {
     let keys = ["connect", "first_byte", "idle", "pool_idle", "probe"].map(|key| (key, duration())).to_vec();
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "route.importexport.timeouts", keys, required: &[], rules: Vec::new() }.schema(&describe)
+    Table { header: "route.importexport.timeouts", keys, required: &[], rules: Vec::new() }.described(comments)
 }
 
 fn profile(comments: &Comments) -> Value {
@@ -154,8 +151,7 @@ fn profile(comments: &Comments) -> Value {
         ("service", text()),
     ];
     let rules = Dialect::ON_ROUTES.into_iter().map(|(word, dialect)| of_profile(word, dialect)).collect();
-    let describe = |path: &str, shape| comments.describe(path, shape);
-    Table { header: "route.importexport.profile", keys, required: &[], rules }.schema(&describe)
+    Table { header: "route.importexport.profile", keys, required: &[], rules }.described(comments)
 }
 
 /// What a dialect leaves to choose: asked of the dialect itself.

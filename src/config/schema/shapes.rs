@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
+use super::comments::Comments;
 use super::numbers::{quantity, whole};
 use crate::config::settings::Name;
 
@@ -165,6 +166,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// The schema, with what the reference says about each key.
+    pub(super) fn described(self, comments: &Comments) -> Value {
+        self.schema(&|path, shape| comments.describe(path, shape))
+    }
+
     /// The schema; `describe` adds what the reference says about a key of the table, by its path.
     pub(super) fn schema(self, describe: &impl Fn(&str, Value) -> Value) -> Value {
         let keys = self
