@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::build::graph::Graph;
 use super::build::shared_route::SharedRoute;
-use crate::config::settings::{Key, KeyStore, Route, Transport};
+use crate::config::settings::{Key, KeyStore};
 use crate::credentials::KeySlot;
 use crate::downstream::dates::{Dates, OutOfDate};
 use crate::x509::{Standing, Validity};
@@ -80,7 +80,7 @@ pub(crate) fn expiring(graph: &Graph, now: Timestamp) -> Vec<Expiring> {
         Some(Expiring { table: format!("listener.{name}"), notice })
     });
     let routes = graph.settings().routes.iter().filter_map(|route| {
-        let notice = of_route(route, graph.routes.get(&route.name)?, now)?;
+        let notice = of_route(graph.routes.get(&route.name)?, now)?;
         Some(Expiring { table: format!("route.{}", route.name), notice })
     });
     keys.chain(listeners).chain(routes).collect()
@@ -107,14 +107,10 @@ fn of_listener(dates: &Dates, now: Timestamp) -> Option<Notice> {
 }
 
 /// The certificate that the route shows to its endpoint.
-fn of_route(settings: &Route, route: &SharedRoute, now: Timestamp) -> Option<Notice> {
-    let files = match &settings.endpoint.transport {
-        Transport::Tls { client, .. } => client.identity.as_ref()?,
-        Transport::Plaintext => return None,
-    };
-    let Validity { begins, ends } = route.calls.destination.settings().tls.identity()?.validity()?;
-    let what = format!("the client certificate in {}", files.certificate.display());
-    match (Validity { begins, ends }).at(now) {
+fn of_route(route: &SharedRoute, now: Timestamp) -> Option<Notice> {
+    let (file, validity) = route.shown_to_endpoint()?;
+    let (what, Validity { begins, ends }) = (format!("the client certificate in {}", file.display()), validity);
+    match validity.at(now) {
         Standing::Valid => ends_soon(ends, now).map(|left| Notice::EndsSoon { what, left, ends }),
         Standing::NotYet | Standing::Ended => Some(Notice::ShownOutOfDate { what, begins, ends }),
     }

@@ -111,7 +111,7 @@ fn a_certificate_that_does_not_hold_fails_a_check_and_is_told_by_a_start() {
 }
 
 #[test]
-fn a_revocation_list_that_has_expired_fails_a_check() {
+fn a_revocation_list_that_has_expired_fails_a_check_and_metrics_say_when() {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params.key_usages = vec![rcgen::KeyUsagePurpose::CrlSign, rcgen::KeyUsagePurpose::KeyCertSign];
@@ -137,6 +137,9 @@ fn a_revocation_list_that_has_expired_fails_a_check() {
          [client.one]\ndns = \"one.example\"\nallow = [\"*:*\"]\n"
     ));
     fails_a_check(&setup, "crl.pem has expired: it was valid until 2026-01-08T00:00:00Z");
+    let ends: Timestamp = "2026-01-08T00:00:00Z".parse().unwrap();
+    let metric = r#"countersign_revocation_list_expiry_timestamp_seconds{listener="tls"}"#;
+    assert_eq!(setup.start().metric(metric), ends.as_second() as f64);
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn what_ends_within_fourteen_days_is_warned_of_by_check_and_at_the_start() {
 
 #[test]
 fn a_key_that_expires_in_service_has_a_line_of_its_own_and_metrics_say_so() {
-    let setup = Setup::to(&Endpoint::obliging()).vault(ending(in_seconds(4)));
+    let setup = Setup::to(&Endpoint::obliging()).vault(ending(in_seconds(10)));
     let proxy = setup.start();
     let states =
         || ["usable", "degraded"].map(|it| proxy.metric(&format!(r#"countersign_key_{it}{{key="main"}}"#)) > 0.5);
@@ -238,7 +241,10 @@ fn a_client_certificate_that_ends_soon_or_has_ended_is_told_of_by_check_and_at_t
     let ended = showing(3, -1);
     fails_a_check(&ended, "client.pem is valid only from 20");
     fails_a_check(&ended, "Z: the endpoint will refuse it until it is renewed");
-    says_at_the_start(ended, "ERROR", "Z: the endpoint will refuse it until it is renewed");
+    let proxy = says_at_the_start(ended, "ERROR", "Z: the endpoint will refuse it until it is renewed");
+    let metric = r#"countersign_client_certificate_expiry_timestamp_seconds{route="importexport"}"#;
+    let ended = countersign::clock::now().as_second() - 86400;
+    assert!((proxy.metric(metric) - ended as f64).abs() < 3600.0, "{}", proxy.metric(metric));
     let long = showing(1, 30);
     assert!(!Outcome::of(&mut long.command("check"), "").stdout.contains("ends in"));
 }

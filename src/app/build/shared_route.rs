@@ -1,6 +1,7 @@
 //! Routes as all workers share them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::destination::{PlatformRoots, destination};
@@ -8,13 +9,14 @@ use super::error::BuildError;
 use super::key_needs::needs;
 use super::shared_key::SharedKey;
 use super::shares::Counters;
-use crate::config::settings::{Name, Route};
+use crate::config::settings::{Name, Route, Transport};
 use crate::credentials::KeySlot;
 use crate::downstream::{Capacity, Shares};
 use crate::proxy::{DateEvidence, EndpointClock};
 use crate::signing::Profile;
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::upstream::{Destination, Outage};
+use crate::x509::Validity;
 
 /// One route as all workers share it.
 pub(crate) struct SharedRoute {
@@ -74,6 +76,16 @@ impl SharedRoute {
             in_flight: parts.shares.of_route(route, all, in_flight),
             metrics,
         })
+    }
+
+    /// The certificate that is shown to the endpoint: its file, and when it is valid.
+    pub(crate) fn shown_to_endpoint(&self) -> Option<(&Path, Validity)> {
+        let files = match &self.settings.endpoint.transport {
+            Transport::Tls { client, .. } => client.identity.as_ref()?,
+            Transport::Plaintext => return None,
+        };
+        let validity = self.calls.destination.settings().tls.identity()?.validity()?;
+        Some((&files.certificate, validity))
     }
 
     /// Why calls are refused now, if they are.

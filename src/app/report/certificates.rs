@@ -6,9 +6,7 @@ use jiff::Timestamp;
 
 use super::{seconds_until, shown};
 use crate::app::build::graph::Graph;
-use crate::app::build::shared_route::SharedRoute;
 use crate::app::expiry;
-use crate::config::settings::Transport;
 use crate::status::{Certificate, CertificateState};
 use crate::x509::{Standing, Validity};
 
@@ -20,19 +18,10 @@ pub(super) fn certificates(graph: &Graph, now: Timestamp) -> Vec<Certificate> {
         Some(certificate(format!("listener.{name}"), file, validity, now))
     });
     let routes = graph.routes.iter().filter_map(|(name, route)| {
-        let (file, validity) = shown_to_endpoint(route)?;
+        let (file, validity) = route.shown_to_endpoint()?;
         Some(certificate(format!("route.{name}"), file, validity, now))
     });
     listeners.chain(routes).collect()
-}
-
-fn shown_to_endpoint(route: &SharedRoute) -> Option<(&Path, Validity)> {
-    let files = match &route.settings.endpoint.transport {
-        Transport::Tls { client, .. } => client.identity.as_ref()?,
-        Transport::Plaintext => return None,
-    };
-    let validity = route.calls.destination.settings().tls.identity()?.validity()?;
-    Some((&files.certificate, validity))
 }
 
 fn certificate(of: String, file: &Path, validity: Validity, now: Timestamp) -> Certificate {

@@ -48,7 +48,8 @@ fn listener_state<'g>(name: &'g str, listener: &'g SharedListener) -> ListenerSt
         listener: name,
         connections: listener.connections.all().taken(),
         limit: listener.connections.all().limit(),
-        certificate_ends: dates.and_then(|dates| Some(dates.certificate()?.1.ends.as_second())),
+        certificate_ends: dates.as_ref().and_then(|dates| Some(dates.certificate()?.1.ends.as_second())),
+        revocation_list_ends: dates.and_then(|dates| Some(dates.first_list_ends()?.as_second())),
         handshakes: handshakes(listener),
         ranks: &Rank::NAMES,
         fetches_keys: accounts.is_some_and(|accounts| match accounts.keys {
@@ -89,5 +90,6 @@ fn route_state<'g>(name: &'g str, route: &SharedRoute) -> RouteState<'g> {
         in_flight: route.in_flight.all().taken(),
         in_flight_limit: route.in_flight.all().limit(),
         pool_idle: destination.idle_connections(),
+        client_certificate_ends: route.shown_to_endpoint().map(|(_, validity)| validity.ends.as_second()),
     }
 }

@@ -74,6 +74,12 @@ impl Dates {
         all.next().map(|((_, path), validity)| (path.as_path(), *validity))
     }
 
+    /// When the first of the revocation lists ends.
+    pub(crate) fn first_list_ends(&self) -> Option<Timestamp> {
+        let lists = self.0.iter().filter(|((dated, _), _)| *dated == Dated::RevocationList);
+        lists.map(|(_, validity)| validity.ends).min()
+    }
+
     /// Whether all files are valid at `now`.
     ///
     /// # Errors
@@ -111,6 +117,7 @@ mod tests {
         dates.add(path, Dated::Certificate, day("2025-01-01T00:00:00Z", "2026-02-01T00:00:00Z"));
         dates.add(Path::new("crl.pem"), Dated::RevocationList, None);
         assert_eq!(dates.certificate().unwrap().1.ends, at("2026-02-01T00:00:00Z"));
+        assert_eq!(dates.first_list_ends(), None, "this one does not say when it ends");
         assert_eq!(dates.check(at("2026-01-15T00:00:00Z")), Ok(()));
         assert_eq!(
             dates.check(at("2026-02-15T00:00:00Z")).unwrap_err().to_string(),
@@ -121,5 +128,8 @@ mod tests {
             "the certificate in tls.pem is not valid before 2026-01-01T00:00:00Z; the clock of this machine says \
              2025-12-31T23:59:59Z"
         );
+        dates.add(Path::new("later.pem"), Dated::RevocationList, day("2026-01-01T00:00:00Z", "2026-01-09T00:00:00Z"));
+        dates.add(Path::new("first.pem"), Dated::RevocationList, day("2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z"));
+        assert_eq!(dates.first_list_ends(), Some(at("2026-01-08T00:00:00Z")));
     }
 }

@@ -13,9 +13,10 @@ pub struct ProcessMetrics {
 
 impl ProcessMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
+        let lost = "Audit lines that were dropped because the target of the audit did not take them in time";
         let panics = "Exchanges that a bug ended, with 500 InternalFailure";
         Self {
-            audit_lost: register(registry, "audit_lost", "Audit lines that had no place", Counter::default()),
+            audit_lost: register(registry, "audit_lost", lost, Counter::default()),
             panics: register(registry, "panics", panics, Counter::default()),
         }
     }

@@ -33,6 +33,7 @@ pub(super) struct ScrapedMetrics {
     connections: Family<ListenerLabel, Gauge>,
     connections_limit: Family<ListenerLabel, Gauge>,
     certificate_expiry: Family<ListenerLabel, Gauge>,
+    revocation_list_expiry: Family<ListenerLabel, Gauge>,
     key_expiry: Family<KeyLabel, Gauge>,
     key_usable: Family<KeyLabel, Gauge>,
     key_degraded: Family<KeyLabel, Gauge>,
@@ -42,6 +43,7 @@ pub(super) struct ScrapedMetrics {
     in_flight: Family<RouteLabel, Gauge>,
     in_flight_limit: Family<RouteLabel, Gauge>,
     pool_idle: Family<RouteLabel, Gauge>,
+    client_certificate_expiry: Family<RouteLabel, Gauge>,
     client_exchanges: Family<ClientLabels, Counter>,
     whole: OfProcess,
 }
@@ -65,6 +67,11 @@ impl ScrapedMetrics {
                 registry,
                 "certificate_expiry_timestamp",
                 "When the certificate of the listener stops working, in Unix seconds",
+            ),
+            revocation_list_expiry: ends(
+                registry,
+                "revocation_list_expiry_timestamp",
+                "When the first of the listener's revocation lists ends, in Unix seconds",
             ),
             key_expiry: ends(
                 registry,
@@ -94,14 +101,19 @@ impl ScrapedMetrics {
                 "endpoint_name_lost",
                 "1 while the endpoint's name cannot be looked up and the addresses found last are used, else 0",
             ),
-            in_flight: of_routes(registry, "in_flight", "Calls of the route that are under way now"),
+            in_flight: of_routes(registry, "in_flight", "Requests of the route that are in progress"),
             in_flight_limit: {
-                of_routes(registry, "in_flight_limit", "Calls of the route that may be under way at once")
+                of_routes(registry, "in_flight_limit", "Requests of the route that may be in progress at once")
             },
             pool_idle: of_routes(
                 registry,
                 "pool_idle_connections",
                 "Connections to the endpoint that are open now and wait for a call",
+            ),
+            client_certificate_expiry: ends(
+                registry,
+                "client_certificate_expiry_timestamp",
+                "When the certificate that the route shows to its endpoint stops working, in Unix seconds",
             ),
             client_exchanges: register(
                 registry,
@@ -137,6 +149,8 @@ impl ScrapedMetrics {
         self.connections_limit.replace(listeners.iter().map(|state| (label(state), gauge_at(signed(state.limit)))));
         let ends = |state: &ListenerState<'_>| Some((label(state), gauge_at(state.certificate_ends?)));
         self.certificate_expiry.replace(listeners.iter().filter_map(ends));
+        let ends = |state: &ListenerState<'_>| Some((label(state), gauge_at(state.revocation_list_ends?)));
+        self.revocation_list_expiry.replace(listeners.iter().filter_map(ends));
     }
 
     fn publish_keys(&self, keys: &[KeyState<'_>]) {
@@ -156,6 +170,8 @@ impl ScrapedMetrics {
         self.in_flight.replace(gauges(|state| signed(state.in_flight)));
         self.in_flight_limit.replace(gauges(|state| signed(state.in_flight_limit)));
         self.pool_idle.replace(gauges(|state| signed(state.pool_idle)));
+        let ends = |state: &RouteState<'_>| Some((label(state), gauge_at(state.client_certificate_ends?)));
+        self.client_certificate_expiry.replace(routes.iter().filter_map(ends));
         self.endpoint_outages.replace(routes.iter().map(|state| (label(state), counter_at(state.outages))));
     }
 }
@@ -175,7 +191,12 @@ impl OfProcess {
                 "1 while calls are refused because the audit cannot be written, else 0",
                 Gauge::default(),
             ),
-            log_lost: register(registry, "log_lost", "Log lines that had no place", Counter::default()),
+            log_lost: register(
+                registry,
+                "log_lost",
+                "Log lines that were dropped because standard error did not take them in time",
+                Counter::default(),
+            ),
         }
     }
 }

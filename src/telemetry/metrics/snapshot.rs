@@ -39,6 +39,8 @@ pub(crate) struct ListenerState<'a> {
     pub(crate) limit: usize,
     /// When its certificate ends, in Unix seconds.
     pub(crate) certificate_ends: Option<i64>,
+    /// When the first of its revocation lists ends, in Unix seconds.
+    pub(crate) revocation_list_ends: Option<i64>,
     /// For what it may turn clients away before their first request.
     pub(crate) handshakes: Vec<&'static str>,
     /// The ranks of connections that make room for others.
@@ -75,4 +77,6 @@ pub(crate) struct RouteState<'a> {
     pub(crate) in_flight_limit: usize,
     /// Connections to the endpoint that wait for a call, in all workers.
     pub(crate) pool_idle: usize,
+    /// When the certificate ends that is shown to its endpoint, in Unix seconds.
+    pub(crate) client_certificate_ends: Option<i64>,
 }

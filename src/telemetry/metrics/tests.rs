@@ -22,6 +22,7 @@ fn listener() -> ListenerState<'static> {
         connections: 1,
         limit: 16,
         certificate_ends: Some(1_767_225_600),
+        revocation_list_ends: Some(1_767_225_600),
         handshakes: vec!["expired"],
         ranks: &["stranger"],
         fetches_keys: true,
@@ -29,7 +30,16 @@ fn listener() -> ListenerState<'static> {
 }
 
 fn route(name: &str) -> RouteState<'_> {
-    RouteState { route: name, down: 0, outages: 0, name_lost: 0, in_flight: 2, in_flight_limit: 8, pool_idle: 3 }
+    RouteState {
+        route: name,
+        down: 0,
+        outages: 0,
+        name_lost: 0,
+        in_flight: 2,
+        in_flight_limit: 8,
+        pool_idle: 3,
+        client_certificate_ends: Some(1_767_225_600),
+    }
 }
 
 fn snapshot<'s>(clients: &'s ClientExchanges, routes: &[&'s str]) -> Snapshot<'s> {

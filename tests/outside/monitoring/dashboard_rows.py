@@ -58,7 +58,8 @@ ROWS = {
         stat("First to end", "The time until the first key or certificate ends. Less than 14 days: the row Keys "
              "says which one. Keys of roles and agents end within hours, and are renewed before.",
              f"min((countersign_key_expiry_timestamp_seconds{{{OF}}} or "
-             f"countersign_certificate_expiry_timestamp_seconds{{{OF}}}) - time())", "ends in", unit="s",
+             f"countersign_certificate_expiry_timestamp_seconds{{{OF}}} or "
+             f"countersign_client_certificate_expiry_timestamp_seconds{{{OF}}}) - time())", "ends in", unit="s",
              thresholds=TIME_LEFT),
         stat("Audit", "Whether the audit is written. If it refuses, all requests get 503.",
              f"max(countersign_audit_refusing{{{OF}}})", "refusing",
@@ -96,7 +97,7 @@ ROWS = {
               (f"topk(10, {summed('action', 'countersign_exchanges_total')})", "{{action}}"), unit="reqps"),
         graph("Exchanges by client", "Who calls how much. A jump of one client explains most limits that fill.",
               (summed("client", "countersign_client_exchanges_total", OF), "{{client}}"), unit="reqps"),
-        graph("Requests in progress", "How many requests are under way, beside the limit of each route. Near the "
+        graph("Requests in progress", "How many requests are in progress, beside the limit of each route. Near the "
               "limit: the endpoint is slow, or there are more calls than usual.",
               (f"sum by (route) (countersign_in_flight{{{ROUTE}}})", "{{route}}"),
               (f"sum by (route) (countersign_in_flight_limit{{{ROUTE}}})", "limit of {{route}}")),
@@ -208,6 +209,12 @@ ROWS = {
         table("Certificates that end", "The time until the certificate of each listener ends. Red: less than 2 days.",
               f"countersign_certificate_expiry_timestamp_seconds{{{OF}}} - time()", ["instance", "listener"], unit="s",
               thresholds=TIME_LEFT, value="ends in"),
+        table("Client certificates and revocation lists that end", "The time until the certificate that each route "
+              "shows to its endpoint ends, and the first revocation list of each listener. Red: less than 2 days. "
+              "Revocation lists end soon, and are replaced before.",
+              f"(countersign_client_certificate_expiry_timestamp_seconds{{{OF}}} or "
+              f"countersign_revocation_list_expiry_timestamp_seconds{{{OF}}}) - time()",
+              ["instance", "route", "listener"], unit="s", thresholds=TIME_LEFT, value="ends in"),
         states("Keys", "When which key could sign. `degraded`: the last good key signs, and its store has trouble.",
                (f"countersign_key_usable{{{OF}}} + countersign_key_usable{{{OF}}} * countersign_key_degraded{{{OF}}}",
                 "{{key}} at {{instance}}"),

@@ -1,5 +1,6 @@
-"""A countersign with everything that has metrics: two routes, of which one signs with a wrong key, a listener with TLS
-and service accounts, an audit, traces, and clients that keep calling."""
+"""A countersign with everything that has metrics: three routes, of which one signs with a wrong key and one
+shows a certificate, listeners with TLS, service accounts and a revocation list, an audit, traces, and clients that keep
+calling."""
 
 import http.client
 import json
@@ -12,7 +13,7 @@ from waiting import eventually
 
 KNOWN = "Action=ListJobs&Version=2010-06-03"
 TWICE = "Action=ListJobs&Version=2010-06-03&Version=2010-06-03"
-TIMEOUT = 20  # seconds
+TIMEOUT = 60  # seconds
 
 
 def certificates(directory):
@@ -26,6 +27,21 @@ def certificates(directory):
     openssl(directory, "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
             "-out", "server.pem", "-days", "2", "-extfile", "server.cnf")
     (directory / "server.key").chmod(0o600)
+    (directory / "index").touch()
+    (directory / "number").write_text("01\n")
+    (directory / "ca.cnf").write_text("""\
+[ca]
+default_ca = all
+[all]
+database = index
+crlnumber = number
+default_md = sha256
+default_crl_days = 7
+crl_extensions = extensions
+[extensions]
+authorityKeyIdentifier = keyid:always
+""")
+    openssl(directory, "ca", "-gencrl", "-config", "ca.cnf", "-keyfile", "ca.key", "-cert", "ca.pem", "-out", "crl.pem")
     return directory
 
 
@@ -58,6 +74,16 @@ audience = "countersign"
 algorithm = "RS256"
 jwks_url = "https://127.0.0.1:{self.key_server.port}/"
 jwks_ca_file = "{files / 'ca.pem'}"
+[listener.mutual]
+address = "127.0.0.1:0"
+authenticate = ["mtls"]
+[listener.mutual.tls]
+certificate = "{files / 'server.pem'}"
+private_key = "{files / 'server.key'}"
+client_ca = "{files / 'ca.pem'}"
+crl = ["{files / 'crl.pem'}"]
+[client.mutual]
+dns = ["mutual.example"]
 [client.billing]
 service_account = "shop/billing"
 allow = ["main:List*"]
@@ -70,6 +96,14 @@ service = "importexport"
 endpoint = "{sandbox}/"
 path = "/wrong"
 key = "wrong"
+# nobody calls it
+[route.shown]
+endpoint = "https://127.0.0.1:1/"
+path = "/shown"
+key = "main"
+ca_file = "{files / 'ca.pem'}"
+client_certificate = "{files / 'server.pem'}"
+client_key = "{files / 'server.key'}"
 {seal(expires="2030-01-01T00:00:00Z")}
 {wrong}
 [admin]

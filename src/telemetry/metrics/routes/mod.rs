@@ -79,7 +79,7 @@ const NO_ROUTE: &str = "ProxyRouteNotFound";
 #[derive(Clone)]
 pub(super) struct RouteFamilies {
     /// The routes that count or may still count: those of the graph that is served, and of graphs before it that have
-    /// exchanges under way.
+    /// exchanges in progress.
     live: Arc<Mutex<Vec<Weak<OfRoute>>>>,
     exchanges: Family<ExchangeLabels, WorkerCounter>,
     exchange: Family<RouteLabel, RouteDurations>,
