@@ -139,7 +139,7 @@ fn obey(request: &Request, running: &Running) -> Option<Duration> {
     match request {
         Request::Stop(name) => {
             let limit = running.graph().settings().process.drain;
-            tracing::info!(signal = name, ?limit, "draining: no new connections, exchanges under way may end");
+            tracing::info!(signal = name, ?limit, "draining: no new connections, requests in progress may end");
             return Some(limit);
         }
         Request::Refresh => {

@@ -177,7 +177,7 @@ impl KeySlot {
     /// Loads the store's key, and makes it current if it is another one, can sign for its routes, has not expired, and
     /// passes its proof, if there is one. Blocks.
     ///
-    /// Requests under way keep the key they began with; the old key is wiped when the last of them ends.
+    /// Requests in progress keep the key they began with; the old key is wiped when the last of them ends.
     ///
     /// # Errors
     /// The store's error. The previous key stays current: a file that is being written must not stop the service.

@@ -20,7 +20,7 @@ pub struct Held<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NoMemory {
     /// The budget of all clients.
-    #[error("the requests under way hold all the memory there is for bodies")]
+    #[error("the requests in progress hold all the memory there is for bodies")]
     Full,
     /// The share of this client: other clients still have memory.
     #[error("the requests of this client use its whole share of the memory for bodies")]

@@ -20,7 +20,7 @@ const BYTES: usize = 4 * 1024 * 1024;
 pub(in crate::downstream) enum Burst {
     /// Open connections.
     Connections,
-    /// Exchanges under way.
+    /// Exchanges in progress.
     Exchanges,
     /// Bytes of bodies in memory.
     Bytes,

@@ -1,4 +1,4 @@
-//! Counting limits that are shared by all workers: connections, exchanges under way.
+//! Counting limits that are shared by all workers: connections, exchanges in progress.
 
 use std::sync::Arc;
 

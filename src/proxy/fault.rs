@@ -55,7 +55,7 @@ pub(crate) enum ExchangeError {
     #[error(transparent)]
     Audit(#[from] AuditUnavailable),
     /// The route has as many exchanges in progress as it may.
-    #[error("too many requests are under way on this route")]
+    #[error("too many requests are in progress on this route")]
     Overloaded,
     /// The client has its share of a limit.
     #[error(transparent)]

@@ -83,7 +83,7 @@ impl SharedLimit {
 
     const fn message(self) -> &'static str {
         match self {
-            Self::InFlight => "this client uses its whole share of the requests that may be under way on this route",
+            Self::InFlight => "this client uses its whole share of the requests that may be in progress on this route",
             Self::Bodies => "the requests of this client use its whole share of the memory for bodies",
             Self::Connections => "this client uses its whole share of the connections that this listener may have",
         }
@@ -116,8 +116,8 @@ mod tests {
         let over = OverShare::new(SharedLimit::InFlight, "ie", &ClientIdentity::AnyLocal, 128, 256);
         assert_eq!(
             causes(&over),
-            "this client uses its whole share of the requests that may be under way on this route: at most 128 of 256 \
-             requests of route.ie.limits.in_flight; raise that limit"
+            "this client uses its whole share of the requests that may be in progress on this route: at most 128 of \
+             256 requests of route.ie.limits.in_flight; raise that limit"
         );
         assert!(!over.to_string().contains("128"));
         let bodies = OverShare::new(SharedLimit::Bodies, "", &ClientIdentity::AnyLocal, 5, 10);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Limit {
     /// What raises it, a setting as a rule: `process.bodies`, `route.NAME.limits.in_flight`.
     pub setting: String,
-    /// What it limits, for people: `exchanges under way`.
+    /// What it limits, for people: `requests in progress`.
     pub what: String,
     /// What is counted.
     pub unit: Unit,

@@ -130,7 +130,7 @@ pub struct Configuration {
 pub struct Audit {
     /// Whether it is written.
     pub state: AuditState,
-    /// How many lines had no place and are lost.
+    /// How many lines were dropped because the target did not take them in time.
     pub lost_lines: u64,
 }
 

@@ -21,7 +21,7 @@ pub struct Route {
     pub addresses_age_seconds: Option<u64>,
     /// How far the endpoint's clock is ahead of this host's (behind, if negative); absent until a response has told.
     pub clock_offset_seconds: Option<f64>,
-    /// Exchanges under way.
+    /// Requests in progress.
     pub in_flight: u64,
     /// How many there may be.
     pub in_flight_limit: u64,

@@ -26,7 +26,7 @@ pub(super) fn limits(graph: &Graph, usage: &Usage) -> Vec<Limit> {
     });
     let routes = graph.routes.iter().map(|(name, route)| {
         let all = route.in_flight.all();
-        count(format!("route.{name}.limits.in_flight"), "exchanges under way", all.taken(), all.limit())
+        count(format!("route.{name}.limits.in_flight"), "requests in progress", all.taken(), all.limit())
     });
     let descriptors = usage.descriptors.zip(usage.most_descriptors).map(|(used, limit)| Limit {
         setting: "LimitNOFILE= of the unit, ulimit -n".to_owned(),

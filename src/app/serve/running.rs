@@ -117,7 +117,7 @@ impl Running {
         }
     }
 
-    /// Reports that it is not ready, closes the listeners, and waits for exchanges under way, at most `limit` long.
+    /// Reports that it is not ready, closes the listeners, and waits for exchanges in progress, at most `limit` long.
     /// Those that are left then are cut off ([`Self::cut`]).
     pub async fn drain(&mut self, limit: Duration) -> Drained {
         self.stop_reloading();
@@ -133,7 +133,7 @@ impl Running {
         self.cut().await
     }
 
-    /// Drops every connection: the exchanges under way are logged and audited with what is known of them, and their
+    /// Drops every connection: the exchanges in progress are logged and audited with what is known of them, and their
     /// clients see a reset. Takes about two seconds at most.
     pub async fn cut(&mut self) -> Drained {
         self.stop_reloading();

@@ -30,7 +30,7 @@ pub(crate) struct Work {
     pub(crate) audit: AuditLog,
     /// Where sampled exchanges go, if spans are exported.
     pub(crate) spans: Option<SpanQueue>,
-    /// Ends the worker once the exchanges under way have ended.
+    /// Ends the worker once the exchanges in progress have ended.
     pub(crate) drain: Drain,
     /// Ends the worker at once.
     pub(crate) cut: watch::Receiver<bool>,

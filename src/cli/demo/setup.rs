@@ -21,7 +21,7 @@ const DEFAULT_PORT: u16 = 8021;
 /// Between two pieces of an answer, so that streaming can be seen.
 const PACING: Duration = Duration::from_millis(150);
 
-/// How long requests under way may take when the demonstration ends.
+/// How long requests in progress may take when the demonstration ends.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A manifest like those in the Import/Export developer guide.

@@ -31,7 +31,7 @@ struct Connection<S: Socket, H> {
     resident: Rc<Resident>,
 }
 
-/// An exchange under way. It is boxed: most connections are idle, and need no memory for an exchange.
+/// An exchange in progress. It is boxed: most connections are idle, and need no memory for an exchange.
 type UnderWay<'a> = Pin<Box<dyn Future<Output = io::Result<Persistence>> + 'a>>;
 
 /// Serves one connection to its end. The handler responds to a malformed head. Errors of the socket end the connection,

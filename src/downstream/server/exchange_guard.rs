@@ -1,4 +1,4 @@
-//! What a connection is waiting for: shared by the connection and the exchange that is under way on it.
+//! What a connection is waiting for: shared by the connection and the exchange that is in progress on it.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -36,7 +36,7 @@ pub(super) enum CutFor {
 #[derive(Debug, Clone)]
 pub(super) struct SharedPhase(Rc<Cell<Phase>>);
 
-/// An exchange under way; its drop makes the connection idle again.
+/// An exchange in progress; its drop makes the connection idle again.
 #[derive(Debug)]
 pub struct ExchangeGuard {
     phase: SharedPhase,

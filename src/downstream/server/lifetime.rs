@@ -17,7 +17,7 @@ use crate::downstream::Drain;
 pub enum Lifetime {
     /// Without a limit: what the client proved when it connected cannot be revoked.
     Unlimited,
-    /// For this time; then the exchange under way is the last, and the client has to authenticate again.
+    /// For this time; then the exchange in progress is the last, and the client has to authenticate again.
     AtMost(Duration),
 }
 
