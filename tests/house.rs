@@ -373,6 +373,8 @@ fn lines_stay_short() {
     for folder in WRITTEN.iter().map(|folder| root.join(folder)).filter(|folder| folder.exists()) {
         collect(&folder, &has_lines, &mut files);
     }
+    // a template of Helm has expressions and messages that cannot be wrapped, and its values are written likewise
+    files.retain(|path| !path.starts_with(root.join("deploy/helm")));
     for path in &files {
         let text = fs::read_to_string(path).unwrap();
         // neither a row of a table nor a dependency with its features can be wrapped
