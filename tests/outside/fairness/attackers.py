@@ -75,9 +75,9 @@ def announcements(stage, client="greedy", count=40, announced=16 << 20, sent=FOR
 
 
 @contextlib.contextmanager
-def trickling_readers(stage, client="greedy", count=300, piece=64, pause=0.5):
+def trickling_readers(stage, client="greedy", count=300, piece=64, pause=0.5, receive_buffer=4096):
     """Each asks for 8 MB and reads `piece` bytes every `pause` seconds."""
-    with connections(stage.near, count, call(stage.near, client, b"Action=Big"), receive_buffer=4096) as sockets:
+    with connections(stage.near, count, call(stage.near, client, b"Action=Big"), receive_buffer) as sockets:
         eventually("the answers", lambda: len(answered(sockets)) >= count)
         over = threading.Event()
         reader = threading.Thread(target=trickle, args=(sockets, piece, pause, over))

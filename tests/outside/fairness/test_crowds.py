@@ -25,15 +25,18 @@ def read_response(client):
     return received.decode("latin-1")
 
 
-def test_4096_half_heads_of_a_stranger_make_room_for_the_calls_of_others(stage):
-    with half_heads(stage, 4096) as sockets:
-        assert_served(stage, "4,096 half heads")
-        eventually("evictions", lambda: stage.metric(EVICTED % "stranger") > 0)
-        assert stage.metric(EVICTED % "idle") == 0
-        assert len(answered(sockets)) < 1024, "few had to go: those whose places were needed"
-    told = eventually("the log", lambda: [
-        line for line in stage.log() if "too many client connections" in line.get("message", "")
-    ])
+def test_4096_half_heads_of_a_stranger_make_room_for_the_calls_of_others(countersign_bin, tmp_path):
+    # none ends by itself, however long a busy machine takes
+    patient = {"near": 'head_timeout = "10m"'}
+    with start(countersign_bin, tmp_path, listeners=patient) as stage:
+        with half_heads(stage, 4096) as sockets:
+            assert_served(stage, "4,096 half heads")
+            eventually("evictions", lambda: stage.metric(EVICTED % "stranger") > 0)
+            assert stage.metric(EVICTED % "idle") == 0
+            assert len(answered(sockets)) < 1024, "few had to go: those whose places were needed"
+        told = eventually("the log", lambda: [
+            line for line in stage.log() if "too many client connections" in line.get("message", "")
+        ])
     assert len(told) < 100, "a line a second and worker at the most"
     assert told[0]["listener"] == "near"
 
@@ -101,17 +104,17 @@ def test_idle_connections_of_known_clients_make_room_after_all_strangers_and_exc
 
 
 def test_a_client_has_at_most_its_share_of_the_connections_of_a_listener(countersign_bin, tmp_path):
-    limits = {"near": "limits.connections = 16"}
+    limits = {"near": "limits.connections = 64"}  # 32 are left for the probes, of which a busy machine makes many at once
     with start(countersign_bin, tmp_path, listeners=limits) as stage:
-        with connections(stage.near, 10, call(stage.near, "greedy", b"Action=Slow")) as sockets:
-            eventually("all calls", lambda: stage.held() + len(answered(sockets)) >= 10)
-            assert stage.held() == 8, "half of the 16 connections"
+        with connections(stage.near, 34, call(stage.near, "greedy", b"Action=Slow")) as sockets:
+            eventually("all calls", lambda: stage.held() + len(answered(sockets)) >= 34)
+            assert stage.held() == 32, "half of the 64 connections"
             assert_served(stage, "a client with all of its connections")
             refused = read_response(answered(sockets)[0])
         assert refused.startswith("HTTP/1.1 503 ") and re.search(r"(?im)^retry-after: \d+\r?$", refused)
         assert re.search(r"(?im)^connection: close\r?$", refused)
         eventually("the refusals", lambda: stage.metric(OVER) == 2)
     line = eventually("the log", lambda: [line for line in stage.log() if line.get("reason") == "share"])[0]
-    assert line["client"] == "greedy" and "8 of 16" in line["error"] and "client.greedy.share" in line["error"]
+    assert line["client"] == "greedy" and "32 of 64" in line["error"] and "client.greedy.share" in line["error"]
 
 

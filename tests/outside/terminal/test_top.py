@@ -330,7 +330,9 @@ def test_the_page_shows_the_screen_as_it_is(served, top):
     with COUNTERSIGN_WRITE_PAGES it is written."""
     proxy = served()
     proxy.call()
-    proxy.call(b"NoAction=1")
+    status = f"http://{proxy.admin}/status"
+    eventually(lambda: json.load(urllib.request.urlopen(status, timeout=TIMEOUT))["refusals"], "the call is not told")
+    proxy.call(b"NoAction=1")  # comes after it, and stands above it
     shown = top(proxy)
     shown.wait_for("MissingAction", "ProxyUpstreamUnreachable")
     screen = re.sub(r"127\.0\.0\.1:\d{2,5}", "127.0.0.1:8022", "\n".join(shown.lines()))
