@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The commit in cargo's file, in the words of `git describe --dirty`. A parser of JSON would be compiled for this only.
+/// The commit in cargo's file, in the words of `git describe --dirty`. A parser of JSON would be one more crate.
 fn commit(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("\"sha1\": \"")?;
     let (commit, rest) = rest.split_once('"')?;

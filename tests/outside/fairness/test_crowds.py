@@ -27,7 +27,7 @@ def read_response(client):
 
 def test_4096_half_heads_of_a_stranger_make_room_for_the_calls_of_others(countersign_bin, tmp_path):
     # none ends by itself, however long a busy machine takes
-    patient = {"near": 'head_timeout = "10m"'}
+    patient = {"near": 'limits.head_timeout = "10m"'}
     with start(countersign_bin, tmp_path, listeners=patient) as stage:
         with half_heads(stage, 4096) as sockets:
             assert_served(stage, "4,096 half heads")
@@ -42,14 +42,14 @@ def test_4096_half_heads_of_a_stranger_make_room_for_the_calls_of_others(counter
 
 
 def test_connections_that_came_and_went_leave_nothing_behind_when_places_run_out(countersign_bin, tmp_path):
-    limits = {"near": "limits.connections = 8"}
+    limits = {"near": "limits.connections = 64"}  # a busy machine makes many of the probes at once
     with start(countersign_bin, tmp_path, listeners=limits) as stage:
-        for _ in range(20):
+        for _ in range(100):
             socket.create_connection(stage.near).close()
             with connections(stage.near, 1, call(stage.near, "neighbour")) as (client,):
                 assert read_response(client).startswith("HTTP/1.1 200 ")
         eventually("their end", lambda: stage.metric('countersign_client_connections{listener="near"}') == 0)
-        with connections(stage.near, 24, b"") as crowd:
+        with connections(stage.near, 80, b"") as crowd:
             eventually("room made by strangers", lambda: len(answered(crowd)) >= 16)
             assert_served(stage, "a crowd behind connections that came and went")
         # each call may end one connection, and none is ended that is gone
@@ -104,7 +104,7 @@ def test_idle_connections_of_known_clients_make_room_after_all_strangers_and_exc
 
 
 def test_a_client_has_at_most_its_share_of_the_connections_of_a_listener(countersign_bin, tmp_path):
-    limits = {"near": "limits.connections = 64"}  # 32 are left for the probes, of which a busy machine makes many at once
+    limits = {"near": "limits.connections = 64"}  # the probes have 32: a busy machine makes many at once
     with start(countersign_bin, tmp_path, listeners=limits) as stage:
         with connections(stage.near, 34, call(stage.near, "greedy", b"Action=Slow")) as sockets:
             eventually("all calls", lambda: stage.held() + len(answered(sockets)) >= 34)

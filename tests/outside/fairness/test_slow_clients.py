@@ -42,7 +42,7 @@ def test_readers_below_the_minimum_rate_are_cut_and_leave_their_places_to_others
 
 
 def test_readers_above_the_minimum_rate_go_on_and_hold_no_more_than_the_share_of_their_client(stage):
-    """32 KiB/s, for longer than the grace: a busy machine that reads with a tenth of that is still above the minimum."""
+    """32 KiB/s, for longer than the grace: a tenth of that, on a busy machine, is still above the minimum."""
     with trickling_readers(stage, "greedy", 300, piece=16384, receive_buffer=65536):
         assert_served(stage, "300 readers of 32 KiB/s")
         time.sleep(25)  # what is shown is that the grace of 20 seconds does not run out
