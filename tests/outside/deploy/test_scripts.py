@@ -40,5 +40,7 @@ def test_a_script_can_be_started(script):
 def test_an_artefact_names_no_registry_host_and_holds_no_key(path):
     text = path.read_text()
     images = re.findall(r"(?:image:|FROM)\s+(\S+)", text)
-    assert not [image for image in images if "/" in image and "." in image.split("/")[0]]
+    hosts = {image.split("/")[0] for image in images if "/" in image}
+    # a name below .example is reserved: nobody can have it
+    assert not [host for host in hosts if "." in host and not host.endswith(".example")]
     assert not re.search(r"AGE-SECRET-KEY-1[0-9A-Z]{20}|AKIA(?!IOSFODNN7EXAMPLE)[0-9A-Z]{16}|age1[0-9a-z]{58}", text)

@@ -41,7 +41,8 @@ class Archive:
         self.path = path
         with tarfile.open(path) as archive:
             self.members = archive.getmembers()
-            self.files = {member.name: archive.extractfile(member).read() for member in self.members}
+            files = [member for member in self.members if member.isreg()]
+            self.files = {member.name: archive.extractfile(member).read() for member in files}
 
     def blob(self, descriptor):
         return self.files["blobs/" + descriptor["digest"].replace(":", "/")]

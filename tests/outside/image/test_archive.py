@@ -108,8 +108,8 @@ def test_container_structure_test_finds_what_the_image_promises(archive):
 def test_every_file_in_the_image_is_roots_and_of_the_time_of_the_release(archive, names):
     assert {(member.uid, member.gid) for member in names.values()} == {(0, 0)}
     assert {member.mtime for member in names.values()} == {archive.time()}
-    written = {(member.mtime, member.uid, member.gid, member.mode) for member in archive.members}
-    assert written == {(archive.time(), 0, 0, 0o644)}
+    written = {(member.mtime, member.uid, member.gid, member.mode, member.isdir()) for member in archive.members}
+    assert written == {(archive.time(), 0, 0, 0o644, False), (archive.time(), 0, 0, 0o755, True)}
 
 
 def test_the_image_has_nothing_to_write_to_but_tmp_and_nothing_that_gives_rights(names):
@@ -145,13 +145,20 @@ def test_no_secret_and_nothing_of_the_machine_that_built_it_is_in_the_image(laye
     assert not [name for name, (content, _) in documents.items() if host.search(content)]
 
 
-def test_a_scanner_finds_which_c_library_is_in_the_image(layer):
+def test_a_scanner_finds_which_c_library_is_in_the_image(archive, layer):
     """Without a record of its package a scanner reports nothing of a library, whatever faults it has."""
     record = layer.extractfile("var/lib/dpkg/status.d/libc6").read().decode()
     own = run(["dpkg", "--print-architecture"]).strip()
     version = run(["dpkg-query", "--show", "--showformat=${Version}", f"libc6:{own}"])
     assert f"\nVersion: {version}\n" in record
     assert layer.extractfile("usr/lib/os-release").read() == pathlib.Path("/usr/lib/os-release").read_bytes()
+    syft = pathlib.Path(sys.executable).parent / "syft"
+    environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
+    found = json.loads(run([syft, "scan", "--quiet", "--output", "syft-json", f"oci-archive:{archive.path}"],
+                           env=environment))
+    packages = {part["name"]: part for part in found["artifacts"] if part["type"] == "deb"}
+    assert packages["libc6"]["version"] == version and {"libc6", "libgcc-s1"} <= packages.keys()
+    assert f"&distro={found['distro']['id']}" in packages["libc6"]["purl"]
 
 
 def test_a_pull_of_the_image_is_at_most_14_megabytes(archive):
