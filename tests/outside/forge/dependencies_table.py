@@ -18,8 +18,11 @@ MANIFESTS = {"countersign": "Cargo.toml", "secret-memory": "src/secret_memory/Ca
 
 
 def metadata():
-    """What cargo knows of every package, by name and version."""
+    """What cargo knows of every package that is compiled on this machine: only those have been fetched."""
+    compiler = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True, timeout=60).stdout
+    host = re.search(r"(?m)^host: (.*)$", compiler)[1]
     command = ["cargo", "metadata", "--locked", "--offline", "--format-version", "1", "--all-features"]
+    command += ["--filter-platform", host]
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=True, timeout=300)
     return json.loads(done.stdout)
 
