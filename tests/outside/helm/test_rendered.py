@@ -13,7 +13,8 @@ import yaml
 from charts import (GATEWAY, HELM, NAMESPACE, SAMPLES, VERSIONS, configuration, container_of, documents, helm, pod_of,
                     rendered, the)
 
-SECRET, EVERYTHING, NOTHING = (GATEWAY / f"ci/{name}-values.yaml" for name in ("secret", "everything", "nothing"))
+SECRET, EVERYTHING = GATEWAY / "ci/secret-values.yaml", GATEWAY / "ci/everything-values.yaml"
+CSI, VAULT = GATEWAY / "ci/csi-values.yaml", GATEWAY / "ci/vault-values.yaml"
 # those of others, whose schemas Kubernetes does not have
 FOREIGN = {"Certificate", "PodMonitor", "ServiceMonitor", "PrometheusRule"}
 
@@ -41,23 +42,28 @@ def test_no_template_asks_for_another_version_than_those_that_are_rendered():
 # in a process of its own: on pytest's path they would be taken for a plugin; in one for all: loading them takes long
 READ = """\
 import json, sys
-from cloudcoil.models.prometheus_operator import v1
+from importlib import import_module
 for document in json.load(sys.stdin):
+    package = "cert_manager" if document["kind"] == "Certificate" else "prometheus_operator"
+    v1 = import_module(f"cloudcoil.models.{package}.v1")
     model = getattr(v1, document["kind"]).model_validate(document)
     print(model.model_dump_json(exclude_none=True, exclude_unset=True, by_alias=True))
 """
 
 
-def test_the_operators_models_read_every_field_of_the_monitors_and_rules():
-    ours = [one for one in documents(GATEWAY, EVERYTHING) if one["apiVersion"].startswith("monitoring.coreos.com")]
-    assert {one["kind"] for one in ours} == {"PodMonitor", "ServiceMonitor", "PrometheusRule"}
+def test_models_of_the_operator_and_of_cert_manager_read_every_field():
+    ours = [one for sample in (EVERYTHING, CSI) for one in documents(GATEWAY, sample) if one["kind"] in FOREIGN]
+    assert {one["kind"] for one in ours} == FOREIGN
     models = os.environ.get("COUNTERSIGN_OPERATOR_MODELS")
     if not models:
         pytest.fail("COUNTERSIGN_OPERATOR_MODELS must name the folder into which tests/run installs the models")
-    done = subprocess.run([sys.executable, "-c", READ], input=json.dumps(ours), capture_output=True, text=True,
-                          timeout=120, check=False, env={**os.environ, "PYTHONPATH": models})
+    misspelt = {**ours[-1], "spec": {**ours[-1]["spec"], "dnsNmaes": []}}
+    done = subprocess.run([sys.executable, "-c", READ], input=json.dumps([*ours, misspelt]), capture_output=True,
+                          text=True, timeout=120, check=False, env={**os.environ, "PYTHONPATH": models})
     assert done.returncode == 0, done.stderr
-    assert [json.loads(line) for line in done.stdout.splitlines()] == ours
+    *read, other = [json.loads(line) for line in done.stdout.splitlines()]
+    assert read == ours
+    assert other != misspelt, "a field that a model does not know is not there"
 
 
 def test_older_helm_and_kubernetes_get_no_sleep_and_a_shorter_grace_period():
@@ -178,6 +184,20 @@ def test_the_build_for_aws_is_taken_with_a_key_of_aws_and_a_digest_goes_before_e
     assert images["everything"].startswith("registry.internal.example/mirror/countersign@sha256:")
     said = the("Deployment", documents(GATEWAY, SECRET, settings=['image.variant="aws"']))
     assert said["spec"]["template"]["spec"]["containers"][0]["image"].endswith("-aws")
+
+
+def test_the_annotations_for_vault_are_those_of_the_sample_and_its_token_is_the_agents_alone():
+    among = documents(GATEWAY, VAULT)
+    ours = the("Deployment", among)["spec"]["template"]["metadata"]["annotations"]
+    sample = yaml.safe_load((HELM.parent / "keys/vault-injector.yaml").read_text())["metadata"]["annotations"]
+    # the sample has one key, in key.json, and the pod's own token
+    for name, text in sample.items():
+        assert ours[name.replace("key.json", "main.json")].strip() == text.strip(), name
+    volume = ours["vault.hashicorp.com/agent-service-account-token-volume-name"]
+    assert volume in [one["name"] for one in pod_of(among)["volumes"]]
+    assert volume not in [mount["name"] for mount in container_of(among)["volumeMounts"]]
+    # the pod of `helm test` ends only when its agent does
+    assert the("Pod", among)["metadata"]["annotations"]["vault.hashicorp.com/agent-pre-populate-only"] == "true"
 
 
 def test_a_token_of_the_api_server_is_mounted_only_where_its_keys_are_asked_for():
