@@ -74,7 +74,9 @@ def test_the_image_has_the_profile_guided_program(stages):
     # packaging/build-release needs the llvm-profdata of rustc's LLVM
     assert commands[0] == ["rustup", "component", "add", "llvm-tools"]
     assert commands[1] == ["packaging/build-release"]
-    assert commands[2] == ["deploy/collect-root", "target/profile-guided/countersign", "/image"]
+    assert commands[2] == ["packaging/licences", '"$(uname', '-m)"', "plain", "/licences"]
+    collected = ["deploy/collect-root", "target/profile-guided/countersign", "/image", "--licences", "/licences"]
+    assert commands[3:] == [collected]
 
 
 def test_the_image_names_no_processor(stages):
