@@ -80,12 +80,12 @@ def test_two_checkouts_make_the_same_release(dist, with_tools, tmp_path):
     assert (tmp_path / "again/SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()
 
 
-def test_a_directory_with_files_of_others_is_left_alone(tmp_path):
+def test_a_directory_with_files_of_others_is_left_alone(with_tools, tmp_path):
     (tmp_path / "mine").write_text("kept")
     program = tmp_path / "program"
     program.write_text("")
     program.chmod(0o755)
-    done = release("--quick", "--binary", program, "--out", tmp_path)
+    done = release("--quick", "--binary", program, "--out", tmp_path, env=with_tools)
     assert (done.returncode, "no release has made" in done.stderr) == (73, True), done
     assert (tmp_path / "mine").read_text() == "kept"
 
@@ -97,5 +97,6 @@ def test_a_wrong_command_line_prints_the_usage(words):
     assert (done.returncode, done.stderr.startswith("usage: packaging/release ")) == (64, True), done
 
 
-def release(*words):
-    return subprocess.run([TOP / "packaging/release", *words], capture_output=True, text=True, timeout=60, check=False)
+def release(*words, **options):
+    return subprocess.run([TOP / "packaging/release", *words], **options, capture_output=True, text=True, timeout=60,
+                          check=False)
