@@ -108,7 +108,9 @@ impl StoreError for FileSourceError {
     fn kind(&self) -> LoadErrorKind {
         match self {
             // neither changes while the process runs
-            Self::NoCredentialsDirectory { .. } | Self::CredentialName => LoadErrorKind::Invalid,
+            Self::NoCredentialsDirectory { .. } | Self::NoSuchCredential { .. } | Self::CredentialName => {
+                LoadErrorKind::Invalid
+            }
         }
     }
 }

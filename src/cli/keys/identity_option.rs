@@ -33,7 +33,7 @@ impl IdentityOption {
             (None, Some(name)) => FileSource::SystemdCredential(name.clone()),
             (None, None) => return Ok(None),
         };
-        Ok(Some(source.locate(live::credentials_directory().as_deref())?))
+        Ok(Some(source.locate_given(live::credentials_directory().as_deref())?))
     }
 
     /// The identity's path, for commands that need it.

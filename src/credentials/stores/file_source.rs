@@ -25,6 +25,19 @@ pub enum FileSourceError {
         /// The credential asked for.
         name: String,
     },
+    /// systemd has not copied this one. It copies credentials at the start alone, so waiting is of no use.
+    #[error(
+        "the credential {name} is not in {}: as root, `systemd-creds encrypt --name={name} - \
+         /etc/credstore.encrypted/{name}` puts there what it reads from standard input, encrypted for this machine, and \
+         LoadCredentialEncrypted={name} in the unit has it copied; then start the service again",
+        directory.display()
+    )]
+    NoSuchCredential {
+        /// The credential asked for.
+        name: String,
+        /// `$CREDENTIALS_DIRECTORY`.
+        directory: PathBuf,
+    },
     /// The name is not a file name.
     #[error("the name of a systemd credential is the name of one file, without a slash")]
     CredentialName,
@@ -53,6 +66,22 @@ impl FileSource {
             }
         }
     }
+
+    /// As [`Self::locate`], but a credential has to be there.
+    ///
+    /// # Errors
+    /// As above, and when systemd did not give us this credential.
+    pub fn locate_given(&self, credentials_directory: Option<&Path>) -> Result<PathBuf, FileSourceError> {
+        let path = self.locate(credentials_directory)?;
+        match (self, credentials_directory) {
+            // what cannot be looked at is reported by whoever reads it
+            (Self::SystemdCredential(name), Some(directory)) if path.try_exists().is_ok_and(|exists| !exists) => {
+                let (name, directory) = (name.clone(), directory.to_owned());
+                Err(FileSourceError::NoSuchCredential { name, directory })
+            }
+            (Self::SystemdCredential(_) | Self::Path(_), _) => Ok(path),
+        }
+    }
 }
 
 /// systemd's own rule (`credential_name_valid`): one path component of printable ASCII, at most 255 bytes.
@@ -78,5 +107,21 @@ mod tests {
         }
         let message = named("identity").locate(None).unwrap_err().to_string();
         assert!(message.contains("LoadCredentialEncrypted=identity:"), "{message}");
+    }
+
+    #[test]
+    fn a_credential_that_systemd_did_not_copy_is_missed_with_the_command_that_puts_it_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = FileSource::SystemdCredential("countersign-key".to_owned());
+        let message = key.locate_given(Some(directory.path())).unwrap_err().to_string();
+        let command = "systemd-creds encrypt --name=countersign-key - /etc/credstore.encrypted/countersign-key";
+        assert!(message.contains(command), "{message}");
+        assert!(message.contains(&directory.path().display().to_string()), "{message}");
+
+        std::fs::write(directory.path().join("countersign-key"), "{}").unwrap();
+        assert_eq!(key.locate_given(Some(directory.path())).unwrap(), directory.path().join("countersign-key"));
+        // another file may still be written
+        let file = FileSource::Path(directory.path().join("later.json"));
+        assert!(file.locate_given(Some(directory.path())).is_ok());
     }
 }

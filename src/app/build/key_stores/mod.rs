@@ -33,9 +33,9 @@ use crate::credentials::{AgentStore, FileSource, KeyStore, LoadError, PlainFile,
 /// itself.
 ///
 /// # Errors
-/// A systemd credential where there are none; a process that cannot be started.
+/// A systemd credential that we were not given; a process that cannot be started.
 pub(crate) fn key_store(key: &Key, credentials_directory: Option<&Path>) -> Result<Box<dyn KeyStore>, LoadError> {
-    let locate = |source: &FileSource| source.locate(credentials_directory);
+    let locate = |source: &FileSource| source.locate_given(credentials_directory);
     let store: Box<dyn KeyStore> = match &key.store {
         settings::KeyStore::Sealed { file, identity, environment, timeout } => {
             sealed_store(file, locate(identity)?, environment, *timeout)?
