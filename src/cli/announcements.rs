@@ -1,5 +1,6 @@
 //! What `countersign run` reports about itself, in the log and to the service manager.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -10,6 +11,7 @@ use crate::app::build::share_summary::summaries;
 use crate::app::expiry::{self, Expiring};
 use crate::app::reload::reloader::{ReloadEvent, Report};
 use crate::app::serve::key_reports;
+use crate::app::serve::pulse::Pulse;
 use crate::app::{Graph, Running, capacity};
 use crate::authorize::{Admission, Mode};
 use crate::config;
@@ -21,6 +23,9 @@ use crate::telemetry::log::Level;
 
 /// How often it is looked at what the process waits for.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// A service manager means no shorter time than this; an interval must not be zero.
+const SHORTEST_WATCHDOG: Duration = Duration::from_millis(2);
 
 /// How often the log says what has to be renewed.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -266,6 +271,22 @@ fn reload(event: ReloadEvent<'_>) {
 pub(super) fn notify_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+/// Tells the service manager again and again that every worker turns, twice in the time after which its watchdog would
+/// end the process (`WatchdogSec=`). Without a watchdog, no worker is asked.
+pub(super) async fn feed_watchdog(pulse: Option<Pulse>) -> Infallible {
+    let limit = sd_notify::watchdog_enabled().filter(|limit| *limit >= SHORTEST_WATCHDOG);
+    let Some((limit, pulse)) = limit.zip(pulse) else {
+        return std::future::pending().await;
+    };
+    let period = limit.checked_div(2).unwrap_or(limit);
+    tracing::debug!(?period, "the service manager's watchdog is fed while every worker turns");
+    let mut watchdog = pulse.every(period);
+    loop {
+        watchdog.every_worker_turns().await;
+        notify_systemd(&[NotifyState::Watchdog]);
     }
 }
 

@@ -154,6 +154,8 @@ fn environment(page: &mut String, command: &Command, words: &str) {
     if words == "countersign run" {
         variables.push(("LISTEN_FDS, LISTEN_FDNAMES", "Sockets that the service manager passes on, for systemd:NAME."));
         variables.push(("NOTIFY_SOCKET", "Where the service manager is told that the process is ready or ends."));
+        let watchdog = "The service manager's watchdog: it is fed twice in this time, while every worker turns.";
+        variables.push(("WATCHDOG_USEC, WATCHDOG_PID", watchdog));
         variables.push(("HTTPS_PROXY, ALL_PROXY, NO_PROXY", "Read for routes with egress = \"environment\"."));
     }
     if ["countersign sign", "countersign verify", "countersign explain"].contains(&words) {

@@ -115,9 +115,11 @@ async fn serve(
     let mut days = announcements::Days::begin();
     let mut waits = announcements::Waits::begin();
     let mut giving_back = pin!(give_back_after_bursts());
+    let mut feeding = pin!(announcements::feed_watchdog(running.take_pulse()));
     let drain_limit = loop {
         tokio::select! {
             never = &mut giving_back => match never {},
+            never = &mut feeding => match never {},
             () = days.end_of_one() => announcements::expiring(&running.graph()),
             () = waits.next_look() => waits.log(),
             request = signals.next() => if let Some(limit) = obey(&request, &running) {

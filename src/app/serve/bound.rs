@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::admin::{BoundAdmin, ProcessStatus};
 use super::error::StartError;
+use super::pulse::Pulse;
 use super::running::Running;
 use super::serving::Serving;
 use super::sockets::{BoundListener, unused};
@@ -102,6 +103,7 @@ impl Bound {
             spawn("admin", serve)?;
         }
         let (ends, worker_ends) = mpsc::unbounded_channel();
+        let (pulse, asked) = Pulse::of(graph.settings.process.workers);
         for number in 0..graph.settings.process.workers {
             let work = Work {
                 graphs: serving.graphs(),
@@ -111,6 +113,7 @@ impl Bound {
                 drain: Drain::new(drain_signal.clone()),
                 cut: cut_signal.clone(),
                 adopted: adopted.clone(),
+                asked: asked.clone(),
             };
             let ends = ends.clone();
             spawn(&format!("worker-{number}"), move || {
@@ -129,6 +132,7 @@ impl Bound {
             drain,
             cut,
             worker_ends,
+            pulse: Some(pulse),
             audit_writer,
             span_writer,
         })

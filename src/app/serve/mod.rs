@@ -7,6 +7,7 @@ pub(crate) mod freed_memory;
 pub(crate) mod key_reports;
 mod live_route;
 mod occupant;
+pub(crate) mod pulse;
 mod refresh;
 pub(crate) mod rehearsal;
 pub(crate) mod remedy;

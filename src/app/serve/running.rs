@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::StartError;
+use super::pulse::Pulse;
 use super::serving::Serving;
 use crate::app::build::graph::Graph;
 use crate::app::reload::reloader::{Reloader, Report};
@@ -54,6 +55,7 @@ pub struct Running {
     pub(super) drain: watch::Sender<bool>,
     pub(super) cut: watch::Sender<bool>,
     pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
+    pub(super) pulse: Option<Pulse>,
     pub(super) audit_writer: Option<AuditWriter>,
     pub(super) span_writer: Option<SpanWriter>,
 }
@@ -107,6 +109,11 @@ impl Running {
         if let Some(writer) = &self.audit_writer {
             writer.reopen();
         }
+    }
+
+    /// What finds out whether its workers turn. There is one.
+    pub(crate) fn take_pulse(&mut self) -> Option<Pulse> {
+        self.pulse.take()
     }
 
     /// Waits for a worker to end before a drain has begun: a bug, or a system out of resources.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::live_route::proxy;
+use super::pulse::Asked;
 use super::route_clients::{RouteClients, route_clients};
 use super::sockets::WorkerSocket;
 use crate::app::build::graph::Graph;
@@ -36,6 +37,8 @@ pub(crate) struct Work {
     pub(crate) cut: watch::Receiver<bool>,
     /// Receives the generation of each graph as soon as this worker serves it.
     pub(crate) adopted: mpsc::Sender<u64>,
+    /// Asks whether this worker turns.
+    pub(super) asked: Asked,
 }
 
 /// Serves until the drain is over, or until it is told to drop its connections. Returns how many exchanges were cut
@@ -49,12 +52,13 @@ pub(crate) fn run(work: Work) -> io::Result<usize> {
     let _cells = OwnCells::claim();
     // dropped before the runtime, whatever ends this function: the runtime drops the exchanges
     let serving = cut_off::Serving::begin();
-    let cut = work.cut.clone();
+    let (cut, asked) = (work.cut.clone(), work.asked.clone());
     let served = runtime.block_on(async {
         tokio::select! {
             served = serve(work) => served,
             () = told(cut) => Ok(()),
             never = refusals::settle_when_due() => match never {},
+            never = asked.answer() => match never {},
         }
     });
     drop(serving);
@@ -72,7 +76,7 @@ async fn told(mut signal: watch::Receiver<bool>) {
 }
 
 async fn serve(work: Work) -> io::Result<()> {
-    let Work { mut graphs, sockets, audit, spans, drain, cut: _, adopted } = work;
+    let Work { mut graphs, sockets, audit, spans, drain, cut: _, adopted, asked: _ } = work;
     let mut worker = Worker { audit, spans, clients: RouteClients::new(), listeners: Vec::new() };
     let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets)?;
     loop {
