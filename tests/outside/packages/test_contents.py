@@ -182,7 +182,8 @@ def test_packages_for_the_other_processor_say_so(stage, tmp_path, version):
     program.write_bytes(content)
     environment = {**os.environ, "PACKAGE_COMPRESSION": "gzip"}
     run(TOP / "packaging/packages", tmp_path / "tree", processor, "plain", tmp_path / "out", env=environment)
-    deb, rpm = tmp_path / f"out/countersign_{version}_{debian}.deb", tmp_path / f"out/countersign-{version}-1.{processor}.rpm"
+    deb = tmp_path / f"out/countersign_{version}_{debian}.deb"
+    rpm = tmp_path / f"out/countersign-{version}-1.{processor}.rpm"
     assert run("dpkg-deb", "--field", deb, "Architecture").strip() == debian
     assert run("rpm", "-qp", "--queryformat", "%{ARCH}", rpm) == processor
 

@@ -1,5 +1,8 @@
-"""The rpm in a system with a running systemd: installed, upgraded under load, removed. The system is a Debian with rpm's
-own program and an empty database: what the package needs of an RPM distribution is said to be there by a stand-in."""
+"""The rpm in a system with a running systemd: installed, upgraded under load, removed.
+
+The system is a Debian with rpm's own program and an empty database: what the package needs of an RPM distribution is
+said to be there by a stand-in.
+"""
 
 import pytest
 import steps
