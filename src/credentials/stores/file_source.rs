@@ -28,8 +28,8 @@ pub enum FileSourceError {
     /// systemd has not copied this one. It copies credentials at the start alone, so waiting is of no use.
     #[error(
         "the credential {name} is not in {}: as root, `systemd-creds encrypt --name={name} - \
-         /etc/credstore.encrypted/{name}` puts there what it reads from standard input, encrypted for this machine, and \
-         LoadCredentialEncrypted={name} in the unit has it copied; then start the service again",
+         /etc/credstore.encrypted/{name}` reads it from standard input and keeps it encrypted for this machine; with \
+         LoadCredentialEncrypted={name} in the unit, systemd copies it when the service starts again",
         directory.display()
     )]
     NoSuchCredential {
