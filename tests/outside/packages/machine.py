@@ -26,7 +26,8 @@ files() {
     find /etc /usr /var /run /root -xdev \( -path /run/systemd -o -path /run/credentials -o -path /run/dbus \
         -o -path /run/log -o -path /var/log/journal -o -path /var/lib/dpkg -o -path /var/lib/rpm -o -path /var/cache \
         -o -path /var/lib/systemd -o -path /var/lib/apt -o -path /run/udev -o -path '/etc/ld.so.cache' \
-        -o -path '/var/log/*.log' -o -path /var/log/apt -o -path '/var/tmp' -o -path '/run/lock' -o -path '/run/user' -o -path '/etc/*-' \) \
+        -o -path '/var/log/*.log' -o -path /var/log/apt -o -path /var/tmp \
+        -o -path /run/lock -o -path '/run/user' -o -path '/etc/*-' \) \
         -prune -o -print | sort
 }
 """

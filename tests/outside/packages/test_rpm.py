@@ -33,7 +33,8 @@ def said(root, rpm, stand_in, tmp_path_factory):
     given = {"older.rpm": rpm("countersign", OLDER), "new.rpm": rpm("countersign"), "aws.rpm": rpm("countersign-aws"),
              "distribution.rpm": stand_in}
     return boot(root, tmp_path_factory.mktemp("rpm"), given, {
-        "distribution": "rpm --install /given/distribution.rpm",
+        "distribution": "cd /usr/share; mkdir -p licenses bash-completion/completions fish/vendor_completions.d "
+                        "zsh/site-functions; rpm --install /given/distribution.rpm",
         # what most RPM distributions say
         "preset": "mkdir -p /etc/systemd/system-preset; echo 'disable *' >/etc/systemd/system-preset/99.preset",
         "before": "files >/before",
