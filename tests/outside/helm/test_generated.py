@@ -64,6 +64,7 @@ def test_the_chart_has_the_programs_version_and_the_publishers_names(chart):
     assert f"{maintainer['name']} <{maintainer['email']}>" == PROJECT["MAINTAINER"]
     image = yaml.safe_load((chart / "values.yaml").read_text())["image"]
     assert image["repository"] == PROJECT["IMAGE_REPOSITORY"] and not image["tag"]
+    assert f"    version: {version}\n" in (SIDECAR / "README.md").read_text()
     licence = tomllib.loads((TOP / "Cargo.toml").read_text())["package"]["license"]
     assert about["annotations"]["artifacthub.io/license"] == licence
 

@@ -6,6 +6,7 @@ COUNTERSIGN_WRITE_GOLDEN=1 writes the files anew.
 import os
 import pathlib
 
+import yaml
 from charts import GATEWAY, SAMPLES, TOP, VERSIONS, consumer_chart, rendered
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
@@ -15,7 +16,9 @@ WITHOUT = ('image.repository="countersign"', "monitoring.rules.enabled=false", "
 
 def compare(name, text):
     path = GOLDEN / f"{name}.yaml"
-    text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    version = yaml.safe_load((GATEWAY / "Chart.yaml").read_text())["version"]
+    # a new version changes nothing else
+    text = "".join(f"{line.rstrip()}\n" for line in text.replace(version, "VERSION").splitlines())
     if os.environ.get("COUNTERSIGN_WRITE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
