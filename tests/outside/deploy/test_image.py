@@ -105,6 +105,25 @@ def test_the_root_holds_the_program_its_libraries_and_little_else(image):
     assert (image / "usr/share/doc/countersign/LICENSE").read_text() == (TOP / "LICENSE").read_text()
 
 
+def certificates_in(*files):
+    """What is between the lines BEGIN and END of each certificate."""
+    text = "\n".join(file.read_text() for file in files)
+    return {part.partition("-----END")[0] for part in text.split("-----BEGIN CERTIFICATE-----")[1:]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts another bundle, which root may do")
+def test_an_authority_that_the_build_machine_alone_trusts_is_not_in_the_image(deploy, countersign, place, run):
+    """Such as the one of a company's proxy: whoever has its key could be every endpoint, wherever the image runs."""
+    bundle = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+    own = "-----BEGIN CERTIFICATE-----\nthe proxy of a company\n-----END CERTIFICATE-----\n"
+    (place / "bundle").write_text(bundle.read_text() + own)
+    run(["unshare", "--mount", "sh", "-euc", 'mount --bind "$1" "$2"; exec "$3" "$4" "$5"', "sh",
+         place / "bundle", bundle, deploy / "collect-root", countersign, place / "image"])
+    collected = certificates_in(place / "image" / bundle.relative_to("/"))
+    assert collected == certificates_in(*pathlib.Path("/usr/share/ca-certificates/mozilla").glob("*.crt"))
+    assert len(collected) > 100
+
+
 def test_nothing_in_the_root_can_be_changed_by_the_user_it_runs_as(image):
     writable = [path for path in [image, *image.rglob("*")] if not path.is_symlink() and path.stat().st_mode & 0o022]
     assert writable == [image / "tmp"]
