@@ -61,6 +61,14 @@ class ReleaseTree:
         for script in SCRIPTS:
             shutil.copy2(TOP / script, path / script)
 
+    def commit(self):
+        """Makes a repository of it; its one commit."""
+        author = ["-c", "user.name=A", "-c", "user.email=a@forge.invalid"]
+        for words in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "All"]):
+            subprocess.run(["git", *words], cwd=self.path, check=True, timeout=60)
+        head = ["git", "rev-parse", "HEAD"]
+        return subprocess.run(head, cwd=self.path, capture_output=True, text=True, check=True).stdout.strip()
+
     def write(self, name, text):
         file = self.path / name
         file.parent.mkdir(parents=True, exist_ok=True)

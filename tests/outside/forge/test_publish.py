@@ -29,6 +29,7 @@ def release(tmp_path, registry):
         make_image(tmp_path / text, dist / name, text)
     (dist / "countersign-1.2.3.tgz").write_text("a chart")
     (dist / "countersign-sidecar-1.2.3.tgz").write_text("a library")
+    (dist / "BUILD.txt").write_text(f"countersign 1.2.3\ncommit: {tree.commit()}\n")
     write_sums(dist)
     return tree, dist
 
@@ -148,6 +149,36 @@ def test_nothing_is_pushed_when_a_file_is_not_the_one_that_was_built(release, re
     assert registry.repositories() == []
 
 
+@pytest.mark.parametrize("commit", ["{head}-dirty", "0123456789012345678901234567890123456789", "unknown"])
+def test_what_was_built_of_other_sources_than_this_commit_is_not_pushed(release, registry, tmp_path, commit):
+    """Of files that were changed and not committed, for example: nobody could build it again, or read it."""
+    build = release[1] / "BUILD.txt"
+    head = build.read_text().split()[-1]
+    build.write_text(f"countersign 1.2.3\ncommit: {commit.format(head=head)}\n")
+    write_sums(release[1])
+    done = publish(release, registry, tmp_path)
+    assert (done.returncode, done.stdout) == (65, ""), done.stderr
+    assert f"was built of {commit.format(head=head)}, and this is {head}" in done.stderr
+    assert registry.repositories() == []
+
+
+@pytest.mark.parametrize("of", ["countersign:1.2.3-aws", "charts/countersign-sidecar:1.2.3"])
+def test_nothing_is_pushed_while_the_registry_does_not_say_what_it_has(release, registry, tmp_path, of):
+    """A failure is not the absence of the tag: pushing would give a published version to other bytes."""
+    (tmp_path / "bin").mkdir()
+    skopeo = tmp_path / "bin/skopeo"
+    skopeo.write_text(f'''#!/bin/sh
+case "$*" in "inspect --raw docker://"*/{of}) echo "toomanyrequests: slow down" >&2; exit 1 ;; esac
+exec {shutil.which("skopeo")} "$@"
+''')
+    skopeo.chmod(0o755)
+    done = publish(release, registry, tmp_path)
+    assert (done.returncode, done.stdout) == (69, ""), done.stderr
+    assert of in done.stderr and "toomanyrequests: slow down" in done.stderr
+    assert registry.repositories() == []
+    assert not (tmp_path / "helm-calls").exists()
+
+
 def test_a_tree_with_the_hosts_of_examples_publishes_nothing(release, registry, tmp_path):
     release[0].replace("packaging/project.env", registry.address, "registry.reserved.example")
     done = publish(release, registry, tmp_path)
@@ -157,7 +188,7 @@ def test_a_tree_with_the_hosts_of_examples_publishes_nothing(release, registry, 
 def test_without_helm_it_says_so_before_anything_is_pushed(release, registry, tmp_path):
     only = tmp_path / "only"
     only.mkdir()
-    for tool in ("skopeo", "env", "bash", "sed", "grep", "sha256sum", "date", "realpath", "dirname", "cut"):
+    for tool in ("skopeo", "env", "bash", "sed", "grep", "sha256sum", "date", "realpath", "dirname", "cut", "git"):
         (only / tool).symlink_to(shutil.which(tool))
     done = publish(release, registry, tmp_path, path=str(only))
     assert (done.returncode, done.stdout) == (69, "")
