@@ -1,6 +1,7 @@
 """`packaging/chart`: the packages of both charts, byte for byte the same from the same sources."""
 
 import os
+import shutil
 import subprocess
 import tarfile
 
@@ -11,9 +12,9 @@ from charts import GATEWAY, HELM, SIDECAR, TOP, helm, program
 SCRIPT = TOP / "packaging/chart"
 
 
-def make(out, **environment):
+def make(out, script=SCRIPT, **environment):
     words = {"PATH": os.environ["PATH"], "HELM": str(program("helm")), "SOURCE_DATE_EPOCH": "1700000000", **environment}
-    return subprocess.run([SCRIPT, out], capture_output=True, text=True, timeout=120, check=False, env=words)
+    return subprocess.run([script, out], capture_output=True, text=True, timeout=120, check=False, env=words)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,23 @@ def test_a_package_has_the_charts_files_and_nothing_else(packages, chart):
         if source.name != "Chart.yaml":  # helm writes it anew, without its comments
             assert contents[one.name] == source.read_bytes()
     assert yaml.safe_load(contents[f"{chart.name}/Chart.yaml"]) == yaml.safe_load((chart / "Chart.yaml").read_text())
+
+
+def test_what_git_does_not_track_is_in_no_package(tmp_path):
+    """Values for a cluster of one's own, with what is secret there, may lie beside the chart."""
+    top = tmp_path / "checkout"
+    shutil.copytree(HELM, top / "deploy/helm")
+    (top / "packaging").mkdir()
+    shutil.copy2(SCRIPT, top / "packaging/chart")
+    for words in (["init", "--quiet"], ["add", "."]):
+        subprocess.run(["git", *words], cwd=top, check=True, timeout=60)
+    (top / "deploy/helm/countersign/production-values.yaml").write_text("keys: {}\n")
+    done = make(tmp_path / "out", script=top / "packaging/chart")
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(done.stdout.splitlines()[0]) as packed:
+        names = packed.getnames()
+    assert "countersign/values.yaml" in names
+    assert "countersign/production-values.yaml" not in names
 
 
 def test_helm_takes_the_package_as_it_takes_the_folder(packages):
