@@ -91,7 +91,7 @@ def test_the_worst_case_in_a_sample_is_what_check_prints_and_fits_its_limit(coun
     addresses = {f"COUNTERSIGN__{table}__ADDRESS": "127.0.0.1:0" for table in ("LISTENER__LOCAL", "ADMIN")}
     variables = {**addresses, "COUNTERSIGN__KEY__MAIN__FILE": f"{tmp_path}/main.age"}
     printed = checked(countersign_bin, file, 16384, variables)
-    comment = re.search(r"(?s)# .*?worst case.*? are (\d+) MiB", text)
+    comment = re.search(r"(?s)# .*?worst case.*? are (\d+)(?:\n#)? MiB", text)
     assert int(comment[1]) == worst_case(printed), printed
     assert worst_case(printed) + PROGRAM <= limit
 
