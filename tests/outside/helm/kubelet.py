@@ -6,6 +6,17 @@ import shutil
 GROUP = 65532
 
 
+def give_token(directory, name, pod):
+    """A token's file, after `lay_out`. Where all containers run as one user the kubelet gives it to that user, with 0600;
+    then fsGroup makes that 0640, as it makes root's. (KEP 2451; pkg/volume/projected and SetVolumeOwnership.)"""
+    path = directory / "..data" / name
+    users = {one["securityContext"].get("runAsUser", pod["securityContext"].get("runAsUser"))
+             for one in [*pod.get("initContainers", []), *pod["containers"]] if "securityContext" in one}
+    (user,) = users if len(users) == 1 else [None]
+    os.chown(path, user or 0, GROUP)
+    path.chmod(0o640)
+
+
 def lay_out(directory, files, mode):
     """A volume's files behind `..data`, root's, read by the fsGroup. Names may have a folder (conf.d/a.toml)."""
     version = directory / "..2026_01_01_00_00_00.0000000001"
@@ -76,3 +87,6 @@ def mount(root, pod, container, cluster):
         directory = root / one["mountPath"].lstrip("/")
         directory.mkdir(parents=True, exist_ok=True)
         lay_out(directory, cluster.files(volume), mode_of(volume))
+        for source in volume.get("projected", {}).get("sources", []):
+            if "serviceAccountToken" in source:
+                give_token(directory, source["serviceAccountToken"]["path"], pod)
