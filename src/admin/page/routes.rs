@@ -14,7 +14,7 @@ pub(super) fn table(routes: &[Route]) -> Table {
     Table {
         title: "Routes",
         id: "routes",
-        headings: &["Route", "Endpoint", "Clock", "Calls", "Time taken", "Under way"],
+        headings: &["Route", "Endpoint", "Clock", "Calls", "Time taken", "In progress"],
         rows: routes.iter().map(row).collect(),
         empty: "There are none.",
     }

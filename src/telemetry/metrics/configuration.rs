@@ -61,13 +61,13 @@ impl ConfigurationMetrics {
     }
 
     /// Notes that the configuration which was read last is served: the `generation`th since the start, from a file
-    /// with this digest.
+    /// with this digest. Who sees the number sees the file too.
     pub(crate) fn is_served(&self, generation: u64, sha256: Option<&str>) {
-        self.last_reload_ok.set(1);
-        self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
         let one = Gauge::default();
         one.set(1);
         self.file.replace(sha256.map(|sha256| (DigestLabel { sha256: sha256.to_owned() }, one)));
+        self.last_reload_ok.set(1);
+        self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
     }
 
     /// Counts a reload that succeeded.

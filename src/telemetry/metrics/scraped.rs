@@ -37,6 +37,13 @@ pub(super) struct ScrapedMetrics {
     key_expiry: Family<KeyLabel, Gauge>,
     key_usable: Family<KeyLabel, Gauge>,
     key_degraded: Family<KeyLabel, Gauge>,
+    routes: OfRoutes,
+    client_exchanges: Family<ClientLabels, Counter>,
+    whole: OfProcess,
+}
+
+/// What each route has.
+struct OfRoutes {
     endpoint_down: Family<RouteLabel, Gauge>,
     endpoint_outages: Family<RouteLabel, Counter>,
     endpoint_name_lost: Family<RouteLabel, Gauge>,
@@ -44,8 +51,6 @@ pub(super) struct ScrapedMetrics {
     in_flight_limit: Family<RouteLabel, Gauge>,
     pool_idle: Family<RouteLabel, Gauge>,
     client_certificate_expiry: Family<RouteLabel, Gauge>,
-    client_exchanges: Family<ClientLabels, Counter>,
-    whole: OfProcess,
 }
 
 /// What has no label: it is of the process as a whole.
@@ -88,33 +93,7 @@ impl ScrapedMetrics {
                 "key_degraded",
                 "1 while the store fails, its key is not used or the key cannot be used, 0 while all is well",
             ),
-            endpoint_down: of_routes(
-                registry,
-                "endpoint_down",
-                "1 while the endpoint counts as down and calls are refused, else 0",
-            ),
-            endpoint_outages: {
-                register(registry, "endpoint_outages", "How often the endpoint went down", Family::default())
-            },
-            endpoint_name_lost: of_routes(
-                registry,
-                "endpoint_name_lost",
-                "1 while the endpoint's name cannot be looked up and the addresses found last are used, else 0",
-            ),
-            in_flight: of_routes(registry, "in_flight", "Requests of the route that are in progress"),
-            in_flight_limit: {
-                of_routes(registry, "in_flight_limit", "Requests of the route that may be in progress at once")
-            },
-            pool_idle: of_routes(
-                registry,
-                "pool_idle_connections",
-                "Connections to the endpoint that are open now and wait for a call",
-            ),
-            client_certificate_expiry: ends(
-                registry,
-                "client_certificate_expiry_timestamp",
-                "When the certificate that the route shows to its endpoint stops working, in Unix seconds",
-            ),
+            routes: OfRoutes::register(registry),
             client_exchanges: register(
                 registry,
                 "client_exchanges",
@@ -130,7 +109,7 @@ impl ScrapedMetrics {
     pub(super) fn publish(&self, snapshot: &Snapshot<'_>) {
         self.publish_listeners(&snapshot.listeners);
         self.publish_keys(&snapshot.keys);
-        self.publish_routes(&snapshot.routes);
+        self.routes.publish(&snapshot.routes);
         let counted = snapshot.clients.ended();
         self.client_exchanges.replace(
             counted.map(|(client, outcome, count)| {
@@ -159,8 +138,42 @@ impl ScrapedMetrics {
         self.key_usable.replace(keys.iter().map(|state| (label(state), gauge_at(state.usable))));
         self.key_degraded.replace(keys.iter().map(|state| (label(state), gauge_at(state.degraded))));
     }
+}
 
-    fn publish_routes(&self, routes: &[RouteState<'_>]) {
+impl OfRoutes {
+    fn register(registry: &mut Registry) -> Self {
+        Self {
+            endpoint_down: of_routes(
+                registry,
+                "endpoint_down",
+                "1 while the endpoint counts as down and calls are refused, else 0",
+            ),
+            endpoint_outages: {
+                register(registry, "endpoint_outages", "How often the endpoint went down", Family::default())
+            },
+            endpoint_name_lost: of_routes(
+                registry,
+                "endpoint_name_lost",
+                "1 while the endpoint's name cannot be looked up and the addresses found last are used, else 0",
+            ),
+            in_flight: of_routes(registry, "in_flight", "Requests of the route that are in progress"),
+            in_flight_limit: {
+                of_routes(registry, "in_flight_limit", "Requests of the route that may be in progress at once")
+            },
+            pool_idle: of_routes(
+                registry,
+                "pool_idle_connections",
+                "Connections to the endpoint that are open now and wait for a call",
+            ),
+            client_certificate_expiry: ends(
+                registry,
+                "client_certificate_expiry_timestamp",
+                "When the certificate that the route shows to its endpoint stops working, in Unix seconds",
+            ),
+        }
+    }
+
+    fn publish(&self, routes: &[RouteState<'_>]) {
         let label = |state: &RouteState<'_>| RouteLabel { route: state.route.to_owned() };
         let gauges = |value: fn(&RouteState<'_>) -> i64| -> Vec<(RouteLabel, Gauge)> {
             routes.iter().map(|state| (label(state), gauge_at(value(state)))).collect()
