@@ -55,7 +55,7 @@ NOT_RUN = {
     "aws ec2 ": "clouds/test_how_to_clouds.py runs it",
     "export AWS_DEFAULT_REGION=": "clients/test_how_to_call.py runs it",
     "export AWS_ENDPOINT_URL=": "clients/test_issued_keys.py calls so with keys of its own",
-    "install -m 0755 countersign /usr/bin/": "would install on this machine; packages/test_deb.py has the package do it",
+    "install -m 0755 countersign /usr/bin/": "would install here; packages/test_deb.py has the package do it",
     "systemd-creds encrypt --name=countersign-key - /etc/credstore.encrypted/countersign-key < key.json":
         "needs a systemd; packages/test_deb.py runs it with the same key in a here-document",
     "systemd-run --quiet --wait --pipe ": "needs a systemd; packages/test_deb.py runs it",

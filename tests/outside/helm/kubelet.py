@@ -7,8 +7,8 @@ GROUP = 65532
 
 
 def give_token(directory, name, pod):
-    """A token's file, after `lay_out`. Where all containers run as one user the kubelet gives it to that user, with 0600;
-    then fsGroup makes that 0640, as it makes root's. (KEP 2451; pkg/volume/projected and SetVolumeOwnership.)"""
+    """A token's file, after `lay_out`. Where all containers run as one user the kubelet gives it to that user, with
+    0600; then fsGroup makes that 0640, as it makes root's. (KEP 2451; pkg/volume/projected and SetVolumeOwnership.)"""
     path = directory / "..data" / name
     users = {one["securityContext"].get("runAsUser", pod["securityContext"].get("runAsUser"))
              for one in [*pod.get("initContainers", []), *pod["containers"]] if "securityContext" in one}
