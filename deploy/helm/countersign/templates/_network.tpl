@@ -5,7 +5,8 @@
 {{-   if regexMatch "^[0-9]+$" . }}{{ $ports = append $ports (int .) }}{{ end -}}
 {{- end -}}
 {{- range .key | default dict -}}
-{{-   if and (eq (.kind | default "sealed") "aws") (or .role (has .source (list "web-identity" "default"))) }}{{ $ports = append $ports 443 }}{{ end -}}
+{{-   $asks := or .role (has .source (list "web-identity" "default")) -}}
+{{-   if and (eq (.kind | default "sealed") "aws") $asks }}{{ $ports = append $ports 443 }}{{ end -}}
 {{- end -}}
 {{- $ports | uniq | toJson -}}
 {{- end -}}

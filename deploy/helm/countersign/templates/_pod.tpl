@@ -65,7 +65,8 @@ lifecycle:
 {{- end }}
 {{- end }}
 resources: {{- toYaml $values.resources | nindent 2 }}
-securityContext: {{- include "countersign.context" (dict "context" $values.securityContext "settings" .settings) | fromJson | toYaml | nindent 2 }}
+{{- $context := include "countersign.context" (dict "context" $values.securityContext "settings" .settings) | fromJson }}
+securityContext: {{- toYaml $context | nindent 2 }}
 volumeMounts: {{- include "countersign.mounts" .root | nindent 2 }}
 {{- end -}}
 

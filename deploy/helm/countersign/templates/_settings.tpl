@@ -1,5 +1,5 @@
 {{/*
-The configuration as one map, as JSON: of the values `config`, completed by what only the chart knows, or of `configText`.
+The configuration as one map, as JSON: of the values `config`, completed by what only the chart knows, or `configText`.
   {{ $settings := include "countersign.settings" . | fromJson }}
 */}}
 {{- define "countersign.settings" -}}
@@ -30,7 +30,8 @@ The configuration as one map, as JSON: of the values `config`, completed by what
 {{- end -}}
 {{- $listeners := dict -}}
 {{- range $name, $listener := $settings.listener | default dict -}}
-{{-   $_ := set $listeners $name (include "countersign.listener" (dict "root" $ "name" $name "listener" $listener) | fromJson) -}}
+{{-   $completed := include "countersign.listener" (dict "root" $ "name" $name "listener" $listener) -}}
+{{-   $_ := set $listeners $name (fromJson $completed) -}}
 {{- end -}}
 {{- $_ := set $settings "listener" $listeners -}}
 {{- range $table := list "client" "route" "key" "conf_d" -}}

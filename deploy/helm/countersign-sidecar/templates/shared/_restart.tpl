@@ -22,7 +22,8 @@ run, and a change of this replaces them. A file that the chart does not see, suc
 {{- $_ := set $parts "directories" (include "countersign.directories" . | fromJsonArray) -}}
 {{- $programs := dict -}}
 {{- range $name, $key := .key | default dict -}}
-{{-   if has ($key.kind | default "sealed") (list "process" "aws" "pkcs11") }}{{ $_ := set $programs $name $key }}{{ end -}}
+{{-   $kind := $key.kind | default "sealed" -}}
+{{-   if has $kind (list "process" "aws" "pkcs11") }}{{ $_ := set $programs $name $key }}{{ end -}}
 {{- end -}}
 {{- $_ := set $parts "programs" $programs -}}
 {{- toJson $parts -}}
@@ -35,7 +36,7 @@ run, and a change of this replaces them. A file that the chart does not see, suc
 {{- end -}}
 
 {{/*
-Where connections are made to: for each route and each issuer of tokens a port, "unix", or "environment". JSON, in order.
+Where connections are made to: for each route and each issuer of tokens a port, "unix" or "environment". JSON, in order.
 */}}
 {{- define "countersign.hops" -}}
 {{- $hops := list -}}
@@ -54,7 +55,8 @@ Where connections are made to: for each route and each issuer of tokens a port, 
 {{-   end -}}
 {{- end -}}
 {{- range $listener := .listener | default dict -}}
-{{-   with ($listener.service_account | default dict).jwks_url }}{{ $hops = append $hops (include "countersign.port" .) }}{{ end -}}
+{{-   $keys := ($listener.service_account | default dict).jwks_url -}}
+{{-   if $keys }}{{ $hops = append $hops (include "countersign.port" $keys) }}{{ end -}}
 {{- end -}}
 {{- $hops | uniq | sortAlpha | toJson -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{/*
-A map as TOML. Helm's own toToml writes whole numbers as floats (4096.0), which countersign refuses; the JSON of a string,
-number or truth value is TOML too. Tables that stand in lists are written on one line.
+A map as TOML. Helm's own toToml writes whole numbers as floats (4096.0), which countersign refuses; the JSON of a
+string, number or truth value is TOML too. Tables that stand in lists are written on one line.
   {{ include "countersign.toml" (dict "value" $map) }}
 */}}
 {{- define "countersign.toml" -}}
@@ -12,7 +12,8 @@ number or truth value is TOML too. Tables that stand in lists are written on one
 {{-   if kindIs "map" $item -}}
 {{-     $tables = append $tables $name -}}
 {{-   else if not (kindIs "invalid" $item) -}}
-{{-     $lines = append $lines (printf "%s = %s" (include "countersign.toml.name" $name) (include "countersign.toml.item" $item)) -}}
+{{-     $word := include "countersign.toml.name" $name -}}
+{{-     $lines = append $lines (printf "%s = %s" $word (include "countersign.toml.item" $item)) -}}
 {{-   end -}}
 {{- end -}}
 {{- $blocks := list -}}
@@ -38,8 +39,8 @@ number or truth value is TOML too. Tables that stand in lists are written on one
 {{- if kindIs "map" . -}}
 {{-   $items := list -}}
 {{-   range $name := keys . | sortAlpha -}}
-{{-     $line := printf "%s = %s" (include "countersign.toml.name" $name) (include "countersign.toml.item" (get $ $name)) -}}
-{{-     $items = append $items $line -}}
+{{-     $word := include "countersign.toml.name" $name -}}
+{{-     $items = append $items (printf "%s = %s" $word (include "countersign.toml.item" (get $ $name))) -}}
 {{-   end -}}
 {{-   printf "{ %s }" (join ", " $items) -}}
 {{- else if kindIs "slice" . -}}

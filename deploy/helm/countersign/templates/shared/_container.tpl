@@ -6,7 +6,9 @@ What the container is in the gateway and as a sidecar.
 {{- define "countersign.image" -}}
 {{- $image := .values.image -}}
 {{- $aws := false -}}
-{{- range $key := .settings.key | default dict }}{{ if eq ($key.kind | default "sealed") "aws" }}{{ $aws = true }}{{ end }}{{ end -}}
+{{- range $key := .settings.key | default dict -}}
+{{-   if eq ($key.kind | default "sealed") "aws" }}{{ $aws = true }}{{ end -}}
+{{- end -}}
 {{- if and $aws (eq $image.variant "plain") -}}
 {{-   fail "image.variant is plain, and a key has the kind aws: only the build `aws` can fetch it" -}}
 {{- end -}}

@@ -17,7 +17,8 @@ annotations. Each gets the map `keys`.
 {{- $tables := dict -}}
 {{- range $name, $key := . -}}
 {{-   if ne (len $key) 1 -}}
-{{-     fail (printf "\n\nkeys.%s: give one source of `secret`, `csi`, `vault` and `aws`, and set the others to null.\n" $name) -}}
+{{-     $what := "give one source of `secret`, `csi`, `vault` and `aws`, and set the others to null" -}}
+{{-     fail (printf "\n\nkeys.%s: %s.\n" $name $what) -}}
 {{-   end -}}
 {{-   $directory := include "countersign.key.directory" $name -}}
 {{-   $files := $key.secret | default $key.csi -}}
@@ -98,9 +99,11 @@ annotations. Each gets the map `keys`.
 {{- $common := dict -}}
 {{- range $name, $key := . -}}
 {{-   with $key.vault -}}
-{{-     $own := dict "role" .role "prefix" (.annotationPrefix | default "vault.hashicorp.com") "audience" (.audience | default "") -}}
+{{-     $prefix := .annotationPrefix | default "vault.hashicorp.com" -}}
+{{-     $own := dict "role" .role "prefix" $prefix "audience" (.audience | default "") -}}
 {{-     if and $common (ne (toJson $common) (toJson $own)) -}}
-{{-       fail (printf "keys.%s.vault: one agent fetches all keys, so that role, audience and annotationPrefix are those of the others" $name) -}}
+{{-       $why := "one agent fetches all keys, so that role, audience and annotationPrefix are those of the others" -}}
+{{-       fail (printf "\n\nkeys.%s.vault: %s.\n" $name $why) -}}
 {{-     end -}}
 {{-     $common = $own -}}
 {{-   end -}}
@@ -127,7 +130,8 @@ pod can read; no other container gets the directory. `container` is the name of 
 {{- with $key.vault }}
 {{ $prefix }}/agent-inject-perms-{{ $name }}.json: "0400"
 {{ $prefix }}/agent-inject-secret-{{ $name }}.json: {{ .secret | quote }}
-{{ $prefix }}/agent-inject-template-{{ $name }}.json: {{ .template | default (include "countersign.keys.template" .secret) | toRawJson }}
+{{- $template := .template | default (include "countersign.keys.template" .secret) }}
+{{ $prefix }}/agent-inject-template-{{ $name }}.json: {{ toRawJson $template }}
 {{- end }}
 {{- end }}
 {{- end }}
