@@ -57,8 +57,8 @@ metadata:
     app.kubernetes.io/instance: {{ .Release.Name }}
     app.kubernetes.io/managed-by: {{ .Release.Service }}
 data:
-  # Read again when it changes, within a minute or two: no rollout. The annotation `countersign/restart` of the pods changes
-  # with what a running process cannot change, and with nothing else.
+  # Read again when it changes, within a minute or two: no rollout. The annotation `countersign/restart` of the pods
+  # changes with what a running process cannot change, and with nothing else.
   countersign.toml: |
     {{- include "countersign.toml" (dict "value" (include "countersign.sidecar.settings" . | fromJson)) | nindent 4 | replace "\n    \n" "\n\n" }}
 {{- end -}}

@@ -9,7 +9,8 @@
 {{-   .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
 {{-   $name := include "countersign.name" . -}}
-{{-   ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 40 | trimSuffix "-" -}}
+{{-   $both := printf "%s-%s" .Release.Name $name -}}
+{{-   ternary .Release.Name $both (contains $name .Release.Name) | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 

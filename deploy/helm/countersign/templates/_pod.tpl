@@ -65,8 +65,8 @@ lifecycle:
 {{- end }}
 {{- end }}
 resources: {{- toYaml $values.resources | nindent 2 }}
-{{- $context := include "countersign.context" (dict "context" $values.securityContext "settings" .settings) | fromJson }}
-securityContext: {{- toYaml $context | nindent 2 }}
+{{- $context := dict "context" $values.securityContext "settings" .settings }}
+securityContext: {{- include "countersign.context" $context | fromJson | toYaml | nindent 2 }}
 volumeMounts: {{- include "countersign.mounts" .root | nindent 2 }}
 {{- end -}}
 
@@ -82,7 +82,8 @@ with fsGroup alone the token is root's, like the Secrets.
 {{- end -}}
 
 {{- define "countersign.sleeps" -}}
-{{- if and (gt (int .Values.preStopSleepSeconds) 0) (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) }}true{{ end -}}
+{{- $known := semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}
+{{- if and $known (gt (int .Values.preStopSleepSeconds) 0) }}true{{ end -}}
 {{- end -}}
 
 {{- define "countersign.grace" -}}

@@ -87,7 +87,8 @@ The configuration as one map, as JSON: of the values `config`, completed by what
 {{/* Whether a listener fetches the keys of tokens from this cluster's API server. */}}
 {{- define "countersign.asksApi" -}}
 {{- range .listener | default dict -}}
-{{-   if hasPrefix "https://kubernetes.default" ((.service_account | default dict).jwks_url | default "") }}true{{ end -}}
+{{-   $keys := (.service_account | default dict).jwks_url | default "" -}}
+{{-   if hasPrefix "https://kubernetes.default" $keys }}true{{ end -}}
 {{- end -}}
 {{- end -}}
 

@@ -1,4 +1,4 @@
-{{/* Volumes and mounts of countersign's container. Whole directories, no subPath: such a mount never sees a change. */}}
+{{/* Volumes and mounts of countersign's container. Whole directories, no subPath: such a mount sees no change. */}}
 
 {{- define "countersign.mounts" -}}
 - name: countersign-config
@@ -81,7 +81,8 @@
 {{- define "countersign.tls.secret" -}}
 {{- $own := printf "%s-%s-tls" (include "countersign.fullname" .root) (.listener | replace "_" "-") -}}
 {{- if not (or .tls.secretName .tls.certManager) -}}
-{{-   fail (printf "\n\ntls.%s: name a Secret with tls.crt and tls.key in `secretName`, or an issuer in `certManager.issuerRef`.\n" .listener) -}}
+{{-   $what := "name a Secret with tls.crt and tls.key in `secretName`, or an issuer in `certManager.issuerRef`" -}}
+{{-   fail (printf "\n\ntls.%s: %s.\n" .listener $what) -}}
 {{- end -}}
 {{- .tls.secretName | default $own -}}
 {{- end -}}
