@@ -80,8 +80,11 @@ def test_two_checkouts_make_the_same_release(dist, with_tools, tmp_path):
     assert (tmp_path / "again/SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()
 
 
-def test_a_directory_with_files_of_others_is_left_alone(with_tools, tmp_path):
-    (tmp_path / "mine").write_text("kept")
+@pytest.mark.parametrize("beside", [[], ["SHA256SUMS"], ["SHA256SUMS", "BUILD.txt"]])
+def test_a_directory_with_files_of_others_is_left_alone(with_tools, tmp_path, beside):
+    """Also where somebody else's sums are among them, as in a directory of downloads."""
+    for name in ("mine", *beside):
+        (tmp_path / name).write_text("kept")
     program = tmp_path / "program"
     program.write_text("")
     program.chmod(0o755)
