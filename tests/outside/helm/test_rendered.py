@@ -156,6 +156,16 @@ def test_all_selectors_find_the_pods_that_serve_and_not_the_pod_of_the_test():
         assert constraint["labelSelector"]["matchLabels"].items() <= labels(among).items()
 
 
+@pytest.mark.parametrize("peers", ["clients", "monitoring", "dns", "endpoints"])
+def test_an_empty_list_of_peers_lets_nobody_through(peers):
+    """To Kubernetes an empty list in a rule means everybody."""
+    policy = the("NetworkPolicy", documents(GATEWAY, SECRET, settings=[f"networkPolicy.{peers}=[]"]))["spec"]
+    rules = [*(policy["ingress"] or []), *(policy["egress"] or [])]
+    assert len(rules) == 4
+    # the API server, whose address the chart does not know
+    assert [sorted(rule) for rule in rules if not (rule.get("from") or rule.get("to"))] == [["ports"]]
+
+
 def test_the_ports_that_may_be_reached_are_those_of_the_routes_and_no_private_range_is():
     policy = the("NetworkPolicy", documents(GATEWAY, EVERYTHING))["spec"]
     dns, endpoints, api, collector = policy["egress"]
