@@ -10,8 +10,8 @@ import tomllib
 import kubernetes_validate
 import pytest
 import yaml
-from charts import (GATEWAY, HELM, NAMESPACE, SAMPLES, VERSIONS, configuration, container_of, documents, helm, pod_of,
-                    rendered, the)
+from charts import (GATEWAY, HELM, NAMESPACE, SAMPLES, VERSIONS, configuration, container_of, documents, helm, parsed,
+                    pod_of, rendered, the)
 
 SECRET, EVERYTHING = GATEWAY / "ci/secret-values.yaml", GATEWAY / "ci/everything-values.yaml"
 CSI, VAULT = GATEWAY / "ci/csi-values.yaml", GATEWAY / "ci/vault-values.yaml"
@@ -154,6 +154,20 @@ def test_all_selectors_find_the_pods_that_serve_and_not_the_pod_of_the_test():
         assert wanted.items() <= labels(among).items() and not wanted.items() <= test.items()
     for constraint in pod_of(among)["topologySpreadConstraints"]:
         assert constraint["labelSelector"]["matchLabels"].items() <= labels(among).items()
+
+
+def test_names_that_yaml_would_read_as_something_else_stay_names():
+    """`123` is a name to Kubernetes and Helm, and a number to YAML, which the API server refuses."""
+    settings = ['keys.main.secret.name="1e3"', 'serviceAccount={"create":true,"name":"404"}', 'priorityClassName="1"',
+                'tls.gateway={"secretName":"null","clientCaSecretName":"0x10"}',
+                'confD.team={"configMap":"2026"}', 'keys.other={"csi":{"secretProviderClass":"12","secret":"true"}}']
+    words = [word for setting in settings for word in ("--set-json", setting)]
+    among = parsed(helm("template", "123", GATEWAY, "--values", SECRET, *words, "--kube-version", "1.37").stdout)
+    for document in among:
+        kubernetes_validate.validate(document, "1.37", strict=True)
+    volumes = {volume["name"]: volume for volume in pod_of(among)["volumes"]}
+    secrets = {volume["secret"]["secretName"] for volume in volumes.values() if "secret" in volume}
+    assert secrets == {"1e3", "null", "0x10", "true"}
 
 
 @pytest.mark.parametrize("peers", ["clients", "monitoring", "dns", "endpoints"])

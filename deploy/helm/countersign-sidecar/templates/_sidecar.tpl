@@ -54,7 +54,7 @@ metadata:
   name: {{ include "countersign.sidecar.configMapName" . }}
   labels:
     app.kubernetes.io/name: countersign
-    app.kubernetes.io/instance: {{ .Release.Name }}
+    app.kubernetes.io/instance: {{ .Release.Name | quote }}
     app.kubernetes.io/managed-by: {{ .Release.Service }}
 data:
   # Read again when it changes, within a minute or two: no rollout. The annotation `countersign/restart` of the pods

@@ -22,7 +22,7 @@
 {{/* What selects all pods of a release, the one of `helm test` too. */}}
 {{- define "countersign.release" -}}
 app.kubernetes.io/name: {{ include "countersign.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* What selects the pods that serve. */}}

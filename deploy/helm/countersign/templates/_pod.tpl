@@ -5,7 +5,7 @@ The pod: the gateway's, and with other `args` the one of `helm test`.
 {{- define "countersign.pod" -}}
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
-serviceAccountName: {{ include "countersign.serviceAccountName" $root }}
+serviceAccountName: {{ include "countersign.serviceAccountName" $root | quote }}
 automountServiceAccountToken: {{ $values.serviceAccount.automount }}
 # A Service's name must not become a COUNTERSIGN_... variable.
 enableServiceLinks: false
@@ -20,7 +20,7 @@ hostUsers: {{ $values.hostUsers }}
 {{- end }}
 {{- range $field := list "priorityClassName" "runtimeClassName" }}
 {{- with get $values $field }}
-{{ $field }}: {{ . }}
+{{ $field }}: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- range $field := list "nodeSelector" "tolerations" "affinity" "dnsConfig" }}

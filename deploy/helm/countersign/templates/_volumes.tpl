@@ -35,7 +35,7 @@
           name: {{ include "countersign.fullname" . }}
       {{- range $name, $file := (include "countersign.given" .Values.confD | fromJson) }}
       - configMap:
-          name: {{ $file.configMap }}
+          name: {{ $file.configMap | quote }}
           optional: {{ ternary $file.optional true (hasKey $file "optional") }}
           items:
             - key: {{ $file.key | default (printf "%s.toml" $name) }}
@@ -45,12 +45,12 @@
 {{- range $listener, $tls := (include "countersign.given" .Values.tls | fromJson) }}
 - name: countersign-tls-{{ $listener | replace "_" "-" }}
   secret:
-    secretName: {{ include "countersign.tls.secret" (dict "root" $ "listener" $listener "tls" $tls) }}
+    secretName: {{ include "countersign.tls.secret" (dict "root" $ "listener" $listener "tls" $tls) | quote }}
     defaultMode: 0400
 {{- with $tls.clientCaSecretName }}
 - name: countersign-clients-{{ $listener | replace "_" "-" }}
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     defaultMode: 0400
     # not the authority's own key, which a Secret of cert-manager has beside it
     items:

@@ -61,14 +61,14 @@ annotations. Each gets the map `keys`.
 {{- with $key.secret }}
 - name: countersign-key{{ $suffix }}
   secret:
-    secretName: {{ .name }}
+    secretName: {{ .name | quote }}
     defaultMode: 0400
 {{- end }}
 {{- with $key.csi }}
 {{- if .secret }}
 - name: countersign-key{{ $suffix }}
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
     defaultMode: 0400
 {{- end }}
 - name: countersign-{{ ternary "csi" "key" (not (empty .secret)) }}{{ $suffix }}
@@ -76,7 +76,7 @@ annotations. Each gets the map `keys`.
     driver: {{ .driver | default "secrets-store.csi.k8s.io" }}
     readOnly: true
     volumeAttributes:
-      secretProviderClass: {{ .secretProviderClass }}
+      secretProviderClass: {{ .secretProviderClass | quote }}
 {{- end }}
 {{- end }}
 {{- with include "countersign.keys.vault" . | fromJson }}
