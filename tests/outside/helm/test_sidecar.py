@@ -5,8 +5,8 @@ import tomllib
 
 import kubernetes_validate
 import yaml
-from charts import (CONSUMER, HELM, SIDECAR, VERSIONS, configuration, consumer_chart, documents, helm, pod_of, rendered,
-                    the)
+from charts import (CONSUMER, HELM, SIDECAR, VERSIONS, configuration, consumer_chart, documents, helm, parsed, pod_of,
+                    rendered, the)
 
 SAMPLE = list(yaml.safe_load_all((HELM.parent / "kubernetes/sidecar.yaml").read_text()))
 
@@ -37,6 +37,16 @@ def test_the_volumes_and_the_pod_of_the_library_are_those_of_the_sample():
 
 def test_the_configuration_of_the_library_is_the_one_of_the_sample():
     assert tomllib.loads(configuration(documents(consumer_chart()))) == tomllib.loads(configuration(SAMPLE))
+
+
+def test_the_configuration_of_the_longest_release_is_one_to_the_guard():
+    """Helm allows 53 characters. A name without the word at its end would be cut from what the guard knows."""
+    release = "r" + 51 * "-" + "r"
+    among = parsed(helm("template", release, consumer_chart(), "--kube-version", "1.37").stdout)
+    (volume,) = [one for one in pod_of(among)["volumes"] if one["name"] == "countersign-config"]
+    name = volume["configMap"]["name"]
+    assert len(name) <= 63 and re.fullmatch("(.*-)?countersign(-.*)?", name)
+    assert name in [one["metadata"]["name"] for one in among if one["kind"] == "ConfigMap"]
 
 
 def test_every_kubernetes_with_native_sidecars_accepts_the_chart_that_uses_the_library():

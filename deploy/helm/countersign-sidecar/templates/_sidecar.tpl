@@ -44,7 +44,8 @@ The annotations of the pods, and the ConfigMap as a file of its own:
 {{- end -}}
 
 {{- define "countersign.sidecar.configMapName" -}}
-{{- printf "%s-countersign" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- /* It ends with this word however long the release's name is: deploy/kubernetes/inject/guard.yaml asks for it. */ -}}
+{{- printf "%s-countersign" (.Release.Name | trunc 51 | trimSuffix "-") -}}
 {{- end -}}
 
 {{- define "countersign.sidecar.configMap" -}}
