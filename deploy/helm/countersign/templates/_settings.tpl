@@ -101,6 +101,11 @@ The configuration as one map, as JSON: of the values `config`, completed by what
 {{-   $address := $listener.address | default "127.0.0.1:8021" -}}
 {{-   if not (include "countersign.inside" $address) -}}
 {{-     $word := printf "cs-%s" (regexReplaceAll "[_-]+" $name "-") | trunc 15 | trimSuffix "-" -}}
+{{-     range $other := append $ports (dict "name" "cs-admin" "listener" "[admin]") -}}
+{{-       if eq $other.name $word -}}
+{{-         fail (printf "\n\nThe ports of %s and of the listener `%s` would both be called %s, which has at most 15 characters: name\nthe listener otherwise, so that the first 12 characters of its name differ from those of others.\n" $other.listener $name $word) -}}
+{{-       end -}}
+{{-     end -}}
 {{-     $port := include "countersign.port" $address | int -}}
 {{-     $ports = append $ports (dict "listener" $name "name" $word "port" $port "https" (not (empty $listener.tls))) -}}
 {{-   end -}}
