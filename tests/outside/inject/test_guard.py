@@ -73,6 +73,22 @@ def test_no_other_container_mounts_a_key(part, volume, label):
         admit(created(document))
 
 
+@pytest.mark.parametrize("name", ["countersign-main", "database"])
+@pytest.mark.parametrize("kind", ["cephfs", "cinder", "csi", "azureFile", "flexVolume", "iscsi", "rbd", "scaleIO",
+                                  "storageos"])
+def test_no_driver_of_storage_gets_a_key(kind, name):
+    """It would log in by it at a server that the pod's owner names."""
+    reference = {"csi": {"nodePublishSecretRef": {"name": name}}, "azureFile": {"secretName": name}}
+    source = {"driver": "files.invalid", **reference.get(kind, {"secretRef": {"name": name}})}
+    document = pod("false", volumes=[{"name": "mine", kind: source}],
+                   containers=[{**APP, "volumeMounts": [MOUNT]}])
+    if name == "database":
+        assert admit(created(document)) == document
+        return
+    with pytest.raises(Denied, match="no driver of storage may get a Secret"):
+        admit(created(document))
+
+
 @pytest.mark.parametrize("means", [BY_VARIABLE, BY_VARIABLES], ids=["env", "envFrom"])
 def test_no_variable_comes_from_a_key(means):
     with pytest.raises(Denied, match="no variable may come from a Secret"):
