@@ -37,10 +37,7 @@ deb_dependencies() {
 # rpm_dependencies BINARY: one dependency in a line, in the form of rpm's own generator.
 rpm_dependencies() {
     versions_needed "$1" | while read -r library symbols; do
-        # Fedora's generator leaves the loader out
-        if [[ $library != ld-linux-* ]]; then
-            echo "$library($symbols)(64bit)"
-        fi
+        echo "$library($symbols)(64bit)"
     done | sort -u
     echo 'rtld(GNU_HASH)'
 }

@@ -172,7 +172,9 @@ def test_a_package_that_is_removed_leaves_nothing_but_what_an_administrator_has_
         f"{CONFIGURATION}.dpkg-dist",  # the package's own, which an upgrade put beside the administrator's
         "/etc/credstore.encrypted",
         CREDENTIAL,
-        *LINKS,
+        LINKS[0],
+        "/etc/systemd/system/sockets.target.wants",
+        LINKS[1],
         "/run/countersign",
         "/var/log/countersign",
         "/var/log/private/countersign",
