@@ -33,6 +33,7 @@ class Runner:
             "HOME": str(self.home),
             "GITHUB_OUTPUT": str(self.output),
             "GITHUB_REF_NAME": "v1.2.3",
+            "GITHUB_REPOSITORY": "owner/countersign",
             "RUNNER_TEMP": str(self.home),
             **variables,
         }
@@ -84,6 +85,26 @@ def test_both_programs_that_push_are_logged_in_and_the_token_is_in_no_argument(r
         assert "--username robot --password-stdin" in command
 
 
+PUBLISH = "Publish the release with all files and the attestation"
+
+
+def forge(runner, tagged):
+    """A `gh` whose tag v1.2.3 is at this commit."""
+    asked = '"$*" == "api repos/owner/countersign/commits/tags/v1.2.3 --jq .sha"'
+    create = 'printf "%s\\n" "$@" >"$HOME/gh"; cp notes.md "$HOME/notes"'
+    runner.program(runner.bin / "gh", f"if [[ {asked} ]]; then echo {tagged}; else {create}; fi")
+
+
+def test_a_tag_that_was_moved_since_the_build_gets_no_release(runner):
+    runner.tree.commit()
+    (runner.tree.path / "dist").mkdir()
+    (runner.home / "bundle.json").write_text("{}")
+    forge(runner, "0123456789012345678901234567890123456789")
+    done = runner.run("release", "publish", PUBLISH, BUNDLE=str(runner.home / "bundle.json"), GH_TOKEN="t")
+    assert (done.returncode, "nothing is published" in done.stderr) == (65, True), done
+    assert not (runner.home / "gh").exists()
+
+
 def test_the_release_has_the_tag_the_notes_all_files_and_the_attestation(runner):
     dist = runner.tree.path / "dist"
     dist.mkdir()
@@ -91,9 +112,8 @@ def test_the_release_has_the_tag_the_notes_all_files_and_the_attestation(runner)
         (dist / name).write_text(name)
     bundle = runner.home / "bundle.json"
     bundle.write_text("{}")
-    runner.program(runner.bin / "gh", 'printf "%s\\n" "$@" >"$HOME/gh"; cp notes.md "$HOME/notes"')
-    name = "Publish the release with all files and the attestation"
-    done = runner.run("release", "publish", name, BUNDLE=str(bundle), GH_TOKEN="t")
+    forge(runner, runner.tree.commit())
+    done = runner.run("release", "publish", PUBLISH, BUNDLE=str(bundle), GH_TOKEN="t")
     assert done.returncode == 0, done.stderr
     assert (runner.home / "gh").read_text().splitlines() == [
         "release", "create", "v1.2.3", "--verify-tag", "--title", "countersign 1.2.3", "--notes-file", "notes.md",
