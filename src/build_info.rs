@@ -6,10 +6,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit of the sources, as `git describe --always --abbrev=40 --dirty` names it; `unknown` where the build was
 /// not told.
 ///
-/// `packaging/build-release` and `deploy/Containerfile.source` tell it by the variable `COUNTERSIGN_COMMIT`; in a package that
-/// cargo made (`.crate`), `build.rs` reads it from the package. Nothing here asks git: sources without a repository
-/// build too, equal sources and variables make equal programs, and a commit that changes no source compiles nothing
-/// again.
+/// `packaging/build-release` and `deploy/Containerfile.source` tell it by the variable `COUNTERSIGN_COMMIT`; in a
+/// package that cargo made (`.crate`), `build.rs` reads it from the package. Nothing here asks git: sources without a
+/// repository build too, equal sources and variables make equal programs, and a commit that changes no source compiles
+/// nothing again.
 pub const COMMIT: &str = match option_env!("COUNTERSIGN_COMMIT") {
     Some(commit) if !commit.is_empty() => commit,
     Some(_) | None => UNKNOWN,

@@ -6,7 +6,8 @@ from charts import CONSUMER, GATEWAY, consumer_chart, documents, pod_of, refused
 SECRET = GATEWAY / "ci/secret-values.yaml"
 EVERYTHING = GATEWAY / "ci/everything-values.yaml"
 # a listener that pods reach, which nothing else is wrong with
-REACHED = '{"address":"0.0.0.0:8031","authenticate":["mtls"],"tls":{"certificate":"/a","private_key":"/b","client_ca":"/c"}}'
+TLS = '{"certificate":"/a","private_key":"/b","client_ca":"/c"}'
+REACHED = f'{{"address":"0.0.0.0:8031","authenticate":["mtls"],"tls":{TLS}}}'
 
 
 def test_the_defaults_alone_are_refused_with_what_to_write():
@@ -32,7 +33,8 @@ def test_the_defaults_alone_are_refused_with_what_to_write():
     (["autoscaling.enabled=true", "autoscaling.targetCPUUtilizationPercentage=null"], "without a metric"),
     (["terminationGracePeriodSeconds=29"], "lower these, or set it to 35"),
     (['config.process.drain="2m"', "preStopSleepSeconds=0", "terminationGracePeriodSeconds=60"], "set it to 125"),
-    ([f'config.listener.admin={REACHED}'], "The ports of [admin] and of the listener `admin` would both be called cs-admin"),
+    ([f'config.listener.admin={REACHED}'],
+     "The ports of [admin] and of the listener `admin` would both be called cs-admin"),
     ([f"config.listener.reports-for-{name}={REACHED}" for name in ("berlin", "bern")], "both be called cs-reports-for"),
 ])
 def test_what_could_not_work_is_refused_with_what_to_do(settings, words):
