@@ -12,6 +12,11 @@ unset CDPATH
 export LC_ALL=C TZ=UTC
 umask 022
 
+# Variables of git name another repository, in a hook of one for example.
+while IFS= read -r variable; do
+    unset "$variable"
+done < <(git rev-parse --local-env-vars 2>/dev/null || true)
+
 from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 top=$PWD
@@ -22,7 +27,7 @@ version=$(sed -n '/^\[package\]/,/^\[dependencies\]/ s/^version = "\(.*\)"$/\1/p
 
 if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then
     if [[ $(git rev-parse --show-toplevel 2>/dev/null || true) == "$top" ]]; then
-        SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+        SOURCE_DATE_EPOCH=$(git log -1 --no-show-signature --format=%ct)
     else
         SOURCE_DATE_EPOCH=$(date +%s \
             --date "$(grep -oE '^## \[[0-9.]+\] - [0-9-]+' CHANGELOG.md | head -n1 | cut -d' ' -f4)")
