@@ -33,8 +33,8 @@ def checkout(tmp_path):
     for name in ("Cargo.toml", "CHANGELOG.md"):
         shutil.copy(TOP / name, top)
     (top / ".gitignore").write_text("/target\n")
-    for name, text in (("rustc", RUSTC), ("cargo", CARGO), ("cargo-auditable", ""), ("cargo-zigbuild", "echo zigbuild 1"),
-                       ("python-zig", "echo 1")):
+    for name, text in (("rustc", RUSTC), ("cargo", CARGO), ("cargo-auditable", ""), ("python-zig", "echo 1"),
+                       ("cargo-zigbuild", "echo zigbuild 1")):
         tool = top / "target/tools/bin" / name
         tool.parent.mkdir(parents=True, exist_ok=True)
         tool.write_text("#!/usr/bin/env bash\n" + text)
