@@ -131,7 +131,7 @@ def test_ports_services_probes_and_policies_are_those_of_the_configuration(sampl
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     admin = ports.pop("cs-admin")
     assert set(ports.values()) == outside
-    for probe, path in [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")]:
+    for probe, path in [("startupProbe", "/livez"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")]:
         assert container[probe]["httpGet"] == {"path": path, "port": "cs-admin"}
     (service,) = [one for one in among if one["kind"] == "Service" and "clusterIP" not in one["spec"]]
     assert {port["targetPort"] for port in service["spec"]["ports"]} == set(ports)

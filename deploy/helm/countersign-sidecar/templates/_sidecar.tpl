@@ -108,7 +108,8 @@ seccompProfile:
     - name: cs-admin
       containerPort: {{ include "countersign.port" $settings.admin.address }}
       protocol: TCP
-  {{- include "countersign.probes" $values.probes | nindent 2 }}
+  # Holds the app back until the key is loaded; then the container is restarted.
+  {{- include "countersign.probes" (dict "probes" $values.probes "starts" "/readyz") | nindent 2 }}
   resources: {{- toYaml $values.resources | nindent 4 }}
   securityContext: {{- toYaml $values.securityContext | nindent 4 }}
   volumeMounts:

@@ -55,7 +55,9 @@ ports:
   - name: cs-admin
     containerPort: {{ include "countersign.adminPort" .settings }}
     protocol: TCP
-{{ include "countersign.probes" $values.probes }}
+# Started is what responds. A pod whose key is not there yet, or has expired, gets no calls and waits for it: a restart
+# brings no key, and the pauses between restarts would last on when the key has come.
+{{ include "countersign.probes" (dict "probes" $values.probes "starts" "/livez") }}
 {{- if include "countersign.sleeps" .root }}
 # The pod leaves the Service's endpoints meanwhile; no shell is in the image, so the kubelet sleeps.
 lifecycle:

@@ -20,26 +20,28 @@ What the container is in the gateway and as a sidecar.
 {{- end -}}
 {{- end -}}
 
-{{/* The probes, all of the admin listener. */}}
+{{/*
+The probes, all of the admin listener. `starts` is the path that says whether the container has started.
+  {{ include "countersign.probes" (dict "probes" $values.probes "starts" "/livez") }}
+*/}}
 {{- define "countersign.probes" -}}
-# Holds the others back until the key is loaded; then the container is restarted.
 startupProbe:
   httpGet:
-    path: /readyz
+    path: {{ .starts }}
     port: cs-admin
-  {{- toYaml .startup | nindent 2 }}
+  {{- toYaml .probes.startup | nindent 2 }}
 # Not ready while draining or without a usable key.
 readinessProbe:
   httpGet:
     path: /readyz
     port: cs-admin
-  {{- toYaml .readiness | nindent 2 }}
+  {{- toYaml .probes.readiness | nindent 2 }}
 # Says only that the process responds; never depends on the endpoint, whose outage no restart mends.
 livenessProbe:
   httpGet:
     path: /livez
     port: cs-admin
-  {{- toYaml .liveness | nindent 2 }}
+  {{- toYaml .probes.liveness | nindent 2 }}
 {{- end -}}
 
 {{/* A duration of the configuration in whole seconds, rounded up. */}}
