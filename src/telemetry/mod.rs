@@ -6,6 +6,7 @@ pub(crate) mod incidents;
 pub mod log;
 pub mod metrics;
 mod outcome;
+pub(crate) mod own_cells;
 pub(crate) mod peer;
 pub(crate) mod record;
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::credentials::WatchedKey;
 use crate::downstream::Drain;
 use crate::telemetry::audit::{AuditWriter, OpenedAudit};
 use crate::telemetry::trace::{self, SpanQueue, SpanWriter};
-use crate::telemetry::{AuditLog, metrics};
+use crate::telemetry::{AuditLog, own_cells};
 
 /// A proxy that has every socket it needs and no thread yet. Rights that the process gives up now are given up for all
 /// threads that it starts later.
@@ -82,7 +82,7 @@ impl Bound {
     /// [`StartError`]; nothing serves then.
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
         let Self { graph, mut listeners, unused_sockets: _, admin, audit } = self;
-        metrics::reserve_cells(graph.settings.process.workers);
+        own_cells::reserve_cells(graph.settings.process.workers);
         let draining = Arc::new(AtomicBool::new(false));
         let (drain, drain_signal) = watch::channel(false);
         let (cut, cut_signal) = watch::channel(false);

@@ -18,7 +18,7 @@ use crate::config::settings::{self, Name};
 use crate::downstream::server::Clocks;
 use crate::downstream::{Current, Drain, Limits, ListenAddress, Service, accept};
 use crate::proxy::Proxy;
-use crate::telemetry::metrics::OwnCells;
+use crate::telemetry::own_cells::OwnCells;
 use crate::telemetry::trace::SpanQueue;
 use crate::telemetry::{AuditLog, cut_off, refusals};
 

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use smol_str::SmolStr;
 
-use super::metrics::{cells, of_this_thread};
+use super::own_cells::{cells, of_this_thread};
 use super::thread_slot::CacheLine;
 use fair_list::FairList;
 pub(crate) use incident::Incident;
@@ -102,7 +102,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::telemetry::metrics::{OwnCells, reserve_cells};
+    use crate::telemetry::own_cells::{OwnCells, reserve_cells};
 
     fn incident(client: &str, route: &str, at: Instant) -> Incident {
         Incident {

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::own_cells::OurCell;
 use super::sharded::each_cell;
 use super::totals::OutcomeTotals;
 use crate::telemetry::outcome::Outcome;
+use crate::telemetry::own_cells::OurCell;
 use crate::telemetry::thread_slot::CacheLine;
 
 /// How the exchanges of every client ended, by the client's number. Clients come from the configuration. Strangers have

@@ -10,8 +10,8 @@ use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::counter::Atomic;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-use super::own_cells::{OurCell, cells};
 use super::totals::DurationTotals;
+use crate::telemetry::own_cells::{OurCell, cells};
 use crate::telemetry::thread_slot::CacheLine;
 
 /// The value of a counter, in cells.
@@ -144,8 +144,8 @@ mod tests {
     use prometheus_client::metrics::histogram::Histogram;
     use prometheus_client::registry::Registry;
 
-    use super::super::own_cells::{OwnCells, reserve_cells};
     use super::*;
+    use crate::telemetry::own_cells::{OwnCells, reserve_cells};
 
     #[test]
     fn what_many_threads_counted_is_added_up() {

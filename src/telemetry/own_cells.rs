@@ -66,14 +66,14 @@ impl Drop for OwnCells {
 }
 
 /// The cell of `all` that the calling thread adds to.
-pub(super) struct OurCell<'c, T> {
+pub(in crate::telemetry) struct OurCell<'c, T> {
     cell: &'c T,
     is_own: bool,
 }
 
 impl<'c, T> OurCell<'c, T> {
     /// Never `None`: there is at least one cell.
-    pub(super) fn of(all: &'c [T]) -> Option<Self> {
+    pub(in crate::telemetry) fn of(all: &'c [T]) -> Option<Self> {
         let ours = OURS.get();
         let own = if ours == SHARED { None } else { all.get(ours) };
         match own {
@@ -83,7 +83,7 @@ impl<'c, T> OurCell<'c, T> {
     }
 
     /// Adds to one number of the cell.
-    pub(super) fn add(&self, number: impl FnOnce(&'c T) -> &'c AtomicU64, by: u64) {
+    pub(in crate::telemetry) fn add(&self, number: impl FnOnce(&'c T) -> &'c AtomicU64, by: u64) {
         let number = number(self.cell);
         if self.is_own {
             // a load, an addition and a store: no other thread writes in between
