@@ -162,7 +162,8 @@ def each(program, size, few, many):
 
 def record():
     """Writes the baseline of this kind of machine."""
-    subprocess.run(["cargo", "build", "--release", "--locked", "--features", "aws", "--bins"], cwd=TOP, check=True)
+    build = ["packaging/reproducibly", "cargo", "build", "--release", "--locked"]
+    subprocess.run([*build, "--features", "aws", "--bins"], cwd=TOP, check=True)
     program = str(pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target")) / "release" / "countersign")
     figures = {name: round(each(program, *figure)) for name, figure in FIGURES.items()}
     baseline.write(BASELINE, {"compiler": compiler(), "instructions": figures})

@@ -42,7 +42,9 @@ FIGURES = {
 
 def build():
     """The program, built as it is released; where it is."""
-    command = ["cargo", "build", "--release", "--locked", "--features", "aws", "--example", "sign_path"]
+    # as tests/run has built it: with other flags cargo would compile all crates again
+    build = ["packaging/reproducibly", "cargo", "build", "--release", "--locked"]
+    command = [*build, "--features", "aws", "--example", "sign_path"]
     built = subprocess.run(
         [*command, "--message-format", "json"], cwd=TOP, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
