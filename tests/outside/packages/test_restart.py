@@ -24,7 +24,8 @@ for my $request (0x4206, 0x4207) { syscall($number, $request, $thread, 0, 0) == 
 waitpid($thread, 0x40000000);
 print "held\n";
 close STDOUT;
-sleep 600;
+# until it is killed with its process, which would else stay until this one ends
+waitpid($thread, 0x40000000);
 PERL
 perl /hold "$number" "$thread" >/held &
 await 'grep held /held'
