@@ -168,6 +168,18 @@ def link(place, *words, text=b"int main(void) { return 0; }"):
                    input=text, check=True)
 
 
+def assert_collected_only_with(deploy, place, system, library, said):
+    """The program cannot be collected, for the reason that is `said`, until the library of `place` is in the system."""
+    command = [deploy / "collect-root", place / "program", place / "image", "--sysroot", system]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 69
+    assert said in done.stderr
+    assert not (place / "image").exists()
+    shutil.copy(place / library, system / "usr/lib")
+    subprocess.run(command, check=True)
+    subprocess.run([str(word) for word in container(place / "image")], check=True)
+
+
 def test_a_library_that_is_older_than_the_program_ends_the_collecting(deploy, place, system):
     """It is there, and the loader refuses it at the first start: it lacks a version of its symbols."""
     old, new = "OURS_1 { old; };", "OURS_1 { old; }; OURS_2 { new; } OURS_1;"
@@ -176,14 +188,8 @@ def test_a_library_that_is_older_than_the_program_ends_the_collecting(deploy, pl
         (place / "versions").write_text(script)
         link(directory / "libours.so", "-shared", f"-Wl,--version-script={place / 'versions'}", text=text)
     link(place / "program", "-L", place, "-lours", text=b"void new(void); int main(void) { new(); return 0; }")
-    command = [deploy / "collect-root", place / "program", place / "image", "--sysroot", system]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 69
-    assert "program needs OURS_2 of libours.so => not found: that library is older than the program" in done.stderr
-    assert not (place / "image").exists()
-    shutil.copy(place / "libours.so", system / "usr/lib")
-    subprocess.run(command, check=True)
-    subprocess.run([str(word) for word in container(place / "image")], check=True)
+    said = "program needs OURS_2 of libours.so => not found: that library is older than the program"
+    assert_collected_only_with(deploy, place, system, "libours.so", said)
 
 
 def test_a_missing_library_of_a_library_ends_the_collecting(deploy, place, system):
@@ -191,14 +197,8 @@ def test_a_missing_library_of_a_library_ends_the_collecting(deploy, place, syste
     link(place / "libgone.so", "-shared", text=b"")
     link(system / "usr/lib/libthere.so", "-shared", "-L", place, "-lgone", text=b"")
     link(place / "program", "-L", system / "usr/lib", "-lthere")
-    command = [deploy / "collect-root", place / "program", place / "image", "--sysroot", system]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 69
-    assert "/usr/lib/libthere.so needs libgone.so => not found" in done.stderr
-    assert not (place / "image").exists()
-    shutil.copy(place / "libgone.so", system / "usr/lib")
-    subprocess.run(command, check=True)
-    subprocess.run([str(word) for word in container(place / "image")], check=True)
+    said = "/usr/lib/libthere.so needs libgone.so => not found"
+    assert_collected_only_with(deploy, place, system, "libgone.so", said)
 
 
 @pytest.fixture

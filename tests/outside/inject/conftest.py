@@ -1,22 +1,11 @@
 """What the tests of component and injection share: the sample, kubectl, and Kubernetes' schemas."""
 
-import os
-import pathlib
-
 import kubernetes_tools
 import pytest
 import yaml
+from deploy.conftest import countersign  # noqa: F401
 from kustomization import rendered
 from sidecar_sample import KUBERNETES
-
-
-@pytest.fixture(scope="session")
-def countersign():
-    """The program under test. Its absence is a failure: a skipped test would look like a passed one."""
-    path = os.environ.get("COUNTERSIGN_BIN")
-    if not path or not os.access(path, os.X_OK):
-        pytest.fail(f"COUNTERSIGN_BIN ({path}) is not the countersign program; tests/run builds it and sets this")
-    return pathlib.Path(path).resolve()
 
 
 @pytest.fixture(scope="session")
