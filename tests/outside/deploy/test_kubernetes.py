@@ -12,7 +12,7 @@ import tomllib
 import kubernetes_validate
 import pytest
 import yaml
-from serving import container, serving
+from serving import ALONE, container, serving
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 MANIFESTS = sorted((TOP / "deploy/kubernetes").glob("*.yaml"))
@@ -215,7 +215,7 @@ def sidecar(image, *words):
 
 
 def test_check_accepts_the_configuration_and_the_mounted_key(image, run, secret):
-    output = run(sidecar(image, "check", "--config", "/etc/countersign/countersign.toml"))
+    output = run([*ALONE, *sidecar(image, "check", "--config", "/etc/countersign/countersign.toml")])
     assert secret not in output
 
 
@@ -223,7 +223,8 @@ def test_check_refuses_the_placeholders(image):
     shutil.rmtree(image / "run/secrets/countersign")
     placeholders = {name: value.encode() for name, value in the("Secret")["stringData"].items()}
     kubelet_mount(image / "run/secrets/countersign", placeholders, 65532, 0o400)
-    command = [str(word) for word in sidecar(image, "check", "--config", "/etc/countersign/countersign.toml")]
+    check = sidecar(image, "check", "--config", "/etc/countersign/countersign.toml")
+    command = [str(word) for word in [*ALONE, *check]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode in (69, 78), f"{done.returncode}\n{done.stderr}"
 

@@ -222,10 +222,10 @@ def assert_known_to(countersign_bin, words):
 
 def test_the_first_sidecar_is_checked_and_serves(sidecar):
     page = "docs/guide/first-sidecar.md"
-    out, _ = sidecar.run(page, "countersign check ")
-    assert KEY_ID in out and "importexport.amazonaws.com" in out
     # the usual ports may be taken here
     ports = {"COUNTERSIGN__LISTENER__LOCAL__ADDRESS": "127.0.0.1:0", "COUNTERSIGN__ADMIN__ADDRESS": "127.0.0.1:0"}
+    out, _ = sidecar.run(page, "countersign check ", **ports)
+    assert KEY_ID in out and "importexport.amazonaws.com" in out
     shell = sidecar.start(f"exec {block(page, 'countersign run ').text}", **ports)
     try:
         assert any("listening" in line and "local" in line for line in shell.stderr)
@@ -349,7 +349,7 @@ def test_a_key_is_issued_and_the_configuration_with_it_checks(desk, countersign_
         desk.configure(configuration(page, words).replace("/etc/countersign/", f"{desk.directory}/"))
         checked = subprocess.run(
             [countersign_bin, "check", "--config", desk.directory / "countersign.toml"], capture_output=True, text=True,
-            check=False,
+            check=False, env={**os.environ, "COUNTERSIGN__LISTENER__LOCAL__ADDRESS": "127.0.0.1:0"},
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert "identified by issued key reports-1" in checked.stdout

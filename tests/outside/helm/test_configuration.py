@@ -15,6 +15,7 @@ from charts import (GATEWAY, SAMPLES, arguments, configuration, consumer_chart, 
                     refused)
 from deploy.conftest import countersign, deploy, keys, run_fixture, secret  # noqa: F401
 from kubelet import Cluster, mount, unmount
+from serving import ALONE
 from serving import container as in_container
 
 PLAIN = json.dumps({"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
@@ -94,7 +95,7 @@ def root(image):
 
 def check(image, *words):
     config = ["--config", "/etc/countersign/countersign.toml"]
-    command = [str(word) for word in in_container(image, "check", *words, "--format", "json", *config)]
+    command = [str(word) for word in [*ALONE, *in_container(image, "check", *words, "--format", "json", *config)]]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

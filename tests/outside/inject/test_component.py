@@ -1,6 +1,7 @@
 """The Kustomize component: rendered by kubectl, judged by Kubernetes' schemas, compared with the sample sidecar."""
 
 import copy
+import os
 import subprocess
 
 import kubernetes_validate
@@ -164,6 +165,8 @@ def test_check_accepts_the_configuration_that_the_example_renders(example, count
     assert text == CONFIGURATION
     file = tmp_path / "countersign.toml"
     file.write_text(text)
+    # the usual ports may be taken here
+    ports = {"COUNTERSIGN__LISTENER__LOCAL__ADDRESS": "127.0.0.1:0", "COUNTERSIGN__ADMIN__ADDRESS": "127.0.0.1:0"}
     done = subprocess.run([countersign, "check", "--without-keys", "--config", file], capture_output=True, text=True,
-                          timeout=60)
+                          timeout=60, env={**os.environ, **ports})
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,8 @@ import pathlib
 import shutil
 import subprocess
 
+from serving import ALONE
+
 TOP = pathlib.Path(__file__).resolve().parents[3]
 KEPT = TOP / "tests/fixtures/config-0.1"
 DATA = KEPT / "data"
@@ -18,9 +20,9 @@ WRITERS = ["", "middle-"]
 
 
 def run(*command, **environment):
-    words = [str(word) for word in command]
+    words = [*ALONE, *map(str, command)]
     return subprocess.run(words, capture_output=True, text=True, timeout=60,
-                          env={"PATH": "/usr/bin:/bin", **environment})
+                          env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment})
 
 
 def check(countersign, folder, text, *options, **environment):
