@@ -8,6 +8,7 @@ mod body;
 mod host_names;
 mod origin;
 mod page;
+mod readiness;
 mod serving;
 
 use std::io;
@@ -30,6 +31,7 @@ use crate::status::Report;
 use crate::telemetry::metrics::Exposition;
 
 pub use host_names::HostNames;
+pub use readiness::Readiness;
 
 /// How many connections there may be at once.
 pub const PLACES: usize = 64;
@@ -43,11 +45,11 @@ const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// What the admin listener reports of the process.
 pub trait Status: Send + Sync {
-    /// Why the process is not ready, one reason per line of the response; empty if it is ready.
-    fn not_ready(&self) -> Vec<String>;
+    /// Whether the process can serve requests.
+    fn readiness(&self) -> Readiness;
 
-    /// What is wrong although the process is ready, one problem per line; empty if all is well.
-    fn degraded(&self) -> Vec<String>;
+    /// Whether requests of the route with this name can be served; `None` if there is no such route.
+    fn route_readiness(&self, route: &str) -> Option<Readiness>;
 
     /// The metrics as they are now.
     fn metrics(&self, exposition: Exposition) -> String;
@@ -115,18 +117,21 @@ impl Admin {
         match path {
             // a process that should be restarted does not get here
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
-            "/readyz" => self.readiness(),
+            "/readyz" => probed(&self.status.readiness()),
             "/metrics" => self.metrics(Exposition::asked_for(fields.all("accept"))).await,
             Self::PAGE if self.page != Page::Off => self.page().await,
             "/status" if self.page != Page::Off => self.report().await,
-            _ => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
+            _ => match path.strip_prefix("/readyz/") {
+                Some(route) => self.status.route_readiness(route).as_ref().map_or_else(no_route, probed),
+                None => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
+            },
         }
     }
 
     const fn paths(&self) -> &'static str {
         match self.page {
-            Page::Served { .. } => "there are /, /status, /livez, /readyz and /metrics\n",
-            Page::Off => "there are /livez, /readyz and /metrics\n",
+            Page::Served { .. } => "there are /, /status, /livez, /readyz, /readyz/ROUTE and /metrics\n",
+            Page::Off => "there are /livez, /readyz, /readyz/ROUTE and /metrics\n",
         }
     }
 
@@ -165,16 +170,6 @@ impl Admin {
         let mut reply = text(StatusCode::OK, media_type, policy, content);
         reply.body.keep(place);
         reply
-    }
-
-    fn readiness(&self) -> Reply<Content> {
-        let reasons = self.status.not_ready();
-        if reasons.is_empty() {
-            let notes = self.status.degraded();
-            let text = notes.iter().fold("ready\n".to_owned(), |text, note| format!("{text}degraded: {note}\n"));
-            return plain(StatusCode::OK, text);
-        }
-        plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n{}\n", reasons.join("\n")))
     }
 }
 
@@ -218,6 +213,16 @@ async fn read_counters(status: Arc<dyn Status>, period: Duration) {
     }
 }
 
+fn probed(readiness: &Readiness) -> Reply<Content> {
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    plain(status, readiness.text())
+}
+
+/// The words that `countersign health --route` knows.
+fn no_route() -> Reply<Content> {
+    plain(StatusCode::NOT_FOUND, "no such route\n".to_owned())
+}
+
 fn plain(status: StatusCode, content: String) -> Reply<Content> {
     text(status, "text/plain; charset=utf-8", NOTHING, content)
 }
@@ -251,12 +256,12 @@ mod tests {
     }
 
     impl Status for Well {
-        fn not_ready(&self) -> Vec<String> {
-            Vec::new()
+        fn readiness(&self) -> Readiness {
+            Readiness::default()
         }
 
-        fn degraded(&self) -> Vec<String> {
-            Vec::new()
+        fn route_readiness(&self, route: &str) -> Option<Readiness> {
+            (route == "importexport").then(Readiness::default)
         }
 
         fn metrics(&self, _: Exposition) -> String {
@@ -291,6 +296,19 @@ mod tests {
         }
         slow.pop();
         assert_eq!(get("/metrics").await.status, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_route_that_does_not_exist_is_not_found() {
+        let (admin, fields) = (admin(&Arc::default()), Fields::default());
+        for (path, status) in [
+            ("/readyz/importexport", StatusCode::OK),
+            ("/readyz/other", StatusCode::NOT_FOUND),
+            ("/readyz/", StatusCode::NOT_FOUND),
+            ("/readyzimportexport", StatusCode::NOT_FOUND),
+        ] {
+            assert_eq!(admin.respond("GET", path, &fields).await.status, status, "{path}");
+        }
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ pub use crate::http1::{HeadFault, RequestHead};
 pub use accept::accept;
 pub use budget::{ByteBudget, Held, NoMemory};
 pub use capacity::{Capacity, Permit};
-pub use drain::Drain;
+pub use drain::{Departure, Drain, Stage};
 pub use eviction::{PlaceRequests, Rank, Resident};
 pub use limit::Full;
 pub use peer::evidence::{Origin, PeerEvidence, PeerFacts};

@@ -41,7 +41,7 @@ mod tests {
     use crate::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
     use crate::downstream::{
         Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Reply,
-        RequestBody, RequestHead, Service, accept,
+        RequestBody, RequestHead, Service, Stage, accept,
     };
     use crate::proxy::response::{ErrorFormat, ResponseBody, refuse};
     use crate::query::ErrorDialect;
@@ -96,8 +96,8 @@ mod tests {
         }
     }
 
-    fn serve(socket: TcpListener, fragile: impl FnOnce() -> Fragile + Send + 'static) -> watch::Sender<bool> {
-        let (drain, signal) = watch::channel(false);
+    fn serve(socket: TcpListener, fragile: impl FnOnce() -> Fragile + Send + 'static) -> watch::Sender<Stage> {
+        let (drain, signal) = watch::channel(Stage::Serving);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             LocalSet::new().block_on(&runtime, async {

@@ -74,11 +74,11 @@ pub struct Report {
 pub enum State {
     /// It serves, and all is well.
     Ok,
-    /// It serves, and something needs an operator.
+    /// It serves, perhaps not all routes, and something needs an operator.
     Degraded,
-    /// Some or all requests are refused for what is wrong here.
+    /// No request can be served, for what is wrong here.
     NotReady,
-    /// It ends: it takes no new connections.
+    /// It is about to end: load balancers should send it nothing new.
     Draining,
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -21,7 +20,7 @@ use crate::app::build::span_places::SpanPlaces;
 use crate::app::report::Moment;
 use crate::clock;
 use crate::credentials::WatchedKey;
-use crate::downstream::Drain;
+use crate::downstream::{Drain, Stage};
 use crate::telemetry::audit::{AuditWriter, OpenedAudit};
 use crate::telemetry::trace::{self, SpanQueue, SpanWriter};
 use crate::telemetry::{AuditLog, own_cells};
@@ -83,8 +82,7 @@ impl Bound {
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
         let Self { graph, mut listeners, unused_sockets: _, admin, audit } = self;
         own_cells::reserve_cells(graph.settings.process.workers);
-        let draining = Arc::new(AtomicBool::new(false));
-        let (drain, drain_signal) = watch::channel(false);
+        let (stage, stages) = watch::channel(Stage::Serving);
         let (cut, cut_signal) = watch::channel(false);
         let (adopted, adoptions) = std::sync::mpsc::channel();
         let paths = listeners.iter_mut().filter_map(BoundListener::take_path).collect();
@@ -95,9 +93,9 @@ impl Bound {
         let addresses: BTreeMap<_, _> =
             listeners.iter().map(|listener| (listener.name.clone(), listener.address.clone())).collect();
         if let Some(admin) = admin {
-            let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
+            let (serving, stages, audit) = (Arc::clone(&serving), stages.clone(), audit.clone());
             let (addresses, started, window) = (addresses.clone(), Moment::now(), Mutex::default());
-            let status = move |process| ProcessStatus { serving, draining, audit, addresses, started, window, process };
+            let status = move |process| ProcessStatus { serving, stages, audit, addresses, started, window, process };
             let (addresses, paths, serve) = admin.into_work(status);
             (admin_addresses, admin_paths) = (addresses, paths);
             spawn("admin", serve)?;
@@ -110,7 +108,7 @@ impl Bound {
                 sockets: listeners.iter_mut().filter_map(BoundListener::take_share).collect(),
                 audit: audit.clone(),
                 spans: spans.clone(),
-                drain: Drain::new(drain_signal.clone()),
+                drain: Drain::new(stages.clone()),
                 cut: cut_signal.clone(),
                 adopted: adopted.clone(),
                 asked: asked.clone(),
@@ -128,8 +126,7 @@ impl Bound {
             addresses,
             admin: admin_addresses,
             _admin_paths: admin_paths,
-            draining,
-            drain,
+            stage,
             cut,
             worker_ends,
             pulse: Some(pulse),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -18,14 +17,14 @@ use crate::app::reload::reloader::{Reloader, Report};
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::config::settings::Name;
-use crate::downstream::ListenAddress;
 use crate::downstream::unix_socket::SocketPath;
+use crate::downstream::{Departure, ListenAddress, Stage};
 use crate::telemetry::audit::AuditWriter;
 use crate::telemetry::trace::SpanWriter;
 
 /// How long the last audit lines, and the last spans, may take after the last exchange. Where exchanges are cut off,
 /// all of the end takes no longer than this.
-const AUDIT_END: Duration = Duration::from_secs(2);
+pub(crate) const AUDIT_END: Duration = Duration::from_secs(2);
 
 /// The part of it in which the exporter of spans says what it could not send.
 const SPANS_REPORT: Duration = Duration::from_millis(300);
@@ -51,8 +50,8 @@ pub struct Running {
     pub(super) admin: Vec<ListenAddress>,
     /// Removes the admin listener's Unix sockets when this is dropped.
     pub(super) _admin_paths: Vec<SocketPath>,
-    pub(super) draining: Arc<AtomicBool>,
-    pub(super) drain: watch::Sender<bool>,
+    /// What workers do, and what the admin listener says of it.
+    pub(super) stage: watch::Sender<Stage>,
     pub(super) cut: watch::Sender<bool>,
     pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
     pub(super) pulse: Option<Pulse>,
@@ -124,11 +123,17 @@ impl Running {
         }
     }
 
+    /// Reports that it is not ready, and goes on serving. Within `time`, connections end after a response. To be followed
+    /// by [`Self::drain`].
+    pub fn leave(&mut self, time: Duration) {
+        self.reloader = None;
+        self.stage.send_replace(Stage::Leaving(Departure::lasting(time)));
+    }
+
     /// Reports that it is not ready, closes the listeners, and waits for exchanges in progress, at most `limit` long.
     /// Those that are left then are cut off ([`Self::cut`]).
     pub async fn drain(&mut self, limit: Duration) -> Drained {
-        self.stop_reloading();
-        let _no_worker_left = self.drain.send(true);
+        self.stop();
         let deadline = from_now(limit);
         // the channel closes when the last worker has ended
         while let Ok(ended) = timeout_at(deadline, self.worker_ends.recv()).await {
@@ -143,7 +148,7 @@ impl Running {
     /// Drops every connection: the exchanges in progress are logged and audited with what is known of them, and their
     /// clients see a reset. Takes about two seconds at most.
     pub async fn cut(&mut self) -> Drained {
-        self.stop_reloading();
+        self.stop();
         let (workers, all) = (from_now(CUT_END), from_now(AUDIT_END));
         let _no_worker_left = self.cut.send(true);
         let mut exchanges = 0_usize;
@@ -166,10 +171,10 @@ impl Running {
         Drained::Cut(exchanges)
     }
 
-    /// The configuration that is served does not change any more.
-    fn stop_reloading(&mut self) {
+    /// The configuration that is served does not change any more, and nothing new is accepted.
+    fn stop(&mut self) {
         self.reloader = None;
-        self.draining.store(true, Ordering::Relaxed);
+        self.stage.send_replace(Stage::Draining);
     }
 
     /// Writes what exchanges have left: audit lines and spans, at the same time.

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
+use super::load::load;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::{KeysFrom, SharedListener};
 use crate::app::build::shared_route::SharedRoute;
@@ -33,6 +34,7 @@ pub(super) fn snapshot(graph: &Graph) -> Snapshot<'_> {
         clients: &graph.client_exchanges,
         shared_limits: &*SHARED_LIMITS,
         signature_causes: &*SIGNATURE_CAUSES,
+        load: load(graph),
         bodies_held: graph.bodies.all().used(),
         bodies_limit: graph.bodies.all().limit(),
         audit_refusing: 0,

@@ -16,7 +16,7 @@ use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::config::settings::{self, Name};
 use crate::downstream::server::Clocks;
-use crate::downstream::{Current, Drain, Limits, ListenAddress, Service, accept};
+use crate::downstream::{Current, Departure, Drain, Limits, ListenAddress, Service, Stage, accept};
 use crate::proxy::Proxy;
 use crate::telemetry::own_cells::OwnCells;
 use crate::telemetry::trace::SpanQueue;
@@ -76,7 +76,7 @@ async fn told(mut signal: watch::Receiver<bool>) {
 }
 
 async fn serve(work: Work) -> io::Result<()> {
-    let Work { mut graphs, sockets, audit, spans, drain, cut: _, adopted, asked: _ } = work;
+    let Work { mut graphs, sockets, audit, spans, mut drain, cut: _, adopted, asked: _ } = work;
     let mut worker = Worker { audit, spans, clients: RouteClients::new(), listeners: Vec::new() };
     let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets)?;
     loop {
@@ -90,7 +90,11 @@ async fn serve(work: Work) -> io::Result<()> {
                 let _reloader_may_be_gone = adopted.send(graph.generation());
             }
             Some(_removed) = accepting.join_next() => {}
-            () = drain.begun() => break,
+            stage = drain.next() => match stage {
+                Stage::Serving => {}
+                Stage::Leaving(departure) => worker.leave(departure),
+                Stage::Draining => break,
+            },
         }
     }
     drop(worker); // ends every listener, and connections after the exchange they are in
@@ -110,8 +114,8 @@ struct ServedListener {
     name: Name,
     address: ListenAddress,
     current: Rc<Current<Proxy>>,
-    _accepting: watch::Sender<bool>,
-    connections: watch::Sender<bool>,
+    _accepting: watch::Sender<Stage>,
+    connections: watch::Sender<Stage>,
 }
 
 impl Worker {
@@ -122,9 +126,9 @@ impl Worker {
             // a reload before this worker began may have removed it
             let Some(shared) = graph.listeners.get(&listener) else { continue };
             let socket = socket.into_bound(&shared.authentication.security)?;
-            let (connections, drain) = watch::channel(false);
+            let (connections, drain) = watch::channel(Stage::Serving);
             let current = Current::new(self.service(graph, shared, &address, Drain::new(drain)));
-            let (stop, drain) = watch::channel(false);
+            let (stop, drain) = watch::channel(Stage::Serving);
             accepting.spawn_local(accept(socket, Rc::clone(&current), Drain::new(drain)));
             self.listeners.push(ServedListener { name: listener, address, current, _accepting: stop, connections });
         }
@@ -140,7 +144,7 @@ impl Worker {
                 continue;
             };
             let before = listening.current.load();
-            let (fresh, signal) = watch::channel(false);
+            let (fresh, signal) = watch::channel(Stage::Serving);
             let drain = if before.security.is_same(&shared.authentication.security) {
                 before.drain.clone()
             } else {
@@ -151,6 +155,13 @@ impl Worker {
             let service = self.service(graph, shared, &listening.address, drain);
             listening.current.replace(service);
             self.listeners.push(listening);
+        }
+    }
+
+    /// Asks clients to leave, each connection after one of its next responses. New ones are served.
+    fn leave(&self, departure: Departure) {
+        for listening in &self.listeners {
+            listening.connections.send_replace(Stage::Leaving(departure));
         }
     }
 

@@ -28,10 +28,11 @@ use crate::app::confinement::loose_sockets::loose_sockets;
 use crate::app::expiry::Expiring;
 use crate::app::serve::key_reports;
 use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
+use crate::app::serve::running::AUDIT_END;
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    AdminAddress, Client, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys,
+    AdminAddress, Client, Exposure, Listener, ListenerTls, Process, Route, ServedRoutes, Settings, TokenKeys,
 };
 use crate::credentials::WatchedKey;
 use crate::downstream::dates::Dates;
@@ -107,7 +108,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     audit_section(found, settings);
     trace::section(found, settings);
     let process = &settings.process;
-    found.section(Kind::Process, None, format!("{} workers, drain {:?}", process.workers, process.drain));
+    process_section(found, process);
     capacity_section(found, settings);
     clients::shares(found, settings);
     warn_of_unused(found, settings);
@@ -133,6 +134,18 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     online.map_or(Ok(()), |runtime| {
         progress::shown(|| online::try_all(runtime, found, built.routes(), built.collector()))
     })
+}
+
+/// How many threads there are, and how long it takes to end: who kills the process, a service manager, is not asked.
+fn process_section(found: &mut Findings, process: &Process) {
+    let Process { workers, drain_delay, drain, .. } = process;
+    let delay = if drain_delay.is_zero() { String::new() } else { format!(" after {drain_delay:?}") };
+    let section = found.section(Kind::Process, None, format!("{workers} workers, drain {drain:?}{delay}"));
+    let longest = drain_delay.saturating_add(*drain).saturating_add(AUDIT_END);
+    section.detail(format!(
+        "it ends within {longest:?} of SIGTERM: whatever kills it has to wait for longer (TimeoutStopSec=, \
+         terminationGracePeriodSeconds, stopTimeout, stop_grace_period)"
+    ));
 }
 
 /// Which files are checked, and why these.

@@ -6,8 +6,8 @@ use super::comments::Comments;
 use super::hosts::{admin as address, endpoint, http_host, https};
 use super::listener::{group, mode, on_a_socket_of_ours};
 use super::shapes::{
-    Table, any, count, duration, except, file, flag, list, name, one_of, pattern, several, short, size, where_given,
-    where_it_is, without, word,
+    Table, any, count, duration, duration_or_zero, except, file, flag, list, name, one_of, pattern, several, short,
+    size, where_given, where_it_is, without, word,
 };
 use crate::config::grammar::resource::SET_ELSEWHERE;
 use crate::config::tables::process::{MOST_BODIES, MOST_WORKERS};
@@ -39,6 +39,7 @@ pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
     let log = vec![("format", word(&LogFormat::WORDS)), ("level", level())];
     let process = vec![
         ("workers", count(1..=MOST_WORKERS)),
+        ("drain_delay", duration_or_zero()),
         ("drain", duration()),
         ("bodies", size(1..=MOST_BODIES)),
         ("danger_unconfined", flag()),

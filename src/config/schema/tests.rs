@@ -246,6 +246,10 @@ fn edges(path: &str, shape: &Value) -> Vec<String> {
             ["1ms", "3600000ms", "3600001ms", "60 m", "61m", "1h", "2h", "0s", "007s", "5", "5  s", "-1s", "5S"];
         return texts.map(quoted).into_iter().chain(["5".to_owned()]).collect();
     }
+    if is_described(shape, &super::shapes::duration_or_zero()) {
+        let texts = ["0s", "0ms", "00 h", "1ms", "1h", "3600001ms", "61m", "2h", "0", "-1s", "s"];
+        return texts.map(quoted).into_iter().chain(["0".to_owned()]).collect();
+    }
     if is_described(shape, &super::shapes::rate()) {
         return ["1 B/s", "1024 KiB/s", "1MiB/s", "1048577 B/s", "2 MiB/s", "0 B/s", "1 KiB", "1 kB/s"]
             .map(quoted)

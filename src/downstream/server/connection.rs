@@ -104,7 +104,7 @@ where
             poll_fn(|cx| self.incoming.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?
         };
         // asked before the response is written, which then says so
-        let is_last = poll_fn(|cx| Poll::Ready(self.last.is_over(cx))).await;
+        let is_last = poll_fn(|cx| Poll::Ready(self.last.is_last_response(cx))).await;
         respond(&self.incoming, reply, asked, if is_last { Persistence::Close } else { wanted }).await
     }
 

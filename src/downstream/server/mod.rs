@@ -19,6 +19,7 @@ mod pace;
 mod request_body;
 mod response;
 mod service;
+mod spread;
 mod stream;
 
 pub use body::{BodyError, BodyLimits};

@@ -23,7 +23,7 @@ use super::{
     Clocks, Current, ExchangeGuard, Handler, Lifetime, Limits, MinimumRate, Reply, RequestBody, Service, Socket, serve,
 };
 use crate::downstream::listener::Security;
-use crate::downstream::{Capacity, Drain, OwnerLookup, PeerEvidence, PeerFacts};
+use crate::downstream::{Capacity, Drain, OwnerLookup, PeerEvidence, PeerFacts, Stage};
 use crate::http1::{Fields, HeadFault, RequestHead};
 
 impl Socket for DuplexStream {
@@ -120,13 +120,13 @@ pub(super) fn paused<F: Future>(test: F) -> F::Output {
 
 thread_local! {
     /// Keeps the drains of the connections of a test from beginning.
-    static DRAINS: RefCell<Vec<watch::Sender<bool>>> = const { RefCell::new(Vec::new()) };
+    static DRAINS: RefCell<Vec<watch::Sender<Stage>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The client's side of a connection that is served, with so much memory between both.
 pub(super) fn connect(memory: usize) -> DuplexStream {
     let (client, server) = tokio::io::duplex(memory);
-    let (never_drains, signal) = watch::channel(false);
+    let (never_drains, signal) = watch::channel(Stage::Serving);
     DRAINS.with_borrow_mut(|drains| drains.push(never_drains));
     let drain = Drain::new(signal);
     let current = Current::new(Service {

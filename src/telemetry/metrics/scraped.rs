@@ -55,6 +55,7 @@ struct OfRoutes {
 
 /// What has no label: it is of the process as a whole.
 struct OfProcess {
+    load: Gauge<f64, AtomicU64>,
     bodies_held: Gauge,
     bodies_limit: Gauge,
     audit_refusing: Gauge,
@@ -116,6 +117,7 @@ impl ScrapedMetrics {
                 (ClientLabels { client: client.to_owned(), outcome }, counter_at(count))
             }),
         );
+        self.whole.load.set(snapshot.load);
         self.whole.bodies_held.set(signed(snapshot.bodies_held));
         self.whole.bodies_limit.set(signed(snapshot.bodies_limit));
         self.whole.audit_refusing.set(i64::from(snapshot.audit_refusing));
@@ -192,6 +194,13 @@ impl OfRoutes {
 impl OfProcess {
     fn register(registry: &mut Registry) -> Self {
         Self {
+            load: register(
+                registry,
+                "load_ratio",
+                "The used part of the limit that is used most, from 0 to 1: in_flight of a route, connections of a \
+                 listener (without those of strangers, which make room), or process.bodies",
+                Gauge::default(),
+            ),
             bodies_held: in_bytes(
                 registry,
                 "bodies_held",

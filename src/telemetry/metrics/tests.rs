@@ -50,6 +50,7 @@ fn snapshot<'s>(clients: &'s ClientExchanges, routes: &[&'s str]) -> Snapshot<'s
         clients,
         shared_limits: &["in_flight", "bodies"],
         signature_causes: &["clock", "key"],
+        load: 0.25,
         bodies_held: 0,
         bodies_limit: 1 << 20,
         audit_refusing: 0,

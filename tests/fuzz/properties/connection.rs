@@ -18,7 +18,7 @@ use countersign::downstream::server::ExchangeGuard;
 use countersign::downstream::server::{Lifetime, serve};
 use countersign::downstream::{
     Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, PeerFacts,
-    Reply, RequestBody, RequestHead, Service,
+    Reply, RequestBody, RequestHead, Service, Stage,
 };
 use countersign::proxy::Proxy;
 use countersign::proxy::ResponseBody;
@@ -67,7 +67,7 @@ struct World {
     handler: Rc<Witness>,
     current: Rc<Current<Witness>>,
     arrived: Rc<RefCell<Vec<Arrival>>>,
-    _never_drains: watch::Sender<bool>,
+    _never_drains: watch::Sender<Stage>,
     drain: Drain,
 }
 
@@ -86,7 +86,7 @@ impl World {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let proxy = proxy(listener.local_addr().unwrap().port());
         local.spawn_local(endpoint(listener, Rc::clone(&arrived)));
-        let (never_drains, signal) = watch::channel(false);
+        let (never_drains, signal) = watch::channel(Stage::Serving);
         let handler = Rc::new(Witness { proxy, seen: RefCell::default(), steps: Cell::default() });
         let drain = Drain::new(signal);
         let current = Current::new(Service {

@@ -13,7 +13,7 @@ use countersign::downstream::listener::Security;
 use countersign::downstream::server::{ExchangeGuard, Lifetime, serve};
 use countersign::downstream::{
     BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, Limits, OwnerLookup, PeerEvidence, PeerFacts,
-    Reply, RequestBody, RequestHead, Service, body,
+    Reply, RequestBody, RequestHead, Service, Stage, body,
 };
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
@@ -86,14 +86,14 @@ pub(super) enum Server {
 pub(super) struct World {
     runtime: Runtime,
     local: LocalSet,
-    _never_drains: watch::Sender<bool>,
+    _never_drains: watch::Sender<Stage>,
     drain: Drain,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let (never_drains, signal) = watch::channel(false);
+        let (never_drains, signal) = watch::channel(Stage::Serving);
         Self { runtime, local: LocalSet::new(), _never_drains: never_drains, drain: Drain::new(signal) }
     }
 

@@ -16,7 +16,7 @@ use countersign::downstream::listener::Security;
 use countersign::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
 use countersign::downstream::{
     Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
-    RequestHead, Service, accept,
+    RequestHead, Service, Stage, accept,
 };
 use countersign::http1::Fields;
 use http::StatusCode;
@@ -62,7 +62,7 @@ pub(super) fn reply(status: StatusCode, text: String) -> Reply<Full<Bytes>> {
 
 /// Serving until it is dropped.
 pub(crate) struct Served {
-    _drain: watch::Sender<bool>,
+    _drain: watch::Sender<Stage>,
     /// Those of its connections.
     pub(crate) places: Capacity,
 }
@@ -78,7 +78,7 @@ pub(crate) fn serve_by<H: Handler>(
     security: Security,
     handler: impl FnOnce() -> H + Send + 'static,
 ) -> Served {
-    let (drain, signal) = watch::channel(false);
+    let (drain, signal) = watch::channel(Stage::Serving);
     let all = Capacity::new(LIMITS.connections);
     let places = all.clone();
     thread::spawn(move || {

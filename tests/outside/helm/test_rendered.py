@@ -82,6 +82,7 @@ def seconds(text):
 def test_the_grace_period_outlasts_sleep_and_drain(sample):
     among = documents(GATEWAY, sample)
     drain = seconds(tomllib.loads(configuration(among)).get("process", {}).get("drain", "25s"))
+    drain += seconds(tomllib.loads(configuration(among)).get("process", {}).get("drain_delay", "0s"))
     sleep = container_of(among).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     assert pod_of(among)["terminationGracePeriodSeconds"] >= drain + sleep + 5
 

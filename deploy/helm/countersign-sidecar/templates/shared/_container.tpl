@@ -30,7 +30,7 @@ startupProbe:
     path: {{ .starts }}
     port: cs-admin
   {{- toYaml .probes.startup | nindent 2 }}
-# Not ready while draining or without a usable key.
+# Not ready while it ends, or when no route has a usable key.
 readinessProbe:
   httpGet:
     path: /readyz
