@@ -13,7 +13,7 @@ use super::{Admin, PLACES};
 use crate::downstream::listener::Security;
 use crate::downstream::server::Clocks;
 use crate::downstream::{
-    Capacity, Current, Drain, Limits, ListenerSocket, MinimumRate, OwnerLookup, Service, Stage, accept,
+    Capacity, Current, Drain, KeepAlive, Limits, ListenerSocket, MinimumRate, OwnerLookup, Service, Stage, accept,
 };
 
 /// The listener serves a few probes and scrapers, each of which sends its request at once. When all places are taken,
@@ -26,6 +26,7 @@ const LIMITS: Limits = Limits {
         slowest: MinimumRate { bytes: NonZeroU32::new(1024).unwrap(), grace: Duration::from_secs(2) },
     },
     connections: PLACES,
+    keep_alive: KeepAlive::UNLIMITED,
 };
 
 /// Serves the sockets for as long as the process lives.
@@ -47,7 +48,7 @@ pub(super) async fn serve_all(sockets: Vec<ListenerSocket>, admin: Admin) -> io:
     let mut listeners = JoinSet::new();
     for socket in sockets {
         let socket = socket.into_bound(&security)?;
-        listeners.spawn_local(accept(socket, Rc::clone(&current), Drain::new(signal.clone())));
+        listeners.spawn_local(accept(vec![socket], Rc::clone(&current), Drain::new(signal.clone())));
     }
     while listeners.join_next().await.is_some() {}
     Ok(())

@@ -75,12 +75,13 @@ pub(super) fn serving(running: &Running) {
     let graph = running.graph();
     let settings = graph.settings();
     for (name, listener) in &graph.listeners {
-        let Some(address) = running.address(name) else { continue };
         let callers = match &listener.settings.callers {
             Admission::AnyLocal => "any_local: whoever can connect may call",
             Admission::Clients(_) => "named clients may call",
         };
-        tracing::info!(listener = %name, %address, callers, "listening");
+        for address in running.addresses(name) {
+            tracing::info!(listener = %name, %address, callers, "listening");
+        }
     }
     for route in &settings.routes {
         let egress = route.egress.proxy().map(EgressProxy::url);
@@ -173,7 +174,7 @@ fn shares(settings: &Settings) {
 /// Warns of everything that makes a configuration less safe.
 fn dangers(settings: &Settings) {
     for listener in &settings.listeners {
-        let address = &listener.address;
+        let address = listener.shown_addresses();
         match listener.exposure {
             Exposure::Loopback | Exposure::Authenticated => {}
             Exposure::DangerCleartextTokens => {

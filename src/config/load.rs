@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_variable_goes_before_the_file() {
         let read = parse_with(LEAST, &[("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:9")]).unwrap();
-        assert_eq!(read.listeners[0].address.to_string(), "127.0.0.1:9");
+        assert_eq!(read.listeners[0].shown_addresses(), "127.0.0.1:9");
         assert_eq!(read.listeners[0].callers, crate::authorize::Admission::AnyLocal);
     }
 

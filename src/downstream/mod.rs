@@ -33,10 +33,10 @@ pub use peer::{
     tls_files,
 };
 pub use server::{
-    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,
-    body,
+    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, KeepAlive, Limits, MinimumRate, Reply, RequestBody,
+    Service, body,
 };
 pub use shares::{Place, Shares};
 pub use socket::bound::{Bound, OwnerLookup};
-pub use socket::listener::{ListenAddress, ListenerSocket};
-pub use socket::{inherited, listener, unix_socket};
+pub use socket::listener::{Families, ListenAddress, ListenerSocket, TcpSocket};
+pub use socket::{canonical, inherited, listener, unix_socket};

@@ -98,7 +98,9 @@ impl Proxy {
         let (route, claim) = self.select(&target, identification.claim(&head))?;
         record.route = Some(Rc::clone(&route.metrics));
         record.check_audit()?;
-        let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, &self.names)?;
+        // no web page reaches a Unix socket, by whatever name
+        let names = (!peer.is_unix()).then_some(&self.names);
+        let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, names)?;
         head::require(&head, self.required_header.as_ref())?;
         let sender = identification.begin(&head, claim?)?;
         match &sender {

@@ -12,6 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod addresses;
 mod admin;
 mod age_plugins;
 mod audit;
@@ -33,6 +34,7 @@ mod faults;
 mod forwarded;
 mod guarded_files;
 mod issued_keys;
+mod keep_alive;
 mod key_stores;
 mod keys;
 mod leaving;

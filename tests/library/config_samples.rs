@@ -333,13 +333,16 @@ fn the_examples_in_the_reference_are_keys() {
             Err(error) => error.to_string(),
         };
         // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call;
-        // a mode and group are for Unix sockets, the files of a proxy for one that `egress` names, a certificate
-        // belongs to its key, a region to a dialect that signs for one, and a scope to clients that sign
+        // a mode and group are for Unix sockets, `only_v6` is for `[::]`, load balancers need clients that authenticate,
+        // the files of a proxy are for one that `egress` names, a certificate belongs to its key, a region to a dialect
+        // that signs for one, and a scope to clients that sign
         let of_others = [
             "identity_credential",
             "authenticate",
             "mode",
             "group",
+            "only_v6",
+            "proxy_protocol_from",
             "egress_ca_file",
             "egress_credentials_file",
             "client_certificate",
@@ -361,6 +364,7 @@ fn reference_with_clients() -> String {
         .replace("any_local = true", "")
         .replace("# e.g. mode = \"0660\"", "")
         .replace("# e.g. group = \"countersign\"", "")
+        .replace("# e.g. only_v6 = false", "")
         .replace(
             "# e.g. authenticate = [\"unix-peer\", \"token\"]",
             "authenticate = [\"mtls\", \"token\", \"service-account\", \"issued-key\"]",

@@ -134,7 +134,7 @@ impl AuthenticationSettings {
         // `_`: used anew by each connection or request, or changed only by a restart
         let Listener {
             name: _,
-            address: _,
+            addresses: _,
             callers: _,
             hosts: _,
             required_header: _,

@@ -58,7 +58,7 @@ pub(crate) fn confinement(
             Some(Target::File(path)) => path.parent().map(Path::to_owned).into_iter().collect(),
             Some(Target::Stdout | Target::Journald | Target::Syslog) | None => Vec::new(),
         },
-        remove: socket_directories(settings.listeners.iter().filter_map(socket_of).chain(admin_sockets(settings))),
+        remove: socket_directories(settings.listeners.iter().flat_map(sockets_of).chain(admin_sockets(settings))),
         connect: connect.into_iter().collect(),
         // everything is bound already
         bind: Vec::new(),
@@ -90,11 +90,11 @@ fn socket_directories<'s>(sockets: impl Iterator<Item = &'s Path>) -> Vec<PathBu
     directories.into_iter().filter(ours).map(Path::to_owned).collect()
 }
 
-fn socket_of(listener: &Listener) -> Option<&Path> {
-    match &listener.address {
-        ListenOn::Unix(socket) => Some(&socket.path),
+fn sockets_of(listener: &Listener) -> impl Iterator<Item = &Path> {
+    listener.addresses.iter().filter_map(|address| match address {
+        ListenOn::Unix(socket) => Some(socket.path.as_path()),
         ListenOn::Tcp(_) | ListenOn::Inherited { .. } => None,
-    }
+    })
 }
 
 fn admin_sockets(settings: &Settings) -> impl Iterator<Item = &Path> {
@@ -352,21 +352,21 @@ mod tests {
         let listener = |name: &str| {
             let mut listener = settings("https://[::1]/").listeners.remove(0);
             let path = directory.path().join(name);
-            listener.address =
-                ListenOn::Unix(crate::downstream::unix_socket::UnixSocket { path, mode: 0o600, group: None });
+            listener.addresses =
+                vec![ListenOn::Unix(crate::downstream::unix_socket::UnixSocket { path, mode: 0o600, group: None })];
             listener
         };
         let listeners = [listener("a"), listener("b")];
         for name in ["a", "b"] {
-            assert_eq!(socket_directories(listeners.iter().filter_map(socket_of)), [directory.path()]);
+            assert_eq!(socket_directories(listeners.iter().flat_map(sockets_of)), [directory.path()]);
             fs::write(directory.path().join(name), "").unwrap();
         }
         assert!(
-            socket_directories(listeners[..1].iter().filter_map(socket_of)).is_empty(),
+            socket_directories(listeners[..1].iter().flat_map(sockets_of)).is_empty(),
             "b is not one of its sockets"
         );
         fs::create_dir(directory.path().join("below")).unwrap();
-        assert!(socket_directories(listeners.iter().filter_map(socket_of)).is_empty());
+        assert!(socket_directories(listeners.iter().flat_map(sockets_of)).is_empty());
         assert!(socket_directories(std::iter::empty()).is_empty());
     }
 }

@@ -83,12 +83,12 @@ fn export(settings: &Settings) -> Option<&Export> {
 
 /// Why a listener's socket would have to be made anew.
 fn changed_address(known: &Listener, listener: &Listener, add: &mut impl FnMut(String, String)) {
-    if known.address == listener.address {
+    if known.addresses == listener.addresses {
         return;
     }
-    let (old, new) = (known.address.to_string(), listener.address.to_string());
+    let (old, new) = (known.shown_addresses(), listener.shown_addresses());
     let why = if old == new {
-        format!("mode or group of {old} have changed, and are set when the socket is made")
+        format!("what is set about {old} (mode, group, only_v6) has changed, and is given to a socket when it is made")
     } else {
         format!("{old} cannot become {new}: nothing can be bound any more")
     };

@@ -11,6 +11,7 @@ mod routes;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ use crate::telemetry::metrics::Usage;
 /// What a report is made from, beside the graph.
 pub(crate) struct Sources<'a> {
     /// Where the listeners really listen.
-    pub(crate) addresses: &'a BTreeMap<Name, ListenAddress>,
+    pub(crate) addresses: &'a BTreeMap<Name, Arc<[ListenAddress]>>,
     /// What is known of the configuration's file.
     pub(crate) served: Served,
     pub(crate) audit: &'a AuditLog,

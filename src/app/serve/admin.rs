@@ -18,7 +18,7 @@ use crate::app::report::{Moment, Sources, report};
 use crate::clock;
 use crate::config::settings::{self, AdminAddress, ListenOn, Name, StatusPage};
 use crate::downstream::unix_socket::{self, SocketPath};
-use crate::downstream::{ListenAddress, ListenerSocket, Stage, listener};
+use crate::downstream::{ListenAddress, ListenerSocket, Stage, TcpSocket, listener};
 use crate::status::Report;
 use crate::telemetry::AuditLog;
 use crate::telemetry::metrics::{Exposition, OwnProcess, Snapshot};
@@ -41,7 +41,7 @@ pub(super) struct ProcessStatus {
     pub(super) stages: watch::Receiver<Stage>,
     pub(super) audit: AuditLog,
     /// Where the listeners really listen.
-    pub(super) addresses: BTreeMap<Name, ListenAddress>,
+    pub(super) addresses: BTreeMap<Name, Arc<[ListenAddress]>>,
     pub(super) started: Moment,
     /// What the counters said in the last minute.
     pub(super) window: Mutex<Window>,
@@ -99,7 +99,7 @@ impl Status for ProcessStatus {
 /// The addresses of the admin listener.
 pub(super) fn addresses_of(admin: &settings::Admin) -> impl Iterator<Item = ListenOn> {
     admin.addresses.iter().map(|address| match address {
-        AdminAddress::Tcp(address) => ListenOn::Tcp(*address),
+        AdminAddress::Tcp(address) => ListenOn::Tcp(TcpSocket::at(*address)),
         AdminAddress::Unix(socket) => ListenOn::Unix(socket.clone()),
     })
 }
@@ -132,7 +132,7 @@ impl BoundAdmin {
         match address {
             AdminAddress::Tcp(address) => {
                 let failed = |source| BindError::Tcp { address: *address, source };
-                for socket in listener::bind(*address, 1).map_err(failed)? {
+                for socket in listener::bind(TcpSocket::at(*address), 1).map_err(failed)? {
                     let chosen = socket.local_addr().unwrap_or(*address);
                     self.addresses.push(ListenAddress::Tcp(chosen));
                     self.sockets.push(ListenerSocket::Tcp(socket));

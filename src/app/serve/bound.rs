@@ -50,7 +50,10 @@ impl Bound {
         for listener in graph.listeners.values().map(|listener| &listener.settings) {
             match BoundListener::bind(listener, graph.settings.process.workers, &mut inherited) {
                 Ok(bound) => listeners.push(bound),
-                Err(source) => errors.push(StartError::Bind { table: format!("listener.{}", listener.name), source }),
+                Err(failed) => {
+                    let table = || format!("listener.{}", listener.name);
+                    errors.extend(failed.into_iter().map(|source| StartError::Bind { table: table(), source }));
+                }
             }
         }
         let unused_sockets = unused(&graph.settings.listeners, inherited);
@@ -85,13 +88,13 @@ impl Bound {
         let (stage, stages) = watch::channel(Stage::Serving);
         let (cut, cut_signal) = watch::channel(false);
         let (adopted, adoptions) = std::sync::mpsc::channel();
-        let paths = listeners.iter_mut().filter_map(BoundListener::take_path).collect();
+        let paths = listeners.iter_mut().map(BoundListener::take_paths).collect();
         let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         let (spans, span_writer) = start_spans(&graph)?.unzip();
         let (mut admin_addresses, mut admin_paths) = (Vec::new(), Vec::new());
         let addresses: BTreeMap<_, _> =
-            listeners.iter().map(|listener| (listener.name.clone(), listener.address.clone())).collect();
+            listeners.iter().map(|listener| (listener.name.clone(), Arc::clone(&listener.addresses))).collect();
         if let Some(admin) = admin {
             let (serving, stages, audit) = (Arc::clone(&serving), stages.clone(), audit.clone());
             let (addresses, started, window) = (addresses.clone(), Moment::now(), Mutex::default());

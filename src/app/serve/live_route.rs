@@ -1,5 +1,6 @@
 //! What one listener of one worker serves: its routes, each with the worker's client.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,11 +19,11 @@ use crate::telemetry::AuditLog;
 use crate::telemetry::trace::SpanQueue;
 use crate::upstream::Client;
 
-/// What a listener serves on `address`.
+/// What a listener serves on `addresses`.
 pub(super) fn proxy(
     graph: &Graph,
     listener: &SharedListener,
-    address: &ListenAddress,
+    addresses: &[ListenAddress],
     clients: &RouteClients,
     (audit, spans): (&AuditLog, Option<&SpanQueue>),
 ) -> Proxy {
@@ -36,10 +37,7 @@ pub(super) fn proxy(
     Proxy {
         listener: Rc::new(graph.metrics.listener(settings.name.as_str()).used_by(&graph.client_exchanges)),
         connections: listener.connections.clone(),
-        names: match address {
-            ListenAddress::Tcp(address) => OwnNames::new(*address, &settings.hosts),
-            ListenAddress::Unix(_) => OwnNames::any(),
-        },
+        names: OwnNames::new(&tcp_addresses(addresses), &settings.hosts),
         callers: Callers::new(settings.callers.clone(), Arc::clone(&graph.clients)),
         issued_keys: settings.callers.accepts(Method::IssuedKey).then(|| Arc::clone(&graph.issued_keys)),
         service_accounts: accounts.map(|accounts| Arc::clone(&accounts.verifier)),
@@ -51,8 +49,17 @@ pub(super) fn proxy(
         shares: graph.metrics.shares.clone(),
         panics: graph.metrics.process.panics(),
         audit: audit.clone(),
-        tracing: tracing(graph, listener, address, spans),
+        tracing: tracing(graph, listener, addresses, spans),
     }
+}
+
+/// Those whose names matter: whoever reaches a Unix socket is no web page.
+fn tcp_addresses(addresses: &[ListenAddress]) -> Vec<SocketAddr> {
+    let tcp = addresses.iter().filter_map(|address| match address {
+        ListenAddress::Tcp(address) => Some(*address),
+        ListenAddress::Unix(_) => None,
+    });
+    tcp.collect()
 }
 
 /// A route of one listener in one worker.

@@ -46,7 +46,7 @@ pub enum Drained {
 pub struct Running {
     pub(super) serving: Arc<Serving>,
     pub(super) reloader: Option<Reloader>,
-    pub(super) addresses: BTreeMap<Name, ListenAddress>,
+    pub(super) addresses: BTreeMap<Name, Arc<[ListenAddress]>>,
     pub(super) admin: Vec<ListenAddress>,
     /// Removes the admin listener's Unix sockets when this is dropped.
     pub(super) _admin_paths: Vec<SocketPath>,
@@ -61,14 +61,14 @@ pub struct Running {
 
 impl Running {
     /// Where a listener really listens.
-    pub(crate) fn address(&self, listener: &Name) -> Option<&ListenAddress> {
-        self.addresses.get(listener)
+    pub(crate) fn addresses(&self, listener: &Name) -> &[ListenAddress] {
+        self.addresses.get(listener).map_or(&[], |addresses| addresses)
     }
 
     /// The first TCP address of its listeners, for programs that run a proxy in their own process.
     #[must_use]
     pub fn tcp_address(&self) -> Option<SocketAddr> {
-        self.addresses.values().find_map(|address| match address {
+        self.addresses.values().flat_map(|addresses| addresses.iter()).find_map(|address| match address {
             ListenAddress::Tcp(address) => Some(*address),
             ListenAddress::Unix(_) => None,
         })

@@ -63,10 +63,10 @@ fn listener_state<'g>(name: &'g str, listener: &'g SharedListener) -> ListenerSt
 
 /// For what a listener may turn clients away before their first request.
 fn handshakes(listener: &SharedListener) -> Vec<&'static str> {
-    let is_unix = match listener.settings.address {
+    let is_unix = listener.settings.addresses.iter().any(|address| match address {
         ListenOn::Tcp(_) => false,
         ListenOn::Unix(_) | ListenOn::Inherited { .. } => true,
-    };
+    });
     let is_tls = match listener.authentication.security {
         Security::Plain(_) => false,
         Security::Tls(_) => true,

@@ -9,20 +9,20 @@ use crate::app::build::shared_route::SharedRoute;
 use crate::downstream::ListenAddress;
 use crate::telemetry::trace::{ListenerFacts, RouteFacts, SpanQueue, Tracer, Tracing};
 
-/// Traces the exchanges on `address` as the graph says.
+/// Traces the exchanges on `addresses` as the graph says.
 pub(super) fn tracing(
     graph: &Graph,
     listener: &SharedListener,
-    address: &ListenAddress,
+    addresses: &[ListenAddress],
     spans: Option<&SpanQueue>,
 ) -> Tracing {
     let Some(trace) = &graph.settings.trace else { return Tracing::off() };
     let spans = spans.zip(graph.spans.as_ref()).map(|(spans, export)| spans.with_places(export.places.clone()));
     let listener = ListenerFacts {
-        address: match address {
-            // a wildcard says nothing about where the client has called
-            ListenAddress::Tcp(address) => Some(*address).filter(|address| !address.ip().is_unspecified()),
-            ListenAddress::Unix(_) => None,
+        address: match addresses {
+            // a wildcard or one of several addresses says nothing about where the client has called
+            [ListenAddress::Tcp(address)] => Some(*address).filter(|address| !address.ip().is_unspecified()),
+            _ => None,
         },
         scheme: if listener.settings.tls.is_some() { "https" } else { "http" },
     };

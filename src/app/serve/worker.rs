@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::live_route::proxy;
 use super::pulse::Asked;
 use super::route_clients::{RouteClients, route_clients};
-use super::sockets::WorkerSocket;
+use super::sockets::WorkerSockets;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::config::settings::{self, Name};
@@ -26,8 +26,8 @@ use crate::telemetry::{AuditLog, cut_off, refusals};
 pub(crate) struct Work {
     /// The graph to serve, now and after every reload.
     pub(crate) graphs: watch::Receiver<Arc<Graph>>,
-    /// One for each listener of the first graph.
-    pub(crate) sockets: Vec<WorkerSocket>,
+    /// Those of each listener of the first graph.
+    pub(crate) sockets: Vec<WorkerSockets>,
     pub(crate) audit: AuditLog,
     /// Where sampled exchanges go, if spans are exported.
     pub(crate) spans: Option<SpanQueue>,
@@ -109,28 +109,29 @@ struct Worker {
     listeners: Vec<ServedListener>,
 }
 
-/// A listener that serves. Dropping it closes its socket, and its connections after the exchange they are in.
+/// A listener that serves. Dropping it closes its sockets, and its connections after the exchange they are in.
 struct ServedListener {
     name: Name,
-    address: ListenAddress,
+    addresses: Arc<[ListenAddress]>,
     current: Rc<Current<Proxy>>,
     _accepting: watch::Sender<Stage>,
     connections: watch::Sender<Stage>,
 }
 
 impl Worker {
-    fn begin(&mut self, graph: &Graph, sockets: Vec<WorkerSocket>) -> io::Result<JoinSet<()>> {
+    fn begin(&mut self, graph: &Graph, sockets: Vec<WorkerSockets>) -> io::Result<JoinSet<()>> {
         self.clients = route_clients(graph, &self.clients);
         let mut accepting = JoinSet::new();
-        for WorkerSocket { listener, address, socket } in sockets {
+        for WorkerSockets { listener, addresses, sockets } in sockets {
             // a reload before this worker began may have removed it
             let Some(shared) = graph.listeners.get(&listener) else { continue };
-            let socket = socket.into_bound(&shared.authentication.security)?;
+            let security = &shared.authentication.security;
+            let bound = sockets.into_iter().map(|socket| socket.into_bound(security)).collect::<io::Result<_>>()?;
             let (connections, drain) = watch::channel(Stage::Serving);
-            let current = Current::new(self.service(graph, shared, &address, Drain::new(drain)));
+            let current = Current::new(self.service(graph, shared, &addresses, Drain::new(drain)));
             let (stop, drain) = watch::channel(Stage::Serving);
-            accepting.spawn_local(accept(socket, Rc::clone(&current), Drain::new(drain)));
-            self.listeners.push(ServedListener { name: listener, address, current, _accepting: stop, connections });
+            accepting.spawn_local(accept(bound, Rc::clone(&current), Drain::new(drain)));
+            self.listeners.push(ServedListener { name: listener, addresses, current, _accepting: stop, connections });
         }
         Ok(accepting)
     }
@@ -152,7 +153,7 @@ impl Worker {
                 listening.connections = fresh;
                 Drain::new(signal)
             };
-            let service = self.service(graph, shared, &listening.address, drain);
+            let service = self.service(graph, shared, &listening.addresses, drain);
             listening.current.replace(service);
             self.listeners.push(listening);
         }
@@ -169,11 +170,11 @@ impl Worker {
         &self,
         graph: &Graph,
         listener: &SharedListener,
-        address: &ListenAddress,
+        addresses: &[ListenAddress],
         drain: Drain,
     ) -> Service<Proxy> {
         Service {
-            handler: Rc::new(proxy(graph, listener, address, &self.clients, (&self.audit, self.spans.as_ref()))),
+            handler: Rc::new(proxy(graph, listener, addresses, &self.clients, (&self.audit, self.spans.as_ref()))),
             limits: limits(&listener.settings),
             places: listener.connections.all().clone(),
             requests: Arc::clone(&listener.requests),
@@ -184,7 +185,7 @@ impl Worker {
 }
 
 fn limits(listener: &settings::Listener) -> Limits {
-    let settings::ListenerLimits { head_timeout, idle_timeout, slowest, connections, body_timeout: _ } =
+    let settings::ListenerLimits { head_timeout, idle_timeout, slowest, connections, keep_alive, body_timeout: _ } =
         listener.limits;
-    Limits { clocks: Clocks { head_timeout, idle_timeout, slowest }, connections }
+    Limits { clocks: Clocks { head_timeout, idle_timeout, slowest }, connections, keep_alive }
 }

@@ -192,9 +192,11 @@ fn listener_section(
     rehearsed: &[Rehearsed],
     expiring: &[Expiring],
 ) {
-    let section = found.section(Kind::Listener, Some(&listener.name), listener.address.to_string());
-    section.fact("address", listener.address.to_string());
-    circumstances(section, &format!("listener.{}", listener.name), &listener.address, rehearsed);
+    let section = found.section(Kind::Listener, Some(&listener.name), listener.shown_addresses());
+    section.fact("address", listener.shown_addresses());
+    for address in &listener.addresses {
+        circumstances(section, &format!("listener.{}", listener.name), address, rehearsed);
+    }
     match &listener.callers {
         Admission::AnyLocal => section.detail("callers: any_local, whoever can connect may call"),
         Admission::Clients(methods) => {

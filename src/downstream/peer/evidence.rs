@@ -60,6 +60,15 @@ impl PeerEvidence {
         &self.facts
     }
 
+    /// Whether the connection came on a Unix socket.
+    #[must_use]
+    pub const fn is_unix(&self) -> bool {
+        match &self.facts {
+            PeerFacts::Unix { uid: _, gid: _, pid: _ } => true,
+            PeerFacts::Tcp { address: _, owner: _ } | PeerFacts::Tls { address: _, names: _, certificate: _ } => false,
+        }
+    }
+
     /// Who stands behind the connection.
     #[must_use]
     pub const fn origin(&self) -> Origin {

@@ -20,7 +20,8 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{
-    Clocks, Current, ExchangeGuard, Handler, Lifetime, Limits, MinimumRate, Reply, RequestBody, Service, Socket, serve,
+    Clocks, Current, ExchangeGuard, Handler, KeepAlive, Lifetime, Limits, MinimumRate, Reply, RequestBody, Service,
+    Socket, serve,
 };
 use crate::downstream::listener::Security;
 use crate::downstream::{Capacity, Drain, OwnerLookup, PeerEvidence, PeerFacts, Stage};
@@ -30,7 +31,7 @@ impl Socket for DuplexStream {
     fn reset_on_close(&self) {}
 }
 
-const CLOCKS: Clocks = Clocks {
+pub(super) const CLOCKS: Clocks = Clocks {
     head_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(60),
     slowest: MinimumRate { bytes: NonZeroU32::new(100).unwrap(), grace: Duration::from_secs(20) },
@@ -125,13 +126,17 @@ thread_local! {
 
 /// The client's side of a connection that is served, with so much memory between both.
 pub(super) fn connect(memory: usize) -> DuplexStream {
+    connect_with(memory, KeepAlive::UNLIMITED)
+}
+
+pub(super) fn connect_with(memory: usize, keep_alive: KeepAlive) -> DuplexStream {
     let (client, server) = tokio::io::duplex(memory);
     let (never_drains, signal) = watch::channel(Stage::Serving);
     DRAINS.with_borrow_mut(|drains| drains.push(never_drains));
     let drain = Drain::new(signal);
     let current = Current::new(Service {
         handler: Rc::new(Script),
-        limits: Limits { clocks: CLOCKS, connections: 1 },
+        limits: Limits { clocks: CLOCKS, connections: 1, keep_alive },
         places: Capacity::new(1),
         requests: Arc::default(),
         security: Security::Plain(OwnerLookup::Skip),

@@ -17,8 +17,8 @@ use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::server::ExchangeGuard;
 use countersign::downstream::server::{Lifetime, serve};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, PeerFacts,
-    Reply, RequestBody, RequestHead, Service, Stage,
+    Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits as ConnectionLimits, OwnerLookup, PeerEvidence,
+    PeerFacts, Reply, RequestBody, RequestHead, Service, Stage,
 };
 use countersign::proxy::Proxy;
 use countersign::proxy::ResponseBody;
@@ -91,7 +91,7 @@ impl World {
         let drain = Drain::new(signal);
         let current = Current::new(Service {
             handler: Rc::clone(&handler),
-            limits: ConnectionLimits { clocks: CLOCKS, connections: 1 },
+            limits: ConnectionLimits { clocks: CLOCKS, connections: 1, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(1),
             requests: Arc::default(),
             security: ListenerSecurity::Plain(OwnerLookup::Skip),

@@ -81,7 +81,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
     Proxy {
         listener: Rc::new(Metrics::new().listener("fuzzed")),
         connections: Shares::undivided(Capacity::new(4)),
-        names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
+        names: OwnNames::new(&[LISTENER.parse().unwrap()], &[]),
         callers: Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new()))),
         issued_keys: None,
         service_accounts: None,

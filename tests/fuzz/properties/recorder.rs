@@ -12,8 +12,8 @@ use std::time::Duration;
 use countersign::downstream::listener::Security;
 use countersign::downstream::server::{ExchangeGuard, Lifetime, serve};
 use countersign::downstream::{
-    BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, Limits, OwnerLookup, PeerEvidence, PeerFacts,
-    Reply, RequestBody, RequestHead, Service, Stage, body,
+    BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits, OwnerLookup, PeerEvidence,
+    PeerFacts, Reply, RequestBody, RequestHead, Service, Stage, body,
 };
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
@@ -118,7 +118,7 @@ impl World {
     fn serve(&self, io: DuplexStream, recorder: &Rc<Recorder>) -> JoinHandle<()> {
         let current = Current::new(Service {
             handler: Rc::clone(recorder),
-            limits: Limits { clocks: CLOCKS, connections: 1 },
+            limits: Limits { clocks: CLOCKS, connections: 1, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(1),
             requests: Arc::default(),
             security: Security::Plain(OwnerLookup::Skip),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use countersign::downstream::listener::Security;
 use countersign::downstream::server::{Lifetime, serve};
-use countersign::downstream::{Capacity, Current, Drain, Limits, OwnerLookup, PeerFacts, Service, Stage};
+use countersign::downstream::{Capacity, Current, Drain, KeepAlive, Limits, OwnerLookup, PeerFacts, Service, Stage};
 use countersign::proxy::Proxy;
 use countersign::proxy::headers::{EndpointsField, NEVER_PASSED, WRITTEN, WrittenOn};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, WriteHalf};
@@ -168,7 +168,7 @@ impl World {
     async fn exchanges(&self) -> [Vec<u8>; 2] {
         let current = Current::new(Service {
             handler: Rc::new(proxy(self.port)),
-            limits: Limits { clocks: CLOCKS, connections: 2 },
+            limits: Limits { clocks: CLOCKS, connections: 2, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(2),
             requests: Arc::default(),
             security: Security::Plain(OwnerLookup::Skip),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use countersign::downstream::listener::{Security, bind};
 use countersign::downstream::{
     Capacity, Current, Drain, ExchangeGuard, Handler, HeadFault, ListenerSocket, OwnerLookup, PeerEvidence,
-    PlaceRequests, Reply, RequestBody, RequestHead, Service, Stage, accept,
+    PlaceRequests, Reply, RequestBody, RequestHead, Service, Stage, TcpSocket, accept,
 };
 use http::StatusCode;
 use http_body_util::Full;
@@ -93,7 +93,7 @@ fn worker_by(
     places: &Capacity,
     handler: impl Handler<Body = Full<Bytes>> + Send,
 ) -> Worker {
-    let socket: TcpListener = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+    let socket: TcpListener = bind(TcpSocket::at("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
     let address = socket.local_addr().unwrap();
     let (requests, places) = (Arc::clone(requests), places.clone());
     let (drain, signal) = watch::channel(Stage::Serving);
@@ -105,7 +105,7 @@ fn worker_by(
             let drain = Drain::new(signal);
             let handler = Rc::new(handler);
             let service = Service { handler, limits: LIMITS, places, requests, security, drain: drain.clone() };
-            accept(bound, Current::new(service), drain).await;
+            accept(vec![bound], Current::new(service), drain).await;
         });
     });
     Worker { address, drain, thread }

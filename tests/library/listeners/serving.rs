@@ -15,7 +15,7 @@ use bytes::Bytes;
 use countersign::downstream::listener::Security;
 use countersign::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
+    Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
     RequestHead, Service, Stage, accept,
 };
 use countersign::http1::Fields;
@@ -34,6 +34,7 @@ pub(super) const LIMITS: Limits = Limits {
         slowest: MinimumRate { bytes: NonZeroU32::MIN, grace: Duration::from_secs(5) },
     },
     connections: 64,
+    keep_alive: KeepAlive::UNLIMITED,
 };
 
 struct Echo;
@@ -94,7 +95,7 @@ pub(crate) fn serve_by<H: Handler>(
                 security,
                 drain: drain.clone(),
             });
-            accept(bound, current, drain).await;
+            accept(vec![bound], current, drain).await;
             Ok::<_, Infallible>(())
         })
     });
