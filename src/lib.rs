@@ -27,7 +27,8 @@
 //! form     = QueryForm::parse_as(names, bytes)     decoded strictly, unique names, an Action; client signature dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
 //! place    = take_place(route, client)             of the client's share; only an allowed call takes one
-//!            deliver(route, allowed, ...).await    the steps below, and again where a repetition is safe:
+//!            deliver(route, allowed, ...).await    the steps below, and again where a repetition is safe; at the next
+//!                                                  endpoint while surely nothing was sent to those before it:
 //! ready    = attempts.connection().await           pooled or new; nothing is signed that cannot be sent
 //! unsealed = signing::prepare(allowed, key, ...)   the form to send, and the string to sign that is made of it
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
@@ -139,6 +140,8 @@
 //! 11. A request of which the kernel took a byte is sent again only when its route lists the Action as safe to repeat:
 //!     once, signed anew. A request that the endpoint refused for its time was not carried out: it is sent once
 //!     more, whatever its Action.
+//! 12. A call comes to one endpoint of its route. The next one gets it only while surely nothing of it was sent, and
+//!     those before it are down; a repetition goes to the endpoint that got the first attempt.
 
 pub mod admin;
 pub mod app;

@@ -15,7 +15,7 @@ use crate::app::serve::pulse::Pulse;
 use crate::app::{Graph, Running, capacity};
 use crate::authorize::{Admission, Mode};
 use crate::config;
-use crate::config::settings::{EgressProxy, Exposure, Settings};
+use crate::config::settings::{EgressProxy, EndpointPlace, Exposure, Route, RouteEndpoint, Settings};
 use crate::confine::Posture;
 use crate::error_chain::causes;
 use crate::guarded_file::WritableFiles;
@@ -83,9 +83,16 @@ pub(super) fn serving(running: &Running) {
             tracing::info!(listener = %name, %address, callers, "listening");
         }
     }
-    for route in &settings.routes {
-        let egress = route.egress.proxy().map(EgressProxy::url);
-        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, egress, "route");
+    for RouteEndpoint { route, place, endpoint, egress, .. } in settings.routes.iter().flat_map(Route::endpoints) {
+        let (endpoint, egress) = (endpoint.url(), egress.proxy().map(EgressProxy::url));
+        match place {
+            EndpointPlace::Route => {
+                tracing::info!(route = %route.name, %endpoint, key = %route.key, egress, "route");
+            }
+            EndpointPlace::Fallback(number) => {
+                tracing::info!(route = %route.name, fallback = number, %endpoint, egress, "route");
+            }
+        }
     }
     tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
     shares(settings);
@@ -212,8 +219,8 @@ fn dangers(settings: &Settings) {
     if export.is_some_and(|export| !export.collector.is_authentic()) {
         tracing::warn!("danger_plaintext: spans cross the network unprotected, with the names of who calls what");
     }
-    for route in &settings.routes {
-        if !route.endpoint.is_authentic() {
+    for RouteEndpoint { route, endpoint, .. } in settings.routes.iter().flat_map(Route::endpoints) {
+        if !endpoint.is_authentic() {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
         }
     }

@@ -60,11 +60,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Seeds the cryptography library if a listener or a route speaks TLS. This may take tens of milliseconds, so it is
 /// done on the main thread, and before the process reports that it is ready.
 fn seed(settings: &settings::Settings) {
-    let is_tls = |route: &settings::Route| route.endpoint.transport != settings::Transport::Plaintext;
+    let is_tls = |it: settings::RouteEndpoint<'_>| it.endpoint.transport != settings::Transport::Plaintext;
     let export = settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
     let exports_by_tls = export.is_some_and(|export| export.collector.transport != settings::Transport::Plaintext);
     let serves_by_tls = settings.listeners.iter().any(|listener| listener.tls.is_some());
-    if serves_by_tls || exports_by_tls || settings.routes.iter().any(is_tls) {
+    if serves_by_tls || exports_by_tls || settings.routes.iter().flat_map(settings::Route::endpoints).any(is_tls) {
         trust::seed();
     }
 }

@@ -29,6 +29,7 @@ const UNSAYABLE: &[(&str, &str)] = &[
     ("identifies client `", "several-tables"),
     ("cannot be told apart on listener", "several-tables"),
     ("is issued to client `", "several-tables"),
+    ("is an endpoint of this route already", "several-tables"),
     ("no request can choose this route", "several-tables"),
     ("nobody could call: no client can be identified", "several-tables"),
     ("serves this route to whoever can connect", "several-tables"),

@@ -7,7 +7,7 @@
 
 use crate::authorize::{Mode, RouteActionPattern, RoutePattern, Rule};
 use crate::config::reading::report::Report;
-use crate::config::settings::{Client, ConfDGrant, Name, Route, Share, Transport};
+use crate::config::settings::{Client, ConfDGrant, EndpointPlace, Name, Route, RouteEndpoint, Share, Transport};
 use crate::config::tree::key_path::KeyPath;
 
 /// The default of a client's share, and the most that one of `conf.d` may take.
@@ -65,7 +65,9 @@ impl Judge<'_> {
 fn of_route(judge: &Judge<'_>, route: &Route) {
     let Route {
         name: _,
-        endpoint,
+        // all of them below
+        endpoint: _,
+        fallbacks: _,
         // a proxy gets a tunnel, in which there is TLS; its files are checked where they are read
         egress: _,
         key,
@@ -87,13 +89,19 @@ fn of_route(judge: &Judge<'_>, route: &Route) {
         timeouts: _,
     } = route;
     judge.key("key", key.as_str());
-    match endpoint.transport {
-        Transport::Tls { .. } => {}
-        Transport::Plaintext => judge.refuse(
-            "endpoint",
-            "a route of conf.d has an https endpoint: one without TLS could be any service of this machine, and \
-             belongs into the main file",
-        ),
+    for RouteEndpoint { route: _, place, endpoint, egress: _, signing: _ } in route.endpoints() {
+        let table = match place {
+            EndpointPlace::Route => judge.table.clone(),
+            EndpointPlace::Fallback(number) => judge.table.join("fallback").item(number.saturating_sub(1)),
+        };
+        match endpoint.transport {
+            Transport::Tls { .. } => {}
+            Transport::Plaintext => judge.report.value(
+                &table.join("endpoint"),
+                "a route of conf.d has an https endpoint: one without TLS could be any service of this machine, and \
+                 belongs into the main file",
+            ),
+        }
     }
     if hosts.is_empty() {
         judge.refuse(
@@ -315,6 +323,12 @@ mod tests {
             let fault = refused(&format!("{}{more}", ROUTE.replace("https://b.example/", url)));
             assert!(fault.contains("a route of conf.d has an https endpoint"), "{fault}");
         }
+        let fallback = format!("{ROUTE}[[route.team.fallback]]\nendpoint = \"http://127.0.0.1:9/\"\n");
+        let fault = refused(&fallback);
+        assert!(fault.contains("route.team.fallback[1].endpoint: a route of conf.d has an https"), "{fault}");
+        let trusting =
+            format!("{}ca_file = \"/etc/x/ca.pem\"\n", fallback.replace("http://127.0.0.1:9/", "https://c/"));
+        assert!(refused(&trusting).contains("with `files` of [conf_d.team]"));
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Proxy {
         }
         record.token = key_id.or_else(|| record.token.take());
         record.reserve_audit()?;
-        let names = route.profile.dialect().vocabulary();
+        let names = route.signing_dialect().vocabulary();
         let form = admitted.charset.check(&bytes);
         let form = form.and_then(|()| QueryForm::parse_as(names, Reader::Policy, &bytes, route.form_limits));
         let form = form.inspect_err(|_| note_refused(names, &bytes, record))?;

@@ -20,6 +20,7 @@ mod refused_client;
 mod response;
 mod route;
 mod traced_call;
+mod worker_endpoint;
 
 pub(crate) use clock_reading::ClockReading;
 pub use endpoint_clock::{DateEvidence, EndpointClock, WorkerClock};
@@ -29,3 +30,4 @@ pub use issued_keys::IssuedKeys;
 pub(crate) use over_share::SharedLimit;
 pub use response::ResponseBody;
 pub use route::{Route, Routes};
+pub use worker_endpoint::{AmongOthers, WorkerEndpoint};

@@ -1,22 +1,21 @@
-//! Routes: everything that is needed to call one endpoint, and the choice of the route for a request.
+//! Routes: everything that is needed to call an endpoint, and the choice of the route for a request.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::HeaderName;
 
-use super::endpoint_clock::WorkerClock;
 use super::head::{HeadError, RequestTarget, Served};
+use super::worker_endpoint::WorkerEndpoint;
 use crate::authorize::{ActionPattern, Policy};
 use crate::credentials::KeySlot;
 use crate::downstream::{BodyLimits, Capacity, Shares};
 use crate::query::{ErrorDialect, FormLimits, FormPlace, ShownName};
-use crate::signing::Profile;
+use crate::signing::Dialect;
 use crate::signing::client_signature::{ClientScope, HeadClaim};
 use crate::telemetry::RouteMetrics;
-use crate::upstream::Client;
 
-/// One endpoint, as one worker calls it.
+/// What clients may call under one name, as one worker calls it.
 pub struct Route {
     /// The name in the configuration.
     pub name: Arc<str>,
@@ -30,10 +29,10 @@ pub struct Route {
     pub policy: Policy,
     /// The key that signs.
     pub key: Arc<KeySlot>,
-    /// How requests are signed.
-    pub profile: Profile,
-    /// The endpoint's clock, and whether requests are signed with its time.
-    pub clock: WorkerClock,
+    /// Where calls go.
+    pub endpoint: WorkerEndpoint,
+    /// Where calls go that were surely not sent to those before, in this order.
+    pub fallbacks: Vec<WorkerEndpoint>,
     /// The format of our own error documents.
     pub dialect: ErrorDialect,
     /// Where requests may have their forms.
@@ -50,10 +49,15 @@ pub struct Route {
     pub form_limits: FormLimits,
     /// How many exchanges may be in progress, over all workers, and each client's share of them.
     pub in_flight: Rc<Shares<Capacity>>,
-    /// The client of the endpoint, shared by all listeners of a worker.
-    pub upstream: Rc<Client>,
     /// The metrics of the route.
     pub metrics: Rc<RouteMetrics>,
+}
+
+impl Route {
+    /// The dialect of all its endpoints.
+    pub(super) const fn signing_dialect(&self) -> Dialect {
+        self.endpoint.profile.dialect()
+    }
 }
 
 /// The routes of one listener.

@@ -22,7 +22,7 @@ pub use key::{Key, KeyState};
 pub use limit::{Limit, Unit};
 pub use listener::{Certificate, CertificateState, Listener, TokenKeys};
 pub use refusal::{Failure, Refusal};
-pub use route::{Breaker, BreakerState, Route};
+pub use route::{Breaker, BreakerState, Fallback, Route};
 pub use traffic::{Exchanges, Latency, Traffic};
 
 /// The version of the document.

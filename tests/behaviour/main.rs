@@ -30,6 +30,7 @@ mod dialects;
 mod echoes;
 mod egress;
 mod expiry;
+mod failover;
 mod faults;
 mod forwarded;
 mod guarded_files;

@@ -146,9 +146,11 @@ const SETTINGS: &[(&str, fn())] = &[
     ("timeouts.idle", new_idle),
     ("timeouts.pool_idle", new_pool_idle),
     ("timeouts.probe", new_pause_between_probes),
+    ("fallback", crate::failover::new_fallback),
 ];
 
-/// The settings of a route that the reference configuration names, commented out or not.
+/// The settings of a route that the reference configuration names, commented out or not. The table of a fallback counts
+/// as one: the same functions read and build the endpoints of both tables.
 fn documented_settings() -> Vec<String> {
     let reference = include_str!("../../config/reference.toml");
     let mut table = None;
@@ -158,6 +160,10 @@ fn documented_settings() -> Vec<String> {
             let name = name.trim_end_matches(']');
             table = name.strip_prefix("route.importexport").map(|below| below.trim_start_matches('.').to_owned());
             continue;
+        }
+        if let Some(name) = line.strip_prefix("# e.g. [[route.importexport.") {
+            settings.push(name.trim_end_matches(']').to_owned());
+            table = None;
         }
         let line = line.strip_prefix("# e.g. ").or_else(|| line.strip_prefix('#')).unwrap_or(line);
         let key = line.split_once(" = ").map(|(key, _)| key);

@@ -108,6 +108,12 @@ impl Setup {
         self
     }
 
+    /// Keeps its files where a proxy that runs has them.
+    pub fn vault_of(mut self, proxy: &Proxy) -> Self {
+        self.vault = Arc::clone(&proxy.vault);
+        self
+    }
+
     pub fn vault(mut self, vault: Vault) -> Self {
         self.vault = Arc::new(vault);
         self

@@ -318,11 +318,13 @@ fn the_examples_in_the_reference_are_keys() {
     let (default_tables, _) = reference.split_once("# TLS towards clients").unwrap();
     let (_, rest) = reference.split_once("# ---- The endpoints").unwrap();
     let (routes, rest) = rest.split_once("# \"file\": the JSON").unwrap();
+    let (routes, fallback) = routes.split_once("# An endpoint that gets the calls").unwrap();
+    let (_, keys) = fallback.split_once("# ---- The access keys").unwrap();
     let (_, rest) = rest.split_once("# ---- Health, metrics and status").unwrap();
     // between them stands a table that is absent by default
     let (others, rest) = rest.split_once("# ---- Traces").unwrap();
     let (_, process) = rest.split_once("[process]\n").unwrap();
-    let sections = [default_tables, routes, others, process];
+    let sections = [default_tables, routes, keys, others, process];
     let outside = sections.concat();
     for example in outside.lines().filter(|line| line.starts_with("# e.g. ")) {
         let line = example.trim_start_matches("# e.g. ");
@@ -408,6 +410,7 @@ fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
         ("[[client.zz.rule]]", "client.reporting.rule"),
         ("[listener.zz.tls]", "listener.local.tls"),
         ("[listener.zz.service_account]", "listener.local.service_account"),
+        ("[[route.importexport.fallback]]", "route.importexport.fallback"),
         ("[key.zz]\nkind = \"file\"", "key.mounted"),
         ("[key.zz]\nkind = \"process\"", "key.printed"),
         ("[key.zz]\nkind = \"aws\"", "key.cloud"),

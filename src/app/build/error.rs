@@ -21,46 +21,46 @@ pub enum BuildError {
         source: LoadError,
     },
     /// A route's trusted roots cannot be used.
-    #[error("route.{name}")]
+    #[error("{table}")]
     Roots {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: RootsError,
     },
     /// The certificate that a route is to show to its endpoint cannot be used.
-    #[error("route.{name}")]
+    #[error("{table}")]
     Identity {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: Box<IdentityError>,
     },
     /// The endpoint's host is neither an address nor a name that a certificate can be for.
-    #[error("route.{name}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
+    #[error("{table}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
     HostName {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
     },
     /// The trusted roots of a route's egress proxy cannot be used.
-    #[error("route.{name}: egress_ca_file")]
+    #[error("{table}: egress_ca_file")]
     ProxyRoots {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: RootsError,
     },
     /// The host of an `https://` egress proxy is neither an address nor a name that a certificate can be for.
-    #[error("route.{name}: the host of `egress` is not a DNS name or IP address that a certificate can be for")]
+    #[error("{table}: the host of `egress` is not a DNS name or IP address that a certificate can be for")]
     ProxyName {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
     },
     /// What a route's egress proxy is shown cannot be read.
-    #[error("route.{name}: egress_credentials_file")]
+    #[error("{table}: egress_credentials_file")]
     ProxyCredentials {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: CredentialsError,
     },

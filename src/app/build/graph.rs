@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::clients;
 use super::destination::PlatformRoots;
+use super::endpoint_calls::EndpointCalls;
 use super::error::BuildError;
 use super::issued_keys::issued_keys;
 use super::proofs::{attach_conditions, prove};
@@ -18,7 +19,7 @@ use super::span_export::{SpanExport, upload};
 use crate::app::capacity::client_connections;
 use crate::app::confinement::route_files;
 use crate::authorize::Clients;
-use crate::config::settings::{Key, Name, Settings};
+use crate::config::settings::{Key, Name, RouteEndpoint, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 use crate::proxy::IssuedKeys;
@@ -163,31 +164,37 @@ impl Graph {
 
     /// The endpoints that count as down, each with its reason.
     pub(crate) fn endpoints_down(&self) -> impl Iterator<Item = String> {
-        self.routes.iter().filter_map(|(name, route)| {
-            route.outage().map(|outage| format!("route.{name}: the endpoint is down: {outage}"))
+        self.endpoints().filter_map(|(settings, endpoint)| {
+            let outage = endpoint.destination.breaker().outage()?;
+            let table = settings.table();
+            Some(format!("{table}: the endpoint is down: {outage}"))
         })
+    }
+
+    /// Every endpoint of every route, with its settings.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (RouteEndpoint<'_>, &EndpointCalls)> {
+        self.routes.values().flat_map(|route| route.settings.endpoints().zip(route.endpoints()))
     }
 
     /// The routes whose endpoint's name cannot be looked up at the moment, while calls go on.
     pub(crate) fn names_lost(&self) -> impl Iterator<Item = String> {
-        self.routes.iter().filter_map(|(name, route)| {
-            let age = route.calls.destination.serves_last_addresses()?.as_secs();
-            let next_hop = &route.settings.endpoint.next_hop;
+        self.endpoints().filter_map(|(settings, endpoint)| {
+            let age = endpoint.destination.serves_last_addresses()?.as_secs();
+            let (table, next_hop) = (settings.table(), &settings.endpoint.next_hop);
             Some(format!(
-                "route.{name}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago are used"
+                "{table}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago are used"
             ))
         })
     }
 
     /// The routes whose endpoint's clock and this host's are apart.
     pub(crate) fn clocks_apart(&self) -> impl Iterator<Item = String> {
-        self.routes.iter().filter_map(|(name, route)| {
-            let millis = route.calls.clock.disagreement()?;
+        self.endpoints().filter_map(|(settings, endpoint)| {
+            let millis = endpoint.clock.disagreement()?;
+            let table = settings.table();
             let seconds = millis.unsigned_abs() / 1000;
             let direction = if millis < 0 { "behind" } else { "ahead of" };
-            Some(format!(
-                "route.{name}: the endpoint's clock is {seconds} s {direction} this host's: set this host's clock"
-            ))
+            Some(format!("{table}: the endpoint's clock is {seconds} s {direction} this host's: set this host's clock"))
         })
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub(crate) mod destination;
 pub(crate) mod egress;
+pub(crate) mod endpoint_calls;
 pub(crate) mod error;
 pub(crate) mod graph;
 mod issued_keys;

@@ -13,7 +13,9 @@ use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
 use crate::config;
-use crate::config::settings::{AdminAddress, Export, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
+use crate::config::settings::{
+    AdminAddress, Export, ListenOn, Listener, Route, RouteEndpoint, Settings, TokenKeys, Transport,
+};
 use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
@@ -36,11 +38,11 @@ pub(crate) fn confinement(
     let mut read = BTreeSet::new();
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
-    read.extend(settings.routes.iter().flat_map(identity_files).flat_map(directories_of));
+    read.extend(endpoints(settings).flat_map(identity_files).flat_map(directories_of));
     read.extend(collector_files(settings).flat_map(directories_of));
     let user = User::current();
-    read.extend(settings.routes.iter().filter_map(proxy_credentials).flat_map(directories_of));
-    let public_files = settings.routes.iter().flat_map(ca_files).map(Path::to_owned).chain(configuration_files(file));
+    read.extend(endpoints(settings).filter_map(proxy_credentials).flat_map(directories_of));
+    let public_files = endpoints(settings).flat_map(ca_files).map(Path::to_owned).chain(configuration_files(file));
     read.extend(public_files.flat_map(|file| directories_of_public(&file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| l.callers.accepts(Method::LoopbackOwner));
     let mut udp = Udp::Deny;
@@ -111,8 +113,13 @@ fn next_hops(settings: &Settings) -> impl Iterator<Item = &NextHop> {
         TokenKeys::Url { endpoint, .. } => Some(endpoint),
     });
     let collector = export(settings).map(|export| &export.collector);
-    let endpoints = settings.routes.iter().map(|route| &route.endpoint).chain(issuers).chain(collector);
+    let endpoints = endpoints(settings).map(|endpoint| endpoint.endpoint).chain(issuers).chain(collector);
     endpoints.map(|endpoint| &endpoint.next_hop)
+}
+
+/// The endpoints of all routes.
+fn endpoints(settings: &Settings) -> impl Iterator<Item = RouteEndpoint<'_>> {
+    settings.routes.iter().flat_map(Route::endpoints)
 }
 
 fn export(settings: &Settings) -> Option<&Export> {
@@ -168,10 +175,8 @@ pub(crate) fn configuration_files(file: Option<&Path>) -> Vec<PathBuf> {
 
 /// The files with which routes know their endpoints, and show themselves there. They are read again when they change.
 pub(crate) fn route_files(settings: &Settings) -> impl Iterator<Item = &Path> {
-    settings
-        .routes
-        .iter()
-        .flat_map(|route| ca_files(route).chain(proxy_credentials(route)).chain(identity_files(route)))
+    endpoints(settings)
+        .flat_map(|endpoint| ca_files(endpoint).chain(proxy_credentials(endpoint)).chain(identity_files(endpoint)))
 }
 
 /// The files of a listener that are read again while it serves.
@@ -198,31 +203,31 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
-/// The files that a route shows itself with to its endpoint.
-fn identity_files(route: &Route) -> impl Iterator<Item = &Path> {
-    let identity = match &route.endpoint.transport {
+/// The files that a route shows itself with to an endpoint.
+fn identity_files(endpoint: RouteEndpoint<'_>) -> impl Iterator<Item = &Path> {
+    let identity = match &endpoint.endpoint.transport {
         Transport::Tls { client, .. } => client.identity.as_ref(),
         Transport::Plaintext => None,
     };
     identity.into_iter().flat_map(|files| [files.certificate.as_path(), files.key.as_path()])
 }
 
-/// The CA files of a route: for its endpoint, and for the proxy on the way there.
-fn ca_files(route: &Route) -> impl Iterator<Item = &Path> {
-    let endpoint = match &route.endpoint.transport {
+/// The CA files of an endpoint: for itself, and for the proxy on the way there.
+fn ca_files(endpoint: RouteEndpoint<'_>) -> impl Iterator<Item = &Path> {
+    let own = match &endpoint.endpoint.transport {
         Transport::Tls { trust, .. } => Some(trust),
         Transport::Plaintext => None,
     };
-    let proxy = route.egress.proxy().and_then(|proxy| proxy.roots.as_ref());
-    endpoint.into_iter().chain(proxy).filter_map(|roots| match roots {
+    let proxy = endpoint.egress.proxy().and_then(|proxy| proxy.roots.as_ref());
+    own.into_iter().chain(proxy).filter_map(|roots| match roots {
         Roots::File(path) => Some(path.as_path()),
         Roots::Platform => None,
     })
 }
 
-/// The file with what the proxy of a route is shown, a secret.
-fn proxy_credentials(route: &Route) -> Option<&Path> {
-    route.egress.proxy()?.credentials.as_deref()
+/// The file with what the proxy on the way to an endpoint is shown, a secret.
+fn proxy_credentials(endpoint: RouteEndpoint<'_>) -> Option<&Path> {
+    endpoint.egress.proxy()?.credentials.as_deref()
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use http::header::HeaderName;
 
 use super::route_clients::RouteClients;
 use super::tracer::tracing;
+use crate::app::build::endpoint_calls::EndpointCalls;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
 use crate::authorize::{Callers, Method};
 use crate::config::settings;
 use crate::downstream::{BodyLimits, ListenAddress};
-use crate::proxy::{OwnNames, Proxy, Route, Routes, WorkerClock};
+use crate::proxy::{OwnNames, Proxy, Route, Routes, WorkerClock, WorkerEndpoint};
 use crate::telemetry::AuditLog;
 use crate::telemetry::trace::SpanQueue;
 use crate::upstream::Client;
@@ -30,8 +31,8 @@ pub(super) fn proxy(
     let settings = &listener.settings;
     let served = |route: &&SharedRoute| settings.routes.include(&route.settings.name);
     let live = |route: &SharedRoute| {
-        let client = clients.get(&route.settings.name)?;
-        Some(Rc::new(live_route(route, settings, client)))
+        let clients = clients.get(&route.settings.name)?;
+        live_route(route, settings, clients).map(Rc::new)
     };
     let accounts = listener.authentication.service_accounts.as_ref();
     Proxy {
@@ -62,18 +63,20 @@ fn tcp_addresses(addresses: &[ListenAddress]) -> Vec<SocketAddr> {
     tcp.collect()
 }
 
-/// A route of one listener in one worker.
-fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Client>) -> Route {
+/// A route of one listener in one worker, with a client for each of its endpoints.
+fn live_route(route: &SharedRoute, listener: &settings::Listener, clients: &[Rc<Client>]) -> Option<Route> {
     let settings = &route.settings;
-    Route {
+    let has_others = !route.fallbacks.is_empty();
+    let mut endpoints = route.endpoints().zip(clients).map(|(calls, client)| live_endpoint(calls, client, has_others));
+    Some(Route {
         name: settings.name.as_str().into(),
         hosts: settings.hosts.clone(),
         path: settings.path.clone(),
         scope: settings.scope.clone(),
         policy: listener.callers.policy(),
         key: Arc::clone(&route.key),
-        profile: route.calls.profile.clone(),
-        clock: WorkerClock::of(&route.calls.clock),
+        endpoint: endpoints.next()?,
+        fallbacks: endpoints.collect(),
         dialect: settings.profile.errors,
         accept: settings.accept.clone(),
         forward_headers: settings.forward_headers.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect(),
@@ -82,7 +85,15 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, client: &Rc<Cl
         body_limits: BodyLimits { bytes: settings.limits.body, deadline: listener.limits.body_timeout },
         form_limits: settings.limits.form,
         in_flight: Rc::new(route.in_flight.clone()),
-        upstream: Rc::clone(client),
         metrics: Rc::new(route.metrics.clone()),
+    })
+}
+
+fn live_endpoint(calls: &EndpointCalls, client: &Rc<Client>, has_others: bool) -> WorkerEndpoint {
+    WorkerEndpoint {
+        profile: calls.profile.clone(),
+        clock: WorkerClock::of(&calls.clock),
+        upstream: Rc::clone(client),
+        among_others: has_others.then(|| calls.among_others()),
     }
 }

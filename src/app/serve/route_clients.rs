@@ -1,4 +1,4 @@
-//! One worker's clients of all routes, each with connections of its own.
+//! One worker's clients of the endpoints of all routes, each with connections of its own.
 
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
@@ -9,31 +9,34 @@ use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::build::graph::Graph;
+use crate::app::build::shared_route::SharedRoute;
 use crate::config::settings::Name;
-use crate::upstream::Client;
+use crate::upstream::{Client, Destination};
 
 /// How often idle connections to endpoints are checked.
 const POOL_SWEEP: Duration = Duration::from_secs(5);
 
-/// The clients, by the names of their routes.
-pub(super) type RouteClients = BTreeMap<Name, Rc<Client>>;
+/// The clients by the names of their routes, in the order of the route's endpoints.
+pub(super) type RouteClients = BTreeMap<Name, Vec<Rc<Client>>>;
 
-/// A client for every route: the one there was, with its open connections, while its destination is the same.
+/// A client for every endpoint: the one there was, with its open connections, while its destination is the same,
+/// whatever place it has among the endpoints of its route.
 pub(super) fn route_clients(graph: &Graph, before: &RouteClients) -> RouteClients {
-    let client = |name: &Name| {
-        let destination = &graph.routes.get(name)?.calls.destination;
-        let known = before.get(name).filter(|known| Arc::ptr_eq(known.destination(), destination));
-        let client = match known {
-            Some(known) => Rc::clone(known),
-            None => {
-                let client = Rc::new(Client::new(destination)?);
-                spawn_local(sweep(Rc::downgrade(&client)));
-                client
-            }
-        };
-        Some((name.clone(), client))
+    let clients = |(name, route): (&Name, &SharedRoute)| {
+        let known = before.get(name).map(Vec::as_slice).unwrap_or_default();
+        let clients: Option<_> = route.endpoints().map(|endpoint| client(&endpoint.destination, known)).collect();
+        Some((name.clone(), clients?))
     };
-    graph.routes.keys().filter_map(client).collect()
+    graph.routes.iter().filter_map(clients).collect()
+}
+
+fn client(destination: &Arc<Destination>, known: &[Rc<Client>]) -> Option<Rc<Client>> {
+    if let Some(known) = known.iter().find(|known| Arc::ptr_eq(known.destination(), destination)) {
+        return Some(Rc::clone(known));
+    }
+    let client = Rc::new(Client::new(destination)?);
+    spawn_local(sweep(Rc::downgrade(&client)));
+    Some(client)
 }
 
 async fn sweep(client: Weak<Client>) {

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use super::load::load;
+use crate::app::build::endpoint_calls::EndpointCalls;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::{KeysFrom, SharedListener};
 use crate::app::build::shared_route::SharedRoute;
@@ -16,7 +17,7 @@ use crate::downstream::{HandshakeFault, Rank};
 use crate::proxy::SharedLimit;
 use crate::signing::diagnose::RefusalClass;
 use crate::telemetry::lost_lines;
-use crate::telemetry::metrics::{KeyState, ListenerState, RouteState, Snapshot};
+use crate::telemetry::metrics::{EndpointState, KeyState, ListenerState, RouteState, Snapshot};
 
 /// The words of labels, each of a fixed set.
 static SIGNATURE_CAUSES: LazyLock<[&str; RefusalClass::ALL.len()]> =
@@ -82,16 +83,30 @@ fn key_state(slot: &KeySlot, now: Timestamp) -> KeyState<'_> {
     KeyState { key: slot.name(), expires_at, usable: usable.into(), degraded: degraded.into() }
 }
 
-fn route_state<'g>(name: &'g str, route: &SharedRoute) -> RouteState<'g> {
-    let destination = &route.calls.destination;
+fn route_state<'g>(name: &'g str, route: &'g SharedRoute) -> RouteState<'g> {
+    let destinations = || route.endpoints().map(|endpoint| &endpoint.destination);
+    let ends = |endpoint: &EndpointCalls| Some(endpoint.shown_certificate()?.1.ends.as_second());
     RouteState {
         route: name,
+        endpoints: if route.fallbacks.is_empty() {
+            Vec::new()
+        } else {
+            route.endpoints().map(endpoint_state).collect()
+        },
         down: u8::from(route.outage().is_some()),
-        outages: destination.breaker().outages(),
-        name_lost: u8::from(destination.serves_last_addresses().is_some()),
+        outages: destinations().map(|destination| destination.breaker().outages()).fold(0, u64::saturating_add),
+        name_lost: u8::from(destinations().any(|destination| destination.serves_last_addresses().is_some())),
         in_flight: route.in_flight.all().taken(),
         in_flight_limit: route.in_flight.all().limit(),
-        pool_idle: destination.idle_connections(),
-        client_certificate_ends: route.shown_to_endpoint().map(|(_, validity)| validity.ends.as_second()),
+        pool_idle: destinations().map(|destination| destination.idle_connections()).fold(0, usize::saturating_add),
+        client_certificate_ends: route.endpoints().filter_map(ends).min(),
+    }
+}
+
+fn endpoint_state(endpoint: &EndpointCalls) -> EndpointState<'_> {
+    EndpointState {
+        endpoint: &endpoint.name,
+        down: u8::from(endpoint.destination.breaker().outage().is_some()),
+        sent: endpoint.sent(),
     }
 }

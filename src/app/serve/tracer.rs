@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
+use crate::config::settings::RouteEndpoint;
 use crate::downstream::ListenAddress;
-use crate::telemetry::trace::{ListenerFacts, RouteFacts, SpanQueue, Tracer, Tracing};
+use crate::telemetry::trace::{EndpointFacts, ListenerFacts, RouteFacts, SpanQueue, Tracer, Tracing};
 
 /// Traces the exchanges on `addresses` as the graph says.
 pub(super) fn tracing(
@@ -34,11 +35,15 @@ pub(super) fn tracing(
 
 fn facts(route: &SharedRoute) -> RouteFacts {
     let settings = &route.settings;
+    let endpoint = |it: RouteEndpoint<'_>| EndpointFacts {
+        url: it.endpoint.url(),
+        host: it.endpoint.bare_host().to_owned(),
+        port: it.endpoint.port,
+    };
     RouteFacts {
         name: settings.name.as_str().to_owned(),
         path: settings.path.clone(),
-        url: settings.endpoint.url(),
-        host: settings.endpoint.bare_host().to_owned(),
-        port: settings.endpoint.port,
+        endpoint: endpoint(settings.first_endpoint()),
+        fallbacks: settings.fallback_endpoints().map(endpoint).collect(),
     }
 }

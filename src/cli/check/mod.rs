@@ -32,7 +32,8 @@ use crate::app::serve::running::AUDIT_END;
 use crate::authorize::Admission;
 use crate::clock;
 use crate::config::settings::{
-    AdminAddress, Client, Exposure, Listener, ListenerTls, Process, Route, ServedRoutes, Settings, TokenKeys,
+    AdminAddress, Client, Exposure, Listener, ListenerTls, Process, Route, RouteEndpoint, ServedRoutes, Settings,
+    TokenKeys,
 };
 use crate::credentials::WatchedKey;
 use crate::downstream::dates::Dates;
@@ -299,9 +300,21 @@ fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
     if route.path != "/" {
         section.detail(format!("chosen by path: {}", route.path));
     }
-    endpoint_tls::describe(section, &route.endpoint.transport);
-    warn_of_expiry(section, &format!("route.{}", route.name), expiring);
-    egress::describe(section, &route.egress);
+    reached(section, &route.first_endpoint(), expiring);
+    for fallback in route.fallback_endpoints() {
+        let name = format!("{}{}", route.name, fallback.place);
+        let section = found.section(Kind::Route, Some(&name), fallback.endpoint.url());
+        section.fact("endpoint", fallback.endpoint.url());
+        dialect::describe_fallback(section, &fallback);
+        reached(section, &fallback, expiring);
+    }
+}
+
+/// How an endpoint is reached and known.
+fn reached(section: &mut Section, endpoint: &RouteEndpoint<'_>, expiring: &[Expiring]) {
+    endpoint_tls::describe(section, &endpoint.endpoint.transport);
+    warn_of_expiry(section, &endpoint.table(), expiring);
+    egress::describe(section, endpoint.egress);
 }
 
 /// Whether the store has a key that has not expired. One that has to be proven first is not in use yet.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::endpoint::Endpoint;
 use super::name::Name;
-use super::route::Endpoint;
 use crate::authorize::Admission;
 use crate::downstream::unix_socket::UnixSocket;
 use crate::downstream::{KeepAlive, MinimumRate, TcpSocket, TokenAlgorithm};

@@ -7,6 +7,7 @@ pub(crate) mod conf_d;
 pub(crate) mod egress;
 pub(crate) mod endpoint;
 pub(crate) mod endpoint_tls;
+pub(crate) mod fallback;
 pub(crate) mod key;
 pub(crate) mod listener;
 pub(crate) mod listener_tls;

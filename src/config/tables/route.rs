@@ -11,10 +11,10 @@ use crate::config::proxy_variables::ProxyVariables;
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, name, text};
-use crate::config::settings::{Egress, Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
-use crate::config::tables::{egress, endpoint, profile};
+use crate::config::settings::{Name, Profile, Route, RouteLimits, RouteTimeouts};
+use crate::config::tables::{egress, endpoint, fallback, profile};
 use crate::query::{FormLimits, FormPlace, Service, Vocabulary};
-use crate::signing::{ClockSource, SigningTarget};
+use crate::signing::ClockSource;
 
 /// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
 pub(crate) const LARGEST_BODY: usize = 16 << 20;
@@ -40,18 +40,21 @@ pub(crate) fn read(
 ) -> Option<Route> {
     let endpoint = endpoint::read(&mut table);
     let egress = egress::read(&mut table, endpoint.as_ref(), proxies);
+    let host = endpoint.as_ref().map(|endpoint| endpoint.host.clone());
     let key = signing_key(&mut table, keys);
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
     let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
     let scope = table.get("scope", None, |given| route_choice::scope(text(given)?).map(Some));
     let profile = profile::read(table.section("profile"));
     let names = profile.as_ref().map_or(&Vocabulary::AWS, |profile| profile.signing.dialect().vocabulary());
-    let fits = fits(&table, endpoint.as_ref(), profile.as_ref());
+    let fits = endpoint::fits(&table, endpoint.as_ref(), profile.as_ref().map(|profile| &profile.signing));
+    let first = endpoint.zip(egress).map(|(endpoint, egress)| (egress::reached(endpoint, &egress), egress));
+    let fallbacks = fallback::read(&mut table, first.as_ref().map(|(endpoint, _)| endpoint), profile.as_ref(), proxies);
     let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
     let accept = accept(&mut table);
     let forward_headers = table.list("forward_headers", Vec::new(), header::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", reads(names), call::action_pattern);
-    let known_actions = table.list("known_actions", actions_of_service(profile.as_ref(), endpoint.as_ref()), |text| {
+    let known_actions = table.list("known_actions", actions_of_service(profile.as_ref(), host.as_deref()), |text| {
         call::action(text).map(|action| SmolStr::new(action.as_str()))
     });
     let probe = probe(&mut table, names, safe_to_repeat.as_deref());
@@ -59,10 +62,12 @@ pub(crate) fn read(
     let limits = limits(table.section("limits"), profile.as_ref());
     let timeouts = timeouts(table.section("timeouts"));
     table.finish();
+    let (endpoint, egress) = first?;
     Some(Route {
         name: called?,
-        endpoint: reached(endpoint?, egress.as_ref()?),
-        egress: egress?,
+        endpoint,
+        egress,
+        fallbacks: fallbacks?,
         key: key?,
         probe: probe?,
         hosts: hosts?,
@@ -78,14 +83,6 @@ pub(crate) fn read(
         limits: limits?,
         timeouts: timeouts?,
     })
-}
-
-/// The endpoint, with the proxy as the place that connections are made to.
-fn reached(endpoint: Endpoint, egress: &Egress) -> Endpoint {
-    match egress.proxy() {
-        None => endpoint,
-        Some(proxy) => Endpoint { next_hop: proxy.next_hop(), ..endpoint },
-    }
 }
 
 fn signing_key(table: &mut Table<'_>, keys: &AllKeys<'_>) -> Option<Name> {
@@ -130,18 +127,10 @@ fn probe(table: &mut Table<'_>, names: &'static Vocabulary, reads: Option<&[Acti
     None
 }
 
-/// Whether signer and endpoint read the endpoint's path alike.
-fn fits(table: &Table<'_>, endpoint: Option<&Endpoint>, profile: Option<&Profile>) -> bool {
-    let (Some(endpoint), Some(profile)) = (endpoint, profile) else { return true };
-    let target = SigningTarget { host: endpoint.authority(), path: endpoint.path.clone() };
-    let checked = profile.signing.check_target(&target);
-    checked.map_err(|error| table.fault("endpoint", error.to_string())).is_ok()
-}
-
 /// The Actions of the service that the profile names, or that has its endpoints at this host; none of any other.
-fn actions_of_service(profile: Option<&Profile>, endpoint: Option<&Endpoint>) -> Vec<SmolStr> {
+fn actions_of_service(profile: Option<&Profile>, host: Option<&str>) -> Vec<SmolStr> {
     let named = profile.and_then(|profile| profile.service);
-    let service = named.or_else(|| Service::at(&endpoint?.host));
+    let service = named.or_else(|| Service::at(host?));
     service.map(|service| service.actions().map(SmolStr::new_static).collect()).unwrap_or_default()
 }
 

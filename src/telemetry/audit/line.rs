@@ -56,6 +56,8 @@ pub(crate) struct Entry<'a> {
     /// Which token identified the client: the beginning of its digest, or its service account. Never the token.
     pub(crate) token: Option<&'a str>,
     pub(crate) route: Option<&'a str>,
+    /// The endpoint that got the call. Absent where the route has one, and where none got it.
+    pub(crate) endpoint: Option<&'a str>,
     pub(crate) action: Option<&'a str>,
     pub(crate) key_id: Option<&'a str>,
     pub(crate) rule: Option<&'a str>,
@@ -90,6 +92,7 @@ impl<'a> Entry<'a> {
             certificate: None,
             token: None,
             route: None,
+            endpoint: None,
             action: None,
             key_id: None,
             rule: None,
@@ -163,6 +166,8 @@ struct Line<'a> {
     certificate: Option<Certificate<'a>>,
     token: Option<String>,
     route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
     action: Option<String>,
     key_id: Option<String>,
     rule: Option<String>,
@@ -214,6 +219,7 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
         }),
         token: entry.token.map(cut),
         route: entry.route,
+        endpoint: entry.endpoint.map(cut),
         action: entry.action.map(cut),
         key_id: entry.key_id.map(cut),
         rule: entry.rule.map(cut),
@@ -277,6 +283,7 @@ mod tests {
             certificate: None,
             token: None,
             route: Some("ie"),
+            endpoint: None,
             action: Some("GetStatus"),
             key_id: None,
             rule: None,

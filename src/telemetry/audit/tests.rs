@@ -27,6 +27,7 @@ fn entry<'a>(action: &'a str, noted: &'a FormSummary) -> Entry<'a> {
         certificate: None,
         token: None,
         route: None,
+        endpoint: None,
         action: Some(action),
         key_id: None,
         rule: None,

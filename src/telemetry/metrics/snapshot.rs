@@ -63,22 +63,34 @@ pub(crate) struct KeyState<'a> {
     pub(crate) degraded: u8,
 }
 
-/// What is known of a route and of its endpoint.
+/// What is known of a route and of its endpoints.
 pub(crate) struct RouteState<'a> {
     /// The route's name.
     pub(crate) route: &'a str,
-    /// 1 while the endpoint counts as down, else 0.
+    /// Its endpoints one by one, if it has several.
+    pub(crate) endpoints: Vec<EndpointState<'a>>,
+    /// 1 while every endpoint counts as down, so that calls are refused, else 0.
     pub(crate) down: u8,
-    /// How often it went down since the start.
+    /// How often endpoints of it went down since the start.
     pub(crate) outages: u64,
-    /// 1 while its name cannot be looked up and the addresses found last are used, else 0.
+    /// 1 while the name of an endpoint cannot be looked up and the addresses found last are used, else 0.
     pub(crate) name_lost: u8,
     /// Exchanges that have a place.
     pub(crate) in_flight: usize,
     /// How many may have one.
     pub(crate) in_flight_limit: usize,
-    /// Connections to the endpoint that wait for a call, in all workers.
+    /// Connections to its endpoints that wait for a call, in all workers.
     pub(crate) pool_idle: usize,
-    /// When the certificate ends that is shown to its endpoint, in Unix seconds.
+    /// When the first of the certificates ends that are shown to its endpoints, in Unix seconds.
     pub(crate) client_certificate_ends: Option<i64>,
+}
+
+/// What is known of one of several endpoints of a route.
+pub(crate) struct EndpointState<'a> {
+    /// What log, audit and status call it.
+    pub(crate) endpoint: &'a str,
+    /// 1 while it counts as down, else 0.
+    pub(crate) down: u8,
+    /// Requests handed over to be sent to it since the start.
+    pub(crate) sent: u64,
 }

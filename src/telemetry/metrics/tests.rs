@@ -32,6 +32,7 @@ fn listener() -> ListenerState<'static> {
 fn route(name: &str) -> RouteState<'_> {
     RouteState {
         route: name,
+        endpoints: vec![EndpointState { endpoint: "https://a.example/", down: 0, sent: 0 }],
         down: 0,
         outages: 0,
         name_lost: 0,
@@ -250,6 +251,7 @@ fn what_a_rate_is_taken_of_is_there_at_zero_before_it_is_counted() {
         r#"request_body_bytes_total{route="importexport"}"#,
         r#"response_body_bytes_total{route="importexport"}"#,
         r#"endpoint_outages_total{route="importexport"}"#,
+        r#"route_endpoint_requests_total{route="importexport",endpoint="https://a.example/"}"#,
         r#"exchange_seconds_count{route="importexport"}"#,
         r#"connect_seconds_bucket{le="60.0",route="importexport"}"#,
         r#"over_share_total{client="reporting",limit="bodies"}"#,

@@ -7,6 +7,7 @@ mod log_line;
 mod traced;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smol_str::SmolStr;
@@ -37,6 +38,8 @@ pub(crate) struct ExchangeRecord {
     pub(crate) peer: Rc<dyn Peer>,
     /// The route, once one is chosen.
     pub(crate) route: Option<Rc<RouteMetrics>>,
+    /// The endpoint that is tried, where the route has several.
+    pub(crate) endpoint: Option<TriedEndpoint>,
     /// The client's name, once the request is authenticated; for a refused request also where the connection alone
     /// identifies one.
     pub(crate) client: Option<SmolStr>,
@@ -92,6 +95,15 @@ pub(crate) struct ExchangeRecord {
     pub(crate) started: Instant,
 }
 
+/// One of several endpoints of a route.
+#[derive(Debug, Clone)]
+pub struct TriedEndpoint {
+    /// Its number among them; the first is 0.
+    pub number: usize,
+    /// What log and audit call it: its URL.
+    pub name: Arc<str>,
+}
+
 /// What the row of an error says of a response that is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -138,6 +150,7 @@ impl ExchangeRecord {
             trace: None,
             peer,
             route: None,
+            endpoint: None,
             client: None,
             client_number: None,
             identified_by: None,
@@ -239,6 +252,7 @@ impl ExchangeRecord {
             certificate: self.peer.certificate(),
             token: self.token.as_deref(),
             route: self.route.as_ref().map(|route| route.name()),
+            endpoint: self.called_endpoint(),
             action: self.called_action(),
             key_id: self.key_id.as_deref(),
             rule: self.rule.as_deref(),
@@ -311,6 +325,11 @@ impl ExchangeRecord {
             first_byte: self.first_byte,
             total,
         });
+    }
+
+    /// The endpoint that got the call, where the route has several; `None` when none got it.
+    fn called_endpoint(&self) -> Option<&str> {
+        self.endpoint.as_ref().filter(|_| self.attempts > 0).map(|endpoint| &*endpoint.name)
     }
 
     /// The Action that the client sent, for log and audit. It is at most 128 letters and digits: metrics alone, where

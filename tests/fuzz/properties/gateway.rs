@@ -14,13 +14,14 @@ use countersign::authorize::{Admission, Callers, Clients, Policy};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, MinimumRate, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
-use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes, WorkerClock};
+use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes, WorkerClock, WorkerEndpoint};
 use countersign::query::{ErrorDialect, FormLimits, FormPlace};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
 use countersign::telemetry::trace::Tracing;
 use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::{
-    BreakerLimits, CallSettings, Client, Destination, EndpointSettings, NextHop, PoolLimits, Timeouts, Trust,
+    BreakerLimits, CallSettings, Client, Destination, EndpointName, EndpointSettings, NextHop, PoolLimits, Timeouts,
+    Trust,
 };
 use http::HeaderName;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -42,7 +43,9 @@ pub(super) fn proxy(port: u16) -> Proxy {
     let key = Arc::new(KeySlot::new("main"));
     key.refresh(&FixedKey).unwrap();
     let metrics = Metrics::new().route("importexport", &[]);
-    let clock = EndpointClock::new("importexport", ClockSource::Endpoint, DateEvidence::Authentic, metrics.clone());
+    let name = EndpointName { route: "importexport".to_owned(), endpoint: "http://127.0.0.1/".to_owned() };
+    let (authentic, told) = (DateEvidence::Authentic, Some(metrics.clone()));
+    let clock = EndpointClock::new(name.clone(), ClockSource::Endpoint, authentic, told);
     let settings = CallSettings {
         endpoint: EndpointSettings {
             name: "127.0.0.1".to_owned(),
@@ -56,7 +59,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         pool: PoolLimits { connections: 4, idle_timeout: AGES },
         breaker: BreakerLimits { failures: 0, longest_pause: AGES },
     };
-    let destination = Arc::new(Destination::new("importexport", settings, None).unwrap());
+    let destination = Arc::new(Destination::new(name, settings, None).unwrap());
     let upstream = Client::new(&destination).unwrap();
     let route = Route {
         name: "importexport".into(),
@@ -65,8 +68,13 @@ pub(super) fn proxy(port: u16) -> Proxy {
         scope: None,
         policy: Policy::AnyLocal,
         key,
-        profile: Profile::aws_v2(SignatureMethod::HmacSha256),
-        clock: WorkerClock::of(&Arc::new(clock)),
+        endpoint: WorkerEndpoint {
+            profile: Profile::aws_v2(SignatureMethod::HmacSha256),
+            clock: WorkerClock::of(&Arc::new(clock)),
+            upstream: Rc::new(upstream),
+            among_others: None,
+        },
+        fallbacks: Vec::new(),
         dialect: ErrorDialect::Query,
         accept: vec![FormPlace::PostBody],
         forward_headers: vec![HeaderName::from_static(FORWARDED)],
@@ -75,7 +83,6 @@ pub(super) fn proxy(port: u16) -> Proxy {
         body_limits: BodyLimits { bytes: 2048, deadline: AGES },
         form_limits: LIMITS,
         in_flight: Rc::new(Shares::undivided(Capacity::new(4))),
-        upstream: Rc::new(upstream),
         metrics: Rc::new(metrics),
     };
     Proxy {
