@@ -4,6 +4,7 @@ use subtle::ConditionallySelectable as _;
 
 use super::evidence::{CertificateName, Evidence, Method};
 use super::rate::{RateLimit, Throttled};
+use super::route_view::SeenRoutes;
 use super::rule::{Rule, Verdict, judge};
 use super::token::TokenDigest;
 use crate::query::QueryForm;
@@ -15,6 +16,8 @@ pub struct Client {
     pub index: usize,
     /// The name in logs and in the audit.
     pub name: String,
+    /// Whose it is: the name of the file of `conf.d/` that it is in, `None` for the main file.
+    pub tenant: Option<String>,
     /// What identifies it.
     pub identifiers: Identifiers,
     /// What it may call. Without a rule that allows a call, nothing.
@@ -23,6 +26,8 @@ pub struct Client {
     pub mode: Mode,
     /// How often it may call. `None`: without a limit.
     pub rate: Option<RateLimit>,
+    /// The routes that it sees. [`Clients::new`] sets it.
+    pub seen: SeenRoutes,
 }
 
 /// What identifies a client. One match is enough: these are alternatives, not factors of one authentication.
@@ -133,7 +138,15 @@ impl Clients {
     /// The names and identifiers of `clients` must be unique, which the configuration checks.
     #[must_use]
     pub fn new(clients: Vec<Client>) -> Self {
-        Self(clients.into_iter().enumerate().map(|(index, client)| Client { index, ..client }).collect())
+        let clients = clients.into_iter().enumerate();
+        let complete = |(index, client): (usize, Client)| {
+            let seen = match client.mode {
+                Mode::Enforce => SeenRoutes::of(&client.rules),
+                Mode::Record => SeenRoutes::all(),
+            };
+            Client { index, seen, ..client }
+        };
+        Self(clients.map(complete).collect())
     }
 
     /// Iterates over all clients.

@@ -42,6 +42,15 @@ impl ClientIdentity<'_> {
         }
     }
 
+    /// Whose the client is: the name of the file of `conf.d/` that it is in.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::AnyLocal => None,
+            Self::Named { client, .. } => client.tenant.as_deref(),
+        }
+    }
+
     /// The method by which the client was identified, for log and audit.
     #[must_use]
     pub const fn identified_by(&self) -> &'static str {
@@ -57,6 +66,16 @@ impl ClientIdentity<'_> {
         match self {
             Self::AnyLocal => None,
             Self::Named { client, .. } => Some(client.index),
+        }
+    }
+
+    /// Whether the client's rules allow something on the route called `route`. Clients without a name may call every
+    /// route of their listener.
+    #[must_use]
+    pub fn sees(&self, route: &str) -> bool {
+        match self {
+            Self::AnyLocal => true,
+            Self::Named { client, .. } => client.seen.include(route),
         }
     }
 

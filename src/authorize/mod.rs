@@ -15,6 +15,7 @@ mod observed_calls;
 mod pattern;
 mod policy;
 mod rate;
+mod route_view;
 mod rule;
 mod token;
 
@@ -29,5 +30,6 @@ pub use observed_calls::{ObservedCalls, SuggestedCall, Suggestion};
 pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern, Spelling, is_safe_to_repeat};
 pub use policy::{Authorized, Decision, Denied, Policy};
 pub use rate::{RateLimit, Throttled};
+pub use route_view::{RouteView, SeenRoutes};
 pub use rule::{Effect, Misspelled, Rule, RuleId, RuleList, Verdict, judge};
 pub use token::{TokenDigest, TokenMark, TokenName};

@@ -99,8 +99,9 @@ pub(super) fn serving(running: &Running) {
     if let Some(export) = settings.trace.as_ref().and_then(|trace| trace.export.as_ref()) {
         tracing::info!(endpoint = %export.collector.url(), "spans are exported");
     }
+    let status = settings.admin.as_ref().map(|admin| admin.status.audience());
     for address in running.admin_addresses() {
-        tracing::info!(%address, "admin listening");
+        tracing::info!(%address, status, "admin listening");
     }
     dangers(settings);
     if let Some(warning) = config::unused_proxy(settings, &config::process_environment()) {

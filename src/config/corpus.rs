@@ -45,6 +45,7 @@ const UNSAYABLE: &[(&str, &str)] = &[
     ("that no parameter of this dialect may have", "names-in-dialects"),
     ("has a path of", "names-in-dialects"),
     ("a probe may only read", "names-in-dialects"),
+    ("is an empty range", "ranges"),
     ("does not say which key", "token-uri"),
     ("does not say which token", "token-uri"),
 ];

@@ -267,6 +267,7 @@ const fn head(error: &HeadError) -> FaultClass {
     use faults::head;
     match error {
         HeadError::RouteNotFound { .. } => head::ROUTE_NOT_FOUND,
+        HeadError::RouteHidden { .. } => head::ROUTE_HIDDEN,
         HeadError::Method(_) => head::METHOD,
         HeadError::MediaType(_) => head::MEDIA_TYPE,
         HeadError::ContentEncoding(_) => head::CONTENT_ENCODING,
@@ -387,7 +388,8 @@ mod tests {
     use crate::authorize::{Admission, Callers, ClientIdentity, Clients};
     use crate::credentials::SignatureMethod;
     use crate::faults::Severity;
-    use crate::proxy::head::{Came, Served};
+    use crate::proxy::head::Came;
+    use crate::proxy::unrouted::{Asked, Served};
     use crate::query::ShownName;
     use std::io;
 
@@ -397,7 +399,7 @@ mod tests {
 
     fn not_found() -> HeadError {
         let [host, path] = ["a", "/"].map(ShownName::of);
-        HeadError::RouteNotFound { host, path, scope: None, served: Served(String::new()) }
+        HeadError::RouteNotFound { asked: Asked { host, path, scope: None }, served: Served(String::new()) }
     }
 
     fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {

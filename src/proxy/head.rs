@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use http::header::HeaderName;
 use thiserror::Error;
 
+use super::unrouted::{Asked, Hidden, Served};
 use crate::downstream::RequestHead;
 use crate::http1::{Fields, same_name, without_port};
 use crate::query::{Charset, FormPlace, ShownName};
@@ -19,18 +20,21 @@ const ANY_PORT: &str = ":*";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum HeadError {
     /// No route for this host and path.
-    #[error(
-        "no route is configured for the Host {host} and the path {path}{}{}",
-        signed_for(.scope.as_ref()), of_its_own(.path)
-    )]
+    #[error("{asked}")]
     RouteNotFound {
-        host: ShownName,
-        path: ShownName,
-        /// What the client signed for, where the listener accepts issued keys.
-        scope: Option<ShownName>,
+        asked: Asked,
         /// For the log: the client is told less.
         #[source]
         served: Served,
+    },
+    /// A route on which the rules of the client allow nothing, where the listener hides such routes. The client is told
+    /// the same as of a route that does not exist.
+    #[error("{asked}")]
+    RouteHidden {
+        asked: Asked,
+        /// For the log.
+        #[source]
+        hidden: Hidden,
     },
     /// Neither POST nor GET where a GET is accepted.
     #[error("only {0} is allowed")]
@@ -80,25 +84,6 @@ pub(crate) enum HeadError {
     /// The request has passed through countersign before.
     #[error("the request has passed through countersign before: an endpoint points back to a listener")]
     Loop,
-}
-
-/// The routes of a listener, and what chooses them.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("this listener serves {0}")]
-pub(crate) struct Served(pub(super) String);
-
-/// With several services at one URL, a region or service without a route is the usual cause.
-fn signed_for(scope: Option<&ShownName>) -> String {
-    scope.map(|scope| format!(", signed for {scope} (SERVICE/REGION)")).unwrap_or_default()
-}
-
-/// Some services give each queue or topic a URL.
-fn of_its_own(path: &ShownName) -> &'static str {
-    if path.to_string().matches('/').count() > 1 {
-        "; services that have a path of its own for each request, such as queue URLs, are not supported"
-    } else {
-        ""
-    }
 }
 
 /// What came in a header field.
@@ -313,6 +298,16 @@ fn place(head: &RequestHead, accept: &[FormPlace]) -> Result<FormPlace, HeadErro
         "POST" if head.has_query() && accept.contains(&FormPlace::PostQuery) => Ok(FormPlace::PostQuery),
         "POST" => Ok(FormPlace::PostBody),
         _ => Err(HeadError::Method(allowed_methods(accept))),
+    }
+}
+
+/// Where the form of a request is whose route, and with it what the route accepts, is not known yet. What [`admit`]
+/// admits later has its form there.
+pub(super) fn likely_place(head: &RequestHead) -> FormPlace {
+    match head.method() {
+        "GET" => FormPlace::GetQuery,
+        "POST" if head.has_query() && !announces_a_body(head.fields()) => FormPlace::PostQuery,
+        _ => FormPlace::PostBody,
     }
 }
 

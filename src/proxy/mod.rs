@@ -1,6 +1,7 @@
 //! One exchange, from a client's request to the endpoint's response. Start reading at `exchange`.
 
 mod attempt;
+mod client_first;
 mod clock_reading;
 mod containment;
 mod credential;
@@ -14,12 +15,14 @@ mod head;
 pub mod headers;
 mod identification;
 mod issued_keys;
+mod noted;
 mod over_share;
 mod reception;
 mod refused_client;
 mod response;
 mod route;
 mod traced_call;
+mod unrouted;
 mod worker_endpoint;
 
 pub(crate) use clock_reading::ClockReading;

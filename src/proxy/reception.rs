@@ -67,7 +67,8 @@ pub(super) fn admit(callers: &Callers, listener: &ListenerMetrics, audit: &Audit
 /// are authenticated by themselves, so only refused ones pay for this.
 pub(super) fn note_known(callers: &Callers, peer: &PeerEvidence, record: &mut ExchangeRecord) {
     if let Some((client, method)) = callers.known_by_connection(&evidence_of(peer)) {
-        record.client = Some(client.into());
+        record.client = Some(client.name.as_str().into());
+        record.client_tenant = client.tenant.as_deref().map(Into::into);
         record.identified_by = Some(method.as_str());
     }
 }

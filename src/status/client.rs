@@ -9,6 +9,9 @@ use super::traffic::{Exchanges, Traffic};
 pub struct Client {
     /// Its name; `any-local` for callers of listeners with `any_local = true`.
     pub name: String,
+    /// Whose it is: the name of the file of `conf.d/` that it is in; absent for the main file's.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// Whether it is one client of the configuration.
     pub kind: ClientKind,
     /// Whether its rules are enforced.

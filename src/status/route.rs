@@ -10,6 +10,10 @@ use super::traffic::{Exchanges, Traffic};
 pub struct Route {
     /// Its name.
     pub name: String,
+    /// Whose it is: the name of the file of `conf.d/` that it is in; absent for the main file's.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// The URL that signed requests go to.
     /// The URL that signed requests go to; where the route has fallbacks, that of its first endpoint.
     pub endpoint: String,
     /// The name of the key that signs.

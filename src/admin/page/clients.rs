@@ -23,6 +23,9 @@ fn row(client: &Client) -> Row {
         (client.kind == ClientKind::AnyLocal, "whoever calls a listener with any_local"),
         (client.mode == Mode::Record, "what its rules would deny is allowed and recorded"),
     ];
+    if let Some(tenant) = &client.tenant {
+        name.note(format_args!("of tenant {tenant}"));
+    }
     for (_, note) in notes.iter().filter(|(holds, _)| *holds) {
         name.note(note);
     }

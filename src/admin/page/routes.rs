@@ -30,6 +30,9 @@ fn row(route: &Route) -> Row {
     let mut name = Html::default();
     name.span("name", &route.name).note(&route.endpoint);
     name.note(format_args!("signed with key {}", route.key));
+    if let Some(tenant) = &route.tenant {
+        name.note(format_args!("of tenant {tenant}"));
+    }
     Row {
         id: Some(format!("route.{}", route.name)),
         weight: weights.into_iter().min().unwrap_or(Weight::Calm),

@@ -1,6 +1,6 @@
 //! The clients of a configuration, with their rules and rates.
 
-use crate::authorize::{Client, Clients, Effect, RateLimit, RouteActionPattern, Rule, RuleId, RuleList};
+use crate::authorize::{Client, Clients, Effect, RateLimit, RouteActionPattern, Rule, RuleId, RuleList, SeenRoutes};
 use crate::config::settings;
 
 /// The clients of a configuration. Their rates are counted over all workers, and continue those of the same clients
@@ -17,7 +17,9 @@ fn client(client: &settings::Client, before: Option<&Client>) -> Client {
         None => rate,
     };
     let (name, identifiers) = (client.name.to_string(), client.identifiers.clone());
-    Client { index: 0, name, identifiers, rules: rules(client), mode: client.mode, rate }
+    let tenant = client.tenant.as_ref().map(ToString::to_string);
+    let (rules, mode) = (rules(client), client.mode);
+    Client { index: 0, name, tenant, identifiers, rules, mode, rate, seen: SeenRoutes::default() }
 }
 
 /// Every item of `allow` and `deny` is a rule of its own, so that audit and `explain` can name it.

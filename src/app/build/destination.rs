@@ -105,6 +105,7 @@ fn call_settings(
     // `_`: used anew by each exchange, or by the key
     let settings::Route {
         name: _,
+        tenant: _,
         // all endpoints have the rest in common
         endpoint: _,
         egress: _,

@@ -139,6 +139,7 @@ impl AuthenticationSettings {
             hosts: _,
             required_header: _,
             routes: _,
+            view: _,
             exposure: _,
             tls,
             service_account,

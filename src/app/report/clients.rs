@@ -16,14 +16,17 @@ pub(super) fn clients(graph: &Graph, recent: &Recent) -> Vec<Client> {
 }
 
 fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> Option<Client> {
-    let (name, kind, mode, rate) = match holder {
-        Holder::Client(client) => (client.name.as_str(), ClientKind::Client, client.mode, client.rate),
-        Holder::AnyLocal => ("any-local", ClientKind::AnyLocal, authorize::Mode::Enforce, None),
+    let (name, tenant, kind, mode, rate) = match holder {
+        Holder::Client(client) => {
+            (client.name.as_str(), client.tenant.as_ref(), ClientKind::Client, client.mode, client.rate)
+        }
+        Holder::AnyLocal => ("any-local", None, ClientKind::AnyLocal, authorize::Mode::Enforce, None),
         // each is refused or becomes a client
         Holder::Strangers => return None,
     };
     Some(Client {
         name: name.to_owned(),
+        tenant: tenant.map(ToString::to_string),
         kind,
         mode: match mode {
             authorize::Mode::Enforce => Mode::Enforce,

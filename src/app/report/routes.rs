@@ -22,6 +22,7 @@ fn route(route: &SharedRoute, recent: &Recent, last_error: Option<Failure>) -> R
     let all = route.in_flight.all();
     Route {
         name: settings.name.to_string(),
+        tenant: settings.tenant.as_ref().map(ToString::to_string),
         endpoint: settings.endpoint.url(),
         key: settings.key.to_string(),
         breaker: breaker(settings, first),

@@ -11,7 +11,7 @@ use super::readiness::{self, Judged};
 use super::serving::Serving;
 use super::snapshot::snapshot;
 use super::sockets::BindError;
-use crate::admin::{Admin, HostNames, Page, Readiness, Status};
+use crate::admin::{Admin, Audience, HostNames, Page, Readiness, Status};
 use crate::app::build::graph::Graph;
 use crate::app::report::window::{PERIOD, Reading, Window};
 use crate::app::report::{Moment, Sources, report};
@@ -114,8 +114,9 @@ impl BoundAdmin {
     pub(super) fn bind(admin: &settings::Admin) -> Result<Self, StartError> {
         let names = HostNames::new(admin.hosts.clone());
         let page = match admin.status {
-            StatusPage::Served => Page::Served { reading: PERIOD },
-            StatusPage::Off => Page::Off,
+            StatusPage::Everybody => Page::Served { to: Audience::Everybody, reading: PERIOD },
+            StatusPage::ThisHost => Page::Served { to: Audience::ThisHost, reading: PERIOD },
+            StatusPage::Nobody => Page::Off,
         };
         let process = OwnProcess::open(clock::now());
         let mut bound = Self { sockets: Vec::new(), names, page, addresses: Vec::new(), paths: Vec::new(), process };

@@ -43,7 +43,7 @@ pub(super) fn proxy(
         issued_keys: settings.callers.accepts(Method::IssuedKey).then(|| Arc::clone(&graph.issued_keys)),
         service_accounts: accounts.map(|accounts| Arc::clone(&accounts.verifier)),
         required_header: settings.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
-        routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect()),
+        routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect(), settings.view),
         bodies: graph.bodies.clone(),
         unnamed: graph.unnamed(),
         strangers: graph.strangers(),
@@ -70,6 +70,7 @@ fn live_route(route: &SharedRoute, listener: &settings::Listener, clients: &[Rc<
     let mut endpoints = route.endpoints().zip(clients).map(|(calls, client)| live_endpoint(calls, client, has_others));
     Some(Route {
         name: settings.name.as_str().into(),
+        tenant: settings.tenant.as_ref().map(|tenant| tenant.as_str().into()),
         hosts: settings.hosts.clone(),
         path: settings.path.clone(),
         scope: settings.scope.clone(),

@@ -291,6 +291,10 @@ fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
     let section = found.section(Kind::Route, Some(&route.name), route.endpoint.url());
     section.fact("endpoint", route.endpoint.url());
     section.fact("key", route.key.to_string());
+    if let Some(tenant) = &route.tenant {
+        section.fact("tenant", tenant.to_string());
+        section.detail(clients::tenant_of(tenant));
+    }
     let method = route.profile.signing.signature_method().as_str();
     section.detail(format!("key: {}, {method}", route.key));
     dialect::describe(section, route);
@@ -377,6 +381,7 @@ fn admin_sections(found: &mut Findings, settings: &Settings, rehearsed: &[Rehear
         };
         let section = found.section(Kind::Admin, None, summary);
         section.fact("address", address.to_string());
+        section.detail(format!("/ and /status: for {}", admin.status.audience()));
         circumstances(section, "admin", address, rehearsed);
     }
 }

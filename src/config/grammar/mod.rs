@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod call;
 pub(crate) mod header;
 pub(crate) mod identifier;
+pub(crate) mod identity_pattern;
 pub(crate) mod log_filter;
 pub(crate) mod never_forwarded;
 pub(crate) mod no_proxy;

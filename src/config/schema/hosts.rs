@@ -104,6 +104,14 @@ pub(super) fn dns() -> Value {
     short(&format!("^{}$", name(Letters::Lower)), 253)
 }
 
+/// The same as `conf_d.NAME.identities` has it, or all names below one.
+pub(super) fn granted_dns() -> Value {
+    any(&[
+        short(&format!("^dns:{}$", name(Letters::Lower)), 253_usize.saturating_add("dns:".len())),
+        short(&format!("^dns:\\*\\.{}$", name(Letters::Lower)), 253_usize.saturating_add("dns:*.".len())),
+    ])
+}
+
 /// The URL of an endpoint.
 pub(super) fn endpoint() -> Value {
     url(&any_case("http(?:s)?"))

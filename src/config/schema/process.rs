@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::client::granted_identity;
 use super::comments::Comments;
 use super::hosts::{admin as address, endpoint, http_host, https};
 use super::listener::{group, mode, on_a_socket_of_ours};
@@ -17,8 +18,13 @@ use crate::telemetry::audit::WhenFull;
 
 /// `[conf_d.NAME]`: what a file of `conf.d/` may use.
 pub(super) fn grant(comments: &Comments) -> Value {
-    let keys =
-        vec![("keys", list(name())), ("hosts", list(http_host())), ("routes", list(name())), ("files", list(file()))];
+    let keys = vec![
+        ("keys", list(name())),
+        ("hosts", list(http_host())),
+        ("routes", list(name())),
+        ("identities", list(granted_identity())),
+        ("files", list(file())),
+    ];
     Table { header: "conf_d.team-a", keys, required: &[], rules: Vec::new() }.described(comments)
 }
 

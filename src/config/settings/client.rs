@@ -10,6 +10,8 @@ use crate::authorize::{Identifiers, Mode, RouteActionPattern, Rule};
 pub struct Client {
     /// The table's name; it appears in logs and in the audit.
     pub name: Name,
+    /// The file of `conf.d/` that the table is in; `None`: the main file, or variables.
+    pub tenant: Option<Name>,
     /// What identifies it: one thing at least, and none that identifies another client too.
     pub identifiers: Identifiers,
     /// `mode`.

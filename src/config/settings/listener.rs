@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::name::Name;
-use crate::authorize::Admission;
+use crate::authorize::{Admission, RouteView};
 use crate::downstream::unix_socket::UnixSocket;
 use crate::downstream::{KeepAlive, MinimumRate, TcpSocket, TokenAlgorithm};
 
@@ -26,6 +26,8 @@ pub struct Listener {
     pub required_header: Option<String>,
     /// `routes`: the routes served here; by default all.
     pub routes: ServedRoutes,
+    /// `hide_routes`: what clients learn of routes on which their rules allow nothing.
+    pub view: RouteView,
     /// How far the listener may reach, and what was set to allow it.
     pub exposure: Exposure,
     /// `tls.*`; `None`: clients speak plain HTTP.

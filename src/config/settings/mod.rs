@@ -22,7 +22,7 @@ mod trace;
 
 pub use admin::{Admin, AdminAddress, StatusPage};
 pub use client::{Client, Rate, Share};
-pub use conf_d::ConfDGrant;
+pub use conf_d::{ConfDGrant, IdentityGrant, NameGrant};
 pub use egress::{Direct, Egress, EgressOrigin, EgressProxy};
 pub use endpoint::{Endpoint, Transport};
 pub use fallback::Fallback;

@@ -18,6 +18,8 @@ use crate::signing::{self, ClockSource};
 pub struct Route {
     /// The table's name; it appears in logs and metrics.
     pub name: Name,
+    /// The file of `conf.d/` that the table is in; `None`: the main file, or variables.
+    pub tenant: Option<Name>,
     /// `endpoint`: where signed requests go.
     pub endpoint: Endpoint,
     /// `egress...`: the proxy on the way to the endpoint.

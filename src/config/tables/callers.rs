@@ -1,7 +1,7 @@
 //! Who may call a listener, and whether that fits its address: beyond loopback clients must authenticate, tokens must
 //! not cross the network in clear, and every method must be able to work there.
 
-use crate::authorize::{Admission, Method};
+use crate::authorize::{Admission, Method, RouteView};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag};
 use crate::config::settings::{Exposure, ListenOn, ListenerTls, ServiceAccount};
@@ -127,6 +127,23 @@ fn works_on(method: Method, address: &ListenOn) -> bool {
         (Method::UnixPeer, ListenOn::Unix(_) | ListenOn::Inherited { .. })
         | (Method::Mtls, ListenOn::Tcp(_) | ListenOn::Inherited { .. })
         | (Method::BearerToken | Method::ServiceAccount | Method::IssuedKey, _) => true,
+    }
+}
+
+/// What clients learn of routes on which their rules allow nothing.
+pub(crate) fn route_view(table: &mut Table<'_>, callers: Option<&Admission>) -> Option<RouteView> {
+    let hides = table.get("hide_routes", false, flag);
+    match (hides?, callers) {
+        (false, _) => Some(RouteView::All),
+        (true, Some(Admission::AnyLocal)) => {
+            table.fault(
+                "hide_routes",
+                "with `any_local = true` there are no rules that could hide a route: let the listener `authenticate` \
+                 its clients, or remove this line",
+            );
+            None
+        }
+        (true, Some(Admission::Clients(_)) | None) => Some(RouteView::Own),
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) const IDENTIFIERS: [&str; 7] =
 
 /// Reads a client; `routes` and `keys` are the names of all routes and keys.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name], keys: &[Name]) -> Option<Client> {
+    let tenant = table.tenant();
     let identifiers = identifiers(&mut table, keys);
     let mode = table.get("mode", Mode::Enforce, choice(&Mode::WORDS));
     let rate = rate(&mut table);
@@ -31,6 +32,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name], 
     table.finish();
     Some(Client {
         name: called?,
+        tenant,
         identifiers: identifiers?,
         mode: mode?,
         rate: rate?,

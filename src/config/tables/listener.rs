@@ -47,6 +47,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
     let hosts = table.list("hosts", Vec::new(), route_choice::listener_host);
     let required_header = table.get("required_header", None, |given| header::required_header(text(given)?).map(Some));
     let served = served_routes(&mut table, routes);
+    let view = callers::route_view(&mut table, who.as_ref());
     let limits = limits(table.section("limits"));
     table.finish();
     Some(Listener {
@@ -56,6 +57,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
         hosts: hosts?,
         required_header: required_header?,
         routes: served?,
+        view: view?,
         exposure: exposure?,
         tls: tls?,
         service_account: service_account?,
@@ -180,6 +182,7 @@ fn limits(mut table: Table<'_>) -> Option<ListenerLimits> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorize::RouteView;
     use crate::config::sample::{LEAST, fault, faults, faults_with, listener, parse_with};
     use crate::config::settings::Exposure;
 
@@ -200,6 +203,7 @@ mod tests {
             hosts: Vec::new(),
             required_header: None,
             routes: ServedRoutes::All,
+            view: RouteView::All,
             exposure: Exposure::Loopback,
             tls: None,
             service_account: None,
@@ -237,6 +241,20 @@ mod tests {
         );
         let off = faults(&LEAST.replace("any_local = true", "any_local = false"));
         assert!(off[0].starts_with("f:2:13: listener.local.any_local: nobody may call"), "{off:?}");
+    }
+
+    #[test]
+    fn routes_are_hidden_only_by_a_listener_that_knows_its_clients() {
+        let refused = fault("listener.local", "hide_routes = true");
+        assert!(
+            refused.contains("listener.local.hide_routes: with `any_local = true` there are no rules"),
+            "{refused}"
+        );
+        assert_eq!(listener("hide_routes = false").view, RouteView::All);
+        let client = "[client.a]\nuid = 1\nallow = [\"*:*\"]\n";
+        let text = LEAST.replace("any_local = true", "authenticate = [\"loopback-owner\"]\nhide_routes = true");
+        let read = crate::config::sample::settings(&format!("{text}{client}"));
+        assert_eq!(read.listeners[0].view, RouteView::Own);
     }
 
     #[test]

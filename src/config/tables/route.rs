@@ -38,6 +38,7 @@ pub(crate) fn read(
     keys: &AllKeys<'_>,
     proxies: &ProxyVariables,
 ) -> Option<Route> {
+    let tenant = table.tenant();
     let endpoint = endpoint::read(&mut table);
     let egress = egress::read(&mut table, endpoint.as_ref(), proxies);
     let host = endpoint.as_ref().map(|endpoint| endpoint.host.clone());
@@ -65,6 +66,7 @@ pub(crate) fn read(
     let (endpoint, egress) = first?;
     Some(Route {
         name: called?,
+        tenant,
         endpoint,
         egress,
         fallbacks: fallbacks?,

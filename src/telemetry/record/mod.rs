@@ -38,11 +38,15 @@ pub(crate) struct ExchangeRecord {
     pub(crate) peer: Rc<dyn Peer>,
     /// The route, once one is chosen.
     pub(crate) route: Option<Rc<RouteMetrics>>,
+    /// Whose the route is: the name of a file of `conf.d/`.
+    pub(crate) route_tenant: Option<SmolStr>,
     /// The endpoint that is tried, where the route has several.
     pub(crate) endpoint: Option<TriedEndpoint>,
     /// The client's name, once the request is authenticated; for a refused request also where the connection alone
     /// identifies one.
     pub(crate) client: Option<SmolStr>,
+    /// Whose the client is, likewise.
+    pub(crate) client_tenant: Option<SmolStr>,
     /// Its number among all who have shares, where the request was authenticated.
     pub(crate) client_number: Option<usize>,
     /// How the client was identified, where it was.
@@ -150,8 +154,10 @@ impl ExchangeRecord {
             trace: None,
             peer,
             route: None,
+            route_tenant: None,
             endpoint: None,
             client: None,
+            client_tenant: None,
             client_number: None,
             identified_by: None,
             token: None,
@@ -248,10 +254,12 @@ impl ExchangeRecord {
             listener: self.listener.name(),
             peer: (*self.peer).as_ref(),
             client: self.client.as_deref(),
+            client_tenant: self.client_tenant.as_deref(),
             identified_by: self.identified_by,
             certificate: self.peer.certificate(),
             token: self.token.as_deref(),
             route: self.route.as_ref().map(|route| route.name()),
+            route_tenant: self.route_tenant.as_deref(),
             endpoint: self.called_endpoint(),
             action: self.called_action(),
             key_id: self.key_id.as_deref(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use countersign::authorize::{Admission, Callers, Clients, Policy};
+use countersign::authorize::{Admission, Callers, Clients, Policy, RouteView};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, MinimumRate, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
@@ -63,6 +63,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
     let upstream = Client::new(&destination).unwrap();
     let route = Route {
         name: "importexport".into(),
+        tenant: None,
         hosts: Vec::new(),
         path: "/".to_owned(),
         scope: None,
@@ -100,7 +101,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         panics: Metrics::new().process.panics(),
         audit: AuditLog::off(),
         tracing: Tracing::off(),
-        routes: Routes::new(vec![Rc::new(route)]),
+        routes: Routes::new(vec![Rc::new(route)], RouteView::All),
     }
 }
 

@@ -25,7 +25,7 @@ The configuration as one map, as JSON: of the values `config`, completed by what
 {{- $_ := set $settings "key" (merge (deepCopy ($settings.key | default dict)) $keys) -}}
 {{- with (include "countersign.given" .Values.confD | fromJson) -}}
 {{-   $grants := dict -}}
-{{-   range $name, $file := . }}{{ $_ := set $grants $name (pick $file "keys" "hosts" "routes" "files") }}{{ end -}}
+{{-   range $name, $file := . }}{{ $_ := set $grants $name (pick $file "keys" "hosts" "routes" "identities" "files") }}{{ end -}}
 {{-   $_ := set $settings "conf_d" (merge (deepCopy ($settings.conf_d | default dict)) $grants) -}}
 {{- end -}}
 {{- $listeners := dict -}}

@@ -1,6 +1,6 @@
 //! Routes: how their endpoints are, and how calls go.
 
-use super::{Cell, Column, Row, Sheet, Tone};
+use super::{Cell, Column, Row, Sheet, Tone, belongs_to};
 use crate::cli::top::figures::{ago, per_second, seconds, time};
 use crate::status::{Breaker, BreakerState, Failure, Fallback, Route};
 
@@ -74,6 +74,9 @@ fn clock(offset: Option<f64>) -> Cell {
 
 fn detail(route: &Route) -> Vec<String> {
     let mut lines = vec![format!("{}: {}, signed with key.{}", route.name, route.endpoint, route.key)];
+    if let Some(tenant) = &route.tenant {
+        lines.push(belongs_to(tenant));
+    }
     let Breaker { state, reason, outages } = &route.breaker;
     match (state, reason) {
         (BreakerState::Open, reason) => {
