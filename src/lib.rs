@@ -20,7 +20,7 @@
 //!            head::admit(head, route, names)       Host, Origin, method, place of the form, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; who signs with an
 //!                                                  issued key is known before, and verified after the body is read
-//!            charge(connection), client.take()     the client's share of connections, then its rate
+//!            charge(connection), client.take()     the client's share of connections, then its rate and quota
 //! bytes    = body::read(body, limits).await        size limit, deadline, minimum rate, the client's share of memory;
 //!                                                  or the query string, where the route takes forms there
 //!            record.reserve_audit()                a place for the audit's line, or 503
@@ -70,14 +70,15 @@
 //! | `x509` | the parts of a certificate, read and not verified | |
 //! | [`trust`] | trust anchors, and TLS towards other servers | `guarded_file`, `x509` |
 //! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `guarded_file`, `trust` |
+//! | [`rates`] | rates and quotas that replicas share through a store | `error_chain`, `guarded_file`, `trust` |
 //! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock`, `x509` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
 //! | [`build_info`] | version, commit and features of this build | |
 //! | [`telemetry`] | log, metrics, audit, traces, the record of an exchange | `build_info`, `error_chain`, `faults`, `fetch`, `guarded_file`, `http1` |
-//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
+//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `rates`, `signing`, `telemetry`, `upstream` |
 //! | [`status`] | what an operator sees of a running process: a report, pure data | |
 //! | [`admin`] | health, readiness, metrics and status, on a listener of their own | `downstream`, `http1`, `status`, `telemetry` |
-//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `http1`, `telemetry`, `trust`, `upstream` |
+//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `http1`, `rates`, `telemetry`, `trust`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`waits`] | what the process waits for at the moment, to be told to operators | |
@@ -161,6 +162,7 @@ pub mod guarded_file;
 pub mod http1;
 pub mod proxy;
 pub mod query;
+pub mod rates;
 pub mod sandbox;
 pub mod signing;
 pub mod status;

@@ -161,6 +161,7 @@ fn client_with(rules: usize, parameter: &str) -> Client {
         rules,
         mode: Mode::Enforce,
         rate: None,
+        quota: None,
         seen: SeenRoutes::default(),
     }
 }

@@ -276,6 +276,7 @@ mod tests {
             rules: Vec::new(),
             mode: Mode::Enforce,
             rate: None,
+            quota: None,
             seen: SeenRoutes::default(),
         }
     }

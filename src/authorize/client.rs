@@ -1,8 +1,10 @@
 //! Configured clients: what identifies each, what it may call, and how often.
 
 use subtle::ConditionallySelectable as _;
+use thiserror::Error;
 
 use super::evidence::{CertificateName, Evidence, Method};
+use super::quota::{OverQuota, Quota};
 use super::rate::{RateLimit, Throttled};
 use super::route_view::SeenRoutes;
 use super::rule::{Rule, Verdict, judge};
@@ -26,8 +28,30 @@ pub struct Client {
     pub mode: Mode,
     /// How often it may call. `None`: without a limit.
     pub rate: Option<RateLimit>,
+    /// How many calls it may make in a day. `None`: without a limit.
+    pub quota: Option<Quota>,
     /// The routes that it sees. [`Clients::new`] sets it.
     pub seen: SeenRoutes,
+}
+
+/// Both clocks, for limits of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallTime {
+    /// A monotonic clock that all workers share, in nanoseconds.
+    pub nanos: u64,
+    /// The wall clock, in seconds since 1970.
+    pub unix_seconds: i64,
+}
+
+/// Why a client has to wait before its next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TooManyCalls {
+    /// Its rate.
+    #[error(transparent)]
+    Rate(#[from] Throttled),
+    /// Its quota.
+    #[error(transparent)]
+    Quota(#[from] OverQuota),
 }
 
 /// What identifies a client. One match is enough: these are alternatives, not factors of one authentication.
@@ -90,12 +114,36 @@ impl Client {
         judge(&self.rules, route, form)
     }
 
-    /// Counts a call against the client's rate.
+    /// Whether the client may call now, without counting a call.
     ///
     /// # Errors
-    /// [`Throttled`] when the rate is exceeded.
-    pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
-        self.rate.as_ref().map_or(Ok(()), |rate| rate.try_take(now_nanos))
+    /// [`TooManyCalls`].
+    pub fn check(&self, now: CallTime) -> Result<(), TooManyCalls> {
+        if let Some(rate) = &self.rate {
+            rate.check(now.nanos)?;
+        }
+        if let Some(quota) = &self.quota {
+            quota.check(now.unix_seconds)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a call against the client's rate and quota.
+    ///
+    /// # Errors
+    /// [`TooManyCalls`]. A refused call counts against neither, unless two calls race for the last one of the quota.
+    pub fn take(&self, now: CallTime) -> Result<(), TooManyCalls> {
+        if let Some(quota) = &self.quota {
+            // before the rate, so that a call beyond the quota takes no token
+            quota.check(now.unix_seconds)?;
+        }
+        if let Some(rate) = &self.rate {
+            rate.try_take(now.nanos)?;
+        }
+        if let Some(quota) = &self.quota {
+            quota.try_take(now.unix_seconds)?;
+        }
+        Ok(())
     }
 
     /// The name of a service account, if it is one of this client's.

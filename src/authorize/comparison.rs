@@ -115,6 +115,7 @@ mod tests {
             rules,
             mode: Mode::Record,
             rate: None,
+            quota: None,
             seen: SeenRoutes::default(),
         }
     }

@@ -1,8 +1,7 @@
 //! The identity of an authenticated client.
 
-use super::client::Client;
+use super::client::{CallTime, Client, TooManyCalls};
 use super::evidence::Method;
-use super::rate::Throttled;
 use super::token::TokenName;
 
 /// An authenticated client.
@@ -79,15 +78,26 @@ impl ClientIdentity<'_> {
         }
     }
 
-    /// Counts a call against the client's rate. Clients without a name have no rate; the limits of route and listener
-    /// apply.
+    /// Counts a call against the client's rate and quota. Clients without a name have neither; the limits of route and
+    /// listener apply.
     ///
     /// # Errors
-    /// [`Throttled`] when the rate is exceeded.
-    pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
+    /// [`TooManyCalls`].
+    pub fn take(&self, now: CallTime) -> Result<(), TooManyCalls> {
         match self {
             Self::AnyLocal => Ok(()),
-            Self::Named { client, .. } => client.take(now_nanos),
+            Self::Named { client, .. } => client.take(now),
+        }
+    }
+
+    /// Whether the client may call now, as far as this process knows, without counting a call.
+    ///
+    /// # Errors
+    /// [`TooManyCalls`].
+    pub fn check(&self, now: CallTime) -> Result<(), TooManyCalls> {
+        match self {
+            Self::AnyLocal => Ok(()),
+            Self::Named { client, .. } => client.check(now),
         }
     }
 }

@@ -171,6 +171,7 @@ mod tests {
             rules,
             mode,
             rate: None,
+            quota: None,
             seen: SeenRoutes::default(),
         }
     }

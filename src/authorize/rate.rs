@@ -18,6 +18,17 @@ pub struct RateLimit {
     full_at: Arc<AtomicU64>,
 }
 
+/// What a bucket holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLevel {
+    /// The tokens that it can hold.
+    pub size: u64,
+    /// The tokens that it holds.
+    pub remaining: u64,
+    /// The time until it is full.
+    pub full_in: Duration,
+}
+
 /// A client exceeds its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 // AWS's own message, which SDKs and people recognise
@@ -38,6 +49,14 @@ impl RateLimit {
         Self { interval, tolerance, full_at: Arc::default() }
     }
 
+    /// Lets the client be as far ahead of its rate as `least` at least. Tokens of a rate that replicas share come in
+    /// batches: a bucket that is smaller than a batch would lose a part of each.
+    #[must_use]
+    pub fn tolerating(self, least: Duration) -> Self {
+        let least = u64::try_from(least.as_nanos()).unwrap_or(u64::MAX);
+        Self { tolerance: self.tolerance.max(least), ..self }
+    }
+
     /// Keeps the fill level of `before` if its limit was the same, so that reloading the configuration does not fill a
     /// client's bucket.
     #[must_use]
@@ -46,6 +65,28 @@ impl RateLimit {
             return Self { full_at: Arc::clone(&before.full_at), ..self };
         }
         self
+    }
+
+    /// What the bucket holds at `now_nanos`, without taking a token.
+    #[must_use]
+    pub fn level(&self, now_nanos: u64) -> RateLevel {
+        let ahead = self.full_at.load(Ordering::Relaxed).saturating_sub(now_nanos);
+        let size = self.tolerance.checked_div(self.interval).unwrap_or(0).saturating_add(1);
+        let room = self.tolerance.checked_sub(ahead);
+        let remaining = room.map_or(0, |room| room.checked_div(self.interval).unwrap_or(0).saturating_add(1));
+        RateLevel { size, remaining, full_in: Duration::from_nanos(ahead) }
+    }
+
+    /// Whether there is a token at `now_nanos`, without taking it.
+    ///
+    /// # Errors
+    /// [`Throttled`] when there is none.
+    pub fn check(&self, now_nanos: u64) -> Result<(), Throttled> {
+        let earliest = self.full_at.load(Ordering::Relaxed).saturating_sub(self.tolerance);
+        match earliest.checked_sub(now_nanos) {
+            None | Some(0) => Ok(()),
+            Some(wait) => Err(Throttled { retry_after: Duration::from_nanos(wait) }),
+        }
     }
 
     /// Takes a token at `now_nanos`, read from a monotonic clock that all workers share.
@@ -118,11 +159,33 @@ mod tests {
     }
 
     #[test]
+    fn a_level_is_told_without_taking_a_token() {
+        let limit = RateLimit::new(10, Duration::from_secs(1), 5);
+        let level = |now| (limit.level(now).remaining, limit.level(now).full_in.as_millis());
+        assert_eq!((limit.level(SECOND).size, level(SECOND)), (5, (5, 0)));
+        assert_eq!(taken(&limit, SECOND, 3), 3);
+        assert_eq!(level(SECOND), (2, 300));
+        assert!(limit.check(SECOND).is_ok());
+        assert_eq!(taken(&limit, SECOND, 9), 2);
+        assert_eq!((level(SECOND), limit.check(SECOND)), ((0, 500), limit.try_take(SECOND)));
+        assert_eq!(level(SECOND + SECOND / 5), (2, 300));
+    }
+
+    #[test]
+    fn a_bucket_for_batches_holds_as_much_as_a_batch() {
+        let limit = || RateLimit::new(100, Duration::from_secs(1), 1);
+        let batches = limit().tolerating(Duration::from_millis(100));
+        assert_eq!((taken(&limit(), SECOND, 100), taken(&batches, SECOND, 100)), (1, 11));
+        let burst = RateLimit::new(100, Duration::from_secs(1), 50).tolerating(Duration::from_millis(100));
+        assert_eq!(taken(&burst, SECOND, 100), 50, "a larger burst stays as it is");
+    }
+
+    #[test]
     fn extreme_numbers_neither_panic_nor_overflow() {
         for (calls, period, burst) in [(0, 0, 0), (u32::MAX, 1, u32::MAX), (1, u64::MAX, u32::MAX)] {
             let limit = RateLimit::new(calls, Duration::from_secs(period), burst);
             for now in [0, 1, u64::MAX] {
-                let _either = limit.try_take(now);
+                let _either = (limit.check(now), limit.level(now), limit.try_take(now));
             }
         }
     }

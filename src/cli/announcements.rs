@@ -220,6 +220,9 @@ fn dangers(settings: &Settings) {
     if export.is_some_and(|export| !export.collector.is_authentic()) {
         tracing::warn!("danger_plaintext: spans cross the network unprotected, with the names of who calls what");
     }
+    if settings.rates.as_ref().is_some_and(|rates| !rates.endpoint.is_authentic()) {
+        tracing::warn!("danger_plaintext: whoever is on the way to the store of rates can change them");
+    }
     for RouteEndpoint { route, endpoint, .. } in settings.routes.iter().flat_map(Route::endpoints) {
         if !endpoint.is_authentic() {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");

@@ -150,6 +150,8 @@ fn of_client(judge: &Judge<'_>, client: &Client) {
         mode,
         // a limit
         rate: _,
+        // likewise: whose file it is could leave it out, so a smaller one takes nothing from others
+        quota: _,
         share,
         allow,
         // they take nothing from others

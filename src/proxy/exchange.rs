@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HeaderName;
 use prometheus_client::metrics::counter::Counter;
+use tokio::time::Instant;
 
 use super::clock_reading::ClockReading;
 use super::containment::contained;
@@ -35,6 +36,7 @@ use crate::downstream::{
 use crate::error_chain::causes;
 use crate::faults;
 use crate::query::{Charset, ErrorDialect, FormPlace, Notation, QueryForm, Reader};
+use crate::rates::{AtOnce, ClientRates};
 use crate::signing::client_signature::{ClientSignatureError, HeadClaim};
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::trace::Tracing;
@@ -76,6 +78,8 @@ pub struct Proxy {
     pub unnamed: usize,
     /// The number of the holder that stands for strangers whose form may be signed with an issued key.
     pub strangers: usize,
+    /// The clients whose rates and quotas are those of all replicas.
+    pub rates: Arc<ClientRates>,
     /// Counts requests that were refused because their client used its whole share.
     pub shares: ShareMetrics,
     /// Counts panics of exchanges.
@@ -214,7 +218,22 @@ impl Proxy {
             trace.identify(number);
         }
         self.charge(exchange, number, client).await?;
-        Ok(client.take(now.nanos)?)
+        self.take_call(client, now).await
+    }
+
+    /// Counts a call against the client's rate and quota: in this process, and where replicas share them, over all of
+    /// these.
+    async fn take_call(&self, client: &ClientIdentity<'_>, now: ClockReading) -> Result<(), ExchangeError> {
+        let time = now.for_limits();
+        let Some(shared) = client.index().and_then(|index| self.rates.of(index)) else { return Ok(client.take(time)?) };
+        client.check(time)?;
+        match shared.try_take(time.nanos) {
+            AtOnce::Taken => {}
+            AtOnce::Refused(why) => return Err(why.into()),
+            // boxed, so that exchanges do not reserve memory for what is rare
+            AtOnce::Wait => Box::pin(shared.wait(|| ClockReading::at(Instant::now()).nanos)).await?,
+        }
+        Ok(client.take(time).inspect_err(|_| shared.put_back())?)
     }
 
     /// Counts the connection against its client's share of the listener's connections.

@@ -7,12 +7,13 @@ use thiserror::Error;
 use super::head::HeadError;
 use super::over_share::OverShare;
 use super::refused_client::{NotIdentified, Refused, RefusedSignature, Unidentified};
-use crate::authorize::{AuthenticationError, Denied, Throttled};
+use crate::authorize::{AuthenticationError, Denied, OverQuota, Throttled, TooManyCalls};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault, NoMemory};
 use crate::faults::{self, AuditReason, Fate, FaultClass, LogReason};
 use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
+use crate::rates::NotNow;
 use crate::signing::client_signature::ClientSignatureError;
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
@@ -36,6 +37,12 @@ pub(crate) enum ExchangeError {
     /// The client calls more often than it may.
     #[error(transparent)]
     Throttled(#[from] Throttled),
+    /// The client has used its quota.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    /// The store of rates is away, and calls are refused meanwhile.
+    #[error("the rate of the client is not known")]
+    RateUnknown,
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -124,6 +131,26 @@ impl From<NotIdentified> for ExchangeError {
     }
 }
 
+impl From<TooManyCalls> for ExchangeError {
+    fn from(error: TooManyCalls) -> Self {
+        match error {
+            TooManyCalls::Rate(error) => error.into(),
+            TooManyCalls::Quota(error) => error.into(),
+        }
+    }
+}
+
+/// Whoever counts, this process or the store: the client is told the same.
+impl From<NotNow> for ExchangeError {
+    fn from(error: NotNow) -> Self {
+        match error {
+            NotNow::Rate(retry_after) => Throttled { retry_after }.into(),
+            NotNow::Quota(quota, retry_after) => OverQuota { quota, retry_after }.into(),
+            NotNow::StoreAway => Self::RateUnknown,
+        }
+    }
+}
+
 impl ExchangeError {
     /// The response to this error.
     #[must_use]
@@ -136,6 +163,8 @@ impl ExchangeError {
             | Self::Unauthenticated(_)
             | Self::Signature(_)
             | Self::Throttled(_)
+            | Self::OverQuota(_)
+            | Self::RateUnknown
             | Self::Body(_)
             | Self::Form(_)
             | Self::Denied(_)
@@ -183,6 +212,8 @@ impl ExchangeError {
             Self::Unauthenticated(error) => unauthenticated(&error.error),
             Self::Signature(refused) => client_signature(&refused.error),
             Self::Throttled(_) => faults::client::THROTTLED,
+            Self::OverQuota(_) => faults::client::OVER_QUOTA,
+            Self::RateUnknown => service::RATE_UNKNOWN,
             Self::Body(error) => body(error),
             Self::Form(error) => faults::form::class_of(error),
             Self::Denied(refused) => denied(&refused.denied),
@@ -213,11 +244,14 @@ impl ExchangeError {
 
     fn retry(&self, status: u16) -> Retry {
         match self {
-            Self::Throttled(throttled) => Retry::After(throttled.retry_after.as_secs().saturating_add(1)),
+            Self::Throttled(Throttled { retry_after }) | Self::OverQuota(OverQuota { retry_after, quota: _ }) => {
+                Retry::After(retry_after.as_secs().saturating_add(1))
+            }
             Self::Malformed(_)
             | Self::Head(_)
             | Self::Unauthenticated(_)
             | Self::Signature(_)
+            | Self::RateUnknown
             | Self::Body(_)
             | Self::Form(_)
             | Self::Denied(_)
@@ -470,6 +504,16 @@ mod tests {
             assert_eq!((fault.delivery, fault.retry), (Delivery::NotSent, Retry::Soon));
             assert_eq!(fault.proxy_status, "destination_unavailable");
         }
+    }
+
+    #[test]
+    fn a_client_over_its_quota_is_told_to_come_back_at_midnight_and_no_sdk_tries_before() {
+        let over = OverQuota { quota: 5, retry_after: std::time::Duration::from_secs(3600) };
+        let fault = ExchangeError::OverQuota(over).fault();
+        assert_eq!((fault.status.as_u16(), fault.code, fault.retry), (400, "ProxyQuotaExceeded", Retry::After(3601)));
+        assert_eq!(fault.message, "the quota of 5 calls a day is used");
+        let unknown = ExchangeError::from(NotNow::StoreAway).fault();
+        assert_eq!((unknown.status.as_u16(), unknown.retry), (503, Retry::Soon));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Client {
     pub traffic: Traffic,
     /// How often it may call; absent without a limit.
     pub rate_limit: Option<RateLimit>,
+    /// How many calls it may make in a day, and has made; absent without a limit.
+    pub quota: Option<Quota>,
     /// The share of which it uses the largest part now.
     pub share: Option<Share>,
     /// How many of its requests were refused because it used a whole share.
@@ -57,6 +59,17 @@ pub struct RateLimit {
     pub period_seconds: u64,
     /// Calls that may come at once after a quiet time.
     pub burst: u64,
+}
+
+/// `quota` of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Calls in a day of UTC.
+    pub calls: u64,
+    /// Calls of this day.
+    pub used: u64,
+    /// Whether these are the calls of all replicas.
+    pub shared: bool,
 }
 
 /// A client's share of a limit.

@@ -17,7 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{Client, ClientKind, Mode, RateLimit, Share};
+pub use client::{Client, ClientKind, Mode, Quota, RateLimit, Share};
 pub use key::{Key, KeyState};
 pub use limit::{Limit, Unit};
 pub use listener::{Certificate, CertificateState, Listener, TokenKeys};

@@ -416,6 +416,7 @@ fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
         ("[key.zz]\nkind = \"aws\"", "key.cloud"),
         ("[key.zz]\nkind = \"pkcs11\"", "key.token"),
         ("[trace]", "trace"),
+        ("[rates]", "rates"),
     ] {
         let error =
             parse(&format!("{}\n{header}\nnothing-like-it = 1\n", text("reference.toml")), "f", []).unwrap_err();

@@ -7,6 +7,7 @@ use super::shared_listener::ListenerError;
 use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
 use crate::fetch::UploadError;
+use crate::rates::StoreFault;
 use crate::trust::{IdentityError, RootsError};
 
 /// Why a graph cannot be built from settings.
@@ -105,6 +106,14 @@ pub enum BuildError {
         /// Why not.
         source: Box<UploadError>,
     },
+    /// The store of rates cannot be asked with what is configured for it.
+    #[error("rates.store: {url}")]
+    RateStore {
+        /// Its URL.
+        url: String,
+        /// Why not.
+        source: Box<StoreFault>,
+    },
     /// A route without its key, which the configuration's reader refuses.
     #[error("route.{name}: its key is not configured")]
     NoKey {
@@ -128,6 +137,7 @@ impl BuildError {
             }
             Self::Identity { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Collector { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
+            Self::RateStore { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Roots { .. }
             | Self::Identity { .. }
             | Self::HostName { .. }
@@ -139,6 +149,7 @@ impl BuildError {
             | Self::IssuedTwice { .. }
             | Self::IssuedSigns { .. }
             | Self::Collector { .. }
+            | Self::RateStore { .. }
             | Self::NoKey { .. } => LoadErrorKind::Invalid,
         }
     }

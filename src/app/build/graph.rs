@@ -10,6 +10,7 @@ use super::endpoint_calls::EndpointCalls;
 use super::error::BuildError;
 use super::issued_keys::issued_keys;
 use super::proofs::{attach_conditions, prove};
+use super::rate_store::{RateStore, rate_store};
 use super::route_files::RouteFiles;
 use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
 use super::shared_listener::SharedListener;
@@ -45,6 +46,8 @@ pub struct Graph {
     /// Memory for forms, over all routes, and each client's share of it.
     pub(crate) bodies: Shares<ByteBudget>,
     pub(crate) metrics: Arc<Metrics>,
+    /// The store of rates, and the clients that share theirs.
+    pub(crate) rates: RateStore,
     /// Where spans go, if they are exported.
     pub(crate) spans: Option<SpanExport>,
     /// How the exchanges of the holders ended, strangers excepted.
@@ -110,6 +113,8 @@ impl Graph {
         let platform = parts.platform;
         let issued_keys = issued_keys(&settings, &keys.all, &mut errors);
         let spans = spans(&settings, &shares, before, &mut errors);
+        let known = before.map(|before| (&before.rates, &*before.clients));
+        let rates = rate_store(&settings, known, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -136,6 +141,7 @@ impl Graph {
             holders,
             bodies,
             metrics,
+            rates,
             spans,
             client_exchanges: Arc::new(client_exchanges),
             platform,

@@ -11,6 +11,7 @@ mod key_needs;
 pub(crate) mod key_stores;
 pub(crate) mod probe;
 mod proofs;
+pub(crate) mod rate_store;
 pub(crate) mod route_files;
 pub(crate) mod share_summary;
 mod shared_key;

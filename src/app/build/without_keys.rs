@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
 use super::shared_listener::faults_without_secrets;
-use super::span_export::fault_without_secrets;
+use super::{rate_store, span_export};
 use crate::config::settings::{
     Egress, EgressProxy, Endpoint, Fallback, KeyStore, Route, Settings, TokenKeys, Transport,
 };
@@ -34,7 +34,8 @@ pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<String, Arc<D
             }
         }
     }
-    errors.extend(fault_without_secrets(settings));
+    errors.extend(span_export::fault_without_secrets(settings));
+    errors.extend(rate_store::fault_without_secrets(settings));
     if errors.is_empty() { Ok(destinations) } else { Err(errors) }
 }
 
@@ -95,5 +96,7 @@ pub(crate) fn left_out(settings: &Settings) -> Vec<String> {
     let certificates = certificates.map(|it| format!("{}.client_certificate with its client_key", it.table()));
     let export = settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
     let headers = export.and_then(|export| export.headers_file.as_ref()).map(|_| "trace.headers_file".to_owned());
-    keys.chain(private).chain(tokens).chain(shown).chain(certificates).chain(headers).collect()
+    let password = settings.rates.as_ref().and_then(|rates| rates.password_file.as_ref());
+    let password = password.map(|_| "rates.password_file".to_owned());
+    keys.chain(private).chain(tokens).chain(shown).chain(certificates).chain(headers).chain(password).collect()
 }

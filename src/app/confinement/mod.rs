@@ -39,7 +39,7 @@ pub(crate) fn confinement(
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
     read.extend(endpoints(settings).flat_map(identity_files).flat_map(directories_of));
-    read.extend(collector_files(settings).flat_map(directories_of));
+    read.extend(collector_files(settings).chain(store_files(settings)).flat_map(directories_of));
     let user = User::current();
     read.extend(endpoints(settings).filter_map(proxy_credentials).flat_map(directories_of));
     let public_files = endpoints(settings).flat_map(ca_files).map(Path::to_owned).chain(configuration_files(file));
@@ -113,7 +113,9 @@ fn next_hops(settings: &Settings) -> impl Iterator<Item = &NextHop> {
         TokenKeys::Url { endpoint, .. } => Some(endpoint),
     });
     let collector = export(settings).map(|export| &export.collector);
-    let endpoints = endpoints(settings).map(|endpoint| endpoint.endpoint).chain(issuers).chain(collector);
+    let store = settings.rates.as_ref().map(|rates| &rates.endpoint);
+    let servers = issuers.chain(collector).chain(store);
+    let endpoints = endpoints(settings).map(|endpoint| endpoint.endpoint).chain(servers);
     endpoints.map(|endpoint| &endpoint.next_hop)
 }
 
@@ -136,6 +138,16 @@ fn collector_files(settings: &Settings) -> impl Iterator<Item = &Path> {
     authority.into_iter().chain(headers)
 }
 
+/// The files with which the store of rates is known and called: they are read again for each connection to it.
+fn store_files(settings: &Settings) -> impl Iterator<Item = &Path> {
+    let authority = settings.rates.as_ref().and_then(|rates| match &rates.endpoint.transport {
+        Transport::Tls { trust: Roots::File(path), .. } => Some(path.as_path()),
+        Transport::Tls { trust: Roots::Platform, .. } | Transport::Plaintext => None,
+    });
+    let password = settings.rates.as_ref().and_then(|rates| rates.password_file.as_deref());
+    authority.into_iter().chain(password)
+}
+
 /// Any one Unix socket takes the right to all of them.
 fn streams_to<'s>(mut next_hops: impl Iterator<Item = &'s NextHop>) -> UnixStreams {
     let any = next_hops.any(|next_hop| match next_hop {
@@ -154,7 +166,8 @@ fn guarded_files<'s>(
 ) -> impl Iterator<Item = PathBuf> {
     let listeners = settings.listeners.iter().flat_map(refreshed_files);
     let routes = route_files(settings);
-    let public = routes.chain(listeners).chain(collector_files(settings)).map(Path::to_owned);
+    let servers = collector_files(settings).chain(store_files(settings));
+    let public = routes.chain(listeners).chain(servers).map(Path::to_owned);
     let configuration = file.into_iter().flat_map(config::files_of);
     keys.iter().flat_map(|key| key.store.watched()).chain(public).chain(configuration)
 }
@@ -349,6 +362,29 @@ mod tests {
         for path in ["/no/such/ca", "/no/such/secret"] {
             assert!(confinement.read.contains(&PathBuf::from(path)), "{path}");
         }
+    }
+
+    #[test]
+    fn the_store_of_rates_needs_its_port_or_socket_and_what_it_is_called_with() {
+        let rights = |store: &str| {
+            let text = format!(
+                "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"https://[::1]:8443/\"\n\
+                 [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n[rates]\n{store}\n"
+            );
+            confinement(&crate::config::parse(&text, "f", []).unwrap(), None, &[], UnixSockets::Deny)
+        };
+        let tls = rights(
+            "store = \"valkeys://[::1]:6390\"\nca_file = \"/no/such/ca/ca.crt\"\n\
+             password_file = \"/no/such/secret/password\"",
+        );
+        assert_eq!((tls.connect, tls.udp, tls.unix_streams), (vec![6390, 8443], Udp::Deny, UnixStreams::Deny));
+        for path in ["/no/such/ca", "/no/such/secret"] {
+            assert!(tls.read.contains(&PathBuf::from(path)), "{path}");
+        }
+        let socket = rights("store = \"unix:/run/valkey/valkey.sock\"");
+        assert_eq!((socket.connect, socket.unix_streams), (vec![8443], UnixStreams::ToPaths));
+        let named = rights("store = \"rediss://valkey.example\"");
+        assert_eq!((named.connect, named.udp), (vec![53, 6379, 8443], Udp::Allow));
     }
 
     #[test]

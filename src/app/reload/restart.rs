@@ -47,6 +47,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
         ("admin", old.admin == new.admin),
         ("audit", old.audit == new.audit),
         ("log.format", old.log.format == new.log.format),
+        ("rates", old.rates == new.rates),
         ("trace.endpoint, or what belongs to it", export(old) == export(new)),
     ];
     for (at, _) in fixed.into_iter().filter(|(_, same)| !same) {
@@ -114,7 +115,7 @@ fn beyond(
                 add("endpoint".to_owned(), "no name can be resolved: none was configured at the start".to_owned());
             }
             // the one reason is told already
-            (None, _) if export(old) != export(new) => {}
+            (None, _) if export(old) != export(new) || old.rates != new.rates => {}
             (None, _) => add("jwks_url".to_owned(), format!("no connection can be made to port {port} any more")),
         }
     }

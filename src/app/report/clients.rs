@@ -5,9 +5,10 @@ use super::window::Recent;
 use crate::app::build::graph::Graph;
 use crate::app::build::shares::{Holder, holders};
 use crate::authorize;
+use crate::clock;
 use crate::config::settings;
 use crate::proxy::SharedLimit;
-use crate::status::{Client, ClientKind, Mode, RateLimit, Share};
+use crate::status::{Client, ClientKind, Mode, Quota, RateLimit, Share};
 
 /// All clients, by name; then those without a name.
 pub(super) fn clients(graph: &Graph, recent: &Recent) -> Vec<Client> {
@@ -35,6 +36,7 @@ fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> 
         exchanges: recent.client_exchanges(name),
         traffic: recent.client_traffic(name),
         rate_limit: rate.map(rate_limit),
+        quota: quota(graph, name),
         share: fullest_share(graph, index),
         over_share: graph.metrics.shares.counted(name, &SharedLimit::ALL.map(SharedLimit::as_str)),
     })
@@ -43,6 +45,12 @@ fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> 
 fn rate_limit(rate: settings::Rate) -> RateLimit {
     let settings::Rate { calls, period, burst } = rate;
     RateLimit { calls: calls.into(), period_seconds: period.as_secs(), burst: burst.into() }
+}
+
+fn quota(graph: &Graph, name: &str) -> Option<Quota> {
+    let client = graph.clients.named(name)?;
+    let used = graph.rates.used(client, clock::now().as_second())?;
+    Some(Quota { calls: client.quota.as_ref()?.calls(), used, shared: graph.rates.store.is_some() })
 }
 
 /// The share of which the holder uses the largest part; that of a route's exchanges if it uses none.

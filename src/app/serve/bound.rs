@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -21,6 +22,7 @@ use crate::app::report::Moment;
 use crate::clock;
 use crate::credentials::WatchedKey;
 use crate::downstream::{Drain, Stage};
+use crate::rates::{self, StoreThread};
 use crate::telemetry::audit::{AuditWriter, OpenedAudit};
 use crate::telemetry::trace::{self, SpanQueue, SpanWriter};
 use crate::telemetry::{AuditLog, own_cells};
@@ -92,6 +94,7 @@ impl Bound {
         let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         let (spans, span_writer) = start_spans(&graph)?.unzip();
+        let rate_store = start_rates(&graph)?;
         let (mut admin_addresses, mut admin_paths) = (Vec::new(), Vec::new());
         let addresses: BTreeMap<_, _> =
             listeners.iter().map(|listener| (listener.name.clone(), Arc::clone(&listener.addresses))).collect();
@@ -135,6 +138,7 @@ impl Bound {
             pulse: Some(pulse),
             audit_writer,
             span_writer,
+            rate_store,
         })
     }
 }
@@ -149,6 +153,13 @@ fn start_spans(graph: &Graph) -> Result<Option<(SpanQueue, SpanWriter)>, StartEr
     let (upload, places) = (Arc::clone(&spans.upload), Arc::<SpanPlaces>::clone(&spans.places));
     let metrics = graph.metrics.trace.clone();
     trace::start(&export.settings, upload, places, metrics, clock::now).map(Some).map_err(StartError::Thread)
+}
+
+fn start_rates(graph: &Graph) -> Result<Option<StoreThread>, StartError> {
+    let Some(store) = &graph.rates.store else { return Ok(None) };
+    let Some(inbox) = store.take_inbox() else { return Ok(None) };
+    let now = || clock::nanos_at(Instant::now());
+    rates::start(store.server.clone(), &store.sharing, inbox, now).map(Some).map_err(StartError::Thread)
 }
 
 fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, Option<AuditWriter>), StartError> {

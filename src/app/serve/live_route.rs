@@ -47,6 +47,7 @@ pub(super) fn proxy(
         bodies: graph.bodies.clone(),
         unnamed: graph.unnamed(),
         strangers: graph.strangers(),
+        rates: Arc::clone(&graph.rates.clients),
         shares: graph.metrics.shares.clone(),
         panics: graph.metrics.process.panics(),
         audit: audit.clone(),

@@ -87,7 +87,7 @@ fn degraded(graph: &Graph, is_refused: bool) -> Vec<String> {
         "configuration: the one that was read last is refused, and the one before is served: the log says why"
             .to_owned()
     });
-    keys.chain(certificates).chain(routes).chain(refused).collect()
+    keys.chain(certificates).chain(routes).chain(graph.rates.away()).chain(refused).collect()
 }
 
 impl Judged {

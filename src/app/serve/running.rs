@@ -19,6 +19,7 @@ use crate::app::reload::source::Source;
 use crate::config::settings::Name;
 use crate::downstream::unix_socket::SocketPath;
 use crate::downstream::{Departure, ListenAddress, Stage};
+use crate::rates::StoreThread;
 use crate::telemetry::audit::AuditWriter;
 use crate::telemetry::trace::SpanWriter;
 
@@ -57,6 +58,7 @@ pub struct Running {
     pub(super) pulse: Option<Pulse>,
     pub(super) audit_writer: Option<AuditWriter>,
     pub(super) span_writer: Option<SpanWriter>,
+    pub(super) rate_store: Option<StoreThread>,
 }
 
 impl Running {
@@ -183,12 +185,18 @@ impl Running {
         if let Some(spans) = &self.span_writer {
             spans.end(deadline.checked_sub(SPANS_REPORT).unwrap_or(deadline));
         }
+        if let Some(store) = &self.rate_store {
+            store.end();
+        }
         let left = self.audit_writer.take().map_or(0, |writer| writer.finish(limit));
         if left > 0 {
             tracing::error!(left, "the process ends with audit lines unwritten");
         }
         if let Some(spans) = self.span_writer.take() {
             spans.wait(deadline.saturating_duration_since(Instant::now()));
+        }
+        if let Some(store) = self.rate_store.take() {
+            store.wait(deadline.saturating_duration_since(Instant::now()));
         }
     }
 }

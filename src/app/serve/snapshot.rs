@@ -9,15 +9,19 @@ use crate::app::build::endpoint_calls::EndpointCalls;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::{KeysFrom, SharedListener};
 use crate::app::build::shared_route::SharedRoute;
+use crate::authorize::Client;
 use crate::clock;
 use crate::config::settings::ListenOn;
 use crate::credentials::KeySlot;
 use crate::downstream::listener::Security;
 use crate::downstream::{HandshakeFault, Rank};
 use crate::proxy::SharedLimit;
+use crate::rates::Health;
 use crate::signing::diagnose::RefusalClass;
 use crate::telemetry::lost_lines;
-use crate::telemetry::metrics::{EndpointState, KeyState, ListenerState, RouteState, Snapshot};
+use crate::telemetry::metrics::{
+    EndpointState, KeyState, ListenerState, QuotaState, RateStoreState, RouteState, Snapshot,
+};
 
 /// The words of labels, each of a fixed set.
 static SIGNATURE_CAUSES: LazyLock<[&str; RefusalClass::ALL.len()]> =
@@ -40,8 +44,34 @@ pub(super) fn snapshot(graph: &Graph) -> Snapshot<'_> {
         bodies_limit: graph.bodies.all().limit(),
         audit_refusing: 0,
         log_lost: lost_lines(),
+        rate_store: rate_store(graph),
+        quotas: quotas(graph, now.as_second()),
         process: None,
     }
+}
+
+fn rate_store(graph: &Graph) -> Option<RateStoreState> {
+    let (settings, store) = (graph.settings.rates.as_ref()?, graph.rates.store.as_ref()?);
+    let state = store.sharing.state();
+    let counts = state.counts();
+    Some(RateStoreState {
+        store: settings.url(),
+        up: u8::from(state.health() != Health::Away),
+        replicas: state.replicas(),
+        round_trips: counts.round_trips,
+        round_trip_seconds: counts.round_trip_time.as_secs_f64(),
+        outages: counts.errors,
+        waits: counts.waits,
+        late: counts.late,
+        leased: counts.leased,
+        returned: counts.returned,
+    })
+}
+
+fn quotas(graph: &Graph, unix_seconds: i64) -> Vec<QuotaState<'_>> {
+    let state = |client: &'_ Client| Some((client.quota.as_ref()?.calls(), graph.rates.used(client, unix_seconds)?));
+    let with_quota = graph.clients.iter().filter_map(|client| Some((client, state(client)?)));
+    with_quota.map(|(client, (calls, used))| QuotaState { client: &client.name, calls, used }).collect()
 }
 
 fn listener_state<'g>(name: &'g str, listener: &'g SharedListener) -> ListenerState<'g> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::findings::{Findings, Kind};
 use super::online::{Call, Tried};
+use super::rates::TriedStore;
 use crate::app::Graph;
 use crate::app::build::endpoint_calls::EndpointCalls;
 use crate::app::build::probe::Probe;
@@ -107,6 +108,17 @@ impl Built {
     pub(super) fn collector(&self) -> Option<Arc<Upload>> {
         match self {
             Self::Whole(graph, _) => graph.spans.as_ref().map(|export| Arc::clone(&export.upload)),
+            Self::WithoutKeys(..) => None,
+        }
+    }
+
+    /// The store of rates; `None` without its password.
+    pub(super) fn rate_store(&self) -> Option<TriedStore> {
+        match self {
+            Self::Whole(graph, _) => graph.rates.store.as_ref().map(|store| TriedStore {
+                server: store.server.clone(),
+                namespace: store.sharing.settings().namespace.clone(),
+            }),
             Self::WithoutKeys(..) => None,
         }
     }

@@ -20,6 +20,9 @@ pub(super) fn sections(found: &mut Findings, settings: &Settings) {
         if let Some(rate) = client.rate {
             section.detail(format!("rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst));
         }
+        if let Some(quota) = client.quota {
+            section.detail(format!("quota: {quota} calls a day"));
+        }
         rules(section, live);
         match client.mode {
             Mode::Enforce if !live.rules.iter().any(|rule| rule.effect == Effect::Allow) => {

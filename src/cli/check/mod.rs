@@ -9,6 +9,7 @@ mod endpoint_tls;
 mod findings;
 mod online;
 mod posture;
+mod rates;
 mod trace;
 
 use std::fmt;
@@ -51,7 +52,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     without_keys: bool,
     /// Call every endpoint: name, connection, TLS, clock, and the route's signed `probe`. 69 when one does not answer.
-    /// The collector of spans is sent an empty request, and warned of when it does not take it
+    /// Collector of spans and store of rates are asked, and warned of when they do not answer
     #[arg(long)]
     online: bool,
 }
@@ -107,9 +108,9 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     built.tell_what_is_left_out(found);
     admin_sections(found, settings, &rehearsed);
     audit_section(found, settings);
+    rates::section(found, settings);
     trace::section(found, settings);
-    let process = &settings.process;
-    process_section(found, process);
+    process_section(found, &settings.process);
     capacity_section(found, settings);
     clients::shares(found, settings);
     warn_of_unused(found, settings);
@@ -133,7 +134,7 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     }
     // with the rights of a process that serves: what it may not reach, this may not either
     online.map_or(Ok(()), |runtime| {
-        progress::shown(|| online::try_all(runtime, found, built.routes(), built.collector()))
+        progress::shown(|| online::try_all(runtime, found, built.routes(), built.collector(), built.rate_store()))
     })
 }
 

@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::findings::{Findings, Kind, Section};
-use super::trace;
+use super::{rates, trace};
 use crate::app::build::probe::{Answered, Probe};
 use crate::cli::exit::{ExitCode, Failure, FaultLine};
 use crate::clock;
@@ -58,7 +58,7 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::because(ExitCode::System, &error))
 }
 
-/// Tries every endpoint, and the collector of spans, all at the same time.
+/// Tries every endpoint, the collector of spans and the store of rates, all at the same time.
 ///
 /// # Errors
 /// 69 with every endpoint that cannot be called: nothing of the configuration has to be changed for that reason alone.
@@ -67,12 +67,19 @@ pub(super) fn try_all(
     found: &mut Findings,
     endpoints: Vec<Tried>,
     collector: Option<Arc<Upload>>,
+    store: Option<rates::TriedStore>,
 ) -> Result<(), Failure> {
-    let (mut outcomes, answer) = LocalSet::new().block_on(&runtime, async {
+    let (mut outcomes, answer, store) = LocalSet::new().block_on(&runtime, async {
         let collector = collector.map(|collector| {
             tokio::task::spawn_local(async move {
                 let _wait = waits::begin("the collector of spans");
                 trace::ask(collector, LIMIT).await
+            })
+        });
+        let store = store.map(|store| {
+            tokio::task::spawn_local(async move {
+                let _wait = waits::begin("the store of rates");
+                rates::ask(store, LIMIT).await
             })
         });
         let mut tasks = JoinSet::new();
@@ -84,7 +91,11 @@ pub(super) fn try_all(
             None => None,
             Some(asked) => asked.await.ok(),
         };
-        (outcomes, answer)
+        let store = match store {
+            None => None,
+            Some(asked) => asked.await.ok(),
+        };
+        (outcomes, answer, store)
     });
     // a lookup that is still under way must not keep the command from ending
     runtime.shutdown_background();
@@ -92,6 +103,9 @@ pub(super) fn try_all(
     let faults: Vec<_> = outcomes.iter().filter_map(|outcome| section(found, outcome)).collect();
     if let Some(answer) = &answer {
         trace::asked(found, answer);
+    }
+    if let Some(answer) = &store {
+        rates::asked(found, answer);
     }
     if faults.is_empty() {
         return Ok(());

@@ -11,7 +11,7 @@ use super::shapes::{
 };
 use crate::authorize::{Effect, Mode};
 use crate::config::grammar::identifier::LARGEST_ID;
-use crate::config::tables::client::{IDENTIFIERS, MOST_CALLS, MOST_PLACES};
+use crate::config::tables::client::{IDENTIFIERS, LARGEST_QUOTA, MOST_CALLS, MOST_PLACES};
 use crate::query::Action;
 
 /// The conditions that a parameter may be asked.
@@ -30,6 +30,7 @@ pub(super) fn schema(comments: &Comments) -> Value {
         ("service_account", several(&pattern(&format!("^{PART}/{PART}$")))),
         ("issued_keys", list(name())),
         ("rate", pattern(&format!("^0*(?:{})/[sm]$", whole(1..=u64::try_from(MOST_CALLS).unwrap_or(u64::MAX))))),
+        ("quota", pattern(&format!("^0*(?:{})/d$", whole(1..=LARGEST_QUOTA)))),
         ("burst", count(1..=MOST_CALLS)),
         ("share", any(&[count(1..=MOST_PLACES), pattern(&format!("^0*(?:{})%$", whole(1..=100)))])),
         ("mode", word(&Mode::WORDS)),

@@ -122,6 +122,22 @@ pub(super) fn https() -> Value {
     json!({"pattern": format!("^{}://", any_case("https"))})
 }
 
+/// The store of rates.
+pub(super) fn store() -> Value {
+    let scheme = any_case("(?:valkey|redis)s?");
+    any(&[unix(), pattern(&format!("^{scheme}://{}(?::{})?/?$", host(Letters::Either), port(1)))])
+}
+
+/// What a store with TLS begins with.
+pub(super) fn store_with_tls() -> Value {
+    json!({"pattern": format!("^{}://", any_case("(?:valkey|redis)s"))})
+}
+
+/// A name that a certificate can be for.
+pub(super) fn server_name() -> Value {
+    pattern(&format!("^{}$", host(Letters::Either)))
+}
+
 fn url(scheme: &str) -> Value {
     pattern(&format!("^{scheme}://{}(?::{})?{URL_PATH}$", host(Letters::Either), port(1)))
 }

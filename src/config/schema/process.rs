@@ -1,10 +1,10 @@
-//! `[admin]`, `[audit]`, `[log]`, `[trace]`, `[process]` and `[conf_d.NAME]`.
+//! `[admin]`, `[audit]`, `[log]`, `[rates]`, `[trace]`, `[process]` and `[conf_d.NAME]`.
 
 use serde_json::{Value, json};
 
 use super::client::granted_identity;
 use super::comments::Comments;
-use super::hosts::{admin as address, endpoint, http_host, https};
+use super::hosts::{admin as address, endpoint, http_host, https, server_name, store, store_with_tls};
 use super::listener::{group, mode, on_a_socket_of_ours};
 use super::shapes::{
     Table, any, count, duration, duration_or_zero, except, file, flag, list, name, one_of, pattern, several, short,
@@ -12,7 +12,9 @@ use super::shapes::{
 };
 use crate::config::grammar::resource::SET_ELSEWHERE;
 use crate::config::tables::process::{MOST_BODIES, MOST_WORKERS};
+use crate::config::tables::rates::{LAST_DATABASE, LONGEST_WORD};
 use crate::config::tables::trace::{MOST_IN_BATCH, MOST_QUEUED, OF_EXPORT};
+use crate::rates::WhenUnavailable;
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::WhenFull;
 
@@ -29,7 +31,7 @@ pub(super) fn grant(comments: &Comments) -> Value {
 }
 
 /// Each table with its schema.
-pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
+pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 6] {
     let of = |header, keys, rules| Table { header, keys, required: &[], rules }.described(comments);
     let socket = on_a_socket_of_ours();
     let admin = vec![
@@ -55,8 +57,34 @@ pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
         ("admin", of("admin", admin, admin_rules)),
         ("audit", of("audit", audit, Vec::new())),
         ("log", of("log", log, Vec::new())),
+        (
+            "rates",
+            Table { header: "rates", keys: rates(), required: &["store"], rules: rates_rules() }.described(comments),
+        ),
         ("trace", of("trace", trace(), trace_rules())),
         ("process", of("process", process, Vec::new())),
+    ]
+}
+
+fn rates() -> Vec<(&'static str, Value)> {
+    vec![
+        ("store", store()),
+        ("when_unavailable", word(&WhenUnavailable::WORDS)),
+        ("namespace", short("^[!-~]+$", LONGEST_WORD)),
+        ("ca_file", file()),
+        ("server_name", server_name()),
+        ("user", short("^[!-~]+$", LONGEST_WORD)),
+        ("password_file", file()),
+        ("database", count(0..=LAST_DATABASE)),
+        ("danger_plaintext", flag()),
+        ("lease", duration()),
+    ]
+}
+
+fn rates_rules() -> Vec<Value> {
+    vec![
+        where_given("user", &json!({"required": ["password_file"]})),
+        where_it_is("store", &json!({"not": store_with_tls()}), &without(&["ca_file", "server_name"])),
     ]
 }
 

@@ -18,6 +18,8 @@ pub struct Client {
     pub mode: Mode,
     /// `rate` and `burst`: without them, no limit.
     pub rate: Option<Rate>,
+    /// `quota`: calls in a day of UTC; without it, no limit.
+    pub quota: Option<u64>,
     /// `share`: how much of each limit it may take; without it, half where other clients may call too, else all.
     pub share: Option<Share>,
     /// `allow`: calls that are allowed unless something denies them.

@@ -16,6 +16,7 @@ mod listener;
 mod name;
 mod places;
 mod process;
+mod rates;
 mod route;
 mod route_endpoints;
 mod trace;
@@ -33,6 +34,7 @@ pub use listener::{
 pub use name::Name;
 pub use places::Places;
 pub use process::{Audit, Confinement, Log, Process};
+pub use rates::Rates;
 pub use route::{Profile, Route, RouteLimits, RouteTimeouts};
 pub use route_endpoints::{EndpointPlace, RouteEndpoint};
 pub use trace::{Export, Trace};
@@ -54,6 +56,8 @@ pub struct Settings {
     pub audit: Audit,
     /// `[log]`.
     pub log: Log,
+    /// `[rates]`. `None` when the table is absent.
+    pub rates: Option<Rates>,
     /// `[trace]`. `None` when the table is absent.
     pub trace: Option<Trace>,
     /// `[process]`.

@@ -10,6 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::family::Family;
 use super::register::{register, register_with_unit};
 use super::routes::RouteLabel;
+use super::shared_rates::SharedRateMetrics;
 use super::snapshot::{EndpointState, KeyState, ListenerState, RouteState, Snapshot};
 use crate::telemetry::outcome::Outcome;
 
@@ -45,6 +46,7 @@ pub(super) struct ScrapedMetrics {
     key_degraded: Family<KeyLabel, Gauge>,
     routes: OfRoutes,
     client_exchanges: Family<ClientLabels, Counter>,
+    shared_rates: SharedRateMetrics,
     whole: OfProcess,
 }
 
@@ -109,6 +111,7 @@ impl ScrapedMetrics {
                 "Exchanges of identified clients that ended, by outcome",
                 Family::default(),
             ),
+            shared_rates: SharedRateMetrics::register(registry),
             whole: OfProcess::register(registry),
         }
     }
@@ -126,6 +129,7 @@ impl ScrapedMetrics {
             }),
         );
         self.whole.load.set(snapshot.load);
+        self.shared_rates.publish(snapshot.rate_store.as_ref(), &snapshot.quotas);
         self.whole.bodies_held.set(signed(snapshot.bodies_held));
         self.whole.bodies_limit.set(signed(snapshot.bodies_limit));
         self.whole.audit_refusing.set(i64::from(snapshot.audit_refusing));

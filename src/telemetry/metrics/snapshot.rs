@@ -27,8 +27,47 @@ pub struct Snapshot<'a> {
     pub(crate) audit_refusing: u8,
     /// How many log lines were dropped since the start.
     pub(crate) log_lost: u64,
+    /// The store of rates, if there is one.
+    pub(crate) rate_store: Option<RateStoreState>,
+    /// The clients with a quota.
+    pub(crate) quotas: Vec<QuotaState<'a>>,
     /// What the kernel knows of the process.
     pub(crate) process: Option<&'a OwnProcess>,
+}
+
+/// What is known of the store of rates.
+#[derive(Debug, Clone)]
+pub(crate) struct RateStoreState {
+    /// Where it is.
+    pub(crate) store: String,
+    /// 1 while it answers, else 0.
+    pub(crate) up: u8,
+    /// How many replicas it has seen.
+    pub(crate) replicas: u32,
+    /// Questions that it has answered.
+    pub(crate) round_trips: u64,
+    /// How long they took together.
+    pub(crate) round_trip_seconds: f64,
+    /// How often it went away.
+    pub(crate) outages: u64,
+    /// Calls that waited for it.
+    pub(crate) waits: u64,
+    /// Calls that waited in vain.
+    pub(crate) late: u64,
+    /// Tokens that it has leased.
+    pub(crate) leased: u64,
+    /// Tokens that were given back.
+    pub(crate) returned: u64,
+}
+
+/// The quota of a client.
+pub(crate) struct QuotaState<'a> {
+    /// The client's name.
+    pub(crate) client: &'a str,
+    /// Calls of a day.
+    pub(crate) calls: u64,
+    /// Calls of this day.
+    pub(crate) used: u64,
 }
 
 /// What is known of a listener.

@@ -56,6 +56,19 @@ fn snapshot<'s>(clients: &'s ClientExchanges, routes: &[&'s str]) -> Snapshot<'s
         bodies_limit: 1 << 20,
         audit_refusing: 0,
         log_lost: 0,
+        rate_store: Some(RateStoreState {
+            store: "valkey://127.0.0.1:6379".to_owned(),
+            up: 1,
+            replicas: 4,
+            round_trips: 5,
+            round_trip_seconds: 0.25,
+            outages: 1,
+            waits: 3,
+            late: 1,
+            leased: 70,
+            returned: 7,
+        }),
+        quotas: Vec::new(),
         process: None,
     }
 }
@@ -66,7 +79,8 @@ fn full_scrape(metrics: &Metrics) -> String {
     of_route.set_clock_offset(0.5);
     metrics.configuration.is_served(1, Some("e3b0c442"));
     let (clients, process) = (ClientExchanges::of(["reporting"], None), OwnProcess::open(crate::clock::now()));
-    let snapshot = Snapshot { process: Some(&process), ..snapshot(&clients, &["importexport"]) };
+    let quotas = vec![QuotaState { client: "reporting", calls: 1000, used: 10 }];
+    let snapshot = Snapshot { process: Some(&process), quotas, ..snapshot(&clients, &["importexport"]) };
     metrics.render(&snapshot, Exposition::OpenMetrics).unwrap()
 }
 

@@ -97,6 +97,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         bodies: Shares::undivided(ByteBudget::new(64 * 1024)),
         unnamed: 0,
         strangers: 0,
+        rates: Arc::default(),
         shares: Metrics::new().shares,
         panics: Metrics::new().process.panics(),
         audit: AuditLog::off(),

@@ -64,6 +64,10 @@ fn detail(client: &Client) -> Vec<String> {
         let period = if limit.period_seconds == 1 { "second" } else { "minute" };
         lines.push(format!("may call {} times a {period}, {} at once after a quiet time", limit.calls, limit.burst));
     }
+    if let Some(quota) = &client.quota {
+        let whose = if quota.shared { "all replicas have counted" } else { "this process has counted" };
+        lines.push(format!("may call {} times a day of UTC; {whose} {} calls today", quota.calls, quota.used));
+    }
     if let Some(share) = &client.share {
         lines.push(format!(
             "uses {} of its {} of {} ({} for all clients together)",

@@ -9,6 +9,7 @@ run, and a change of this replaces them. A file that the chart does not see, suc
 {{- $process := .process | default dict -}}
 {{- $_ := set $parts "process" (pick $process "workers" "danger_unconfined" "danger_writable_files") -}}
 {{- $_ := set $parts "log" ((.log | default dict).format | default "human") -}}
+{{- if .rates }}{{ $_ := set $parts "rates" .rates }}{{ end -}}
 {{- if (.trace | default dict).endpoint -}}
 {{-   $_ := set $parts "trace" (omit .trace "forward" "sample_ratio" "parent_based") -}}
 {{- end -}}
