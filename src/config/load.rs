@@ -125,7 +125,8 @@ fn say_what_was_meant(faults: &mut [Fault], asked: Vec<KeyPath>) {
 
 /// Every key that there is, as far as a variable can set it, in tables whose names stand for any other.
 pub(crate) fn catalogue() -> Vec<KeyPath> {
-    const ONE_OF_EACH: &str = "[conf_d.a]\n[listener.a]\n[client.a]\n[route.a]\n[admin]\n[rates]\n[trace]\n[key.a]\n[key.b]\n\
+    const ONE_OF_EACH: &str = "[conf_d.a]\n[listener.a]\n[client.a]\n[route.a]\n[admin]\n[rates]\n[trace]\n[key.a]\n\
+                               [key.b]\n\
                                kind = \"file\"\n[key.c]\nkind = \"process\"\n[key.d]\nkind = \"aws\"\n[key.e]\n\
                                kind = \"pkcs11\"\n[listener.a.tls]\n[listener.a.service_account]\n";
     asked(&[FileText { text: ONE_OF_EACH, name: "", directory: Path::new(""), part: None }], [])

@@ -7,13 +7,12 @@ use thiserror::Error;
 use super::head::HeadError;
 use super::over_share::OverShare;
 use super::refused_client::{NotIdentified, Refused, RefusedSignature, Unidentified};
-use crate::authorize::{AuthenticationError, Denied, OverQuota, Throttled, TooManyCalls};
+use crate::authorize::{AuthenticationError, Denied, OverQuota, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault, NoMemory};
 use crate::faults::{self, AuditReason, Fate, FaultClass, LogReason};
 use crate::http1::Persistence;
 use crate::query::{ErrorType, FormError};
-use crate::rates::NotNow;
 use crate::signing::client_signature::ClientSignatureError;
 use crate::telemetry::Outcome;
 use crate::telemetry::audit::AuditUnavailable;
@@ -127,26 +126,6 @@ impl From<NotIdentified> for ExchangeError {
             NotIdentified::Unidentified(error) => error.into(),
             NotIdentified::Signature(error) => error.into(),
             NotIdentified::Form(error) => error.into(),
-        }
-    }
-}
-
-impl From<TooManyCalls> for ExchangeError {
-    fn from(error: TooManyCalls) -> Self {
-        match error {
-            TooManyCalls::Rate(error) => error.into(),
-            TooManyCalls::Quota(error) => error.into(),
-        }
-    }
-}
-
-/// Whoever counts, this process or the store: the client is told the same.
-impl From<NotNow> for ExchangeError {
-    fn from(error: NotNow) -> Self {
-        match error {
-            NotNow::Rate(retry_after) => Throttled { retry_after }.into(),
-            NotNow::Quota(quota, retry_after) => OverQuota { quota, retry_after }.into(),
-            NotNow::StoreAway => Self::RateUnknown,
         }
     }
 }
@@ -512,7 +491,7 @@ mod tests {
         let fault = ExchangeError::OverQuota(over).fault();
         assert_eq!((fault.status.as_u16(), fault.code, fault.retry), (400, "ProxyQuotaExceeded", Retry::After(3601)));
         assert_eq!(fault.message, "the quota of 5 calls a day is used");
-        let unknown = ExchangeError::from(NotNow::StoreAway).fault();
+        let unknown = ExchangeError::from(crate::rates::NotNow::StoreAway).fault();
         assert_eq!((unknown.status.as_u16(), unknown.retry), (503, Retry::Soon));
     }
 

@@ -1,6 +1,7 @@
 //! One exchange, from a client's request to the endpoint's response. Start reading at `exchange`.
 
 mod attempt;
+mod call_limits;
 mod client_first;
 mod clock_reading;
 mod containment;
