@@ -20,6 +20,7 @@ from fleet_events import EVENTS
 from recording_endpoint import RecordingEndpoint
 from replica import Replica
 from sealed_key import BARE_KEY, SealedKey
+from shared_store import SharedStore
 from verifying_upstream import make_tls
 
 # how often the way past all replicas is gone, a second
@@ -31,21 +32,24 @@ WARM_UP = 3  # seconds
 class Fleet:
     """The stage, and what happens on it."""
 
-    def __init__(self, binary, directory, replicas=4, workers=2, pool_idle="15s", seed=1):
+    def __init__(self, binary, directory, replicas=4, workers=2, pool_idle="15s", store_away_seconds=3, seed=1):
         self.accounts, self.random = Accounts(), random.Random(seed)
-        self.steady_seconds, self.away_seconds, self.settle_seconds = 5, 2, 1
+        self.failure, self.panics = None, 0
+        self.steady_seconds, self.settle_seconds = 4, 1
+        self.away_seconds, self.store_away_seconds = 2, store_away_seconds
         endpoint_ca, endpoint_context = make_tls(made(directory / "endpoint"))
         self._endpoint_ca = endpoint_ca
         self.endpoints = {
             name: RecordingEndpoint(self.accounts, endpoint_context, BARE_KEY) for name in ("jobs", "reports")
         }
         self.key = SealedKey(binary, directory, self.endpoints.values())
+        self.store = SharedStore(made(directory / "store"))
         authority = Authority(made(directory / "certificates"))
         self._authority = authority.certificate
         self.clients = fleet_configuration.clients(authority)
         self.configuration = fleet_configuration.Configuration(
             directory, workers, self.clients, client_ca=authority.certificate, endpoint_ca=endpoint_ca,
-            pool_idle=pool_idle, key_file=self.key.file, identity_file=self.key.identity,
+            pool_idle=pool_idle, store=self.store.url, key_file=self.key.file, identity_file=self.key.identity,
             **{name: endpoint.port for name, endpoint in self.endpoints.items()},
         )
         self.replicas = [
@@ -70,11 +74,13 @@ class Fleet:
                 if replica.is_running():
                     replica.kill()
             self.balancer.stop()
+            self.store.kill()
             for endpoint in self.endpoints.values():
                 endpoint.close()
 
     async def _start(self):
         self.key.rotate()
+        await self.store.start()
         for endpoint in self.endpoints.values():
             await endpoint.listen()
         await asyncio.gather(*(replica.start() for replica in self.replicas))
@@ -125,5 +131,9 @@ def run_fleet(binary, seconds, seed=1, events=EVENTS, **settings):
     """A fleet that has run for about so many seconds, and at least once through all events."""
     with tempfile.TemporaryDirectory() as directory:
         fleet = Fleet(binary, pathlib.Path(directory), seed=seed, **settings)
-        asyncio.run(fleet.run(seconds, events))
+        try:
+            asyncio.run(fleet.run(seconds, events))
+        except Exception as error:
+            # what was counted until then is still worth reading
+            fleet.failure = error
         return fleet

@@ -95,6 +95,10 @@ class Accounts(ledger.Ledger):
         """How many calls of the client reached an endpoint in this time."""
         return sum(begin <= at < end for at, call_id in self.arrivals if self.calls[call_id].client == client)
 
+    def made(self, client, begin, end):
+        """How many calls the client made in this time."""
+        return sum(call.client == client and begin <= call.due < end for call in self.calls.values())
+
     def spans(self, phase):
         """When the phase was: it may have been several times."""
         return [(begin, end) for name, begin, end in self.phases if name == phase]

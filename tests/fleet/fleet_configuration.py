@@ -8,6 +8,7 @@ CONFIGURATION = """\
 [listener.certificates]
 address = "127.0.0.1:0"
 authenticate = ["mtls"]
+limits.connection_lifetime = "{connection_lifetime}"
 [listener.certificates.tls]
 certificate = "replaced by a variable of each replica"
 private_key = "replaced by a variable of each replica"
@@ -15,6 +16,7 @@ client_ca = "{client_ca}"
 [listener.tokens]
 address = "127.0.0.1:0"
 authenticate = ["token"]
+limits.connection_lifetime = "{connection_lifetime}"
 [listener.tokens.tls]
 certificate = "replaced by a variable of each replica"
 private_key = "replaced by a variable of each replica"
@@ -39,9 +41,16 @@ address = "127.0.0.1:0"
 [log]
 format = "json"
 level = "info,countersign::exchange=off"
+[rates]
+store = "{store}"
 [process]
 workers = {workers}
+drain_delay = "{drain_delay}"
 """
+# longer than the pauses between the calls of a connection, so that each is told to leave
+DRAIN_DELAY = "3s"
+# so that connections spread again soon after a replica has come back
+CONNECTION_LIFETIME = "10s"
 
 LISTENERS = ["certificates", "tokens"]
 ACTIONS = ["CreateJob", "GetStatus", "CancelJob"]
@@ -84,7 +93,10 @@ class Configuration:
 
     def __init__(self, directory, workers, clients, **values):
         self.file = directory / "countersign.toml"
-        self._values = values | {"workers": workers, "clients": "".join(map(table, clients))}
+        self._values = values | {
+            "workers": workers, "clients": "".join(map(table, clients)), "drain_delay": DRAIN_DELAY,
+            "connection_lifetime": CONNECTION_LIFETIME,
+        }
         self._generation = 0
         self.change()
 

@@ -62,7 +62,40 @@ async def replica_killed(fleet):
     await fleet.balancer.until({replica.name: "UP"})
 
 
+async def store_killed(fleet):
+    """The store of rates is killed, and comes back empty."""
+    fleet.store.kill()
+    fleet.accounts.inject("store killed")
+    await until_store(fleet, 0, "does not notice that the store is away")
+    await asyncio.sleep(fleet.store_away_seconds)
+    await fleet.store.start()
+    await until_store(fleet, 1, "does not find the store")
+
+
+async def store_paused(fleet):
+    """The store of rates keeps its connections and answers nothing for a while."""
+    fleet.store.pause()
+    fleet.accounts.inject("store paused")
+    await until_store(fleet, 0, "does not notice that the store is paused")
+    await asyncio.sleep(fleet.store_away_seconds)
+    fleet.store.resume()
+    await until_store(fleet, 1, "does not find the store")
+
+
+async def until_store(fleet, up, why):
+    for replica in fleet.replicas:
+        await replica.until(lambda metrics: metrics.sum("countersign_rate_store_up") == up, why)
+
+
+async def buckets_used_up(fleet):
+    """Buckets that filled while clients were not counted, or that an empty store gave anew, are used up."""
+    await asyncio.sleep(fleet.store_away_seconds)
+
+
 # in this order, again and again
 EVENTS = [
-    steady, rolling_restart, steady, key_rotation, steady, reload, steady, endpoint_gone, steady, replica_killed,
+    steady, rolling_restart, steady, key_rotation, steady, reload, steady, endpoint_gone, buckets_used_up, steady,
+    replica_killed, steady, store_killed, buckets_used_up, steady, store_paused, buckets_used_up,
 ]
+# of the picture: nothing else happens
+STORE_EVENTS = [steady, steady, store_killed, steady, steady, store_paused, steady, steady]

@@ -60,20 +60,17 @@ RATE_COLUMNS = ("client", "calls it made, 1/s", "its rate, 1/s", "calls that rea
 def rate_rows(accounts, clients, phase="steady"):
     """A row for each client, over all times of a phase together."""
     spans = accounts.spans(phase)
-    seconds = sum(end - begin for begin, end in spans)
+    seconds = sum(end - begin for begin, end in spans) or float("nan")
     for client in clients:
-        made = sum(
-            call.client == client.name and any(begin <= call.due < end for begin, end in spans)
-            for call in accounts.calls.values()
-        )
+        made = sum(accounts.made(client.name, begin, end) for begin, end in spans)
         admitted = sum(accounts.admitted(client.name, begin, end) for begin, end in spans)
         yield client.name, f"{made / seconds:.1f}", client.rate or "none", f"{admitted / seconds:.1f}"
 
 
 def markdown(columns, rows):
     """A table as the documents have it."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    lines = ["| " + " | ".join(map(str, cells)) + " |" for cells in (columns, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
 
 
 def report(fleet):

@@ -3,6 +3,7 @@ processes."""
 
 import asyncio
 import dataclasses
+import re
 import statistics
 import time
 
@@ -11,13 +12,16 @@ SAMPLES = 20
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """Of the route `jobs`, over all replicas."""
+    """Of the route `jobs`, and of the store, over all replicas."""
 
     calls: float  # a second
     seconds: float  # from the signed request to the head of the response
     connections: float  # to the endpoint
     opened: float  # a second
     memory: float  # bytes of all replicas
+    store_connections: int
+    leases: float  # a second
+    store_memory: float  # bytes
 
 
 async def measure(fleet, seconds):
@@ -35,17 +39,27 @@ async def measure(fleet, seconds):
         connections=statistics.mean(connections) - 1,
         opened=(after.opened - before.opened) / took,
         memory=after.memory,
+        # one is that which asks
+        store_connections=int(after.store["connected_clients"]) - 1,
+        leases=(scripts(after.store) - scripts(before.store)) / took,
+        store_memory=float(after.store["used_memory"]),
     )
+
+
+def scripts(info):
+    """How many scripts the store has run."""
+    return int(re.search(r"calls=(\d+)", info.get("cmdstat_evalsha", "calls=0"))[1])
 
 
 @dataclasses.dataclass(frozen=True)
 class Counters:
-    """Sums over all replicas, at one moment."""
+    """Sums over all replicas, and what the store says, at one moment."""
 
     calls: float
     seconds: float
     opened: float
     memory: float
+    store: dict
 
     @classmethod
     async def read(cls, fleet):
@@ -56,4 +70,5 @@ class Counters:
             seconds=of_route("countersign_first_byte_seconds_sum"),
             opened=of_route("countersign_pool_opened_total"),
             memory=sum(scrape.sum("process_resident_memory_bytes") for scrape in scrapes),
+            store=await fleet.store.info(),
         )

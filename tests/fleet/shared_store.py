@@ -48,7 +48,7 @@ class SharedStore:
 
     async def info(self):
         """What `INFO` says, by name."""
-        text = await self._ask(b"INFO\r\n")
+        text = await self._ask(b"INFO everything\r\n")
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
     async def _is_there(self):
