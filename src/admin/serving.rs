@@ -42,6 +42,7 @@ pub(super) async fn serve_all(sockets: Vec<ListenerSocket>, admin: Admin) -> io:
         limits: LIMITS,
         places: Capacity::new(LIMITS.connections),
         requests: Arc::default(),
+        relays: None,
         security: security.clone(),
         drain: Drain::new(signal.clone()),
     });

@@ -37,6 +37,7 @@ const UNSAYABLE: &[(&str, &str)] = &[
     ("is beyond loopback", "loopback"),
     ("is not this machine", "loopback"),
     ("needs a loopback address: who owns", "loopback"),
+    ("has bits beyond its first", "networks"),
     ("is chosen by `actions`", "names-in-dialects"),
     ("belongs to the signature", "names-in-dialects"),
     ("could be taken for", "names-in-dialects"),

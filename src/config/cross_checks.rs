@@ -246,7 +246,7 @@ fn unguarded_queries(report: &Report<'_>, listener: &Listener, routes: &[Route])
         ListenOn::Unix(_) => true,
         // what kind of socket it is is known only at the start
         ListenOn::Tcp(_) | ListenOn::Inherited { .. } => false,
-    });
+    }) && listener.relays.is_none();
     let authenticates = match listener.callers {
         Admission::AnyLocal => false,
         Admission::Clients(_) => true,

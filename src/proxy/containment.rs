@@ -112,6 +112,7 @@ mod tests {
                     limits: Limits { clocks, connections: 8, keep_alive: KeepAlive::UNLIMITED },
                     places: Capacity::new(8),
                     requests: Arc::default(),
+                    relays: None,
                     security,
                     drain: Drain::new(signal.clone()),
                 });

@@ -113,8 +113,8 @@ impl Proxy {
         let (route, claim) = self.select(&target, identification.claim(&head))?;
         note_route(route, record);
         record.check_audit()?;
-        // no web page reaches a Unix socket, by whatever name
-        let names = (!peer.is_unix()).then_some(&self.names);
+        // no web page reaches a Unix socket, by whatever name, unless a load balancer lets it
+        let names = (!peer.is_unix() || peer.is_relayed()).then_some(&self.names);
         let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, names)?;
         head::require(&head, self.required_header.as_ref())?;
         let sender = identification.begin(&head, claim?)?;

@@ -5,7 +5,7 @@ use crate::authorize::Callers;
 use crate::downstream::{DescribedCertificate, HandshakeFault, Origin, PeerEvidence, TurnedAway};
 use crate::error_chain::causes;
 use crate::faults::Severity;
-use crate::telemetry::peer::{CertificateText, Peer, Source};
+use crate::telemetry::peer::{Addresses, CertificateText, Peer, Source};
 use crate::telemetry::refusals::RefusedHandshake;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 
@@ -15,6 +15,10 @@ impl Peer for PeerEvidence {
             Origin::Address(address) => Source::of(address),
             Origin::User(uid) => Source::User(uid),
         }
+    }
+
+    fn addresses(&self) -> Addresses {
+        Addresses { client: self.client_address(), peer: self.peer_address() }
     }
 
     fn certificate(&self) -> Option<CertificateText<'_>> {
@@ -88,6 +92,8 @@ const fn severity(fault: HandshakeFault) -> Severity {
         | HandshakeFault::UnusableNames
         | HandshakeFault::UnknownClient
         | HandshakeFault::UnknownUid
+        | HandshakeFault::NoProxyHeader
+        | HandshakeFault::BadProxyHeader
         | HandshakeFault::Alert
         | HandshakeFault::Protocol
         | HandshakeFault::Timeout => Severity::Warn,

@@ -141,6 +141,7 @@ impl AuthenticationSettings {
             routes: _,
             view: _,
             exposure: _,
+            relays: _,
             tls,
             service_account,
             limits: _,

@@ -102,7 +102,13 @@ fn handshakes(listener: &SharedListener) -> Vec<&'static str> {
         Security::Plain(_) => false,
         Security::Tls(_) => true,
     };
-    let is_possible = |fault: &HandshakeFault| if *fault == HandshakeFault::UnknownUid { is_unix } else { is_tls };
+    let has_relays = listener.settings.relays.is_some();
+    let is_possible = |fault: &HandshakeFault| match fault {
+        HandshakeFault::UnknownUid => is_unix,
+        HandshakeFault::NoProxyHeader | HandshakeFault::BadProxyHeader => has_relays,
+        HandshakeFault::Timeout | HandshakeFault::Closed => is_tls || has_relays,
+        _ => is_tls,
+    };
     HandshakeFault::ALL.into_iter().filter(is_possible).map(HandshakeFault::as_str).collect()
 }
 

@@ -146,10 +146,12 @@ impl Worker {
             };
             let before = listening.current.load();
             let (fresh, signal) = watch::channel(Stage::Serving);
-            let drain = if before.security.is_same(&shared.authentication.security) {
+            let is_same = before.security.is_same(&shared.authentication.security)
+                && before.relays.as_deref() == shared.settings.relays.as_ref();
+            let drain = if is_same {
                 before.drain.clone()
             } else {
-                // dropping the old sender ends the connections that began with other security
+                // dropping the old sender ends the connections that began with other security or load balancers
                 listening.connections = fresh;
                 Drain::new(signal)
             };
@@ -179,6 +181,7 @@ impl Worker {
             places: listener.connections.all().clone(),
             requests: Arc::clone(&listener.requests),
             security: listener.authentication.security.clone(),
+            relays: listener.settings.relays.clone().map(Rc::new),
             drain,
         }
     }

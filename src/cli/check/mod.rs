@@ -226,6 +226,9 @@ fn listener_section(
             tokens.issuer, tokens.audience
         ));
     }
+    if let Some(relays) = &listener.relays {
+        section.detail(format!("PROXY protocol: a header (version 2) is required from {relays}"));
+    }
     if let Some(header) = &listener.required_header {
         section.detail(format!("requires: the header {header}"));
     }

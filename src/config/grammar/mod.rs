@@ -6,6 +6,7 @@ pub(crate) mod header;
 pub(crate) mod identifier;
 pub(crate) mod identity_pattern;
 pub(crate) mod log_filter;
+pub(crate) mod network;
 pub(crate) mod never_forwarded;
 pub(crate) mod no_proxy;
 pub(crate) mod proxy_url;

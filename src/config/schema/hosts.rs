@@ -74,6 +74,12 @@ fn systemd() -> Value {
     short("^systemd:[!-9;-~]+$", 255_usize.saturating_add("systemd:".len()))
 }
 
+/// A network in CIDR notation, or one address; not all of them.
+pub(super) fn network() -> Value {
+    let (v4, v6) = (whole(1..=32), whole(1..=128));
+    pattern(&format!("^(?:{}(?:/(?:{v4}))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:/(?:{v6}))?)$", ipv4()))
+}
+
 /// Where a listener listens.
 pub(super) fn listen() -> Value {
     any(&[socket(), unix(), systemd()])

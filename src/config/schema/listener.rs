@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::comments::Comments;
-use super::hosts::{listen, listener_host, other_than_tcp, unix};
+use super::hosts::{listen, listener_host, network, other_than_tcp, unix};
 use super::shapes::{
     Table, any, count, duration, either, except, file, filled, flag, list, name, not_both, one_of, pattern, rate,
     several, short, where_given, where_it_is, without, word,
@@ -12,6 +12,7 @@ use crate::authorize::Method;
 use crate::config::grammar::header::ORDINARY;
 use crate::config::grammar::identifier::LARGEST_ID;
 use crate::config::tables::listener::{MOST_CONNECTIONS, MOST_REQUESTS};
+use crate::config::tables::relays::UNIX;
 use crate::downstream::TokenAlgorithm;
 
 pub(super) fn schema(comments: &Comments) -> Value {
@@ -26,6 +27,7 @@ pub(super) fn schema(comments: &Comments) -> Value {
         ("danger_beyond_loopback", flag()),
         ("danger_cleartext_tokens", flag()),
         ("required_header", header),
+        ("proxy_protocol_from", filled(&list(any(&[network(), one_of([UNIX])])))),
         ("hosts", list(listener_host())),
         ("routes", filled(&list(name()))),
         ("hide_routes", flag()),
@@ -52,6 +54,12 @@ fn rules() -> Vec<Value> {
     let tls_with_ca = json!({"required": ["tls"], "properties": {"tls": {"required": ["client_ca"]}}});
     let client_ca = json!({"required": ["tls"], "properties": {"tls": {"required": ["client_ca"]}}});
     let mtls = json!({"required": ["authenticate"], "properties": {"authenticate": with(Method::Mtls)}});
+    let contains = |word: &str| json!({"contains": {"const": word}});
+    let with_any_local = json!({"required": ["any_local"], "properties": {"any_local": {"const": true}}});
+    let both = |first: &Value, key: &str| json!({"allOf": [first, {"required": [key]}]});
+    let danger =
+        json!({"required": ["danger_beyond_loopback"], "properties": {"danger_beyond_loopback": {"const": true}}});
+    let by_user = json!({"properties": {"authenticate": {"not": with(Method::UnixPeer)}}});
     vec![
         // nobody could call, or anybody beside those that are named
         json!({"oneOf": [
@@ -72,6 +80,15 @@ fn rules() -> Vec<Value> {
         json!({"if": client_ca, "then": mtls}),
         has_method("service_account", Method::ServiceAccount),
         where_it_is("address", &some(&unix), &without(&["tls"])),
+        // clients of a load balancer are not on this machine, and its user is none of them
+        json!({"if": both(&with_any_local, "proxy_protocol_from"), "then": danger}),
+        where_it_is("proxy_protocol_from", &contains(UNIX), &given(&some(&other_than_tcp()))),
+        where_it_is("proxy_protocol_from", &contains(UNIX), &by_user),
+        where_it_is(
+            "proxy_protocol_from",
+            &json!({"contains": {"not": {"const": UNIX}}}),
+            &address(&some(&json!({"not": unix}))),
+        ),
     ]
 }
 

@@ -8,7 +8,7 @@ use super::endpoint::Endpoint;
 use super::name::Name;
 use crate::authorize::{Admission, RouteView};
 use crate::downstream::unix_socket::UnixSocket;
-use crate::downstream::{KeepAlive, MinimumRate, TcpSocket, TokenAlgorithm};
+use crate::downstream::{KeepAlive, MinimumRate, Relays, TcpSocket, TokenAlgorithm};
 
 /// One `[listener.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Listener {
     pub view: RouteView,
     /// How far the listener may reach, and what was set to allow it.
     pub exposure: Exposure,
+    /// `proxy_protocol_from`: the load balancers in front.
+    pub relays: Option<Relays>,
     /// `tls.*`; `None`: clients speak plain HTTP.
     pub tls: Option<ListenerTls>,
     /// `service_account.*`; present exactly when `authenticate` lists `service-account`.

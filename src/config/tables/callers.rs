@@ -5,6 +5,7 @@ use crate::authorize::{Admission, Method, RouteView};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag};
 use crate::config::settings::{Exposure, ListenOn, ListenerTls, ServiceAccount};
+use crate::downstream::Relays;
 
 const ANOTHER_MACHINE: &str =
     "`loopback-owner` needs a loopback address: who owns a socket on another machine is not known here";
@@ -153,11 +154,23 @@ pub(crate) fn exposure(
     callers: Option<&Admission>,
     addresses: Option<&[ListenOn]>,
     tls: Option<&ListenerTls>,
+    relays: Option<&Relays>,
 ) -> Option<Exposure> {
     let read = |given: &Given<'_>| flag(given).map(|danger| if danger { Danger::On } else { Danger::Off });
     let anywhere = table.get("danger_beyond_loopback", Danger::Off, read);
     let cleartext = table.get("danger_cleartext_tokens", Danger::Off, read);
     let (callers, addresses, anywhere, cleartext) = (callers?, addresses?, anywhere?, cleartext?);
+    if relays.is_some() && *callers == Admission::AnyLocal {
+        if anywhere == Danger::On {
+            return Some(Exposure::DangerBeyondLoopback);
+        }
+        table.fault(
+            "proxy_protocol_from",
+            "load balancers pass on clients of other machines, and `any_local` lets in whoever can connect: name who \
+             may call with `authenticate`, or set `danger_beyond_loopback = true` on this listener",
+        );
+        return None;
+    }
     // an inherited socket is known only at the start: another address that is beyond loopback comes first
     let is_unknown = |address: &&ListenOn| matches!(address, ListenOn::Inherited { .. });
     let mut beyond = addresses.iter().filter(|address| !is_local(address));

@@ -13,6 +13,7 @@ use crate::config::reading::value::{Given, flag, name, text};
 use crate::config::settings::{ListenOn, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount};
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
+use crate::config::tables::relays;
 use crate::downstream::unix_socket::{Group, UnixSocket};
 use crate::downstream::{Families, KeepAlive, MinimumRate, TcpSocket};
 
@@ -35,8 +36,10 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
     let who = callers::read(&mut table);
     let tls = tls(&mut table);
     let service_account = service_account(&mut table);
-    let exposure =
-        callers::exposure(&mut table, who.as_ref(), addresses.as_deref(), tls.as_ref().and_then(Option::as_ref));
+    let relays = relays::read(&mut table, addresses.as_deref(), who.as_ref());
+    let given_relays = relays.as_ref().and_then(Option::as_ref);
+    let given_tls = tls.as_ref().and_then(Option::as_ref);
+    let exposure = callers::exposure(&mut table, who.as_ref(), addresses.as_deref(), given_tls, given_relays);
     if let (Some(who), Some(addresses), Some(tls), Some(service_account)) = (&who, &addresses, &tls, &service_account) {
         let methods = match who {
             Admission::AnyLocal => &[],
@@ -59,6 +62,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
         routes: served?,
         view: view?,
         exposure: exposure?,
+        relays: relays?,
         tls: tls?,
         service_account: service_account?,
         limits: limits?,
@@ -205,6 +209,7 @@ mod tests {
             routes: ServedRoutes::All,
             view: RouteView::All,
             exposure: Exposure::Loopback,
+            relays: None,
             tls: None,
             service_account: None,
             limits,

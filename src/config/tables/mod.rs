@@ -14,6 +14,7 @@ pub(crate) mod listener_tls;
 pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod rates;
+pub(crate) mod relays;
 pub(crate) mod route;
 pub(crate) mod rules;
 pub(crate) mod trace;

@@ -140,6 +140,7 @@ pub(super) fn connect_with(memory: usize, keep_alive: KeepAlive) -> DuplexStream
         places: Capacity::new(1),
         requests: Arc::default(),
         security: Security::Plain(OwnerLookup::Skip),
+        relays: None,
         drain: drain.clone(),
     });
     let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());

@@ -152,12 +152,10 @@ fn exchange_attributes(record: &Recorded, error: Option<&str>) -> Vec<KeyValue> 
     attributes.number("http.response.status_code", record.status);
     attributes.put("network.protocol.version", record.version);
     attributes.address("server", record.listener.address);
-    match record.peer.parse().ok() {
-        Some(peer) => {
-            attributes.address("client", Some(peer));
-            attributes.address("network.peer", Some(peer));
-        }
-        None => attributes.put("network.transport", "unix"),
+    attributes.address("client", record.addresses.client);
+    attributes.address("network.peer", record.addresses.peer);
+    if record.addresses.peer.is_none() {
+        attributes.put("network.transport", "unix");
     }
     attributes.text("error.type", error);
     attributes.put("countersign.request_id", record.request_id.as_str().to_owned());

@@ -94,6 +94,7 @@ impl World {
             limits: ConnectionLimits { clocks: CLOCKS, connections: 1, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(1),
             requests: Arc::default(),
+            relays: None,
             security: ListenerSecurity::Plain(OwnerLookup::Skip),
             drain: drain.clone(),
         });

@@ -121,6 +121,7 @@ impl World {
             limits: Limits { clocks: CLOCKS, connections: 1, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(1),
             requests: Arc::default(),
+            relays: None,
             security: Security::Plain(OwnerLookup::Skip),
             drain: self.drain.clone(),
         });

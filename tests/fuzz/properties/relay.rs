@@ -171,6 +171,7 @@ impl World {
             limits: Limits { clocks: CLOCKS, connections: 2, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(2),
             requests: Arc::default(),
+            relays: None,
             security: Security::Plain(OwnerLookup::Skip),
             drain: self.drain.clone(),
         });

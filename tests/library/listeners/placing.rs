@@ -104,7 +104,8 @@ fn worker_by(
             let bound = ListenerSocket::Tcp(socket).into_bound(&security).unwrap();
             let drain = Drain::new(signal);
             let handler = Rc::new(handler);
-            let service = Service { handler, limits: LIMITS, places, requests, security, drain: drain.clone() };
+            let service =
+                Service { handler, limits: LIMITS, places, requests, security, relays: None, drain: drain.clone() };
             accept(vec![bound], Current::new(service), drain).await;
         });
     });

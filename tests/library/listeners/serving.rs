@@ -92,6 +92,7 @@ pub(crate) fn serve_by<H: Handler>(
                 limits: LIMITS,
                 places,
                 requests: Arc::default(),
+                relays: None,
                 security,
                 drain: drain.clone(),
             });

@@ -58,3 +58,13 @@ livenessProbe:
 {{- define "countersign.inside" -}}
 {{- if regexMatch "^(127\\.|\\[::1\\]|unix:|systemd:)" . }}true{{ end -}}
 {{- end -}}
+
+{{/* The first address of a listener that more than the pod's containers reach, or nothing. Of "address", one or several. */}}
+{{- define "countersign.outside" -}}
+{{- $address := .address | default "127.0.0.1:8021" -}}
+{{- $outside := "" -}}
+{{- range ternary $address (list $address) (kindIs "slice" $address) -}}
+{{-   if not (or $outside (include "countersign.inside" .)) }}{{ $outside = . }}{{ end -}}
+{{- end -}}
+{{- $outside -}}
+{{- end -}}

@@ -16,7 +16,7 @@ run, and a change of this replaces them. A file that the chart does not see, suc
 {{- $listeners := dict -}}
 {{- range $name, $listener := .listener | default dict -}}
 {{-   $owner := has "loopback-owner" ($listener.authenticate | default list) -}}
-{{-   $_ := set $listeners $name (dict "socket" (pick $listener "address" "mode" "group") "owner" $owner) -}}
+{{-   $_ := set $listeners $name (dict "socket" (pick $listener "address" "only_v6" "mode" "group") "owner" $owner) -}}
 {{- end -}}
 {{- $_ := set $parts "listeners" $listeners -}}
 {{- $_ := set $parts "hops" (include "countersign.hops" . | fromJsonArray) -}}
