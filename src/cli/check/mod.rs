@@ -7,17 +7,19 @@ mod dialect;
 mod egress;
 mod endpoint_tls;
 mod findings;
+mod listener;
 mod online;
 mod posture;
 mod rates;
+mod section_notes;
 mod trace;
-
-use std::fmt;
 
 use clap::Args;
 
 use self::built::Built;
 use self::findings::{Findings, Kind, Section};
+use self::listener::listener_section;
+use self::section_notes::{circumstances, warn_of_expiry};
 use super::config_file::{ConfigFile, Found};
 use super::exit::{ExitCode, Failure, FaultLine};
 use super::format::{Format, FormatOption};
@@ -28,16 +30,11 @@ use crate::app::capacity;
 use crate::app::confinement::loose_sockets::loose_sockets;
 use crate::app::expiry::Expiring;
 use crate::app::serve::key_reports;
-use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
+use crate::app::serve::rehearsal::Rehearsed;
 use crate::app::serve::running::AUDIT_END;
-use crate::authorize::Admission;
 use crate::clock;
-use crate::config::settings::{
-    AdminAddress, Client, Exposure, Listener, ListenerTls, Process, Route, RouteEndpoint, ServedRoutes, Settings,
-    TokenKeys,
-};
+use crate::config::settings::{AdminAddress, Client, Process, Route, RouteEndpoint, ServedRoutes, Settings};
 use crate::credentials::WatchedKey;
-use crate::downstream::dates::Dates;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{Target, WhenFull};
 
@@ -185,110 +182,6 @@ fn unusable(missing: &[&WatchedKey], out_of_date: &[&Expiring]) -> Failure {
     let faults: Vec<_> = faults.collect();
     let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
     Failure::new(ExitCode::KeyStoreUnavailable, messages.join("\n")).with(faults)
-}
-
-fn listener_section(
-    found: &mut Findings,
-    listener: &Listener,
-    dates: Option<&Dates>,
-    rehearsed: &[Rehearsed],
-    expiring: &[Expiring],
-) {
-    let section = found.section(Kind::Listener, Some(&listener.name), listener.shown_addresses());
-    section.fact("address", listener.shown_addresses());
-    for address in &listener.addresses {
-        circumstances(section, &format!("listener.{}", listener.name), address, rehearsed);
-    }
-    match &listener.callers {
-        Admission::AnyLocal => section.detail("callers: any_local, whoever can connect may call"),
-        Admission::Clients(methods) => {
-            section.detail(format!(
-                "callers: clients, by {}",
-                methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ")
-            ));
-        }
-    }
-    if let Some(tls) = &listener.tls {
-        listener_tls(section, tls);
-        if let Some((_, validity)) = dates.and_then(Dates::certificate) {
-            section.detail(format!("certificate: holds until {}", validity.ends));
-            section.fact("certificate_expires", validity.ends.to_string());
-        }
-        warn_of_expiry(section, &format!("listener.{}", listener.name), expiring);
-    }
-    if let Some(tokens) = &listener.service_account {
-        let keys = match &tokens.keys {
-            TokenKeys::File(path) => path.display().to_string(),
-            TokenKeys::Url { endpoint, .. } => format!("{}, not asked now", endpoint.url()),
-        };
-        section.detail(format!(
-            "service accounts: issuer {}, audience {}, keys from {keys}",
-            tokens.issuer, tokens.audience
-        ));
-    }
-    if let Some(relays) = &listener.relays {
-        section.detail(format!("PROXY protocol: a header (version 2) is required from {relays}"));
-    }
-    if let Some(header) = &listener.required_header {
-        section.detail(format!("requires: the header {header}"));
-    }
-    match &listener.routes {
-        ServedRoutes::All => section.detail("routes: all"),
-        ServedRoutes::Named(names) => {
-            section.detail(format!("routes: {}", names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
-        }
-    }
-    match listener.exposure {
-        Exposure::Loopback => {}
-        Exposure::Authenticated => section.detail("reach: beyond this machine, over TLS"),
-        Exposure::DangerCleartextTokens => {
-            section.danger("danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
-        }
-        Exposure::DangerBeyondLoopback => {
-            section.danger("danger_beyond_loopback: whoever reaches this address may have requests signed");
-        }
-    }
-}
-
-/// Warns of a key or certificate of a table that has to be renewed.
-fn warn_of_expiry(section: &mut Section, table: &str, expiring: &[Expiring]) {
-    for Expiring { notice, .. } in expiring.iter().filter(|expiring| expiring.table == table) {
-        section.warn(notice.to_string());
-    }
-}
-
-/// What there is to say about an address of a table.
-fn circumstances(section: &mut Section, table: &str, address: &impl fmt::Display, rehearsed: &[Rehearsed]) {
-    let address = address.to_string();
-    let about = |rehearsed: &&Rehearsed| rehearsed.table == table && rehearsed.address == address;
-    for Rehearsed { circumstance, .. } in rehearsed.iter().filter(about) {
-        match circumstance {
-            Circumstance::ServedAlready(process) => section.detail(format!(
-                "in use: the countersign that runs as process {process} serves {address}; a reload of it keeps the \
-                 address, and a second one could not start"
-            )),
-            Circumstance::NotHandedOver => section.detail(format!(
-                "not checked: the service manager hands {address} over at the start, and has not started this process"
-            )),
-        }
-    }
-}
-
-fn listener_tls(section: &mut Section, tls: &ListenerTls) {
-    section.detail(format!("tls: {}, key {}", tls.certificate.display(), tls.private_key.display()));
-    if let Some(clients) = &tls.clients {
-        let lists: Vec<_> = clients.revocation_lists.iter().map(|path| path.display().to_string()).collect();
-        let revoked = if lists.is_empty() {
-            "no revocation list configured".to_owned()
-        } else {
-            format!("revoked: {}", lists.join(", "))
-        };
-        section.detail(format!(
-            "client certificates: of {}, {revoked}, asked again after {:?}",
-            clients.ca.display(),
-            tls.session_lifetime
-        ));
-    }
 }
 
 fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
