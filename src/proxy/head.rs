@@ -448,11 +448,16 @@ mod tests {
         ] {
             assert!(!names.admit(HostName(foreign.as_bytes())), "{foreign}");
         }
-        let everywhere = of("0.0.0.0:8021", &[]);
+    }
+
+    #[test]
+    fn a_listener_answers_to_each_of_its_addresses_and_to_every_one_where_it_listens_on_all() {
+        let of = |address: &str| OwnNames::new(&[address.parse().unwrap()], &[]);
+        let everywhere = of("0.0.0.0:8021");
         assert!(everywhere.admit(HostName(b"192.0.2.7:8021")));
         assert!(!everywhere.admit(HostName(b"192.0.2.7:8022")));
         assert!(!everywhere.admit(HostName(b"attacker.example:8021")));
-        let web = of("127.0.0.1:80", &[]);
+        let web = of("127.0.0.1:80");
         assert!(web.admit(HostName(b"localhost")) && web.admit(HostName(b"127.0.0.1:80")));
         let several = ["192.0.2.1:80", "[2001:db8::1]:8021", "0.0.0.0:8022"].map(|address| address.parse().unwrap());
         let several = OwnNames::new(&several, &[]);

@@ -103,11 +103,16 @@ fn handshakes(listener: &SharedListener) -> Vec<&'static str> {
         Security::Tls(_) => true,
     };
     let has_relays = listener.settings.relays.is_some();
-    let is_possible = |fault: &HandshakeFault| match fault {
-        HandshakeFault::UnknownUid => is_unix,
-        HandshakeFault::NoProxyHeader | HandshakeFault::BadProxyHeader => has_relays,
-        HandshakeFault::Timeout | HandshakeFault::Closed => is_tls || has_relays,
-        _ => is_tls,
+    let of_relays = [HandshakeFault::NoProxyHeader, HandshakeFault::BadProxyHeader];
+    let of_both = [HandshakeFault::Timeout, HandshakeFault::Closed];
+    let is_possible = |fault: &HandshakeFault| {
+        if *fault == HandshakeFault::UnknownUid {
+            is_unix
+        } else if of_relays.contains(fault) {
+            has_relays
+        } else {
+            is_tls || (has_relays && of_both.contains(fault))
+        }
     };
     HandshakeFault::ALL.into_iter().filter(is_possible).map(HandshakeFault::as_str).collect()
 }

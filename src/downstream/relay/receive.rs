@@ -66,9 +66,9 @@ mod tests {
     fn header(fields: usize) -> Vec<u8> {
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend([0x21, 0x11]);
-        bytes.extend(u16::try_from(12 + fields).unwrap().to_be_bytes());
+        bytes.extend(u16::try_from(fields.saturating_add(12)).unwrap().to_be_bytes());
         bytes.extend([192, 0, 2, 1, 198, 51, 100, 2, 0x12, 0x34, 0x01, 0xbb]);
-        bytes.resize(bytes.len() + fields, 0x04);
+        bytes.resize(bytes.len().saturating_add(fields), 0x04);
         bytes
     }
 

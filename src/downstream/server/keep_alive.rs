@@ -58,8 +58,8 @@ impl Usage {
 /// Between half and the whole, from the randomness of the standard library's hash maps.
 fn random_part() -> u32 {
     let half = WHOLE / 2;
-    let random = RandomState::new().build_hasher().finish() % u64::from(half.saturating_add(1));
-    half.saturating_add(u32::try_from(random).unwrap_or_default())
+    let random = RandomState::new().build_hasher().finish().checked_rem(u64::from(half.saturating_add(1)));
+    half.saturating_add(random.and_then(|random| u32::try_from(random).ok()).unwrap_or_default())
 }
 
 #[cfg(test)]
