@@ -105,13 +105,14 @@ async fn serve(
         tracing::warn!("{warning}");
     }
     warn(strays, &loose_sockets, &bound);
+    seed(bound.graph().settings());
     let mut running = bound.start(keys).map_err(|error| live::start_failure(&error))?;
-    seed(running.graph().settings());
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
     let report = announcements::reporting(log.level());
     // before anybody is told of the addresses: from the first scrape on, metrics say which file is served
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::serving(&running);
+    running.become_ready().await;
     announcements::notify_systemd(&[NotifyState::Ready]);
     let mut days = announcements::Days::begin();
     let mut waits = announcements::Waits::begin();

@@ -89,10 +89,17 @@ fn of_route(judge: &Judge<'_>, route: &Route) {
         safe_to_repeat: _,
         known_actions: _,
         audit_values: _,
-        limits: _,
+        limits,
         timeouts: _,
     } = route;
     judge.key("key", key.as_str());
+    if limits.warm > 0 {
+        judge.report.value(
+            &judge.table.join("limits").join("warm"),
+            "a route of conf.d opens no connections ahead, since the readiness of the whole process would wait for its \
+             endpoint: remove this line, or move the route to the main file",
+        );
+    }
     for RouteEndpoint { route: _, place, endpoint, egress: _, signing: _ } in route.endpoints() {
         let table = match place {
             EndpointPlace::Route => judge.table.clone(),
@@ -362,6 +369,8 @@ mod tests {
             assert!(fault.contains("a client of conf.d"), "{fault}");
         }
         assert_eq!(found(&format!("{ROUTE}{CLIENT}share = \"50%\"\n")), Vec::<String>::new());
+        let fault = refused(&format!("{ROUTE}limits.warm = 1\n"));
+        assert!(fault.contains("a route of conf.d opens no connections ahead"), "{fault}");
         for (url, more) in [("http://127.0.0.1:9/", ""), ("http://b.example/", "danger_plaintext = true\n")] {
             let fault = refused(&format!("{}{more}", ROUTE.replace("https://b.example/", url)));
             assert!(fault.contains("a route of conf.d has an https endpoint"), "{fault}");

@@ -8,6 +8,8 @@ use tokio::time::Instant;
 /// How far the process is on its way to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// It serves, and is not ready yet: connections to endpoints are being opened.
+    Starting,
     /// It serves.
     Serving,
     /// It still serves, and clients are asked to go elsewhere.
@@ -66,7 +68,7 @@ impl Drain {
     pub(super) fn departure(&self) -> Option<Departure> {
         match *self.stages.borrow() {
             Stage::Leaving(departure) => Some(departure),
-            Stage::Serving | Stage::Draining => None,
+            Stage::Starting | Stage::Serving | Stage::Draining => None,
         }
     }
 

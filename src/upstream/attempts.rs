@@ -296,7 +296,7 @@ mod tests {
                 },
                 tls: crate::trust::ClientTls::PLAIN,
                 timeouts: Timeouts { connect: SECOND, first_byte: SECOND, idle: SECOND },
-                pool: PoolLimits { connections: 8, idle_timeout: SECOND },
+                pool: PoolLimits { connections: 8, warm: 0, idle_timeout: SECOND },
                 breaker: BreakerLimits { failures: 0, longest_pause: SECOND },
             };
             let name = EndpointName { route: "importexport".to_owned(), endpoint: "http://127.0.0.1/".to_owned() };

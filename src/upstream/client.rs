@@ -1,10 +1,11 @@
 //! One worker's client for one endpoint: the only place where a signed request is written to a connection.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::task::spawn_local;
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::Instant;
 
 use super::USER_AGENT;
@@ -63,7 +64,7 @@ impl Client {
     /// A client that closes its connection after each call.
     #[must_use]
     pub fn without_pool(destination: &Arc<Destination>) -> Option<Self> {
-        Self::with_pool(destination, PoolLimits { connections: 0, idle_timeout: Duration::ZERO })
+        Self::with_pool(destination, PoolLimits { connections: 0, warm: 0, idle_timeout: Duration::ZERO })
     }
 
     fn with_pool(destination: &Arc<Destination>, pool: PoolLimits) -> Option<Self> {
@@ -112,6 +113,34 @@ impl Client {
                 "the endpoint's name leads elsewhere: idle connections to its old addresses are closed"
             );
         }
+    }
+
+    /// Opens the connections that calls are to find. Nothing is sent on them. The breaker does not hear of what fails
+    /// here: the first call finds out by itself.
+    ///
+    /// # Errors
+    /// Why one of them could not be opened.
+    pub async fn warm_up(self: &Rc<Self>) -> Result<(), SendError> {
+        let Some(deadline) = Instant::now().checked_add(self.timeouts.connect) else { return Ok(()) };
+        let mut connecting = JoinSet::new();
+        for _ in 0..self.opens_ahead() {
+            let client = Rc::clone(self);
+            connecting.spawn_local(async move { client.connect(deadline).await });
+        }
+        let mut outcome = Ok(());
+        while let Some(Ok(connected)) = connecting.join_next().await {
+            match connected {
+                Ok(connection) => self.pool.put(connection, None, Instant::now()),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+
+    /// How many connections [`Self::warm_up`] opens.
+    #[must_use]
+    pub fn opens_ahead(&self) -> usize {
+        self.destination.settings().pool.warm
     }
 
     /// Opens a connection before `deadline`.
@@ -214,7 +243,7 @@ mod tests {
                 },
                 tls: crate::trust::ClientTls::PLAIN,
                 timeouts: Timeouts { connect: second, first_byte: second, idle: second },
-                pool: PoolLimits { connections: 8, idle_timeout: 60 * second },
+                pool: PoolLimits { connections: 8, warm: 0, idle_timeout: 60 * second },
                 breaker: BreakerLimits { failures: 0, longest_pause: second },
             };
             let name = EndpointName { route: "importexport".to_owned(), endpoint: "http://127.0.0.1/".to_owned() };

@@ -73,3 +73,4 @@ mod streaming;
 mod traces;
 mod unavailable;
 mod untrusted;
+mod warm;

@@ -140,6 +140,7 @@ const SETTINGS: &[(&str, fn())] = &[
     ("limits.parameters", new_parameters),
     ("limits.in_flight", new_in_flight),
     ("limits.pool", new_pool),
+    ("limits.warm", new_warm),
     ("limits.failures", new_failures),
     ("timeouts.connect", new_connect),
     ("timeouts.first_byte", new_first_byte),
@@ -516,6 +517,15 @@ fn new_pool() {
     proxy.post(FORM).expect(200);
     proxy.post(FORM).expect(200);
     assert_eq!(endpoint.connections(), 2);
+}
+
+fn new_warm() {
+    let endpoint = Endpoint::obliging();
+    let setup = Setup::to(&endpoint);
+    let proxy = reloaded(&setup, &setup.clone().route("limits.warm = 2"));
+    eventually("connections", || (endpoint.connections() == 2).then_some(()));
+    proxy.post(FORM).expect(200);
+    assert_eq!((endpoint.connections(), endpoint.requests().len()), (2, 1));
 }
 
 fn new_failures() {

@@ -122,7 +122,7 @@ fn call_settings(
         safe_to_repeat: _,
         known_actions: _,
         audit_values: _,
-        limits: RouteLimits { body: _, form: _, in_flight: _, pool, failures },
+        limits: RouteLimits { body: _, form: _, in_flight: _, pool, warm, failures },
         timeouts: RouteTimeouts { connect, first_byte, idle, pool_idle, probe },
     } = endpoint.route;
     // `trust` and `tls` were made of the transport, and `tunnel` of the egress
@@ -138,7 +138,11 @@ fn call_settings(
         },
         tls,
         timeouts: Timeouts { connect: *connect, first_byte: *first_byte, idle: *idle },
-        pool: PoolLimits { connections: pool.div_ceil(workers), idle_timeout: *pool_idle },
+        pool: PoolLimits {
+            connections: pool.div_ceil(workers),
+            warm: warm.min(pool).div_ceil(workers),
+            idle_timeout: *pool_idle,
+        },
         breaker: BreakerLimits { failures: *failures, longest_pause: *probe },
     }
 }
@@ -171,6 +175,7 @@ mod tests {
             "timeouts.pool_idle = \"1s\"",
             "timeouts.probe = \"1s\"",
             "limits.pool = 1",
+            "limits.warm = 1",
             "limits.failures = 1",
         ] {
             assert!(!Arc::ptr_eq(&at(1, line, Some(&before)), &before), "{line}");

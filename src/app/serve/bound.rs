@@ -87,7 +87,10 @@ impl Bound {
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
         let Self { graph, mut listeners, unused_sockets: _, admin, audit } = self;
         own_cells::reserve_cells(graph.settings.process.workers);
-        let (stage, stages) = watch::channel(Stage::Serving);
+        let is_warm = graph.settings.routes.iter().all(|route| route.limits.warm == 0);
+        let (stage, stages) = watch::channel(if is_warm { Stage::Serving } else { Stage::Starting });
+        // closed when no worker opens connections ahead any more
+        let (warming, warmed) = mpsc::channel(1);
         let (cut, cut_signal) = watch::channel(false);
         let (adopted, adoptions) = std::sync::mpsc::channel();
         let paths = listeners.iter_mut().map(BoundListener::take_paths).collect();
@@ -114,6 +117,7 @@ impl Bound {
                 sockets: listeners.iter_mut().filter_map(BoundListener::take_share).collect(),
                 audit: audit.clone(),
                 spans: spans.clone(),
+                warming: warming.clone(),
                 drain: Drain::new(stages.clone()),
                 cut: cut_signal.clone(),
                 adopted: adopted.clone(),
@@ -133,6 +137,7 @@ impl Bound {
             admin: admin_addresses,
             _admin_paths: admin_paths,
             stage,
+            warmed,
             cut,
             worker_ends,
             pulse: Some(pulse),

@@ -43,15 +43,23 @@ struct Obstacle {
 /// Judges a process that serves `graph`. `is_refused`: the configuration that was read last is not served.
 pub(super) fn judge(graph: &Graph, stage: Stage, audit: &AuditLog, is_refused: bool) -> Judged {
     let ending = match stage {
-        Stage::Serving => None,
+        Stage::Starting | Stage::Serving => None,
         Stage::Leaving(_) => Some("the process is about to drain: requests are served for process.drain_delay"),
         Stage::Draining => Some("the process is draining"),
     };
-    let all = audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
+    let starting = (stage == Stage::Starting)
+        .then(|| "the process is starting: connections to endpoints are being opened (limits.warm)".to_owned());
+    let refusing = audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
     let some: Vec<_> = keys(graph).chain(token_keys(graph)).collect();
     let is_blocked = |route: &Name| some.iter().any(|obstacle| obstacle.routes.contains(route));
     let is_served = some.is_empty() || graph.routes.keys().any(|route| !is_blocked(route));
-    Judged { ending, all: all.into_iter().collect(), is_served, some, degraded: degraded(graph, is_refused) }
+    Judged {
+        ending,
+        all: starting.into_iter().chain(refusing).collect(),
+        is_served,
+        some,
+        degraded: degraded(graph, is_refused),
+    }
 }
 
 /// Keys that cannot sign, with the routes that they sign for.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::StartError;
 use super::pulse::Pulse;
@@ -26,6 +26,10 @@ use crate::telemetry::trace::SpanWriter;
 /// How long the last audit lines, and the last spans, may take after the last exchange. Where exchanges are cut off,
 /// all of the end takes no longer than this.
 pub(crate) const AUDIT_END: Duration = Duration::from_secs(2);
+
+/// How long readiness waits for connections to endpoints that are opened ahead: an endpoint that is down keeps no
+/// replica from serving the routes of others.
+const WARM_UP: Duration = Duration::from_secs(5);
 
 /// The part of it in which the exporter of spans says what it could not send.
 const SPANS_REPORT: Duration = Duration::from_millis(300);
@@ -53,6 +57,8 @@ pub struct Running {
     pub(super) _admin_paths: Vec<SocketPath>,
     /// What workers do, and what the admin listener says of it.
     pub(super) stage: watch::Sender<Stage>,
+    /// Closed when connections have been opened ahead.
+    pub(super) warmed: mpsc::Receiver<()>,
     pub(super) cut: watch::Sender<bool>,
     pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
     pub(super) pulse: Option<Pulse>,
@@ -123,6 +129,22 @@ impl Running {
             Some(Err(error)) => error,
             Some(Ok(_)) | None => io::Error::other("a worker ended"),
         }
+    }
+
+    /// Waits until connections to endpoints have been opened ahead, or [`WARM_UP`] is over; then reports that it is
+    /// ready.
+    pub async fn become_ready(&mut self) {
+        let warmed = timeout(WARM_UP, self.warmed.recv()).await;
+        if warmed.is_err() {
+            tracing::warn!(within = ?WARM_UP, "ready without all connections that limits.warm asks for");
+        }
+        self.stage.send_if_modified(|stage| {
+            let is_starting = *stage == Stage::Starting;
+            if is_starting {
+                *stage = Stage::Serving;
+            }
+            is_starting
+        });
     }
 
     /// Reports that it is not ready, and goes on serving. Within `time`, connections end after a response. To be followed

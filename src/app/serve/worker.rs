@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::live_route::proxy;
 use super::pulse::Asked;
-use super::route_clients::{RouteClients, route_clients};
+use super::route_clients::{RouteClients, WarmingUp, route_clients};
 use super::sockets::WorkerSockets;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
@@ -31,6 +31,8 @@ pub(crate) struct Work {
     pub(crate) audit: AuditLog,
     /// Where sampled exchanges go, if spans are exported.
     pub(crate) spans: Option<SpanQueue>,
+    /// Held until connections to endpoints have been opened ahead.
+    pub(crate) warming: WarmingUp,
     /// Ends the worker once the exchanges in progress have ended.
     pub(crate) drain: Drain,
     /// Ends the worker at once.
@@ -76,9 +78,9 @@ async fn told(mut signal: watch::Receiver<bool>) {
 }
 
 async fn serve(work: Work) -> io::Result<()> {
-    let Work { mut graphs, sockets, audit, spans, mut drain, cut: _, adopted, asked: _ } = work;
+    let Work { mut graphs, sockets, audit, spans, warming, mut drain, cut: _, adopted, asked: _ } = work;
     let mut worker = Worker { audit, spans, clients: RouteClients::new(), listeners: Vec::new() };
-    let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets)?;
+    let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets, warming)?;
     loop {
         tokio::select! {
             changed = graphs.changed() => {
@@ -91,7 +93,7 @@ async fn serve(work: Work) -> io::Result<()> {
             }
             Some(_removed) = accepting.join_next() => {}
             stage = drain.next() => match stage {
-                Stage::Serving => {}
+                Stage::Starting | Stage::Serving => {}
                 Stage::Leaving(departure) => worker.leave(departure),
                 Stage::Draining => break,
             },
@@ -119,8 +121,8 @@ struct ServedListener {
 }
 
 impl Worker {
-    fn begin(&mut self, graph: &Graph, sockets: Vec<WorkerSockets>) -> io::Result<JoinSet<()>> {
-        self.clients = route_clients(graph, &self.clients);
+    fn begin(&mut self, graph: &Graph, sockets: Vec<WorkerSockets>, warming: WarmingUp) -> io::Result<JoinSet<()>> {
+        self.clients = route_clients(graph, &self.clients, Some(&warming));
         let mut accepting = JoinSet::new();
         for WorkerSockets { listener, addresses, sockets } in sockets {
             // a reload before this worker began may have removed it
@@ -138,7 +140,7 @@ impl Worker {
 
     /// Serves `graph` from now on; open connections do so from their next request. Does not wait, and cannot fail.
     fn adopt(&mut self, graph: &Graph) {
-        self.clients = route_clients(graph, &self.clients);
+        self.clients = route_clients(graph, &self.clients, None);
         for mut listening in std::mem::take(&mut self.listeners) {
             let Some(shared) = graph.listeners.get(&listening.name) else {
                 tracing::debug!(listener = %listening.name, "removed: its connections end");

@@ -10,7 +10,7 @@ use super::shapes::{
 };
 use crate::config::grammar::never_forwarded::{FAMILIES, GLUED, WORDS};
 use crate::config::tables::fallback::MOST_FALLBACKS;
-use crate::config::tables::route::{LARGEST_BODY, MOST_CONNECTIONS, MOST_FAILURES, MOST_PARAMETERS};
+use crate::config::tables::route::{LARGEST_BODY, MOST_CONNECTIONS, MOST_FAILURES, MOST_PARAMETERS, MOST_WARM};
 use crate::query::{Action, ErrorDialect, FormPlace, Service};
 use crate::signing::{ClockSource, Dialect, Profile, SignatureMethod};
 use crate::trust::MinimumTls;
@@ -164,6 +164,7 @@ fn limits(comments: &Comments) -> Value {
         ("parameters", count(1..=MOST_PARAMETERS)),
         ("in_flight", count(1..=MOST_CONNECTIONS)),
         ("pool", count(0..=MOST_CONNECTIONS)),
+        ("warm", count(0..=MOST_WARM)),
         ("failures", count(0..=MOST_FAILURES)),
     ];
     Table { header: "route.importexport.limits", keys, required: &[], rules: Vec::new() }.described(comments)

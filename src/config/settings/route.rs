@@ -83,6 +83,8 @@ pub struct RouteLimits {
     pub in_flight: usize,
     /// `pool`: idle connections kept to the endpoint, over all workers.
     pub pool: usize,
+    /// `warm`: connections to the endpoint that are opened at the start, over all workers; at most `pool`.
+    pub warm: usize,
     /// `failures`: failures in a row (no connection, no response in time) after which calls are answered with 503 at
     /// once until an attempt succeeds; 0: never.
     pub failures: usize,

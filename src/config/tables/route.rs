@@ -21,6 +21,8 @@ pub(crate) const LARGEST_BODY: usize = 16 << 20;
 pub(crate) const MOST_PARAMETERS: usize = 100_000;
 /// A larger number is a typing error: file descriptors run out long before.
 pub(crate) const MOST_CONNECTIONS: usize = 1_000_000;
+/// More would make a start a burst of connections, for calls that have not come.
+pub(crate) const MOST_WARM: usize = 64;
 /// An endpoint that fails more often in a row is down in any case.
 pub(crate) const MOST_FAILURES: usize = 1000;
 
@@ -142,9 +144,10 @@ fn limits(mut table: Table<'_>, profile: Option<&Profile>) -> Option<RouteLimits
         table.get("parameters", FormLimits::DEFAULT, |given| count(1..=MOST_PARAMETERS)(given).map(FormLimits::new));
     let in_flight = table.get("in_flight", 256, count(1..=MOST_CONNECTIONS));
     let pool = table.get("pool", 64, count(0..=MOST_CONNECTIONS));
+    let warm = table.get("warm", 0, count(0..=MOST_WARM));
     let failures = table.get("failures", 5, count(0..=MOST_FAILURES));
     table.finish();
-    Some(RouteLimits { body: body?, form: form?, in_flight: in_flight?, pool: pool?, failures: failures? })
+    Some(RouteLimits { body: body?, form: form?, in_flight: in_flight?, pool: pool?, warm: warm?, failures: failures? })
 }
 
 /// Whether an endpoint of the dialect takes forms of this size: whoever raises the limit beyond that waits in vain.
@@ -235,7 +238,7 @@ mod tests {
         assert!(read.audit_values.is_empty());
         assert_eq!(
             read.limits,
-            RouteLimits { body: 262_144, form: FormLimits::new(1000), in_flight: 256, pool: 64, failures: 5 }
+            RouteLimits { body: 262_144, form: FormLimits::new(1000), in_flight: 256, pool: 64, warm: 0, failures: 5 }
         );
         assert_eq!(seconds(read.timeouts), [10, 30, 30, 15, 2]);
     }
@@ -247,7 +250,7 @@ mod tests {
              forward_headers = [\"traceparent\"]\nsafe_to_repeat = []\nknown_actions = [\"GetStatus\"]\n\
              audit_values = [\"JobId\"]\nclock = \"host\"\n\
              profile = { signature_method = \"HmacSHA1\", errors = \"ec2\", service = \"sdb\" }\n\
-             limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0, failures = 3 }\n\
+             limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 4, warm = 4, failures = 3 }\n\
              timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
         );
         assert_eq!((read.path.as_str(), read.key.as_str()), ("/ie", "main"));
@@ -261,7 +264,7 @@ mod tests {
         assert_eq!(read.profile, Profile { signing, errors, service: Service::named("sdb") });
         assert_eq!(
             read.limits,
-            RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 0, failures: 3 }
+            RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 4, warm: 4, failures: 3 }
         );
         assert_eq!(seconds(read.timeouts), [1, 2, 3, 4, 5]);
     }
@@ -400,6 +403,8 @@ mod tests {
             ("limits.parameters = 100001", "not between 1 and 100000"),
             ("limits.in_flight = 0", "not between 1 and"),
             ("limits.pool = -1", "not between 0 and"),
+            ("limits.warm = -1", "not between 0 and"),
+            ("limits.warm = 65", "not between 0 and 64"),
             ("limits.failures = 1001", "not between 0 and 1000"),
             ("timeouts.probe = \"0s\"", "no time at all"),
             ("timeouts.connect = 5", "e.g. \"5s\""),

@@ -56,7 +56,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         },
         tls: countersign::trust::ClientTls::PLAIN,
         timeouts: Timeouts { connect: AGES, first_byte: AGES, idle: AGES },
-        pool: PoolLimits { connections: 4, idle_timeout: AGES },
+        pool: PoolLimits { connections: 4, warm: 0, idle_timeout: AGES },
         breaker: BreakerLimits { failures: 0, longest_pause: AGES },
     };
     let destination = Arc::new(Destination::new(name, settings, None).unwrap());
