@@ -20,11 +20,11 @@ pub struct Route {
     pub key: String,
     /// Whether calls are let through to the endpoint.
     pub breaker: Breaker,
-    /// Requests handed over to be sent to the endpoint since the start; absent where the route has no fallbacks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Requests handed over to be sent to the endpoint since the start; not counted where the route has no fallbacks.
+    #[serde(default)]
     pub sent: Option<u64>,
-    /// The endpoints that get the calls while those before them are down, in this order; absent where there are none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The endpoints that get the calls while those before them are down, in this order.
+    #[serde(default)]
     pub fallbacks: Vec<Fallback>,
     /// How long ago the addresses were found that are used because the endpoint's name cannot be looked up; absent
     /// while it can.

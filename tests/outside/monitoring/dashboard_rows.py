@@ -174,6 +174,14 @@ ROWS = {
                "network; down for one process: its host.",
                (f"max by (instance, route) (countersign_endpoint_down{{{ROUTE}}})", "{{route}} from {{instance}}"),
                mappings=DOWN),
+        states("Each endpoint of routes with fallbacks", "When which endpoint was down while others may have had its "
+               "calls. Down for long: look at why, since there is less behind the route than there should be.",
+               (f"max by (route, endpoint) (countersign_route_endpoint_down{{{ROUTE}}})", "{{route}}: {{endpoint}}"),
+               mappings=DOWN),
+        graph("Calls by endpoint", "Which endpoint of a route with fallbacks gets the calls. All at a fallback: the "
+              "first is down.",
+              (summed("route, endpoint", "countersign_route_endpoint_requests_total"), "{{route}}: {{endpoint}}"),
+              unit="reqps"),
         states("Names", "When the name of which endpoint could not be looked up. The addresses found last serve "
             "for a day.",
                (f"max by (instance, route) (countersign_endpoint_name_lost{{{ROUTE}}})", "{{route}} from {{instance}}"),
