@@ -81,6 +81,12 @@ impl Callers {
         Self { admission, clients }
     }
 
+    /// All clients of the configuration.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
     /// The methods by which clients identify themselves; none where whoever can connect may call.
     #[must_use]
     pub fn methods(&self) -> &[Method] {

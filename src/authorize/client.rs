@@ -3,6 +3,7 @@
 use subtle::ConditionallySelectable as _;
 use thiserror::Error;
 
+use super::calls_left::CallsLeft;
 use super::evidence::{CertificateName, Evidence, Method};
 use super::quota::{OverQuota, Quota};
 use super::rate::{RateLimit, Throttled};
@@ -114,6 +115,13 @@ impl Client {
         judge(&self.rules, route, form)
     }
 
+    /// What is left of the client's limits, without counting a call.
+    #[must_use]
+    pub fn calls_left(&self, now: CallTime) -> Vec<CallsLeft> {
+        let rate = self.rate.iter().map(|rate| rate.left(now.nanos));
+        rate.chain(self.quota.iter().map(|quota| quota.left(now.unix_seconds))).collect()
+    }
+
     /// Whether the client may call now, without counting a call.
     ///
     /// # Errors
@@ -200,6 +208,12 @@ impl Clients {
     /// Iterates over all clients.
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
         self.0.iter()
+    }
+
+    /// The client with this number.
+    #[must_use]
+    pub fn numbered(&self, index: usize) -> Option<&Client> {
+        self.0.get(index)
     }
 
     /// The client with this name.

@@ -6,6 +6,7 @@
 
 mod admission;
 mod callers;
+mod calls_left;
 mod client;
 mod comparison;
 mod condition;
@@ -22,6 +23,7 @@ mod token;
 
 pub use admission::Admission;
 pub use callers::{AuthenticationError, Callers, NamesDisagree};
+pub use calls_left::{CallsLeft, RateLimitFields};
 pub use client::{CallTime, Client, Clients, Identifiers, Mode, TooManyCalls};
 pub use comparison::{Comparison, Excess, Standing, compare};
 pub use condition::{Condition, Test};

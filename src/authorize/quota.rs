@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::calls_left::CallsLeft;
+
 const DAY_SECONDS: i64 = 86_400;
 
 /// The bits of the count. The day above them has room until the year 46,000.
@@ -82,6 +84,21 @@ impl Quota {
         counted.map(drop).map_err(|_| self.over(unix_seconds))
     }
 
+    /// What is left of the day, as far as this process knows.
+    #[must_use]
+    pub fn left(&self, unix_seconds: i64) -> CallsLeft {
+        let until = until_midnight(unix_seconds);
+        CallsLeft {
+            limit: "quota",
+            calls: self.calls,
+            window: Duration::from_secs(DAY_SECONDS.unsigned_abs()),
+            burst: self.calls,
+            remaining: self.calls.saturating_sub(self.used(unix_seconds)),
+            lasts: until,
+            full_in: until,
+        }
+    }
+
     fn over(&self, unix_seconds: i64) -> OverQuota {
         OverQuota { quota: self.calls, retry_after: until_midnight(unix_seconds) }
     }
@@ -118,6 +135,9 @@ mod tests {
         let refused = quota.try_take(MIDNIGHT + 86_399).unwrap_err();
         assert_eq!((refused.quota, refused.retry_after), (3, Duration::from_secs(1)));
         assert_eq!(quota.check(MIDNIGHT + 86_399), Err(refused));
+        let left = quota.left(MIDNIGHT + 86_399);
+        assert_eq!((left.calls, left.remaining, left.lasts), (3, 0, Duration::from_secs(1)));
+        assert_eq!(quota.left(MIDNIGHT + 86_400).remaining, 3);
         assert!(quota.check(MIDNIGHT + 86_400).is_ok());
         assert_eq!((quota.used(MIDNIGHT + 86_400), taken(MIDNIGHT + 86_400)), (0, 3));
     }

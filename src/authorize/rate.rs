@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::calls_left::CallsLeft;
+
 /// A token bucket, stored as the time at which it will be full again (the "generic cell rate algorithm"). This is one
 /// number instead of a count and a time, so that taking a token is one compare-and-swap and never waits for another
 /// worker.
@@ -16,6 +18,16 @@ pub struct RateLimit {
     /// How many nanoseconds a client may be ahead of its rate: the size of the bucket less one, in intervals.
     tolerance: u64,
     full_at: Arc<AtomicU64>,
+    /// What the configuration says.
+    terms: Terms,
+}
+
+/// A rate as people write it.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    calls: u32,
+    period: Duration,
+    burst: u32,
 }
 
 /// What a bucket holds.
@@ -43,10 +55,11 @@ impl RateLimit {
     /// counts as the smallest possible value.
     #[must_use]
     pub fn new(calls: u32, period: Duration, burst: u32) -> Self {
+        let terms = Terms { calls, period, burst };
         let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
         let interval = period.checked_div(u64::from(calls)).unwrap_or(period).max(1);
         let tolerance = interval.saturating_mul(u64::from(burst).saturating_sub(1));
-        Self { interval, tolerance, full_at: Arc::default() }
+        Self { interval, tolerance, full_at: Arc::default(), terms }
     }
 
     /// Lets the client be as far ahead of its rate as `least` at least. Tokens of a rate that replicas share come in
@@ -75,6 +88,20 @@ impl RateLimit {
         let room = self.tolerance.checked_sub(ahead);
         let remaining = room.map_or(0, |room| room.checked_div(self.interval).unwrap_or(0).saturating_add(1));
         RateLevel { size, remaining, full_in: Duration::from_nanos(ahead) }
+    }
+
+    /// What is left of the rate at `now_nanos`.
+    #[must_use]
+    pub fn left(&self, now_nanos: u64) -> CallsLeft {
+        let Terms { calls, period, burst } = self.terms;
+        let RateLevel { size: _, remaining, full_in } = self.level(now_nanos);
+        // a bucket for the tokens of several replicas may hold more
+        let remaining = remaining.min(burst.into());
+        let lasts = match self.check(now_nanos) {
+            Ok(()) => Duration::from_nanos(self.interval.saturating_mul(remaining)),
+            Err(Throttled { retry_after }) => retry_after,
+        };
+        CallsLeft { limit: "rate", calls: calls.into(), window: period, burst: burst.into(), remaining, lasts, full_in }
     }
 
     /// Whether there is a token at `now_nanos`, without taking it.
@@ -129,6 +156,24 @@ mod tests {
         assert_eq!(taken(&limit, SECOND + SECOND / 4, 100), 2);
         assert_eq!(taken(&limit, SECOND + SECOND / 10 * 3, 100), 1);
         assert_eq!(taken(&limit, 100 * SECOND, 100), 5, "the bucket holds no more than its burst");
+    }
+
+    #[test]
+    fn what_is_left_is_what_can_be_taken_and_telling_it_takes_nothing() {
+        let limit = RateLimit::new(600, Duration::from_secs(60), 5);
+        let full = limit.left(SECOND);
+        assert_eq!((full.calls, full.window, full.burst), (600, Duration::from_secs(60), 5));
+        assert_eq!((full.remaining, full.lasts, full.full_in), (5, Duration::from_millis(500), Duration::ZERO));
+        assert_eq!(taken(&limit, SECOND, 2), 2);
+        let less = limit.left(SECOND + SECOND / 20);
+        assert_eq!(
+            (less.remaining, less.lasts, less.full_in),
+            (3, Duration::from_millis(300), Duration::from_millis(150))
+        );
+        assert_eq!(taken(&limit, SECOND + SECOND / 20, 9), 3);
+        let none = limit.left(SECOND + SECOND / 20);
+        assert_eq!((none.remaining, none.lasts), (0, Duration::from_millis(50)), "the next one comes then");
+        assert_eq!(limit.left(u64::MAX).remaining, 5);
     }
 
     #[test]

@@ -22,11 +22,12 @@ use super::identification::{Identification, Identified, Sender};
 use super::issued_keys::IssuedKeys;
 use super::noted::{note_client, note_decision, note_refused, note_route};
 use super::over_share::{OverShare, SharedLimit};
+use super::rate_limit_fields;
 use super::reception;
 use super::refused_client::{Refused, RefusedSignature};
 use super::response::{ErrorFormat, ResponseBody, refuse};
 use super::route::{Route, Routes};
-use crate::authorize::{Callers, ClientIdentity, RouteView};
+use crate::authorize::{Callers, CallsLeft, ClientIdentity, RateLimitFields, RouteView};
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{
@@ -70,6 +71,8 @@ pub struct Proxy {
     pub service_accounts: Option<Arc<Verifier>>,
     /// The header field that every request must have, if the listener requires one.
     pub required_header: Option<HeaderName>,
+    /// How clients are told what is left of their rates.
+    pub rate_limit_fields: RateLimitFields,
     /// The routes it serves.
     pub routes: Routes,
     /// Memory for bodies, shared by the whole process, and each client's share of it.
@@ -277,6 +280,16 @@ impl Proxy {
         }
     }
 
+    /// What is left to the client of an exchange, where it is told and the exchange came so far as to count.
+    fn calls_left(&self, record: &ExchangeRecord) -> Vec<CallsLeft> {
+        let client = match self.rate_limit_fields {
+            RateLimitFields::Off => None,
+            RateLimitFields::Draft | RateLimitFields::X => record.client_number,
+        };
+        let client = client.and_then(|number| self.callers.clients().numbered(number));
+        client.map_or_else(Vec::new, |client| client.calls_left(ClockReading::at(Instant::now()).for_limits()))
+    }
+
     fn fail(
         &self,
         error: &ExchangeError,
@@ -327,6 +340,7 @@ impl Handler for Proxy {
             let running = pin!(self.run(&peer, head, body, &exchange, &mut record, &notation));
             contained(running, &self.panics).await
         };
+        let calls_left = self.calls_left(&record);
         let mut reply = match outcome {
             Ok((sent, place)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
@@ -337,6 +351,7 @@ impl Handler for Proxy {
             }
             Err(error) => self.fail(&error, record, &peer, exchange, notation.get()),
         };
+        rate_limit_fields::add(&mut reply.fields, self.rate_limit_fields, &calls_left);
         if is_get {
             headers::forbid_storing(&mut reply.fields);
         }

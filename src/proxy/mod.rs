@@ -18,6 +18,7 @@ mod identification;
 mod issued_keys;
 mod noted;
 mod over_share;
+mod rate_limit_fields;
 mod reception;
 mod refused_client;
 mod response;

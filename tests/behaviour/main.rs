@@ -51,6 +51,7 @@ mod placing;
 mod pool;
 mod probe;
 mod query_strings;
+mod rate_limit_fields;
 mod readiness;
 mod refused_forms;
 mod refused_heads;

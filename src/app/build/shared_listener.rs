@@ -140,6 +140,7 @@ impl AuthenticationSettings {
             required_header: _,
             routes: _,
             view: _,
+            rate_limit_fields: _,
             exposure: _,
             relays: _,
             tls,

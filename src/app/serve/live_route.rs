@@ -43,6 +43,7 @@ pub(super) fn proxy(
         issued_keys: settings.callers.accepts(Method::IssuedKey).then(|| Arc::clone(&graph.issued_keys)),
         service_accounts: accounts.map(|accounts| Arc::clone(&accounts.verifier)),
         required_header: settings.required_header.as_ref().and_then(|name| HeaderName::try_from(name).ok()),
+        rate_limit_fields: settings.rate_limit_fields,
         routes: Routes::new(graph.routes.values().filter(served).filter_map(live).collect(), settings.view),
         bodies: graph.bodies.clone(),
         unnamed: graph.unnamed(),

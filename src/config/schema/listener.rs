@@ -8,7 +8,7 @@ use super::shapes::{
     Table, any, count, duration, either, except, file, filled, flag, list, name, not_both, one_of, pattern, rate,
     several, short, where_given, where_it_is, without, word,
 };
-use crate::authorize::Method;
+use crate::authorize::{Method, RateLimitFields};
 use crate::config::grammar::header::ORDINARY;
 use crate::config::grammar::identifier::LARGEST_ID;
 use crate::config::tables::listener::{MOST_CONNECTIONS, MOST_REQUESTS};
@@ -31,6 +31,7 @@ pub(super) fn schema(comments: &Comments) -> Value {
         ("hosts", list(listener_host())),
         ("routes", filled(&list(name()))),
         ("hide_routes", flag()),
+        ("rate_limit_fields", word(&RateLimitFields::WORDS)),
         ("limits", limits(comments)),
         ("tls", tls(comments)),
         ("service_account", service_account(comments)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::name::Name;
-use crate::authorize::{Admission, RouteView};
+use crate::authorize::{Admission, RateLimitFields, RouteView};
 use crate::downstream::unix_socket::UnixSocket;
 use crate::downstream::{KeepAlive, MinimumRate, Relays, TcpSocket, TokenAlgorithm};
 
@@ -28,6 +28,8 @@ pub struct Listener {
     pub routes: ServedRoutes,
     /// `hide_routes`: what clients learn of routes on which their rules allow nothing.
     pub view: RouteView,
+    /// `rate_limit_fields`: how clients are told what is left of their rates.
+    pub rate_limit_fields: RateLimitFields,
     /// How far the listener may reach, and what was set to allow it.
     pub exposure: Exposure,
     /// `proxy_protocol_from`: the load balancers in front.

@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::authorize::Admission;
+use crate::authorize::{Admission, RateLimitFields};
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{address, header, identifier, route_choice};
 use crate::config::reading::quantity::{count, duration, rate};
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, flag, name, text};
+use crate::config::reading::value::{Given, choice, flag, name, text};
 use crate::config::settings::{ListenOn, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount};
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
@@ -51,6 +51,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
     let required_header = table.get("required_header", None, |given| header::required_header(text(given)?).map(Some));
     let served = served_routes(&mut table, routes);
     let view = callers::route_view(&mut table, who.as_ref());
+    let rate_limit_fields = table.get("rate_limit_fields", RateLimitFields::Off, choice(&RateLimitFields::WORDS));
     let limits = limits(table.section("limits"));
     table.finish();
     Some(Listener {
@@ -61,6 +62,7 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) 
         required_header: required_header?,
         routes: served?,
         view: view?,
+        rate_limit_fields: rate_limit_fields?,
         exposure: exposure?,
         relays: relays?,
         tls: tls?,
@@ -208,6 +210,7 @@ mod tests {
             required_header: None,
             routes: ServedRoutes::All,
             view: RouteView::All,
+            rate_limit_fields: RateLimitFields::Off,
             exposure: Exposure::Loopback,
             relays: None,
             tls: None,
@@ -260,6 +263,14 @@ mod tests {
         let text = LEAST.replace("any_local = true", "authenticate = [\"loopback-owner\"]\nhide_routes = true");
         let read = crate::config::sample::settings(&format!("{text}{client}"));
         assert_eq!(read.listeners[0].view, RouteView::Own);
+    }
+
+    #[test]
+    fn what_is_left_of_a_rate_is_told_in_one_of_two_ways() {
+        assert_eq!(listener("rate_limit_fields = \"draft\"").rate_limit_fields, RateLimitFields::Draft);
+        assert_eq!(listener("rate_limit_fields = \"x\"").rate_limit_fields, RateLimitFields::X);
+        fault("listener.local", "rate_limit_fields = \"yes\"");
+        fault("listener.local", "rate_limit_fields = true");
     }
 
     #[test]

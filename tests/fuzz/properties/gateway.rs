@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use countersign::authorize::{Admission, Callers, Clients, Policy, RouteView};
+use countersign::authorize::{Admission, Callers, Clients, Policy, RateLimitFields, RouteView};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, MinimumRate, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
@@ -94,6 +94,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
         issued_keys: None,
         service_accounts: None,
         required_header: None,
+        rate_limit_fields: RateLimitFields::Off,
         bodies: Shares::undivided(ByteBudget::new(64 * 1024)),
         unnamed: 0,
         strangers: 0,
