@@ -1,5 +1,6 @@
 """The accounts of a fleet's run: those of the chaos test, and when and over which replica each call went."""
 
+import bisect
 import collections
 import dataclasses
 import time
@@ -91,13 +92,15 @@ class Accounts(ledger.Ledger):
             and not any(call.due <= end and begin <= call.ended for begin, end in spans)
         ]
 
-    def admitted(self, client, begin, end):
-        """How many calls of the client reached an endpoint in this time."""
-        return sum(begin <= at < end for at, call_id in self.arrivals if self.calls[call_id].client == client)
+    def admitted(self, client, spans):
+        """How many calls of the client reached an endpoint in these times."""
+        times = [at for at, call_id in self.arrivals if self.calls[call_id].client == client]
+        return sum(count_between(times, *span) for span in spans)
 
-    def made(self, client, begin, end):
-        """How many calls the client made in this time."""
-        return sum(call.client == client and begin <= call.due < end for call in self.calls.values())
+    def made(self, client, spans):
+        """How many calls the client made in these times."""
+        times = sorted(call.due for call in self.calls.values() if call.client == client)
+        return sum(count_between(times, *span) for span in spans)
 
     def spans(self, phase):
         """When the phase was: it may have been several times."""
@@ -109,6 +112,11 @@ class Accounts(ledger.Ledger):
     @staticmethod
     def _most(call):
         return 2 * (1 + call.repeated) if is_reading(call.action) else 1
+
+
+def count_between(times, begin, end):
+    """How many of the times, which are in order, are in this span."""
+    return bisect.bisect_left(times, end) - bisect.bisect_left(times, begin)
 
 
 def is_reading(action):

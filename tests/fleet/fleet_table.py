@@ -62,8 +62,8 @@ def rate_rows(accounts, clients, phase="steady"):
     spans = accounts.spans(phase)
     seconds = sum(end - begin for begin, end in spans) or float("nan")
     for client in clients:
-        made = sum(accounts.made(client.name, begin, end) for begin, end in spans)
-        admitted = sum(accounts.admitted(client.name, begin, end) for begin, end in spans)
+        made = accounts.made(client.name, spans)
+        admitted = accounts.admitted(client.name, spans)
         yield client.name, f"{made / seconds:.1f}", client.rate or "none", f"{admitted / seconds:.1f}"
 
 

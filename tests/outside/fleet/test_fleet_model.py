@@ -38,7 +38,7 @@ def measured(countersign_bin):
         real = await measure(fleet, 2 * POOL_IDLE)
         took = time.monotonic() - begun
         rates = [
-            fleet_model.Rate(fleet.accounts.made(client.name, begun, begun + took) / took, client.rate)
+            fleet_model.Rate(fleet.accounts.made(client.name, [(begun, begun + took)]) / took, client.rate)
             for client in fleet.clients if client.rate
         ]
         found[len(fleet.replicas)] = real, connections, rates
