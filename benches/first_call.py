@@ -265,10 +265,10 @@ def main():
         middle = [statistics.median(column) for column in (first, later, first_used, used, ready)]
         ratios = [one / other for one, other in zip(first, later)]
         of_processor = [one / other for one, other in zip(first_used, used)]
-        print(f"| {binary} | {clients} | {'' if warm is None else warm} | {middle[0]:.2f} | {percentile(first, 0.99):.2f} "
-              f"| {middle[1]:.2f} | {statistics.median(ratios):.2f} | {percentile(ratios, 0.99):.2f} | {middle[2]:.2f} "
-              f"| {middle[3]:.2f} | {statistics.median(of_processor):.2f} | {percentile(of_processor, 0.99):.2f} "
-              f"| {middle[4]:.1f} |")
+        print(f"| {binary} | {clients} | {'' if warm is None else warm} | {middle[0]:.2f} "
+              f"| {percentile(first, 0.99):.2f} | {middle[1]:.2f} | {statistics.median(ratios):.2f} "
+              f"| {percentile(ratios, 0.99):.2f} | {middle[2]:.2f} | {middle[3]:.2f} "
+              f"| {statistics.median(of_processor):.2f} | {percentile(of_processor, 0.99):.2f} | {middle[4]:.1f} |")
 
 
 if __name__ == "__main__":

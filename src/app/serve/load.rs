@@ -2,8 +2,8 @@
 
 use crate::app::build::graph::Graph;
 
-/// From 0 to 1: of `in_flight` of each route, of `connections` of each listener and of `process.bodies`, the one that is
-/// used most. Only counters are read.
+/// From 0 to 1: of `in_flight` of each route, of `connections` of each listener and of `process.bodies`, the one that
+/// is used most. Only counters are read.
 ///
 /// What is used counts against the limit of all clients, not against a client's share: a client that uses its whole
 /// share, and is refused more, raises this no further than to the share. Connections of strangers do not count, because

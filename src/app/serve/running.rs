@@ -147,8 +147,8 @@ impl Running {
         });
     }
 
-    /// Reports that it is not ready, and goes on serving. Within `time`, connections end after a response. To be followed
-    /// by [`Self::drain`].
+    /// Reports that it is not ready, and goes on serving. Within `time`, connections end after a response. To be
+    /// followed by [`Self::drain`].
     pub fn leave(&mut self, time: Duration) {
         self.reloader = None;
         self.stage.send_replace(Stage::Leaving(Departure::lasting(time)));

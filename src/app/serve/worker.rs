@@ -80,7 +80,8 @@ async fn told(mut signal: watch::Receiver<bool>) {
 async fn serve(work: Work) -> io::Result<()> {
     let Work { mut graphs, sockets, audit, spans, warming, mut drain, cut: _, adopted, asked: _ } = work;
     let mut worker = Worker { audit, spans, clients: RouteClients::new(), listeners: Vec::new() };
-    let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets, warming)?;
+    let mut accepting = worker.begin(&graphs.borrow_and_update().clone(), sockets, &warming)?;
+    drop(warming); // readiness waits until nobody holds it
     loop {
         tokio::select! {
             changed = graphs.changed() => {
@@ -121,8 +122,8 @@ struct ServedListener {
 }
 
 impl Worker {
-    fn begin(&mut self, graph: &Graph, sockets: Vec<WorkerSockets>, warming: WarmingUp) -> io::Result<JoinSet<()>> {
-        self.clients = route_clients(graph, &self.clients, Some(&warming));
+    fn begin(&mut self, graph: &Graph, sockets: Vec<WorkerSockets>, warming: &WarmingUp) -> io::Result<JoinSet<()>> {
+        self.clients = route_clients(graph, &self.clients, Some(warming));
         let mut accepting = JoinSet::new();
         for WorkerSockets { listener, addresses, sockets } in sockets {
             // a reload before this worker began may have removed it
