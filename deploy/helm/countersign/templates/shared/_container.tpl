@@ -30,7 +30,7 @@ startupProbe:
     path: {{ .starts }}
     port: cs-admin
   {{- toYaml .probes.startup | nindent 2 }}
-# Not ready while it ends, or when no route has a usable key.
+# Not ready after SIGTERM, or when no route has a usable key.
 readinessProbe:
   httpGet:
     path: /readyz
