@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     without_keys: bool,
     /// Call every endpoint: name, connection, TLS, clock, and the route's signed `probe`. 69 when one does not answer.
-    /// Collector of spans and store of rates are asked, and warned of when they do not answer
+    /// The collector of spans and the store of rates are asked too; a fault of theirs is a warning only
     #[arg(long)]
     online: bool,
 }

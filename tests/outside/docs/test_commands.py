@@ -37,6 +37,7 @@ NOT_RUN = {
     "cargo test ": "tests/run runs it, with everything else",
     "countersign keys import-pkcs11 ": "clients/test_pkcs11.py imports with the paths of its own SoftHSM",
     "countersign sandbox --any-action": "serves until it is stopped; tests/behaviour/clouds.rs starts each",
+    "curl -s http://127.0.0.1:8022/readyz": "needs a running proxy at the default address; tests/behaviour asks for it",
     "curl -s http://127.0.0.1:8022/status": "monitoring/test_runbooks.py runs the filters on a report",
     "curl -sS ": "clients/test_how_to_call.py and clouds/test_how_to_clouds.py run it",
     "helm install signer ": "there is no cluster here; helm/test_guide.py renders the chart and runs what it has",
