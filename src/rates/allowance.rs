@@ -48,6 +48,8 @@ pub(super) struct Allowance {
     owed: AtomicU32,
     /// What the store has counted in this day.
     quota_used: AtomicU64,
+    /// When that day ends.
+    day_ends_at: AtomicU64,
     /// Whether the store has answered yet.
     heard: AtomicU8,
 }
@@ -170,9 +172,10 @@ impl Allowance {
         self.ask_again_at.store(0, Ordering::Relaxed);
     }
 
-    /// Notes what the store has counted in this day.
-    pub(super) fn note_used(&self, calls: u64) {
+    /// Notes what the store has counted in this day, and when the day ends.
+    pub(super) fn note_used(&self, calls: u64, day_ends_at: u64) {
         self.quota_used.store(calls, Ordering::Relaxed);
+        self.day_ends_at.store(day_ends_at, Ordering::Relaxed);
         self.heard.store(1, Ordering::Relaxed);
     }
 
@@ -184,6 +187,12 @@ impl Allowance {
         // tokens in hand are counted there, and have not been used
         let in_hand = u64::from(self.tokens());
         (self.heard.load(Ordering::Relaxed) == 1).then(|| used.saturating_add(untold).saturating_sub(in_hand))
+    }
+
+    /// How long a quota is known to be used up, by what the store said last and what was let through since then.
+    pub(super) fn used_up_for(&self, quota: u64, now: u64) -> Option<Duration> {
+        let left = self.day_ends_at.load(Ordering::Relaxed).checked_sub(now).filter(|left| *left > 0)?;
+        (quota > 0 && self.used()? >= quota).then_some(Duration::from_nanos(left))
     }
 
     /// The tokens in hand.
@@ -245,12 +254,17 @@ mod tests {
         let allowance = Allowance::default();
         allowance.owe();
         assert_eq!(allowance.used(), None);
-        allowance.note_used(10);
+        allowance.note_used(10, 100);
         allowance.add(3);
         assert_eq!(allowance.used(), Some(8));
         assert_eq!((allowance.take_owed(), allowance.take_owed(), allowance.used()), (1, 0, Some(7)));
         allowance.still_owed(2);
         assert_eq!(allowance.used(), Some(9));
+        assert_eq!(
+            (allowance.used_up_for(9, 40), allowance.used_up_for(10, 40)),
+            (Some(Duration::from_nanos(60)), None)
+        );
+        assert_eq!((allowance.used_up_for(0, 40), allowance.used_up_for(9, 100)), (None, None), "the day is over");
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Forecast {
 
     /// Uses the reply to a question.
     pub(super) fn heard(&mut self, allowance: &Allowance, terms: Terms, asked: Question, reply: Reply, now: u64) {
-        allowance.note_used(reply.used);
+        allowance.note_used(reply.used, now.saturating_add(reply.day_left.saturating_mul(1_000_000)));
         allowance.add(reply.granted);
         self.tokens = self.tokens.saturating_add(reply.granted);
         if reply.granted >= asked.wanted {

@@ -107,7 +107,7 @@ impl SharedClient {
             }
             // while nobody answers, what was said last is not known to hold any more
             Found::Nothing(..) | Found::Unknown if self.state.health() != Health::Up => {
-                self.without_store().map_or_else(AtOnce::Refused, |()| AtOnce::Taken)
+                self.without_store(now).map_or_else(AtOnce::Refused, |()| AtOnce::Taken)
             }
             Found::Nothing(Limit::Rate, wait) => AtOnce::Refused(NotNow::Rate(wait)),
             Found::Nothing(Limit::Quota, wait) => AtOnce::Refused(NotNow::Quota(self.terms.quota, wait)),
@@ -132,7 +132,7 @@ impl SharedClient {
             }
             if timeout_at(until, answered).await.is_err() {
                 self.state.is_late();
-                return self.without_store();
+                return self.without_store(now());
             }
             match self.try_take(now()) {
                 AtOnce::Taken => return Ok(()),
@@ -148,7 +148,10 @@ impl SharedClient {
     }
 
     /// Decides without a token: the limits of this process have let the call pass.
-    fn without_store(&self) -> Result<(), NotNow> {
+    fn without_store(&self, now: u64) -> Result<(), NotNow> {
+        if let Some(wait) = self.allowance.used_up_for(self.terms.quota, now) {
+            return Err(NotNow::Quota(self.terms.quota, wait));
+        }
         match self.when_unavailable {
             WhenUnavailable::Local => {
                 self.allowance.owe();

@@ -6,6 +6,7 @@ use super::client::granted_identity;
 use super::comments::Comments;
 use super::hosts::{admin as address, endpoint, http_host, https, server_name, store, store_with_tls};
 use super::listener::{group, mode, on_a_socket_of_ours};
+use super::numbers::whole;
 use super::shapes::{
     Table, any, count, duration, duration_or_zero, except, file, flag, list, name, one_of, pattern, several, short,
     size, where_given, where_it_is, without, word,
@@ -77,7 +78,7 @@ fn rates() -> Vec<(&'static str, Value)> {
         ("password_file", file()),
         ("database", count(0..=LAST_DATABASE)),
         ("danger_plaintext", flag()),
-        ("lease", duration()),
+        ("lease", pattern(&format!("^0*(?:(?:{})ms|[12]s)$", whole(20..=2000)))),
     ]
 }
 
