@@ -221,7 +221,9 @@ fn dangers(settings: &Settings) {
         tracing::warn!("danger_plaintext: spans cross the network unprotected, with the names of who calls what");
     }
     if settings.rates.as_ref().is_some_and(|rates| !rates.endpoint.is_authentic()) {
-        tracing::warn!("danger_plaintext: whoever is on the way to the store of rates can change them");
+        tracing::warn!(
+            "danger_plaintext: whoever sees the traffic to the store can read its password and change rates"
+        );
     }
     for RouteEndpoint { route, endpoint, .. } in settings.routes.iter().flat_map(Route::endpoints) {
         if !endpoint.is_authentic() {

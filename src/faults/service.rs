@@ -39,7 +39,7 @@ rows! {
         .closing_the_connection();
     RATE_UNKNOWN = unavailable(503, UNAVAILABLE, info("rates");
         "The store of rates is away, and `rates.when_unavailable` is `refuse`.";
-        "Try again as `Retry-After` says. `/readyz` and the log say why the store cannot be asked.")
+        "Try again as `Retry-After` says. The log says why the store cannot be used.")
         .closing_the_connection();
     OVERLOADED = unavailable(503, UNAVAILABLE, info("overload");
         "The route has as many requests in progress as it may.";

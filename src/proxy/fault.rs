@@ -40,7 +40,7 @@ pub(crate) enum ExchangeError {
     #[error(transparent)]
     OverQuota(#[from] OverQuota),
     /// The store of rates is away, and calls are refused meanwhile.
-    #[error("the rate of the client is not known")]
+    #[error("the client's rate cannot be checked at the moment")]
     RateUnknown,
     /// The body could not be read.
     #[error(transparent)]

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Why the store gives no tokens.
+/// The limit for which the store gives no tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     /// The rate.
@@ -13,7 +13,7 @@ pub(super) enum Limit {
     Quota,
 }
 
-/// What a call finds.
+/// The result of looking for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// A token, which is taken.
@@ -34,9 +34,9 @@ pub(super) struct Allowance {
     low: AtomicU32,
     /// Before this time the store is not asked: it has nothing.
     ask_again_at: AtomicU64,
-    /// What callers are told until then: when a token is there.
+    /// Until then, callers are told that a token is there at this time.
     token_at: AtomicU64,
-    /// The same: which limit it is.
+    /// Until then, callers are told that this limit is used up.
     quota_is_used: AtomicBool,
     /// Whether the store is being asked, or about to be.
     asked: AtomicBool,
@@ -116,7 +116,7 @@ impl Allowance {
         Waiting(&self.waiting)
     }
 
-    /// What there is to know for the next question.
+    /// What the next question to the store depends on.
     pub(super) fn read_needs(&self) -> Needs {
         Needs {
             tokens: self.tokens.load(Ordering::Relaxed),

@@ -60,7 +60,7 @@ enum StoreTrust {
 #[derive(Debug, Error)]
 pub enum StoreFault {
     /// Its certificate can be for no such name.
-    #[error("`{0}` is no DNS name or IP address that a certificate can be for")]
+    #[error("`{0}` is not a DNS name or IP address that a certificate can be for")]
     Name(String),
     /// Who may vouch for it.
     #[error(transparent)]
@@ -69,7 +69,7 @@ pub enum StoreFault {
     #[error("the password of the store cannot be read")]
     Password(#[from] GuardError),
     /// What the file holds, which may be a secret, and is not shown.
-    #[error("{} holds no password: it wants one line of at most {LONGEST_PASSWORD} bytes", .0.display())]
+    #[error("{} holds no password: write it on one line of at most {LONGEST_PASSWORD} bytes", .0.display())]
     NoPassword(PathBuf),
     /// It cannot be reached.
     #[error("the store cannot be reached")]
@@ -84,7 +84,7 @@ pub enum StoreFault {
     #[error("the store's connection broke: {0}")]
     Broken(String),
     /// It answered something else than what was asked.
-    #[error("the store answers nonsense: {0}")]
+    #[error("the store's reply is malformed: {0}")]
     Nonsense(&'static str),
     /// It does not answer.
     #[error("the store has not answered within {} ms", .0.as_millis())]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::client_rates::{Inbox, Sharing};
 use super::location::{StoreFault, StoreServer};
 
-/// There is none.
+/// No store can be configured in this build, so there is no value of this type.
 #[derive(Debug)]
 pub struct StoreThread(Infallible);
 

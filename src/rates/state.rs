@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What becomes of calls while the store is away.
+/// What happens to calls while the store is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenUnavailable {
     /// Each replica applies the configured rate alone.
@@ -122,7 +122,7 @@ impl StoreState {
         }
     }
 
-    /// So many replicas share the rates.
+    /// Notes how many replicas share the rates.
     #[cfg_attr(not(feature = "valkey"), allow(dead_code))]
     pub(super) fn note_replicas(&self, replicas: u32) {
         self.replicas.store(replicas, Ordering::Relaxed);

@@ -86,7 +86,7 @@ fn certificate(transport: &Transport) -> Option<PathBuf> {
     }
 }
 
-/// What was learnt `before` of the endpoint's clock stays known: it is the same endpoint.
+/// Keeps what was learnt `before` about the clock of the same endpoint.
 fn clock(endpoint: &RouteEndpoint<'_>, metrics: &RouteMetrics, before: Option<&EndpointClock>) -> EndpointClock {
     let authentic = endpoint.endpoint.is_authentic();
     let evidence = if authentic { DateEvidence::Authentic } else { DateEvidence::Forgeable };

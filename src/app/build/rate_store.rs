@@ -46,7 +46,7 @@ impl RateStore {
 pub(crate) struct SharedStore {
     pub(crate) server: StoreServer,
     pub(crate) sharing: Sharing,
-    /// Until the thread has taken it.
+    /// `None` once the thread has taken it.
     inbox: Mutex<Option<Inbox>>,
 }
 

@@ -18,10 +18,10 @@ use crate::telemetry::AuditLog;
 /// How many routes a reason names.
 const NAMED: usize = 3;
 
-/// What there is to say of a process.
+/// Whether a process can serve, and what is wrong with it.
 #[derive(Debug)]
 pub(super) struct Judged {
-    /// That it is about to end, if it is.
+    /// Why it is about to end; `None` while it serves normally.
     ending: Option<&'static str>,
     /// Why no route can be served.
     all: Vec<String>,
@@ -33,7 +33,7 @@ pub(super) struct Judged {
     degraded: Vec<String>,
 }
 
-/// Something for which routes cannot be served.
+/// A reason why some routes cannot be served.
 #[derive(Debug)]
 struct Obstacle {
     reason: String,
@@ -99,7 +99,7 @@ fn degraded(graph: &Graph, is_refused: bool) -> Vec<String> {
 }
 
 impl Judged {
-    /// Of the process as a whole.
+    /// The readiness of the whole process.
     pub(super) fn of_process(self) -> Readiness {
         let Troubles { ending, not_ready, degraded } = self.into_troubles();
         Readiness { not_ready: ending.map(str::to_owned).into_iter().chain(not_ready).collect(), degraded }
@@ -118,7 +118,7 @@ impl Judged {
         Troubles { ending, not_ready, degraded: less }
     }
 
-    /// Of one route: what is wrong with others is not told.
+    /// The readiness of one route. It says nothing about other routes.
     pub(super) fn of_route(self, route: &SharedRoute) -> Readiness {
         let Self { ending, all, some, is_served: _, degraded } = self;
         let name = &route.settings.name;
@@ -138,7 +138,7 @@ impl Judged {
 }
 
 impl Obstacle {
-    /// The reason, and which routes cannot be served for it.
+    /// The reason, with the routes that cannot be served because of it.
     fn with_routes(&self) -> String {
         let Self { reason, routes } = self;
         if routes.is_empty() {

@@ -25,7 +25,7 @@ pub(super) fn section(found: &mut Findings, settings: &Settings) {
     });
     if !rates.endpoint.is_authentic() {
         section
-            .danger("danger_plaintext: whoever is on the way to the store can read its password, and change the rates");
+            .danger("danger_plaintext: whoever sees the traffic to the store can read its password and change rates");
     }
     if let Some(path) = &rates.password_file {
         section.detail(format!("password: from {}", path.display()));

@@ -73,7 +73,7 @@ fn endpoint(
     danger: bool,
 ) -> Option<Endpoint> {
     if !cfg!(feature = "valkey") {
-        table.fault("store", "cannot be used: this build knows no store of rates; build with the feature `valkey`");
+        table.fault("store", "needs a build with the feature `valkey`, which this is not");
         return None;
     }
     let StoreUrl { next_hop, is_tls } = store;

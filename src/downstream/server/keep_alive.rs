@@ -31,11 +31,11 @@ pub(super) struct Usage {
     part: Option<u32>,
 }
 
-/// The whole of a lifetime.
+/// The part of a lifetime, in 1024ths, that is all of it.
 const WHOLE: u32 = 1024;
 
 impl Usage {
-    /// Of a fresh connection.
+    /// A new connection, not used yet.
     pub(super) fn new() -> Self {
         Self { begun: Instant::now(), requests: 0, part: None }
     }

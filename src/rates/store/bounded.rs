@@ -8,12 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many bytes may still come. Cheap to clone.
+/// How many more bytes may arrive. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Limit(Arc<AtomicUsize>);
 
 impl Limit {
-    /// From now on so many.
+    /// Allows this many more bytes from now on.
     pub(super) fn set(&self, bytes: usize) {
         self.0.store(bytes, Ordering::Relaxed);
     }

@@ -238,7 +238,7 @@ impl OfProcess {
             load: register(
                 registry,
                 "load_ratio",
-                "The used part of the limit that is used most, from 0 to 1: in_flight of a route, connections of a \
+                "The used fraction of the fullest limit, from 0 to 1: in_flight of a route, connections of a \
                  listener (without those of strangers, which make room), or process.bodies",
                 Gauge::default(),
             ),

@@ -58,7 +58,7 @@ impl SharedRateMetrics {
                 registry,
                 "rate_store_round_trip",
                 Unit::Seconds,
-                "How long these questions took together",
+                "Time from questions to the store of rates to its answers, added up",
                 Family::default(),
             ),
             outages: counts(registry, "rate_store_outages", "How often the store of rates went away"),
@@ -67,7 +67,11 @@ impl SharedRateMetrics {
                 "rate_store_waits",
                 "Calls that waited for the store of rates, 5 ms at most, because no token was leased",
             ),
-            late: counts(registry, "rate_store_late_answers", "Calls that waited for the store of rates in vain"),
+            late: counts(
+                registry,
+                "rate_store_late_answers",
+                "Calls that waited for the store of rates and got no answer in time",
+            ),
             leased: counts(registry, "rate_tokens_leased", "Tokens that the store of rates has leased to this replica"),
             returned: counts(registry, "rate_tokens_returned", "Leased tokens that this replica has given back"),
             quota: register(

@@ -17,7 +17,7 @@ pub struct Snapshot<'a> {
     pub(crate) shared_limits: &'a [&'static str],
     /// The causes for which endpoints refuse signatures.
     pub(crate) signature_causes: &'a [&'static str],
-    /// The used part of the limit that is used most, from 0 to 1.
+    /// The used fraction of the fullest limit, from 0 to 1.
     pub(crate) load: f64,
     /// Bytes of forms in memory.
     pub(crate) bodies_held: usize,
