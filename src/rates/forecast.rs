@@ -102,7 +102,8 @@ impl Forecast {
         let (limit, wait) = if is_quota {
             (Limit::Quota, reply.day_left.saturating_mul(1_000_000))
         } else {
-            (Limit::Rate, reply.wait.saturating_mul(1000))
+            // a store that lies must not have clients told to wait for years
+            (Limit::Rate, reply.wait.min(terms.longest_wait()).saturating_mul(1000))
         };
         let silence = wait.max(self.ahead / 2).min(LONGEST_SILENCE);
         allowance.nothing_until(now.saturating_add(silence), now.saturating_add(wait), limit);
@@ -157,4 +158,24 @@ impl Forecast {
 
 fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rates::allowance::Found;
+    use crate::rates::limits::{SharedLimits, SharedRate};
+
+    #[test]
+    fn a_store_that_lies_has_no_client_told_to_wait_longer_than_its_rate_can_ask() {
+        let rate = SharedRate { calls: 10, period: Duration::from_secs(1), burst: 5 };
+        let terms = SharedLimits { rate: Some(rate), quota: None }.terms(Duration::from_millis(100));
+        let (allowance, mut forecast) = (Allowance::default(), Forecast::new(100_000_000));
+        let asked = Question { wanted: 1, returned: 0, owed: 0 };
+        let reply = Reply { granted: 0, left: 0, wait: u64::MAX, used: 0, day_left: 0 };
+        forecast.heard(&allowance, terms, asked, reply, 0);
+        assert_eq!(allowance.take(0), Found::Nothing(Limit::Rate, Duration::from_millis(600)));
+    }
 }

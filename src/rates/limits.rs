@@ -46,6 +46,12 @@ impl SharedLimits {
 }
 
 impl Terms {
+    /// The longest that the script has a client wait for a token, in microseconds.
+    pub(super) fn longest_wait(self) -> u64 {
+        // a cast from a float saturates
+        (self.tolerance + 2.0 * self.interval).ceil() as u64
+    }
+
     /// How many tokens the bucket holds; as many as there may be without a rate.
     pub(super) fn bucket(self) -> u32 {
         if self.interval > 0.0 { saturated(self.tolerance / self.interval).saturating_add(1) } else { u32::MAX }
@@ -80,5 +86,6 @@ mod tests {
         assert_eq!((terms(1, 1, 1).bucket(), terms(10_000, 1, 1).bucket()), (1, 1001));
         let unlimited = SharedLimits { rate: None, quota: Some(7) }.terms(AHEAD);
         assert_eq!((unlimited.bucket(), unlimited.quota), (u32::MAX, 7));
+        assert_eq!((terms(10, 1, 5).longest_wait(), unlimited.longest_wait()), (600_000, 0));
     }
 }

@@ -97,7 +97,7 @@ impl Connection {
                 auth.arg(user);
             }
             auth.arg(password.as_str());
-            self.command(&auth).await?;
+            self.command(&auth).await.map_err(without_password)?;
         }
         if server.location.database != 0 {
             let mut select = redis::cmd("SELECT");
@@ -171,6 +171,14 @@ fn fault(error: &RedisError) -> StoreFault {
         }
         _ => StoreFault::Broken(shortened(&error.to_string())),
     }
+}
+
+/// A fault of `AUTH` without the store's text, which may repeat the password: servers without this command quote it.
+fn without_password(fault: StoreFault) -> StoreFault {
+    const CODES: [&str; 4] = ["WRONGPASS", "NOPERM", "LOADING", "ERR"];
+    let StoreFault::Refused(text) = fault else { return fault };
+    let code = CODES.into_iter().find(|code| text.starts_with(code)).unwrap_or("an unknown error");
+    StoreFault::Refused(format!("{code} in response to AUTH (the rest may repeat the password, and is not shown)"))
 }
 
 /// What the store says is not to be trusted: it writes no lines, and no long ones.

@@ -193,3 +193,15 @@ fn a_user_without_its_password_a_full_server_and_a_read_only_one_are_refused_in_
         }
     });
 }
+
+#[test]
+fn a_server_that_quotes_the_password_in_its_error_is_not_quoted_itself() {
+    // what a server does not know, it repeats with its arguments
+    let server = Server::start(&["--rename-command", "AUTH", ""]);
+    with_runtime(async {
+        drop(connected(&server.at(None, None)).await);
+        let at = server.at(Some("gateway"), Some("marker"));
+        let refused = try_out(&at, "n", Duration::from_secs(30)).await.unwrap_err().to_string();
+        assert!(refused.contains("ERR in response to AUTH") && !refused.contains("marker"), "{refused}");
+    });
+}
