@@ -138,7 +138,7 @@ impl Proxy {
         note_client(client, record);
         let route = self.routes.select_seen(client, target, claim)?;
         note_route(route, record);
-        let names = (!identification.peer.is_unix()).then_some(&self.names);
+        let names = self.names_for(identification.peer);
         let admitted = head::admit(head, target.host, &route.hosts, &route.accept, names)?;
         head::require(head, self.required_header.as_ref())?;
         Ok((route, admitted))

@@ -116,9 +116,7 @@ impl Proxy {
         let (route, claim) = self.select(&target, identification.claim(&head))?;
         note_route(route, record);
         record.check_audit()?;
-        // no web page reaches a Unix socket, by whatever name, unless a load balancer lets it
-        let names = (!peer.is_unix() || peer.is_relayed()).then_some(&self.names);
-        let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, names)?;
+        let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, self.names_for(peer))?;
         head::require(&head, self.required_header.as_ref())?;
         let sender = identification.begin(&head, claim?)?;
         match &sender {
@@ -180,6 +178,12 @@ impl Proxy {
         drop(head); // not needed any more, and waiting for the endpoint may take long
         let sent = deliver(route, &allowed, client.name(), &forwarded, now, record).await?;
         Ok((sent, place))
+    }
+
+    /// The names under which `peer` may call; `None`: any. No web page reaches a Unix socket, by whatever name, unless a
+    /// load balancer lets it.
+    pub(super) fn names_for(&self, peer: &PeerEvidence) -> Option<&OwnNames> {
+        (!peer.is_unix() || peer.is_relayed()).then_some(&self.names)
     }
 
     pub(super) fn identification<'p>(&'p self, peer: &'p PeerEvidence, now: ClockReading) -> Identification<'p> {

@@ -263,9 +263,10 @@ def test_the_owner_of_a_load_balancers_socket_is_none_of_its_clients(serve):
     assert (status, line["client"], line["identified_by"]) == (200, "ours", "loopback-owner")
 
 
-def test_a_unix_socket_may_be_for_a_load_balancer(serve):
+@pytest.mark.parametrize("more", ["", "\nhide_routes = true"], ids=["all-routes", "own-routes"])
+def test_a_unix_socket_may_be_for_a_load_balancer(serve, more):
     digest = subprocess.run(["sha256sum"], input=TOKEN, capture_output=True, text=True, check=True).stdout.split()[0]
-    served = serve('authenticate = ["token"]\nproxy_protocol_from = ["unix"]',
+    served = serve(f'authenticate = ["token"]\nproxy_protocol_from = ["unix"]{more}',
                    f'[client.a]\ntoken_sha256 = "{digest}"\nallow = ["*:*"]', address="unix:DIR/socket")
     path = served.address.removeprefix("unix:")
 
