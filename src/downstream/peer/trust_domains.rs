@@ -65,8 +65,8 @@ impl TrustDomains {
         let Ok(names) = names(certificate) else { return Some(&self.all) };
         match names.spiffe_id.as_deref().map(domain_of) {
             Some(domain) => self.of_domain.get(domain).or(self.of_no_domain.as_ref()),
-            // several domains: none of them vouches for names that are outside of all of them
-            None if self.of_domain.len() > 1 => self.of_no_domain.as_ref(),
+            // somebody else is there: no domain vouches for names that are outside of it
+            None if self.of_domain.len() > 1 || self.of_no_domain.is_some() => self.of_no_domain.as_ref(),
             None => Some(&self.all),
         }
     }
@@ -224,6 +224,8 @@ mod tests {
         let dns = || SanType::DnsName("a.example".try_into().unwrap());
         assert_eq!(verify(&[&one], &one, dns()), Ok(()));
         assert_eq!(verify(&[&one, &other], &one, dns()), REFUSED);
+        assert_eq!(verify(&[&one, &root], &one, dns()), REFUSED);
+        assert_eq!(verify(&[&one, &root], &root, dns()), Ok(()));
         assert_eq!(verify(&[&one, &other, &root], &other, dns()), REFUSED);
         assert_eq!(verify(&[&one, &other, &root], &root, dns()), Ok(()));
     }
