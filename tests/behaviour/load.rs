@@ -1,5 +1,7 @@
 //! `countersign_load_ratio`, by which fleets are scaled: what raises it, and what does not.
 
+use std::fs;
+
 use crate::harness::clients::{client, token};
 use crate::harness::{Client, Draft, Endpoint, FORM, Proxy, Setup, eventually};
 
@@ -59,4 +61,23 @@ fn strangers_do_not_raise_the_load() {
     reaches(&proxy, LOAD, 0.3);
     drop(connections);
     reaches(&proxy, LOAD, 0.0);
+}
+
+#[test]
+fn a_route_of_conf_d_whose_owner_lowers_its_limit_raises_the_load_like_one_with_the_usual_limit() {
+    let endpoint = Endpoint::silent();
+    let mut setup = Setup::to(&endpoint).more("[conf_d.team]\nkeys = [\"main\"]\nhosts = [\"team.internal\"]\n");
+    setup.callers = "authenticate = [\"token\"]";
+    let setup = setup.more(&client("operator", "allow = [\"importexport:*\"]"));
+    let part = client("team", "allow = [\"team:*\"]");
+    let url = endpoint.url().replace("http:", "https:");
+    let route = format!("[route.team]\nendpoint = {url:?}\nkey = \"main\"\nhosts = [\"team.internal\"]\n");
+    fs::create_dir(setup.of_vault().path("conf.d")).unwrap();
+    fs::write(setup.of_vault().path("conf.d/team.toml"), format!("{part}{route}limits.in_flight = 1\n")).unwrap();
+    let proxy = setup.start();
+    let mut waiting = proxy.connect();
+    // nobody shakes hands there
+    waiting.send(&call_of("team").field("Host", "team.internal"));
+    reaches(&proxy, r#"countersign_in_flight{route="team"}"#, 1.0);
+    reaches(&proxy, LOAD, 1.0 / 256.0);
 }

@@ -1,6 +1,7 @@
 //! How full the process is, as one number for autoscalers: the used part of the limit that is used most.
 
 use crate::app::build::graph::Graph;
+use crate::config::settings::{Route, RouteLimits};
 
 /// From 0 to 1: of `in_flight` of each route, of `connections` of each listener and of `process.bodies`, the one that
 /// is used most. Only counters are read.
@@ -11,7 +12,7 @@ use crate::app::build::graph::Graph;
 pub(super) fn load(graph: &Graph) -> f64 {
     let routes = graph.routes.values().map(|route| {
         let all = route.in_flight.all();
-        part(all.taken(), all.limit())
+        part(all.taken(), all.limit().max(least(&route.settings)))
     });
     let listeners = graph.listeners.values().map(|listener| {
         let all = listener.connections.all();
@@ -19,6 +20,12 @@ pub(super) fn load(graph: &Graph) -> f64 {
     });
     let bodies = graph.bodies.all();
     routes.chain(listeners).fold(part(bodies.used(), bodies.limit()), f64::max)
+}
+
+/// The smallest limit that counts: whoever owns a file of `conf.d` could set `in_flight = 1` there, and start replicas
+/// with a single call.
+fn least(route: &Route) -> usize {
+    route.tenant.as_ref().map_or(1, |_| RouteLimits::IN_FLIGHT)
 }
 
 /// After a reload that has lowered a limit, more may be used than there is.

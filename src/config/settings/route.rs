@@ -90,6 +90,11 @@ pub struct RouteLimits {
     pub failures: usize,
 }
 
+impl RouteLimits {
+    /// `in_flight` by default.
+    pub const IN_FLIGHT: usize = 256;
+}
+
 /// `[route.NAME.timeouts]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteTimeouts {

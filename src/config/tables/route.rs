@@ -142,7 +142,7 @@ fn limits(mut table: Table<'_>, profile: Option<&Profile>) -> Option<RouteLimits
     let body = table.get("body", 256 << 10, size(1..=LARGEST_BODY)).filter(|body| is_taken(*body, &table, profile));
     let form =
         table.get("parameters", FormLimits::DEFAULT, |given| count(1..=MOST_PARAMETERS)(given).map(FormLimits::new));
-    let in_flight = table.get("in_flight", 256, count(1..=MOST_CONNECTIONS));
+    let in_flight = table.get("in_flight", RouteLimits::IN_FLIGHT, count(1..=MOST_CONNECTIONS));
     let pool = table.get("pool", 64, count(0..=MOST_CONNECTIONS));
     let warm = table.get("warm", 0, count(0..=MOST_WARM));
     let failures = table.get("failures", 5, count(0..=MOST_FAILURES));
