@@ -124,6 +124,7 @@ impl SharedClient {
         let until = begun.checked_add(LONGEST_WAIT).unwrap_or(begun);
         let _waiting = self.allowance.wait();
         self.state.count_wait();
+        let mut is_answered = false;
         loop {
             // listens before it asks, so that no answer is missed
             let answered = self.answered.notified();
@@ -131,9 +132,13 @@ impl SharedClient {
                 self.ask();
             }
             if timeout_at(until, answered).await.is_err() {
-                self.state.is_late();
+                // where the store answers, and others of this client take what it leases, calls of other clients wait on
+                if !is_answered {
+                    self.state.is_late();
+                }
                 return self.without_store(now());
             }
+            is_answered = true;
             match self.try_take(now()) {
                 AtOnce::Taken => return Ok(()),
                 AtOnce::Refused(why) => return Err(why),
@@ -167,5 +172,47 @@ impl SharedClient {
             // the process ends
             self.allowance.end_asking();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+    use tokio::sync::mpsc;
+    use tokio::task::{LocalSet, spawn_local};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// What the store counts as when a call has waited in vain, and it has answered every so often meanwhile.
+    fn health_after_a_wait(answers: Option<Duration>) -> Health {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (questions, _inbox) = mpsc::unbounded_channel();
+            let state = Arc::new(StoreState::default());
+            state.answered(Duration::ZERO);
+            let limits = SharedLimits { rate: None, quota: Some(5) };
+            let how = (Arc::clone(&state), WhenUnavailable::Refuse);
+            let client =
+                Arc::new(SharedClient::new("k".to_owned(), limits, Duration::from_millis(100), how, questions));
+            let store = Arc::clone(&client);
+            if let Some(pause) = answers {
+                spawn_local(async move {
+                    loop {
+                        sleep(pause).await;
+                        store.allowance.end_asking();
+                        store.answered.notify_waiters();
+                    }
+                });
+            }
+            assert_eq!(client.wait(|| 0).await, Err(NotNow::StoreAway));
+            state.health()
+        })
+    }
+
+    #[test]
+    fn a_client_whose_own_calls_take_its_tokens_does_not_have_the_store_count_as_late_for_others() {
+        assert_eq!(health_after_a_wait(Some(Duration::from_millis(2))), Health::Up);
+        assert_eq!(health_after_a_wait(None), Health::Late);
     }
 }
