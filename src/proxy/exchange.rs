@@ -27,7 +27,7 @@ use super::reception;
 use super::refused_client::{Refused, RefusedSignature};
 use super::response::{ErrorFormat, ResponseBody, refuse};
 use super::route::{Route, Routes};
-use crate::authorize::{Callers, CallsLeft, ClientIdentity, RateLimitFields, RouteView};
+use crate::authorize::{Callers, ClientIdentity, RateLimitFields, RouteView};
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{
@@ -282,16 +282,6 @@ impl Proxy {
                 _,
             ) => error.into(),
         }
-    }
-
-    /// What is left to the client of an exchange, where it is told and the exchange came so far as to count.
-    fn calls_left(&self, record: &ExchangeRecord) -> Vec<CallsLeft> {
-        let client = match self.rate_limit_fields {
-            RateLimitFields::Off => None,
-            RateLimitFields::Draft | RateLimitFields::X => record.client_number,
-        };
-        let client = client.and_then(|number| self.callers.clients().numbered(number));
-        client.map_or_else(Vec::new, |client| client.calls_left(ClockReading::at(Instant::now()).for_limits()))
     }
 
     fn fail(
