@@ -163,9 +163,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     // a table with faults still has a name: a reference to it is not another fault
     let (route_names, key_names) = (names(&routes), names(&keys));
     let counts = (listeners.len(), clients.len(), routes.len(), keys.len());
-    let admin = root.has("admin");
-    let admin_table = root.section("admin");
-    let admin = if admin { tables::admin::read(admin_table).map(Some) } else { Some(None) };
+    let admin = tables::admin::read_if_there(&mut root);
     let audit = process::audit(root.section("audit"));
     let log = process::log(root.section("log"));
     let rates = tables::rates::read_if_there(&mut root);

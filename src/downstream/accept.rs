@@ -50,8 +50,8 @@ struct Acceptor<H> {
     member: Rc<Member>,
 }
 
-/// Accepts from all sockets of a listener until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. A
-/// connection ends with the drain of the service under which it began.
+/// Accepts from all sockets of a listener until `drain` begins, then returns when the last connection has ended. Runs
+/// on a worker's own runtime. A connection ends with the drain of the service under which it began.
 pub async fn accept<H: Handler>(sockets: Vec<Bound>, current: Rc<Current<H>>, drain: Drain) {
     let listener = Sockets::new(sockets);
     let (alive, mut ended) = mpsc::channel::<()>(1);

@@ -4,7 +4,8 @@
 //!
 //! A [`socket`] is bound or inherited before there are workers; each worker makes a [`Bound`] of its share and
 //! [`accept()`]s from it. `placing` finds the worker that serves a connection. There, `handshake` reads what a
-//! [`relay`] says of its client, and gathers the [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks HTTP/1.1, by the grammar of [`crate::http1`].
+//! [`relay`] says of its client, and gathers the [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks
+//! HTTP/1.1, by the grammar of [`crate::http1`].
 
 pub mod accept;
 pub mod budget;

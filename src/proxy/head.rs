@@ -154,9 +154,9 @@ pub struct OwnNames {
 
 impl OwnNames {
     /// The listener's TCP addresses, and the configured `extra` names in lower case, of which `name:*` is one with any
-    /// port. A listener on the unspecified address answers to every IP address literal with its port. Loopback addresses and
-    /// `localhost` are names of every listener, with any port and without one: ports are forwarded and mapped, and some
-    /// libraries leave them out. A web page cannot let a name of its own be one of these.
+    /// port. A listener on the unspecified address answers to every IP address literal with its port. Loopback
+    /// addresses and `localhost` are names of every listener, with any port and without one: ports are forwarded and
+    /// mapped, and some libraries leave them out. A web page cannot let a name of its own be one of these.
     #[must_use]
     pub fn new(addresses: &[SocketAddr], extra: &[String]) -> Self {
         let mut exact: Vec<String> = addresses.iter().map(ToString::to_string).collect();

@@ -1,9 +1,9 @@
 //! Tells clients what is left of their limits, in the header fields that the listener chooses.
 //!
-//! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-11 (23 May 2026). Both are lists,
-//! so that what an endpoint says of its own limits stays beside ours. `X-RateLimit-...` are in no document and have one
-//! value: where an endpoint has one of them, none of ours is added. To replace it would tell a client that it may call
-//! more often than the endpoint lets it, which the draft forbids intermediaries (section 7.2).
+//! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-11 (23 May 2026). Both are
+//! lists, so that what an endpoint says of its own limits stays beside ours. `X-RateLimit-...` are in no document and
+//! have one value: where an endpoint has one of them, none of ours is added. To replace it would tell a client that it
+//! may call more often than the endpoint lets it, which the draft forbids intermediaries (section 7.2).
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ fn policy(CallsLeft { limit, calls, window, burst, .. }: &CallsLeft) -> String {
     format!("\"{limit}\";q={calls};w={window}{burst}")
 }
 
-/// An item of `RateLimit` (section 4.1). A client that spreads `r` calls over `t` seconds calls at the pace of the limit:
-/// section 6 asks for a bound of this ratio.
+/// An item of `RateLimit` (section 4.1). A client that spreads `r` calls over `t` seconds calls at the pace of the
+/// limit: section 6 asks for a bound of this ratio.
 fn left(CallsLeft { limit, remaining, lasts, .. }: &CallsLeft) -> String {
     format!("\"{limit}\";r={remaining};t={}", seconds(*lasts).max(1))
 }

@@ -1,5 +1,5 @@
-//! `hide_routes`: a client sees the routes on which its rules allow something, and of others nothing. Whatever it sends,
-//! it is told what a configuration without those routes would tell.
+//! `hide_routes`: a client sees the routes on which its rules allow something, and of others nothing. Whatever it
+//! sends, it is told what a configuration without those routes would tell.
 
 use std::fs;
 
@@ -14,10 +14,12 @@ const HIDE: &str = "hosts = [\"gateway.internal\"]\nhide_routes = true";
 /// for other methods and with smaller limits than those of the route that is seen.
 const HIDDEN: &str = "[client.owner]\nuid = 4294967294\nallow = [\"*:*\"]\n\
     [route.by-host]\nendpoint = \"http://127.0.0.1:9\"\nkey = \"main\"\nhosts = [\"hidden.internal\"]\n\
-    accept = [\"post\", \"get\"]\nprofile = { dialect = \"cloudstack\" }\nlimits = { body = \"64 B\", parameters = 3 }\n\
+    accept = [\"post\", \"get\"]\nprofile = { dialect = \"cloudstack\" }\n\
+    limits = { body = \"64 B\", parameters = 3 }\n\
     [route.by-path]\nendpoint = \"http://127.0.0.1:9\"\nkey = \"main\"\npath = \"/hidden\"\n\
     profile = { errors = \"ec2\" }\nlimits = { body = \"64 B\" }\n\
-    [route.by-scope]\nendpoint = \"http://127.0.0.1:9\"\nkey = \"main\"\nscope = \"ec2/eu-central-1\"\npath = \"/scoped\"\n";
+    [route.by-scope]\nendpoint = \"http://127.0.0.1:9\"\nkey = \"main\"\nscope = \"ec2/eu-central-1\"\n\
+    path = \"/scoped\"\n";
 /// What may call the route that is seen.
 const READER: &str = "allow = [\"importexport:GetStatus\"]\ndeny = [\"by-path:List*\"]";
 

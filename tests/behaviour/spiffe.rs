@@ -1,6 +1,6 @@
-//! A listener whose certificate, key and client bundle spiffe-helper writes, as its sources write them (`pkg/disk/x509.go`
-//! of spiffe-helper 0.11): `os.WriteFile` of the certificate, then of the key, then of the bundle. The files are
-//! truncated and written in their place, without a rename, and their mode is only that of their creation.
+//! A listener whose certificate, key and client bundle spiffe-helper writes, as its sources write them
+//! (`pkg/disk/x509.go` of spiffe-helper 0.11): `os.WriteFile` of the certificate, then of the key, then of the bundle.
+//! The files are truncated and written in their place, without a rename, and their mode is only that of their creation.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};

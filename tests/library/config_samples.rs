@@ -335,9 +335,9 @@ fn the_examples_in_the_reference_are_keys() {
             Err(error) => error.to_string(),
         };
         // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call;
-        // a mode and group are for Unix sockets, `only_v6` is for `[::]`, load balancers need clients that authenticate,
-        // the files of a proxy are for one that `egress` names, a certificate belongs to its key, a region to a dialect
-        // that signs for one, and a scope to clients that sign
+        // a mode and group are for Unix sockets, `only_v6` is for `[::]`, load balancers need clients that
+        // authenticate, the files of a proxy are for one that `egress` names, a certificate belongs to its key, a
+        // region to a dialect that signs for one, and a scope to clients that sign
         let of_others = [
             "identity_credential",
             "authenticate",

@@ -11,8 +11,14 @@ use crate::downstream::unix_socket::UnixSocket;
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
 
-/// Reads `[admin]`.
-pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
+/// Reads `[admin]`, which is left out by default.
+pub(crate) fn read_if_there(root: &mut Table<'_>) -> Option<Option<Admin>> {
+    let there = root.has("admin");
+    let table = root.section("admin");
+    if there { read(table).map(Some) } else { Some(None) }
+}
+
+fn read(mut table: Table<'_>) -> Option<Admin> {
     let addresses = addresses(&mut table);
     let mode = table.get("mode", SOCKET_MODE, permissions);
     let group = table.get("group", None, |given| group(given).map(Some));

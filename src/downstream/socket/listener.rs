@@ -147,7 +147,8 @@ pub(in crate::downstream) fn tls_on_unix_socket() -> io::Error {
 /// How many connections the kernel may queue for a worker that has not accepted them yet.
 const BACKLOG: i32 = 1024;
 
-/// Binds `workers` TCP sockets to one address with `SO_REUSEPORT`. With port 0 the kernel chooses once, for all of them.
+/// Binds `workers` TCP sockets to one address with `SO_REUSEPORT`. With port 0 the kernel chooses once, for all of
+/// them.
 ///
 /// # Errors
 /// The kernel's error for the first socket that could not be bound: the port is in use, or not permitted.

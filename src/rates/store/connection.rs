@@ -155,22 +155,15 @@ fn is_unknown_script(reply: &Value) -> bool {
 }
 
 fn no_error(reply: Value) -> Result<Value, StoreFault> {
-    match reply {
-        Value::ServerError(error) => {
-            let detail = error.details().unwrap_or_default();
-            Err(StoreFault::Refused(shortened(&format!("{} {detail}", error.code()))))
-        }
-        reply => Ok(reply),
-    }
+    let Value::ServerError(error) = &reply else { return Ok(reply) };
+    let detail = error.details().unwrap_or_default();
+    Err(StoreFault::Refused(shortened(&format!("{} {detail}", error.code()))))
 }
 
 fn fault(error: &RedisError) -> StoreFault {
-    match error.kind() {
-        ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => {
-            StoreFault::Refused(shortened(&error.to_string()))
-        }
-        _ => StoreFault::Broken(shortened(&error.to_string())),
-    }
+    let refused = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed);
+    let text = shortened(&error.to_string());
+    if refused { StoreFault::Refused(text) } else { StoreFault::Broken(text) }
 }
 
 /// A fault of `AUTH` without the store's text, which may repeat the password: servers without this command quote it.

@@ -42,19 +42,16 @@ pub(super) fn lease(value: &Value, asked: Question) -> Result<Reply, StoreFault>
 }
 
 fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
+    let Value::Int(number) = value else { return None };
+    u64::try_from(*number).ok()
 }
 
 /// The reply of `replicas.lua`.
 pub(super) fn replicas(value: &Value) -> Result<u32, StoreFault> {
-    match value {
-        Value::Int(count @ 1..=MOST_REPLICAS) => u32::try_from(*count).ok(),
-        _ => None,
-    }
-    .ok_or(StoreFault::Nonsense("the number of replicas is none"))
+    let Value::Int(count @ 1..=MOST_REPLICAS) = value else {
+        return Err(StoreFault::Nonsense("the number of replicas is none"));
+    };
+    u32::try_from(*count).map_err(|_| StoreFault::Nonsense("the number of replicas is none"))
 }
 
 #[cfg(test)]

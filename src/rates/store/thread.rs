@@ -330,5 +330,5 @@ fn every(period: Duration) -> Interval {
 /// From half the pause to one and a half, so that replicas that lost the store together do not come back together.
 fn spread(pause: Duration) -> Duration {
     let [first, ..] = Uuid::new_v4().into_bytes();
-    pause.saturating_mul(128_u32.saturating_add(first.into())) / 256
+    pause.saturating_mul(128_u32.saturating_add(first.into())).checked_div(256).unwrap_or(pause)
 }

@@ -46,20 +46,7 @@ pub(super) fn proxy(port: u16) -> Proxy {
     let name = EndpointName { route: "importexport".to_owned(), endpoint: "http://127.0.0.1/".to_owned() };
     let (authentic, told) = (DateEvidence::Authentic, Some(metrics.clone()));
     let clock = EndpointClock::new(name.clone(), ClockSource::Endpoint, authentic, told);
-    let settings = CallSettings {
-        endpoint: EndpointSettings {
-            name: "127.0.0.1".to_owned(),
-            next_hop: NextHop::Tcp { host: "127.0.0.1".to_owned(), port },
-            tunnel: None,
-            trust: Trust::Plaintext,
-            target: target(),
-        },
-        tls: countersign::trust::ClientTls::PLAIN,
-        timeouts: Timeouts { connect: AGES, first_byte: AGES, idle: AGES },
-        pool: PoolLimits { connections: 4, warm: 0, idle_timeout: AGES },
-        breaker: BreakerLimits { failures: 0, longest_pause: AGES },
-    };
-    let destination = Arc::new(Destination::new(name, settings, None).unwrap());
+    let destination = Arc::new(Destination::new(name, call_settings(port), None).unwrap());
     let upstream = Client::new(&destination).unwrap();
     let route = Route {
         name: "importexport".into(),
@@ -104,6 +91,22 @@ pub(super) fn proxy(port: u16) -> Proxy {
         audit: AuditLog::off(),
         tracing: Tracing::off(),
         routes: Routes::new(vec![Rc::new(route)], RouteView::All),
+    }
+}
+
+fn call_settings(port: u16) -> CallSettings {
+    CallSettings {
+        endpoint: EndpointSettings {
+            name: "127.0.0.1".to_owned(),
+            next_hop: NextHop::Tcp { host: "127.0.0.1".to_owned(), port },
+            tunnel: None,
+            trust: Trust::Plaintext,
+            target: target(),
+        },
+        tls: countersign::trust::ClientTls::PLAIN,
+        timeouts: Timeouts { connect: AGES, first_byte: AGES, idle: AGES },
+        pool: PoolLimits { connections: 4, warm: 0, idle_timeout: AGES },
+        breaker: BreakerLimits { failures: 0, longest_pause: AGES },
     }
 }
 

@@ -35,7 +35,7 @@ fn address(ip: IpAddr, port: &[u8]) -> SocketAddr {
             let [.., a, b, c, d] = v6.octets();
             IpAddr::from([a, b, c, d])
         }
-        other => other,
+        IpAddr::V4(_) | IpAddr::V6(_) => ip,
     };
     SocketAddr::new(ip, u16::from_be_bytes([port[0], port[1]]))
 }

@@ -1,5 +1,4 @@
-"""Load balancers in front of a listener: the PROXY protocol's header, version 2, written by a real one and by attackers.
-"""
+"""Load balancers before a listener: the PROXY protocol's header, version 2, written by a real one and by attackers."""
 
 import contextlib
 import ipaddress
@@ -411,9 +410,11 @@ def test_haproxy_adds_fields_of_tls_and_a_checksum(serve, haproxy, certificates)
     bundle.chmod(0o600)
     secure = free_port()
     haproxy(f"bind {LOOPBACK}:{secure} ssl crt {bundle}\n"
-            f"  server one {LOOPBACK}:{served.port} send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,crc32c,unique-id\n"
+            f"  server one {LOOPBACK}:{served.port} send-proxy-v2 "
+            f"proxy-v2-options ssl,cert-cn,ssl-cipher,crc32c,unique-id\n"
             f"  unique-id-format %ci-%cp-%Ts")
-    status, body = curl_status("--data", FORM, "--cacert", f"{certificates}/server.pem", f"https://{LOOPBACK}:{secure}/")
+    url = f"https://{LOOPBACK}:{secure}/"
+    status, body = curl_status("--data", FORM, "--cacert", f"{certificates}/server.pem", url)
     assert (status, "<ListJobsResponse" in body) == (200, True), body
     assert ",via=" in served.exchanges()[-1]["peer"]
 

@@ -235,6 +235,20 @@ ROWS = {
               (f"sum by (listener, result) (increase(countersign_token_key_loads_total{{{OF}}}[1h]))",
                "{{listener}}: {{result}}")),
     ],
+    "Rates shared by replicas": [
+        states("Store of rates", "When the store answered. While it is away, each replica applies the rates alone, or "
+               "refuses the calls: see the runbook of CountersignRateStoreDown.",
+               (f"countersign_rate_store_up{{{OF}}}", "{{store}} at {{instance}}"),
+               mappings=words(_0=("away", RED), _1=("answers", GREEN))),
+        graph("Waits for the store", "Calls that waited for the store, 5 ms at most, because no token was leased, and "
+              "those of them that waited in vain. Many: the store is slow.",
+              (rate("countersign_rate_store_waits_total", OF), "{{instance}}: waited"),
+              (rate("countersign_rate_store_late_answers_total", OF), "{{instance}}: in vain")),
+        graph("Quotas used", "The part of each client's calls of the day (UTC) that are used. At 1 its calls are "
+              "refused until midnight.",
+              (f"countersign_client_quota_used{{{OF}}} / countersign_client_quota{{{OF}}}",
+               "{{client}} at {{instance}}"), unit="percentunit"),
+    ],
     "Process": [
         graph("Processor", "Processor time used each second; one whole processor is 1. Near the number of workers: "
               "more processors, or fewer calls.", (rate("process_cpu_seconds_total", OF), "{{instance}}")),
