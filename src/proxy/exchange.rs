@@ -180,8 +180,8 @@ impl Proxy {
         Ok((sent, place))
     }
 
-    /// The names under which `peer` may call; `None`: any. No web page reaches a Unix socket, by whatever name, unless a
-    /// load balancer lets it.
+    /// The names under which `peer` may call; `None`: any. No web page reaches a Unix socket, by whatever name, unless
+    /// a load balancer lets it.
     pub(super) fn names_for(&self, peer: &PeerEvidence) -> Option<&OwnNames> {
         (!peer.is_unix() || peer.is_relayed()).then_some(&self.names)
     }
@@ -334,7 +334,9 @@ impl Handler for Proxy {
             let running = pin!(self.run(&peer, head, body, &exchange, &mut record, &notation));
             contained(running, &self.panics).await
         };
-        let calls_left = self.calls_left(&record);
+        // a call has its client's number once it counts
+        let (how, clients) = (self.rate_limit_fields, self.callers.clients());
+        let calls_left = rate_limit_fields::calls_left(how, clients, record.client_number);
         let mut reply = match outcome {
             Ok((sent, place)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;

@@ -10,23 +10,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock_reading::ClockReading;
-use super::exchange::Proxy;
-use crate::authorize::{CallsLeft, RateLimitFields};
+use crate::authorize::{CallsLeft, Clients, RateLimitFields};
 use crate::http1::Fields;
-use crate::telemetry::ExchangeRecord;
 
 const X: [&str; 3] = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
 
-impl Proxy {
-    /// What is left to the client of an exchange, where it is told and the exchange came so far as to count.
-    pub(super) fn calls_left(&self, record: &ExchangeRecord) -> Vec<CallsLeft> {
-        let client = match self.rate_limit_fields {
-            RateLimitFields::Off => None,
-            RateLimitFields::Draft | RateLimitFields::X => record.client_number,
-        };
-        let client = client.and_then(|number| self.callers.clients().numbered(number));
-        client.map_or_else(Vec::new, |client| client.calls_left(ClockReading::at(Instant::now()).for_limits()))
-    }
+/// What is left to the client with this number, where it is told.
+pub(super) fn calls_left(how: RateLimitFields, clients: &Clients, number: Option<usize>) -> Vec<CallsLeft> {
+    let number = match how {
+        RateLimitFields::Off => None,
+        RateLimitFields::Draft | RateLimitFields::X => number,
+    };
+    let client = number.and_then(|number| clients.numbered(number));
+    client.map_or_else(Vec::new, |client| client.calls_left(ClockReading::at(Instant::now()).for_limits()))
 }
 
 /// Adds the fields to those of a response.

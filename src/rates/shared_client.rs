@@ -132,7 +132,7 @@ impl SharedClient {
                 self.ask();
             }
             if timeout_at(until, answered).await.is_err() {
-                // where the store answers, and others of this client take what it leases, calls of other clients wait on
+                // if the store answers and this client's other calls take the tokens, calls of other clients wait on
                 if !is_answered {
                     self.state.is_late();
                 }
