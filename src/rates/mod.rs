@@ -9,9 +9,13 @@
 //! Whatever the store grants, each replica applies the client's rate by itself too (`authorize`), so that a store that
 //! lies, or is away, lets each replica pass no more than the configured rate.
 
+// without the feature nobody asks a store, and what asks for leases is there for the tests alone
+#[cfg_attr(not(feature = "valkey"), expect(dead_code, reason = "read by the thread of the store"))]
 mod allowance;
 mod client_rates;
+#[cfg_attr(not(feature = "valkey"), expect(dead_code, reason = "called by the thread of the store"))]
 mod forecast;
+#[cfg_attr(not(feature = "valkey"), expect(dead_code, reason = "read by the thread of the store"))]
 mod limits;
 mod location;
 mod shared_client;

@@ -131,7 +131,7 @@ impl Running {
         }
     }
 
-    /// Waits until connections to endpoints have been opened ahead, or [`WARM_UP`] is over; then reports that it is
+    /// Waits until connections to endpoints have been opened ahead, or `WARM_UP` is over; then reports that it is
     /// ready.
     pub async fn become_ready(&mut self) {
         let warmed = timeout(WARM_UP, self.warmed.recv()).await;
