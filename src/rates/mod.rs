@@ -15,7 +15,6 @@ mod allowance;
 mod client_rates;
 #[cfg_attr(not(feature = "valkey"), expect(dead_code, reason = "called by the thread of the store"))]
 mod forecast;
-#[cfg_attr(not(feature = "valkey"), expect(dead_code, reason = "read by the thread of the store"))]
 mod limits;
 mod location;
 mod shared_client;
