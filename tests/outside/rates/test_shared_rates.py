@@ -1,4 +1,5 @@
-"""Rates and quotas that replicas share through a real Valkey or Redis server, which is killed, paused and started again.
+"""Rates and quotas that replicas share through a real Valkey or Redis server, which is killed, paused and started.
+
 Rates are judged by the store's clock, with bounds for a busy machine."""
 
 import asyncio
