@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use countersign::authorize::{
     ActionPattern, Authorized, Client, ClientIdentity, Condition, Effect, Identifiers, Method, Mode, Policy,
-    RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, SeenRoutes, Test,
+    RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test,
 };
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, Mac, SecretAccessKey, SignatureMethod};
 use countersign::query::{FormLimits, QueryForm, Reader};
@@ -153,17 +153,7 @@ fn client_with(rules: usize, parameter: &str) -> Client {
         issued_keys: Vec::new(),
     };
     let rules = (0..rules).rev().map(|number| rule(number, parameter)).collect();
-    Client {
-        index: 0,
-        name: "bench".to_owned(),
-        tenant: None,
-        identifiers,
-        rules,
-        mode: Mode::Enforce,
-        rate: None,
-        quota: None,
-        seen: SeenRoutes::default(),
-    }
+    Client { index: 0, name: "bench".to_owned(), identifiers, rules, mode: Mode::Enforce, rate: None }
 }
 
 fn rule(number: usize, parameter: &str) -> Rule {

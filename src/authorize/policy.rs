@@ -141,7 +141,6 @@ mod tests {
     use super::super::condition::{Condition, Test};
     use super::super::evidence::Method;
     use super::super::pattern::{ActionPattern, RouteActionPattern, RoutePattern};
-    use super::super::route_view::SeenRoutes;
     use super::super::rule::{Effect, Rule, RuleList};
     use super::*;
     use crate::query::FormLimits;
@@ -163,17 +162,7 @@ mod tests {
             rule(3, Effect::Deny, "GetShippingLabel", Vec::new()),
         ];
         let identifiers = Identifiers { uids: vec![1], ..Identifiers::default() };
-        Client {
-            index: 0,
-            name: "a".to_owned(),
-            tenant: None,
-            identifiers,
-            rules,
-            mode,
-            rate: None,
-            quota: None,
-            seen: SeenRoutes::default(),
-        }
+        Client { index: 0, name: "a".to_owned(), identifiers, rules, mode, rate: None }
     }
 
     const fn named(client: &Client) -> ClientIdentity<'_> {

@@ -134,15 +134,12 @@ impl AuthenticationSettings {
         // `_`: used anew by each connection or request, or changed only by a restart
         let Listener {
             name: _,
-            addresses: _,
+            address: _,
             callers: _,
             hosts: _,
             required_header: _,
             routes: _,
-            view: _,
-            rate_limit_fields: _,
             exposure: _,
-            relays: _,
             tls,
             service_account,
             limits: _,

@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::findings::{Findings, Kind, Section};
-use super::{rates, trace};
+use super::trace;
 use crate::app::build::probe::{Answered, Probe};
 use crate::cli::exit::{ExitCode, Failure, FaultLine};
 use crate::clock;
@@ -25,15 +25,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A certificate that ends so soon is warned of.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
-/// An endpoint that is to be tried.
+/// A route that is to be tried.
 pub(super) struct Tried {
-    /// Its table: `route.NAME`, or `route.NAME.fallback[1]`.
-    pub(super) table: String,
+    pub(super) name: String,
     pub(super) destination: Arc<Destination>,
     pub(super) call: Call,
 }
 
-/// The signed call of the route.
+/// The signed call of a route.
 pub(super) enum Call {
     /// It is made with this key.
     Probe(Box<Probe>, Arc<ActiveKey>),
@@ -41,9 +40,9 @@ pub(super) enum Call {
     None(&'static str),
 }
 
-/// What came of an endpoint.
+/// What came of a route.
 struct Outcome {
-    table: String,
+    name: String,
     trial: Trial,
     call: Result<Result<Answered, String>, &'static str>,
 }
@@ -58,54 +57,40 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::because(ExitCode::System, &error))
 }
 
-/// Tries every endpoint, the collector of spans and the store of rates, all at the same time.
+/// Tries every route, and the collector of spans, all at the same time.
 ///
 /// # Errors
-/// 69 with every endpoint that cannot be called: nothing of the configuration has to be changed for that reason alone.
+/// 69 with every route that cannot be called: nothing of the configuration has to be changed for that reason alone.
 pub(super) fn try_all(
     runtime: Runtime,
     found: &mut Findings,
-    endpoints: Vec<Tried>,
+    routes: Vec<Tried>,
     collector: Option<Arc<Upload>>,
-    store: Option<rates::TriedStore>,
 ) -> Result<(), Failure> {
-    let (mut outcomes, answer, store) = LocalSet::new().block_on(&runtime, async {
+    let (mut outcomes, answer) = LocalSet::new().block_on(&runtime, async {
         let collector = collector.map(|collector| {
             tokio::task::spawn_local(async move {
                 let _wait = waits::begin("the collector of spans");
                 trace::ask(collector, LIMIT).await
             })
         });
-        let store = store.map(|store| {
-            tokio::task::spawn_local(async move {
-                let _wait = waits::begin("the store of rates");
-                rates::ask(store, LIMIT).await
-            })
-        });
         let mut tasks = JoinSet::new();
-        for endpoint in endpoints {
-            tasks.spawn_local(try_endpoint(endpoint));
+        for route in routes {
+            tasks.spawn_local(try_route(route));
         }
         let outcomes = tasks.join_all().await;
         let answer = match collector {
             None => None,
             Some(asked) => asked.await.ok(),
         };
-        let store = match store {
-            None => None,
-            Some(asked) => asked.await.ok(),
-        };
-        (outcomes, answer, store)
+        (outcomes, answer)
     });
     // a lookup that is still under way must not keep the command from ending
     runtime.shutdown_background();
-    outcomes.sort_by(|one, other| one.table.cmp(&other.table));
+    outcomes.sort_by(|one, other| one.name.cmp(&other.name));
     let faults: Vec<_> = outcomes.iter().filter_map(|outcome| section(found, outcome)).collect();
     if let Some(answer) = &answer {
         trace::asked(found, answer);
-    }
-    if let Some(answer) = &store {
-        rates::asked(found, answer);
     }
     if faults.is_empty() {
         return Ok(());
@@ -114,10 +99,10 @@ pub(super) fn try_all(
     Err(Failure::new(ExitCode::EndpointUnavailable, messages.join("\n")).with(faults))
 }
 
-async fn try_endpoint(endpoint: Tried) -> Outcome {
-    let Tried { table, destination, call } = endpoint;
+async fn try_route(route: Tried) -> Outcome {
+    let Tried { name, destination, call } = route;
     let trial = {
-        let _wait = waits::begin(format!("the endpoint of {table}"));
+        let _wait = waits::begin(format!("the endpoint of route.{name}"));
         destination.try_out(LIMIT).await
     };
     let call = match call {
@@ -125,16 +110,15 @@ async fn try_endpoint(endpoint: Tried) -> Outcome {
         Call::Probe(..) if trial.failure().is_some() => Err("not sent: there is no connection"),
         Call::Probe(probe, key) => Ok(probe.try_out(&key, LIMIT).await),
     };
-    Outcome { table, trial, call }
+    Outcome { name, trial, call }
 }
 
-/// Tells what came of an endpoint; the fault is why it cannot be called.
+/// Tells what came of a route; the fault is why it cannot be called.
 fn section(found: &mut Findings, outcome: &Outcome) -> Option<FaultLine> {
-    let Outcome { table, trial, call } = outcome;
+    let Outcome { name, trial, call } = outcome;
     let refused = matches!(call, Ok(Ok(answered)) if !answered.is_success()) || matches!(call, Ok(Err(_)));
     let reachable = trial.failure().is_none() && !refused;
-    let name = table.strip_prefix("route.").unwrap_or(table);
-    let section = found.section(Kind::Online, Some(&name), if reachable { "reachable" } else { "NOT REACHABLE" });
+    let section = found.section(Kind::Online, Some(name), if reachable { "reachable" } else { "NOT REACHABLE" });
     let mut failed = None;
     tell(section, &mut failed, "name", trial.lookup.as_ref(), |section, addresses| {
         let all: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
@@ -152,8 +136,8 @@ fn section(found: &mut Findings, outcome: &Outcome) -> Option<FaultLine> {
         Ok(Ok(answered)) => failed = probe(section, answered).or(failed),
     }
     let failed = failed?;
-    let message = format!("{table}: {failed}");
-    Some(FaultLine { place: None, path: Some(table.clone()), message })
+    let message = format!("route.{name}: {failed}");
+    Some(FaultLine { place: None, path: Some(format!("route.{name}")), message })
 }
 
 /// Tells a step and its time.

@@ -12,7 +12,6 @@ pub(in crate::downstream) mod presented;
 pub mod service_account;
 pub mod tls;
 pub mod tls_files;
-mod trust_domains;
 
 pub use described::DescribedCertificate;
 pub use handshake_fault::{HandshakeFault, TurnedAway};

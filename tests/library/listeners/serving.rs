@@ -15,8 +15,8 @@ use bytes::Bytes;
 use countersign::downstream::listener::Security;
 use countersign::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
-    RequestHead, Service, Stage, accept,
+    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
+    RequestHead, Service, accept,
 };
 use countersign::http1::Fields;
 use http::StatusCode;
@@ -34,7 +34,6 @@ pub(super) const LIMITS: Limits = Limits {
         slowest: MinimumRate { bytes: NonZeroU32::MIN, grace: Duration::from_secs(5) },
     },
     connections: 64,
-    keep_alive: KeepAlive::UNLIMITED,
 };
 
 struct Echo;
@@ -63,7 +62,7 @@ pub(super) fn reply(status: StatusCode, text: String) -> Reply<Full<Bytes>> {
 
 /// Serving until it is dropped.
 pub(crate) struct Served {
-    _drain: watch::Sender<Stage>,
+    _drain: watch::Sender<bool>,
     /// Those of its connections.
     pub(crate) places: Capacity,
 }
@@ -79,7 +78,7 @@ pub(crate) fn serve_by<H: Handler>(
     security: Security,
     handler: impl FnOnce() -> H + Send + 'static,
 ) -> Served {
-    let (drain, signal) = watch::channel(Stage::Serving);
+    let (drain, signal) = watch::channel(false);
     let all = Capacity::new(LIMITS.connections);
     let places = all.clone();
     thread::spawn(move || {
@@ -92,11 +91,10 @@ pub(crate) fn serve_by<H: Handler>(
                 limits: LIMITS,
                 places,
                 requests: Arc::default(),
-                relays: None,
                 security,
                 drain: drain.clone(),
             });
-            accept(vec![bound], current, drain).await;
+            accept(bound, current, drain).await;
             Ok::<_, Infallible>(())
         })
     });
