@@ -25,6 +25,8 @@ pub const FEATURES: &[&str] = &[
     "pkcs11",
     #[cfg(feature = "top")]
     "top",
+    #[cfg(feature = "valkey")]
+    "valkey",
 ];
 
 /// What [`COMMIT`] is where the build was not told.

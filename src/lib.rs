@@ -20,14 +20,15 @@
 //!            head::admit(head, route, names)       Host, Origin, method, place of the form, no loop, media type
 //! client   = callers.authenticate(evidence)        before the body is read: strangers get no memory; who signs with an
 //!                                                  issued key is known before, and verified after the body is read
-//!            charge(connection), client.take()     the client's share of connections, then its rate
+//!            charge(connection), client.take()     the client's share of connections, then its rate and quota
 //! bytes    = body::read(body, limits).await        size limit, deadline, minimum rate, the client's share of memory;
 //!                                                  or the query string, where the route takes forms there
 //!            record.reserve_audit()                a place for the audit's line, or 503
 //! form     = QueryForm::parse_as(names, bytes)     decoded strictly, unique names, an Action; client signature dropped
 //! allowed  = policy.authorize(client, route, form) -> Authorized: only this function makes one
 //! place    = take_place(route, client)             of the client's share; only an allowed call takes one
-//!            deliver(route, allowed, ...).await    the steps below, and again where a repetition is safe:
+//!            deliver(route, allowed, ...).await    the steps below, and again where a repetition is safe; at the next
+//!                                                  endpoint while surely nothing was sent to those before it:
 //! ready    = attempts.connection().await           pooled or new; nothing is signed that cannot be sent
 //! unsealed = signing::prepare(allowed, key, ...)   the form to send, and the string to sign that is made of it
 //! mac      = key.mac(string to sign).await         at once from memory; elsewhere a bounded queue and a deadline
@@ -69,14 +70,15 @@
 //! | `x509` | the parts of a certificate, read and not verified | |
 //! | [`trust`] | trust anchors, and TLS towards other servers | `guarded_file`, `x509` |
 //! | [`fetch`] | HTTP requests beside the exchanges, bounded in size and time | `guarded_file`, `trust` |
+//! | [`rates`] | rates and quotas that replicas share through a store | `error_chain`, `guarded_file`, `trust` |
 //! | [`downstream`] | towards clients: sockets, TLS, evidence, the server, drain | `http1`, `guarded_file`, `clock`, `x509` |
 //! | [`faults`] | one row for each error: status, code, log reason, what to do | `http1`, `query` |
 //! | [`build_info`] | version, commit and features of this build | |
 //! | [`telemetry`] | log, metrics, audit, traces, the record of an exchange | `build_info`, `error_chain`, `faults`, `fetch`, `guarded_file`, `http1` |
-//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `signing`, `telemetry`, `upstream` |
+//! | [`proxy`] | one exchange | `authorize`, `clock`, `credentials`, `downstream`, `error_chain`, `faults`, `http1`, `query`, `rates`, `signing`, `telemetry`, `upstream` |
 //! | [`status`] | what an operator sees of a running process: a report, pure data | |
 //! | [`admin`] | health, readiness, metrics and status, on a listener of their own | `downstream`, `http1`, `status`, `telemetry` |
-//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `http1`, `telemetry`, `trust`, `upstream` |
+//! | [`config`] | text to settings, made of plain values, nothing live | `query`, `authorize`, `credentials`, `signing`, `downstream`, `error_chain`, `guarded_file`, `http1`, `rates`, `telemetry`, `trust`, `upstream` |
 //! | [`confine`] | what the process gives up before it serves: files, ports, sockets, system calls, capabilities | |
 //! | [`clock`] | the one place that reads the time | |
 //! | [`waits`] | what the process waits for at the moment, to be told to operators | |
@@ -139,6 +141,8 @@
 //! 11. A request of which the kernel took a byte is sent again only when its route lists the Action as safe to repeat:
 //!     once, signed anew. A request that the endpoint refused for its time was not carried out: it is sent once
 //!     more, whatever its Action.
+//! 12. A call comes to one endpoint of its route. The next one gets it only while surely nothing of it was sent, and
+//!     those before it are down; a repetition goes to the endpoint that got the first attempt.
 
 pub mod admin;
 pub mod app;
@@ -158,6 +162,7 @@ pub mod guarded_file;
 pub mod http1;
 pub mod proxy;
 pub mod query;
+pub mod rates;
 pub mod sandbox;
 pub mod signing;
 pub mod status;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use countersign::authorize::{
     ActionPattern, Authorized, Client, ClientIdentity, Condition, Effect, Identifiers, Method, Mode, Policy,
-    RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, Test,
+    RouteActionPattern, RoutePattern, Rule, RuleId, RuleList, SeenRoutes, Test,
 };
 use countersign::credentials::{AccessKeyId, Credentials, HeldKey, Mac, SecretAccessKey, SignatureMethod};
 use countersign::query::{FormLimits, QueryForm, Reader};
@@ -153,7 +153,17 @@ fn client_with(rules: usize, parameter: &str) -> Client {
         issued_keys: Vec::new(),
     };
     let rules = (0..rules).rev().map(|number| rule(number, parameter)).collect();
-    Client { index: 0, name: "bench".to_owned(), identifiers, rules, mode: Mode::Enforce, rate: None }
+    Client {
+        index: 0,
+        name: "bench".to_owned(),
+        tenant: None,
+        identifiers,
+        rules,
+        mode: Mode::Enforce,
+        rate: None,
+        quota: None,
+        seen: SeenRoutes::default(),
+    }
 }
 
 fn rule(number: usize, parameter: &str) -> Rule {

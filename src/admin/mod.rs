@@ -8,6 +8,7 @@ mod body;
 mod host_names;
 mod origin;
 mod page;
+mod readiness;
 mod serving;
 
 use std::io;
@@ -24,12 +25,15 @@ use tokio::time::MissedTickBehavior;
 use self::body::Content;
 use self::serving::serve_all;
 use crate::downstream::server::ExchangeGuard;
-use crate::downstream::{Capacity, Handler, HeadFault, ListenerSocket, PeerEvidence, Reply, RequestBody, RequestHead};
+use crate::downstream::{
+    Capacity, Handler, HeadFault, ListenerSocket, Origin, PeerEvidence, Reply, RequestBody, RequestHead,
+};
 use crate::http1::Fields;
 use crate::status::Report;
 use crate::telemetry::metrics::Exposition;
 
 pub use host_names::HostNames;
+pub use readiness::Readiness;
 
 /// How many connections there may be at once.
 pub const PLACES: usize = 64;
@@ -43,11 +47,11 @@ const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// What the admin listener reports of the process.
 pub trait Status: Send + Sync {
-    /// Why the process is not ready, one reason per line of the response; empty if it is ready.
-    fn not_ready(&self) -> Vec<String>;
+    /// Whether the process can serve requests.
+    fn readiness(&self) -> Readiness;
 
-    /// What is wrong although the process is ready, one problem per line; empty if all is well.
-    fn degraded(&self) -> Vec<String>;
+    /// Whether requests of the route with this name can be served; `None` if there is no such route.
+    fn route_readiness(&self, route: &str) -> Option<Readiness>;
 
     /// The metrics as they are now.
     fn metrics(&self, exposition: Exposition) -> String;
@@ -64,11 +68,30 @@ pub trait Status: Send + Sync {
 pub enum Page {
     /// There are.
     Served {
+        /// To whom.
+        to: Audience,
         /// How often the counters are read for it.
         reading: Duration,
     },
     /// They are answered with 404.
     Off,
+}
+
+/// Who gets `/` and `/status`. They name all clients and routes, whoever owns them, the endpoints of routes, and who
+/// was refused lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever reaches the listener.
+    Everybody,
+    /// Who calls from this host: from a loopback address, or by a Unix socket.
+    ThisHost,
+}
+
+/// Where a request of the admin listener comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    ThisHost,
+    Elsewhere,
 }
 
 /// Answers `/livez`, `/readyz` and `/metrics`, and for people `/` and `/status`.
@@ -100,13 +123,13 @@ impl Admin {
     pub fn serve(self, sockets: Vec<ListenerSocket>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
-        if let Page::Served { reading } = self.page {
+        if let Page::Served { to: _, reading } = self.page {
             local.spawn_local(read_counters(Arc::clone(&self.status), reading));
         }
         local.block_on(&runtime, serve_all(sockets, self))
     }
 
-    async fn respond(&self, method: &str, path: &str, fields: &Fields) -> Reply<Content> {
+    async fn respond(&self, caller: Caller, method: &str, path: &str, fields: &Fields) -> Reply<Content> {
         if !["GET", "HEAD"].contains(&method) {
             let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
             reply.fields.push("allow", b"GET, HEAD");
@@ -115,18 +138,36 @@ impl Admin {
         match path {
             // a process that should be restarted does not get here
             "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
-            "/readyz" => self.readiness(),
+            "/readyz" => probed(&self.status.readiness()),
             "/metrics" => self.metrics(Exposition::asked_for(fields.all("accept"))).await,
-            Self::PAGE if self.page != Page::Off => self.page().await,
-            "/status" if self.page != Page::Off => self.report().await,
-            _ => plain(StatusCode::NOT_FOUND, self.paths().to_owned()),
+            Self::PAGE if self.is_for(caller) => self.page().await,
+            "/status" if self.is_for(caller) => self.report().await,
+            _ => match path.strip_prefix("/readyz/") {
+                Some(route) => self.status.route_readiness(route).as_ref().map_or_else(no_route, probed),
+                None => plain(StatusCode::NOT_FOUND, self.paths(caller).to_owned()),
+            },
         }
     }
 
-    const fn paths(&self) -> &'static str {
+    /// Whether the caller gets `/` and `/status`.
+    const fn is_for(&self, caller: Caller) -> bool {
+        match (self.page, caller) {
+            (Page::Served { to: Audience::Everybody, .. }, _)
+            | (Page::Served { to: Audience::ThisHost, .. }, Caller::ThisHost) => true,
+            (Page::Served { to: Audience::ThisHost, .. }, Caller::Elsewhere) | (Page::Off, _) => false,
+        }
+    }
+
+    const fn paths(&self, caller: Caller) -> &'static str {
         match self.page {
-            Page::Served { .. } => "there are /, /status, /livez, /readyz and /metrics\n",
-            Page::Off => "there are /livez, /readyz and /metrics\n",
+            Page::Served { .. } if self.is_for(caller) => {
+                "there are /, /status, /livez, /readyz, /readyz/ROUTE and /metrics\n"
+            }
+            Page::Served { .. } => {
+                "there are /livez, /readyz, /readyz/ROUTE and /metrics; / and /status are for callers on this host, \
+                 unless [admin] has `status = true`\n"
+            }
+            Page::Off => "there are /livez, /readyz, /readyz/ROUTE and /metrics\n",
         }
     }
 
@@ -166,15 +207,15 @@ impl Admin {
         reply.body.keep(place);
         reply
     }
+}
 
-    fn readiness(&self) -> Reply<Content> {
-        let reasons = self.status.not_ready();
-        if reasons.is_empty() {
-            let notes = self.status.degraded();
-            let text = notes.iter().fold("ready\n".to_owned(), |text, note| format!("{text}degraded: {note}\n"));
-            return plain(StatusCode::OK, text);
+impl Caller {
+    fn of(peer: &PeerEvidence) -> Self {
+        match peer.origin() {
+            Origin::User(_) => Self::ThisHost,
+            Origin::Address(address) if address.to_canonical().is_loopback() => Self::ThisHost,
+            Origin::Address(_) => Self::Elsewhere,
         }
-        plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n{}\n", reasons.join("\n")))
     }
 }
 
@@ -191,7 +232,7 @@ impl Handler for Admin {
         let mut reply = match (origin::ambiguous(&head), origin::foreign(&self.names, &peer, &head)) {
             (Some(why), _) => plain(StatusCode::BAD_REQUEST, why.to_owned()),
             (None, Some(why)) => plain(StatusCode::FORBIDDEN, why.to_owned()),
-            (None, None) => self.respond(head.method(), head.path(), head.fields()).await,
+            (None, None) => self.respond(Caller::of(&peer), head.method(), head.path(), head.fields()).await,
         };
         reply.body.keep(exchange);
         reply
@@ -216,6 +257,16 @@ async fn read_counters(status: Arc<dyn Status>, period: Duration) {
         ticks.tick().await;
         status.read_counters();
     }
+}
+
+fn probed(readiness: &Readiness) -> Reply<Content> {
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    plain(status, readiness.text())
+}
+
+/// The words that `countersign health --route` knows.
+fn no_route() -> Reply<Content> {
+    plain(StatusCode::NOT_FOUND, "no such route\n".to_owned())
 }
 
 fn plain(status: StatusCode, content: String) -> Reply<Content> {
@@ -251,12 +302,12 @@ mod tests {
     }
 
     impl Status for Well {
-        fn not_ready(&self) -> Vec<String> {
-            Vec::new()
+        fn readiness(&self) -> Readiness {
+            Readiness::default()
         }
 
-        fn degraded(&self) -> Vec<String> {
-            Vec::new()
+        fn route_readiness(&self, route: &str) -> Option<Readiness> {
+            (route == "importexport").then(Readiness::default)
         }
 
         fn metrics(&self, _: Exposition) -> String {
@@ -277,9 +328,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_page_is_for_callers_on_this_host_unless_it_is_for_everybody() {
+        let statuses = |page| async move {
+            let admin = Admin::new(Arc::new(Well::default()), HostNames::new(Vec::new()), page);
+            let mut all = Vec::new();
+            for caller in [Caller::ThisHost, Caller::Elsewhere] {
+                for path in Admin::REPORTS.into_iter().chain(["/metrics"]) {
+                    all.push(admin.respond(caller, "GET", path, &Fields::default()).await.status.as_u16());
+                }
+            }
+            all
+        };
+        let served = |to| Page::Served { to, reading: Duration::from_secs(1) };
+        assert_eq!(statuses(served(Audience::Everybody)).await, [200; 6]);
+        assert_eq!(statuses(served(Audience::ThisHost)).await, [200, 200, 200, 404, 404, 200]);
+        assert_eq!(statuses(Page::Off).await, [404, 404, 200, 404, 404, 200]);
+    }
+
+    #[tokio::test]
     async fn whoever_reads_the_metrics_slowly_leaves_places_for_probes() {
         let (admin, fields) = (admin(&Arc::default()), Fields::default());
-        let get = |path| admin.respond("GET", path, &fields);
+        let get = |path| admin.respond(Caller::ThisHost, "GET", path, &fields);
         let mut slow = Vec::new();
         for _ in 0..SCRAPES {
             slow.push(get("/metrics").await);
@@ -294,13 +363,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_route_that_does_not_exist_is_not_found() {
+        let (admin, fields) = (admin(&Arc::default()), Fields::default());
+        for (path, status) in [
+            ("/readyz/importexport", StatusCode::OK),
+            ("/readyz/other", StatusCode::NOT_FOUND),
+            ("/readyz/", StatusCode::NOT_FOUND),
+            ("/readyzimportexport", StatusCode::NOT_FOUND),
+        ] {
+            assert_eq!(admin.respond(Caller::ThisHost, "GET", path, &fields).await.status, status, "{path}");
+        }
+    }
+
+    #[tokio::test]
     async fn however_many_ask_for_metrics_a_probe_waits_for_few_of_them() {
         let status = Arc::new(Well::default());
         let admin = Rc::new(admin(&status));
         let local = tokio::task::LocalSet::new();
         let get = |path: &'static str| {
             let admin = Rc::clone(&admin);
-            local.spawn_local(async move { admin.respond("GET", path, &Fields::default()).await.status })
+            local.spawn_local(
+                async move { admin.respond(Caller::Elsewhere, "GET", path, &Fields::default()).await.status },
+            )
         };
         let scrapes: Vec<_> = (0..SCRAPES).map(|_| get("/metrics")).collect();
         local

@@ -77,7 +77,8 @@ impl Reserve {
         let sockets = each(listeners, workers.saturating_add(OF_LISTENER));
         let addresses = settings.admin.as_ref().map_or(0, |admin| admin.addresses.len());
         let own = [FIXED, each(workers, OF_WORKER), sockets, each(settings.keys.len(), OF_KEY), addresses];
-        let pools = settings.routes.iter().map(|route| route.limits.pool);
+        // each endpoint of a route has a pool of its own
+        let pools = settings.routes.iter().map(|route| each(route.endpoints().count(), route.limits.pool));
         Self {
             own: own.into_iter().fold(0, usize::saturating_add),
             admin: settings.admin.as_ref().map_or(0, |_| PLACES),

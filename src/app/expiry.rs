@@ -4,8 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
+use super::build::endpoint_calls::EndpointCalls;
 use super::build::graph::Graph;
-use super::build::shared_route::SharedRoute;
 use crate::config::settings::{Key, KeyStore};
 use crate::credentials::KeySlot;
 use crate::downstream::dates::{Dates, OutOfDate};
@@ -17,7 +17,7 @@ const DAYS_AHEAD: i64 = 14;
 /// A key or certificate to be renewed.
 #[derive(Debug)]
 pub(crate) struct Expiring {
-    /// `key.NAME`, `listener.NAME` or `route.NAME`.
+    /// `key.NAME`, `listener.NAME`, `route.NAME` or `route.NAME.fallback[1]`.
     pub(crate) table: String,
     /// What there is to say.
     pub(crate) notice: Notice,
@@ -79,11 +79,11 @@ pub(crate) fn expiring(graph: &Graph, now: Timestamp) -> Vec<Expiring> {
         let notice = of_listener(&*listener.authentication.dates()?, now)?;
         Some(Expiring { table: format!("listener.{name}"), notice })
     });
-    let routes = graph.settings().routes.iter().filter_map(|route| {
-        let notice = of_route(graph.routes.get(&route.name)?, now)?;
-        Some(Expiring { table: format!("route.{}", route.name), notice })
+    let endpoints = graph.endpoints().filter_map(|(settings, endpoint)| {
+        let notice = of_endpoint(endpoint, now)?;
+        Some(Expiring { table: settings.table(), notice })
     });
-    keys.chain(listeners).chain(routes).collect()
+    keys.chain(listeners).chain(endpoints).collect()
 }
 
 /// A key that its store renews by itself ends soon as a rule.
@@ -106,9 +106,9 @@ fn of_listener(dates: &Dates, now: Timestamp) -> Option<Notice> {
     ends_soon(validity.ends, now).map(|left| Notice::EndsSoon { what, left, ends: validity.ends })
 }
 
-/// The certificate that the route shows to its endpoint.
-fn of_route(route: &SharedRoute, now: Timestamp) -> Option<Notice> {
-    let (file, validity) = route.shown_to_endpoint()?;
+/// The certificate that is shown to an endpoint.
+fn of_endpoint(endpoint: &EndpointCalls, now: Timestamp) -> Option<Notice> {
+    let (file, validity) = endpoint.shown_certificate()?;
     let (what, Validity { begins, ends }) = (format!("the client certificate in {}", file.display()), validity);
     match validity.at(now) {
         Standing::Valid => ends_soon(ends, now).map(|left| Notice::EndsSoon { what, left, ends }),

@@ -81,6 +81,12 @@ impl Callers {
         Self { admission, clients }
     }
 
+    /// All clients of the configuration.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
     /// The methods by which clients identify themselves; none where whoever can connect may call.
     #[must_use]
     pub fn methods(&self) -> &[Method] {
@@ -128,15 +134,15 @@ impl Callers {
         if may_bring_one { Ok(()) } else { self.authenticate(evidence).map(drop) }
     }
 
-    /// The client that a connection alone identifies, by its name and the method, whatever its requests say. It is for
+    /// The client that a connection alone identifies, and the method, whatever its requests say. It is for
     /// log and audit of a request that is refused before it could be authenticated, and permits nothing. `None` where
     /// several clients, or nobody whom the configuration names, may be at the other end.
     #[must_use]
-    pub fn known_by_connection(&self, evidence: &Evidence<'_>) -> Option<(&str, Method)> {
+    pub fn known_by_connection(&self, evidence: &Evidence<'_>) -> Option<(&Client, Method)> {
         let Admission::Clients(methods) = &self.admission else { return None };
         let connection = Evidence { bearer_token: None, service_account: None, issued_key: None, ..*evidence };
         match identify(methods, &self.clients, &connection).ok()? {
-            ClientIdentity::Named { client, method, token: _ } => Some((&client.name, method)),
+            ClientIdentity::Named { client, method, token: _ } => Some((client, method)),
             ClientIdentity::AnyLocal => None,
         }
     }
@@ -260,6 +266,7 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::super::client::{Identifiers, Mode};
+    use super::super::route_view::SeenRoutes;
     use super::*;
 
     use Method::{BearerToken, IssuedKey, LoopbackOwner, Mtls, ServiceAccount, UnixPeer};
@@ -267,7 +274,17 @@ mod tests {
     fn client(name: &str, change: impl FnOnce(&mut Identifiers)) -> Client {
         let mut identifiers = Identifiers::default();
         change(&mut identifiers);
-        Client { index: 0, name: name.to_owned(), identifiers, rules: Vec::new(), mode: Mode::Enforce, rate: None }
+        Client {
+            index: 0,
+            name: name.to_owned(),
+            tenant: None,
+            identifiers,
+            rules: Vec::new(),
+            mode: Mode::Enforce,
+            rate: None,
+            quota: None,
+            seen: SeenRoutes::default(),
+        }
     }
 
     fn callers(methods: &[Method]) -> Callers {
@@ -445,7 +462,7 @@ mod tests {
         let none = Evidence::default();
         let known = |methods: &[Method], evidence| {
             let callers = callers(methods);
-            callers.known_by_connection(&evidence).map(|(name, method)| format!("{name} by {method}"))
+            callers.known_by_connection(&evidence).map(|(client, method)| format!("{} by {method}", client.name))
         };
         let some = |text: &str| Some(text.to_owned());
         let dns = ["mesh.example".to_owned()];
@@ -460,7 +477,7 @@ mod tests {
         let others = ["x.example".to_owned()];
         assert_eq!(known(&ALL, Evidence { dns_names: &dns, other_names: &others, ..none }), None);
         let anybody = Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new())));
-        assert_eq!(anybody.known_by_connection(&Evidence { uid: Some(1000), ..none }), None);
+        assert!(anybody.known_by_connection(&Evidence { uid: Some(1000), ..none }).is_none());
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Configured clients: what identifies each, what it may call, and how often.
 
 use subtle::ConditionallySelectable as _;
+use thiserror::Error;
 
+use super::calls_left::CallsLeft;
 use super::evidence::{CertificateName, Evidence, Method};
+use super::quota::{OverQuota, Quota};
 use super::rate::{RateLimit, Throttled};
+use super::route_view::SeenRoutes;
 use super::rule::{Rule, Verdict, judge};
 use super::token::TokenDigest;
 use crate::query::QueryForm;
@@ -15,6 +19,8 @@ pub struct Client {
     pub index: usize,
     /// The name in logs and in the audit.
     pub name: String,
+    /// Whose it is: the name of the file of `conf.d/` that it is in, `None` for the main file.
+    pub tenant: Option<String>,
     /// What identifies it.
     pub identifiers: Identifiers,
     /// What it may call. Without a rule that allows a call, nothing.
@@ -23,6 +29,30 @@ pub struct Client {
     pub mode: Mode,
     /// How often it may call. `None`: without a limit.
     pub rate: Option<RateLimit>,
+    /// How many calls it may make in a day. `None`: without a limit.
+    pub quota: Option<Quota>,
+    /// The routes that it sees. [`Clients::new`] sets it.
+    pub seen: SeenRoutes,
+}
+
+/// Both clocks, for limits of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallTime {
+    /// A monotonic clock that all workers share, in nanoseconds.
+    pub nanos: u64,
+    /// The wall clock, in seconds since 1970.
+    pub unix_seconds: i64,
+}
+
+/// Why a client has to wait before its next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TooManyCalls {
+    /// Its rate.
+    #[error(transparent)]
+    Rate(#[from] Throttled),
+    /// Its quota.
+    #[error(transparent)]
+    Quota(#[from] OverQuota),
 }
 
 /// What identifies a client. One match is enough: these are alternatives, not factors of one authentication.
@@ -85,12 +115,43 @@ impl Client {
         judge(&self.rules, route, form)
     }
 
-    /// Counts a call against the client's rate.
+    /// What is left of the client's limits, without counting a call.
+    #[must_use]
+    pub fn calls_left(&self, now: CallTime) -> Vec<CallsLeft> {
+        let rate = self.rate.iter().map(|rate| rate.left(now.nanos));
+        rate.chain(self.quota.iter().map(|quota| quota.left(now.unix_seconds))).collect()
+    }
+
+    /// Whether the client may call now, without counting a call.
     ///
     /// # Errors
-    /// [`Throttled`] when the rate is exceeded.
-    pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
-        self.rate.as_ref().map_or(Ok(()), |rate| rate.try_take(now_nanos))
+    /// [`TooManyCalls`].
+    pub fn check(&self, now: CallTime) -> Result<(), TooManyCalls> {
+        if let Some(rate) = &self.rate {
+            rate.check(now.nanos)?;
+        }
+        if let Some(quota) = &self.quota {
+            quota.check(now.unix_seconds)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a call against the client's rate and quota.
+    ///
+    /// # Errors
+    /// [`TooManyCalls`]. A refused call counts against neither, unless two calls race for the last one of the quota.
+    pub fn take(&self, now: CallTime) -> Result<(), TooManyCalls> {
+        if let Some(quota) = &self.quota {
+            // before the rate, so that a call beyond the quota takes no token
+            quota.check(now.unix_seconds)?;
+        }
+        if let Some(rate) = &self.rate {
+            rate.try_take(now.nanos)?;
+        }
+        if let Some(quota) = &self.quota {
+            quota.try_take(now.unix_seconds)?;
+        }
+        Ok(())
     }
 
     /// The name of a service account, if it is one of this client's.
@@ -133,12 +194,26 @@ impl Clients {
     /// The names and identifiers of `clients` must be unique, which the configuration checks.
     #[must_use]
     pub fn new(clients: Vec<Client>) -> Self {
-        Self(clients.into_iter().enumerate().map(|(index, client)| Client { index, ..client }).collect())
+        let clients = clients.into_iter().enumerate();
+        let complete = |(index, client): (usize, Client)| {
+            let seen = match client.mode {
+                Mode::Enforce => SeenRoutes::of(&client.rules),
+                Mode::Record => SeenRoutes::all(),
+            };
+            Client { index, seen, ..client }
+        };
+        Self(clients.map(complete).collect())
     }
 
     /// Iterates over all clients.
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
         self.0.iter()
+    }
+
+    /// The client with this number.
+    #[must_use]
+    pub fn numbered(&self, index: usize) -> Option<&Client> {
+        self.0.get(index)
     }
 
     /// The client with this name.

@@ -91,6 +91,7 @@ const fn is_broad(pattern: &RouteActionPattern) -> bool {
 mod tests {
     use super::super::client::{Identifiers, Mode};
     use super::super::condition::{Condition, Test};
+    use super::super::route_view::SeenRoutes;
     use super::super::rule::RuleList;
     use super::*;
 
@@ -106,7 +107,17 @@ mod tests {
 
     fn client(rules: Vec<Rule>) -> Client {
         let identifiers = Identifiers::default();
-        Client { index: 0, name: "a".to_owned(), identifiers, rules, mode: Mode::Record, rate: None }
+        Client {
+            index: 0,
+            name: "a".to_owned(),
+            tenant: None,
+            identifiers,
+            rules,
+            mode: Mode::Record,
+            rate: None,
+            quota: None,
+            seen: SeenRoutes::default(),
+        }
     }
 
     fn suggestion(actions: &[&str]) -> Suggestion {

@@ -1,8 +1,7 @@
 //! The identity of an authenticated client.
 
-use super::client::Client;
+use super::client::{CallTime, Client, TooManyCalls};
 use super::evidence::Method;
-use super::rate::Throttled;
 use super::token::TokenName;
 
 /// An authenticated client.
@@ -42,6 +41,15 @@ impl ClientIdentity<'_> {
         }
     }
 
+    /// Whose the client is: the name of the file of `conf.d/` that it is in.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::AnyLocal => None,
+            Self::Named { client, .. } => client.tenant.as_deref(),
+        }
+    }
+
     /// The method by which the client was identified, for log and audit.
     #[must_use]
     pub const fn identified_by(&self) -> &'static str {
@@ -60,15 +68,36 @@ impl ClientIdentity<'_> {
         }
     }
 
-    /// Counts a call against the client's rate. Clients without a name have no rate; the limits of route and listener
-    /// apply.
+    /// Whether the client's rules allow something on the route called `route`. Clients without a name may call every
+    /// route of their listener.
+    #[must_use]
+    pub fn sees(&self, route: &str) -> bool {
+        match self {
+            Self::AnyLocal => true,
+            Self::Named { client, .. } => client.seen.include(route),
+        }
+    }
+
+    /// Counts a call against the client's rate and quota. Clients without a name have neither; the limits of route and
+    /// listener apply.
     ///
     /// # Errors
-    /// [`Throttled`] when the rate is exceeded.
-    pub fn take(&self, now_nanos: u64) -> Result<(), Throttled> {
+    /// [`TooManyCalls`].
+    pub fn take(&self, now: CallTime) -> Result<(), TooManyCalls> {
         match self {
             Self::AnyLocal => Ok(()),
-            Self::Named { client, .. } => client.take(now_nanos),
+            Self::Named { client, .. } => client.take(now),
+        }
+    }
+
+    /// Whether the client may call now, as far as this process knows, without counting a call.
+    ///
+    /// # Errors
+    /// [`TooManyCalls`].
+    pub fn check(&self, now: CallTime) -> Result<(), TooManyCalls> {
+        match self {
+            Self::AnyLocal => Ok(()),
+            Self::Named { client, .. } => client.check(now),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod admission;
 mod callers;
+mod calls_left;
 mod client;
 mod comparison;
 mod condition;
@@ -14,13 +15,16 @@ mod identity;
 mod observed_calls;
 mod pattern;
 mod policy;
+mod quota;
 mod rate;
+mod route_view;
 mod rule;
 mod token;
 
 pub use admission::Admission;
 pub use callers::{AuthenticationError, Callers, NamesDisagree};
-pub use client::{Client, Clients, Identifiers, Mode};
+pub use calls_left::{CallsLeft, RateLimitFields};
+pub use client::{CallTime, Client, Clients, Identifiers, Mode, TooManyCalls};
 pub use comparison::{Comparison, Excess, Standing, compare};
 pub use condition::{Condition, Test};
 pub use evidence::{Evidence, Method};
@@ -28,6 +32,8 @@ pub use identity::ClientIdentity;
 pub use observed_calls::{ObservedCalls, SuggestedCall, Suggestion};
 pub use pattern::{ActionPattern, RouteActionPattern, RoutePattern, Spelling, is_safe_to_repeat};
 pub use policy::{Authorized, Decision, Denied, Policy};
-pub use rate::{RateLimit, Throttled};
+pub use quota::{OverQuota, Quota, until_midnight};
+pub use rate::{RateLevel, RateLimit, Throttled};
+pub use route_view::{RouteView, SeenRoutes};
 pub use rule::{Effect, Misspelled, Rule, RuleId, RuleList, Verdict, judge};
 pub use token::{TokenDigest, TokenMark, TokenName};

@@ -141,6 +141,7 @@ mod tests {
     use super::super::condition::{Condition, Test};
     use super::super::evidence::Method;
     use super::super::pattern::{ActionPattern, RouteActionPattern, RoutePattern};
+    use super::super::route_view::SeenRoutes;
     use super::super::rule::{Effect, Rule, RuleList};
     use super::*;
     use crate::query::FormLimits;
@@ -162,7 +163,17 @@ mod tests {
             rule(3, Effect::Deny, "GetShippingLabel", Vec::new()),
         ];
         let identifiers = Identifiers { uids: vec![1], ..Identifiers::default() };
-        Client { index: 0, name: "a".to_owned(), identifiers, rules, mode, rate: None }
+        Client {
+            index: 0,
+            name: "a".to_owned(),
+            tenant: None,
+            identifiers,
+            rules,
+            mode,
+            rate: None,
+            quota: None,
+            seen: SeenRoutes::default(),
+        }
     }
 
     const fn named(client: &Client) -> ClientIdentity<'_> {

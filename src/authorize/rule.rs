@@ -133,6 +133,11 @@ impl Rule {
         self.is_for(route, form.action(), self.effect.spelling()) && self.holds(form)
     }
 
+    /// Whether the rule applies to every call of its patterns.
+    pub(super) const fn is_unconditional(&self) -> bool {
+        self.conditions.is_empty() && self.only.is_none()
+    }
+
     fn is_for(&self, route: &str, action: &Action, spelling: Spelling) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(route, action, spelling))
     }

@@ -15,7 +15,7 @@ use crate::app::serve::pulse::Pulse;
 use crate::app::{Graph, Running, capacity};
 use crate::authorize::{Admission, Mode};
 use crate::config;
-use crate::config::settings::{EgressProxy, Exposure, Settings};
+use crate::config::settings::{EgressProxy, EndpointPlace, Exposure, Route, RouteEndpoint, Settings};
 use crate::confine::Posture;
 use crate::error_chain::causes;
 use crate::guarded_file::WritableFiles;
@@ -75,24 +75,33 @@ pub(super) fn serving(running: &Running) {
     let graph = running.graph();
     let settings = graph.settings();
     for (name, listener) in &graph.listeners {
-        let Some(address) = running.address(name) else { continue };
         let callers = match &listener.settings.callers {
             Admission::AnyLocal => "any_local: whoever can connect may call",
             Admission::Clients(_) => "named clients may call",
         };
-        tracing::info!(listener = %name, %address, callers, "listening");
+        for address in running.addresses(name) {
+            tracing::info!(listener = %name, %address, callers, "listening");
+        }
     }
-    for route in &settings.routes {
-        let egress = route.egress.proxy().map(EgressProxy::url);
-        tracing::info!(route = %route.name, endpoint = %route.endpoint.url(), key = %route.key, egress, "route");
+    for RouteEndpoint { route, place, endpoint, egress, .. } in settings.routes.iter().flat_map(Route::endpoints) {
+        let (endpoint, egress) = (endpoint.url(), egress.proxy().map(EgressProxy::url));
+        match place {
+            EndpointPlace::Route => {
+                tracing::info!(route = %route.name, %endpoint, key = %route.key, egress, "route");
+            }
+            EndpointPlace::Fallback(number) => {
+                tracing::info!(route = %route.name, fallback = number, %endpoint, egress, "route");
+            }
+        }
     }
     tracing::info!(at_most = %capacity::worst_case(settings), "memory that clients can have used");
     shares(settings);
     if let Some(export) = settings.trace.as_ref().and_then(|trace| trace.export.as_ref()) {
         tracing::info!(endpoint = %export.collector.url(), "spans are exported");
     }
+    let status = settings.admin.as_ref().map(|admin| admin.status.audience());
     for address in running.admin_addresses() {
-        tracing::info!(%address, "admin listening");
+        tracing::info!(%address, status, "admin listening");
     }
     dangers(settings);
     if let Some(warning) = config::unused_proxy(settings, &config::process_environment()) {
@@ -173,7 +182,7 @@ fn shares(settings: &Settings) {
 /// Warns of everything that makes a configuration less safe.
 fn dangers(settings: &Settings) {
     for listener in &settings.listeners {
-        let address = &listener.address;
+        let address = listener.shown_addresses();
         match listener.exposure {
             Exposure::Loopback | Exposure::Authenticated => {}
             Exposure::DangerCleartextTokens => {
@@ -211,8 +220,13 @@ fn dangers(settings: &Settings) {
     if export.is_some_and(|export| !export.collector.is_authentic()) {
         tracing::warn!("danger_plaintext: spans cross the network unprotected, with the names of who calls what");
     }
-    for route in &settings.routes {
-        if !route.endpoint.is_authentic() {
+    if settings.rates.as_ref().is_some_and(|rates| !rates.endpoint.is_authentic()) {
+        tracing::warn!(
+            "danger_plaintext: whoever sees the traffic to the store can read its password and change rates"
+        );
+    }
+    for RouteEndpoint { route, endpoint, .. } in settings.routes.iter().flat_map(Route::endpoints) {
+        if !endpoint.is_authentic() {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
         }
     }

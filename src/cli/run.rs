@@ -9,6 +9,7 @@ use clap::Args;
 use rustix::process::Signal as SignalNumber;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use super::announcements::{self, Origin};
 use super::config_file::ConfigFile;
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     config: ConfigFile,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves until SIGTERM or SIGINT, and for `process.drain_delay` after it; then drains.
 ///
 /// # Errors
 /// A configuration, key or address cannot be used; or the drain had to cut exchanges off.
@@ -59,11 +60,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Seeds the cryptography library if a listener or a route speaks TLS. This may take tens of milliseconds, so it is
 /// done on the main thread, and before the process reports that it is ready.
 fn seed(settings: &settings::Settings) {
-    let is_tls = |route: &settings::Route| route.endpoint.transport != settings::Transport::Plaintext;
+    let is_tls = |it: settings::RouteEndpoint<'_>| it.endpoint.transport != settings::Transport::Plaintext;
     let export = settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
     let exports_by_tls = export.is_some_and(|export| export.collector.transport != settings::Transport::Plaintext);
     let serves_by_tls = settings.listeners.iter().any(|listener| listener.tls.is_some());
-    if serves_by_tls || exports_by_tls || settings.routes.iter().any(is_tls) {
+    if serves_by_tls || exports_by_tls || settings.routes.iter().flat_map(settings::Route::endpoints).any(is_tls) {
         trust::seed();
     }
 }
@@ -104,27 +105,35 @@ async fn serve(
         tracing::warn!("{warning}");
     }
     warn(strays, &loose_sockets, &bound);
+    seed(bound.graph().settings());
     let mut running = bound.start(keys).map_err(|error| live::start_failure(&error))?;
-    seed(running.graph().settings());
     let granted = posture.map_or(Granted::Everything, |_| Granted::Only(confinement));
     let report = announcements::reporting(log.level());
     // before anybody is told of the addresses: from the first scrape on, metrics say which file is served
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::serving(&running);
+    running.become_ready().await;
     announcements::notify_systemd(&[NotifyState::Ready]);
     let mut days = announcements::Days::begin();
     let mut waits = announcements::Waits::begin();
     let mut giving_back = pin!(give_back_after_bursts());
     let mut feeding = pin!(announcements::feed_watchdog(running.take_pulse()));
-    let drain_limit = loop {
+    let mut end_of_delay = None;
+    let signal = loop {
         tokio::select! {
             never = &mut giving_back => match never {},
             never = &mut feeding => match never {},
             () = days.end_of_one() => announcements::expiring(&running.graph()),
             () = waits.next_look() => waits.log(),
-            request = signals.next() => if let Some(limit) = obey(&request, &running) {
-                break limit;
+            request = signals.next() => match obey(&request, &mut running, end_of_delay) {
+                Next::Serve => {}
+                Next::DrainAt(then) => {
+                    announcements::notify_systemd(&[NotifyState::Stopping]);
+                    end_of_delay = Some(then);
+                }
+                Next::Drain(signal) => break Some(signal),
             },
+            () = at(end_of_delay) => break None,
             error = running.worker_lost() => {
                 tracing::error!(%error, "a worker is lost: every connection is dropped, and the process ends");
                 let _as_many_as_there_were = running.cut().await;
@@ -133,16 +142,34 @@ async fn serve(
         }
     };
     announcements::notify_systemd(&[NotifyState::Stopping]);
-    end(running, signals, drain_limit).await
+    let limit = running.graph().settings().process.drain;
+    tracing::info!(signal, ?limit, "draining: no new connections, requests in progress may end");
+    end(running, signals, limit).await
 }
 
-/// Does what a signal asks for. If it asks for the end, returns how long the drain may take.
-fn obey(request: &Request, running: &Running) -> Option<Duration> {
+/// What the process does after a signal.
+enum Next {
+    Serve,
+    /// Serves until then, and asks clients to leave.
+    DrainAt(Instant),
+    /// Drains, because of this signal.
+    Drain(&'static str),
+}
+
+/// Does what a signal asks for. A signal to stop that comes before the `end_of_delay` ends the delay.
+fn obey(request: &Request, running: &mut Running, end_of_delay: Option<Instant>) -> Next {
     match request {
         Request::Stop(name) => {
-            let limit = running.graph().settings().process.drain;
-            tracing::info!(signal = name, ?limit, "draining: no new connections, requests in progress may end");
-            return Some(limit);
+            let delay = running.graph().settings().process.drain_delay;
+            let end = Instant::now().checked_add(delay).filter(|_| !delay.is_zero());
+            match (end_of_delay, end) {
+                (None, Some(end)) => {
+                    tracing::info!(signal = name, ?delay, "not ready any more: requests are served until the drain");
+                    running.leave(delay);
+                    return Next::DrainAt(end);
+                }
+                (None, None) | (Some(_), _) => return Next::Drain(name),
+            }
         }
         Request::Refresh => {
             tracing::info!("SIGHUP: reading the configuration and the keys again, opening the audit anew");
@@ -155,10 +182,18 @@ fn obey(request: &Request, running: &Running) -> Option<Duration> {
         }
         Request::Ignore(name) => tracing::warn!(signal = name, "this signal has no meaning here: it is ignored"),
     }
-    None
+    Next::Serve
 }
 
-/// Drains for at most `limit`, or until a second signal comes.
+/// Waits until then; for ever if there is no such time.
+async fn at(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Drains for at most `limit`, or until another signal comes.
 async fn end(mut running: Running, mut signals: Signals, limit: Duration) -> Result<(), Failure> {
     let drained = tokio::select! {
         drained = running.drain(limit) => Some(drained),

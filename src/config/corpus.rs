@@ -29,6 +29,7 @@ const UNSAYABLE: &[(&str, &str)] = &[
     ("identifies client `", "several-tables"),
     ("cannot be told apart on listener", "several-tables"),
     ("is issued to client `", "several-tables"),
+    ("is an endpoint of this route already", "several-tables"),
     ("no request can choose this route", "several-tables"),
     ("nobody could call: no client can be identified", "several-tables"),
     ("serves this route to whoever can connect", "several-tables"),
@@ -36,6 +37,7 @@ const UNSAYABLE: &[(&str, &str)] = &[
     ("is beyond loopback", "loopback"),
     ("is not this machine", "loopback"),
     ("needs a loopback address: who owns", "loopback"),
+    ("has bits beyond its first", "networks"),
     ("is chosen by `actions`", "names-in-dialects"),
     ("belongs to the signature", "names-in-dialects"),
     ("could be taken for", "names-in-dialects"),
@@ -44,6 +46,7 @@ const UNSAYABLE: &[(&str, &str)] = &[
     ("that no parameter of this dialect may have", "names-in-dialects"),
     ("has a path of", "names-in-dialects"),
     ("a probe may only read", "names-in-dialects"),
+    ("is an empty range", "ranges"),
     ("does not say which key", "token-uri"),
     ("does not say which token", "token-uri"),
 ];

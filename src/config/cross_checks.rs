@@ -1,7 +1,5 @@
 //! The rules that concern more than one table: references, addresses used twice, and routes that cannot be told apart.
 
-use std::net::SocketAddr;
-
 use crate::authorize::{Admission, Identifiers, Method};
 use crate::config::reading::hints::nearest;
 use crate::config::reading::report::Report;
@@ -11,6 +9,7 @@ use crate::config::settings::{
 };
 use crate::config::tree::key_path::KeyPath;
 use crate::downstream::unix_socket::UnixSocket;
+use crate::downstream::{Families, TcpSocket};
 use crate::http1::trace_context::{TRACE_PARENT, TRACE_STATE};
 use crate::telemetry::trace::Forwarding;
 
@@ -87,10 +86,15 @@ pub(crate) fn reference(wanted: Name, names: &[Name], what: &str) -> Result<Name
 }
 
 fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>) {
-    let named = |l: &Listener| (KeyPath::of(["listener", l.name.as_str(), "address"]), l.address.clone());
-    let mut all: Vec<(KeyPath, ListenOn)> = listeners.iter().map(named).collect();
+    let mut all: Vec<(KeyPath, ListenOn)> = Vec::new();
+    for listener in listeners {
+        let path = KeyPath::of(["listener", listener.name.as_str(), "address"]);
+        let is_list = listener.addresses.len() > 1;
+        let at = |nth| if is_list { path.item(nth) } else { path.clone() };
+        all.extend(listener.addresses.iter().enumerate().map(|(nth, address)| (at(nth), address.clone())));
+    }
     let of_admin = admin.into_iter().flat_map(|admin| &admin.addresses).map(|address| match address {
-        AdminAddress::Tcp(address) => ListenOn::Tcp(*address),
+        AdminAddress::Tcp(address) => ListenOn::Tcp(TcpSocket::at(*address)),
         AdminAddress::Unix(socket) => ListenOn::Unix(socket.clone()),
     });
     all.extend(of_admin.map(|address| (KeyPath::of(["admin", "address"]), address)));
@@ -104,16 +108,27 @@ fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>)
 }
 
 fn taken_address(address: &ListenOn, other: &KeyPath, other_address: &ListenOn) -> String {
-    if address == other_address {
+    let serves_both = |it: &ListenOn| matches!(it, ListenOn::Tcp(TcpSocket { families: Families::Both, .. }));
+    if same_text(address, other_address) {
         format!("`{address}` is the address of `{other}` too: each needs one of its own")
+    } else if serves_both(address) || serves_both(other_address) {
+        format!(
+            "`{address}` and `{other_address}` of `{other}` overlap: each needs an address or a port of its own, and \
+             `only_v6 = false` has `[::]` serve IPv4 too"
+        )
     } else {
         format!("`{address}` and `{other_address}` of `{other}` overlap: each needs an address or a port of its own")
     }
 }
 
+/// Whether two addresses are written alike, whatever else is set about them.
+fn same_text(one: &ListenOn, other: &ListenOn) -> bool {
+    one.to_string() == other.to_string()
+}
+
 fn same_address(one: &ListenOn, other: &ListenOn) -> bool {
     match (one, other) {
-        (ListenOn::Tcp(one), ListenOn::Tcp(other)) => overlap(*one, *other),
+        (ListenOn::Tcp(one), ListenOn::Tcp(other)) => overlap(one, other),
         (ListenOn::Unix(UnixSocket { path: one, .. }), ListenOn::Unix(UnixSocket { path: other, .. })) => one == other,
         (ListenOn::Inherited { name: one }, ListenOn::Inherited { name: other }) => one == other,
         (ListenOn::Tcp(_) | ListenOn::Unix(_) | ListenOn::Inherited { .. }, _) => false,
@@ -121,11 +136,14 @@ fn same_address(one: &ListenOn, other: &ListenOn) -> bool {
 }
 
 /// Whether the kernel refuses the second of two sockets at these addresses. `0.0.0.0` and `[::]` contain every address
-/// of their family.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let everywhere = |address: SocketAddr| address.ip().is_unspecified();
-    let same_ip = one.ip() == other.ip() || everywhere(one) || everywhere(other);
-    one.is_ipv4() == other.is_ipv4() && one.port() == other.port() && one.port() != 0 && same_ip
+/// of their family, and `[::]` those of IPv4 where it is to serve both.
+fn overlap(one: &TcpSocket, other: &TcpSocket) -> bool {
+    let contains = |all: &TcpSocket, it: &TcpSocket| {
+        let same_family = all.address.is_ipv4() == it.address.is_ipv4() || all.families == Families::Both;
+        all.address.ip().is_unspecified() && same_family
+    };
+    let meet = one.address.ip() == other.address.ip() || contains(one, other) || contains(other, one);
+    one.address.port() == other.address.port() && one.address.port() != 0 && meet
 }
 
 /// Reports what identifies two clients: it would identify neither.
@@ -224,11 +242,11 @@ fn nobody(report: &Report<'_>, listener: &Listener, clients: &[Client]) {
 /// browser send a GET by an image, without the marks of a form, and a server that fetches URLs for others sends one for
 /// anybody.
 fn unguarded_queries(report: &Report<'_>, listener: &Listener, routes: &[Route]) {
-    let is_socket_file = match listener.address {
+    let is_socket_file = listener.addresses.iter().all(|address| match address {
         ListenOn::Unix(_) => true,
         // what kind of socket it is is known only at the start
         ListenOn::Tcp(_) | ListenOn::Inherited { .. } => false,
-    };
+    }) && listener.relays.is_none();
     let authenticates = match listener.callers {
         Admission::AnyLocal => false,
         Admission::Clients(_) => true,
@@ -305,6 +323,27 @@ mod tests {
         let words = "`0.0.0.0:8021` and `127.0.0.1:8021` of `listener.local.address` overlap";
         assert!(found.len() == 1 && found[0].contains(words), "{found:?}");
         settings(&format!("{LEAST}{wide}\"[::]:8021\""));
+    }
+
+    #[test]
+    fn the_addresses_of_one_list_are_told_apart_like_those_of_two_listeners() {
+        let with =
+            |lines: &str| LEAST.replace("any_local", &format!("{lines}\ndanger_beyond_loopback = true\nany_local"));
+        let found = faults(&with("address = [\"127.0.0.1:1\", \"0.0.0.0:1\"]"));
+        let told =
+            "f:2:27: listener.local.address[2]: `0.0.0.0:1` and `127.0.0.1:1` of `listener.local.address[1]` overlap";
+        assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+        settings(&with("address = [\"0.0.0.0:1\", \"[::]:1\"]"));
+        settings(&with("address = [\"0.0.0.0:1\", \"[::]:1\"]\nonly_v6 = true"));
+        for v4 in ["0.0.0.0:1", "10.0.0.1:1"] {
+            let found = faults(&with(&format!("address = [\"{v4}\", \"[::]:1\"]\nonly_v6 = false")));
+            let told = "`only_v6 = false` has `[::]` serve IPv4 too";
+            assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
+            settings(&with(&format!("address = [\"{v4}\", \"[::]:2\"]\nonly_v6 = false")));
+        }
+        let both = with("address = [\"[::]:1\", \"unix:/run/a\"]\nonly_v6 = false");
+        let found = faults(&format!("{both}[admin]\naddress = [\"10.0.0.1:1\", \"unix:/run/a\"]"));
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 
     #[test]

@@ -125,7 +125,8 @@ fn say_what_was_meant(faults: &mut [Fault], asked: Vec<KeyPath>) {
 
 /// Every key that there is, as far as a variable can set it, in tables whose names stand for any other.
 pub(crate) fn catalogue() -> Vec<KeyPath> {
-    const ONE_OF_EACH: &str = "[conf_d.a]\n[listener.a]\n[client.a]\n[route.a]\n[admin]\n[trace]\n[key.a]\n[key.b]\n\
+    const ONE_OF_EACH: &str = "[conf_d.a]\n[listener.a]\n[client.a]\n[route.a]\n[admin]\n[rates]\n[trace]\n[key.a]\n\
+                               [key.b]\n\
                                kind = \"file\"\n[key.c]\nkind = \"process\"\n[key.d]\nkind = \"aws\"\n[key.e]\n\
                                kind = \"pkcs11\"\n[listener.a.tls]\n[listener.a.service_account]\n";
     asked(&[FileText { text: ONE_OF_EACH, name: "", directory: Path::new(""), part: None }], [])
@@ -162,11 +163,10 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
     // a table with faults still has a name: a reference to it is not another fault
     let (route_names, key_names) = (names(&routes), names(&keys));
     let counts = (listeners.len(), clients.len(), routes.len(), keys.len());
-    let admin = root.has("admin");
-    let admin_table = root.section("admin");
-    let admin = if admin { tables::admin::read(admin_table).map(Some) } else { Some(None) };
+    let admin = tables::admin::read_if_there(&mut root);
     let audit = process::audit(root.section("audit"));
     let log = process::log(root.section("log"));
+    let rates = tables::rates::read_if_there(&mut root);
     let trace = tables::trace::read_if_there(&mut root);
     let process = process::process(root.section("process"));
     root.finish();
@@ -200,6 +200,7 @@ fn read(report: &Report<'_>, proxies: &ProxyVariables) -> Option<Settings> {
         admin: admin?,
         audit: audit?,
         log: log?,
+        rates: rates?,
         trace: trace?,
         process: process?,
         places: Places::new(report.tree.places()),
@@ -251,7 +252,7 @@ mod tests {
     #[test]
     fn a_variable_goes_before_the_file() {
         let read = parse_with(LEAST, &[("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:9")]).unwrap();
-        assert_eq!(read.listeners[0].address.to_string(), "127.0.0.1:9");
+        assert_eq!(read.listeners[0].shown_addresses(), "127.0.0.1:9");
         assert_eq!(read.listeners[0].callers, crate::authorize::Admission::AnyLocal);
     }
 

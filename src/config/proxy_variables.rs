@@ -3,7 +3,7 @@
 
 use super::grammar::no_proxy::NoProxy;
 use super::grammar::proxy_url::{ProxyUrl, proxy_url};
-use super::settings::{Direct, Egress, Settings};
+use super::settings::{Direct, Egress, Route, Settings};
 
 /// Those that name a proxy for `https` URLs, the first that is set before the others. `HTTP_PROXY` is not one of them:
 /// it is for `http` URLs.
@@ -30,9 +30,9 @@ pub fn unused_proxy(settings: &Settings, environment: &[(String, String)]) -> Op
     let variables = ProxyVariables::of(environment);
     let (name, _) = variables.proxy.as_ref()?;
     let is_silent = |egress: &Egress| matches!(egress, Egress::Direct(Direct::Default));
-    let mut endpoints = settings.routes.iter().map(|route| &route.endpoint);
-    let concerns = endpoints.any(|endpoint| !variables.excepts(endpoint.bare_host(), endpoint.port));
-    (concerns && settings.routes.iter().all(|route| is_silent(&route.egress))).then(|| {
+    let endpoints = || settings.routes.iter().flat_map(Route::endpoints);
+    let concerns = endpoints().any(|it| !variables.excepts(it.endpoint.bare_host(), it.endpoint.port));
+    (concerns && endpoints().all(|it| is_silent(it.egress))).then(|| {
         format!(
             "the variable {name} names a proxy, and no route uses it: endpoints are connected to without a proxy. \
              Write `egress = \"environment\"` on the routes that need it, or `egress = \"direct\"` on one that does not"

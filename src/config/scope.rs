@@ -5,9 +5,11 @@
 //! (`reading::path`). This is the rest. Every field of a client and a route is named below, so that a new one does not
 //! compile before somebody has decided whether it reaches beyond its own table.
 
-use crate::authorize::{Mode, RouteActionPattern, RoutePattern, Rule};
+use crate::authorize::{Identifiers, Mode, RouteActionPattern, RoutePattern, Rule};
 use crate::config::reading::report::Report;
-use crate::config::settings::{Client, ConfDGrant, Name, Route, Share, Transport};
+use crate::config::settings::{
+    Client, ConfDGrant, EndpointPlace, IdentityGrant, Name, Route, RouteEndpoint, Share, Transport,
+};
 use crate::config::tree::key_path::KeyPath;
 
 /// The default of a client's share, and the most that one of `conf.d` may take.
@@ -65,7 +67,11 @@ impl Judge<'_> {
 fn of_route(judge: &Judge<'_>, route: &Route) {
     let Route {
         name: _,
-        endpoint,
+        // the file itself says it
+        tenant: _,
+        // all of them below
+        endpoint: _,
+        fallbacks: _,
         // a proxy gets a tunnel, in which there is TLS; its files are checked where they are read
         egress: _,
         key,
@@ -83,17 +89,30 @@ fn of_route(judge: &Judge<'_>, route: &Route) {
         safe_to_repeat: _,
         known_actions: _,
         audit_values: _,
-        limits: _,
+        limits,
         timeouts: _,
     } = route;
     judge.key("key", key.as_str());
-    match endpoint.transport {
-        Transport::Tls { .. } => {}
-        Transport::Plaintext => judge.refuse(
-            "endpoint",
-            "a route of conf.d has an https endpoint: one without TLS could be any service of this machine, and \
-             belongs into the main file",
-        ),
+    if limits.warm > 0 {
+        judge.report.value(
+            &judge.table.join("limits").join("warm"),
+            "a route of conf.d opens no connections ahead, since the readiness of the whole process would wait for its \
+             endpoint: remove this line, or move the route to the main file",
+        );
+    }
+    for RouteEndpoint { route: _, place, endpoint, egress: _, signing: _ } in route.endpoints() {
+        let table = match place {
+            EndpointPlace::Route => judge.table.clone(),
+            EndpointPlace::Fallback(number) => judge.table.join("fallback").item(number.saturating_sub(1)),
+        };
+        match endpoint.transport {
+            Transport::Tls { .. } => {}
+            Transport::Plaintext => judge.report.value(
+                &table.join("endpoint"),
+                "a route of conf.d has an https endpoint: one without TLS could be any service of this machine, and \
+                 belongs into the main file",
+            ),
+        }
     }
     if hosts.is_empty() {
         judge.refuse(
@@ -132,17 +151,21 @@ fn probe(judge: &Judge<'_>, route: &Route, routes: &[Route]) {
 fn of_client(judge: &Judge<'_>, client: &Client) {
     let Client {
         name: _,
+        // the file itself says it
+        tenant: _,
         identifiers,
         mode,
         // a limit
         rate: _,
+        // likewise: whose file it is could leave it out, so a smaller one takes nothing from others
+        quota: _,
         share,
         allow,
         // they take nothing from others
         deny: _,
         rules,
     } = client;
-    identifiers.issued_keys.iter().for_each(|key| judge.key("issued_keys", key));
+    identities(judge, identifiers);
     match mode {
         Mode::Enforce => {}
         Mode::Record => judge.refuse(
@@ -162,6 +185,41 @@ fn of_client(judge: &Judge<'_>, client: &Client) {
     patterns(judge, "allow", allow);
     for Rule { id: _, effect: _, patterns: actions, conditions: _, only: _ } in rules {
         patterns(judge, "rule", actions);
+    }
+}
+
+/// Refuses what identifies a client without being granted. Without a list of `identities`, only what identifies another
+/// client is refused, where all clients are compared: a caller with two identities (a user and its group, two names of
+/// a certificate), of which the client of another file lists one, could still be claimed by the other.
+fn identities(judge: &Judge<'_>, identifiers: &Identifiers) {
+    let Identifiers { uids, gids, spiffe_ids, dns_names, tokens, service_accounts, issued_keys } = identifiers;
+    issued_keys.iter().for_each(|key| judge.key("issued_keys", key));
+    let Some(granted) = judge.grant.and_then(|grant| grant.identities.as_deref()) else { return };
+    let check = |key: &str, item: String, is_granted: &dyn Fn(&IdentityGrant) -> bool| {
+        if !granted.iter().any(is_granted) {
+            judge.not_granted(key, &format!("the identity `{item}`"), "identities", &item);
+        }
+    };
+    for uid in uids {
+        check("uid", format!("uid:{uid}"), &|grant| matches!(grant, IdentityGrant::Uids(range) if range.contains(uid)));
+    }
+    for gid in gids {
+        check("gid", format!("gid:{gid}"), &|grant| matches!(grant, IdentityGrant::Gids(range) if range.contains(gid)));
+    }
+    for id in spiffe_ids {
+        check("spiffe", id.clone(), &|grant| matches!(grant, IdentityGrant::Spiffe(names) if names.includes(id)));
+    }
+    for name in dns_names {
+        let granted = |grant: &IdentityGrant| matches!(grant, IdentityGrant::Dns(names) if names.includes(name));
+        check("dns", format!("dns:{name}"), &granted);
+    }
+    for account in service_accounts {
+        let granted =
+            |grant: &IdentityGrant| matches!(grant, IdentityGrant::ServiceAccounts(names) if names.includes(account));
+        check("service_account", format!("service_account:{account}"), &granted);
+    }
+    if !tokens.is_empty() {
+        check("token_sha256", "token".to_owned(), &|grant| *grant == IdentityGrant::Tokens);
     }
 }
 
@@ -311,10 +369,48 @@ mod tests {
             assert!(fault.contains("a client of conf.d"), "{fault}");
         }
         assert_eq!(found(&format!("{ROUTE}{CLIENT}share = \"50%\"\n")), Vec::<String>::new());
+        let fault = refused(&format!("{ROUTE}limits.warm = 1\n"));
+        assert!(fault.contains("a route of conf.d opens no connections ahead"), "{fault}");
         for (url, more) in [("http://127.0.0.1:9/", ""), ("http://b.example/", "danger_plaintext = true\n")] {
             let fault = refused(&format!("{}{more}", ROUTE.replace("https://b.example/", url)));
             assert!(fault.contains("a route of conf.d has an https endpoint"), "{fault}");
         }
+        let fallback = format!("{ROUTE}[[route.team.fallback]]\nendpoint = \"http://127.0.0.1:9/\"\n");
+        let fault = refused(&fallback);
+        assert!(fault.contains("route.team.fallback[1].endpoint: a route of conf.d has an https"), "{fault}");
+        let trusting =
+            format!("{}ca_file = \"/etc/x/ca.pem\"\n", fallback.replace("http://127.0.0.1:9/", "https://c/"));
+        assert!(refused(&trusting).contains("with `files` of [conf_d.team]"));
+    }
+
+    #[test]
+    fn an_identity_that_was_not_granted_is_refused_where_identities_are_listed() {
+        let all = "uid = [7, 2000]\ngid = 2999\nspiffe = \"spiffe://a/team/x\"\ndns = \"x.team.example\"\n\
+            service_account = \"team/x\"\n\
+            token_sha256 = \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"\n";
+        let client = format!("{ROUTE}{}", CLIENT.replace("uid = 7\n", all));
+        let with = |identities: &str| {
+            let main = MAIN.replace("[conf_d.team]\n", &format!("[conf_d.team]\nidentities = [{identities}]\n"));
+            parts_faults(&main, &[("conf.d/team.toml", &client)])
+        };
+        assert_eq!(found(&client), Vec::<String>::new(), "without a list, whatever identifies nobody else");
+        let granted = "\"uid:7\", \"uid:2000-2999\", \"gid:2000-2999\", \"spiffe://a/team/*\", \
+            \"dns:*.team.example\", \"service_account:team/*\", \"token\"";
+        assert_eq!(with(granted), Vec::<String>::new());
+        assert_eq!(with("").len(), 7);
+        for (missing, fault) in [
+            ("\"uid:7\", ", "client.team.uid: the identity `uid:7` is not for this file"),
+            ("\"gid:2000-2999\", ", "client.team.gid: the identity `gid:2999` is not"),
+            ("\"spiffe://a/team/*\", ", "client.team.spiffe: the identity `spiffe://a/team/x` is not"),
+            ("\"dns:*.team.example\", ", "client.team.dns: the identity `dns:x.team.example` is not"),
+            ("\"service_account:team/*\", ", "client.team.service_account: the identity `service_account:team/x`"),
+            (", \"token\"", "with identities = [\"token\"] in [conf_d.team]"),
+        ] {
+            let found = with(&granted.replace(missing, ""));
+            assert!(found.len() == 1 && found[0].contains(fault), "{missing}: {found:?}");
+        }
+        let sibling = with(&granted.replace("spiffe://a/team/*", "spiffe://a/tea/*"));
+        assert_eq!(sibling.len(), 1, "{sibling:?}");
     }
 
     #[test]

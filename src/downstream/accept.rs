@@ -16,7 +16,7 @@ use super::eviction::{Rank, Seldom};
 use super::handshake::serve_authenticated;
 use super::placing::{Closing, Inbox, Member, Message, Newcomer, Seat};
 use super::server::{Current, Handler, Service};
-use super::socket::bound::{Accepted, Bound};
+use super::socket::bound::{Accepted, Bound, Sockets};
 
 /// How long to wait after an accept failed because descriptors or memory ran out. An immediate retry would spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -50,9 +50,10 @@ struct Acceptor<H> {
     member: Rc<Member>,
 }
 
-/// Accepts until `drain` begins, then returns when the last connection has ended. Runs on a worker's own runtime. A
-/// connection ends with the drain of the service under which it began.
-pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain: Drain) {
+/// Accepts from all sockets of a listener until `drain` begins, then returns when the last connection has ended. Runs
+/// on a worker's own runtime. A connection ends with the drain of the service under which it began.
+pub async fn accept<H: Handler>(sockets: Vec<Bound>, current: Rc<Current<H>>, drain: Drain) {
+    let listener = Sockets::new(sockets);
     let (alive, mut ended) = mpsc::channel::<()>(1);
     let (evictions, refusals) = (Seldom::default(), Seldom::default());
     let (member, mut inbox) = current.connections().requests().crew().join();
@@ -81,7 +82,7 @@ pub async fn accept<H: Handler>(listener: Bound, current: Rc<Current<H>>, drain:
 }
 
 /// Runs until it is dropped.
-async fn accept_all<H: Handler>(listener: &Bound, acceptor: &Rc<Acceptor<H>>) {
+async fn accept_all<H: Handler>(listener: &Sockets, acceptor: &Rc<Acceptor<H>>) {
     loop {
         match listener.accept().await {
             Ok(accepted) => match acceptor.take(accepted) {

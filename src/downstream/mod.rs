@@ -3,8 +3,9 @@
 //! This room knows HTTP framing and nothing of signing: a [`Handler`] decides what happens to a request.
 //!
 //! A [`socket`] is bound or inherited before there are workers; each worker makes a [`Bound`] of its share and
-//! [`accept()`]s from it. `placing` finds the worker that serves a connection. There, `handshake` gathers the
-//! [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks HTTP/1.1, by the grammar of [`crate::http1`].
+//! [`accept()`]s from it. `placing` finds the worker that serves a connection. There, `handshake` reads what a
+//! [`relay`] says of its client, and gathers the [`PeerEvidence`] that a [`peer`] can give, then the [`server`] speaks
+//! HTTP/1.1, by the grammar of [`crate::http1`].
 
 pub mod accept;
 pub mod budget;
@@ -16,6 +17,7 @@ mod handshake;
 mod limit;
 pub mod peer;
 mod placing;
+pub mod relay;
 pub mod server;
 pub mod shares;
 pub mod socket;
@@ -24,19 +26,20 @@ pub use crate::http1::{HeadFault, RequestHead};
 pub use accept::accept;
 pub use budget::{ByteBudget, Held, NoMemory};
 pub use capacity::{Capacity, Permit};
-pub use drain::Drain;
+pub use drain::{Departure, Drain, Stage};
 pub use eviction::{PlaceRequests, Rank, Resident};
 pub use limit::Full;
-pub use peer::evidence::{Origin, PeerEvidence, PeerFacts};
+pub use peer::evidence::{Origin, PeerEvidence, PeerFacts, Way};
 pub use peer::{
     DescribedCertificate, HandshakeFault, JwksError, TokenAlgorithm, TurnedAway, dates, loopback, service_account, tls,
     tls_files,
 };
+pub use relay::{Network, Relays, UnixRelays};
 pub use server::{
-    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, Limits, MinimumRate, Reply, RequestBody, Service,
-    body,
+    BodyError, BodyLimits, Clocks, Current, ExchangeGuard, Handler, KeepAlive, Limits, MinimumRate, Reply, RequestBody,
+    Service, body,
 };
 pub use shares::{Place, Shares};
 pub use socket::bound::{Bound, OwnerLookup};
-pub use socket::listener::{ListenAddress, ListenerSocket};
-pub use socket::{inherited, listener, unix_socket};
+pub use socket::listener::{Families, ListenAddress, ListenerSocket, TcpSocket};
+pub use socket::{canonical, inherited, listener, unix_socket};

@@ -102,7 +102,7 @@ impl AuditReason {
         match self {
             Self::Unauthenticated => "The client is not identified.",
             Self::Denied => "The client's rules forbid the request, or what the listener asks of everybody.",
-            Self::Throttled => "The client calls more often than its `rate` allows.",
+            Self::Throttled => "The client calls more often than its `rate` or its `quota` allows.",
             Self::Share => "The client uses its whole `share` of a limit.",
             Self::Malformed => "The request can be read in more than one way, or is not one that countersign signs.",
             Self::TooLarge => "The request is larger than it may be.",

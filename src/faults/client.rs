@@ -43,6 +43,11 @@ rows! {
         "The client calls more often than it may.";
         "Wait as `Retry-After` says, or raise the client's `rate`.")
         .proxy_status("http_request_denied").because(AuditReason::Throttled);
+    // a code of our own: SDKs repeat `Throttling` within seconds, and the day is not over by then
+    OVER_QUOTA = refused(400, "ProxyQuotaExceeded", info("client.quota");
+        "The client has used the calls of this day.";
+        "Wait until midnight UTC, as `Retry-After` says, or raise the client's `quota`.")
+        .proxy_status("http_request_denied").because(AuditReason::Throttled);
     SHARE_OF_IN_FLIGHT = unavailable(503, "ServiceUnavailable", info("share");
         "The client uses its whole share of the route's `in_flight`. Other clients are still served.";
         "Try again as `Retry-After` says. If it happens often, raise the client's `share` or the route's `in_flight`.")

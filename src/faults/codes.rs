@@ -115,6 +115,7 @@ pub const ALL: &[Codes] = &[
         cloudstack: "429",
         qingcloud: "5100",
     },
+    called_ours("ProxyQuotaExceeded", "429", "1400"),
     UNAVAILABLE,
     called_ours("ProxyUpstreamUnreachable", "503", "5100"),
     called_ours("ProxyEgressUnreachable", "503", "5100"),

@@ -67,6 +67,10 @@ rows! {
         "No route is configured for the Host and path, or for the service and region that the client signed for.";
         "Call the `path` of a route that this listener serves; a route with `hosts` serves only these, one with \
          `scope` only requests that are signed for it.");
+    ROUTE_HIDDEN = refused(404, "ProxyRouteNotFound", warn("route.hidden");
+        "The listener has `hide_routes`, and the client's rules allow nothing on the route that the request chose.";
+        "Add a rule for the route to the client, if it should see the route. The client is told the same as of a route \
+         that does not exist; log and audit name the route.").because(AuditReason::Denied);
     METHOD = refused(405, "ProxyMethodNotAllowed", info("method");
         "The method is not POST, nor another one that the route's `accept` names.";
         "Send the parameters in the body of a POST. For a client that cannot, let the route `accept` its GET.");

@@ -37,6 +37,10 @@ rows! {
         "The audit cannot be written, and `when_full` is `refuse`.";
         "Free the disk, or start the daemon that takes the lines.")
         .closing_the_connection();
+    RATE_UNKNOWN = unavailable(503, UNAVAILABLE, info("rates");
+        "The store of rates is away, and `rates.when_unavailable` is `refuse`.";
+        "Try again as `Retry-After` says. The log says why the store cannot be used.")
+        .closing_the_connection();
     OVERLOADED = unavailable(503, UNAVAILABLE, info("overload");
         "The route has as many requests in progress as it may.";
         "Try again as `Retry-After` says. If it happens often, raise the route's `in_flight` limit.")

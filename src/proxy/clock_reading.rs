@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::authorize::CallTime;
 use crate::clock;
 use crate::signing::skew::HostClocks;
 
@@ -32,6 +33,12 @@ impl ClockReading {
         let since = instant.saturating_duration_since(self.instant);
         let Some(wall) = clock::after(self.wall, since) else { return Self::at(instant) };
         Self { instant, wall, nanos: self.nanos.saturating_add(since.subsec_nanos().into()) }
+    }
+
+    /// This reading as limits of calls take it.
+    #[must_use]
+    pub(crate) fn for_limits(self) -> CallTime {
+        CallTime { nanos: self.nanos, unix_seconds: self.wall.as_second() }
     }
 
     /// This reading as the estimate of the endpoint's clock skew takes it: in milliseconds.

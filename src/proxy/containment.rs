@@ -40,8 +40,8 @@ mod tests {
     use crate::downstream::listener::Security;
     use crate::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
     use crate::downstream::{
-        Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, OwnerLookup, PeerEvidence, Reply,
-        RequestBody, RequestHead, Service, accept,
+        Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits, ListenerSocket, OwnerLookup, PeerEvidence,
+        Reply, RequestBody, RequestHead, Service, Stage, accept,
     };
     use crate::proxy::response::{ErrorFormat, ResponseBody, refuse};
     use crate::query::ErrorDialect;
@@ -96,8 +96,8 @@ mod tests {
         }
     }
 
-    fn serve(socket: TcpListener, fragile: impl FnOnce() -> Fragile + Send + 'static) -> watch::Sender<bool> {
-        let (drain, signal) = watch::channel(false);
+    fn serve(socket: TcpListener, fragile: impl FnOnce() -> Fragile + Send + 'static) -> watch::Sender<Stage> {
+        let (drain, signal) = watch::channel(Stage::Serving);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             LocalSet::new().block_on(&runtime, async {
@@ -109,13 +109,14 @@ mod tests {
                 let clocks = Clocks { head_timeout: hour, idle_timeout: hour, slowest };
                 let current = Current::new(Service {
                     handler: Rc::new(fragile()),
-                    limits: Limits { clocks, connections: 8 },
+                    limits: Limits { clocks, connections: 8, keep_alive: KeepAlive::UNLIMITED },
                     places: Capacity::new(8),
                     requests: Arc::default(),
+                    relays: None,
                     security,
                     drain: Drain::new(signal.clone()),
                 });
-                accept(bound, current, Drain::new(signal)).await;
+                accept(vec![bound], current, Drain::new(signal)).await;
             });
         });
         drain

@@ -51,6 +51,8 @@ pub(super) fn evidence_of(peer: &PeerEvidence) -> Evidence<'_> {
     match peer.facts() {
         // an address proves nothing: another process may have it a moment later
         PeerFacts::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
+        // the user of a load balancer's process is none of its clients
+        PeerFacts::Unix { uid: _, gid: _, pid: _ } if peer.is_relayed() => Evidence::default(),
         PeerFacts::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
         PeerFacts::Tls { address: _, names, certificate: _ } => {
             let Names { spiffe_id, dns_names, other_names } = names;

@@ -15,6 +15,7 @@ use crate::signing::skew::{
     signing_time,
 };
 use crate::telemetry::RouteMetrics;
+use crate::upstream::EndpointName;
 
 /// Fields that a cache adds to a response which it may have kept for a while.
 const SIGNS_OF_A_CACHE: [&str; 3] = ["age", "via", "x-cache"];
@@ -30,11 +31,12 @@ pub enum DateEvidence {
 
 /// The estimate of one endpoint's clock.
 pub struct EndpointClock {
-    route: Arc<str>,
+    name: EndpointName,
     follow: ClockSource,
     evidence: DateEvidence,
     known: Arc<Known>,
-    metrics: RouteMetrics,
+    /// The metric of a route is about its first endpoint.
+    metrics: Option<RouteMetrics>,
 }
 
 /// What is known of the clock; `None` while nothing is.
@@ -48,15 +50,19 @@ pub struct WorkerClock {
 }
 
 impl EndpointClock {
-    /// A clock of which nothing is known yet.
+    /// A clock of which nothing is known yet. What is learnt is told by `metrics`, if the endpoint is the first of its
+    /// route.
     #[must_use]
-    pub fn new(route: &str, follow: ClockSource, evidence: DateEvidence, metrics: RouteMetrics) -> Self {
-        Self { route: route.into(), follow, evidence, known: Arc::default(), metrics }
+    pub fn new(name: EndpointName, follow: ClockSource, evidence: DateEvidence, metrics: Option<RouteMetrics>) -> Self {
+        Self { name, follow, evidence, known: Arc::default(), metrics }
     }
 
-    /// Adopts what `before` has learnt of the same endpoint.
+    /// Adopts what `before` has learnt of the same endpoint, which may have had another place among those of its route.
     #[must_use]
     pub fn knowing_what(self, before: &Self) -> Self {
+        if let (Some(metrics), Some(offset)) = (&self.metrics, before.offset()) {
+            metrics.set_clock_offset(seconds(offset));
+        }
         Self { known: Arc::new(Known::new(before.known.load_full())), ..self }
     }
 
@@ -99,7 +105,9 @@ impl EndpointClock {
             Arc::new(next)
         });
         let Some(learned) = learned.filter(|learned| before.as_deref() != Some(learned)) else { return };
-        self.metrics.set_clock_offset(seconds(learned.offset()));
+        if let Some(metrics) = &self.metrics {
+            metrics.set_clock_offset(seconds(learned.offset()));
+        }
         if let Some(before) = before.as_deref().filter(|before| before.is_outdated(received)) {
             self.log_set_clock(before, &learned);
         }
@@ -123,35 +131,35 @@ impl EndpointClock {
     }
 
     fn log_news(&self, learned: &Estimate) {
-        let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
+        let (EndpointName { route, endpoint }, skew_seconds) = (&self.name, seconds(learned.offset()));
         match (learned.agreement(), self.follow) {
             (Agreement::Differs, ClockSource::Endpoint) => tracing::warn!(
-                target: "countersign::clock", route, skew_seconds,
+                target: "countersign::clock", route, endpoint, skew_seconds,
                 "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative): requests are \
                  signed with the endpoint's time; set this host's clock"
             ),
             (Agreement::Differs, ClockSource::Host) => tracing::warn!(
-                target: "countersign::clock", route, skew_seconds,
+                target: "countersign::clock", route, endpoint, skew_seconds,
                 "the endpoint's clock is ahead of this host's by so many seconds (behind, if negative), and \
                  `clock = \"host\"`: the endpoint may refuse requests; set this host's clock"
             ),
             (Agreement::TooFar, ClockSource::Endpoint | ClockSource::Host) => tracing::warn!(
-                target: "countersign::clock", route, skew_seconds,
+                target: "countersign::clock", route, endpoint, skew_seconds,
                 "the endpoint's clock is more than 24 hours off this host's, which is not followed: the endpoint will \
                  refuse requests; set this host's clock"
             ),
             (Agreement::Agrees, ClockSource::Endpoint | ClockSource::Host) => tracing::info!(
-                target: "countersign::clock", route, skew_seconds,
+                target: "countersign::clock", route, endpoint, skew_seconds,
                 "the endpoint's clock and this host's agree again: requests are signed with this host's time"
             ),
         }
     }
 
     fn log_set_clock(&self, before: &Estimate, learned: &Estimate) {
-        let (route, skew_seconds) = (&*self.route, seconds(learned.offset()));
+        let (EndpointName { route, endpoint }, skew_seconds) = (&self.name, seconds(learned.offset()));
         let skew_seconds_before = seconds(before.offset());
         tracing::warn!(
-            target: "countersign::clock", route, skew_seconds_before, skew_seconds,
+            target: "countersign::clock", route, endpoint, skew_seconds_before, skew_seconds,
             "this host's clock was set, or the host slept: the endpoint's clock was measured anew"
         );
     }
@@ -220,6 +228,10 @@ mod tests {
 
     const DAY: &str = "Thu, 01 Jan 2026 00:05:01 GMT";
 
+    fn name() -> EndpointName {
+        EndpointName { route: "ie".to_owned(), endpoint: "https://ie.example/".to_owned() }
+    }
+
     fn head(fields: &[(&str, &str)]) -> Fields {
         fields.iter().copied().collect()
     }
@@ -240,7 +252,8 @@ mod tests {
             vec![("date", "2026-01-01T00:05:01Z")],
             vec![("date", "")],
         ] {
-            let clock = EndpointClock::new("ie", ClockSource::Endpoint, DateEvidence::Authentic, metrics.clone());
+            let clock =
+                EndpointClock::new(name(), ClockSource::Endpoint, DateEvidence::Authentic, Some(metrics.clone()));
             let clock = Arc::new(clock);
             WorkerClock::of(&clock).observe(at(0), at(20), &head(&fields));
             assert_eq!(*clock.known.load(), None, "{fields:?}");
@@ -261,7 +274,7 @@ mod tests {
             (ClockSource::Endpoint, DateEvidence::Forgeable, false),
             (ClockSource::Host, authentic, false),
         ] {
-            let shared = Arc::new(EndpointClock::new("ie", follow, evidence, metrics.clone()));
+            let shared = Arc::new(EndpointClock::new(name(), follow, evidence, Some(metrics.clone())));
             let (teacher, clock) = (WorkerClock::of(&shared), WorkerClock::of(&shared));
             assert_eq!(clock.signing_time(at(100)), at(100).wall);
             teacher.observe(at(0), at(20), &head(&[("date", DAY)]));

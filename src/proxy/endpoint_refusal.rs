@@ -128,34 +128,35 @@ async fn read_in_success(sent: &mut Sent) -> Option<Bytes> {
 /// the request came to the endpoint, and that one may have been carried out.
 pub(super) fn signed_anew(
     route: &Route,
-    attempt: &Attempt,
+    attempt: &Attempt<'_>,
     error: &EndpointError,
     repetition: Repetition,
 ) -> Option<Anew> {
-    let complaint = route.profile.dialect().complaint(error)?;
+    let complaint = route.signing_dialect().complaint(error)?;
     if complaint == Complaint::Nonce {
         return (repetition == Repetition::Safe).then_some(Anew::Nonce);
     }
     let refusal = TimeRefusal::of(complaint)?;
-    route.clock.explains(refusal, attempt.sent.for_skew(), attempt.signing_time).then_some(Anew::Time)
+    attempt.endpoint.clock.explains(refusal, attempt.sent.for_skew(), attempt.signing_time).then_some(Anew::Time)
 }
 
 /// Logs and counts why a signature was refused. Neither log nor metric shows a parameter's value.
 pub(super) fn diagnose(
     route: &Route,
     allowed: &Authorized<'_>,
-    attempt: &Attempt,
+    attempt: &Attempt<'_>,
     error: &EndpointError,
     record: &ExchangeRecord,
 ) {
-    let Some(complaint) = route.profile.dialect().complaint(error) else { return };
-    let is_far_off = || route.clock.is_far_from(attempt.sent.for_skew(), attempt.signing_time);
+    let Some(complaint) = route.signing_dialect().complaint(error) else { return };
+    let is_far_off = || attempt.endpoint.clock.is_far_from(attempt.sent.for_skew(), attempt.signing_time);
     let (cause, differences) = match complaint {
         Complaint::Time => (RefusalClass::Clock, Vec::new()),
         Complaint::Signature if is_far_off() => (RefusalClass::Clock, Vec::new()),
         Complaint::Signature => {
             // the same key and stamp give the same string to sign again
-            let unsealed = prepare(allowed, &attempt.key, route.upstream.target(), &route.profile, &attempt.stamp);
+            let Attempt { endpoint, key, stamp, .. } = attempt;
+            let unsealed = prepare(allowed, key, endpoint.upstream.target(), &endpoint.profile, stamp);
             let signed = unsealed.canonical_request().unwrap_or_else(|| unsealed.string_to_sign());
             classify(&String::from_utf8_lossy(signed), error)
         }

@@ -9,23 +9,25 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HeaderName;
 use prometheus_client::metrics::counter::Counter;
-use smol_str::format_smolstr;
+use tokio::time::Instant;
 
 use super::clock_reading::ClockReading;
 use super::containment::contained;
 use super::deliver::deliver;
 use super::endpoint_request_id;
 use super::fault::ExchangeError;
-use super::head::{self, OwnNames, RequestTarget};
+use super::head::{self, HeadError, OwnNames, RequestTarget};
 use super::headers;
 use super::identification::{Identification, Identified, Sender};
 use super::issued_keys::IssuedKeys;
+use super::noted::{note_client, note_decision, note_refused, note_route};
 use super::over_share::{OverShare, SharedLimit};
+use super::rate_limit_fields;
 use super::reception;
 use super::refused_client::{Refused, RefusedSignature};
 use super::response::{ErrorFormat, ResponseBody, refuse};
 use super::route::{Route, Routes};
-use crate::authorize::{Authorized, Callers, ClientIdentity, Decision, Denied, RuleId};
+use crate::authorize::{Callers, ClientIdentity, RateLimitFields, RouteView};
 use crate::downstream::server::ExchangeGuard;
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{
@@ -34,9 +36,9 @@ use crate::downstream::{
 };
 use crate::error_chain::causes;
 use crate::faults;
-use crate::query::{Action, ErrorDialect, FormPlace, Notation, QueryForm, Reader, Vocabulary};
+use crate::query::{Charset, ErrorDialect, FormPlace, Notation, QueryForm, Reader};
+use crate::rates::{AtOnce, ClientRates};
 use crate::signing::client_signature::{ClientSignatureError, HeadClaim};
-use crate::telemetry::audit;
 use crate::telemetry::metrics::ShareMetrics;
 use crate::telemetry::trace::Tracing;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
@@ -44,6 +46,14 @@ use crate::upstream::Sent;
 
 /// What a head claims of a signature, if it has one that can be read.
 type ReadClaim = Result<Option<HeadClaim>, RefusedSignature>;
+
+/// A form as it came, and what is known of it.
+pub(super) struct Received<'r> {
+    pub(super) route: &'r Rc<Route>,
+    pub(super) client: ClientIdentity<'r>,
+    pub(super) charset: Charset,
+    pub(super) bytes: &'r Bytes,
+}
 
 /// What one listener serves, in one worker.
 pub struct Proxy {
@@ -61,6 +71,8 @@ pub struct Proxy {
     pub service_accounts: Option<Arc<Verifier>>,
     /// The header field that every request must have, if the listener requires one.
     pub required_header: Option<HeaderName>,
+    /// How clients are told what is left of their rates.
+    pub rate_limit_fields: RateLimitFields,
     /// The routes it serves.
     pub routes: Routes,
     /// Memory for bodies, shared by the whole process, and each client's share of it.
@@ -69,6 +81,8 @@ pub struct Proxy {
     pub unnamed: usize,
     /// The number of the holder that stands for strangers whose form may be signed with an issued key.
     pub strangers: usize,
+    /// The clients whose rates and quotas are those of all replicas.
+    pub rates: Arc<ClientRates>,
     /// Counts requests that were refused because their client used its whole share.
     pub shares: ShareMetrics,
     /// Counts panics of exchanges.
@@ -91,14 +105,18 @@ impl Proxy {
         record: &mut ExchangeRecord,
         notation: &Cell<Option<Notation>>,
     ) -> Result<(Sent, Place), ExchangeError> {
+        if self.routes.view == RouteView::Own {
+            // boxed, so that exchanges of other listeners do not reserve memory for it
+            return Box::pin(self.run_client_first(peer, head, body, exchange, record, notation)).await;
+        }
         let target = head::target(&head)?;
         // the record began a few microseconds ago: nothing has been awaited since
         let now = ClockReading::at(record.started);
         let identification = self.identification(peer, now);
         let (route, claim) = self.select(&target, identification.claim(&head))?;
-        record.route = Some(Rc::clone(&route.metrics));
+        note_route(route, record);
         record.check_audit()?;
-        let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, &self.names)?;
+        let admitted = head::admit(&head, target.host, &route.hosts, &route.accept, self.names_for(peer))?;
         head::require(&head, self.required_header.as_ref())?;
         let sender = identification.begin(&head, claim?)?;
         match &sender {
@@ -122,18 +140,31 @@ impl Proxy {
         notation.set(Some(route.dialect.notation_asked_by(&bytes)));
         let was_known = matches!(sender, Sender::Known(_));
         let Identified { client, key_id } =
-            identification.complete(sender, &head, admitted, &bytes, route.form_limits)?;
+            identification.complete(sender, &head, admitted.place, &bytes, route.form_limits)?;
         if !was_known {
             exchange.identified();
             record.log_reason = None;
             self.welcome(&client, exchange, now, record).await?;
         }
         record.token = key_id.or_else(|| record.token.take());
+        let received = Received { route, client, charset: admitted.charset, bytes: &bytes };
+        self.conclude(received, head, now, record).await
+    }
+
+    /// The steps from the bytes of a form on, whose client is identified.
+    pub(super) async fn conclude(
+        &self,
+        received: Received<'_>,
+        head: RequestHead,
+        now: ClockReading,
+        record: &mut ExchangeRecord,
+    ) -> Result<(Sent, Place), ExchangeError> {
+        let Received { route, client, charset, bytes } = received;
         record.reserve_audit()?;
-        let names = route.profile.dialect().vocabulary();
-        let form = admitted.charset.check(&bytes);
-        let form = form.and_then(|()| QueryForm::parse_as(names, Reader::Policy, &bytes, route.form_limits));
-        let form = form.inspect_err(|_| note_refused(names, &bytes, record))?;
+        let names = route.signing_dialect().vocabulary();
+        let form = charset.check(bytes);
+        let form = form.and_then(|()| QueryForm::parse_as(names, Reader::Policy, bytes, route.form_limits));
+        let form = form.inspect_err(|_| note_refused(names, bytes, record))?;
         record.note_action(form.action().as_str());
         record.note_parameters(form.parameters().with_values_of(&route.audit_values));
         let allowed = route.policy.authorize(&client, &route.name, form);
@@ -149,7 +180,13 @@ impl Proxy {
         Ok((sent, place))
     }
 
-    fn identification<'p>(&'p self, peer: &'p PeerEvidence, now: ClockReading) -> Identification<'p> {
+    /// The names under which `peer` may call; `None`: any. No web page reaches a Unix socket, by whatever name, unless
+    /// a load balancer lets it.
+    pub(super) fn names_for(&self, peer: &PeerEvidence) -> Option<&OwnNames> {
+        (!peer.is_unix() || peer.is_relayed()).then_some(&self.names)
+    }
+
+    pub(super) fn identification<'p>(&'p self, peer: &'p PeerEvidence, now: ClockReading) -> Identification<'p> {
         Identification {
             callers: &self.callers,
             service_accounts: self.service_accounts.as_deref(),
@@ -174,7 +211,7 @@ impl Proxy {
     }
 
     /// Counts a request of an identified client against its share of connections and its rate.
-    async fn welcome(
+    pub(super) async fn welcome(
         &self,
         client: &ClientIdentity<'_>,
         exchange: &ExchangeGuard,
@@ -188,7 +225,22 @@ impl Proxy {
             trace.identify(number);
         }
         self.charge(exchange, number, client).await?;
-        Ok(client.take(now.nanos)?)
+        self.take_call(client, now).await
+    }
+
+    /// Counts a call against the client's rate and quota: in this process, and where replicas share them, over all of
+    /// these.
+    async fn take_call(&self, client: &ClientIdentity<'_>, now: ClockReading) -> Result<(), ExchangeError> {
+        let time = now.for_limits();
+        let Some(shared) = client.index().and_then(|index| self.rates.of(index)) else { return Ok(client.take(time)?) };
+        client.check(time)?;
+        match shared.try_take(time.nanos) {
+            AtOnce::Taken => {}
+            AtOnce::Refused(why) => return Err(why.into()),
+            // boxed, so that exchanges do not reserve memory for what is rare
+            AtOnce::Wait => Box::pin(shared.wait(|| ClockReading::at(Instant::now()).nanos)).await?,
+        }
+        Ok(client.take(time).inspect_err(|_| shared.put_back())?)
     }
 
     /// Counts the connection against its client's share of the listener's connections.
@@ -210,7 +262,12 @@ impl Proxy {
     }
 
     /// Why a body was not read. The error of a share has the client's name, which only this room knows.
-    fn unread(&self, error: BodyError, client: Option<&ClientIdentity<'_>>, share: &ByteBudget) -> ExchangeError {
+    pub(super) fn unread(
+        &self,
+        error: BodyError,
+        client: Option<&ClientIdentity<'_>>,
+        share: &ByteBudget,
+    ) -> ExchangeError {
         match (error, client) {
             (BodyError::NoMemory(NoMemory::OverShare), Some(client)) => {
                 OverShare::new(SharedLimit::Bodies, "", client, share.limit(), self.bodies.all().limit()).into()
@@ -243,10 +300,16 @@ impl Proxy {
         if let (ExchangeError::OverShare(over), Some(client)) = (error, &record.client) {
             self.shares.count(client, over.of().as_str());
         }
+        // of a route that is hidden from the client, the response has nothing
         let route = record.route.as_ref().and_then(|route| self.routes.named(route.name()));
         let usual = ErrorFormat::usual(route.map_or(ErrorDialect::Query, |route| route.dialect));
         let format = ErrorFormat { notation: notation.unwrap_or(usual.notation), ..usual };
         let methods = head::allowed_methods(route.map_or(&[], |route| &route.accept));
+        if let ExchangeError::Head(HeadError::RouteHidden { hidden, .. }) = error
+            && let Some(route) = self.routes.named(&hidden.0)
+        {
+            note_route(route, &mut record);
+        }
         refuse(&error.fault(), format, methods, record, exchange)
     }
 }
@@ -271,6 +334,9 @@ impl Handler for Proxy {
             let running = pin!(self.run(&peer, head, body, &exchange, &mut record, &notation));
             contained(running, &self.panics).await
         };
+        // a call has its client's number once it counts
+        let (how, clients) = (self.rate_limit_fields, self.callers.clients());
+        let calls_left = rate_limit_fields::calls_left(how, clients, record.client_number);
         let mut reply = match outcome {
             Ok((sent, place)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;
@@ -281,6 +347,7 @@ impl Handler for Proxy {
             }
             Err(error) => self.fail(&error, record, &peer, exchange, notation.get()),
         };
+        rate_limit_fields::add(&mut reply.fields, self.rate_limit_fields, &calls_left);
         if is_get {
             headers::forbid_storing(&mut reply.fields);
         }
@@ -315,7 +382,7 @@ impl Handler for Proxy {
 }
 
 /// A form that came with the head, of which the client's share of memory holds as much as of a body.
-fn held<'b>(form: &str, budget: &'b ByteBudget) -> Result<(Bytes, Held<'b>), BodyError> {
+pub(super) fn held<'b>(form: &str, budget: &'b ByteBudget) -> Result<(Bytes, Held<'b>), BodyError> {
     let mut held = budget.hold();
     held.at_least(form.len())?;
     Ok((Bytes::copy_from_slice(form.as_bytes()), held))
@@ -330,36 +397,4 @@ fn take_place(route: &Route, holder: usize, client: &ClientIdentity<'_>) -> Resu
             OverShare::new(SharedLimit::InFlight, &route.name, client, share, whole).into()
         }
     })
-}
-
-/// Notes which Action a refused form asks for.
-#[cold]
-fn note_refused(names: &Vocabulary, form: &[u8], record: &mut ExchangeRecord) {
-    if let Some(action) = Action::of_refused_form(names.operation, form) {
-        record.note_action(action.as_str());
-    }
-}
-
-fn note_client(client: &ClientIdentity<'_>, record: &mut ExchangeRecord) {
-    record.client = Some(client.name().into());
-    record.identified_by = Some(client.identified_by());
-    record.token = client.token().map(|token| format_smolstr!("{token}"));
-}
-
-fn note_decision(decided: &Result<Authorized<'_>, Denied>, record: &mut ExchangeRecord) {
-    let (decision, rule) = match decided {
-        Ok(allowed) => (recorded(allowed.decision()), allowed.decision().rule()),
-        Err(denied) => (audit::Decision::Deny, denied.rule()),
-    };
-    record.decision = Some(decision);
-    record.rule = rule.map(RuleId::name);
-}
-
-/// The policy's decision as the audit names it.
-const fn recorded(decision: Decision) -> audit::Decision {
-    match decision {
-        Decision::AnyLocal => audit::Decision::AnyLocal,
-        Decision::Allowed(_) => audit::Decision::Allow,
-        Decision::Recorded(_) => audit::Decision::Recorded,
-    }
 }

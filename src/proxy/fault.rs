@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::head::HeadError;
 use super::over_share::OverShare;
 use super::refused_client::{NotIdentified, Refused, RefusedSignature, Unidentified};
-use crate::authorize::{AuthenticationError, Denied, Throttled};
+use crate::authorize::{AuthenticationError, Denied, OverQuota, Throttled};
 use crate::credentials::{KeyUnavailable, SigningError};
 use crate::downstream::{BodyError, HeadFault, NoMemory};
 use crate::faults::{self, AuditReason, Fate, FaultClass, LogReason};
@@ -36,6 +36,12 @@ pub(crate) enum ExchangeError {
     /// The client calls more often than it may.
     #[error(transparent)]
     Throttled(#[from] Throttled),
+    /// The client has used its quota.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    /// The store of rates is away, and calls are refused meanwhile.
+    #[error("the client's rate cannot be checked at the moment")]
+    RateUnknown,
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -136,6 +142,8 @@ impl ExchangeError {
             | Self::Unauthenticated(_)
             | Self::Signature(_)
             | Self::Throttled(_)
+            | Self::OverQuota(_)
+            | Self::RateUnknown
             | Self::Body(_)
             | Self::Form(_)
             | Self::Denied(_)
@@ -183,6 +191,8 @@ impl ExchangeError {
             Self::Unauthenticated(error) => unauthenticated(&error.error),
             Self::Signature(refused) => client_signature(&refused.error),
             Self::Throttled(_) => faults::client::THROTTLED,
+            Self::OverQuota(_) => faults::client::OVER_QUOTA,
+            Self::RateUnknown => service::RATE_UNKNOWN,
             Self::Body(error) => body(error),
             Self::Form(error) => faults::form::class_of(error),
             Self::Denied(refused) => denied(&refused.denied),
@@ -213,11 +223,14 @@ impl ExchangeError {
 
     fn retry(&self, status: u16) -> Retry {
         match self {
-            Self::Throttled(throttled) => Retry::After(throttled.retry_after.as_secs().saturating_add(1)),
+            Self::Throttled(Throttled { retry_after }) | Self::OverQuota(OverQuota { retry_after, quota: _ }) => {
+                Retry::After(retry_after.as_secs().saturating_add(1))
+            }
             Self::Malformed(_)
             | Self::Head(_)
             | Self::Unauthenticated(_)
             | Self::Signature(_)
+            | Self::RateUnknown
             | Self::Body(_)
             | Self::Form(_)
             | Self::Denied(_)
@@ -267,6 +280,7 @@ const fn head(error: &HeadError) -> FaultClass {
     use faults::head;
     match error {
         HeadError::RouteNotFound { .. } => head::ROUTE_NOT_FOUND,
+        HeadError::RouteHidden { .. } => head::ROUTE_HIDDEN,
         HeadError::Method(_) => head::METHOD,
         HeadError::MediaType(_) => head::MEDIA_TYPE,
         HeadError::ContentEncoding(_) => head::CONTENT_ENCODING,
@@ -387,7 +401,8 @@ mod tests {
     use crate::authorize::{Admission, Callers, ClientIdentity, Clients};
     use crate::credentials::SignatureMethod;
     use crate::faults::Severity;
-    use crate::proxy::head::{Came, Served};
+    use crate::proxy::head::Came;
+    use crate::proxy::unrouted::{Asked, Served};
     use crate::query::ShownName;
     use std::io;
 
@@ -397,7 +412,7 @@ mod tests {
 
     fn not_found() -> HeadError {
         let [host, path] = ["a", "/"].map(ShownName::of);
-        HeadError::RouteNotFound { host, path, scope: None, served: Served(String::new()) }
+        HeadError::RouteNotFound { asked: Asked { host, path, scope: None }, served: Served(String::new()) }
     }
 
     fn answer(source: SendError, repetition: Repetition) -> (u16, &'static str, Delivery) {
@@ -468,6 +483,16 @@ mod tests {
             assert_eq!((fault.delivery, fault.retry), (Delivery::NotSent, Retry::Soon));
             assert_eq!(fault.proxy_status, "destination_unavailable");
         }
+    }
+
+    #[test]
+    fn a_client_over_its_quota_is_told_to_come_back_at_midnight_and_no_sdk_tries_before() {
+        let over = OverQuota { quota: 5, retry_after: std::time::Duration::from_secs(3600) };
+        let fault = ExchangeError::OverQuota(over).fault();
+        assert_eq!((fault.status.as_u16(), fault.code, fault.retry), (400, "ProxyQuotaExceeded", Retry::After(3601)));
+        assert_eq!(fault.message, "the quota of 5 calls a day is used");
+        let unknown = ExchangeError::from(crate::rates::NotNow::StoreAway).fault();
+        assert_eq!((unknown.status.as_u16(), unknown.retry), (503, Retry::Soon));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use http::header::HeaderName;
 use thiserror::Error;
 
+use super::unrouted::{Asked, Hidden, Served};
 use crate::downstream::RequestHead;
 use crate::http1::{Fields, same_name, without_port};
 use crate::query::{Charset, FormPlace, ShownName};
@@ -19,18 +20,21 @@ const ANY_PORT: &str = ":*";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum HeadError {
     /// No route for this host and path.
-    #[error(
-        "no route is configured for the Host {host} and the path {path}{}{}",
-        signed_for(.scope.as_ref()), of_its_own(.path)
-    )]
+    #[error("{asked}")]
     RouteNotFound {
-        host: ShownName,
-        path: ShownName,
-        /// What the client signed for, where the listener accepts issued keys.
-        scope: Option<ShownName>,
+        asked: Asked,
         /// For the log: the client is told less.
         #[source]
         served: Served,
+    },
+    /// A route on which the rules of the client allow nothing, where the listener hides such routes. The client is told
+    /// the same as of a route that does not exist.
+    #[error("{asked}")]
+    RouteHidden {
+        asked: Asked,
+        /// For the log.
+        #[source]
+        hidden: Hidden,
     },
     /// Neither POST nor GET where a GET is accepted.
     #[error("only {0} is allowed")]
@@ -80,25 +84,6 @@ pub(crate) enum HeadError {
     /// The request has passed through countersign before.
     #[error("the request has passed through countersign before: an endpoint points back to a listener")]
     Loop,
-}
-
-/// The routes of a listener, and what chooses them.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("this listener serves {0}")]
-pub(crate) struct Served(pub(super) String);
-
-/// With several services at one URL, a region or service without a route is the usual cause.
-fn signed_for(scope: Option<&ShownName>) -> String {
-    scope.map(|scope| format!(", signed for {scope} (SERVICE/REGION)")).unwrap_or_default()
-}
-
-/// Some services give each queue or topic a URL.
-fn of_its_own(path: &ShownName) -> &'static str {
-    if path.to_string().matches('/').count() > 1 {
-        "; services that have a path of its own for each request, such as queue URLs, are not supported"
-    } else {
-        ""
-    }
 }
 
 /// What came in a header field.
@@ -159,65 +144,43 @@ pub(crate) struct RequestTarget<'a> {
 /// The names under which a listener may be called. A web page that lets its own name resolve to our address (DNS
 /// rebinding) cannot send one of these as its `Host`.
 #[derive(Debug, Clone)]
-pub struct OwnNames(Names);
-
-#[derive(Debug, Clone)]
-enum Names {
-    /// A Unix socket, which no web page reaches.
-    Any,
-    Tcp {
-        exact: Vec<String>,
-        /// Names that are ours with every port and without one.
-        with_any_port: Vec<String>,
-        any_address_with_port: Option<u16>,
-    },
+pub struct OwnNames {
+    exact: Vec<String>,
+    /// Names that are ours with every port and without one.
+    with_any_port: Vec<String>,
+    /// The ports of every IP address.
+    ports_of_any_address: Vec<u16>,
 }
 
 impl OwnNames {
-    /// The listener's address, and the configured `extra` names in lower case, of which `name:*` is one with any port.
-    /// A listener on the unspecified address answers to every IP address literal with its port. Loopback addresses and
-    /// `localhost` are names of every listener, with any port and without one: ports are forwarded and mapped, and some
-    /// libraries leave them out. A web page cannot let a name of its own be one of these.
+    /// The listener's TCP addresses, and the configured `extra` names in lower case, of which `name:*` is one with any
+    /// port. A listener on the unspecified address answers to every IP address literal with its port. Loopback
+    /// addresses and `localhost` are names of every listener, with any port and without one: ports are forwarded and
+    /// mapped, and some libraries leave them out. A web page cannot let a name of its own be one of these.
     #[must_use]
-    pub fn new(address: SocketAddr, extra: &[String]) -> Self {
-        let port = address.port();
-        let mut exact = vec![address.to_string()];
-        if address.ip().is_loopback() || address.ip().is_unspecified() {
-            exact.push(format!("localhost:{port}"));
-        }
-        if port == 80 {
-            let portless: Vec<String> =
-                exact.iter().filter_map(|name| name.strip_suffix(":80")).map(str::to_owned).collect();
-            exact.extend(portless);
-        }
+    pub fn new(addresses: &[SocketAddr], extra: &[String]) -> Self {
+        let mut exact: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let portless: Vec<String> =
+            exact.iter().filter_map(|name| name.strip_suffix(":80")).map(str::to_owned).collect();
+        exact.extend(portless);
         exact.extend(extra.iter().filter(|name| !name.ends_with(ANY_PORT)).cloned());
         let with_any_port = extra.iter().filter_map(|name| name.strip_suffix(ANY_PORT)).map(str::to_owned).collect();
-        Self(Names::Tcp { exact, with_any_port, any_address_with_port: address.ip().is_unspecified().then_some(port) })
-    }
-
-    /// Every name: for Unix sockets, which no web page reaches.
-    #[must_use]
-    pub const fn any() -> Self {
-        Self(Names::Any)
+        let everywhere = addresses.iter().filter(|address| address.ip().is_unspecified());
+        Self { exact, with_any_port, ports_of_any_address: everywhere.map(SocketAddr::port).collect() }
     }
 
     fn admit(&self, host: HostName<'_>) -> bool {
-        match &self.0 {
-            Names::Any => true,
-            Names::Tcp { exact, with_any_port, any_address_with_port } => {
-                let is_address = || {
-                    let address = text(host.0).and_then(|host| host.parse().ok());
-                    address.is_some_and(|address: SocketAddr| Some(address.port()) == *any_address_with_port)
-                };
-                let name = || text(host.0).and_then(without_port);
-                let is_with_any_port =
-                    || name().is_some_and(|name| with_any_port.iter().any(|ours| name.eq_ignore_ascii_case(ours)));
-                exact.iter().any(|name| host.is(name))
-                    || name().is_some_and(is_loopback)
-                    || is_with_any_port()
-                    || is_address()
-            }
-        }
+        let is_address = || {
+            let address = text(host.0).and_then(|host| host.parse().ok());
+            address.is_some_and(|address: SocketAddr| self.ports_of_any_address.contains(&address.port()))
+        };
+        let name = || text(host.0).and_then(without_port);
+        let is_with_any_port =
+            || name().is_some_and(|name| self.with_any_port.iter().any(|ours| name.eq_ignore_ascii_case(ours)));
+        self.exact.iter().any(|name| host.is(name))
+            || name().is_some_and(is_loopback)
+            || is_with_any_port()
+            || is_address()
     }
 }
 
@@ -262,16 +225,17 @@ pub(super) struct AdmittedForm {
 /// been read yet.
 ///
 /// # Errors
-/// The first fault found. Who sent the request is checked before what it is.
+/// The first fault found. Who sent the request is checked before what it is. Without `names`, every name is the
+/// listener's.
 pub(super) fn admit(
     head: &RequestHead,
     host: HostName<'_>,
     own: &[String],
     accept: &[FormPlace],
-    names: &OwnNames,
+    names: Option<&OwnNames>,
 ) -> Result<AdmittedForm, HeadError> {
     let fields = head.fields();
-    if !names.admit(host) && !own.iter().any(|name| host.is(name)) {
+    if names.is_some_and(|names| !names.admit(host)) && !own.iter().any(|name| host.is(name)) {
         let shown = host.shown();
         let is_url = head.authority().is_some();
         return Err(if is_url { HeadError::ForwardProxy(shown) } else { HeadError::ForeignHost(shown) });
@@ -334,6 +298,16 @@ fn place(head: &RequestHead, accept: &[FormPlace]) -> Result<FormPlace, HeadErro
         "POST" if head.has_query() && accept.contains(&FormPlace::PostQuery) => Ok(FormPlace::PostQuery),
         "POST" => Ok(FormPlace::PostBody),
         _ => Err(HeadError::Method(allowed_methods(accept))),
+    }
+}
+
+/// Where the form of a request is whose route, and with it what the route accepts, is not known yet. What [`admit`]
+/// admits later has its form there.
+pub(super) fn likely_place(head: &RequestHead) -> FormPlace {
+    match head.method() {
+        "GET" => FormPlace::GetQuery,
+        "POST" if head.has_query() && !announces_a_body(head.fields()) => FormPlace::PostQuery,
+        _ => FormPlace::PostBody,
     }
 }
 
@@ -425,7 +399,8 @@ mod tests {
     #[test]
     fn a_listener_answers_to_its_address_to_loopback_and_to_configured_names_only() {
         let extra = ["signer.internal".to_owned(), "mapped.internal:*".to_owned(), "[2001:db8::1]:*".to_owned()];
-        let names = OwnNames::new("127.0.0.1:8021".parse().unwrap(), &extra);
+        let of = |address: &str, extra: &[String]| OwnNames::new(&[address.parse().unwrap()], extra);
+        let names = of("127.0.0.1:8021", &extra);
         for own in [
             "127.0.0.1:8021",
             "localhost:8021",
@@ -473,11 +448,24 @@ mod tests {
         ] {
             assert!(!names.admit(HostName(foreign.as_bytes())), "{foreign}");
         }
-        let everywhere = OwnNames::new("0.0.0.0:8021".parse().unwrap(), &[]);
+    }
+
+    #[test]
+    fn a_listener_answers_to_each_of_its_addresses_and_to_every_one_where_it_listens_on_all() {
+        let of = |address: &str| OwnNames::new(&[address.parse().unwrap()], &[]);
+        let everywhere = of("0.0.0.0:8021");
         assert!(everywhere.admit(HostName(b"192.0.2.7:8021")));
         assert!(!everywhere.admit(HostName(b"192.0.2.7:8022")));
         assert!(!everywhere.admit(HostName(b"attacker.example:8021")));
-        let web = OwnNames::new("127.0.0.1:80".parse().unwrap(), &[]);
+        let web = of("127.0.0.1:80");
         assert!(web.admit(HostName(b"localhost")) && web.admit(HostName(b"127.0.0.1:80")));
+        let several = ["192.0.2.1:80", "[2001:db8::1]:8021", "0.0.0.0:8022"].map(|address| address.parse().unwrap());
+        let several = OwnNames::new(&several, &[]);
+        for own in ["192.0.2.1", "192.0.2.1:80", "[2001:db8::1]:8021", "198.51.100.1:8022"] {
+            assert!(several.admit(HostName(own.as_bytes())), "{own}");
+        }
+        for foreign in ["192.0.2.1:8021", "[2001:db8::1]", "198.51.100.1:8021"] {
+            assert!(!several.admit(HostName(foreign.as_bytes())), "{foreign}");
+        }
     }
 }

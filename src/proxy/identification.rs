@@ -5,14 +5,13 @@ use jiff::Timestamp;
 use smol_str::SmolStr;
 
 use super::credential;
-use super::head::AdmittedForm;
 use super::issued_keys::{IssuedKey, IssuedKeys};
 use super::refused_client::{NotIdentified, RefusedSignature, Unidentified};
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity};
 use crate::downstream::service_account::Verifier;
 use crate::downstream::{PeerEvidence, RequestHead};
 use crate::http1::same_name;
-use crate::query::{FormLimits, Parameters};
+use crate::query::{FormLimits, FormPlace, Parameters};
 use crate::signing::client_signature::{ClientSignatureError, FormClaim, HeadClaim, ReceivedParts};
 
 /// What identifies the sender of one request.
@@ -107,7 +106,7 @@ impl<'p> Identification<'p> {
         &self,
         sender: Sender<'p>,
         head: &RequestHead,
-        admitted: AdmittedForm,
+        place: FormPlace,
         form: &[u8],
         limits: FormLimits,
     ) -> Result<Identified<'p>, NotIdentified> {
@@ -125,7 +124,7 @@ impl<'p> Identification<'p> {
                         ClientSignatureError::Incomplete("it is signed twice, in Authorization and in the form");
                     return Err(refused(twice).into());
                 }
-                let body = if admitted.place.is_query() { b"" } else { form };
+                let body = if place.is_query() { b"" } else { form };
                 let came = parts(head, body);
                 let verified = claimed.key.verifier().map(|key| claimed.claim.verify(&came, key));
                 if let Err(error) = verified.unwrap_or(Err(ClientSignatureError::Mismatch)) {
@@ -149,10 +148,10 @@ impl<'p> Identification<'p> {
         let claim = FormClaim::read(&parameters).map_err(unknown)?;
         let key = self.key(claim.key_id())?;
         let host = head.fields().only("host").and_then(|host| std::str::from_utf8(host).ok()).unwrap_or_default();
-        let place = [head.method(), host, head.path()];
-        let verified = key.verifier().map(|verifier| claim.verify(place, verifier, self.now));
+        let called = [head.method(), host, head.path()];
+        let verified = key.verifier().map(|verifier| claim.verify(called, verifier, self.now));
         if let Err(error) = verified.unwrap_or(Err(ClientSignatureError::Mismatch)) {
-            tracing::debug!(key_id = key.id(), expected = claim.describe(place), "{error}");
+            tracing::debug!(key_id = key.id(), expected = claim.describe(called), "{error}");
             return Err(RefusedSignature::new(error, Some(key.id())).into());
         }
         let client = self.authenticate(head, Some(key.name))?;

@@ -5,7 +5,7 @@ use crate::authorize::Callers;
 use crate::downstream::{DescribedCertificate, HandshakeFault, Origin, PeerEvidence, TurnedAway};
 use crate::error_chain::causes;
 use crate::faults::Severity;
-use crate::telemetry::peer::{CertificateText, Peer, Source};
+use crate::telemetry::peer::{Addresses, CertificateText, Peer, Source};
 use crate::telemetry::refusals::RefusedHandshake;
 use crate::telemetry::{AuditLog, ExchangeRecord, ListenerMetrics};
 
@@ -15,6 +15,10 @@ impl Peer for PeerEvidence {
             Origin::Address(address) => Source::of(address),
             Origin::User(uid) => Source::User(uid),
         }
+    }
+
+    fn addresses(&self) -> Addresses {
+        Addresses { client: self.client_address(), peer: self.peer_address() }
     }
 
     fn certificate(&self) -> Option<CertificateText<'_>> {
@@ -67,7 +71,8 @@ pub(super) fn admit(callers: &Callers, listener: &ListenerMetrics, audit: &Audit
 /// are authenticated by themselves, so only refused ones pay for this.
 pub(super) fn note_known(callers: &Callers, peer: &PeerEvidence, record: &mut ExchangeRecord) {
     if let Some((client, method)) = callers.known_by_connection(&evidence_of(peer)) {
-        record.client = Some(client.into());
+        record.client = Some(client.name.as_str().into());
+        record.client_tenant = client.tenant.as_deref().map(Into::into);
         record.identified_by = Some(method.as_str());
     }
 }
@@ -87,6 +92,8 @@ const fn severity(fault: HandshakeFault) -> Severity {
         | HandshakeFault::UnusableNames
         | HandshakeFault::UnknownClient
         | HandshakeFault::UnknownUid
+        | HandshakeFault::NoProxyHeader
+        | HandshakeFault::BadProxyHeader
         | HandshakeFault::Alert
         | HandshakeFault::Protocol
         | HandshakeFault::Timeout => Severity::Warn,

@@ -1,25 +1,29 @@
-//! Routes: everything that is needed to call one endpoint, and the choice of the route for a request.
+//! Routes: everything that is needed to call an endpoint, and the choice of the route for a request.
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HeaderName;
+use smol_str::SmolStr;
 
-use super::endpoint_clock::WorkerClock;
-use super::head::{HeadError, RequestTarget, Served};
-use crate::authorize::{ActionPattern, Policy};
+use super::head::{HeadError, RequestTarget};
+use super::unrouted::{Asked, Hidden, Served};
+use super::worker_endpoint::WorkerEndpoint;
+use crate::authorize::{ActionPattern, ClientIdentity, Policy, RouteView};
 use crate::credentials::KeySlot;
 use crate::downstream::{BodyLimits, Capacity, Shares};
 use crate::query::{ErrorDialect, FormLimits, FormPlace, ShownName};
-use crate::signing::Profile;
+use crate::signing::Dialect;
 use crate::signing::client_signature::{ClientScope, HeadClaim};
 use crate::telemetry::RouteMetrics;
-use crate::upstream::Client;
 
-/// One endpoint, as one worker calls it.
+/// What clients may call under one name, as one worker calls it.
 pub struct Route {
     /// The name in the configuration.
     pub name: Arc<str>,
+    /// Whose it is: the name of the file of `conf.d/` that it is in, `None` for the main file.
+    pub tenant: Option<SmolStr>,
     /// `Host` values that choose this route, lower case; empty: any.
     pub hosts: Vec<String>,
     /// The path prefix that chooses this route: `/`, or a path without a slash at its end.
@@ -30,10 +34,10 @@ pub struct Route {
     pub policy: Policy,
     /// The key that signs.
     pub key: Arc<KeySlot>,
-    /// How requests are signed.
-    pub profile: Profile,
-    /// The endpoint's clock, and whether requests are signed with its time.
-    pub clock: WorkerClock,
+    /// Where calls go.
+    pub endpoint: WorkerEndpoint,
+    /// Where calls go that were surely not sent to those before, in this order.
+    pub fallbacks: Vec<WorkerEndpoint>,
     /// The format of our own error documents.
     pub dialect: ErrorDialect,
     /// Where requests may have their forms.
@@ -50,20 +54,29 @@ pub struct Route {
     pub form_limits: FormLimits,
     /// How many exchanges may be in progress, over all workers, and each client's share of them.
     pub in_flight: Rc<Shares<Capacity>>,
-    /// The client of the endpoint, shared by all listeners of a worker.
-    pub upstream: Rc<Client>,
     /// The metrics of the route.
     pub metrics: Rc<RouteMetrics>,
 }
 
+impl Route {
+    /// The dialect of all its endpoints.
+    pub(super) const fn signing_dialect(&self) -> Dialect {
+        self.endpoint.profile.dialect()
+    }
+}
+
 /// The routes of one listener.
-pub struct Routes(Vec<Rc<Route>>);
+pub struct Routes {
+    all: Vec<Rc<Route>>,
+    /// What clients learn of routes on which their rules allow nothing.
+    pub(super) view: RouteView,
+}
 
 impl Routes {
     /// The order of `routes` does not matter.
     #[must_use]
-    pub const fn new(routes: Vec<Rc<Route>>) -> Self {
-        Self(routes)
+    pub const fn new(routes: Vec<Rc<Route>>, view: RouteView) -> Self {
+        Self { all: routes, view }
     }
 
     /// Selects the route for a request's host and path; there is no default. A route that lists the host is preferred
@@ -79,33 +92,45 @@ impl Routes {
         target: &RequestTarget<'_>,
         claim: Option<&HeadClaim>,
     ) -> Result<&Rc<Route>, HeadError> {
-        let is_in_scope = |route: &Rc<Route>| match &route.scope {
-            None => true,
-            Some(scope) => claim.is_some_and(|claim| scope.is_of(claim)),
-        };
-        self.0
-            .iter()
-            .filter(|route| route.hosts.is_empty() || route.hosts.iter().any(|host| target.host.is(host)))
-            .filter(|route| path_chooses(&route.path, target.path) && is_in_scope(route))
-            .max_by_key(|route| (!route.hosts.is_empty(), route.path.len(), route.scope.is_some()))
-            .ok_or_else(|| HeadError::RouteNotFound {
-                host: target.host.shown(),
-                path: ShownName::of(target.path),
-                scope: claim.map(|claim| ShownName::of(&format!("{}/{}", claim.service(), claim.region()))),
-                served: self.served(),
-            })
+        let found = chosen(self.all.iter(), target, claim);
+        found.ok_or_else(|| HeadError::RouteNotFound { asked: asked(target, claim), served: self.served() })
+    }
+
+    /// Selects as [`Self::select`] does in a configuration that has only the routes which `client` sees.
+    ///
+    /// # Errors
+    /// [`HeadError::RouteNotFound`], or [`HeadError::RouteHidden`], which says the same to the client.
+    pub(super) fn select_seen(
+        &self,
+        client: &ClientIdentity<'_>,
+        target: &RequestTarget<'_>,
+        claim: Option<&HeadClaim>,
+    ) -> Result<&Rc<Route>, HeadError> {
+        let seen = self.all.iter().filter(|route| client.sees(&route.name));
+        chosen(seen, target, claim).ok_or_else(|| match self.select(target, claim) {
+            Ok(hidden) => HeadError::RouteHidden { asked: asked(target, claim), hidden: Hidden(hidden.name.clone()) },
+            Err(not_found) => not_found,
+        })
+    }
+
+    /// The largest limits of all routes: those of a form whose route is not known yet.
+    pub(super) fn largest_limits(&self) -> (BodyLimits, FormLimits) {
+        let body = self.all.iter().map(|route| route.body_limits).max_by_key(|limits| limits.bytes);
+        let form = self.all.iter().map(|route| route.form_limits).max_by_key(|limits| limits.max_parameters());
+        let nothing = (BodyLimits { bytes: 0, deadline: Duration::ZERO }, FormLimits::new(0));
+        (body.unwrap_or(nothing.0), form.unwrap_or(nothing.1))
     }
 
     /// The first routes, and what chooses each.
     fn served(&self) -> Served {
         const SHOWN: usize = 8;
-        let chosen = |route: &Rc<Route>| {
+        let shown = |route: &Rc<Route>| {
             let hosts = if route.hosts.is_empty() { String::new() } else { format!(" for {}", route.hosts.join(", ")) };
             let scope = route.scope.as_ref().map(|scope| format!(" signed for {scope}")).unwrap_or_default();
             format!("{} at {}{hosts}{scope}", route.name, route.path)
         };
-        let mut routes: Vec<String> = self.0.iter().take(SHOWN).map(chosen).collect();
-        if let Some(more) = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let mut routes: Vec<String> = self.all.iter().take(SHOWN).map(shown).collect();
+        if let Some(more) = self.all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             routes.push(format!("{more} more"));
         }
         Served(routes.join("; "))
@@ -114,7 +139,31 @@ impl Routes {
     /// The route of this name.
     #[must_use]
     pub(super) fn named(&self, name: &str) -> Option<&Route> {
-        self.0.iter().find(|route| &*route.name == name).map(AsRef::as_ref)
+        self.all.iter().find(|route| &*route.name == name).map(AsRef::as_ref)
+    }
+}
+
+/// The route that a request chooses.
+fn chosen<'r>(
+    routes: impl Iterator<Item = &'r Rc<Route>>,
+    target: &RequestTarget<'_>,
+    claim: Option<&HeadClaim>,
+) -> Option<&'r Rc<Route>> {
+    let is_in_scope = |route: &&Rc<Route>| match &route.scope {
+        None => true,
+        Some(scope) => claim.is_some_and(|claim| scope.is_of(claim)),
+    };
+    routes
+        .filter(|route| route.hosts.is_empty() || route.hosts.iter().any(|host| target.host.is(host)))
+        .filter(|route| path_chooses(&route.path, target.path) && is_in_scope(route))
+        .max_by_key(|route| (!route.hosts.is_empty(), route.path.len(), route.scope.is_some()))
+}
+
+fn asked(target: &RequestTarget<'_>, claim: Option<&HeadClaim>) -> Asked {
+    Asked {
+        host: target.host.shown(),
+        path: ShownName::of(target.path),
+        scope: claim.map(|claim| ShownName::of(&format!("{}/{}", claim.service(), claim.region()))),
     }
 }
 

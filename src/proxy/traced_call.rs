@@ -9,7 +9,7 @@ use super::fault::{ExchangeError, error_type};
 use crate::http1::Fields;
 use crate::http1::trace_context::SpanId;
 use crate::telemetry::ExchangeRecord;
-use crate::telemetry::trace::{ExchangeTrace, Step, StepKind, new_span_id};
+use crate::telemetry::trace::{Step, StepKind, new_span_id};
 use crate::upstream::attempts::Ready;
 use crate::upstream::{Delivery, SendError, Sent};
 
@@ -49,7 +49,7 @@ impl TracedCall {
         };
         let resends = record.attempts.saturating_sub(1);
         let kind = StepKind::Call { span_id: self.span_id, status, resends };
-        note(record.trace.as_deref_mut(), Step { kind, began, ended, failed });
+        note(record, kind, (began, ended), failed);
     }
 }
 
@@ -60,26 +60,26 @@ pub(super) fn note_connecting(record: &mut ExchangeRecord, time: Duration, conne
         let ended = connected.as_ref().map_or_else(|_| Instant::now(), Ready::since);
         let began = ended.checked_sub(time).unwrap_or(ended);
         let failed = connected.as_ref().err().map(error_type);
-        note(record.trace.as_deref_mut(), Step { kind: StepKind::Connect, began, ended, failed });
+        note(record, StepKind::Connect, (began, ended), failed);
     }
 }
 
 /// Notes that a request was signed, or could not be.
 pub(super) fn note_signing(record: &mut ExchangeRecord, began: Instant, ended: Instant) {
-    note(record.trace.as_deref_mut(), Step { kind: StepKind::Sign, began, ended, failed: None });
+    note(record, StepKind::Sign, (began, ended), None);
 }
 
 /// Notes that a request could not be signed.
 pub(super) fn note_unsigned(record: &mut ExchangeRecord, began: Instant, error: &ExchangeError) {
     if record.trace.is_some() {
         let failed = Some(error.log_reason().reason);
-        let step = Step { kind: StepKind::Sign, began, ended: Instant::now(), failed };
-        note(record.trace.as_deref_mut(), step);
+        note(record, StepKind::Sign, (began, Instant::now()), failed);
     }
 }
 
-fn note(trace: Option<&mut ExchangeTrace>, step: Step) {
-    if let Some(trace) = trace {
-        trace.note(step);
+fn note(record: &mut ExchangeRecord, kind: StepKind, (began, ended): (Instant, Instant), failed: Option<&'static str>) {
+    if let Some(trace) = &mut record.trace {
+        let endpoint = record.endpoint.as_ref().map_or(0, |endpoint| endpoint.number);
+        trace.note(Step { kind, endpoint, began, ended, failed });
     }
 }

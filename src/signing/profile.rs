@@ -116,6 +116,14 @@ impl Profile {
         Ok(Self { dialect, signature_method, realm })
     }
 
+    /// The same way of signing, for another region; `None` where the dialect signs for none.
+    ///
+    /// # Errors
+    /// [`ProfileError`]: the region is missing, is no matter of the dialect, or is none.
+    pub fn in_region(&self, region: Option<&str>) -> Result<Self, ProfileError> {
+        Self::new(self.dialect, Some(self.signature_method), region, self.service())
+    }
+
     /// The dialect.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {

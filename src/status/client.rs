@@ -9,6 +9,9 @@ use super::traffic::{Exchanges, Traffic};
 pub struct Client {
     /// Its name; `any-local` for callers of listeners with `any_local = true`.
     pub name: String,
+    /// Whose it is: the name of the file of `conf.d/` that it is in; absent for the main file's.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// Whether it is one client of the configuration.
     pub kind: ClientKind,
     /// Whether its rules are enforced.
@@ -19,6 +22,8 @@ pub struct Client {
     pub traffic: Traffic,
     /// How often it may call; absent without a limit.
     pub rate_limit: Option<RateLimit>,
+    /// How many calls it may make in a day, and has made; absent without a limit.
+    pub quota: Option<Quota>,
     /// The share of which it uses the largest part now.
     pub share: Option<Share>,
     /// How many of its requests were refused because it used a whole share.
@@ -54,6 +59,17 @@ pub struct RateLimit {
     pub period_seconds: u64,
     /// Calls that may come at once after a quiet time.
     pub burst: u64,
+}
+
+/// `quota` of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Calls in a day of UTC.
+    pub calls: u64,
+    /// Calls of this day.
+    pub used: u64,
+    /// Whether these are the calls of all replicas.
+    pub shared: bool,
 }
 
 /// A client's share of a limit.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Listener {
     /// Its name.
     pub name: String,
-    /// Where it really listens: `127.0.0.1:8021`, or `unix:/path`.
+    /// Where it really listens: `127.0.0.1:8021`, or `unix:/path`; several addresses are separated by `, `.
     pub address: String,
     /// Whether its clients speak TLS.
     pub tls: bool,

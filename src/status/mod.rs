@@ -17,12 +17,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{Client, ClientKind, Mode, RateLimit, Share};
+pub use client::{Client, ClientKind, Mode, Quota, RateLimit, Share};
 pub use key::{Key, KeyState};
 pub use limit::{Limit, Unit};
 pub use listener::{Certificate, CertificateState, Listener, TokenKeys};
 pub use refusal::{Failure, Refusal};
-pub use route::{Breaker, BreakerState, Route};
+pub use route::{Breaker, BreakerState, Fallback, Route};
 pub use traffic::{Exchanges, Latency, Traffic};
 
 /// The version of the document.
@@ -74,11 +74,11 @@ pub struct Report {
 pub enum State {
     /// It serves, and all is well.
     Ok,
-    /// It serves, and something needs an operator.
+    /// It serves, perhaps not all routes, and something needs an operator.
     Degraded,
-    /// Some or all requests are refused for what is wrong here.
+    /// No request can be served, for what is wrong here.
     NotReady,
-    /// It ends: it takes no new connections.
+    /// It is about to end: load balancers should send it nothing new.
     Draining,
 }
 

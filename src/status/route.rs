@@ -10,12 +10,22 @@ use super::traffic::{Exchanges, Traffic};
 pub struct Route {
     /// Its name.
     pub name: String,
+    /// Whose it is: the name of the file of `conf.d/` that it is in; absent for the main file's.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// The URL that signed requests go to.
+    /// The URL that signed requests go to; where the route has fallbacks, that of its first endpoint.
     pub endpoint: String,
     /// The name of the key that signs.
     pub key: String,
     /// Whether calls are let through to the endpoint.
     pub breaker: Breaker,
+    /// Requests handed over to be sent to the endpoint since the start; not counted where the route has no fallbacks.
+    #[serde(default)]
+    pub sent: Option<u64>,
+    /// The endpoints that get the calls while those before them are down, in this order.
+    #[serde(default)]
+    pub fallbacks: Vec<Fallback>,
     /// How long ago the addresses were found that are used because the endpoint's name cannot be looked up; absent
     /// while it can.
     pub addresses_age_seconds: Option<u64>,
@@ -33,7 +43,31 @@ pub struct Route {
     pub last_error: Option<Failure>,
 }
 
-/// Whether calls are let through to the endpoint.
+/// An endpoint that gets the calls while those before it are down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// Its URL; followed by the way there where the route has this URL twice.
+    pub endpoint: String,
+    /// Whether calls are let through to it.
+    pub breaker: Breaker,
+    /// Requests handed over to be sent to it since the start.
+    pub sent: u64,
+    /// As for the first endpoint.
+    pub addresses_age_seconds: Option<u64>,
+    /// As for the first endpoint.
+    pub clock_offset_seconds: Option<f64>,
+}
+
+impl Route {
+    /// The first endpoint that calls are let through to, if it is a fallback: calls go there.
+    #[must_use]
+    pub fn fallback_in_use(&self) -> Option<&Fallback> {
+        let is_down = |breaker: &Breaker| breaker.state == BreakerState::Open;
+        self.fallbacks.iter().find(|fallback| !is_down(&fallback.breaker)).filter(|_| is_down(&self.breaker))
+    }
+}
+
+/// Whether calls are let through to an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breaker {
     /// Whether they are.

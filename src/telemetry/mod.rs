@@ -22,4 +22,5 @@ pub use log::LogFormat;
 pub(crate) use log::lost_lines;
 pub use metrics::{ListenerMetrics, Metrics, RouteMetrics};
 pub(crate) use outcome::Outcome;
+pub use record::TriedEndpoint;
 pub(crate) use record::{ExchangeRecord, Refusal, cut_off};

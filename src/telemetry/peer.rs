@@ -1,15 +1,28 @@
 //! The other end of a connection, as log and audit show it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The other end of a connection. Its `AsRef<str>` is one word for log and audit: an address, or `unix:uid=1000`.
 pub(crate) trait Peer: AsRef<str> {
     /// Whose refusals are counted together.
     fn source(&self) -> Source;
 
+    /// The addresses that spans show.
+    fn addresses(&self) -> Addresses;
+
     /// The verified client certificate of the connection.
     fn certificate(&self) -> Option<CertificateText<'_>>;
+}
+
+/// Where a client is, and who passed its connection on, if there is somebody in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
+pub(crate) struct Addresses {
+    /// The client's.
+    pub(crate) client: Option<SocketAddr>,
+    /// That of the other end of the connection; `None` on a Unix socket.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// A client certificate, as far as log and audit show it: escaped and short.
@@ -74,6 +87,10 @@ pub(crate) mod tests {
     impl Peer for Somebody {
         fn source(&self) -> Source {
             Source::of(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        }
+
+        fn addresses(&self) -> Addresses {
+            Addresses { client: None, peer: None }
         }
 
         fn certificate(&self) -> Option<CertificateText<'_>> {

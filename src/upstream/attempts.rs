@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::breaker::{CallInProgress, Outage};
+use super::breaker::{CallInProgress, Outage, Refusal, WayOut};
 use super::client::{Client, Sent};
 use super::connection::Connection;
 use super::error::{Delivery, SendError};
+use super::repetition::Repetition;
 use crate::http1::Fields;
 use crate::signing::SignedRequest;
 
@@ -22,21 +23,13 @@ const REPEATS: u8 = 2;
 /// The pause between two attempts to connect: an endpoint that restarts is briefly unreachable.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether an Action may be carried out twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repetition {
-    /// The Action only reads.
-    Safe,
-    /// The Action may change something each time.
-    Unsafe,
-}
-
 /// The attempts of one call. [`Self::send`] consumes the request, so that the same signature cannot be sent twice.
 pub struct Attempts<'c> {
     client: &'c Client,
     /// Whose call it is, for the breaker.
     caller: &'c str,
     repetition: Repetition,
+    way_out: WayOut,
     /// When the head of a response must have come, whichever attempt it belongs to. Set when the first byte is sent.
     response_by: Option<Instant>,
     /// How many more pooled connections may turn out to be closed.
@@ -83,14 +76,16 @@ impl Ready {
 
 impl Client {
     /// Begins a call, which may take more than one attempt. `caller` is the name of the client that asked for it: one
-    /// client's failed calls do not count against another.
+    /// client's failed calls do not count against another. `way_out` is where the call can go while surely nothing of
+    /// it was sent.
     #[must_use]
-    pub fn call<'c>(&'c self, repetition: Repetition, caller: &'c str) -> Attempts<'c> {
+    pub fn call<'c>(&'c self, repetition: Repetition, caller: &'c str, way_out: WayOut) -> Attempts<'c> {
         self.budget.earn();
         Attempts {
             client: self,
             caller,
             repetition,
+            way_out,
             response_by: None,
             stale_left: STALE,
             repeats_left: REPEATS,
@@ -109,9 +104,16 @@ impl Attempts<'_> {
     pub async fn connection(&mut self) -> Result<Ready, SendError> {
         let now = Instant::now();
         if self.in_progress.is_none() {
-            match self.client.breaker.admit(self.caller, now) {
+            // what was sent stays here
+            let way_out = if self.doubt.is_some() { WayOut::None } else { self.way_out };
+            match self.client.breaker.admit(self.caller, now, self.repetition, way_out) {
                 Ok(call) => self.in_progress = Some(call),
-                Err(outage) => return Err(self.give_up(SendError::Down(outage))),
+                Err(Refusal { outage, probe }) => {
+                    if let Some(probe) = probe {
+                        self.client.probe_beside_calls(probe);
+                    }
+                    return Err(self.give_up(SendError::Down(outage)));
+                }
             }
         }
         if self.stale_left > 0
@@ -252,7 +254,7 @@ mod tests {
     use crate::query::{FormLimits, QueryForm};
     use crate::signing::{Profile, RequestTimestamp, SigningTarget, prepare};
     use crate::upstream::{
-        BreakerLimits, CallSettings, Destination, EndpointSettings, NextHop, PoolLimits, Timeouts, Trust,
+        BreakerLimits, CallSettings, Destination, EndpointName, EndpointSettings, NextHop, PoolLimits, Timeouts, Trust,
     };
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
@@ -294,16 +296,17 @@ mod tests {
                 },
                 tls: crate::trust::ClientTls::PLAIN,
                 timeouts: Timeouts { connect: SECOND, first_byte: SECOND, idle: SECOND },
-                pool: PoolLimits { connections: 8, idle_timeout: SECOND },
+                pool: PoolLimits { connections: 8, warm: 0, idle_timeout: SECOND },
                 breaker: BreakerLimits { failures: 0, longest_pause: SECOND },
             };
-            let destination = Arc::new(Destination::new("importexport", settings, None).unwrap());
+            let name = EndpointName { route: "importexport".to_owned(), endpoint: "http://127.0.0.1/".to_owned() };
+            let destination = Arc::new(Destination::new(name, settings, None).unwrap());
             let client = Client::new(&destination).unwrap();
             let pool = client.pool.clone();
             pool.put(client.connect(Instant::now().checked_add(SECOND).unwrap()).await.unwrap(), None, Instant::now());
             let mut pooled = Some(listener.accept().unwrap().0);
 
-            let mut attempts = client.call(Repetition::Unsafe, "any-local");
+            let mut attempts = client.call(Repetition::Unsafe, "any-local", WayOut::None);
             for is_new in [false, true] {
                 let ready = attempts.connection().await.unwrap();
                 assert_eq!(attempts.take_connecting().is_some(), is_new);

@@ -111,6 +111,8 @@ pub struct Timeouts {
 pub struct PoolLimits {
     /// At most so many.
     pub connections: usize,
+    /// So many are opened before the first call.
+    pub warm: usize,
     /// How long each may be unused.
     pub idle_timeout: Duration,
 }

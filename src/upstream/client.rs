@@ -1,14 +1,16 @@
 //! One worker's client for one endpoint: the only place where a signed request is written to a connection.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::Instant;
 
 use super::USER_AGENT;
 use super::answer::{AnswerBody, Home};
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Probe};
 use super::budget::Budget;
 use super::call_settings::{PoolLimits, Timeouts};
 use super::connection::Connection;
@@ -24,6 +26,10 @@ pub const VIA_COUNTERSIGN: &str = "1.1 countersign";
 
 /// How old a name lookup may be by which idle connections are kept or closed.
 const LOOKED_UP_AGAIN: Duration = Duration::from_secs(30);
+
+/// The longest time in which it is found out beside the calls whether connections can be made. Each second another such
+/// attempt may begin, and this bounds how many there are at once.
+const LONGEST_PROBE: Duration = Duration::from_secs(10);
 
 /// One worker's client for one endpoint.
 pub struct Client {
@@ -58,7 +64,7 @@ impl Client {
     /// A client that closes its connection after each call.
     #[must_use]
     pub fn without_pool(destination: &Arc<Destination>) -> Option<Self> {
-        Self::with_pool(destination, PoolLimits { connections: 0, idle_timeout: Duration::ZERO })
+        Self::with_pool(destination, PoolLimits { connections: 0, warm: 0, idle_timeout: Duration::ZERO })
     }
 
     fn with_pool(destination: &Arc<Destination>, pool: PoolLimits) -> Option<Self> {
@@ -109,9 +115,59 @@ impl Client {
         }
     }
 
+    /// Opens the connections that calls are to find. Nothing is sent on them. The breaker does not hear of what fails
+    /// here: the first call finds out by itself.
+    ///
+    /// # Errors
+    /// Why one of them could not be opened.
+    pub async fn warm_up(self: &Rc<Self>) -> Result<(), SendError> {
+        let Some(deadline) = Instant::now().checked_add(self.timeouts.connect) else { return Ok(()) };
+        let mut connecting = JoinSet::new();
+        for _ in 0..self.opens_ahead() {
+            let client = Rc::clone(self);
+            connecting.spawn_local(async move { client.connect(deadline).await });
+        }
+        let mut outcome = Ok(());
+        while let Some(Ok(connected)) = connecting.join_next().await {
+            match connected {
+                Ok(connection) => self.pool.put(connection, None, Instant::now()),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+
+    /// How many connections [`Self::warm_up`] opens.
+    #[must_use]
+    pub fn opens_ahead(&self) -> usize {
+        self.destination.settings().pool.warm
+    }
+
     /// Opens a connection before `deadline`.
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Box<Connection>, SendError> {
         self.destination.endpoint.connect(deadline).await
+    }
+
+    /// Finds out whether connections can be made again, while calls go to another endpoint. One that is made is kept
+    /// for the next call.
+    pub(super) fn probe_beside_calls(&self, probe: Probe) {
+        let (destination, pool) = (Arc::clone(&self.destination), self.pool.clone());
+        let limit = self.timeouts.connect.min(LONGEST_PROBE);
+        spawn_local(async move {
+            let deadline = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
+            let mut call = probe.begin(destination.breaker());
+            match destination.endpoint.connect(deadline).await {
+                Ok(connection) => {
+                    call.connected();
+                    pool.put(connection, None, Instant::now());
+                }
+                Err(error) => match error.outage() {
+                    Some(outage) => call.failed(outage, Instant::now()),
+                    // an endpoint that shows an untrusted certificate is reachable
+                    None => call.connected(),
+                },
+            }
+        });
     }
 
     /// Sends `request` on `connection`, once, and waits for the head of its answer.
@@ -148,7 +204,7 @@ fn kept_alive(fields: &Fields) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::{BreakerLimits, CallSettings, EndpointSettings, NextHop, Trust};
+    use crate::upstream::{BreakerLimits, CallSettings, EndpointName, EndpointSettings, NextHop, Trust};
     use std::net::{SocketAddr, TcpListener};
 
     #[test]
@@ -187,10 +243,11 @@ mod tests {
                 },
                 tls: crate::trust::ClientTls::PLAIN,
                 timeouts: Timeouts { connect: second, first_byte: second, idle: second },
-                pool: PoolLimits { connections: 8, idle_timeout: 60 * second },
+                pool: PoolLimits { connections: 8, warm: 0, idle_timeout: 60 * second },
                 breaker: BreakerLimits { failures: 0, longest_pause: second },
             };
-            let client = Client::new(&Arc::new(Destination::new("importexport", settings, None).unwrap())).unwrap();
+            let name = EndpointName { route: "importexport".to_owned(), endpoint: "http://127.0.0.1/".to_owned() };
+            let client = Client::new(&Arc::new(Destination::new(name, settings, None).unwrap())).unwrap();
 
             client.destination.endpoint.addresses().unwrap().found(&[here_at]);
             let connection = client.connect(Instant::now() + second).await.unwrap();

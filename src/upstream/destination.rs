@@ -1,4 +1,4 @@
-//! Where a route's requests go, shared by the clients of all workers: call settings brought to life.
+//! Where requests to one endpoint of a route go, shared by the clients of all workers: call settings brought to life.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use super::breaker::Breaker;
 use super::call_settings::{CallSettings, EndpointSettings, Trust, TunnelSettings};
 use super::dial::connect::{Endpoint, Security};
 use super::dial::tunnel::Tunnel;
+use super::endpoint_name::EndpointName;
 use super::idle_connections::IdleConnections;
 use crate::signing::SigningTarget;
 use crate::trust::{self, ClientTls, RootsError, server_name};
@@ -36,16 +37,16 @@ pub enum DestinationError {
 }
 
 impl Destination {
-    /// The destination with these settings; `route` is its name in the log. What `before` knows of the same endpoint
-    /// stays known, however differently it is called.
+    /// The destination with these settings, which the log calls `name`. What `before` knows of the same endpoint stays
+    /// known, however differently it is called.
     ///
     /// # Errors
     /// [`DestinationError`].
-    pub fn new(route: &str, settings: CallSettings, before: Option<&Self>) -> Result<Self, DestinationError> {
-        let endpoint = connectable(route, &settings)?;
+    pub fn new(name: EndpointName, settings: CallSettings, before: Option<&Self>) -> Result<Self, DestinationError> {
+        let endpoint = connectable(&name.route, &settings)?;
         let (endpoint, breaker) = match before.filter(|before| before.settings.endpoint == settings.endpoint) {
             Some(before) => (endpoint.knowing(&before.endpoint), before.breaker.with_limits(settings.breaker)),
-            None => (endpoint, Breaker::new(route, settings.breaker)),
+            None => (endpoint, Breaker::new(name, settings.breaker)),
         };
         Ok(Self { settings, endpoint, breaker: Arc::new(breaker), idle: IdleConnections::default() })
     }

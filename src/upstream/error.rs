@@ -149,6 +149,32 @@ impl SendError {
         }
     }
 
+    /// Whether another endpoint of the route may get the call: surely nothing of it was sent, and the endpoint as a
+    /// whole is down. An error of [`Attempts`](super::Attempts) speaks of all attempts of the call. An endpoint that
+    /// reacts, even by a certificate that is not trusted, keeps the call: this may be an attack, or a mistake that the
+    /// next endpoint would hide.
+    #[must_use]
+    pub fn leaves_call_to_others(&self) -> bool {
+        let is_down = match self {
+            Self::Down(_) => true,
+            Self::Egress(_)
+            | Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::ClientRefused(_)
+            | Self::HandshakeCut(_)
+            | Self::NeverSent(_)
+            | Self::AnswerTimeout
+            | Self::BrokenOff(_)
+            | Self::Garbled(_)
+            | Self::BadAnswer(_)
+            | Self::Withheld { .. } => self.outage().is_some(),
+        };
+        is_down && self.delivery() == Delivery::NotSent
+    }
+
     /// How the endpoint as a whole is down, by this failure; `None` if it reacted.
     #[must_use]
     pub(super) const fn outage(&self) -> Option<Outage> {

@@ -7,8 +7,10 @@
 //! nothing and a wake-up by eventfd. Here an exchange is one check of the socket, one write and one read, in the task
 //! that waits for it; and whether a byte of a request was written is known by construction.
 //!
-//! Each worker has a [`Client`] per route, with its own connections. Workers share the [`Breaker`] of a route, whose
-//! lock nobody takes while there are no failures, and the addresses of its name, which only a new connection asks for.
+//! Each worker has a [`Client`] per endpoint of a route, with its own connections. Workers share the [`Breaker`] of an
+//! endpoint, whose lock nobody takes while there are no failures, and the addresses of its name, which only a new
+//! connection asks for. Which endpoint of a route gets a call is decided in `proxy`, by
+//! [`SendError::leaves_call_to_others`].
 
 pub mod answer;
 pub mod attempts;
@@ -20,17 +22,19 @@ mod connection;
 pub mod destination;
 pub mod dial;
 pub mod egress_error;
+pub mod endpoint_name;
 pub mod error;
 mod idle_connections;
 pub mod pool;
+pub mod repetition;
 mod request;
 mod socket;
 mod stream;
 pub mod trial;
 
 pub use answer::AnswerBody;
-pub use attempts::{Attempts, Repetition};
-pub use breaker::{Breaker, BreakerLimits, Outage};
+pub use attempts::Attempts;
+pub use breaker::{Breaker, BreakerLimits, Outage, WayOut};
 pub use call_settings::{CallSettings, EndpointSettings, PoolLimits, Timeouts, Trust, TunnelSettings};
 pub use client::{Client, Sent};
 pub use destination::{Destination, DestinationError};
@@ -39,7 +43,9 @@ pub use dial::connect::{Endpoint, Security};
 pub use dial::next_hop::NextHop;
 pub use dial::proxy_credentials::{NotCredentials, ProxyCredentials};
 pub use egress_error::EgressError;
+pub use endpoint_name::EndpointName;
 pub use error::{Delivery, SendError};
+pub use repetition::Repetition;
 pub use trial::{Step, Trial};
 
 /// What endpoints and egress proxies are told which program calls.

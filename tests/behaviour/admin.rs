@@ -1,6 +1,8 @@
 //! The admin listener: health, readiness and metrics, apart from the listeners that sign.
 
-use crate::harness::{After, Client, Draft, Endpoint, FORM, Setup, endpoint};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use crate::harness::{After, Client, Draft, Endpoint, FORM, Proxy, Setup, endpoint};
 
 /// Whose Actions metrics name, at a host that does not say so.
 const KNOWN: &str = "profile.service = \"importexport\"";
@@ -24,6 +26,32 @@ fn it_answers_five_paths_and_nothing_else() {
     client.send(&Draft::form("").line("HEAD /livez HTTP/1.1").field("Connection", "close"));
     assert_eq!(client.answer_head().first_line, "HTTP/1.1 200 OK");
     assert_eq!(client.until_closed(), b"");
+}
+
+#[test]
+fn a_caller_from_elsewhere_gets_health_and_metrics_and_no_names() {
+    // which address this machine would call another one from; nothing is sent
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("198.51.100.1:9").expect("a machine with a network");
+    let own = socket.local_addr().unwrap().ip();
+    let setup = Setup::to(&Endpoint::obliging()).admin("0.0.0.0:0");
+    let get = |proxy: &Proxy, ip: IpAddr, path: &str| {
+        let mut client = Client::connect(SocketAddr::new(ip, proxy.admin.port()));
+        client.call(&Draft::form("").line(&format!("GET {path} HTTP/1.1")))
+    };
+    let proxy = setup.clone().start();
+    for path in ["/", "/status"] {
+        get(&proxy, Ipv4Addr::LOCALHOST.into(), path).expect(200);
+        let refused = get(&proxy, own, path).expect(404);
+        assert!(refused.text().contains("`status = true`"), "{}", refused.text());
+        assert!(!refused.text().contains("importexport"), "{}", refused.text());
+    }
+    for path in ["/livez", "/readyz", "/metrics"] {
+        get(&proxy, own, path).expect(200);
+    }
+    assert!(proxy.log.text().contains("\"status\":\"callers on this host\""), "{}", proxy.log.text());
+    let everybody = setup.start_with(|command| command.env("COUNTERSIGN__ADMIN__STATUS", "true"));
+    get(&everybody, own, "/status").expect(200);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Endpoint, FORM, Outcome, Proxy, Setup, eventually};
+use serde_json::Value;
+
+use crate::harness::{Draft, Endpoint, FORM, Outcome, Proxy, Setup, eventually};
 
 const GENERATION: &str = "countersign_config_generation";
 const GRANT: &str = "[client.other]\nuid = 54321\n[conf_d.team]\nroutes = [\"importexport\"]\n[conf_d.second]\n\
@@ -143,4 +145,39 @@ fn a_check_lists_the_files_that_it_read_and_those_that_it_did_not() {
     assert_eq!(lines[0], format!("configuration: {}, named by --config", file.display()));
     assert_eq!(lines[1], format!("  and {}", folder.join("team.toml").display()));
     assert!(lines[2].starts_with("  ignored in conf.d") && lines[2].ends_with("team.toml.dpkg-old"), "{printed}");
+}
+
+#[test]
+fn the_audit_and_the_report_name_the_tenants_of_client_and_route() {
+    let grant = "[client.other]\nuid = 54321\n[conf_d.team]\nroutes = [\"importexport\"]\nkeys = [\"main\"]\n\
+                 hosts = [\"team.internal\"]\n";
+    let mut setup = Setup::to(&Endpoint::obliging()).more(grant);
+    setup.callers = "authenticate = [\"loopback-owner\"]";
+    let file = setup.vault_path("audit.jsonl");
+    let setup = setup.more(&format!("[audit]\ntarget = \"file:{}\"\n", file.display()));
+    let folder = setup.vault_path("conf.d");
+    fs::create_dir(&folder).unwrap();
+    let route = "[route.own]\nendpoint = \"https://127.0.0.1:9/\"\nkey = \"main\"\nhosts = [\"team.internal\"]\n";
+    let text = format!("{route}{}", client("team", "Get*").replace("\"]\n", "\", \"own:*\"]\n"));
+    fs::write(folder.join("team.toml"), text).unwrap();
+    let printed = Outcome::of(&mut setup.command("check"), "").succeeded();
+    assert_eq!(printed.matches("tenant: team (conf.d/team.toml)").count(), 2, "{printed}");
+    let proxy = setup.start();
+    proxy.post(FORM).expect(200);
+    proxy.call(&Draft::form(FORM).field("Host", "team.internal")).expect(502);
+    let lines: Vec<Value> = eventually("two lines", || {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let lines: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (lines.len() == 2).then_some(lines)
+    });
+    assert_eq!([&lines[0]["client"], &lines[0]["client_tenant"], &lines[0]["route"]], ["team", "team", "importexport"]);
+    assert_eq!(lines[0].get("route_tenant"), None, "the route is of the main file");
+    assert_eq!([&lines[1]["client_tenant"], &lines[1]["route"], &lines[1]["route_tenant"]], ["team", "own", "team"]);
+    let report: Value = serde_json::from_str(&proxy.admin("/status").expect(200).text()).unwrap();
+    let tenants = |kind: &str| -> Vec<String> {
+        let all = report[kind].as_array().unwrap().iter();
+        all.map(|one| format!("{}: {}", one["name"], one["tenant"])).collect()
+    };
+    assert_eq!(tenants("routes"), ["\"importexport\": null", "\"own\": \"team\""]);
+    assert_eq!(tenants("clients")[..2], ["\"other\": null", "\"team\": \"team\""]);
 }

@@ -10,9 +10,14 @@ pub const AGENT: (&str, &str) = ("CSGNAGENTEXAMPLEAAAA", "agent-secret-of-an-exa
 const SECOND: (&str, &str) = ("CSGNSECONDEXAMPLEAAA", "second-secret-of-an-example-of-40-chars.");
 
 /// A form that `countersign sign` signs by aws-v4 for a scope, such as `ec2/eu-central-1`.
-pub fn signed(address: SocketAddr, (id, secret): (&str, &str), scope: &str, form: &str) -> Draft {
+pub fn signed(address: SocketAddr, key: (&str, &str), scope: &str, form: &str) -> Draft {
+    signed_at(address, key, scope, form, "/")
+}
+
+/// The same, for a path.
+pub fn signed_at(address: SocketAddr, (id, secret): (&str, &str), scope: &str, form: &str, path: &str) -> Draft {
     let (service, region) = scope.split_once('/').unwrap();
-    let endpoint = format!("http://{address}/");
+    let endpoint = format!("http://{address}{path}");
     let mut command = program();
     command.args(["sign", "--headers", "--dialect", "aws-v4", "--endpoint", &endpoint, "--access-key-id", id]);
     command.args(["--region", region, "--service", service]).env("AWS_SECRET_ACCESS_KEY", secret);
@@ -20,7 +25,7 @@ pub fn signed(address: SocketAddr, (id, secret): (&str, &str), scope: &str, form
     assert_eq!(code, 0, "{stderr}");
     let (fields, body) = stdout.split_once("\n\n").unwrap();
     let fields = fields.lines().map(|line| line.split_once(": ").unwrap());
-    fields.fold(Draft::form(body.trim_end_matches('\n')), |draft, (name, value)| draft.instead(name, value))
+    fields.fold(Draft::form(body.trim_end_matches('\n')).at(path), |draft, (name, value)| draft.instead(name, value))
 }
 
 /// A setup whose listener knows `[client.agent]` by a key in a file, with more lines of that client.

@@ -59,7 +59,7 @@ fn an_endpoint_that_refuses_is_down_until_it_accepts_and_said_to_be_once() {
     assert!(proxy.metric(down).abs() < 0.1);
     assert!((proxy.metric(r#"countersign_endpoint_outages_total{route="importexport"}"#) - 1.0).abs() < 0.1);
     assert_eq!(proxy.admin("/readyz").expect(200).text(), "ready\n");
-    assert_eq!(proxy.logged(|line| line.contains("the endpoint is down: calls are answered")), 1);
+    assert_eq!(proxy.logged(|line| line.contains("the endpoint is down: until an attempt")), 1);
     assert_eq!(proxy.logged(|line| line.contains("the endpoint is back")), 1);
 }
 

@@ -139,6 +139,21 @@ const CASES: &[Case] = &[
     }),
     case("a field that a route and the trace both write", 78, "`traceparent` is what `trace.forward` writes itself",
         |setup, _| setup.route("forward_headers = [\"traceparent\"]").more("[trace]\nforward = true\n")),
+    // the store of rates
+    case("a store whose CA file is missing", 78, "cannot read the CA certificates in /nonexistent/ca.pem",
+        |setup, _| setup.more("[rates]\nstore = \"valkeys://127.0.0.1\"\nca_file = \"/nonexistent/ca.pem\"\n")),
+    case("a store's password that others can read", 77, "password is open to others (mode 0644)", |setup, place| {
+        fs::write(place.join("password"), "EXAMPLE\n").unwrap();
+        mode(&place.join("password"), 0o644);
+        let file = place.join("password");
+        setup.more(&format!("[rates]\nstore = \"valkey://127.0.0.1\"\npassword_file = {file:?}\n"))
+    }),
+    case("a store's password that is none", 78, "password holds no password", |setup, place| {
+        fs::write(place.join("password"), "").unwrap();
+        mode(&place.join("password"), 0o600);
+        let file = place.join("password");
+        setup.more(&format!("[rates]\nstore = \"valkey://127.0.0.1\"\npassword_file = {file:?}\n"))
+    }),
     // the audit
     case("an audit without its directory", 71, "audit.jsonl: No such file or directory", |setup, place|
         audit(setup, &format!("file:{}/missing/audit.jsonl", place.display()))),

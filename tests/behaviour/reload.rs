@@ -140,6 +140,7 @@ fn what_a_serving_process_cannot_do_is_refused_with_the_reason() {
         (setup.clone().process("workers = 1\ndanger_unconfined = true"), "process.danger_unconfined: has changed"),
         (setup.clone().log("human", "info"), "log.format: has changed"),
         (setup.clone().more("[audit]\ntarget = \"stdout\"\n"), "audit: has changed"),
+        (setup.clone().more("[rates]\nstore = \"valkey://127.0.0.1:1\"\n"), "rates: has changed"),
         (setup.clone().more("[listener.b]\naddress = \"127.0.0.1:0\"\nany_local = true\n"), "listener.b: is new"),
         (
             setup.clone().redirected(&Endpoint::obliging()),
@@ -243,6 +244,29 @@ fn other_callers_are_judged_from_the_next_request_on_and_the_socket_keeps_its_co
     in_use(&proxy, 2);
     proxy.assert_own(&client.call(&Draft::form(FORM)), 403, "MissingAuthenticationToken", "no");
     assert_eq!(endpoint.requests().len(), 1);
+}
+
+#[test]
+fn a_quota_is_counted_by_the_day_and_a_reload_forgives_no_call() {
+    let endpoint = Endpoint::obliging();
+    let uid = rustix::process::geteuid().as_raw();
+    let client = |quota| format!("[client.us]\nuid = {uid}\nallow = [\"*:*\"]\nquota = \"{quota}/d\"\n");
+    let mut setup = Setup::to(&endpoint);
+    setup.callers = "authenticate = [\"loopback-owner\"]";
+    let proxy = setup.clone().more(&client(2)).start();
+    proxy.post(FORM).expect(200);
+    proxy.post(FORM).expect(200);
+    let refused = proxy.post(FORM).expect(400);
+    assert_eq!(refused.element("Code"), "ProxyQuotaExceeded");
+    let wait: u64 = refused.head.field("retry-after").unwrap().parse().unwrap();
+    assert!((1..=86_401).contains(&wait), "{refused:?}");
+    setup.clone().more(&client(3)).publish();
+    in_use(&proxy, 2);
+    proxy.post(FORM).expect(200);
+    assert_eq!(proxy.post(FORM).expect(400).element("Code"), "ProxyQuotaExceeded");
+    assert_eq!(proxy.metric("countersign_client_quota{client=\"us\"}"), 3.0);
+    assert_eq!(proxy.metric("countersign_client_quota_used{client=\"us\"}"), 3.0);
+    assert_eq!(endpoint.requests().len(), 3);
 }
 
 #[test]

@@ -140,15 +140,18 @@ const SETTINGS: &[(&str, fn())] = &[
     ("limits.parameters", new_parameters),
     ("limits.in_flight", new_in_flight),
     ("limits.pool", new_pool),
+    ("limits.warm", new_warm),
     ("limits.failures", new_failures),
     ("timeouts.connect", new_connect),
     ("timeouts.first_byte", new_first_byte),
     ("timeouts.idle", new_idle),
     ("timeouts.pool_idle", new_pool_idle),
     ("timeouts.probe", new_pause_between_probes),
+    ("fallback", crate::failover::new_fallback),
 ];
 
-/// The settings of a route that the reference configuration names, commented out or not.
+/// The settings of a route that the reference configuration names, commented out or not. The table of a fallback counts
+/// as one: the same functions read and build the endpoints of both tables.
 fn documented_settings() -> Vec<String> {
     let reference = include_str!("../../config/reference.toml");
     let mut table = None;
@@ -158,6 +161,10 @@ fn documented_settings() -> Vec<String> {
             let name = name.trim_end_matches(']');
             table = name.strip_prefix("route.importexport").map(|below| below.trim_start_matches('.').to_owned());
             continue;
+        }
+        if let Some(name) = line.strip_prefix("# e.g. [[route.importexport.") {
+            settings.push(name.trim_end_matches(']').to_owned());
+            table = None;
         }
         let line = line.strip_prefix("# e.g. ").or_else(|| line.strip_prefix('#')).unwrap_or(line);
         let key = line.split_once(" = ").map(|(key, _)| key);
@@ -510,6 +517,15 @@ fn new_pool() {
     proxy.post(FORM).expect(200);
     proxy.post(FORM).expect(200);
     assert_eq!(endpoint.connections(), 2);
+}
+
+fn new_warm() {
+    let endpoint = Endpoint::obliging();
+    let setup = Setup::to(&endpoint);
+    let proxy = reloaded(&setup, &setup.clone().route("limits.warm = 2"));
+    eventually("connections", || (endpoint.connections() == 2).then_some(()));
+    proxy.post(FORM).expect(200);
+    assert_eq!((endpoint.connections(), endpoint.requests().len()), (2, 1));
 }
 
 fn new_failures() {

@@ -32,6 +32,12 @@ impl Draft {
         self.line(&format!("POST {path} HTTP/1.1"))
     }
 
+    /// At another path, with the method and the query string that it has.
+    pub fn at(mut self, path: &str) -> Self {
+        self.line = self.line.replacen(" /", &format!(" {path}"), 1);
+        self
+    }
+
     /// One more field.
     pub fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));

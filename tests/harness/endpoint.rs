@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 
 use countersign::clock;
@@ -12,9 +12,9 @@ use countersign::signing::SigningTarget;
 use countersign::signing::verify::{SignatureClaim, VerifyError};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::PATIENCE;
 use super::keys::active;
 use super::wire::{Head, Wire};
+use super::{PATIENCE, eventually};
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -131,6 +131,9 @@ struct Shared {
     requests: Mutex<Vec<Received>>,
     /// How TLS handshakes ended that did not succeed.
     handshakes_failed: Mutex<Vec<String>>,
+    /// Whether it has died, and the connections that it had until then.
+    dead: AtomicBool,
+    sockets: Mutex<Vec<Weak<TcpStream>>>,
 }
 
 /// A listening endpoint. Its threads live until the tests end.
@@ -194,11 +197,16 @@ impl Endpoint {
             closed: Default::default(),
             requests: Mutex::default(),
             handshakes_failed: Mutex::default(),
+            dead: AtomicBool::new(false),
+            sockets: Mutex::default(),
         });
         let ours = Arc::clone(&shared);
         std::thread::spawn(move || {
             for socket in listener.incoming() {
                 let (shared, socket) = (Arc::clone(&ours), socket.unwrap());
+                if shared.dead.load(Ordering::SeqCst) {
+                    return;
+                }
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     shared.welcome(socket);
@@ -208,6 +216,16 @@ impl Endpoint {
             }
         });
         Self { address, shared }
+    }
+
+    /// Dies as a process does: its port refuses connections from now on, and those that were open end.
+    pub fn die(&self) {
+        self.shared.dead.store(true, Ordering::SeqCst);
+        // the thread that accepts leaves its socket when it looks
+        eventually("a port that refuses", || TcpStream::connect(self.address).is_err().then_some(()));
+        for socket in self.shared.sockets.lock().unwrap().drain(..) {
+            let _gone = socket.upgrade().map(|socket| socket.shutdown(std::net::Shutdown::Both));
+        }
     }
 
     /// Its URL, by address.
@@ -250,7 +268,8 @@ impl Endpoint {
 impl Shared {
     fn welcome(&self, socket: TcpStream) {
         socket.set_nodelay(true).unwrap();
-        let control = socket.try_clone().unwrap();
+        let control = Arc::new(socket.try_clone().unwrap());
+        self.sockets.lock().unwrap().push(Arc::downgrade(&control));
         let after = match &self.tls {
             None => self.converse(socket, &control),
             Some(config) => {
@@ -266,7 +285,7 @@ impl Shared {
             }
         };
         if after == After::Reset {
-            socket2::SockRef::from(&control).set_linger(Some(Duration::ZERO)).unwrap();
+            socket2::SockRef::from(&*control).set_linger(Some(Duration::ZERO)).unwrap();
         }
     }
 

@@ -23,7 +23,7 @@ pub struct Setup {
     log: (&'static str, &'static str),
     more: String,
     signer: &'static str,
-    /// Where it listens.
+    /// Where it listens: one address, or several in TOML, with quotes.
     pub address: &'static str,
     /// Who may call: `any_local` unless a test says otherwise.
     pub callers: &'static str,
@@ -108,6 +108,12 @@ impl Setup {
         self
     }
 
+    /// Keeps its files where a proxy that runs has them.
+    pub fn vault_of(mut self, proxy: &Proxy) -> Self {
+        self.vault = Arc::clone(&proxy.vault);
+        self
+    }
+
     pub fn vault(mut self, vault: Vault) -> Self {
         self.vault = Arc::new(vault);
         self
@@ -127,13 +133,13 @@ impl Setup {
 
     fn text(&self) -> String {
         format!(
-            "[listener.local]\naddress = \"{}\"\n{}\n{}\n\
+            "[listener.local]\naddress = {}\n{}\n{}\n\
              [route.importexport]\nendpoint = \"{}\"\nkey = \"{}\"\n{}\n\
              [key.main]\n{}\n\
              [admin]\naddress = \"{}\"\n\
              [log]\nformat = \"{}\"\nlevel = \"{}\"\n\
              [process]\n{}\n{}",
-            self.address,
+            if self.address.contains('"') { self.address.to_owned() } else { format!("\"{}\"", self.address) },
             self.callers,
             self.listener,
             self.endpoint,

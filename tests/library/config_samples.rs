@@ -134,7 +134,11 @@ fn the_configuration_of_a_page_about_a_cloud_is_a_sample() {
 /// A configuration around the part that a page shows.
 fn whole(snippet: &str) -> String {
     let mut text = snippet.to_owned();
-    if !text.contains("[listener.local]") {
+    let is_listener = |line: &str| {
+        let name = line.strip_prefix("[listener.").and_then(|rest| rest.strip_suffix(']'));
+        name.is_some_and(|name| !name.contains('.'))
+    };
+    if !text.lines().any(is_listener) {
         let methods = if text.contains("service_account]") {
             "authenticate = [\"service-account\"]"
         } else if text.contains("[client.") {
@@ -318,11 +322,13 @@ fn the_examples_in_the_reference_are_keys() {
     let (default_tables, _) = reference.split_once("# TLS towards clients").unwrap();
     let (_, rest) = reference.split_once("# ---- The endpoints").unwrap();
     let (routes, rest) = rest.split_once("# \"file\": the JSON").unwrap();
+    let (routes, fallback) = routes.split_once("# A further endpoint for calls").unwrap();
+    let (_, keys) = fallback.split_once("# ---- The access keys").unwrap();
     let (_, rest) = rest.split_once("# ---- Health, metrics and status").unwrap();
     // between them stands a table that is absent by default
     let (others, rest) = rest.split_once("# ---- Traces").unwrap();
     let (_, process) = rest.split_once("[process]\n").unwrap();
-    let sections = [default_tables, routes, others, process];
+    let sections = [default_tables, routes, keys, others, process];
     let outside = sections.concat();
     for example in outside.lines().filter(|line| line.starts_with("# e.g. ")) {
         let line = example.trim_start_matches("# e.g. ");
@@ -333,13 +339,16 @@ fn the_examples_in_the_reference_are_keys() {
             Err(error) => error.to_string(),
         };
         // the only ones that may fault: of the two identities there is one, and so of the two ways to say who may call;
-        // a mode and group are for Unix sockets, the files of a proxy for one that `egress` names, a certificate
-        // belongs to its key, a region to a dialect that signs for one, and a scope to clients that sign
+        // a mode and group are for Unix sockets, `only_v6` is for `[::]`, load balancers need clients that
+        // authenticate, the files of a proxy are for one that `egress` names, a certificate belongs to its key, a
+        // region to a dialect that signs for one, and a scope to clients that sign
         let of_others = [
             "identity_credential",
             "authenticate",
             "mode",
             "group",
+            "only_v6",
+            "proxy_protocol_from",
             "egress_ca_file",
             "egress_credentials_file",
             "client_certificate",
@@ -361,6 +370,7 @@ fn reference_with_clients() -> String {
         .replace("any_local = true", "")
         .replace("# e.g. mode = \"0660\"", "")
         .replace("# e.g. group = \"countersign\"", "")
+        .replace("# e.g. only_v6 = false", "")
         .replace(
             "# e.g. authenticate = [\"unix-peer\", \"token\"]",
             "authenticate = [\"mtls\", \"token\", \"service-account\", \"issued-key\"]",
@@ -404,11 +414,13 @@ fn the_reference_names_every_key_of_tables_that_are_not_there_by_default() {
         ("[[client.zz.rule]]", "client.reporting.rule"),
         ("[listener.zz.tls]", "listener.local.tls"),
         ("[listener.zz.service_account]", "listener.local.service_account"),
+        ("[[route.importexport.fallback]]", "route.importexport.fallback"),
         ("[key.zz]\nkind = \"file\"", "key.mounted"),
         ("[key.zz]\nkind = \"process\"", "key.printed"),
         ("[key.zz]\nkind = \"aws\"", "key.cloud"),
         ("[key.zz]\nkind = \"pkcs11\"", "key.token"),
         ("[trace]", "trace"),
+        ("[rates]", "rates"),
     ] {
         let error =
             parse(&format!("{}\n{header}\nnothing-like-it = 1\n", text("reference.toml")), "f", []).unwrap_err();

@@ -10,7 +10,7 @@ use super::properties;
 
 type Property = fn(&[u8]);
 
-const TARGETS: [(&str, Property); 11] = [
+const TARGETS: [(&str, Property); 12] = [
     ("config", properties::config),
     ("diagnose", properties::diagnose),
     ("dialects", properties::dialects),
@@ -20,6 +20,7 @@ const TARGETS: [(&str, Property); 11] = [
     ("head", properties::head),
     ("percent", properties::percent),
     ("policy", properties::policy),
+    ("proxy_header", properties::proxy_header),
     ("response", properties::response),
     ("sandbox_manifest", properties::sandbox_manifest),
 ];
@@ -161,6 +162,11 @@ fn what_an_endpoint_may_answer_is_given_to_the_client() {
 #[test]
 fn decoding_undoes_encoding() {
     replay("percent");
+}
+
+#[test]
+fn headers_of_load_balancers_are_read_as_their_specification_has_them() {
+    replay("proxy_header");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::amounts::{bytes, count, permille};
 use super::html::{Html, text};
 use super::routes::calls;
 use super::table::{Row, Table, Weight, bar};
-use crate::status::{Client, ClientKind, Mode, RateLimit, Share};
+use crate::status::{Client, ClientKind, Mode, Quota, RateLimit, Share};
 
 pub(super) fn table(clients: &[Client]) -> Table {
     Table {
@@ -23,6 +23,9 @@ fn row(client: &Client) -> Row {
         (client.kind == ClientKind::AnyLocal, "whoever calls a listener with any_local"),
         (client.mode == Mode::Record, "what its rules would deny is allowed and recorded"),
     ];
+    if let Some(tenant) = &client.tenant {
+        name.note(format_args!("of tenant {tenant}"));
+    }
     for (_, note) in notes.iter().filter(|(holds, _)| *holds) {
         name.note(note);
     }
@@ -31,7 +34,7 @@ fn row(client: &Client) -> Row {
     if client.over_share > 0 {
         share.span("note strong", format_args!("{} requests were refused for it", count(client.over_share)));
     }
-    let cells = vec![name, calls(&client.traffic, &client.exchanges), share, rate_limit(client.rate_limit)];
+    let cells = vec![name, calls(&client.traffic, &client.exchanges), share, limits(client)];
     Row { id: Some(format!("client.{}", client.name)), weight, cells, more: None }
 }
 
@@ -44,10 +47,19 @@ fn share(share: &Share) -> (Html, Weight) {
     (html, Weight::of_fullness(fullness))
 }
 
-fn rate_limit(limit: Option<RateLimit>) -> Html {
-    let Some(RateLimit { calls, period_seconds, burst }) = limit else { return text("none") };
-    let period = if period_seconds == 60 { "min" } else { "s" };
-    let mut html = text(format_args!("{}/{period}", count(calls)));
-    html.note(format_args!("{} at once", count(burst)));
+fn limits(client: &Client) -> Html {
+    let mut html = match client.rate_limit {
+        None => text("none"),
+        Some(RateLimit { calls, period_seconds, burst }) => {
+            let period = if period_seconds == 60 { "min" } else { "s" };
+            let mut html = text(format_args!("{}/{period}", count(calls)));
+            html.note(format_args!("{} at once", count(burst)));
+            html
+        }
+    };
+    if let Some(Quota { calls, used, shared }) = client.quota {
+        let whose = if shared { "of all replicas" } else { "of this process" };
+        html.note(format_args!("{} of {} calls of today, {whose}", count(used), count(calls)));
+    }
     html
 }

@@ -3,7 +3,7 @@
 use super::amounts::{count, lasting, latency, permille, rate};
 use super::html::{Html, text};
 use super::table::{Row, Table, Weight, badge, bar};
-use crate::status::{Breaker, BreakerState, Exchanges, Failure, Route, Traffic};
+use crate::status::{Breaker, BreakerState, Exchanges, Failure, Fallback, Route, Traffic};
 
 /// From how many seconds on an endpoint's clock and this host's are apart: requests are signed with the endpoint's.
 const APART: f64 = 10.0;
@@ -30,6 +30,9 @@ fn row(route: &Route) -> Row {
     let mut name = Html::default();
     name.span("name", &route.name).note(&route.endpoint);
     name.note(format_args!("signed with key {}", route.key));
+    if let Some(tenant) = &route.tenant {
+        name.note(format_args!("of tenant {tenant}"));
+    }
     Row {
         id: Some(format!("route.{}", route.name)),
         weight: weights.into_iter().min().unwrap_or(Weight::Calm),
@@ -48,7 +51,9 @@ fn row(route: &Route) -> Row {
 fn endpoint(route: &Route) -> (Html, Weight) {
     let Breaker { state, reason, outages } = &route.breaker;
     let lost = route.addresses_age_seconds;
+    let in_use = route.fallback_in_use();
     let weight = match (state, lost) {
+        (BreakerState::Open, _) if in_use.is_some() => Weight::Warn,
         (BreakerState::Open, _) => Weight::Bad,
         (BreakerState::Closed | BreakerState::Off, Some(_)) => Weight::Warn,
         (BreakerState::Closed | BreakerState::Off, None) => Weight::Calm,
@@ -59,13 +64,25 @@ fn endpoint(route: &Route) -> (Html, Weight) {
         BreakerState::Closed | BreakerState::Off => badge(weight, "up"),
     };
     if let Some(reason) = reason {
-        html.note(format_args!("{reason}; calls are refused until an attempt succeeds"));
+        match in_use {
+            None => html.note(format_args!("{reason}; calls are refused until an attempt succeeds")),
+            Some(fallback) => {
+                html.note(format_args!("{reason}; calls go to {} until an attempt succeeds", fallback.endpoint))
+            }
+        };
     }
     if let Some(age) = lost {
         html.note(format_args!("its name cannot be looked up: the addresses found {} ago are used", lasting(age)));
     }
     if *outages > 0 {
         html.note(format_args!("went down {} since the start", times_in_words(*outages)));
+    }
+    for Fallback { endpoint, breaker, sent, .. } in &route.fallbacks {
+        let state = match breaker.state {
+            BreakerState::Open => "down",
+            BreakerState::Closed | BreakerState::Off => "up",
+        };
+        html.note(format_args!("fallback {endpoint}: {state}, {} requests", count(*sent)));
     }
     (html, weight)
 }

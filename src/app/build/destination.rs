@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::egress;
 use super::error::BuildError;
-use crate::config::settings::{self, RouteLimits, RouteTimeouts, Transport};
+use crate::config::settings::{self, RouteEndpoint, RouteLimits, RouteTimeouts, Transport};
 use crate::signing::SigningTarget;
 use crate::trust::{self, Anchors, ClientTls, IdentityError, Roots, RootsError};
 use crate::upstream::{
-    BreakerLimits, CallSettings, Destination, DestinationError, EndpointSettings, PoolLimits, Timeouts, Trust,
-    TunnelSettings,
+    BreakerLimits, CallSettings, Destination, DestinationError, EndpointName, EndpointSettings, PoolLimits, Timeouts,
+    Trust, TunnelSettings,
 };
 
 /// The platform's roots, once they have been read: a confined process cannot read them again.
@@ -30,31 +30,34 @@ impl PlatformRoots {
     }
 }
 
-/// The destination of a route. It is the one `before` when nothing about its calls has changed, down to the contents of
-/// the CA file; workers then keep their clients, and the clients their connections.
+/// The destination of an endpoint. It is one of those `before` when nothing about its calls has changed, down to the
+/// contents of the CA file; workers then keep their clients, and the clients their connections. A route may have given
+/// it another place among its endpoints meanwhile.
 pub(crate) fn destination(
-    route: &settings::Route,
+    endpoint: &RouteEndpoint<'_>,
     workers: usize,
     platform: &mut PlatformRoots,
-    before: Option<&Arc<Destination>>,
+    before: &[&Arc<Destination>],
 ) -> Result<Arc<Destination>, BuildError> {
+    let table = || endpoint.table();
     let failed = |source: DestinationError| match source {
-        DestinationError::Roots(source) => BuildError::Roots { name: route.name.clone(), source },
-        DestinationError::HostName => BuildError::HostName { name: route.name.clone() },
-        DestinationError::ProxyName => BuildError::ProxyName { name: route.name.clone() },
+        DestinationError::Roots(source) => BuildError::Roots { table: table(), source },
+        DestinationError::HostName => BuildError::HostName { table: table() },
+        DestinationError::ProxyName => BuildError::ProxyName { table: table() },
     };
-    let trust = trust_of(&route.endpoint.transport, platform).map_err(|error| failed(error.into()))?;
-    let tls = client_tls(&route.endpoint.transport);
-    let tls = tls.map_err(|source| BuildError::Identity { name: route.name.clone(), source: Box::new(source) })?;
-    let tunnel = tunnel(route, platform)?;
-    let settings = call_settings(route, (trust, tls), tunnel, workers);
-    match before {
-        Some(before) if *before.settings() == settings => Ok(Arc::clone(before)),
-        Some(_) | None => {
-            let destination = Destination::new(route.name.as_str(), settings, before.map(AsRef::as_ref));
-            destination.map(Arc::new).map_err(failed)
-        }
+    let transport = &endpoint.endpoint.transport;
+    let trust = trust_of(transport, platform).map_err(|error| failed(error.into()))?;
+    let tls = client_tls(transport);
+    let tls = tls.map_err(|source| BuildError::Identity { table: table(), source: Box::new(source) })?;
+    let tunnel = tunnel(endpoint, platform)?;
+    let settings = call_settings(endpoint, (trust, tls), tunnel, workers);
+    if let Some(same) = before.iter().find(|before| *before.settings() == settings) {
+        return Ok(Arc::clone(same));
     }
+    let known = before.iter().find(|before| before.settings().endpoint == settings.endpoint);
+    let name = EndpointName { route: endpoint.route.name.to_string(), endpoint: endpoint.name() };
+    let destination = Destination::new(name, settings, known.map(|known| Arc::as_ref(known)));
+    destination.map(Arc::new).map_err(failed)
 }
 
 fn trust_of(transport: &Transport, platform: &mut PlatformRoots) -> Result<Trust, RootsError> {
@@ -78,23 +81,23 @@ fn roots_of(roots: &Roots, platform: &mut PlatformRoots) -> Result<Trust, RootsE
     }
 }
 
-/// The tunnel through the route's egress proxy, if it has one.
-fn tunnel(route: &settings::Route, platform: &mut PlatformRoots) -> Result<Option<TunnelSettings>, BuildError> {
-    let Some(proxy) = route.egress.proxy() else { return Ok(None) };
+/// The tunnel through the endpoint's egress proxy, if it has one.
+fn tunnel(endpoint: &RouteEndpoint<'_>, platform: &mut PlatformRoots) -> Result<Option<TunnelSettings>, BuildError> {
+    let Some(proxy) = endpoint.egress.proxy() else { return Ok(None) };
     let trust = match &proxy.roots {
         None => Ok(Trust::Plaintext),
         Some(roots) => roots_of(roots, platform),
     };
-    let trust = trust.map_err(|source| BuildError::ProxyRoots { name: route.name.clone(), source })?;
-    let tunnel = egress::tunnel(&route.endpoint, proxy, trust);
-    tunnel.map(Some).map_err(|source| BuildError::ProxyCredentials { name: route.name.clone(), source })
+    let trust = trust.map_err(|source| BuildError::ProxyRoots { table: endpoint.table(), source })?;
+    let tunnel = egress::tunnel(endpoint.endpoint, proxy, trust);
+    tunnel.map(Some).map_err(|source| BuildError::ProxyCredentials { table: endpoint.table(), source })
 }
 
-/// The settings of a route that its calls depend on. Every setting is named here, so that a new one does not compile
-/// until somebody decides whether a client that was made without it may still be used. Limits for the whole process are
-/// divided among its workers.
+/// The settings of a route that the calls of one of its endpoints depend on. Every setting is named here, so that a new
+/// one does not compile until somebody decides whether a client that was made without it may still be used. Limits for
+/// the whole process are divided among its workers; each endpoint has them for itself.
 fn call_settings(
-    route: &settings::Route,
+    endpoint: &RouteEndpoint<'_>,
     (trust, tls): (Trust, ClientTls),
     tunnel: Option<TunnelSettings>,
     workers: usize,
@@ -102,8 +105,11 @@ fn call_settings(
     // `_`: used anew by each exchange, or by the key
     let settings::Route {
         name: _,
-        endpoint,
+        tenant: _,
+        // all endpoints have the rest in common
+        endpoint: _,
         egress: _,
+        fallbacks: _,
         key: _,
         probe: _,
         hosts: _,
@@ -116,10 +122,11 @@ fn call_settings(
         safe_to_repeat: _,
         known_actions: _,
         audit_values: _,
-        limits: RouteLimits { body: _, form: _, in_flight: _, pool, failures },
+        limits: RouteLimits { body: _, form: _, in_flight: _, pool, warm, failures },
         timeouts: RouteTimeouts { connect, first_byte, idle, pool_idle, probe },
-    } = route;
+    } = endpoint.route;
     // `trust` and `tls` were made of the transport, and `tunnel` of the egress
+    let RouteEndpoint { route: _, place: _, endpoint, egress: _, signing: _ } = endpoint;
     let settings::Endpoint { transport: _, host: _, port: _, path, next_hop } = endpoint;
     CallSettings {
         endpoint: EndpointSettings {
@@ -131,7 +138,11 @@ fn call_settings(
         },
         tls,
         timeouts: Timeouts { connect: *connect, first_byte: *first_byte, idle: *idle },
-        pool: PoolLimits { connections: pool.div_ceil(workers), idle_timeout: *pool_idle },
+        pool: PoolLimits {
+            connections: pool.div_ceil(workers),
+            warm: warm.min(pool).div_ceil(workers),
+            idle_timeout: *pool_idle,
+        },
         breaker: BreakerLimits { failures: *failures, longest_pause: *probe },
     }
 }
@@ -146,7 +157,9 @@ mod tests {
              [key.a]\nfile = \"k\"\nidentity_file = \"i\"\n"
         );
         let settings = crate::config::parse(&text, "f", []).unwrap();
-        destination(&settings.routes[0], 1, &mut PlatformRoots::default(), before).unwrap()
+        let first = settings.routes[0].endpoints().next().unwrap();
+        let before: Vec<_> = before.into_iter().collect();
+        destination(&first, 1, &mut PlatformRoots::default(), &before).unwrap()
     }
 
     #[test]
@@ -162,6 +175,7 @@ mod tests {
             "timeouts.pool_idle = \"1s\"",
             "timeouts.probe = \"1s\"",
             "limits.pool = 1",
+            "limits.warm = 1",
             "limits.failures = 1",
         ] {
             assert!(!Arc::ptr_eq(&at(1, line, Some(&before)), &before), "{line}");

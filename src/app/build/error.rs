@@ -7,6 +7,7 @@ use super::shared_listener::ListenerError;
 use crate::config::settings::Name;
 use crate::credentials::{LoadError, LoadErrorKind};
 use crate::fetch::UploadError;
+use crate::rates::StoreFault;
 use crate::trust::{IdentityError, RootsError};
 
 /// Why a graph cannot be built from settings.
@@ -21,46 +22,46 @@ pub enum BuildError {
         source: LoadError,
     },
     /// A route's trusted roots cannot be used.
-    #[error("route.{name}")]
+    #[error("{table}")]
     Roots {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: RootsError,
     },
     /// The certificate that a route is to show to its endpoint cannot be used.
-    #[error("route.{name}")]
+    #[error("{table}")]
     Identity {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: Box<IdentityError>,
     },
     /// The endpoint's host is neither an address nor a name that a certificate can be for.
-    #[error("route.{name}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
+    #[error("{table}: the host of `endpoint` is not a DNS name or IP address that a certificate can be for")]
     HostName {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
     },
     /// The trusted roots of a route's egress proxy cannot be used.
-    #[error("route.{name}: egress_ca_file")]
+    #[error("{table}: egress_ca_file")]
     ProxyRoots {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: RootsError,
     },
     /// The host of an `https://` egress proxy is neither an address nor a name that a certificate can be for.
-    #[error("route.{name}: the host of `egress` is not a DNS name or IP address that a certificate can be for")]
+    #[error("{table}: the host of `egress` is not a DNS name or IP address that a certificate can be for")]
     ProxyName {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
     },
     /// What a route's egress proxy is shown cannot be read.
-    #[error("route.{name}: egress_credentials_file")]
+    #[error("{table}: egress_credentials_file")]
     ProxyCredentials {
-        /// The route's name.
-        name: Name,
+        /// The endpoint's table: that of the route, or of a fallback.
+        table: String,
         /// Why not.
         source: CredentialsError,
     },
@@ -105,6 +106,14 @@ pub enum BuildError {
         /// Why not.
         source: Box<UploadError>,
     },
+    /// The store of rates cannot be asked with what is configured for it.
+    #[error("rates.store: {url}")]
+    RateStore {
+        /// Its URL.
+        url: String,
+        /// Why not.
+        source: Box<StoreFault>,
+    },
     /// A route without its key, which the configuration's reader refuses.
     #[error("route.{name}: its key is not configured")]
     NoKey {
@@ -128,6 +137,7 @@ impl BuildError {
             }
             Self::Identity { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Collector { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
+            Self::RateStore { source, .. } if source.is_permissions() => LoadErrorKind::Permissions,
             Self::Roots { .. }
             | Self::Identity { .. }
             | Self::HostName { .. }
@@ -139,6 +149,7 @@ impl BuildError {
             | Self::IssuedTwice { .. }
             | Self::IssuedSigns { .. }
             | Self::Collector { .. }
+            | Self::RateStore { .. }
             | Self::NoKey { .. } => LoadErrorKind::Invalid,
         }
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::clients;
 use super::destination::PlatformRoots;
+use super::endpoint_calls::EndpointCalls;
 use super::error::BuildError;
 use super::issued_keys::issued_keys;
 use super::proofs::{attach_conditions, prove};
+use super::rate_store::{RateStore, rate_store};
 use super::route_files::RouteFiles;
 use super::shared_key::{AbsentKey, LoadedKeys, SharedKey};
 use super::shared_listener::SharedListener;
@@ -18,7 +20,7 @@ use super::span_export::{SpanExport, upload};
 use crate::app::capacity::client_connections;
 use crate::app::confinement::route_files;
 use crate::authorize::Clients;
-use crate::config::settings::{Key, Name, Settings};
+use crate::config::settings::{Key, Name, RouteEndpoint, Settings};
 use crate::credentials::{KeySlot, WatchedKey};
 use crate::downstream::{ByteBudget, Capacity, Shares};
 use crate::proxy::IssuedKeys;
@@ -44,6 +46,8 @@ pub struct Graph {
     /// Memory for forms, over all routes, and each client's share of it.
     pub(crate) bodies: Shares<ByteBudget>,
     pub(crate) metrics: Arc<Metrics>,
+    /// The store of rates, and the clients that share theirs.
+    pub(crate) rates: RateStore,
     /// Where spans go, if they are exported.
     pub(crate) spans: Option<SpanExport>,
     /// How the exchanges of the holders ended, strangers excepted.
@@ -109,6 +113,8 @@ impl Graph {
         let platform = parts.platform;
         let issued_keys = issued_keys(&settings, &keys.all, &mut errors);
         let spans = spans(&settings, &shares, before, &mut errors);
+        let known = before.map(|before| (&before.rates, &*before.clients));
+        let rates = rate_store(&settings, known, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -135,6 +141,7 @@ impl Graph {
             holders,
             bodies,
             metrics,
+            rates,
             spans,
             client_exchanges: Arc::new(client_exchanges),
             platform,
@@ -163,31 +170,37 @@ impl Graph {
 
     /// The endpoints that count as down, each with its reason.
     pub(crate) fn endpoints_down(&self) -> impl Iterator<Item = String> {
-        self.routes.iter().filter_map(|(name, route)| {
-            route.outage().map(|outage| format!("route.{name}: the endpoint is down: {outage}"))
+        self.endpoints().filter_map(|(settings, endpoint)| {
+            let outage = endpoint.destination.breaker().outage()?;
+            let table = settings.table();
+            Some(format!("{table}: the endpoint is down: {outage}"))
         })
+    }
+
+    /// Every endpoint of every route, with its settings.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (RouteEndpoint<'_>, &EndpointCalls)> {
+        self.routes.values().flat_map(|route| route.settings.endpoints().zip(route.endpoints()))
     }
 
     /// The routes whose endpoint's name cannot be looked up at the moment, while calls go on.
     pub(crate) fn names_lost(&self) -> impl Iterator<Item = String> {
-        self.routes.iter().filter_map(|(name, route)| {
-            let age = route.calls.destination.serves_last_addresses()?.as_secs();
-            let next_hop = &route.settings.endpoint.next_hop;
+        self.endpoints().filter_map(|(settings, endpoint)| {
+            let age = endpoint.destination.serves_last_addresses()?.as_secs();
+            let (table, next_hop) = (settings.table(), &settings.endpoint.next_hop);
             Some(format!(
-                "route.{name}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago are used"
+                "{table}: the name in {next_hop} cannot be looked up: the addresses found {age} s ago are used"
             ))
         })
     }
 
     /// The routes whose endpoint's clock and this host's are apart.
     pub(crate) fn clocks_apart(&self) -> impl Iterator<Item = String> {
-        self.routes.iter().filter_map(|(name, route)| {
-            let millis = route.calls.clock.disagreement()?;
+        self.endpoints().filter_map(|(settings, endpoint)| {
+            let millis = endpoint.clock.disagreement()?;
+            let table = settings.table();
             let seconds = millis.unsigned_abs() / 1000;
             let direction = if millis < 0 { "behind" } else { "ahead of" };
-            Some(format!(
-                "route.{name}: the endpoint's clock is {seconds} s {direction} this host's: set this host's clock"
-            ))
+            Some(format!("{table}: the endpoint's clock is {seconds} s {direction} this host's: set this host's clock"))
         })
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub(crate) mod destination;
 pub(crate) mod egress;
+pub(crate) mod endpoint_calls;
 pub(crate) mod error;
 pub(crate) mod graph;
 mod issued_keys;
@@ -10,6 +11,7 @@ mod key_needs;
 pub(crate) mod key_stores;
 pub(crate) mod probe;
 mod proofs;
+pub(crate) mod rate_store;
 pub(crate) mod route_files;
 pub(crate) mod share_summary;
 mod shared_key;

@@ -1,4 +1,5 @@
-//! Proves a new key with the harmless call that a route names. It goes to the route's endpoint as a client's call does.
+//! Proves a new key with the harmless call that a route names. It goes to the endpoint that a client's call would get
+//! to.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -6,11 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Collected, Limited};
+use thiserror::Error;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::shared_route::{EndpointCalls, SharedRoute};
+use super::endpoint_calls::EndpointCalls;
+use super::shared_route::SharedRoute;
 use crate::authorize::{ClientIdentity, Policy};
 use crate::credentials::{ActiveKey, Proof, Unproven};
 use crate::error_chain::causes;
@@ -18,7 +21,7 @@ use crate::http1::Fields;
 use crate::proxy::{ClockReading, WorkerClock};
 use crate::query::{EndpointError, ErrorDialect, FormLimits, QueryForm, Reader};
 use crate::signing::{RequestTimestamp, prepare};
-use crate::upstream::{Client, Repetition, Sent};
+use crate::upstream::{Client, Repetition, SendError, Sent, WayOut};
 use crate::waits;
 
 /// The longest that a probe may take, however slowly the response comes.
@@ -44,7 +47,18 @@ impl Probes {
 pub(crate) struct Probe {
     route: String,
     form: String,
-    calls: EndpointCalls,
+    /// The endpoints that get it, each one only while those before it are down.
+    endpoints: Vec<EndpointCalls>,
+}
+
+/// Why an endpoint gave no answer.
+#[derive(Debug, Error)]
+enum NoAnswer {
+    #[error(transparent)]
+    Upstream(#[from] SendError),
+    /// The form cannot be sent, or not be signed.
+    #[error("{0}")]
+    Unsent(String),
 }
 
 /// What an endpoint answered to a probe.
@@ -69,8 +83,17 @@ impl Answered {
 impl Probe {
     /// The probe of `route`, when it has one.
     pub(crate) fn of(route: &SharedRoute) -> Option<Self> {
-        let (route, calls) = (&route.settings, route.calls.clone());
-        Some(Self { route: route.name.to_string(), form: route.probe.clone()?, calls })
+        Self::at(route, route.endpoints().cloned().collect())
+    }
+
+    /// The same, for one endpoint of the route alone.
+    pub(crate) fn of_one(route: &SharedRoute, endpoint: &EndpointCalls) -> Option<Self> {
+        Self::at(route, vec![endpoint.clone()])
+    }
+
+    fn at(route: &SharedRoute, endpoints: Vec<EndpointCalls>) -> Option<Self> {
+        let route = &route.settings;
+        Some(Self { route: route.name.to_string(), form: route.probe.clone()?, endpoints })
     }
 
     /// Makes the call once, or twice when the first response has told that the endpoint's clock is off.
@@ -81,13 +104,17 @@ impl Probe {
         let _wait = self.wait();
         let begun = Instant::now();
         let calls = async {
-            let knew = self.calls.clock.offset();
+            let knew = self.clock_offsets();
             let answered = self.call(key).await?;
-            let learned = self.calls.clock.offset();
+            let learned = self.clock_offsets();
             if answered.is_success() || learned == knew { Ok(answered) } else { self.call(key).await }
         };
         let answered = timeout(limit.min(LONGEST), calls).await.unwrap_or_else(|_| Err("took too long".into()))?;
-        Ok(Answered { clock_offset: self.calls.clock.offset(), took: begun.elapsed(), ..answered })
+        Ok(Answered { took: begun.elapsed(), ..answered })
+    }
+
+    fn clock_offsets(&self) -> Vec<Option<i64>> {
+        self.endpoints.iter().map(|endpoint| endpoint.clock.offset()).collect()
     }
 
     fn wait(&self) -> waits::Wait {
@@ -108,35 +135,53 @@ impl Probe {
         Err(failed(format!("was answered with {}{code}", answered.status.as_u16())))
     }
 
-    /// Makes the call. The error is a message that says why there was no response.
+    /// Makes the call at the first endpoint that is not down. The error is a message that says why there was no
+    /// response.
     async fn call(&self, key: &ActiveKey) -> Result<Answered, String> {
+        let mut called = Err(NoAnswer::Unsent("has no endpoint".to_owned()));
+        let mut endpoints = self.endpoints.as_slice();
+        while let Some((endpoint, others)) = endpoints.split_first() {
+            endpoints = others;
+            let way_out = if others.is_empty() { WayOut::None } else { WayOut::OtherEndpoint };
+            called = self.call_at(endpoint, way_out, key).await;
+            match &called {
+                Err(NoAnswer::Upstream(error)) if error.leaves_call_to_others() => {}
+                Ok(_) | Err(NoAnswer::Upstream(_) | NoAnswer::Unsent(_)) => break,
+            }
+        }
+        called.map_err(|error| causes(&error))
+    }
+
+    async fn call_at(&self, endpoint: &EndpointCalls, way_out: WayOut, key: &ActiveKey) -> Result<Answered, NoAnswer> {
+        let unsent = |error: &dyn std::error::Error| NoAnswer::Unsent(causes(error));
         let begun = Instant::now();
-        let names = self.calls.profile.dialect().vocabulary();
+        let EndpointCalls { profile, clock: shared_clock, destination, .. } = endpoint;
+        let names = profile.dialect().vocabulary();
         let form = QueryForm::parse_as(names, Reader::Policy, self.form.as_bytes(), FormLimits::DEFAULT);
-        let form = form.map_err(|error| causes(&error))?;
+        let form = form.map_err(|error| unsent(&error))?;
         // there is no client: the configuration itself asks for this form to be signed
         let allowed = Policy::AnyLocal.authorize(&ClientIdentity::AnyLocal, &self.route, form);
-        let allowed = allowed.map_err(|error| causes(&error))?;
-        let EndpointCalls { profile, clock, destination } = &self.calls;
-        let clock = WorkerClock::of(clock);
-        let client = Client::without_pool(destination).ok_or_else(|| "cannot be written as a request".to_owned())?;
-        let mut attempts = client.call(Repetition::Safe, PROBER);
+        let allowed = allowed.map_err(|error| unsent(&error))?;
+        let clock = WorkerClock::of(shared_clock);
+        let unwritten = || NoAnswer::Unsent("cannot be written as a request".to_owned());
+        let client = Client::without_pool(destination).ok_or_else(unwritten)?;
+        let mut attempts = client.call(Repetition::Safe, PROBER, way_out);
         loop {
-            let connection = attempts.connection().await.map_err(|error| causes(&error))?;
+            let connection = attempts.connection().await?;
             let sent_at = ClockReading::at(Instant::now()).for_skew();
             let time = RequestTimestamp::at(clock.signing_time(sent_at));
             let stamp = profile.stamp(time, || Uuid::new_v4().into_bytes());
             let unsealed = prepare(&allowed, key, client.target(), profile, &stamp);
-            let mac = key.mac(unsealed.key(), unsealed.string_to_sign()).await.map_err(|error| causes(&error))?;
+            let mac = key.mac(unsealed.key(), unsealed.string_to_sign()).await.map_err(|error| unsent(&error))?;
             let sent = attempts.send(connection, unsealed.seal(&mac), &Fields::default(), Instant::now()).await;
-            if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent.map_err(|error| causes(&error))? {
+            if let ControlFlow::Break(Sent { status, fields, body, .. }) = sent? {
                 // a clock that is off is known from now on, and the next probe has the right time
                 clock.observe(sent_at, ClockReading::at(Instant::now()).for_skew(), &fields);
                 let body = Limited::new(body, READ).collect().await;
                 // a body that was cut only leaves out the code
                 let body = body.map_or_else(|_cut| Bytes::new(), Collected::to_bytes);
                 let errors = profile.dialect().errors();
-                let (code, clock_offset, took) = (code(errors, &body), self.calls.clock.offset(), begun.elapsed());
+                let (code, clock_offset, took) = (code(errors, &body), shared_clock.offset(), begun.elapsed());
                 return Ok(Answered { status, code, errors, clock_offset, took });
             }
         }

@@ -134,12 +134,15 @@ impl AuthenticationSettings {
         // `_`: used anew by each connection or request, or changed only by a restart
         let Listener {
             name: _,
-            address: _,
+            addresses: _,
             callers: _,
             hosts: _,
             required_header: _,
             routes: _,
+            view: _,
+            rate_limit_fields: _,
             exposure: _,
+            relays: _,
             tls,
             service_account,
             limits: _,

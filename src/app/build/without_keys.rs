@@ -6,16 +6,18 @@ use std::sync::Arc;
 use super::destination::{PlatformRoots, destination};
 use super::error::BuildError;
 use super::shared_listener::faults_without_secrets;
-use super::span_export::fault_without_secrets;
-use crate::config::settings::{Egress, EgressProxy, KeyStore, Name, Route, Settings, TokenKeys, Transport};
+use super::{rate_store, span_export};
+use crate::config::settings::{
+    Egress, EgressProxy, Endpoint, Fallback, KeyStore, Route, Settings, TokenKeys, Transport,
+};
 use crate::trust::ClientTlsSettings;
 use crate::upstream::Destination;
 
-/// Reads every file that holds no secret. The destinations are those of the routes.
+/// Reads every file that holds no secret. The destinations are those of the endpoints of all routes, by their tables.
 ///
 /// # Errors
 /// Everything that is wrong, not only the first thing.
-pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<Name, Arc<Destination>>, Vec<BuildError>> {
+pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<String, Arc<Destination>>, Vec<BuildError>> {
     let (mut destinations, mut errors) = (BTreeMap::new(), Vec::new());
     for listener in &settings.listeners {
         let faults = faults_without_secrets(listener).into_iter();
@@ -24,13 +26,16 @@ pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<Name, Arc<Des
         );
     }
     let mut platform = PlatformRoots::default();
-    for route in &settings.routes {
-        match destination(&public(route), settings.process.workers, &mut platform, None) {
-            Ok(built) => drop(destinations.insert(route.name.clone(), built)),
-            Err(error) => errors.push(error),
+    for route in settings.routes.iter().map(public) {
+        for endpoint in route.endpoints() {
+            match destination(&endpoint, settings.process.workers, &mut platform, &[]) {
+                Ok(built) => drop(destinations.insert(endpoint.table(), built)),
+                Err(error) => errors.push(error),
+            }
         }
     }
-    errors.extend(fault_without_secrets(settings));
+    errors.extend(span_export::fault_without_secrets(settings));
+    errors.extend(rate_store::fault_without_secrets(settings));
     if errors.is_empty() { Ok(destinations) } else { Err(errors) }
 }
 
@@ -38,22 +43,29 @@ pub(crate) fn without_keys(settings: &Settings) -> Result<BTreeMap<Name, Arc<Des
 /// until somebody decides whether it is one.
 fn public(route: &Route) -> Route {
     let mut route = route.clone();
-    match &mut route.egress {
+    hide(&mut route.endpoint, &mut route.egress);
+    for Fallback { endpoint, egress, signing: _ } in &mut route.fallbacks {
+        hide(endpoint, egress);
+    }
+    route
+}
+
+fn hide(endpoint: &mut Endpoint, egress: &mut Egress) {
+    match egress {
         Egress::Direct(_) => {}
         Egress::Proxy(EgressProxy { origin: _, host: _, port: _, roots: _, credentials }) => *credentials = None,
     }
-    match &mut route.endpoint.transport {
+    match &mut endpoint.transport {
         Transport::Plaintext => {}
         Transport::Tls { trust: _, client: ClientTlsSettings { minimum: _, pinned_keys: _, identity } } => {
             *identity = None;
         }
     }
-    route
 }
 
-/// Whether a route shows its endpoint a certificate, whose key is a secret.
-const fn shows_certificate(route: &Route) -> bool {
-    match &route.endpoint.transport {
+/// Whether an endpoint is shown a certificate, whose key is a secret.
+const fn is_shown_certificate(endpoint: &Endpoint) -> bool {
+    match &endpoint.transport {
         Transport::Plaintext => false,
         Transport::Tls { client, .. } => client.identity.is_some(),
     }
@@ -77,13 +89,14 @@ pub(crate) fn left_out(settings: &Settings) -> Vec<String> {
         matches!(keys, Some(TokenKeys::Url { token_file: Some(_), .. }))
     });
     let tokens = tokens.map(|listener| format!("listener.{}.service_account.jwks_token_file", listener.name));
-    let shown =
-        settings.routes.iter().filter(|route| route.egress.proxy().is_some_and(|proxy| proxy.credentials.is_some()));
-    let shown = shown.map(|route| format!("route.{}.egress_credentials_file", route.name));
-    let certificates = settings.routes.iter().filter(|route| shows_certificate(route));
-    let certificates =
-        certificates.map(|route| format!("route.{0}.client_certificate with its client_key", route.name));
+    let endpoints = || settings.routes.iter().flat_map(Route::endpoints);
+    let shown = endpoints().filter(|it| it.egress.proxy().is_some_and(|proxy| proxy.credentials.is_some()));
+    let shown = shown.map(|endpoint| format!("{}.egress_credentials_file", endpoint.table()));
+    let certificates = endpoints().filter(|it| is_shown_certificate(it.endpoint));
+    let certificates = certificates.map(|it| format!("{}.client_certificate with its client_key", it.table()));
     let export = settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
     let headers = export.and_then(|export| export.headers_file.as_ref()).map(|_| "trace.headers_file".to_owned());
-    keys.chain(private).chain(tokens).chain(shown).chain(certificates).chain(headers).collect()
+    let password = settings.rates.as_ref().and_then(|rates| rates.password_file.as_ref());
+    let password = password.map(|_| "rates.password_file".to_owned());
+    keys.chain(private).chain(tokens).chain(shown).chain(certificates).chain(headers).chain(password).collect()
 }

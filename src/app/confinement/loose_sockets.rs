@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::audit_neighbours::real;
-use crate::config::settings::{Name, Route, Settings, Transport};
+use crate::config::settings::{Endpoint, Name, Route, RouteEndpoint, Settings, Transport};
 use crate::guarded_file::directory_of;
 use crate::upstream::NextHop;
 
@@ -16,11 +16,13 @@ const WRITABLE_BY_EVERYBODY: u32 = 0o002;
 /// nothing else tells who listens there. It is no fault, since the directory may be that of another service, or be made
 /// when that starts. To be asked before the process is confined.
 pub(crate) fn loose_sockets(settings: &Settings) -> Vec<(Name, String)> {
-    settings.routes.iter().filter_map(|route| Some((route.name.clone(), warning(socket_in_clear(route)?)?))).collect()
+    let endpoints = settings.routes.iter().flat_map(Route::endpoints);
+    let warned = |it: RouteEndpoint<'_>| Some((it.route.name.clone(), warning(socket_in_clear(it.endpoint)?)?));
+    endpoints.filter_map(warned).collect()
 }
 
-fn socket_in_clear(route: &Route) -> Option<&Path> {
-    match (&route.endpoint.transport, &route.endpoint.next_hop) {
+fn socket_in_clear(endpoint: &Endpoint) -> Option<&Path> {
+    match (&endpoint.transport, &endpoint.next_hop) {
         (Transport::Plaintext, NextHop::Unix(path)) => Some(path),
         (Transport::Plaintext, NextHop::Tcp { .. }) | (Transport::Tls { .. }, _) => None,
     }

@@ -13,7 +13,9 @@ use self::paths::{User, directories_of, directories_of_public};
 use self::resolver::files_for_names;
 use crate::authorize::Method;
 use crate::config;
-use crate::config::settings::{AdminAddress, Export, ListenOn, Listener, Route, Settings, TokenKeys, Transport};
+use crate::config::settings::{
+    AdminAddress, Export, ListenOn, Listener, Route, RouteEndpoint, Settings, TokenKeys, Transport,
+};
 use crate::confine::{Confinement, Netlink, Spawn, Udp, UnixSockets, UnixStreams};
 use crate::credentials::WatchedKey;
 use crate::telemetry::audit::Target;
@@ -36,11 +38,11 @@ pub(crate) fn confinement(
     let mut read = BTreeSet::new();
     read.extend(keys.iter().flat_map(|key| key.store.watched()).flat_map(|file| directories_of(&file)));
     read.extend(settings.listeners.iter().flat_map(refreshed_files).flat_map(directories_of));
-    read.extend(settings.routes.iter().flat_map(identity_files).flat_map(directories_of));
-    read.extend(collector_files(settings).flat_map(directories_of));
+    read.extend(endpoints(settings).flat_map(identity_files).flat_map(directories_of));
+    read.extend(collector_files(settings).chain(store_files(settings)).flat_map(directories_of));
     let user = User::current();
-    read.extend(settings.routes.iter().filter_map(proxy_credentials).flat_map(directories_of));
-    let public_files = settings.routes.iter().flat_map(ca_files).map(Path::to_owned).chain(configuration_files(file));
+    read.extend(endpoints(settings).filter_map(proxy_credentials).flat_map(directories_of));
+    let public_files = endpoints(settings).flat_map(ca_files).map(Path::to_owned).chain(configuration_files(file));
     read.extend(public_files.flat_map(|file| directories_of_public(&file, user)));
     let asks_for_owners = settings.listeners.iter().any(|l| l.callers.accepts(Method::LoopbackOwner));
     let mut udp = Udp::Deny;
@@ -58,7 +60,7 @@ pub(crate) fn confinement(
             Some(Target::File(path)) => path.parent().map(Path::to_owned).into_iter().collect(),
             Some(Target::Stdout | Target::Journald | Target::Syslog) | None => Vec::new(),
         },
-        remove: socket_directories(settings.listeners.iter().filter_map(socket_of).chain(admin_sockets(settings))),
+        remove: socket_directories(settings.listeners.iter().flat_map(sockets_of).chain(admin_sockets(settings))),
         connect: connect.into_iter().collect(),
         // everything is bound already
         bind: Vec::new(),
@@ -90,11 +92,11 @@ fn socket_directories<'s>(sockets: impl Iterator<Item = &'s Path>) -> Vec<PathBu
     directories.into_iter().filter(ours).map(Path::to_owned).collect()
 }
 
-fn socket_of(listener: &Listener) -> Option<&Path> {
-    match &listener.address {
-        ListenOn::Unix(socket) => Some(&socket.path),
+fn sockets_of(listener: &Listener) -> impl Iterator<Item = &Path> {
+    listener.addresses.iter().filter_map(|address| match address {
+        ListenOn::Unix(socket) => Some(socket.path.as_path()),
         ListenOn::Tcp(_) | ListenOn::Inherited { .. } => None,
-    }
+    })
 }
 
 fn admin_sockets(settings: &Settings) -> impl Iterator<Item = &Path> {
@@ -111,8 +113,15 @@ fn next_hops(settings: &Settings) -> impl Iterator<Item = &NextHop> {
         TokenKeys::Url { endpoint, .. } => Some(endpoint),
     });
     let collector = export(settings).map(|export| &export.collector);
-    let endpoints = settings.routes.iter().map(|route| &route.endpoint).chain(issuers).chain(collector);
+    let store = settings.rates.as_ref().map(|rates| &rates.endpoint);
+    let servers = issuers.chain(collector).chain(store);
+    let endpoints = endpoints(settings).map(|endpoint| endpoint.endpoint).chain(servers);
     endpoints.map(|endpoint| &endpoint.next_hop)
+}
+
+/// The endpoints of all routes.
+fn endpoints(settings: &Settings) -> impl Iterator<Item = RouteEndpoint<'_>> {
+    settings.routes.iter().flat_map(Route::endpoints)
 }
 
 fn export(settings: &Settings) -> Option<&Export> {
@@ -127,6 +136,16 @@ fn collector_files(settings: &Settings) -> impl Iterator<Item = &Path> {
     });
     let headers = export(settings).and_then(|export| export.headers_file.as_deref());
     authority.into_iter().chain(headers)
+}
+
+/// The files with which the store of rates is known and called: they are read again for each connection to it.
+fn store_files(settings: &Settings) -> impl Iterator<Item = &Path> {
+    let authority = settings.rates.as_ref().and_then(|rates| match &rates.endpoint.transport {
+        Transport::Tls { trust: Roots::File(path), .. } => Some(path.as_path()),
+        Transport::Tls { trust: Roots::Platform, .. } | Transport::Plaintext => None,
+    });
+    let password = settings.rates.as_ref().and_then(|rates| rates.password_file.as_deref());
+    authority.into_iter().chain(password)
 }
 
 /// Any one Unix socket takes the right to all of them.
@@ -147,7 +166,8 @@ fn guarded_files<'s>(
 ) -> impl Iterator<Item = PathBuf> {
     let listeners = settings.listeners.iter().flat_map(refreshed_files);
     let routes = route_files(settings);
-    let public = routes.chain(listeners).chain(collector_files(settings)).map(Path::to_owned);
+    let servers = collector_files(settings).chain(store_files(settings));
+    let public = routes.chain(listeners).chain(servers).map(Path::to_owned);
     let configuration = file.into_iter().flat_map(config::files_of);
     keys.iter().flat_map(|key| key.store.watched()).chain(public).chain(configuration)
 }
@@ -168,10 +188,8 @@ pub(crate) fn configuration_files(file: Option<&Path>) -> Vec<PathBuf> {
 
 /// The files with which routes know their endpoints, and show themselves there. They are read again when they change.
 pub(crate) fn route_files(settings: &Settings) -> impl Iterator<Item = &Path> {
-    settings
-        .routes
-        .iter()
-        .flat_map(|route| ca_files(route).chain(proxy_credentials(route)).chain(identity_files(route)))
+    endpoints(settings)
+        .flat_map(|endpoint| ca_files(endpoint).chain(proxy_credentials(endpoint)).chain(identity_files(endpoint)))
 }
 
 /// The files of a listener that are read again while it serves.
@@ -198,31 +216,31 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
     files
 }
 
-/// The files that a route shows itself with to its endpoint.
-fn identity_files(route: &Route) -> impl Iterator<Item = &Path> {
-    let identity = match &route.endpoint.transport {
+/// The files that a route shows itself with to an endpoint.
+fn identity_files(endpoint: RouteEndpoint<'_>) -> impl Iterator<Item = &Path> {
+    let identity = match &endpoint.endpoint.transport {
         Transport::Tls { client, .. } => client.identity.as_ref(),
         Transport::Plaintext => None,
     };
     identity.into_iter().flat_map(|files| [files.certificate.as_path(), files.key.as_path()])
 }
 
-/// The CA files of a route: for its endpoint, and for the proxy on the way there.
-fn ca_files(route: &Route) -> impl Iterator<Item = &Path> {
-    let endpoint = match &route.endpoint.transport {
+/// The CA files of an endpoint: for itself, and for the proxy on the way there.
+fn ca_files(endpoint: RouteEndpoint<'_>) -> impl Iterator<Item = &Path> {
+    let own = match &endpoint.endpoint.transport {
         Transport::Tls { trust, .. } => Some(trust),
         Transport::Plaintext => None,
     };
-    let proxy = route.egress.proxy().and_then(|proxy| proxy.roots.as_ref());
-    endpoint.into_iter().chain(proxy).filter_map(|roots| match roots {
+    let proxy = endpoint.egress.proxy().and_then(|proxy| proxy.roots.as_ref());
+    own.into_iter().chain(proxy).filter_map(|roots| match roots {
         Roots::File(path) => Some(path.as_path()),
         Roots::Platform => None,
     })
 }
 
-/// The file with what the proxy of a route is shown, a secret.
-fn proxy_credentials(route: &Route) -> Option<&Path> {
-    route.egress.proxy()?.credentials.as_deref()
+/// The file with what the proxy on the way to an endpoint is shown, a secret.
+fn proxy_credentials(endpoint: RouteEndpoint<'_>) -> Option<&Path> {
+    endpoint.egress.proxy()?.credentials.as_deref()
 }
 
 #[cfg(test)]
@@ -347,26 +365,49 @@ mod tests {
     }
 
     #[test]
+    fn the_store_of_rates_needs_its_port_or_socket_and_what_it_is_called_with() {
+        let rights = |store: &str| {
+            let text = format!(
+                "[listener.a]\nany_local = true\n[route.a]\nendpoint = \"https://[::1]:8443/\"\n\
+                 [key.a]\nfile = \"/no/such/key.age\"\nidentity_file = \"/no/such/place/id\"\n[rates]\n{store}\n"
+            );
+            confinement(&crate::config::parse(&text, "f", []).unwrap(), None, &[], UnixSockets::Deny)
+        };
+        let tls = rights(
+            "store = \"valkeys://[::1]:6390\"\nca_file = \"/no/such/ca/ca.crt\"\n\
+             password_file = \"/no/such/secret/password\"",
+        );
+        assert_eq!((tls.connect, tls.udp, tls.unix_streams), (vec![6390, 8443], Udp::Deny, UnixStreams::Deny));
+        for path in ["/no/such/ca", "/no/such/secret"] {
+            assert!(tls.read.contains(&PathBuf::from(path)), "{path}");
+        }
+        let socket = rights("store = \"unix:/run/valkey/valkey.sock\"");
+        assert_eq!((socket.connect, socket.unix_streams), (vec![8443], UnixStreams::ToPaths));
+        let named = rights("store = \"rediss://valkey.example\"");
+        assert_eq!((named.connect, named.udp), (vec![53, 6379, 8443], Udp::Allow));
+    }
+
+    #[test]
     fn only_a_directory_of_sockets_alone_is_one_to_remove_from() {
         let directory = tempfile::tempdir().unwrap();
         let listener = |name: &str| {
             let mut listener = settings("https://[::1]/").listeners.remove(0);
             let path = directory.path().join(name);
-            listener.address =
-                ListenOn::Unix(crate::downstream::unix_socket::UnixSocket { path, mode: 0o600, group: None });
+            listener.addresses =
+                vec![ListenOn::Unix(crate::downstream::unix_socket::UnixSocket { path, mode: 0o600, group: None })];
             listener
         };
         let listeners = [listener("a"), listener("b")];
         for name in ["a", "b"] {
-            assert_eq!(socket_directories(listeners.iter().filter_map(socket_of)), [directory.path()]);
+            assert_eq!(socket_directories(listeners.iter().flat_map(sockets_of)), [directory.path()]);
             fs::write(directory.path().join(name), "").unwrap();
         }
         assert!(
-            socket_directories(listeners[..1].iter().filter_map(socket_of)).is_empty(),
+            socket_directories(listeners[..1].iter().flat_map(sockets_of)).is_empty(),
             "b is not one of its sockets"
         );
         fs::create_dir(directory.path().join("below")).unwrap();
-        assert!(socket_directories(listeners.iter().filter_map(socket_of)).is_empty());
+        assert!(socket_directories(listeners.iter().flat_map(sockets_of)).is_empty());
         assert!(socket_directories(std::iter::empty()).is_empty());
     }
 }

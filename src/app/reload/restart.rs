@@ -11,7 +11,7 @@ use crate::app::build::key_stores::{key_files, needs_process};
 use crate::app::confinement::paths::directories_of;
 use crate::app::confinement::resolver::is_resolver_file;
 use crate::app::confinement::{DNS, confinement};
-use crate::config::settings::{Export, Listener, Settings, Transport};
+use crate::config::settings::{Export, Listener, Route, Settings, Transport};
 use crate::confine::{Confinement, Netlink, UnixSockets, UnixStreams};
 use crate::trust::Roots;
 use crate::upstream::NextHop;
@@ -47,6 +47,7 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
         ("admin", old.admin == new.admin),
         ("audit", old.audit == new.audit),
         ("log.format", old.log.format == new.log.format),
+        ("rates", old.rates == new.rates),
         ("trace.endpoint, or what belongs to it", export(old) == export(new)),
     ];
     for (at, _) in fixed.into_iter().filter(|(_, same)| !same) {
@@ -58,14 +59,11 @@ pub(crate) fn needs_restart(current: &Graph, new: &Settings, granted: &Granted, 
             Some(known) => changed_address(known, listener, &mut add),
         }
     }
-    for route in &new.routes {
-        let directly = matches!(route.endpoint.transport, Transport::Tls { trust: Roots::Platform, .. });
-        let by_proxy = route.egress.proxy().is_some_and(|proxy| proxy.roots == Some(Roots::Platform));
+    for endpoint in new.routes.iter().flat_map(Route::endpoints) {
+        let directly = matches!(endpoint.endpoint.transport, Transport::Tls { trust: Roots::Platform, .. });
+        let by_proxy = endpoint.egress.proxy().is_some_and(|proxy| proxy.roots == Some(Roots::Platform));
         if (directly || by_proxy) && !current.has_platform_roots() {
-            add(
-                format!("route.{}", route.name),
-                "the platform's root certificates were not read at the start".to_owned(),
-            );
+            add(endpoint.table(), "the platform's root certificates were not read at the start".to_owned());
         }
     }
     match granted {
@@ -83,12 +81,12 @@ fn export(settings: &Settings) -> Option<&Export> {
 
 /// Why a listener's socket would have to be made anew.
 fn changed_address(known: &Listener, listener: &Listener, add: &mut impl FnMut(String, String)) {
-    if known.address == listener.address {
+    if known.addresses == listener.addresses {
         return;
     }
-    let (old, new) = (known.address.to_string(), listener.address.to_string());
+    let (old, new) = (known.shown_addresses(), listener.shown_addresses());
     let why = if old == new {
-        format!("mode or group of {old} have changed, and are set when the socket is made")
+        format!("what is set about {old} (mode, group, only_v6) has changed, and is given to a socket when it is made")
     } else {
         format!("{old} cannot become {new}: nothing can be bound any more")
     };
@@ -105,11 +103,11 @@ fn beyond(
 ) {
     let wanted = confinement(new, source.file.as_deref(), &[], UnixSockets::Deny);
     for port in wanted.connect.iter().filter(|port| !granted.connect.contains(port)) {
-        let route = new.routes.iter().find(|route| route.endpoint.next_hop.port() == Some(*port));
-        match (route, *port) {
-            (Some(route), _) => {
+        let mut endpoints = new.routes.iter().flat_map(Route::endpoints);
+        match (endpoints.find(|it| it.endpoint.next_hop.port() == Some(*port)), *port) {
+            (Some(endpoint), _) => {
                 add(
-                    format!("route.{}.{}", route.name, route.next_hop_key()),
+                    format!("{}.{}", endpoint.table(), endpoint.next_hop_key()),
                     format!("no connection can be made to port {port} any more"),
                 );
             }
@@ -117,7 +115,7 @@ fn beyond(
                 add("endpoint".to_owned(), "no name can be resolved: none was configured at the start".to_owned());
             }
             // the one reason is told already
-            (None, _) if export(old) != export(new) => {}
+            (None, _) if export(old) != export(new) || old.rates != new.rates => {}
             (None, _) => add("jwks_url".to_owned(), format!("no connection can be made to port {port} any more")),
         }
     }
@@ -140,9 +138,10 @@ fn beyond(
         }
     }
     if wanted.unix_streams == UnixStreams::ToPaths && granted.unix_streams == UnixStreams::Deny {
-        let routes = new.routes.iter().filter(|route| matches!(route.endpoint.next_hop, NextHop::Unix(_)));
+        let endpoints = new.routes.iter().flat_map(Route::endpoints);
+        let endpoints = endpoints.filter(|it| matches!(it.endpoint.next_hop, NextHop::Unix(_)));
         let why = "a connection to a Unix socket takes a kind of socket that nobody needed at the start";
-        routes.for_each(|route| add(format!("route.{}.connect", route.name), why.to_owned()));
+        endpoints.for_each(|endpoint| add(format!("{}.connect", endpoint.table()), why.to_owned()));
     }
     if wanted.netlink == Netlink::Allow && granted.netlink == Netlink::Deny {
         let why = "`loopback-owner` takes a kind of socket that nobody needed at the start".to_owned();

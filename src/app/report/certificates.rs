@@ -17,11 +17,11 @@ pub(super) fn certificates(graph: &Graph, now: Timestamp) -> Vec<Certificate> {
         let (file, validity) = dates.certificate()?;
         Some(certificate(format!("listener.{name}"), file, validity, now))
     });
-    let routes = graph.routes.iter().filter_map(|(name, route)| {
-        let (file, validity) = route.shown_to_endpoint()?;
-        Some(certificate(format!("route.{name}"), file, validity, now))
+    let endpoints = graph.endpoints().filter_map(|(settings, endpoint)| {
+        let (file, validity) = endpoint.shown_certificate()?;
+        Some(certificate(settings.table(), file, validity, now))
     });
-    listeners.chain(routes).collect()
+    listeners.chain(endpoints).collect()
 }
 
 fn certificate(of: String, file: &Path, validity: Validity, now: Timestamp) -> Certificate {

@@ -5,9 +5,10 @@ use super::window::Recent;
 use crate::app::build::graph::Graph;
 use crate::app::build::shares::{Holder, holders};
 use crate::authorize;
+use crate::clock;
 use crate::config::settings;
 use crate::proxy::SharedLimit;
-use crate::status::{Client, ClientKind, Mode, RateLimit, Share};
+use crate::status::{Client, ClientKind, Mode, Quota, RateLimit, Share};
 
 /// All clients, by name; then those without a name.
 pub(super) fn clients(graph: &Graph, recent: &Recent) -> Vec<Client> {
@@ -16,14 +17,17 @@ pub(super) fn clients(graph: &Graph, recent: &Recent) -> Vec<Client> {
 }
 
 fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> Option<Client> {
-    let (name, kind, mode, rate) = match holder {
-        Holder::Client(client) => (client.name.as_str(), ClientKind::Client, client.mode, client.rate),
-        Holder::AnyLocal => ("any-local", ClientKind::AnyLocal, authorize::Mode::Enforce, None),
+    let (name, tenant, kind, mode, rate) = match holder {
+        Holder::Client(client) => {
+            (client.name.as_str(), client.tenant.as_ref(), ClientKind::Client, client.mode, client.rate)
+        }
+        Holder::AnyLocal => ("any-local", None, ClientKind::AnyLocal, authorize::Mode::Enforce, None),
         // each is refused or becomes a client
         Holder::Strangers => return None,
     };
     Some(Client {
         name: name.to_owned(),
+        tenant: tenant.map(ToString::to_string),
         kind,
         mode: match mode {
             authorize::Mode::Enforce => Mode::Enforce,
@@ -32,6 +36,7 @@ fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> 
         exchanges: recent.client_exchanges(name),
         traffic: recent.client_traffic(name),
         rate_limit: rate.map(rate_limit),
+        quota: quota(graph, name),
         share: fullest_share(graph, index),
         over_share: graph.metrics.shares.counted(name, &SharedLimit::ALL.map(SharedLimit::as_str)),
     })
@@ -40,6 +45,12 @@ fn client(graph: &Graph, recent: &Recent, index: usize, holder: &Holder<'_>) -> 
 fn rate_limit(rate: settings::Rate) -> RateLimit {
     let settings::Rate { calls, period, burst } = rate;
     RateLimit { calls: calls.into(), period_seconds: period.as_secs(), burst: burst.into() }
+}
+
+fn quota(graph: &Graph, name: &str) -> Option<Quota> {
+    let client = graph.clients.named(name)?;
+    let used = graph.rates.used(client, clock::now().as_second())?;
+    Some(Quota { calls: client.quota.as_ref()?.calls(), used, shared: graph.rates.store.is_some() })
 }
 
 /// The share of which the holder uses the largest part; that of a route's exchanges if it uses none.

@@ -1,6 +1,7 @@
 //! Listeners in the report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::number;
 use crate::app::build::graph::Graph;
@@ -11,16 +12,23 @@ use crate::downstream::ListenAddress;
 use crate::status::{Listener, TokenKeys};
 
 /// All listeners, by name.
-pub(super) fn listeners(graph: &Graph, addresses: &BTreeMap<Name, ListenAddress>) -> Vec<Listener> {
-    graph.listeners.iter().map(|(name, shared)| listener(shared, addresses.get(name))).collect()
+pub(super) fn listeners(graph: &Graph, addresses: &BTreeMap<Name, Arc<[ListenAddress]>>) -> Vec<Listener> {
+    graph
+        .listeners
+        .iter()
+        .map(|(name, shared)| listener(shared, addresses.get(name).map_or(&[], |addresses| addresses)))
+        .collect()
 }
 
-fn listener(shared: &SharedListener, address: Option<&ListenAddress>) -> Listener {
+fn listener(shared: &SharedListener, addresses: &[ListenAddress]) -> Listener {
     let settings = &shared.settings;
     let all = shared.connections.all();
     Listener {
         name: settings.name.to_string(),
-        address: address.map_or_else(|| settings.address.to_string(), ToString::to_string),
+        address: match addresses {
+            [] => settings.shown_addresses(),
+            bound => bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        },
         tls: settings.tls.is_some(),
         authenticate: match &settings.callers {
             Admission::AnyLocal => vec!["any_local".to_owned()],

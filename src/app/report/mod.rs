@@ -11,6 +11,7 @@ mod routes;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ use crate::telemetry::metrics::Usage;
 /// What a report is made from, beside the graph.
 pub(crate) struct Sources<'a> {
     /// Where the listeners really listen.
-    pub(crate) addresses: &'a BTreeMap<Name, ListenAddress>,
+    pub(crate) addresses: &'a BTreeMap<Name, Arc<[ListenAddress]>>,
     /// What is known of the configuration's file.
     pub(crate) served: Served,
     pub(crate) audit: &'a AuditLog,
@@ -50,8 +51,11 @@ pub(crate) struct Moment {
 
 /// Why the process is not as it should be.
 pub(crate) struct Troubles {
-    pub(crate) is_draining: bool,
+    /// That it is about to end, if it is.
+    pub(crate) ending: Option<&'static str>,
+    /// Why no request can be served.
     pub(crate) not_ready: Vec<String>,
+    /// What is wrong although requests can be served.
     pub(crate) degraded: Vec<String>,
 }
 
@@ -101,7 +105,7 @@ impl Moment {
 impl Troubles {
     /// A process that drains is not ready either; the word says that it does so on purpose.
     const fn state(&self) -> State {
-        match (self.is_draining, self.not_ready.is_empty(), self.degraded.is_empty()) {
+        match (self.ending.is_some(), self.not_ready.is_empty(), self.degraded.is_empty()) {
             (true, _, _) => State::Draining,
             (false, false, _) => State::NotReady,
             (false, true, false) => State::Degraded,
@@ -111,8 +115,7 @@ impl Troubles {
 
     fn into_reasons(self) -> Vec<Reason> {
         let reason = |state| move |text| Reason { state, text };
-        let draining = self.is_draining.then(|| "the process is draining".to_owned());
-        let draining = draining.into_iter().map(reason(State::Draining));
+        let draining = self.ending.map(str::to_owned).into_iter().map(reason(State::Draining));
         let not_ready = self.not_ready.into_iter().map(reason(State::NotReady));
         draining.chain(not_ready).chain(self.degraded.into_iter().map(reason(State::Degraded))).collect()
     }
@@ -145,17 +148,17 @@ fn number(count: usize) -> u64 {
 mod tests {
     use super::*;
 
-    fn state(is_draining: bool, not_ready: usize, degraded: usize) -> State {
+    fn state(ending: Option<&'static str>, not_ready: usize, degraded: usize) -> State {
         let some = |count| vec!["x".to_owned(); count];
-        Troubles { is_draining, not_ready: some(not_ready), degraded: some(degraded) }.state()
+        Troubles { ending, not_ready: some(not_ready), degraded: some(degraded) }.state()
     }
 
     #[test]
     fn the_state_is_the_gravest_that_has_a_reason() {
-        assert_eq!(state(false, 0, 0), State::Ok);
-        assert_eq!(state(false, 0, 1), State::Degraded);
-        assert_eq!(state(false, 1, 1), State::NotReady);
-        assert_eq!(state(true, 1, 1), State::Draining);
+        assert_eq!(state(None, 0, 0), State::Ok);
+        assert_eq!(state(None, 0, 1), State::Degraded);
+        assert_eq!(state(None, 1, 1), State::NotReady);
+        assert_eq!(state(Some("x"), 1, 1), State::Draining);
     }
 
     #[test]

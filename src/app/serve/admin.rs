@@ -1,24 +1,24 @@
 //! The admin listener: its sockets, its thread, and what it reports about the process.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::watch;
+
 use super::error::StartError;
-use super::key_reports;
+use super::readiness::{self, Judged};
 use super::serving::Serving;
 use super::snapshot::snapshot;
 use super::sockets::BindError;
-use crate::admin::{Admin, HostNames, Page, Status};
+use crate::admin::{Admin, Audience, HostNames, Page, Readiness, Status};
 use crate::app::build::graph::Graph;
-use crate::app::expiry::{Expiring, expiring};
 use crate::app::report::window::{PERIOD, Reading, Window};
-use crate::app::report::{Moment, Sources, Troubles, report};
+use crate::app::report::{Moment, Sources, report};
 use crate::clock;
 use crate::config::settings::{self, AdminAddress, ListenOn, Name, StatusPage};
 use crate::downstream::unix_socket::{self, SocketPath};
-use crate::downstream::{ListenAddress, ListenerSocket, listener};
+use crate::downstream::{ListenAddress, ListenerSocket, Stage, TcpSocket, listener};
 use crate::status::Report;
 use crate::telemetry::AuditLog;
 use crate::telemetry::metrics::{Exposition, OwnProcess, Snapshot};
@@ -38,10 +38,10 @@ pub(super) struct BoundAdmin {
 /// The source of what the admin listener reports.
 pub(super) struct ProcessStatus {
     pub(super) serving: Arc<Serving>,
-    pub(super) draining: Arc<AtomicBool>,
+    pub(super) stages: watch::Receiver<Stage>,
     pub(super) audit: AuditLog,
     /// Where the listeners really listen.
-    pub(super) addresses: BTreeMap<Name, ListenAddress>,
+    pub(super) addresses: BTreeMap<Name, Arc<[ListenAddress]>>,
     pub(super) started: Moment,
     /// What the counters said in the last minute.
     pub(super) window: Mutex<Window>,
@@ -50,38 +50,21 @@ pub(super) struct ProcessStatus {
 }
 
 impl ProcessStatus {
-    fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Why requests are refused although the process does not drain.
-    fn unusable(&self, graph: &Graph) -> Vec<String> {
-        let keys = graph.keys().filter_map(key_reports::unusable);
-        let audit = self.audit.is_refusing().then(|| "audit: it cannot be written, calls are refused".to_owned());
-        let waiting = graph.listeners.iter().filter(|(_, listener)| listener.awaits_keys());
-        let tokens =
-            waiting.map(|(name, _)| format!("listener.{name}: the keys of its token issuer have not been fetched yet"));
-        audit.into_iter().chain(keys).chain(tokens).collect()
+    fn judged(&self, graph: &Graph) -> Judged {
+        let is_refused = self.serving.served().refused_at.is_some();
+        readiness::judge(graph, *self.stages.borrow(), &self.audit, is_refused)
     }
 }
 
 impl Status for ProcessStatus {
-    fn not_ready(&self) -> Vec<String> {
-        let draining = self.is_draining().then(|| "the process is draining".to_owned());
-        draining.into_iter().chain(self.unusable(&self.serving.current())).collect()
+    fn readiness(&self) -> Readiness {
+        self.judged(&self.serving.current()).of_process()
     }
 
-    fn degraded(&self) -> Vec<String> {
+    fn route_readiness(&self, route: &str) -> Option<Readiness> {
         let graph = self.serving.current();
-        let keys = graph.keys().filter_map(key_reports::degraded);
-        let expiring = expiring(&graph, clock::now()).into_iter().filter(|expiring| expiring.notice.is_fault());
-        let certificates = expiring.map(|Expiring { table, notice }| format!("{table}: {notice}"));
-        let routes = graph.endpoints_down().chain(graph.names_lost()).chain(graph.clocks_apart());
-        let refused = self.serving.served().refused_at.map(|_| {
-            "configuration: the one that was read last is refused, and the one before is served: the log says why"
-                .to_owned()
-        });
-        keys.chain(certificates).chain(routes).chain(refused).collect()
+        let (_, route) = graph.routes.iter().find(|(name, _)| name.as_str() == route)?;
+        Some(self.judged(&graph).of_route(route))
     }
 
     fn metrics(&self, exposition: Exposition) -> String {
@@ -93,7 +76,7 @@ impl Status for ProcessStatus {
 
     fn report(&self) -> Report {
         let graph = self.serving.current();
-        let (is_draining, not_ready, degraded) = (self.is_draining(), self.unusable(&graph), self.degraded());
+        let troubles = self.judged(&graph).into_troubles();
         let now = Moment::now();
         let sources = Sources {
             addresses: &self.addresses,
@@ -104,7 +87,7 @@ impl Status for ProcessStatus {
             started: self.started,
             now,
         };
-        report(&graph, Troubles { is_draining, not_ready, degraded }, &sources)
+        report(&graph, troubles, &sources)
     }
 
     fn read_counters(&self) {
@@ -116,7 +99,7 @@ impl Status for ProcessStatus {
 /// The addresses of the admin listener.
 pub(super) fn addresses_of(admin: &settings::Admin) -> impl Iterator<Item = ListenOn> {
     admin.addresses.iter().map(|address| match address {
-        AdminAddress::Tcp(address) => ListenOn::Tcp(*address),
+        AdminAddress::Tcp(address) => ListenOn::Tcp(TcpSocket::at(*address)),
         AdminAddress::Unix(socket) => ListenOn::Unix(socket.clone()),
     })
 }
@@ -131,8 +114,9 @@ impl BoundAdmin {
     pub(super) fn bind(admin: &settings::Admin) -> Result<Self, StartError> {
         let names = HostNames::new(admin.hosts.clone());
         let page = match admin.status {
-            StatusPage::Served => Page::Served { reading: PERIOD },
-            StatusPage::Off => Page::Off,
+            StatusPage::Everybody => Page::Served { to: Audience::Everybody, reading: PERIOD },
+            StatusPage::ThisHost => Page::Served { to: Audience::ThisHost, reading: PERIOD },
+            StatusPage::Nobody => Page::Off,
         };
         let process = OwnProcess::open(clock::now());
         let mut bound = Self { sockets: Vec::new(), names, page, addresses: Vec::new(), paths: Vec::new(), process };
@@ -149,7 +133,7 @@ impl BoundAdmin {
         match address {
             AdminAddress::Tcp(address) => {
                 let failed = |source| BindError::Tcp { address: *address, source };
-                for socket in listener::bind(*address, 1).map_err(failed)? {
+                for socket in listener::bind(TcpSocket::at(*address), 1).map_err(failed)? {
                     let chosen = socket.local_addr().unwrap_or(*address);
                     self.addresses.push(ListenAddress::Tcp(chosen));
                     self.sockets.push(ListenerSocket::Tcp(socket));

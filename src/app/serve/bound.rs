@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -21,7 +21,8 @@ use crate::app::build::span_places::SpanPlaces;
 use crate::app::report::Moment;
 use crate::clock;
 use crate::credentials::WatchedKey;
-use crate::downstream::Drain;
+use crate::downstream::{Drain, Stage};
+use crate::rates::{self, StoreThread};
 use crate::telemetry::audit::{AuditWriter, OpenedAudit};
 use crate::telemetry::trace::{self, SpanQueue, SpanWriter};
 use crate::telemetry::{AuditLog, own_cells};
@@ -51,7 +52,10 @@ impl Bound {
         for listener in graph.listeners.values().map(|listener| &listener.settings) {
             match BoundListener::bind(listener, graph.settings.process.workers, &mut inherited) {
                 Ok(bound) => listeners.push(bound),
-                Err(source) => errors.push(StartError::Bind { table: format!("listener.{}", listener.name), source }),
+                Err(failed) => {
+                    let table = || format!("listener.{}", listener.name);
+                    errors.extend(failed.into_iter().map(|source| StartError::Bind { table: table(), source }));
+                }
             }
         }
         let unused_sockets = unused(&graph.settings.listeners, inherited);
@@ -83,21 +87,24 @@ impl Bound {
     pub fn start(self, keys: Vec<WatchedKey>) -> Result<Running, StartError> {
         let Self { graph, mut listeners, unused_sockets: _, admin, audit } = self;
         own_cells::reserve_cells(graph.settings.process.workers);
-        let draining = Arc::new(AtomicBool::new(false));
-        let (drain, drain_signal) = watch::channel(false);
+        let is_warm = graph.settings.routes.iter().all(|route| route.limits.warm == 0);
+        let (stage, stages) = watch::channel(if is_warm { Stage::Serving } else { Stage::Starting });
+        // closed when no worker opens connections ahead any more
+        let (warming, warmed) = mpsc::channel(1);
         let (cut, cut_signal) = watch::channel(false);
         let (adopted, adoptions) = std::sync::mpsc::channel();
-        let paths = listeners.iter_mut().filter_map(BoundListener::take_path).collect();
+        let paths = listeners.iter_mut().map(BoundListener::take_paths).collect();
         let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         let (spans, span_writer) = start_spans(&graph)?.unzip();
+        let rate_store = start_rates(&graph)?;
         let (mut admin_addresses, mut admin_paths) = (Vec::new(), Vec::new());
         let addresses: BTreeMap<_, _> =
-            listeners.iter().map(|listener| (listener.name.clone(), listener.address.clone())).collect();
+            listeners.iter().map(|listener| (listener.name.clone(), Arc::clone(&listener.addresses))).collect();
         if let Some(admin) = admin {
-            let (serving, draining, audit) = (Arc::clone(&serving), Arc::clone(&draining), audit.clone());
+            let (serving, stages, audit) = (Arc::clone(&serving), stages.clone(), audit.clone());
             let (addresses, started, window) = (addresses.clone(), Moment::now(), Mutex::default());
-            let status = move |process| ProcessStatus { serving, draining, audit, addresses, started, window, process };
+            let status = move |process| ProcessStatus { serving, stages, audit, addresses, started, window, process };
             let (addresses, paths, serve) = admin.into_work(status);
             (admin_addresses, admin_paths) = (addresses, paths);
             spawn("admin", serve)?;
@@ -110,7 +117,8 @@ impl Bound {
                 sockets: listeners.iter_mut().filter_map(BoundListener::take_share).collect(),
                 audit: audit.clone(),
                 spans: spans.clone(),
-                drain: Drain::new(drain_signal.clone()),
+                warming: warming.clone(),
+                drain: Drain::new(stages.clone()),
                 cut: cut_signal.clone(),
                 adopted: adopted.clone(),
                 asked: asked.clone(),
@@ -128,13 +136,14 @@ impl Bound {
             addresses,
             admin: admin_addresses,
             _admin_paths: admin_paths,
-            draining,
-            drain,
+            stage,
+            warmed,
             cut,
             worker_ends,
             pulse: Some(pulse),
             audit_writer,
             span_writer,
+            rate_store,
         })
     }
 }
@@ -149,6 +158,13 @@ fn start_spans(graph: &Graph) -> Result<Option<(SpanQueue, SpanWriter)>, StartEr
     let (upload, places) = (Arc::clone(&spans.upload), Arc::<SpanPlaces>::clone(&spans.places));
     let metrics = graph.metrics.trace.clone();
     trace::start(&export.settings, upload, places, metrics, clock::now).map(Some).map_err(StartError::Thread)
+}
+
+fn start_rates(graph: &Graph) -> Result<Option<StoreThread>, StartError> {
+    let Some(store) = &graph.rates.store else { return Ok(None) };
+    let Some(inbox) = store.take_inbox() else { return Ok(None) };
+    let now = || clock::nanos_at(Instant::now());
+    rates::start(store.server.clone(), &store.sharing, inbox, now).map(Some).map_err(StartError::Thread)
 }
 
 fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, Option<AuditWriter>), StartError> {

@@ -5,8 +5,8 @@ use std::io;
 use super::admin::addresses_of;
 use super::error::StartError;
 use super::occupant::{serving_tcp, serving_unix};
-use super::sockets::{BindError, BoundListener};
-use crate::config::settings::{ListenOn, Listener, Settings};
+use super::sockets::{BindError, take_over};
+use crate::config::settings::{Exposure, ListenOn, Settings};
 use crate::downstream::inherited::InheritedSockets;
 use crate::downstream::listener;
 use crate::downstream::unix_socket::{self, UnixSocketError};
@@ -42,7 +42,7 @@ pub(crate) fn rehearse(settings: &Settings) -> Result<Vec<Rehearsed>, StartError
     let (mut rehearsed, mut inherited) = (Vec::new(), None);
     for (table, address) in addresses(settings) {
         let found = match &address {
-            Address::Of(ListenOn::Inherited { .. }, listener) => hand_over(listener, settings, &mut inherited),
+            Address::Of(ListenOn::Inherited { name }, exposure) => hand_over(name, *exposure, &mut inherited),
             Address::Of(address, _) => at(address),
             Address::Admin(address) => at(address),
         };
@@ -60,7 +60,7 @@ pub(crate) fn rehearse(settings: &Settings) -> Result<Vec<Rehearsed>, StartError
 
 /// An address that a start binds.
 enum Address<'s> {
-    Of(&'s ListenOn, &'s Listener),
+    Of(&'s ListenOn, Exposure),
     Admin(ListenOn),
 }
 
@@ -75,19 +75,22 @@ impl Address<'_> {
 
 /// Every address, in the order in which a start binds them.
 fn addresses(settings: &Settings) -> impl Iterator<Item = (String, Address<'_>)> {
-    let listeners = settings.listeners.iter().map(|it| (format!("listener.{}", it.name), Address::Of(&it.address, it)));
+    let listeners = settings.listeners.iter().flat_map(|listener| {
+        let of = |address| (format!("listener.{}", listener.name), Address::Of(address, listener.exposure));
+        listener.addresses.iter().map(of)
+    });
     let admin = settings.admin.iter().flat_map(addresses_of);
     listeners.chain(admin.map(|address| ("admin".to_owned(), Address::Admin(address))))
 }
 
 fn at(address: &ListenOn) -> Result<Option<Circumstance>, BindError> {
     match address {
-        ListenOn::Tcp(address) => match listener::rehearse(*address) {
+        ListenOn::Tcp(socket) => match listener::rehearse(*socket) {
             Ok(()) => Ok(None),
             Err(source) => {
                 let in_use = source.kind() == io::ErrorKind::AddrInUse;
-                let served = in_use.then(|| serving_tcp(*address)).flatten();
-                let refused = BindError::Tcp { address: *address, source };
+                let served = in_use.then(|| serving_tcp(socket.address)).flatten();
+                let refused = BindError::Tcp { address: socket.address, source };
                 served.map(|process| Some(Circumstance::ServedAlready(process))).ok_or(refused)
             }
         },
@@ -105,12 +108,12 @@ fn at(address: &ListenOn) -> Result<Option<Circumstance>, BindError> {
 
 /// A socket of the service manager is taken as a start takes it, if there is a service manager.
 fn hand_over(
-    listener: &Listener,
-    settings: &Settings,
+    name: &str,
+    exposure: Exposure,
     inherited: &mut Option<InheritedSockets>,
 ) -> Result<Option<Circumstance>, BindError> {
     if inherited.is_none() && std::env::var_os("LISTEN_FDS").is_none() {
         return Ok(Some(Circumstance::NotHandedOver));
     }
-    BoundListener::bind(listener, settings.process.workers, inherited).map(|_bound| None)
+    take_over(name, exposure, inherited).map(|_socket| None)
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::StartError;
 use super::pulse::Pulse;
@@ -18,14 +17,19 @@ use crate::app::reload::reloader::{Reloader, Report};
 use crate::app::reload::restart::Granted;
 use crate::app::reload::source::Source;
 use crate::config::settings::Name;
-use crate::downstream::ListenAddress;
 use crate::downstream::unix_socket::SocketPath;
+use crate::downstream::{Departure, ListenAddress, Stage};
+use crate::rates::StoreThread;
 use crate::telemetry::audit::AuditWriter;
 use crate::telemetry::trace::SpanWriter;
 
 /// How long the last audit lines, and the last spans, may take after the last exchange. Where exchanges are cut off,
 /// all of the end takes no longer than this.
-const AUDIT_END: Duration = Duration::from_secs(2);
+pub(crate) const AUDIT_END: Duration = Duration::from_secs(2);
+
+/// How long readiness waits for connections to endpoints that are opened ahead: an endpoint that is down keeps no
+/// replica from serving the routes of others.
+const WARM_UP: Duration = Duration::from_secs(5);
 
 /// The part of it in which the exporter of spans says what it could not send.
 const SPANS_REPORT: Duration = Duration::from_millis(300);
@@ -47,29 +51,32 @@ pub enum Drained {
 pub struct Running {
     pub(super) serving: Arc<Serving>,
     pub(super) reloader: Option<Reloader>,
-    pub(super) addresses: BTreeMap<Name, ListenAddress>,
+    pub(super) addresses: BTreeMap<Name, Arc<[ListenAddress]>>,
     pub(super) admin: Vec<ListenAddress>,
     /// Removes the admin listener's Unix sockets when this is dropped.
     pub(super) _admin_paths: Vec<SocketPath>,
-    pub(super) draining: Arc<AtomicBool>,
-    pub(super) drain: watch::Sender<bool>,
+    /// What workers do, and what the admin listener says of it.
+    pub(super) stage: watch::Sender<Stage>,
+    /// Closed when connections have been opened ahead.
+    pub(super) warmed: mpsc::Receiver<()>,
     pub(super) cut: watch::Sender<bool>,
     pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
     pub(super) pulse: Option<Pulse>,
     pub(super) audit_writer: Option<AuditWriter>,
     pub(super) span_writer: Option<SpanWriter>,
+    pub(super) rate_store: Option<StoreThread>,
 }
 
 impl Running {
     /// Where a listener really listens.
-    pub(crate) fn address(&self, listener: &Name) -> Option<&ListenAddress> {
-        self.addresses.get(listener)
+    pub(crate) fn addresses(&self, listener: &Name) -> &[ListenAddress] {
+        self.addresses.get(listener).map_or(&[], |addresses| addresses)
     }
 
     /// The first TCP address of its listeners, for programs that run a proxy in their own process.
     #[must_use]
     pub fn tcp_address(&self) -> Option<SocketAddr> {
-        self.addresses.values().find_map(|address| match address {
+        self.addresses.values().flat_map(|addresses| addresses.iter()).find_map(|address| match address {
             ListenAddress::Tcp(address) => Some(*address),
             ListenAddress::Unix(_) => None,
         })
@@ -124,11 +131,33 @@ impl Running {
         }
     }
 
+    /// Waits until connections to endpoints have been opened ahead, or `WARM_UP` is over; then reports that it is
+    /// ready.
+    pub async fn become_ready(&mut self) {
+        let warmed = timeout(WARM_UP, self.warmed.recv()).await;
+        if warmed.is_err() {
+            tracing::warn!(within = ?WARM_UP, "ready without all connections that limits.warm asks for");
+        }
+        self.stage.send_if_modified(|stage| {
+            let is_starting = *stage == Stage::Starting;
+            if is_starting {
+                *stage = Stage::Serving;
+            }
+            is_starting
+        });
+    }
+
+    /// Reports that it is not ready, and goes on serving. Within `time`, connections end after a response. To be
+    /// followed by [`Self::drain`].
+    pub fn leave(&mut self, time: Duration) {
+        self.reloader = None;
+        self.stage.send_replace(Stage::Leaving(Departure::lasting(time)));
+    }
+
     /// Reports that it is not ready, closes the listeners, and waits for exchanges in progress, at most `limit` long.
     /// Those that are left then are cut off ([`Self::cut`]).
     pub async fn drain(&mut self, limit: Duration) -> Drained {
-        self.stop_reloading();
-        let _no_worker_left = self.drain.send(true);
+        self.stop();
         let deadline = from_now(limit);
         // the channel closes when the last worker has ended
         while let Ok(ended) = timeout_at(deadline, self.worker_ends.recv()).await {
@@ -143,7 +172,7 @@ impl Running {
     /// Drops every connection: the exchanges in progress are logged and audited with what is known of them, and their
     /// clients see a reset. Takes about two seconds at most.
     pub async fn cut(&mut self) -> Drained {
-        self.stop_reloading();
+        self.stop();
         let (workers, all) = (from_now(CUT_END), from_now(AUDIT_END));
         let _no_worker_left = self.cut.send(true);
         let mut exchanges = 0_usize;
@@ -166,10 +195,10 @@ impl Running {
         Drained::Cut(exchanges)
     }
 
-    /// The configuration that is served does not change any more.
-    fn stop_reloading(&mut self) {
+    /// The configuration that is served does not change any more, and nothing new is accepted.
+    fn stop(&mut self) {
         self.reloader = None;
-        self.draining.store(true, Ordering::Relaxed);
+        self.stage.send_replace(Stage::Draining);
     }
 
     /// Writes what exchanges have left: audit lines and spans, at the same time.
@@ -178,12 +207,18 @@ impl Running {
         if let Some(spans) = &self.span_writer {
             spans.end(deadline.checked_sub(SPANS_REPORT).unwrap_or(deadline));
         }
+        if let Some(store) = &self.rate_store {
+            store.end();
+        }
         let left = self.audit_writer.take().map_or(0, |writer| writer.finish(limit));
         if left > 0 {
             tracing::error!(left, "the process ends with audit lines unwritten");
         }
         if let Some(spans) = self.span_writer.take() {
             spans.wait(deadline.saturating_duration_since(Instant::now()));
+        }
+        if let Some(store) = self.rate_store.take() {
+            store.wait(deadline.saturating_duration_since(Instant::now()));
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Serving {
     keys: Mutex<BTreeMap<String, KeyWatcher>>,
     refresher: Mutex<Refresher>,
     /// Removed with their listeners.
-    paths: Mutex<BTreeMap<Name, SocketPath>>,
+    paths: Mutex<BTreeMap<Name, Vec<SocketPath>>>,
     served: Mutex<Served>,
     /// Receives a graph's generation from every worker that serves it.
     pub(crate) adopted: Mutex<Receiver<u64>>,
@@ -44,7 +44,7 @@ impl Serving {
     pub(crate) fn begin(
         graph: Arc<Graph>,
         keys: Vec<WatchedKey>,
-        paths: BTreeMap<Name, SocketPath>,
+        paths: BTreeMap<Name, Vec<SocketPath>>,
         adopted: Receiver<u64>,
     ) -> Result<Self, StartError> {
         let refresher = Refresher::start(&graph).map_err(StartError::Thread)?;

@@ -6,23 +6,24 @@ use std::sync::Arc;
 use crate::app::build::graph::Graph;
 use crate::app::build::shared_listener::SharedListener;
 use crate::app::build::shared_route::SharedRoute;
+use crate::config::settings::RouteEndpoint;
 use crate::downstream::ListenAddress;
-use crate::telemetry::trace::{ListenerFacts, RouteFacts, SpanQueue, Tracer, Tracing};
+use crate::telemetry::trace::{EndpointFacts, ListenerFacts, RouteFacts, SpanQueue, Tracer, Tracing};
 
-/// Traces the exchanges on `address` as the graph says.
+/// Traces the exchanges on `addresses` as the graph says.
 pub(super) fn tracing(
     graph: &Graph,
     listener: &SharedListener,
-    address: &ListenAddress,
+    addresses: &[ListenAddress],
     spans: Option<&SpanQueue>,
 ) -> Tracing {
     let Some(trace) = &graph.settings.trace else { return Tracing::off() };
     let spans = spans.zip(graph.spans.as_ref()).map(|(spans, export)| spans.with_places(export.places.clone()));
     let listener = ListenerFacts {
-        address: match address {
-            // a wildcard says nothing about where the client has called
-            ListenAddress::Tcp(address) => Some(*address).filter(|address| !address.ip().is_unspecified()),
-            ListenAddress::Unix(_) => None,
+        address: match addresses {
+            // a wildcard or one of several addresses says nothing about where the client has called
+            [ListenAddress::Tcp(address)] => Some(*address).filter(|address| !address.ip().is_unspecified()),
+            _ => None,
         },
         scheme: if listener.settings.tls.is_some() { "https" } else { "http" },
     };
@@ -34,11 +35,15 @@ pub(super) fn tracing(
 
 fn facts(route: &SharedRoute) -> RouteFacts {
     let settings = &route.settings;
+    let endpoint = |it: RouteEndpoint<'_>| EndpointFacts {
+        url: it.endpoint.url(),
+        host: it.endpoint.bare_host().to_owned(),
+        port: it.endpoint.port,
+    };
     RouteFacts {
         name: settings.name.as_str().to_owned(),
         path: settings.path.clone(),
-        url: settings.endpoint.url(),
-        host: settings.endpoint.bare_host().to_owned(),
-        port: settings.endpoint.port,
+        endpoint: endpoint(settings.first_endpoint()),
+        fallbacks: settings.fallback_endpoints().map(endpoint).collect(),
     }
 }

@@ -53,7 +53,7 @@ pub(crate) enum AskError {
 ///
 /// # Errors
 /// [`AskError`].
-pub(super) async fn ask(target: &Target, path: &'static str, limit: Duration) -> Result<Response, AskError> {
+pub(super) async fn ask(target: &Target, path: &str, limit: Duration) -> Result<Response, AskError> {
     let begun = tokio::time::Instant::now();
     let request = request(target, path)?;
     match target {
@@ -102,9 +102,9 @@ where
     Ok(Response { status: head.status, media_type, body })
 }
 
-fn request(target: &Target, path: &'static str) -> Result<Request<Empty<Bytes>>, AskError> {
+fn request(target: &Target, path: &str) -> Result<Request<Empty<Bytes>>, AskError> {
     let mut request = Request::new(Empty::new());
-    *request.uri_mut() = Uri::from_static(path);
+    *request.uri_mut() = path.parse::<Uri>().map_err(|_| AskError::Unwritable)?;
     let authority = HeaderValue::from_str(&target.authority()).map_err(|_| AskError::Unwritable)?;
     let headers = request.headers_mut();
     headers.insert(HOST, authority);

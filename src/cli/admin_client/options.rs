@@ -79,7 +79,7 @@ impl Targets {
     ///
     /// # Errors
     /// No target answered.
-    pub(crate) async fn ask(&self, path: &'static str, limit: Duration) -> Result<Answer, String> {
+    pub(crate) async fn ask(&self, path: &str, limit: Duration) -> Result<Answer, String> {
         // one that is silent leaves time for the others
         let share = u32::try_from(self.0.len()).ok().and_then(|count| limit.checked_div(count)).unwrap_or(limit);
         let mut reasons = Vec::new();

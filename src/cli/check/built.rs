@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::findings::{Findings, Kind};
 use super::online::{Call, Tried};
+use super::rates::TriedStore;
 use crate::app::Graph;
+use crate::app::build::endpoint_calls::EndpointCalls;
 use crate::app::build::probe::Probe;
+use crate::app::build::shared_route::SharedRoute;
 use crate::app::build::without_keys::{left_out, without_keys};
 use crate::app::expiry::{Expiring, expiring};
 use crate::app::serve::rehearsal::{Rehearsed, rehearse};
@@ -28,8 +31,8 @@ const NO_KEY: &str = "not sent: its key is not usable";
 pub(super) enum Built {
     /// All of it.
     Whole(Box<Graph>, Vec<WatchedKey>),
-    /// Everything but its keys, with the destinations of its routes.
-    WithoutKeys(Box<Settings>, BTreeMap<Name, Arc<Destination>>),
+    /// Everything but its keys, with the destinations of its endpoints by their tables.
+    WithoutKeys(Box<Settings>, BTreeMap<String, Arc<Destination>>),
 }
 
 impl Built {
@@ -109,30 +112,44 @@ impl Built {
         }
     }
 
-    /// The routes as they are to be tried.
+    /// The store of rates; `None` without its password.
+    pub(super) fn rate_store(&self) -> Option<TriedStore> {
+        match self {
+            Self::Whole(graph, _) => graph.rates.store.as_ref().map(|store| TriedStore {
+                server: store.server.clone(),
+                namespace: store.sharing.settings().namespace.clone(),
+            }),
+            Self::WithoutKeys(..) => None,
+        }
+    }
+
+    /// The endpoints of all routes as they are to be tried.
     pub(super) fn routes(&self) -> Vec<Tried> {
         match self {
-            Self::Whole(graph, keys) => graph
-                .routes
-                .iter()
-                .map(|(name, route)| {
-                    let call = match Probe::of(route) {
-                        None => Call::None(NO_PROBE),
-                        Some(probe) => key_of(keys, route.key.name())
-                            .map_or(Call::None(NO_KEY), |key| Call::Probe(Box::new(probe), key)),
-                    };
-                    Tried { name: name.to_string(), destination: Arc::clone(&route.calls.destination), call }
-                })
-                .collect(),
+            Self::Whole(graph, keys) => {
+                let of_route = |route| SharedRoute::endpoints(route).map(move |endpoint| tried(route, endpoint, keys));
+                graph.routes.values().flat_map(of_route).collect()
+            }
             Self::WithoutKeys(_, destinations) => destinations
                 .iter()
-                .map(|(name, destination)| {
+                .map(|(table, destination)| {
                     let call = Call::None(NO_KEYS);
-                    Tried { name: name.to_string(), destination: Arc::clone(destination), call }
+                    Tried { table: table.clone(), destination: Arc::clone(destination), call }
                 })
                 .collect(),
         }
     }
+}
+
+fn tried(route: &SharedRoute, endpoint: &EndpointCalls, keys: &[WatchedKey]) -> Tried {
+    let call = match Probe::of_one(route, endpoint) {
+        None => Call::None(NO_PROBE),
+        Some(probe) => {
+            key_of(keys, route.key.name()).map_or(Call::None(NO_KEY), |key| Call::Probe(Box::new(probe), key))
+        }
+    };
+    let table = format!("route.{}{}", route.settings.name, endpoint.place);
+    Tried { table, destination: Arc::clone(&endpoint.destination), call }
 }
 
 /// The key of a slot. One that has to be proven first is not in its slot yet, and is loaded again.

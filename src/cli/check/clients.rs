@@ -4,7 +4,7 @@ use super::findings::{Findings, Kind, Section};
 use crate::app::build::clients::clients;
 use crate::app::build::share_summary::summaries;
 use crate::authorize::{Admission, Client, Effect, Identifiers, Mode, Rule};
-use crate::config::settings::Settings;
+use crate::config::settings::{Name, Settings};
 
 /// Every client with its identifiers and its rules.
 pub(super) fn sections(found: &mut Findings, settings: &Settings) {
@@ -13,8 +13,15 @@ pub(super) fn sections(found: &mut Findings, settings: &Settings) {
         let Some(live) = live.named(client.name.as_str()) else { continue };
         let identified = format!("identified by {}", identifiers(&client.identifiers).join(", "));
         let section = found.section(Kind::Client, Some(&client.name), identified);
+        if let Some(tenant) = &client.tenant {
+            section.fact("tenant", tenant.to_string());
+            section.detail(tenant_of(tenant));
+        }
         if let Some(rate) = client.rate {
             section.detail(format!("rate: {} calls in {:?}, {} at once", rate.calls, rate.period, rate.burst));
+        }
+        if let Some(quota) = client.quota {
+            section.detail(format!("quota: {quota} calls a day"));
         }
         rules(section, live);
         match client.mode {
@@ -28,6 +35,11 @@ pub(super) fn sections(found: &mut Findings, settings: &Settings) {
             section.warn("no listener can identify it: none has such a method in `authenticate`");
         }
     }
+}
+
+/// Whose a client or route is.
+pub(super) fn tenant_of(tenant: &Name) -> String {
+    format!("tenant: {tenant} (conf.d/{tenant}.toml)")
 }
 
 /// Which part of each limit each client may take.

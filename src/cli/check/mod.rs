@@ -7,16 +7,19 @@ mod dialect;
 mod egress;
 mod endpoint_tls;
 mod findings;
+mod listener;
 mod online;
 mod posture;
+mod rates;
+mod section_notes;
 mod trace;
-
-use std::fmt;
 
 use clap::Args;
 
 use self::built::Built;
 use self::findings::{Findings, Kind, Section};
+use self::listener::listener_section;
+use self::section_notes::{circumstances, warn_of_expiry};
 use super::config_file::{ConfigFile, Found};
 use super::exit::{ExitCode, Failure, FaultLine};
 use super::format::{Format, FormatOption};
@@ -27,14 +30,11 @@ use crate::app::capacity;
 use crate::app::confinement::loose_sockets::loose_sockets;
 use crate::app::expiry::Expiring;
 use crate::app::serve::key_reports;
-use crate::app::serve::rehearsal::{Circumstance, Rehearsed};
-use crate::authorize::Admission;
+use crate::app::serve::rehearsal::Rehearsed;
+use crate::app::serve::running::AUDIT_END;
 use crate::clock;
-use crate::config::settings::{
-    AdminAddress, Client, Exposure, Listener, ListenerTls, Route, ServedRoutes, Settings, TokenKeys,
-};
+use crate::config::settings::{AdminAddress, Client, Process, Route, RouteEndpoint, ServedRoutes, Settings};
 use crate::credentials::WatchedKey;
-use crate::downstream::dates::Dates;
 use crate::guarded_file::WritableFiles;
 use crate::telemetry::audit::{Target, WhenFull};
 
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     without_keys: bool,
     /// Call every endpoint: name, connection, TLS, clock, and the route's signed `probe`. 69 when one does not answer.
-    /// The collector of spans is sent an empty request, and warned of when it does not take it
+    /// The collector of spans and the store of rates are asked too; a fault of theirs is a warning only
     #[arg(long)]
     online: bool,
 }
@@ -105,9 +105,9 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     built.tell_what_is_left_out(found);
     admin_sections(found, settings, &rehearsed);
     audit_section(found, settings);
+    rates::section(found, settings);
     trace::section(found, settings);
-    let process = &settings.process;
-    found.section(Kind::Process, None, format!("{} workers, drain {:?}", process.workers, process.drain));
+    process_section(found, &settings.process);
     capacity_section(found, settings);
     clients::shares(found, settings);
     warn_of_unused(found, settings);
@@ -131,8 +131,20 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
     }
     // with the rights of a process that serves: what it may not reach, this may not either
     online.map_or(Ok(()), |runtime| {
-        progress::shown(|| online::try_all(runtime, found, built.routes(), built.collector()))
+        progress::shown(|| online::try_all(runtime, found, built.routes(), built.collector(), built.rate_store()))
     })
+}
+
+/// How many threads there are, and how long it takes to end: who kills the process, a service manager, is not asked.
+fn process_section(found: &mut Findings, process: &Process) {
+    let Process { workers, drain_delay, drain, .. } = process;
+    let delay = if drain_delay.is_zero() { String::new() } else { format!(" after {drain_delay:?}") };
+    let section = found.section(Kind::Process, None, format!("{workers} workers, drain {drain:?}{delay}"));
+    let longest = drain_delay.saturating_add(*drain).saturating_add(AUDIT_END);
+    section.detail(format!(
+        "it ends within {longest:?} of SIGTERM: whatever kills it has to wait for longer (TimeoutStopSec=, \
+         terminationGracePeriodSeconds, stopTimeout, stop_grace_period)"
+    ));
 }
 
 /// Which files are checked, and why these.
@@ -172,109 +184,14 @@ fn unusable(missing: &[&WatchedKey], out_of_date: &[&Expiring]) -> Failure {
     Failure::new(ExitCode::KeyStoreUnavailable, messages.join("\n")).with(faults)
 }
 
-fn listener_section(
-    found: &mut Findings,
-    listener: &Listener,
-    dates: Option<&Dates>,
-    rehearsed: &[Rehearsed],
-    expiring: &[Expiring],
-) {
-    let section = found.section(Kind::Listener, Some(&listener.name), listener.address.to_string());
-    section.fact("address", listener.address.to_string());
-    circumstances(section, &format!("listener.{}", listener.name), &listener.address, rehearsed);
-    match &listener.callers {
-        Admission::AnyLocal => section.detail("callers: any_local, whoever can connect may call"),
-        Admission::Clients(methods) => {
-            section.detail(format!(
-                "callers: clients, by {}",
-                methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ")
-            ));
-        }
-    }
-    if let Some(tls) = &listener.tls {
-        listener_tls(section, tls);
-        if let Some((_, validity)) = dates.and_then(Dates::certificate) {
-            section.detail(format!("certificate: holds until {}", validity.ends));
-            section.fact("certificate_expires", validity.ends.to_string());
-        }
-        warn_of_expiry(section, &format!("listener.{}", listener.name), expiring);
-    }
-    if let Some(tokens) = &listener.service_account {
-        let keys = match &tokens.keys {
-            TokenKeys::File(path) => path.display().to_string(),
-            TokenKeys::Url { endpoint, .. } => format!("{}, not asked now", endpoint.url()),
-        };
-        section.detail(format!(
-            "service accounts: issuer {}, audience {}, keys from {keys}",
-            tokens.issuer, tokens.audience
-        ));
-    }
-    if let Some(header) = &listener.required_header {
-        section.detail(format!("requires: the header {header}"));
-    }
-    match &listener.routes {
-        ServedRoutes::All => section.detail("routes: all"),
-        ServedRoutes::Named(names) => {
-            section.detail(format!("routes: {}", names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
-        }
-    }
-    match listener.exposure {
-        Exposure::Loopback => {}
-        Exposure::Authenticated => section.detail("reach: beyond this machine, over TLS"),
-        Exposure::DangerCleartextTokens => {
-            section.danger("danger_cleartext_tokens: whoever is on the way can read the tokens of clients");
-        }
-        Exposure::DangerBeyondLoopback => {
-            section.danger("danger_beyond_loopback: whoever reaches this address may have requests signed");
-        }
-    }
-}
-
-/// Warns of a key or certificate of a table that has to be renewed.
-fn warn_of_expiry(section: &mut Section, table: &str, expiring: &[Expiring]) {
-    for Expiring { notice, .. } in expiring.iter().filter(|expiring| expiring.table == table) {
-        section.warn(notice.to_string());
-    }
-}
-
-/// What there is to say about an address of a table.
-fn circumstances(section: &mut Section, table: &str, address: &impl fmt::Display, rehearsed: &[Rehearsed]) {
-    let address = address.to_string();
-    let about = |rehearsed: &&Rehearsed| rehearsed.table == table && rehearsed.address == address;
-    for Rehearsed { circumstance, .. } in rehearsed.iter().filter(about) {
-        match circumstance {
-            Circumstance::ServedAlready(process) => section.detail(format!(
-                "in use: the countersign that runs as process {process} serves {address}; a reload of it keeps the \
-                 address, and a second one could not start"
-            )),
-            Circumstance::NotHandedOver => section.detail(format!(
-                "not checked: the service manager hands {address} over at the start, and has not started this process"
-            )),
-        }
-    }
-}
-
-fn listener_tls(section: &mut Section, tls: &ListenerTls) {
-    section.detail(format!("tls: {}, key {}", tls.certificate.display(), tls.private_key.display()));
-    if let Some(clients) = &tls.clients {
-        let lists: Vec<_> = clients.revocation_lists.iter().map(|path| path.display().to_string()).collect();
-        let revoked = if lists.is_empty() {
-            "no revocation list configured".to_owned()
-        } else {
-            format!("revoked: {}", lists.join(", "))
-        };
-        section.detail(format!(
-            "client certificates: of {}, {revoked}, asked again after {:?}",
-            clients.ca.display(),
-            tls.session_lifetime
-        ));
-    }
-}
-
 fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
     let section = found.section(Kind::Route, Some(&route.name), route.endpoint.url());
     section.fact("endpoint", route.endpoint.url());
     section.fact("key", route.key.to_string());
+    if let Some(tenant) = &route.tenant {
+        section.fact("tenant", tenant.to_string());
+        section.detail(clients::tenant_of(tenant));
+    }
     let method = route.profile.signing.signature_method().as_str();
     section.detail(format!("key: {}, {method}", route.key));
     dialect::describe(section, route);
@@ -284,9 +201,21 @@ fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
     if route.path != "/" {
         section.detail(format!("chosen by path: {}", route.path));
     }
-    endpoint_tls::describe(section, &route.endpoint.transport);
-    warn_of_expiry(section, &format!("route.{}", route.name), expiring);
-    egress::describe(section, &route.egress);
+    reached(section, &route.first_endpoint(), expiring);
+    for fallback in route.fallback_endpoints() {
+        let name = format!("{}{}", route.name, fallback.place);
+        let section = found.section(Kind::Route, Some(&name), fallback.endpoint.url());
+        section.fact("endpoint", fallback.endpoint.url());
+        dialect::describe_fallback(section, &fallback);
+        reached(section, &fallback, expiring);
+    }
+}
+
+/// How an endpoint is reached and known.
+fn reached(section: &mut Section, endpoint: &RouteEndpoint<'_>, expiring: &[Expiring]) {
+    endpoint_tls::describe(section, &endpoint.endpoint.transport);
+    warn_of_expiry(section, &endpoint.table(), expiring);
+    egress::describe(section, endpoint.egress);
 }
 
 /// Whether the store has a key that has not expired. One that has to be proven first is not in use yet.
@@ -349,6 +278,7 @@ fn admin_sections(found: &mut Findings, settings: &Settings, rehearsed: &[Rehear
         };
         let section = found.section(Kind::Admin, None, summary);
         section.fact("address", address.to_string());
+        section.detail(format!("/ and /status: for {}", admin.status.audience()));
         circumstances(section, "admin", address, rehearsed);
     }
 }

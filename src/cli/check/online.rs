@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::findings::{Findings, Kind, Section};
-use super::trace;
+use super::{rates, trace};
 use crate::app::build::probe::{Answered, Probe};
 use crate::cli::exit::{ExitCode, Failure, FaultLine};
 use crate::clock;
@@ -25,14 +25,15 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A certificate that ends so soon is warned of.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
-/// A route that is to be tried.
+/// An endpoint that is to be tried.
 pub(super) struct Tried {
-    pub(super) name: String,
+    /// Its table: `route.NAME`, or `route.NAME.fallback[1]`.
+    pub(super) table: String,
     pub(super) destination: Arc<Destination>,
     pub(super) call: Call,
 }
 
-/// The signed call of a route.
+/// The signed call of the route.
 pub(super) enum Call {
     /// It is made with this key.
     Probe(Box<Probe>, Arc<ActiveKey>),
@@ -40,9 +41,9 @@ pub(super) enum Call {
     None(&'static str),
 }
 
-/// What came of a route.
+/// What came of an endpoint.
 struct Outcome {
-    name: String,
+    table: String,
     trial: Trial,
     call: Result<Result<Answered, String>, &'static str>,
 }
@@ -57,40 +58,54 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::because(ExitCode::System, &error))
 }
 
-/// Tries every route, and the collector of spans, all at the same time.
+/// Tries every endpoint, the collector of spans and the store of rates, all at the same time.
 ///
 /// # Errors
-/// 69 with every route that cannot be called: nothing of the configuration has to be changed for that reason alone.
+/// 69 with every endpoint that cannot be called: nothing of the configuration has to be changed for that reason alone.
 pub(super) fn try_all(
     runtime: Runtime,
     found: &mut Findings,
-    routes: Vec<Tried>,
+    endpoints: Vec<Tried>,
     collector: Option<Arc<Upload>>,
+    store: Option<rates::TriedStore>,
 ) -> Result<(), Failure> {
-    let (mut outcomes, answer) = LocalSet::new().block_on(&runtime, async {
+    let (mut outcomes, answer, store) = LocalSet::new().block_on(&runtime, async {
         let collector = collector.map(|collector| {
             tokio::task::spawn_local(async move {
                 let _wait = waits::begin("the collector of spans");
                 trace::ask(collector, LIMIT).await
             })
         });
+        let store = store.map(|store| {
+            tokio::task::spawn_local(async move {
+                let _wait = waits::begin("the store of rates");
+                rates::ask(store, LIMIT).await
+            })
+        });
         let mut tasks = JoinSet::new();
-        for route in routes {
-            tasks.spawn_local(try_route(route));
+        for endpoint in endpoints {
+            tasks.spawn_local(try_endpoint(endpoint));
         }
         let outcomes = tasks.join_all().await;
         let answer = match collector {
             None => None,
             Some(asked) => asked.await.ok(),
         };
-        (outcomes, answer)
+        let store = match store {
+            None => None,
+            Some(asked) => asked.await.ok(),
+        };
+        (outcomes, answer, store)
     });
     // a lookup that is still under way must not keep the command from ending
     runtime.shutdown_background();
-    outcomes.sort_by(|one, other| one.name.cmp(&other.name));
+    outcomes.sort_by(|one, other| one.table.cmp(&other.table));
     let faults: Vec<_> = outcomes.iter().filter_map(|outcome| section(found, outcome)).collect();
     if let Some(answer) = &answer {
         trace::asked(found, answer);
+    }
+    if let Some(answer) = &store {
+        rates::asked(found, answer);
     }
     if faults.is_empty() {
         return Ok(());
@@ -99,10 +114,10 @@ pub(super) fn try_all(
     Err(Failure::new(ExitCode::EndpointUnavailable, messages.join("\n")).with(faults))
 }
 
-async fn try_route(route: Tried) -> Outcome {
-    let Tried { name, destination, call } = route;
+async fn try_endpoint(endpoint: Tried) -> Outcome {
+    let Tried { table, destination, call } = endpoint;
     let trial = {
-        let _wait = waits::begin(format!("the endpoint of route.{name}"));
+        let _wait = waits::begin(format!("the endpoint of {table}"));
         destination.try_out(LIMIT).await
     };
     let call = match call {
@@ -110,15 +125,16 @@ async fn try_route(route: Tried) -> Outcome {
         Call::Probe(..) if trial.failure().is_some() => Err("not sent: there is no connection"),
         Call::Probe(probe, key) => Ok(probe.try_out(&key, LIMIT).await),
     };
-    Outcome { name, trial, call }
+    Outcome { table, trial, call }
 }
 
-/// Tells what came of a route; the fault is why it cannot be called.
+/// Tells what came of an endpoint; the fault is why it cannot be called.
 fn section(found: &mut Findings, outcome: &Outcome) -> Option<FaultLine> {
-    let Outcome { name, trial, call } = outcome;
+    let Outcome { table, trial, call } = outcome;
     let refused = matches!(call, Ok(Ok(answered)) if !answered.is_success()) || matches!(call, Ok(Err(_)));
     let reachable = trial.failure().is_none() && !refused;
-    let section = found.section(Kind::Online, Some(name), if reachable { "reachable" } else { "NOT REACHABLE" });
+    let name = table.strip_prefix("route.").unwrap_or(table);
+    let section = found.section(Kind::Online, Some(&name), if reachable { "reachable" } else { "NOT REACHABLE" });
     let mut failed = None;
     tell(section, &mut failed, "name", trial.lookup.as_ref(), |section, addresses| {
         let all: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
@@ -136,8 +152,8 @@ fn section(found: &mut Findings, outcome: &Outcome) -> Option<FaultLine> {
         Ok(Ok(answered)) => failed = probe(section, answered).or(failed),
     }
     let failed = failed?;
-    let message = format!("route.{name}: {failed}");
-    Some(FaultLine { place: None, path: Some(format!("route.{name}")), message })
+    let message = format!("{table}: {failed}");
+    Some(FaultLine { place: None, path: Some(table.clone()), message })
 }
 
 /// Tells a step and its time.

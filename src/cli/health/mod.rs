@@ -13,6 +13,7 @@ use super::exit::{ExitCode, Failure, FaultLine};
 use super::format::{Format, Outcome, print_json};
 use super::output::{print_line, printable};
 use super::progress;
+use crate::config::settings::Name;
 
 /// Arguments of `countersign health`.
 #[derive(Debug, Args)]
@@ -26,6 +27,9 @@ pub(crate) struct Arguments {
     /// Whether the process responds (/livez), whatever its keys and endpoints do
     #[arg(long)]
     live: bool,
+    /// Whether requests of this route can be answered (/readyz/NAME), whatever others do
+    #[arg(long, value_name = "NAME", conflicts_with = "live", value_parser = route_name)]
+    route: Option<Name>,
     /// Succeed where the configuration has no [admin], instead of failing
     #[arg(long)]
     if_configured: bool,
@@ -114,7 +118,8 @@ fn ask(arguments: &Arguments, probe: Probe) -> Asked {
         Ok(runtime) => runtime,
         Err(error) => return Asked { admin: None, verdict: refused(&format!("the system gives no runtime: {error}")) },
     };
-    let asking = targets.ask(probe.path(), arguments.admin.timeout);
+    let path = probe.path_of(arguments.route.as_ref());
+    let asking = targets.ask(&path, arguments.admin.timeout);
     let answer = progress::shown_for(targets.shown(), || runtime.block_on(asking));
     // a name that is still looked up must not keep the command from ending
     runtime.shutdown_background();
@@ -122,6 +127,10 @@ fn ask(arguments: &Arguments, probe: Probe) -> Asked {
         Ok(answer) => Asked { admin: Some(answer.target.to_string()), verdict: judge(probe, &answer.response) },
         Err(reasons) => Asked { admin: Some(targets.shown()), verdict: refused(&reasons) },
     }
+}
+
+fn route_name(text: &str) -> Result<Name, String> {
+    Name::parse(text).ok_or_else(|| "a route's name has only a-z, 0-9, _ and -".to_owned())
 }
 
 /// A negative result without a response, one reason a line.

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::cli::admin_client::Response;
+use crate::config::settings::Name;
 
 /// The most lines of an answer that are told, and the longest of them in characters: another program may have written
 /// them.
@@ -21,11 +22,16 @@ pub(super) enum Probe {
 }
 
 impl Probe {
-    pub(super) const fn path(self) -> &'static str {
+    const fn path(self) -> &'static str {
         match self {
             Self::Ready => "/readyz",
             Self::Live => "/livez",
         }
+    }
+
+    /// The path to ask for, about this route alone or about the process.
+    pub(super) fn path_of(self, route: Option<&Name>) -> String {
+        route.map_or_else(|| self.path().to_owned(), |route| format!("{}/{route}", self.path()))
     }
 
     /// How the admin listener begins a positive answer.
@@ -79,6 +85,9 @@ pub(super) fn judge(probe: Probe, response: &Response) -> Verdict {
     }
     if is_ours && response.status == StatusCode::SERVICE_UNAVAILABLE && first == "not ready:" {
         return Verdict::negative(status, lines.collect());
+    }
+    if is_ours && response.status == StatusCode::NOT_FOUND && first == "no such route" {
+        return Verdict::negative(status, vec![first]);
     }
     let number = response.status.as_u16();
     let said = if is_ours && !first.is_empty() { format!(": {first}") } else { String::new() };
@@ -136,6 +145,7 @@ mod tests {
             (200, "text/plain", ""),
             (204, "", ""),
             (404, "text/plain", "404 page not found\n"),
+            (404, "text/html", "no such route\n"),
             (503, "text/html", "not ready:\n"),
             (503, "text/plain", "no server is available\n"),
         ] {

@@ -15,7 +15,7 @@ use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::live;
 use crate::cli::output::print;
 use crate::cli::progress;
-use crate::config::settings::{Key, Name, Settings};
+use crate::config::settings::{Key, Name, Route, RouteEndpoint, Settings};
 use crate::credentials::{SignatureMethod, misfits};
 use crate::signing::{Dialect, Profile, RequestTimestamp};
 use crate::{clock, confine};
@@ -169,10 +169,10 @@ impl Tested {
 /// How the routes of a key sign, each way once, with the first of the routes; without a route, the default one.
 fn profiles<'s>(key: &Key, settings: &'s Settings) -> Vec<(Option<&'s Name>, Cow<'s, Profile>)> {
     let mut profiles: Vec<(Option<&Name>, Cow<'_, Profile>)> = Vec::new();
-    for route in settings.routes.iter().filter(|route| route.key == key.name) {
-        let profile = &route.profile.signing;
-        if !profiles.iter().any(|(_, known)| **known == *profile) {
-            profiles.push((Some(&route.name), Cow::Borrowed(profile)));
+    let routes = settings.routes.iter().filter(|route| route.key == key.name);
+    for RouteEndpoint { route, signing, .. } in routes.flat_map(Route::endpoints) {
+        if !profiles.iter().any(|(_, known)| **known == *signing) {
+            profiles.push((Some(&route.name), Cow::Borrowed(signing)));
         }
     }
     if profiles.is_empty() {

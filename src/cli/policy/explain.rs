@@ -5,12 +5,13 @@ use serde::Serialize;
 
 use super::decided::{Decided, Decision, Why, form, route, unknown};
 use crate::app::build::clients::clients;
-use crate::authorize::Mode;
+use crate::authorize::{Client, Mode, RouteView};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::cli::format::{Format, FormatOption, Outcome, print_json};
 use crate::cli::live;
 use crate::cli::output::print_line;
+use crate::config::settings::{Listener, Route, Settings};
 use crate::query::FormError;
 
 /// Arguments of `countersign policy explain`.
@@ -38,7 +39,13 @@ pub(super) struct Arguments {
 #[derive(Debug, Default, Serialize)]
 struct Explanation {
     client: Option<String>,
+    /// The file of `conf.d/` that the client is in.
+    client_tenant: Option<String>,
     route: Option<String>,
+    /// The file of `conf.d/` that the route is in.
+    route_tenant: Option<String>,
+    /// The listeners on which the client does not see the route.
+    hidden_by: Vec<String>,
     action: Option<String>,
     /// What happens today to a call that the rules refuse.
     mode: Option<&'static str>,
@@ -85,7 +92,10 @@ fn explain(arguments: &Arguments, explanation: &mut Explanation) -> Result<(), F
     let (decision, why) = (decided.decision, decided.why);
     *explanation = Explanation {
         client: Some(client.name.clone()),
+        client_tenant: client.tenant.clone(),
         route: Some(route.name.to_string()),
+        route_tenant: route.tenant.as_ref().map(ToString::to_string),
+        hidden_by: hidden_by(&settings, client, route),
         action: Some(arguments.action.escape_default().to_string()),
         mode: Some(mode(client.mode)),
         decision: Some(decided.decision),
@@ -113,6 +123,26 @@ impl Explanation {
             return;
         };
         print_line!("{} {route}:{action}: {reason}", decision.as_str());
+        for (what, tenant) in [("client", &self.client_tenant), ("route", &self.route_tenant)] {
+            if let Some(tenant) = tenant {
+                print_line!("the {what} belongs to tenant {tenant}: conf.d/{tenant}.toml");
+            }
+        }
+        for listener in &self.hidden_by {
+            print_line!(
+                "listener {listener} hides the route from this client: its calls there are answered with 404, like \
+                 those of a route that does not exist"
+            );
+        }
+    }
+}
+
+/// The listeners that serve the route and hide it from the client.
+fn hidden_by(settings: &Settings, client: &Client, route: &Route) -> Vec<String> {
+    let hides = |listener: &&Listener| listener.view == RouteView::Own && listener.routes.include(&route.name);
+    match client.seen.include(route.name.as_str()) {
+        true => Vec::new(),
+        false => settings.listeners.iter().filter(hides).map(|listener| listener.name.to_string()).collect(),
     }
 }
 

@@ -34,8 +34,8 @@ fn read(Answer { target, response }: Answer) -> Result<Fetched, String> {
     let from = target.to_string();
     if response.status == StatusCode::NOT_FOUND {
         return Err(format!(
-            "{from}: there is no {PATH}: it is an older countersign, one with `status = false` in [admin], or another \
-             program"
+            "{from}: there is no {PATH}: it is an older countersign, one with `status = false` in [admin], another \
+             program, or one on another host without `status = true`: ask it on its own host"
         ));
     }
     if response.status != StatusCode::OK {

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use crate::config::reading::value::{Given, shown};
 use crate::config::settings::{AdminAddress, ListenOn};
 use crate::downstream::unix_socket::UnixSocket;
+use crate::downstream::{TcpSocket, canonical};
 
 /// Longest path of a Unix socket, in bytes (`sun_path` less its closing NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Where clients connect: an IP address and port, `unix:/path`, or `systemd:NAME`. The mode and group of a Unix socket
-/// are read from keys of their own.
+/// Where clients connect: an IP address and port, `unix:/path`, or `systemd:NAME`. The mode and group of a Unix socket,
+/// and whether `[::]` serves IPv4, are read from keys of their own.
 pub(crate) fn listen(given: &Given<'_>) -> Result<ListenOn, String> {
     let text = given.as_text().unwrap_or_default();
     if let Some(path) = unix_path(text)? {
@@ -28,7 +29,7 @@ pub(crate) fn listen(given: &Given<'_>) -> Result<ListenOn, String> {
         }
         return Ok(ListenOn::Inherited { name: name.to_owned() });
     }
-    socket(given).map(ListenOn::Tcp)
+    socket(given).map(|address| ListenOn::Tcp(TcpSocket::at(canonical(address))))
 }
 
 /// The path in `unix:/path`; `None` when the text is something else.
@@ -48,7 +49,7 @@ pub(crate) fn unix_path(text: &str) -> Result<Option<PathBuf>, String> {
 /// Where health and metrics are served: an IP address and port, or `unix:/path`.
 pub(crate) fn admin(given: &Given<'_>) -> Result<AdminAddress, String> {
     match listen(given)? {
-        ListenOn::Tcp(address) => Ok(AdminAddress::Tcp(address)),
+        ListenOn::Tcp(socket) => Ok(AdminAddress::Tcp(socket.address)),
         ListenOn::Unix(socket) => Ok(AdminAddress::Unix(socket)),
         ListenOn::Inherited { .. } => Err(format!(
             "{} cannot serve health and metrics: write an IP address with a port, or \"unix:/path\"",
@@ -112,6 +113,7 @@ mod tests {
         for good in ["unix:/run/countersign/socket", "systemd:countersign.socket", "127.0.0.1:1"] {
             assert_eq!(shown(good), Ok(good.to_owned()));
         }
+        assert_eq!(shown("[::ffff:127.0.0.1]:1"), Ok("127.0.0.1:1".to_owned()));
         let long = format!("unix:/{}", "a".repeat(LONGEST_SOCKET_PATH));
         for bad in
             ["unix:", "unix:relative", "unix:/run/", "unix:@abstract", &long, "systemd:", "systemd:a:b", "systemd:a b"]

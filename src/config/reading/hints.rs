@@ -38,6 +38,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("client.*.user", "uid"),
     ("client.*.group", "gid"),
     ("client.*.rules", "[[client.NAME.rule]]"),
+    ("route.*.fallbacks", "[[route.NAME.fallback]]"),
     ("client.*.actions", "allow"),
     ("listener.*.head_timeout", "limits.head_timeout"),
     ("listener.*.body_timeout", "limits.body_timeout"),

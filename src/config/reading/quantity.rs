@@ -11,6 +11,15 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A duration: a whole number and `ms`, `s`, `m` or `h`; more than zero, at most an hour.
 pub(crate) fn duration(given: &Given<'_>) -> Result<Duration, String> {
+    let duration = duration_or_zero(given)?;
+    if duration.is_zero() {
+        return Err(format!("{} is no time at all: nothing would ever be in time", given.shown()));
+    }
+    Ok(duration)
+}
+
+/// The same where zero means that there is no wait.
+pub(crate) fn duration_or_zero(given: &Given<'_>) -> Result<Duration, String> {
     let (number, unit) = split(given).ok_or_else(|| {
         format!(
             "{} is not a duration: write a number with a unit, e.g. \"{}\"",
@@ -33,11 +42,7 @@ pub(crate) fn duration(given: &Given<'_>) -> Result<Duration, String> {
         _ => return Err(format!("{} is not a duration: the units are ms, s, m and h, e.g. \"5s\"", given.shown())),
     };
     let duration = number.checked_mul(milliseconds).map(Duration::from_millis);
-    let duration = duration.filter(|d| *d <= LONGEST).ok_or_else(|| format!("{} is more than 1h", given.shown()))?;
-    if duration.is_zero() {
-        return Err(format!("{} is no time at all: nothing would ever be in time", given.shown()));
-    }
-    Ok(duration)
+    duration.filter(|d| *d <= LONGEST).ok_or_else(|| format!("{} is more than 1h", given.shown()))
 }
 
 /// The same for an option of the command line.
@@ -189,6 +194,7 @@ mod tests {
     #[test]
     fn zero_and_more_than_an_hour_are_refused() {
         assert!(duration(&Given::Text("0s")).unwrap_err().contains("no time at all"));
+        assert_eq!(duration_or_zero(&Given::Text("0s")), Ok(Duration::ZERO));
         for text in ["3601s", "2h", "99999999999999999999999s", "18446744073709551615m"] {
             assert!(duration(&Given::Text(text)).unwrap_err().ends_with("is more than 1h"), "{text}");
         }

@@ -28,6 +28,11 @@ impl<'l> Table<'l> {
         Self { report, path: KeyPath::default(), entries, known: Vec::new() }
     }
 
+    /// Whose the table is: the name of the file of `conf.d/` that it is in.
+    pub(crate) fn tenant(&self) -> Option<Name> {
+        self.report.tree.part_of(&self.path).map(|part| part.name.clone())
+    }
+
     /// The value at `key`, or `default`.
     pub(crate) fn get<T>(
         &mut self,

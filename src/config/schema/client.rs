@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use super::comments::Comments;
-use super::hosts::dns;
+use super::hosts::{dns, granted_dns};
 use super::numbers::whole;
 use super::shapes::{
-    Table, any, count, except, filled, flag, list, name, pattern, several, short, text, where_given, where_it_is,
-    without, word,
+    Table, any, count, except, filled, flag, list, name, one_of, pattern, several, short, text, where_given,
+    where_it_is, without, word,
 };
 use crate::authorize::{Effect, Mode};
 use crate::config::grammar::identifier::LARGEST_ID;
-use crate::config::tables::client::{IDENTIFIERS, MOST_CALLS, MOST_PLACES};
+use crate::config::tables::client::{IDENTIFIERS, LARGEST_QUOTA, MOST_CALLS, MOST_PLACES};
 use crate::query::Action;
 
 /// The conditions that a parameter may be asked.
@@ -21,16 +21,16 @@ pub(super) fn schema(comments: &Comments) -> Value {
     let id = count(0..=LARGEST_ID);
     // an empty text has a digest too, and nobody means it
     let digest = except(&pattern("^[0-9A-Fa-f]{64}$"), &json!({"pattern": "^[Ee]3[Bb]0[Cc]442"}));
-    let part = "[a-z0-9.-]{1,253}";
     let keys = vec![
         ("uid", several(&id)),
         ("gid", several(&id)),
         ("spiffe", several(&spiffe())),
         ("dns", several(&dns())),
         ("token_sha256", several(&digest)),
-        ("service_account", several(&pattern(&format!("^{part}/{part}$")))),
+        ("service_account", several(&pattern(&format!("^{PART}/{PART}$")))),
         ("issued_keys", list(name())),
         ("rate", pattern(&format!("^0*(?:{})/[sm]$", whole(1..=u64::try_from(MOST_CALLS).unwrap_or(u64::MAX))))),
+        ("quota", pattern(&format!("^0*(?:{})/d$", whole(1..=LARGEST_QUOTA)))),
         ("burst", count(1..=MOST_CALLS)),
         ("share", any(&[count(1..=MOST_PLACES), pattern(&format!("^0*(?:{})%$", whole(1..=100)))])),
         ("mode", word(&Mode::WORDS)),
@@ -43,10 +43,26 @@ pub(super) fn schema(comments: &Comments) -> Value {
     Table { header: "client.reporting", keys, required: &[], rules }.described(comments)
 }
 
+/// A segment of the path of a SPIFFE id: none is `.` or `..`.
+const SEGMENT: &str = "(?:\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3,}[A-Za-z0-9._-]*)";
+/// A part of the name of a service account.
+const PART: &str = "[a-z0-9.-]{1,253}";
+
 fn spiffe() -> Value {
-    // no segment is `.` or `..`
-    let segment = "(?:\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3,}[A-Za-z0-9._-]*)";
-    short(&format!("^spiffe://[a-z0-9._-]+(?:/{segment})+$"), 2048)
+    short(&format!("^spiffe://[a-z0-9._-]+(?:/{SEGMENT})+$"), 2048)
+}
+
+/// What may identify the clients of a file of `conf.d/`.
+pub(super) fn granted_identity() -> Value {
+    let id = format!("0*(?:{})", whole(0..=u64::try_from(LARGEST_ID).unwrap_or(u64::MAX)));
+    any(&[
+        one_of(["token"]),
+        pattern(&format!("^[ug]id:{id}(?:-{id})?$")),
+        spiffe(),
+        short(&format!("^spiffe://[a-z0-9._-]+(?:/{SEGMENT})*/\\*$"), 2048),
+        granted_dns(),
+        pattern(&format!("^service_account:{PART}/(?:{PART}|\\*)$")),
+    ])
 }
 
 /// `route:Action`.

@@ -74,6 +74,12 @@ fn systemd() -> Value {
     short("^systemd:[!-9;-~]+$", 255_usize.saturating_add("systemd:".len()))
 }
 
+/// A network in CIDR notation, or one address; not all of them.
+pub(super) fn network() -> Value {
+    let (v4, v6) = (whole(1..=32), whole(1..=128));
+    pattern(&format!("^(?:{}(?:/(?:{v4}))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:/(?:{v6}))?)$", ipv4()))
+}
+
 /// Where a listener listens.
 pub(super) fn listen() -> Value {
     any(&[socket(), unix(), systemd()])
@@ -104,6 +110,14 @@ pub(super) fn dns() -> Value {
     short(&format!("^{}$", name(Letters::Lower)), 253)
 }
 
+/// The same as `conf_d.NAME.identities` has it, or all names below one.
+pub(super) fn granted_dns() -> Value {
+    any(&[
+        short(&format!("^dns:{}$", name(Letters::Lower)), 253_usize.saturating_add("dns:".len())),
+        short(&format!("^dns:\\*\\.{}$", name(Letters::Lower)), 253_usize.saturating_add("dns:*.".len())),
+    ])
+}
+
 /// The URL of an endpoint.
 pub(super) fn endpoint() -> Value {
     url(&any_case("http(?:s)?"))
@@ -112,6 +126,22 @@ pub(super) fn endpoint() -> Value {
 /// An https URL.
 pub(super) fn https() -> Value {
     json!({"pattern": format!("^{}://", any_case("https"))})
+}
+
+/// The store of rates.
+pub(super) fn store() -> Value {
+    let scheme = any_case("(?:valkey|redis)s?");
+    any(&[unix(), pattern(&format!("^{scheme}://{}(?::{})?/?$", host(Letters::Either), port(1)))])
+}
+
+/// What a store with TLS begins with.
+pub(super) fn store_with_tls() -> Value {
+    json!({"pattern": format!("^{}://", any_case("(?:valkey|redis)s"))})
+}
+
+/// A name that a certificate can be for.
+pub(super) fn server_name() -> Value {
+    pattern(&format!("^{}$", host(Letters::Either)))
 }
 
 fn url(scheme: &str) -> Value {

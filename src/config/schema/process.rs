@@ -1,29 +1,38 @@
-//! `[admin]`, `[audit]`, `[log]`, `[trace]`, `[process]` and `[conf_d.NAME]`.
+//! `[admin]`, `[audit]`, `[log]`, `[rates]`, `[trace]`, `[process]` and `[conf_d.NAME]`.
 
 use serde_json::{Value, json};
 
+use super::client::granted_identity;
 use super::comments::Comments;
-use super::hosts::{admin as address, endpoint, http_host, https};
+use super::hosts::{admin as address, endpoint, http_host, https, server_name, store, store_with_tls};
 use super::listener::{group, mode, on_a_socket_of_ours};
+use super::numbers::whole;
 use super::shapes::{
-    Table, any, count, duration, except, file, flag, list, name, one_of, pattern, several, short, size, where_given,
-    where_it_is, without, word,
+    Table, any, count, duration, duration_or_zero, except, file, flag, list, name, one_of, pattern, several, short,
+    size, where_given, where_it_is, without, word,
 };
 use crate::config::grammar::resource::SET_ELSEWHERE;
 use crate::config::tables::process::{MOST_BODIES, MOST_WORKERS};
+use crate::config::tables::rates::{LAST_DATABASE, LONGEST_WORD};
 use crate::config::tables::trace::{MOST_IN_BATCH, MOST_QUEUED, OF_EXPORT};
+use crate::rates::WhenUnavailable;
 use crate::telemetry::LogFormat;
 use crate::telemetry::audit::WhenFull;
 
 /// `[conf_d.NAME]`: what a file of `conf.d/` may use.
 pub(super) fn grant(comments: &Comments) -> Value {
-    let keys =
-        vec![("keys", list(name())), ("hosts", list(http_host())), ("routes", list(name())), ("files", list(file()))];
+    let keys = vec![
+        ("keys", list(name())),
+        ("hosts", list(http_host())),
+        ("routes", list(name())),
+        ("identities", list(granted_identity())),
+        ("files", list(file())),
+    ];
     Table { header: "conf_d.team-a", keys, required: &[], rules: Vec::new() }.described(comments)
 }
 
 /// Each table with its schema.
-pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
+pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 6] {
     let of = |header, keys, rules| Table { header, keys, required: &[], rules }.described(comments);
     let socket = on_a_socket_of_ours();
     let admin = vec![
@@ -39,6 +48,7 @@ pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
     let log = vec![("format", word(&LogFormat::WORDS)), ("level", level())];
     let process = vec![
         ("workers", count(1..=MOST_WORKERS)),
+        ("drain_delay", duration_or_zero()),
         ("drain", duration()),
         ("bodies", size(1..=MOST_BODIES)),
         ("danger_unconfined", flag()),
@@ -48,8 +58,34 @@ pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 5] {
         ("admin", of("admin", admin, admin_rules)),
         ("audit", of("audit", audit, Vec::new())),
         ("log", of("log", log, Vec::new())),
+        (
+            "rates",
+            Table { header: "rates", keys: rates(), required: &["store"], rules: rates_rules() }.described(comments),
+        ),
         ("trace", of("trace", trace(), trace_rules())),
         ("process", of("process", process, Vec::new())),
+    ]
+}
+
+fn rates() -> Vec<(&'static str, Value)> {
+    vec![
+        ("store", store()),
+        ("when_unavailable", word(&WhenUnavailable::WORDS)),
+        ("namespace", short("^[!-~]+$", LONGEST_WORD)),
+        ("ca_file", file()),
+        ("server_name", server_name()),
+        ("user", short("^[!-~]+$", LONGEST_WORD)),
+        ("password_file", file()),
+        ("database", count(0..=LAST_DATABASE)),
+        ("danger_plaintext", flag()),
+        ("lease", pattern(&format!("^0*(?:(?:{})ms|[12]s)$", whole(20..=2000)))),
+    ]
+}
+
+fn rates_rules() -> Vec<Value> {
+    vec![
+        where_given("user", &json!({"required": ["password_file"]})),
+        where_it_is("store", &json!({"not": store_with_tls()}), &without(&["ca_file", "server_name"])),
     ]
 }
 

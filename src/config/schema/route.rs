@@ -9,7 +9,8 @@ use super::shapes::{
     where_given, where_it_is, without, word,
 };
 use crate::config::grammar::never_forwarded::{FAMILIES, GLUED, WORDS};
-use crate::config::tables::route::{LARGEST_BODY, MOST_CONNECTIONS, MOST_FAILURES, MOST_PARAMETERS};
+use crate::config::tables::fallback::MOST_FALLBACKS;
+use crate::config::tables::route::{LARGEST_BODY, MOST_CONNECTIONS, MOST_FAILURES, MOST_PARAMETERS, MOST_WARM};
 use crate::query::{Action, ErrorDialect, FormPlace, Service};
 use crate::signing::{ClockSource, Dialect, Profile, SignatureMethod};
 use crate::trust::MinimumTls;
@@ -17,22 +18,14 @@ use crate::trust::MinimumTls;
 /// What only an endpoint with TLS has.
 const OF_TLS: [&str; 5] = ["ca_file", "client_certificate", "client_key", "pinned_public_keys", "minimum_tls"];
 
+/// A region, or a service that is signed for.
+const PLAIN: &str = "^[A-Za-z0-9-]{1,64}$";
+
 pub(super) fn schema(comments: &Comments) -> Value {
-    let keys = vec![
-        ("endpoint", endpoint()),
-        ("connect", next_hop()),
-        ("egress", any(&[one_of(["direct", "environment"]), proxy()])),
-        ("egress_ca_file", file()),
-        ("egress_credentials_file", file()),
+    let mut keys = of_an_endpoint();
+    keys.extend([
         ("key", name()),
         ("probe", probe()),
-        ("ca_file", file()),
-        ("client_certificate", file()),
-        ("client_key", file()),
-        // 32 bytes in Base64; curl writes a second slash
-        ("pinned_public_keys", filled(&list(pattern("^sha256/(?:/?)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")))),
-        ("minimum_tls", word(&MinimumTls::WORDS)),
-        ("danger_plaintext", flag()),
         ("clock", word(&ClockSource::WORDS)),
         ("hosts", list(http_host())),
         ("path", pattern("^/(?:[!-\"$&->@-~]*[!-\"$&-.0->@-~])?$")),
@@ -45,22 +38,63 @@ pub(super) fn schema(comments: &Comments) -> Value {
         ("profile", profile(comments)),
         ("limits", limits(comments)),
         ("timeouts", timeouts(comments)),
-    ];
-    Table { header: "route.importexport", keys, required: &["endpoint"], rules: rules() }.described(comments)
-}
-
-fn rules() -> Vec<Value> {
-    let plain = json!({"not": https()});
-    let files_of_a_proxy = without(&["egress_ca_file", "egress_credentials_file"]);
-    let no_proxy = json!({"if": {"not": {"required": ["egress"]}}, "then": files_of_a_proxy});
-    let not_direct = json!({"pattern": "^(?:environment$|.*:)"});
-    let with_a_proxy = json!({"properties": {"egress": not_direct}});
+        ("fallback", json!({"type": "array", "maxItems": MOST_FALLBACKS, "items": fallback(comments)})),
+    ]);
     let largest = |dialect: Dialect| {
         let most = dialect.vocabulary().largest_form?;
         let limits = json!({"properties": {"limits": {"properties": {"body": size(1..=most)}}}});
         Some(json!({"if": of_dialect(dialect), "then": limits}))
     };
-    let mut rules = vec![
+    let mut rules = rules_of_an_endpoint();
+    rules.extend(Dialect::ON_ROUTES.into_iter().filter_map(|(_, dialect)| largest(dialect)));
+    rules.push(regions_of_fallbacks());
+    Table { header: "route.importexport", keys, required: &["endpoint"], rules }.described(comments)
+}
+
+/// The keys of an endpoint, in the table of its route or of a fallback.
+fn of_an_endpoint() -> Vec<(&'static str, Value)> {
+    vec![
+        ("endpoint", endpoint()),
+        ("connect", next_hop()),
+        ("egress", any(&[one_of(["direct", "environment"]), proxy()])),
+        ("egress_ca_file", file()),
+        ("egress_credentials_file", file()),
+        ("ca_file", file()),
+        ("client_certificate", file()),
+        ("client_key", file()),
+        // 32 bytes in Base64; curl writes a second slash
+        ("pinned_public_keys", filled(&list(pattern("^sha256/(?:/?)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")))),
+        ("minimum_tls", word(&MinimumTls::WORDS)),
+        ("danger_plaintext", flag()),
+    ]
+}
+
+fn fallback(comments: &Comments) -> Value {
+    let mut keys = of_an_endpoint();
+    keys.push(("region", pattern(PLAIN)));
+    let rules = rules_of_an_endpoint();
+    Table { header: "route.importexport.fallback", keys, required: &["endpoint"], rules }.described(comments)
+}
+
+/// That fallbacks have a region where the dialect signs for one, and only there.
+fn regions_of_fallbacks() -> Value {
+    let signing = Dialect::ON_ROUTES.into_iter().filter(|(_, dialect)| dialect.signs_for_a_service());
+    let fallbacks = |like: &Value| json!({"properties": {"fallback": {"items": like}}});
+    json!({
+        "if": any(&signing.map(|(_, dialect)| of_dialect(dialect)).collect::<Vec<_>>()),
+        "then": fallbacks(&json!({"required": ["region"]})),
+        "else": fallbacks(&without(&["region"])),
+    })
+}
+
+/// What the keys of an endpoint demand of each other.
+fn rules_of_an_endpoint() -> Vec<Value> {
+    let plain = json!({"not": https()});
+    let files_of_a_proxy = without(&["egress_ca_file", "egress_credentials_file"]);
+    let no_proxy = json!({"if": {"not": {"required": ["egress"]}}, "then": files_of_a_proxy});
+    let not_direct = json!({"pattern": "^(?:environment$|.*:)"});
+    let with_a_proxy = json!({"properties": {"egress": not_direct}});
+    vec![
         where_given("client_certificate", &json!({"required": ["client_key"]})),
         where_given("client_key", &json!({"required": ["client_certificate"]})),
         where_it_is("endpoint", &plain, &without(&OF_TLS)),
@@ -71,9 +105,7 @@ fn rules() -> Vec<Value> {
         where_it_is("egress", &json!({"pattern": "^[Hh][Tt][Tt][Pp]:"}), &without(&["egress_ca_file"])),
         where_it_is("egress", &not_direct, &without(&["connect"])),
         where_it_is("egress", &not_direct, &json!({"properties": {"endpoint": https()}})),
-    ];
-    rules.extend(Dialect::ON_ROUTES.into_iter().filter_map(|(_, dialect)| largest(dialect)));
-    rules
+    ]
 }
 
 /// That a route has this dialect, which is not the default.
@@ -132,6 +164,7 @@ fn limits(comments: &Comments) -> Value {
         ("parameters", count(1..=MOST_PARAMETERS)),
         ("in_flight", count(1..=MOST_CONNECTIONS)),
         ("pool", count(0..=MOST_CONNECTIONS)),
+        ("warm", count(0..=MOST_WARM)),
         ("failures", count(0..=MOST_FAILURES)),
     ];
     Table { header: "route.importexport.limits", keys, required: &[], rules: Vec::new() }.described(comments)
@@ -162,7 +195,7 @@ fn of_profile(word: &str, dialect: Dialect) -> Value {
         .into_iter()
         .filter(|(_, method)| Profile::new(dialect, Some(*method), realm, realm).is_ok());
     let mut keys = json!({"signature_method": one_of(methods.map(|(word, _)| word))});
-    let plain = pattern("^[A-Za-z0-9-]{1,64}$");
+    let plain = pattern(PLAIN);
     let service =
         if signs_for_a_service { plain.clone() } else { one_of(Service::all().map(|service| service.name())) };
     let mut refused = Vec::new();

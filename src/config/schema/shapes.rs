@@ -60,6 +60,10 @@ pub(super) fn duration() -> Value {
     pattern(&quantity(1..=HOUR, &[("ms", 1), ("s", SECOND), ("m", MINUTE), ("h", HOUR)]))
 }
 
+pub(super) fn duration_or_zero() -> Value {
+    pattern(&quantity(0..=HOUR, &[("ms", 1), ("s", SECOND), ("m", MINUTE), ("h", HOUR)]))
+}
+
 pub(super) fn size(bytes: RangeInclusive<usize>) -> Value {
     pattern(&quantity(wide(&bytes), &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20)]))
 }

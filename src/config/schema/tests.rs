@@ -19,6 +19,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/countersign.sche
 /// Tables that `catalogue` has none of.
 const RULE: &str = "client.*.rule";
 const CONDITION: &str = "client.*.rule.when";
+const FALLBACK: &str = "route.*.fallback";
 
 /// What stands under a key of the schema, by its path, in which `*` is for any name: `listener.*.limits.connections`.
 /// The tables of a kind of key have the kind in front: `sealed:key.*.file`.
@@ -82,6 +83,8 @@ fn the_schema_has_every_key_that_a_reader_asks_for_and_no_other() {
     let condition = "[[client.a.rule]]\neffect = \"allow\"\nactions = [\"ie:A\"]\nwhen = [{ nothing-like-it = 1 }]\n";
     let conditions = named_by_the_reader(&format!("{client}{condition}"));
     asked.extend(conditions.into_iter().map(|key| format!("{CONDITION}.{key}")));
+    let fallbacks = named_by_the_reader(&format!("{LEAST}[[route.ie.fallback]]\nnothing-like-it = 1\n"));
+    asked.extend(fallbacks.into_iter().map(|key| format!("{FALLBACK}.{key}")));
     let only_in = |one: &BTreeSet<String>, other| one.difference(other).cloned().collect::<Vec<_>>();
     assert_eq!(
         (only_in(&in_schema, &asked), only_in(&asked, &in_schema)),
@@ -178,12 +181,13 @@ fn table_of(path: &str) -> Option<(String, Vec<&'static str>)> {
         (None, "trace", _) => &["endpoint = \"https://c/\""],
         (None, RULE, _) => &["effect = \"allow\"", "actions = [\"ie:A\"]"],
         (None, CONDITION, _) => return None,
-        (None, "route.*", "client_certificate") => &["endpoint = \"https://e/\"", "client_key = \"/k\""],
-        (None, "route.*", "client_key") => &["endpoint = \"https://e/\"", "client_certificate = \"/c\""],
-        (None, "route.*", "egress_ca_file" | "egress_credentials_file") => {
+        (None, FALLBACK, "region") => &["endpoint = \"https://f/\"", "region = \"r\""],
+        (None, "route.*" | FALLBACK, "client_certificate") => &["endpoint = \"https://e/\"", "client_key = \"/k\""],
+        (None, "route.*" | FALLBACK, "client_key") => &["endpoint = \"https://e/\"", "client_certificate = \"/c\""],
+        (None, "route.*" | FALLBACK, "egress_ca_file" | "egress_credentials_file") => {
             &["endpoint = \"https://e/\"", "egress = \"https://p\""]
         }
-        (None, "route.*", _) => &["endpoint = \"https://e/\""],
+        (None, "route.*" | FALLBACK, _) => &["endpoint = \"https://e/\""],
         (None, "route.*.profile", "region") => &["dialect = \"aws-v4\"", "service = \"ec2\"", "region = \"r\""],
         (None, ..) => &[],
     };
@@ -195,6 +199,7 @@ fn whole(table: &str, lines: &str) -> String {
     let (_, table) = table.split_once(':').unwrap_or(("", table));
     let header = match table {
         RULE => "[[client.a.rule]]".to_owned(),
+        FALLBACK => "[[route.a.fallback]]".to_owned(),
         table => format!("[{}]", table.replace(".*", ".a")),
     };
     let any_local = "[listener.a]\nany_local = true\n";
@@ -219,6 +224,11 @@ fn whole(table: &str, lines: &str) -> String {
         "client.*" => format!("{with_clients}{route}{key}{own}"),
         RULE => format!("{with_clients}{client}{route}{key}{own}"),
         "route.*" => format!("{any_local}{key}{own}"),
+        FALLBACK => {
+            let signed_for = "profile = { dialect = \"aws-v4\", region = \"r\", service = \"sts\" }\n";
+            let profile = if lines.contains("region = ") { signed_for } else { "" };
+            format!("{any_local}{key}[route.a]\nendpoint = \"https://first/\"\n{profile}{own}")
+        }
         _ if table.starts_with("route.*.") => {
             format!("{any_local}{key}[route.a]\nendpoint = \"https://e/\"\n{own}")
         }
@@ -245,6 +255,10 @@ fn edges(path: &str, shape: &Value) -> Vec<String> {
         let texts =
             ["1ms", "3600000ms", "3600001ms", "60 m", "61m", "1h", "2h", "0s", "007s", "5", "5  s", "-1s", "5S"];
         return texts.map(quoted).into_iter().chain(["5".to_owned()]).collect();
+    }
+    if is_described(shape, &super::shapes::duration_or_zero()) {
+        let texts = ["0s", "0ms", "00 h", "1ms", "1h", "3600001ms", "61m", "2h", "0", "-1s", "s"];
+        return texts.map(quoted).into_iter().chain(["0".to_owned()]).collect();
     }
     if is_described(shape, &super::shapes::rate()) {
         return ["1 B/s", "1024 KiB/s", "1MiB/s", "1048577 B/s", "2 MiB/s", "0 B/s", "1 KiB", "1 kB/s"]

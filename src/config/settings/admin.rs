@@ -16,16 +16,30 @@ pub struct Admin {
     pub status: StatusPage,
 }
 
-/// Whether the admin listener has a page and a report of the process: `/` and `/status`.
+/// Who gets the page and the report of the process: `/` and `/status`. Anybody else is answered with 404.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusPage {
-    /// It has.
-    Served,
-    /// `status = false`: both are answered with 404.
-    Off,
+    /// `status = true`: whoever reaches the admin listener.
+    Everybody,
+    /// Without a `status` line: who calls from this host, by a loopback address or a Unix socket.
+    ThisHost,
+    /// `status = false`: nobody.
+    Nobody,
 }
 
-/// Where health and metrics are served. Addresses beyond loopback are allowed: nothing secret is served, and the
+impl StatusPage {
+    /// Who gets it, in words.
+    #[must_use]
+    pub const fn audience(self) -> &'static str {
+        match self {
+            Self::Everybody => "whoever reaches this address",
+            Self::ThisHost => "callers on this host",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+/// Where health and metrics are served. Addresses beyond loopback are allowed: nothing secret is served there, and the
 /// kubelet calls the pod's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminAddress {

@@ -10,12 +10,16 @@ use crate::authorize::{Identifiers, Mode, RouteActionPattern, Rule};
 pub struct Client {
     /// The table's name; it appears in logs and in the audit.
     pub name: Name,
+    /// The file of `conf.d/` that the table is in; `None`: the main file, or variables.
+    pub tenant: Option<Name>,
     /// What identifies it: one thing at least, and none that identifies another client too.
     pub identifiers: Identifiers,
     /// `mode`.
     pub mode: Mode,
     /// `rate` and `burst`: without them, no limit.
     pub rate: Option<Rate>,
+    /// `quota`: calls in a day of UTC; without it, no limit.
+    pub quota: Option<u64>,
     /// `share`: how much of each limit it may take; without it, half where other clients may call too, else all.
     pub share: Option<Share>,
     /// `allow`: calls that are allowed unless something denies them.

@@ -1,23 +1,22 @@
 //! `[listener.NAME]`, as the program uses it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::endpoint::Endpoint;
 use super::name::Name;
-use super::route::Endpoint;
-use crate::authorize::Admission;
+use crate::authorize::{Admission, RateLimitFields, RouteView};
 use crate::downstream::unix_socket::UnixSocket;
-use crate::downstream::{MinimumRate, TokenAlgorithm};
+use crate::downstream::{KeepAlive, MinimumRate, Relays, TcpSocket, TokenAlgorithm};
 
 /// One `[listener.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// The table's name; it appears in logs and metrics.
     pub name: Name,
-    /// `address`.
-    pub address: ListenOn,
+    /// `address`: one or several.
+    pub addresses: Vec<ListenOn>,
     /// `any_local` or `authenticate`: who may call.
     pub callers: Admission,
     /// `hosts`: further `Host` values (exact, with the port unless it is 80) clients may use for this listener, beside
@@ -27,8 +26,14 @@ pub struct Listener {
     pub required_header: Option<String>,
     /// `routes`: the routes served here; by default all.
     pub routes: ServedRoutes,
+    /// `hide_routes`: what clients learn of routes on which their rules allow nothing.
+    pub view: RouteView,
+    /// `rate_limit_fields`: how clients are told what is left of their rates.
+    pub rate_limit_fields: RateLimitFields,
     /// How far the listener may reach, and what was set to allow it.
     pub exposure: Exposure,
+    /// `proxy_protocol_from`: the load balancers in front.
+    pub relays: Option<Relays>,
     /// `tls.*`; `None`: clients speak plain HTTP.
     pub tls: Option<ListenerTls>,
     /// `service_account.*`; present exactly when `authenticate` lists `service-account`.
@@ -37,11 +42,19 @@ pub struct Listener {
     pub limits: ListenerLimits,
 }
 
+impl Listener {
+    /// Where it listens, in one text.
+    #[must_use]
+    pub fn shown_addresses(&self) -> String {
+        self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// Where a listener is to listen. The address that it really has is known once its socket is bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenOn {
     /// `IP:PORT`; port 0 takes any free one.
-    Tcp(SocketAddr),
+    Tcp(TcpSocket),
     /// `unix:/path`, and who may connect to it.
     Unix(UnixSocket),
     /// `systemd:NAME`: a socket that the service manager has bound. Whether it is a loopback or Unix socket is known
@@ -55,7 +68,7 @@ pub enum ListenOn {
 impl fmt::Display for ListenOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Tcp(socket) => write!(f, "{}", socket.address),
             Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
             Self::Inherited { name } => write!(f, "systemd:{name}"),
         }
@@ -157,4 +170,6 @@ pub struct ListenerLimits {
     pub slowest: MinimumRate,
     /// `connections`: client connections at once, over all workers.
     pub connections: usize,
+    /// `requests_per_connection` and `connection_lifetime`: after how much a connection has to make way for a new one.
+    pub keep_alive: KeepAlive,
 }

@@ -9,18 +9,24 @@ mod admin;
 mod client;
 mod conf_d;
 mod egress;
+mod endpoint;
+mod fallback;
 mod key;
 mod listener;
 mod name;
 mod places;
 mod process;
+mod rates;
 mod route;
+mod route_endpoints;
 mod trace;
 
 pub use admin::{Admin, AdminAddress, StatusPage};
 pub use client::{Client, Rate, Share};
-pub use conf_d::ConfDGrant;
+pub use conf_d::{ConfDGrant, IdentityGrant, NameGrant};
 pub use egress::{Direct, Egress, EgressOrigin, EgressProxy};
+pub use endpoint::{Endpoint, Transport};
+pub use fallback::Fallback;
 pub use key::{Key, KeyStore, Pkcs11Store, ProcessStore};
 pub use listener::{
     ClientAuthority, Exposure, ListenOn, Listener, ListenerLimits, ListenerTls, ServedRoutes, ServiceAccount, TokenKeys,
@@ -28,7 +34,9 @@ pub use listener::{
 pub use name::Name;
 pub use places::Places;
 pub use process::{Audit, Confinement, Log, Process};
-pub use route::{Endpoint, Profile, Route, RouteLimits, RouteTimeouts, Transport};
+pub use rates::Rates;
+pub use route::{Profile, Route, RouteLimits, RouteTimeouts};
+pub use route_endpoints::{EndpointPlace, RouteEndpoint};
 pub use trace::{Export, Trace};
 
 /// The whole configuration. Lists are in order of name, names are unique within each list.
@@ -48,6 +56,8 @@ pub struct Settings {
     pub audit: Audit,
     /// `[log]`.
     pub log: Log,
+    /// `[rates]`. `None` when the table is absent.
+    pub rates: Option<Rates>,
     /// `[trace]`. `None` when the table is absent.
     pub trace: Option<Trace>,
     /// `[process]`.

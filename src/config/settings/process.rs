@@ -29,7 +29,9 @@ pub struct Log {
 pub struct Process {
     /// `workers`, default: one per processor, 1 to 256. Each is a thread with its own runtime, listeners and pools.
     pub workers: usize,
-    /// `drain`: how long exchanges that have begun may take after SIGTERM.
+    /// `drain_delay`: how long requests are served after SIGTERM, while the process is not ready any more.
+    pub drain_delay: Duration,
+    /// `drain`: how long exchanges that have begun may take after SIGTERM and that delay.
     pub drain: Duration,
     /// `bodies`: bytes of clients' forms held at once, over all workers and routes.
     pub bodies: usize,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::route::Endpoint;
+use super::endpoint::Endpoint;
 use crate::telemetry::trace::{ExportSettings, Forwarding, Sampling};
 
 /// `[trace]`: exchanges are traced beyond the ID in log and audit.

@@ -4,20 +4,28 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::grammar::{address, route_choice};
 use crate::config::reading::table::Table;
-use crate::config::reading::value::flag;
+use crate::config::reading::value::{Given, flag};
 use crate::config::settings::{Admin, AdminAddress, StatusPage};
 use crate::config::tables::listener::{NOT_A_SOCKET_OF_OURS, SOCKET_MODE, group, permissions};
 use crate::downstream::unix_socket::UnixSocket;
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
 
-/// Reads `[admin]`.
-pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
+/// Reads `[admin]`, which is left out by default.
+pub(crate) fn read_if_there(root: &mut Table<'_>) -> Option<Option<Admin>> {
+    let there = root.has("admin");
+    let table = root.section("admin");
+    if there { read(table).map(Some) } else { Some(None) }
+}
+
+fn read(mut table: Table<'_>) -> Option<Admin> {
     let addresses = addresses(&mut table);
     let mode = table.get("mode", SOCKET_MODE, permissions);
     let group = table.get("group", None, |given| group(given).map(Some));
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
-    let status = table.get("status", true, flag);
+    let everybody =
+        |given: &Given<'_>| flag(given).map(|on| if on { StatusPage::Everybody } else { StatusPage::Nobody });
+    let status = table.get("status", StatusPage::ThisHost, everybody);
     let addresses = addresses?;
     if !addresses.iter().any(|address| matches!(address, AdminAddress::Unix(_))) {
         for key in ["mode", "group"].into_iter().filter(|key| table.has(key)) {
@@ -32,8 +40,7 @@ pub(crate) fn read(mut table: Table<'_>) -> Option<Admin> {
         }
         tcp @ AdminAddress::Tcp(_) => tcp,
     };
-    let status = if status? { StatusPage::Served } else { StatusPage::Off };
-    Some(Admin { addresses: addresses.into_iter().map(owned).collect(), hosts: hosts?, status })
+    Some(Admin { addresses: addresses.into_iter().map(owned).collect(), hosts: hosts?, status: status? })
 }
 
 /// `address`, or the default.
@@ -59,14 +66,15 @@ mod tests {
     #[test]
     fn admin_is_there_only_when_its_table_is() {
         assert_eq!(settings(LEAST).admin, None);
-        let status = StatusPage::Served;
+        let status = StatusPage::ThisHost;
         assert_eq!(admin(""), Admin { addresses: vec![AdminAddress::Tcp(ADDRESS)], hosts: Vec::new(), status });
     }
 
     #[test]
-    fn the_status_page_can_be_switched_off() {
-        assert_eq!(admin("status = false").status, StatusPage::Off);
-        assert_eq!(admin("status = true").status, StatusPage::Served);
+    fn the_status_page_is_for_this_host_unless_a_line_says_otherwise() {
+        assert_eq!(admin("address = \"0.0.0.0:1\"").status, StatusPage::ThisHost);
+        assert_eq!(admin("status = false").status, StatusPage::Nobody);
+        assert_eq!(admin("status = true").status, StatusPage::Everybody);
     }
 
     #[test]

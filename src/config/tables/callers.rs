@@ -1,10 +1,14 @@
 //! Who may call a listener, and whether that fits its address: beyond loopback clients must authenticate, tokens must
 //! not cross the network in clear, and every method must be able to work there.
 
-use crate::authorize::{Admission, Method};
+use crate::authorize::{Admission, Method, RouteView};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag};
 use crate::config::settings::{Exposure, ListenOn, ListenerTls, ServiceAccount};
+use crate::downstream::Relays;
+
+const ANOTHER_MACHINE: &str =
+    "`loopback-owner` needs a loopback address: who owns a socket on another machine is not known here";
 
 /// The value of a `danger_` key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,41 +49,52 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<Admission> {
     }
 }
 
-/// Reports methods that cannot work on this address, and tables that belong to no method.
+/// Reports methods that cannot work on any of the addresses, addresses on which none of the methods can, and tables
+/// that belong to no method.
 pub(crate) fn check_methods(
     table: &Table<'_>,
     methods: &[Method],
-    address: &ListenOn,
+    addresses: &[ListenOn],
     tls: Option<&ListenerTls>,
     service_account: Option<&ServiceAccount>,
 ) {
     for method in methods {
-        let fault = match (method, address) {
-            (Method::IssuedKey, _) => None,
-            (Method::UnixPeer, ListenOn::Tcp(_)) => Some(
-                "`unix-peer` needs a Unix socket: write `address = \"unix:/...\"`; on loopback, `loopback-owner` tells \
-                 users",
-            ),
-            (Method::LoopbackOwner, ListenOn::Unix(_) | ListenOn::Inherited { .. }) => {
-                Some("`loopback-owner` needs a loopback address of TCP; on a Unix socket, `unix-peer` tells users")
-            }
-            (Method::LoopbackOwner, ListenOn::Tcp(_)) if !is_local(address) => Some(
-                "`loopback-owner` needs a loopback address: who owns a socket on another machine is not known here",
-            ),
-            (Method::Mtls, _) if tls.is_none_or(|tls| tls.clients.is_none()) => {
+        let fault = match method {
+            Method::Mtls if tls.is_none_or(|tls| tls.clients.is_none()) => {
                 Some("`mtls` needs `tls.certificate`, `tls.private_key`, and `tls.client_ca` for those of clients")
             }
-            (Method::ServiceAccount, _) if service_account.is_none() => Some(
+            Method::ServiceAccount if service_account.is_none() => Some(
                 "`service-account` needs `[listener.NAME.service_account]` with `issuer`, `audience`, `algorithm` and \
                  `jwks_file`",
             ),
-            (Method::UnixPeer, ListenOn::Unix(_) | ListenOn::Inherited { .. })
-            | (Method::LoopbackOwner, ListenOn::Tcp(_))
-            | (Method::Mtls | Method::BearerToken | Method::ServiceAccount, _) => None,
+            method if addresses.iter().any(|address| works_on(*method, address)) => None,
+            Method::UnixPeer => Some(
+                "`unix-peer` needs a Unix socket: write `address = \"unix:/...\"`; on loopback, `loopback-owner` tells \
+                 users",
+            ),
+            Method::LoopbackOwner if addresses.iter().any(|address| matches!(address, ListenOn::Tcp(_))) => {
+                Some(ANOTHER_MACHINE)
+            }
+            Method::LoopbackOwner => {
+                Some("`loopback-owner` needs a loopback address of TCP; on a Unix socket, `unix-peer` tells users")
+            }
+            Method::Mtls | Method::BearerToken | Method::ServiceAccount | Method::IssuedKey => None,
         };
         if let Some(fault) = fault {
             table.fault("authenticate", fault);
         }
+    }
+    let is_deaf = |address: &&ListenOn| !methods.iter().any(|method| works_on(*method, address));
+    // one address is told of by its methods
+    for address in addresses.iter().filter(|_| addresses.len() > 1 && !methods.is_empty()).filter(is_deaf) {
+        let why = match address {
+            ListenOn::Tcp(_) if methods.contains(&Method::LoopbackOwner) => ANOTHER_MACHINE,
+            ListenOn::Tcp(_) | ListenOn::Unix(_) | ListenOn::Inherited { .. } => {
+                "none of the methods in `authenticate` can identify a client there"
+            }
+        };
+        let fault = format!("nobody could call at `{address}`: {why}; add a method that can, or remove the address");
+        table.fault("address", fault);
     }
     if tls.is_some_and(|tls| tls.clients.is_some()) && !methods.contains(&Method::Mtls) {
         table.fault(
@@ -93,8 +108,43 @@ pub(crate) fn check_methods(
             "`service_account` is given, and its tokens do not count: add \"service-account\", or remove the table",
         );
     }
-    if tls.is_some() && matches!(address, ListenOn::Unix(_)) {
-        table.fault("tls", "a Unix socket has nobody on the way: remove the table");
+    if tls.is_some() && addresses.iter().any(|address| matches!(address, ListenOn::Unix(_))) {
+        let fault = match addresses {
+            [_] => "a Unix socket has nobody on the way: remove the table",
+            _ => "a Unix socket has nobody on the way: give it a listener of its own, without this table",
+        };
+        table.fault("tls", fault);
+    }
+}
+
+/// Whether a method can identify clients on an address, if it has what it needs.
+fn works_on(method: Method, address: &ListenOn) -> bool {
+    match (method, address) {
+        (Method::UnixPeer, ListenOn::Tcp(_)) => false,
+        (Method::LoopbackOwner, ListenOn::Tcp(_)) => is_local(address),
+        (Method::LoopbackOwner, ListenOn::Unix(_) | ListenOn::Inherited { .. }) => false,
+        // with TLS: there is none on Unix sockets
+        (Method::Mtls, ListenOn::Unix(_)) => false,
+        (Method::UnixPeer, ListenOn::Unix(_) | ListenOn::Inherited { .. })
+        | (Method::Mtls, ListenOn::Tcp(_) | ListenOn::Inherited { .. })
+        | (Method::BearerToken | Method::ServiceAccount | Method::IssuedKey, _) => true,
+    }
+}
+
+/// What clients learn of routes on which their rules allow nothing.
+pub(crate) fn route_view(table: &mut Table<'_>, callers: Option<&Admission>) -> Option<RouteView> {
+    let hides = table.get("hide_routes", false, flag);
+    match (hides?, callers) {
+        (false, _) => Some(RouteView::All),
+        (true, Some(Admission::AnyLocal)) => {
+            table.fault(
+                "hide_routes",
+                "with `any_local = true` there are no rules that could hide a route: let the listener `authenticate` \
+                 its clients, or remove this line",
+            );
+            None
+        }
+        (true, Some(Admission::Clients(_)) | None) => Some(RouteView::Own),
     }
 }
 
@@ -102,18 +152,31 @@ pub(crate) fn check_methods(
 pub(crate) fn exposure(
     table: &mut Table<'_>,
     callers: Option<&Admission>,
-    address: Option<&ListenOn>,
+    addresses: Option<&[ListenOn]>,
     tls: Option<&ListenerTls>,
+    relays: Option<&Relays>,
 ) -> Option<Exposure> {
     let read = |given: &Given<'_>| flag(given).map(|danger| if danger { Danger::On } else { Danger::Off });
     let anywhere = table.get("danger_beyond_loopback", Danger::Off, read);
     let cleartext = table.get("danger_cleartext_tokens", Danger::Off, read);
-    let (callers, address, anywhere, cleartext) = (callers?, address?, anywhere?, cleartext?);
-    if is_local(address) {
-        return Some(Exposure::Loopback);
+    let (callers, addresses, anywhere, cleartext) = (callers?, addresses?, anywhere?, cleartext?);
+    if relays.is_some() && *callers == Admission::AnyLocal {
+        if anywhere == Danger::On {
+            return Some(Exposure::DangerBeyondLoopback);
+        }
+        table.fault(
+            "proxy_protocol_from",
+            "load balancers pass on clients of other machines, and `any_local` lets in whoever can connect: name who \
+             may call with `authenticate`, or set `danger_beyond_loopback = true` on this listener",
+        );
+        return None;
     }
-    // an inherited socket is known only at the start
-    let unknown = matches!(address, ListenOn::Inherited { .. });
+    // an inherited socket is known only at the start: another address that is beyond loopback comes first
+    let is_unknown = |address: &&ListenOn| matches!(address, ListenOn::Inherited { .. });
+    let mut beyond = addresses.iter().filter(|address| !is_local(address));
+    let Some(address) = beyond.clone().find(|address| !is_unknown(address)).or_else(|| beyond.next()) else {
+        return Some(Exposure::Loopback);
+    };
     // a signature does not give its key away, but whoever reads the request can send it again for five minutes, and
     // the response is not signed at all
     let token = |method: &Method| matches!(method, Method::BearerToken | Method::ServiceAccount | Method::IssuedKey);
@@ -123,7 +186,7 @@ pub(crate) fn exposure(
         Admission::Clients(methods) if methods.iter().any(token) && cleartext == Danger::On => {
             Some(Exposure::DangerCleartextTokens)
         }
-        Admission::AnyLocal | Admission::Clients(_) if unknown => Some(Exposure::Loopback),
+        Admission::AnyLocal | Admission::Clients(_) if is_unknown(&address) => Some(Exposure::Loopback),
         Admission::AnyLocal => {
             table.fault(
                 "address",
@@ -163,7 +226,7 @@ fn in_clear(methods: &[Method]) -> &'static str {
 
 fn is_local(address: &ListenOn) -> bool {
     match address {
-        ListenOn::Tcp(address) => address.ip().to_canonical().is_loopback(),
+        ListenOn::Tcp(socket) => socket.address.ip().to_canonical().is_loopback(),
         ListenOn::Unix(_) => true,
         ListenOn::Inherited { .. } => false,
     }
@@ -220,6 +283,27 @@ mod tests {
     }
 
     #[test]
+    fn each_method_works_on_one_of_several_addresses_and_each_address_has_one() {
+        let with = |addresses: &str, methods: &str| format!("address = [{addresses}]\nauthenticate = [{methods}]");
+        let both = "\"unix:/run/c/s\", \"127.0.0.1:1\"";
+        read(&with(both, "\"unix-peer\", \"loopback-owner\""));
+        read(&with(both, "\"token\""));
+        for (methods, address) in [("\"unix-peer\"", "127.0.0.1:1"), ("\"loopback-owner\"", "unix:/run/c/s")] {
+            let found = fault(&with(both, methods));
+            assert!(found.contains(&format!("listener.local.address: nobody could call at `{address}`")), "{found}");
+        }
+        // beyond loopback, an owner cannot be told: without that, nothing would be said of the second address
+        let owners = fault(&with("\"127.0.0.1:1\", \"10.0.0.1:1\"", "\"loopback-owner\""));
+        assert!(owners.contains("nobody could call at `10.0.0.1:1`"), "{owners}");
+        let tls = format!("{}\n{MTLS}", with("\"127.0.0.1:1\", \"10.0.0.1:1\"", "\"mtls\""));
+        assert_eq!(read(&tls).exposure, Exposure::Authenticated);
+        let mixed = format!("{}\n{TLS}", with(both, "\"token\""));
+        assert!(fault(&mixed).contains("give it a listener of its own"));
+        let inherited = with("\"systemd:c\", \"10.0.0.1:1\"", "\"token\"");
+        assert!(fault(&inherited).contains("`10.0.0.1:1` is beyond loopback, and bearer tokens"));
+    }
+
+    #[test]
     fn methods_need_their_tables_and_tables_their_methods() {
         assert!(fault("authenticate = [\"mtls\"]").contains("needs `tls.certificate`"));
         assert!(fault(&format!("authenticate = [\"mtls\"]\n{TLS}")).contains("`tls.client_ca`"));
@@ -268,7 +352,10 @@ mod tests {
     #[test]
     fn mode_and_group_are_for_unix_sockets() {
         use crate::downstream::unix_socket::{Group, UnixSocket};
-        let socket = |lines: &str| match read(&format!("address = \"unix:/s\"\nany_local = true\n{lines}")).address {
+        let socket = |lines: &str| match read(&format!("address = \"unix:/s\"\nany_local = true\n{lines}"))
+            .addresses
+            .remove(0)
+        {
             ListenOn::Unix(UnixSocket { mode, group, .. }) => (mode, group),
             other @ (ListenOn::Tcp(_) | ListenOn::Inherited { .. }) => panic!("{other}"),
         };

@@ -15,15 +15,19 @@ use crate::config::tables::rules;
 pub(crate) const MOST_CALLS: usize = 1_000_000;
 /// As many as any limit may have.
 pub(crate) const MOST_PLACES: usize = 1_000_000;
+/// A larger quota is as good as none.
+pub(crate) const LARGEST_QUOTA: u64 = 1_000_000_000;
 /// What identifies a client.
 pub(crate) const IDENTIFIERS: [&str; 7] =
     ["uid", "gid", "spiffe", "dns", "token_sha256", "service_account", "issued_keys"];
 
 /// Reads a client; `routes` and `keys` are the names of all routes and keys.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name], keys: &[Name]) -> Option<Client> {
+    let tenant = table.tenant();
     let identifiers = identifiers(&mut table, keys);
     let mode = table.get("mode", Mode::Enforce, choice(&Mode::WORDS));
     let rate = rate(&mut table);
+    let quota = table.get("quota", None, |given| calls_per_day(given).map(Some));
     let share = table.get("share", None, |given| share(given).map(Some));
     let allow = rules::patterns(&mut table, "allow", routes);
     let deny = rules::patterns(&mut table, "deny", routes);
@@ -31,9 +35,11 @@ pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name], 
     table.finish();
     Some(Client {
         name: called?,
+        tenant,
         identifiers: identifiers?,
         mode: mode?,
         rate: rate?,
+        quota: quota?,
         share: share?,
         allow: allow?,
         deny: deny?,
@@ -98,6 +104,17 @@ fn calls_per_period(given: &Given<'_>) -> Result<(u32, Duration), String> {
     let calls = calls.parse().ok().filter(|calls| (1..=MOST_CALLS).contains(calls));
     let calls = calls.and_then(|calls: usize| u32::try_from(calls).ok());
     Ok((calls.ok_or_else(|| format!("{} is not between 1 and {MOST_CALLS} calls", given.shown()))?, period))
+}
+
+/// `100000/d`.
+fn calls_per_day(given: &Given<'_>) -> Result<u64, String> {
+    let wrong = || format!("{} is not a quota: write calls by the day, e.g. \"100000/d\"", given.shown());
+    let calls = text(given).map_err(|_| wrong())?.strip_suffix("/d").ok_or_else(wrong)?;
+    if calls.is_empty() || !calls.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let calls = calls.parse().ok().filter(|calls| (1..=LARGEST_QUOTA).contains(calls));
+    calls.ok_or_else(|| format!("{} is not between 1 and {LARGEST_QUOTA} calls", given.shown()))
 }
 
 /// `"50%"` or a number of places.
@@ -214,6 +231,15 @@ mod tests {
         }
         assert!(client_fault("uid = 1\nburst = 5").contains("without `rate`"));
         client_fault("uid = 1\nrate = \"5/s\"\nburst = 0");
+    }
+
+    #[test]
+    fn quotas_are_calls_by_the_day() {
+        let quota = |lines: &str| client(&format!("uid = 1\n{lines}")).quota;
+        assert_eq!((quota(""), quota("quota = \"100000/d\"")), (None, Some(100_000)));
+        for wrong in ["\"5\"", "5", "\"5/h\"", "\"0/d\"", "\"-1/d\"", "\"/d\"", "\"5 /d\"", "\"1000000001/d\""] {
+            client_fault(&format!("uid = 1\nquota = {wrong}"));
+        }
     }
 
     #[test]

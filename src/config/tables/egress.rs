@@ -61,6 +61,14 @@ pub(crate) fn read(table: &mut Table<'_>, endpoint: Option<&Endpoint>, variables
     }
 }
 
+/// The endpoint, with the proxy as the place that connections are made to.
+pub(crate) fn reached(endpoint: Endpoint, egress: &Egress) -> Endpoint {
+    match egress.proxy() {
+        None => endpoint,
+        Some(proxy) => Endpoint { next_hop: proxy.next_hop(), ..endpoint },
+    }
+}
+
 /// No proxy; files that are for one are faults.
 fn direct(
     table: &Table<'_>,
@@ -171,7 +179,7 @@ mod tests {
         assert_eq!(egress(direct, &[]), Ok(Egress::Direct(Direct::Configured)));
         let through = route(PROXY);
         assert_eq!(through.endpoint.next_hop.to_string(), "proxy.example:3128");
-        assert_eq!((through.next_hop_key(), through.endpoint.port), ("egress", 443));
+        assert_eq!((through.first_endpoint().next_hop_key(), through.endpoint.port), ("egress", 443));
     }
 
     #[test]

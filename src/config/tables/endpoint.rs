@@ -10,7 +10,7 @@ use crate::config::reading::value::{Given, flag, shown, text};
 use crate::config::settings::{Endpoint, Transport};
 use crate::config::tables::endpoint_tls;
 use crate::signing::authority::{Authority, is_loopback};
-use crate::signing::{EndpointUrl, Scheme};
+use crate::signing::{self, EndpointUrl, Scheme, SigningTarget};
 use crate::trust::{ClientTlsSettings, Roots};
 use crate::upstream::NextHop;
 
@@ -48,6 +48,14 @@ fn endpoint(transport: Transport, url: &EndpointUrl, connect: Option<NextHop>) -
 /// The endpoint itself. The dot of an absolute name stays: a resolver then adds no domain of its own to it.
 fn its_own(url: &EndpointUrl) -> NextHop {
     NextHop::Tcp { host: url.host.trim_start_matches('[').trim_end_matches(']').to_owned(), port: url.port }
+}
+
+/// Whether signer and endpoint read the endpoint's path alike.
+pub(crate) fn fits(table: &Table<'_>, endpoint: Option<&Endpoint>, signing: Option<&signing::Profile>) -> bool {
+    let (Some(endpoint), Some(signing)) = (endpoint, signing) else { return true };
+    let target = SigningTarget { host: endpoint.authority(), path: endpoint.path.clone() };
+    let checked = signing.check_target(&target);
+    checked.map_err(|error| table.fault("endpoint", error.to_string())).is_ok()
 }
 
 /// Reads `jwks_url`: `None` when a fault was reported, `Some(None)` when the key is absent.
@@ -178,7 +186,6 @@ fn next_hop(given: &Given<'_>, bounds: Bounds<'_>) -> Result<NextHop, String> {
 mod tests {
     use super::*;
     use crate::config::sample::{LEAST, faults, parse_with, settings};
-    use crate::signing::SigningTarget;
 
     /// `check` accepts nothing that cannot be signed for.
     #[test]

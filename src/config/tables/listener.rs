@@ -1,20 +1,21 @@
 //! `[listener.NAME]`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::authorize::Admission;
+use crate::authorize::{Admission, RateLimitFields};
 use crate::config::cross_checks::reference;
 use crate::config::grammar::{address, header, identifier, route_choice};
 use crate::config::reading::quantity::{count, duration, rate};
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, name, text};
+use crate::config::reading::value::{Given, choice, flag, name, text};
 use crate::config::settings::{ListenOn, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount};
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
-use crate::downstream::MinimumRate;
+use crate::config::tables::relays;
 use crate::downstream::unix_socket::{Group, UnixSocket};
+use crate::downstream::{Families, KeepAlive, MinimumRate, TcpSocket};
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
 /// The owner and the group may connect.
@@ -26,57 +27,82 @@ pub(crate) const NOT_A_SOCKET_OF_OURS: &str =
 const MINIMUM_RATE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
 /// A larger number is a typing error: file descriptors run out long before.
 pub(crate) const MOST_CONNECTIONS: usize = 1_000_000;
+/// A larger number is a typing error: it is a request each millisecond for eleven days.
+pub(crate) const MOST_REQUESTS: usize = 1_000_000_000;
 
 /// Reads a listener; `routes` are the names of all routes.
 pub(crate) fn read(called: Option<Name>, mut table: Table<'_>, routes: &[Name]) -> Option<Listener> {
-    let address = listen_address(&mut table);
+    let addresses = listen_addresses(&mut table);
     let who = callers::read(&mut table);
     let tls = tls(&mut table);
     let service_account = service_account(&mut table);
-    let exposure = callers::exposure(&mut table, who.as_ref(), address.as_ref(), tls.as_ref().and_then(Option::as_ref));
-    if let (Some(who), Some(address), Some(tls), Some(service_account)) = (&who, &address, &tls, &service_account) {
+    let relays = relays::read(&mut table, addresses.as_deref(), who.as_ref());
+    let given_relays = relays.as_ref().and_then(Option::as_ref);
+    let given_tls = tls.as_ref().and_then(Option::as_ref);
+    let exposure = callers::exposure(&mut table, who.as_ref(), addresses.as_deref(), given_tls, given_relays);
+    if let (Some(who), Some(addresses), Some(tls), Some(service_account)) = (&who, &addresses, &tls, &service_account) {
         let methods = match who {
             Admission::AnyLocal => &[],
             Admission::Clients(methods) => methods.as_slice(),
         };
-        callers::check_methods(&table, methods, address, tls.as_ref(), service_account.as_ref());
+        callers::check_methods(&table, methods, addresses, tls.as_ref(), service_account.as_ref());
     }
     let hosts = table.list("hosts", Vec::new(), route_choice::listener_host);
     let required_header = table.get("required_header", None, |given| header::required_header(text(given)?).map(Some));
     let served = served_routes(&mut table, routes);
+    let view = callers::route_view(&mut table, who.as_ref());
+    let rate_limit_fields = table.get("rate_limit_fields", RateLimitFields::Off, choice(&RateLimitFields::WORDS));
     let limits = limits(table.section("limits"));
     table.finish();
     Some(Listener {
         name: called?,
-        address: address?,
+        addresses: addresses?,
         callers: who?,
         hosts: hosts?,
         required_header: required_header?,
         routes: served?,
+        view: view?,
+        rate_limit_fields: rate_limit_fields?,
         exposure: exposure?,
+        relays: relays?,
         tls: tls?,
         service_account: service_account?,
         limits: limits?,
     })
 }
 
-/// The address, and for a Unix socket its mode and group.
-fn listen_address(table: &mut Table<'_>) -> Option<ListenOn> {
-    let address = table.get("address", ListenOn::Tcp(ADDRESS), address::listen);
+/// The addresses, with the mode and group of Unix sockets, and the families of `[::]`.
+fn listen_addresses(table: &mut Table<'_>) -> Option<Vec<ListenOn>> {
+    let given = table.several("address", address::listen);
     let mode = table.get("mode", SOCKET_MODE, permissions);
     let group = table.get("group", None, |given| group(given).map(Some));
-    match address? {
-        ListenOn::Unix(UnixSocket { path, .. }) => {
-            Some(ListenOn::Unix(UnixSocket { path, mode: mode?, group: group? }))
+    let only_v6 = table.get("only_v6", true, flag);
+    let given = given?;
+    let addresses = if given.is_empty() { vec![ListenOn::Tcp(TcpSocket::at(ADDRESS))] } else { given };
+    if !addresses.iter().any(|address| matches!(address, ListenOn::Unix(_))) {
+        for key in ["mode", "group"].into_iter().filter(|key| table.has(key)) {
+            table.fault(key, NOT_A_SOCKET_OF_OURS);
         }
-        other @ (ListenOn::Tcp(_) | ListenOn::Inherited { .. }) => {
-            for key in ["mode", "group"] {
-                if table.has(key) {
-                    table.fault(key, NOT_A_SOCKET_OF_OURS);
-                }
-            }
-            Some(other)
+    }
+    if table.has("only_v6") && !addresses.iter().any(is_every_v6) {
+        table.fault("only_v6", "is for `[::]`, which stands for all addresses of this host: remove it");
+    }
+    let (mode, group, only_v6) = (mode?, group?, only_v6?);
+    let complete = |address| match address {
+        ListenOn::Unix(UnixSocket { path, .. }) => ListenOn::Unix(UnixSocket { path, mode, group: group.clone() }),
+        ListenOn::Tcp(socket) if !only_v6 && is_every_v6(&address) => {
+            ListenOn::Tcp(TcpSocket { families: Families::Both, ..socket })
         }
+        other @ (ListenOn::Tcp(_) | ListenOn::Inherited { .. }) => other,
+    };
+    Some(addresses.into_iter().map(complete).collect())
+}
+
+/// Whether this is `[::]`, the only address whose socket can serve IPv4 too.
+fn is_every_v6(address: &ListenOn) -> bool {
+    match address {
+        ListenOn::Tcp(socket) => socket.address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ListenOn::Unix(_) | ListenOn::Inherited { .. } => false,
     }
 }
 
@@ -146,6 +172,8 @@ fn limits(mut table: Table<'_>) -> Option<ListenerLimits> {
     let bytes = table.get("minimum_rate", MINIMUM_RATE, rate);
     let grace = table.get("rate_grace", Duration::from_secs(20), duration);
     let connections = table.get("connections", 4096, count(1..=MOST_CONNECTIONS));
+    let requests = table.get("requests_per_connection", None, |given| count(1..=MOST_REQUESTS)(given).map(Some));
+    let lifetime = table.get("connection_lifetime", None, |given| duration(given).map(Some));
     table.finish();
     Some(ListenerLimits {
         head_timeout: head_timeout?,
@@ -153,12 +181,14 @@ fn limits(mut table: Table<'_>) -> Option<ListenerLimits> {
         idle_timeout: idle_timeout?,
         slowest: MinimumRate { bytes: bytes?, grace: grace? },
         connections: connections?,
+        keep_alive: KeepAlive { requests: requests?, lifetime: lifetime? },
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorize::RouteView;
     use crate::config::sample::{LEAST, fault, faults, faults_with, listener, parse_with};
     use crate::config::settings::Exposure;
 
@@ -170,15 +200,19 @@ mod tests {
             idle_timeout: Duration::from_secs(60),
             slowest: MinimumRate { bytes: MINIMUM_RATE, grace: Duration::from_secs(20) },
             connections: 4096,
+            keep_alive: KeepAlive::UNLIMITED,
         };
         let expected = Listener {
             name: Name::parse("local").unwrap(),
-            address: ListenOn::Tcp("127.0.0.1:8021".parse().unwrap()),
+            addresses: vec![ListenOn::Tcp(TcpSocket::at("127.0.0.1:8021".parse().unwrap()))],
             callers: Admission::AnyLocal,
             hosts: Vec::new(),
             required_header: None,
             routes: ServedRoutes::All,
+            view: RouteView::All,
+            rate_limit_fields: RateLimitFields::Off,
             exposure: Exposure::Loopback,
+            relays: None,
             tls: None,
             service_account: None,
             limits,
@@ -191,9 +225,10 @@ mod tests {
         let read = listener(
             "address = \"[::]:80\"\ndanger_beyond_loopback = true\nhosts = [\"ie.internal\"]\n\
              required_header = \"x-asked-by\"\nroutes = [\"ie\"]\nlimits.head_timeout = \"1s\"\n\
-             limits.body_timeout = \"2s\"\nlimits.idle_timeout = \"3s\"\nlimits.connections = 4",
+             limits.body_timeout = \"2s\"\nlimits.idle_timeout = \"3s\"\nlimits.connections = 4\n\
+             limits.requests_per_connection = 5\nlimits.connection_lifetime = \"6s\"",
         );
-        assert_eq!(read.address.to_string(), "[::]:80");
+        assert_eq!(read.shown_addresses(), "[::]:80");
         assert_eq!(read.exposure, Exposure::DangerBeyondLoopback);
         assert_eq!(read.hosts, ["ie.internal"]);
         assert_eq!(read.required_header.as_deref(), Some("x-asked-by"));
@@ -201,6 +236,8 @@ mod tests {
         let seconds = [read.limits.head_timeout, read.limits.body_timeout, read.limits.idle_timeout];
         assert_eq!(seconds.map(|d| d.as_secs()), [1, 2, 3]);
         assert_eq!(read.limits.connections, 4);
+        let keep_alive = KeepAlive { requests: Some(5), lifetime: Some(Duration::from_secs(6)) };
+        assert_eq!(read.limits.keep_alive, keep_alive);
     }
 
     #[test]
@@ -212,6 +249,28 @@ mod tests {
         );
         let off = faults(&LEAST.replace("any_local = true", "any_local = false"));
         assert!(off[0].starts_with("f:2:13: listener.local.any_local: nobody may call"), "{off:?}");
+    }
+
+    #[test]
+    fn routes_are_hidden_only_by_a_listener_that_knows_its_clients() {
+        let refused = fault("listener.local", "hide_routes = true");
+        assert!(
+            refused.contains("listener.local.hide_routes: with `any_local = true` there are no rules"),
+            "{refused}"
+        );
+        assert_eq!(listener("hide_routes = false").view, RouteView::All);
+        let client = "[client.a]\nuid = 1\nallow = [\"*:*\"]\n";
+        let text = LEAST.replace("any_local = true", "authenticate = [\"loopback-owner\"]\nhide_routes = true");
+        let read = crate::config::sample::settings(&format!("{text}{client}"));
+        assert_eq!(read.listeners[0].view, RouteView::Own);
+    }
+
+    #[test]
+    fn what_is_left_of_a_rate_is_told_in_one_of_two_ways() {
+        assert_eq!(listener("rate_limit_fields = \"draft\"").rate_limit_fields, RateLimitFields::Draft);
+        assert_eq!(listener("rate_limit_fields = \"x\"").rate_limit_fields, RateLimitFields::X);
+        fault("listener.local", "rate_limit_fields = \"yes\"");
+        fault("listener.local", "rate_limit_fields = true");
     }
 
     #[test]
@@ -227,6 +286,49 @@ mod tests {
             assert!(fault.starts_with("f:2:11: listener.local.address: ") && fault.contains("danger_"), "{fault}");
         }
         fault("listener.local", "address = \"10.0.0.1:80\"\ndanger_beyond_loopback = false");
+    }
+
+    #[test]
+    fn a_listener_may_have_several_addresses_and_the_furthest_decides_what_it_needs() {
+        let several = "address = [\"127.0.0.1:1\", \"[::1]:1\", \"unix:/run/a\", \"systemd:a\"]";
+        let read = listener(several);
+        assert_eq!(read.shown_addresses(), "127.0.0.1:1, [::1]:1, unix:/run/a, systemd:a");
+        assert_eq!(read.exposure, Exposure::Loopback);
+        let mode = listener(&format!("{several}\nmode = \"0600\"")).addresses.remove(2);
+        assert!(matches!(mode, ListenOn::Unix(UnixSocket { mode: 0o600, .. })), "{mode:?}");
+        let wide = fault("listener.local", "address = [\"127.0.0.1:1\", \"10.0.0.1:1\"]");
+        assert!(wide.contains("`10.0.0.1:1` is beyond loopback"), "{wide}");
+        let danger = listener("address = [\"127.0.0.1:1\", \"10.0.0.1:1\"]\ndanger_beyond_loopback = true");
+        assert_eq!(danger.exposure, Exposure::DangerBeyondLoopback);
+        let variable = [("COUNTERSIGN__LISTENER__LOCAL__ADDRESS", "127.0.0.1:1, [::1]:1")];
+        assert_eq!(parse_with(LEAST, &variable).unwrap().listeners[0].shown_addresses(), "127.0.0.1:1, [::1]:1");
+        for (line, why) in [
+            ("address = []", "is an empty list"),
+            ("address = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "stands in the list twice"),
+            ("address = [\"127.0.0.1:1\"]\nmode = \"0600\"", "is for Unix sockets"),
+        ] {
+            let fault = fault("listener.local", line);
+            assert!(fault.contains(why), "{line}: {fault}");
+        }
+    }
+
+    #[test]
+    fn all_ipv6_addresses_serve_ipv4_too_only_where_that_is_said() {
+        let families = |lines: &str| match listener(&format!("{lines}\ndanger_beyond_loopback = true")).addresses[0] {
+            ListenOn::Tcp(socket) => socket.families,
+            ref other @ (ListenOn::Unix(_) | ListenOn::Inherited { .. }) => panic!("{other}"),
+        };
+        assert_eq!(families("address = \"[::]:80\""), Families::Own);
+        assert_eq!(families("address = \"[::]:80\"\nonly_v6 = true"), Families::Own);
+        assert_eq!(families("address = [\"[::]:80\", \"10.0.0.1:81\"]\nonly_v6 = false"), Families::Both);
+        for lines in [
+            "only_v6 = false",
+            "address = \"[::1]:80\"\nonly_v6 = true",
+            "address = \"0.0.0.0:80\"\n\
+             danger_beyond_loopback = true\nonly_v6 = false",
+        ] {
+            assert!(fault("listener.local", lines).contains("only_v6: is for `[::]`"), "{lines}");
+        }
     }
 
     #[test]
@@ -272,6 +374,10 @@ mod tests {
     fn limits_are_in_bounds() {
         for line in [
             "limits.connections = 0",
+            "limits.requests_per_connection = 0",
+            "limits.requests_per_connection = 1000000001",
+            "limits.connection_lifetime = \"0s\"",
+            "limits.connection_lifetime = \"61m\"",
             "limits.head_timeout = \"0s\"",
             "limits.idle_timeout = 60",
             "limits.minimum_rate = \"0 B/s\"",

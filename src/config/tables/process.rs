@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::grammar::log_filter;
-use crate::config::reading::quantity::{count, duration, size};
+use crate::config::reading::quantity::{count, duration, duration_or_zero, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, flag, shown, text};
 use crate::config::settings::{Audit, Confinement, Log, Process};
@@ -60,6 +60,7 @@ pub(crate) fn log(mut table: Table<'_>) -> Option<Log> {
 pub(crate) fn process(mut table: Table<'_>) -> Option<Process> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = table.get("workers", processors.min(MOST_WORKERS), count(1..=MOST_WORKERS));
+    let drain_delay = table.get("drain_delay", Duration::ZERO, duration_or_zero);
     let drain = table.get("drain", Duration::from_secs(25), duration);
     let bodies = table.get("bodies", BODIES, size(1..=MOST_BODIES));
     let unconfined = table.get("danger_unconfined", false, flag);
@@ -67,7 +68,14 @@ pub(crate) fn process(mut table: Table<'_>) -> Option<Process> {
     table.finish();
     let confinement = if unconfined? { Confinement::DangerUnconfined } else { Confinement::Confined };
     let writable_files = if writable? { WritableFiles::DangerAccepted } else { WritableFiles::Refused };
-    Some(Process { workers: workers?, drain: drain?, bodies: bodies?, confinement, writable_files })
+    Some(Process {
+        workers: workers?,
+        drain_delay: drain_delay?,
+        drain: drain?,
+        bodies: bodies?,
+        confinement,
+        writable_files,
+    })
 }
 
 #[cfg(test)]
@@ -80,8 +88,18 @@ mod tests {
         let read = settings(LEAST);
         assert_eq!(read.log, Log { format: LogFormat::Human, level: "info".into() });
         assert_eq!((read.process.drain, read.process.bodies), (Duration::from_secs(25), 64 << 20));
+        assert_eq!(read.process.drain_delay, Duration::ZERO);
         assert!((1..=256).contains(&read.process.workers));
         assert_eq!(read.process.confinement, Confinement::Confined);
+    }
+
+    #[test]
+    fn a_drain_begins_at_once_or_after_a_delay() {
+        for (text, delay) in [("0s", Duration::ZERO), ("5s", Duration::from_secs(5)), ("1h", Duration::from_secs(3600))]
+        {
+            let read = settings(&format!("{LEAST}[process]\ndrain_delay = \"{text}\""));
+            assert_eq!(read.process.drain_delay, delay);
+        }
     }
 
     #[test]
@@ -125,6 +143,8 @@ mod tests {
             "[process]\nworkers = 0",
             "[process]\nworkers = 257",
             "[process]\ndrain = 25",
+            "[process]\ndrain_delay = 5",
+            "[process]\ndrain_delay = \"2h\"",
         ] {
             assert_eq!(faults(&format!("{LEAST}{lines}")).len(), 1, "{lines}");
         }

@@ -11,16 +11,18 @@ use crate::config::proxy_variables::ProxyVariables;
 use crate::config::reading::quantity::{count, duration, size};
 use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, choice, name, text};
-use crate::config::settings::{Egress, Endpoint, Name, Profile, Route, RouteLimits, RouteTimeouts};
-use crate::config::tables::{egress, endpoint, profile};
+use crate::config::settings::{Name, Profile, Route, RouteLimits, RouteTimeouts};
+use crate::config::tables::{egress, endpoint, fallback, profile};
 use crate::query::{FormLimits, FormPlace, Service, Vocabulary};
-use crate::signing::{ClockSource, SigningTarget};
+use crate::signing::ClockSource;
 
 /// The largest `limits.body`, in bytes: forms are held in memory, several times over while they are signed.
 pub(crate) const LARGEST_BODY: usize = 16 << 20;
 pub(crate) const MOST_PARAMETERS: usize = 100_000;
 /// A larger number is a typing error: file descriptors run out long before.
 pub(crate) const MOST_CONNECTIONS: usize = 1_000_000;
+/// More would make a start a burst of connections, for calls that have not come.
+pub(crate) const MOST_WARM: usize = 64;
 /// An endpoint that fails more often in a row is down in any case.
 pub(crate) const MOST_FAILURES: usize = 1000;
 
@@ -38,20 +40,24 @@ pub(crate) fn read(
     keys: &AllKeys<'_>,
     proxies: &ProxyVariables,
 ) -> Option<Route> {
+    let tenant = table.tenant();
     let endpoint = endpoint::read(&mut table);
     let egress = egress::read(&mut table, endpoint.as_ref(), proxies);
+    let host = endpoint.as_ref().map(|endpoint| endpoint.host.clone());
     let key = signing_key(&mut table, keys);
     let hosts = table.list("hosts", Vec::new(), route_choice::host);
     let path = table.get("path", "/".to_owned(), |given| route_choice::path_prefix(text(given)?));
     let scope = table.get("scope", None, |given| route_choice::scope(text(given)?).map(Some));
     let profile = profile::read(table.section("profile"));
     let names = profile.as_ref().map_or(&Vocabulary::AWS, |profile| profile.signing.dialect().vocabulary());
-    let fits = fits(&table, endpoint.as_ref(), profile.as_ref());
+    let fits = endpoint::fits(&table, endpoint.as_ref(), profile.as_ref().map(|profile| &profile.signing));
+    let first = endpoint.zip(egress).map(|(endpoint, egress)| (egress::reached(endpoint, &egress), egress));
+    let fallbacks = fallback::read(&mut table, first.as_ref().map(|(endpoint, _)| endpoint), profile.as_ref(), proxies);
     let clock = table.get("clock", ClockSource::Endpoint, choice(&ClockSource::WORDS));
     let accept = accept(&mut table);
     let forward_headers = table.list("forward_headers", Vec::new(), header::forwarded_header);
     let safe_to_repeat = table.list("safe_to_repeat", reads(names), call::action_pattern);
-    let known_actions = table.list("known_actions", actions_of_service(profile.as_ref(), endpoint.as_ref()), |text| {
+    let known_actions = table.list("known_actions", actions_of_service(profile.as_ref(), host.as_deref()), |text| {
         call::action(text).map(|action| SmolStr::new(action.as_str()))
     });
     let probe = probe(&mut table, names, safe_to_repeat.as_deref());
@@ -59,10 +65,13 @@ pub(crate) fn read(
     let limits = limits(table.section("limits"), profile.as_ref());
     let timeouts = timeouts(table.section("timeouts"));
     table.finish();
+    let (endpoint, egress) = first?;
     Some(Route {
         name: called?,
-        endpoint: reached(endpoint?, egress.as_ref()?),
-        egress: egress?,
+        tenant,
+        endpoint,
+        egress,
+        fallbacks: fallbacks?,
         key: key?,
         probe: probe?,
         hosts: hosts?,
@@ -78,14 +87,6 @@ pub(crate) fn read(
         limits: limits?,
         timeouts: timeouts?,
     })
-}
-
-/// The endpoint, with the proxy as the place that connections are made to.
-fn reached(endpoint: Endpoint, egress: &Egress) -> Endpoint {
-    match egress.proxy() {
-        None => endpoint,
-        Some(proxy) => Endpoint { next_hop: proxy.next_hop(), ..endpoint },
-    }
 }
 
 fn signing_key(table: &mut Table<'_>, keys: &AllKeys<'_>) -> Option<Name> {
@@ -130,18 +131,10 @@ fn probe(table: &mut Table<'_>, names: &'static Vocabulary, reads: Option<&[Acti
     None
 }
 
-/// Whether signer and endpoint read the endpoint's path alike.
-fn fits(table: &Table<'_>, endpoint: Option<&Endpoint>, profile: Option<&Profile>) -> bool {
-    let (Some(endpoint), Some(profile)) = (endpoint, profile) else { return true };
-    let target = SigningTarget { host: endpoint.authority(), path: endpoint.path.clone() };
-    let checked = profile.signing.check_target(&target);
-    checked.map_err(|error| table.fault("endpoint", error.to_string())).is_ok()
-}
-
 /// The Actions of the service that the profile names, or that has its endpoints at this host; none of any other.
-fn actions_of_service(profile: Option<&Profile>, endpoint: Option<&Endpoint>) -> Vec<SmolStr> {
+fn actions_of_service(profile: Option<&Profile>, host: Option<&str>) -> Vec<SmolStr> {
     let named = profile.and_then(|profile| profile.service);
-    let service = named.or_else(|| Service::at(&endpoint?.host));
+    let service = named.or_else(|| Service::at(host?));
     service.map(|service| service.actions().map(SmolStr::new_static).collect()).unwrap_or_default()
 }
 
@@ -149,11 +142,12 @@ fn limits(mut table: Table<'_>, profile: Option<&Profile>) -> Option<RouteLimits
     let body = table.get("body", 256 << 10, size(1..=LARGEST_BODY)).filter(|body| is_taken(*body, &table, profile));
     let form =
         table.get("parameters", FormLimits::DEFAULT, |given| count(1..=MOST_PARAMETERS)(given).map(FormLimits::new));
-    let in_flight = table.get("in_flight", 256, count(1..=MOST_CONNECTIONS));
+    let in_flight = table.get("in_flight", RouteLimits::IN_FLIGHT, count(1..=MOST_CONNECTIONS));
     let pool = table.get("pool", 64, count(0..=MOST_CONNECTIONS));
+    let warm = table.get("warm", 0, count(0..=MOST_WARM));
     let failures = table.get("failures", 5, count(0..=MOST_FAILURES));
     table.finish();
-    Some(RouteLimits { body: body?, form: form?, in_flight: in_flight?, pool: pool?, failures: failures? })
+    Some(RouteLimits { body: body?, form: form?, in_flight: in_flight?, pool: pool?, warm: warm?, failures: failures? })
 }
 
 /// Whether an endpoint of the dialect takes forms of this size: whoever raises the limit beyond that waits in vain.
@@ -244,7 +238,7 @@ mod tests {
         assert!(read.audit_values.is_empty());
         assert_eq!(
             read.limits,
-            RouteLimits { body: 262_144, form: FormLimits::new(1000), in_flight: 256, pool: 64, failures: 5 }
+            RouteLimits { body: 262_144, form: FormLimits::new(1000), in_flight: 256, pool: 64, warm: 0, failures: 5 }
         );
         assert_eq!(seconds(read.timeouts), [10, 30, 30, 15, 2]);
     }
@@ -256,7 +250,7 @@ mod tests {
              forward_headers = [\"traceparent\"]\nsafe_to_repeat = []\nknown_actions = [\"GetStatus\"]\n\
              audit_values = [\"JobId\"]\nclock = \"host\"\n\
              profile = { signature_method = \"HmacSHA1\", errors = \"ec2\", service = \"sdb\" }\n\
-             limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 0, failures = 3 }\n\
+             limits = { body = \"16 MiB\", parameters = 1, in_flight = 2, pool = 4, warm = 4, failures = 3 }\n\
              timeouts = { connect = \"1s\", first_byte = \"2s\", idle = \"3s\", pool_idle = \"4s\", probe = \"5s\" }",
         );
         assert_eq!((read.path.as_str(), read.key.as_str()), ("/ie", "main"));
@@ -270,7 +264,7 @@ mod tests {
         assert_eq!(read.profile, Profile { signing, errors, service: Service::named("sdb") });
         assert_eq!(
             read.limits,
-            RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 0, failures: 3 }
+            RouteLimits { body: 16 << 20, form: FormLimits::new(1), in_flight: 2, pool: 4, warm: 4, failures: 3 }
         );
         assert_eq!(seconds(read.timeouts), [1, 2, 3, 4, 5]);
     }
@@ -409,6 +403,8 @@ mod tests {
             ("limits.parameters = 100001", "not between 1 and 100000"),
             ("limits.in_flight = 0", "not between 1 and"),
             ("limits.pool = -1", "not between 0 and"),
+            ("limits.warm = -1", "not between 0 and"),
+            ("limits.warm = 65", "not between 0 and 64"),
             ("limits.failures = 1001", "not between 0 and 1000"),
             ("timeouts.probe = \"0s\"", "no time at all"),
             ("timeouts.connect = 5", "e.g. \"5s\""),

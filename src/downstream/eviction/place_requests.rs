@@ -69,6 +69,11 @@ impl PlaceRequests {
         self.strangers.load(Ordering::Relaxed).saturating_sub(ours).saturating_add(under_way)
     }
 
+    /// Connections whose client is not known, over all workers, for others to read.
+    pub fn strangers_now(&self) -> usize {
+        self.strangers.load(Ordering::Relaxed)
+    }
+
     /// The workers that serve the listener.
     pub(in crate::downstream) const fn crew(&self) -> &Arc<Crew> {
         &self.crew

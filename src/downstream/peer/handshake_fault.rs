@@ -7,6 +7,7 @@ use rustls::{CertificateError, Error as TlsError};
 use super::certificate;
 use super::described::DescribedCertificate;
 use super::evidence::PeerEvidence;
+use crate::downstream::relay::header::HeaderFault;
 
 /// Why a handshake failed, or identified no configured client. A closed set: each is the value of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +34,10 @@ pub enum HandshakeFault {
     UnknownClient,
     /// The user at the other end of a Unix socket belongs to no client.
     UnknownUid,
+    /// A load balancer that has to send a header of the PROXY protocol sent something else, or version 1.
+    NoProxyHeader,
+    /// A load balancer sent a header of the PROXY protocol that cannot be used.
+    BadProxyHeader,
     /// The client ended the handshake with an alert: it does not trust the listener's certificate, for instance.
     Alert,
     /// The client does not speak TLS, or has no version and cipher in common with the listener.
@@ -45,7 +50,7 @@ pub enum HandshakeFault {
 
 impl HandshakeFault {
     /// Every fault, in the order of declaration.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::NoCertificate,
         Self::UnknownAuthority,
         Self::BadSignature,
@@ -57,6 +62,8 @@ impl HandshakeFault {
         Self::UnusableNames,
         Self::UnknownClient,
         Self::UnknownUid,
+        Self::NoProxyHeader,
+        Self::BadProxyHeader,
         Self::Alert,
         Self::Protocol,
         Self::Timeout,
@@ -78,6 +85,8 @@ impl HandshakeFault {
             Self::UnusableNames => "unusable_names",
             Self::UnknownClient => "unknown_client",
             Self::UnknownUid => "unknown_uid",
+            Self::NoProxyHeader => "no_proxy_header",
+            Self::BadProxyHeader => "bad_proxy_header",
             Self::Alert => "alert",
             Self::Protocol => "protocol",
             Self::Timeout => "timeout",
@@ -100,7 +109,12 @@ impl HandshakeFault {
             | Self::UnusableNames
             | Self::UnknownClient
             | Self::UnknownUid => true,
-            Self::Alert | Self::Protocol | Self::Timeout | Self::Closed => false,
+            Self::NoProxyHeader
+            | Self::BadProxyHeader
+            | Self::Alert
+            | Self::Protocol
+            | Self::Timeout
+            | Self::Closed => false,
         }
     }
 
@@ -141,6 +155,19 @@ impl HandshakeFault {
             Self::RevocationUnknown
         } else {
             Self::BadCertificate
+        }
+    }
+}
+
+impl From<HeaderFault> for HandshakeFault {
+    fn from(fault: HeaderFault) -> Self {
+        match fault {
+            HeaderFault::Missing | HeaderFault::Version1 => Self::NoProxyHeader,
+            HeaderFault::Version(_)
+            | HeaderFault::Command(_)
+            | HeaderFault::Family(_)
+            | HeaderFault::Short { .. }
+            | HeaderFault::Long(_) => Self::BadProxyHeader,
         }
     }
 }

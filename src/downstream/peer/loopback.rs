@@ -20,6 +20,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use rustix::net::{connect, recv, send, socket_with};
 use tokio::net::TcpStream;
 
+use crate::downstream::socket::canonical;
+
 // from linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h, netinet/tcp.h: fixed for ever, being the kernel's ABI
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
@@ -84,10 +86,6 @@ fn certain_owner(stream: impl AsFd, ours: SocketAddr, theirs: SocketAddr) -> io:
     let this_end = diagnostics.ask(ours, theirs, cookie)?; // in this order: see above
     let certain = other_end.connects(theirs, ours) && this_end.connects(ours, theirs);
     Ok(Some(other_end.uid).filter(|uid| certain && *uid != OVERFLOW_UID))
-}
-
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// A socket to the kernel's diagnostics.

@@ -12,6 +12,7 @@ pub(in crate::downstream) mod presented;
 pub mod service_account;
 pub mod tls;
 pub mod tls_files;
+mod trust_domains;
 
 pub use described::DescribedCertificate;
 pub use handshake_fault::{HandshakeFault, TurnedAway};

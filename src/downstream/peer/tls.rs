@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -20,6 +21,7 @@ use thiserror::Error;
 use super::dates::{Dated, Dates, OutOfDate};
 use super::pem::{self, PemError};
 use super::presented::Noting;
+use super::trust_domains::TrustDomains;
 use crate::clock;
 use crate::x509::Validity;
 
@@ -264,22 +266,25 @@ impl Files {
         crl_files: &[PathBuf],
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for authority in pem::certificates(ca_file, self.authorities.as_deref().unwrap_or_default())? {
-            roots.add(authority).map_err(|source| TlsError::Authority { path: ca_file.to_owned(), source })?;
-        }
+        let authorities = pem::certificates(ca_file, self.authorities.as_deref().unwrap_or_default())?;
         let mut crls = Vec::new();
         for (path, text) in crl_files.iter().zip(&self.crls) {
             crls.extend(pem::revocation_lists(path, text)?);
         }
-        let revocable = !crls.is_empty();
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).with_crls(crls);
-        // the authorities are few and listed in a file: to revoke one, remove it from `ca_file`
-        let verifier = verifier.only_check_end_entity_revocation().enforce_revocation_expiration();
-        let verifier = if revocable { verifier } else { verifier.allow_unknown_revocation_status() };
-        let verifier = verifier.build().map_err(TlsError::Verifier)?;
-        Ok(Arc::new(Noting(verifier)))
+        let of_some = |some: &[&CertificateDer<'static>]| -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+            let mut roots = RootCertStore::empty();
+            for authority in some {
+                let added = roots.add((*authority).clone());
+                added.map_err(|source| TlsError::Authority { path: ca_file.to_owned(), source })?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+            // the authorities are few and listed in a file: to revoke one, remove it from `ca_file`
+            let verifier = verifier.with_crls(crls.clone()).only_check_end_entity_revocation();
+            let verifier = verifier.enforce_revocation_expiration();
+            let verifier = if crls.is_empty() { verifier.allow_unknown_revocation_status() } else { verifier };
+            verifier.build().map_err(TlsError::Verifier)
+        };
+        Ok(Arc::new(Noting(Arc::new(TrustDomains::new(&authorities, of_some)?))))
     }
 }
 

@@ -11,6 +11,7 @@ use super::client_socket::Socket;
 use super::exchange_guard::ExchangeGuard;
 use super::handler::Handler;
 use super::incoming::{Begin, Incoming};
+use super::keep_alive::Usage;
 use super::lifetime::{LastRequest, Lifetime};
 use super::limits::Clocks;
 use super::request_body::RequestBody;
@@ -28,6 +29,7 @@ struct Connection<S: Socket, H> {
     peer: Rc<PeerEvidence>,
     current: Rc<Current<H>>,
     last: LastRequest,
+    usage: Usage,
     resident: Rc<Resident>,
 }
 
@@ -52,7 +54,8 @@ where
 {
     let stream = ClientStream::new(io, clocks);
     let last = LastRequest::of(drain, lifetime, stream.phase());
-    let mut connection = Connection { incoming: Rc::new(Incoming::new(stream)), peer, current, last, resident };
+    let (incoming, usage) = (Rc::new(Incoming::new(stream)), Usage::new());
+    let mut connection = Connection { incoming, peer, current, last, usage, resident };
     async move {
         let served = connection.serve_requests().await;
         connection.resident.rest(); // whoever is only awaited to close makes room
@@ -104,7 +107,8 @@ where
             poll_fn(|cx| self.incoming.poll_while_waiting(cx, |cx| handling.as_mut().poll(cx))).await?
         };
         // asked before the response is written, which then says so
-        let is_last = poll_fn(|cx| Poll::Ready(self.last.is_over(cx))).await;
+        let is_over = poll_fn(|cx| Poll::Ready(self.last.is_last_response(cx))).await;
+        let is_last = self.usage.is_last(service.limits.keep_alive) || is_over;
         respond(&self.incoming, reply, asked, if is_last { Persistence::Close } else { wanted }).await
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange_guard::SharedPhase;
+use super::spread;
 use crate::downstream::Drain;
 
 /// How long a connection may go on.
@@ -31,6 +32,8 @@ pub(super) struct LastRequest {
     is_over: bool,
     /// Whether `over` has been polled, and so has a task to wake.
     asked: bool,
+    /// When the connection leaves before a drain: see [`super::spread`].
+    place: u8,
     drain: Drain,
     draining: Rc<Cell<bool>>,
     until: Option<Instant>,
@@ -51,7 +54,19 @@ impl LastRequest {
                 tokio::select! { () = last_call => {}, () = sleep_until(until) => {} }
             }),
         };
-        Self { over, is_over: false, asked: false, drain: drain.clone(), draining, until }
+        Self { over, is_over: false, asked: false, place: spread::next(), drain: drain.clone(), draining, until }
+    }
+
+    /// Whether the response that is about to be written is the last: no request may follow it, or the process is about
+    /// to drain and it is the turn of this connection to leave.
+    pub(super) fn is_last_response(&mut self, cx: &mut Context<'_>) -> bool {
+        self.is_over(cx) || self.leaves()
+    }
+
+    /// An idle connection does not leave by itself: its client may have sent the next request already.
+    fn leaves(&self) -> bool {
+        let departure = if self.drain.is_news() { self.drain.departure() } else { None };
+        departure.is_some_and(|departure| departure.moment(self.place) <= Instant::now())
     }
 
     /// Whether the request is the last; wakes the task when that changes.

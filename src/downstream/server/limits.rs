@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::keep_alive::KeepAlive;
 use super::pace::MinimumRate;
 
 /// The limits of a listener's connections.
@@ -11,6 +12,8 @@ pub struct Limits {
     pub clocks: Clocks,
     /// Connections at once, over all workers.
     pub connections: usize,
+    /// How much a connection is used; read for each request.
+    pub keep_alive: KeepAlive,
 }
 
 /// The clocks of a connection.

@@ -3,8 +3,8 @@
 //! `connection` has the loop: await a request, have a [`Handler`] answer it, write the response, and close so that the
 //! client sees it. `incoming` reads heads and bodies, and notices when a client is gone while its response is awaited;
 //! the `stream` below it has the clocks of the connection, and the [`Socket`] below that carries the bytes. The handler
-//! reads a [`RequestBody`], most easily by [`body::read`]; `response` writes what it replies. `lifetime` says which
-//! request is the last.
+//! reads a [`RequestBody`], most easily by [`body::read`]; `response` writes what it replies. `lifetime` and
+//! `keep_alive` say which request is the last.
 
 pub mod body;
 mod client_socket;
@@ -12,6 +12,7 @@ mod connection;
 mod exchange_guard;
 mod handler;
 mod incoming;
+mod keep_alive;
 mod lifetime;
 mod limits;
 mod metered;
@@ -19,6 +20,7 @@ mod pace;
 mod request_body;
 mod response;
 mod service;
+mod spread;
 mod stream;
 
 pub use body::{BodyError, BodyLimits};
@@ -26,6 +28,7 @@ pub use client_socket::{Peer, Socket};
 pub use connection::serve;
 pub use exchange_guard::ExchangeGuard;
 pub use handler::{Handler, Reply};
+pub use keep_alive::KeepAlive;
 pub(in crate::downstream) use lifetime::LAST_CALL;
 pub use lifetime::Lifetime;
 pub use limits::{Clocks, Limits};

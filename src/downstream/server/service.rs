@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::limits::Limits;
 use crate::downstream::eviction::Connections;
 use crate::downstream::listener::Security;
-use crate::downstream::{Capacity, Drain, Permit, PlaceRequests, Resident};
+use crate::downstream::{Capacity, Drain, Permit, PlaceRequests, Relays, Resident};
 
 /// Everything about a listener but its socket, in one worker.
 pub struct Service<H> {
@@ -21,6 +21,8 @@ pub struct Service<H> {
     pub requests: Arc<PlaceRequests>,
     /// What new connections speak before HTTP.
     pub security: Security,
+    /// From whom they begin with a header of the PROXY protocol.
+    pub relays: Option<Rc<Relays>>,
     /// Ends the connections that began under this service, because what their clients proved no longer counts.
     pub drain: Drain,
 }

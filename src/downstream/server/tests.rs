@@ -20,17 +20,18 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{
-    Clocks, Current, ExchangeGuard, Handler, Lifetime, Limits, MinimumRate, Reply, RequestBody, Service, Socket, serve,
+    Clocks, Current, ExchangeGuard, Handler, KeepAlive, Lifetime, Limits, MinimumRate, Reply, RequestBody, Service,
+    Socket, serve,
 };
 use crate::downstream::listener::Security;
-use crate::downstream::{Capacity, Drain, OwnerLookup, PeerEvidence, PeerFacts};
+use crate::downstream::{Capacity, Drain, OwnerLookup, PeerEvidence, PeerFacts, Stage};
 use crate::http1::{Fields, HeadFault, RequestHead};
 
 impl Socket for DuplexStream {
     fn reset_on_close(&self) {}
 }
 
-const CLOCKS: Clocks = Clocks {
+pub(super) const CLOCKS: Clocks = Clocks {
     head_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(60),
     slowest: MinimumRate { bytes: NonZeroU32::new(100).unwrap(), grace: Duration::from_secs(20) },
@@ -120,21 +121,26 @@ pub(super) fn paused<F: Future>(test: F) -> F::Output {
 
 thread_local! {
     /// Keeps the drains of the connections of a test from beginning.
-    static DRAINS: RefCell<Vec<watch::Sender<bool>>> = const { RefCell::new(Vec::new()) };
+    static DRAINS: RefCell<Vec<watch::Sender<Stage>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The client's side of a connection that is served, with so much memory between both.
 pub(super) fn connect(memory: usize) -> DuplexStream {
+    connect_with(memory, KeepAlive::UNLIMITED)
+}
+
+pub(super) fn connect_with(memory: usize, keep_alive: KeepAlive) -> DuplexStream {
     let (client, server) = tokio::io::duplex(memory);
-    let (never_drains, signal) = watch::channel(false);
+    let (never_drains, signal) = watch::channel(Stage::Serving);
     DRAINS.with_borrow_mut(|drains| drains.push(never_drains));
     let drain = Drain::new(signal);
     let current = Current::new(Service {
         handler: Rc::new(Script),
-        limits: Limits { clocks: CLOCKS, connections: 1 },
+        limits: Limits { clocks: CLOCKS, connections: 1, keep_alive },
         places: Capacity::new(1),
         requests: Arc::default(),
         security: Security::Plain(OwnerLookup::Skip),
+        relays: None,
         drain: drain.clone(),
     });
     let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());

@@ -1,10 +1,15 @@
 //! One worker's share of a listening socket, TCP or Unix, and the connections it accepts.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::net::{self, SocketAddr};
 use std::os::unix;
+use std::task::{Context, Poll};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::canonical::canonical;
 
 /// Whether a TCP listener asks the kernel who owns the other end of its loopback connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +41,41 @@ pub(in crate::downstream) enum Unregistered {
     Unix(unix::net::UnixStream),
 }
 
-impl Bound {
+/// All sockets of a listener in one worker.
+pub(in crate::downstream) struct Sockets {
+    all: Vec<Bound>,
+    /// Which is asked first, so that no address waits for another.
+    first: Cell<usize>,
+}
+
+impl Sockets {
+    pub(in crate::downstream) const fn new(all: Vec<Bound>) -> Self {
+        Self { all, first: Cell::new(0) }
+    }
+
     pub(in crate::downstream) async fn accept(&self) -> io::Result<Accepted> {
+        poll_fn(|cx| {
+            let (earlier, later) = self.all.split_at(self.first.get().min(self.all.len()));
+            for socket in later.iter().chain(earlier) {
+                let next = self.first.get().saturating_add(1);
+                self.first.set(if next < self.all.len() { next } else { 0 });
+                if let Poll::Ready(accepted) = socket.poll_accept(cx) {
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Bound {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, address)| Accepted::Tcp { stream, address }),
-            Self::Unix(listener) => listener.accept().await.map(|(stream, _unnamed)| Accepted::Unix(stream)),
+            Self::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, address)| Accepted::Tcp { stream, address: canonical(address) }),
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _unnamed)| Accepted::Unix(stream)),
         }
     }
 }

@@ -17,6 +17,33 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::bound::{Bound, OwnerLookup};
 use crate::downstream::peer::tls::ReloadableTls;
 
+/// A TCP socket to be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpSocket {
+    /// Its address and port. Port 0: any free one.
+    pub address: SocketAddr,
+    /// Whether an IPv6 socket takes IPv4 connections.
+    pub families: Families,
+}
+
+/// From which addresses a socket on `[::]` takes connections. Set on every IPv6 socket, because what the system does by
+/// itself is a setting of its own (`net.ipv6.bindv6only`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    /// From those of its own family.
+    Own,
+    /// IPv4 addresses too: RFC 3493 section 3.7.
+    Both,
+}
+
+impl TcpSocket {
+    /// A socket for the family of `address` alone.
+    #[must_use]
+    pub const fn at(address: SocketAddr) -> Self {
+        Self { address, families: Families::Own }
+    }
+}
+
 /// One worker's listening socket, not yet registered with a runtime. It is non-blocking.
 #[derive(Debug)]
 pub enum ListenerSocket {
@@ -120,14 +147,15 @@ pub(in crate::downstream) fn tls_on_unix_socket() -> io::Error {
 /// How many connections the kernel may queue for a worker that has not accepted them yet.
 const BACKLOG: i32 = 1024;
 
-/// Binds `workers` TCP sockets to `address` with `SO_REUSEPORT`. With port 0 the kernel chooses once, for all of them.
+/// Binds `workers` TCP sockets to one address with `SO_REUSEPORT`. With port 0 the kernel chooses once, for all of
+/// them.
 ///
 /// # Errors
 /// The kernel's error for the first socket that could not be bound: the port is in use, or not permitted.
-pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
-    rehearse(address)?;
-    let first = bind_one(address)?;
-    let chosen = first.local_addr()?;
+pub fn bind(socket: TcpSocket, workers: usize) -> io::Result<Vec<TcpListener>> {
+    rehearse(socket)?;
+    let first = bind_one(socket)?;
+    let chosen = TcpSocket { address: first.local_addr()?, ..socket };
     let mut listeners = vec![first];
     for _ in 1..workers {
         listeners.push(bind_one(chosen)?);
@@ -135,7 +163,7 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
     Ok(listeners)
 }
 
-/// Whether nobody listens at `address` and this process may. The socket that finds out never listens: no client can
+/// Whether nobody listens at the address and this process may. The socket that finds out never listens: no client can
 /// connect to it, and two rehearsals at the same time do not hinder each other.
 ///
 /// With `SO_REUSEPORT`, the kernel would let a second process of the same user bind a port that is in use, and silently
@@ -143,27 +171,26 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
 ///
 /// # Errors
 /// The kernel's error, as for [`bind`].
-pub fn rehearse(address: SocketAddr) -> io::Result<()> {
-    socket_for(address)?.bind(&address.into())
+pub fn rehearse(socket: TcpSocket) -> io::Result<()> {
+    made(socket)?.bind(&socket.address.into())
 }
 
-/// A socket for addresses of this family alone: to serve both at all addresses, configure `0.0.0.0` and `[::]`.
-fn socket_for(address: SocketAddr) -> io::Result<Socket> {
+fn made(TcpSocket { address, families }: TcpSocket) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(families == Families::Own)?;
     }
     // connections of a predecessor that are still closing do not hold the port
     socket.set_reuse_address(true)?;
     Ok(socket)
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket_for(address)?;
+fn bind_one(wanted: TcpSocket) -> io::Result<TcpListener> {
+    let socket = made(wanted)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     bound_unsent(&socket);
-    socket.bind(&address.into())?;
+    socket.bind(&wanted.address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
@@ -185,16 +212,20 @@ pub(super) fn bound_unsent(listening: &impl AsFd) {
 mod tests {
     use super::*;
 
+    fn at(address: &str) -> TcpSocket {
+        TcpSocket::at(address.parse().unwrap())
+    }
+
     #[test]
     fn every_worker_gets_a_socket_on_the_port_the_kernel_chose() {
-        let listeners = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let listeners = bind(at("127.0.0.1:0"), 3).unwrap();
         let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
         assert!(ports.iter().all(|port| *port == ports[0] && *port != 0), "{ports:?}");
     }
 
     #[test]
     fn a_connection_inherits_the_bound_of_what_is_not_sent() {
-        let listeners = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let listeners = bind(at("127.0.0.1:0"), 1).unwrap();
         let _client = std::net::TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
         // the socket does not wait, but the connection of a client that has connected may be a moment late
         let accepted = loop {
@@ -207,17 +238,31 @@ mod tests {
 
     #[test]
     fn a_port_that_another_process_serves_is_refused() {
-        let taken = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-        let again = bind(taken[0].local_addr().unwrap(), 1);
+        let taken = bind(at("127.0.0.1:0"), 1).unwrap();
+        let again = bind(TcpSocket::at(taken[0].local_addr().unwrap()), 1);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let everywhere = SocketAddr::new([0, 0, 0, 0].into(), taken[0].local_addr().unwrap().port());
-        assert_eq!(rehearse(everywhere).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(rehearse(TcpSocket::at(everywhere)).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
     fn both_families_can_be_served_on_the_same_port() {
-        let first = bind("0.0.0.0:0".parse().unwrap(), 1).unwrap();
+        let first = bind(at("0.0.0.0:0"), 1).unwrap();
         let port = first[0].local_addr().unwrap().port();
-        bind(format!("[::]:{port}").parse().unwrap(), 1).unwrap();
+        bind(at(&format!("[::]:{port}")), 1).unwrap();
+    }
+
+    #[test]
+    fn a_socket_for_both_families_takes_ipv4_and_leaves_no_address_of_it_to_others() {
+        let both = TcpSocket { families: Families::Both, ..at("[::]:0") };
+        let listeners = bind(both, 2).unwrap();
+        let port = listeners[0].local_addr().unwrap().port();
+        for address in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+            std::net::TcpStream::connect(&address).unwrap();
+            assert_eq!(rehearse(at(&address)).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        }
+        let own = bind(at("[::]:0"), 1).unwrap();
+        let address = format!("127.0.0.1:{}", own[0].local_addr().unwrap().port());
+        rehearse(at(&address)).unwrap();
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) peer: &'a str,
     /// The client's name.
     pub(crate) client: Option<&'a str>,
+    /// Whose the client is: the name of a file of `conf.d/`. Absent for the main file's.
+    pub(crate) client_tenant: Option<&'a str>,
     /// How the client was identified.
     pub(crate) identified_by: Option<&'a str>,
     /// The certificate that the client presented.
@@ -56,6 +58,10 @@ pub(crate) struct Entry<'a> {
     /// Which token identified the client: the beginning of its digest, or its service account. Never the token.
     pub(crate) token: Option<&'a str>,
     pub(crate) route: Option<&'a str>,
+    /// Whose the route is, likewise.
+    pub(crate) route_tenant: Option<&'a str>,
+    /// The endpoint that got the call. Absent where the route has one, and where none got it.
+    pub(crate) endpoint: Option<&'a str>,
     pub(crate) action: Option<&'a str>,
     pub(crate) key_id: Option<&'a str>,
     pub(crate) rule: Option<&'a str>,
@@ -86,10 +92,13 @@ impl<'a> Entry<'a> {
             listener,
             peer,
             client: None,
+            client_tenant: None,
             identified_by: None,
             certificate: None,
             token: None,
             route: None,
+            route_tenant: None,
+            endpoint: None,
             action: None,
             key_id: None,
             rule: None,
@@ -159,10 +168,16 @@ struct Line<'a> {
     listener: &'a str,
     peer: String,
     client: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_tenant: Option<&'a str>,
     identified_by: Option<String>,
     certificate: Option<Certificate<'a>>,
     token: Option<String>,
     route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route_tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
     action: Option<String>,
     key_id: Option<String>,
     rule: Option<String>,
@@ -206,6 +221,7 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
         listener: entry.listener,
         peer: cut(entry.peer),
         client: entry.client.map(cut),
+        client_tenant: entry.client_tenant,
         identified_by: entry.identified_by.map(cut),
         certificate: entry.certificate.map(|CertificateText { serial, subject, names }| Certificate {
             serial,
@@ -214,6 +230,8 @@ pub(super) fn render(entry: &Entry<'_>, time: Timestamp) -> Vec<u8> {
         }),
         token: entry.token.map(cut),
         route: entry.route,
+        route_tenant: entry.route_tenant,
+        endpoint: entry.endpoint.map(cut),
         action: entry.action.map(cut),
         key_id: entry.key_id.map(cut),
         rule: entry.rule.map(cut),
@@ -273,10 +291,13 @@ mod tests {
             listener: "local",
             peer: "unix:uid=7",
             client: Some(client),
+            client_tenant: None,
             identified_by: Some("uid"),
             certificate: None,
             token: None,
             route: Some("ie"),
+            route_tenant: None,
+            endpoint: None,
             action: Some("GetStatus"),
             key_id: None,
             rule: None,

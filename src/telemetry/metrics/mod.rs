@@ -18,6 +18,7 @@ mod register;
 mod routes;
 mod scraped;
 mod sharded;
+mod shared_rates;
 mod shares;
 mod snapshot;
 #[cfg(test)]
@@ -46,7 +47,7 @@ pub(crate) use routes::RouteTotals;
 pub(in crate::telemetry) use routes::{Counted, KnownAction};
 pub use shares::ShareMetrics;
 pub use snapshot::Snapshot;
-pub(crate) use snapshot::{KeyState, ListenerState, RouteState};
+pub(crate) use snapshot::{EndpointState, KeyState, ListenerState, QuotaState, RateStoreState, RouteState};
 pub(crate) use totals::OutcomeTotals;
 pub use trace::TraceMetrics;
 

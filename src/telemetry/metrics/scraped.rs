@@ -10,7 +10,8 @@ use prometheus_client::registry::{Registry, Unit};
 use super::family::Family;
 use super::register::{register, register_with_unit};
 use super::routes::RouteLabel;
-use super::snapshot::{KeyState, ListenerState, RouteState, Snapshot};
+use super::shared_rates::SharedRateMetrics;
+use super::snapshot::{EndpointState, KeyState, ListenerState, RouteState, Snapshot};
 use crate::telemetry::outcome::Outcome;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
@@ -29,6 +30,12 @@ struct ClientLabels {
     outcome: Outcome,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct EndpointLabels {
+    route: String,
+    endpoint: String,
+}
+
 pub(super) struct ScrapedMetrics {
     connections: Family<ListenerLabel, Gauge>,
     connections_limit: Family<ListenerLabel, Gauge>,
@@ -39,6 +46,7 @@ pub(super) struct ScrapedMetrics {
     key_degraded: Family<KeyLabel, Gauge>,
     routes: OfRoutes,
     client_exchanges: Family<ClientLabels, Counter>,
+    shared_rates: SharedRateMetrics,
     whole: OfProcess,
 }
 
@@ -51,10 +59,13 @@ struct OfRoutes {
     in_flight_limit: Family<RouteLabel, Gauge>,
     pool_idle: Family<RouteLabel, Gauge>,
     client_certificate_expiry: Family<RouteLabel, Gauge>,
+    each_endpoint_down: Family<EndpointLabels, Gauge>,
+    each_endpoint_requests: Family<EndpointLabels, Counter>,
 }
 
 /// What has no label: it is of the process as a whole.
 struct OfProcess {
+    load: Gauge<f64, AtomicU64>,
     bodies_held: Gauge,
     bodies_limit: Gauge,
     audit_refusing: Gauge,
@@ -100,6 +111,7 @@ impl ScrapedMetrics {
                 "Exchanges of identified clients that ended, by outcome",
                 Family::default(),
             ),
+            shared_rates: SharedRateMetrics::register(registry),
             whole: OfProcess::register(registry),
         }
     }
@@ -116,6 +128,8 @@ impl ScrapedMetrics {
                 (ClientLabels { client: client.to_owned(), outcome }, counter_at(count))
             }),
         );
+        self.whole.load.set(snapshot.load);
+        self.shared_rates.publish(snapshot.rate_store.as_ref(), &snapshot.quotas);
         self.whole.bodies_held.set(signed(snapshot.bodies_held));
         self.whole.bodies_limit.set(signed(snapshot.bodies_limit));
         self.whole.audit_refusing.set(i64::from(snapshot.audit_refusing));
@@ -146,10 +160,15 @@ impl OfRoutes {
             endpoint_down: of_routes(
                 registry,
                 "endpoint_down",
-                "1 while the endpoint counts as down and calls are refused, else 0",
+                "1 while the endpoint, and each of the route's fallbacks, counts as down and calls are refused, else 0",
             ),
             endpoint_outages: {
-                register(registry, "endpoint_outages", "How often the endpoint went down", Family::default())
+                register(
+                    registry,
+                    "endpoint_outages",
+                    "How often an endpoint of the route went down",
+                    Family::default(),
+                )
             },
             endpoint_name_lost: of_routes(
                 registry,
@@ -170,6 +189,18 @@ impl OfRoutes {
                 "client_certificate_expiry_timestamp",
                 "When the certificate that the route shows to its endpoint stops working, in Unix seconds",
             ),
+            each_endpoint_down: register(
+                registry,
+                "route_endpoint_down",
+                "1 while the endpoint counts as down, else 0; for each endpoint of a route that has fallbacks",
+                Family::default(),
+            ),
+            each_endpoint_requests: register(
+                registry,
+                "route_endpoint_requests",
+                "Requests handed over to be sent to the endpoint; for each endpoint of a route that has fallbacks",
+                Family::default(),
+            ),
         }
     }
 
@@ -186,12 +217,31 @@ impl OfRoutes {
         let ends = |state: &RouteState<'_>| Some((label(state), gauge_at(state.client_certificate_ends?)));
         self.client_certificate_expiry.replace(routes.iter().filter_map(ends));
         self.endpoint_outages.replace(routes.iter().map(|state| (label(state), counter_at(state.outages))));
+        self.publish_each_endpoint(routes);
+    }
+
+    fn publish_each_endpoint(&self, routes: &[RouteState<'_>]) {
+        let endpoints =
+            || routes.iter().flat_map(|route| route.endpoints.iter().map(|endpoint| (route.route, endpoint)));
+        let label = |route: &str, state: &EndpointState<'_>| EndpointLabels {
+            route: route.to_owned(),
+            endpoint: state.endpoint.to_owned(),
+        };
+        self.each_endpoint_down.replace(endpoints().map(|(route, it)| (label(route, it), gauge_at(it.down))));
+        self.each_endpoint_requests.replace(endpoints().map(|(route, it)| (label(route, it), counter_at(it.sent))));
     }
 }
 
 impl OfProcess {
     fn register(registry: &mut Registry) -> Self {
         Self {
+            load: register(
+                registry,
+                "load_ratio",
+                "The used fraction of the fullest limit, from 0 to 1: in_flight of a route, connections of a \
+                 listener (without those of strangers, which make room), or process.bodies",
+                Gauge::default(),
+            ),
             bodies_held: in_bytes(
                 registry,
                 "bodies_held",

@@ -32,6 +32,7 @@ fn listener() -> ListenerState<'static> {
 fn route(name: &str) -> RouteState<'_> {
     RouteState {
         route: name,
+        endpoints: vec![EndpointState { endpoint: "https://a.example/", down: 0, sent: 0 }],
         down: 0,
         outages: 0,
         name_lost: 0,
@@ -50,10 +51,24 @@ fn snapshot<'s>(clients: &'s ClientExchanges, routes: &[&'s str]) -> Snapshot<'s
         clients,
         shared_limits: &["in_flight", "bodies"],
         signature_causes: &["clock", "key"],
+        load: 0.25,
         bodies_held: 0,
         bodies_limit: 1 << 20,
         audit_refusing: 0,
         log_lost: 0,
+        rate_store: Some(RateStoreState {
+            store: "valkey://127.0.0.1:6379".to_owned(),
+            up: 1,
+            replicas: 4,
+            round_trips: 5,
+            round_trip_seconds: 0.25,
+            outages: 1,
+            waits: 3,
+            late: 1,
+            leased: 70,
+            returned: 7,
+        }),
+        quotas: Vec::new(),
         process: None,
     }
 }
@@ -64,7 +79,8 @@ fn full_scrape(metrics: &Metrics) -> String {
     of_route.set_clock_offset(0.5);
     metrics.configuration.is_served(1, Some("e3b0c442"));
     let (clients, process) = (ClientExchanges::of(["reporting"], None), OwnProcess::open(crate::clock::now()));
-    let snapshot = Snapshot { process: Some(&process), ..snapshot(&clients, &["importexport"]) };
+    let quotas = vec![QuotaState { client: "reporting", calls: 1000, used: 10 }];
+    let snapshot = Snapshot { process: Some(&process), quotas, ..snapshot(&clients, &["importexport"]) };
     metrics.render(&snapshot, Exposition::OpenMetrics).unwrap()
 }
 
@@ -249,6 +265,7 @@ fn what_a_rate_is_taken_of_is_there_at_zero_before_it_is_counted() {
         r#"request_body_bytes_total{route="importexport"}"#,
         r#"response_body_bytes_total{route="importexport"}"#,
         r#"endpoint_outages_total{route="importexport"}"#,
+        r#"route_endpoint_requests_total{route="importexport",endpoint="https://a.example/"}"#,
         r#"exchange_seconds_count{route="importexport"}"#,
         r#"connect_seconds_bucket{le="60.0",route="importexport"}"#,
         r#"over_share_total{client="reporting",limit="bodies"}"#,

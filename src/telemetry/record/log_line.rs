@@ -49,6 +49,7 @@ pub(super) fn log(record: &ExchangeRecord, ended: Instant, total: Duration) {
                 listener = [] record.listener.name(),
                 peer = [%] (*record.peer).as_ref(),
                 route = [] record.route.as_ref().map(|route| route.name()),
+                endpoint = [] record.endpoint.as_ref().map(|endpoint| &*endpoint.name),
                 client = [] record.client.as_deref(),
                 identified_by = [] record.identified_by,
                 action = [] record.called_action(),
@@ -101,6 +102,7 @@ mod tests {
     use crate::telemetry::metrics::Metrics;
     use crate::telemetry::outcome::Outcome;
     use crate::telemetry::peer::tests::Somebody;
+    use crate::telemetry::record::TriedEndpoint;
 
     /// Lets nobody see what it holds, so that every line comes as an event.
     struct Hidden(JsonLines);
@@ -140,6 +142,7 @@ mod tests {
                 record.trace_id = Some(TraceId::of([0xab; 16]));
                 record.note_action(action);
                 record.client = Some("a client with a name that takes more than some bytes".into());
+                record.endpoint = Some(TriedEndpoint { number: 1, name: "https://two.example/".into() });
                 record.rule = Some("allow[1]".into());
                 record.key_id = Some("AKIAIOSFODNN7EXAMPLE".into());
                 record.identified_by = Some("token");

@@ -7,6 +7,7 @@ mod log_line;
 mod traced;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smol_str::SmolStr;
@@ -37,9 +38,15 @@ pub(crate) struct ExchangeRecord {
     pub(crate) peer: Rc<dyn Peer>,
     /// The route, once one is chosen.
     pub(crate) route: Option<Rc<RouteMetrics>>,
+    /// Whose the route is: the name of a file of `conf.d/`.
+    pub(crate) route_tenant: Option<SmolStr>,
+    /// The endpoint that is tried, where the route has several.
+    pub(crate) endpoint: Option<TriedEndpoint>,
     /// The client's name, once the request is authenticated; for a refused request also where the connection alone
     /// identifies one.
     pub(crate) client: Option<SmolStr>,
+    /// Whose the client is, likewise.
+    pub(crate) client_tenant: Option<SmolStr>,
     /// Its number among all who have shares, where the request was authenticated.
     pub(crate) client_number: Option<usize>,
     /// How the client was identified, where it was.
@@ -92,6 +99,15 @@ pub(crate) struct ExchangeRecord {
     pub(crate) started: Instant,
 }
 
+/// One of several endpoints of a route.
+#[derive(Debug, Clone)]
+pub struct TriedEndpoint {
+    /// Its number among them; the first is 0.
+    pub number: usize,
+    /// What log and audit call it: its URL.
+    pub name: Arc<str>,
+}
+
 /// What the row of an error says of a response that is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -138,7 +154,10 @@ impl ExchangeRecord {
             trace: None,
             peer,
             route: None,
+            route_tenant: None,
+            endpoint: None,
             client: None,
+            client_tenant: None,
             client_number: None,
             identified_by: None,
             token: None,
@@ -235,10 +254,13 @@ impl ExchangeRecord {
             listener: self.listener.name(),
             peer: (*self.peer).as_ref(),
             client: self.client.as_deref(),
+            client_tenant: self.client_tenant.as_deref(),
             identified_by: self.identified_by,
             certificate: self.peer.certificate(),
             token: self.token.as_deref(),
             route: self.route.as_ref().map(|route| route.name()),
+            route_tenant: self.route_tenant.as_deref(),
+            endpoint: self.called_endpoint(),
             action: self.called_action(),
             key_id: self.key_id.as_deref(),
             rule: self.rule.as_deref(),
@@ -311,6 +333,11 @@ impl ExchangeRecord {
             first_byte: self.first_byte,
             total,
         });
+    }
+
+    /// The endpoint that got the call, where the route has several; `None` when none got it.
+    fn called_endpoint(&self) -> Option<&str> {
+        self.endpoint.as_ref().filter(|_| self.attempts > 0).map(|endpoint| &*endpoint.name)
     }
 
     /// The Action that the client sent, for log and audit. It is at most 128 letters and digits: metrics alone, where

@@ -32,7 +32,7 @@ pub(super) fn hand_over(record: &ExchangeRecord, mut trace: ExchangeTrace, ended
         listener: Arc::clone(&tracer.listener),
         listener_name: record.listener.shared_name(),
         route: route.map(Arc::clone),
-        peer: (*record.peer).as_ref().into(),
+        addresses: record.peer.addresses(),
         request_id: record.request_id,
         client: record.client.clone(),
         action: record.called_action().map(Into::into),

@@ -18,8 +18,26 @@ pub(crate) struct RouteFacts {
     pub(crate) name: String,
     /// The path that chooses it.
     pub(crate) path: String,
-    /// The URL of its endpoint, its host, and its port.
+    /// Its first endpoint.
+    pub(crate) endpoint: EndpointFacts,
+    /// The others.
+    pub(crate) fallbacks: Vec<EndpointFacts>,
+}
+
+/// What spans say of an endpoint.
+#[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EndpointFacts {
     pub(crate) url: String,
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+impl RouteFacts {
+    /// The endpoint with this number; 0 is the first.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code))] // the exporter alone reads it
+    pub(super) fn endpoint(&self, number: usize) -> &EndpointFacts {
+        let fallback = number.checked_sub(1).and_then(|number| self.fallbacks.get(number));
+        fallback.unwrap_or(&self.endpoint)
+    }
 }

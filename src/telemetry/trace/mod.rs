@@ -30,7 +30,7 @@ pub use exchange_trace::Tracing;
 pub(crate) use exchange_trace::{ExchangeTrace, Tracer, new_span_id};
 #[cfg(feature = "otlp")]
 pub(crate) use exporter::{SpanWriter, start};
-pub(crate) use facts::{ListenerFacts, RouteFacts};
+pub(crate) use facts::{EndpointFacts, ListenerFacts, RouteFacts};
 #[cfg(not(feature = "otlp"))]
 pub(crate) use no_exporter::{SpanWriter, start};
 pub(crate) use queue::{Places, SpanQueue};

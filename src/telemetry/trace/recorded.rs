@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::facts::{ListenerFacts, RouteFacts};
 use super::step::Step;
 use crate::http1::trace_context::{SpanId, TraceFlags, TraceId};
+use crate::telemetry::peer::Addresses;
 use crate::telemetry::request_id::RequestId;
 
 /// An exchange that has ended, as far as its spans tell of it: names, IDs, numbers and times, and nothing that could
@@ -27,7 +28,7 @@ pub(crate) struct Recorded {
     pub(crate) listener: Arc<ListenerFacts>,
     pub(crate) listener_name: Arc<str>,
     pub(crate) route: Option<Arc<RouteFacts>>,
-    pub(crate) peer: Box<str>,
+    pub(crate) addresses: Addresses,
     pub(crate) request_id: RequestId,
     pub(crate) client: Option<SmolStr>,
     pub(crate) action: Option<SmolStr>,

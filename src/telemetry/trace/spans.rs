@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tokio::time::Instant;
 
 use super::exchange_trace::new_span_id;
-use super::facts::RouteFacts;
+use super::facts::EndpointFacts;
 use super::recorded::Recorded;
 use super::step::{Step, StepKind};
 use crate::http1::trace_context;
@@ -73,10 +73,11 @@ impl SpanMaker {
     }
 
     fn step(&self, record: &Recorded, step: &Step, clocks: Clocks) -> SpanData {
+        let endpoint = record.route.as_ref().map(|route| route.endpoint(step.endpoint));
         let mut attributes = Attributes::default();
         let (name, span_id, kind, error) = match step.kind {
             StepKind::Connect => {
-                attributes.endpoint(record.route.as_deref());
+                attributes.endpoint(endpoint);
                 ("connect", new_span_id(), SpanKind::Internal, step.failed.map(Cow::Borrowed))
             }
             StepKind::Sign => {
@@ -85,8 +86,8 @@ impl SpanMaker {
             }
             StepKind::Call { span_id, status, resends } => {
                 attributes.put("http.request.method", "POST");
-                attributes.text("url.full", record.route.as_ref().map(|route| route.url.as_str()));
-                attributes.endpoint(record.route.as_deref());
+                attributes.text("url.full", endpoint.map(|endpoint| endpoint.url.as_str()));
+                attributes.endpoint(endpoint);
                 attributes.put("network.protocol.version", "1.1");
                 attributes.number("http.response.status_code", status);
                 attributes.number("http.request.resend_count", Some(resends).filter(|resends| *resends > 0));
@@ -151,12 +152,10 @@ fn exchange_attributes(record: &Recorded, error: Option<&str>) -> Vec<KeyValue> 
     attributes.number("http.response.status_code", record.status);
     attributes.put("network.protocol.version", record.version);
     attributes.address("server", record.listener.address);
-    match record.peer.parse().ok() {
-        Some(peer) => {
-            attributes.address("client", Some(peer));
-            attributes.address("network.peer", Some(peer));
-        }
-        None => attributes.put("network.transport", "unix"),
+    attributes.address("client", record.addresses.client);
+    attributes.address("network.peer", record.addresses.peer);
+    if record.addresses.peer.is_none() {
+        attributes.put("network.transport", "unix");
     }
     attributes.text("error.type", error);
     attributes.put("countersign.request_id", record.request_id.as_str().to_owned());
@@ -209,10 +208,10 @@ impl Attributes {
     }
 
     /// The endpoint's `server.address` and `server.port`.
-    fn endpoint(&mut self, route: Option<&RouteFacts>) {
-        if let Some(route) = route {
-            self.put("server.address", route.host.clone());
-            self.put("server.port", i64::from(route.port));
+    fn endpoint(&mut self, endpoint: Option<&EndpointFacts>) {
+        if let Some(endpoint) = endpoint {
+            self.put("server.address", endpoint.host.clone());
+            self.put("server.port", i64::from(endpoint.port));
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum StepKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) kind: StepKind,
+    /// The endpoint that it was for: its number among those of the route, the first of which is 0.
+    pub(crate) endpoint: usize,
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
     /// Why it failed: a word of a fixed set.

@@ -1,5 +1,5 @@
-//! The circuit breaker of a route: after some failures in a row, calls are refused at once, except for those that find
-//! out whether the endpoint is back.
+//! The circuit breaker of an endpoint: after some failures in a row, it refuses calls at once, except for those that
+//! find out whether the endpoint is back.
 //!
 //! One client's slow calls do not make an endpoint seem down to others. A failure counts only if nobody got a response
 //! since its call was sent, and all unanswered calls of one client count as one failure for other clients. `state` has
@@ -7,6 +7,7 @@
 
 mod gate;
 mod state;
+mod way_out;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +16,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::endpoint_name::EndpointName;
+use super::repetition::Repetition;
 use state::{Failed, Kind, State};
+pub use way_out::WayOut;
+pub(super) use way_out::{Probe, Refusal};
 
 /// When a route's breaker opens, and how long it stays open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +49,8 @@ impl fmt::Display for Outage {
     }
 }
 
-/// The breaker of one route, shared by all workers. An untrusted certificate does not open it, nor does a response of
-/// any status or a connection that breaks off: such an endpoint reacts quickly, and perhaps only one call causes the
+/// The breaker of one endpoint, shared by all workers. An untrusted certificate does not open it, nor does a response
+/// of any status or a connection that breaks off: such an endpoint reacts quickly, and perhaps only one call causes the
 /// failure.
 pub struct Breaker {
     limits: BreakerLimits,
@@ -54,8 +59,7 @@ pub struct Breaker {
 
 /// What is known of one endpoint, whatever limits it is called with.
 struct EndpointHealth {
-    /// The route's name in the log.
-    route: String,
+    name: EndpointName,
     /// When this value was made; times are counted from then.
     born: Instant,
     /// When the last response to any client came, in nanoseconds since `born`; 0: none has come.
@@ -83,11 +87,11 @@ enum Since {
 }
 
 impl Breaker {
-    /// A closed one. `route` is its name in the log.
+    /// A closed one, of the endpoint with this name.
     #[must_use]
-    pub fn new(route: &str, limits: BreakerLimits) -> Self {
+    pub fn new(name: EndpointName, limits: BreakerLimits) -> Self {
         let endpoint = EndpointHealth {
-            route: route.to_owned(),
+            name,
             born: Instant::now(),
             last_response: AtomicU64::new(0),
             troubled: AtomicBool::new(false),
@@ -115,11 +119,40 @@ impl Breaker {
         self.endpoint.state().outages
     }
 
-    /// Lets a call of `client` pass, or says why it is refused.
-    pub(super) fn admit<'b>(&'b self, client: &'b str, now: Instant) -> Result<CallInProgress<'b>, Outage> {
+    /// Lets a call of `client` pass, or says why not.
+    pub(super) fn admit<'b>(
+        &'b self,
+        client: &'b str,
+        now: Instant,
+        repetition: Repetition,
+        way_out: WayOut,
+    ) -> Result<CallInProgress<'b>, Refusal> {
         let troubled = self.endpoint.troubled.load(Ordering::Relaxed) && !self.limits.never_opens();
-        let kind = if troubled { self.endpoint.state().admit(client, now, &self.limits)? } else { Kind::Ordinary };
+        let kind = if troubled { self.admit_in_trouble(client, now, repetition, way_out)? } else { Kind::Ordinary };
         Ok(CallInProgress { breaker: self, client, kind, since: Since::Asked(now) })
+    }
+
+    fn admit_in_trouble(
+        &self,
+        client: &str,
+        now: Instant,
+        repetition: Repetition,
+        way_out: WayOut,
+    ) -> Result<Kind, Refusal> {
+        let mut state = self.endpoint.state();
+        let down = state.outage();
+        let admitted = match (down, way_out, repetition) {
+            (Some(Outage::Silent), WayOut::OtherEndpoint, Repetition::Unsafe) => state.admit_unless_down(client),
+            (_, WayOut::None | WayOut::OtherEndpoint, Repetition::Safe | Repetition::Unsafe) => {
+                state.admit(client, now, &self.limits)
+            }
+        };
+        match (admitted, down, way_out) {
+            (Ok(Kind::Probe(began)), Some(outage @ Outage::Unreachable), WayOut::OtherEndpoint) => {
+                Err(Refusal { outage, probe: Some(Probe { client: client.into(), began }) })
+            }
+            (admitted, ..) => admitted.map_err(|outage| Refusal { outage, probe: None }),
+        }
     }
 }
 
@@ -141,24 +174,29 @@ impl EndpointHealth {
 
     fn report_recovery(&self, recovered: Option<Outage>) {
         if recovered.is_some() {
-            tracing::info!(route = self.route, "the endpoint is back: calls are sent again");
+            let EndpointName { route, endpoint } = &self.name;
+            tracing::info!(route, endpoint, "the endpoint is back: calls are sent to it again");
         }
     }
 
     fn report(&self, failed: &Failed, outage: Outage) {
+        let EndpointName { route, endpoint } = &self.name;
         match failed {
             Failed::Counted => {}
             Failed::Down => tracing::warn!(
-                route = self.route,
+                route,
+                endpoint,
                 %outage,
-                "the endpoint is down: calls are answered with 503 at once until an attempt succeeds"
+                "the endpoint is down: until an attempt succeeds, calls go to the route's next endpoint, or are \
+                 answered with 503 at once"
             ),
             Failed::DownForOne(client) => tracing::warn!(
-                route = self.route,
+                route,
+                endpoint,
                 %outage,
                 client,
-                "the endpoint is down for one client, and nobody else has called: this client's calls are answered \
-                 with 503 at once until an attempt succeeds"
+                "the endpoint is down for one client, and nobody else has called: until an attempt succeeds, this \
+                 client's calls go to the route's next endpoint, or are answered with 503 at once"
             ),
         }
     }

@@ -71,6 +71,15 @@ impl State {
         }
     }
 
+    /// The same for a call that does not find out whether the endpoint is back.
+    pub(super) fn admit_unless_down(&self, client: &str) -> Result<Kind, Outage> {
+        let failures = self.failures_for(client);
+        match &self.down {
+            Some(down) if failures >= down.limit => Err(down.outage),
+            Some(_) | None => Ok(Kind::Ordinary),
+        }
+    }
+
     /// How many failures count for `client`. All slow calls of another client count as one failure. For a client with
     /// an unanswered call of its own, every unanswered call counts, so that with one client the breaker opens after as
     /// many failures as configured.

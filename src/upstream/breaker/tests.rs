@@ -20,9 +20,15 @@ struct Scene {
     start: Instant,
 }
 
+/// A call that has no other endpoint.
+fn admit<'b>(breaker: &'b Breaker, client: &'b str, now: Instant) -> Result<CallInProgress<'b>, Outage> {
+    breaker.admit(client, now, Repetition::Unsafe, WayOut::None).map_err(|refusal| refusal.outage)
+}
+
 impl Scene {
     fn new(failures: usize) -> Self {
-        let breaker = Breaker::new("importexport", BreakerLimits { failures, ..LIMITS });
+        let name = EndpointName { route: "importexport".to_owned(), endpoint: "https://a.example/".to_owned() };
+        let breaker = Breaker::new(name, BreakerLimits { failures, ..LIMITS });
         Self { breaker, start: Instant::now() }
     }
 
@@ -31,7 +37,7 @@ impl Scene {
     }
 
     fn call<'b>(&'b self, client: &'b str, millis: u64) -> Option<CallInProgress<'b>> {
-        let mut call = self.breaker.admit(client, self.at(millis)).ok()?;
+        let mut call = admit(&self.breaker, client, self.at(millis)).ok()?;
         call.sent(self.at(millis));
         Some(call)
     }
@@ -74,7 +80,7 @@ fn failures_in_a_row_open_it_and_an_answer_between_them_does_not() {
     assert_eq!(scene.breaker.outage(), None);
     fails(Outage::Silent, 5);
     assert!(scene.breaker.outage().is_some());
-    assert_eq!(scene.breaker.admit(ONE, scene.at(6)).err(), Some(Outage::Silent));
+    assert_eq!(admit(&scene.breaker, ONE, scene.at(6)).err(), Some(Outage::Silent));
     assert_eq!(scene.breaker.outages(), 1);
 }
 
@@ -92,8 +98,8 @@ fn other_limits_change_nothing_that_is_known_of_the_endpoint() {
     let shorter = Duration::from_millis(1);
     let impatient = scene.breaker.with_limits(BreakerLimits { failures: 5, longest_pause: shorter });
     assert_eq!((impatient.outage(), impatient.outages()), (Some(Outage::Unreachable), 1));
-    assert!(impatient.admit(ONE, scene.at(0)).is_err(), "it went down after three");
-    let probe = impatient.admit(ONE, scene.at(1));
+    assert!(admit(&impatient, ONE, scene.at(0)).is_err(), "it went down after three");
+    let probe = admit(&impatient, ONE, scene.at(1));
     probe.ok().unwrap().answered(scene.at(1));
     assert_eq!(scene.breaker.outage(), None, "what one learns, the other knows");
 }
@@ -103,7 +109,7 @@ fn limits_that_never_open_it_end_an_outage_too() {
     let scene = down_after_three(Outage::Silent);
     let tolerant = scene.breaker.with_limits(BreakerLimits { failures: 0, ..LIMITS });
     assert_eq!(tolerant.outage(), None);
-    assert!(tolerant.admit(ONE, scene.at(0)).is_ok());
+    assert!(admit(&tolerant, ONE, scene.at(0)).is_ok());
 }
 
 #[test]
@@ -237,7 +243,7 @@ fn probes_of_one_client_that_stay_unanswered_do_not_keep_another_from_probing() 
 #[test]
 fn a_call_is_as_old_as_its_first_request_and_not_as_the_wait_for_its_key() {
     let scene = Scene::new(1);
-    let mut call = scene.breaker.admit(ONE, scene.at(0)).ok().unwrap();
+    let mut call = admit(&scene.breaker, ONE, scene.at(0)).ok().unwrap();
     scene.is_answered(GOOD, 0, 10);
     call.sent(scene.at(20));
     call.sent(scene.at(40));
@@ -319,4 +325,52 @@ proptest! {
             running.extend(call.map(|call| (from + takes, call, is_slow)));
         }
     }
+}
+
+/// Whether a call that another endpoint can get is let through, and whether somebody else finds out in its place.
+fn with_another_endpoint(scene: &Scene, repetition: Repetition, millis: u64) -> (bool, bool) {
+    match scene.breaker.admit(ONE, scene.at(millis), repetition, WayOut::OtherEndpoint) {
+        Ok(_call) => (true, false),
+        Err(refusal) => (false, refusal.probe.is_some()),
+    }
+}
+
+#[test]
+fn a_call_that_another_endpoint_can_get_never_waits_for_a_connection_to_one_that_is_down() {
+    let scene = Scene::new(1);
+    scene.call(ONE, 0).unwrap().failed(Outage::Unreachable, scene.at(0));
+    for repetition in [Repetition::Safe, Repetition::Unsafe] {
+        assert_eq!(with_another_endpoint(&scene, repetition, 1), (false, false), "in the pause");
+    }
+    let Err(Refusal { probe: Some(probe), .. }) =
+        scene.breaker.admit(ONE, scene.at(1000), Repetition::Unsafe, WayOut::OtherEndpoint)
+    else {
+        panic!("it is time to find out");
+    };
+    assert_eq!(with_another_endpoint(&scene, Repetition::Safe, 1001), (false, false), "one at a time finds out");
+    probe.begin(&scene.breaker).connected();
+    assert_eq!(with_another_endpoint(&scene, Repetition::Unsafe, 1002), (true, false));
+}
+
+#[test]
+fn a_probe_beside_the_calls_that_fails_lengthens_the_pause_and_one_that_is_given_up_does_not() {
+    let scene = Scene::new(1);
+    scene.call(ONE, 0).unwrap().failed(Outage::Unreachable, scene.at(0));
+    let probe = |millis| {
+        scene.breaker.admit(ONE, scene.at(millis), Repetition::Safe, WayOut::OtherEndpoint).err().unwrap().probe
+    };
+    drop(probe(1000).unwrap().begin(&scene.breaker));
+    probe(1001).unwrap().begin(&scene.breaker).failed(Outage::Unreachable, scene.at(1001));
+    assert!(probe(1002).is_none() && probe(1002 + 500).is_some());
+}
+
+#[test]
+fn where_another_endpoint_can_get_it_only_a_call_that_reads_finds_out_whether_a_silent_one_answers() {
+    let scene = Scene::new(1);
+    scene.times_out(ONE, 0);
+    let later = FIRST_BYTE + 10_000;
+    assert_eq!(with_another_endpoint(&scene, Repetition::Unsafe, later), (false, false));
+    assert_eq!(with_another_endpoint(&scene, Repetition::Safe, later), (true, false));
+    scene.is_answered(ONE, later, later + 1);
+    assert_eq!(with_another_endpoint(&scene, Repetition::Unsafe, later + 2), (true, false));
 }

@@ -17,8 +17,8 @@ use countersign::downstream::listener::Security as ListenerSecurity;
 use countersign::downstream::server::ExchangeGuard;
 use countersign::downstream::server::{Lifetime, serve};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits as ConnectionLimits, OwnerLookup, PeerEvidence, PeerFacts,
-    Reply, RequestBody, RequestHead, Service,
+    Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits as ConnectionLimits, OwnerLookup, PeerEvidence,
+    PeerFacts, Reply, RequestBody, RequestHead, Service, Stage,
 };
 use countersign::proxy::Proxy;
 use countersign::proxy::ResponseBody;
@@ -67,7 +67,7 @@ struct World {
     handler: Rc<Witness>,
     current: Rc<Current<Witness>>,
     arrived: Rc<RefCell<Vec<Arrival>>>,
-    _never_drains: watch::Sender<bool>,
+    _never_drains: watch::Sender<Stage>,
     drain: Drain,
 }
 
@@ -86,14 +86,15 @@ impl World {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let proxy = proxy(listener.local_addr().unwrap().port());
         local.spawn_local(endpoint(listener, Rc::clone(&arrived)));
-        let (never_drains, signal) = watch::channel(false);
+        let (never_drains, signal) = watch::channel(Stage::Serving);
         let handler = Rc::new(Witness { proxy, seen: RefCell::default(), steps: Cell::default() });
         let drain = Drain::new(signal);
         let current = Current::new(Service {
             handler: Rc::clone(&handler),
-            limits: ConnectionLimits { clocks: CLOCKS, connections: 1 },
+            limits: ConnectionLimits { clocks: CLOCKS, connections: 1, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(1),
             requests: Arc::default(),
+            relays: None,
             security: ListenerSecurity::Plain(OwnerLookup::Skip),
             drain: drain.clone(),
         });

@@ -10,17 +10,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use countersign::authorize::{Admission, Callers, Clients, Policy};
+use countersign::authorize::{Admission, Callers, Clients, Policy, RateLimitFields, RouteView};
 use countersign::credentials::{ActiveKey, KeySlot, KeyStore, LoadError};
 use countersign::downstream::server::{Clocks, MinimumRate, Socket};
 use countersign::downstream::{BodyLimits, ByteBudget, Capacity, Shares};
-use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes, WorkerClock};
+use countersign::proxy::{DateEvidence, EndpointClock, OwnNames, Proxy, Route, Routes, WorkerClock, WorkerEndpoint};
 use countersign::query::{ErrorDialect, FormLimits, FormPlace};
 use countersign::signing::{ClockSource, Profile, SignatureMethod};
 use countersign::telemetry::trace::Tracing;
 use countersign::telemetry::{AuditLog, Metrics};
 use countersign::upstream::{
-    BreakerLimits, CallSettings, Client, Destination, EndpointSettings, NextHop, PoolLimits, Timeouts, Trust,
+    BreakerLimits, CallSettings, Client, Destination, EndpointName, EndpointSettings, NextHop, PoolLimits, Timeouts,
+    Trust,
 };
 use http::HeaderName;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -42,8 +43,59 @@ pub(super) fn proxy(port: u16) -> Proxy {
     let key = Arc::new(KeySlot::new("main"));
     key.refresh(&FixedKey).unwrap();
     let metrics = Metrics::new().route("importexport", &[]);
-    let clock = EndpointClock::new("importexport", ClockSource::Endpoint, DateEvidence::Authentic, metrics.clone());
-    let settings = CallSettings {
+    let name = EndpointName { route: "importexport".to_owned(), endpoint: "http://127.0.0.1/".to_owned() };
+    let (authentic, told) = (DateEvidence::Authentic, Some(metrics.clone()));
+    let clock = EndpointClock::new(name.clone(), ClockSource::Endpoint, authentic, told);
+    let destination = Arc::new(Destination::new(name, call_settings(port), None).unwrap());
+    let upstream = Client::new(&destination).unwrap();
+    let route = Route {
+        name: "importexport".into(),
+        tenant: None,
+        hosts: Vec::new(),
+        path: "/".to_owned(),
+        scope: None,
+        policy: Policy::AnyLocal,
+        key,
+        endpoint: WorkerEndpoint {
+            profile: Profile::aws_v2(SignatureMethod::HmacSha256),
+            clock: WorkerClock::of(&Arc::new(clock)),
+            upstream: Rc::new(upstream),
+            among_others: None,
+        },
+        fallbacks: Vec::new(),
+        dialect: ErrorDialect::Query,
+        accept: vec![FormPlace::PostBody],
+        forward_headers: vec![HeaderName::from_static(FORWARDED)],
+        safe_to_repeat: Vec::new(),
+        audit_values: Vec::new(),
+        body_limits: BodyLimits { bytes: 2048, deadline: AGES },
+        form_limits: LIMITS,
+        in_flight: Rc::new(Shares::undivided(Capacity::new(4))),
+        metrics: Rc::new(metrics),
+    };
+    Proxy {
+        listener: Rc::new(Metrics::new().listener("fuzzed")),
+        connections: Shares::undivided(Capacity::new(4)),
+        names: OwnNames::new(&[LISTENER.parse().unwrap()], &[]),
+        callers: Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new()))),
+        issued_keys: None,
+        service_accounts: None,
+        required_header: None,
+        rate_limit_fields: RateLimitFields::Off,
+        bodies: Shares::undivided(ByteBudget::new(64 * 1024)),
+        unnamed: 0,
+        strangers: 0,
+        rates: Arc::default(),
+        shares: Metrics::new().shares,
+        panics: Metrics::new().process.panics(),
+        audit: AuditLog::off(),
+        tracing: Tracing::off(),
+        routes: Routes::new(vec![Rc::new(route)], RouteView::All),
+    }
+}
+
+fn call_settings(port: u16) -> CallSettings {
+    CallSettings {
         endpoint: EndpointSettings {
             name: "127.0.0.1".to_owned(),
             next_hop: NextHop::Tcp { host: "127.0.0.1".to_owned(), port },
@@ -53,47 +105,8 @@ pub(super) fn proxy(port: u16) -> Proxy {
         },
         tls: countersign::trust::ClientTls::PLAIN,
         timeouts: Timeouts { connect: AGES, first_byte: AGES, idle: AGES },
-        pool: PoolLimits { connections: 4, idle_timeout: AGES },
+        pool: PoolLimits { connections: 4, warm: 0, idle_timeout: AGES },
         breaker: BreakerLimits { failures: 0, longest_pause: AGES },
-    };
-    let destination = Arc::new(Destination::new("importexport", settings, None).unwrap());
-    let upstream = Client::new(&destination).unwrap();
-    let route = Route {
-        name: "importexport".into(),
-        hosts: Vec::new(),
-        path: "/".to_owned(),
-        scope: None,
-        policy: Policy::AnyLocal,
-        key,
-        profile: Profile::aws_v2(SignatureMethod::HmacSha256),
-        clock: WorkerClock::of(&Arc::new(clock)),
-        dialect: ErrorDialect::Query,
-        accept: vec![FormPlace::PostBody],
-        forward_headers: vec![HeaderName::from_static(FORWARDED)],
-        safe_to_repeat: Vec::new(),
-        audit_values: Vec::new(),
-        body_limits: BodyLimits { bytes: 2048, deadline: AGES },
-        form_limits: LIMITS,
-        in_flight: Rc::new(Shares::undivided(Capacity::new(4))),
-        upstream: Rc::new(upstream),
-        metrics: Rc::new(metrics),
-    };
-    Proxy {
-        listener: Rc::new(Metrics::new().listener("fuzzed")),
-        connections: Shares::undivided(Capacity::new(4)),
-        names: OwnNames::new(LISTENER.parse().unwrap(), &[]),
-        callers: Callers::new(Admission::AnyLocal, Arc::new(Clients::new(Vec::new()))),
-        issued_keys: None,
-        service_accounts: None,
-        required_header: None,
-        bodies: Shares::undivided(ByteBudget::new(64 * 1024)),
-        unnamed: 0,
-        strangers: 0,
-        shares: Metrics::new().shares,
-        panics: Metrics::new().process.panics(),
-        audit: AuditLog::off(),
-        tracing: Tracing::off(),
-        routes: Routes::new(vec![Rc::new(route)]),
     }
 }
 

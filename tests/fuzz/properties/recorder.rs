@@ -12,8 +12,8 @@ use std::time::Duration;
 use countersign::downstream::listener::Security;
 use countersign::downstream::server::{ExchangeGuard, Lifetime, serve};
 use countersign::downstream::{
-    BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, Limits, OwnerLookup, PeerEvidence, PeerFacts,
-    Reply, RequestBody, RequestHead, Service, body,
+    BodyLimits, ByteBudget, Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits, OwnerLookup, PeerEvidence,
+    PeerFacts, Reply, RequestBody, RequestHead, Service, Stage, body,
 };
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
@@ -86,14 +86,14 @@ pub(super) enum Server {
 pub(super) struct World {
     runtime: Runtime,
     local: LocalSet,
-    _never_drains: watch::Sender<bool>,
+    _never_drains: watch::Sender<Stage>,
     drain: Drain,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let (never_drains, signal) = watch::channel(false);
+        let (never_drains, signal) = watch::channel(Stage::Serving);
         Self { runtime, local: LocalSet::new(), _never_drains: never_drains, drain: Drain::new(signal) }
     }
 
@@ -118,9 +118,10 @@ impl World {
     fn serve(&self, io: DuplexStream, recorder: &Rc<Recorder>) -> JoinHandle<()> {
         let current = Current::new(Service {
             handler: Rc::clone(recorder),
-            limits: Limits { clocks: CLOCKS, connections: 1 },
+            limits: Limits { clocks: CLOCKS, connections: 1, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(1),
             requests: Arc::default(),
+            relays: None,
             security: Security::Plain(OwnerLookup::Skip),
             drain: self.drain.clone(),
         });

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use countersign::downstream::listener::Security;
 use countersign::downstream::server::{Lifetime, serve};
-use countersign::downstream::{Capacity, Current, Drain, Limits, OwnerLookup, PeerFacts, Service};
+use countersign::downstream::{Capacity, Current, Drain, KeepAlive, Limits, OwnerLookup, PeerFacts, Service, Stage};
 use countersign::proxy::Proxy;
 use countersign::proxy::headers::{EndpointsField, NEVER_PASSED, WRITTEN, WrittenOn};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, WriteHalf};
@@ -80,7 +80,7 @@ struct World {
     local: LocalSet,
     port: u16,
     endpoint: Rc<Endpoint>,
-    _never_drains: watch::Sender<bool>,
+    _never_drains: watch::Sender<Stage>,
     drain: Drain,
 }
 
@@ -104,7 +104,7 @@ impl World {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
         local.spawn_local(accept(listener, Rc::clone(&endpoint)));
-        let (never_drains, signal) = watch::channel(false);
+        let (never_drains, signal) = watch::channel(Stage::Serving);
         Self { runtime, local, port, endpoint, _never_drains: never_drains, drain: Drain::new(signal) }
     }
 
@@ -168,9 +168,10 @@ impl World {
     async fn exchanges(&self) -> [Vec<u8>; 2] {
         let current = Current::new(Service {
             handler: Rc::new(proxy(self.port)),
-            limits: Limits { clocks: CLOCKS, connections: 2 },
+            limits: Limits { clocks: CLOCKS, connections: 2, keep_alive: KeepAlive::UNLIMITED },
             places: Capacity::new(2),
             requests: Arc::default(),
+            relays: None,
             security: Security::Plain(OwnerLookup::Skip),
             drain: self.drain.clone(),
         });

@@ -17,6 +17,7 @@ use countersign::downstream::tls::ReloadableTls;
 use countersign::downstream::unix_socket::{SocketPath, UnixSocket, bind};
 use countersign::downstream::{
     ExchangeGuard, Handler, HeadFault, ListenerSocket, OwnerLookup, PeerEvidence, Reply, RequestBody, RequestHead,
+    TcpSocket,
 };
 use countersign::http1::Fields;
 use http::StatusCode;
@@ -133,7 +134,7 @@ impl Server {
     }
 
     fn tcp() -> Self {
-        let socket = listener::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+        let socket = listener::bind(TcpSocket::at("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
         let address = socket.local_addr().unwrap();
         Self::start(Security::Plain(OwnerLookup::Skip), ListenerSocket::Tcp(socket), At::Tcp(address))
     }
@@ -141,7 +142,7 @@ impl Server {
     fn tls() -> Self {
         let site = Site::new();
         let tls = Arc::new(ReloadableTls::load(site.settings(&[])).unwrap());
-        let socket = listener::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+        let socket = listener::bind(TcpSocket::at("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
         let address = socket.local_addr().unwrap();
         Self::start(Security::Tls(tls), ListenerSocket::Tcp(socket), At::Tls(address, Box::new(site)))
     }

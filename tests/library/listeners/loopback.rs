@@ -4,14 +4,14 @@ use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use countersign::downstream::listener::{self, Security};
-use countersign::downstream::{ListenerSocket, OwnerLookup, loopback};
+use countersign::downstream::{ListenerSocket, OwnerLookup, TcpSocket, loopback};
 
 use super::serving::{Served, curl_as, serve};
 
 const USER: u32 = 4321;
 
 fn asking(address: &str) -> (Served, SocketAddr) {
-    let socket = listener::bind(address.parse().unwrap(), 1).unwrap().remove(0);
+    let socket = listener::bind(TcpSocket::at(address.parse().unwrap()), 1).unwrap().remove(0);
     let address = socket.local_addr().unwrap();
     (serve(ListenerSocket::Tcp(socket), Security::Plain(OwnerLookup::Ask)), address)
 }

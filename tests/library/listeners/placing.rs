@@ -11,7 +11,7 @@ use bytes::Bytes;
 use countersign::downstream::listener::{Security, bind};
 use countersign::downstream::{
     Capacity, Current, Drain, ExchangeGuard, Handler, HeadFault, ListenerSocket, OwnerLookup, PeerEvidence,
-    PlaceRequests, Reply, RequestBody, RequestHead, Service, accept,
+    PlaceRequests, Reply, RequestBody, RequestHead, Service, Stage, TcpSocket, accept,
 };
 use http::StatusCode;
 use http_body_util::Full;
@@ -42,10 +42,10 @@ impl Handler for Named {
     }
 }
 
-/// A worker on a thread of its own. Sending `true` to `drain` begins its drain; `thread` ends with it.
+/// A worker on a thread of its own. Sending [`Stage::Draining`] to `drain` begins its drain; `thread` ends with it.
 struct Worker {
     address: SocketAddr,
-    drain: watch::Sender<bool>,
+    drain: watch::Sender<Stage>,
     thread: JoinHandle<()>,
 }
 
@@ -93,10 +93,10 @@ fn worker_by(
     places: &Capacity,
     handler: impl Handler<Body = Full<Bytes>> + Send,
 ) -> Worker {
-    let socket: TcpListener = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+    let socket: TcpListener = bind(TcpSocket::at("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
     let address = socket.local_addr().unwrap();
     let (requests, places) = (Arc::clone(requests), places.clone());
-    let (drain, signal) = watch::channel(false);
+    let (drain, signal) = watch::channel(Stage::Serving);
     let thread = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         LocalSet::new().block_on(&runtime, async {
@@ -104,8 +104,9 @@ fn worker_by(
             let bound = ListenerSocket::Tcp(socket).into_bound(&security).unwrap();
             let drain = Drain::new(signal);
             let handler = Rc::new(handler);
-            let service = Service { handler, limits: LIMITS, places, requests, security, drain: drain.clone() };
-            accept(bound, Current::new(service), drain).await;
+            let service =
+                Service { handler, limits: LIMITS, places, requests, security, relays: None, drain: drain.clone() };
+            accept(vec![bound], Current::new(service), drain).await;
         });
     });
     Worker { address, drain, thread }
@@ -123,7 +124,7 @@ fn a_worker_that_drains_serves_what_it_was_sent_and_the_others_keep_what_they_ac
     while !by("second", &talk(first.address, REQUEST)) {}
     let calls: Vec<JoinHandle<Vec<String>>> =
         (0..4).map(|_| thread::spawn(move || (0..100).map(|_| talk(first.address, REQUEST)).collect())).collect();
-    second.drain.send(true).unwrap();
+    second.drain.send(Stage::Draining).unwrap();
     for call in calls {
         for answer in call.join().unwrap() {
             assert!(by("first", &answer) || by("second", &answer), "{answer:?}");
@@ -133,7 +134,7 @@ fn a_worker_that_drains_serves_what_it_was_sent_and_the_others_keep_what_they_ac
     let after: Vec<String> = (0..8).map(|_| talk(first.address, REQUEST)).collect();
     assert!(after.iter().all(|answer| by("first", answer)), "{after:?}");
     drop(idle);
-    first.drain.send(true).unwrap();
+    first.drain.send(Stage::Draining).unwrap();
     first.thread.join().unwrap();
     assert_eq!(places.taken(), 0);
 }

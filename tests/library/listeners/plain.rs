@@ -1,12 +1,12 @@
 //! A plain TCP port.
 
 use countersign::downstream::listener::{self, Security};
-use countersign::downstream::{ListenerSocket, OwnerLookup};
+use countersign::downstream::{ListenerSocket, OwnerLookup, TcpSocket};
 
 use super::serving::{serve, talk};
 
 fn answer_to(bytes: &[u8]) -> String {
-    let socket = listener::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+    let socket = listener::bind(TcpSocket::at("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
     let address = socket.local_addr().unwrap();
     let _served = serve(ListenerSocket::Tcp(socket), Security::Plain(OwnerLookup::Skip));
     talk(address, bytes)

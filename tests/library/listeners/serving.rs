@@ -15,8 +15,8 @@ use bytes::Bytes;
 use countersign::downstream::listener::Security;
 use countersign::downstream::server::{Clocks, ExchangeGuard, MinimumRate};
 use countersign::downstream::{
-    Capacity, Current, Drain, Handler, HeadFault, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
-    RequestHead, Service, accept,
+    Capacity, Current, Drain, Handler, HeadFault, KeepAlive, Limits, ListenerSocket, PeerEvidence, Reply, RequestBody,
+    RequestHead, Service, Stage, accept,
 };
 use countersign::http1::Fields;
 use http::StatusCode;
@@ -34,6 +34,7 @@ pub(super) const LIMITS: Limits = Limits {
         slowest: MinimumRate { bytes: NonZeroU32::MIN, grace: Duration::from_secs(5) },
     },
     connections: 64,
+    keep_alive: KeepAlive::UNLIMITED,
 };
 
 struct Echo;
@@ -62,7 +63,7 @@ pub(super) fn reply(status: StatusCode, text: String) -> Reply<Full<Bytes>> {
 
 /// Serving until it is dropped.
 pub(crate) struct Served {
-    _drain: watch::Sender<bool>,
+    _drain: watch::Sender<Stage>,
     /// Those of its connections.
     pub(crate) places: Capacity,
 }
@@ -78,7 +79,7 @@ pub(crate) fn serve_by<H: Handler>(
     security: Security,
     handler: impl FnOnce() -> H + Send + 'static,
 ) -> Served {
-    let (drain, signal) = watch::channel(false);
+    let (drain, signal) = watch::channel(Stage::Serving);
     let all = Capacity::new(LIMITS.connections);
     let places = all.clone();
     thread::spawn(move || {
@@ -91,10 +92,11 @@ pub(crate) fn serve_by<H: Handler>(
                 limits: LIMITS,
                 places,
                 requests: Arc::default(),
+                relays: None,
                 security,
                 drain: drain.clone(),
             });
-            accept(bound, current, drain).await;
+            accept(vec![bound], current, drain).await;
             Ok::<_, Infallible>(())
         })
     });

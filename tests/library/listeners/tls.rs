@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign::downstream::ListenerSocket;
 use countersign::downstream::listener::{self, Security};
 use countersign::downstream::tls::{Clients, ReloadableTls, Reloaded, TlsError, TlsSettings, Versions};
+use countersign::downstream::{ListenerSocket, TcpSocket};
 use rcgen::ExtendedKeyUsagePurpose::ServerAuth;
 use rustls::HandshakeKind;
 
@@ -19,7 +19,7 @@ const SPIFFE_ID: &str = "spiffe://example.org/ns/jobs/sa/loader";
 
 fn listen(settings: TlsSettings) -> (Served, SocketAddr, Arc<ReloadableTls>) {
     let tls = Arc::new(ReloadableTls::load(settings).unwrap());
-    let socket = listener::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+    let socket = listener::bind(TcpSocket::at("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
     let address = socket.local_addr().unwrap();
     (serve(ListenerSocket::Tcp(socket), Security::Tls(Arc::clone(&tls))), address, tls)
 }

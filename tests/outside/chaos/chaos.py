@@ -66,6 +66,12 @@ connect = "1s"
 first_byte = "1s"
 idle = "1s"
 pool_idle = "2s"
+# each is the other's: what was sent to one must never come to the other
+[[route.plain.fallback]]
+endpoint = "https://127.0.0.1:{tls}/"
+ca_file = "{ca}"
+[[route.tls.fallback]]
+endpoint = "http://127.0.0.1:{plain}/"
 """
 
 

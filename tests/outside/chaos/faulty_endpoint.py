@@ -112,7 +112,7 @@ class FaultyEndpoint:
             self._ledger.complain(f"a wrong signature, with key {parameters['AWSAccessKeyId']}")
         if time.monotonic() > until:
             self._ledger.complain(f"the withdrawn key {parameters['AWSAccessKeyId']} was used")
-        self._ledger.received(parameters["JobId"], fault)
+        self._ledger.received(parameters["JobId"], fault, self.port)
         return parameters["JobId"]
 
     # --- answers that are whole

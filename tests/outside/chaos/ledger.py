@@ -31,6 +31,7 @@ class Reception:
     """What the endpoint saw of a call."""
 
     whole: int = 0
+    endpoints: set = dataclasses.field(default_factory=set)
     faults: list = dataclasses.field(default_factory=list)
 
 
@@ -56,9 +57,10 @@ class Ledger:
     def complain(self, what):
         self.complaints.append(what)
 
-    def received(self, call_id, fault):
-        """Every byte of a call has come."""
+    def received(self, call_id, fault, endpoint):
+        """Every byte of a call has come to an endpoint."""
         reception = self.receptions[call_id]
+        reception.endpoints.add(endpoint)
         reception.whole += 1
         reception.faults.append(fault)
 
@@ -75,6 +77,9 @@ class Ledger:
     def contradictions(self):
         """What clients were told and what the endpoint saw do not fit together."""
         found = list(self.complaints)
+        for call_id, seen in self.receptions.items():
+            if len(seen.endpoints) > 1:
+                found.append(f"{call_id}: it came to two endpoints: {seen}")
         for call_id, call in self.calls.items():
             seen = self.receptions.get(call_id, Reception())
             match call.outcome:

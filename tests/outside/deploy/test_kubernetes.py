@@ -76,7 +76,8 @@ def test_countersign_is_a_native_sidecar():
 
 
 def test_the_grace_period_outlasts_the_drain():
-    assert POD["terminationGracePeriodSeconds"] > seconds(CONFIG["process"]["drain"])
+    process = CONFIG["process"]
+    assert POD["terminationGracePeriodSeconds"] > seconds(process["drain"]) + seconds(process.get("drain_delay", "0s"))
 
 
 @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])

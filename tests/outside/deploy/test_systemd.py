@@ -71,8 +71,9 @@ def test_the_service_is_started_with_the_configuration_that_is_shipped_for_it():
 
 
 def test_stopping_outlasts_the_drain():
-    drain = tomllib.loads(CONFIG.read_text())["process"]["drain"]
-    assert int(setting("TimeoutStopSec")) > int(drain.removesuffix("s"))
+    process = tomllib.loads(CONFIG.read_text())["process"]
+    longest = sum(int(process.get(name, "0s").removesuffix("s")) for name in ("drain_delay", "drain"))
+    assert int(setting("TimeoutStopSec")) > longest
 
 
 def test_a_start_that_cannot_succeed_is_not_repeated():

@@ -25,6 +25,7 @@ TIMEOUT = 60  # seconds
 # Blocks that no test runs as they stand: how they begin, and why.
 NOT_RUN = {
     "cargo bench ": "takes minutes; what it names is there (below)",
+    "python3 benches/fleet_model.py ": "fleet/test_fleet_model.py compares the page with what it prints",
     "python3 benches/fairness.py ": "takes minutes; tests/outside/fairness makes the same attacks",
     "countersign config schema ": "clients/test_configuration_schema.py compares what it prints with the file",
     "countersign keys list --format json": "clients/test_json_documents.py lists such a directory",
@@ -36,6 +37,7 @@ NOT_RUN = {
     "cargo test ": "tests/run runs it, with everything else",
     "countersign keys import-pkcs11 ": "clients/test_pkcs11.py imports with the paths of its own SoftHSM",
     "countersign sandbox --any-action": "serves until it is stopped; tests/behaviour/clouds.rs starts each",
+    "curl -s http://127.0.0.1:8022/readyz": "needs a running proxy at the default address; tests/behaviour asks for it",
     "curl -s http://127.0.0.1:8022/status": "monitoring/test_runbooks.py runs the filters on a report",
     "curl -sS ": "clients/test_how_to_call.py and clouds/test_how_to_clouds.py run it",
     "helm install signer ": "there is no cluster here; helm/test_guide.py renders the chart and runs what it has",
@@ -71,6 +73,7 @@ NOT_RUN = {
     "target/venv/bin/pytest ": "is how this test is run",
     "ssh -L 8022:": "there is no other host here",
     "tests/clouds/run": "installs 400 MB; clouds/test_verifying_clouds.py has the same calls and no OpenStack",
+    "tests/fleet/run ": "takes 20 minutes; fleet/test_fleet.py has one",
     "tests/fuzz/run": "takes minutes; the seeds are replayed by `cargo test`",
     "tests/outside/chaos/run ": "takes 20 minutes; chaos/test_chaos.py has two",
     "tests/run": "is what runs this test",

@@ -13,12 +13,9 @@ evaluation_interval: 15s
 tests:
   - interval: 15s
     input_series:
-      - {series: 'countersign_in_flight{namespace="signing",pod="a",route="one"}', values: 10x4}
-      - {series: 'countersign_in_flight_limit{namespace="signing",pod="a",route="one"}', values: 100x4}
-      - {series: 'countersign_in_flight{namespace="signing",pod="a",route="two"}', values: 48x4}
-      - {series: 'countersign_in_flight_limit{namespace="signing",pod="a",route="two"}', values: 64x4}
-      - {series: 'countersign_in_flight{namespace="signing",pod="b",route="one"}', values: 0x4}
-      - {series: 'countersign_in_flight_limit{namespace="signing",pod="b",route="one"}', values: 100x4}
+      - {series: 'countersign_load_ratio{namespace="signing",pod="a",instance="10.0.0.1:8022"}', values: 0.75x4}
+      - {series: 'countersign_load_ratio{namespace="signing",pod="b",instance="10.0.0.2:8022"}', values: 0x4}
+      - {series: 'countersign_load_ratio{namespace="other",pod="a",instance="10.0.0.3:8022"}', values: 1x4}
     promql_expr_test:
       - expr: used
         eval_time: 1m
@@ -28,7 +25,7 @@ tests:
 """
 
 
-def test_the_adapter_serves_the_part_of_the_limit_that_the_busiest_route_of_a_pod_uses(tmp_path):
+def test_the_adapter_serves_the_used_part_of_the_limit_of_each_pod(tmp_path):
     """With the words filled in as the adapter fills them in, for all pods of a namespace; by Prometheus itself."""
     (rule,) = VALUES["rules"]["custom"]
     query = rule["metricsQuery"].replace("<<.GroupBy>>", "pod")
@@ -45,6 +42,6 @@ def test_the_adapter_serves_the_part_of_the_limit_that_the_busiest_route_of_a_po
 def test_the_chart_asks_for_the_metric_that_the_adapter_serves():
     (rule,) = VALUES["rules"]["custom"]
     values = yaml.safe_load((GATEWAY / "values.yaml").read_text())
-    assert rule["name"]["as"] == values["autoscaling"]["inFlight"]["metric"]
-    assert re.fullmatch(rule["name"]["matches"], "countersign_in_flight")
+    assert rule["name"]["as"] == values["autoscaling"]["load"]["metric"]
+    assert re.fullmatch(rule["name"]["matches"], "countersign_load_ratio")
     assert {"namespace", "pod"} == set(rule["resources"]["overrides"])

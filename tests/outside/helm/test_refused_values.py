@@ -33,6 +33,7 @@ def test_the_defaults_alone_are_refused_with_what_to_write():
     (["autoscaling.enabled=true", "autoscaling.targetCPUUtilizationPercentage=null"], "without a metric"),
     (["terminationGracePeriodSeconds=29"], "lower these, or set it to 35"),
     (['config.process.drain="2m"', "preStopSleepSeconds=0", "terminationGracePeriodSeconds=60"], "set it to 125"),
+    (['config.process.drain_delay="10s"', "terminationGracePeriodSeconds=39"], "set it to 45"),
     ([f'config.listener.admin={REACHED}'],
      "The ports of [admin] and of the listener `admin` would both be called cs-admin"),
     ([f"config.listener.reports-for-{name}={REACHED}" for name in ("berlin", "bern")], "both be called cs-reports-for"),

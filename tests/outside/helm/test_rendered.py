@@ -82,6 +82,7 @@ def seconds(text):
 def test_the_grace_period_outlasts_sleep_and_drain(sample):
     among = documents(GATEWAY, sample)
     drain = seconds(tomllib.loads(configuration(among)).get("process", {}).get("drain", "25s"))
+    drain += seconds(tomllib.loads(configuration(among)).get("process", {}).get("drain_delay", "0s"))
     sleep = container_of(among).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     assert pod_of(among)["terminationGracePeriodSeconds"] >= drain + sleep + 5
 
@@ -168,6 +169,23 @@ def test_names_that_yaml_would_read_as_something_else_stay_names():
     volumes = {volume["name"]: volume for volume in pod_of(among)["volumes"]}
     secrets = {volume["secret"]["secretName"] for volume in volumes.values() if "secret" in volume}
     assert secrets == {"1e3", "null", "0x10", "true"}
+
+
+def test_a_listener_at_several_addresses_has_one_port_and_the_names_of_the_service():
+    settings = ('config.listener.gateway.address=["[::]:8021", "0.0.0.0:8021", "unix:/run/countersign/socket"]',
+                'service.ipFamilyPolicy="PreferDualStack"', 'service.externalTrafficPolicy="Local"',
+                'service.type="LoadBalancer"')
+    among = documents(GATEWAY, SECRET, settings=settings)
+    gateway = tomllib.loads(configuration(among))["listener"]["gateway"]
+    assert gateway["address"] == ["[::]:8021", "0.0.0.0:8021", "unix:/run/countersign/socket"]
+    assert any(name.endswith(".svc:*") for name in gateway["hosts"])
+    ports = {port["name"]: port["containerPort"] for port in container_of(among)["ports"]}
+    assert sorted(ports.values()) == [8021, 8022]
+    (service,) = [one for one in among if one["kind"] == "Service" and "clusterIP" not in one["spec"]]
+    assert (service["spec"]["ipFamilyPolicy"], service["spec"]["externalTrafficPolicy"]) == ("PreferDualStack", "Local")
+    kubernetes_validate.validate(service, "1.37", strict=True)
+    inside = documents(GATEWAY, SECRET, settings=('config.listener.gateway.address=["127.0.0.1:8021"]',))
+    assert not [one for one in inside if one["kind"] == "Service" and "clusterIP" not in one["spec"]]
 
 
 @pytest.mark.parametrize("peers", ["clients", "monitoring", "dns", "endpoints"])

@@ -33,6 +33,7 @@ CHANGES = [
     (['config.route.second={"endpoint":"https://sns.amazonaws.com/","path":"/sns"}'], False),
     (['config.log.level="debug"'], False),
     (['config.process.drain="20s"'], False),
+    (['config.process.drain_delay="5s"'], False),
     (['config.process.bodies="2 MiB"'], False),
     (['config.trace={"forward":true,"sample_ratio":0.5}'], False),
     (["config.process.workers=3"], True),

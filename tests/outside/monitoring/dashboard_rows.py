@@ -174,6 +174,14 @@ ROWS = {
                "network; down for one process: its host.",
                (f"max by (instance, route) (countersign_endpoint_down{{{ROUTE}}})", "{{route}} from {{instance}}"),
                mappings=DOWN),
+        states("Each endpoint of routes with fallbacks", "When which endpoint was down while others may have had its "
+               "calls. Down for long: look at why, since there is less behind the route than there should be.",
+               (f"max by (route, endpoint) (countersign_route_endpoint_down{{{ROUTE}}})", "{{route}}: {{endpoint}}"),
+               mappings=DOWN),
+        graph("Calls by endpoint", "Which endpoint of a route with fallbacks gets the calls. All at a fallback: the "
+              "first is down.",
+              (summed("route, endpoint", "countersign_route_endpoint_requests_total"), "{{route}}: {{endpoint}}"),
+              unit="reqps"),
         states("Names", "When the name of which endpoint could not be looked up. The addresses found last serve "
             "for a day.",
                (f"max by (instance, route) (countersign_endpoint_name_lost{{{ROUTE}}})", "{{route}} from {{instance}}"),
@@ -226,6 +234,20 @@ ROWS = {
               "newer tokens are refused, and all of them after a restart.",
               (f"sum by (listener, result) (increase(countersign_token_key_loads_total{{{OF}}}[1h]))",
                "{{listener}}: {{result}}")),
+    ],
+    "Rates shared by replicas": [
+        states("Store of rates", "When the store answered. While it is away, each replica applies the rates alone, or "
+               "refuses the calls: see the runbook of CountersignRateStoreDown.",
+               (f"countersign_rate_store_up{{{OF}}}", "{{store}} at {{instance}}"),
+               mappings=words(_0=("away", RED), _1=("answers", GREEN))),
+        graph("Waits for the store", "Calls that waited for the store, 5 ms at most, because no token was leased, and "
+              "those of them that waited in vain. Many: the store is slow.",
+              (rate("countersign_rate_store_waits_total", OF), "{{instance}}: waited"),
+              (rate("countersign_rate_store_late_answers_total", OF), "{{instance}}: in vain")),
+        graph("Quotas used", "The part of each client's calls of the day (UTC) that are used. At 1 its calls are "
+              "refused until midnight.",
+              (f"countersign_client_quota_used{{{OF}}} / countersign_client_quota{{{OF}}}",
+               "{{client}} at {{instance}}"), unit="percentunit"),
     ],
     "Process": [
         graph("Processor", "Processor time used each second; one whole processor is 1. Near the number of workers: "

@@ -104,6 +104,8 @@ key = "main"
 ca_file = "{files / 'ca.pem'}"
 client_certificate = "{files / 'server.pem'}"
 client_key = "{files / 'server.key'}"
+[[route.shown.fallback]]
+endpoint = "https://127.0.0.1:2/"
 {seal(expires="2030-01-01T00:00:00Z")}
 {wrong}
 [admin]

@@ -19,7 +19,7 @@ from queries import MONITORING, dashboard
 PANELS = dashboard()["panels"]
 SHOWING = [panel for panel in PANELS if panel["type"] != "row"]
 ROWS = ["State at a glance", "Traffic", "Latency", "Refusals and shares", "Endpoints", "Keys and certificates",
-        "Process", "Audit and traces"]
+        "Rates shared by replicas", "Process", "Audit and traces"]
 # what Grafana writes itself and its models leave out: the text of a variable's query, and what is Prometheus' own of an
 # annotation
 UNMODELLED = {"definition", "textFormat", "titleFormat", "step"}

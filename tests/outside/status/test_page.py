@@ -58,11 +58,11 @@ def test_it_reads_whole_without_its_script(chromium, busy):
     with opened(chromium, busy.url, script=False) as page:
         text = text_of(page)
         assert page.value("getComputedStyle(document.getElementById('refresh')).display") == "none"
-    for told in ("not ready", "key.archive the key has expired", "route.simpledb the endpoint is down", "importexport",
+    for told in ("degraded", "key.archive the key has expired", "route.simpledb the endpoint is down", "importexport",
                  "No address of the endpoint accepts a connection.", "What to do:", "reporting", "billing", "CancelJob",
                  "4 times", "AccessDenied", "not identified", "usable", "not usable", "unix:", "/status"):
         assert told in text, told
-    assert text.index("not ready") < text.index("Routes"), "the state first"
+    assert text.index("degraded") < text.index("Routes"), "the state first"
 
 
 def test_it_refreshes_itself_and_says_when_nobody_answers(chromium, stage):

@@ -90,10 +90,11 @@ with fsGroup alone the token is root's, like the Secrets.
 
 {{- define "countersign.grace" -}}
 {{- $drain := include "countersign.seconds" ((.settings.process | default dict).drain | default "25s") | int -}}
+{{- $delay := include "countersign.seconds" ((.settings.process | default dict).drain_delay | default "0s") | int -}}
 {{- $sleep := ternary .root.Values.preStopSleepSeconds 0 (not (empty (include "countersign.sleeps" .root))) -}}
 {{- $given := .root.Values.terminationGracePeriodSeconds -}}
-{{- if and $given (lt (int $given) (add $drain $sleep | int)) -}}
-{{-   fail (printf "\n\nterminationGracePeriodSeconds is %v: a pod would be killed with calls under way. They get %v s (config.process.drain)\nafter a sleep of %v s (preStopSleepSeconds): lower these, or set it to %v.\n" $given $drain $sleep (add $drain $sleep 5)) -}}
+{{- if and $given (lt (int $given) (add $delay $drain $sleep | int)) -}}
+{{-   fail (printf "\n\nterminationGracePeriodSeconds is %v: a pod would be killed with calls under way. They get %v s (config.process.drain)\nafter a sleep of %v s (preStopSleepSeconds) and %v s (config.process.drain_delay): lower these, or set it to %v.\n" $given $drain $sleep $delay (add $delay $drain $sleep 5)) -}}
 {{- end -}}
-{{- $given | default (add $drain $sleep 5) -}}
+{{- $given | default (add $delay $drain $sleep 5) -}}
 {{- end -}}

@@ -28,7 +28,7 @@ What the chart refuses before anything is installed, with what to do. `countersi
 {{-     fail (printf "\n\nThe listener `%s` takes tokens of service accounts, and the issuer of your cluster is not known here. Set\nconfig.listener.%s.service_account.issuer to what this prints:\n\n  kubectl get --raw /.well-known/openid-configuration | jq -r .issuer\n" $name $name) -}}
 {{-   end -}}
 {{-   $secret := or (has "token" $methods) (has "service-account" $methods) (has "issued-key" $methods) -}}
-{{-   $outside := not (include "countersign.inside" ($listener.address | default "127.0.0.1:8021")) -}}
+{{-   $outside := include "countersign.outside" $listener -}}
 {{-   if and $secret $outside (not $listener.tls) (not $listener.danger_cleartext_tokens) -}}
 {{-     fail (printf "\n\nThe listener `%s` would take tokens in clear. Either give it a certificate:\n\n  tls:\n    %s:\n      secretName: countersign-tls    # with tls.crt and tls.key\n\n(or `certManager.issuerRef`), or accept that whoever sees the network traffic can read the tokens, because a mesh\nencrypts it for example: config.listener.%s.danger_cleartext_tokens: true\n" $name $name $name) -}}
 {{-   end -}}

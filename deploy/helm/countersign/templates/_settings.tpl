@@ -25,7 +25,7 @@ The configuration as one map, as JSON: of the values `config`, completed by what
 {{- $_ := set $settings "key" (merge (deepCopy ($settings.key | default dict)) $keys) -}}
 {{- with (include "countersign.given" .Values.confD | fromJson) -}}
 {{-   $grants := dict -}}
-{{-   range $name, $file := . }}{{ $_ := set $grants $name (pick $file "keys" "hosts" "routes" "files") }}{{ end -}}
+{{-   range $name, $file := . }}{{ $_ := set $grants $name (pick $file "keys" "hosts" "routes" "identities" "files") }}{{ end -}}
 {{-   $_ := set $settings "conf_d" (merge (deepCopy ($settings.conf_d | default dict)) $grants) -}}
 {{- end -}}
 {{- $listeners := dict -}}
@@ -43,7 +43,7 @@ The configuration as one map, as JSON: of the values `config`, completed by what
 {{/* A listener with the Service's names in `hosts`, its certificate, and where the keys of tokens are fetched. */}}
 {{- define "countersign.listener" -}}
 {{- $listener := deepCopy .listener -}}
-{{- if not (include "countersign.inside" ($listener.address | default "127.0.0.1:8021")) -}}
+{{- if include "countersign.outside" $listener -}}
 {{-   $names := include "countersign.serviceNames" .root | fromJsonArray -}}
 {{-   $hosts := $listener.hosts | default list -}}
 {{-   range $names }}{{ $hosts = append $hosts (printf "%s:*" .) }}{{ end -}}
@@ -98,8 +98,8 @@ The configuration as one map, as JSON: of the values `config`, completed by what
 {{- $listeners := .listener | default dict -}}
 {{- range $name := keys $listeners | sortAlpha -}}
 {{-   $listener := get $listeners $name -}}
-{{-   $address := $listener.address | default "127.0.0.1:8021" -}}
-{{-   if not (include "countersign.inside" $address) -}}
+{{-   $address := include "countersign.outside" $listener -}}
+{{-   if $address -}}
 {{-     $word := printf "cs-%s" (regexReplaceAll "[_-]+" $name "-") | trunc 15 | trimSuffix "-" -}}
 {{-     range $other := append $ports (dict "name" "cs-admin" "listener" "[admin]") -}}
 {{-       if eq $other.name $word -}}

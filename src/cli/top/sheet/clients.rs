@@ -1,6 +1,6 @@
 //! Clients: how they call, and how much of their shares they use.
 
-use super::{Cell, Column, Row, Sheet, Tone};
+use super::{Cell, Column, Row, Sheet, Tone, belongs_to};
 use crate::cli::top::figures::{bar, per_second};
 use crate::status::{Client, ClientKind, Mode};
 
@@ -57,9 +57,16 @@ fn detail(client: &Client) -> Vec<String> {
         ClientKind::AnyLocal => "all callers of listeners with any_local = true, who have no names".to_owned(),
         ClientKind::Client => format!("client.{}", client.name),
     }];
+    if let Some(tenant) = &client.tenant {
+        lines.push(belongs_to(tenant));
+    }
     if let Some(limit) = &client.rate_limit {
         let period = if limit.period_seconds == 1 { "second" } else { "minute" };
         lines.push(format!("may call {} times a {period}, {} at once after a quiet time", limit.calls, limit.burst));
+    }
+    if let Some(quota) = &client.quota {
+        let whose = if quota.shared { "all replicas have counted" } else { "this process has counted" };
+        lines.push(format!("may call {} times a day of UTC; {whose} {} calls today", quota.calls, quota.used));
     }
     if let Some(share) = &client.share {
         lines.push(format!(

@@ -76,6 +76,11 @@ pub(super) fn all(report: &Report) -> [Sheet; COUNT] {
     ]
 }
 
+/// Whose a route or client is.
+fn belongs_to(tenant: &str) -> String {
+    format!("belongs to tenant {tenant}: conf.d/{tenant}.toml")
+}
+
 impl Column {
     const fn left(heading: &'static str, rank: u8) -> Self {
         Self { heading, side: Side::Left, rank }

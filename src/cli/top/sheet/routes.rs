@@ -1,8 +1,8 @@
 //! Routes: how their endpoints are, and how calls go.
 
-use super::{Cell, Column, Row, Sheet, Tone};
+use super::{Cell, Column, Row, Sheet, Tone, belongs_to};
 use crate::cli::top::figures::{ago, per_second, seconds, time};
-use crate::status::{Breaker, BreakerState, Failure, Route};
+use crate::status::{Breaker, BreakerState, Failure, Fallback, Route};
 
 /// A clock that is off by so many seconds is told of: endpoints refuse signatures that are minutes off.
 const CLOCK: f64 = 10.0;
@@ -52,6 +52,9 @@ fn row(route: &Route) -> Row {
 }
 
 fn state(route: &Route) -> Cell {
+    if route.fallback_in_use().is_some() {
+        return Cell::toned("fallback", Tone::Warning);
+    }
     match (route.breaker.state, route.addresses_age_seconds) {
         (BreakerState::Open, _) => Cell::toned("DOWN", Tone::Bad),
         (BreakerState::Closed | BreakerState::Off, Some(_)) => Cell::toned("no name", Tone::Warning),
@@ -71,6 +74,9 @@ fn clock(offset: Option<f64>) -> Cell {
 
 fn detail(route: &Route) -> Vec<String> {
     let mut lines = vec![format!("{}: {}, signed with key.{}", route.name, route.endpoint, route.key)];
+    if let Some(tenant) = &route.tenant {
+        lines.push(belongs_to(tenant));
+    }
     let Breaker { state, reason, outages } = &route.breaker;
     match (state, reason) {
         (BreakerState::Open, reason) => {
@@ -79,6 +85,10 @@ fn detail(route: &Route) -> Vec<String> {
         }
         (BreakerState::Closed, _) => lines.push(format!("outages since the start: {outages}")),
         (BreakerState::Off, _) => lines.push("the breaker is off: calls are always let through".to_owned()),
+    }
+    lines.extend(route.fallbacks.iter().map(of_fallback));
+    if let Some(fallback) = route.fallback_in_use() {
+        lines.push(format!("calls go to {}", fallback.endpoint));
     }
     if let Some(age) = route.addresses_age_seconds {
         let age = seconds(age);
@@ -94,6 +104,15 @@ fn detail(route: &Route) -> Vec<String> {
         Some(failure) => lines.extend(failed(failure)),
     }
     lines
+}
+
+fn of_fallback(fallback: &Fallback) -> String {
+    let Fallback { endpoint, breaker: Breaker { state, reason, outages }, sent, .. } = fallback;
+    let state = match state {
+        BreakerState::Open => format!("down: {}", reason.as_deref().unwrap_or("it does not respond")),
+        BreakerState::Closed | BreakerState::Off => "up".to_owned(),
+    };
+    format!("fallback {endpoint}: {state}, {sent} requests and {outages} outages since the start")
 }
 
 fn failed(failure: &Failure) -> Vec<String> {

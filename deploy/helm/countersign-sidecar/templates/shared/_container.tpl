@@ -30,7 +30,7 @@ startupProbe:
     path: {{ .starts }}
     port: cs-admin
   {{- toYaml .probes.startup | nindent 2 }}
-# Not ready while draining or without a usable key.
+# Not ready after SIGTERM, or when no route has a usable key.
 readinessProbe:
   httpGet:
     path: /readyz
@@ -57,4 +57,14 @@ livenessProbe:
 {{/* Whether an address is one that the pod's containers alone reach. */}}
 {{- define "countersign.inside" -}}
 {{- if regexMatch "^(127\\.|\\[::1\\]|unix:|systemd:)" . }}true{{ end -}}
+{{- end -}}
+
+{{/* The first address of a listener that more than the pod's containers reach, or nothing. Of "address", one or several. */}}
+{{- define "countersign.outside" -}}
+{{- $address := .address | default "127.0.0.1:8021" -}}
+{{- $outside := "" -}}
+{{- range ternary $address (list $address) (kindIs "slice" $address) -}}
+{{-   if not (or $outside (include "countersign.inside" .)) }}{{ $outside = . }}{{ end -}}
+{{- end -}}
+{{- $outside -}}
 {{- end -}}

@@ -9,13 +9,14 @@ run, and a change of this replaces them. A file that the chart does not see, suc
 {{- $process := .process | default dict -}}
 {{- $_ := set $parts "process" (pick $process "workers" "danger_unconfined" "danger_writable_files") -}}
 {{- $_ := set $parts "log" ((.log | default dict).format | default "human") -}}
+{{- if .rates }}{{ $_ := set $parts "rates" .rates }}{{ end -}}
 {{- if (.trace | default dict).endpoint -}}
 {{-   $_ := set $parts "trace" (omit .trace "forward" "sample_ratio" "parent_based") -}}
 {{- end -}}
 {{- $listeners := dict -}}
 {{- range $name, $listener := .listener | default dict -}}
 {{-   $owner := has "loopback-owner" ($listener.authenticate | default list) -}}
-{{-   $_ := set $listeners $name (dict "socket" (pick $listener "address" "mode" "group") "owner" $owner) -}}
+{{-   $_ := set $listeners $name (dict "socket" (pick $listener "address" "only_v6" "mode" "group") "owner" $owner) -}}
 {{- end -}}
 {{- $_ := set $parts "listeners" $listeners -}}
 {{- $_ := set $parts "hops" (include "countersign.hops" . | fromJsonArray) -}}
