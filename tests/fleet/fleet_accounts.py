@@ -54,10 +54,10 @@ class Accounts(ledger.Ledger):
         super().end(call_id, outcome, detail)
         self.calls[call_id].ended = time.monotonic()
 
-    def received(self, call_id, fault):
+    def received(self, call_id, fault, endpoint):
         if call_id.startswith(BARE):
             return
-        super().received(call_id, fault)
+        super().received(call_id, fault, endpoint)
         self.arrivals.append((time.monotonic(), call_id))
 
     def killed(self, replica):
