@@ -1,6 +1,7 @@
 """A real Redis or Valkey that replicas share, and everything that happens to one."""
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -67,3 +68,14 @@ class SharedStore:
             return (await reader.readexactly(int(head[1:]))).decode()
         finally:
             writer.close()
+
+
+@contextlib.contextmanager
+def running(directory):
+    """A store that listens, for tests that do nothing to it."""
+    store = SharedStore(directory)
+    asyncio.run(store.start())
+    try:
+        yield store
+    finally:
+        store.kill()

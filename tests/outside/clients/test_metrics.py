@@ -15,6 +15,7 @@ import urllib.request
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
+from shared_store import running
 
 TIMEOUT = 60  # seconds; a debug build on a busy machine
 CALLERS = 4
@@ -26,11 +27,25 @@ FORMATS = {
 
 
 @pytest.fixture(scope="module")
-def gateway(proxy, sandbox):
+def store(tmp_path_factory):
+    """A store of rates."""
+    with running(tmp_path_factory.mktemp("store")) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def gateway(proxy, sandbox, store):
     """A proxy to the sandbox, with its admin listener's URL."""
-    more = """\
+    more = f"""\
 profile.service = "importexport"
 safe_to_repeat = []
+[[route.main.fallback]]
+endpoint = "http://127.0.0.1:1/"
+[client.reporting]
+uid = 1
+quota = "1000/d"
+[rates]
+store = "{store.url}"
 [admin]
 address = "127.0.0.1:0"
 """

@@ -1,13 +1,15 @@
 """A countersign with everything that has metrics: three routes, of which one signs with a wrong key and one
-shows a certificate, listeners with TLS, service accounts and a revocation list, an audit, traces, and clients that keep
-calling."""
+shows a certificate, listeners with TLS, service accounts and a revocation list, an audit, traces, a store of rates, and
+clients that keep calling."""
 
+import contextlib
 import http.client
 import json
 import socket
 import threading
 
 from key_server import KeyServer, document
+from shared_store import running
 from token_issuer import ISSUER, Issuer, openssl
 from waiting import eventually
 
@@ -55,6 +57,9 @@ class Stage:
         self.key_server = KeyServer(files / "server.pem", files / "server.key")
         self.key_server.answer = document(issuer.jwks("one"))
         self.key_server.open()
+        (directory / "store").mkdir()
+        self.until_the_end = contextlib.ExitStack()
+        store = self.until_the_end.enter_context(running(directory / "store"))
         (directory / "audit").mkdir(mode=0o700)
         wrong = seal(secret="another secret").replace("[key.main]", "[key.wrong]")
         self.configuration = directory / "countersign.toml"
@@ -87,6 +92,10 @@ dns = ["mutual.example"]
 [client.billing]
 service_account = "shop/billing"
 allow = ["main:List*"]
+rate = "100/s"
+quota = "100000/d"
+[rates]
+store = "{store.url}"
 [route.main]
 endpoint = "{sandbox}/"
 key = "main"
@@ -173,3 +182,4 @@ format = "json"
         if self.client.is_alive():
             self.client.join(TIMEOUT)
         self.key_server.close()
+        self.until_the_end.close()

@@ -1,7 +1,5 @@
 """Starts stores and replicas."""
 
-import asyncio
-
 import pytest
 from clients.conftest import (  # noqa: F401
     countersign_bin,
@@ -10,16 +8,14 @@ from clients.conftest import (  # noqa: F401
     start_countersign,
 )
 from rate_replicas import Endpoint, Replica, configuration
-from shared_store import SharedStore
+from shared_store import running
 
 
 @pytest.fixture
 def store(tmp_path):
     """A real server, which listens."""
-    server = SharedStore(tmp_path)
-    asyncio.run(server.start())
-    yield server
-    server.kill()
+    with running(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
