@@ -1,4 +1,4 @@
-//! Who may read a secret: root and our own user; and a group, where root lends it a file.
+//! Who may read a secret: root and our own user; and a group of ours, where root or the kubelet lends it a file.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -13,8 +13,9 @@ use super::writers::{check_owner, is_injected, permissions};
 /// mode that lets others write it.
 pub(super) fn check_secret(path: &Path, metadata: &Metadata) -> Result<(), GuardError> {
     check_owner(path, metadata)?;
-    let lender = metadata.uid() == 0 || is_injected(path, metadata.uid());
-    let lent_to_group = lender && is_our_group(metadata.gid());
+    // the kubelet gives a pod's token to the pod's user and lends it to the pod's group, which has the other secrets
+    let is_lent = metadata.uid() == 0 || is_injected(path, metadata.uid()) || in_kubernetes_volume(path);
+    let lent_to_group = is_lent && is_our_group(metadata.gid());
     let open_to_others = if lent_to_group { metadata.mode() & 0o037 } else { metadata.mode() & 0o077 };
     if open_to_others == 0 {
         return Ok(());

@@ -66,17 +66,41 @@ fn a_file_or_symlink_of_somebody_else_is_refused() {
     assert!(message(&path).contains("belongs to uid 54321, which is neither root nor this user: chown 0 "));
 }
 
+/// Puts the file into its directory as the kubelet lays out a volume. Its real place.
+fn in_a_volume(directory: &TempDir, path: &Path) -> PathBuf {
+    let data = directory.path().join("..2026_11_22");
+    fs::create_dir(&data).unwrap();
+    let file = data.join("key.age");
+    fs::rename(path, &file).unwrap();
+    symlink("..2026_11_22", directory.path().join("..data")).unwrap();
+    symlink("..data/key.age", path).unwrap();
+    file
+}
+
+#[test]
+fn a_pods_token_is_read_that_its_user_owns_and_its_group_may_read() {
+    // as the kubelet delivers it with `runAsUser` and `fsGroup`
+    let (directory, path) = secret(0o640);
+    let file = in_a_volume(&directory, &path);
+    chown(&file, None, Some(getegid().as_raw())).unwrap();
+    assert_eq!(**read_secret(&path).unwrap(), *b"secret");
+    for open in [0o660, 0o644] {
+        fs::set_permissions(&file, Permissions::from_mode(open)).unwrap();
+        assert!(matches!(read_secret(&path), Err(GuardError::OpenToOthers { .. })), "{open:o}");
+    }
+    if geteuid().is_root() {
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        chown(&file, None, Some(54321)).unwrap();
+        assert!(matches!(read_secret(&path), Err(GuardError::OpenToOthers { .. })));
+    }
+}
+
 #[test]
 fn a_symlink_of_ours_is_followed_and_its_target_checked() {
     let (directory, path) = secret(0o600);
-    // as Kubernetes lays out a volume
-    let data = directory.path().join("..2026_11_22");
-    fs::create_dir(&data).unwrap();
-    fs::rename(&path, data.join("key.age")).unwrap();
-    symlink("..2026_11_22", directory.path().join("..data")).unwrap();
-    symlink("..data/key.age", &path).unwrap();
+    let file = in_a_volume(&directory, &path);
     assert_eq!(**read_secret(&path).unwrap(), *b"secret");
-    fs::set_permissions(data.join("key.age"), Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
     assert!(message(&path).ends_with(
         "..data/key.age is open to others (mode 0644): set defaultMode: 0400 on the volume in \
          the pod's specification"

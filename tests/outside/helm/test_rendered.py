@@ -97,9 +97,7 @@ def test_all_pods_meet_the_restricted_pod_security_standard(sample):
         (container,) = pod["containers"]
         context = container["securityContext"]
         assert context["runAsNonRoot"] is True and context["runAsGroup"] == pod["securityContext"]["fsGroup"] == 65532
-        # the image's own is the same: test_configuration.py shows why none may be said with a token
-        said = {context.get("runAsUser"), pod["securityContext"].get("runAsUser")}
-        assert said == {None if "countersign-api" in [one["name"] for one in pod["volumes"]] else 65532}
+        assert context["runAsUser"] == pod["securityContext"]["runAsUser"] == 65532
         assert context["allowPrivilegeEscalation"] is False and context["readOnlyRootFilesystem"] is True
         assert context["capabilities"] == {"drop": ["ALL"]}
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}

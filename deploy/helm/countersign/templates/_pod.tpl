@@ -12,7 +12,7 @@ enableServiceLinks: false
 {{- with $values.image.pullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with include "countersign.context" (dict "context" $values.podSecurityContext "settings" .settings) | fromJson }}
+{{- with $values.podSecurityContext }}
 securityContext: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if kindIs "bool" $values.hostUsers }}
@@ -67,20 +67,8 @@ lifecycle:
 {{- end }}
 {{- end }}
 resources: {{- toYaml $values.resources | nindent 2 }}
-{{- $context := dict "context" $values.securityContext "settings" .settings }}
-securityContext: {{- include "countersign.context" $context | fromJson | toYaml | nindent 2 }}
+securityContext: {{- toYaml $values.securityContext | nindent 2 }}
 volumeMounts: {{- include "countersign.mounts" .root | nindent 2 }}
-{{- end -}}
-
-{{/*
-A security context, without the user where countersign has a token of the API server: the image's user is the same. With
-both a user and fsGroup the kubelet gives the token to that user and lets the group read it, which countersign refuses;
-with fsGroup alone the token is root's, like the Secrets.
-*/}}
-{{- define "countersign.context" -}}
-{{- $context := .context | default dict -}}
-{{- if include "countersign.asksApi" .settings }}{{ $context = omit $context "runAsUser" }}{{ end -}}
-{{- toJson $context -}}
 {{- end -}}
 
 {{- define "countersign.sleeps" -}}
